@@ -1,0 +1,1 @@
+"""The framework's own code: what two services or more need, and nothing that is one service's decision."""

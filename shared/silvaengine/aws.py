@@ -1,0 +1,92 @@
+"""botocore clients with explicit limits; everything that speaks to AWS gets its client here.
+
+botocore's own defaults (60 s to connect and to read, up to 10 attempts) outlive the 29 s that API Gateway
+waits, so each client states its timeouts and attempts.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from silvaengine.errors import ConfigurationError, SilvaEngineError, UnavailableError
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+CONNECT_SECONDS = 1.0
+
+# Names that AWS's services give to "too much at the moment".
+THROTTLES = frozenset(
+    {
+        "InternalServerError",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+@cache
+def _session() -> "Session":
+    from botocore.session import Session  # noqa: PLC0415 - a cold start that needs no AWS does without
+
+    return Session()
+
+
+@cache
+def client(service: str, region: str, *, read_seconds: float = 2.0, attempts: int = 3) -> Any:  # noqa: ANN401 - botocore makes its client classes at run time
+    """Give the one client of a service for these limits.
+
+    Args:
+        service: botocore's name of it, such as ``dynamodb``.
+        region: an AWS region.
+        read_seconds: how long an answer may take.
+        attempts: how often a request is sent at the most, 1 or more.
+    """
+    from botocore.config import Config  # noqa: PLC0415 - see _session
+
+    return _session().create_client(
+        service,
+        region_name=region,
+        config=Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=read_seconds,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            tcp_keepalive=True,
+        ),
+    )
+
+
+@contextmanager
+def translated_errors(what: str) -> Iterator[None]:
+    """Turn botocore's errors into ours.
+
+    Args:
+        what: names the call in the error's detail; never shown to a client.
+
+    Raises:
+        UnavailableError: AWS throttles, or can't be reached in time.
+        ConfigurationError: any other refusal, such as a missing table or permission.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see _session
+
+    try:
+        yield
+    except ClientError as error:
+        raise _refused(what, error.response) from error
+    except BotoCoreError as error:
+        raise UnavailableError(
+            "A backend can't be reached at the moment", detail=f"{what}: {error}"
+        ) from error
+
+
+def _refused(what: str, response: Mapping[str, Any]) -> SilvaEngineError:
+    code = response.get("Error", {}).get("Code", "")
+    detail = f"{what}: {code}: {response.get('Error', {}).get('Message', '')}"
+    if code in THROTTLES:
+        return UnavailableError("A backend is busy at the moment", detail=detail)
+    return ConfigurationError("The service is misconfigured", detail=detail)

@@ -1,0 +1,142 @@
+"""Consistent reads of DynamoDB rows as plain Python values: what the registry needs and no more.
+
+PynamoDB (``silvaengine.models``) costs a cold start ten times as much as this module, and can't read rows of
+several tables in one call.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from silvaengine.aws import client, translated_errors
+from silvaengine.errors import UnavailableError
+from silvaengine.tables import Table
+
+type Row = dict[str, Any]
+type Key = Mapping[str, str]
+
+BATCH_ROUNDS = 3
+KEY_BYTES = 1024
+
+
+class TableReader:
+    """Reads rows; every read is strongly consistent.
+
+    An eventual read just after a change would keep the old row under the new generation.
+
+    Args:
+        dynamodb: a low-level DynamoDB client.
+        prefix: what the tables' names begin with, such as ``se-``.
+    """
+
+    def __init__(self, dynamodb: Any, prefix: str) -> None:  # noqa: ANN401 - see aws.client
+        self._dynamodb = dynamodb
+        self._prefix = prefix
+
+    def get(self, table: Table, key: Key) -> Row | None:
+        """Give one row, or None."""
+        if not _possible(key.values()):
+            return None
+        with translated_errors(f"GetItem {table.name}"):
+            answer = self._dynamodb.get_item(
+                TableName=table.full_name(self._prefix), Key=_encode_key(key), ConsistentRead=True
+            )
+        return _decode_row(answer["Item"]) if "Item" in answer else None
+
+    def batch_get(self, wanted: Sequence[tuple[Table, Key]]) -> list[Row | None]:
+        """Give up to 100 rows of any tables in one call, in the order asked, None for each that isn't there.
+
+        Raises:
+            UnavailableError: DynamoDB left some unread again and again.
+        """
+        tables = {table.full_name(self._prefix): table for table, _ in wanted}
+        found: dict[tuple[str, ...], Row] = {}
+        pending = self._batch_request([(table, key) for table, key in wanted if _possible(key.values())])
+        for _ in range(BATCH_ROUNDS):
+            if not pending:
+                break
+            with translated_errors("BatchGetItem"):
+                answer = self._dynamodb.batch_get_item(RequestItems=pending)
+            for name, items in answer["Responses"].items():
+                rows = map(_decode_row, items)
+                found |= {(name, *tables[name].key_of(row)): row for row in rows}
+            pending = answer.get("UnprocessedKeys")
+        if pending:
+            raise UnavailableError("A backend is busy at the moment", detail="BatchGetItem: unprocessed keys")
+        return [found.get((table.full_name(self._prefix), *table.key_of(key))) for table, key in wanted]
+
+    def _batch_request(self, wanted: Sequence[tuple[Table, Key]]) -> dict[str, Any]:
+        request: dict[str, Any] = {}
+        for table, key in wanted:
+            reads = request.setdefault(table.full_name(self._prefix), {"Keys": [], "ConsistentRead": True})
+            if _encode_key(key) not in reads["Keys"]:
+                reads["Keys"].append(_encode_key(key))
+        return request
+
+    def query(self, table: Table, hash_value: str) -> list[Row]:
+        """Give all rows of one partition, every page of them."""
+        if not _possible([hash_value]):
+            return []
+        request = partial(
+            self._dynamodb.query,
+            TableName=table.full_name(self._prefix),
+            ConsistentRead=True,
+            KeyConditionExpression="#h = :h",
+            ExpressionAttributeNames={"#h": table.hash_key},
+            ExpressionAttributeValues={":h": {"S": hash_value}},
+        )
+        rows: list[Row] = []
+        with translated_errors(f"Query {table.name}"):
+            answer = request()
+            rows += map(_decode_row, answer["Items"])
+            while "LastEvaluatedKey" in answer:
+                answer = request(ExclusiveStartKey=answer["LastEvaluatedKey"])
+                rows += map(_decode_row, answer["Items"])
+        return rows
+
+
+def open_tables(region: str, prefix: str) -> TableReader:
+    """Give the reader of the account's tables."""
+    return TableReader(client("dynamodb", region), prefix)
+
+
+def _possible(values: Iterable[str]) -> bool:
+    """Tell whether a row can have this key; DynamoDB refuses a request for one that none can have.
+
+    A sort key has 1 to 1,024 bytes of UTF-8; we hold partition keys to the same:
+    docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html. No lone surrogate is UTF-8.
+    """
+    sizes = (len(value.encode(errors="replace")) if value.isprintable() else 0 for value in values)
+    return all(0 < size <= KEY_BYTES for size in sizes)
+
+
+def _encode_key(key: Key) -> dict[str, dict[str, str]]:
+    return {name: {"S": value} for name, value in key.items()}
+
+
+def _decode_row(item: Mapping[str, Mapping[str, Any]]) -> Row:
+    return {name: decode(value) for name, value in item.items()}
+
+
+def decode(value: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a DynamoDB attribute is any JSON value
+    """Turn an attribute value into plain Python: whole numbers to int, others to float, sets to lists."""
+    kind, content = next(iter(value.items()))
+    match kind:
+        case "M":
+            return _decode_row(content)
+        case "L":
+            return [decode(member) for member in content]
+        case "N":
+            return _number(content)
+        case "NS":
+            return [_number(member) for member in content]
+        case "NULL":
+            return None
+        case _:
+            return content
+
+
+def _number(text: str) -> int | float:
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else float(number)

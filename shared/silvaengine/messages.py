@@ -1,0 +1,157 @@
+"""What one Lambda says to another: the contract's payload for a worker, and the worker's answer.
+
+Services meet only here; the members in capitals and their JSON texts inside JSON are fixed by packages and
+gateways that exist (docs/contract.md), ours are added beside them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any, Literal, cast
+
+from silvaengine.errors import RequestError
+
+type AnswerKind = Literal["text", "json", "base64", "error"]
+
+SYNC_LIMIT = (
+    6_291_456  # bytes, 6 MB each way; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+)
+EVENT_LIMIT = 1_048_576  # bytes, 1 MB; the same page
+
+ANSWER_MARK = "silvaengine"
+ANSWER_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """Who asks a worker, for whom and until when.
+
+    ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None is no other limit than
+    Lambda's. ``attempt`` counts from 1.
+    """
+
+    request_id: str
+    endpoint_id: str
+    area: str
+    function: str
+    deadline: float | None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerCall:
+    """A call of one function. ``class_name`` is empty for a plain function; ``setting`` is JSON text.
+
+    In areas with full events ``aws_event`` and ``aws_context`` stand in the place of ``body`` and
+    ``context``. ``invocation`` is absent when the caller is the predecessor's gateway or a package.
+    """
+
+    module_name: str
+    class_name: str
+    function: str
+    setting: str
+    params: Mapping[str, Any]
+    body: str | None = None
+    context: Mapping[str, Any] | None = None
+    aws_event: Mapping[str, Any] | None = None
+    aws_context: Mapping[str, Any] | None = None
+    invocation: Invocation | None = None
+
+    def encode(self) -> str:
+        """Give the payload as JSON text."""
+        payload: dict[str, Any] = {
+            "MODULENAME": self.module_name,
+            "CLASSNAME": self.class_name,
+            "funct": self.function,
+            "setting": self.setting,
+            "params": json.dumps(self.params),
+        }
+        if self.aws_event is not None:
+            payload["aws_event"] = json.dumps(self.aws_event)
+            payload["aws_context"] = json.dumps(self.aws_context)
+        elif self.context is not None:
+            payload |= {"body": self.body, "context": json.dumps(self.context)}
+        if self.invocation is not None:
+            payload["invocation"] = asdict(self.invocation)
+        return json.dumps(payload)
+
+    @classmethod
+    def decode(cls, payload: Mapping[str, Any]) -> "WorkerCall":
+        """Read a payload; whole numbers become int, fractions Decimal.
+
+        Raises:
+            RequestError: a member is missing or not what the contract says; the message names it.
+        """
+        body = payload.get("body")
+        invocation = payload.get("invocation")
+        return cls(
+            module_name=_text(payload, "MODULENAME"),
+            class_name=_text(payload, "CLASSNAME", default=""),
+            function=_text(payload, "funct"),
+            setting=_text(payload, "setting", default="{}") or "{}",
+            params=_object(payload, "params") or {},
+            body=body if body is None or isinstance(body, str) else json.dumps(body),
+            context=_object(payload, "context"),
+            aws_event=_object(payload, "aws_event"),
+            aws_context=_object(payload, "aws_context"),
+            invocation=_invocation(invocation) if invocation is not None else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerAnswer:
+    """What became of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
+
+    An error's ``value`` is its public message, ``status`` its HTTP status.
+    """
+
+    kind: AnswerKind
+    value: Any
+    status: int = 200
+    error_type: str = ""
+
+    def encode(self) -> dict[str, Any]:
+        """Give the answer in the form that a worker returns to a caller who sent an ``invocation``."""
+        return {ANSWER_MARK: ANSWER_VERSION, **asdict(self)}
+
+    @classmethod
+    def decode(cls, payload: Any) -> "WorkerAnswer":  # noqa: ANN401 - a foreign worker answers anything
+        """Read a worker's answer; one without our mark is a foreign worker's bare result."""
+        if isinstance(payload, dict) and payload.get(ANSWER_MARK) == ANSWER_VERSION:
+            members = {name: member for name, member in payload.items() if name != ANSWER_MARK}
+            return cls(**members)
+        return cls("text" if isinstance(payload, str) else "json", payload)
+
+
+def _text(payload: Mapping[str, Any], member: str, default: str | None = None) -> str:
+    value = payload.get(member)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise _malformed(member, "text", value)
+    return value
+
+
+def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None:
+    """Read a member that holds an object, as JSON text or, from callers less strict, as it is."""
+    value = payload.get(member)
+    if isinstance(value, str):
+        try:
+            value = json.loads(value, parse_float=Decimal)
+        except ValueError:
+            raise _malformed(member, "the JSON text of an object", value) from None
+    if value is not None and not isinstance(value, dict):
+        raise _malformed(member, "the JSON text of an object", value)
+    return cast("Mapping[str, Any] | None", value)
+
+
+def _invocation(value: Any) -> Invocation:  # noqa: ANN401 - checked here
+    try:
+        return Invocation(**value)
+    except TypeError:
+        raise _malformed("invocation", f"an object with {', '.join(Invocation.__slots__)}", value) from None
+
+
+def _malformed(member: str, expected: str, found: object) -> RequestError:
+    return RequestError(f"Payload member {member!r}: expected {expected}, found {type(found).__name__}")

@@ -1,0 +1,271 @@
+"""Which function a request means: rows of the registry turned into immutable values.
+
+The look-up is the contract's (docs/contract.md): endpoint, connection, function, settings. A cold one takes
+three rounds: endpoint, both candidate connections and the gateway's settings side by side; the function; its
+settings and the connection's side by side. A warm one reads nothing.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from silvaengine.cache.memory import MemoryCache
+from silvaengine.dynamodb import Row, TableReader, open_tables
+from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
+from silvaengine.secrets import Lookup, open_lookups, resolve_references
+from silvaengine.settings import Settings
+from silvaengine.tables import (
+    COMMON_ENDPOINT,
+    CONFIG_DATA,
+    CONNECTIONS,
+    ENDPOINTS,
+    FUNCTIONS,
+    GENERATION_KEY,
+)
+
+ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common connection
+CONFIGURATION = ("aws_lambda_arn", "function", "area", "config")
+DEFAULT_METHODS = ("POST", "GET")
+MAX_ENTRIES = 4096
+
+type Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A connection's mention of a function: the Lambda that runs it, and a settings id that wins."""
+
+    aws_lambda_arn: str
+    setting: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What an API key opens at an endpoint.
+
+    ``owner`` is the endpoint whose connection row serves: the endpoint itself, or the common one.
+    ``settings`` are the gateway's own for this area and endpoint, empty when there are none.
+    """
+
+    endpoint_id: str
+    owner: str
+    api_key: str
+    functions: Mapping[str, Entry]
+    settings: Values
+    grants: frozenset[str]
+    whitelist: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function as the registry describes it, with its merged settings.
+
+    ``setting_text`` is the settings' JSON text, made once. ``configuration`` is what authorizers and
+    full-event functions are shown as ``fnConfigurations``.
+    """
+
+    name: str
+    area: str
+    aws_lambda_arn: str
+    module_name: str
+    class_name: str
+    funct_type: str
+    methods: tuple[str, ...]
+    auth_required: bool
+    graphql: bool
+    settings: Values
+    setting_text: str
+    configuration: Values
+
+
+class Registry:
+    """Resolves requests, and remembers what it read until the registry's generation changes.
+
+    Args:
+        tables: reads rows consistently.
+        lookups: what resolves references to secrets, by scheme.
+        stage: the deployment's stage, used where a request names none.
+        ttl: seconds that a resolved value lives at the most.
+        refresh: seconds between two looks at the generation, which bounds how stale an answer may be.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        tables: TableReader,
+        lookups: Mapping[str, Lookup],
+        *,
+        stage: str,
+        ttl: float = 600.0,
+        refresh: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tables = tables
+        self._lookups = lookups
+        self._stage = stage
+        self._refresh = refresh
+        self._clock = clock
+        self._memory = MemoryCache(ttl, MAX_ENTRIES, clock)
+        self._generation: object = None
+        self._next_look = clock() + refresh
+
+    def refresh(self) -> None:
+        """Forget everything when the registry has changed; looks at most every ``refresh`` seconds.
+
+        What the first requests of an instance loaded is forgotten at its first look: no generation was read
+        before they began. If the generation can't be read, what is known is served until its end.
+        """
+        now = self._clock()
+        if now < self._next_look:
+            return
+        self._next_look = now + self._refresh
+        try:
+            row = self._tables.get(CONFIG_DATA, GENERATION_KEY) or {}
+        except UnavailableError:
+            return
+        generation = row.get("value", 0)
+        if generation != self._generation:
+            self._memory.clear()
+        self._generation = generation
+
+    def resolve(self, endpoint_id: str, api_key: str, area: str, name: str) -> Function:
+        """Give the function that a key may call at an endpoint.
+
+        Raises:
+            NotFoundError: no such endpoint, or no such function for this key.
+            RequestError: 403, the key is not one of the endpoint's.
+            ConfigurationError: rows that are named are missing or malformed.
+            UnavailableError: DynamoDB can't answer at the moment.
+        """
+        return self.function(self.connection(endpoint_id, api_key, area), name)
+
+    def connection(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> Connection:
+        """Give what a key opens at an endpoint; raises what ``resolve`` raises.
+
+        Args:
+            endpoint_id: the tenant.
+            api_key: the caller's key, or the contract's default one.
+            area: with stage and endpoint it names the gateway's own settings.
+            stage: the API's stage; the deployment's when absent.
+        """
+        settings_id = f"{stage or self._stage}_{area}_{endpoint_id}"
+        return self._memory.get_or_load(
+            ("connection", settings_id, endpoint_id, api_key),
+            lambda: self._load_connection(endpoint_id, api_key, settings_id),
+        )
+
+    def _load_connection(self, endpoint_id: str, api_key: str, settings_id: str) -> Connection:
+        rows, settings = _side_by_side(
+            lambda: self._tables.batch_get(
+                [
+                    (ENDPOINTS, {"endpoint_id": endpoint_id}),
+                    (CONNECTIONS, {"endpoint_id": endpoint_id, "api_key": api_key}),
+                    (CONNECTIONS, {"endpoint_id": COMMON_ENDPOINT, "api_key": api_key}),
+                ]
+            ),
+            lambda: self._settings_rows(settings_id),
+        )
+        endpoint, own, common = rows
+        if endpoint is None and endpoint_id != ROOT_ENDPOINT:
+            raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
+        special = bool(endpoint and endpoint.get("special_connection"))
+        row, owner = (own, endpoint_id) if special else (common, COMMON_ENDPOINT)
+        if row is None:
+            raise RequestError(f"API key missing or not valid for endpoint {endpoint_id!r}", status=403)
+        return Connection(
+            endpoint_id=endpoint_id,
+            owner=owner,
+            api_key=api_key,
+            functions=self._memory.get_or_load(("functions", owner, api_key), lambda: _entries(row)),
+            settings=MappingProxyType(resolve_references(settings, self._lookups)),
+            grants=frozenset(row.get("grants") or ()),
+            whitelist=tuple(row.get("whitelist") or ()),
+        )
+
+    def function(self, connection: Connection, name: str) -> Function:
+        """Give one of the connection's functions; raises what ``resolve`` raises."""
+        entry = connection.functions.get(name)
+        if entry is None:
+            raise NotFoundError(f"Function {name!r} does not exist at endpoint {connection.endpoint_id!r}")
+        key = ("function", connection.owner, connection.api_key, name)
+        return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
+
+    def _load_function(self, entry: Entry, name: str) -> Function:
+        row = self._tables.get(FUNCTIONS, {"aws_lambda_arn": entry.aws_lambda_arn, "function": name})
+        if row is None:
+            raise NotFoundError(f"Function {name!r} does not exist")
+        config = row.get("config") or {}
+        if not config.get("module_name"):
+            detail = f"function {name!r} of {entry.aws_lambda_arn}: its row has no config.module_name"
+            raise ConfigurationError("The function is misconfigured", detail=detail)
+        settings = self._merged_settings(config.get("setting"), entry.setting)
+        return Function(
+            name=name,
+            area=row.get("area", ""),
+            aws_lambda_arn=entry.aws_lambda_arn,
+            module_name=config["module_name"],
+            class_name=config.get("class_name") or "",
+            funct_type=config.get("funct_type") or "RequestResponse",
+            methods=tuple(config.get("methods") or DEFAULT_METHODS),
+            auth_required=bool(config.get("auth_required")),
+            graphql=bool(config.get("graphql")),
+            settings=MappingProxyType(settings),
+            setting_text=json.dumps(settings),
+            configuration=MappingProxyType({member: row.get(member) for member in CONFIGURATION}),
+        )
+
+    def settings(self, setting_id: str) -> Row:
+        """Give a settings id's variables and values, references to secrets resolved.
+
+        Raises:
+            ConfigurationError: the id has no rows.
+        """
+        rows = self._settings_rows(setting_id)
+        if not rows:
+            raise ConfigurationError(
+                "The function is misconfigured", detail=f"setting id {setting_id!r} has no rows"
+            )
+        return dict(resolve_references(rows, self._lookups))
+
+    def _merged_settings(self, *setting_ids: str | None) -> Row:
+        ids = [setting_id for setting_id in setting_ids if setting_id]
+        merged: Row = {}
+        for settings in _side_by_side(*(partial(self.settings, setting_id) for setting_id in ids)):
+            merged |= settings
+        return merged
+
+    def _settings_rows(self, setting_id: str) -> Row:
+        return {row["variable"]: row.get("value") for row in self._tables.query(CONFIG_DATA, setting_id)}
+
+
+def open_registry(settings: Settings) -> Registry:
+    """Give the registry in the account's tables."""
+    return Registry(
+        open_tables(settings.region, settings.table_prefix),
+        open_lookups(settings.region),
+        stage=settings.stage,
+        ttl=settings.registry_ttl_seconds,
+        refresh=settings.registry_refresh_seconds,
+    )
+
+
+def _entries(row: Row) -> Mapping[str, Entry]:
+    """Index a connection's functions by name; of two entries with one name the first counts, as ever."""
+    entries = {}
+    for entry in reversed(row.get("functions") or ()):
+        entries[entry["function"]] = Entry(entry["aws_lambda_arn"], entry.get("setting") or "")
+    return MappingProxyType(entries)
+
+
+def _side_by_side(*reads: Callable[[], Any]) -> list[Any]:
+    """Run reads at once, each in a thread of its own but for the only one."""
+    if len(reads) < 2:
+        return [read() for read in reads]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only a cold look-up needs it
+
+    with ThreadPoolExecutor(len(reads)) as pool:
+        return [future.result() for future in [pool.submit(read) for read in reads]]

@@ -1,0 +1,40 @@
+"""The six tables' names and keys, declared once for the models, the registry's reads and the command line.
+
+Names and keys are fixed: deployments of the predecessor hold rows under them (docs/contract.md).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its name without the stage's prefix, and the attributes of its primary key."""
+
+    name: str
+    hash_key: str
+    range_key: str | None = None
+
+    def full_name(self, prefix: str) -> str:
+        """The name in the account, such as ``se-endpoints``."""
+        return prefix + self.name
+
+    def key_of(self, row: Mapping[str, str]) -> tuple[str, ...]:
+        """The values of the primary key in a row."""
+        return tuple(row[name] for name in (self.hash_key, self.range_key) if name)
+
+
+ENDPOINTS = Table("endpoints", "endpoint_id")
+CONNECTIONS = Table("connections", "endpoint_id", "api_key")
+FUNCTIONS = Table("functions", "aws_lambda_arn", "function")
+HOOKS = Table("hooks", "api_id", "module_name")
+WSS_CONNECTIONS = Table("wss-connections", "endpoint_id", "connection_id")
+CONFIG_DATA = Table("configdata", "setting_id", "variable")
+TABLES = (ENDPOINTS, CONNECTIONS, FUNCTIONS, HOOKS, WSS_CONNECTIONS, CONFIG_DATA)
+
+WSS_CONNECTIONS_INDEX = "connection_id-index"
+DEFAULT_API_KEY = "#####"
+COMMON_ENDPOINT = "1"
+
+# Not a setting of any function: the row that tells running instances that the registry has changed.
+GENERATION_KEY = {"setting_id": "silvaengine", "variable": "generation"}

@@ -1,0 +1,80 @@
+"""What an operator reads: one structured line per invocation, and log records as JSON lines.
+
+Nothing here takes a payload, a setting or a header, so that none can be written.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+from silvaengine.context import current_invocation
+from silvaengine.settings import Settings
+
+_invocations = count()
+
+
+class InvocationLog:
+    """Collects the fields of an invocation's line; ``emit`` writes it.
+
+    Args:
+        service: the Lambda's name in the line, such as ``http``.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._started = time.perf_counter()
+        self._fields: dict[str, Any] = {"service": service, "cold_start": next(_invocations) == 0}
+
+    def fields(self, **fields: str | float | bool | None) -> None:
+        """Add fields: ids, tenant, area, function, status."""
+        self._fields |= fields
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add ``{stage}_ms``, the milliseconds that the block takes, also when it raises."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._fields[f"{stage}_ms"] = _milliseconds(started)
+
+    def emit(self) -> None:
+        """Write the line, with ``total_ms`` since this object was made."""
+        self._fields["total_ms"] = _milliseconds(self._started)
+        sys.stdout.write(json.dumps(self._fields) + "\n")
+        sys.stdout.flush()
+
+
+def _milliseconds(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)
+
+
+class _JsonLines(logging.Formatter):
+    """A record as one JSON object, under the request id of the running call where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        request_id = getattr(record, "request_id", None) or _running_request_id()
+        if request_id:
+            line["request_id"] = request_id
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _running_request_id() -> str | None:
+    try:
+        return current_invocation().request_id
+    except LookupError:
+        return None
+
+
+def configure_logging(settings: Settings) -> None:
+    """Let the root logger write JSON lines to stdout, instead of any handler that the runtime attached."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)

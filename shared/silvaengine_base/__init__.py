@@ -1,0 +1,51 @@
+"""The public names of the specification, each loaded at its first use.
+
+An artefact holds one service only: there, using another service raises an ImportError that says so in a line.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from silvaengine.context import current_invocation
+    from silvaengine.errors import FunctionError
+    from silvaengine.models import (
+        ConfigDataModel,
+        ConnectionModel,
+        EndpointModel,
+        FunctionModel,
+        HookModel,
+        WSSConnectionModel,
+    )
+    from silvaengine_base.lambdabase import LambdaBase
+    from silvaengine_base.services import Resources, Tasks, Worker
+
+__all__ = [
+    "ConfigDataModel",
+    "ConnectionModel",
+    "EndpointModel",
+    "FunctionError",
+    "FunctionModel",
+    "HookModel",
+    "LambdaBase",
+    "Resources",
+    "Tasks",
+    "WSSConnectionModel",
+    "Worker",
+    "current_invocation",
+]
+
+_MODULES = {
+    "LambdaBase": "silvaengine_base.lambdabase",
+    "Resources": "silvaengine_base.services",
+    "Tasks": "silvaengine_base.services",
+    "Worker": "silvaengine_base.services",
+    "FunctionError": "silvaengine.errors",
+    "current_invocation": "silvaengine.context",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    if name not in __all__:
+        raise AttributeError(f"module 'silvaengine_base' has no attribute {name!r}")
+    return getattr(import_module(_MODULES.get(name, "silvaengine.models")), name)

@@ -1,0 +1,83 @@
+"""``LambdaBase``: what existing code calls to invoke Lambdas and to read the registry."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+from silvaengine.errors import RequestError
+from silvaengine.invocation import LambdaInvoker, open_invoker
+from silvaengine.registry import Registry, open_registry
+from silvaengine.settings import Settings
+from silvaengine.tables import DEFAULT_API_KEY
+
+
+class LambdaBase:
+    """The predecessor's static functions, over the registry and the invoker."""
+
+    @staticmethod
+    def invoke(
+        arn: str = "",
+        payload: Mapping[str, Any] | None = None,
+        invocation_type: str = "RequestResponse",
+        *,
+        function_name: str = "",
+    ) -> Any:  # noqa: ANN401 - any JSON value
+        """Invoke a Lambda and give its decoded result, None for an ``Event``.
+
+        Args:
+            arn: ARN or name of the Lambda; ``function_name`` is another name for it.
+            payload: a JSON-able object, at most 6 MB, 1 MB for an ``Event``.
+            invocation_type: ``RequestResponse`` or ``Event``.
+            function_name: see ``arn``.
+
+        Raises:
+            SilvaEngineError: see ``silvaengine.invocation.LambdaInvoker.invoke``.
+        """
+        if invocation_type not in ("RequestResponse", "Event"):
+            raise RequestError(
+                f"invocation_type: expected RequestResponse or Event, found {invocation_type!r}"
+            )
+        return _invoker().invoke(arn or function_name, json.dumps(payload), event=invocation_type == "Event")
+
+    @staticmethod
+    def get_setting(setting_id: str) -> dict[str, Any]:
+        """Give a setting id's variables and values, an empty dict for an empty id.
+
+        Raises:
+            ConfigurationError: the id has no rows.
+        """
+        return _registry().settings(setting_id) if setting_id else {}
+
+    @staticmethod
+    def get_function(
+        endpoint_id: str, funct: str, api_key: str = DEFAULT_API_KEY, method: str | None = None
+    ) -> tuple[dict[str, Any], SimpleNamespace]:
+        """Give a function's merged settings and its row.
+
+        The row has ``aws_lambda_arn``, ``function``, ``area`` and ``config`` with ``module_name``,
+        ``class_name``, ``funct_type``, ``methods`` and what else it holds.
+
+        Raises:
+            RequestError: no such endpoint, key or function, or the method is not one of its.
+            ConfigurationError: rows that are named are missing or malformed.
+        """
+        function = _registry().resolve(endpoint_id, api_key, "", funct)
+        if method and method not in function.methods:
+            allow = ", ".join(function.methods)
+            raise RequestError(
+                f"Function {funct!r} does not take {method}", status=405, headers={"Allow": allow}
+            )
+        row = dict(function.configuration)
+        return dict(function.settings), SimpleNamespace(**{**row, "config": SimpleNamespace(**row["config"])})
+
+
+@cache
+def _invoker() -> LambdaInvoker:
+    return open_invoker(Settings.from_environment())
+
+
+@cache
+def _registry() -> Registry:
+    return open_registry(Settings.from_environment())

@@ -1,0 +1,283 @@
+"""The look-up of docs/contract.md, on tables in the form in which existing deployments hold them."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+
+from silvaengine.dynamodb import TableReader
+from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, SilvaEngineError
+from silvaengine.registry import Registry
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, Table
+
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
+SECRETS = {"ssm": lambda name: f"secret of {name}"}
+
+type Put = Callable[..., None]
+
+pytestmark = pytest.mark.usefixtures("rows")
+
+
+class StaleReader:
+    """A client whose reads see nothing but what was there at its making, unless they ask for consistency.
+
+    An engine of one machine never shows how stale an eventual read may be; this double always does.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.calls: list[str] = []
+
+    def get_item(self, **request: Any) -> Any:
+        self.calls.append("GetItem")
+        return self._client.get_item(**request) if request.get("ConsistentRead") else {}
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> Any:  # noqa: N803 - botocore's name
+        self.calls.append("BatchGetItem")
+        fresh = {name: keys for name, keys in RequestItems.items() if keys.get("ConsistentRead")}
+        return self._client.batch_get_item(RequestItems=fresh)
+
+    def query(self, **request: Any) -> Any:
+        self.calls.append("Query")
+        return self._client.query(**request) if request.get("ConsistentRead") else {"Items": []}
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def put(dynamodb: Any) -> Put:
+    """Write a row, as plain values."""
+    serialize = TypeSerializer().serialize
+
+    def write(table: Table, **row: Any) -> None:
+        item = {name: serialize(value) for name, value in row.items()}
+        dynamodb.put_item(TableName=table.full_name("se-"), Item=item)
+
+    return write
+
+
+@pytest.fixture
+def rows(put: Put) -> Put:
+    """An account with a common connection, one special endpoint and a few functions."""
+    put(ENDPOINTS, endpoint_id="acme", special_connection=False, code=Decimal(7))
+    put(ENDPOINTS, endpoint_id="globex", special_connection=True)
+    put(ENDPOINTS, endpoint_id="bare")
+    put(CONNECTIONS, endpoint_id="1", api_key=DEFAULT_API_KEY, functions=[entry("hello"), entry("ghost")])
+    put(
+        CONNECTIONS,
+        endpoint_id="1",
+        api_key="key-1",
+        functions=[
+            entry("hello", "override"),
+            entry("lost", "nowhere"),
+            entry("broken"),
+            entry("plain", None),
+        ],
+        whitelist=["10.0.0.0/8"],
+        grants=["cache:admin"],
+    )
+    put(CONNECTIONS, endpoint_id="globex", api_key="key-g", functions=[entry("hello", "")], whitelist=None)
+    put(CONFIG_DATA, setting_id="shop", variable="color", value="red")
+    put(CONFIG_DATA, setting_id="shop", variable="size", value=Decimal("1.5"))
+    put(
+        CONFIG_DATA,
+        setting_id="shop",
+        variable="limits",
+        value={"max": Decimal(3), "tags": ["a", None, True]},
+    )
+    put(CONFIG_DATA, setting_id="shop", variable="password", value="ssm:/silvaengine/beta/password")
+    put(CONFIG_DATA, setting_id="override", variable="color", value="blue")
+    put(CONFIG_DATA, setting_id="beta_core_acme", variable="api_unified_call_index", value="x-function")
+    config = {
+        "module_name": "shop",
+        "class_name": "Shop",
+        "setting": "shop",
+        "methods": ["POST"],
+        "graphql": True,
+    }
+    put(FUNCTIONS, aws_lambda_arn=ARN, function="hello", area="core", config=config)
+    put(FUNCTIONS, aws_lambda_arn=ARN, function="lost", area="core", config={**config, "setting": "shop"})
+    put(FUNCTIONS, aws_lambda_arn=ARN, function="broken", area="core", config={"class_name": "X"})
+    put(FUNCTIONS, aws_lambda_arn=ARN, function="plain", area="core", config={"module_name": "shop"})
+    return put
+
+
+def entry(function: str, setting: str | None = "") -> dict[str, Any]:
+    """Give a connection's mention of a function."""
+    return {"aws_lambda_arn": ARN, "function": function, "setting": setting}
+
+
+def registry(dynamodb: Any, clock: Clock | None = None, **options: Any) -> tuple[Registry, StaleReader]:
+    """Give a registry and the client that it reads with."""
+    reader = StaleReader(dynamodb)
+    tables = TableReader(reader, "se-")
+    return Registry(tables, SECRETS, stage="beta", clock=clock or Clock(), **options), reader
+
+
+@pytest.mark.parametrize(
+    ("endpoint_id", "api_key", "owner", "color"),
+    [
+        ("acme", DEFAULT_API_KEY, "1", "red"),
+        ("acme", "key-1", "1", "blue"),
+        ("bare", DEFAULT_API_KEY, "1", "red"),
+        ("globex", "key-g", "globex", "red"),
+        ("0", DEFAULT_API_KEY, "1", "red"),
+    ],
+)
+def test_a_function_is_found(dynamodb: Any, endpoint_id: str, api_key: str, owner: str, color: str) -> None:
+    """A special endpoint has its own connections, others the common ones; the connection's setting wins."""
+    subject, _ = registry(dynamodb)
+    connection = subject.connection(endpoint_id, api_key, "core")
+    function = subject.function(connection, "hello")
+    assert (connection.endpoint_id, connection.owner) == (endpoint_id, owner)
+    assert function.settings["color"] == color
+    assert (function.aws_lambda_arn, function.area, function.methods) == (ARN, "core", ("POST",))
+    assert (function.module_name, function.class_name) == ("shop", "Shop")
+    assert (function.funct_type, function.auth_required, function.graphql) == ("RequestResponse", False, True)
+
+
+def test_settings_are_plain_json(dynamodb: Any) -> None:
+    """Maps become dicts, whole numbers int, fractions float, references secrets."""
+    function = registry(dynamodb)[0].resolve("acme", DEFAULT_API_KEY, "core", "hello")
+    assert dict(function.settings) == {
+        "color": "red",
+        "size": 1.5,
+        "limits": {"max": 3, "tags": ["a", None, True]},
+        "password": "secret of /silvaengine/beta/password",
+    }
+    assert isinstance(function.settings["limits"]["max"], int)
+
+
+def test_defaults_of_a_sparse_row(dynamodb: Any) -> None:
+    """A plain function without settings: POST and GET, awaited, nobody's class."""
+    function = registry(dynamodb)[0].resolve("acme", "key-1", "core", "plain")
+    assert (function.class_name, function.methods, function.setting_text) == ("", ("POST", "GET"), "{}")
+
+
+def test_the_connection_tells_grants_and_whitelist(dynamodb: Any) -> None:
+    """Absent or null they are empty."""
+    subject, _ = registry(dynamodb)
+    connection = subject.connection("acme", "key-1", "core")
+    assert connection.grants == {"cache:admin"}
+    assert connection.whitelist == ("10.0.0.0/8",)
+    assert subject.connection("globex", "key-g", "core").whitelist == ()
+
+
+def test_the_gateway_settings_are_those_of_stage_area_and_endpoint(dynamodb: Any) -> None:
+    """An absent id is no failure."""
+    subject, _ = registry(dynamodb)
+    assert subject.connection("acme", DEFAULT_API_KEY, "core").settings == {
+        "api_unified_call_index": "x-function"
+    }
+    assert subject.connection("acme", DEFAULT_API_KEY, "admin").settings == {}
+    assert subject.connection("acme", DEFAULT_API_KEY, "core", stage="prod").settings == {}
+
+
+@pytest.mark.parametrize(
+    ("endpoint_id", "api_key", "name", "error", "status"),
+    [
+        ("nobody", DEFAULT_API_KEY, "hello", NotFoundError, 404),
+        ("acme", "wrong", "hello", RequestError, 403),
+        ("globex", DEFAULT_API_KEY, "hello", RequestError, 403),
+        ("globex", "key-1", "hello", RequestError, 403),
+        ("0", "wrong", "hello", RequestError, 403),
+        ("acme", DEFAULT_API_KEY, "unknown", NotFoundError, 404),
+        ("acme", DEFAULT_API_KEY, "ghost", NotFoundError, 404),
+        ("acme", "key-1", "lost", ConfigurationError, 500),
+        ("acme", "key-1", "broken", ConfigurationError, 500),
+        ("x" * 2000, DEFAULT_API_KEY, "hello", NotFoundError, 404),
+        ("", DEFAULT_API_KEY, "hello", NotFoundError, 404),
+        ("acme", "k" * 2000, "hello", RequestError, 403),
+        ("a\ud800", DEFAULT_API_KEY, "hello", NotFoundError, 404),
+    ],
+)
+def test_what_can_not_be_resolved_is_a_clear_error(
+    dynamodb: Any,
+    endpoint_id: str,
+    api_key: str,
+    name: str,
+    error: type[SilvaEngineError],
+    status: int,
+) -> None:
+    """Never the common connection by accident, never a 500 for a client's mistake."""
+    with pytest.raises(error) as caught:
+        registry(dynamodb)[0].resolve(endpoint_id, api_key, "core", name)
+    assert caught.value.status == status
+    assert ARN not in caught.value.message
+
+
+def test_all_pages_of_settings_are_read(rows: Put, dynamodb: Any) -> None:
+    """Five values of 300 KB are more than one page of 1 MB."""
+    for number in range(5):
+        rows(CONFIG_DATA, setting_id="override", variable=f"page{number}", value="x" * 300_000)
+    function = registry(dynamodb)[0].resolve("acme", "key-1", "core", "hello")
+    assert {f"page{number}" for number in range(5)} <= function.settings.keys()
+
+
+def test_a_cold_look_up_takes_five_calls_and_a_warm_one_none(dynamodb: Any) -> None:
+    """One batch and the gateway's settings; the function; its settings and the connection's."""
+    subject, reader = registry(dynamodb)
+    subject.refresh()
+    subject.resolve("acme", "key-1", "core", "hello")
+    assert sorted(reader.calls) == ["BatchGetItem", "GetItem", "Query", "Query", "Query"]
+    subject.refresh()
+    subject.resolve("acme", "key-1", "core", "hello")
+    assert len(reader.calls) == 5
+
+
+def publish(rows: Put, color: str, generation: int) -> None:
+    """Change a setting as ``silvaengine apply`` does: the row first, the generation last."""
+    rows(CONFIG_DATA, setting_id="shop", variable="color", value=color)
+    rows(CONFIG_DATA, setting_id="silvaengine", variable="generation", value=Decimal(generation))
+
+
+def test_a_change_is_seen_after_the_refresh_interval(rows: Put, dynamodb: Any) -> None:
+    """Within it what is known is served; after it one read of the generation tells."""
+    clock = Clock()
+    subject, reader = registry(dynamodb, clock, refresh=5.0)
+
+    def color() -> object:
+        subject.refresh()
+        return subject.resolve("acme", DEFAULT_API_KEY, "core", "hello").settings["color"]
+
+    assert color() == "red"
+    publish(rows, "green", 1)
+    clock.now += 4.9
+    assert color() == "red"
+    clock.now += 0.1
+    assert color() == "green"
+    publish(rows, "black", 2)
+    clock.now += 5
+    assert color() == "black"
+    reader.calls.clear()
+    clock.now += 5
+    assert color() == "black"
+    assert reader.calls == ["GetItem"]
+
+
+def test_an_entry_ends_without_a_new_generation(rows: Put, dynamodb: Any) -> None:
+    """A row that was written past ``apply`` is seen after the ttl."""
+    clock = Clock()
+    subject, _ = registry(dynamodb, clock, refresh=86_400, ttl=600.0)
+    subject.resolve("acme", DEFAULT_API_KEY, "core", "hello")
+    rows(CONFIG_DATA, setting_id="shop", variable="color", value="green")
+    clock.now += 600
+    assert subject.resolve("acme", DEFAULT_API_KEY, "core", "hello").settings["color"] == "green"
+
+
+def test_values_that_were_handed_out_can_not_be_changed(dynamodb: Any) -> None:
+    """One request's mistake never reaches the next."""
+    function = registry(dynamodb)[0].resolve("acme", DEFAULT_API_KEY, "core", "hello")
+    assert isinstance(function.settings, Mapping)
+    with pytest.raises(TypeError):
+        function.settings["color"] = "x"  # type: ignore[index] # the point

@@ -1,0 +1,128 @@
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silvaengine.errors import RequestError
+from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
+
+INVOCATION = Invocation(request_id="r" * 32, endpoint_id="acme", area="core", function="hello", deadline=1.5)
+
+
+def call(**members: Any) -> WorkerCall:
+    """Give a call with these members and plain others."""
+    defaults: dict[str, Any] = {
+        "module_name": "shop",
+        "class_name": "Shop",
+        "function": "hello",
+        "setting": '{"a": 1}',
+        "params": {"name": "Ada"},
+    }
+    return WorkerCall(**(defaults | members))
+
+
+def test_the_payload_has_the_contract_members() -> None:
+    """Existing workers read these names, and JSON texts inside JSON."""
+    payload = json.loads(call(body='{"x": 1}', context={"channel": "acme"}, invocation=INVOCATION).encode())
+    assert payload == {
+        "MODULENAME": "shop",
+        "CLASSNAME": "Shop",
+        "funct": "hello",
+        "setting": '{"a": 1}',
+        "params": '{"name": "Ada"}',
+        "body": '{"x": 1}',
+        "context": '{"channel": "acme"}',
+        "invocation": {
+            "request_id": "r" * 32,
+            "endpoint_id": "acme",
+            "area": "core",
+            "function": "hello",
+            "deadline": 1.5,
+            "attempt": 1,
+        },
+    }
+
+
+def test_a_full_event_stands_in_the_place_of_body_and_context() -> None:
+    """Areas with full events get the event and Lambda's context."""
+    payload = json.loads(call(aws_event={"e": 1}, aws_context={"c": 2}, context={}, body="x").encode())
+    assert (payload["aws_event"], payload["aws_context"]) == ('{"e": 1}', '{"c": 2}')
+    assert {"body", "context"}.isdisjoint(payload)
+
+
+def test_an_event_source_sends_five_members_only() -> None:
+    """Without body, context and invocation nothing is added."""
+    assert list(json.loads(call().encode())) == ["MODULENAME", "CLASSNAME", "funct", "setting", "params"]
+
+
+@given(
+    params=st.dictionaries(st.text(), st.integers() | st.text() | st.none() | st.booleans()),
+    body=st.none() | st.text(),
+    attempt=st.integers(1, 9),
+)
+def test_what_is_encoded_is_decoded_again(params: dict[str, Any], body: str | None, attempt: int) -> None:
+    """A call survives the way to the worker."""
+    invocation = Invocation(
+        request_id="r", endpoint_id="é", area="a", function="f", deadline=None, attempt=attempt
+    )
+    sent = call(params=params, body=body, context={"k": "v"}, invocation=invocation)
+    assert WorkerCall.decode(json.loads(sent.encode())) == sent
+
+
+def test_fractions_are_decimals_and_whole_numbers_ints() -> None:
+    """Functions store numbers in DynamoDB, which takes no floats."""
+    decoded = WorkerCall.decode(json.loads(call(params={"n": 1, "f": 0.1}).encode()))
+    assert decoded.params == {"n": 1, "f": Decimal("0.1")}
+    assert isinstance(decoded.params["n"], int)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("MODULENAME", None),
+        ("funct", 1),
+        ("setting", {}),
+        ("params", "[1]"),
+        ("params", "{"),
+        ("context", 7),
+        ("invocation", {"request_id": "r"}),
+        ("invocation", 3),
+    ],
+)
+def test_a_malformed_member_is_named(member: str, value: object) -> None:
+    """The error says which member of the payload is wrong."""
+    payload = json.loads(call().encode()) | {member: value}
+    with pytest.raises(RequestError, match=member):
+        WorkerCall.decode(payload)
+
+
+def test_members_may_be_left_out() -> None:
+    """Event sources of the predecessor send less."""
+    decoded = WorkerCall.decode({"MODULENAME": "m", "funct": "f", "params": {"a": 1}, "body": {"b": 2}})
+    assert (decoded.class_name, decoded.setting, decoded.params) == ("", "{}", {"a": 1})
+    assert decoded.body == '{"b": 2}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        WorkerAnswer("text", "plain"),
+        WorkerAnswer("json", {"a": [1, None]}),
+        WorkerAnswer("base64", "AAE="),
+        WorkerAnswer("error", "no such order", 404, "FunctionError"),
+    ],
+)
+def test_an_answer_survives_the_way_back(answer: WorkerAnswer) -> None:
+    """What the worker encodes the gateway decodes."""
+    assert WorkerAnswer.decode(json.loads(json.dumps(answer.encode()))) == answer
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind"), [("text", "text"), ({"a": 1}, "json"), (None, "json"), ([], "json")]
+)
+def test_a_foreign_worker_answers_bare(payload: object, kind: str) -> None:
+    """Rows may still name the predecessor's worker."""
+    assert WorkerAnswer.decode(payload) == WorkerAnswer(kind, payload)  # type: ignore[arg-type] # a Literal
