@@ -7,6 +7,7 @@ waits, so each client states its timeouts and attempts.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import ConfigurationError, SilvaEngineError, UnavailableError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 CONNECT_SECONDS = 1.0
+
+_creation = Lock()  # a botocore session makes one client at a time
 
 # Names that AWS's services give to "too much at the moment".
 THROTTLES = frozenset(
@@ -37,9 +40,8 @@ def _session() -> "Session":
     return Session()
 
 
-@cache
 def client(service: str, region: str, *, read_seconds: float = 2.0, attempts: int = 3) -> Any:  # noqa: ANN401 - botocore makes its client classes at run time
-    """Give the one client of a service for these limits.
+    """Give the one client of a service for these limits; it may be used by several threads.
 
     Args:
         service: botocore's name of it, such as ``dynamodb``.
@@ -47,6 +49,12 @@ def client(service: str, region: str, *, read_seconds: float = 2.0, attempts: in
         read_seconds: how long an answer may take.
         attempts: how often a request is sent at the most, 1 or more.
     """
+    with _creation:
+        return _client(service, region, read_seconds, attempts)
+
+
+@cache
+def _client(service: str, region: str, read_seconds: float, attempts: int) -> Any:  # noqa: ANN401 - see client
     from botocore.config import Config  # noqa: PLC0415 - see _session
 
     return _session().create_client(

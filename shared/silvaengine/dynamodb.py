@@ -4,7 +4,7 @@ PynamoDB (``silvaengine.models``) costs a cold start ten times as much as this m
 several tables in one call.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -26,12 +26,12 @@ class TableReader:
     An eventual read just after a change would keep the old row under the new generation.
 
     Args:
-        dynamodb: a low-level DynamoDB client.
+        open_client: gives the low-level DynamoDB client; called at each read.
         prefix: what the tables' names begin with, such as ``se-``.
     """
 
-    def __init__(self, dynamodb: Any, prefix: str) -> None:  # noqa: ANN401 - see aws.client
-        self._dynamodb = dynamodb
+    def __init__(self, open_client: Callable[[], Any], prefix: str) -> None:
+        self._open_client = open_client
         self._prefix = prefix
 
     def get(self, table: Table, key: Key) -> Row | None:
@@ -39,7 +39,7 @@ class TableReader:
         if not _possible(key.values()):
             return None
         with translated_errors(f"GetItem {table.name}"):
-            answer = self._dynamodb.get_item(
+            answer = self._open_client().get_item(
                 TableName=table.full_name(self._prefix), Key=_encode_key(key), ConsistentRead=True
             )
         return _decode_row(answer["Item"]) if "Item" in answer else None
@@ -57,7 +57,7 @@ class TableReader:
             if not pending:
                 break
             with translated_errors("BatchGetItem"):
-                answer = self._dynamodb.batch_get_item(RequestItems=pending)
+                answer = self._open_client().batch_get_item(RequestItems=pending)
             for name, items in answer["Responses"].items():
                 rows = map(_decode_row, items)
                 found |= {(name, *tables[name].key_of(row)): row for row in rows}
@@ -79,7 +79,7 @@ class TableReader:
         if not _possible([hash_value]):
             return []
         request = partial(
-            self._dynamodb.query,
+            self._open_client().query,
             TableName=table.full_name(self._prefix),
             ConsistentRead=True,
             KeyConditionExpression="#h = :h",
@@ -98,7 +98,7 @@ class TableReader:
 
 def open_tables(region: str, prefix: str) -> TableReader:
     """Give the reader of the account's tables."""
-    return TableReader(client("dynamodb", region), prefix)
+    return TableReader(lambda: client("dynamodb", region), prefix)
 
 
 def _possible(values: Iterable[str]) -> bool:

@@ -1,6 +1,5 @@
 """DynamoDB twice: moto in this process, and the local engine over a real socket; one suite for both."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,24 +23,24 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
 
 
 @pytest.fixture(params=["moto", "engine"])
-def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Point every AWS client of this process at one of the two; gives its name."""
+def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str | None]:
+    """Point every AWS client of this process at one of the two; gives its address."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     if request.param == "moto":
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
         with mock_aws():
-            yield "moto"
+            yield None
     else:
         engine: LocalEngine = request.getfixturevalue("engine")
         monkeypatch.setenv("AWS_ENDPOINT_URL", engine.url)
-        yield "engine"
+        yield engine.url
 
 
 @pytest.fixture
-def dynamodb(aws: str) -> Iterator[Any]:  # noqa: ARG001 - where the client goes
+def dynamodb(aws: str | None) -> Iterator[Any]:
     """A low-level client of an account with the six tables, empty."""
-    client: Any = Session().create_client("dynamodb", REGION, endpoint_url=os.environ.get("AWS_ENDPOINT_URL"))
+    client: Any = Session().create_client("dynamodb", REGION, endpoint_url=aws)
     for table in TABLES:
         client.create_table(**definition(table))
     yield client

@@ -24,9 +24,9 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
 
 
 @pytest.fixture(autouse=True)
-def fresh(dynamodb: Any) -> Iterator[None]:  # noqa: ARG001 - the tables must be there
+def fresh(dynamodb: Any) -> Iterator[None]:
     """No client or connection of another test's account."""
-    caches = (clients.client, clients._session, lambdabase._registry, lambdabase._invoker)
+    caches = (clients._client, clients._session, lambdabase._registry, lambdabase._invoker)
     models = (ConfigDataModel, ConnectionModel, EndpointModel, FunctionModel, HookModel, WSSConnectionModel)
     for cache in caches:
         cache.cache_clear()

@@ -120,7 +120,7 @@ def entry(function: str, setting: str | None = "") -> dict[str, Any]:
 def registry(dynamodb: Any, clock: Clock | None = None, **options: Any) -> tuple[Registry, StaleReader]:
     """Give a registry and the client that it reads with."""
     reader = StaleReader(dynamodb)
-    tables = TableReader(reader, "se-")
+    tables = TableReader(lambda: reader, "se-")
     return Registry(tables, SECRETS, stage="beta", clock=clock or Clock(), **options), reader
 
 

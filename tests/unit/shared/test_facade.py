@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import silvaengine_base
+from silvaengine.errors import SilvaEngineError
 from silvaengine_base import FunctionError, Resources, Tasks, Worker
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -33,7 +34,7 @@ def test_every_public_name_is_there_and_no_other() -> None:
 def test_importing_the_names_loads_no_service_and_no_library() -> None:
     """The facade costs nothing before it is used."""
     done = run_with_layer_only(
-        "import silvaengine_base; print(sorted(m for m in sys.modules if m[:5] in ('silva', 'botoc', 'boto3')))"
+        "import silvaengine_base; print([m for m in sys.modules if m[:5] in ('silva', 'botoc', 'boto3')])"
     )
     assert done.stdout.strip() == "['silvaengine_base']", done.stderr
 
@@ -69,3 +70,19 @@ def test_the_doors_give_handlers() -> None:
     """``get_handler`` takes the logger that old callers hand over."""
     for door in (Resources, Tasks, Worker):
         assert callable(door.get_handler(None))
+
+
+def test_the_doors_lead_to_the_services(capsys: pytest.CaptureFixture[str]) -> None:
+    """The event says which Lambda it is for."""
+    socket = {"requestContext": {"connectionId": "c", "routeKey": "$connect", "eventType": "CONNECT"}}
+    assert Resources().handler(socket, None)["statusCode"] >= 400
+    assert Resources.get_handler()({"httpMethod": "OPTIONS", "path": "/a/b/c"}, None)["statusCode"] in (
+        204,
+        400,
+    )
+    with pytest.raises(SilvaEngineError):
+        Resources()._handle_cache_management("cache_stats", {})
+    with pytest.raises(SilvaEngineError):
+        Tasks().handler({"Records": [{"eventSource": "aws:sqs"}]}, None)
+    with pytest.raises(SilvaEngineError):
+        Worker().handler({}, None)

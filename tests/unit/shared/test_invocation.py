@@ -158,10 +158,12 @@ def test_a_callee_that_ran_out_of_time_is_a_deadline() -> None:
         invoker(odd)[0].invoke("arn", "{}")
 
 
-def test_the_client_has_explicit_limits() -> None:
+def test_the_client_has_explicit_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """One attempt of botocore's, a second to connect, less than API Gateway's 29 s to read."""
     from silvaengine.aws import client  # noqa: PLC0415 - only this test makes a real client
 
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     open_invoker(Settings())._open_client()
     config = client("lambda", "us-east-1", read_seconds=28.0, attempts=1).meta.config
     assert (config.connect_timeout, config.read_timeout) == (1.0, 28.0)

@@ -1,0 +1,122 @@
+"""What the layer says to AWS besides reading rows: secrets, notices, and what AWS's refusals become."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.session import Session
+
+from silvaengine import aws as clients
+from silvaengine.dynamodb import TableReader, open_tables
+from silvaengine.errors import ConfigurationError, UnavailableError
+from silvaengine.notices import open_notifier
+from silvaengine.registry import open_registry
+from silvaengine.secrets import open_lookups
+from silvaengine.settings import Settings
+from silvaengine.tables import ENDPOINTS
+from silvaengine_cli.engine import CREDENTIALS, REGION
+
+type Client = Callable[[str], Any]
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """No client of another test's account."""
+    clients._client.cache_clear()
+    clients._session.cache_clear()
+    yield
+    clients._client.cache_clear()
+
+
+@pytest.fixture
+def client(aws: str | None) -> Client:
+    """Give a client of the account for a service."""
+
+    def create(service: str) -> Any:
+        return Session().create_client(service, REGION, endpoint_url=aws)
+
+    return create
+
+
+def test_secrets_are_looked_up(client: Client) -> None:
+    """Encrypted parameters and secrets come as their text; a missing one is the operator's mistake."""
+    client("ssm").put_parameter(
+        Name="/silvaengine/beta/p", Value="s3cret", Type="SecureString", Overwrite=True
+    )
+    arn = client("secretsmanager").create_secret(Name="silvaengine/beta/s", SecretString="t0p")["ARN"]
+    lookups = open_lookups(REGION)
+    assert lookups["ssm"]("/silvaengine/beta/p") == "s3cret"
+    assert lookups["secretsmanager"](arn) == "t0p"
+    with pytest.raises(ConfigurationError) as caught:
+        lookups["ssm"]("/silvaengine/beta/none")
+    assert "/silvaengine/beta/none" in caught.value.detail
+    assert "silvaengine" not in caught.value.message
+
+
+def test_a_notice_reaches_the_topic(client: Client) -> None:
+    """Subject and text are what a subscriber gets."""
+    topic = client("sns").create_topic(Name="notices")["TopicArn"]
+    sqs = client("sqs")
+    queue = sqs.create_queue(QueueName="notices")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = {"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
+    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    open_notifier(Settings(sns_topic_arn=topic)).notify("a subject", "f", {"request_id": "r1"})
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
+    body = json.loads(message["Body"])
+    assert (body["Subject"], json.loads(body["Message"])) == ("a subject", {"request_id": "r1"})
+
+
+def test_a_missing_topic_is_logged_only(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """The failing notice names itself in the log."""
+    open_notifier(Settings(sns_topic_arn=f"arn:aws:sns:{REGION}:000000000000:none")).notify("s", "f", {})
+    assert "Publish" in caplog.text
+
+
+def test_a_missing_table_is_the_operators_mistake(client: Client) -> None:
+    """The detail names call and table; the public message neither."""
+    with pytest.raises(ConfigurationError) as caught:
+        open_tables(REGION, "none-").get(ENDPOINTS, {"endpoint_id": "acme"})
+    assert "GetItem endpoints" in caught.value.detail
+    assert "endpoints" not in caught.value.message
+
+
+def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client may come again; what is known goes on being served."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(UnavailableError) as caught:
+        open_tables(REGION, "se-").get(ENDPOINTS, {"endpoint_id": "acme"})
+    assert caught.value.headers == {"Retry-After": "1"}
+    open_registry(Settings(registry_refresh_seconds=0)).refresh()
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("ThrottlingException", UnavailableError), ("AccessDeniedException", ConfigurationError)],
+)
+def test_refusals_are_told_apart(code: str, error: type[Exception]) -> None:
+    """Too much at the moment is not the same as never."""
+    with pytest.raises(error, match=r"busy|misconfigured"), clients.translated_errors("GetItem"):
+        raise ClientError({"Error": {"Code": code, "Message": "m"}}, "GetItem")
+
+
+def test_keys_that_stay_unprocessed_are_unavailable() -> None:
+    """DynamoDB may leave keys of a batch unread; it is asked again, but not for ever."""
+
+    class Busy:
+        calls = 0
+
+        def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - botocore's name
+            self.calls += 1
+            return {"Responses": {}, "UnprocessedKeys": RequestItems}
+
+    busy = Busy()
+    with pytest.raises(UnavailableError):
+        TableReader(lambda: busy, "se-").batch_get([(ENDPOINTS, {"endpoint_id": "acme"})])
+    assert busy.calls == 3
