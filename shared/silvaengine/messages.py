@@ -19,6 +19,9 @@ SYNC_LIMIT = (
 )
 EVENT_LIMIT = 1_048_576  # bytes, 1 MB; the same page
 
+# Parameters that only the framework gives: no query and no body of a client sets them.
+RESERVED = frozenset({"endpoint_id", "area", "context", "aws_event", "aws_context", "connection_id"})
+
 ANSWER_MARK = "silvaengine"
 ANSWER_VERSION = 1
 
@@ -27,8 +30,8 @@ ANSWER_VERSION = 1
 class Invocation:
     """Who asks a worker, for whom and until when.
 
-    ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None is no other limit than
-    Lambda's. ``attempt`` counts from 1.
+    ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None says that nobody waits
+    for the answer. ``attempt`` counts from 1.
     """
 
     request_id: str
@@ -113,7 +116,8 @@ class WorkerAnswer:
 
     def encode(self) -> dict[str, Any]:
         """Give the answer in the form that a worker returns to a caller who sent an ``invocation``."""
-        return {ANSWER_MARK: ANSWER_VERSION, **asdict(self)}
+        members = {name: getattr(self, name) for name in self.__slots__}
+        return {ANSWER_MARK: ANSWER_VERSION, **members}
 
     @classmethod
     def decode(cls, payload: Any) -> "WorkerAnswer":  # noqa: ANN401 - a foreign worker answers anything

@@ -1,0 +1,82 @@
+# Everything starts here; `make` lists the targets. Needed: Python 3.13 with its venv module, make, git.
+
+ARCHITECTURE ?= x86_64
+UV_VERSION := 0.13.9
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.bootstrap/bin:$(PATH)
+export UV_PYTHON_DOWNLOADS := never
+export SAM_CLI_TELEMETRY := 0
+export ARCHITECTURE
+unexport VIRTUAL_ENV
+
+# A python3.13 on the PATH may be a version manager's stand-in that refuses to run, so each one is tried.
+find_python = for python in python3.13 python3 "$$(pyenv root 2>/dev/null)"/versions/3.13.*/bin/python3.13; do \
+	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; \
+	then echo "$$python"; exit; fi; done; \
+	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
+
+.PHONY: help setup engine dev test unit coverage whole test-sam-local lint format build lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
+
+setup: .venv/.synced ## Make the virtual environment from the lock
+
+.bootstrap/bin/uv:
+	@python=$$($(find_python)) && "$$python" -m venv --clear .bootstrap
+	@.bootstrap/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.synced: pyproject.toml uv.lock | .bootstrap/bin/uv
+	@uv sync --frozen --python .bootstrap/bin/python
+	@touch $@
+
+engine: setup ## Install the local engine into an environment of its own
+	@UV_PROJECT_ENVIRONMENT=.silvaengine/engine uv sync --quiet --frozen --only-group engine --python .bootstrap/bin/python
+
+dev: setup ## Run everything here, and follow changes
+	@silvaengine dev
+
+test: setup engine coverage whole ## Run all tests
+
+# Measured from the interpreter's first line: this project's own pytest plugin is loaded before any other.
+coverage: setup ## Run the unit and contract tests with coverage
+	@coverage erase
+	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract
+	@coverage combine --quiet
+	@coverage json --quiet
+	@python tests/coverage_floor.py
+
+whole: setup ## Test the artefacts, the template and a deployed stack
+	@pytest tests/rules tests/e2e tests/readme
+
+test-sam-local: setup engine ## Test the HTTP gateway in Docker (Debian, root)
+	@tests/sam_local/run.sh
+
+lint: setup ## Check style, types, imports, the template and the lock
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports --no-logo
+	@cfn-lint template.yaml
+	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
+	@uv lock --check --quiet
+	@$(export_requirements) | diff shared/requirements.txt - || { echo "shared/requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
+
+format: setup ## Bring the code into the style
+	@ruff check --fix .
+	@ruff format .
+
+build: setup ## Make the artefacts (ARCHITECTURE=arm64 for that processor)
+	@sam build --cached --parallel
+
+# What Lambda's runtime has (boto3, botocore and what these need) stays out of the layer.
+export_requirements = uv export --quiet --frozen --no-dev --no-emit-project --no-header --no-annotate \
+	--extra redis --extra yaml --prune boto3 --prune botocore
+
+lock: .bootstrap/bin/uv ## Bring uv.lock and the layer's requirements up to pyproject.toml
+	@uv lock --python .bootstrap/bin/python
+	@$(export_requirements) > shared/requirements.txt
+
+clean: ## Remove everything that these targets made
+	@rm -rf .venv .bootstrap .aws-sam .silvaengine dist coverage.json .coverage .coverage.* .*_cache .hypothesis
+	@find . -name __pycache__ -prune -exec rm -rf {} +

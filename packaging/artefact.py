@@ -1,0 +1,184 @@
+"""Makes the artefact of the layer or of one function; `sam build` calls it through the Makefile beside it.
+
+It runs in a folder of sources with nothing but Python's standard library and uv or pip. Bytecode ships with
+the sources: a Lambda's file system is read-only, so without it every cold start would compile every module.
+The same sources give the same bytes, so that only what changed is deployed.
+"""
+
+import argparse
+import compileall
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from py_compile import PycInvalidationMode
+from tempfile import TemporaryDirectory
+
+PROJECT = Path(__file__).resolve().parent.parent
+SERVICES = {
+    "HttpGateway": "silvaengine_http",
+    "WebsocketGateway": "silvaengine_websocket",
+    "Tasks": "silvaengine_tasks",
+    "Worker": "silvaengine_worker",
+}
+FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
+FUNCTIONS = Path("functions")
+MANIFEST = "silvaengine_functions.txt"
+
+# Lambda's python3.13 is Amazon Linux 2023, whose glibc is 2.34.
+MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+PIP_PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux2014")
+INSTALLER_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+ZIP_EPOCH = 315_532_800
+
+
+def main() -> None:
+    """Read the command line and make one artefact."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", choices=["SharedLayer", *SERVICES])
+    parser.add_argument("artefact", type=Path)
+    parser.add_argument("--architecture", choices=MACHINES, required=True)
+    given = parser.parse_args()
+    given.artefact.mkdir(parents=True, exist_ok=True)
+    if given.target == "SharedLayer":
+        make_layer(given.artefact / "python", MACHINES[given.architecture])
+    elif given.target == "Worker":
+        make_worker(given.artefact, MACHINES[given.architecture])
+    else:
+        copy([Path(SERVICES[given.target])], given.artefact, "/var/task")
+    normalize(given.artefact)
+
+
+def make_layer(folder: Path, machine: str) -> None:
+    """Fill the layer: what the lock pins, and the framework."""
+    # The lock names every dependency; those that it leaves out are in Lambda's runtime.
+    install(Path("requirements.txt"), folder, machine, "--require-hashes", "--no-deps", "--only-binary=:all:")
+    compile_all([folder], folder, "/opt/python")
+    copy([Path(name) for name in FRAMEWORK if Path(name).is_dir()], folder, "/opt/python")
+
+
+def make_worker(folder: Path, machine: str) -> None:
+    """Fill the worker: its own code, the operator's functions and what these require.
+
+    Raises:
+        SystemExit: a name is ours, or the functions' and their requirements' both.
+
+    """
+    requirements = FUNCTIONS / "requirements.txt"
+    if requirements.is_file():
+        install(requirements, folder, machine)
+        compile_all([folder], folder, "/var/task")
+    functions = shipped_functions()
+    names = {path.name for path in folder.iterdir()} | {path.name for path in functions}
+    if taken := names.intersection(FRAMEWORK):
+        raise SystemExit(f"functions/ brings {', '.join(sorted(taken))}, which the layer owns")
+    copy([Path(SERVICES["Worker"]), *functions], folder, "/var/task")
+    importable = (path.stem for path in functions if path.suffix == ".py" or (path / "__init__.py").is_file())
+    (folder / MANIFEST).write_text("".join(f"{name}\n" for name in importable))
+
+
+def shipped_functions() -> list[Path]:
+    """List the folders and modules of functions/ that ship: all but tests and what is hidden."""
+    unwanted = ("tests", "conftest.py", "__pycache__")
+    return [
+        path
+        for path in sorted(FUNCTIONS.glob("*"))
+        if (path.is_dir() or path.suffix == ".py")
+        and path.name not in unwanted
+        and not path.name.startswith((".", "test_"))
+    ]
+
+
+def copy(paths: Iterable[Path], folder: Path, deployed: str) -> None:
+    """Copy packages and modules into the artefact's root and compile them; a syntax error ends the build."""
+    copies = []
+    for source in paths:
+        target = folder / source.name
+        if target.exists():
+            raise SystemExit(f"{source} would overwrite what is in the artefact")
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        else:
+            shutil.copyfile(source, target)
+        copies.append(target)
+    if not compile_all(copies, folder, deployed):
+        raise SystemExit(1)
+
+
+def compile_all(paths: Iterable[Path], folder: Path, deployed: str) -> bool:
+    """Write bytecode that Python takes without looking at the source; tracebacks name the deployed paths."""
+    compiled = []
+    for path in paths:
+        compile_path = compileall.compile_dir if path.is_dir() else compileall.compile_file
+        compiled.append(
+            compile_path(
+                path,
+                quiet=1,
+                stripdir=str(folder),
+                prependdir=deployed,
+                invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+            )
+        )
+    return all(compiled)
+
+
+def install(requirements: Path, folder: Path, machine: str, *options: str) -> None:
+    """Install requirements for Lambda's platform by uv or pip, whichever is there."""
+    uv = shutil.which("uv", path=f"{PROJECT / '.bootstrap/bin'}{os.pathsep}{os.environ.get('PATH', '')}")
+    if uv:
+        platform = ["--python-platform", f"{machine}-manylinux_2_34"]
+        target = ["--python", sys.executable, "--target", str(folder), "--link-mode", "copy"]
+        run([uv, "pip", "install", "--quiet", *target, *platform, *options, "-r", str(requirements)])
+    elif find_spec("pip"):
+        install_by_pip(requirements, folder, machine, *options)
+    else:
+        raise SystemExit("uv or pip is needed to install the requirements: run `make setup`")
+
+
+def install_by_pip(requirements: Path, folder: Path, machine: str, *options: str) -> None:
+    """Install by pip, which takes only wheels for a foreign platform: what has none is built to one first."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    platforms = [f"--platform={tag}_{machine}" for tag in PIP_PLATFORMS]
+    with TemporaryDirectory() as wheels:
+        if not options:
+            run([*pip, "wheel", "--wheel-dir", wheels, "-r", str(requirements)])
+            options = ("--only-binary=:all:", "--no-index", f"--find-links={wheels}")
+        run(
+            [
+                *pip,
+                "install",
+                "--no-compile",
+                "--target",
+                str(folder),
+                *platforms,
+                *options,
+                "-r",
+                str(requirements),
+            ]
+        )
+
+
+def run(command: list[str]) -> None:
+    """Run a command whose failure ends the build."""
+    if status := subprocess.run(command, check=False).returncode:
+        raise SystemExit(status)
+
+
+def normalize(artefact: Path) -> None:
+    """Remove what tells of this machine and moment: installers' notes, scripts, modes, times."""
+    for folder in (artefact, artefact / "python"):
+        shutil.rmtree(folder / "bin", ignore_errors=True)
+        (folder / ".lock").unlink(missing_ok=True)
+    for name in INSTALLER_NOTES:
+        for note in artefact.rglob(f"*.dist-info/{name}"):
+            note.unlink()
+    for path in (*artefact.rglob("*"), artefact):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (ZIP_EPOCH, ZIP_EPOCH))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The HTTP gateway: brings requests to the functions that the registry names."""

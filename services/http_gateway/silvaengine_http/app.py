@@ -1,0 +1,83 @@
+"""The HTTP gateway's door: settings become objects, objects become the handler, failures become answers."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import cache
+from os import urandom
+from typing import Any
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine.invocation import LambdaInvoker, open_invoker
+from silvaengine.notices import Notifier, open_notifier
+from silvaengine.registry import Registry, open_registry
+from silvaengine.settings import Settings
+from silvaengine.telemetry import InvocationLog, configure_logging
+from silvaengine_http.gateway import Call, Gateway, deadline
+from silvaengine_http.request import read_form
+from silvaengine_http.response import Answer, error_answer, render
+
+type Handler = Callable[[Any, Any], dict[str, Any]]
+
+_logger = logging.getLogger(__name__)
+
+
+def create_handler(
+    settings: Settings,
+    registry: Registry,
+    invoker: LambdaInvoker,
+    notifier: Notifier,
+    clock: Callable[[], float] = time.time,
+) -> Handler:
+    """Give a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
+    gateway = Gateway(settings, registry, invoker)
+
+    def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
+        log = InvocationLog("http")
+        call = Call(urandom(16).hex(), event, context, deadline(context, clock()), log)
+        answer = _answer(gateway, call)
+        if answer.status >= 500:
+            _notify(notifier, call, answer.status)
+        log.fields(request_id=call.request_id, status=answer.status)
+        log.emit()
+        return render(answer, read_form(event), call.request_id)
+
+    return handle
+
+
+@cache
+def _deployed() -> Handler:
+    settings = Settings.from_environment()
+    configure_logging(settings)
+    return create_handler(settings, open_registry(settings), open_invoker(settings), open_notifier(settings))
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
+    """Answer an HTTP event of API Gateway (payload 1.0 or 2.0) or of a Function URL."""
+    return _deployed()(event, context)
+
+
+def _answer(gateway: Gateway, call: Call) -> Answer:
+    extra = {"request_id": call.request_id}
+    try:
+        return gateway.serve(call)
+    except SilvaEngineError as error:
+        call.log.fields(error=type(error).__name__)
+        if error.status >= 500:
+            _logger.error("%s (%s)", error.message, error.detail, extra=extra)  # noqa: TRY400 - detail says why
+        return error_answer(error, call.request_id)
+    except Exception as error:
+        call.log.fields(error=type(error).__name__)
+        _logger.exception("Unexpected failure", extra=extra)
+        return error_answer(SilvaEngineError("Internal server error"), call.request_id)
+
+
+def _notify(notifier: Notifier, call: Call, status: int) -> None:
+    """Tell the operator which function failed for whom, without what the request or the function said."""
+    subject = call.function.aws_lambda_arn if call.function else "silvaengine http gateway"
+    message = {"service": "http", "request_id": call.request_id, "status": status}
+    if call.target:
+        message |= {"endpoint_id": call.target.endpoint_id, "area": call.target.area}
+    if call.function:
+        message["function"] = call.function.name
+    notifier.notify(subject, f"{subject} {message.get('function')} {status}", message)

@@ -1,0 +1,43 @@
+"""The whole event and Lambda's context, for functions in areas that are promised them; built nowhere else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from silvaengine_http.request import Request
+
+_CONTEXT = (
+    "function_name",
+    "function_version",
+    "invoked_function_arn",
+    "memory_limit_in_mb",
+    "aws_request_id",
+    "log_group_name",
+    "log_stream_name",
+    "client_context",
+    "identity",
+)
+
+
+def whole_event(
+    event: Mapping[str, Any], request: Request, configuration: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give the event with the function's configuration and the extended requestContext."""
+    return {**event, "requestContext": request.context, "fnConfigurations": dict(configuration)}
+
+
+def whole_context(context: object) -> dict[str, Any]:
+    """Give the nine members of Lambda's context object that are data; None for one that isn't there.
+
+    docs.aws.amazon.com/lambda/latest/dg/python-context.html lists them.
+    """
+    return {name: _plain(getattr(context, name, None)) for name in _CONTEXT}
+
+
+def _plain(value: object) -> object:
+    """Turn the runtime's own classes into objects of their attributes; the runtime gives them slots."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(member) for name, member in value.items()}
+    names = getattr(value, "__slots__", None) or vars(value)
+    return {name: _plain(getattr(value, name, None)) for name in names}

@@ -1,0 +1,177 @@
+"""One request, whichever of AWS's HTTP events brought it.
+
+REST APIs send payload 1.0, HTTP APIs and Function URLs payload 2.0:
+docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html. Nothing else
+of the gateway reads an event, but for areas that are given whole events.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from silvaengine.errors import RequestError
+from silvaengine.messages import RESERVED
+from silvaengine.tables import DEFAULT_API_KEY
+from silvaengine_http.body import read_body
+from silvaengine_http.path import Target, read_path
+
+API_KEY = "x-api-key"
+KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
+
+type Members = Mapping[str, Any]
+type Query = Mapping[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the answer has to look like: payload 2.0 or 1.0, and without a body for HEAD."""
+
+    is_v2: bool
+    is_head: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request that is well-formed; nothing is known yet of whether it may be served.
+
+    ``headers`` are by lower-case name. ``query`` has every value of each name that a client may set.
+    ``stage`` is None where the API has no stage of its own. ``body`` is JSON text or None. ``context`` is the
+    event's requestContext with what functions are promised beside it.
+    """
+
+    method: str
+    target: Target
+    headers: Mapping[str, str]
+    query: Query
+    api_key: str
+    stage: str | None
+    body: str | None
+    context: Members
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The parameters of a call: the last value of each query name, then what only the gateway sets."""
+        params = {name: values[-1] for name, values in self.query.items() if values}
+        if self.target.path:
+            params["path"] = self.target.path
+        return params | {"endpoint_id": self.target.endpoint_id, "area": self.target.area}
+
+
+def read_form(event: object) -> Form:
+    """Give the form of the answer; any object will do, so that errors have one too."""
+    if not isinstance(event, Mapping):
+        return Form(is_v2=False, is_head=False)
+    return Form(is_v2=event.get("version") == "2.0", is_head=read_method(event) == "HEAD")
+
+
+def read_method(event: object) -> str:
+    """Give the HTTP method in capitals, empty for anything that isn't an HTTP event."""
+    match event:
+        case {"httpMethod": str() as method} | {"requestContext": {"http": {"method": str() as method}}}:
+            return method.upper()
+        case _:
+            return ""
+
+
+def read_request(event: object, full_event_areas: frozenset[str]) -> Request:
+    """Read an HTTP event.
+
+    Args:
+        event: what Lambda hands over.
+        full_event_areas: areas whose functions read the body themselves, whatever it is.
+
+    Raises:
+        RequestError: the request is malformed, too large or of a content type that isn't read; the message
+            names what is wrong.
+
+    """
+    method = read_method(event)
+    if not method or not isinstance(event, Mapping):
+        raise RequestError("Not an HTTP request")
+    target = read_path(event)
+    sent = _headers(event)
+    headers = {name.lower(): value for name, value in sent.items()}
+    everything = _query(event)
+    query = {name: values for name, values in everything.items() if _is_clients(name)}
+    context = _members(event, "requestContext")
+    return Request(
+        method=method,
+        target=target,
+        headers=headers,
+        query=query,
+        api_key=_api_key(context, headers, everything),
+        stage=_stage(context),
+        body=None if target.area in full_event_areas else _body(event, headers),
+        context=dict(context)
+        | {"channel": target.endpoint_id, "area": target.area, "headers": sent, "query": query},
+    )
+
+
+def _members(event: Members, name: str) -> Members:
+    value = event.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise RequestError(f"Event member {name!r} is not an object")
+    return value
+
+
+def _headers(event: Members) -> dict[str, str]:
+    """Give the headers as they were sent; payload 2.0 has cookies apart."""
+    single = _members(event, "headers") or {
+        name: ", ".join(_texts(values)) for name, values in _members(event, "multiValueHeaders").items()
+    }
+    headers = {name: value for name, value in single.items() if isinstance(value, str)}
+    cookies = _texts(event.get("cookies"))
+    return headers | {"cookie": "; ".join(cookies)} if cookies else headers
+
+
+def _query(event: Members) -> dict[str, list[str]]:
+    raw = event.get("rawQueryString")
+    if isinstance(raw, str):
+        return _parsed_query(raw)
+    several = _members(event, "multiValueQueryStringParameters")
+    single = _members(event, "queryStringParameters")
+    found = {name: _texts(values) for name, values in several.items()}
+    return {name: [value] for name, value in single.items() if isinstance(value, str)} | found
+
+
+def _parsed_query(raw: str) -> dict[str, list[str]]:
+    query: dict[str, list[str]] = {}
+    try:
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise RequestError("The query string is not valid UTF-8") from None
+    for name, value in pairs:
+        query.setdefault(name, []).append(value)
+    return query
+
+
+def _texts(values: object) -> list[str]:
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+
+
+def _is_clients(name: str) -> bool:
+    return name not in RESERVED and name.lower() != API_KEY
+
+
+def _api_key(context: Members, headers: Mapping[str, str], query: Query) -> str:
+    identity = context.get("identity")
+    authenticated = identity.get("apiKey") if isinstance(identity, Mapping) else None
+    key = authenticated or headers.get(API_KEY) or (query.get(API_KEY) or [""])[-1] or DEFAULT_API_KEY
+    if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
+        raise RequestError("The API key is not valid", status=403)
+    return key
+
+
+def _stage(context: Members) -> str | None:
+    stage = context.get("stage")
+    return stage if isinstance(stage, str) and stage not in {"", "$default"} else None
+
+
+def _body(event: Members, headers: Mapping[str, str]) -> str | None:
+    body = event.get("body") or ""
+    if not isinstance(body, str):
+        raise RequestError("Event member 'body' is not text")
+    return read_body(body, headers, is_base64=event.get("isBase64Encoded") is True)

@@ -1,0 +1,233 @@
+"""Answers: what a function may give, and what AWS's HTTP events take.
+
+docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html (1.0) and
+http-api-develop-integrations-lambda.html (2.0).
+"""
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine_http.request import Form
+
+type Headers = Mapping[str, tuple[str, ...]]
+
+REQUEST_ID = "x-request-id"
+ENVELOPE = 4096  # bytes left for our own headers and the answer's frame
+CORS: Headers = {
+    "Access-Control-Allow-Origin": ("*",),
+    "Access-Control-Allow-Headers": ("Authorization, Content-Type, X-Api-Key, Idempotency-Key, *",),
+    "Access-Control-Allow-Methods": ("GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS",),
+    "Access-Control-Expose-Headers": (REQUEST_ID,),
+}
+
+_ERRORS = range(400, 600)
+_PROXY = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"})
+_HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"})
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer before it has the form of an event's payload version; header names are as they go out."""
+
+    status: int
+    body: str = ""
+    headers: Headers = field(default_factory=dict)
+    is_base64: bool = False
+
+
+def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Answer with a JSON value."""
+    given = {name: (member,) for name, member in (headers or {}).items()}
+    return Answer(status, json.dumps(value, ensure_ascii=False), {**_of_type("application/json"), **given})
+
+
+def error_answer(error: SilvaEngineError, request_id: str) -> Answer:
+    """Answer with an error's public message; nothing else of it leaves the gateway."""
+    body = {"error": error.message, "request_id": request_id}
+    return json_answer(body, error.status, error.headers)
+
+
+def function_answer(result: WorkerAnswer) -> Answer:
+    """Answer with what a worker gave.
+
+    Raises:
+        SilvaEngineError: the worker reports an error (its message and status), or, with 502, the function's
+            answer is malformed, can't be encoded or is too large.
+
+    """
+    match result.kind:
+        case "error":
+            status = result.status if result.status in _ERRORS else 500
+            raise SilvaEngineError(str(result.value), status=status, detail=result.error_type)
+        case "base64":
+            answer = _base64_answer(result.value)
+        case "text":
+            answer = _of_text(result.value)
+        case _:
+            answer = _of_value(result.value, text=None)
+    _check_size(answer)
+    return answer
+
+
+def render(answer: Answer, form: Form, request_id: str) -> dict[str, Any]:
+    """Give the proxy answer; CORS headers are added where the answer has none of its own."""
+    headers = _merged(CORS, answer.headers, {REQUEST_ID: (request_id,)})
+    body = "" if form.is_head else answer.body
+    rendered = {
+        "statusCode": answer.status,
+        "body": body,
+        "isBase64Encoded": answer.is_base64 and bool(body),
+    }
+    return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
+
+
+def _v1_headers(headers: Headers) -> dict[str, Any]:
+    single = {name: values[0] for name, values in headers.items() if len(values) == 1}
+    several = {name: list(values) for name, values in headers.items() if len(values) > 1}
+    return {"headers": single} | ({"multiValueHeaders": several} if several else {})
+
+
+def _v2_headers(headers: Headers) -> dict[str, Any]:
+    """Payload 2.0 has one value for each name, and cookies, which must not be joined, beside them."""
+    cookies = [value for name, values in headers.items() if name.lower() == "set-cookie" for value in values]
+    joined = {name: ", ".join(values) for name, values in headers.items() if name.lower() != "set-cookie"}
+    return {"headers": joined} | ({"cookies": cookies} if cookies else {})
+
+
+def _merged(*several: Headers) -> dict[str, tuple[str, ...]]:
+    """Merge headers, whatever the case of their names; later ones win."""
+    merged = {name.lower(): (name, values) for headers in several for name, values in headers.items()}
+    return dict(merged.values())
+
+
+def _of_type(content_type: str) -> Headers:
+    return {"Content-Type": (content_type,)}
+
+
+def _base64_answer(value: object) -> Answer:
+    if not _is_base64(value):
+        raise _malformed("its bytes are not base64")
+    return Answer(200, str(value), _of_type("application/octet-stream"), is_base64=True)
+
+
+def _of_text(text: str) -> Answer:
+    """A function's text goes out as it is; parsing tells what it is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        if _is_yaml(text):
+            return Answer(200, text, _of_type("application/x-yaml"))
+        return json_answer({"error": "Unsupported content format"}, 400)
+    return _of_value(value, text)
+
+
+def _of_value(value: object, text: str | None) -> Answer:
+    if isinstance(value, dict) and _is_proxy(value):
+        return _proxy_answer(value)
+    try:
+        encoded = json.dumps(value, ensure_ascii=False, allow_nan=False) if text is None else text
+    except ValueError:
+        raise _malformed("it holds a number that JSON doesn't have") from None
+    return Answer(200, encoded, _of_type("application/json"))
+
+
+def _is_yaml(text: str) -> bool:
+    import yaml  # noqa: PLC0415 - few functions answer YAML, and a cold start would pay for all
+
+    try:
+        for _ in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            pass
+    except (yaml.YAMLError, UnicodeError):
+        return False
+    return True
+
+
+def _is_proxy(value: Mapping[str, Any]) -> bool:
+    """Tell an answer meant for API Gateway from data that happens to have a ``statusCode``."""
+    status = value.get("statusCode")
+    if type(status) is not int or not 100 <= status <= 599:
+        return False
+    return value.keys() <= _PROXY or 300 <= status <= 399
+
+
+def _proxy_answer(value: Mapping[str, Any]) -> Answer:
+    body = value.get("body")
+    is_base64 = value.get("isBase64Encoded") or False
+    if body is not None and not isinstance(body, str):
+        raise _malformed("its body is not text")
+    if not isinstance(is_base64, bool) or (is_base64 and body and not _is_base64(body)):
+        raise _malformed("its body is not the base64 text that it is said to be")
+    return Answer(value["statusCode"], body or "", _proxy_headers(value), is_base64=is_base64)
+
+
+def _proxy_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    single = {name: [member] for name, member in _mapping(value, "headers").items()}
+    given = _merged(
+        _checked_headers(single.items()), _checked_headers(_mapping(value, "multiValueHeaders").items())
+    )
+    cookies = _checked_headers([("Set-Cookie", value.get("cookies") or [])])
+    kept = {name: values for name, values in given.items() if name.lower() not in _HOP_BY_HOP}
+    return _merged(kept, {name: values for name, values in cookies.items() if values})
+
+
+def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    member = value.get(name) or {}
+    if not isinstance(member, Mapping):
+        raise _malformed(f"its {name} are not an object")
+    return member
+
+
+def _checked_headers(headers: Iterable[tuple[str, Any]]) -> dict[str, tuple[str, ...]]:
+    return {_checked_name(name): tuple(map(_checked_value, _listed(values))) for name, values in headers}
+
+
+def _listed(values: object) -> list[object]:
+    if not isinstance(values, list):
+        raise _malformed("a header's values are not a list")
+    return values
+
+
+def _checked_name(name: str) -> str:
+    if not _HEADER_NAME.fullmatch(name):
+        raise _malformed("a header's name is not valid")
+    return name
+
+
+def _checked_value(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else value
+    if isinstance(text, int | float):
+        text = str(text)
+    if not isinstance(text, str) or not _HEADER_VALUE.fullmatch(text):
+        raise _malformed("a header's value is not text on one line")
+    return text
+
+
+def _is_base64(value: object) -> bool:
+    try:
+        b64decode(value if isinstance(value, str) else "?", validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_size(answer: Answer) -> None:
+    """Refuse what Lambda would refuse, which the client would see as an error without words."""
+    try:
+        size = len(json.dumps(answer.body, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        raise _malformed("it holds half of a surrogate pair, which UTF-8 can't carry") from None
+    size += sum(len(name) + len(value) + 8 for name, values in answer.headers.items() for value in values)
+    if size > SYNC_LIMIT - ENVELOPE:
+        raise SilvaEngineError(f"The function's answer is larger than {SYNC_LIMIT} bytes", status=502)
+
+
+def _malformed(reason: str) -> SilvaEngineError:
+    return SilvaEngineError(f"The function's answer is malformed: {reason}", status=502)

@@ -1,0 +1,1 @@
+"""The tasks Lambda: AWS events become calls of functions."""

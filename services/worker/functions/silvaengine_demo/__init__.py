@@ -1,0 +1,5 @@
+"""Functions to learn from; each shows one thing, and registry.yaml beside this folder publishes them.
+
+Read ``greetings`` first (a class with settings), then ``answers`` (what a function may answer) and
+``calls`` (what a function can know and do about its call).
+"""

@@ -1,0 +1,1 @@
+"""The worker Lambda: runs one function of a user's package per call."""

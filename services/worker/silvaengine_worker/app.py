@@ -1,0 +1,141 @@
+"""The worker Lambda: one call of one function, and every outcome in the form that its caller understands.
+
+A gateway that waits for the answer (it sends an ``invocation`` with a deadline) gets failures as answers:
+Lambda takes an exception for a crash, and its status and message would be lost on the way. Where nobody
+waits, a failure is raised, so that Lambda keeps the event in the dead-letter queue. The predecessor's callers
+send no ``invocation``; they get the bare result or the exception, as they always did.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from silvaengine.errors import DeadlineError, SilvaEngineError
+from silvaengine.messages import WorkerAnswer, WorkerCall
+from silvaengine.notices import Notifier, open_notifier
+from silvaengine.settings import Settings
+from silvaengine.telemetry import InvocationLog, configure_logging
+from silvaengine_worker.execution import DeadlinePassed
+from silvaengine_worker.loader import Loader, extend_path, shipped_packages
+from silvaengine_worker.results import check_size, envelope, plain
+from silvaengine_worker.worker import Worker
+
+_MESSAGE_LIMIT = 16_384  # characters of an error's message
+_logger = logging.getLogger(__name__)
+
+
+class Handler:
+    """What Lambda calls.
+
+    Args:
+        worker: runs the call.
+        notifier: tells the operator about failures that aren't the client's.
+
+    """
+
+    def __init__(self, worker: Worker, notifier: Notifier) -> None:
+        self._worker = worker
+        self._notifier = notifier
+
+    def __call__(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's context; any result
+        """Run the call of a payload (docs/contract.md); ``context`` is Lambda's."""
+        line = InvocationLog("worker")
+        line.fields(**_ids(event, context), status=200)
+        try:
+            with line.timed("invoke"):
+                return self._run(event, context)
+        except BaseException as error:  # the door; a function may raise SystemExit, too
+            failure = _failure(error, event)
+            line.fields(status=failure.status, error_type=failure.error_type)
+            self._report(error, failure, event, context)
+            if _awaited(event):
+                return failure.encode()
+            if isinstance(error, Exception):
+                raise
+            raise SilvaEngineError(failure.value) from error
+        finally:
+            line.emit()
+
+    def _run(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - the same
+        call = WorkerCall.decode(event)
+        result = self._worker.run(
+            call,
+            envelope if call.invocation else plain,
+            limit=_limit(context),
+            request_id=_ids(event, context)["request_id"],
+        )
+        check_size(result)
+        return result
+
+    def _report(
+        self, error: BaseException, failure: WorkerAnswer, event: Mapping[str, Any], context: object
+    ) -> None:
+        """Log what operator or author have to mend, and notify unless the waiting gateway does."""
+        if _awaited(event) and failure.status < 500:
+            return
+        ids = _ids(event, context)
+        _logger.error(
+            "Function %r: %s",
+            ids["function"],
+            getattr(error, "detail", "") or failure.value,
+            exc_info=error,
+            extra={"request_id": ids["request_id"]},
+        )
+        if _awaited(event):
+            return
+        self._notifier.notify(
+            getattr(context, "invoked_function_arn", "silvaengine worker"),
+            f"{event.get('MODULENAME')}:{event.get('CLASSNAME')}.{event.get('funct')}:{failure.error_type}",
+            {**ids, "status": failure.status, "error_type": failure.error_type},
+        )
+
+
+def _awaited(event: Mapping[str, Any]) -> bool:
+    invocation = event.get("invocation")
+    return isinstance(invocation, Mapping) and invocation.get("deadline") is not None
+
+
+def _ids(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Name the call before it is checked, so that a refused one is on record, too."""
+    invocation = event.get("invocation")
+    given = invocation if isinstance(invocation, Mapping) else {}
+    return {
+        "request_id": given.get("request_id") or getattr(context, "aws_request_id", ""),
+        "endpoint_id": given.get("endpoint_id"),
+        "area": given.get("area"),
+        "function": event.get("funct"),
+    }
+
+
+def _limit(context: Any) -> float:  # noqa: ANN401 - Lambda's context
+    """When Lambda ends this process, in epoch seconds; never, outside of Lambda."""
+    if not hasattr(context, "get_remaining_time_in_millis"):
+        return inf
+    return time.time() + float(context.get_remaining_time_in_millis()) / 1000
+
+
+def _failure(error: BaseException, event: Mapping[str, Any]) -> WorkerAnswer:
+    """Make the answer of an error; only our own errors have a text that the client may read."""
+    if isinstance(error, DeadlinePassed):
+        error = DeadlineError("The function didn't finish in time")
+    kind = type(error).__name__
+    if not isinstance(error, SilvaEngineError):
+        return WorkerAnswer("error", f"Function {event.get('funct')!r} failed", 500, kind)
+    message = str(error).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
+    status = error.status if error.status in range(400, 600) else 500
+    return WorkerAnswer("error", message, status, kind)
+
+
+def _open_handler(settings: Settings) -> Handler:
+    configure_logging(settings)
+    extend_path(settings.packages_path)
+    artefact = Path(__file__).parent.parent
+    return Handler(
+        Worker(Loader(settings.allowed_packages or shipped_packages(artefact))), open_notifier(settings)
+    )
+
+
+handler = _open_handler(Settings.from_environment())

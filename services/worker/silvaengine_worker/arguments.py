@@ -1,0 +1,83 @@
+"""The arguments of a call: parameters, body and context of a payload, fitted to what the function takes."""
+
+import json
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from silvaengine.errors import RequestError
+from silvaengine.messages import RESERVED, WorkerCall
+from silvaengine_worker.parameters import Parameters
+
+_OFFERED = RESERVED | {"path"}
+"""Names that reach a function only if it takes them."""
+
+
+def arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
+    """Give the values by name, fit for ``Parameters.call``.
+
+    Raises:
+        RequestError: the client's names and the function's differ; the message names the parameter.
+    """
+    members = {
+        name: value
+        for name, value in _members(call).items()
+        if name not in _OFFERED or parameters.takes(name)
+    }
+    unknown = parameters.unknown(members)
+    if unknown is not None:
+        raise RequestError(_refusal(call.function, unknown))
+    missing = parameters.missing(members)
+    if missing is not None:
+        raise RequestError(f"Function {call.function!r} requires the parameter {missing!r}")
+    return members
+
+
+def _members(call: WorkerCall) -> dict[str, Any]:
+    """Lay the body over the parameters and the context over both; null and empty text count as absent.
+
+    A call with neither parameters nor body has no arguments at all, as in the contract.
+    """
+    if not (call.params or call.body):
+        return {}
+    members = dict(call.params)
+    if call.aws_event is None:
+        members |= _body_members(call.body)
+    members |= {
+        name: value
+        for name, value in (
+            ("context", call.context),
+            ("aws_event", call.aws_event),
+            ("aws_context", call.aws_context),
+        )
+        if value is not None
+    }
+    return {name: value for name, value in members.items() if value is not None and value != ""}
+
+
+def _body_members(body: str | None) -> dict[str, Any]:
+    """Give a JSON object's members; other JSON is ``body`` decoded, and any other text ``body`` as it is."""
+    if not body:
+        return {}
+    value = _decode(body)
+    if isinstance(value, dict):
+        return {name: member for name, member in value.items() if name not in RESERVED}
+    return {"body": value}
+
+
+def _decode(body: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+    except RecursionError:
+        raise RequestError("The body is nested too deeply") from None
+    except ValueError:
+        return body
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise RequestError(f"The body holds {constant}, which is no JSON")
+
+
+def _refusal(function: str, name: str) -> str:
+    if name == "body":
+        return f"Function {function!r} takes no parameter 'body': send a JSON object"
+    return f"Function {function!r} takes no parameter {name!r}"

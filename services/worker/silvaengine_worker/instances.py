@@ -1,0 +1,94 @@
+"""Objects of users' classes, made from settings and reused only where nothing can leak.
+
+An object may keep whatever it likes: its settings, a connection, the customer whom it served last. So one
+is reused only for the same class, the same setting text **and the same endpoint**: two tenants with equal
+settings (often the function's defaults) would otherwise share an object, and with it all that it remembers.
+Settings are parsed anew for each object, so that changing them in one is seen by no other. A call that
+doesn't name its tenant gets an object of its own, as from the predecessor.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from silvaengine.errors import ConfigurationError, FunctionError
+from silvaengine_worker.loader import Constructor
+
+type Key = tuple[type, str, str]
+"""The class, the endpoint, the setting text."""
+
+
+class Instances:
+    """The least recently used are given up beyond ``limit``.
+
+    An object is lent to one call at a time. It comes back when the call ended as its function meant it,
+    with a result or a ``FunctionError``; after any other end (an alarm in the middle of it) its state isn't
+    known, and the next call gets a new one.
+    """
+
+    def __init__(self, limit: int = 128) -> None:
+        self._limit = limit
+        self._kept: dict[Key, object] = {}
+
+    @contextmanager
+    def lend(self, key: Key | None, construct: Callable[[], object]) -> Iterator[object]:
+        """Lend the kept object or a new one; with no key always a new one, which isn't kept."""
+        instance = self._kept.pop(key) if key in self._kept else construct()
+        try:
+            yield instance
+        except FunctionError:
+            self._keep(key, instance)
+            raise
+        self._keep(key, instance)
+
+    def _keep(self, key: Key | None, instance: object) -> None:
+        if key is None:
+            return
+        self._kept[key] = instance
+        if len(self._kept) > self._limit:
+            del self._kept[next(iter(self._kept))]
+
+
+def read_settings(text: str) -> dict[str, Any]:
+    """Parse a setting text into an object of its own.
+
+    Raises:
+        ConfigurationError: the text isn't a JSON object.
+    """
+    try:
+        settings = json.loads(text)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise ConfigurationError("The function is misconfigured", detail="its setting isn't a JSON object")
+    return settings
+
+
+def construct(constructor: Constructor, setting: str, logger: logging.Logger) -> object:
+    """Make an object: ``cls(logger, **settings)``, the logger only if it is taken.
+
+    It is taken by a parameter named ``logger`` or by ``*args``; any other name stands for a setting.
+
+    Raises:
+        ConfigurationError: settings and constructor don't fit; ``detail`` names the setting.
+
+    """
+    owner, parameters = constructor.owner, constructor.parameters
+    settings = read_settings(setting)
+    if "logger" in settings:
+        raise _misfit(owner, "can't have the setting 'logger', which is the worker's")
+    if "logger" in parameters.names:
+        settings["logger"] = logger
+    if (unknown := parameters.unknown(settings)) is not None:
+        raise _misfit(owner, f"takes no setting {unknown!r}")
+    if (missing := parameters.missing(settings)) is not None:
+        raise _misfit(owner, f"requires the setting {missing!r}")
+    if parameters.variadic and not parameters.names:
+        return owner(logger, **settings)
+    return parameters.call(owner, settings)
+
+
+def _misfit(owner: type, what: str) -> ConfigurationError:
+    return ConfigurationError("The function is misconfigured", detail=f"{owner.__qualname__} {what}")

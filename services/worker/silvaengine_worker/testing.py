@@ -1,0 +1,114 @@
+"""What the pytest fixture ``invoke`` gives: a call of one's own function on the worker's very own path."""
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine_worker.loader import Loader
+from silvaengine_worker.results import check_size, envelope
+from silvaengine_worker.worker import Worker
+
+REGISTRY = "registry.yaml"
+
+
+class Invoke:
+    """Calls functions: the same loader, arguments, execution and encoding as in the worker Lambda.
+
+    Objects of classes are kept between calls of one test, as they are in a warm Lambda.
+
+    Args:
+        folders: where a registry.yaml may be; the first one counts.
+
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+        self._workers: dict[str, Worker] = {}
+
+    def __call__(
+        self,
+        function: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,  # noqa: ANN401 - text, or what JSON can carry
+        context: Mapping[str, Any] | None = None,
+        endpoint_id: str = "test",
+        area: str = "core",
+    ) -> Any:  # noqa: ANN401 - a function answers anything
+        """Call a function and give its result as a caller receives it: text, a JSON value, or bytes.
+
+        Args:
+            function: ``package.module:Class.function``, ``package.module:function``, or a name that stands in
+                registry.yaml (which needs PyYAML), in ``services/worker/functions``, ``functions`` or the
+                root of the tests. Of the registry only module and class are read, never its settings.
+            settings: what the constructor and ``current_invocation().settings`` get.
+            params: as from a query string; JSON-able.
+            body: text as a client sends it, or a value that is sent as JSON.
+            context: members of the request's context besides ``channel``, ``area`` and ``headers``.
+            endpoint_id: the tenant.
+            area: the area.
+
+        Raises:
+            FunctionError: the function's own.
+            SilvaEngineError: names, settings or parameters don't fit, or the result has no JSON form.
+            Exception: whatever else the function raised.
+
+        """
+        module_name, class_name, name = self._find(function)
+        call = WorkerCall(
+            module_name=module_name,
+            class_name=class_name,
+            function=name,
+            setting=json.dumps(dict(settings or {})),
+            params={**(params or {}), "endpoint_id": endpoint_id, "area": area},
+            body=body if body is None or isinstance(body, str) else json.dumps(body),
+            context={"channel": endpoint_id, "area": area, "headers": {}} | dict(context or {}),
+            invocation=Invocation(
+                request_id="0" * 32, endpoint_id=endpoint_id, area=area, function=name, deadline=None
+            ),
+        )
+        return self._run(call)
+
+    def _run(self, call: WorkerCall) -> Any:  # noqa: ANN401 - a function answers anything
+        package = call.module_name.partition(".")[0]
+        worker = self._workers.setdefault(package, Worker(Loader([package])))
+        try:
+            result = worker.run(WorkerCall.decode(json.loads(call.encode())), envelope)
+            check_size(result)
+        except SilvaEngineError as error:
+            if error.detail:
+                error.add_note(error.detail)
+            raise
+        answer = WorkerAnswer.decode(json.loads(json.dumps(result)))
+        return b64decode(answer.value) if answer.kind == "base64" else answer.value
+
+    def _find(self, function: str) -> tuple[str, str, str]:
+        module_name, colon, rest = function.partition(":")
+        if colon:
+            class_name, _, name = rest.rpartition(".")
+            return module_name, class_name, name
+        return self._registered(function)
+
+    def _registered(self, function: str) -> tuple[str, str, str]:
+        import yaml  # noqa: PLC0415 - the wheel's base does without PyYAML
+
+        files = [folder / REGISTRY for folder in self._folders if (folder / REGISTRY).is_file()]
+        rows = (yaml.safe_load(files[0].read_text("utf-8")) or {}).get("functions", {}) if files else {}
+        if function not in rows:
+            where = files[0] if files else f"no {REGISTRY} was found"
+            msg = f"{function!r} isn't registered ({where}); package.module:Class.function works without"
+            raise LookupError(msg)
+        row = rows[function]
+        return row["module"], row.get("class") or "", function.partition("@")[0]
+
+
+def function_folders(root: Path) -> list[Path]:
+    """Give the folders of a project in which function packages and registry.yaml may stand, best first."""
+    return [
+        folder for folder in (root / "services/worker/functions", root / "functions", root) if folder.is_dir()
+    ]

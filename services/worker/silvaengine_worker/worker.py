@@ -1,0 +1,91 @@
+"""The way of a call: find the function, fit the arguments, lend an object, run it, encode the result."""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import inf
+from typing import Any
+
+from silvaengine.context import CurrentInvocation, bind
+from silvaengine.messages import Invocation, WorkerCall
+from silvaengine_worker.arguments import arguments
+from silvaengine_worker.execution import complete, within
+from silvaengine_worker.instances import Instances, construct, read_settings
+from silvaengine_worker.loader import Loader, Target
+
+SPARE_SECONDS = 0.25
+"""How long before the caller's deadline a function is ended, so that the answer still arrives in time."""
+
+
+class Worker:
+    """Runs functions of the allowed packages, one call at a time.
+
+    Args:
+        loader: finds the functions, within its allow-list.
+
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._instances = Instances()
+
+    def run[T](
+        self, call: WorkerCall, encode: Callable[[Any], T], *, limit: float = inf, request_id: str = ""
+    ) -> T:
+        """Run a call; ``encode`` gets the function's result while the call is still bound and timed.
+
+        Args:
+            call: what to run.
+            encode: makes the answer; it may run the function's code too, such as a model's properties.
+            limit: epoch seconds at which the process ends, whatever deadline the call has.
+            request_id: for a call that brings no invocation of its own.
+
+        Raises:
+            SilvaEngineError: the call can't be served, or not in time; a ``FunctionError`` is the
+            function's own. Exception: whatever else the function raised.
+
+        """
+        target = self._loader.load(call.module_name, call.class_name, call.function)
+        values = arguments(call, target.parameters)
+        current = _current(call, call.invocation or _anonymous(call, request_id), limit)
+        with bind(current):
+            return within(current.remaining_seconds(), lambda: encode(self._call(target, call, values)))
+
+    def _call(self, target: Target, call: WorkerCall, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a function answers anything
+        if target.constructor is None:
+            return complete(target.parameters.call(target.function, values))
+        key = (
+            (target.constructor.owner, call.invocation.endpoint_id, call.setting) if call.invocation else None
+        )
+        make = partial(construct, target.constructor, call.setting, _logger(call))
+        with self._instances.lend(key, make) as instance:
+            return complete(target.parameters.call(getattr(instance, call.function), values))
+
+
+def _current(call: WorkerCall, invocation: Invocation, limit: float) -> CurrentInvocation:
+    end = limit if invocation.deadline is None else min(limit, invocation.deadline)
+    return CurrentInvocation(
+        request_id=invocation.request_id,
+        endpoint_id=invocation.endpoint_id,
+        area=invocation.area,
+        function=invocation.function,
+        deadline=None if end == inf else end - SPARE_SECONDS,
+        attempt=invocation.attempt,
+        settings=read_settings(call.setting),
+        logger=_logger(call),
+    )
+
+
+def _anonymous(call: WorkerCall, request_id: str) -> Invocation:
+    """Stand in for the invocation that the predecessor's callers don't send."""
+    return Invocation(
+        request_id=request_id,
+        endpoint_id=str(call.params.get("endpoint_id", "")),
+        area=str(call.params.get("area", "")),
+        function=call.function,
+        deadline=None,
+    )
+
+
+def _logger(call: WorkerCall) -> logging.Logger:
+    return logging.getLogger(call.module_name)

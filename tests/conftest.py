@@ -1,0 +1,41 @@
+"""What holds for every test: where it may connect to, and that it isn't skipped in silence."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+# Ids of tests that may be skipped, each with its reason beside it; any other skip fails the run.
+PERMITTED_SKIPS: frozenset[str] = frozenset()
+
+_skipped: list[str] = []
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Unit tests open no sockets; all others reach this machine alone."""
+    for item in items:
+        is_unit = item.path.is_relative_to(TESTS / "unit")
+        item.add_marker(pytest.mark.disable_socket if is_unit else pytest.mark.allow_hosts(["127.0.0.1"]))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note a skipped test; an expected failure is none."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(report.nodeid)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Note a module that skipped itself."""
+    if report.skipped:
+        _skipped.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run for skips that aren't permitted."""
+    if unpermitted := set(_skipped) - PERMITTED_SKIPS:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter:
+            reporter.write_line(f"\nskipped without permission: {', '.join(sorted(unpermitted))}", red=True)

@@ -1,0 +1,184 @@
+"""A gateway made of real parts but for the registry, the workers and the operator's topic."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.messages import WorkerAnswer
+from silvaengine.registry import Connection, Entry, Function
+from silvaengine.settings import Settings
+from silvaengine_http.app import create_handler
+
+EVENTS = Path(__file__).parents[2] / "events"
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+NOW = 1_000_000.0
+
+
+class FakeRegistry:
+    """Knows the keys and functions of one tenant, acme, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.functions: dict[str, Function] = {}
+        self.settings: dict[str, Any] = {}
+        self.grants: frozenset[str] = frozenset()
+
+    def refresh(self) -> None:
+        self.asked.append(("refresh",))
+
+    def connection(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> Connection:
+        self.asked.append(("connection", endpoint_id, api_key, area, stage))
+        if endpoint_id != "acme":
+            raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
+        if api_key not in {"acme-key", "#####"}:
+            raise RequestError("API key missing or not valid for endpoint 'acme'", status=403)
+        return Connection(
+            endpoint_id=endpoint_id,
+            owner=endpoint_id,
+            api_key=api_key,
+            functions={name: Entry(ARN, "") for name in self.functions},
+            settings=self.settings,
+            grants=self.grants,
+            whitelist=(),
+        )
+
+    def function(self, connection: Connection, name: str) -> Function:
+        self.asked.append(("function", name))
+        if name not in connection.functions:
+            raise NotFoundError(f"Function {name!r} does not exist at endpoint {connection.endpoint_id!r}")
+        return self.functions[name]
+
+
+class FakeInvoker:
+    """Gives what a test put in, and remembers the payloads."""
+
+    def __init__(self) -> None:
+        self.sent: list[SimpleNamespace] = []
+        self.result: Any = WorkerAnswer("text", '{"ok": true}').encode()
+
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+        self.sent.append(
+            SimpleNamespace(arn=arn, payload=json.loads(payload), event=event, deadline=deadline)
+        )
+        if isinstance(self.result, Exception):
+            raise self.result
+        return None if event else self.result
+
+
+class FakeNotifier:
+    """Remembers notices."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, Any]] = []
+
+    def notify(self, subject: str, fingerprint: str, message: Any) -> None:
+        self.sent.append((subject, fingerprint, message))
+
+
+class World:
+    """A gateway and everything around it."""
+
+    def __init__(self) -> None:
+        self.registry = FakeRegistry()
+        self.invoker = FakeInvoker()
+        self.notifier = FakeNotifier()
+        self.settings = Settings(full_event_areas=frozenset({"raw"}))
+        parts: Any = (self.settings, self.registry, self.invoker, self.notifier, lambda: NOW)
+        self.handler = create_handler(*parts)
+        self.add("greet")
+
+    def add(self, name: str, **changes: Any) -> None:
+        """Add a function to the registry."""
+        values: dict[str, Any] = {
+            "name": name,
+            "area": "core",
+            "aws_lambda_arn": ARN,
+            "module_name": "demo",
+            "class_name": "Demo",
+            "funct_type": "RequestResponse",
+            "methods": ("GET", "POST"),
+            "auth_required": False,
+            "graphql": False,
+            "settings": {"greeting": "hello"},
+            "setting_text": '{"greeting": "hello"}',
+            "configuration": {"aws_lambda_arn": ARN, "function": name, "area": "core", "config": {}},
+        }
+        self.registry.functions[name] = Function(**(values | changes))
+
+    def answers(self, kind: Any, value: Any, **members: Any) -> None:
+        """Let the worker answer this."""
+        self.invoker.result = WorkerAnswer(kind, value, **members).encode()
+
+    def call(self, event: Any, context: Any = None) -> Any:
+        """Send an event, and check what holds for any answer: it is a proxy answer with an id and CORS."""
+        answer = self.handler(event, context)
+        json.dumps(answer)
+        assert 100 <= answer["statusCode"] <= 599
+        assert isinstance(answer["body"], str)
+        assert isinstance(answer["isBase64Encoded"], bool)
+        assert all(isinstance(value, str) for value in answer["headers"].values())
+        assert "x-request-id" in answer["headers"]
+        assert "Access-Control-Allow-Origin" in answer["headers"]
+        return answer
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the worker was sent last, with its JSON texts read."""
+        sent: dict[str, Any] = dict(self.invoker.sent[-1].payload)
+        for name in sent.keys() & {"params", "context", "aws_event", "aws_context"}:
+            sent[name] = json.loads(sent[name])
+        return sent
+
+
+@pytest.fixture
+def world() -> World:
+    """Give a gateway of one's own."""
+    return World()
+
+
+@pytest.fixture(scope="session")
+def make_world() -> Callable[[], World]:
+    """Make gateways, for tests that need a fresh one for each example."""
+    return World
+
+
+@pytest.fixture(scope="session")
+def event_of() -> Callable[..., dict[str, Any]]:
+    """Give a recorded event by name (rest_v1, api_v2, function_url), with members replaced."""
+    events = {path.stem: json.loads(path.read_text()) for path in EVENTS.glob("http_*.json")}
+
+    def build(name: str = "rest_v1", **changes: Any) -> dict[str, Any]:
+        event: dict[str, Any] = deepcopy(events[f"http_{name}"])
+        return event | changes
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def rest_path(event_of: Callable[..., dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
+    """Give a REST event for a raw path of at least three segments, cut up as API Gateway does."""
+
+    def build(path: str) -> dict[str, Any]:
+        area, endpoint_id, proxy = path.removeprefix("/").split("/", 2)
+        parameters = {"area": area, "endpoint_id": endpoint_id, "proxy": proxy.removesuffix("/")}
+        return event_of(path=path, pathParameters=parameters)
+
+    return build
+
+
+@pytest.fixture
+def log_line(capsys: pytest.CaptureFixture[str]) -> Callable[[], dict[str, Any]]:
+    """Read the invocation's line, which is the only one with a service."""
+
+    def read() -> dict[str, Any]:
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+        (line,) = [line for line in lines if "service" in line]
+        return dict(line)
+
+    return read

@@ -1,0 +1,278 @@
+"""Answers: each form that a function may give, in the form that each API takes."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine.messages import SYNC_LIMIT, AnswerKind, WorkerAnswer
+from silvaengine_http.request import Form
+from silvaengine_http.response import error_answer, function_answer, render
+
+V1 = Form(is_v2=False, is_head=False)
+V2 = Form(is_v2=True, is_head=False)
+ID = "0" * 32
+
+
+def _rendered(kind: AnswerKind, value: object, form: Form = V1) -> dict[str, Any]:
+    return render(function_answer(WorkerAnswer(kind, value)), form, ID)
+
+
+def _own(headers: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in headers.items()
+        if not name.startswith("Access-Control-") and name != "x-request-id"
+    }
+
+
+@pytest.mark.parametrize("form", [V1, V2])
+@pytest.mark.parametrize(
+    ("kind", "value", "status", "content_type", "body"),
+    [
+        ("text", '{"b": 1.0,  "a": "\\u00e9"}\n', 200, "application/json", '{"b": 1.0,  "a": "\\u00e9"}\n'),
+        ("text", "[1, 2]", 200, "application/json", "[1, 2]"),
+        ("text", '"x"', 200, "application/json", '"x"'),
+        (
+            "text",
+            '{"errors": [{"message": "no"}]}',
+            200,
+            "application/json",
+            '{"errors": [{"message": "no"}]}',
+        ),
+        ("text", '{"statusCode": "E1", "n": 1}', 200, "application/json", '{"statusCode": "E1", "n": 1}'),
+        ("text", "a: 1\nb: [x, y]\n", 200, "application/x-yaml", "a: 1\nb: [x, y]\n"),
+        ("text", "plain words", 200, "application/x-yaml", "plain words"),
+        ("text", "a: [1", 400, "application/json", '{"error": "Unsupported content format"}'),
+        ("text", "x\ud800", 400, "application/json", '{"error": "Unsupported content format"}'),
+        ("json", {"a": [1, None, "é"]}, 200, "application/json", '{"a": [1, null, "é"]}'),
+        ("json", [1, 2.5], 200, "application/json", "[1, 2.5]"),
+        ("json", 7, 200, "application/json", "7"),
+        ("json", None, 200, "application/json", "null"),
+        (
+            "json",
+            {"statusCode": 200, "name": "x"},
+            200,
+            "application/json",
+            '{"statusCode": 200, "name": "x"}',
+        ),
+        ("json", {"statusCode": True}, 200, "application/json", '{"statusCode": true}'),
+        ("json", {"statusCode": 99}, 200, "application/json", '{"statusCode": 99}'),
+    ],
+)
+def test_values_and_texts(
+    kind: AnswerKind, value: object, status: int, content_type: str, body: str, form: Form
+) -> None:
+    """Text goes out as it is, typed by what it is; values go out as JSON."""
+    answer = _rendered(kind, value, form)
+    assert answer["statusCode"] == status
+    assert _own(answer["headers"]) == {"Content-Type": content_type}
+    assert answer["body"] == body
+    assert answer["isBase64Encoded"] is False
+
+
+def test_bytes_go_out_as_bytes() -> None:
+    """Bytes are an octet stream, marked as base64 for API Gateway to decode."""
+    answer = _rendered("base64", base64.b64encode(b"\x00\xff").decode())
+    assert (answer["body"], answer["isBase64Encoded"]) == ("AP8=", True)
+    assert _own(answer["headers"]) == {"Content-Type": "application/octet-stream"}
+
+
+PROXY = {
+    "statusCode": 201,
+    "headers": {"Content-Type": "text/plain", "X-Count": 3, "X-Yes": True, "Content-Length": "99"},
+    "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2"], "Vary": ["Accept", "Origin"]},
+    "body": "hello",
+}
+
+
+@pytest.mark.parametrize(("kind", "value"), [("json", PROXY), ("text", json.dumps(PROXY))])
+def test_a_whole_proxy_answer_passes(kind: AnswerKind, value: object) -> None:
+    """A function may decide status, headers and body itself, as an object or as its JSON text."""
+    answer = _rendered(kind, value)
+    assert answer["statusCode"] == 201
+    assert answer["body"] == "hello"
+    assert _own(answer["headers"]) == {"Content-Type": "text/plain", "X-Count": "3", "X-Yes": "true"}
+    assert answer["multiValueHeaders"] == {"Set-Cookie": ["a=1", "b=2"], "Vary": ["Accept", "Origin"]}
+
+
+def test_payload_2_has_single_headers_and_cookies() -> None:
+    """HTTP APIs and Function URLs know no multi-value headers: values are joined, cookies are apart."""
+    answer = _rendered("json", PROXY, V2)
+    assert "multiValueHeaders" not in answer
+    assert answer["headers"]["Vary"] == "Accept, Origin"
+    assert answer["cookies"] == ["a=1", "b=2"]
+    assert "Set-Cookie" not in answer["headers"]
+
+
+def test_cookies_of_payload_2_reach_a_rest_api() -> None:
+    """A function written for payload 2.0 answers a REST API too."""
+    answer = _rendered("json", {"statusCode": 200, "cookies": ["a=1", "b=2"]})
+    assert answer["multiValueHeaders"] == {"Set-Cookie": ["a=1", "b=2"]}
+    assert "cookies" not in answer
+
+
+def test_a_multi_value_header_replaces_the_single_one() -> None:
+    """That is what API Gateway does when both maps name a header, whatever the case."""
+    value = {"statusCode": 200, "headers": {"vary": "X"}, "multiValueHeaders": {"Vary": ["Accept"]}}
+    assert _own(_rendered("json", value)["headers"]) == {"Vary": "Accept"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"statusCode": 302, "headers": {"Location": "https://example.com/"}},
+        {"statusCode": 302, "headers": {"Location": "https://example.com/"}, "note": "x", "body": None},
+        json.dumps({"statusCode": 302, "headers": {"Location": "https://example.com/"}, "body": ""}),
+    ],
+)
+@pytest.mark.parametrize("form", [V1, V2])
+def test_redirects_pass(value: object, form: Form) -> None:
+    """An object with a 30x goes through, even with members that API Gateway doesn't know."""
+    answer = _rendered("text" if isinstance(value, str) else "json", value, form)
+    assert (answer["statusCode"], answer["body"]) == (302, "")
+    assert answer["headers"]["Location"] == "https://example.com/"
+
+
+@pytest.mark.parametrize("form", [V1, V2])
+def test_a_functions_own_cors_headers_stand(form: Form) -> None:
+    """A function that limits its origins isn't overruled; the request id is ours."""
+    headers = {"access-control-allow-origin": "https://a.example", "X-Request-Id": "theirs"}
+    answer = _rendered("json", {"statusCode": 200, "headers": headers}, form)
+    assert answer["headers"]["access-control-allow-origin"] == "https://a.example"
+    assert "Access-Control-Allow-Origin" not in answer["headers"]
+    assert answer["headers"]["x-request-id"] == ID
+    assert "X-Request-Id" not in answer["headers"]
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"body": {"a": 1}}, "its body is not text"),
+        ({"body": 3}, "its body is not text"),
+        ({"body": "é", "isBase64Encoded": True}, "base64"),
+        ({"body": "QQ", "isBase64Encoded": True}, "base64"),
+        ({"isBase64Encoded": "yes"}, "base64"),
+        ({"headers": "x"}, "its headers are not an object"),
+        ({"multiValueHeaders": ["x"]}, "its multiValueHeaders are not an object"),
+        ({"headers": {"X-A": "1\r\nSet-Cookie: a=1"}}, "value is not text on one line"),
+        ({"headers": {"X-A": "a\x00"}}, "value is not text on one line"),
+        ({"headers": {"X-A": "a\n"}}, "value is not text on one line"),
+        ({"headers": {"X-A": "\ud800"}}, "value is not text on one line"),
+        ({"headers": {"X-A": None}}, "value is not text on one line"),
+        ({"multiValueHeaders": {"X-A": ["ok", "a\rb"]}}, "value is not text on one line"),
+        ({"multiValueHeaders": {"X-A": "ok"}}, "values are not a list"),
+        ({"cookies": "a=1"}, "values are not a list"),
+        ({"cookies": ["a=1\nb"]}, "value is not text on one line"),
+        ({"headers": {"X A": "1"}}, "name is not valid"),
+        ({"headers": {"": "1"}}, "name is not valid"),
+        ({"headers": {"X\n": "1"}}, "name is not valid"),
+        ({"body": "\ud800"}, "surrogate"),
+    ],
+)
+def test_a_malformed_proxy_answer_is_502(members: dict[str, Any], words: str) -> None:
+    """What API Gateway would refuse or a client could be split by is refused with the reason."""
+    with pytest.raises(SilvaEngineError, match=words) as refused:
+        _rendered("json", {"statusCode": 200, **members})
+    assert refused.value.status == 502
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        ("json", {"a": float("nan")}, "a number that JSON doesn't have"),
+        ("json", "half a pair: \ud800", "surrogate"),
+        ("base64", "QQ", "not base64"),
+        ("base64", None, "not base64"),
+    ],
+)
+def test_what_cannot_be_encoded_is_502(kind: AnswerKind, value: object, words: str) -> None:
+    """A value that no client could read is the function's failure."""
+    with pytest.raises(SilvaEngineError, match=words) as refused:
+        _rendered(kind, value)
+    assert refused.value.status == 502
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", '"' + "a" * (SYNC_LIMIT - 4096) + '"'),
+        ("text", '["' + '","' * (SYNC_LIMIT // 4) + '"]'),
+        ("json", {"statusCode": 200, "headers": {"X-A": "a" * SYNC_LIMIT}}),
+    ],
+    ids=["long", "escapes", "headers"],
+)
+def test_an_answer_over_6_mb_is_502(kind: AnswerKind, value: object) -> None:
+    """Lambda would cut it off without words; quotes count twice, since the answer is JSON in JSON."""
+    with pytest.raises(SilvaEngineError, match="larger than 6291456 bytes") as refused:
+        _rendered(kind, value)
+    assert refused.value.status == 502
+
+
+def test_an_answer_just_below_6_mb_passes() -> None:
+    """The limit leaves what it says."""
+    text = '"' + "a" * (SYNC_LIMIT - 4200) + '"'
+    answer = _rendered("text", text)
+    assert answer["body"] == text
+    assert len(json.dumps(answer)) <= SYNC_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(409, 409), (504, 504), (200, 500), (700, 500), ("400", 500), (None, 500)]
+)
+def test_a_workers_error_keeps_its_status(status: Any, expected: int) -> None:
+    """An error has an error's status; its kind stays in the log."""
+    with pytest.raises(SilvaEngineError, match=r"^Not now$") as refused:
+        function_answer(WorkerAnswer("error", "Not now", status, "some.module.KeyError"))
+    assert refused.value.status == expected
+    assert refused.value.detail == "some.module.KeyError"
+
+
+def test_head_has_headers_and_no_body() -> None:
+    """HEAD is GET without its body, and no length is made up."""
+    answer = render(function_answer(WorkerAnswer("base64", "AP8=")), Form(is_v2=False, is_head=True), ID)
+    assert (answer["body"], answer["isBase64Encoded"]) == ("", False)
+    assert _own(answer["headers"]) == {"Content-Type": "application/octet-stream"}
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+_PROXIES = st.fixed_dictionaries(
+    {"statusCode": st.integers(0, 700) | _JSON},
+    optional={
+        "headers": st.dictionaries(st.text(max_size=4), _JSON, max_size=3) | _JSON,
+        "multiValueHeaders": st.dictionaries(st.text(max_size=4), st.lists(_JSON, max_size=2)) | _JSON,
+        "cookies": st.lists(st.text(max_size=4), max_size=2) | _JSON,
+        "body": st.text(max_size=8) | _JSON,
+        "isBase64Encoded": st.booleans() | _JSON,
+    },
+)
+_TEXTS = st.text(max_size=20) | st.text(alphabet='{}[]",:-\n \t&*!%a1', max_size=12)
+
+
+@given(
+    st.one_of(st.tuples(st.just("json"), _JSON | _PROXIES), st.tuples(st.just("text"), _TEXTS)), st.booleans()
+)
+def test_any_answer_is_well_formed_or_502(given_answer: tuple[AnswerKind, object], is_v2: bool) -> None:
+    """Whatever a function gives, the client gets an answer that its API takes."""
+    status = 502
+    try:
+        answer = _rendered(*given_answer, Form(is_v2=is_v2, is_head=False))
+    except SilvaEngineError as error:
+        answer = render(error_answer(error, ID), V1, ID)
+        status = error.status
+    assert status == 502
+    json.dumps(answer, ensure_ascii=False).encode()
+    several = [value for values in answer.get("multiValueHeaders", {}).values() for value in values]
+    for value in [*answer["headers"].values(), *several, *answer.get("cookies", [])]:
+        assert isinstance(value, str)
+        assert not set(value) & set("\r\n\x00")
+    assert 100 <= answer["statusCode"] <= 599
+    assert isinstance(answer["body"], str)

@@ -1,0 +1,206 @@
+"""Requests: the same whichever of AWS's HTTP events brought them, and tolerant of what events leave out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from silvaengine.errors import RequestError
+from silvaengine_http.request import Form, Request, read_form, read_method, read_request
+
+NO_AREAS: frozenset[str] = frozenset()
+
+
+@pytest.fixture
+def read(event_of: Callable[..., dict[str, Any]]) -> Callable[..., Request]:
+    """Read a recorded event with members replaced."""
+
+    def build(name: str = "rest_v1", **changes: Any) -> Request:
+        return read_request(event_of(name, **changes), NO_AREAS)
+
+    return build
+
+
+@pytest.mark.parametrize("name", ["rest_v1", "api_v2", "function_url"])
+def test_each_event_gives_the_same_request(name: str, read: Callable[..., Request]) -> None:
+    """REST API, HTTP API and Function URL differ in form, not in what a function is asked."""
+    request = read(name)
+    assert request.method == "POST"
+    assert request.api_key == "acme-key"
+    assert request.query == {"lang": ["de"], "tag": ["x", "y z"]}
+    assert request.body == '{"name": "Ada"}'
+    assert request.headers["content-type"] == "application/json"
+    assert request.stage == (None if name == "function_url" else "prod")
+    assert request.params == {
+        "lang": "de",
+        "tag": "y z",
+        "path": "a/b c",
+        "endpoint_id": "acme",
+        "area": "core",
+    }
+
+
+def test_the_context_is_what_functions_are_promised(read: Callable[..., Request]) -> None:
+    """It is the event's requestContext, with tenant, area, headers as sent and every query value."""
+    context = read().context
+    assert context["identity"]["sourceIp"] == "192.0.2.1"
+    assert context["requestId"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    assert context["channel"] == "acme"
+    assert context["area"] == "core"
+    assert context["headers"]["Content-Type"] == "application/json"
+    assert context["query"] == {"lang": ["de"], "tag": ["x", "y z"]}
+
+
+def test_cookies_are_a_header_in_both_payloads(read: Callable[..., Request]) -> None:
+    """Payload 2.0 lists cookies apart; a function finds them among the headers all the same."""
+    assert read("api_v2").headers["cookie"] == "session=1; theme=dark"
+
+
+@pytest.mark.parametrize(
+    ("identity", "headers", "query", "key"),
+    [
+        ({"apiKey": "a"}, {"X-Api-Key": "b"}, {"x-api-key": "c"}, "a"),
+        ({"apiKey": None}, {"X-API-KEY": "b"}, {"x-api-key": "c"}, "b"),
+        ({"apiKey": ""}, {"x-api-key": ""}, {"x-api-key": "c"}, "c"),
+        ({}, None, {"x-api-key": ""}, "#####"),
+        (None, {}, None, "#####"),
+        ({}, {"x-api-key": None}, None, "#####"),
+    ],
+)
+def test_the_api_key_is_looked_for_in_order(
+    identity: Any, headers: Any, query: Any, key: str, read: Callable[..., Request]
+) -> None:
+    """API Gateway's own key, the header, the query, the default key; null and empty count as absent."""
+    request = read(
+        requestContext={"identity": identity},
+        headers=headers,
+        multiValueHeaders=None,
+        queryStringParameters=query,
+        multiValueQueryStringParameters=None,
+    )
+    assert request.api_key == key
+    assert request.query == {}
+
+
+@pytest.mark.parametrize("key", ["k" * 1025, "é" * 513])
+def test_an_endless_api_key_is_refused(key: str, read: Callable[..., Request]) -> None:
+    """A key that no row can have is a 403 without a look-up."""
+    with pytest.raises(RequestError) as refused:
+        read(requestContext={}, headers={"x-api-key": key})
+    assert refused.value.status == 403
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"), [("prod", "prod"), ("$default", None), ("", None), (None, None), (7, None)]
+)
+def test_the_stage_is_the_apis_own(stage: Any, expected: str | None, read: Callable[..., Request]) -> None:
+    """An API without a stage of its own leaves it to the deployment's settings."""
+    assert read(requestContext={"stage": stage}).stage == expected
+
+
+def test_nulls_are_absence(read: Callable[..., Request]) -> None:
+    """API Gateway sends null for maps that are empty."""
+    request = read(
+        headers=None,
+        multiValueHeaders=None,
+        queryStringParameters=None,
+        multiValueQueryStringParameters=None,
+        pathParameters=None,
+        requestContext=None,
+        body=None,
+        cookies=None,
+    )
+    assert (request.headers, request.query, request.body) == ({}, {}, None)
+    assert request.target.function == "greet"
+
+
+def test_multi_value_maps_serve_alone(read: Callable[..., Request]) -> None:
+    """Headers and query are read from whichever map is there."""
+    request = read(
+        headers=None,
+        multiValueHeaders={"X-A": ["1", "2"], "X-B": [None, "3"]},
+        queryStringParameters={"a": "last", "b": "only"},
+        multiValueQueryStringParameters={"a": ["first", "last"], "c": None},
+    )
+    assert request.headers == {"x-a": "1, 2", "x-b": "3"}
+    assert request.query == {"a": ["first", "last"], "b": ["only"], "c": []}
+    assert request.params["a"] == "last"
+    assert "c" not in request.params
+
+
+def test_a_client_cannot_set_reserved_names_by_query(read: Callable[..., Request]) -> None:
+    """Tenant, area and context come from the gateway, and keys are no parameters."""
+    names = ["endpoint_id", "area", "context", "aws_event", "aws_context", "connection_id", "X-Api-Key"]
+    request = read(multiValueQueryStringParameters={name: ["globex"] for name in names})
+    assert request.query.keys() == {"lang", "tag"}
+    assert request.params["endpoint_id"] == "acme"
+    assert request.params["area"] == "core"
+
+
+def test_the_path_is_absent_when_empty(read: Callable[..., Request]) -> None:
+    """A function isn't handed an empty path; a client's own parameter of that name stays."""
+    request = read(
+        pathParameters={"area": "core", "endpoint_id": "acme", "proxy": "greet"},
+        multiValueQueryStringParameters={"path": ["mine"]},
+    )
+    assert request.params["path"] == "mine"
+
+
+def test_a_get_may_have_a_body(read: Callable[..., Request]) -> None:
+    """A body is handed over whatever the method."""
+    assert read(httpMethod="GET").body == '{"name": "Ada"}'
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"headers": []}, None),
+        ({"headers": "x"}, "'headers' is not an object"),
+        ({"multiValueQueryStringParameters": 3}, "'multiValueQueryStringParameters' is not an object"),
+        ({"requestContext": ["x"]}, "'requestContext' is not an object"),
+        ({"body": {"a": 1}}, "'body' is not text"),
+        ({"rawQueryString": "a=%ff"}, "query string is not valid UTF-8"),
+    ],
+)
+def test_members_of_a_wrong_kind_are_refused(
+    changes: dict[str, Any], words: str | None, read: Callable[..., Request]
+) -> None:
+    """An event with a member of another kind is a 400 that names it; an empty one counts as absent."""
+    with pytest.raises(RequestError, match=words or "'headers' is not an object"):
+        read(**changes)
+
+
+@pytest.mark.parametrize("event", [None, [], "x", 3, {}, {"Records": []}, {"httpMethod": None}])
+def test_what_is_no_http_event_is_refused(event: object) -> None:
+    """The gateway serves HTTP events and nothing else."""
+    with pytest.raises(RequestError, match="Not an HTTP request"):
+        read_request(event, NO_AREAS)
+
+
+def test_full_event_areas_keep_their_bodies(event_of: Callable[..., dict[str, Any]]) -> None:
+    """A function that gets the whole event reads the body itself, of whatever type."""
+    event = event_of(
+        path="/raw/acme/greet",
+        pathParameters=None,
+        headers={"Content-Type": "application/xml"},
+        body="<a/>",
+    )
+    assert read_request(event, frozenset({"raw"})).body is None
+
+
+@pytest.mark.parametrize(
+    ("event", "form", "method"),
+    [
+        (None, Form(is_v2=False, is_head=False), ""),
+        ({"httpMethod": "head"}, Form(is_v2=False, is_head=True), "HEAD"),
+        (
+            {"version": "2.0", "requestContext": {"http": {"method": "GET"}}},
+            Form(is_v2=True, is_head=False),
+            "GET",
+        ),
+        ({"version": ["2.0"], "requestContext": []}, Form(is_v2=False, is_head=False), ""),
+    ],
+)
+def test_any_object_has_a_form_for_its_answer(event: object, form: Form, method: str) -> None:
+    """An error needs the right form too, so that reading it can't fail."""
+    assert (read_form(event), read_method(event)) == (form, method)

@@ -1,0 +1,119 @@
+"""A worker without Lambda: payloads by name, a context that counts down, a notifier that remembers."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from silvaengine.messages import WorkerCall
+from silvaengine.notices import Notifier
+from silvaengine_worker.app import Handler
+from silvaengine_worker.loader import Loader
+from silvaengine_worker.worker import Worker
+
+type Payload = Callable[..., dict[str, Any]]
+type Handle = Callable[..., Any]
+
+PACKAGES = Path(__file__).parent / "packages"
+REQUEST_ID = "f" * 32
+
+
+class LambdaContext:
+    """What the Lambda runtime hands over beside the event."""
+
+    aws_request_id = "lambda-request"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+
+    def __init__(self, milliseconds: int = 30_000) -> None:
+        self._milliseconds = milliseconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Give the milliseconds until Lambda ends the process."""
+        return self._milliseconds
+
+
+@pytest.fixture(autouse=True)
+def packages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the sample packages on the path, freshly imported for each test."""
+    monkeypatch.syspath_prepend(PACKAGES)
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in {"sample_functions", "unlisted_functions"}:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def payload() -> Payload:
+    """Build a payload as the gateway does, or with ``invocation=False`` as the predecessor's did."""
+
+    def build(
+        function: str,
+        *,
+        settings: Mapping[str, Any] | str | None = None,
+        params: Mapping[str, Any] | None = None,
+        endpoint_id: str = "demo",
+        deadline: float | None = 4e9,
+        invocation: bool = True,
+        **members: Any,
+    ) -> dict[str, Any]:
+        module, _, rest = function.partition(":")
+        class_name, _, name = rest.rpartition(".")
+        event: dict[str, Any] = {
+            "MODULENAME": f"sample_functions.{module}",
+            "CLASSNAME": class_name,
+            "funct": name,
+            "setting": settings if isinstance(settings, str) else json.dumps(settings or {}),
+            "params": json.dumps(params or {}),
+            **members,
+        }
+        if invocation:
+            event["invocation"] = {
+                "request_id": REQUEST_ID,
+                "endpoint_id": endpoint_id,
+                "area": "core",
+                "function": name,
+                "deadline": deadline,
+                "attempt": 1,
+            }
+        return event
+
+    return build
+
+
+@pytest.fixture
+def call(payload: Payload) -> Callable[..., WorkerCall]:
+    """Build a payload and decode it."""
+    return lambda *args, **members: WorkerCall.decode(payload(*args, **members))
+
+
+@pytest.fixture
+def notices() -> list[tuple[str, dict[str, Any]]]:
+    """Hold the subject and the message of each notice."""
+    return []
+
+
+@pytest.fixture
+def handler(notices: list[tuple[str, dict[str, Any]]]) -> Handler:
+    """Give a warm worker that allows the sample functions."""
+    notifier = Notifier(lambda subject, text: notices.append((subject, json.loads(text))))
+    return Handler(Worker(Loader(["sample_functions"])), notifier)
+
+
+@pytest.fixture
+def handle(handler: Handler, payload: Payload) -> Handle:
+    """Call a function by name and give what Lambda would return."""
+
+    def run(function: str, *, context: Any = None, **members: Any) -> Any:
+        return handler(payload(function, **members), context or LambdaContext())
+
+    return run
+
+
+@pytest.fixture
+def lambda_context() -> type[LambdaContext]:
+    """Give the class of contexts, to be made with the milliseconds left."""
+    return LambdaContext

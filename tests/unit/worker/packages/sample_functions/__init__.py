@@ -1,0 +1,1 @@
+"""Functions that the worker's tests call."""

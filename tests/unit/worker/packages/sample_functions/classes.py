@@ -1,0 +1,120 @@
+"""Classes, constructed in every way."""
+
+import logging
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from silvaengine_base import FunctionError
+
+
+class Service:
+    """Written as the predecessor's packages are."""
+
+    made = 0
+
+    def __init__(self, logger: logging.Logger, **setting: Any) -> None:
+        type(self).made += 1
+        self.logger = logger
+        self.setting = setting
+        self.seen: list[str] = []
+
+    def tell(self, **params: Any) -> dict[str, Any]:
+        """Answer the settings, and every tenant that this object has served."""
+        self.seen.append(params.get("endpoint_id", ""))
+        return {"setting": self.setting, "seen": self.seen, "logger": self.logger.name}
+
+    def spoil(self, key: str) -> None:
+        """Change the settings in place."""
+        self.setting["nested"][key] = "spoiled"
+
+    def fail(self) -> None:
+        """Fail as a function means it."""
+        raise FunctionError("no", status_code=404)
+
+    def crash(self) -> None:
+        """Fail as nobody means it."""
+        raise ValueError("broken")
+
+    @staticmethod
+    def still(a: str) -> str:
+        """Need no object."""
+        return a
+
+    @classmethod
+    def name(cls) -> str:
+        """Need the class only."""
+        return cls.__name__
+
+    @property
+    def secret(self) -> str:
+        """Be no function."""
+        return "secret"
+
+    class Inner:
+        """Be no function either."""
+
+    def _private(self) -> None:
+        """Stay inside."""
+
+
+class Derived(Service):
+    """Inherits everything."""
+
+
+class Silent:
+    """Takes no logger and two settings."""
+
+    def __init__(self, table: str, *, limit: int = 5) -> None:
+        self.table = table
+        self.limit = limit
+
+    def tell(self) -> list[Any]:
+        """Answer the settings."""
+        return [self.table, self.limit]
+
+
+class Loose:
+    """Takes whatever comes, the logger first."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        self.logger = args[0]
+        self.settings = settings
+
+    def tell(self) -> list[Any]:
+        """Answer what came."""
+        return [self.logger.name, self.settings]
+
+
+class Bare:
+    """Takes nothing."""
+
+    def tell(self) -> str:
+        """Answer."""
+        return "bare"
+
+
+@dataclass
+class Data:
+    """Takes the logger by name, not first."""
+
+    colour: str
+    logger: logging.Logger
+
+    def tell(self) -> list[str]:
+        """Answer the settings."""
+        return [self.colour, self.logger.name]
+
+
+class Odd(dict):  # type: ignore[type-arg]
+    """Has a constructor whose signature Python can't tell."""
+
+    def tell(self) -> str:
+        """Answer."""
+        return "odd"
+
+
+class Colour(Enum):
+    """A class whose members are no functions."""
+
+    RED = "red"

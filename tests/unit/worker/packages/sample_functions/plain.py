@@ -1,0 +1,134 @@
+"""Plain functions of every kind, and names that must not be callable."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from functools import partial
+from os import getpid  # noqa: F401 - a name that the module holds and doesn't define
+from threading import Thread  # noqa: F401 - the same, a class
+from typing import Any
+
+from unlisted_functions import reach  # type: ignore[import-not-found] # noqa: F401 - of no allowed package
+
+from silvaengine_base import FunctionError, current_invocation
+
+constant = "no function"
+prefilled = partial(max, 1)
+
+
+def nothing() -> None:
+    """Answer nothing."""
+
+
+def echo(**values: Any) -> dict[str, Any]:
+    """Answer what came."""
+    return {name: [type(value).__name__, str(value)] for name, value in values.items()}
+
+
+def strict(a: str, b: str = "b") -> str:
+    """Take two names and no others."""
+    return f"{a}{b}"
+
+
+def posonly(a: str, b: str = "b", /, *rest: str, c: str = "c") -> list[str]:
+    """Take two values by position, one by name."""
+    return [a, b, *rest, c]
+
+
+def framed(endpoint_id: str, area: str, path: str = "", context: Any = None) -> list[Any]:
+    """Take what the framework gives."""
+    return [endpoint_id, area, path, context]
+
+
+def wants_body(body: Any) -> Any:
+    """Take a body that is no object."""
+    return body
+
+
+def full(aws_event: Any, aws_context: Any, endpoint_id: str) -> list[Any]:
+    """Take a full event."""
+    return [aws_event, aws_context, endpoint_id]
+
+
+def anything(value: Any = None) -> Any:
+    """Answer what a test put there."""
+    return value
+
+
+def blob() -> bytes:
+    """Answer bytes."""
+    return b"\x00\xff"
+
+
+def count(limit: int = 3) -> Iterator[int]:
+    """Yield some numbers."""
+    yield from range(limit)
+
+
+async def wait() -> str:
+    """Answer after a turn of the loop."""
+    await asyncio.sleep(0)
+    return f"waited for {current_invocation().endpoint_id}"
+
+
+async def stream() -> AsyncIterator[int]:
+    """Yield in a coroutine."""
+    yield 1
+    yield 2
+
+
+async def sleep_on() -> None:
+    """Wait for longer than any deadline."""
+    await asyncio.sleep(30)
+
+
+def whoami() -> dict[str, Any]:
+    """Answer all that one can know about the call."""
+    call = current_invocation()
+    return {
+        "request_id": call.request_id,
+        "endpoint_id": call.endpoint_id,
+        "area": call.area,
+        "function": call.function,
+        "attempt": call.attempt,
+        "settings": dict(call.settings),
+        "logger": call.logger.name,
+        "has_deadline": call.deadline is not None,
+    }
+
+
+def refuse(status: Any = 418, message: str = "a teapot") -> None:
+    """Raise the error that a function may raise."""
+    raise FunctionError(message, status_code=status)
+
+
+def crash() -> None:
+    """Fail with something that nobody outside may read."""
+    raise RuntimeError("password=hunter2")
+
+
+def leave() -> None:
+    """End the process, or try to."""
+    sys.exit(3)
+
+
+def stubborn() -> None:
+    """Go on over every Exception."""
+    while True:
+        with suppress(Exception):
+            time.sleep(5)
+
+
+def deaf(swallow: int = 1) -> str:
+    """Swallow the first alarms, as a bare ``except`` does."""
+    for _ in range(swallow):
+        with suppress(BaseException):
+            time.sleep(5)
+    time.sleep(5)
+    return "slept"
+
+
+def _private() -> None:
+    """Stay inside."""

@@ -1,0 +1,248 @@
+"""What Lambda returns, what the operator reads, and what neither may hold."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from silvaengine.errors import FunctionError, RequestError, SilvaEngineError
+from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine.notices import Notifier
+from silvaengine_worker.app import Handler
+from silvaengine_worker.execution import DeadlinePassed
+from silvaengine_worker.loader import Loader
+from silvaengine_worker.worker import Worker
+
+type Handle = Callable[..., Any]
+type Notices = list[tuple[str, dict[str, Any]]]
+
+REQUEST_ID = "f" * 32
+
+
+def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Read the one line of an invocation."""
+    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines() if '"service"' in text]
+    assert len(lines) == 1
+    return dict(lines[0])
+
+
+def error(status: int, message: str, error_type: str) -> dict[str, Any]:
+    """Give the payload of a failure."""
+    return WorkerAnswer("error", message, status, error_type).encode()
+
+
+def test_a_function_knows_its_call(handle: Handle) -> None:
+    """``current_invocation()`` tells ids, tenant, settings and limits, and gives a logger."""
+    answer = handle("plain:whoami", settings={"a": 0.5}, endpoint_id="acme")
+    assert answer["value"] == {
+        "request_id": REQUEST_ID,
+        "endpoint_id": "acme",
+        "area": "core",
+        "function": "whoami",
+        "attempt": 1,
+        "settings": {"a": 0.5},
+        "logger": "sample_functions.plain",
+        "has_deadline": True,
+    }
+
+
+def test_a_call_of_the_predecessor_is_known_by_its_parameters(handle: Handle) -> None:
+    """Without ``invocation`` the parameters tell the tenant, and Lambda's own id is the request id."""
+    answer = handle("plain:whoami", params={"endpoint_id": "acme", "area": "core"}, invocation=False)
+    assert (answer["endpoint_id"], answer["area"], answer["request_id"]) == ("acme", "core", "lambda-request")
+
+
+def test_a_function_without_any_limit_has_no_deadline(handler: Handler, payload: Callable[..., Any]) -> None:
+    """Outside of Lambda, with no deadline in the call, nothing ends a function."""
+    assert handler(payload("plain:whoami", deadline=None), None)["value"]["has_deadline"] is False
+
+
+@pytest.mark.parametrize(
+    ("function", "result"),
+    [("plain:nothing", None), ("classes:Bare.tell", "bare"), ("plain:count", [0, 1, 2])],
+)
+def test_the_predecessors_callers_get_the_bare_result(handle: Handle, function: str, result: Any) -> None:
+    """Without ``invocation`` the answer is the function's own value."""
+    assert handle(function, invocation=False) == result
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [("plain:refuse", FunctionError), ("plain:crash", RuntimeError), ("plain:strict", RequestError)],
+)
+def test_the_predecessors_callers_get_the_exception(
+    handle: Handle, function: str, kind: type[Exception]
+) -> None:
+    """Without ``invocation`` a failure is raised, as Lambda's own callers expect."""
+    with pytest.raises(kind):
+        handle(function, invocation=False)
+
+
+@pytest.mark.parametrize(
+    ("function", "params", "answer"),
+    [
+        ("plain:refuse", {}, error(418, "a teapot", "FunctionError")),
+        ("plain:refuse", {"status": 200}, error(500, "a teapot", "FunctionError")),
+        ("plain:refuse", {"status": "404"}, error(500, "a teapot", "FunctionError")),
+        ("plain:refuse", {"message": "\ud800"}, error(418, "\\ud800", "FunctionError")),
+        ("plain:crash", {}, error(500, "Function 'crash' failed", "RuntimeError")),
+        ("plain:leave", {}, error(500, "Function 'leave' failed", "SystemExit")),
+        ("plain:absent", {}, error(500, "Function 'absent' isn't available", "ConfigurationError")),
+        (
+            "plain:strict",
+            {"a": "1", "c": "2"},
+            error(400, "Function 'strict' takes no parameter 'c'", "RequestError"),
+        ),
+    ],
+)
+def test_a_failure_is_an_answer_with_a_status(
+    handle: Handle, function: str, params: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    """A function's own error keeps its words; any other tells the client nothing but that it failed."""
+    assert handle(function, params=params) == answer
+
+
+def test_a_message_of_any_length_still_arrives(handle: Handle) -> None:
+    """An error's text is cut, so that the answer isn't lost for its size."""
+    answer = handle("plain:refuse", params={"message": "x" * SYNC_LIMIT})
+    assert (answer["status"], answer["value"]) == (418, "x" * 16_384)
+
+
+def test_lambdas_own_limit_ends_a_function_like_a_deadline(handle: Handle, lambda_context: Any) -> None:
+    """The answer is given before Lambda ends the process."""
+    answer = handle("plain:stubborn", context=lambda_context(milliseconds=350))
+    assert answer == error(504, "The function didn't finish in time", "DeadlineError")
+
+
+def test_a_result_over_six_megabytes_is_refused(handle: Handle) -> None:
+    """The size counts with the envelope, and the client is told the limit."""
+    answer = handle("plain:anything", params={"value": "x" * SYNC_LIMIT})
+    assert answer["status"] == 500
+    assert f"more than the limit of {SYNC_LIMIT}" in answer["value"]
+
+
+def test_a_leaving_function_doesnt_end_the_process(handle: Handle) -> None:
+    """``sys.exit()`` in a function is its failure, not the worker's."""
+    with pytest.raises(SilvaEngineError, match="Function 'leave' failed"):
+        handle("plain:leave", invocation=False)
+
+
+def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: Any) -> None:
+    """An alarm that comes after the function but before the answer is no crash."""
+
+    class LateWorker(Worker):
+        def run(self, *_args: Any, **_limits: Any) -> Any:
+            raise DeadlinePassed
+
+    answer = Handler(LateWorker(Loader([])), Notifier(None))(payload("plain:nothing"), lambda_context())
+    assert answer == error(504, "The function didn't finish in time", "DeadlineError")
+
+
+@pytest.mark.parametrize("invocation", [None, [], {"request_id": 1, "deadline": 4e9}])
+def test_a_malformed_payload_is_refused_on_record(
+    handler: Handler, lambda_context: Any, capsys: pytest.CaptureFixture[str], invocation: Any
+) -> None:
+    """What isn't a call is refused by the member's name, and the line says so."""
+    event = {"MODULENAME": 1, "funct": "a", "invocation": invocation}
+    if not invocation:
+        with pytest.raises(RequestError, match="MODULENAME"):
+            handler(event, lambda_context())
+    else:
+        assert handler(event, lambda_context())["status"] == 400
+    assert line(capsys)["status"] == 400
+
+
+def test_one_line_per_invocation_and_no_payload_in_it(
+    handle: Handle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Known defect: the predecessor printed payloads and settings; here the line has ids and times only."""
+    handle("plain:echo", settings={"password": "hunter2"}, params={"secret": "swordfish"}, endpoint_id="acme")
+    written = line(capsys)
+    times = {name for name in written if name.endswith("_ms")}
+    assert times == {"invoke_ms", "total_ms"}
+    assert isinstance(written.pop("cold_start"), bool)
+    assert {name: value for name, value in written.items() if name not in times} == {
+        "service": "worker",
+        "request_id": REQUEST_ID,
+        "endpoint_id": "acme",
+        "area": "core",
+        "function": "echo",
+        "status": 200,
+    }
+
+
+def test_a_failure_is_logged_once_with_its_trace(
+    handle: Handle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The author finds the traceback under the request id that the client has."""
+    handle("plain:crash")
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.request_id == REQUEST_ID  # type: ignore[attr-defined]
+    assert record.exc_info
+    assert "hunter2" in str(record.exc_info[1])
+    assert line(capsys)["error_type"] == "RuntimeError"
+
+
+def test_the_reason_of_a_configuration_error_is_in_the_log(
+    handle: Handle, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the client isn't told, the operator is."""
+    handle("plain:getpid")
+    assert (
+        "Function 'getpid': <built-in function getpid> was defined in 'posix', not in an allowed package"
+        in caplog.text
+    )
+
+
+def test_a_functions_error_never_shows_its_stack_or_secrets(handle: Handle) -> None:
+    """Known defect: a client of the predecessor read the stack, and the password in the exception's text."""
+    answer = json.dumps(handle("plain:crash"))
+    assert "hunter2" not in answer
+    assert "Traceback" not in answer
+
+
+def test_a_failure_that_nobody_waits_for_is_raised(handle: Handle) -> None:
+    """Lambda keeps the event in the dead-letter queue; an answer would go nowhere."""
+    with pytest.raises(RuntimeError):
+        handle("plain:crash", deadline=None)
+    with pytest.raises(FunctionError):
+        handle("plain:refuse", deadline=None)
+
+
+def test_a_gateway_that_waits_notifies_by_itself(handle: Handle, notices: Notices) -> None:
+    """One failure is one notice."""
+    handle("plain:crash")
+    assert notices == []
+
+
+def test_a_failure_that_nobody_waits_for_is_a_notice(handle: Handle, notices: Notices) -> None:
+    """The notice is without the exception's text, and comes once in five minutes."""
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            handle("plain:crash", deadline=None)
+    assert notices == [
+        (
+            "arn:aws:lambda:us-east-1:123456789012:function:worker",
+            {
+                "request_id": REQUEST_ID,
+                "endpoint_id": "demo",
+                "area": "core",
+                "function": "crash",
+                "status": 500,
+                "error_type": "RuntimeError",
+            },
+        )
+    ]
+
+
+def test_a_cold_start_loads_nothing_that_tenants_may_bring() -> None:
+    """Tenants' requirements stand before the layer in any version, so the worker's start imports none."""
+    program = "import silvaengine_worker.app, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    tenants = {"asyncio", "boto3", "botocore", "pynamodb", "yaml", "orjson", "redis", "diskcache", "pydantic"}
+    assert tenants & set(loaded.stdout.split()) == set()

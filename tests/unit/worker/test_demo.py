@@ -1,0 +1,64 @@
+"""The demo does what its registry and README say, called as a newcomer calls it in a test."""
+
+from base64 import b64decode
+
+import pytest
+import yaml
+
+from silvaengine_base import FunctionError
+from silvaengine_worker.testing import Invoke
+
+
+def test_hello_speaks_with_the_tenants_words(invoke: Invoke) -> None:
+    """Settings make the greeting; without them it has its own."""
+    assert invoke("hello") == {"message": "Hello, world!"}
+    acme = {"greeting": "Good day", "punctuation": "."}
+    assert invoke("hello", settings=acme, params={"name": "Ada"}) == {"message": "Good day, Ada."}
+
+
+def test_order_answers_json(invoke: Invoke) -> None:
+    """A dataclass with a Decimal and a date."""
+    assert invoke("order", body={"item": "bread"}) == {"item": "bread", "price": 4.2, "due": "2030-01-31"}
+
+
+def test_menu_answers_yaml(invoke: Invoke) -> None:
+    """Text goes out as it is."""
+    assert yaml.safe_load(invoke("menu"))["bread"] == ["rye", "wheat"]
+
+
+def test_picture_is_a_png(invoke: Invoke) -> None:
+    """A whole proxy answer with bytes in it."""
+    answer = invoke("picture")
+    assert answer["headers"] == {"Content-Type": "image/png"}
+    assert b64decode(answer["body"]).startswith(b"\x89PNG")
+
+
+def test_whoami_tells_the_tenant(invoke: Invoke) -> None:
+    """A function can ask whose call it serves."""
+    assert invoke("whoami", endpoint_id="acme")["endpoint_id"] == "acme"
+
+
+def test_versions_tells_pythons(invoke: Invoke) -> None:
+    """The one function of the area admin."""
+    assert invoke("versions", area="admin")["python"].startswith("3.")
+
+
+@pytest.mark.parametrize("b", ["0", "many"])
+def test_divide_refuses_in_words(invoke: Invoke, b: str) -> None:
+    """A function's own error has its own status."""
+    assert invoke("divide", params={"a": "3", "b": "2"}) == 1.5
+    with pytest.raises(FunctionError, match="a and b must be numbers") as refused:
+        invoke("divide", params={"a": "1", "b": b})
+    assert refused.value.status_code == 400
+
+
+def test_wait_is_a_coroutine(invoke: Invoke) -> None:
+    """An async function needs nothing special."""
+    assert invoke("wait", params={"seconds": "0.01"}) == {"waited": 0.01}
+
+
+def test_report_logs_and_answers_nothing(invoke: Invoke, caplog: pytest.LogCaptureFixture) -> None:
+    """An Event function's result is nobody's; its log line is there."""
+    with caplog.at_level("INFO"):
+        assert invoke("report", params={"title": "Q1"}) is None
+    assert "Report 'Q1' is ready" in caplog.text

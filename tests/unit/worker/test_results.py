@@ -1,0 +1,210 @@
+"""Every JSON-able result arrives, and one that isn't is an error that says where."""
+
+import json
+import math
+from base64 import b64decode
+from collections import OrderedDict, deque, namedtuple
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.models import Model
+
+from silvaengine.messages import SYNC_LIMIT
+from silvaengine_worker.results import ResultError, check_size, envelope, plain
+
+Point = namedtuple("Point", "x y")
+
+
+class Colour(Enum):
+    """A plain enumeration."""
+
+    RED = "red"
+
+
+class Level(IntEnum):
+    """Numbers."""
+
+    HIGH = 3
+
+
+class Word(StrEnum):
+    """Text."""
+
+    HELLO = "hello"
+
+
+class Count(int):
+    """A number of a user's class."""
+
+
+class Text(str):
+    """Text of a user's class."""
+
+    __slots__ = ()
+
+
+@dataclass
+class Order:
+    """A dataclass with what JSON lacks."""
+
+    price: Decimal
+    day: date
+
+
+class Customer(BaseModel):
+    """A pydantic model."""
+
+    name: str
+    born: date
+
+
+class Address(MapAttribute[str, Any]):
+    """A map in a PynamoDB model."""
+
+    city = UnicodeAttribute()
+
+
+class Row(Model):
+    """A PynamoDB model."""
+
+    class Meta:
+        """Its table."""
+
+        table_name = "rows"
+
+    key = UnicodeAttribute(hash_key=True)
+    total = NumberAttribute()
+    address = Address()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ({"a": [1, 2.5, True, None, "x"]}, {"a": [1, 2.5, True, None, "x"]}),
+        ((1, Point(2, 3)), [1, [2, 3]]),
+        ({7}, [7]),
+        (frozenset(), []),
+        (deque([1]), [1]),
+        (range(2), [0, 1]),
+        ({"a": 1}.values(), [1]),
+        ({"a": 1}.keys(), ["a"]),
+        (OrderedDict(a=1), {"a": 1}),
+        (Decimal(5), 5),
+        (Decimal("5.00"), 5),
+        (Decimal("1E+30"), 10**30),
+        (Decimal("0.1"), 0.1),
+        (datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC), "2024-01-02T03:04:05+00:00"),
+        (date(2024, 1, 2), "2024-01-02"),
+        (time(3, 4), "03:04:00"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        ([Colour.RED, Level.HIGH, Word.HELLO], ["red", 3, "hello"]),
+        ([b"\x00\xff", bytearray(b"a"), memoryview(b"a")], ["AP8=", "YQ==", "YQ=="]),
+        (Order(Decimal("1.5"), date(2024, 1, 2)), {"price": 1.5, "day": "2024-01-02"}),
+        (Customer(name="Ada", born=date(1815, 12, 10)), {"name": "Ada", "born": "1815-12-10"}),
+        (
+            Row("k", total=2, address={"city": "Turin"}),
+            {"key": "k", "total": 2, "address": {"city": "Turin"}},
+        ),
+        (
+            {1: "a", None: "b", False: "c", date(2024, 1, 2): "d"},
+            {"1": "a", "null": "b", "false": "c", "2024-01-02": "d"},
+        ),
+        ([Text("text"), Count(3)], ["text", 3]),
+    ],
+)
+def test_each_kind_of_value_has_a_json_form(value: Any, form: Any) -> None:
+    """What goes out is what one expects to read."""
+    assert plain(value) == form
+    assert json.loads(json.dumps(plain(value))) == form
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "form"),
+    [
+        ('{"a":  1}', "text", '{"a":  1}'),
+        (Word.HELLO, "text", "hello"),
+        (None, "json", None),
+        (Colour.RED, "json", "red"),
+        (0, "json", 0),
+        (b"\x00\xff", "base64", "AP8="),
+    ],
+)
+def test_a_result_says_what_it_is(value: Any, kind: str, form: Any) -> None:
+    """Text goes out unchanged, bytes as bytes, everything else as JSON; None is JSON's null."""
+    answer = envelope(value)
+    assert (answer["kind"], answer["value"], answer["status"]) == (kind, form, 200)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda members: st.lists(members, max_size=4) | st.dictionaries(st.text(), members, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+def test_json_stays_as_it_is(value: Any) -> None:
+    """A value that is JSON already isn't changed."""
+    assert plain(value) == value
+
+
+@given(st.binary())
+def test_bytes_come_back(value: bytes) -> None:
+    """Base64 in the answer is the function's bytes."""
+    assert b64decode(envelope(value)["value"]) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (math.nan, "nan at result"),
+        ({"a": [1, math.inf]}, "inf at result.a[1]"),
+        (Decimal("NaN"), "NaN at result"),
+        (Decimal("1E+400"), "1E+400 at result"),
+        ({"items": [{"owner": object()}]}, "object at result.items[0].owner"),
+        ({"a": Customer}, "ModelMetaclass at result.a"),
+        ({(1, 2): "x"}, "tuple at result.(1, 2)"),
+        (lambda: None, "function at result"),
+        (1j, "complex at result"),
+    ],
+)
+def test_what_has_no_json_form_is_named_with_its_place(value: Any, what: str) -> None:
+    """The client's message tells the type and the place, so that the author finds it."""
+    with pytest.raises(ResultError) as refused:
+        plain(value)
+    assert refused.value.message == f"The function's result can't be sent as JSON: {what}"
+    assert refused.value.status == 500
+
+
+def test_a_result_that_holds_itself_is_refused() -> None:
+    """An endless structure is an error, not a crash."""
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(ResultError, match="holds itself"):
+        plain(endless)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("x" * (SYNC_LIMIT - 1), "6291457 bytes, more than the limit of 6291456"),
+        ("\u20ac" * (SYNC_LIMIT // 3), "more than the limit"),
+        ("\ud800", "valid Unicode"),
+        (10**5000, "too many digits"),
+    ],
+    ids=["size", "bytes, not characters", "lone surrogate", "digits"],
+)
+def test_what_lambda_would_refuse_is_refused_in_clear_words(value: Any, message: str) -> None:
+    """Size is counted in bytes as the runtime writes them; 6 MB exactly still go through."""
+    with pytest.raises(ResultError, match=message):
+        check_size(value)
+    check_size("x" * (SYNC_LIMIT - 2))
