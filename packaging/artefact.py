@@ -146,19 +146,8 @@ def install_by_pip(requirements: Path, folder: Path, machine: str, *options: str
         if not options:
             run([*pip, "wheel", "--wheel-dir", wheels, "-r", str(requirements)])
             options = ("--only-binary=:all:", "--no-index", f"--find-links={wheels}")
-        run(
-            [
-                *pip,
-                "install",
-                "--no-compile",
-                "--target",
-                str(folder),
-                *platforms,
-                *options,
-                "-r",
-                str(requirements),
-            ]
-        )
+        target = ["--no-compile", "--target", str(folder)]
+        run([*pip, "install", *target, *platforms, *options, "-r", str(requirements)])
 
 
 def run(command: list[str]) -> None:
