@@ -15,6 +15,7 @@ from typing import Any
 
 from silvaengine.errors import ConfigurationError, FunctionError
 from silvaengine_worker.loader import Constructor
+from silvaengine_worker.parameters import Parameters
 
 type Key = tuple[type, str, str]
 """The class, the endpoint, the setting text."""
@@ -69,7 +70,8 @@ def read_settings(text: str) -> dict[str, Any]:
 def construct(constructor: Constructor, setting: str, logger: logging.Logger) -> object:
     """Make an object: ``cls(logger, **settings)``, the logger only if it is taken.
 
-    It is taken by a parameter named ``logger`` or by ``*args``; any other name stands for a setting.
+    It is taken by a parameter named ``logger``, by ``*args``, or in the predecessor's form
+    ``(self, log, **setting)`` by the first, whatever its name; any other name stands for a setting.
 
     Raises:
         ConfigurationError: settings and constructor don't fit; ``detail`` names the setting.
@@ -79,8 +81,8 @@ def construct(constructor: Constructor, setting: str, logger: logging.Logger) ->
     settings = read_settings(setting)
     if "logger" in settings:
         raise _misfit(owner, "can't have the setting 'logger', which is the worker's")
-    if "logger" in parameters.names:
-        settings["logger"] = logger
+    if taker := _logger_taker(parameters, settings):
+        settings[taker] = logger
     if (unknown := parameters.unknown(settings)) is not None:
         raise _misfit(owner, f"takes no setting {unknown!r}")
     if (missing := parameters.missing(settings)) is not None:
@@ -88,6 +90,13 @@ def construct(constructor: Constructor, setting: str, logger: logging.Logger) ->
     if parameters.variadic and not parameters.names:
         return owner(logger, **settings)
     return parameters.call(owner, settings)
+
+
+def _logger_taker(parameters: Parameters, settings: dict[str, Any]) -> str | None:
+    if "logger" in parameters.names:
+        return "logger"
+    first = parameters.required[0] if parameters.accepts_any and parameters.required else None
+    return None if first in settings else first
 
 
 def _misfit(owner: type, what: str) -> ConfigurationError:

@@ -102,6 +102,8 @@ def test_the_least_recently_used_object_is_given_up() -> None:
         ("Silent", {"table": "t", "limit": 0.5}, ["t", 0.5]),
         ("Loose", {"a": 1}, ["sample_functions.classes", {"a": 1}]),
         ("Data", {"colour": "red"}, ["red", "sample_functions.classes"]),
+        ("Terse", {"a": 1}, ["sample_functions.classes", {"a": 1}]),
+        ("Terse", {"log": "mine", "a": 1}, ["mine", {"a": 1}]),
         ("Bare", {}, "bare"),
     ],
 )

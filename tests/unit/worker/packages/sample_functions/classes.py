@@ -86,6 +86,17 @@ class Loose:
         return [self.logger.name, self.settings]
 
 
+class Terse:
+    """Written as the predecessor's packages are, with another name for the logger."""
+
+    def __init__(self, log: Any, **setting: Any) -> None:
+        self.told = [getattr(log, "name", log), setting]
+
+    def tell(self) -> list[Any]:
+        """Answer what came."""
+        return self.told
+
+
 class Bare:
     """Takes nothing."""
 
