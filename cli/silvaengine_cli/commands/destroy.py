@@ -1,0 +1,48 @@
+"""``destroy``: take a stack away again."""
+
+from typing import Any
+
+import click
+
+from silvaengine_cli.output import json_option, print_json
+from silvaengine_cli.target import Target, target_options
+
+
+@click.command()
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@json_option
+@target_options
+def destroy(target: Target, yes: bool, as_json: bool) -> None:
+    r"""Delete the stack: functions, APIs, logs and, unless their policy retains them, tables.
+
+    \b
+    Examples:
+      silvaengine destroy --stack silvaengine-test
+      silvaengine destroy --local --yes
+    """
+    tables = target.output("TablePrefix")
+    if not yes:
+        click.confirm(
+            f"Delete stack {target.stack!r} with the tables {tables}* that it doesn't retain?",
+            abort=True,
+            err=True,
+        )
+    client = target.client("cloudformation")
+    stack_id = client.describe_stacks(StackName=target.stack)["Stacks"][0]["StackId"]
+    client.delete_stack(StackName=stack_id)
+    client.get_waiter("stack_delete_complete").wait(
+        StackName=stack_id, WaiterConfig={"Delay": 3, "MaxAttempts": 400}
+    )
+    retained = _retained(client, stack_id)
+    if as_json:
+        print_json({"stack": target.stack, "deleted": True, "retained": retained})
+        return
+    click.echo(f"stack {target.stack} is deleted")
+    for name in retained:
+        click.echo(f"  retained: {name}")
+
+
+def _retained(client: Any, stack_id: str) -> list[str]:  # noqa: ANN401 - a boto3 client
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    resources = (resource for page in pages for resource in page["StackResourceSummaries"])
+    return [it["PhysicalResourceId"] for it in resources if it["ResourceStatus"] == "DELETE_SKIPPED"]

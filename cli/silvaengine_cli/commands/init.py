@@ -1,0 +1,119 @@
+"""``init``: a first function package, its test and its entry in registry.yaml."""
+
+import keyword
+import re
+import sys
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import click
+
+from silvaengine_cli.commands.registry import FILE_NAME, FUNCTIONS_FOLDER
+from silvaengine_cli.registry.file import parse
+from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, callable_endpoint, with_function
+from silvaengine_cli.registry.model import Function, RegistrySpec
+
+AREA = "core"
+GREETING = {"greeting": "Hello"}
+_HEADER = b"# Which function answers to which name, for whom and with which settings.\n"
+_TAKEN = frozenset({"silvaengine", "silvaengine_base", "silvaengine_utility", "silvaengine_worker", "tests"})
+
+
+def _package_name(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or keyword.iskeyword(name):
+        raise click.BadParameter(
+            f"{name!r} is not a name for a Python package: lower-case letters, digits and '_', a letter first"
+        )
+    if name in sys.stdlib_module_names or name in _TAKEN:
+        raise click.BadParameter(f"{name!r} is the name of a package that the worker has already")
+    return name
+
+
+@click.command()
+@click.argument("name", callback=_package_name)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"Where the package goes.  [default: {FUNCTIONS_FOLDER} if there is one, else here]",
+)
+def init(name: str, folder: Path | None) -> None:
+    r"""Make a function package NAME with one function, a test of it, and its entry in registry.yaml.
+
+    Nothing that exists is overwritten; a registry that is there gets the few lines that the function needs.
+
+    \b
+    Examples:
+      silvaengine init shop
+      silvaengine init shop --folder functions
+    """
+    place = folder or (FUNCTIONS_FOLDER if FUNCTIONS_FOLDER.is_dir() else Path())
+    registry = place / FILE_NAME
+    content = registry.read_bytes() if registry.exists() else _HEADER
+    spec = parse(content, str(registry)).spec
+    if name in spec.settings:
+        raise click.ClickException(f"{registry} has settings {name!r} already; take another name")
+    function = _free_name(spec, name)
+    entry = Function.model_validate(
+        {
+            "module": name,
+            "class": _class_name(name),
+            "area": AREA,
+            "methods": ["GET", "POST"],
+            "settings": name,
+        }
+    )
+    _write_package(place, name, function)
+    extended = with_function(content, function, entry, GREETING)
+    if extended is None:
+        _explain_entry(registry, name, function)
+    else:
+        registry.write_bytes(extended)
+        click.echo(f"wrote {registry}")
+    _next_steps(place / f"test_{name}.py", callable_endpoint(spec) or FIRST_ENDPOINT, function)
+
+
+def _free_name(spec: RegistrySpec, package: str) -> str:
+    candidates = ("greet", f"greet_{package}")
+    free = [name for name in candidates if name not in spec.functions]
+    if not free:
+        raise click.ClickException(f"the registry has functions {' and '.join(candidates)} already")
+    return free[0]
+
+
+def _class_name(package: str) -> str:
+    return "".join(part.capitalize() for part in package.split("_"))
+
+
+def _write_package(folder: Path, name: str, function: str) -> None:
+    names = {"package": name, "class_name": _class_name(name), "function": function}
+    wanted = {
+        folder / name / "__init__.py": "package.py.txt",
+        folder / f"test_{name}.py": "test_package.py.txt",
+    }
+    if existing := [str(path) for path in wanted if path.exists()]:
+        raise click.ClickException(f"{', '.join(existing)}: there already; nothing was written")
+    for path, template in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = (files("silvaengine_cli.templates") / template).read_text()
+        path.write_text(Template(text).substitute(names))
+        click.echo(f"wrote {path}")
+
+
+def _explain_entry(registry: Path, name: str, function: str) -> None:
+    click.echo(
+        f"{registry} is written in a way that lines can't be added to; add these yourself:\n\n"
+        f"functions:\n  {function}:\n    module: {name}\n    class: {_class_name(name)}\n"
+        f"    area: {AREA}\n    settings: {name}\n"
+        f"settings:\n  {name}: {{greeting: Hello}}\n"
+        f"connections:\n  - functions: [{function}]\n"
+    )
+
+
+def _next_steps(test: Path, endpoint: str, function: str) -> None:
+    click.echo(
+        "\nnext:\n"
+        f"  pytest {test}     (calls the function without any server)\n"
+        "  silvaengine dev     (serves it; then, in another terminal:)\n"
+        f"  silvaengine invoke {endpoint} {function} --param name=Ada --local"
+    )

@@ -1,0 +1,146 @@
+"""``list`` and ``show``: what the tables hold, and what a request would reach."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from silvaengine.registry import Connection, Function
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS
+from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.registry.lookup import open_registry
+from silvaengine_cli.registry.plan import mask
+from silvaengine_cli.registry.tables import RegistryTables
+from silvaengine_cli.target import Target, target_options
+
+HIDDEN = "•••"
+
+type Cells = tuple[Any, ...]
+
+
+@click.command("list")
+@click.argument(
+    "kind", type=click.Choice(["functions", "endpoints", "connections", "settings"]), default="functions"
+)
+@json_option
+@target_options
+def list_(target: Target, kind: str, as_json: bool) -> None:
+    r"""List functions, endpoints, connections or settings.
+
+    Settings are listed without values and API keys by their beginning: `export` has them whole.
+
+    \b
+    Examples:
+      silvaengine list --local
+      silvaengine list connections --stack silvaengine
+      silvaengine list settings --json
+    r
+    """
+    columns, read = _LISTS[kind]
+    rows = sorted(read(target.tables()), key=lambda row: row[:2])
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(f"{len(rows)} {kind}", columns, rows)
+
+
+@click.command()
+@click.argument("endpoint")
+@click.argument("function", required=False)
+@click.option("--api-key", default=DEFAULT_API_KEY, help="Key of the caller.  [default: none]")
+@click.option(
+    "--values", is_flag=True, help="Show the settings' values, too. References to secrets stay references."
+)
+@json_option
+@target_options
+def show(
+    target: Target, endpoint: str, function: str | None, api_key: str, values: bool, as_json: bool
+) -> None:
+    r"""Show what a request to an endpoint reaches, by the gateways' own look-up.
+
+    \b
+    Examples:
+      silvaengine show demo --local
+      silvaengine show demo hello --local --values
+      silvaengine show acme hello --api-key acme-key --json
+    """
+    registry = open_registry(target)
+    connection = registry.connection(endpoint, api_key, "")
+    if function is None:
+        facts = _connection_facts(connection)
+    else:
+        facts = _function_facts(connection, registry.function(connection, function), values=values)
+    if as_json:
+        print_json(facts)
+    else:
+        print_table(f"{endpoint} {function or ''}", ("", ""), list(facts.items()))
+
+
+def _connection_facts(connection: Connection) -> dict[str, Any]:
+    return {
+        "endpoint": connection.endpoint_id,
+        "connection": "common" if connection.owner != connection.endpoint_id else "own",
+        "api_key": mask(connection.api_key),
+        "functions": sorted(connection.functions),
+        "whitelist": list(connection.whitelist),
+        "grants": sorted(connection.grants),
+    }
+
+
+def _function_facts(connection: Connection, function: Function, *, values: bool) -> dict[str, Any]:
+    shown = {name: value if values else HIDDEN for name, value in function.settings.items()}
+    return {
+        "url": f"/{function.area}/{connection.endpoint_id}/{function.name}",
+        "methods": list(function.methods),
+        "type": function.funct_type,
+        "code": _code(function.module_name, function.class_name),
+        "lambda": function.aws_lambda_arn,
+        "auth_required": function.auth_required,
+        "graphql": function.graphql,
+        "settings": shown,
+    }
+
+
+def _endpoints(tables: RegistryTables) -> Iterator[Cells]:
+    for row in tables.scan(ENDPOINTS):
+        yield row["endpoint_id"], "own" if row.get("special_connection") else "common"
+
+
+def _functions(tables: RegistryTables) -> Iterator[Cells]:
+    for row in tables.scan(FUNCTIONS):
+        config = row.get("config") or {}
+        yield (
+            row["function"],
+            row.get("area") or "",
+            list(config.get("methods") or ()),
+            config.get("funct_type") or "",
+            _code(config.get("module_name") or "", config.get("class_name") or ""),
+            config.get("setting") or "",
+            row["aws_lambda_arn"].rpartition(":function:")[2],
+        )
+
+
+def _connections(tables: RegistryTables) -> Iterator[Cells]:
+    for row in tables.scan(CONNECTIONS):
+        names = sorted(entry.get("function", "") for entry in row.get("functions") or ())
+        yield row["endpoint_id"], mask(row["api_key"]), names, list(row.get("whitelist") or ())
+
+
+def _settings(tables: RegistryTables) -> Iterator[Cells]:
+    variables: dict[str, list[str]] = {}
+    for row in tables.scan(CONFIG_DATA):
+        variables.setdefault(row["setting_id"], []).append(row["variable"])
+    for setting, names in variables.items():
+        yield setting, sorted(names)
+
+
+def _code(module: str, class_name: str) -> str:
+    return f"{module}:{class_name}" if class_name else module
+
+
+_LISTS: dict[str, tuple[tuple[str, ...], Callable[[RegistryTables], Iterator[Cells]]]] = {
+    "functions": (("function", "area", "methods", "type", "code", "settings", "lambda"), _functions),
+    "endpoints": (("endpoint", "connection"), _endpoints),
+    "connections": (("endpoint", "api_key", "functions", "whitelist"), _connections),
+    "settings": (("setting", "variables"), _settings),
+}

@@ -1,0 +1,168 @@
+"""``invoke``: call a function as a client would, or straight in its worker."""
+
+import base64
+import json
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from silvaengine.errors import RequestError
+from silvaengine.invocation import LambdaInvoker
+from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.registry import Function, Registry
+from silvaengine.tables import DEFAULT_API_KEY
+from silvaengine_cli.http import HttpAnswer, function_url, send
+from silvaengine_cli.output import json_option, print_json
+from silvaengine_cli.registry.lookup import open_registry
+from silvaengine_cli.target import Target, target_options
+
+DIRECT_SECONDS = 27.0  # what a client over HTTP would get
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Which function is called, by whom, with what."""
+
+    endpoint: str
+    function: str
+    api_key: str
+    params: dict[str, Any]
+
+
+@click.command()
+@click.argument("endpoint")
+@click.argument("function")
+@click.option(
+    "--param",
+    "-p",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter; a VALUE that is JSON is taken as JSON.",
+)
+@click.option("--method", type=click.Choice(_METHODS), help="HTTP method.  [default: the function's first]")
+@click.option("--area", help="Area of the function.  [default: as registered; with --url: core]")
+@click.option("--api-key", default=DEFAULT_API_KEY, help="Key of the caller.  [default: none]")
+@click.option("--url", help="Where the deployment answers.  [default: the stack's ApiUrl]")
+@click.option(
+    "--direct", is_flag=True, help="Invoke the worker itself, past API Gateway and the gateway Lambda."
+)
+@json_option
+@target_options
+def invoke(
+    target: Target,
+    endpoint: str,
+    function: str,
+    params: tuple[str, ...],
+    method: str | None,
+    area: str | None,
+    api_key: str,
+    url: str | None,
+    direct: bool,
+    as_json: bool,
+) -> None:
+    r"""Call FUNCTION of ENDPOINT and print its result; exits with 1 when it failed.
+
+    \b
+    Examples:
+      silvaengine invoke demo hello --param name=Ada --local
+      silvaengine invoke demo hello -p 'tags=["a", "b"]' -p 'id="007"' --stack silvaengine
+      silvaengine invoke demo hello --url https://api.example.com/beta --api-key s3cret
+      silvaengine invoke demo hello --direct --local
+    """
+    call = Call(endpoint, function, api_key, _parse(params))
+    if direct:
+        invoker = LambdaInvoker(lambda: target.client("lambda"))
+        _print_direct(invoke_worker(open_registry(target, secrets=True), invoker, call), as_json)
+    else:
+        _print_http(_send(target, call, method, area, url), as_json)
+
+
+def _parse(params: tuple[str, ...]) -> dict[str, Any]:
+    values = {}
+    for param in params:
+        name, equals, text = param.partition("=")
+        if not (name and equals):
+            message = f"{param!r} is not NAME=VALUE"
+            raise click.BadParameter(message, param_hint="--param")
+        values[name] = _json_or_text(text)
+    return values
+
+
+def _json_or_text(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _send(target: Target, call: Call, method: str | None, area: str | None, url: str | None) -> HttpAnswer:
+    if not url and (area is None or method is None):
+        function = _resolve(target, call)
+        area = area or (function.area if function else None)
+        method = method or (function.methods[0] if function else None)
+    address = function_url(url or target.output("ApiUrl"), area or "core", call.endpoint, call.function)
+    headers = {} if call.api_key == DEFAULT_API_KEY else {"x-api-key": call.api_key}
+    return send(address, method or "POST", call.params, headers)
+
+
+def _resolve(target: Target, call: Call) -> Function | None:
+    """Look the function up; what isn't there is for the gateway to refuse."""
+    try:
+        return open_registry(target).resolve(call.endpoint, call.api_key, "", call.function)
+    except RequestError:
+        return None
+
+
+def invoke_worker(registry: Registry, invoker: LambdaInvoker, call: Call) -> WorkerAnswer:
+    """Invoke a function's worker as a gateway would; the result even of an ``Event`` function is awaited."""
+    function = registry.resolve(call.endpoint, call.api_key, "", call.function)
+    deadline = time.time() + DIRECT_SECONDS
+    worker_call = WorkerCall(
+        module_name=function.module_name,
+        class_name=function.class_name,
+        function=function.name,
+        setting=function.setting_text,
+        params=call.params | {"endpoint_id": call.endpoint, "area": function.area},
+        context={"channel": call.endpoint, "area": function.area, "headers": {}},
+        invocation=Invocation(
+            request_id=uuid.uuid4().hex,
+            endpoint_id=call.endpoint,
+            area=function.area,
+            function=function.name,
+            deadline=deadline,
+        ),
+    )
+    return WorkerAnswer.decode(
+        invoker.invoke(function.aws_lambda_arn, worker_call.encode(), deadline=deadline)
+    )
+
+
+def _print_direct(answer: WorkerAnswer, as_json: bool) -> None:
+    if as_json:
+        print_json({"kind": answer.kind, "status": answer.status, "value": answer.value})
+    elif answer.kind == "error":
+        click.echo(f"{answer.status} {answer.error_type}: {answer.value}", err=True)
+    elif answer.kind == "base64":
+        click.get_binary_stream("stdout").write(base64.b64decode(answer.value))
+    else:
+        click.echo(answer.value if answer.kind == "text" else json.dumps(answer.value, ensure_ascii=False))
+    if answer.kind == "error":
+        raise click.exceptions.Exit(1)
+
+
+def _print_http(answer: HttpAnswer, as_json: bool) -> None:
+    failed = answer.status >= 400
+    if as_json:
+        text = answer.body.decode(errors="replace")
+        print_json({"status": answer.status, "headers": dict(answer.headers), "body": _json_or_text(text)})
+    else:
+        if failed:
+            click.echo(f"HTTP {answer.status}", err=True)
+        click.get_binary_stream("stdout").write(answer.body + b"\n")
+    if failed:
+        raise click.exceptions.Exit(1)

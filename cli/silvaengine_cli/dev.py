@@ -1,0 +1,191 @@
+"""`silvaengine dev`: the whole system on this machine, kept in step with the files one edits."""
+
+import json
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from silvaengine_cli import deploy, watch
+from silvaengine_cli.engine import REGION, LocalEngine, install_engine
+from silvaengine_cli.registry.apply import apply_file
+from silvaengine_cli.registry.tables import RegistryTables
+from silvaengine_cli.tail import LogTail
+from silvaengine_cli.target import DEV_FILE
+
+POLL_SECONDS = 0.3
+_DEPLOYED_PATH = re.compile(r'"/[^"]*/code/([^"]+)"')
+
+_HELP = """Run everything on this machine and redeploy what changes.
+
+Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml and
+prints what to try. Then it watches the sources: a changed function answers within seconds, and its tracebacks
+are shown here with their request ids. Ctrl-C ends it; stack and tables are kept for the next time.
+
+\b
+Examples:
+  silvaengine dev
+  silvaengine dev --fresh          forget the stack and tables of earlier runs
+  silvaengine dev --port 4566      have the engine listen there
+"""
+
+_EXAMPLES = """
+Try:
+  HTTP       curl '{url}/core/demo/hello?name=Ada'
+  WebSocket  not served yet: the gateway refuses every connection
+  event      not served yet: {tasks} refuses every event
+"""
+
+
+@click.command(help=_HELP)
+@click.option("--fresh", is_flag=True, help="Begin with an empty engine.")
+@click.option(
+    "--port", type=click.IntRange(1024, 65535), default=None, help="The engine's port; else a free one."
+)
+@click.option("--once", is_flag=True, help="Set up, print what to try, and end.")
+def dev(*, fresh: bool, port: int | None, once: bool) -> None:
+    """Serve the command; see its help."""
+    console = Console(highlight=False, soft_wrap=True)
+    for signal_number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_number, _leave)
+    project = find_project(Path.cwd())
+    try:
+        with _running_engine(console, project, port or 0, fresh=fresh) as engine:
+            session = DevSession(console, project, engine)
+            if not once:
+                session.follow()
+    except KeyboardInterrupt:
+        console.print("\nended; stack and tables are kept for the next time")
+
+
+def find_project(start: Path) -> Path:
+    """Return the folder with the template, from `start` upwards. Raises ClickException when there is none."""
+    for folder in (start, *start.parents):
+        if (folder / "template.yaml").is_file() and (folder / "services").is_dir():
+            return folder
+    raise click.ClickException("no template.yaml here or above: run this in a checkout of the project")
+
+
+class DevSession:
+    """A deployed stack on a running engine, and what keeps it in step with the sources.
+
+    Making one deploys everything, applies the registry and prints what to try.
+    """
+
+    def __init__(self, console: Console, project: Path, engine: LocalEngine) -> None:
+        self._console = console
+        self._project = project
+        self._engine = engine
+        self._snapshot = watch.take_snapshot(project)
+        self._outputs = self._deploy_everything()
+        self._apply_registry()
+        tasks = self._outputs.tasks_arn.rpartition(":")[2]
+        console.print(_EXAMPLES.format(url=self._outputs.api_url, tasks=tasks), markup=False)
+
+    def follow(self) -> NoReturn:
+        """Redeploy what changes and show requests and failures, until interrupted."""
+        requests = LogTail(self._engine, self._outputs.http_gateway_arn)
+        calls = LogTail(self._engine, self._outputs.worker_arn)
+        self._console.print("watching the sources; Ctrl-C ends")
+        while True:
+            time.sleep(POLL_SECONDS)
+            self._catch_up()
+            for record in (*calls.new_records(), *requests.new_records()):
+                self._show(record)
+
+    def _catch_up(self) -> None:
+        before, self._snapshot = self._snapshot, watch.take_snapshot(self._project)
+        changed = watch.changed_files(before, self._snapshot)
+        if not changed:
+            return
+        names = ", ".join(str(path.relative_to(self._project)) for path in changed)
+        self._console.print(f"changed: {names}", markup=False)
+        try:
+            self._do(watch.work_for(self._project, changed))
+        except click.ClickException as error:
+            self._console.print(error.format_message(), style="red", markup=False)
+
+    def _do(self, work: watch.Work) -> None:
+        if work.everything:
+            self._outputs = self._deploy_everything()
+        for logical_id in () if work.everything else sorted(work.functions):
+            with _step(self._console, f"redeploy {logical_id}"):
+                deploy.redeploy_function(self._project, self._engine, self._outputs, logical_id)
+        if work.everything or work.registry:
+            self._apply_registry()
+
+    def _deploy_everything(self) -> deploy.StackOutputs:
+        with _step(self._console, "sam build"):
+            deploy.build(self._project)
+        with _step(self._console, "sam deploy"):
+            outputs = deploy.deploy(self._project, self._engine)
+            deploy.restore_functions(self._project, self._engine, outputs)
+        return outputs
+
+    def _apply_registry(self) -> None:
+        tables = RegistryTables(self._engine.client("dynamodb"), self._outputs.table_prefix)
+        with _step(self._console, "apply registry.yaml"):
+            plan = apply_file(self._project / watch.REGISTRY_FILE, tables, self._outputs.worker_arn)
+        for change in plan.changes:
+            self._console.print(f"  {change.action} {change.row_name}", markup=False)
+
+    def _show(self, record: Mapping[str, Any]) -> None:
+        if record.get("service") == "http":
+            self._console.print(_request_line(record), markup=False)
+        elif trace := record.get("traceback"):
+            shown = _DEPLOYED_PATH.sub(self._source_path, trace)
+            self._console.print(f"request {record.get('request_id')}\n{shown}", style="red", markup=False)
+
+    def _source_path(self, deployed: re.Match[str]) -> str:
+        """Give the file that one edits for the one that the engine ran."""
+        functions = Path("services/worker/functions", deployed[1])
+        return (
+            f'"{functions if (self._project / functions).exists() else Path("services/worker", deployed[1])}"'
+        )
+
+
+def _request_line(record: Mapping[str, Any]) -> str:
+    """Make a line for people of the gateway's line about a request."""
+    path = "/".join(str(record.get(name, "-")) for name in ("area", "endpoint_id", "function"))
+    return f"{record.get('status')} /{path}  {record.get('total_ms')} ms  request {record.get('request_id')}"
+
+
+@contextmanager
+def _step(console: Console, what: str) -> Iterator[None]:
+    """Show that something is under way, and how long it took."""
+    start = time.monotonic()
+    with console.status(what):
+        yield
+    console.print(f"{what}: {time.monotonic() - start:.1f} s", markup=False)
+
+
+@contextmanager
+def _running_engine(console: Console, project: Path, port: int, *, fresh: bool) -> Iterator[LocalEngine]:
+    with _step(console, "install the local engine"):
+        program = install_engine(project)
+    with LocalEngine(program, project / ".silvaengine" / "state", port=port, fresh=fresh) as engine:
+        console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
+        with _recorded(project / DEV_FILE, engine):
+            yield engine
+
+
+@contextmanager
+def _recorded(record: Path, engine: LocalEngine) -> Iterator[None]:
+    """Tell the other commands, which take `--local`, where the engine is, for as long as it is there."""
+    target = {"endpoint_url": engine.url, "stack": deploy.LOCAL_STACK, "region": REGION}
+    record.write_text(json.dumps(target))
+    try:
+        yield
+    finally:
+        record.unlink()
+
+
+def _leave(signal_number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + signal_number)

@@ -1,0 +1,62 @@
+"""One HTTP request, as a client of the deployment would send it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+import click
+
+TIMEOUT_SECONDS = 35  # API Gateway answers within 29
+_WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came back; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def function_url(base: str, area: str, endpoint_id: str, function: str) -> str:
+    """Give the URL of a function of a deployment."""
+    return "/".join([base.rstrip("/"), *(quote(part, safe="") for part in (area, endpoint_id, function))])
+
+
+def send(url: str, method: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> HttpAnswer:
+    """Send parameters: as query where the method has no body, else as a JSON object.
+
+    Raises:
+        ClickException: the URL is not one of HTTP, or nothing answers there.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise click.ClickException(f"{url!r} is not an http:// or https:// URL")
+    request = _request(url, method, params, {"Accept": "*/*", **headers})
+    try:
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the scheme was checked
+            return _answer(answer)
+    except HTTPError as error:
+        return _answer(error)
+    except (URLError, TimeoutError) as error:
+        raise click.ClickException(f"{url}: {getattr(error, 'reason', error)}") from error
+
+
+def _request(url: str, method: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> Request:
+    if method in _WITHOUT_BODY:
+        texts = {
+            name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()
+        }
+        return Request(f"{url}?{urlencode(texts)}" if texts else url, headers=dict(headers), method=method)  # noqa: S310
+    body = json.dumps(params).encode()
+    return Request(url, body, {**headers, "Content-Type": "application/json"}, method=method)  # noqa: S310
+
+
+def _answer(answer: Any) -> HttpAnswer:  # noqa: ANN401 - an HTTPResponse, or an error that is one as well
+    return HttpAnswer(
+        answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+    )

@@ -1,0 +1,78 @@
+"""The ``silvaengine`` command: commands are imported when they are used, so that ``--help`` is quick."""
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+_COMMANDS = {
+    "init": "silvaengine_cli.commands.init:init",
+    "dev": "silvaengine_cli.dev:dev",
+    "validate": "silvaengine_cli.commands.registry:validate",
+    "diff": "silvaengine_cli.commands.registry:diff",
+    "apply": "silvaengine_cli.commands.registry:apply",
+    "export": "silvaengine_cli.commands.registry:export",
+    "list": "silvaengine_cli.commands.inspect:list_",
+    "show": "silvaengine_cli.commands.inspect:show",
+    "invoke": "silvaengine_cli.commands.invoke:invoke",
+    "destroy": "silvaengine_cli.commands.destroy:destroy",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        try:
+            return super().invoke(ctx)
+        except _aws_errors() as error:
+            raise click.ClickException(f"AWS: {error}") from error
+        except _engine_errors() as error:
+            detail = getattr(error, "detail", "") or getattr(error, "error_message", "")
+            raise click.ClickException(f"{error}: {detail}" if detail else str(error)) from error
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="silvaengine-base", prog_name="silvaengine")
+def cli() -> None:
+    r"""Functions as rows of a registry, in your own AWS account.
+
+    \b
+    A first function:
+      silvaengine init shop       makes a function package and registers it
+      silvaengine dev             runs everything on this machine
+      silvaengine invoke demo greet --param name=Ada --local
+
+    \b
+    On AWS, after `sam deploy`:
+      silvaengine diff --stack silvaengine
+      silvaengine apply --stack silvaengine
+
+    Exit codes: 0 done, 1 it failed (or `diff --exit-code` found differences), 2 the command line is wrong.
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="silvaengine")
+
+
+def _aws_errors() -> tuple[type[Exception], ...]:
+    """Give what boto3 raises; evaluated only when something was raised, since botocore is slow to import."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    return BotoCoreError, ClientError
+
+
+def _engine_errors() -> tuple[type[Exception], ...]:
+    from silvaengine.errors import SilvaEngineError  # noqa: PLC0415
+
+    return (SilvaEngineError,)

@@ -1,0 +1,51 @@
+"""What commands print: JSON for machines, tables and colours for people."""
+
+import json
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Print one JSON value on stdout."""
+    click.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table, without a head if the columns have no names; nothing in the cells is markup."""
+    table = Table(title=title, title_justify="left", header_style="bold", show_header=any(columns))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(value)) for value in row))
+    console().print(table)
+
+
+def console() -> Console:
+    """Give a console on today's stdout; it is made anew since tests and pipes change stdout."""
+    return Console(highlight=False)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case dict():
+            return "\n".join(f"{name}: {member}" for name, member in value.items())
+        case list():
+            return " ".join(map(str, value))
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return list(value) if isinstance(value, set | frozenset | tuple) else str(value)

@@ -1,0 +1,1 @@
+"""The registry as code: ``registry.yaml`` on one side, the tables on the other."""

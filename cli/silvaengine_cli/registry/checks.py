@@ -1,0 +1,109 @@
+"""What no single field can show: names that nothing answers to, doubles, rows too large for DynamoDB."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from silvaengine.tables import COMMON_ENDPOINT
+from silvaengine_cli.registry.document import Path
+from silvaengine_cli.registry.model import Connection, RegistrySpec, function_name
+from silvaengine_cli.registry.rows import connection_row, setting_rows
+from silvaengine_cli.registry.sizes import too_large
+
+SMALLER_CONNECTION = (
+    "move functions to a connection with another api_key, or to endpoints with `connection: own`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong, or with ``warning`` something odd, at a path of the file."""
+
+    path: Path
+    message: str
+    warning: bool = False
+
+
+def findings(spec: RegistrySpec) -> Iterator[Finding]:
+    """Give everything that is wrong or odd with a well-formed registry."""
+    yield from _functions(spec)
+    yield from _settings(spec)
+    yield from _endpoints(spec)
+    seen: dict[tuple[str, str], int] = {}
+    for index, connection in enumerate(spec.connections):
+        path = ("connections", index)
+        key = (connection.endpoint, connection.api_key)
+        if key in seen:
+            yield Finding(path, f"the same endpoint and api_key as connections[{seen[key]}]")
+        seen.setdefault(key, index)
+        yield from _connection(spec, connection, path)
+        yield from _entries(spec, connection, path)
+
+
+def _functions(spec: RegistrySpec) -> Iterator[Finding]:
+    seen: dict[tuple[str, str | None], str] = {}
+    for label, function in spec.functions.items():
+        path = ("functions", label)
+        key = (function_name(label), function.lambda_arn)
+        if key in seen:
+            yield Finding(path, f"the same function and lambda as {seen[key]!r}")
+        seen.setdefault(key, label)
+        yield from _setting_reference(spec, function.settings, (*path, "settings"))
+
+
+def _settings(spec: RegistrySpec) -> Iterator[Finding]:
+    for row in setting_rows(spec):
+        if complaint := too_large(row):
+            yield Finding(
+                ("settings", row["setting_id"], row["variable"]), f"{complaint}; split it into variables"
+            )
+
+
+def _endpoints(spec: RegistrySpec) -> Iterator[Finding]:
+    connected = {connection.endpoint for connection in spec.connections}
+    for endpoint_id, endpoint in spec.endpoints.items():
+        if endpoint.connection == "own" and endpoint_id not in connected:
+            message = "says `connection: own`, and no connection names it: no key opens it"
+            yield Finding(("endpoints", endpoint_id), message, warning=True)
+
+
+def _connection(spec: RegistrySpec, connection: Connection, path: Path) -> Iterator[Finding]:
+    row = connection_row(spec, connection, "arn:aws:lambda:us-gov-west-1:000000000000:function:" + "x" * 64)
+    if complaint := too_large(row):
+        yield Finding(path, f"{complaint}; {SMALLER_CONNECTION}")
+    if connection.endpoint == COMMON_ENDPOINT:
+        return
+    endpoint = spec.endpoints.get(connection.endpoint)
+    if endpoint is None:
+        yield Finding((*path, "endpoint"), _missing("endpoint", connection.endpoint, spec.endpoints))
+    elif endpoint.connection == "common":
+        message = f"is never used: say `endpoints: {{{connection.endpoint}: {{connection: own}}}}`"
+        yield Finding(path, message, warning=True)
+
+
+def _entries(spec: RegistrySpec, connection: Connection, path: Path) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, entry in enumerate(connection.functions):
+        place = (*path, "functions", index)
+        if entry.function not in spec.functions:
+            yield Finding(place, _missing("function", entry.function, spec.functions))
+        name = function_name(entry.function)
+        if name in seen:
+            yield Finding(place, f"function {name!r} is in this connection already")
+        seen.add(name)
+        yield from _setting_reference(spec, entry.settings, (*place, "settings"))
+
+
+def _setting_reference(spec: RegistrySpec, setting: str | None, path: Path) -> Iterator[Finding]:
+    if setting is None:
+        return
+    if setting not in spec.settings:
+        yield Finding(path, _missing("setting", setting, spec.settings))
+    elif not spec.settings[setting]:
+        yield Finding(path, f"setting {setting!r} has no variables; one that is named needs at least one")
+
+
+def _missing(kind: str, name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else f"; add it to `{kind}s`"
+    return f"{kind} {name!r} is not in this file{hint}"

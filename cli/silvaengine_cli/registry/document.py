@@ -1,0 +1,179 @@
+"""YAML text as plain data, with the line of each value, so that every later error can point at one.
+
+A small YAML on purpose: scalars mean what they mean in JSON (``no``, ``on``, dates and ``007`` are text), and
+there are no aliases, tags or duplicate keys, which make a file say something else than what one reads.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import yaml
+
+type Path = tuple[str | int, ...]
+
+MAX_BYTES = 4_194_304
+MAX_DEPTH = 40  # DynamoDB nests 32 levels
+MAX_DIGITS = (
+    38  # DynamoDB's numbers; docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+)
+MAX_EXPONENT, MIN_EXPONENT = 125, -130
+
+NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_FIRST: Path = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong at one place of the file; a warning leaves the file usable."""
+
+    line: int
+    path: Path
+    message: str
+    warning: bool = False
+
+    def text(self, name: str) -> str:
+        """Give the one form of all errors: ``registry.yaml:12: functions.hello.clas: unknown field``."""
+        place = f"{path_text(self.path)}: " if self.path else ""
+        note = "warning: " if self.warning else ""
+        return f"{name}:{self.line}: {note}{place}{self.message}"
+
+
+class DocumentError(Exception):
+    """The text can't be read as a document; ``problem`` says where and why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Plain data, the line of each path in it, and what was found wrong on the way (duplicate keys)."""
+
+    data: Any
+    lines: dict[Path, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def line_of(self, path: Path) -> int:
+        """Give the line of a path, or of the nearest thing around it that is in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def path_text(path: Path) -> str:
+    """Write a path as one reads it: ``connections[0].functions[2]``."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")
+
+
+def read_document(content: bytes) -> Document:
+    """Read a YAML document of at most 4 MB and 40 levels.
+
+    Raises:
+        DocumentError: it isn't one, or uses what the registry's YAML leaves out.
+    """
+    if len(content) > MAX_BYTES:
+        raise DocumentError(
+            Problem(1, _FIRST, f"the file has {len(content)} bytes, at most {MAX_BYTES} are read")
+        )
+    try:
+        builder = _Builder(yaml.parse(content.decode(), Loader=yaml.CBaseLoader))
+        return builder.document()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DocumentError(Problem(line, _FIRST, "the file is not UTF-8 text")) from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DocumentError(Problem(line, _FIRST, f"not YAML: {error.problem}")) from None
+    except yaml.YAMLError as error:
+        raise DocumentError(Problem(1, _FIRST, f"not YAML: {error}")) from None
+
+
+class _Builder:
+    """Turns the parser's events into data; a depth limit stands before every descent."""
+
+    def __init__(self, events: Iterator[yaml.Event]) -> None:
+        self._events = events
+        self._lines: dict[Path, int] = {}
+        self._problems: list[Problem] = []
+
+    def document(self) -> Document:
+        self._next()
+        if isinstance(self._next(), yaml.StreamEndEvent):
+            return Document({}, {}, ())
+        data = self._value(self._next(), _FIRST)
+        self._next()
+        event = self._next()
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise _error(event, _FIRST, "a second document; the file must be one")
+        return Document(data, self._lines, tuple(self._problems))
+
+    def _next(self) -> yaml.Event:
+        return next(self._events)
+
+    def _value(self, event: yaml.Event, path: Path) -> Any:  # noqa: ANN401 - any JSON value
+        self._lines.setdefault(path, _line(event))
+        if isinstance(event, yaml.AliasEvent):
+            raise _error(event, path, "aliases (*name) are not supported; write the value out")
+        if getattr(event, "tag", None) is not None:
+            raise _error(event, path, "tags (!name) are not supported")
+        if len(path) > MAX_DEPTH:
+            raise _error(event, path[:3], f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event, path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return list(self._members(path))
+        return self._mapping(path)
+
+    def _members(self, path: Path) -> Iterator[Any]:
+        index = 0
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            yield self._value(event, (*path, index))
+            index += 1
+
+    def _mapping(self, path: Path) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
+                raise _error(event, path, "a key must be plain text")
+            name, place = event.value, (*path, event.value)
+            if name in mapping:
+                message = f"duplicate key, already on line {self._lines[place]}"
+                self._problems.append(Problem(_line(event), place, message))
+            self._lines[place] = _line(event)
+            mapping[name] = self._value(self._next(), place)
+        return mapping
+
+
+def _scalar(event: yaml.ScalarEvent, path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    text = event.value
+    if event.style:
+        return text
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    return _number(event, path) if NUMBER.fullmatch(text) else text
+
+
+def _number(event: yaml.ScalarEvent, path: Path) -> int | Decimal:
+    """Keep fractions exact: DynamoDB stores decimals, and a float would be another number."""
+    number = Decimal(event.value)
+    digits = "".join(map(str, number.as_tuple().digits)).strip("0")
+    if len(digits) > MAX_DIGITS or (number and not MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT):
+        raise _error(
+            event, path, "a number that DynamoDB can't hold (38 digits, 1E-130 to 1E+125); quote it as text"
+        )
+    return int(number) if _INTEGER.fullmatch(event.value) else number
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+def _error(event: yaml.Event, path: Path, message: str) -> DocumentError:
+    return DocumentError(Problem(_line(event), path, message))

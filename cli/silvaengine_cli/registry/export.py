@@ -1,0 +1,177 @@
+"""The tables as a registry file: applying what was exported changes nothing."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import chain, count
+from typing import Any
+
+import yaml
+
+from silvaengine.tables import (
+    COMMON_ENDPOINT,
+    CONFIG_DATA,
+    CONNECTIONS,
+    DEFAULT_API_KEY,
+    ENDPOINTS,
+    FUNCTIONS,
+)
+from silvaengine_cli.registry.document import NUMBER, WORDS
+from silvaengine_cli.registry.model import METHODS
+from silvaengine_cli.registry.plan import row_name
+from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.tables import Key, RegistryTables
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The file's text, and what of the tables no file can say."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+def export(tables: RegistryTables, worker_arn: str) -> Export:
+    """Read all rows and write them as the file that stands for them.
+
+    Args:
+        tables: read whole.
+        worker_arn: functions of this Lambda are written without ``lambda``.
+    """
+    notes: list[str] = []
+    rows = {FUNCTIONS.key_of(row): row for row in tables.scan(FUNCTIONS)}
+    labels = _labels(rows, worker_arn)
+    endpoints = {row["endpoint_id"]: row for row in tables.scan(ENDPOINTS)}
+    connections = []
+    for row in sorted(tables.scan(CONNECTIONS), key=CONNECTIONS.key_of):
+        if row["endpoint_id"] in {*endpoints, COMMON_ENDPOINT}:
+            connections.append(_connection(row, labels, notes))
+        else:
+            notes.append(f"{row_name(CONNECTIONS, row)} is left out: its endpoint has no row")
+    sections = {
+        "endpoints": {name: _endpoint(row) for name, row in sorted(endpoints.items())},
+        "functions": {
+            label: _function(rows[key], worker_arn)
+            for key, label in sorted(labels.items(), key=lambda it: it[1])
+        },
+        "connections": connections,
+        "settings": _settings(tables.scan(CONFIG_DATA), notes),
+    }
+    return Export(_to_yaml(sections), tuple(notes))
+
+
+def _labels(keys: Iterable[Key], worker_arn: str) -> dict[Key, str]:
+    """Give each function its name; of several with one name all but one get their Lambda's behind it."""
+    labels: dict[Key, str] = {}
+    for arn, name in sorted(keys, key=lambda key: (key[0] != worker_arn, key)):
+        place = arn.split(":function:")[-1].replace(":", ".").replace("$", "")
+        choices = chain([name, f"{name}@{place}"], (f"{name}@{place}-{number}" for number in count(2)))
+        labels[arn, name] = next(label for label in choices if label not in labels.values())
+    return labels
+
+
+def _endpoint(row: Row) -> Row:
+    return {"connection": "own" if row.get("special_connection") else "common"}
+
+
+def _function(row: Row, worker_arn: str) -> Row:
+    config = row.get("config") or {}
+    operations = {kind: list(names) for kind, names in (config.get("operations") or {}).items() if names}
+    methods = list(config.get("methods") or METHODS)
+    kind = config.get("funct_type") or "RequestResponse"
+    fields = {
+        "module": config.get("module_name"),
+        "class": config.get("class_name"),
+        "area": row.get("area"),
+        "methods": methods if methods != list(METHODS) else None,
+        "type": kind if kind != "RequestResponse" else None,
+        "settings": config.get("setting"),
+        "auth_required": config.get("auth_required"),
+        "graphql": config.get("graphql"),
+        "operations": operations,
+        "lambda": row["aws_lambda_arn"] if row["aws_lambda_arn"] != worker_arn else None,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _connection(row: Row, labels: dict[Key, str], notes: list[str]) -> Row:
+    entries = []
+    for entry in row.get("functions") or ():
+        label = labels.get((entry.get("aws_lambda_arn", ""), entry.get("function", "")))
+        if label:
+            setting = entry.get("setting")
+            entries.append({"function": label, "settings": setting} if setting else label)
+        else:
+            notes.append(
+                f"{row_name(CONNECTIONS, row)}: {entry.get('function')} is left out: its function has no row"
+            )
+    fields = {
+        "endpoint": row["endpoint_id"] if row["endpoint_id"] != COMMON_ENDPOINT else None,
+        "api_key": row["api_key"] if row["api_key"] != DEFAULT_API_KEY else None,
+        "functions": entries or None,
+        "whitelist": list(row.get("whitelist") or ()) or None,
+        "grants": list(row.get("grants") or ()) or None,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _settings(rows: Iterable[Row], notes: list[str]) -> dict[str, Row]:
+    settings: dict[str, Row] = {}
+    for row in sorted(rows, key=CONFIG_DATA.key_of):
+        if _is_json(row.get("value")):
+            settings.setdefault(row["setting_id"], {})[row["variable"]] = row.get("value")
+        else:
+            notes.append(f"{row_name(CONFIG_DATA, row)} is left out: its value holds a set or bytes")
+    return settings
+
+
+def _is_json(value: object) -> bool:
+    match value:
+        case dict():
+            return all(map(_is_json, value.values()))
+        case list():
+            return all(map(_is_json, value))
+        case _:
+            return value is None or isinstance(value, str | bool | int | Decimal)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what our reader reads: text that would look like a number or a word to it is quoted."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 - PyYAML's signature
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    """Escape YAML's rarer line breaks, which PyYAML writes raw and then reads as blanks."""
+    style = '"' if any(character in value for character in "\x85\u2028\u2029\ufeff") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+def _decimal(dumper: yaml.SafeDumper, value: Decimal) -> yaml.ScalarNode:
+    if value == value.to_integral_value():
+        return dumper.represent_int(int(value))
+    return dumper.represent_scalar("tag:yaml.org,2002:float", str(value))
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(Decimal, _decimal)
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.0123456789"))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(f"(?i)(?:{'|'.join(WORDS)})$"), None)
+
+
+def _to_yaml(sections: dict[str, Any]) -> str:
+    parts = [_dump(name, content) for name, content in sections.items() if content]
+    return "\n".join(parts) or "{}\n"
+
+
+def _dump(name: str, content: Any) -> str:  # noqa: ANN401 - any section
+    return yaml.dump(
+        {name: content},
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=None,
+        allow_unicode=True,
+        width=110,
+    )

@@ -1,0 +1,126 @@
+"""``registry.yaml`` read and checked: all that is wrong with it, each with its line."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path as FilePath
+from typing import Any
+
+import click
+from pydantic import BaseModel, ValidationError
+
+from silvaengine_cli.registry.checks import Finding, findings
+from silvaengine_cli.registry.document import Document, DocumentError, Path, Problem, read_document
+from silvaengine_cli.registry.model import Connection, Endpoint, Entry, Function, Operations, RegistrySpec
+
+_MESSAGES = {
+    "missing": "required field is missing",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+}
+
+
+class RegistryFileError(click.ClickException):
+    """The file can't be applied; ``problems`` says all that is wrong with it, in the order of lines."""
+
+    def __init__(self, name: str, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(problem.text(name) for problem in problems))
+        self.name = name
+        self.problems = problems
+
+    def show(self, file: Any = None) -> None:  # noqa: ANN401 - click's own signature
+        """Print one line for each problem, in the form that editors jump to."""
+        click.echo(self.message, file=file, err=file is None)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryFile:
+    """A file without errors, and what its author may want to know."""
+
+    spec: RegistrySpec
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(path: FilePath) -> RegistryFile:
+    """Read a registry file; raises what ``parse`` raises, and a ClickException when there is none."""
+    try:
+        return parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise click.ClickException(
+            f"{path}: {error.strerror}; `silvaengine init NAME` makes a first one"
+        ) from None
+
+
+def parse(content: bytes, name: str = "registry.yaml") -> RegistryFile:
+    """Read a registry from YAML.
+
+    Args:
+        content: UTF-8 text of at most 4 MB.
+        name: what errors call the file.
+
+    Raises:
+        RegistryFileError: anything in it is wrong.
+    """
+    try:
+        document = read_document(content)
+    except DocumentError as error:
+        raise RegistryFileError(name, (error.problem,)) from None
+    try:
+        spec = RegistrySpec.model_validate(document.data)
+    except ValidationError as error:
+        found = tuple(_problem(document, detail) for detail in error.errors())
+        raise RegistryFileError(name, _sorted(document.problems + found)) from None
+    located = tuple(_located(document, finding) for finding in findings(spec))
+    errors = document.problems + tuple(problem for problem in located if not problem.warning)
+    if errors:
+        raise RegistryFileError(name, _sorted(errors))
+    return RegistryFile(spec, _sorted(located))
+
+
+def _sorted(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: problem.line))
+
+
+def _located(document: Document, finding: Finding) -> Problem:
+    return Problem(document.line_of(finding.path), finding.path, finding.message, finding.warning)
+
+
+def _problem(document: Document, detail: Any) -> Problem:  # noqa: ANN401 - pydantic's ErrorDetails
+    path: Path = tuple(step for step in detail["loc"] if step != "[key]")
+    return Problem(document.line_of(path), path, _message(detail, path))
+
+
+def _message(detail: Any, path: Path) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return f"unknown field{_suggestion(path)}"
+    if kind == "value_error":
+        return str(detail["ctx"]["error"])
+    if kind == "literal_error":
+        return f"must be one of {detail['ctx']['expected']}"
+    return _MESSAGES.get(kind, str(detail["msg"]))
+
+
+def _suggestion(path: Path) -> str:
+    fields = [field.alias or name for name, field in _model_around(path).model_fields.items()]
+    close = get_close_matches(str(path[-1]), fields, n=1)
+    return f" (did you mean {close[0]}?)" if close else f"; known are {', '.join(fields)}"
+
+
+def _model_around(path: Path) -> type[BaseModel]:
+    match path[:-1]:
+        case ("endpoints", _):
+            return Endpoint
+        case ("functions", _):
+            return Function
+        case ("functions", _, _):
+            return Operations
+        case ("connections", _):
+            return Connection
+        case ("connections", _, _, _):
+            return Entry
+        case _:
+            return RegistrySpec

@@ -1,0 +1,222 @@
+"""What ``registry.yaml`` may say. Four sections, one table each; every default is the tables' own.
+
+::
+
+    endpoints:                          # tenants: /{area}/{endpoint}/{function}
+      demo:                             # uses the common connection
+      acme: {connection: own}           # reaches what its own connection lists
+
+    functions:                          # what can be called
+      hello:
+        module: demo                    # import path
+        class: Greetings                # absent: a plain function of the module
+        area: core
+        methods: [GET, POST]            # default [POST, GET]
+        type: RequestResponse           # default; Event is answered 202 at once
+        settings: demo                  # one of the settings below
+        auth_required: false            # default
+        graphql: false                  # default
+        operations: {query: [], mutation: []}
+        lambda: arn:aws:lambda:...      # default: the stack's worker
+
+    connections:                        # what an API key reaches
+      - functions:                      # no endpoint: the common connection; no api_key: calls without one
+          - hello
+          - {function: report, settings: demo_slow}   # the connection's own setting, laid over the function's
+      - endpoint: acme
+        api_key: acme-key
+        functions: [hello]
+        whitelist: [203.0.113.0/24]
+        grants: ["cache:admin"]
+
+    settings:                           # id: variables, any JSON value
+      demo:
+        greeting: Hello
+        password: ssm:/demo/password    # or secretsmanager:name; the gateway puts the secret in its place
+
+``hello@eu`` is the function ``hello`` in another Lambda; what follows ``@`` is only this file's label.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    model_validator,
+)
+
+from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, GENERATION_KEY
+
+RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
+
+type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+METHODS: tuple[Method, ...] = ("POST", "GET")
+
+
+def _checked(pattern: str, rule: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(f"{text!r} must be {rule}")
+        return text
+
+    return check
+
+
+def _as_text(value: object) -> object:
+    """Let ids be written without quotes, as in ``endpoint: 1``."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _not_reserved(label: str) -> str:
+    name = label.partition("@")[0]
+    if name in RESERVED_FUNCTIONS:
+        raise ValueError(f"{name!r} is reserved: the gateway answers it itself")
+    return label
+
+
+def _not_ours(setting: str) -> str:
+    if setting == GENERATION_KEY["setting_id"]:
+        raise ValueError(f"{setting!r} is reserved: the registry keeps its generation there")
+    return setting
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text, strict=False)
+    return text
+
+
+def _at_least_one(methods: tuple[str, ...]) -> tuple[str, ...]:
+    if not methods:
+        raise ValueError("must not be empty; leave it out for POST and GET")
+    return methods
+
+
+def _nothing_as_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+_NAME = r"[A-Za-z][A-Za-z0-9_]{0,127}"
+_PYTHON = r"[A-Za-z][A-Za-z0-9_]*"
+_PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
+_PATH_RULE = "letters, digits, '_', '-' and '.', at most 128, since it stands in the URL"
+
+EndpointId = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked(_PART, _PATH_RULE))]
+FunctionLabel = Annotated[
+    str,
+    AfterValidator(
+        _checked(rf"{_NAME}(@{_PART})?", "a Python name of at most 128 characters, not beginning with '_'")
+    ),
+    AfterValidator(_not_reserved),
+]
+SettingId = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    AfterValidator(
+        _checked(r"[^\x00-\x1f\x7f]{1,255}", "1 to 255 characters, none of them a control character")
+    ),
+    AfterValidator(_not_ours),
+]
+Variable = Annotated[str, AfterValidator(_checked(r"(?s).{1,255}", "1 to 255 characters"))]
+ApiKey = Annotated[
+    str, BeforeValidator(_as_text), AfterValidator(_checked(r"[!-~]{1,256}", "1 to 256 printable ASCII"))
+]
+Area = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked(_PART, _PATH_RULE))]
+Module = Annotated[
+    str,
+    AfterValidator(
+        _checked(rf"{_PYTHON}(\.{_PYTHON}){{0,15}}", "an import path such as shop.orders, without '_' first")
+    ),
+]
+ClassName = Annotated[str, AfterValidator(_checked(_PYTHON, "a Python class, not beginning with '_'"))]
+LambdaArn = Annotated[
+    str,
+    AfterValidator(
+        _checked(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN")
+    ),
+]
+Network = Annotated[str, AfterValidator(_network)]
+Grant = Annotated[str, AfterValidator(_checked(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin"))]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Endpoint(_Section):
+    """A tenant, and whether its callers come through the common connection or one of its own."""
+
+    connection: Literal["common", "own"] = "common"
+
+
+class Operations(_Section):
+    """The GraphQL operations that permissions can be given for."""
+
+    query: tuple[str, ...] = ()
+    mutation: tuple[str, ...] = ()
+
+
+class Function(_Section):
+    """A callable of a function package, and how it may be called."""
+
+    module: Module
+    class_name: ClassName | None = Field(None, alias="class")
+    area: Area
+    methods: Annotated[tuple[Method, ...], AfterValidator(_at_least_one)] = METHODS
+    type: Literal["RequestResponse", "Event"] = "RequestResponse"
+    settings: SettingId | None = None
+    auth_required: StrictBool = False
+    graphql: StrictBool = False
+    operations: Operations = Operations()
+    lambda_arn: LambdaArn | None = Field(None, alias="lambda")
+
+
+class Entry(_Section):
+    """A connection's mention of a function; a bare name is one without settings of its own."""
+
+    function: FunctionLabel
+    settings: SettingId | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: object) -> object:
+        return {"function": value} if isinstance(value, str) else value
+
+
+class Connection(_Section):
+    """What an API key reaches: of one endpoint, or of all that use the common connection."""
+
+    endpoint: EndpointId = COMMON_ENDPOINT
+    api_key: ApiKey = DEFAULT_API_KEY
+    functions: tuple[Entry, ...] = ()
+    whitelist: tuple[Network, ...] | None = None
+    grants: tuple[Grant, ...] | None = None
+
+
+class RegistrySpec(_Section):
+    """The whole file."""
+
+    endpoints: Annotated[
+        dict[EndpointId, Annotated[Endpoint, BeforeValidator(_nothing_as_empty)]],
+        BeforeValidator(_nothing_as_empty),
+    ] = {}
+    functions: Annotated[dict[FunctionLabel, Function], BeforeValidator(_nothing_as_empty)] = {}
+    connections: Annotated[tuple[Connection, ...], BeforeValidator(lambda value: value or ())] = ()
+    settings: Annotated[
+        dict[SettingId, Annotated[dict[Variable, Any], BeforeValidator(_nothing_as_empty)]],
+        BeforeValidator(_nothing_as_empty),
+    ] = {}
+
+
+def function_name(label: str) -> str:
+    """Give the function's own name: what stands before the label's ``@``."""
+    return label.partition("@")[0]

@@ -1,0 +1,71 @@
+"""What the file wants of the tables: one row for each thing it names, with the tables' own attributes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
+from silvaengine_cli.registry.model import Connection, Entry, Function, RegistrySpec, function_name
+
+type Row = dict[str, Any]
+
+
+def wanted_rows(spec: RegistrySpec, worker_arn: str) -> Iterator[tuple[Table, Row]]:
+    """Give every row, each before those that refer to it: no request meets a half-written function.
+
+    Args:
+        spec: a registry without findings.
+        worker_arn: the Lambda of the functions that name none.
+    """
+    for row in setting_rows(spec):
+        yield CONFIG_DATA, row
+    for label, function in spec.functions.items():
+        yield FUNCTIONS, _function_row(label, function, worker_arn)
+    for connection in spec.connections:
+        yield CONNECTIONS, connection_row(spec, connection, worker_arn)
+    for endpoint_id, endpoint in spec.endpoints.items():
+        yield ENDPOINTS, {"endpoint_id": endpoint_id, "special_connection": endpoint.connection == "own"}
+
+
+def setting_rows(spec: RegistrySpec) -> Iterator[Row]:
+    """Give one row for each variable."""
+    for setting_id, variables in spec.settings.items():
+        for variable, value in variables.items():
+            yield {"setting_id": setting_id, "variable": variable, "value": value}
+
+
+def connection_row(spec: RegistrySpec, connection: Connection, worker_arn: str) -> Row:
+    """Give a connection's row; ``whitelist`` and ``grants`` are absent when the file doesn't name them."""
+    row: Row = {
+        "endpoint_id": connection.endpoint,
+        "api_key": connection.api_key,
+        "functions": [_entry(spec, entry, worker_arn) for entry in connection.functions],
+    }
+    optional = {"whitelist": connection.whitelist, "grants": connection.grants}
+    return row | {name: list(values) for name, values in optional.items() if values is not None}
+
+
+def _function_row(label: str, function: Function, worker_arn: str) -> Row:
+    return {
+        "aws_lambda_arn": function.lambda_arn or worker_arn,
+        "function": function_name(label),
+        "area": function.area,
+        "config": {
+            "module_name": function.module,
+            "class_name": function.class_name or "",
+            "funct_type": function.type,
+            "methods": list(function.methods),
+            "setting": function.settings or "",
+            "auth_required": function.auth_required,
+            "graphql": function.graphql,
+            "operations": {kind: list(names) for kind, names in function.operations},
+        },
+    }
+
+
+def _entry(spec: RegistrySpec, entry: Entry, worker_arn: str) -> Row:
+    function = spec.functions.get(entry.function)
+    return {
+        "aws_lambda_arn": (function and function.lambda_arn) or worker_arn,
+        "function": function_name(entry.function),
+        "setting": entry.settings or "",
+    }

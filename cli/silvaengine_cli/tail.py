@@ -1,0 +1,59 @@
+"""Reading a deployed Lambda's log while it is being written."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from silvaengine_cli.engine import LocalEngine
+
+_OVERLAP_MS = 5_000  # lines may appear later than their time says
+
+type Record = Mapping[str, Any]
+
+
+class LogTail:
+    """The JSON records that a Lambda writes from now on; each is given once."""
+
+    def __init__(self, engine: LocalEngine, function_arn: str) -> None:
+        configuration = engine.client("lambda").get_function_configuration(FunctionName=function_arn)
+        default = f"/aws/lambda/{configuration['FunctionName']}"
+        self._group = configuration.get("LoggingConfig", {}).get("LogGroup", default)
+        self._logs = engine.client("logs")
+        self._from = int(time.time() * 1000)
+        self._seen: set[tuple[str, int, str]] = set()
+        self.new_records()
+
+    def new_records(self) -> list[Record]:
+        """Return what was written since the last call, oldest first; only lines of JSON are records."""
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=self._group, startTime=self._from - _OVERLAP_MS
+        )
+        # The engine gives its events no `eventId`.
+        lines = [
+            (event["logStreamName"], event["timestamp"], event["message"])
+            for page in pages
+            for event in page["events"]
+        ]
+        new = [line for line in lines if line not in self._seen]
+        self._seen.update(new)
+        self._from = max([self._from, *(timestamp for _, timestamp, _ in new)])
+        return [record for *_, message in new if (record := _record(message)) is not None]
+
+    def wait_for(self, wanted: Callable[[Record], bool], *, seconds: float = 10.0) -> Record:
+        """Return the first new record that is wanted. Raises TimeoutError when it has not come in time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for record in self.new_records():
+                if wanted(record):
+                    return record
+            time.sleep(0.1)
+        raise TimeoutError(f"no such record in {self._group} within {seconds} s")
+
+
+def _record(message: str) -> Record | None:
+    try:
+        record = json.loads(message)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -1,0 +1,1 @@
+"""What ``silvaengine init`` writes: texts for ``string.Template``."""

@@ -1,0 +1,79 @@
+"""Which files of the project changed, and the least that must be done for the engine to run them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+REGISTRY_FILE = "services/worker/functions/registry.yaml"
+_FUNCTIONS = {
+    "services/http_gateway": frozenset({"HttpGateway"}),
+    "services/websocket_gateway": frozenset({"WebsocketGateway"}),
+    "services/tasks": frozenset({"Tasks"}),
+    "services/worker": frozenset({"Worker"}),
+    "authorizers": frozenset({"HttpGateway", "WebsocketGateway"}),
+}
+_EVERYTHING = ("shared", "packaging", "template.yaml", "samconfig.toml")
+
+type Snapshot = Mapping[Path, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a change asks for: a whole deployment, or single functions and the registry."""
+
+    everything: bool = False
+    functions: frozenset[str] = frozenset()
+    registry: bool = False
+
+
+def take_snapshot(project: Path) -> Snapshot:
+    """Note size and time of each watched file; a change of content that keeps both goes unseen."""
+    return {path: state for path in _watched_files(project) if (state := _state(path)) is not None}
+
+
+def changed_files(before: Snapshot, after: Snapshot) -> list[Path]:
+    """Return the files that were written, made or removed between two snapshots."""
+    return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+
+
+def work_for(project: Path, paths: Iterable[Path]) -> Work:
+    """Return what the changes of these files ask for."""
+    names = [path.relative_to(project).as_posix() for path in paths]
+    return Work(
+        everything=any(_is_under(name, _EVERYTHING) for name in names),
+        functions=frozenset().union(*(_functions(name) for name in names)),
+        registry=REGISTRY_FILE in names,
+    )
+
+
+def _functions(name: str) -> frozenset[str]:
+    if name == REGISTRY_FILE:
+        return frozenset()
+    return frozenset().union(*(found for folder, found in _FUNCTIONS.items() if _is_under(name, [folder])))
+
+
+def _is_under(name: str, roots: Iterable[str]) -> bool:
+    return any(name == root or name.startswith(f"{root}/") for root in roots)
+
+
+def _watched_files(project: Path) -> Iterator[Path]:
+    for root in (*_FUNCTIONS, *_EVERYTHING):
+        path = project / root
+        if path.is_file():
+            yield path
+        for folder, subfolders, names in path.walk():
+            subfolders[:] = [
+                name for name in subfolders if name != "__pycache__" and not name.startswith(".")
+            ]
+            # Editors save through hidden files and backups.
+            yield from (
+                folder / name for name in names if not name.startswith(".") and not name.endswith("~")
+            )
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size

@@ -1,0 +1,211 @@
+"""`silvaengine invoke` and `destroy` against a made-up deployment: a stack in moto, a local server."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from click.testing import CliRunner, Result
+from moto import mock_aws
+
+from silvaengine.messages import WorkerAnswer
+from silvaengine_cli.commands.invoke import Call, invoke_worker
+from silvaengine_cli.engine import CREDENTIALS, REGION
+from silvaengine_cli.main import cli
+from silvaengine_cli.registry.apply import apply_file
+from silvaengine_cli.registry.lookup import open_registry
+from silvaengine_cli.registry.tables import RegistryTables
+from silvaengine_cli.target import Target
+
+if TYPE_CHECKING:
+    from silvaengine.invocation import LambdaInvoker
+
+WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+REGISTRY = """\
+endpoints: {demo: }
+functions:
+  hello: {module: demo, class: Greetings, area: admin, methods: [GET], settings: demo}
+connections: [{functions: [hello]}]
+settings: {demo: {greeting: Hello}}
+"""
+
+
+class Gateway(BaseHTTPRequestHandler):
+    """Answers with what it was asked, or with the status that the function's name is."""
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        name = self.path.partition("?")[0].rpartition("/")[2]
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        key = self.headers.get("x-api-key")
+        self.send_response(int(name) if name.isdigit() else 200)
+        self.end_headers()
+        accept = self.headers.get("Accept")
+        said = {"method": self.command, "path": self.path, "body": body, "key": key, "accept": accept}
+        self.wfile.write(json.dumps(said).encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Moto alone: the engine's stacks are deployed by e2e tests."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def gateway() -> Iterator[str]:
+    """URL of a gateway on a free port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/beta"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def registered(dynamodb: Any, tmp_path: Path) -> None:
+    """Apply the registry to the account's tables."""
+    (tmp_path / "registry.yaml").write_text(REGISTRY)
+    apply_file(tmp_path / "registry.yaml", RegistryTables(dynamodb), WORKER)
+
+
+@pytest.fixture
+def stack(registered: None, gateway: str) -> str:
+    """A stack with SilvaEngine's outputs, and the registry applied."""
+    outputs = {"ApiUrl": gateway, "TablePrefix": "se-", "WorkerArn": WORKER}
+    template = {
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
+    }
+    client = Target(region=REGION).client("cloudformation")
+    client.create_stack(StackName="mine", TemplateBody=json.dumps(template))
+    return "mine"
+
+
+def run(*arguments: str, answer: str | None = None) -> Result:
+    """Run a command in the test's region."""
+    return CliRunner().invoke(cli, [*arguments, "--region", REGION], input=answer)
+
+
+def test_the_registry_tells_area_and_method(stack: str) -> None:
+    """One names endpoint and function; the rest of the URL is looked up."""
+    result = run("invoke", "demo", "hello", "-p", "name=Ada & Co", "-p", "n=[1]", "--stack", stack)
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert (said["method"], said["path"]) == ("GET", "/beta/admin/demo/hello?name=Ada+%26+Co&n=%5B1%5D")
+    assert (said["body"], said["key"]) == ("", None)
+
+
+def test_a_body_holds_values_of_their_types(gateway: str) -> None:
+    """What is JSON is sent as JSON, all else as text; the key is a header."""
+    params = ("-p", "n=1", "-p", 'id="007"', "-p", "zip=007", "-p", "empty=")
+    result = run("invoke", "demo", "hello", *params, "--url", gateway, "--api-key", "k", "--json")
+    answer = json.loads(result.stdout)
+    said = answer["body"]
+    assert (answer["status"], said["method"], said["path"], said["key"]) == (
+        200,
+        "POST",
+        "/beta/core/demo/hello",
+        "k",
+    )
+    assert json.loads(said["body"]) == {"n": 1, "id": "007", "zip": "007", "empty": ""}
+
+
+def test_any_kind_of_answer_is_accepted(gateway: str) -> None:
+    """API Gateway decodes binary answers only for clients that accept them."""
+    assert json.loads(run("invoke", "demo", "picture", "--url", gateway).stdout)["accept"] == "*/*"
+
+
+def test_an_error_status_is_a_failure(gateway: str) -> None:
+    """The status is said and the body printed as it is."""
+    result = run("invoke", "demo", "404", "--url", gateway)
+    status, _, body = result.output.partition("\n")
+    assert (result.exit_code, status) == (1, "HTTP 404")
+    assert json.loads(body)["path"] == "/beta/core/demo/404"
+
+
+def test_a_function_that_nobody_registered_is_for_the_gateway_to_refuse(stack: str) -> None:
+    """The look-up only helps; the request is made as any client's would be."""
+    result = run("invoke", "demo", "404", "--stack", stack)
+    assert result.exit_code == 1
+    assert '"/beta/core/demo/404"' in result.output
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:1", "http://127.0.0.1:1"])
+def test_an_address_without_a_gateway_is_an_error_in_one_line(url: str) -> None:
+    """Neither other schemes nor closed ports give a traceback."""
+    result = run("invoke", "demo", "hello", "--url", url)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+
+
+def test_a_parameter_without_a_name_is_a_usage_error() -> None:
+    """The command line is wrong, not the call."""
+    assert run("invoke", "demo", "hello", "-p", "name").exit_code == 2
+
+
+class Worker:
+    """Notes what it was invoked with, and answers."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.calls: list[tuple[str, Any]] = []
+
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+        self.calls.append((arn, json.loads(payload)))
+        return self.answer
+
+
+def test_a_direct_call_is_what_a_gateway_would_send(registered: None, dynamodb: Any) -> None:
+    """Module, class, merged settings and parameters, past the gateway."""
+    worker = Worker("the answer")
+    registry = open_registry(Target(region=REGION, table_prefix="se-"))
+    answer = invoke_worker(
+        registry, cast("LambdaInvoker", worker), Call("demo", "hello", "#####", {"name": "Ada"})
+    )
+    assert answer == WorkerAnswer("text", "the answer")
+    [(arn, payload)] = worker.calls
+    assert arn == WORKER
+    assert (payload["MODULENAME"], payload["CLASSNAME"], payload["funct"]) == ("demo", "Greetings", "hello")
+    assert json.loads(payload["setting"]) == {"greeting": "Hello"}
+    assert json.loads(payload["params"]) == {"name": "Ada", "endpoint_id": "demo", "area": "admin"}
+    assert payload["invocation"]["function"] == "hello"
+
+
+def test_destroy_asks_and_then_deletes_the_stack(stack: str) -> None:
+    """No leaves it; --yes needs no answer; after that there is no stack."""
+    assert run("destroy", "--stack", stack, answer="n\n").exit_code == 1
+    done = run("destroy", "--stack", stack, "--yes", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (
+        0,
+        {"stack": "mine", "deleted": True, "retained": []},
+    )
+    gone = run("destroy", "--stack", stack, "--yes")
+    assert gone.exit_code == 1
+    assert "there is no stack 'mine'" in gone.output
+
+
+def test_a_stack_of_something_else_is_left_alone(aws: None) -> None:
+    """Only a stack with SilvaEngine's outputs is deleted or written to."""
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    Target(region=REGION).client("cloudformation").create_stack(
+        StackName="other", TemplateBody=json.dumps(template)
+    )
+    result = run("destroy", "--stack", "other", "--yes")
+    assert (result.exit_code, "is it one of SilvaEngine's?" in result.output) == (1, True)

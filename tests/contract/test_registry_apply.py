@@ -1,0 +1,428 @@
+"""The registry file against real tables: plan, conditional writing, pruning, export, and their commands."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, GENERATION_KEY, Table
+from silvaengine_cli.main import cli
+from silvaengine_cli.registry.apply import ConflictError, apply_file, carry_out
+from silvaengine_cli.registry.export import export
+from silvaengine_cli.registry.file import parse
+from silvaengine_cli.registry.plan import make_plan
+from silvaengine_cli.registry.tables import RegistryTables
+
+WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+OTHER = "arn:aws:lambda:us-east-1:123456789012:function:other"
+REGISTRY = """\
+endpoints:
+  demo:
+  acme: {connection: own}
+functions:
+  hello: {module: demo, class: Greetings, area: core, methods: [GET], settings: demo}
+  report: {module: demo.reports, area: core, type: Event, operations: {query: [a]}, graphql: true}
+connections:
+  - functions: [hello, {function: report, settings: demo}]
+  - endpoint: acme
+    api_key: acme-secret-key
+    functions: [hello]
+    whitelist: [203.0.113.0/24]
+    grants: ["cache:admin"]
+settings:
+  demo:
+    greeting: Hello
+    limit: 0.1
+    big: 12345678901234567890123456789012345678
+    nested: {a: [1, null, true]}
+"""
+
+type Apply = Callable[..., tuple[str, ...]]
+
+
+@pytest.fixture
+def tables(dynamodb: Any) -> RegistryTables:
+    """The account's registry tables."""
+    return RegistryTables(dynamodb)
+
+
+@pytest.fixture
+def apply(tables: RegistryTables, tmp_path: Path) -> Apply:
+    """Apply a text; gives what was done, a line for each row."""
+
+    def apply_text(text: str, **options: Any) -> tuple[str, ...]:
+        path = tmp_path / "registry.yaml"
+        path.write_text(text)
+        plan = apply_file(path, tables, WORKER, **options)
+        return tuple(f"{change.action} {change.row_name}" for change in plan.changes)
+
+    return apply_text
+
+
+def row(tables: RegistryTables, table: Table, *key: str) -> dict[str, Any]:
+    """Read one row."""
+    return tables.read(table, [key])[key]
+
+
+def generation(tables: RegistryTables) -> int:
+    """Read how often the registry has changed."""
+    key = CONFIG_DATA.key_of(GENERATION_KEY)
+    return int(tables.read(CONFIG_DATA, [key]).get(key, {"value": 0})["value"])
+
+
+def test_a_file_becomes_the_contracts_rows(apply: Apply, tables: RegistryTables) -> None:
+    """Each section fills its table, with all fixed attributes and the revision 1; what refers comes last."""
+    assert apply(REGISTRY) == (
+        "create configdata demo / greeting",
+        "create configdata demo / limit",
+        "create configdata demo / big",
+        "create configdata demo / nested",
+        "create functions worker / hello",
+        "create functions worker / report",
+        "create connections 1 / #####",
+        "create connections acme / acme…",
+        "create endpoints demo",
+        "create endpoints acme",
+    )
+    assert row(tables, FUNCTIONS, WORKER, "hello") == {
+        "aws_lambda_arn": WORKER,
+        "function": "hello",
+        "area": "core",
+        "config": {
+            "module_name": "demo",
+            "class_name": "Greetings",
+            "funct_type": "RequestResponse",
+            "methods": ["GET"],
+            "setting": "demo",
+            "auth_required": False,
+            "graphql": False,
+            "operations": {"query": [], "mutation": []},
+        },
+        "revision": 1,
+    }
+    assert row(tables, CONNECTIONS, "acme", "acme-secret-key") == {
+        "endpoint_id": "acme",
+        "api_key": "acme-secret-key",
+        "functions": [{"aws_lambda_arn": WORKER, "function": "hello", "setting": ""}],
+        "whitelist": ["203.0.113.0/24"],
+        "grants": ["cache:admin"],
+        "revision": 1,
+    }
+    assert row(tables, ENDPOINTS, "acme") == {
+        "endpoint_id": "acme",
+        "special_connection": True,
+        "revision": 1,
+    }
+    assert row(tables, CONFIG_DATA, "demo", "limit")["value"] == Decimal("0.1")
+    assert row(tables, CONFIG_DATA, "demo", "big")["value"] == Decimal(
+        "12345678901234567890123456789012345678"
+    )
+    assert generation(tables) == 1
+
+
+def test_a_second_apply_does_nothing(apply: Apply, tables: RegistryTables) -> None:
+    """Not even the generation moves."""
+    apply(REGISTRY)
+    assert apply(REGISTRY) == ()
+    assert generation(tables) == 1
+
+
+def test_a_change_writes_its_row_alone(apply: Apply, tables: RegistryTables) -> None:
+    """One row gets its next revision, and running instances are told."""
+    apply(REGISTRY)
+    assert apply(REGISTRY.replace("greeting: Hello", "greeting: Hi")) == (
+        "update configdata demo / greeting",
+    )
+    assert row(tables, CONFIG_DATA, "demo", "greeting")["revision"] == 2
+    assert row(tables, CONFIG_DATA, "demo", "limit")["revision"] == 1
+    assert generation(tables) == 2
+
+
+def test_true_and_one_are_different_values(apply: Apply, tables: RegistryTables) -> None:
+    """A change that Python's ``==`` can't see is written."""
+    apply("settings: {a: {b: 1}}")
+    assert apply("settings: {a: {b: true}}") == ("update configdata a / b",)
+    assert row(tables, CONFIG_DATA, "a", "b")["value"] is True
+
+
+def test_of_two_operators_the_second_is_refused(tables: RegistryTables) -> None:
+    """A row that changed since the plan was made is named and left; the generation tells of the rest."""
+    carry_out(make_plan(parse(REGISTRY.encode()).spec, tables, WORKER), tables)
+    second = REGISTRY.replace("module: demo,", "module: mine,").replace("greeting: Hello", "greeting: Mine")
+    plan = make_plan(parse(second.encode()).spec, tables, WORKER)
+    first = REGISTRY.replace("module: demo,", "module: theirs,")
+    carry_out(make_plan(parse(first.encode()).spec, tables, WORKER), tables)
+    with pytest.raises(ConflictError, match=r"functions worker / hello was changed .*Written before it: 1"):
+        carry_out(plan, tables)
+    assert row(tables, FUNCTIONS, WORKER, "hello")["config"]["module_name"] == "theirs"
+    assert row(tables, CONFIG_DATA, "demo", "greeting")["value"] == "Mine"
+    assert generation(tables) == 3
+
+
+def test_of_two_operators_who_create_the_same_row_the_second_is_refused(tables: RegistryTables) -> None:
+    """A row that wasn't there when the plan was made may not be there when it is written."""
+    spec = parse(b"endpoints: {a: }").spec
+    plan = make_plan(spec, tables, WORKER)
+    carry_out(make_plan(spec, tables, WORKER), tables)
+    with pytest.raises(ConflictError, match="endpoints a was changed"):
+        carry_out(plan, tables)
+    assert generation(tables) == 1
+
+
+def test_a_row_that_another_tool_changes_meanwhile_is_not_overwritten(
+    dynamodb: Any, tables: RegistryTables
+) -> None:
+    """A predecessor's row has no revision: what is replaced has to be what was read."""
+    key = {"endpoint_id": {"S": "1"}, "api_key": {"S": "#####"}}
+    dynamodb.put_item(TableName="se-connections", Item={**key, "functions": {"L": []}})
+    text = "functions: {hello: {module: a, area: b}}\nconnections: [{functions: [hello]}]"
+    plan = make_plan(parse(text.encode()).spec, tables, WORKER)
+    theirs = {"L": [{"M": {"function": {"S": "x"}, "aws_lambda_arn": {"S": OTHER}}}]}
+    dynamodb.put_item(TableName="se-connections", Item={**key, "functions": theirs})
+    with pytest.raises(ConflictError, match="connections 1 / #####"):
+        carry_out(plan, tables)
+
+
+def test_a_predecessors_rows_are_added_to(dynamodb: Any, apply: Apply, tables: RegistryTables) -> None:
+    """What they hold beyond the file stays: entries, addresses, attributes that we don't know."""
+    dynamodb.put_item(
+        TableName="se-connections",
+        Item={
+            "endpoint_id": {"S": "1"},
+            "api_key": {"S": "#####"},
+            "functions": {"L": [{"M": {"function": {"S": "old"}, "aws_lambda_arn": {"S": OTHER}}}]},
+            "whitelist": {"L": [{"S": "10.0.0.0/8"}]},
+            "updated_by": {"S": "someone"},
+        },
+    )
+    apply(REGISTRY)
+    found = row(tables, CONNECTIONS, "1", "#####")
+    assert [entry["function"] for entry in found["functions"]] == ["old", "hello", "report"]
+    assert (found["whitelist"], found["updated_by"], found["revision"]) == (["10.0.0.0/8"], "someone", 1)
+
+
+def test_pruning_deletes_only_what_an_apply_wrote(
+    dynamodb: Any, apply: Apply, tables: RegistryTables
+) -> None:
+    """Rows without a revision are somebody else's, and the generation is nobody's."""
+    dynamodb.put_item(TableName="se-endpoints", Item={"endpoint_id": {"S": "theirs"}})
+    apply(REGISTRY)
+    assert apply("endpoints: {demo: }") == ()
+    assert sorted(apply("endpoints: {demo: }", prune=True)) == sorted(
+        (
+            "delete endpoints acme",
+            "delete connections 1 / #####",
+            "delete connections acme / acme…",
+            "delete functions worker / hello",
+            "delete functions worker / report",
+            "delete configdata demo / big",
+            "delete configdata demo / greeting",
+            "delete configdata demo / limit",
+            "delete configdata demo / nested",
+        )
+    )
+    assert sorted(it["endpoint_id"] for it in tables.scan(ENDPOINTS)) == ["demo", "theirs"]
+    assert list(tables.scan(CONFIG_DATA)) == []
+    assert generation(tables) == 2
+
+
+def test_pruning_does_not_delete_what_changed_meanwhile(tables: RegistryTables) -> None:
+    """Deleting is conditional, too."""
+    carry_out(make_plan(parse(b"endpoints: {a: }").spec, tables, WORKER), tables)
+    plan = make_plan(parse(b"").spec, tables, WORKER, prune=True)
+    carry_out(make_plan(parse(b"endpoints: {a: {connection: own}}").spec, tables, WORKER), tables)
+    with pytest.raises(ConflictError, match="endpoints a was changed"):
+        carry_out(plan, tables)
+
+
+def test_what_an_export_says_is_what_is_there(dynamodb: Any, apply: Apply, tables: RegistryTables) -> None:
+    """Applying an export changes nothing, for our rows and the predecessor's, one name in two Lambdas too."""
+    apply(
+        REGISTRY
+        + '  odd: {word: "no", date: "2024-01-01", digits: "007", empty: "", "1": "null", e: "1e3"}\n'
+    )
+    config = {
+        "module_name": {"S": "old"},
+        "setting": {"S": "demo"},
+        "methods": {"L": []},
+        "label": {"S": "x"},
+    }
+    functions = [
+        {"M": {"aws_lambda_arn": {"S": OTHER}, "function": {"S": "hello"}, "setting": {"NULL": True}}}
+    ]
+    dynamodb.put_item(
+        TableName="se-functions",
+        Item={
+            "aws_lambda_arn": {"S": OTHER},
+            "function": {"S": "hello"},
+            "area": {"S": "b"},
+            "config": {"M": config},
+        },
+    )
+    dynamodb.put_item(
+        TableName="se-endpoints", Item={"endpoint_id": {"S": "old"}, "special_connection": {"BOOL": True}}
+    )
+    dynamodb.put_item(
+        TableName="se-connections",
+        Item={"endpoint_id": {"S": "old"}, "api_key": {"S": "#####"}, "functions": {"L": functions}},
+    )
+    exported = export(tables, WORKER)
+    assert exported.notes == ()
+    assert "hello@other:" in exported.text
+    assert apply(exported.text, prune=True) == ()
+
+
+def test_an_export_names_what_no_file_can_say(dynamodb: Any, tables: RegistryTables) -> None:
+    """Entries without a function, connections without an endpoint and sets in settings are left out aloud."""
+    entry = {"M": {"aws_lambda_arn": {"S": OTHER}, "function": {"S": "gone"}}}
+    for endpoint in ("1", "lost"):
+        dynamodb.put_item(
+            TableName="se-connections",
+            Item={
+                "endpoint_id": {"S": endpoint},
+                "api_key": {"S": "secret-key"},
+                "functions": {"L": [entry]},
+            },
+        )
+    dynamodb.put_item(
+        TableName="se-configdata",
+        Item={"setting_id": {"S": "a"}, "variable": {"S": "b"}, "value": {"M": {"c": {"SS": ["x"]}}}},
+    )
+    assert sorted(export(tables, WORKER).notes) == [
+        "configdata a / b is left out: its value holds a set or bytes",
+        "connections 1 / sec…: gone is left out: its function has no row",
+        "connections lost / sec… is left out: its endpoint has no row",
+    ]
+
+
+def test_a_row_that_would_outgrow_dynamodb_is_refused_before_anything_is_written(
+    dynamodb: Any, apply: Apply, tables: RegistryTables
+) -> None:
+    """A connection's own entries and the file's together may be too many."""
+    entry = {"M": {"aws_lambda_arn": {"S": OTHER}, "function": {"S": "x" * 390_000}}}
+    dynamodb.put_item(
+        TableName="se-connections",
+        Item={"endpoint_id": {"S": "1"}, "api_key": {"S": "#####"}, "functions": {"L": [entry]}},
+    )
+    names = [f"function_{number:04}" for number in range(200)]
+    rows = "\n".join(f"  {name}: {{module: a, area: b}}" for name in names)
+    with pytest.raises(
+        click.ClickException, match="end at 400 KB; move functions to a connection with another"
+    ):
+        apply(f"functions:\n{rows}\nconnections:\n  - functions: [{', '.join(names)}]")
+    assert list(tables.scan(FUNCTIONS)) == []
+
+
+@pytest.fixture
+def run(dynamodb: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command in a folder that holds the registry."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "registry.yaml").write_text(REGISTRY)
+    monkeypatch.setenv("COLUMNS", "250")
+    deployment = ("--table-prefix", "se-", "--worker-arn", WORKER, "--region", "us-east-1")
+
+    def run_command(*arguments: str, answer: str | None = None) -> Result:
+        return CliRunner().invoke(cli, [*arguments, *deployment], input=answer)
+
+    return run_command
+
+
+def test_apply_prints_its_plan_and_then_that_there_is_nothing_to_do(run: Callable[..., Result]) -> None:
+    """An operator sees each row and attribute, and no setting's value."""
+    first = run("apply")
+    assert first.exit_code == 0, first.output
+    assert "+ create endpoints acme" in first.output
+    assert "applied: 10 rows written" in first.output
+    assert "Hello" not in first.output
+    assert "acme-secret-key" not in first.output
+    second = run("apply")
+    assert second.output == "nothing to do: the tables are as the file says\n"
+
+
+def test_diff_writes_nothing_and_can_fail_a_build(run: Callable[..., Result], tables: RegistryTables) -> None:
+    """With --exit-code differences are 1; without, they are information."""
+    assert run("diff").exit_code == 0
+    assert run("diff", "--exit-code").exit_code == 1
+    changes = json.loads(run("diff", "--json").stdout)["changes"]
+    assert [change["action"] for change in changes] == ["create"] * 10
+    assert list(tables.scan(ENDPOINTS)) == []
+    run("apply")
+    assert run("diff", "--exit-code").exit_code == 0
+
+
+def test_diff_says_what_changes_and_what_stays(run: Callable[..., Result], tmp_path: Path) -> None:
+    """Attribute by attribute, old and new; and what the file no longer names."""
+    run("apply")
+    text = REGISTRY.replace("methods: [GET]", "methods: [GET, POST]").replace(
+        "functions: [hello, {", "functions: [{"
+    )
+    (tmp_path / "registry.yaml").write_text(text)
+    output = run("diff").output
+    assert "config.methods: GET -> GET, POST" in output
+    assert "connections 1 / ##### keeps what is not in the file: hello (--prune drops it)" in output
+    assert "functions: - hello" in run("diff", "--prune").output
+
+
+def test_prune_asks_first(run: Callable[..., Result], tmp_path: Path, tables: RegistryTables) -> None:
+    """No deletes nothing; --yes needs no answer."""
+    run("apply")
+    (tmp_path / "registry.yaml").write_text("endpoints: {demo: }\n")
+    refused = run("apply", "--prune", answer="n\n")
+    assert refused.exit_code == 1
+    assert "- delete endpoints acme" in refused.output
+    assert len(list(tables.scan(ENDPOINTS))) == 2
+    assert run("apply", "--prune", "--yes").exit_code == 0
+    assert len(list(tables.scan(ENDPOINTS))) == 1
+
+
+def test_export_writes_a_file_that_apply_takes(run: Callable[..., Result], tmp_path: Path) -> None:
+    """To stdout or a file, which is replaced only on demand."""
+    run("apply")
+    assert run("export", "-o", "out.yaml").exit_code == 0
+    assert run("export", "-o", "out.yaml").exit_code == 1
+    assert run("export", "-o", "out.yaml", "--force").exit_code == 0
+    assert (tmp_path / "out.yaml").read_text() == run("export").stdout
+    assert "nothing to do" in run("apply", "-f", "out.yaml", "--prune").output
+
+
+def test_list_shows_each_table(run: Callable[..., Result]) -> None:
+    """Names and kinds, no secret; the same for machines."""
+    run("apply")
+    assert "demo:Greetings" in run("list").output
+    assert json.loads(run("list", "endpoints", "--json").stdout) == [
+        {"endpoint": "acme", "connection": "own"},
+        {"endpoint": "demo", "connection": "common"},
+    ]
+    assert "acme-secret-key" not in run("list", "connections").output
+    assert json.loads(run("list", "settings", "--json").stdout) == [
+        {"setting": "demo", "variables": ["big", "greeting", "limit", "nested"]}
+    ]
+
+
+def test_show_resolves_as_the_gateway_does(run: Callable[..., Result]) -> None:
+    """An endpoint's functions, and a function with its merged settings, values only on demand."""
+    run("apply")
+    assert json.loads(run("show", "demo", "--json").stdout)["functions"] == ["hello", "report"]
+    facts = json.loads(run("show", "demo", "hello", "--json").stdout)
+    assert (facts["url"], facts["code"], facts["methods"]) == ("/core/demo/hello", "demo:Greetings", ["GET"])
+    assert "Hello" not in run("show", "demo", "hello").output
+    assert "greeting: Hello" in run("show", "demo", "hello", "--values").output
+    assert "not valid" in run("show", "acme").output
+    assert run("show", "acme", "--api-key", "acme-secret-key").exit_code == 0
+    missing = run("show", "nobody")
+    assert (missing.exit_code, missing.output) == (1, "Error: Endpoint 'nobody' does not exist\n")
+
+
+def test_missing_tables_are_an_error_in_one_line(run: Callable[..., Result]) -> None:
+    """AWS's own words, no traceback."""
+    result = CliRunner().invoke(
+        cli, ["list", "--table-prefix", "no-", "--worker-arn", WORKER, "--region", "us-east-1"]
+    )
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: AWS: ")
+    assert "Traceback" not in result.output

@@ -1,0 +1,92 @@
+import pytest
+
+from silvaengine_cli.registry.file import parse
+from silvaengine_cli.registry.insertion import callable_endpoint, with_function
+from silvaengine_cli.registry.model import Function
+
+GREET = Function.model_validate(
+    {"module": "shop", "class": "Shop", "area": "core", "methods": ["GET", "POST"], "settings": "shop"}
+)
+LINES = [
+    "    module: shop",
+    "    class: Shop",
+    "    area: core",
+    "    methods: [GET, POST]",
+    "    settings: shop",
+]
+
+
+def added_lines(old: str) -> list[str]:
+    """Give what is new, and see that nothing else is gone."""
+    content = with_function(old.encode(), "greet", GREET, {"greeting": "Hello"})
+    assert content is not None
+    new = content.decode().splitlines()
+    added = [line for line in new if line not in old.splitlines()]
+    assert [
+        line for line in old.splitlines() if line not in new and "[" not in line and line != "endpoints: {}"
+    ] == []
+    spec = parse(content).spec
+    assert spec.functions["greet"] == GREET
+    assert spec.settings["shop"] == {"greeting": "Hello"}
+    assert "greet" in {entry.function for entry in spec.connections[-1].functions}
+    assert callable_endpoint(spec)
+    return added
+
+
+def test_an_empty_file_gets_everything_that_a_call_needs() -> None:
+    """A function, its setting, an endpoint, and the common connection."""
+    assert [line for line in added_lines("# mine\n") if line] == [
+        "functions:",
+        "  greet:",
+        *LINES,
+        "settings:",
+        "  shop:",
+        "    greeting: Hello",
+        "endpoints:",
+        "  demo:",
+        "connections:",
+        "  - functions:",
+        "      - greet",
+    ]
+
+
+def test_a_registry_in_blocks_gets_lines_in_their_places() -> None:
+    """Comments and the order of things stay; sections that are there are continued."""
+    old = (
+        "# head\nendpoints:\n    a:  # the first\n"
+        "functions:\n    x:   # what it is\n        module: m\n        area: b\n"
+        "\n# between\nconnections:\n- functions:\n  - x\nsettings:\n    s:\n        v: 1\n"
+    )
+    added = added_lines(old)
+    assert "  - greet" in added
+    assert "    greet:" in added
+    assert "    shop:" in added
+    assert "endpoints:" not in added
+
+
+def test_a_list_in_one_line_is_continued_in_that_line() -> None:
+    """``[x, y]`` becomes ``[x, y, greet]``."""
+    old = "functions:\n  x: {module: m, area: b}\nconnections:\n  - functions: [{function: x}]  # all\n"
+    assert "  - functions: [{function: x}, greet]  # all" in added_lines(old)
+    assert "  - functions: [greet]" in added_lines("connections:\n  - functions: []\n")
+
+
+def test_another_connection_does_not_stand_in_for_the_common_one() -> None:
+    """The function goes to the common connection, which is added where only others are."""
+    added = added_lines(
+        "endpoints: {a: {connection: own}, b: }\nconnections:\n  - endpoint: a\n    api_key: k\n"
+    )
+    assert "  - functions:" in added
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        "functions: {x: {module: m, area: b}}\n",
+        "settings:\n  a:\n    text: |\n      first\n      second\n",
+        "connections:\n  - api_key: '#####'\n",
+    ],
+)
+def test_a_form_that_lines_cannot_be_added_to_is_left_alone(old: str) -> None:
+    """Rather no edit than a wrong one."""
+    assert with_function(old.encode(), "greet", GREET, {"greeting": "Hello"}) is None

@@ -1,0 +1,102 @@
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, cast
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silvaengine.tables import Table
+from silvaengine_cli.registry.export import export
+from silvaengine_cli.registry.file import parse
+from silvaengine_cli.registry.model import RegistrySpec
+from silvaengine_cli.registry.plan import make_plan
+from silvaengine_cli.registry.rows import Row, wanted_rows
+from silvaengine_cli.registry.tables import Key, RegistryTables
+
+WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+OTHERS = [f"arn:aws:lambda:us-east-1:123456789012:function:other:{number}" for number in (1, 2)]
+
+
+class TablesInMemory:
+    """Rows as DynamoDB gives them back."""
+
+    def __init__(self, rows: Sequence[tuple[Table, Row]]) -> None:
+        self._rows = [(table, _through_dynamodb(row)) for table, row in rows]
+
+    def scan(self, table: Table) -> Iterator[Row]:
+        return (row for of, row in self._rows if of is table)
+
+    def read(self, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
+        return {table.key_of(row): row for row in self.scan(table) if table.key_of(row) in keys}
+
+
+def _through_dynamodb(row: Row) -> Row:
+    return {
+        name: TypeDeserializer().deserialize(TypeSerializer().serialize(value)) for name, value in row.items()
+    }
+
+
+NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**20), max_value=10**20)
+LEAVES = st.none() | st.booleans() | st.integers(-(10**38) + 1, 10**38 - 1) | NUMBERS | st.text(max_size=12)
+WORDS = st.sampled_from(
+    ["no", "1e3", "007", "tRuE", "null", "~", ".5", "+1", "2024-01-01", "- x", "#####", "a: b", "<<"]
+)
+VALUES = st.recursive(
+    LEAVES | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+SETTINGS = st.dictionaries(st.text(min_size=1, max_size=9) | WORDS, VALUES, max_size=4)
+LABELS = st.sampled_from(["hello", "report", "No", "hello@1"])
+FUNCTIONS = st.fixed_dictionaries(
+    {"module": st.sampled_from(["a", "a.b"]), "area": st.sampled_from(["core", "007"])},
+    optional={
+        "class": st.sampled_from(["A", "No"]),
+        "methods": st.lists(st.sampled_from(["GET", "POST", "PUT"]), min_size=1, max_size=3),
+        "type": st.sampled_from(["Event", "RequestResponse"]),
+        "settings": st.just("s"),
+        "auth_required": st.booleans(),
+        "graphql": st.booleans(),
+        "operations": st.just({"query": ["q"], "mutation": []}),
+    },
+)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> RegistrySpec:
+    """Make a valid registry; a label's Lambda is its own, so that no two are one function."""
+    functions: dict[str, Any] = draw(st.dictionaries(LABELS, FUNCTIONS, max_size=4))
+    if "hello@1" in functions:
+        functions["hello@1"]["lambda"] = draw(st.sampled_from(OTHERS))
+    names = [name for name in functions if "@" not in name]
+    entries = [{"function": name, "settings": draw(st.sampled_from([None, "s"]))} for name in names]
+    optional = {"whitelist": ["10.0.0.0/8"], "grants": ["cache:admin"]} if draw(st.booleans()) else {}
+    return RegistrySpec.model_validate(
+        {
+            "endpoints": {"007": {"connection": "own"}, "demo": None},
+            "functions": functions,
+            "connections": [{"functions": entries}, {"endpoint": "007", "api_key": "1e3", **optional}],
+            "settings": {"s": draw(SETTINGS) | {"always": 1}, "no": draw(SETTINGS)},
+        }
+    )
+
+
+@given(specs())
+def test_applying_an_export_changes_nothing(spec: RegistrySpec) -> None:
+    """Whatever a registry holds, tables -> file -> plan is empty, pruning included."""
+    tables = cast("RegistryTables", TablesInMemory(list(wanted_rows(spec, WORKER))))
+    exported = export(tables, WORKER)
+    again = parse(exported.text.encode()).spec
+    assert exported.notes == ()
+    assert not make_plan(again, tables, WORKER, prune=True)
+
+
+def test_numbers_of_any_size_come_back_exactly() -> None:
+    """Large, small and with 38 digits."""
+    numbers = [Decimal("1E+125"), Decimal("1E-130"), Decimal("0." + "7" * 38), 10**38 - 1, Decimal("-1.50")]
+    spec = RegistrySpec.model_validate(
+        {"settings": {"s": {f"n{i}": number for i, number in enumerate(numbers)}}}
+    )
+    tables = cast("RegistryTables", TablesInMemory(list(wanted_rows(spec, WORKER))))
+    assert list(parse(export(tables, WORKER).text.encode()).spec.settings["s"].values()) == numbers

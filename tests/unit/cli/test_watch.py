@@ -1,0 +1,82 @@
+"""Which sources are watched, and what a change of each asks for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from silvaengine_cli.watch import REGISTRY_FILE, Work, changed_files, take_snapshot, work_for
+
+FILES = (
+    "authorizers/demo/__init__.py",
+    "packaging/Makefile",
+    "services/http_gateway/silvaengine_http/app.py",
+    "services/tasks/silvaengine_tasks/app.py",
+    "services/websocket_gateway/silvaengine_websocket/app.py",
+    "services/worker/functions/demo/greet.py",
+    "services/worker/silvaengine_worker/app.py",
+    "shared/silvaengine/settings.py",
+    "template.yaml",
+    REGISTRY_FILE,
+)
+IGNORED = (
+    "README.md",
+    "services/worker/functions/demo/.greet.py.swp",
+    "services/worker/functions/demo/__pycache__/greet.cpython-313.pyc",
+    "services/worker/functions/demo/greet.py~",
+    "tests/unit/test_watch.py",
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a file of each kind."""
+    for name in (*FILES, *IGNORED):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+def test_watched_files(project: Path) -> None:
+    """Sources are watched, what tools and editors write beside them is not."""
+    assert {path.relative_to(project).as_posix() for path in take_snapshot(project)} == set(FILES)
+
+
+def test_changes_of_every_kind_are_seen(project: Path) -> None:
+    """A file that was written, made or removed has changed."""
+    before = take_snapshot(project)
+    written, made, removed = (
+        project / "shared" / name for name in ("silvaengine/settings.py", "new.py", "old.py")
+    )
+    os.utime(written, ns=(1, 1))
+    made.write_text("")
+    assert changed_files(before, take_snapshot(project)) == [made, written]
+    made.rename(removed)
+    assert changed_files(before, take_snapshot(project)) == [removed, written]
+
+
+@pytest.mark.parametrize(
+    ("name", "work"),
+    [
+        ("services/http_gateway/silvaengine_http/app.py", Work(functions=frozenset({"HttpGateway"}))),
+        ("services/websocket_gateway/x/app.py", Work(functions=frozenset({"WebsocketGateway"}))),
+        ("services/tasks/silvaengine_tasks/app.py", Work(functions=frozenset({"Tasks"}))),
+        ("services/worker/functions/demo/greet.py", Work(functions=frozenset({"Worker"}))),
+        ("services/worker/functions/requirements.txt", Work(functions=frozenset({"Worker"}))),
+        ("authorizers/demo/__init__.py", Work(functions=frozenset({"HttpGateway", "WebsocketGateway"}))),
+        (REGISTRY_FILE, Work(registry=True)),
+        ("shared/silvaengine/settings.py", Work(everything=True)),
+        ("packaging/artefact.py", Work(everything=True)),
+        ("template.yaml", Work(everything=True)),
+    ],
+)
+def test_least_work(tmp_path: Path, name: str, work: Work) -> None:
+    """A change asks for no more than what runs the changed file."""
+    assert work_for(tmp_path, [tmp_path / name]) == work
+
+
+def test_work_of_several_files(tmp_path: Path) -> None:
+    """What several changes ask for is done together."""
+    names = (REGISTRY_FILE, "services/tasks/x.py", "services/worker/functions/new/__init__.py")
+    expected = Work(functions=frozenset({"Tasks", "Worker"}), registry=True)
+    assert work_for(tmp_path, [tmp_path / name for name in names]) == expected
