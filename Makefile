@@ -10,12 +10,12 @@ export ARCHITECTURE
 unexport VIRTUAL_ENV
 
 # A python3.13 on the PATH may be a version manager's stand-in that refuses to run, so each one is tried.
-find_python = for python in python3.13 python3 "$$(pyenv root 2>/dev/null)"/versions/3.13.*/bin/python3.13; do \
+find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python3.13; do \
 	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; \
 	then echo "$$python"; exit; fi; done; \
 	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
 
-.PHONY: help setup engine dev test unit coverage whole test-sam-local lint format build lock clean
+.PHONY: help setup engine dev test coverage whole test-sam-local lint format build lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -46,7 +46,7 @@ coverage: setup ## Run the unit and contract tests with coverage
 	@coverage json --quiet
 	@python tests/coverage_floor.py
 
-whole: setup ## Test the artefacts, the template and a deployed stack
+whole: setup ## Test the template, the artefacts, a deployed stack and the README
 	@pytest tests/rules tests/e2e tests/readme
 
 test-sam-local: setup engine ## Test the HTTP gateway in Docker (Debian, root)

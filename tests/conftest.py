@@ -1,5 +1,6 @@
-"""What holds for every test: where it may connect to, and that it isn't skipped in silence."""
+"""What holds for every test: where it may connect to, where it logs to, that it isn't skipped in silence."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,15 @@ TESTS = Path(__file__).parent
 PERMITTED_SKIPS: frozenset[str] = frozenset()
 
 _skipped: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _plain_logging() -> None:
+    """Take back what importing a Lambda did to the root logger: its stream is that of another test."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
+        root.removeHandler(handler)
+    root.setLevel(logging.WARNING)
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:

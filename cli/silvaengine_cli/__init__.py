@@ -1,0 +1,1 @@
+"""The `silvaengine` command and the local engine; never deployed."""

@@ -78,3 +78,5 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    # It tells at every cold start where it found credentials, and at DEBUG what it sends.
+    logging.getLogger("botocore").setLevel(logging.WARNING)

@@ -1,0 +1,80 @@
+"""The template as CloudFormation would read it, and the artefacts as `sam build` makes them."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samcli.lib.cfn_language_extensions.sam_integration import expand_language_extensions
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+PROJECT = Path(__file__).parents[2]
+ACCOUNT = {
+    "AWS::AccountId": "111122223333",
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-central-1",
+    "AWS::StackName": "silvaengine",
+}
+
+type Resources = dict[str, dict[str, Any]]
+
+
+class NoManagedPolicies:
+    """Stands for the list that SAM fetches from IAM; the template names none by its short name."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+@pytest.fixture(scope="session")
+def resources_with() -> Callable[..., Resources]:
+    """Give the template's resources, after its transforms, for parameters that differ from the defaults."""
+
+    def resources(**parameters: str) -> Resources:
+        template = yaml_parse((PROJECT / "template.yaml").read_text())
+        expanded = expand_language_extensions(
+            template, {**ACCOUNT, **parameters}, enabled=True
+        ).expanded_template
+        for resource in expanded["Resources"].values():
+            for place in {"CodeUri", "ContentUri"} & resource["Properties"].keys():
+                resource["Properties"][place] = "s3://artefacts/key"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_DEFAULT_REGION", ACCOUNT["AWS::Region"])
+            return transform(expanded, parameters, NoManagedPolicies())["Resources"]  # type: ignore[no-any-return]
+
+    return resources
+
+
+@pytest.fixture(scope="session")
+def resources(resources_with: Callable[..., Resources]) -> Resources:
+    """The resources of a stack with no parameter given."""
+    return resources_with()
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what artefacts are made from, so that nobody's edits come between two builds."""
+    return copy_sources(PROJECT, tmp_path_factory.mktemp("sources"))
+
+
+def copy_sources(project: Path, target: Path) -> Path:
+    """Copy the deployable folders and the packaging, and lead to the tools that were set up."""
+    for name in ("services", "shared", "packaging"):
+        shutil.copytree(project / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("template.yaml", "samconfig.toml"):
+        shutil.copyfile(project / name, target / name)
+    for tools in (".venv", ".bootstrap"):
+        (target / tools).symlink_to(PROJECT / tools)
+    return target
+
+
+@pytest.fixture(scope="session")
+def built(sources: Path) -> Path:
+    """The folder that a real `sam build` made."""
+    sam = Path(sys.executable).with_name("sam")
+    subprocess.run([sam, "build"], cwd=sources, check=True)
+    return sources / ".aws-sam/build"

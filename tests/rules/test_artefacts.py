@@ -1,0 +1,257 @@
+"""What `sam build` makes, as Lambda would load it."""
+
+import importlib.util
+import json
+import marshal
+import re
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from types import CodeType
+
+import pytest
+import redis
+
+from .conftest import PROJECT, copy_sources
+
+HANDLERS = {
+    "HttpGateway": "silvaengine_http.app",
+    "WebsocketGateway": "silvaengine_websocket.app",
+    "Tasks": "silvaengine_tasks.app",
+    "Worker": "silvaengine_worker.app",
+}
+SOURCES = {
+    "SharedLayer": "shared",
+    "HttpGateway": "services/http_gateway",
+    "WebsocketGateway": "services/websocket_gateway",
+    "Tasks": "services/tasks",
+    "Worker": "services/worker",
+}
+RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
+# What a tenant's requirements may bring in any version: it must not disturb our own code.
+SHADOWING = ("botocore", "diskcache", "pynamodb", "redis", "yaml")
+
+LIST_MODULES = """
+import json, sys
+sys.path[:0] = sys.argv[2:4]
+sys.path.append(sys.argv[4])
+standard = set(sys.stdlib_module_names)
+before = set(sys.modules)
+module = __import__(sys.argv[1], fromlist=["handler"])
+assert callable(module.handler)
+loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(json.dumps([module.__file__, sorted(loaded - standard)]))
+"""
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what Lambda's Python has beside the standard library, and nothing else."""
+    folder = tmp_path_factory.mktemp("runtime")
+    installed = Path(redis.__file__).parents[1]
+    for name in RUNTIME_PACKAGES:
+        (folder / name).symlink_to(installed / name)
+    return folder
+
+
+def load(function: str, task: Path, built: Path, runtime: Path) -> tuple[Path, set[str]]:
+    """Import a function's handler as Lambda does: /var/task, then /opt/python, then the runtime."""
+    python = Path(sys.base_prefix) / "bin/python3.13"
+    paths = [task, built / "SharedLayer/python", runtime]
+    command: list[str | Path] = [python, "-I", "-S", "-c", LIST_MODULES, HANDLERS[function], *paths]
+    done = subprocess.run(
+        command, env={"AWS_REGION": "eu-central-1"}, cwd=task, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    place, modules = json.loads(done.stdout.splitlines()[-1])
+    return Path(place), set(modules)
+
+
+def files(folder: Path) -> dict[str, str]:
+    """Give the digest of each file below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def make(project: Path, target: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a packaging target in the project's own folder, as the development server does."""
+    makefile = project / "packaging/Makefile"
+    command = ["make", "-f", str(makefile), f"build-{target}", f"ARTIFACTS_DIR={folder}"]
+    return subprocess.run(command, cwd=project / SOURCES[target], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def project(sources: Path, tmp_path: Path) -> Path:
+    """A copy of the sources, to be changed."""
+    return copy_sources(sources, tmp_path / "project")
+
+
+@pytest.mark.parametrize("function", HANDLERS)
+def test_a_handler_loads_with_the_standard_library_alone(built: Path, runtime: Path, function: str) -> None:
+    """Before its first event a function loads our own modules and no third party's."""
+    place, modules = load(function, built / function, built, runtime)
+    service = HANDLERS[function].partition(".")[0]
+    assert place.is_relative_to(built / function)
+    assert modules == {"silvaengine", service}
+
+
+@pytest.mark.parametrize("function", HANDLERS)
+def test_nothing_beside_a_handler_disturbs_it(
+    built: Path, runtime: Path, tmp_path: Path, function: str
+) -> None:
+    """A function's root comes before the layer; our code starts although it hides what the layer has."""
+    task = tmp_path / "task"
+    shutil.copytree(built / function, task)
+    for name in SHADOWING:
+        (task / name).mkdir()
+        (task / name / "__init__.py").write_text(f"raise ImportError('an old {name}')")
+    assert "silvaengine" in load(function, task, built, runtime)[1]
+
+
+def test_the_root_of_a_function_hides_the_layer(built: Path, runtime: Path, tmp_path: Path) -> None:
+    """The order of the paths in these tests is Lambda's: a planted pynamodb wins over the layer's."""
+    task = tmp_path / "task"
+    (task / "pynamodb").mkdir(parents=True)
+    (task / "pynamodb/__init__.py").write_text("handler = print")
+    (task / "silvaengine_http").mkdir()
+    (task / "silvaengine_http/app.py").write_text("from pynamodb import handler")
+    assert "pynamodb" in load("HttpGateway", task, built, runtime)[1]
+
+
+@pytest.mark.parametrize("name", ["silvaengine.models", "silvaengine_base", "redis", "diskcache", "yaml"])
+def test_the_layer_is_complete(built: Path, runtime: Path, name: str) -> None:
+    """What the layer holds can be imported with the layer and Lambda's runtime alone."""
+    code = "import importlib, sys; sys.path[:0] = sys.argv[2:]; importlib.import_module(sys.argv[1])"
+    python = Path(sys.base_prefix) / "bin/python3.13"
+    command: list[str | Path] = [python, "-I", "-S", "-c", code, name, built / "SharedLayer/python", runtime]
+    assert subprocess.run(command, env={"AWS_REGION": "eu-central-1"}, check=False).returncode == 0
+
+
+def paths_of(code: CodeType) -> set[str]:
+    """Collect the file names in a code object and in those that it holds."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return {code.co_filename}.union(*(paths_of(each) for each in inner))
+
+
+@pytest.mark.parametrize(
+    ("artefact", "deployed"), [(name, "/var/task") for name in HANDLERS] + [("SharedLayer", "/opt")]
+)
+def test_bytecode_ships_and_is_taken_unchecked(built: Path, artefact: str, deployed: str) -> None:
+    """Each module of ours has its bytecode, which Python takes without a look at the source."""
+    sources = [
+        path for path in (built / artefact).rglob("*.py") if "silvaengine" in str(path.relative_to(built))
+    ]
+    assert sources
+    for source in sources:
+        compiled = Path(importlib.util.cache_from_source(str(source))).read_bytes()
+        assert compiled[:4] == importlib.util.MAGIC_NUMBER
+        assert int.from_bytes(compiled[4:8], "little") == 0b01  # a hash, not to be checked: PEP 552
+        assert compiled[8:16] == importlib.util.source_hash(source.read_bytes())
+        expected = f"{deployed}/{source.relative_to(built / artefact)}"
+        assert paths_of(marshal.loads(compiled[16:])) == {expected}  # noqa: S302 - made a moment ago
+
+
+@pytest.mark.parametrize("artefact", SOURCES)
+def test_a_rebuild_gives_the_same_bytes(built: Path, project: Path, artefact: str) -> None:
+    """The packaging target alone, elsewhere and later, makes what `sam build` made."""
+    made = make(project, artefact, project / "made")
+    assert made.returncode == 0, made.stderr
+    assert files(project / "made") == files(built / artefact)
+
+
+@pytest.mark.parametrize("changed", HANDLERS)
+def test_a_change_in_one_service_changes_one_artefact(built: Path, project: Path, changed: str) -> None:
+    """A line more in one service changes that function's artefact and no other."""
+    package = HANDLERS[changed].partition(".")[0]
+    with (project / SOURCES[changed] / package / "app.py").open("a") as source:
+        source.write("\nCHANGED = True\n")
+    different = set()
+    for artefact in SOURCES:
+        make(project, artefact, project / artefact)
+        if files(project / artefact) != files(built / artefact):
+            different.add(artefact)
+    assert different == {changed}
+
+
+def test_nothing_of_this_machine_ships(built: Path) -> None:
+    """No artefact holds a path of this machine, an installer's notes, a script or a test."""
+    for path in (path for path in built.glob("*/**/*") if path.is_file()):
+        name = path.relative_to(built).as_posix()
+        assert not re.search(r"/(RECORD|INSTALLER|direct_url\.json|conftest\.py|bin/[^/]*)$", name), name
+        content = path.read_bytes()
+        assert str(PROJECT).encode() not in content, name
+        assert str(built.parent).encode() not in content, name
+
+
+def test_the_manifest_names_the_functions_packages(sources: Path, built: Path) -> None:
+    """The worker may import what ships from functions/; their description stays at home."""
+    worker = built / "Worker"
+    functions = sources / "services/worker/functions"
+    packages = [path.parent.name for path in functions.glob("*/__init__.py") if path.parent.name != "tests"]
+    modules = [path.stem for path in functions.glob("*.py")]
+    assert (worker / "silvaengine_functions.txt").read_text().split() == sorted(packages + modules)
+    assert not (worker / "registry.yaml").exists()
+
+
+def with_function(project: Path, name: str, text: str) -> None:
+    """Put a file into functions/."""
+    path = project / "services/worker/functions" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
+def test_what_ships_of_functions(project: Path, tmp_path: Path) -> None:
+    """Folders and modules ship, tests do not; a folder that is no package ships without being importable."""
+    for name in (
+        "single.py",
+        "test_single.py",
+        "conftest.py",
+        "pack/__init__.py",
+        "pack/data.txt",
+        "more/x.py",
+    ):
+        with_function(project, name, "")
+    with_function(project, "tests/__init__.py", "")
+    assert make(project, "Worker", tmp_path / "made").returncode == 0
+    shipped = {path.name for path in (tmp_path / "made").iterdir()}
+    assert {"single.py", "pack", "more"} <= shipped
+    assert not {"test_single.py", "conftest.py", "tests", "requirements.txt"} & shipped
+    assert (tmp_path / "made/pack/data.txt").exists()
+    manifest = (tmp_path / "made/silvaengine_functions.txt").read_text().split()
+    assert {"single", "pack"} <= set(manifest)
+    assert "more" not in manifest
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("silvaengine/__init__.py", "", "silvaengine, which the layer owns"),
+        ("silvaengine_worker/__init__.py", "", "would overwrite"),
+        ("broken.py", "def broken(:", "broken.py"),
+    ],
+)
+def test_functions_that_would_break_the_worker_end_the_build(
+    project: Path, tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    """A name that is ours and a syntax error are found at the build, and the build says which."""
+    with_function(project, name, text)
+    made = make(project, "Worker", tmp_path / "made")
+    assert made.returncode != 0
+    assert message in made.stdout + made.stderr
+
+
+@pytest.mark.parametrize(("architecture", "machine"), [("x86_64", "x86_64"), ("arm64", "aarch64")])
+def test_native_wheels_are_those_of_the_architecture(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str, machine: str
+) -> None:
+    """What is compiled in the layer is for the processor that one builds for."""
+    monkeypatch.setenv("ARCHITECTURE", architecture)
+    assert make(project, "SharedLayer", tmp_path / "made").returncode == 0
+    native = [path.name for path in (tmp_path / "made").rglob("*.so")]
+    assert native
+    assert all(machine in name for name in native)

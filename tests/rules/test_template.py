@@ -1,0 +1,261 @@
+"""What the local engine drops or does not enforce is read off the template after its transforms."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+from silvaengine.tables import TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
+
+from .conftest import PROJECT, Resources
+
+FUNCTIONS = ("HttpGateway", "WebsocketGateway", "Tasks", "Worker")
+TOPIC = "arn:aws:sns:eu-central-1:111122223333:failures"
+
+
+def of_type(resources: Resources, kind: str) -> dict[str, dict[str, Any]]:
+    """Select the resources of one CloudFormation type."""
+    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def table(resources: Resources, name: str) -> dict[str, Any]:
+    """Find a table by its full name."""
+    tables = of_type(resources, "AWS::DynamoDB::Table").values()
+    (found,) = (each for each in tables if each["Properties"]["TableName"] == name)
+    return found
+
+
+def as_list(value: Any) -> list[Any]:
+    """Take one thing or a list of them, as IAM does."""
+    return value if isinstance(value, list) else [value]
+
+
+def rights(resources: Resources, function: str) -> dict[str, set[str]]:
+    """Collect the resources that a function's role reaches, by action."""
+    role = f"{function}Role"
+    documents = [policy["PolicyDocument"] for policy in resources[role]["Properties"]["Policies"]]
+    documents += [
+        policy["Properties"]["PolicyDocument"]
+        for policy in of_type(resources, "AWS::IAM::Policy").values()
+        if {"Ref": role} in policy["Properties"]["Roles"]
+    ]
+    found: dict[str, set[str]] = {}
+    for statement in (each for document in documents for each in document["Statement"]):
+        for action in as_list(statement["Action"]):
+            found.setdefault(action, set()).update(map(str, as_list(statement["Resource"])))
+    return found
+
+
+def logs(function: str) -> dict[str, set[str]]:
+    """Give the rights that every function has."""
+    group = f"arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/silvaengine-{function}:*"
+    return {"logs:CreateLogStream": {group}, "logs:PutLogEvents": {group}}
+
+
+@pytest.mark.parametrize("declared", TABLES, ids=lambda declared: declared.name)
+def test_a_table_is_what_the_code_declares(resources: Resources, declared: Table) -> None:
+    """Names and keys of the template are those of silvaengine.tables."""
+    properties = table(resources, declared.full_name("se-"))["Properties"]
+    keys = {key["KeyType"]: key["AttributeName"] for key in properties["KeySchema"]}
+    assert keys == {"HASH": declared.hash_key} | ({"RANGE": declared.range_key} if declared.range_key else {})
+    assert {each["AttributeType"] for each in properties["AttributeDefinitions"]} == {"S"}
+
+
+@pytest.mark.parametrize("declared", TABLES, ids=lambda declared: declared.name)
+def test_a_table_is_safe(resources: Resources, declared: Table) -> None:
+    """Every table can be restored, is encrypted, and stays when the stack goes."""
+    found = table(resources, declared.full_name("se-"))
+    assert found["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert found["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+    assert (found["DeletionPolicy"], found["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_connections_expire(resources: Resources) -> None:
+    """A WebSocket connection's row ends by itself, and is found by its connection id."""
+    properties = table(resources, WSS_CONNECTIONS.full_name("se-"))["Properties"]
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    (index,) = properties["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == WSS_CONNECTIONS_INDEX
+    assert index["KeySchema"] == [{"AttributeName": "connection_id", "KeyType": "HASH"}]
+    assert index["Projection"] == {"ProjectionType": "ALL"}
+
+
+def test_tables_go_with_the_stack_on_demand(resources_with: Callable[..., Resources]) -> None:
+    """TablesDeletionPolicy=Delete deletes every table with the stack."""
+    tables = of_type(resources_with(TablesDeletionPolicy="Delete"), "AWS::DynamoDB::Table").values()
+    assert {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in tables} == {
+        ("Delete", "Delete")
+    }
+
+
+def test_adopting_tables_changes_no_right(resources_with: Callable[..., Resources]) -> None:
+    """CreateTables=false makes no table, and every role reaches what it reached before."""
+    own, adopted = resources_with(), resources_with(CreateTables="false")
+    tables = of_type(adopted, "AWS::DynamoDB::Table").values()
+    assert {each["Condition"] for each in tables} == {"MakesTables"}
+    assert [rights(own, name) for name in FUNCTIONS] == [rights(adopted, name) for name in FUNCTIONS]
+
+
+def test_a_prefix_keeps_stages_apart(resources_with: Callable[..., Resources]) -> None:
+    """TablePrefix is in every table's name and in every right on a table."""
+    resources = resources_with(TablePrefix="test-")
+    names = [each["Properties"]["TableName"] for each in of_type(resources, "AWS::DynamoDB::Table").values()]
+    assert sorted(names) == sorted(declared.full_name("test-") for declared in TABLES)
+    assert all("table/test-" in arn for arn in rights(resources, "HttpGateway")["dynamodb:GetItem"])
+
+
+def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: Resources) -> None:
+    """The gateway's role has these rights and no other."""
+    here = "eu-central-1:111122223333"
+    tables = {
+        f"arn:aws:dynamodb:{here}:table/se-{name}"
+        for name in ("endpoints", "connections", "functions", "configdata")
+    }
+    assert rights(resources, "HttpGateway") == logs("HttpGateway") | {
+        "dynamodb:BatchGetItem": tables,
+        "dynamodb:GetItem": tables,
+        "dynamodb:Query": tables,
+        "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
+        "secretsmanager:GetSecretValue": {f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
+        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+    }
+
+
+def test_the_worker_reaches_no_table(resources: Resources) -> None:
+    """Beside its log the worker, and with it the functions' code, reaches only the dead-letter queue."""
+    queue = {"sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})}}
+    assert rights(resources, "Worker") == logs("Worker") | queue
+
+
+@pytest.mark.parametrize("function", ["WebsocketGateway", "Tasks"])
+def test_a_function_that_only_refuses_reaches_nothing(resources: Resources, function: str) -> None:
+    """What can't do anything yet may write its log."""
+    assert rights(resources, function) == logs(function)
+
+
+def test_a_topic_is_told_of_failures(resources_with: Callable[..., Resources]) -> None:
+    """With SnsTopicArn the alarms, the gateway and the worker publish to that topic alone."""
+    resources = resources_with(SnsTopicArn=TOPIC)
+    assert [rights(resources, name).get("sns:Publish") for name in FUNCTIONS] == [
+        {TOPIC},
+        None,
+        None,
+        {TOPIC},
+    ]
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
+    assert [each["Properties"]["AlarmActions"] for each in alarms] == [[TOPIC]] * len(alarms)
+
+
+def test_no_right_is_unlimited(resources_with: Callable[..., Resources]) -> None:
+    """No role has an action with a wildcard or the resource `*`; no two functions share a role."""
+    resources = resources_with(SnsTopicArn=TOPIC, SubnetIds="subnet-1", SecurityGroupIds="sg-1")
+    for function in FUNCTIONS:
+        for action, arns in rights(resources, function).items():
+            assert "*" not in action
+            assert "*" not in arns
+    roles = {str(resources[function]["Properties"]["Role"]) for function in FUNCTIONS}
+    assert len(roles) == len(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_memory_time_and_concurrency_are_parameters(
+    resources_with: Callable[..., Resources], function: str
+) -> None:
+    """Each function's limits can be set, and its concurrency is not reserved unless one says so."""
+    assert "ReservedConcurrentExecutions" not in resources_with()[function]["Properties"]
+    limits = {"MemorySize": "1024", "Timeout": "77", "ReservedConcurrency": "5"}
+    given = resources_with(**{f"{function}{name}": value for name, value in limits.items()})
+    properties = given[function]["Properties"]
+    assert (properties["MemorySize"], properties["Timeout"]) == ("1024", "77")
+    assert properties["ReservedConcurrentExecutions"] == "5"
+
+
+def test_the_gateway_outlives_the_deadline_it_sets(resources: Resources) -> None:
+    """API Gateway waits 29 s, the gateway's deadline is 27 s: its own limit must not come first."""
+    assert resources["HttpGateway"]["Properties"]["Timeout"] == 29
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_writes_to_a_log_that_ends(
+    resources_with: Callable[..., Resources], function: str
+) -> None:
+    """Every function has a log group of its own, kept as long as the parameter says."""
+    resources = resources_with(LogRetentionDays="7")
+    assert resources[function]["Properties"]["LoggingConfig"] == {"LogGroup": {"Ref": f"{function}Logs"}}
+    assert resources[f"{function}Logs"]["Properties"] == {
+        "LogGroupName": f"/aws/lambda/silvaengine-{function}",
+        "RetentionInDays": "7",
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_failures_and_throttling_raise_alarms(resources: Resources, function: str) -> None:
+    """Every function has an alarm for its errors and one for its throttles."""
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
+    watched = {
+        each["Properties"]["MetricName"]
+        for each in alarms
+        if {"Name": "FunctionName", "Value": f"silvaengine-{function}"} in each["Properties"]["Dimensions"]
+    }
+    assert watched == {"Errors", "Throttles"}
+
+
+def test_the_worker_is_not_retried_behind_our_back(resources: Resources) -> None:
+    """An event that the worker can't take goes to an encrypted queue, at once, and raises an alarm."""
+    properties = resources["WorkerEventInvokeConfig"]["Properties"]
+    assert (properties["MaximumRetryAttempts"], properties["MaximumEventAgeInSeconds"]) == (0, 60)
+    destination = properties["DestinationConfig"]["OnFailure"]["Destination"]
+    assert destination == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    assert resources["DeadLetterQueue"]["Properties"]["SqsManagedSseEnabled"] is True
+    assert resources["DeadLetterAlarm"]["Properties"]["Threshold"] == 0
+
+
+def test_the_api_names_its_methods(resources: Resources) -> None:
+    """One path takes the seven methods by name: the engine drops a method that stands for all."""
+    (api,) = of_type(resources, "AWS::ApiGateway::RestApi").values()
+    (path,) = api["Properties"]["Body"]["paths"].items()
+    assert path[0] == "/{area}/{endpoint_id}/{proxy+}"
+    assert set(path[1]) == {"get", "post", "put", "patch", "delete", "head", "options"}
+    assert len(of_type(resources, "AWS::ApiGateway::Stage")) == 1
+
+
+def test_what_api_gateway_refuses_carries_cors(resources: Resources) -> None:
+    """A browser may read API Gateway's own errors as it may read ours."""
+    (api,) = of_type(resources, "AWS::ApiGateway::RestApi").values()
+    answers = api["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
+    header = "gatewayresponse.header.Access-Control-Allow-Origin"
+    assert {name: answer["responseParameters"][header] for name, answer in answers.items()} == {
+        "DEFAULT_4XX": "'*'",
+        "DEFAULT_5XX": "'*'",
+    }
+
+
+def test_subnets_put_every_function_into_the_vpc(resources_with: Callable[..., Resources]) -> None:
+    """With subnets every function is in the VPC and may have network interfaces; without, none is."""
+    inside = resources_with(SubnetIds="subnet-1,subnet-2", SecurityGroupIds="sg-1")
+    managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"
+    for function in FUNCTIONS:
+        assert inside[f"{function}Role"]["Properties"]["ManagedPolicyArns"] == [managed]
+        assert "ManagedPolicyArns" not in resources_with()[f"{function}Role"]["Properties"]
+
+
+def values_of_environment() -> Iterator[tuple[str, Any]]:
+    """Give each variable of each function as the template has it."""
+    template = yaml_parse((PROJECT / "template.yaml").read_text())
+    yield from template["Globals"]["Function"]["Environment"]["Variables"].items()
+    for name in FUNCTIONS:
+        properties = template["Resources"][name]["Properties"]
+        yield from properties.get("Environment", {"Variables": {}})["Variables"].items()
+
+
+def test_environment_values_come_from_parameters() -> None:
+    """`sam local` resolves a reference to a parameter and nothing else; it needs no Redis password."""
+    others = {name for name, value in values_of_environment() if value.keys() != {"Ref"}}
+    assert others == {"REDIS_PASSWORD"}
+
+
+def test_the_registry_password_stays_out_of_the_worker(resources: Resources) -> None:
+    """The functions' code sees no address and no password of the gateways' cache."""
+    variables = resources["Worker"]["Properties"]["Environment"]["Variables"]
+    assert not [name for name in variables if name.startswith("REDIS")]
