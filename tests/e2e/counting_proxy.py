@@ -1,0 +1,86 @@
+"""A proxy at the Lambdas' AWS endpoint that writes down each call, so that no client escapes the count."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self, override
+from urllib.parse import urlsplit
+
+HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+
+
+class CountingProxy:
+    """Passes calls on to the engine unchanged (their signatures hold) and keeps their names in order."""
+
+    def __init__(self, target: str) -> None:
+        self._target = urlsplit(target).netloc
+        self._calls: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    @property
+    def url(self) -> str:
+        """The address to give to the Lambdas."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @contextmanager
+    def recorded(self) -> Iterator[list[str]]:
+        """Give a list that holds, after the block, the calls that were made within it."""
+        start, calls = len(self._calls), list[str]()
+        yield calls
+        calls.extend(self._calls[start:])
+
+    def __enter__(self) -> Self:
+        """Start to serve."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the server and its thread."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        target, calls = self._target, self._calls
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                calls.append(call_name(self))
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                connection = http.client.HTTPConnection(target, timeout=60)
+                connection.request(self.command, self.path, body, dict(self.headers))
+                self._answer(connection.getresponse())
+                connection.close()
+
+            do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815 - names that http.server fixes
+
+            def _answer(self, response: http.client.HTTPResponse) -> None:
+                content = response.read()
+                self.send_response_only(response.status, response.reason)
+                for name, value in response.getheaders():
+                    if name.lower() not in HOP_HEADERS:
+                        self.send_header(name, value)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            @override
+            def log_message(self, format: str, *args: object) -> None:
+                """Stay silent."""
+
+        return Handler
+
+
+def call_name(request: BaseHTTPRequestHandler) -> str:
+    """Name an AWS call, such as `DynamoDB.BatchGetItem` or `Lambda.Invoke`."""
+    if target := request.headers.get("x-amz-target"):
+        service, _, operation = target.partition(".")
+        return f"{service.partition('_')[0]}.{operation}"
+    if request.path.endswith("/invocations"):
+        return "Lambda.Invoke"
+    return f"{request.command} {request.path}"

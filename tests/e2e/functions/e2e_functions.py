@@ -1,0 +1,90 @@
+"""Functions with which the end-to-end tests ask the deployed worker what it does."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+from botocore.session import Session
+
+
+class Told:
+    """Answers what it was told."""
+
+    def __init__(self, logger: logging.Logger, **setting: object) -> None:
+        self._logger = logger
+        self._setting = setting
+
+    def settings(self) -> str:
+        """Answer the settings, as the predecessor's packages do: JSON text."""
+        return json.dumps(self._setting)
+
+    def arguments(self, **params: object) -> Mapping[str, object]:
+        """Answer the names and values that came, but not the long ones."""
+        return {name: value for name, value in params.items() if name != "context"}
+
+    def tenant(self, context: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer what the framework says about the caller."""
+        return {"channel": context["channel"], "area": context["area"]}
+
+    def event(self, aws_event: Mapping[str, Any], aws_context: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer what a function in a full-event area sees."""
+        return {"event": sorted(aws_event), "function_name": aws_context["function_name"]}
+
+
+def body_size(body: Any = None, **params: object) -> int:
+    """Answer how long the text of the body or of the parameter `text` is."""
+    return len(str(params.get("text", body)))
+
+
+def fail() -> None:
+    """Raise what nobody outside may see."""
+    raise RuntimeError("password=hunter2")
+
+
+def leave() -> None:
+    """End the process, as a function that was a script before may do."""
+    raise SystemExit(3)
+
+
+def unencodable() -> object:
+    """Answer what has no JSON form."""
+    return object()
+
+
+def large(size: int) -> str:
+    """Answer JSON text of about `size` bytes."""
+    return json.dumps("x" * int(size))
+
+
+def redirect() -> Mapping[str, Any]:
+    """Answer a redirection."""
+    return {"statusCode": 302, "headers": {"Location": "https://example.com/"}}
+
+
+def yaml_text() -> str:
+    """Answer YAML."""
+    return "name: Ada\nyears: [1815, 1852]\n"
+
+
+def note(text: str) -> None:
+    """Write to the log, for a caller who does not wait."""
+    logging.getLogger(__name__).warning("noted %s", text)
+
+
+def wait(seconds: float) -> str:
+    """Take a while."""
+    time.sleep(float(seconds))
+    return json.dumps("done")
+
+
+def read_table(table: str) -> str:
+    """Try what the worker's role must not allow; answer AWS's error code."""
+    tables: Any = Session().create_client("dynamodb", "us-east-1")
+    try:
+        tables.scan(TableName=table)
+    except ClientError as error:
+        return json.dumps(error.response["Error"]["Code"])
+    return json.dumps("allowed")

@@ -1,0 +1,55 @@
+"""A small HTTP client for the deployed API: what is asked for goes out as it is, no path is tidied."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Api:
+    """The REST API of a deployed stack, at its output `ApiUrl`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = urlsplit(url)
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a GET."""
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a POST with a JSON body."""
+        sent = {"content-type": "application/json", **(headers or {})}
+        return self.request("POST", path, body=json.dumps(body).encode(), headers=sent)
+
+    def request(
+        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send `path` (after the stage, with its query) unchanged. An answer takes at most 40 seconds."""
+        connection = http.client.HTTPConnection(self._url.netloc, timeout=40)
+        try:
+            connection.request(method, self._url.path + path, body=body, headers=dict(headers or {}))
+            response = connection.getresponse()
+            names = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, names, response.read())
+        finally:
+            connection.close()

@@ -1,0 +1,65 @@
+"""Registry rows in the contract's form, written straight to the tables as the predecessor's tools do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from boto3.dynamodb.types import TypeSerializer
+
+ENDPOINT = "e2e"
+API_KEY = "e2e-key"
+FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
+    "settings": {"class_name": "Told", "setting": "e2e"},
+    "arguments": {"class_name": "Told", "setting": "e2e"},
+    "tenant": {"class_name": "Told", "setting": "e2e"},
+    "event": {"class_name": "Told", "setting": "e2e", "area": "whole"},
+    "body_size": {},
+    "fail": {},
+    "leave": {},
+    "unencodable": {},
+    "large": {},
+    "redirect": {},
+    "yaml_text": {},
+    "wait": {},
+    "read_table": {},
+    "note": {"funct_type": "Event"},
+    "only_post": {"methods": ["POST"]},
+    "missing": {},
+    "guarded": {"auth_required": True},
+    "foreign": {"module_name": "os", "methods": ["GET"]},
+    "dangling": {"setting": "nowhere"},
+}
+
+
+class Rows:
+    """Writes rows past every check of ours; they carry no revision."""
+
+    def __init__(self, tables: Any, prefix: str) -> None:
+        self._tables = tables
+        self._prefix = prefix
+
+    def put(self, table: str, **row: object) -> None:
+        """Put one row."""
+        item = {name: TypeSerializer().serialize(value) for name, value in row.items()}
+        self._tables.put_item(TableName=self._prefix + table, Item=item)
+
+    def put_test_registry(self, worker_arn: str) -> None:
+        """Make the tests' functions reachable at endpoint `e2e` with its key."""
+        self.put("endpoints", endpoint_id=ENDPOINT, special_connection=True)
+        self.put("configdata", setting_id="e2e", variable="greeting", value="Hello")
+        self.put("configdata", setting_id="e2e", variable="password", value="hunter2")
+        self.put("configdata", setting_id="e2e-own", variable="greeting", value="Good day")
+        for name in FUNCTIONS:
+            self.put_function(worker_arn, name)
+        entries = [_entry(worker_arn, name) for name in FUNCTIONS]
+        self.put("connections", endpoint_id=ENDPOINT, api_key=API_KEY, functions=entries, whitelist=[])
+
+    def put_function(self, worker_arn: str, name: str) -> None:
+        """Put the row of one of the tests' functions."""
+        config = {"module_name": "e2e_functions", "methods": ["GET", "POST"], **FUNCTIONS[name]}
+        area = config.pop("area", "core")
+        self.put("functions", aws_lambda_arn=worker_arn, function=name, area=area, config=config)
+
+
+def _entry(worker_arn: str, name: str) -> dict[str, str]:
+    setting = "e2e-own" if name == "settings" else ""
+    return {"aws_lambda_arn": worker_arn, "function": name, "setting": setting}

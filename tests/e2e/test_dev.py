@@ -1,0 +1,161 @@
+"""`silvaengine dev` as its user meets it: a process that is started, worked with, and ended by Ctrl-C."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from silvaengine_cli.engine import LocalEngine
+
+from .conftest import copy_project
+from .http_client import Api
+
+SECONDS = 60
+SILVAENGINE = str(Path(sys.executable).with_name("silvaengine"))
+GREETINGS = "services/worker/functions/silvaengine_demo/greetings.py"
+REGISTRY = "services/worker/functions/registry.yaml"
+
+
+class Dev:
+    """A running `silvaengine dev` and what it prints."""
+
+    def __init__(self, project: Path, process: subprocess.Popen[bytes], output: Path) -> None:
+        self.project = project
+        self.process = process
+        self._output = output
+
+    @property
+    def printed(self) -> str:
+        """All that it has printed."""
+        return self._output.read_text()
+
+    @property
+    def api(self) -> Api:
+        """The API at the address that it printed."""
+        address = re.search(r"curl '(http://127\.0\.0\.1:\d+/\S+?)/core/demo", self.printed)
+        assert address
+        return Api(address[1])
+
+    def wait_for_line(self, words: str) -> str:
+        """Wait until it has printed these words; give everything from there on."""
+        eventually(lambda: words in self.printed or self.process.poll() is not None, lambda: self.printed)
+        _, found, rest = self.printed.partition(words)
+        assert found, self.printed
+        return rest
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        """Edit a source."""
+        path = self.project / file
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+
+def eventually(done: Callable[[], bool], complaint: Callable[[], str]) -> None:
+    """Wait for something at most a minute."""
+    deadline = time.monotonic() + SECONDS
+    while not done():
+        assert time.monotonic() < deadline, complaint()
+        time.sleep(0.1)
+
+
+@contextmanager
+def running(project: Path, output: Path) -> Iterator[Dev]:
+    """Run the command in a project of its own until the block ends."""
+    with output.open("wb") as stream:
+        process = subprocess.Popen([SILVAENGINE, "dev"], cwd=project, stdout=stream, stderr=subprocess.STDOUT)
+    try:
+        yield Dev(project, process, output)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(SECONDS)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project to edit."""
+    return copy_project(tmp_path_factory.mktemp("dev") / "project")
+
+
+@pytest.fixture(scope="module")
+def dev(project: Path) -> Iterator[Dev]:
+    """A running `silvaengine dev` that is ready."""
+    with running(project, project.parent / "output") as process:
+        process.wait_for_line("Ctrl-C ends")
+        yield process
+
+
+def test_printed_address_answers(dev: Dev) -> None:
+    """What it prints to try works, and the request is shown."""
+    answer = dev.api.get("/core/demo/hello?name=Ada")
+    assert answer.json() == {"message": "Hello, Ada!"}
+    assert "200 /core/demo/hello" in dev.wait_for_line("Ctrl-C ends") or dev.wait_for_line(
+        "200 /core/demo/hello"
+    )
+
+
+def test_changed_function_answers(dev: Dev) -> None:
+    """A changed function answers without anything else being done, and only its service is redeployed."""
+    dev.replace(GREETINGS, 'f"{self.greeting}, ', 'f"{self.greeting} again, ')
+    expected = {"message": "Hello again, Ada!"}
+    eventually(lambda: dev.api.get("/core/demo/hello?name=Ada").json() == expected, lambda: dev.printed)
+    assert re.findall(r"^redeploy (\w+)", dev.printed, re.MULTILINE) == ["Worker"]
+
+
+def test_syntax_error_is_shown_and_mended(dev: Dev) -> None:
+    """A source that can't be compiled is shown, the old code goes on, and the mended one is deployed."""
+    dev.replace(GREETINGS, "def hello(", "def hello((")
+    assert "SyntaxError" in dev.wait_for_line("make -s failed")
+    assert dev.api.get("/core/demo/hello").status == 200
+    dev.replace(GREETINGS, "def hello((", "def hello(")
+
+
+def test_traceback_is_shown(dev: Dev) -> None:
+    """A function's traceback is shown with the request id that the client got."""
+    dev.replace(REGISTRY, "functions:\n", "functions:\n  fail: {module: e2e_functions, area: core}\n")
+    dev.replace(REGISTRY, "functions: [hello, ", "functions: [fail, hello, ")
+    eventually(lambda: dev.api.get("/core/demo/fail").status == 500, lambda: dev.printed)
+    answer = dev.api.get("/core/demo/fail")
+    shown = dev.wait_for_line(f"request {answer.json()['request_id']}\n")
+    assert shown.startswith("Traceback (most recent call last)")
+    assert 'File "services/worker/functions/e2e_functions.py"' in shown
+    assert "RuntimeError: password=hunter2" in shown
+
+
+def test_wrong_registry_is_shown(dev: Dev) -> None:
+    """A registry file with an error is shown with its line, and nothing of it is applied."""
+    dev.replace(REGISTRY, "endpoints:\n", "endpoints:\n  fresh: {conection: own}\n")
+    dev.wait_for_line("endpoints.fresh.conection")
+    assert dev.api.get("/core/fresh/hello").status == 404
+    dev.replace(REGISTRY, "  fresh: {conection: own}\n", "")
+
+
+def test_ended_by_ctrl_c(dev: Dev, project: Path, engine_program: Path) -> None:
+    """Ctrl-C ends it and all that it started, and what was deployed is there the next time."""
+    dev.process.send_signal(signal.SIGINT)
+    assert dev.process.wait(SECONDS) == 0
+    assert not (project / ".silvaengine/dev.json").exists()
+    assert [line for line in process_list() if str(project) in line] == []
+    with LocalEngine(engine_program, project / ".silvaengine/state") as engine:
+        stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
+    assert "silvaengine-local" in {stack["StackName"] for stack in stacks}
+
+
+def test_once(project: Path) -> None:
+    """`--once` sets up, prints what to try and ends."""
+    done = subprocess.run(
+        [SILVAENGINE, "dev", "--once"], cwd=project, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "HTTP       curl 'http://127.0.0.1:" in done.stdout
+
+
+def process_list() -> list[str]:
+    """Give the command lines of all processes."""
+    done = subprocess.run(["/bin/ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()

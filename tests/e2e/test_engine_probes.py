@@ -1,0 +1,181 @@
+"""Where the local engine differs from AWS, one probe each, as far as our code or our tests rely on it.
+
+A probe that fails after an upgrade of the engine is good news: read it, and drop what worked around it.
+"""
+
+import base64
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from silvaengine_cli.deploy import zip_files
+from silvaengine_cli.engine import LocalEngine
+
+from .http_client import Answer, Api
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The deployed probe stack."""
+
+    engine: LocalEngine
+    outputs: Mapping[str, str]
+
+    def invoke(self, action: str, **event: object) -> Any:
+        """Call the function; give its result, or the error that Lambda reports."""
+        answer = self.engine.client("lambda").invoke(
+            FunctionName=self.outputs["Function"], Payload=json.dumps({"action": action, **event})
+        )
+        return json.loads(answer["Payload"].read())
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a GET to the REST API."""
+        return Api(f"{self.engine.url}/_aws/execute-api/{self.outputs['ApiId']}/probe").get(path, headers)
+
+
+@pytest.fixture(scope="module")
+def probe(engine: LocalEngine) -> Probe:
+    """Deploy the probe stack past sam, which has nothing to build there."""
+    objects, stacks = engine.client("s3"), engine.client("cloudformation")
+    objects.create_bucket(Bucket="probe-artefacts")
+    function = {"probe.py": (HERE / "probe_function.py").read_bytes(), "where_from.py": b"NAME = 'function'"}
+    for key, files in {
+        "function.zip": function,
+        "layer.zip": {"python/where_from.py": b"NAME = 'layer'"},
+    }.items():
+        objects.put_object(Bucket="probe-artefacts", Key=key, Body=zip_files(files))
+    stacks.create_stack(
+        StackName="probe",
+        TemplateBody=(HERE / "probe_stack.yaml").read_text(),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    stacks.get_waiter("stack_create_complete").wait(StackName="probe", WaiterConfig={"Delay": 0.1})
+    (stack,) = stacks.describe_stacks(StackName="probe")["Stacks"]
+    return Probe(engine, {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+
+
+def test_method_any_is_dropped(probe: Probe) -> None:
+    """A path of `Method: any` has no method at all; on AWS it has every one."""
+    assert probe.get("/named?action=event").status == 200
+    assert probe.get("/any?action=event").status == 403
+
+
+def test_cors_of_the_template_is_dropped(probe: Probe) -> None:
+    """`Cors:` makes no OPTIONS answer with CORS headers; on AWS it does."""
+    api = Api(f"{probe.engine.url}/_aws/execute-api/{probe.outputs['ApiId']}/probe")
+    assert "access-control-allow-origin" not in api.request("OPTIONS", "/named").headers
+
+
+def test_request_event_differs(probe: Probe) -> None:
+    """The event lacks the API key and the trace header, and keeps the first of repeated query values."""
+    headers = {"X-Api-Key": "secret"}
+    event = probe.get("/named?action=event&x=1&x=2", headers).json()
+    assert (
+        event["requestContext"]["identity"].get("apiKey") is None
+    )  # AWS: "secret" where the method wants a key
+    assert event["queryStringParameters"]["x"] == "1"  # AWS: the last
+    assert event["multiValueQueryStringParameters"]["x"] == ["1", "2"]
+    assert event["headers"]["x-api-key"] == "secret"  # AWS: names as they were sent
+    assert "x-amzn-trace-id" not in {name.lower() for name in event["headers"]}  # AWS: always there
+
+
+def test_paths_are_decoded_before_they_are_cut(probe: Probe) -> None:
+    """An encoded slash separates segments, and `version` says 1.0; on AWS neither is so in a REST API."""
+    event = probe.get("/greedy/a%2Fb?action=event").json()
+    assert (event["pathParameters"], event["version"]) == ({"first": "a", "rest": "b"}, "1.0")
+
+
+def test_malformed_proxy_result_passes(probe: Probe) -> None:
+    """A result that is no proxy answer goes out as 200; on AWS it is a 502."""
+    assert probe.get("/named?action=malformed").status == 200
+
+
+def test_raised_error_reaches_the_client(probe: Probe) -> None:
+    """A crash is a 502 with the error in its body; on AWS it says `Internal server error`."""
+    answer = probe.get("/named?action=fail")
+    assert answer.status == 502
+    assert "a class of its own" in answer.text
+
+
+def test_error_type_is_always_the_same(probe: Probe) -> None:
+    """Lambda reports no exception class; on AWS `errorType` is `KeyError`."""
+    assert probe.invoke("fail")["errorType"] == "Runtime.HandlerError"
+
+
+def test_process_ends_after_an_error(probe: Probe) -> None:
+    """An exception ends the process and its module state; on AWS the process lives on."""
+    probe.invoke("calls")
+    probe.invoke("fail")
+    assert probe.invoke("calls") == 1
+
+
+def test_layers_precede_the_function(probe: Probe) -> None:
+    """A module in both is taken from the layer; on AWS from the function."""
+    assert probe.invoke("where") == "layer"
+
+
+def test_packages_of_the_engine_can_be_imported(probe: Probe) -> None:
+    """What the engine itself requires seems to be there; on AWS only the artefact and the runtime are."""
+    assert probe.invoke("packages") is True
+
+
+def test_no_payload_limits(probe: Probe) -> None:
+    """An answer above 6 MB passes; on AWS it is an error."""
+    assert len(probe.invoke("size", size=7_000_000)) == 7_000_000
+
+
+def test_policy_conditions_on_attributes_are_not_evaluated(probe: Probe) -> None:
+    """UpdateItem of an attribute that the policy leaves out passes; on AWS it is denied."""
+    assert probe.invoke("update", table=probe.outputs["Table"]) == "updated"
+
+
+def test_parts_of_the_template_are_dropped(probe: Probe) -> None:
+    """TTL, point-in-time recovery, reserved concurrency and misspelt properties deploy without effect."""
+    tables, functions = probe.engine.client("dynamodb"), probe.engine.client("lambda")
+    table, function = probe.outputs["Table"], probe.outputs["Function"]
+    ttl = tables.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    recovery = tables.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    assert ttl["TimeToLiveStatus"] == "DISABLED"
+    assert recovery["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
+    assert "ReservedConcurrentExecutions" not in functions.get_function_concurrency(FunctionName=function)
+
+
+def test_events_of_an_update_name_every_resource(probe: Probe) -> None:
+    """An update's events tell of all resources; on AWS of those that changed."""
+    stacks = probe.engine.client("cloudformation")
+    template = (HERE / "probe_stack.yaml").read_text()
+    stacks.update_stack(
+        StackName="probe",
+        TemplateBody=template.replace("Timeout: 10", "Timeout: 11"),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    stacks.get_waiter("stack_update_complete").wait(StackName="probe", WaiterConfig={"Delay": 0.1})
+    events = stacks.describe_stack_events(StackName="probe")["StackEvents"]
+    updated = {event["LogicalResourceId"] for event in events if event["ResourceStatus"] == "UPDATE_COMPLETE"}
+    assert {"Probe", "Table", "Api"} <= updated
+
+
+def test_refused_handshake_is_always_403(probe: Probe) -> None:
+    """A `$connect` that answers 401 refuses with 403; on AWS with 401."""
+    path = f"/_aws/execute-api/{probe.outputs['SocketId']}/probe"
+    assert handshake_status(probe.engine.port, path) == 403
+
+
+def handshake_status(port: int, path: str) -> int:
+    """Ask for a WebSocket and return the HTTP status of the answer."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(request.encode())
+        return int(connection.makefile("rb").readline().split()[1])

@@ -1,0 +1,111 @@
+"""What an operator sees: log lines, updates of a running stack, adopted tables, what is refused for now."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from silvaengine.tables import TABLES
+from silvaengine_cli import deploy
+
+from .conftest import Deployment
+from .http_client import Api
+from .registry_rows import API_KEY, Rows
+
+KEY = {"x-api-key": API_KEY}
+FIELDS = {"service", "request_id", "endpoint_id", "area", "function", "status", "total_ms", "cold_start"}
+STAGES = {"http": {"resolve_ms", "authorize_ms", "invoke_ms"}, "worker": {"invoke_ms"}}
+
+
+def test_one_line_per_invocation(deployment: Deployment) -> None:
+    """Each Lambda writes exactly one line about an invocation, with ids and times and without content."""
+    logs = {"http": deployment.gateway_log(), "worker": deployment.worker_log()}
+    answer = deployment.api.post("/core/e2e/arguments?word=from-query", {"other": "from-body"}, KEY)
+    for service, log in logs.items():
+        (line,) = log.new_records()
+        assert line.keys() == FIELDS | STAGES[service]
+        assert (line["service"], line["status"]) == (service, 200)
+        assert line["request_id"] == answer.headers["x-request-id"]
+        for secret in ("from-query", "from-body", "hunter2", API_KEY):
+            assert secret not in json.dumps(line)
+
+
+def test_changed_service_is_the_only_one_updated(deployment: Deployment) -> None:
+    """After a line changed in one service, `sam deploy` updates that one function.
+
+    The engine's events name every resource at each update (test_engine_probes.py), so that the change set is
+    asked, and the functions' code.
+    """
+    codes = code_hashes(deployment)
+    with (deployment.project / "services/tasks/silvaengine_tasks/app.py").open("a") as source:
+        source.write("# One more line.\n")
+    deploy.build(deployment.project)
+    deploy.deploy(deployment.project, deployment.engine, parameters=deployment.parameters)
+    assert changed_resources(deployment) == ["Tasks"]
+    after = code_hashes(deployment)
+    assert [name for name in codes if after[name] != codes[name]] == ["Tasks"]
+
+
+def test_adopted_tables(deployment: Deployment) -> None:
+    """`CreateTables=false` deploys over tables that exist, and their rows, written by others, answer."""
+    engine, prefix = deployment.engine, "old-"
+    tables = engine.client("dynamodb")
+    for table in TABLES:
+        keys = [table.hash_key, *([table.range_key] if table.range_key else [])]
+        tables.create_table(
+            TableName=table.full_name(prefix),
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind}
+                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+    worker_arn = deployment.outputs.worker_arn.replace(deploy.LOCAL_STACK, "adopting")
+    Rows(tables, prefix).put_test_registry(worker_arn)
+    parameters = {"CreateTables": "false", "TablePrefix": prefix}
+    outputs = deploy.deploy(deployment.project, engine, stack="adopting", parameters=parameters)
+    assert outputs.worker_arn == worker_arn
+    assert Api(outputs.api_url).get("/core/e2e/settings", KEY).json()["greeting"] == "Good day"
+
+
+def changed_resources(deployment: Deployment) -> list[str]:
+    """Name what the last update of the stack was to change."""
+    stacks = deployment.engine.client("cloudformation")
+    summaries = stacks.list_change_sets(StackName=deploy.LOCAL_STACK)["Summaries"]
+    last = max(summaries, key=lambda summary: summary["CreationTime"])["ChangeSetId"]
+    changes = stacks.describe_change_set(ChangeSetName=last)["Changes"]
+    return [change["ResourceChange"]["LogicalResourceId"] for change in changes]
+
+
+def code_hashes(deployment: Deployment) -> Mapping[str, str]:
+    """Give the hash of each function's code."""
+    functions = deployment.engine.client("lambda")
+    return {
+        name: functions.get_function_configuration(FunctionName=deployment.outputs.function_arn(name))[
+            "CodeSha256"
+        ]
+        for name in deploy.SOURCES
+    }
+
+
+def invoke(deployment: Deployment, arn: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Invoke a Lambda directly."""
+    answer: Mapping[str, Any] = deployment.engine.client("lambda").invoke(
+        FunctionName=arn, Payload=json.dumps(event)
+    )
+    return answer
+
+
+def test_websocket_is_refused(deployment: Deployment) -> None:
+    """The WebSocket gateway refuses a handshake, since it can't serve it yet."""
+    event = {"requestContext": {"routeKey": "$connect", "connectionId": "c1"}}
+    answer = invoke(deployment, deployment.outputs.websocket_gateway_arn, event)
+    assert json.loads(answer["Payload"].read())["statusCode"] == 501
+
+
+def test_event_fails_clearly(deployment: Deployment) -> None:
+    """The tasks Lambda fails what it can't serve yet, so that the source keeps it."""
+    event = {"endpoint_id": "demo", "funct": "hello", "params": {}}
+    answer = invoke(deployment, deployment.outputs.tasks_arn, event)
+    assert "FunctionError" in answer
+    assert "not supported yet" in answer["Payload"].read().decode()

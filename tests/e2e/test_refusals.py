@@ -1,0 +1,141 @@
+"""What a client gets that asks for the wrong thing, or whose function fails: a clear error, nothing more."""
+
+import json
+from urllib.parse import quote
+
+import pytest
+
+from .conftest import Deployment
+from .http_client import Answer, Api
+from .registry_rows import API_KEY
+
+KEY = {"x-api-key": API_KEY}
+JSON = {"content-type": "application/json", **KEY}
+SIX_MB = 6_291_456
+INTERNALS = ("Traceback", 'File "', "hunter2", "/var/task", "arn:aws", "botocore", "boto3", "{'")
+
+
+def assert_error(answer: Answer, status: int, words: str) -> None:
+    """Check an error's form: status, words, request id in body and header, nothing internal."""
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/json")
+    body = answer.json()
+    assert set(body) == {"error", "request_id"}
+    assert words in body["error"]
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert [word for word in INTERNALS if word in answer.text] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "words"),
+    [
+        ("/core/nowhere/hello", {}, 404, "nowhere"),
+        ("/core/demo/nothing", {}, 404, "nothing"),
+        ("/core/demo/cache_clear", {}, 403, ""),
+        ("/core/e2e/settings", {}, 403, "API key"),
+        ("/core/e2e/settings", {"x-api-key": "wrong"}, 403, "API key"),
+        ("/core/acme/hello", {"x-api-key": "demo-key-globex"}, 403, "API key"),
+        ("/core/globex/versions", {"x-api-key": "demo-key-globex"}, 403, "area"),
+        ("/core/e2e/guarded", KEY, 403, "requires an authorizer"),
+        ("/core/e2e/dangling", KEY, 500, "misconfigured"),
+        ("/core/e2e/foreign", KEY, 500, ""),
+        ("/core/e2e/missing", KEY, 500, "available"),
+    ],
+)
+def test_refused_by_the_registry(
+    api: Api, path: str, headers: dict[str, str], status: int, words: str
+) -> None:
+    """What the registry doesn't know or doesn't allow is refused with its own status."""
+    assert_error(api.get(path, headers), status, words)
+
+
+def test_wrong_method(api: Api) -> None:
+    """A method that the function doesn't take is a 405 that names those that it does."""
+    answer = api.get("/core/e2e/only_post", KEY)
+    assert_error(answer, 405, "GET")
+    assert answer.headers["allow"] == "POST, OPTIONS"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/core/demo/../acme/hello", 400),
+        ("/core/demo/%2e%2e/hello", 400),
+        ("/core/demo/hello/%2e%2e/x", 400),
+        ("/core/demo%2facme/hello", 404),  # the engine decodes it first; test_engine_probes.py
+        ("/core/demo/hello%00", 400),
+        ("/core/demo/hel%0alo", 400),
+        ("/core/demo/hello%ff", 400),
+        ("/core/demo/hello%5cx", 400),
+        ("/core//demo/hello", 400),
+        ("/core/demo//hello", 400),
+        (f"/core/demo/{'x' * 600}", 400),
+        (f"/core/{quote('дом')}/hello", 404),
+    ],
+)
+def test_odd_paths(api: Api, path: str, status: int) -> None:
+    """A path that could mean two things reaches no function."""
+    answer = api.get(path)
+    assert answer.status == status
+    assert [word for word in INTERNALS if word in answer.text] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "words"),
+    [
+        (b"{", "application/json", 400, "JSON"),
+        (b'{"a": NaN}', "application/json", 400, ""),
+        (b'{"a": "\xff"}', "application/json", 400, "UTF-8"),
+        (b"[" * 20_000, "application/json", 400, ""),
+        (b'{"a":' * 20_000, "application/json", 400, ""),
+        (b"<a/>", "application/xml", 415, "application/xml"),
+        (b'{"text": 1}', "application/json; charset=", 200, ""),
+    ],
+)
+def test_odd_bodies(api: Api, body: bytes, content_type: str, status: int, words: str) -> None:
+    """A body that isn't what it claims to be is refused with the reason."""
+    headers = {"content-type": content_type, **KEY}
+    answer = api.request("POST", "/core/e2e/arguments", body=body, headers=headers)
+    if status == 200:
+        assert answer.status == 200
+    else:
+        assert_error(answer, status, words)
+
+
+def test_body_over_the_limit(api: Api) -> None:
+    """A body of 6 MB and one byte is a 413 of our own, before anything is invoked."""
+    body = json.dumps({"text": "x" * SIX_MB}).encode()[:SIX_MB] + b"}"
+    assert_error(api.request("POST", "/core/e2e/body_size", body=body, headers=JSON), 413, "large")
+
+
+def test_answer_over_the_limit(api: Api) -> None:
+    """An answer that Lambda would not carry is our own error, not a broken connection."""
+    assert_error(api.get("/core/e2e/large?size=7000000", KEY), 500, "limit of 6291456")
+
+
+def test_unknown_and_missing_parameters_are_named(api: Api) -> None:
+    """A parameter that the function doesn't take, or lacks, is named."""
+    assert_error(api.get("/core/demo/hello?nme=Ada"), 400, "nme")
+    assert_error(api.post("/core/demo/divide", {"a": 1}), 400, "'b'")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("fail", "'fail'"), ("leave", "'leave'"), ("unencodable", "JSON")]
+)
+def test_failing_function(api: Api, deployment: Deployment, name: str, words: str) -> None:
+    """A failing function is a bare 500 with a request id, and the worker's log has the trace under it."""
+    log = deployment.worker_log()
+    answer = api.get(f"/core/e2e/{name}", KEY)
+    assert_error(answer, 500, words)
+    record = log.wait_for(lambda record: "traceback" in record)
+    assert record["request_id"] == answer.headers["x-request-id"]
+    assert "Traceback (most recent call last)" in record["traceback"]
+
+
+def test_function_that_takes_too_long(api: Api) -> None:
+    """A function is ended before API Gateway gives up, with an error that says so."""
+    assert_error(api.get("/core/e2e/wait?seconds=60", KEY), 504, "time")
+
+
+def test_worker_lives_on_after_failures(api: Api) -> None:
+    """After all this the same deployment still answers."""
+    assert api.get("/core/demo/hello").status == 200
