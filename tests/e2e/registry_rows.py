@@ -7,8 +7,10 @@ from boto3.dynamodb.types import TypeSerializer
 
 ENDPOINT = "e2e"
 API_KEY = "e2e-key"
+SECRET = "ssm:/silvaengine/beta/e2e"
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "settings": {"class_name": "Told", "setting": "e2e"},
+    "secret": {"class_name": "Told", "setting": "e2e-secret"},
     "arguments": {"class_name": "Told", "setting": "e2e"},
     "tenant": {"class_name": "Told", "setting": "e2e"},
     "event": {"class_name": "Told", "setting": "e2e", "area": "whole"},
@@ -47,6 +49,9 @@ class Rows:
         self.put("endpoints", endpoint_id=ENDPOINT, special_connection=True)
         self.put("configdata", setting_id="e2e", variable="greeting", value="Hello")
         self.put("configdata", setting_id="e2e", variable="password", value="hunter2")
+        self.put(
+            "configdata", setting_id="e2e-secret", variable="password", value="ssm:/silvaengine/beta/e2e"
+        )
         self.put("configdata", setting_id="e2e-own", variable="greeting", value="Good day")
         for name in FUNCTIONS:
             self.put_function(worker_arn, name)

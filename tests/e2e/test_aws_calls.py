@@ -1,6 +1,6 @@
 """How many AWS calls a request takes, counted at the Lambdas' endpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -20,11 +20,14 @@ def cold(deployment: Deployment) -> Iterator[Deployment]:
     """
     functions, arn = deployment.engine.client("lambda"), deployment.outputs.http_gateway_arn
     usual = functions.get_function_configuration(FunctionName=arn)["Environment"]["Variables"]
-    for variables in (usual | {"REGISTRY_REFRESH_SECONDS": "3600"}, usual):
+
+    def restart(variables: Mapping[str, str]) -> None:
         functions.update_function_configuration(FunctionName=arn, Environment={"Variables": variables})
         deploy.redeploy_function(deployment.project, deployment.engine, deployment.outputs, "HttpGateway")
-        if variables is not usual:
-            yield deployment
+
+    restart(usual | {"REGISTRY_REFRESH_SECONDS": "3600"})
+    yield deployment
+    restart(usual)
 
 
 def test_cold_and_warm(cold: Deployment) -> None:
@@ -37,6 +40,19 @@ def test_cold_and_warm(cold: Deployment) -> None:
         with cold.proxy.recorded() as calls:
             assert cold.api.get("/core/e2e/settings", KEY).status == 200
         assert calls == ["Lambda.Invoke"]
+
+
+def test_a_secret_takes_one_call_more(cold: Deployment) -> None:
+    """A setting that refers to a secret arrives resolved, by one call, and the next request needs none."""
+    cold.engine.client("ssm").put_parameter(
+        Name="/silvaengine/beta/e2e", Value="open sesame", Type="SecureString"
+    )
+    with cold.proxy.recorded() as calls:
+        assert cold.api.get("/core/e2e/secret", KEY).json() == {"password": "open sesame"}
+    assert calls.count("AmazonSSM.GetParameter") == 1
+    with cold.proxy.recorded() as calls:
+        assert cold.api.get("/core/e2e/secret", KEY).json() == {"password": "open sesame"}
+    assert calls == ["Lambda.Invoke"]
 
 
 def test_refused_request_invokes_nothing(deployment: Deployment) -> None:

@@ -21,6 +21,8 @@ class Told:
         """Answer the settings, as the predecessor's packages do: JSON text."""
         return json.dumps(self._setting)
 
+    secret = settings
+
     def arguments(self, **params: object) -> Mapping[str, object]:
         """Answer the names and values that came, but not the long ones."""
         return {name: value for name, value in params.items() if name != "context"}
