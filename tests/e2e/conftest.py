@@ -92,7 +92,13 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
     with CountingProxy(engine.url) as proxy:
         deploy.build(project)
         # A gateway that Lambda ends early has an early deadline, for which a test waits.
-        parameters = {"AwsEndpointUrl": proxy.url, "FullEventAreas": "whole", "HttpGatewayTimeout": "12"}
+        topic = engine.client("sns").create_topic(Name="notices")["TopicArn"]
+        parameters = {
+            "AwsEndpointUrl": proxy.url,
+            "FullEventAreas": "whole",
+            "HttpGatewayTimeout": "12",
+            "SnsTopicArn": topic,
+        }
         outputs = deploy.deploy(project, engine, parameters=parameters)
         tables = RegistryTables(engine.client("dynamodb"), outputs.table_prefix)
         apply_file(project / REGISTRY_FILE, tables, outputs.worker_arn)

@@ -16,6 +16,8 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "event": {"class_name": "Told", "setting": "e2e", "area": "whole"},
     "body_size": {},
     "fail": {},
+    "fail_loudly": {},
+    "fail_later": {"funct_type": "Event"},
     "leave": {},
     "unencodable": {},
     "large": {},
