@@ -27,7 +27,7 @@ setup: .venv/.synced ## Make the virtual environment from the lock
 	@.bootstrap/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.synced: pyproject.toml uv.lock | .bootstrap/bin/uv
-	@uv sync --frozen --python .bootstrap/bin/python
+	@uv sync --quiet --frozen --python .bootstrap/bin/python
 	@touch $@
 
 engine: setup ## Install the local engine into an environment of its own

@@ -137,13 +137,15 @@ def _package(project: Path, logical_id: str, folder: Path) -> Path:
     artefact.mkdir()
     makefile = project / "packaging" / "Makefile"
     command = ["make", "-s", "-f", str(makefile), f"build-{logical_id}", f"ARTIFACTS_DIR={artefact}"]
-    _checked(command, source, _tool_environment())
+    _checked(f"packaging {logical_id}", command, source, _tool_environment())
     return artefact
 
 
 def _run(arguments: list[str], project: Path, environment: Mapping[str, str]) -> None:
-    sam = str(Path(sys.executable).with_name("sam"))
-    _checked([sam, *arguments], project, {**_tool_environment(), **environment})
+    sam = Path(sys.executable).with_name("sam")
+    if not sam.exists():
+        raise DeployError(f"{sam} is missing: run `make setup`, and this command from .venv")
+    _checked(f"sam {arguments[0]}", [str(sam), *arguments], project, {**_tool_environment(), **environment})
 
 
 def _tool_environment() -> dict[str, str]:
@@ -154,7 +156,7 @@ def _tool_environment() -> dict[str, str]:
     return {**own, "PATH": path, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}
 
 
-def _checked(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+def _checked(what: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
     done = subprocess.run(  # noqa: S603
         command,
         cwd=folder,
@@ -167,4 +169,4 @@ def _checked(command: list[str], folder: Path, environment: Mapping[str, str]) -
     )
     if done.returncode:
         lines = done.stdout.strip().splitlines()[-_SHOWN_LINES:]
-        raise DeployError("\n".join([f"{Path(command[0]).name} {command[1]} failed:", *lines]))
+        raise DeployError("\n".join([f"{what} failed:", *lines]))

@@ -21,7 +21,8 @@ from silvaengine_cli.tail import LogTail
 from silvaengine_cli.target import DEV_FILE
 
 POLL_SECONDS = 0.3
-_DEPLOYED_PATH = re.compile(r'"/[^"]*/code/([^"]+)"')
+_DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task)/([^"]+)"')
+_WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
 
 _HELP = """Run everything on this machine and redeploy what changes.
 
@@ -49,8 +50,7 @@ Try:
 @click.option(
     "--port", type=click.IntRange(1024, 65535), default=None, help="The engine's port; else a free one."
 )
-@click.option("--once", is_flag=True, help="Set up, print what to try, and end.")
-def dev(*, fresh: bool, port: int | None, once: bool) -> None:
+def dev(*, fresh: bool, port: int | None) -> None:
     """Serve the command; see its help."""
     console = Console(highlight=False, soft_wrap=True)
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
@@ -58,9 +58,7 @@ def dev(*, fresh: bool, port: int | None, once: bool) -> None:
     project = find_project(Path.cwd())
     try:
         with _running_engine(console, project, port or 0, fresh=fresh) as engine:
-            session = DevSession(console, project, engine)
-            if not once:
-                session.follow()
+            DevSession(console, project, engine).follow()
     except KeyboardInterrupt:
         console.print("\nended; stack and tables are kept for the next time")
 
@@ -84,6 +82,7 @@ class DevSession:
         self._project = project
         self._engine = engine
         self._snapshot = watch.take_snapshot(project)
+        self._undone: set[Path] = set()  # what failed is tried again with the next change
         self._outputs = self._deploy_everything()
         self._apply_registry()
         tasks = self._outputs.tasks_arn.rpartition(":")[2]
@@ -97,7 +96,7 @@ class DevSession:
         while True:
             time.sleep(POLL_SECONDS)
             self._catch_up()
-            for record in (*calls.new_records(), *requests.new_records()):
+            for record in (*calls.new_records(), *filter(_is_request_or_trace, requests.new_records())):
                 self._show(record)
 
     def _catch_up(self) -> None:
@@ -107,10 +106,13 @@ class DevSession:
             return
         names = ", ".join(str(path.relative_to(self._project)) for path in changed)
         self._console.print(f"changed: {names}", markup=False)
+        self._undone.update(changed)
         try:
-            self._do(watch.work_for(self._project, changed))
+            self._do(watch.work_for(self._project, self._undone))
+            self._undone.clear()
         except click.ClickException as error:
-            self._console.print(error.format_message(), style="red", markup=False)
+            shown = _DEPLOYED_PATH.sub(self._source_path, error.format_message())
+            self._console.print(shown, style="red", markup=False)
 
     def _do(self, work: watch.Work) -> None:
         if work.everything:
@@ -139,9 +141,11 @@ class DevSession:
     def _show(self, record: Mapping[str, Any]) -> None:
         if record.get("service") == "http":
             self._console.print(_request_line(record), markup=False)
-        elif trace := record.get("traceback"):
-            shown = _DEPLOYED_PATH.sub(self._source_path, trace)
-            self._console.print(f"request {record.get('request_id')}\n{shown}", style="red", markup=False)
+        elif message := record.get("message"):
+            self._console.print(f"  {message}", markup=False)
+            if trace := record.get("traceback"):
+                shown = own_frames(_DEPLOYED_PATH.sub(self._source_path, trace))
+                self._console.print(f"request {record['request_id']}\n{shown}", style="red", markup=False)
 
     def _source_path(self, deployed: re.Match[str]) -> str:
         """Give the file that one edits for the one that the engine ran."""
@@ -149,6 +153,17 @@ class DevSession:
         return (
             f'"{functions if (self._project / functions).exists() else Path("services/worker", deployed[1])}"'
         )
+
+
+def _is_request_or_trace(record: Mapping[str, Any]) -> bool:
+    """Tell what is shown of the gateway's log: the rest repeats what the worker's says."""
+    return "service" in record or "traceback" in record
+
+
+def own_frames(trace: str) -> str:
+    """Leave the worker's own frames out of a traceback, unless it has no others."""
+    shorter = _WORKER_FRAME.sub("", trace)
+    return shorter if "  File " in shorter else trace
 
 
 def _request_line(record: Mapping[str, Any]) -> str:

@@ -17,10 +17,12 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import click
-from botocore.session import Session
+
+if TYPE_CHECKING:
+    from botocore.session import Session
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -71,7 +73,9 @@ def free_port(preferred: int = 0) -> int:
 
 
 @cache
-def _session() -> Session:
+def _session() -> "Session":
+    from botocore.session import Session  # noqa: PLC0415 - slow, and `--help` needs none
+
     return Session()
 
 
@@ -159,7 +163,10 @@ class LocalEngine:
 
     def _choose_port(self) -> int:
         record = self._state / "port"
-        port = self._requested_port or free_port(int(record.read_text()) if record.exists() else 0)
+        last = int(record.read_text()) if record.exists() else 0
+        port = free_port(self._requested_port or last)
+        if self._requested_port not in (0, port):
+            raise EngineError(f"port {self._requested_port} of {HOST} is in use: name another, or none")
         record.write_text(str(port))
         return port
 

@@ -1,4 +1,4 @@
-"""The ``silvaengine`` command: commands are imported when they are used, so that ``--help`` is quick."""
+"""The ``silvaengine`` command: commands are imported when they are used."""
 
 from importlib import import_module
 from typing import Any
@@ -43,7 +43,7 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="silvaengine-base", prog_name="silvaengine")
 def cli() -> None:
-    r"""Functions as rows of a registry, in your own AWS account.
+    """Functions as rows of a registry, in your own AWS account.
 
     \b
     A first function:

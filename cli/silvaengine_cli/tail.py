@@ -5,15 +5,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from silvaengine_cli.engine import LocalEngine
+from silvaengine_cli.engine import EngineError, LocalEngine
 
 _OVERLAP_MS = 5_000  # lines may appear later than their time says
+_PLATFORM = ("INIT_START ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
 
 type Record = Mapping[str, Any]
 
 
 class LogTail:
-    """The JSON records that a Lambda writes from now on; each is given once."""
+    """The records that a Lambda writes from now on; each is given once."""
 
     def __init__(self, engine: LocalEngine, function_arn: str) -> None:
         configuration = engine.client("lambda").get_function_configuration(FunctionName=function_arn)
@@ -25,20 +26,26 @@ class LogTail:
         self.new_records()
 
     def new_records(self) -> list[Record]:
-        """Return what was written since the last call, oldest first; only lines of JSON are records."""
+        """Return what was written since the last call, oldest first; a line that is no JSON is a message.
+
+        Raises EngineError when the Lambda's log is gone, as after `silvaengine destroy`.
+        """
         pages = self._logs.get_paginator("filter_log_events").paginate(
             logGroupName=self._group, startTime=self._from - _OVERLAP_MS
         )
-        # The engine gives its events no `eventId`.
-        lines = [
-            (event["logStreamName"], event["timestamp"], event["message"])
-            for page in pages
-            for event in page["events"]
-        ]
+        try:
+            # The engine gives its events no `eventId`.
+            lines = [
+                (event["logStreamName"], event["timestamp"], event["message"])
+                for page in pages
+                for event in page["events"]
+            ]
+        except self._logs.exceptions.ResourceNotFoundException:
+            raise EngineError("the stack was taken away; start again to deploy it anew") from None
         new = [line for line in lines if line not in self._seen]
         self._seen.update(new)
         self._from = max([self._from, *(timestamp for _, timestamp, _ in new)])
-        return [record for *_, message in new if (record := _record(message)) is not None]
+        return [_record(message) for *_, message in new if not message.startswith(_PLATFORM)]
 
     def wait_for(self, wanted: Callable[[Record], bool], *, seconds: float = 10.0) -> Record:
         """Return the first new record that is wanted. Raises TimeoutError when it has not come in time."""
@@ -51,9 +58,9 @@ class LogTail:
         raise TimeoutError(f"no such record in {self._group} within {seconds} s")
 
 
-def _record(message: str) -> Record | None:
+def _record(line: str) -> Record:
     try:
-        record = json.loads(message)
+        record = json.loads(line)
     except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
+        record = None
+    return record if isinstance(record, dict) else {"message": line.rstrip()}

@@ -28,11 +28,19 @@ from silvaengine.tables import (
 )
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common connection
-CONFIGURATION = ("aws_lambda_arn", "function", "area", "config")
-DEFAULT_METHODS = ("POST", "GET")
 MAX_ENTRIES = 4096
 
 type Values = Mapping[str, Any]
+
+CONFIG_DEFAULTS: Values = MappingProxyType(
+    {
+        "class_name": "",
+        "funct_type": "RequestResponse",
+        "methods": ("POST", "GET"),
+        "auth_required": False,
+        "graphql": False,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +206,9 @@ class Registry:
         row = self._tables.get(FUNCTIONS, {"aws_lambda_arn": entry.aws_lambda_arn, "function": name})
         if row is None:
             raise NotFoundError(f"Function {name!r} does not exist")
-        config = row.get("config") or {}
-        if not config.get("module_name"):
+        given = {member: value for member, value in (row.get("config") or {}).items() if value}
+        config = {**CONFIG_DEFAULTS, **given}
+        if "module_name" not in config:
             detail = f"function {name!r} of {entry.aws_lambda_arn}: its row has no config.module_name"
             raise ConfigurationError("The function is misconfigured", detail=detail)
         settings = self._merged_settings(config.get("setting"), entry.setting)
@@ -208,14 +217,21 @@ class Registry:
             area=row.get("area", ""),
             aws_lambda_arn=entry.aws_lambda_arn,
             module_name=config["module_name"],
-            class_name=config.get("class_name") or "",
-            funct_type=config.get("funct_type") or "RequestResponse",
-            methods=tuple(config.get("methods") or DEFAULT_METHODS),
-            auth_required=bool(config.get("auth_required")),
-            graphql=bool(config.get("graphql")),
+            class_name=config["class_name"],
+            funct_type="Event" if config["funct_type"].lower() == "event" else "RequestResponse",
+            methods=tuple(method.upper() for method in config["methods"]),
+            auth_required=bool(config["auth_required"]),
+            graphql=bool(config["graphql"]),
             settings=MappingProxyType(settings),
             setting_text=json.dumps(settings),
-            configuration=MappingProxyType({member: row.get(member) for member in CONFIGURATION}),
+            configuration=MappingProxyType(
+                {
+                    "aws_lambda_arn": entry.aws_lambda_arn,
+                    "function": name,
+                    "area": row.get("area"),
+                    "config": config,
+                }
+            ),
         )
 
     def settings(self, setting_id: str) -> Row:

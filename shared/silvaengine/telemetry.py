@@ -15,6 +15,8 @@ from typing import Any
 from silvaengine.context import current_invocation
 from silvaengine.settings import Settings
 
+TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
+
 _invocations = count()
 
 
@@ -57,13 +59,19 @@ class _JsonLines(logging.Formatter):
     """A record as one JSON object, under the request id of the running call where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        line = {"level": record.levelname, "logger": record.name, "message": _bounded(record.getMessage())}
         request_id = getattr(record, "request_id", None) or _running_request_id()
         if request_id:
             line["request_id"] = request_id
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = _bounded(self.formatException(record.exc_info))
         return json.dumps(line)
+
+
+def _bounded(text: str) -> str:
+    """Leave out the middle of a long text; a traceback tells most at its two ends."""
+    half = TEXT_LIMIT // 2
+    return text if len(text) <= TEXT_LIMIT else f"{text[:half]} [...] {text[-half:]}"
 
 
 def _running_request_id() -> str | None:

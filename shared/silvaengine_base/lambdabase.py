@@ -64,7 +64,7 @@ class LambdaBase:
             ConfigurationError: rows that are named are missing or malformed.
         """
         function = _registry().resolve(endpoint_id, api_key, "", funct)
-        if method and method not in function.methods:
+        if method and method.upper() not in function.methods:
             allow = ", ".join(function.methods)
             raise RequestError(
                 f"Function {funct!r} does not take {method}", status=405, headers={"Allow": allow}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from silvaengine.invocation import LambdaInvoker
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+PICTURE = b"\x89PNG\r\n"
 REGISTRY = """\
 endpoints: {demo: }
 functions:
@@ -43,6 +44,11 @@ class Gateway(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
+        if self.path.endswith("/pixel"):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(PICTURE)
+            return
         name = self.path.partition("?")[0].rpartition("/")[2]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         key = self.headers.get("x-api-key")
@@ -130,6 +136,11 @@ def test_a_body_holds_values_of_their_types(gateway: str) -> None:
 def test_any_kind_of_answer_is_accepted(gateway: str) -> None:
     """API Gateway decodes binary answers only for clients that accept them."""
     assert json.loads(run("invoke", "demo", "picture", "--url", gateway).stdout)["accept"] == "*/*"
+
+
+def test_a_picture_is_printed_byte_for_byte(gateway: str) -> None:
+    """A file that the output is sent to is what the function answered."""
+    assert run("invoke", "demo", "pixel", "--url", gateway).stdout_bytes == PICTURE
 
 
 def test_an_error_status_is_a_failure(gateway: str) -> None:

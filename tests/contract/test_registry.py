@@ -82,6 +82,7 @@ def rows(put: Put) -> Put:
             entry("lost", "nowhere"),
             entry("broken"),
             entry("plain", None),
+            entry("old"),
         ],
         whitelist=["10.0.0.0/8"],
         grants=["cache:admin"],
@@ -108,6 +109,8 @@ def rows(put: Put) -> Put:
     put(FUNCTIONS, aws_lambda_arn=ARN, function="hello", area="core", config=config)
     put(FUNCTIONS, aws_lambda_arn=ARN, function="lost", area="core", config={**config, "setting": "shop"})
     put(FUNCTIONS, aws_lambda_arn=ARN, function="broken", area="core", config={"class_name": "X"})
+    old = {"module_name": "shop", "funct_type": "event", "methods": ["get"]}
+    put(FUNCTIONS, aws_lambda_arn=ARN, function="old", area="core", config=old)
     put(FUNCTIONS, aws_lambda_arn=ARN, function="plain", area="core", config={"module_name": "shop"})
     return put
 
@@ -162,6 +165,25 @@ def test_defaults_of_a_sparse_row(dynamodb: Any) -> None:
     """A plain function without settings: POST and GET, awaited, nobody's class."""
     function = registry(dynamodb)[0].resolve("acme", "key-1", "core", "plain")
     assert (function.class_name, function.methods, function.setting_text) == ("", ("POST", "GET"), "{}")
+    assert function.configuration == {
+        "aws_lambda_arn": ARN,
+        "function": "plain",
+        "area": "core",
+        "config": {
+            "module_name": "shop",
+            "class_name": "",
+            "funct_type": "RequestResponse",
+            "methods": ("POST", "GET"),
+            "auth_required": False,
+            "graphql": False,
+        },
+    }
+
+
+def test_the_predecessor_took_any_case(dynamodb: Any) -> None:
+    """``event`` and ``get`` stand in rows that exist."""
+    function = registry(dynamodb)[0].resolve("acme", "key-1", "core", "old")
+    assert (function.funct_type, function.methods) == ("Event", ("GET",))
 
 
 def test_the_connection_tells_grants_and_whitelist(dynamodb: Any) -> None:

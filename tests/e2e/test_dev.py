@@ -108,11 +108,15 @@ def test_changed_function_answers(dev: Dev) -> None:
 
 
 def test_syntax_error_is_shown_and_mended(dev: Dev) -> None:
-    """A source that can't be compiled is shown, the old code goes on, and the mended one is deployed."""
+    """A source that can't be compiled is shown, the old code goes on; what waited follows the mended one."""
+    dev.replace(REGISTRY, "endpoints:\n", "endpoints:\n  late:\n")
     dev.replace(GREETINGS, "def hello(", "def hello((")
-    assert "SyntaxError" in dev.wait_for_line("make -s failed")
+    shown = dev.wait_for_line("packaging Worker failed")
+    assert f'File "{GREETINGS}"' in shown
+    assert "SyntaxError" in shown
     assert dev.api.get("/core/demo/hello").status == 200
     dev.replace(GREETINGS, "def hello((", "def hello(")
+    eventually(lambda: dev.api.get("/core/late/hello").status == 200, lambda: dev.printed)
 
 
 def test_traceback_is_shown(dev: Dev) -> None:
@@ -146,13 +150,14 @@ def test_ended_by_ctrl_c(dev: Dev, project: Path, engine_program: Path) -> None:
     assert "silvaengine-local" in {stack["StackName"] for stack in stacks}
 
 
-def test_once(project: Path) -> None:
-    """`--once` sets up, prints what to try and ends."""
-    done = subprocess.run(
-        [SILVAENGINE, "dev", "--once"], cwd=project, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "HTTP       curl 'http://127.0.0.1:" in done.stdout
+def test_destroyed_stack_ends_it(project: Path, tmp_path: Path) -> None:
+    """Once its stack is destroyed it says so and ends, and nothing is left running."""
+    with running(project, tmp_path / "output") as dev:
+        dev.wait_for_line("Ctrl-C ends")
+        subprocess.run([SILVAENGINE, "destroy", "--local", "--yes"], cwd=project, check=True)
+        dev.wait_for_line("the stack was taken away")
+        assert dev.process.wait(SECONDS) == 1
+    assert [line for line in process_list() if str(project) in line] == []
 
 
 def process_list() -> list[str]:

@@ -43,6 +43,17 @@ def test_state_has_one_user(engine_program: Path, tmp_path: Path) -> None:
         assert table_names(first) == []
 
 
+def test_port_in_use_is_said_so(engine_program: Path, tmp_path: Path) -> None:
+    """A port that was asked for and is taken is an error, and the next run's port is still the last one."""
+    state = tmp_path / "state"
+    with LocalEngine(engine_program, state) as first:
+        busy = first.port
+        with pytest.raises(EngineError, match=f"port {busy} of 127.0.0.1 is in use"):
+            LocalEngine(engine_program, tmp_path / "other", port=busy).__enter__()
+    with LocalEngine(engine_program, state) as again:
+        assert again.port == busy
+
+
 def test_nothing_is_left(engine_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After an error inside the block, the process and its temporary files are gone."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

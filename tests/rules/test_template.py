@@ -12,6 +12,14 @@ from .conftest import PROJECT, Resources
 
 FUNCTIONS = ("HttpGateway", "WebsocketGateway", "Tasks", "Worker")
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:failures"
+NETWORK = {
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+}
 
 
 def of_type(resources: Resources, kind: str) -> dict[str, dict[str, Any]]:
@@ -122,6 +130,14 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
     }
 
 
+def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable[..., Resources]) -> None:
+    """Adopted rows and tenants' own workers name other Lambdas: those of OtherWorkerArns and no more."""
+    lambdas = "arn:aws:lambda:eu-central-1:111122223333:function:"
+    given = resources_with(OtherWorkerArns=f"{lambdas}acme-Worker,{lambdas}old_*")
+    invoked = rights(given, "HttpGateway")["lambda:InvokeFunction"]
+    assert invoked == {f"{lambdas}{name}" for name in ("silvaengine-Worker", "acme-Worker", "old_*")}
+
+
 def test_the_worker_reaches_no_table(resources: Resources) -> None:
     """Beside its log the worker, and with it the functions' code, reaches only the dead-letter queue."""
     queue = {"sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})}}
@@ -148,12 +164,12 @@ def test_a_topic_is_told_of_failures(resources_with: Callable[..., Resources]) -
 
 
 def test_no_right_is_unlimited(resources_with: Callable[..., Resources]) -> None:
-    """No role has an action with a wildcard or the resource `*`; no two functions share a role."""
+    """No action has a wildcard, no resource is `*` but for a VPC; no two functions share a role."""
     resources = resources_with(SnsTopicArn=TOPIC, SubnetIds="subnet-1", SecurityGroupIds="sg-1")
     for function in FUNCTIONS:
         for action, arns in rights(resources, function).items():
             assert "*" not in action
-            assert "*" not in arns
+            assert "*" not in arns or action in NETWORK
     roles = {str(resources[function]["Properties"]["Role"]) for function in FUNCTIONS}
     assert len(roles) == len(FUNCTIONS)
 
@@ -169,6 +185,25 @@ def test_memory_time_and_concurrency_are_parameters(
     properties = given[function]["Properties"]
     assert (properties["MemorySize"], properties["Timeout"]) == ("1024", "77")
     assert properties["ReservedConcurrentExecutions"] == "5"
+
+
+def operands(condition: Any) -> Iterator[Any]:
+    """Give both sides of every comparison in a condition."""
+    if isinstance(condition, dict):
+        yield from condition.get("Fn::Equals", ())
+        condition = list(condition.values())
+    if isinstance(condition, list):
+        for each in condition:
+            yield from operands(each)
+
+
+def test_conditions_compare_strings() -> None:
+    """To AWS::LanguageExtensions, other than to CloudFormation itself, -1 is not equal to "-1"."""
+    template = yaml_parse((PROJECT / "template.yaml").read_text())
+    sides = list(operands(template["Conditions"]))
+    named = [side["Ref"] for side in sides if isinstance(side, dict) and "Ref" in side]
+    assert {template["Parameters"][name]["Type"] for name in named} == {"String"}
+    assert {type(side) for side in sides if not isinstance(side, dict)} == {str}
 
 
 def test_the_gateway_outlives_the_deadline_it_sets(resources: Resources) -> None:
@@ -217,7 +252,9 @@ def test_the_api_names_its_methods(resources: Resources) -> None:
     (path,) = api["Properties"]["Body"]["paths"].items()
     assert path[0] == "/{area}/{endpoint_id}/{proxy+}"
     assert set(path[1]) == {"get", "post", "put", "patch", "delete", "head", "options"}
-    assert len(of_type(resources, "AWS::ApiGateway::Stage")) == 1
+    (stage,) = of_type(resources, "AWS::ApiGateway::Stage").values()
+    assert stage["Properties"]["StageName"] == "beta"
+    assert api["Properties"]["Body"]["x-amazon-apigateway-binary-media-types"] == ["*/*"]
 
 
 def test_what_api_gateway_refuses_carries_cors(resources: Resources) -> None:
@@ -229,15 +266,38 @@ def test_what_api_gateway_refuses_carries_cors(resources: Resources) -> None:
         "DEFAULT_4XX": "'*'",
         "DEFAULT_5XX": "'*'",
     }
+    for answer in answers.values():
+        body = answer["responseTemplates"]["application/json"]
+        assert body == '{"error": $context.error.messageString, "request_id": "$context.requestId"}'
+
+
+def test_access_logs_are_asked_for(resources_with: Callable[..., Resources]) -> None:
+    """Access logs need a role that an account may lack, so that nobody has them by default."""
+    (silent,) = of_type(resources_with(), "AWS::ApiGateway::Stage").values()
+    (stage,) = of_type(resources_with(AccessLogs="true"), "AWS::ApiGateway::Stage").values()
+    assert "AccessLogSetting" not in silent["Properties"]
+    assert stage["Properties"]["AccessLogSetting"]["DestinationArn"] == {
+        "Fn::GetAtt": ["AccessLogGroup", "Arn"]
+    }
+
+
+def test_a_layer_is_its_stacks_own(resources: Resources) -> None:
+    """Two stacks of an account do not publish under one layer name, SAM's default."""
+    (layer,) = of_type(resources, "AWS::Lambda::LayerVersion").values()
+    assert layer["Properties"]["LayerName"] == "silvaengine-SharedLayer"
+    assert layer["DeletionPolicy"] == "Delete"
 
 
 def test_subnets_put_every_function_into_the_vpc(resources_with: Callable[..., Resources]) -> None:
     """With subnets every function is in the VPC and may have network interfaces; without, none is."""
     inside = resources_with(SubnetIds="subnet-1,subnet-2", SecurityGroupIds="sg-1")
-    managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"
+    network = {name: {"Ref": name} for name in ("SubnetIds", "SecurityGroupIds")}
     for function in FUNCTIONS:
-        assert inside[f"{function}Role"]["Properties"]["ManagedPolicyArns"] == [managed]
-        assert "ManagedPolicyArns" not in resources_with()[f"{function}Role"]["Properties"]
+        # Globals are no concern of AWS::LanguageExtensions: CloudFormation itself decides this one.
+        choice = {"Fn::If": ["InVpc", network, {"Ref": "AWS::NoValue"}]}
+        assert inside[function]["Properties"]["VpcConfig"] == choice
+        added = rights(inside, function).keys() - rights(resources_with(), function).keys()
+        assert added == NETWORK
 
 
 def values_of_environment() -> Iterator[tuple[str, Any]]:

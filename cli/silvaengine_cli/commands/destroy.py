@@ -13,7 +13,9 @@ from silvaengine_cli.target import Target, target_options
 @json_option
 @target_options
 def destroy(target: Target, yes: bool, as_json: bool) -> None:
-    r"""Delete the stack: functions, APIs, logs and, unless their policy retains them, tables.
+    """Delete the stack.
+
+    Functions, APIs and logs go, and so do the tables, unless their policy retains them.
 
     \b
     Examples:

@@ -38,7 +38,7 @@ def _package_name(_context: click.Context, _parameter: click.Parameter, name: st
     help=f"Where the package goes.  [default: {FUNCTIONS_FOLDER} if there is one, else here]",
 )
 def init(name: str, folder: Path | None) -> None:
-    r"""Make a function package NAME with one function, a test of it, and its entry in registry.yaml.
+    """Make a function package, its test and its registry entry.
 
     Nothing that exists is overwritten; a registry that is there gets the few lines that the function needs.
 

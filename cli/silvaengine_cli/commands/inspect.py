@@ -25,7 +25,7 @@ type Cells = tuple[Any, ...]
 @json_option
 @target_options
 def list_(target: Target, kind: str, as_json: bool) -> None:
-    r"""List functions, endpoints, connections or settings.
+    """List functions, endpoints, connections or settings.
 
     Settings are listed without values and API keys by their beginning: `export` has them whole.
 
@@ -34,7 +34,6 @@ def list_(target: Target, kind: str, as_json: bool) -> None:
       silvaengine list --local
       silvaengine list connections --stack silvaengine
       silvaengine list settings --json
-    r
     """
     columns, read = _LISTS[kind]
     rows = sorted(read(target.tables()), key=lambda row: row[:2])
@@ -56,7 +55,7 @@ def list_(target: Target, kind: str, as_json: bool) -> None:
 def show(
     target: Target, endpoint: str, function: str | None, api_key: str, values: bool, as_json: bool
 ) -> None:
-    r"""Show what a request to an endpoint reaches, by the gateways' own look-up.
+    """Show what a request to an endpoint reaches.
 
     \b
     Examples:

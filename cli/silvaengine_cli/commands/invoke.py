@@ -65,7 +65,7 @@ def invoke(
     direct: bool,
     as_json: bool,
 ) -> None:
-    r"""Call FUNCTION of ENDPOINT and print its result; exits with 1 when it failed.
+    """Call FUNCTION of ENDPOINT and print its result. Exits with 1 when it failed.
 
     \b
     Examples:
@@ -98,6 +98,14 @@ def _json_or_text(text: str) -> Any:  # noqa: ANN401 - any JSON value
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _send(target: Target, call: Call, method: str | None, area: str | None, url: str | None) -> HttpAnswer:
@@ -148,7 +156,7 @@ def _print_direct(answer: WorkerAnswer, as_json: bool) -> None:
     elif answer.kind == "error":
         click.echo(f"{answer.status} {answer.error_type}: {answer.value}", err=True)
     elif answer.kind == "base64":
-        click.get_binary_stream("stdout").write(base64.b64decode(answer.value))
+        click.echo(base64.b64decode(answer.value), nl=False)
     else:
         click.echo(answer.value if answer.kind == "text" else json.dumps(answer.value, ensure_ascii=False))
     if answer.kind == "error":
@@ -163,6 +171,6 @@ def _print_http(answer: HttpAnswer, as_json: bool) -> None:
     else:
         if failed:
             click.echo(f"HTTP {answer.status}", err=True)
-        click.get_binary_stream("stdout").write(answer.body + b"\n")
+        click.echo(answer.body, nl=_is_text(answer.body))
     if failed:
         raise click.exceptions.Exit(1)

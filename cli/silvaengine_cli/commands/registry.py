@@ -35,13 +35,12 @@ def registry_path(given: Path | None) -> Path:
 @file_option
 @json_option
 def validate(file: Path | None, as_json: bool) -> None:
-    r"""Check registry.yaml without asking any server.
+    """Check registry.yaml without asking any server.
 
     \b
     Examples:
       silvaengine validate
       silvaengine validate -f shop/registry.yaml --json
-    r
     """
     path = registry_path(file)
     if as_json:
@@ -60,13 +59,12 @@ def validate(file: Path | None, as_json: bool) -> None:
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
 @target_options
 def diff(target: Target, file: Path | None, prune: bool, as_json: bool, exit_code: bool) -> None:
-    r"""Show what `apply` would change.
+    """Show what `apply` would change.
 
     \b
     Examples:
       silvaengine diff --local
       silvaengine diff --stack silvaengine --prune --exit-code
-    r
     """
     plan = make_plan(_load(registry_path(file)).spec, target.tables(), target.worker_arn, prune=prune)
     if as_json:
@@ -84,11 +82,11 @@ def diff(target: Target, file: Path | None, prune: bool, as_json: bool, exit_cod
 @click.option("--yes", "-y", is_flag=True, help="Don't ask before deleting.")
 @target_options
 def apply(target: Target, file: Path | None, prune: bool, as_json: bool, yes: bool) -> None:
-    r"""Write registry.yaml into the tables; running functions see it within seconds.
+    """Write registry.yaml into the tables.
 
-    Rows are written on condition that nobody else changed them meanwhile. What the file doesn't name stays,
-    unless --prune: then rows that an `apply` wrote and what connections have beyond the file go, after a
-    question.
+    Running functions see it within seconds. Rows are written on condition that nobody else changed them
+    meanwhile. What the file doesn't name stays, unless --prune: then rows that an `apply` wrote and what
+    connections have beyond the file go, after a question.
 
     \b
     Examples:
@@ -96,7 +94,6 @@ def apply(target: Target, file: Path | None, prune: bool, as_json: bool, yes: bo
       silvaengine apply --stack silvaengine
       silvaengine apply --prune
       silvaengine apply --prune --yes --json
-    r
     """
     tables = target.tables()
     plan = make_plan(_load(registry_path(file)).spec, tables, target.worker_arn, prune=prune)
@@ -121,9 +118,9 @@ def apply(target: Target, file: Path | None, prune: bool, as_json: bool, yes: bo
 @click.option("--force", is_flag=True, help="Replace the file when it is there.")
 @target_options
 def export(target: Target, output: Path | None, force: bool) -> None:
-    r"""Write the tables as a registry.yaml; applying it changes nothing.
+    """Write the tables as a registry.yaml.
 
-    It holds API keys and settings as they are: mind where you put it.
+    Applying it changes nothing. It holds API keys and settings as they are: mind where you put it.
 
     \b
     Examples:

@@ -10,7 +10,7 @@ from silvaengine_cli.registry.tables import ConditionFailedError, RegistryTables
 
 
 class ConflictError(click.ClickException):
-    """Someone else changed a row between the plan and its writing; ``change`` is what was to be written."""
+    """Someone else changed a row between the plan and its writing."""
 
     def __init__(self, change: Change, written: int) -> None:
         super().__init__(
@@ -18,7 +18,6 @@ class ConflictError(click.ClickException):
             f"Written before it: {written} rows; it and what follows are untouched. "
             "Look at `silvaengine diff`, then apply again."
         )
-        self.change = change
 
 
 def apply_file(path: Path, tables: RegistryTables, worker_arn: str, *, prune: bool = False) -> Plan:

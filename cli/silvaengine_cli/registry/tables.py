@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.rows import Row
@@ -101,17 +99,15 @@ class RegistryTables:
             **condition.parameters(),
         )
 
-    def bump_generation(self) -> int:
-        """Tell every running instance that the registry has changed; gives the new generation."""
-        answer = self._dynamodb.update_item(
+    def bump_generation(self) -> None:
+        """Tell every running instance that the registry has changed."""
+        self._dynamodb.update_item(
             TableName=self._name(CONFIG_DATA),
             Key=_encode(GENERATION_KEY),
             UpdateExpression="ADD #v :one",
             ExpressionAttributeNames={"#v": "value"},
             ExpressionAttributeValues={":one": {"N": "1"}},
-            ReturnValues="UPDATED_NEW",
         )
-        return int(answer["Attributes"]["value"]["N"])
 
     def _name(self, table: Table) -> str:
         return table.full_name(self._prefix)
@@ -162,12 +158,12 @@ class Expression:
 
     def _value(self, value: object) -> str:
         place = f":v{len(self._values)}"
-        self._values[place] = TypeSerializer().serialize(value)
+        self._values[place] = _encode_value(value)
         return place
 
 
 def _encode(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: TypeSerializer().serialize(value) for name, value in row.items()}
+    return {name: _encode_value(value) for name, value in row.items()}
 
 
 def _encode_key(table: Table, key: Key) -> dict[str, Any]:
@@ -175,5 +171,13 @@ def _encode_key(table: Table, key: Key) -> dict[str, Any]:
     return {name: {"S": value} for name, value in zip(names, key, strict=True)}
 
 
+def _encode_value(value: object) -> Any:  # noqa: ANN401 - boto3 again
+    from boto3.dynamodb.types import TypeSerializer  # noqa: PLC0415 - slow, and `--help` and `validate` need none
+
+    return TypeSerializer().serialize(value)
+
+
 def _decode(item: Mapping[str, Any]) -> Row:
+    from boto3.dynamodb.types import TypeDeserializer  # noqa: PLC0415 - likewise
+
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}

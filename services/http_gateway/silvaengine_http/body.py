@@ -19,6 +19,7 @@ MAX_DEPTH = 64
 
 _FORM = "application/x-www-form-urlencoded"  # also what `curl -d` says of JSON
 _JSON = frozenset({"", "application/json", "text/plain", _FORM})
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|NaN|-?Infinity', re.DOTALL)
 
 
@@ -93,7 +94,17 @@ def _checked_json(text: str) -> str:
         raise RequestError("The body is not valid JSON: a number has too many digits") from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(value):
         raise _too_deep(text)
+    if _SURROGATE.search(text):
+        _refuse_half_pairs(value)
     return text
+
+
+def _refuse_half_pairs(value: object) -> None:
+    """Refuse an escaped surrogate without its other half: no function could store it or send it back."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise RequestError("The body holds half of a surrogate pair") from None
 
 
 def _is_too_deep(value: object) -> bool:

@@ -149,5 +149,5 @@ def _authorize(request: Request, function: Function) -> None:
 
 
 def _allowed_methods(function: Function) -> tuple[str, ...]:
-    methods = [method.upper() for method in function.methods]
+    methods = function.methods
     return (*methods, *(["HEAD"] if "GET" in methods and "HEAD" not in methods else []), "OPTIONS")

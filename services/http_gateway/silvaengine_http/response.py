@@ -13,6 +13,7 @@ from typing import Any
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine_http.body import MAX_DEPTH
 from silvaengine_http.request import Form
 
 type Headers = Mapping[str, tuple[str, ...]]
@@ -140,11 +141,15 @@ def _of_value(value: object, text: str | None) -> Answer:
 
 
 def _is_yaml(text: str) -> bool:
+    """Tell YAML, as deep as a body may be at the most: libyaml's time grows with the square of the depth."""
     import yaml  # noqa: PLC0415 - few functions answer YAML, and a cold start would pay for all
 
+    depth = 0
     try:
-        for _ in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            pass
+        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                return False
     except (yaml.YAMLError, UnicodeError):
         return False
     return True

@@ -26,7 +26,8 @@ class Instances:
 
     An object is lent to one call at a time. It comes back when the call ended as its function meant it,
     with a result or a ``FunctionError``; after any other end (an alarm in the middle of it) its state isn't
-    known, and the next call gets a new one.
+    known, and the next call gets a new one. So it does when the call changed the environment, which is put
+    back: the object may count on what its constructor put there.
     """
 
     def __init__(self, limit: int = 128) -> None:
@@ -34,15 +35,17 @@ class Instances:
         self._kept: dict[Key, object] = {}
 
     @contextmanager
-    def lend(self, key: Key | None, construct: Callable[[], object]) -> Iterator[object]:
-        """Lend the kept object or a new one; with no key always a new one, which isn't kept."""
+    def lend(
+        self, key: Key | None, construct: Callable[[], object], untouched: Callable[[], bool]
+    ) -> Iterator[object]:
+        """Lend the kept object or a new one; with no key, or not ``untouched``, it isn't kept."""
         instance = self._kept.pop(key) if key in self._kept else construct()
         try:
             yield instance
         except FunctionError:
-            self._keep(key, instance)
+            self._keep(key if untouched() else None, instance)
             raise
-        self._keep(key, instance)
+        self._keep(key if untouched() else None, instance)
 
     def _keep(self, key: Key | None, instance: object) -> None:
         if key is None:

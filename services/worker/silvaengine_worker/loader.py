@@ -122,8 +122,10 @@ def _method(owner: Any, name: str) -> Target:  # noqa: ANN401 - checked here
         raise _unavailable(name, f"{owner!r} is no class")
     declared = inspect.getattr_static(owner, name, None)
     function = _routine(declared, getattr(owner, name, None), name)
-    if isinstance(declared, staticmethod | classmethod):
+    if isinstance(declared, staticmethod):
         return Target(function, Parameters.of(function))
+    if isinstance(declared, classmethod):
+        return Target(function, Parameters.of(declared.__func__, unbound=True))
     return Target(function, Parameters.of(function, unbound=True), Constructor(owner, Parameters.of(owner)))
 
 

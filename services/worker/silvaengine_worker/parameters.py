@@ -16,7 +16,8 @@ class Parameters:
     """The parameters of a callable.
 
     ``positional`` are those that can't be given by name, with their defaults. ``accepts_any`` is
-    ``**kwargs``, ``variadic`` is ``*args``.
+    ``**kwargs``, ``variadic`` is ``*args``; ``receiver`` is a method's ``self`` or ``cls``, which even
+    ``**kwargs`` doesn't take a second time.
     """
 
     positional: tuple[tuple[str, Any], ...]
@@ -24,17 +25,17 @@ class Parameters:
     required: tuple[str, ...]
     accepts_any: bool
     variadic: bool
+    receiver: str | None
 
     @classmethod
     def of(cls, function: Callable[..., Any], *, unbound: bool = False) -> Self:
-        """Read a signature; ``unbound`` leaves out the ``self`` of a method that is taken from its class.
+        """Read a signature; ``unbound`` leaves out the receiver of a method that is taken from its class.
 
         Raises:
             ConfigurationError: Python can't tell the signature, as for some classes written in C.
         """
         found = _signature(function)
-        if unbound and found and found[0].kind in _POSITIONAL:
-            found = found[1:]
+        receiver = found.pop(0).name if unbound and found and found[0].kind in _POSITIONAL else None
         kinds = {parameter.kind for parameter in found}
         plain = [p for p in found if p.kind in (*_NAMED, inspect.Parameter.POSITIONAL_ONLY)]
         return cls(
@@ -45,11 +46,12 @@ class Parameters:
             required=tuple(p.name for p in plain if p.default is inspect.Parameter.empty),
             accepts_any=inspect.Parameter.VAR_KEYWORD in kinds,
             variadic=inspect.Parameter.VAR_POSITIONAL in kinds,
+            receiver=receiver,
         )
 
     def takes(self, name: str) -> bool:
         """Whether a value of this name can be handed over."""
-        return self.accepts_any or name in self.names
+        return name in self.names or (self.accepts_any and name != self.receiver)
 
     def unknown(self, names: Iterable[str]) -> str | None:
         """Give the first of the names that isn't taken."""

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from decimal import localcontext
 from functools import partial
 from math import inf
 from typing import Any
@@ -12,6 +14,7 @@ from silvaengine_worker.arguments import arguments
 from silvaengine_worker.execution import complete, within
 from silvaengine_worker.instances import Instances, construct, read_settings
 from silvaengine_worker.loader import Loader, Target
+from silvaengine_worker.process import restored
 
 SPARE_SECONDS = 0.25
 """How long before the caller's deadline a function is ended, so that the answer still arrives in time."""
@@ -48,17 +51,23 @@ class Worker:
         target = self._loader.load(call.module_name, call.class_name, call.function)
         values = arguments(call, target.parameters)
         current = _current(call, call.invocation or _anonymous(call, request_id), limit)
-        with bind(current):
-            return within(current.remaining_seconds(), lambda: encode(self._call(target, call, values)))
+        with bind(current), localcontext(), restored() as untouched:
+            return copy_context().run(
+                within,
+                current.remaining_seconds(),
+                lambda: encode(self._call(target, call, values, untouched)),
+            )
 
-    def _call(self, target: Target, call: WorkerCall, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a function answers anything
+    def _call(
+        self, target: Target, call: WorkerCall, values: Mapping[str, Any], untouched: Callable[[], bool]
+    ) -> Any:  # noqa: ANN401 - a function answers anything
         if target.constructor is None:
             return complete(target.parameters.call(target.function, values))
         key = (
             (target.constructor.owner, call.invocation.endpoint_id, call.setting) if call.invocation else None
         )
         make = partial(construct, target.constructor, call.setting, _logger(call))
-        with self._instances.lend(key, make) as instance:
+        with self._instances.lend(key, make, untouched) as instance:
             return complete(target.parameters.call(getattr(instance, call.function), values))
 
 

@@ -1,14 +1,23 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import silvaengine_cli
 from silvaengine_cli.main import cli
 from silvaengine_cli.target import Target, local_target
 
 COMMANDS = ("init", "dev", "validate", "diff", "apply", "export", "list", "show", "invoke", "destroy")
+TRY = """\
+try:
+    main()
+finally:
+    assert not {"boto3", "botocore"} & sys.modules.keys()
+"""
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -16,14 +25,37 @@ def test_every_command_has_help_with_examples(command: str) -> None:
     """A newcomer finds what to type."""
     result = CliRunner().invoke(cli, [command, "--help"])
     assert result.exit_code == 0
-    assert f"silvaengine {command}" in result.output.partition("Examples:")[2]
+    examples = result.output.partition("  Examples:\n")[2].partition("\nOptions:")[0].splitlines()
+    assert all(line.startswith("    silvaengine ") for line in examples if line)
+    assert f"    silvaengine {command}" in "\n".join(examples)
 
 
 def test_help_lists_every_command_and_a_wrong_one_is_a_usage_error() -> None:
     """Exit code 2 tells a mistyped line from a failure."""
     listed = CliRunner().invoke(cli, ["--help"]).output
     assert all(f"  {command} " in listed for command in COMMANDS)
+    assert "..." not in listed.partition("Commands:")[2]
     assert CliRunner().invoke(cli, ["aply"]).exit_code == 2
+
+
+def test_help_is_quick() -> None:
+    """AWS's library, slower to import than all else, is left alone until a command asks a server."""
+    program = (
+        f"from silvaengine_cli.main import main; import sys; sys.argv = ['silvaengine', '--help']\n{TRY}"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_its_extra_it_says_what_to_install() -> None:
+    """The wheel alone brings the command's name, but not what it needs."""
+    folder = str(Path(silvaengine_cli.__file__).parents[1])
+    program = f"import sys; sys.path.insert(0, {folder!r}); import silvaengine_cli.main"
+    done = subprocess.run([sys.executable, "-ISc", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "the command needs an extra: pip install 'silvaengine-base[cli]'\n",
+    )
 
 
 def test_validate_prints_every_problem_and_fails(tmp_path: Path) -> None:

@@ -276,3 +276,11 @@ def test_any_answer_is_well_formed_or_502(given_answer: tuple[AnswerKind, object
         assert not set(value) & set("\r\n\x00")
     assert 100 <= answer["statusCode"] <= 599
     assert isinstance(answer["body"], str)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("piece", ["[", "{", "[a,", "{a: "])
+def test_deep_yaml_costs_no_time(piece: str) -> None:
+    """The time of libyaml grows with the square of the depth; no YAML is deeper than JSON may be."""
+    assert _rendered("text", piece * 200_000)["statusCode"] == 400
+    assert _rendered("text", "{a: " * 64 + "b" + "}" * 64)["headers"]["Content-Type"] == "application/x-yaml"

@@ -85,6 +85,8 @@ def test_a_form_that_is_not_utf8_is_refused() -> None:
         ("1" * 5000, "a number has too many digits"),
         ("\ufeff{}", "Unexpected UTF-8 BOM"),
         ('"\ud800"', "The body is not valid UTF-8 at position 1"),
+        ('{"a": ["\\uD800"]}', "The body holds half of a surrogate pair"),
+        ('{"\\udfff": 1}', "The body holds half of a surrogate pair"),
         ("[" * 65 + "]" * 65, "The body is nested deeper than 64 levels at line 1 column 65"),
         ('{"a":\n' * 65 + "1" + "}" * 65, "nested deeper than 64 levels at line 65 column 1"),
     ],

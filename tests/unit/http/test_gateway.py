@@ -113,7 +113,7 @@ def test_a_wrong_key_is_403(world: Any, event_of: EventOf) -> None:
     ("methods", "allow"),
     [
         (("POST",), "POST, OPTIONS"),
-        (("get", "POST"), "GET, POST, HEAD, OPTIONS"),
+        (("GET", "POST"), "GET, POST, HEAD, OPTIONS"),
         (("HEAD", "GET"), "HEAD, GET, OPTIONS"),
     ],
 )

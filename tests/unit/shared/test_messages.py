@@ -126,3 +126,18 @@ def test_an_answer_survives_the_way_back(answer: WorkerAnswer) -> None:
 def test_a_foreign_worker_answers_bare(payload: object, kind: str) -> None:
     """Rows may still name the predecessor's worker."""
     assert WorkerAnswer.decode(payload) == WorkerAnswer(kind, payload)  # type: ignore[arg-type] # a Literal
+
+
+def test_text_of_any_language_keeps_its_size() -> None:
+    """Lambda's limit is in bytes of UTF-8; escapes would let a third of it through."""
+    body = json.dumps({"text": "漢" * 1000}, ensure_ascii=False)
+    assert len(call(body=body, context={}).encode().encode()) < len(body.encode()) + 300
+
+
+def test_members_that_a_newer_service_adds_are_left_out() -> None:
+    """A deployment updates one Lambda after the other."""
+    payload = json.loads(call(invocation=INVOCATION).encode())
+    payload["invocation"]["job"] = "j1"
+    assert WorkerCall.decode(payload).invocation == INVOCATION
+    answer = WorkerAnswer("text", "x")
+    assert WorkerAnswer.decode(answer.encode() | {"milliseconds": 3}) == answer

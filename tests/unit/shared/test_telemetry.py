@@ -5,7 +5,7 @@ import pytest
 
 from silvaengine.context import CurrentInvocation, bind, current_invocation
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog, configure_logging
+from silvaengine.telemetry import TEXT_LIMIT, InvocationLog, configure_logging
 
 
 def current() -> CurrentInvocation:
@@ -73,3 +73,21 @@ def test_the_running_call_is_known_only_while_it_runs() -> None:
         assert current_invocation().remaining_seconds() == float("inf")
     with pytest.raises(LookupError):
         current_invocation()
+
+
+def test_a_log_record_has_a_bounded_length(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception may quote a whole payload; its two ends are kept."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        configure_logging(Settings())
+        try:
+            int("x" * 1_000_000, base=16)
+        except ValueError:
+            logging.getLogger("shop").exception("sold %s out", "y" * 1_000_000)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    line = json.loads(capsys.readouterr().out)
+    assert len(line["message"]) + len(line["traceback"]) < 2.1 * TEXT_LIMIT
+    assert (line["message"][:5], line["message"][-5:]) == ("sold ", "y out")

@@ -35,6 +35,13 @@ def error(status: int, message: str, error_type: str) -> dict[str, Any]:
     return WorkerAnswer("error", message, status, error_type).encode()
 
 
+def test_a_call_finds_the_process_as_it_was(handle: Handle) -> None:
+    """Environment, folder, logging, decimals and context variables don't tell of the tenant before."""
+    before = handle("plain:look", endpoint_id="globex")
+    handle("plain:untidy", endpoint_id="acme")
+    assert handle("plain:look", endpoint_id="globex") == before
+
+
 def test_a_function_knows_its_call(handle: Handle) -> None:
     """``current_invocation()`` tells ids, tenant, settings and limits, and gives a logger."""
     answer = handle("plain:whoami", settings={"a": 0.5}, endpoint_id="acme")

@@ -23,6 +23,17 @@ def run(call: Build) -> Callable[..., Any]:
     return lambda *args, **members: worker.run(call(*args, **members), lambda result: result)
 
 
+@pytest.mark.parametrize(
+    ("function", "name"), [("classes:Service.tell", "self"), ("classes:Service.family", "cls")]
+)
+def test_the_receiver_of_a_method_is_nobodys_parameter(
+    run: Callable[..., Any], function: str, name: str
+) -> None:
+    """A client's ``self`` is refused in words, although ``**params`` takes any other name."""
+    with pytest.raises(RequestError, match=f"takes no parameter '{name}'"):
+        run(function, params=TENANT | {name: "x"})
+
+
 def test_numbers_keep_their_kind(run: Callable[..., Any]) -> None:
     """Whole numbers are int, fractions Decimal, text and dates stay text, in parameters and body."""
     result = run(

@@ -54,6 +54,16 @@ def test_one_handler_keeps_no_settings_of_its_first_request(run: Run) -> None:
     assert seen == [{"owner": "first"}, {"owner": "second"}, {"owner": "first"}]
 
 
+def test_a_key_in_the_environment_stays_with_its_tenant(run: Run) -> None:
+    """An object that counts on what its constructor put there finds it at each call, and never another's."""
+    seen = [
+        run("classes:Keyed.tell", settings={"key": tenant}, endpoint_id=tenant)
+        for tenant in ("acme", "globex", "acme", "acme")
+    ]
+    assert seen == ["acme", "globex", "acme", "acme"]
+    assert run("plain:look")["environment"] is None
+
+
 def test_changed_settings_stay_where_they_were_changed(run: Run) -> None:
     """A function that writes into its settings spoils its own object only."""
     settings = {"nested": {"a": 1}}
@@ -90,7 +100,7 @@ def test_the_least_recently_used_object_is_given_up() -> None:
         return name
 
     for name in ("a", "b", "a", "c", "a", "b"):
-        with instances.lend((str, name, ""), partial(make, name)) as instance:
+        with instances.lend((str, name, ""), partial(make, name), lambda: True) as instance:
             assert instance == name
     assert made == ["a", "b", "c", "b"]
 

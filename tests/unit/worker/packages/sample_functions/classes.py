@@ -1,6 +1,7 @@
 """Classes, constructed in every way."""
 
 import logging
+import os
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -46,6 +47,11 @@ class Service:
         """Need the class only."""
         return cls.__name__
 
+    @classmethod
+    def family(cls, **params: Any) -> list[str]:
+        """Need the class only, and take any name."""
+        return [cls.__name__, *params]
+
     @property
     def secret(self) -> str:
         """Be no function."""
@@ -60,6 +66,17 @@ class Service:
 
 class Derived(Service):
     """Inherits everything."""
+
+
+class Keyed:
+    """Hands its key to a library by the environment, as many do."""
+
+    def __init__(self, key: str) -> None:
+        os.environ["SAMPLE_KEY"] = key  # noqa: TID251 - as tenants' code does
+
+    def tell(self) -> str | None:
+        """Answer the key that the library would take."""
+        return os.environ.get("SAMPLE_KEY")  # noqa: TID251 - as tenants' code does
 
 
 class Silent:

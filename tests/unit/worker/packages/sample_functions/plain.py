@@ -1,12 +1,17 @@
 """Plain functions of every kind, and names that must not be callable."""
 
 import asyncio
+import decimal
+import logging
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from os import getpid  # noqa: F401 - a name that the module holds and doesn't define
+from pathlib import Path
 from threading import Thread  # noqa: F401 - the same, a class
 from typing import Any
 
@@ -15,6 +20,7 @@ from unlisted_functions import reach  # type: ignore[import-not-found] # noqa: F
 from silvaengine_base import FunctionError, current_invocation
 
 constant = "no function"
+customer: ContextVar[str] = ContextVar("customer", default="nobody")
 prefilled = partial(max, 1)
 
 
@@ -128,6 +134,28 @@ def deaf(swallow: int = 1) -> str:
             time.sleep(5)
     time.sleep(5)
     return "slept"
+
+
+def untidy() -> None:
+    """Leave the process as no other call may find it."""
+    os.environ["SAMPLE_LEFT"] = "acme"  # noqa: TID251 - as tenants' code does
+    os.chdir("/")
+    logging.getLogger().handlers.clear()
+    logging.getLogger().setLevel(logging.CRITICAL)
+    decimal.getcontext().prec = 3
+    customer.set("acme")
+
+
+def look() -> dict[str, Any]:
+    """Answer the state of the process."""
+    root = logging.getLogger()
+    return {
+        "environment": os.environ.get("SAMPLE_LEFT"),  # noqa: TID251 - as tenants' code does
+        "folder": str(Path.cwd()),
+        "logging": [len(root.handlers), root.level],
+        "precision": decimal.getcontext().prec,
+        "customer": customer.get(),
+    }
 
 
 def _private() -> None:
