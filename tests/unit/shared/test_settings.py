@@ -1,4 +1,6 @@
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +60,11 @@ def test_a_wrong_value_is_named_in_the_detail_only(name: str, value: str) -> Non
         Settings.from_environment({name: value})
     assert name in caught.value.detail
     assert name not in caught.value.message
+
+
+def test_every_variable_stands_in_the_contract() -> None:
+    """What can be set is documented, and nothing else is asked for."""
+    project = Path(__file__).parents[3]
+    asked = set(re.findall(r'"([A-Z][A-Z_]+)"', (project / "shared/silvaengine/settings.py").read_text()))
+    documented = (project / "docs/contract.md").read_text()
+    assert {name for name in asked - {"INFO"} if f"`{name}`" not in documented} == set()
