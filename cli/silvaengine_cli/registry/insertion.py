@@ -1,7 +1,7 @@
 """Adds a function to a registry file as a person would: a few lines in their places, the rest untouched.
 
-A YAML library would write the whole file anew, without its comments. Whether the edit came out right is not
-assumed but read back: unless the result is the old registry and the addition, there is none.
+A YAML library would write the whole file anew and lose or move its comments. Whether the edit came out right
+is not assumed but read back: unless the result is the old registry and the addition, there is none.
 """
 
 import re
