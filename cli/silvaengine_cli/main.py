@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from silvaengine.errors import SilvaEngineError
+
 _COMMANDS = {
     "init": "silvaengine_cli.commands.init:init",
     "dev": "silvaengine_cli.dev:dev",
@@ -35,9 +37,9 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except _aws_errors() as error:
             raise click.ClickException(f"AWS: {error}") from error
-        except _engine_errors() as error:
-            detail = getattr(error, "detail", "") or getattr(error, "error_message", "")
-            raise click.ClickException(f"{error}: {detail}" if detail else str(error)) from error
+        except SilvaEngineError as error:
+            words = f"{error}: {error.detail}" if error.detail else str(error)
+            raise click.ClickException(words) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,9 +72,3 @@ def _aws_errors() -> tuple[type[Exception], ...]:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     return BotoCoreError, ClientError
-
-
-def _engine_errors() -> tuple[type[Exception], ...]:
-    from silvaengine.errors import SilvaEngineError  # noqa: PLC0415
-
-    return (SilvaEngineError,)

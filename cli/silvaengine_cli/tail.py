@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from silvaengine_cli.engine import EngineError, LocalEngine
@@ -46,16 +46,6 @@ class LogTail:
         self._seen.update(new)
         self._from = max([self._from, *(timestamp for _, timestamp, _ in new)])
         return [_record(message) for *_, message in new if not message.startswith(_PLATFORM)]
-
-    def wait_for(self, wanted: Callable[[Record], bool], *, seconds: float = 10.0) -> Record:
-        """Return the first new record that is wanted. Raises TimeoutError when it has not come in time."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for record in self.new_records():
-                if wanted(record):
-                    return record
-            time.sleep(0.1)
-        raise TimeoutError(f"no such record in {self._group} within {seconds} s")
 
 
 def _record(line: str) -> Record:

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from silvaengine_cli.deploy import SOURCES
+
 REGISTRY_FILE = "services/worker/functions/registry.yaml"
 _FUNCTIONS = {
-    "services/http_gateway": frozenset({"HttpGateway"}),
-    "services/websocket_gateway": frozenset({"WebsocketGateway"}),
-    "services/tasks": frozenset({"Tasks"}),
-    "services/worker": frozenset({"Worker"}),
+    **{folder: frozenset({logical_id}) for logical_id, folder in SOURCES.items()},
     "authorizers": frozenset({"HttpGateway", "WebsocketGateway"}),
 }
 _EVERYTHING = ("shared", "packaging", "template.yaml", "samconfig.toml")

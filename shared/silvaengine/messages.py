@@ -6,7 +6,7 @@ gateways that exist (docs/contract.md), ours are added beside them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal, cast
 
@@ -76,7 +76,7 @@ class WorkerCall:
         elif self.context is not None:
             payload |= {"body": self.body, "context": json.dumps(self.context)}
         if self.invocation is not None:
-            payload["invocation"] = asdict(self.invocation)
+            payload["invocation"] = _members(self.invocation)
         return json.dumps(
             payload, ensure_ascii=False
         )  # an escaped body would have up to three times its size
@@ -118,8 +118,7 @@ class WorkerAnswer:
 
     def encode(self) -> dict[str, Any]:
         """Give the answer in the form that a worker returns to a caller who sent an ``invocation``."""
-        members = {name: getattr(self, name) for name in self.__slots__}
-        return {ANSWER_MARK: ANSWER_VERSION, **members}
+        return {ANSWER_MARK: ANSWER_VERSION, **_members(self)}
 
     @classmethod
     def decode(cls, payload: Any) -> "WorkerAnswer":  # noqa: ANN401 - a foreign worker answers anything
@@ -127,6 +126,11 @@ class WorkerAnswer:
         if isinstance(payload, dict) and payload.get(ANSWER_MARK) == ANSWER_VERSION:
             return cls(**_known(cls, payload))
         return cls("text" if isinstance(payload, str) else "json", payload)
+
+
+def _members(message: Invocation | WorkerAnswer) -> dict[str, Any]:
+    """Give the members as they are; ``asdict`` would copy a large result."""
+    return {name: getattr(message, name) for name in message.__slots__}
 
 
 def _text(payload: Mapping[str, Any], member: str, default: str | None = None) -> str:

@@ -19,9 +19,14 @@ class Table:
         """The name in the account, such as ``se-endpoints``."""
         return prefix + self.name
 
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The attributes of the primary key."""
+        return (self.hash_key, self.range_key) if self.range_key else (self.hash_key,)
+
     def key_of(self, row: Mapping[str, str]) -> tuple[str, ...]:
         """The values of the primary key in a row."""
-        return tuple(row[name] for name in (self.hash_key, self.range_key) if name)
+        return tuple(row[name] for name in self.key_names)
 
 
 ENDPOINTS = Table("endpoints", "endpoint_id")

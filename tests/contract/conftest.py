@@ -50,7 +50,7 @@ def dynamodb(aws: str | None) -> Iterator[Any]:
 
 def definition(table: Table) -> dict[str, Any]:
     """Give what CreateTable takes for one of the six tables."""
-    keys = [(table.hash_key, "HASH")] + ([(table.range_key, "RANGE")] if table.range_key else [])
+    keys = list(zip(table.key_names, ("HASH", "RANGE"), strict=False))
     definition: dict[str, Any] = {
         "TableName": table.full_name(PREFIX),
         "BillingMode": "PAY_PER_REQUEST",

@@ -5,7 +5,8 @@ what it does, and may change sources without touching those that one works on.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from silvaengine_cli import deploy
 from silvaengine_cli.engine import LocalEngine, install_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.tail import LogTail
+from silvaengine_cli.tail import LogTail, Record
 from silvaengine_cli.watch import REGISTRY_FILE
 
 from .counting_proxy import CountingProxy
@@ -55,6 +56,17 @@ class Deployment:
     def gateway_log(self) -> LogTail:
         """What the HTTP gateway writes from now on."""
         return LogTail(self.engine, self.outputs.http_gateway_arn)
+
+
+def wait_for_record(log: LogTail, wanted: Callable[[Record], bool], *, seconds: float = 10.0) -> Record:
+    """Give the first new record that is wanted; fails when it has not come in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for record in log.new_records():
+            if wanted(record):
+                return record
+        time.sleep(0.1)
+    raise TimeoutError(f"no such record within {seconds} s")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import Deployment
+from .conftest import Deployment, wait_for_record
 from .http_client import Api
 from .registry_rows import API_KEY
 
@@ -89,7 +89,7 @@ def test_event_function_is_accepted_at_once(api: Api, deployment: Deployment) ->
     log = deployment.worker_log()
     answer = api.post("/core/e2e/note", {"text": "seen"}, KEY)
     assert (answer.status, answer.json()["status"]) == (202, "accepted")
-    record = log.wait_for(lambda record: record.get("message") == "noted seen", seconds=15)
+    record = wait_for_record(log, lambda record: record.get("message") == "noted seen", seconds=15)
     assert record["request_id"] == answer.json()["request_id"] == answer.headers["x-request-id"]
 
 

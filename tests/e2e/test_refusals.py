@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from .conftest import Deployment
+from .conftest import Deployment, wait_for_record
 from .http_client import Answer, Api
 from .registry_rows import API_KEY
 
@@ -126,7 +126,7 @@ def test_failing_function(api: Api, deployment: Deployment, name: str, words: st
     log = deployment.worker_log()
     answer = api.get(f"/core/e2e/{name}", KEY)
     assert_error(answer, 500, words)
-    record = log.wait_for(lambda record: "traceback" in record)
+    record = wait_for_record(log, lambda record: "traceback" in record)
     assert record["request_id"] == answer.headers["x-request-id"]
     assert "Traceback (most recent call last)" in record["traceback"]
 

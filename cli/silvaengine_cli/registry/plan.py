@@ -90,7 +90,7 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
 
 def row_name(table: Table, row: Row) -> str:
     """Name a row: table and key; of an API key only the beginning, of an ARN the Lambda's name."""
-    shown = [_shown_key(name, str(row[name])) for name in _key_names(table)]
+    shown = [_shown_key(name, str(row[name])) for name in table.key_names]
     return f"{table.name} {' / '.join(shown)}"
 
 
@@ -101,10 +101,6 @@ def _shown_key(name: str, value: str) -> str:
 def mask(api_key: str) -> str:
     """Show enough of a key to tell it from others, and not enough to use it."""
     return api_key if api_key == DEFAULT_API_KEY else f"{api_key[: min(4, len(api_key) // 3)]}…"
-
-
-def _key_names(table: Table) -> list[str]:
-    return [name for name in (table.hash_key, table.range_key) if name]
 
 
 def _written(
@@ -145,7 +141,7 @@ def _pruned(tables: RegistryTables, wanted: set[tuple[str, ...]]) -> Iterator[Ch
 def _details(table: Table, before: Row, after: Row) -> Iterator[str]:
     """Say what changes, a line for each attribute; of settings only that they do: they may be secrets."""
     for name, value in after.items():
-        if name in {"revision", *_key_names(table)} or (name in before and same(before[name], value)):
+        if name in {"revision", *table.key_names} or (name in before and same(before[name], value)):
             continue
         if table is CONFIG_DATA:
             yield f"{name} changes" if before else f"{name} is set"

@@ -167,8 +167,7 @@ def _encode(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _encode_key(table: Table, key: Key) -> dict[str, Any]:
-    names = [table.hash_key, *([table.range_key] if table.range_key else [])]
-    return {name: {"S": value} for name, value in zip(names, key, strict=True)}
+    return {name: {"S": value} for name, value in zip(table.key_names, key, strict=True)}
 
 
 def _encode_value(value: object) -> Any:  # noqa: ANN401 - boto3 again
