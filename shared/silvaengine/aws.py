@@ -10,7 +10,12 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.errors import ConfigurationError, SilvaEngineError, UnavailableError
+from silvaengine.errors import (
+    ConditionFailedError,
+    ConfigurationError,
+    SilvaEngineError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -77,6 +82,7 @@ def translated_errors(what: str) -> Iterator[None]:
         what: names the call in the error's detail; never shown to a client.
 
     Raises:
+        ConditionFailedError: the condition of a write didn't hold.
         UnavailableError: AWS throttles, or can't be reached in time.
         ConfigurationError: any other refusal, such as a missing table or permission.
     """
@@ -97,4 +103,6 @@ def _refused(what: str, response: Mapping[str, Any]) -> SilvaEngineError:
     detail = f"{what}: {code}: {response.get('Error', {}).get('Message', '')}"
     if code in THROTTLES:
         return UnavailableError("A backend is busy at the moment", detail=detail)
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailedError("Somebody else changed this at the same time", detail=detail)
     return ConfigurationError("The service is misconfigured", detail=detail)

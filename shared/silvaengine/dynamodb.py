@@ -1,9 +1,10 @@
-"""Consistent reads of DynamoDB rows as plain Python values: what the registry needs and no more.
+"""Consistent reads and conditional writes of DynamoDB rows as plain Python values, and no more.
 
 PynamoDB (``silvaengine.models``) costs a cold start ten times as much as this module, and can't read rows of
 several tables in one call.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -15,6 +16,8 @@ from silvaengine.tables import Table
 
 type Row = dict[str, Any]
 type Key = Mapping[str, str]
+
+_NAME = re.compile("#([A-Za-z0-9_]+)")
 
 BATCH_ROUNDS = 3
 KEY_BYTES = 1024
@@ -96,9 +99,88 @@ class TableReader:
         return rows
 
 
+class TableWriter:
+    """Writes single rows, each on a condition or not at all.
+
+    Args:
+        open_client: gives the low-level DynamoDB client; called at each write.
+        prefix: what the tables' names begin with, such as ``se-``.
+    """
+
+    def __init__(self, open_client: Callable[[], Any], prefix: str) -> None:
+        self._open_client = open_client
+        self._prefix = prefix
+
+    def put(self, table: Table, row: Row, *, condition: str = "", values: Row | None = None) -> None:
+        """Write a whole row.
+
+        Args:
+            table: where to.
+            row: the attributes by name.
+            condition: a ConditionExpression, empty for none; an attribute stands in it as ``#name``, a value
+                as ``:name``.
+            values: the values of ``condition`` by name, without the colon.
+
+        Raises:
+            ConditionFailedError: the row stays as it was.
+            UnavailableError: DynamoDB can't answer; the row may have been written.
+        """
+        self._write("put_item", table, {"Item": _encode_row(row)}, condition, values)
+
+    def update(
+        self,
+        table: Table,
+        key: Key,
+        change: str,
+        *,
+        condition: str = "",
+        values: Row | None = None,
+        returns: str = "NONE",
+    ) -> Row:
+        """Change a row, made if it isn't there and the condition allows it; give what ``returns`` asks for.
+
+        Args:
+            table: where.
+            key: the primary key.
+            change: an UpdateExpression; attributes and values stand in it as in ``condition``.
+            condition: see ``put``.
+            values: the values of both by name, without the colon.
+            returns: ``NONE``, ``ALL_NEW``, ``UPDATED_NEW``, ``ALL_OLD`` or ``UPDATED_OLD``.
+
+        Raises:
+            ConditionFailedError: the row stays as it was.
+            UnavailableError: DynamoDB can't answer; the row may have been changed.
+        """
+        request = {"Key": _encode_key(key), "UpdateExpression": change, "ReturnValues": returns}
+        answer = self._write("update_item", table, request, condition, values)
+        return _decode_row(answer.get("Attributes", {}))
+
+    def _write(
+        self, operation: str, table: Table, request: Row, condition: str, values: Row | None
+    ) -> dict[str, Any]:
+        if condition:
+            request["ConditionExpression"] = condition
+        if names := _NAME.findall(condition + request.get("UpdateExpression", "")):
+            request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+        if values:
+            request["ExpressionAttributeValues"] = {
+                f":{name}": encode(value) for name, value in values.items()
+            }
+        with translated_errors(f"{operation} {table.name}"):
+            answer: dict[str, Any] = getattr(self._open_client(), operation)(
+                TableName=table.full_name(self._prefix), **request
+            )
+        return answer
+
+
 def open_tables(region: str, prefix: str) -> TableReader:
     """Give the reader of the account's tables."""
     return TableReader(lambda: client("dynamodb", region), prefix)
+
+
+def open_writer(region: str, prefix: str) -> TableWriter:
+    """Give the writer of the account's tables."""
+    return TableWriter(lambda: client("dynamodb", region), prefix)
 
 
 def _possible(values: Iterable[str]) -> bool:
@@ -113,6 +195,35 @@ def _possible(values: Iterable[str]) -> bool:
 
 def _encode_key(key: Key) -> dict[str, dict[str, str]]:
     return {name: {"S": value} for name, value in key.items()}
+
+
+def _encode_row(row: Row) -> dict[str, Any]:
+    return {name: encode(value) for name, value in row.items()}
+
+
+def encode(value: Any) -> dict[str, Any]:  # noqa: ANN401 - a DynamoDB attribute is any JSON value
+    """Turn a plain value into an attribute value; the counterpart of ``decode``.
+
+    Raises:
+        TypeError: the value is of a type that DynamoDB and JSON don't share.
+    """
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int() | float() | Decimal():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": value}
+        case Mapping():
+            return {"M": {name: encode(member) for name, member in value.items()}}
+        case list() | tuple():
+            return {"L": [encode(member) for member in value]}
+        case _:
+            raise TypeError(f"{type(value).__name__} has no form in a table")
 
 
 def _decode_row(item: Mapping[str, Mapping[str, Any]]) -> Row:

@@ -47,6 +47,12 @@ class ConfigurationError(SilvaEngineError):
     """The registry, the settings or the deployment is wrong; ``detail`` says what."""
 
 
+class ConditionFailedError(SilvaEngineError):
+    """A conditional write was refused: the row isn't as its writer believed."""
+
+    default_status = 409
+
+
 class InvocationError(SilvaEngineError):
     """A Lambda that we invoked failed.
 

@@ -9,13 +9,13 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from silvaengine import aws as clients
-from silvaengine.dynamodb import TableReader, open_tables
-from silvaengine.errors import ConfigurationError, UnavailableError
+from silvaengine.dynamodb import TableReader, open_tables, open_writer
+from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
 from silvaengine.notices import open_notifier
 from silvaengine.registry import open_registry
 from silvaengine.secrets import open_lookups
 from silvaengine.settings import Settings
-from silvaengine.tables import ENDPOINTS
+from silvaengine.tables import CONFIG_DATA, ENDPOINTS
 from silvaengine_cli.engine import CREDENTIALS, REGION
 
 type Client = Callable[[str], Any]
@@ -120,3 +120,21 @@ def test_keys_that_stay_unprocessed_are_unavailable() -> None:
     with pytest.raises(UnavailableError):
         TableReader(lambda: busy, "se-").batch_get([(ENDPOINTS, {"endpoint_id": "acme"})])
     assert busy.calls == 3
+
+
+def test_a_write_happens_on_its_condition_or_not_at_all(dynamodb: Any) -> None:
+    """Values of every type come back as they went; a refused write leaves the row as it was."""
+    writer, reader = open_writer(REGION, "se-"), open_tables(REGION, "se-")
+    key = {"setting_id": "s", "variable": "v"}
+    value = {"text": "", "list": [1, 2.5, None, True], "bytes": b"\x00\xff"}
+    absent = "attribute_not_exists(#variable)"
+    writer.put(CONFIG_DATA, {**key, "value": value, "n": 1}, condition=absent)
+    with pytest.raises(ConditionFailedError):
+        writer.put(CONFIG_DATA, {**key, "value": "other"}, condition=absent)
+    assert reader.get(CONFIG_DATA, key) == {**key, "value": value, "n": 1}
+
+    increment = {"change": "ADD #n :one", "condition": "#n = :seen", "returns": "UPDATED_NEW"}
+    assert writer.update(CONFIG_DATA, key, **increment, values={"one": 1, "seen": 1}) == {"n": 2}
+    with pytest.raises(ConditionFailedError):
+        writer.update(CONFIG_DATA, key, **increment, values={"one": 1, "seen": 1})
+    assert reader.get(CONFIG_DATA, key) == {**key, "value": value, "n": 2}
