@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from silvaengine.cache.memory import MemoryCache
+from silvaengine.cache.lru import LruCache
 from silvaengine.dynamodb import Row, TableReader, open_tables
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
 from silvaengine.secrets import Lookup, open_lookups, resolve_references
@@ -117,7 +117,7 @@ class Registry:
         self._stage = stage
         self._refresh = refresh
         self._clock = clock
-        self._memory = MemoryCache(ttl, MAX_ENTRIES, clock)
+        self._memory = LruCache(ttl, MAX_ENTRIES, clock)
         self._generation: object = None
         self._next_look = clock() + refresh
 

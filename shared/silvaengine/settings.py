@@ -3,10 +3,87 @@
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from posixpath import join
+from urllib.parse import unquote, urlsplit
 
 from silvaengine.errors import ConfigurationError
+
+MEBIBYTE = 1_048_576
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisSettings:
+    """Where the shared cache is; a cluster has no other database than 0."""
+
+    host: str
+    port: int = 6379
+    database: int = 0
+    databases: Mapping[str, int] = field(default_factory=dict)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+    cluster: bool = False
+
+    def database_of(self, cache_name: str) -> int:
+        """Give the number of the database that holds a cache (``REDIS_DB_{CACHE_NAME}``)."""
+        return self.databases.get(cache_name.upper().replace("-", "_"), self.database)
+
+    @classmethod
+    def from_environment(cls, given: Mapping[str, str]) -> "RedisSettings | None":
+        """Read where Redis is, None where no host is named; raises ConfigurationError."""
+        url = urlsplit(given.get("REDIS_URL", ""))
+        host = url.hostname or given.get("REDIS_HOST")
+        if host is None:
+            return None
+        if url.scheme not in ("", "redis", "rediss"):
+            raise _wrong("REDIS_URL", "redis://… or rediss://…", f"{url.scheme}://…")
+        prefix = "REDIS_DB_"
+        return cls(
+            host=host,
+            port=url.port or _number(given, "REDIS_PORT", cls.port, 65535),
+            database=_number(
+                {"REDIS_DB": url.path.strip("/")} if url.path.strip("/") else given, "REDIS_DB", 0
+            ),
+            databases={
+                name.removeprefix(prefix): _number(given, name, 0)
+                for name in given
+                if name.startswith(prefix)
+            },
+            username=url.username or given.get("REDIS_USERNAME"),
+            password=unquote(url.password) if url.password else given.get("REDIS_PASSWORD"),
+            tls=url.scheme == "rediss" or given.get("REDIS_TLS", "").lower() == "true",
+            cluster=given.get("REDIS_CLUSTER", "").lower() == "true",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings:
+    """What the hybrid cache may use.
+
+    ``folder`` is None for no disk. ``fence_seconds`` says how often the table of generations is read; None
+    where there is no such table.
+    """
+
+    redis: RedisSettings | None = None
+    folder: str | None = "/tmp/silvaengine_cache"  # noqa: S108 - what Lambda has; the folder is closed to others
+    memory_bytes: int = 32 * MEBIBYTE
+    disk_bytes: int = 128 * MEBIBYTE
+    fence_seconds: float | None = None
+
+    @classmethod
+    def from_environment(cls, given: Mapping[str, str]) -> "CacheSettings":
+        """Read the cache's variables; raises ConfigurationError."""
+        folder = given.get("CACHE_DIR", cls.folder)
+        return cls(
+            redis=RedisSettings.from_environment(given),
+            folder=None if folder == "none" else folder,
+            memory_bytes=_number(given, "CACHE_MEMORY_MB", 32, 10_240) * MEBIBYTE,
+            disk_bytes=_number(given, "CACHE_DISK_MB", 128, 10_240) * MEBIBYTE,
+            fence_seconds=_seconds(given, "CACHE_FENCE_SECONDS", 0)
+            if "CACHE_FENCE_SECONDS" in given
+            else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +101,7 @@ class Settings:
     allowed_packages: tuple[str, ...] = ()
     registry_refresh_seconds: float = 5.0
     registry_ttl_seconds: float = 600.0
+    cache: CacheSettings = field(default_factory=CacheSettings)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -47,6 +125,7 @@ class Settings:
                 given, "REGISTRY_REFRESH_SECONDS", cls.registry_refresh_seconds
             ),
             registry_ttl_seconds=_seconds(given, "REGISTRY_TTL_SECONDS", cls.registry_ttl_seconds),
+            cache=CacheSettings.from_environment(given),
         )
 
 
@@ -73,6 +152,15 @@ def _seconds(given: Mapping[str, str], name: str, default: float) -> float:
     if not 0 <= seconds <= 86_400:
         raise _wrong(name, "seconds from 0 to 86400", text)
     return seconds
+
+
+def _number(given: Mapping[str, str], name: str, default: int, largest: int = 65_535) -> int:
+    text = given.get(name)
+    if text is None:
+        return default
+    if not (text.isdecimal() and int(text) <= largest):
+        raise _wrong(name, f"a whole number from 0 to {largest}", text)
+    return int(text)
 
 
 def _wrong(name: str, expected: str, found: str) -> ConfigurationError:

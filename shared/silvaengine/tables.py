@@ -43,3 +43,8 @@ COMMON_ENDPOINT = "1"
 
 # Not a setting of any function: the row that tells running instances that the registry has changed.
 GENERATION_KEY = {"setting_id": "silvaengine", "variable": "generation"}
+
+
+def cache_generation_key(name: str, owner: str) -> dict[str, str]:
+    """Give the key of the row that tells what was cleared in a cache, for one tenant or for all."""
+    return {"setting_id": f"silvaengine:cache:{name}", "variable": owner}

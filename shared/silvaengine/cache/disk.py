@@ -1,0 +1,170 @@
+"""The disk tier: what a process computed before it was restarted, shared by the processes of one host.
+
+diskcache does the work. It pickles what is neither text nor bytes, and unpickles what it finds: whoever could
+write to the folder could run code (CVE-2025-69872, without a fix). Ours stores bytes and refuses the rest.
+"""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from silvaengine.cache.breaker import Breaker, TierError
+
+if TYPE_CHECKING:
+    from diskcache import Cache
+
+TIMEOUT_SECONDS = 0.1  # what a lock of another process may cost
+VALUE_LIMIT = 16 * 1_048_576  # bytes
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_RAW: Final = 1  # diskcache's modes of a row
+_FILE: Final = 2
+
+_logger = logging.getLogger(__name__)
+
+
+class DiskTier:
+    """Keeps bytes in a folder for each cache.
+
+    Args:
+        folder: below it each cache has a folder of its name.
+        size: bytes that each cache may take; the oldest go first.
+        clock: monotonic seconds, of the breaker.
+    """
+
+    def __init__(self, folder: Path, size: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder = folder
+        self.breaker = Breaker(clock)
+        self._size = size
+        self._open: dict[str, Cache] = {}
+
+    def path(self, name: str) -> Path:
+        """Give a cache's folder."""
+        return self.folder / name
+
+    def get(self, name: str, key: str) -> tuple[bytes, float] | None:
+        """Give a value and the seconds that it has left, None when there is none; raises TierError."""
+        with self._watched():
+            found = self._cache(name).get(key)
+        if not isinstance(found, bytes):
+            return None
+        head, _, value = found.partition(b"\n")
+        boot, _, end = head.decode(errors="replace").partition(" ")
+        clock_id, now = disk_clock()
+        if boot != clock_id or not end.replace(".", "", 1).isdecimal():
+            return None
+        left = float(end) - now
+        return (value, left) if left > 0 else None
+
+    def set(self, name: str, key: str, value: bytes, seconds: float) -> None:
+        """Keep a value, if it isn't larger than 16 MB; raises TierError."""
+        if len(value) > VALUE_LIMIT:
+            return
+        clock_id, now = disk_clock()
+        with self._watched():
+            self._cache(name).set(key, f"{clock_id} {now + seconds}\n".encode() + value, expire=seconds)
+
+    def delete(self, name: str, key: str) -> None:
+        """Forget a value; raises TierError."""
+        with self._watched():
+            self._cache(name).delete(key)
+
+    def record(self, name: str, key: str) -> bytes | None:
+        """See ``silvaengine.cache.generations.Records``."""
+        with self._watched():
+            found = self._cache(name).get(key)
+        return found if isinstance(found, bytes) else None
+
+    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """See ``silvaengine.cache.generations.Records``."""
+        with self._watched(), self._cache(name).transact():
+            found = self._cache(name).get(key)
+            changed = change(found if isinstance(found, bytes) else None)
+            self._cache(name).set(key, changed)
+        return changed
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell the breaker how it went; a file that is no database is replaced by an empty one."""
+        from diskcache import Timeout  # noqa: PLC0415 - most calls are answered from memory
+
+        if not self.breaker.allows():
+            raise TierError("the disk is passed over for a moment")
+        try:
+            yield
+        except (OSError, sqlite3.Error, Timeout, ValueError) as error:
+            if self.breaker.state == "closed":
+                _logger.warning("The cache's folder can't be used: %s", type(error).__name__)
+            self.breaker.failed()
+            raise TierError(type(error).__name__) from error
+        self.breaker.succeeded()
+
+    def _cache(self, name: str) -> "Cache":
+        if name not in self._open:
+            self._open[name] = _opened(self.path(name), self._size)
+        return self._open[name]
+
+
+def _opened(folder: Path, size: int) -> "Cache":
+    """Open a folder that only this user may read; what is corrupt is begun anew."""
+    from diskcache import Cache  # noqa: PLC0415 - see _watched
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    options = {"disk": _bytes_disk(), "timeout": TIMEOUT_SECONDS, "size_limit": size}
+    try:
+        return Cache(str(folder), **options)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        for file in folder.glob("cache.db*"):
+            file.unlink(missing_ok=True)
+        return Cache(str(folder), **options)
+
+
+@cache
+def _bytes_disk() -> type:
+    """Give diskcache's ``Disk`` without its pickles; a class of its own only once diskcache is loaded."""
+    from diskcache import Disk  # noqa: PLC0415 - see _watched
+
+    class BytesDisk(Disk):  # type: ignore[misc] # diskcache has no types
+        def put(self, key: Any) -> tuple[str, bool]:  # noqa: ANN401 - diskcache's signature
+            if not isinstance(key, str):
+                raise TypeError("a key is text")
+            return key, True
+
+        def get(self, key: Any, raw: bool) -> str:  # noqa: ANN401 - diskcache's signature
+            if not (raw and isinstance(key, str)):
+                raise ValueError("a planted row")
+            return key
+
+        def store(self, value: Any, read: bool, key: Any = None) -> Any:  # noqa: ANN401 - the same
+            if type(value) is not bytes or read:
+                raise TypeError("a value is bytes")
+            return super().store(value, read, key)
+
+        def fetch(self, mode: int, filename: str, value: Any, read: bool) -> Any:  # noqa: ANN401
+            if mode not in (_RAW, _FILE) or read:
+                raise ValueError("a planted row")
+            return super().fetch(mode, filename, value, read)
+
+    return BytesDisk
+
+
+@cache
+def _boot_id() -> str | None:
+    return _BOOT_ID.read_text().strip() if _BOOT_ID.is_file() else None
+
+
+def disk_clock() -> tuple[str, float]:
+    """Give a clock that every process of this host shares, and its name.
+
+    On Linux it counts from the boot, so that no change of the date makes an entry older or younger; elsewhere
+    it is the date.
+    """
+    boot = _boot_id()
+    return (boot, time.clock_gettime(time.CLOCK_BOOTTIME)) if boot else ("date", time.time())

@@ -1,0 +1,174 @@
+"""The one module that speaks to Redis: connections with short time-outs, and the breaker around them.
+
+It uses the ``redis`` package's connections, not its clients: their defaults (5 s, 10 retries, a pool of 100
+that raises) outlive a request, and a client costs twice the time of its connection. A connection that died
+while the Lambda was frozen is opened once again, and that is no failure.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from silvaengine.cache.breaker import Breaker, TierError
+from silvaengine.settings import RedisSettings
+
+TIMEOUT_SECONDS = 0.1
+IDLE_SECONDS = 30.0  # a network may have forgotten a connection that was silent for longer
+MOVES = 2  # how often a cluster may send a command on
+
+type Address = tuple[str, int]
+type Connection = Any  # the package types half of its methods
+type Idle = tuple[Connection, float]
+type Reply = Any
+
+_logger = logging.getLogger(__name__)
+
+
+class RedisClient:
+    """Sends commands, several in one round trip.
+
+    Args:
+        settings: where Redis is.
+        database: number of the database; a cluster has only 0.
+        breaker: shared by all who speak to this Redis.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        database: int,
+        breaker: Breaker,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.breaker = breaker
+        self._clock = clock
+        self._settings = settings
+        self._options: dict[str, Any] = {
+            "username": settings.username,
+            "password": settings.password,
+            "db": database,
+            "protocol": 2,
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+            "socket_keepalive": True,
+        }
+        self._idle: defaultdict[Address, list[Idle]] = defaultdict(list)
+        self._cluster: Any = None
+
+    def execute(self, key: str, *commands: Sequence[bytes | str | int]) -> list[Reply]:
+        """Send commands about keys in one slot and give their replies.
+
+        Args:
+            key: one of the keys; a cluster's node is found by it.
+            commands: each a command and its arguments.
+
+        Raises:
+            TierError: there was no answer within 0.1 s, or nothing was sent since there lately was none, or
+                Redis refused a command (out of memory, read-only), which doesn't open the breaker.
+        """
+        if not self.breaker.allows():
+            raise TierError("Redis is passed over for a moment")
+        packed = b"".join(map(_packed, commands))
+        with self._watched():
+            replies = self._routed(key, packed, len(commands))
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise TierError(str(reply)) from reply
+        return replies
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell the breaker how it went; whatever the package or a socket raises means that Redis is down."""
+        from redis.exceptions import RedisError  # noqa: PLC0415 - most deployments have no Redis
+
+        try:
+            yield
+        except (RedisError, OSError) as error:
+            if self.breaker.state == "closed":
+                _logger.warning("Redis can't be reached: %s", type(error).__name__)
+            self.breaker.failed()
+            raise TierError(type(error).__name__) from error
+        self.breaker.succeeded()
+
+    def _routed(self, key: str, packed: bytes, count: int) -> list[Reply]:
+        if not self._settings.cluster:
+            return self._sent((self._settings.host, self._settings.port), packed, count)
+        from redis.exceptions import MovedError  # noqa: PLC0415 - see _watched
+
+        try:
+            address = self._node(key)
+            for _ in range(MOVES):
+                replies = self._sent(address, packed, count)
+                moved = next((reply for reply in replies if isinstance(reply, MovedError)), None)
+                if moved is None:
+                    return replies
+                address = (moved.host or address[0], moved.port)
+                self._cluster = None
+        except Exception:
+            self._cluster = None
+            raise
+        return replies
+
+    def _node(self, key: str) -> Address:
+        """Ask for the cluster's map of slots when none is known, or the known one turned out to be old."""
+        from redis.backoff import NoBackoff  # noqa: PLC0415 - see _watched
+        from redis.cluster import RedisCluster  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
+
+        if self._cluster is None:
+            options = {name: value for name, value in self._options.items() if name != "db"}
+            options |= {"host": self._settings.host, "port": self._settings.port, "ssl": self._settings.tls}
+            self._cluster = RedisCluster(retry=Retry(NoBackoff(), 0), **options)
+        node = self._cluster.get_node_from_key(key)
+        if node is None:
+            raise ConnectionError("no node of the cluster has the slot")
+        return node.host, node.port
+
+    def _sent(self, address: Address, packed: bytes, count: int) -> list[Reply]:
+        """Send over a kept connection, or over a new one when those that were kept have died."""
+        from redis.exceptions import ConnectionError as BrokenError  # noqa: PLC0415 - see _watched
+
+        idle = self._idle[address]
+        while idle:
+            connection, since = idle.pop()
+            if self._clock() - since > IDLE_SECONDS:
+                connection.disconnect()
+                continue
+            with suppress(BrokenError):
+                return self._over(connection, idle, packed, count)
+        return self._over(self._opened(address), idle, packed, count)
+
+    def _over(self, connection: Connection, idle: list[Idle], packed: bytes, count: int) -> list[Reply]:
+        connection.send_packed_command([packed], check_health=False)
+        replies = [_reply(connection) for _ in range(count)]
+        idle.append((connection, self._clock()))
+        return replies
+
+    def _opened(self, address: Address) -> Connection:
+        from redis import connection as kinds  # noqa: PLC0415 - see _watched
+
+        kind: Any = kinds.SSLConnection if self._settings.tls else kinds.Connection
+        host, port = address
+        connection = kind(host=host, port=port, **self._options)
+        connection.connect()
+        return connection
+
+
+def _packed(command: Sequence[bytes | str | int]) -> bytes:
+    """Give a command in the protocol's form: redis.io/docs/latest/develop/reference/protocol-spec."""
+    parts = [part if isinstance(part, bytes) else str(part).encode() for part in command]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+def _reply(connection: Connection) -> Reply:
+    """Read one reply; an error is a reply, too, so that those behind it are still read."""
+    from redis.exceptions import ResponseError  # noqa: PLC0415 - see _watched
+
+    try:
+        return connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error

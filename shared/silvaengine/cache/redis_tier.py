@@ -1,0 +1,214 @@
+"""The Redis tier: values, what was cleared, counters and locks of each cache, all of them in one slot.
+
+A value and both generation records come in one round trip. The hash tag is the cache's name, so that on a
+cluster they lie on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import urandom
+
+from silvaengine.cache.breaker import Breaker
+from silvaengine.cache.generations import (
+    ALL_TENANTS,
+    MARKER_LIMIT,
+    Generation,
+    Record,
+    new_epoch,
+)
+from silvaengine.cache.redis_client import RedisClient, Reply
+from silvaengine.settings import RedisSettings
+
+RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
+VALUE_LIMIT = 1_048_576  # bytes
+SCAN_STEP = 1_000
+
+type Command = Sequence[bytes | str | int]
+
+# KEYS: a record. ARGV: the pattern, an epoch for a new record, the limits of patterns and of seconds.
+_CLEAR = """
+local record = redis.call('GET', KEYS[1])
+local epoch, cleared, markers = ARGV[2], 0, ''
+if record then
+  local head, rest = record:match('^([^\\n]*)\\n(.*)$')
+  epoch, cleared = head:match('^(%S+) (%d+)$')
+  markers = rest
+end
+local count = select(2, markers:gsub('\\n', ''))
+if not record or ARGV[1] == '*' or count >= tonumber(ARGV[3]) then
+  record = epoch .. ' ' .. string.format('%d', cleared + count + 1) .. '\\n'
+else
+  record = epoch .. ' ' .. cleared .. '\\n' .. markers .. ARGV[1] .. '\\n'
+end
+return redis.call('SET', KEYS[1], record, 'EX', ARGV[4])
+"""
+# KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds.
+_LOCK = """
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return {1, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+end
+return {0, false, 0}
+"""
+# KEYS: a lock. ARGV: the owner's token.
+_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value as it lies in Redis, and the seconds that it has left there."""
+
+    value: bytes
+    left: float
+
+
+class RedisTier:
+    """See ``silvaengine.cache.generations.GenerationStore``; and the values.
+
+    Args:
+        settings: where Redis is.
+        prefix: what all keys begin with, so that several deployments can share it.
+        clock: monotonic seconds, of the breaker.
+    """
+
+    fresh_seconds = 1.0
+
+    def __init__(
+        self, settings: RedisSettings, prefix: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.breaker = Breaker(clock)
+        self._settings = settings
+        self._prefix = prefix
+        self._clock = clock
+        self._clients: dict[int, RedisClient] = {}
+
+    def fetch(self, name: str, tenant: str, text: str) -> tuple[Found | None, Generation]:
+        """Give a value and both records in one round trip; raises TierError."""
+        key = self._key(name, f":{tenant}:{text}")
+        (value, whole, own), left = self._execute(
+            name, ("MGET", key, *self._records(name, tenant)), ("PTTL", key)
+        )
+        found = Found(value, left / 1000) if value is not None and left > 0 else None
+        return found, self._generation(name, tenant, whole, own)
+
+    def read(self, name: str, tenant: str) -> Generation:
+        """Read both records, made with a new epoch where there is none."""
+        ((whole, own),) = self._execute(name, ("MGET", *self._records(name, tenant)))
+        return self._generation(name, tenant, whole, own)
+
+    def clear(self, name: str, tenant: str, pattern: str) -> None:
+        """Add a clear to a record."""
+        limits = (MARKER_LIMIT, RECORD_SECONDS)
+        self._execute(name, ("EVAL", _CLEAR, 1, self._record(name, tenant), pattern, new_epoch(), *limits))
+
+    def renew(self, name: str, tenant: str) -> None:
+        """Give both records new epochs."""
+        self._execute(name, *(self._creation(record) for record in self._records(name, tenant)))
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the cache was ever used."""
+        return bool(self._execute(name, ("EXISTS", self._record(name, ALL_TENANTS)))[0])
+
+    def store(
+        self,
+        name: str,
+        tenant: str,
+        text: str,
+        value: bytes,
+        seconds: float,
+        counts: Mapping[str, int],
+        token: bytes | None = None,
+    ) -> None:
+        """Keep a value of at most 1 MB, add to the counters, and give back a lock that is held.
+
+        Raises:
+            TierError: Redis is away, or refuses to write.
+        """
+        commands: list[Command] = [
+            ("HINCRBY", self._counters(name, tenant), *each) for each in counts.items()
+        ]
+        if len(value) <= VALUE_LIMIT:
+            key = self._key(name, f":{tenant}:{text}")
+            commands.insert(0, ("SET", key, value, "PX", max(1, int(seconds * 1000))))
+        if token is not None:
+            commands.append(self._release(name, tenant, text, token))
+        if commands:
+            self._execute(name, *commands)
+
+    def delete(self, name: str, tenant: str, text: str) -> None:
+        """Remove a value; raises TierError."""
+        self._execute(name, ("DEL", self._key(name, f":{tenant}:{text}")))
+
+    def acquire(self, name: str, tenant: str, text: str, seconds: float) -> tuple[bytes | None, Found | None]:
+        """Take the lock of a value, None while another has it; and give the value, if it is there now."""
+        token = urandom(16).hex().encode()
+        keys = (self._key(name, f":{tenant}:{text}"), self._key(name, f"!{tenant}:{text}"))
+        ((taken, value, left),) = self._execute(name, ("EVAL", _LOCK, 2, *keys, token, int(seconds * 1000)))
+        found = Found(value, left / 1000) if value is not None and left > 0 else None
+        return (token, found) if taken else (None, None)
+
+    def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
+        """Give the lock back, if it is still this owner's; raises TierError."""
+        self._execute(name, self._release(name, tenant, text, token))
+
+    def counts(self, name: str, tenant: str) -> dict[str, int]:
+        """Give the fleet's counters; raises TierError."""
+        (flat,) = self._execute(name, ("HGETALL", self._counters(name, tenant)))
+        return {key.decode(): int(value) for key, value in zip(flat[::2], flat[1::2], strict=True)}
+
+    def keys(self, name: str, tenant: str, limit: int) -> list[str]:
+        """List up to so many keys of values, of one tenant or of all; walks the whole database."""
+        begin = self._key(name, ":")
+        pattern = begin if tenant == ALL_TENANTS else f"{begin}{tenant}:"
+        cursor, found = b"0", set[str]()
+        while len(found) < limit:
+            ((cursor, page),) = self._execute(
+                name, ("SCAN", cursor, "MATCH", f"{_literal(pattern)}*", "COUNT", SCAN_STEP)
+            )
+            found |= {key.decode().removeprefix(begin) for key in page}
+            if cursor == b"0":
+                break
+        return sorted(found)[:limit]
+
+    def _execute(self, name: str, *commands: Command) -> list[Reply]:
+        return self._client(name).execute(self._key(name, ""), *commands)
+
+    def _client(self, name: str) -> RedisClient:
+        database = 0 if self._settings.cluster else self._settings.database_of(name)
+        if database not in self._clients:
+            self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
+        return self._clients[database]
+
+    def _generation(self, name: str, tenant: str, *texts: bytes | None) -> Generation:
+        records = self._records(name, tenant)
+        if None in texts:
+            creations = [(*self._creation(record), "NX") for record in records]
+            texts = tuple(self._execute(name, *creations, ("MGET", *records))[-1])
+        try:
+            return Generation(*(Record.decode(text or b"") for text in texts))
+        except ValueError:  # something else lies in a record's place
+            self.renew(name, tenant)
+            (made,) = self._execute(name, ("MGET", *records))
+            return Generation(*map(Record.decode, made))
+
+    def _creation(self, record: str) -> tuple[str | bytes | int, ...]:
+        return ("SET", record, Record(new_epoch()).encode(), "EX", RECORD_SECONDS)
+
+    def _release(self, name: str, tenant: str, text: str, token: bytes) -> Command:
+        return ("EVAL", _UNLOCK, 1, self._key(name, f"!{tenant}:{text}"), token)
+
+    def _records(self, name: str, tenant: str) -> tuple[str, str]:
+        return self._record(name, ALL_TENANTS), self._record(name, tenant)
+
+    def _record(self, name: str, owner: str) -> str:
+        return self._key(name, f"/{owner}")
+
+    def _counters(self, name: str, tenant: str) -> str:
+        return self._key(name, f"#{tenant}")
+
+    def _key(self, name: str, rest: str) -> str:
+        return f"{self._prefix}cache:{{{name}}}{rest}"
+
+
+def _literal(text: str) -> str:
+    return "".join(f"\\{character}" if character in "*?[]\\" else character for character in text)
