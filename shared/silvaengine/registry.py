@@ -8,11 +8,13 @@ settings and the connection's side by side. A warm one reads nothing.
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from silvaengine.cache.breaker import TierError
 from silvaengine.cache.lru import LruCache
 from silvaengine.dynamodb import Row, TableReader, open_tables
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
@@ -27,8 +29,12 @@ from silvaengine.tables import (
     GENERATION_KEY,
 )
 
+if TYPE_CHECKING:
+    from silvaengine.shared_rows import SharedRows
+
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common connection
 MAX_ENTRIES = 4096
+SETTINGS_TTLS = 3  # settings are kept three times as long as connections and functions: 30 minutes
 
 type Values = Mapping[str, Any]
 
@@ -99,6 +105,7 @@ class Registry:
         stage: the deployment's stage, used where a request names none.
         ttl: seconds that a resolved value lives at the most.
         refresh: seconds between two looks at the generation, which bounds how stale an answer may be.
+        shared: what Redis keeps for all instances, if there is one; then every request looks there.
         clock: monotonic seconds.
     """
 
@@ -110,35 +117,64 @@ class Registry:
         stage: str,
         ttl: float = 600.0,
         refresh: float = 5.0,
+        shared: "SharedRows | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables = tables
+        self._shared = shared
+        self._ttl = ttl
         self._lookups = lookups
         self._stage = stage
         self._refresh = refresh
         self._clock = clock
         self._memory = LruCache(ttl, MAX_ENTRIES, clock)
-        self._generation: object = None
+        self._settings = LruCache(SETTINGS_TTLS * ttl, MAX_ENTRIES, clock)
+        self._generation: str | None = None
         self._next_look = clock() + refresh
 
     def refresh(self) -> None:
-        """Forget everything when the registry has changed; looks at most every ``refresh`` seconds.
+        """Forget everything when the registry has changed; it looks once in ``refresh`` seconds.
+
+        With Redis it looks there at every call, and one instance at DynamoDB for all.
 
         What the first requests of an instance loaded is forgotten at its first look: no generation was read
         before they began. If the generation can't be read, what is known is served until its end.
         """
+        with suppress(UnavailableError):
+            generation = self._looked_up()
+            if generation is None:
+                return
+            if generation != self._generation:
+                self._memory.clear()
+                self._settings.clear()
+            self._generation = generation
+
+    def announce(self) -> None:
+        """Show all instances that share a Redis the present generation.
+
+        Raises:
+            UnavailableError: Redis or DynamoDB can't be reached.
+        """
+        if self._shared is None:
+            return
+        try:
+            self._shared.announce(self._read_generation())
+        except TierError as error:
+            raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error
+
+    def _looked_up(self) -> str | None:
+        if self._shared is not None:
+            with suppress(TierError):
+                return self._shared.generation(self._read_generation)
         now = self._clock()
         if now < self._next_look:
-            return
+            return None
         self._next_look = now + self._refresh
-        try:
-            row = self._tables.get(CONFIG_DATA, GENERATION_KEY) or {}
-        except UnavailableError:
-            return
-        generation = row.get("value", 0)
-        if generation != self._generation:
-            self._memory.clear()
-        self._generation = generation
+        return self._read_generation()
+
+    def _read_generation(self) -> str:
+        row = self._tables.get(CONFIG_DATA, GENERATION_KEY) or {}
+        return str(row.get("value", 0))
 
     def resolve(self, endpoint_id: str, api_key: str, area: str, name: str) -> Function:
         """Give the function that a key may call at an endpoint.
@@ -167,13 +203,14 @@ class Registry:
         )
 
     def _load_connection(self, endpoint_id: str, api_key: str, settings_id: str) -> Connection:
+        wanted = [
+            (ENDPOINTS, {"endpoint_id": endpoint_id}),
+            (CONNECTIONS, {"endpoint_id": endpoint_id, "api_key": api_key}),
+            (CONNECTIONS, {"endpoint_id": COMMON_ENDPOINT, "api_key": api_key}),
+        ]
         rows, settings = _side_by_side(
-            lambda: self._tables.batch_get(
-                [
-                    (ENDPOINTS, {"endpoint_id": endpoint_id}),
-                    (CONNECTIONS, {"endpoint_id": endpoint_id, "api_key": api_key}),
-                    (CONNECTIONS, {"endpoint_id": COMMON_ENDPOINT, "api_key": api_key}),
-                ]
+            lambda: self._read(
+                ("connection", endpoint_id, api_key), self._ttl, lambda: self._tables.batch_get(wanted)
             ),
             lambda: self._settings_rows(settings_id),
         )
@@ -203,7 +240,10 @@ class Registry:
         return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
 
     def _load_function(self, entry: Entry, name: str) -> Function:
-        row = self._tables.get(FUNCTIONS, {"aws_lambda_arn": entry.aws_lambda_arn, "function": name})
+        key = {"aws_lambda_arn": entry.aws_lambda_arn, "function": name}
+        row = self._read(
+            ("function", entry.aws_lambda_arn, name), self._ttl, lambda: self._tables.get(FUNCTIONS, key)
+        )
         if row is None:
             raise NotFoundError(f"Function {name!r} does not exist")
         given = {member: value for member, value in (row.get("config") or {}).items() if value}
@@ -255,7 +295,19 @@ class Registry:
         return merged
 
     def _settings_rows(self, setting_id: str) -> Row:
-        return {row["variable"]: row.get("value") for row in self._tables.query(CONFIG_DATA, setting_id)}
+        def load() -> list[Row]:
+            return self._tables.query(CONFIG_DATA, setting_id)
+
+        rows: list[Row] = self._settings.get_or_load(
+            setting_id, lambda: self._read(("settings", setting_id), SETTINGS_TTLS * self._ttl, load)
+        )
+        return {row["variable"]: row.get("value") for row in rows}
+
+    def _read(self, name: tuple[str, ...], seconds: float, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - rows
+        """Read rows, unless another instance has and shares them."""
+        if self._shared is None or self._generation is None:
+            return load()
+        return self._shared.get_or_load(self._generation, name, seconds, load)
 
 
 def open_registry(settings: Settings) -> Registry:
@@ -266,6 +318,21 @@ def open_registry(settings: Settings) -> Registry:
         stage=settings.stage,
         ttl=settings.registry_ttl_seconds,
         refresh=settings.registry_refresh_seconds,
+        shared=_open_shared(settings),
+    )
+
+
+def _open_shared(settings: Settings) -> "SharedRows | None":
+    if settings.cache.redis is None:
+        return None
+    from silvaengine.cache.process import process_redis  # noqa: PLC0415 - many deployments have no Redis
+    from silvaengine.shared_rows import SharedRows  # noqa: PLC0415 - likewise
+
+    return SharedRows(
+        process_redis(settings.cache.redis).of("registry"),
+        settings.table_prefix,
+        refresh=settings.registry_refresh_seconds,
+        keeps_rows=settings.registry_in_redis,
     )
 
 

@@ -101,6 +101,7 @@ class Settings:
     allowed_packages: tuple[str, ...] = ()
     registry_refresh_seconds: float = 5.0
     registry_ttl_seconds: float = 600.0
+    registry_in_redis: bool = False
     cache: CacheSettings = field(default_factory=CacheSettings)
 
     @classmethod
@@ -125,6 +126,7 @@ class Settings:
                 given, "REGISTRY_REFRESH_SECONDS", cls.registry_refresh_seconds
             ),
             registry_ttl_seconds=_seconds(given, "REGISTRY_TTL_SECONDS", cls.registry_ttl_seconds),
+            registry_in_redis="REDIS_WORKER_USERNAME" in given,
             cache=CacheSettings.from_environment(given),
         )
 

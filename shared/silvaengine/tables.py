@@ -43,8 +43,14 @@ COMMON_ENDPOINT = "1"
 
 # Not a setting of any function: the row that tells running instances that the registry has changed.
 GENERATION_KEY = {"setting_id": "silvaengine", "variable": "generation"}
+CACHE_SETTING_ID = "silvaengine:cache:"
 
 
 def cache_generation_key(name: str, owner: str) -> dict[str, str]:
     """Give the key of the row that tells what was cleared in a cache, for one tenant or for all."""
-    return {"setting_id": f"silvaengine:cache:{name}", "variable": owner}
+    return {"setting_id": CACHE_SETTING_ID + name, "variable": owner}
+
+
+def is_ours(setting_id: str) -> bool:
+    """Tell whether a settings id is the framework's own, and no function's settings."""
+    return setting_id == GENERATION_KEY["setting_id"] or setting_id.startswith(CACHE_SETTING_ID)

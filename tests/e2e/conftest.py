@@ -107,6 +107,7 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
         topic = engine.client("sns").create_topic(Name="notices")["TopicArn"]
         parameters = {
             "AwsEndpointUrl": proxy.url,
+            "CacheDir": str(project.parent / "cache"),
             "FullEventAreas": "whole",
             "HttpGatewayTimeout": "12",
             "SnsTopicArn": topic,

@@ -40,7 +40,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def rights(resources: Resources, function: str) -> dict[str, set[str]]:
-    """Collect the resources that a function's role reaches, by action."""
+    """Collect the resources that a function's role reaches, by action; a condition stands behind its."""
     role = f"{function}Role"
     documents = [policy["PolicyDocument"] for policy in resources[role]["Properties"]["Policies"]]
     documents += [
@@ -50,9 +50,18 @@ def rights(resources: Resources, function: str) -> dict[str, set[str]]:
     ]
     found: dict[str, set[str]] = {}
     for statement in (each for document in documents for each in document["Statement"]):
+        condition = f" if {statement['Condition']}" if "Condition" in statement else ""
         for action in as_list(statement["Action"]):
-            found.setdefault(action, set()).update(map(str, as_list(statement["Resource"])))
+            reached = {f"{arn}{condition}" for arn in as_list(statement["Resource"])}
+            found.setdefault(action, set()).update(reached)
     return found
+
+
+# What was cleared in the caches lies in rows of its own; no role that functions share reads another one.
+CLEARS = (
+    "arn:aws:dynamodb:eu-central-1:111122223333:table/se-configdata if "
+    "{'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['silvaengine:cache:*']}}"
+)
 
 
 def logs(function: str) -> dict[str, set[str]]:
@@ -124,6 +133,8 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
         "dynamodb:BatchGetItem": tables,
         "dynamodb:GetItem": tables,
         "dynamodb:Query": tables,
+        "dynamodb:PutItem": {CLEARS},
+        "dynamodb:UpdateItem": {CLEARS},
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
@@ -138,10 +149,28 @@ def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable
     assert invoked == {f"{lambdas}{name}" for name in ("silvaengine-Worker", "acme-Worker", "old_*")}
 
 
-def test_the_worker_reaches_no_table(resources: Resources) -> None:
-    """Beside its log the worker, and with it the functions' code, reaches only the dead-letter queue."""
+def test_the_worker_reaches_no_table_but_what_was_cleared(resources_with: Callable[..., Resources]) -> None:
+    """Beside log and dead-letter queue the worker reaches the rows about clears; with Redis no table."""
     queue = {"sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})}}
-    assert rights(resources, "Worker") == logs("Worker") | queue
+    actions = ("BatchGetItem", "GetItem", "PutItem", "UpdateItem")
+    clears = {f"dynamodb:{action}": {CLEARS} for action in actions}
+    assert rights(resources_with(), "Worker") == logs("Worker") | queue | clears
+    assert rights(resources_with(RedisHost="redis.internal"), "Worker") == logs("Worker") | queue
+
+
+def test_the_worker_may_have_a_redis_user_of_its_own(resources_with: Callable[..., Resources]) -> None:
+    """Then the gateway knows that registry rows may lie in Redis: no function can read them there."""
+
+    def variables(function: str, **parameters: str) -> dict[str, Any]:
+        found = resources_with(RedisHost="redis.internal", **parameters)[function]["Properties"]
+        return dict(found["Environment"]["Variables"])
+
+    assert variables("HttpGateway")["REDIS_WORKER_USERNAME"] == ""
+    assert variables("Worker", RedisUsername="gateways")["REDIS_USERNAME"] == "gateways"
+    own = {"RedisUsername": "gateways", "RedisWorkerUsername": "worker"}
+    assert variables("HttpGateway", **own)["REDIS_WORKER_USERNAME"] == "worker"
+    assert variables("HttpGateway", **own)["REDIS_USERNAME"] == "gateways"
+    assert variables("Worker", **own)["REDIS_USERNAME"] == "worker"
 
 
 @pytest.mark.parametrize("function", ["WebsocketGateway", "Tasks"])
@@ -310,12 +339,23 @@ def values_of_environment() -> Iterator[tuple[str, Any]]:
 
 
 def test_environment_values_come_from_parameters() -> None:
-    """`sam local` resolves a reference to a parameter and nothing else; it needs no Redis password."""
+    """`sam local` resolves a reference to a parameter and nothing else; it needs no Redis user."""
     others = {name for name, value in values_of_environment() if value.keys() != {"Ref"}}
-    assert others == {"REDIS_PASSWORD"}
+    assert others == {"REDIS_PASSWORD", "REDIS_USERNAME"}
 
 
-def test_the_registry_password_stays_out_of_the_worker(resources: Resources) -> None:
-    """The functions' code sees no address and no password of the gateways' cache."""
-    variables = resources["Worker"]["Properties"]["Environment"]["Variables"]
-    assert not [name for name in variables if name.startswith("REDIS")]
+def test_a_worker_with_a_user_of_its_own_has_its_own_password(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """The functions' code never sees the password of the gateways' user then."""
+    given = {"RedisHost": "redis.internal", "RedisPasswordSecret": "gateways"}
+    own = {**given, "RedisWorkerUsername": "worker", "RedisWorkerPasswordSecret": "workers"}
+    passwords = [
+        str(
+            resources_with(**parameters)["Worker"]["Properties"]["Environment"]["Variables"]["REDIS_PASSWORD"]
+        )
+        for parameters in (given, own)
+    ]
+    assert "secretsmanager:gateways" in passwords[0]
+    assert "secretsmanager:workers" in passwords[1]
+    assert "gateways" not in passwords[1]

@@ -10,7 +10,6 @@ from silvaengine.registry import Connection, Function, Registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog
 from silvaengine_http.full_event import whole_context, whole_event
-from silvaengine_http.management import OPERATIONS, manage_cache, permit_management
 from silvaengine_http.path import Target, checked_name
 from silvaengine_http.request import Request, read_method, read_request
 from silvaengine_http.response import Answer, function_answer, json_answer
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
+CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
+CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 
@@ -73,7 +74,7 @@ class Gateway:
             )
             name = _function_name(request, connection)
             call.log.fields(function=name)
-            if name in OPERATIONS:
+            if name in CACHE_OPERATIONS:
                 return _manage(name, request, connection)
             call.function = function = self.registry.function(connection, name)
         with call.log.timed("authorize"):
@@ -129,10 +130,14 @@ def _function_name(request: Request, connection: Connection) -> str:
 
 
 def _manage(operation: str, request: Request, connection: Connection) -> Answer:
-    permit_management(connection)
-    if request.body is not None:
-        raise RequestError("Cache management takes its parameters from the query string")
-    return json_answer(manage_cache(operation, request.params))
+    from silvaengine_http import management  # noqa: PLC0415 - few requests manage caches
+
+    if request.method not in CACHE_METHODS:
+        message = f"{operation} does not take {request.method}"
+        raise RequestError(message, status=405, headers={"Allow": ", ".join(CACHE_METHODS)})
+    tenant = management.managed_tenant(connection)
+    params = management.management_params(request.params, request.body)
+    return json_answer(management.manage_cache(operation, params, tenant))
 
 
 def _authorize(request: Request, function: Function) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from silvaengine.cache.process import process_cache
 from silvaengine.errors import SilvaEngineError
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine_worker.loader import Loader
@@ -18,7 +19,8 @@ REGISTRY = "registry.yaml"
 class Invoke:
     """Calls functions: the same loader, arguments, execution and encoding as in the worker Lambda.
 
-    Objects of classes are kept between calls of one test, as they are in a warm Lambda.
+    Objects of classes and cached values are kept between calls of one test, as they are in a warm Lambda,
+    and never beyond it.
 
     Args:
         folders: where a registry.yaml may be; the first one counts.
@@ -28,6 +30,7 @@ class Invoke:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
         self._workers: dict[str, Worker] = {}
+        process_cache().isolate()
 
     def __call__(
         self,

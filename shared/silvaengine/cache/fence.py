@@ -205,6 +205,12 @@ class Fence:
             return False
         return True
 
+    def use(self, store: GenerationStore) -> None:
+        """Go on with another store, and with nothing known."""
+        self._store = store
+        self._spaces.clear()
+        self._fresh.clear()
+
     def knows(self, name: str) -> bool:
         """Tell whether a cache was ever used; raises TierError when nobody can tell."""
         return self._store.knows(name)

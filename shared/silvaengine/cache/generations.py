@@ -13,10 +13,15 @@ from os import urandom
 from threading import Lock
 from typing import Protocol
 
-from silvaengine.cache.keys import matcher
+from silvaengine.cache.keys import matcher, tenant_text
 
 MARKER_LIMIT = 64  # patterns that a record holds; one more makes it a whole clear
 ALL_TENANTS = "*"  # in the place of a tenant: the record of the whole cache
+
+
+def owner_text(tenant: str | None) -> str:
+    """Give whose record is meant: a tenant's or, with None, the whole cache's."""
+    return ALL_TENANTS if tenant is None else tenant_text(tenant)
 
 
 def new_epoch() -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from silvaengine.cache.fence import UNFENCED_SECONDS, Fence
 from silvaengine.cache.flights import EMPTY, Flight, Flights
-from silvaengine.cache.generations import ALL_TENANTS
-from silvaengine.cache.keys import PATTERN_LIMIT, literal, tenant_text
+from silvaengine.cache.generations import LocalGenerations, ProcessRecords, owner_text
+from silvaengine.cache.keys import PATTERN_LIMIT, literal
 from silvaengine.cache.lookup import MISSING, Call, Packed
 from silvaengine.cache.memory import MUTABLE, Entry, MemoryTier, weight
 from silvaengine.cache.shared_tiers import SharedTiers, codec
@@ -126,7 +126,13 @@ class HybridCache:
         """
         if len(pattern) > PATTERN_LIMIT or not pattern.isprintable():
             raise ValueError(f"expected a pattern of at most {PATTERN_LIMIT} printable characters")
-        return self.fence.clear(name, ALL_TENANTS if tenant is None else tenant_text(tenant), pattern)
+        return self.fence.clear(name, owner_text(tenant), pattern)
+
+    def isolate(self) -> None:
+        """Forget everything, and keep to this process from now on; for tests of cached functions."""
+        self.tiers.redis = self.tiers.disk = None
+        self.fence.use(LocalGenerations(ProcessRecords()))
+        self.memory.drop_if(lambda _: True)
 
     def warn(self, who: str, what: str) -> None:
         """Write a warning about a function, once."""

@@ -9,24 +9,36 @@ from silvaengine.cache.fence import Fence
 from silvaengine.cache.generations import GenerationStore, LocalGenerations, ProcessRecords
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.memory import MemoryTier
+from silvaengine.cache.redis_client import RedisClients
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
-from silvaengine.settings import Settings
+from silvaengine.settings import RedisSettings, Settings
 
 
 @cache
 def process_cache() -> HybridCache:
     """Give the cache that the decorators use; nothing is connected or opened before it is needed."""
-    opened = open_cache(Settings.from_environment())
+    settings = Settings.from_environment()
+    opened = open_cache(settings)
     context.at_start(opened.fence.begin)
     return opened
+
+
+_clients: list[RedisClients] = []
+
+
+def process_redis(settings: RedisSettings) -> RedisClients:
+    """Give what speaks to Redis for everyone in this process: one breaker, and no more connections."""
+    if not _clients:
+        _clients.append(RedisClients(settings))
+    return _clients[0]
 
 
 def open_cache(settings: Settings) -> HybridCache:
     """Make a cache with the tiers that a deployment has."""
     given = settings.cache
     memory = MemoryTier(given.memory_bytes)
-    redis = RedisTier(given.redis, settings.table_prefix) if given.redis else None
+    redis = RedisTier(process_redis(given.redis), settings.table_prefix) if given.redis else None
     disk = DiskTier(Path(given.folder), given.disk_bytes) if given.folder else None
     fence = Fence(memory, _store(settings, redis, disk), per_invocation=redis is not None)
     return HybridCache(memory, fence, SharedTiers(fence, redis, disk))

@@ -158,6 +158,28 @@ class RedisClient:
         return connection
 
 
+class RedisClients:
+    """The clients of one Redis, by the database that a cache lies in; they share the breaker.
+
+    Args:
+        settings: where Redis is.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.breaker = Breaker(clock)
+        self._settings = settings
+        self._clock = clock
+        self._clients: dict[int, RedisClient] = {}
+
+    def of(self, cache_name: str) -> RedisClient:
+        """Give the client for a cache; it connects at its first command."""
+        database = 0 if self._settings.cluster else self._settings.database_of(cache_name)
+        if database not in self._clients:
+            self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
+        return self._clients[database]
+
+
 def _packed(command: Sequence[bytes | str | int]) -> bytes:
     """Give a command in the protocol's form: redis.io/docs/latest/develop/reference/protocol-spec."""
     parts = [part if isinstance(part, bytes) else str(part).encode() for part in command]

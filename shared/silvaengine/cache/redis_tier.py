@@ -4,12 +4,10 @@ A value and both generation records come in one round trip. The hash tag is the 
 cluster they lie on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import urandom
 
-from silvaengine.cache.breaker import Breaker
 from silvaengine.cache.generations import (
     ALL_TENANTS,
     MARKER_LIMIT,
@@ -17,8 +15,7 @@ from silvaengine.cache.generations import (
     Record,
     new_epoch,
 )
-from silvaengine.cache.redis_client import RedisClient, Reply
-from silvaengine.settings import RedisSettings
+from silvaengine.cache.redis_client import RedisClients, Reply
 
 RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
 VALUE_LIMIT = 1_048_576  # bytes
@@ -66,21 +63,16 @@ class RedisTier:
     """See ``silvaengine.cache.generations.GenerationStore``; and the values.
 
     Args:
-        settings: where Redis is.
+        clients: speak to Redis.
         prefix: what all keys begin with, so that several deployments can share it.
-        clock: monotonic seconds, of the breaker.
     """
 
     fresh_seconds = 1.0
 
-    def __init__(
-        self, settings: RedisSettings, prefix: str, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.breaker = Breaker(clock)
-        self._settings = settings
+    def __init__(self, clients: RedisClients, prefix: str) -> None:
+        self.breaker = clients.breaker
+        self._clients = clients
         self._prefix = prefix
-        self._clock = clock
-        self._clients: dict[int, RedisClient] = {}
 
     def fetch(self, name: str, tenant: str, text: str) -> tuple[Found | None, Generation]:
         """Give a value and both records in one round trip; raises TierError."""
@@ -171,13 +163,7 @@ class RedisTier:
         return sorted(found)[:limit]
 
     def _execute(self, name: str, *commands: Command) -> list[Reply]:
-        return self._client(name).execute(self._key(name, ""), *commands)
-
-    def _client(self, name: str) -> RedisClient:
-        database = 0 if self._settings.cluster else self._settings.database_of(name)
-        if database not in self._clients:
-            self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
-        return self._clients[database]
+        return self._clients.of(name).execute(self._key(name, ""), *commands)
 
     def _generation(self, name: str, tenant: str, *texts: bytes | None) -> Generation:
         records = self._records(name, tenant)

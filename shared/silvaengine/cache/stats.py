@@ -6,9 +6,8 @@ from typing import Any
 
 from silvaengine.cache.breaker import TierError
 from silvaengine.cache.fence import Space
-from silvaengine.cache.generations import ALL_TENANTS
+from silvaengine.cache.generations import owner_text
 from silvaengine.cache.hybrid import HybridCache
-from silvaengine.cache.keys import tenant_text
 
 
 def availability(cache: HybridCache, name: str) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def stats(cache: HybridCache, name: str, tenant: str | None) -> dict[str, Any]:
 
     ``instance`` is this process; ``fleet`` is all processes, None without Redis, which keeps it.
     """
-    owner = ALL_TENANTS if tenant is None else tenant_text(tenant)
+    owner = owner_text(tenant)
     if tenant is not None:
         cache.fence.refresh(cache.fence.space(name, tenant))
     spaces = cache.fence.spaces(name, owner)

