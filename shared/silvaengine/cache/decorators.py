@@ -28,6 +28,9 @@ from silvaengine.cache.wrapper import OWN, compile_values, compile_wrapper, sign
 # are: 0.0 equals -0.0, and (1,) equals (True,).
 _ATOMS = frozenset({str, int, bool, bytes, type(None)})
 
+# Where other decorators, methods and properties keep what they were made from.
+_INNER = ("__func__", "__wrapped__", "fget", "func")
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _numbers = count(1)
@@ -243,12 +246,9 @@ class CachedFunction:
 
     def _is_ours(self, attribute: object) -> bool:
         """Tell whether a class's attribute is this function, under whatever other decorators."""
-        while attribute is not self._wrapper:
-            inner = getattr(attribute, "__func__", None) or getattr(attribute, "__wrapped__", None)
-            if inner is None or inner is self._function:
-                return False
-            attribute = inner
-        return True
+        while attribute is not None and attribute is not self._wrapper:
+            attribute = next(filter(None, (getattr(attribute, name, None) for name in _INNER)), None)
+        return attribute is not None
 
     def _delete(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - the function's own
         call = self._lookup(*self._values(*args, **kwargs))

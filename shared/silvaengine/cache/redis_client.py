@@ -58,6 +58,7 @@ class RedisClient:
         }
         self._idle: defaultdict[Address, list[Idle]] = defaultdict(list)
         self._cluster: Any = None
+        self._refusals: set[str] = set()
 
     def execute(self, key: str, *commands: Sequence[bytes | str | int]) -> list[Reply]:
         """Send commands about keys in one slot and give their replies.
@@ -77,8 +78,16 @@ class RedisClient:
             replies = self._routed(key, packed, len(commands))
         for reply in replies:
             if isinstance(reply, Exception):
+                self._warn_once(str(reply))
                 raise TierError(str(reply)) from reply
         return replies
+
+    def _warn_once(self, refusal: str) -> None:
+        """Log the first refusal of its kind: NOAUTH, NOPERM, MOVED and OOM tell of a set-up gone wrong."""
+        kind = refusal.partition(" ")[0]
+        if kind not in self._refusals:
+            self._refusals.add(kind)
+            _logger.warning("Redis refuses a command: %s", refusal)
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
