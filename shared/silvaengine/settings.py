@@ -3,27 +3,30 @@
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from posixpath import join
-from urllib.parse import unquote, urlsplit
+from types import MappingProxyType
+from typing import NamedTuple
 
 from silvaengine.errors import ConfigurationError
 
 MEBIBYTE = 1_048_576
 
 
-@dataclass(frozen=True, kw_only=True)
-class RedisSettings:
+class RedisSettings(NamedTuple):
     """Where the shared cache is; a cluster has no other database than 0."""
 
     host: str
     port: int = 6379
     database: int = 0
-    databases: Mapping[str, int] = field(default_factory=dict)
+    databases: Mapping[str, int] = MappingProxyType({})
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     tls: bool = False
     cluster: bool = False
+
+    def __repr__(self) -> str:
+        """Give what may be shown: no user, no password."""
+        return f"RedisSettings({self.host!r}, {self.port})"
 
     def database_of(self, cache_name: str) -> int:
         """Give the number of the database that holds a cache (``REDIS_DB_{CACHE_NAME}``)."""
@@ -32,33 +35,28 @@ class RedisSettings:
     @classmethod
     def from_environment(cls, given: Mapping[str, str]) -> "RedisSettings | None":
         """Read where Redis is, None where no host is named; raises ConfigurationError."""
-        url = urlsplit(given.get("REDIS_URL", ""))
-        host = url.hostname or given.get("REDIS_HOST")
-        if host is None:
+        if "REDIS_URL" in given:
+            given = {**given, **_redis_url(given["REDIS_URL"])}
+        if "REDIS_HOST" not in given:
             return None
-        if url.scheme not in ("", "redis", "rediss"):
-            raise _wrong("REDIS_URL", "redis://… or rediss://…", f"{url.scheme}://…")
         prefix = "REDIS_DB_"
         return cls(
-            host=host,
-            port=url.port or _number(given, "REDIS_PORT", cls.port, 65535),
-            database=_number(
-                {"REDIS_DB": url.path.strip("/")} if url.path.strip("/") else given, "REDIS_DB", 0
-            ),
+            host=given["REDIS_HOST"],
+            port=_number(given, "REDIS_PORT", 6379, 65_535),
+            database=_number(given, "REDIS_DB", 0),
             databases={
                 name.removeprefix(prefix): _number(given, name, 0)
                 for name in given
                 if name.startswith(prefix)
             },
-            username=url.username or given.get("REDIS_USERNAME"),
-            password=unquote(url.password) if url.password else given.get("REDIS_PASSWORD"),
-            tls=url.scheme == "rediss" or given.get("REDIS_TLS", "").lower() == "true",
+            username=given.get("REDIS_USERNAME"),
+            password=given.get("REDIS_PASSWORD"),
+            tls=given.get("REDIS_TLS", "").lower() == "true",
             cluster=given.get("REDIS_CLUSTER", "").lower() == "true",
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class CacheSettings:
+class CacheSettings(NamedTuple):
     """What the hybrid cache may use.
 
     ``folder`` is None for no disk. ``fence_seconds`` says how often the table of generations is read; None
@@ -74,7 +72,7 @@ class CacheSettings:
     @classmethod
     def from_environment(cls, given: Mapping[str, str]) -> "CacheSettings":
         """Read the cache's variables; raises ConfigurationError."""
-        folder = given.get("CACHE_DIR", cls.folder)
+        folder = given.get("CACHE_DIR", cls().folder)
         return cls(
             redis=RedisSettings.from_environment(given),
             folder=None if folder == "none" else folder,
@@ -86,8 +84,7 @@ class CacheSettings:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What the deployment decides. The names of the variables are in docs/contract.md."""
 
     region: str = "us-east-1"
@@ -102,7 +99,7 @@ class Settings:
     registry_refresh_seconds: float = 5.0
     registry_ttl_seconds: float = 600.0
     registry_in_redis: bool = False
-    cache: CacheSettings = field(default_factory=CacheSettings)
+    cache: CacheSettings = CacheSettings()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -112,10 +109,11 @@ class Settings:
             ConfigurationError: a value isn't what its variable takes; ``detail`` names it.
         """
         given = {name: value for name, value in environ.items() if value}
+        usual = cls()
         return cls(
-            region=given.get("REGIONNAME") or given.get("AWS_REGION") or cls.region,
-            stage=given.get("STAGE", cls.stage),
-            table_prefix=given.get("TABLE_PREFIX", cls.table_prefix),
+            region=given.get("REGIONNAME") or given.get("AWS_REGION") or usual.region,
+            stage=given.get("STAGE", usual.stage),
+            table_prefix=given.get("TABLE_PREFIX", usual.table_prefix),
             log_level=_log_level(given.get("LOGGINGLEVEL", "INFO")),
             full_event_areas=frozenset(_names(given.get("FULL_EVENT_AREAS", ""))),
             sns_topic_arn=given.get("SNSTOPICARN"),
@@ -123,12 +121,34 @@ class Settings:
             packages_path=join(given.get("EFSMOUNTPOINT", ""), given.get("PYTHONPACKAGESPATH", "")) or None,
             allowed_packages=_names(given.get("ALLOWED_PACKAGES", "")),
             registry_refresh_seconds=_seconds(
-                given, "REGISTRY_REFRESH_SECONDS", cls.registry_refresh_seconds
+                given, "REGISTRY_REFRESH_SECONDS", usual.registry_refresh_seconds
             ),
-            registry_ttl_seconds=_seconds(given, "REGISTRY_TTL_SECONDS", cls.registry_ttl_seconds),
+            registry_ttl_seconds=_seconds(given, "REGISTRY_TTL_SECONDS", usual.registry_ttl_seconds),
             registry_in_redis="REDIS_WORKER_USERNAME" in given,
             cache=CacheSettings.from_environment(given),
         )
+
+
+def _redis_url(text: str) -> dict[str, str]:
+    """Give the variables that a URL stands for."""
+    from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - few have a URL
+
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise _wrong("REDIS_URL", "redis://host:port", "a host or port that is none") from None
+    if url.scheme not in ("redis", "rediss") or not url.hostname:
+        raise _wrong("REDIS_URL", "redis://host or rediss://host", f"{url.scheme}://…")
+    found = {
+        "REDIS_HOST": url.hostname,
+        "REDIS_PORT": str(port or ""),
+        "REDIS_USERNAME": unquote(url.username or ""),
+        "REDIS_PASSWORD": unquote(url.password or ""),
+        "REDIS_DB": url.path.strip("/"),
+        "REDIS_TLS": "true" if url.scheme == "rediss" else "",
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _names(text: str) -> tuple[str, ...]:
