@@ -129,7 +129,7 @@ class SharedTiers:
     def keep(self, call: Call, packed: Packed) -> None:
         """Put a value into both tiers, unless it is meant for this process, or its generation isn't known."""
         if packed.data and packed.stamp is not None and call.space.is_readable and not call.policy.local:
-            raw = b"%b%b %g\n%b" % (VERSION, packed.stamp, packed.stale, packed.data)
+            raw = b"%b%b %a\n%b" % (VERSION, packed.stamp, packed.stale, packed.data)
             self._to_redis(call, raw, packed.fresh + packed.stale)
             self._to_disk(call, raw, packed.fresh + packed.stale)
 
