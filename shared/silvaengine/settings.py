@@ -32,16 +32,20 @@ class RedisSettings:
     @classmethod
     def from_environment(cls, given: Mapping[str, str]) -> "RedisSettings | None":
         """Read where Redis is, None where no host is named; raises ConfigurationError."""
-        url = urlsplit(given.get("REDIS_URL", ""))
+        try:
+            url = urlsplit(given.get("REDIS_URL", ""))
+            url_port = url.port
+        except ValueError:
+            raise _wrong("REDIS_URL", "redis://host:port", "a host or port that is none") from None
+        if "REDIS_URL" in given and url.scheme not in ("redis", "rediss"):
+            raise _wrong("REDIS_URL", "redis://… or rediss://…", f"{url.scheme}://…")
         host = url.hostname or given.get("REDIS_HOST")
         if host is None:
             return None
-        if url.scheme not in ("", "redis", "rediss"):
-            raise _wrong("REDIS_URL", "redis://… or rediss://…", f"{url.scheme}://…")
         prefix = "REDIS_DB_"
         return cls(
             host=host,
-            port=url.port or _number(given, "REDIS_PORT", cls.port, 65535),
+            port=url_port or _number(given, "REDIS_PORT", cls.port, 65535),
             database=_number(
                 {"REDIS_DB": url.path.strip("/")} if url.path.strip("/") else given, "REDIS_DB", 0
             ),
@@ -50,7 +54,7 @@ class RedisSettings:
                 for name in given
                 if name.startswith(prefix)
             },
-            username=url.username or given.get("REDIS_USERNAME"),
+            username=unquote(url.username) if url.username else given.get("REDIS_USERNAME"),
             password=unquote(url.password) if url.password else given.get("REDIS_PASSWORD"),
             tls=url.scheme == "rediss" or given.get("REDIS_TLS", "").lower() == "true",
             cluster=given.get("REDIS_CLUSTER", "").lower() == "true",
