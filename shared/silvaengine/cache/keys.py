@@ -62,7 +62,7 @@ def argument_text(value: Any) -> str:  # noqa: ANN401 - any argument
         NoKeyError: the value is of a type whose content isn't known.
     """
     if type(value) is str:
-        return escape(value) if _SPECIAL.search(value) else value
+        return escape(value) if _SPECIAL.search(value) else value or "~''"  # nothing would be no argument
     writer = _WRITERS.get(type(value))
     if writer:
         return f"~{writer(value)}"
