@@ -67,8 +67,10 @@ class MemoryTier:
     def keep(self, key: Hashable, entry: Entry, lives: Callable[[], bool]) -> None:
         """Keep an entry that still lives, in the place of an older one; one that is too large isn't kept."""
         with self._lock:
+            if not lives():
+                return
             self._forget(key)
-            if entry.size > self._max_bytes // 4 or not lives():
+            if entry.size > self._max_bytes // 4:
                 return
             self.entries[key] = entry
             self.bytes += entry.size
