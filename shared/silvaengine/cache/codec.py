@@ -8,7 +8,7 @@ not imported, are no value.
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
@@ -105,29 +105,47 @@ def _is_text(value: str) -> bool:
 
 
 def _check_own_state(value: object, declared: int) -> None:
-    if len(getattr(value, "__dict__", ())) > declared:
+    state = object.__getstate__(value)
+    in_dict, in_slots = state if type(state) is tuple else (state, None)
+    if len(in_dict or ()) + len(in_slots or ()) > declared:
         raise NotEncodableError(f"{type(value).__qualname__} holds more than its fields")
 
 
 def _moment(value: datetime | time) -> bytes:
-    if value.fold or (value.tzinfo is not None and type(value.tzinfo) is not timezone):
+    if value.fold or not (value.tzinfo is None or _is_nameless(value.tzinfo)):
         raise NotEncodableError(f"a {type(value).__name__} of a named time zone")
     return value.isoformat().encode()
+
+
+def _is_nameless(zone: tzinfo) -> bool:
+    return type(zone) is timezone and zone.tzname(None) == timezone(zone.utcoffset(None)).tzname(None)
 
 
 @lru_cache(maxsize=256)
 def _class_mark(kind: type) -> tuple[str, str, str]:
     """Name a dataclass, and its shape: another deployment may have changed its fields."""
+    try:
+        object.__new__(kind)  # refuses a class that is a dict, too, or an exception
+        is_known = _class_named(kind.__module__, kind.__qualname__) is kind
+    except (LookupError, TypeError):
+        is_known = False
+    if not is_known:
+        raise NotEncodableError(f"{kind.__module__}.{kind.__qualname__}, which can't be made by its name")
     shape = repr([(field.name, str(field.type)) for field in fields(kind)])
     return kind.__module__, kind.__qualname__, sha256(shape.encode()).hexdigest()[:16]
+
+
+def _class_named(module: str, name: str) -> Any:  # noqa: ANN401 - whatever has the name
+    found: Any = sys.modules[module]
+    for part in name.split("."):
+        found = vars(found)[part]
+    return found
 
 
 def _made(data: bytes) -> Any:  # noqa: ANN401 - any dataclass
     """Fill a new object of a dataclass that this process has already imported; its code isn't run."""
     module, name, mark, members = _decode(data)
-    kind: Any = sys.modules[module]
-    for part in name.split("."):
-        kind = vars(kind)[part]
+    kind = _class_named(module, name)
     if not (isinstance(kind, type) and is_dataclass(kind)) or _class_mark(kind) != (module, name, mark):
         raise ValueError("the class has changed")
     made = object.__new__(kind)

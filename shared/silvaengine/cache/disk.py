@@ -5,6 +5,7 @@ write to the folder could run code (CVE-2025-69872, without a fix). Ours stores 
 """
 
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ VALUE_LIMIT = 16 * 1_048_576  # bytes
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _RAW: Final = 1  # diskcache's modes of a row
 _FILE: Final = 2
+_FILE_NAME = re.compile("[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}[.]val")
 
 _logger = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class DiskTier:
             raise TierError("the disk is passed over for a moment")
         try:
             yield
-        except (OSError, sqlite3.Error, Timeout, ValueError) as error:
+        except (OSError, sqlite3.Error, Timeout, ValueError, TypeError, LookupError) as error:
             if self.breaker.state == "closed":
                 _logger.warning("The cache's folder can't be used: %s", type(error).__name__)
             self.breaker.failed()
@@ -133,14 +135,10 @@ def _bytes_disk() -> type:
 
     class BytesDisk(Disk):  # type: ignore[misc] # diskcache has no types
         def put(self, key: Any) -> tuple[str, bool]:  # noqa: ANN401 - diskcache's signature
-            if not isinstance(key, str):
-                raise TypeError("a key is text")
-            return key, True
+            return _text(key), True
 
-        def get(self, key: Any, raw: bool) -> str:  # noqa: ANN401 - diskcache's signature
-            if not (raw and isinstance(key, str)):
-                raise ValueError("a planted row")
-            return key
+        def get(self, key: Any, raw: bool) -> str:  # noqa: ANN401, ARG002 - the same
+            return _text(key)
 
         def store(self, value: Any, read: bool, key: Any = None) -> Any:  # noqa: ANN401 - the same
             if type(value) is not bytes or read:
@@ -148,11 +146,28 @@ def _bytes_disk() -> type:
             return super().store(value, read, key)
 
         def fetch(self, mode: int, filename: str, value: Any, read: bool) -> Any:  # noqa: ANN401
-            if mode not in (_RAW, _FILE) or read:
-                raise ValueError("a planted row")
+            if read or not _is_own(mode, filename):
+                raise FileNotFoundError("a planted row")  # for diskcache: there is nothing
             return super().fetch(mode, filename, value, read)
 
+        def remove(self, file_path: str) -> None:
+            if _FILE_NAME.fullmatch(file_path):
+                super().remove(file_path)
+
     return BytesDisk
+
+
+def _text(key: Any) -> str:  # noqa: ANN401 - whatever a row holds
+    if not isinstance(key, str):
+        raise TypeError("a key is text")
+    return key
+
+
+def _is_own(mode: int, filename: str | None) -> bool:
+    """Tell whether a row is one that this module may have written, no pickle and no file of somebody else."""
+    if filename is None:
+        return mode == _RAW
+    return mode == _FILE and _FILE_NAME.fullmatch(str(filename)) is not None
 
 
 @cache

@@ -42,6 +42,7 @@ class HybridCacheEngine:
             return self.delete(key)
         cache, call = self._open_cache(), self._call(key, ttl)
         cache.fence.refresh(call.space)
+        call.started = cache.clock()
         call.stamp = call.space.generation.stamp if call.space.generation else None
         cache.keep(call, value)
         return True

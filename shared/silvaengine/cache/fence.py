@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from math import inf
+from threading import Lock
 
 from silvaengine.cache.breaker import TierError
 from silvaengine.cache.generations import ALL_TENANTS, Generation, GenerationStore
@@ -97,6 +98,8 @@ class Fence:
         self._gap = date() - clock()
         self._spaces: dict[tuple[str, str], Space] = {}
         self._fresh: set[Space] = set()
+        self._lock = Lock()
+        self._floor = -inf  # a read that began before it may not know of this process's latest clear
 
     def space(self, name: str, tenant: str) -> Space:
         """Give a tenant's part of a cache."""
@@ -118,9 +121,11 @@ class Fence:
         """
         gap = self._date() - self._clock()
         if self._per_invocation or abs(gap - self._gap) > DRIFT_SECONDS:
-            for space in self._fresh:
-                space.until = -inf
-            self._fresh.clear()
+            with self._lock:
+                self._floor = self._clock()
+                for space in self._fresh:
+                    space.until = -inf
+                self._fresh.clear()
         self._gap = gap
 
     def refresh(self, space: Space) -> None:
@@ -137,11 +142,16 @@ class Fence:
 
     def learn(self, space: Space, generation: Generation, started: float) -> None:
         """Take over what a read that began at ``started`` gave, and end what was cleared."""
-        if started < space.confirmed:
-            return  # a younger read was faster
-        if space.generation is not None and generation.is_behind(space.generation.stamp):
+        with self._lock:
+            if started < space.confirmed or started < self._floor:
+                return  # a younger read was faster, or what this one read is no longer so
+            is_behind = space.generation is not None and generation.is_behind(space.generation.stamp)
+            if not is_behind:
+                self._take_over(space, generation, started)
+        if is_behind:
             self._renew(space)
-            return
+
+    def _take_over(self, space: Space, generation: Generation, started: float) -> None:
         space.confirmed = started
         space.is_readable = True
         if generation != space.generation:
@@ -195,14 +205,17 @@ class Fence:
                 space.name == name and owner in (ALL_TENANTS, space.tenant) and any(map(matches, entry.texts))
             )
 
-        self._memory.drop_if(is_meant)
-        for space in self.spaces(name, owner):
-            space.until = -inf
         try:
             self._store.clear(name, owner, pattern)
         except TierError as error:
             _logger.warning("A clear of cache %r reached no store: %s", name, error)
             return False
+        finally:
+            with self._lock:
+                self._floor = self._clock()
+                for space in self.spaces(name, owner):
+                    space.until = -inf
+            self._memory.drop_if(is_meant)
         return True
 
     def use(self, store: GenerationStore) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
 
+    from silvaengine.cache.generations import Generation
+
 WAIT_SECONDS = 10.0  # then a waiter loads for itself: two flights may wait for one another
 
 EMPTY: Final = object()
@@ -27,7 +29,7 @@ class Flight:
         self.owner = owner
         self.stamp: bytes | None = None
         self.error: Exception | None = None
-        self.give: Callable[[], Any] = lambda: EMPTY
+        self.give: Callable[[Generation | None], Any] = lambda _: EMPTY
         self._landed = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
@@ -56,11 +58,14 @@ class Flight:
         done, _ = await asyncio.wait([woken], timeout=WAIT_SECONDS)
         return bool(done)
 
-    def result(self) -> Any:  # noqa: ANN401 - any value
-        """Give what it brought, ``EMPTY`` for nothing; raises what the load raised."""
+    def result(self, known: "Generation | None") -> Any:  # noqa: ANN401 - any value
+        """Give what it brought, ``EMPTY`` for nothing; raises what the load raised.
+
+        A clear that was ``known`` before the wait began has ended what is older.
+        """
         if self.error is not None:
             raise self.error
-        return self.give()
+        return self.give(known)
 
 
 def _wake(loop: "AbstractEventLoop", woken: "Future[None]") -> None:

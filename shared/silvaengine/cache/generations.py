@@ -200,7 +200,7 @@ class LocalGenerations:
 
     def _record(self, name: str, owner: str) -> Record:
         text = self._records.record(name, _key(owner))
-        if text is None:
+        if text is None or _readable(text).encode() != text:
             text = self._records.change(name, _key(owner), lambda text: _readable(text).encode())
         return _readable(text)
 

@@ -7,18 +7,21 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from sys import getsizeof
 from threading import get_ident
 from typing import Any
 
 from silvaengine.cache.fence import UNFENCED_SECONDS, Fence
 from silvaengine.cache.flights import EMPTY, Flight, Flights
-from silvaengine.cache.generations import LocalGenerations, ProcessRecords, owner_text
+from silvaengine.cache.generations import Generation, LocalGenerations, ProcessRecords, owner_text
 from silvaengine.cache.keys import PATTERN_LIMIT, literal
 from silvaengine.cache.lookup import MISSING, Call, Packed
 from silvaengine.cache.memory import MUTABLE, Entry, MemoryTier, weight
 from silvaengine.cache.shared_tiers import SharedTiers, codec
 
 _logger = logging.getLogger(__name__)
+
+_ONCE = ("__next__", "__await__", "__anext__")  # what can be read only once has one of these
 
 
 class HybridCache:
@@ -58,9 +61,10 @@ class HybridCache:
                     return self._loaded(call, load) if found is MISSING else found
             if self._is_outdated(flight, call):
                 continue
+            known = call.space.generation
             if not flight.wait():
                 return self._loaded(call, load)
-            if (found := flight.result()) is not EMPTY:
+            if (found := flight.result(known)) is not EMPTY:
                 return found
         return found
 
@@ -76,9 +80,10 @@ class HybridCache:
                     return await self._loaded_async(call, load) if found is MISSING else found
             if await to_thread(self._is_outdated, flight, call):
                 continue
+            known = call.space.generation
             if not await flight.wait_async():
                 return await self._loaded_async(call, load)
-            if (found := flight.result()) is not EMPTY:
+            if (found := flight.result(known)) is not EMPTY:
                 return found
         return found
 
@@ -104,7 +109,7 @@ class HybridCache:
 
     def keep(self, call: Call, value: Any) -> None:  # noqa: ANN401 - any value
         """Put a value into every tier that can hold it."""
-        if hasattr(value, "__next__") or hasattr(value, "__await__") or hasattr(value, "__anext__"):
+        if any(hasattr(type(value), once) for once in _ONCE):
             self.warn(call.texts[-1], "its result can be read only once, so that it is not kept")
             return
         packed = Packed(self._encoded(call, value), call.stamp, call.policy.seconds(), call.policy.stale_ttl)
@@ -193,6 +198,7 @@ class HybridCache:
             entry = self.memory.entries.get(call.key)
             if call.stale is MISSING and entry is not None and self.clock() < entry.end:
                 call.stale = _handed(entry)
+                call.entry = entry  # whoever waits gets it, too
             if call.stale is MISSING:
                 raise
             call.space.count("stale_hits")
@@ -205,7 +211,7 @@ class HybridCache:
         try:
             yield
             if (entry := call.entry) is not None:
-                flight.give = lambda: _handed(entry)
+                flight.give = lambda known: _handed(entry) if _lived(entry, known) else EMPTY
         except Exception as error:
             flight.error = error
             raise
@@ -223,9 +229,12 @@ class HybridCache:
         return data
 
     def _remember(self, call: Call, value: Any, packed: Packed) -> None:  # noqa: ANN401 - any value
-        """Keep a value in memory; one whose generation can't be watched only for a minute."""
+        """Keep a value in memory; one whose generation can't be watched only for a minute since it could."""
         space, now = call.space, self.clock()
-        seconds = packed.fresh if space.is_readable else min(packed.fresh, UNFENCED_SECONDS)
+        until, end = now + packed.fresh, now + packed.fresh + packed.stale
+        if not space.is_readable:
+            longest = (space.confirmed if packed is call.packed else call.started) + UNFENCED_SECONDS
+            until, end = min(until, longest), min(end, longest)
         is_shared = call.policy.shared or not packed.data or codec().is_immutable(value)
         entry = Entry(
             value if is_shared else MUTABLE,
@@ -234,12 +243,17 @@ class HybridCache:
             stamp=packed.stamp,
             texts=call.texts,
             used=now,
-            until=now + seconds,
-            end=now + seconds + packed.stale,
-            size=len(packed.data) or weight(value),
+            until=until,
+            end=end,
+            size=(len(packed.data) or weight(value)) + sum(map(getsizeof, call.key)),
         )
         call.entry = entry
         self.memory.keep(call.key, entry, lambda: space.holds(packed.stamp, call.texts))
+
+
+def _lived(entry: Entry, known: Generation | None) -> bool:
+    """Tell whether an entry had not been cleared when this generation was known."""
+    return known is None or entry.stamp is None or known.holds(entry.stamp, entry.texts)
 
 
 def _handed(entry: Entry) -> Any:  # noqa: ANN401 - any value

@@ -5,10 +5,11 @@ its answers depend on besides the arguments; without it every object has entries
 with it.
 """
 
+import sys
 from collections.abc import Callable
 from itertools import count
 from typing import Any, Literal, NamedTuple
-from weakref import ref
+from weakref import WeakSet, ref
 
 from silvaengine.cache.keys import NoKeyError, argument_text
 from silvaengine.cache.memory import Entry
@@ -38,7 +39,7 @@ class Identities:
         self._name = name
         self._is_ours = is_ours
         self._kinds: dict[type, Kind] = {}
-        self._objects: dict[int, tuple[ref[Any], str, list[Entry]]] = {}
+        self._objects: dict[int, tuple[ref[Any], str, WeakSet[Entry]]] = {}
         self._numbers = count(1)
         self.constants: dict[type, str] = {}
         """By class, the identity of all its objects, where it is a constant; a hit looks here."""
@@ -55,7 +56,7 @@ class Identities:
         if kind == "class":
             name = f"{first.__module__}.{first.__qualname__}"
             own = self._own(first)
-            is_local = "<locals>" in name or first.__module__ == "__main__"
+            is_local = _is_local(first)
             return Identity(id(first), own if is_local else name, is_local)
         return self._of_object(first)
 
@@ -63,7 +64,7 @@ class Identities:
         """Let an entry end with its object, whose number another one may get."""
         known = self._objects.get(id(first))
         if known:
-            known[2].append(entry)
+            known[2].add(entry)
 
     def _kind(self, first: object) -> Kind:
         """Tell what the first argument is, from where the function stands in its class."""
@@ -75,10 +76,11 @@ class Identities:
 
     def _stands(self, owner: type) -> Kind:
         for base in owner.__mro__:
-            found = base.__dict__.get(self._name)
-            if found is not None:
-                is_ours = not isinstance(found, staticmethod) and self._is_ours(found)
-                return "object" if is_ours else "argument"
+            private = f"_{base.__name__.lstrip('_')}{self._name}"  # what the compiler makes of a name with __
+            for name in (self._name, private):
+                found = base.__dict__.get(name)
+                if found is not None and not isinstance(found, staticmethod) and self._is_ours(found):
+                    return "object"
         return "argument"
 
     def _of_object(self, first: Any) -> Identity:  # noqa: ANN401 - any object
@@ -87,10 +89,11 @@ class Identities:
         if not hasattr(kind, DECLARED):
             return Identity(id(first), self._own(first), is_local=True)
         declared = getattr(first, DECLARED)
-        text = f"{name}@{argument_text(declared() if callable(declared) else declared)}"
+        declared = argument_text(declared() if callable(declared) else declared)
+        text = f"{name}@{declared.replace(':', '%3A')}"  # a colon ends it in a key
         if isinstance(getattr(kind, DECLARED), str) and DECLARED not in getattr(first, "__dict__", ()):
             self.constants[kind] = text
-        return Identity(text, text, "<locals>" in name or kind.__module__ == "__main__")
+        return Identity(text, text, _is_local(kind))
 
     def _own(self, first: Any) -> str:  # noqa: ANN401 - any object or class
         """Give an object's own text, a number that no other one gets in this process."""
@@ -102,10 +105,18 @@ class Identities:
                 raise NoKeyError(
                     f"{type(first).__qualname__} has neither cache_identity nor weak references"
                 ) from None
-            self._objects[number] = (watched, f"{type(first).__qualname__}@{next(self._numbers)}", [])
+            self._objects[number] = (watched, f"{type(first).__qualname__}@{next(self._numbers)}", WeakSet())
         return self._objects[number][1]
 
     def _end(self, number: int) -> None:
         """End a dead object's entries; the collector may call at any moment, so no lock is taken."""
         for entry in self._objects.pop(number)[2]:
             entry.until = entry.end = float("-inf")
+
+
+def _is_local(kind: type) -> bool:
+    """Tell whether another class may have the same name, in this process or in another one."""
+    found: Any = sys.modules.get(kind.__module__)
+    for part in kind.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return kind.__module__ == "__main__" or found is not kind

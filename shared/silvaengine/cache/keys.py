@@ -62,12 +62,12 @@ def argument_text(value: Any) -> str:  # noqa: ANN401 - any argument
         NoKeyError: the value is of a type whose content isn't known.
     """
     if type(value) is str:
-        return escape(value) if _SPECIAL.search(value) else value
+        return escape(value) if _SPECIAL.search(value) else value or "~''"  # nothing would be no argument
     writer = _WRITERS.get(type(value))
     if writer:
         return f"~{writer(value)}"
     if isinstance(value, Enum):
-        return f"~{_type_name(value)}.{value.name}"
+        return f"~{_type_name(value)}{_member(value)}"
     if is_dataclass(value) and not isinstance(value, type):
         return f"~{_type_name(value)}({_pairs((f.name, getattr(value, f.name)) for f in fields(value))})"
     raise NoKeyError(f"{type(value).__module__}.{type(value).__qualname__} can't be part of a cache key")
@@ -75,6 +75,12 @@ def argument_text(value: Any) -> str:  # noqa: ANN401 - any argument
 
 def _type_name(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _member(value: Enum) -> str:
+    """Name a member; a combination of flags that has no name of its own has its number."""
+    name: str | None = value.name
+    return f"({value.value})" if name is None else f".{escape(name)}"
 
 
 def _joined(values: Iterable[Any]) -> str:

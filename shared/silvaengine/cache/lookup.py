@@ -54,7 +54,7 @@ class Call:
     ``token`` a lock that is held.
     """
 
-    key: Hashable
+    key: tuple[Hashable, ...]
     space: Space
     text: str
     texts: tuple[str, ...]

@@ -23,7 +23,7 @@ class Entry:
     its load began, None for an unknown one. ``texts`` are what patterns are matched against.
     """
 
-    __slots__ = ("data", "end", "size", "space", "stamp", "texts", "until", "used", "value")
+    __slots__ = ("__weakref__", "data", "end", "size", "space", "stamp", "texts", "until", "used", "value")
 
     def __init__(
         self,
@@ -67,8 +67,10 @@ class MemoryTier:
     def keep(self, key: Hashable, entry: Entry, lives: Callable[[], bool]) -> None:
         """Keep an entry that still lives, in the place of an older one; one that is too large isn't kept."""
         with self._lock:
+            if not lives():
+                return
             self._forget(key)
-            if entry.size > self._max_bytes // 4 or not lives():
+            if entry.size > self._max_bytes // 4:
                 return
             self.entries[key] = entry
             self.bytes += entry.size
@@ -107,7 +109,7 @@ def weight(value: object) -> int:
     pending, size = [value], 0
     while pending and len(seen) < WALK_LIMIT:
         each = pending.pop()
-        if id(each) not in seen and not isinstance(each, type | ModuleType | FunctionType):
+        if id(each) not in seen and not issubclass(type(each), type | ModuleType | FunctionType):
             seen.add(id(each))
             size += sys.getsizeof(each)
             pending += get_referents(each)

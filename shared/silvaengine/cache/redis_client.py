@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from os import getpid
 from typing import Any
 
 from silvaengine.cache.breaker import Breaker, TierError
@@ -56,7 +57,8 @@ class RedisClient:
             "socket_connect_timeout": TIMEOUT_SECONDS,
             "socket_keepalive": True,
         }
-        self._idle: defaultdict[Address, list[Idle]] = defaultdict(list)
+        # By process too: a child of a fork must not speak on its parent's connections.
+        self._idle: defaultdict[tuple[int, Address], list[Idle]] = defaultdict(list)
         self._cluster: Any = None
         self._refusals: set[str] = set()
 
@@ -92,11 +94,14 @@ class RedisClient:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         """Tell the breaker how it went; whatever the package or a socket raises means that Redis is down."""
-        from redis.exceptions import RedisError  # noqa: PLC0415 - most deployments have no Redis
+        from redis.exceptions import (  # noqa: PLC0415 - most deployments have no Redis
+            RedisClusterException,
+            RedisError,
+        )
 
         try:
             yield
-        except (RedisError, OSError) as error:
+        except (RedisError, RedisClusterException, OSError, ValueError) as error:
             if self.breaker.state == "closed":
                 _logger.warning("Redis can't be reached: %s", type(error).__name__)
             self.breaker.failed()
@@ -128,11 +133,12 @@ class RedisClient:
         from redis.cluster import RedisCluster  # noqa: PLC0415
         from redis.retry import Retry  # noqa: PLC0415
 
-        if self._cluster is None:
+        cluster = self._cluster  # another thread may forget it meanwhile
+        if cluster is None:
             options = {name: value for name, value in self._options.items() if name != "db"}
             options |= {"host": self._settings.host, "port": self._settings.port, "ssl": self._settings.tls}
-            self._cluster = RedisCluster(retry=Retry(NoBackoff(), 0), **options)
-        node = self._cluster.get_node_from_key(key)
+            cluster = self._cluster = RedisCluster(retry=Retry(NoBackoff(), 0), **options)
+        node = cluster.get_node_from_key(key)
         if node is None:
             raise ConnectionError("no node of the cluster has the slot")
         return node.host, node.port
@@ -141,15 +147,21 @@ class RedisClient:
         """Send over a kept connection, or over a new one when those that were kept have died."""
         from redis.exceptions import ConnectionError as BrokenError  # noqa: PLC0415 - see _watched
 
-        idle = self._idle[address]
-        while idle:
-            connection, since = idle.pop()
-            if self._clock() - since > IDLE_SECONDS:
-                connection.disconnect()
-                continue
+        idle = self._idle[getpid(), address]
+        for connection in self._kept(idle):
             with suppress(BrokenError):
                 return self._over(connection, idle, packed, count)
         return self._over(self._opened(address), idle, packed, count)
+
+    def _kept(self, idle: list[Idle]) -> Iterator[Connection]:
+        """Take kept connections out, the latest first; other threads do the same."""
+        with suppress(IndexError):
+            while True:
+                connection, since = idle.pop()
+                if self._clock() - since > IDLE_SECONDS:
+                    connection.disconnect()
+                else:
+                    yield connection
 
     def _over(self, connection: Connection, idle: list[Idle], packed: bytes, count: int) -> list[Reply]:
         connection.send_packed_command([packed], check_health=False)

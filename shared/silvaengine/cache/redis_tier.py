@@ -25,15 +25,14 @@ type Command = Sequence[bytes | str | int]
 
 # KEYS: a record. ARGV: the pattern, an epoch for a new record, the limits of patterns and of seconds.
 _CLEAR = """
-local record = redis.call('GET', KEYS[1])
-local epoch, cleared, markers = ARGV[2], 0, ''
-if record then
-  local head, rest = record:match('^([^\\n]*)\\n(.*)$')
-  epoch, cleared = head:match('^(%S+) (%d+)$')
-  markers = rest
+local record = redis.call('MGET', KEYS[1])[1] or ''
+local epoch, cleared, markers = record:match('^(%S+) (%d+)\\n(.*)$')
+local is_new = not epoch
+if is_new then
+  epoch, cleared, markers = ARGV[2], 0, ''
 end
 local count = select(2, markers:gsub('\\n', ''))
-if not record or ARGV[1] == '*' or count >= tonumber(ARGV[3]) then
+if is_new or ARGV[1] == '*' or count >= tonumber(ARGV[3]) then
   record = epoch .. ' ' .. string.format('%d', cleared + count + 1) .. '\\n'
 else
   record = epoch .. ' ' .. cleared .. '\\n' .. markers .. ARGV[1] .. '\\n'

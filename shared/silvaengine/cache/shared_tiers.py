@@ -127,9 +127,11 @@ class SharedTiers:
             call.token = None
 
     def keep(self, call: Call, packed: Packed) -> None:
-        """Put a value into both tiers, unless it is meant for this process, or its generation isn't known."""
-        if packed.data and packed.stamp is not None and call.space.is_readable and not call.policy.local:
-            raw = b"%b%b %g\n%b" % (VERSION, packed.stamp, packed.stale, packed.data)
+        """Put a value into both tiers, unless it is meant for this process, was cleared, or may have been."""
+        space = call.space
+        is_sure = space.is_readable and space.holds(packed.stamp, call.texts)
+        if packed.data and packed.stamp is not None and is_sure and not call.policy.local:
+            raw = b"%b%b %a\n%b" % (VERSION, packed.stamp, packed.stale, packed.data)
             self._to_redis(call, raw, packed.fresh + packed.stale)
             self._to_disk(call, raw, packed.fresh + packed.stale)
 

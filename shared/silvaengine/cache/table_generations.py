@@ -60,7 +60,10 @@ class TableGenerations:
                 [(CONFIG_DATA, cache_generation_key(name, owner)) for owner in owners]
             )
             return Generation(
-                *(_record(row or self._made(name, owner)) for owner, row in zip(owners, rows, strict=True))
+                *(
+                    _record(row or self._made(name, owner)) or self._renewed(name, owner)
+                    for owner, row in zip(owners, rows, strict=True)
+                )
             )
 
     def clear(self, name: str, tenant: str, pattern: str) -> None:
@@ -75,8 +78,7 @@ class TableGenerations:
         """Give both records new epochs."""
         with self._watched():
             for owner in (ALL_TENANTS, tenant):
-                values = {"epoch": new_epoch(), "zero": 0, "none": []}
-                self._writer.update(CONFIG_DATA, cache_generation_key(name, owner), _RENEW, values=values)
+                self._renewed(name, owner)
 
     def knows(self, name: str) -> bool:
         """Tell whether the cache was ever used."""
@@ -104,6 +106,12 @@ class TableGenerations:
             return False
         return True
 
+    def _renewed(self, name: str, owner: str) -> Record:
+        record = Record(new_epoch())
+        values = {"epoch": record.epoch, "zero": 0, "none": []}
+        self._writer.update(CONFIG_DATA, cache_generation_key(name, owner), _RENEW, values=values)
+        return record
+
     def _made(self, name: str, owner: str) -> Row:
         """Make a record, or give the one that somebody else made in the meantime."""
         key = cache_generation_key(name, owner)
@@ -115,8 +123,12 @@ class TableGenerations:
         return row
 
 
-def _record(row: Row) -> Record:
-    return Record(row["epoch"], row["cleared"], tuple(row["markers"]))
+def _record(row: Row) -> Record | None:
+    """Read a row, None where something else lies in a record's place."""
+    match row:
+        case {"epoch": str(epoch), "cleared": int(cleared), "markers": [*markers]}:
+            return Record(epoch, cleared, tuple(map(str, markers)))
+    return None
 
 
 def open_table_generations(region: str, prefix: str, fresh_seconds: float) -> TableGenerations:

@@ -32,7 +32,7 @@ _HIT = """
 """
 _OPEN = """
 {prefix}def wrapper({parameters}):
-    if {named}.pop("skip_cache", False):
+    if {skip}:
         return {wait}_se_call(({values}), {rest}, {named})
     return {wait}_se_miss(({values}), {rest}, {named})
 """
@@ -88,11 +88,13 @@ def compile_wrapper(
     """
     given = signature(function)
     is_open = bool(given.rest or given.named)
-    skip = SKIP if not is_open and SKIP not in given.names else "False"
+    skip, takes_skip = "False", SKIP not in given.names
+    if takes_skip:
+        skip = f"{given.named}.pop({SKIP!r}, False)" if given.named else SKIP
     source = (_OPEN if is_open else _HIT).format(
         prefix="async " if is_async else "",
         wait="await " if is_async else "",
-        parameters=_parameters(function, given, add_skip=skip == SKIP),
+        parameters=_parameters(function, given, add_skip=takes_skip and not given.named),
         skip=_skipping(skip, names),
         values=_tuple(given.names),
         rest=given.rest or "()",
