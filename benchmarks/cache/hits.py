@@ -10,9 +10,10 @@ import msgspec
 import redis
 
 from benchmarks.cache import peers
-from benchmarks.cache.subjects import AGENT, get_agent, get_name, get_rate, our_cache, ours
+from benchmarks.cache.subjects import AGENT, forget, get_agent, get_name, get_rate, our_cache, ours
 from benchmarks.cache.turns import Work, calls, microseconds, rows
 from benchmarks.harness.report import table
+from silvaengine.cache import codec
 
 ENCODED = msgspec.msgpack.encode(AGENT)
 
@@ -69,16 +70,30 @@ def mutable_hits() -> dict[str, Work]:
 
 
 def redis_hits(port: int) -> dict[str, Work]:
-    """Give hits in Redis; ours forgets its memory each time."""
+    """Give hits in Redis: of the tier alone, as the bare clients, and of a whole call without its memory."""
     cache = our_cache(port)
     found = ours(cache, get_agent)
-    entries = cache.memory.entries
+    found("acme", "a1")
+    assert cache.tiers.redis
+    fetch, decode = cache.tiers.redis.fetch, codec.decode
+    text = f"{get_agent.__module__}.get_agent:acme,a1"
 
-    def hit() -> None:
-        entries.clear()
+    def tier() -> object:
+        value, generation = fetch("bench", "-", text)
+        assert value
+        head, _, data = value.value.partition(b"\n")
+        assert generation.stamp in head
+        return decode(data)
+
+    def call() -> None:
+        forget(cache)
         found("acme", "a1")
 
-    return {"SilvaEngine": calls(hit), **peers.redis_hits(port, AGENT)}
+    return {
+        "SilvaEngine, the tier": calls(tier),
+        "SilvaEngine, a whole call": calls(call),
+        **peers.redis_hits(port, AGENT),
+    }
 
 
 def misses(port: int) -> dict[str, Work]:
@@ -96,19 +111,30 @@ def misses(port: int) -> dict[str, Work]:
 
 
 def disk_hits(folder: Path) -> dict[str, Work]:
-    """Give hits on disk; ours forgets its memory each time."""
+    """Give hits on disk, likewise."""
     cache = our_cache(folder=folder / "ours")
     found = ours(cache, get_agent)
-    entries = cache.memory.entries
-    theirs = diskcache.Cache(str(folder / "theirs"))
-    theirs.set("acme:a1", AGENT)
+    found("acme", "a1")
+    assert cache.tiers.disk
+    get, decode = cache.tiers.disk.get, codec.decode
+    key = f"-:{get_agent.__module__}.get_agent:acme,a1"
 
-    def hit() -> None:
-        entries.clear()
+    def tier() -> object:
+        row = get("bench", key)
+        assert row
+        return decode(row[0].partition(b"\n")[2])
+
+    def call() -> None:
+        forget(cache)
         found("acme", "a1")
 
+    theirs = diskcache.Cache(str(folder / "theirs"))
+    theirs.set("acme:a1", AGENT)
+    memoized = theirs.memoize()(get_agent)
     return {
         "diskcache.get with its pickle": calls(lambda: theirs.get("acme:a1")),
-        "SilvaEngine": calls(hit),
+        "SilvaEngine, the tier": calls(tier),
+        "SilvaEngine, a whole call": calls(call),
+        "diskcache.memoize, a whole call": calls(lambda: memoized("acme", "a1")),
         **peers.predecessor_disk(folder / "predecessor", AGENT),
     }

@@ -43,6 +43,12 @@ def our_cache(port: int | None = None, folder: Path | None = None) -> HybridCach
     return open_cache(Settings(cache=settings))
 
 
+def forget(cache: HybridCache) -> None:
+    """Empty the memory tier in a moment, so that the next one answers."""
+    cache.memory.entries.clear()
+    cache.memory.bytes = 0
+
+
 def ours[**P, R](
     cache: HybridCache,
     function: Callable[P, R],

@@ -22,6 +22,7 @@ _encode: Callable[[Any], bytes] = Encoder().encode
 
 _PLAIN = frozenset({type(None), bool, float, bytes})
 _SHAREABLE = _PLAIN | {str, int, Decimal, UUID, date, datetime, time, timedelta}
+_NESTED = frozenset({dict, list})
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 
@@ -36,7 +37,7 @@ class NotDecodableError(ValueError):
 def encode(value: Any) -> bytes:  # noqa: ANN401 - any value
     """Encode a value; raises NotEncodableError."""
     try:
-        return _encode(_packed(value))
+        return _encode(value if _is_plain(value) else _packed(value))
     except AttributeError as error:
         raise NotEncodableError(f"a dataclass lacks a field: {error}") from None
     except RecursionError:
@@ -65,6 +66,29 @@ def is_immutable(value: Any) -> bool:  # noqa: ANN401 - any value
     if kind is tuple or kind is frozenset:
         return all(map(is_immutable, value))
     return kind in _SHAREABLE
+
+
+def _is_plain(value: Any) -> bool:  # noqa: ANN401 - any value
+    """Tell whether msgpack gives a value back as it is; most are so, and then nothing has to be rebuilt."""
+    kind = type(value)
+    if kind is dict:
+        for name in value:
+            if type(name) is not str or not (name.isascii() or _is_text(name)):
+                return False
+        members = value.values()
+    else:
+        members = value if kind is list else (value,)
+    for member in members:
+        kind = type(member)
+        if kind is str:
+            if not (member.isascii() or _is_text(member)):
+                return False
+        elif kind is int:
+            if not _SMALLEST <= member <= _LARGEST:
+                return False
+        elif kind not in _PLAIN and not (kind in _NESTED and _is_plain(member)):
+            return False
+    return True
 
 
 def _packed(value: Any) -> Any:  # noqa: ANN401 - any value

@@ -6,10 +6,8 @@ write to the folder could run code (CVE-2025-69872, without a fix). Ours stores 
 
 import logging
 import re
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,60 +49,58 @@ class DiskTier:
 
     def get(self, name: str, key: str) -> tuple[bytes, float] | None:
         """Give a value and the seconds that it has left, None when there is none; raises TierError."""
-        with self._watched():
-            found = self._cache(name).get(key)
+        found = self._use(name, lambda folder: folder.get(key))
         if not isinstance(found, bytes):
             return None
         head, _, value = found.partition(b"\n")
-        boot, _, end = head.decode(errors="replace").partition(" ")
-        clock_id, now = disk_clock()
-        if boot != clock_id or not end.replace(".", "", 1).isdecimal():
+        clock_id, _, end = head.partition(b" ")
+        own_id, now = disk_clock()
+        if clock_id != own_id or not end.replace(b".", b"", 1).isdigit():
             return None
         left = float(end) - now
         return (value, left) if left > 0 else None
 
     def set(self, name: str, key: str, value: bytes, seconds: float) -> None:
         """Keep a value, if it isn't larger than 16 MB; raises TierError."""
-        if len(value) > VALUE_LIMIT:
-            return
-        clock_id, now = disk_clock()
-        with self._watched():
-            self._cache(name).set(key, f"{clock_id} {now + seconds}\n".encode() + value, expire=seconds)
+        if len(value) <= VALUE_LIMIT:
+            clock_id, now = disk_clock()
+            row = b"%b %a\n%b" % (clock_id, now + seconds, value)
+            self._use(name, lambda folder: folder.set(key, row, expire=seconds))
 
     def delete(self, name: str, key: str) -> None:
         """Forget a value; raises TierError."""
-        with self._watched():
-            self._cache(name).delete(key)
+        self._use(name, lambda folder: folder.delete(key))
 
     def record(self, name: str, key: str) -> bytes | None:
         """See ``silvaengine.cache.generations.Records``."""
-        with self._watched():
-            found = self._cache(name).get(key)
+        found = self._use(name, lambda folder: folder.get(key))
         return found if isinstance(found, bytes) else None
 
     def change(self, name: str, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
         """See ``silvaengine.cache.generations.Records``."""
-        with self._watched(), self._cache(name).transact():
-            found = self._cache(name).get(key)
-            changed = change(found if isinstance(found, bytes) else None)
-            self._cache(name).set(key, changed)
-        return changed
 
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Tell the breaker how it went; a file that is no database is replaced by an empty one."""
-        from diskcache import Timeout  # noqa: PLC0415 - most calls are answered from memory
+        def transact(folder: "Cache") -> bytes:
+            with folder.transact():
+                found = folder.get(key)
+                changed = change(found if isinstance(found, bytes) else None)
+                folder.set(key, changed)
+            return changed
 
+        return self._use(name, transact)
+
+    def _use[T](self, name: str, work: "Callable[[Cache], T]") -> T:
+        """Work in a cache's folder and tell the breaker how it went; raises TierError."""
         if not self.breaker.allows():
             raise TierError("the disk is passed over for a moment")
         try:
-            yield
-        except (OSError, sqlite3.Error, Timeout, ValueError, TypeError, LookupError) as error:
+            result = work(self._cache(name))
+        except _failures() as error:
             if self.breaker.state == "closed":
                 _logger.warning("The cache's folder can't be used: %s", type(error).__name__)
             self.breaker.failed()
             raise TierError(type(error).__name__) from error
         self.breaker.succeeded()
+        return result
 
     def _cache(self, name: str) -> "Cache":
         if name not in self._open:
@@ -114,14 +110,16 @@ class DiskTier:
 
 def _opened(folder: Path, size: int) -> "Cache":
     """Open a folder that only this user may read; what is corrupt is begun anew."""
-    from diskcache import Cache  # noqa: PLC0415 - see _watched
+    from sqlite3 import DatabaseError, OperationalError  # noqa: PLC0415 - see _failures
+
+    from diskcache import Cache  # noqa: PLC0415 - see _failures
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = {"disk": _bytes_disk(), "timeout": TIMEOUT_SECONDS, "size_limit": size}
     try:
         return Cache(str(folder), **options)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
+    except DatabaseError as error:
+        if isinstance(error, OperationalError):
             raise
         for file in folder.glob("cache.db*"):
             file.unlink(missing_ok=True)
@@ -131,7 +129,7 @@ def _opened(folder: Path, size: int) -> "Cache":
 @cache
 def _bytes_disk() -> type:
     """Give diskcache's ``Disk`` without its pickles; a class of its own only once diskcache is loaded."""
-    from diskcache import Disk  # noqa: PLC0415 - see _watched
+    from diskcache import Disk  # noqa: PLC0415 - see _failures
 
     class BytesDisk(Disk):  # type: ignore[misc] # diskcache has no types
         def put(self, key: Any) -> tuple[str, bool]:  # noqa: ANN401 - diskcache's signature
@@ -171,15 +169,24 @@ def _is_own(mode: int, filename: str | None) -> bool:
 
 
 @cache
-def _boot_id() -> str | None:
-    return _BOOT_ID.read_text().strip() if _BOOT_ID.is_file() else None
+def _failures() -> tuple[type[Exception], ...]:
+    import sqlite3  # noqa: PLC0415 - most calls are answered from memory
+
+    from diskcache import Timeout  # noqa: PLC0415 - likewise
+
+    return OSError, sqlite3.Error, Timeout, ValueError, TypeError, LookupError
 
 
-def disk_clock() -> tuple[str, float]:
+@cache
+def _boot_id() -> bytes | None:
+    return _BOOT_ID.read_bytes().strip() if _BOOT_ID.is_file() else None
+
+
+def disk_clock() -> tuple[bytes, float]:
     """Give a clock that every process of this host shares, and its name.
 
     On Linux it counts from the boot, so that no change of the date makes an entry older or younger; elsewhere
     it is the date.
     """
     boot = _boot_id()
-    return (boot, time.clock_gettime(time.CLOCK_BOOTTIME)) if boot else ("date", time.time())
+    return (boot, time.clock_gettime(time.CLOCK_BOOTTIME)) if boot else (b"date", time.time())

@@ -145,7 +145,8 @@ class Fence:
         with self._lock:
             if started < space.confirmed or started < self._floor:
                 return  # a younger read was faster, or what this one read is no longer so
-            is_behind = space.generation is not None and generation.is_behind(space.generation.stamp)
+            known = space.generation
+            is_behind = known is not generation and known is not None and generation.is_behind(known.stamp)
             if not is_behind:
                 self._take_over(space, generation, started)
         if is_behind:
@@ -154,7 +155,7 @@ class Fence:
     def _take_over(self, space: Space, generation: Generation, started: float) -> None:
         space.confirmed = started
         space.is_readable = True
-        if generation != space.generation:
+        if generation is not space.generation and generation != space.generation:
             space.generation = generation
             self._memory.drop_if(
                 lambda entry: entry.space is space and not space.holds(entry.stamp, entry.texts)
@@ -180,6 +181,8 @@ class Fence:
         longest = max(UNFENCED_SECONDS, self._store.fresh_seconds)
         if space.generation is None or self._clock() > space.confirmed + longest:
             return False
+        if stamp == space.generation.stamp:
+            return True
         if space.generation.is_behind(stamp):
             self._renew(space)
             return False

@@ -16,6 +16,9 @@ EMPTY: Final = object()
 """What a flight brings that was given up before its end, by a cancellation or an alarm."""
 
 
+_callbacks = threading.Lock()  # for whoever adds one to a flight; few ever do
+
+
 class Flight:
     """A load under way; its owner sets ``give`` or ``error`` before it lands.
 
@@ -30,20 +33,24 @@ class Flight:
         self.stamp: bytes | None = None
         self.error: Exception | None = None
         self.give: Callable[[Generation | None], Any] = lambda _: EMPTY
-        self._landed = threading.Event()
-        self._lock = threading.Lock()
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] | None = []  # None once it has landed
+        self._air = threading.Lock()  # held as long as it flies
+        self._air.acquire()
 
     def land(self) -> None:
         """Let the waiters go on."""
-        with self._lock:
-            self._landed.set()
-        for callback in self._callbacks:
+        with _callbacks:
+            callbacks, self._callbacks = self._callbacks, None
+        self._air.release()
+        for callback in callbacks or ():
             callback()
 
     def wait(self) -> bool:
         """Wait until it has landed, 10 s at the most, and tell whether it has."""
-        return self._landed.wait(WAIT_SECONDS)
+        has_landed = self._air.acquire(timeout=WAIT_SECONDS)
+        if has_landed:
+            self._air.release()
+        return has_landed
 
     async def wait_async(self) -> bool:
         """Wait likewise, without blocking the event loop."""
@@ -51,8 +58,8 @@ class Flight:
 
         loop = asyncio.get_running_loop()
         woken: Future[None] = loop.create_future()
-        with self._lock:
-            if self._landed.is_set():
+        with _callbacks:
+            if self._callbacks is None:
                 return True
             self._callbacks.append(lambda: _wake(loop, woken))
         done, _ = await asyncio.wait([woken], timeout=WAIT_SECONDS)

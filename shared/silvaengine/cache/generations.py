@@ -8,7 +8,7 @@ compared, so that none can be wrong.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from os import urandom
 from threading import Lock
 from typing import Protocol
@@ -114,6 +114,12 @@ class Generation:
                 (parts[2], parts[3], self.own),
             )
         )
+
+
+@lru_cache(maxsize=4096)
+def generation_of(whole: bytes, own: bytes) -> Generation:
+    """Read the texts of both records; raises ValueError. The same texts give the same object."""
+    return Generation(Record.decode(whole), Record.decode(own))
 
 
 class GenerationStore(Protocol):

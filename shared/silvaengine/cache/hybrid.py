@@ -248,7 +248,7 @@ class HybridCache:
             size=(len(packed.data) or weight(value)) + sum(map(getsizeof, call.key)),
         )
         call.entry = entry
-        self.memory.keep(call.key, entry, lambda: space.holds(packed.stamp, call.texts))
+        self.memory.keep(call.key, entry)
 
 
 def _lived(entry: Entry, known: Generation | None) -> bool:

@@ -48,6 +48,11 @@ class Entry:
         self.end = end
         self.size = size
 
+    def lives(self) -> bool:
+        """Tell whether no clear that is known of has ended it."""
+        lives: bool = self.space.holds(self.stamp, self.texts)
+        return lives
+
 
 class MemoryTier:
     """Entries by key. Readers take them from ``entries`` without a lock, as one look-up in a dict.
@@ -64,10 +69,10 @@ class MemoryTier:
         self._max_entries = max_entries
         self._lock = Lock()
 
-    def keep(self, key: Hashable, entry: Entry, lives: Callable[[], bool]) -> None:
+    def keep(self, key: Hashable, entry: Entry) -> None:
         """Keep an entry that still lives, in the place of an older one; one that is too large isn't kept."""
         with self._lock:
-            if not lives():
+            if not entry.lives():
                 return
             self._forget(key)
             if entry.size > self._max_bytes // 4:

@@ -8,10 +8,11 @@ while the Lambda was frozen is opened once again, and that is no failure.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from os import getpid
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from os import register_at_fork
+from typing import Any, NamedTuple
 
 from silvaengine.cache.breaker import Breaker, TierError
 from silvaengine.settings import RedisSettings
@@ -57,8 +58,9 @@ class RedisClient:
             "socket_connect_timeout": TIMEOUT_SECONDS,
             "socket_keepalive": True,
         }
-        # By process too: a child of a fork must not speak on its parent's connections.
-        self._idle: defaultdict[tuple[int, Address], list[Idle]] = defaultdict(list)
+        self._address = (settings.host, settings.port)
+        self._idle: defaultdict[Address, list[Idle]] = defaultdict(list)
+        register_at_fork(after_in_child=self._idle.clear)  # a child must not speak on its parent's
         self._cluster: Any = None
         self._refusals: set[str] = set()
 
@@ -73,11 +75,18 @@ class RedisClient:
             TierError: there was no answer within 0.1 s, or nothing was sent since there lately was none, or
                 Redis refused a command (out of memory, read-only), which doesn't open the breaker.
         """
+        return self.exchange(key, b"".join(map(packed, commands)), len(commands))
+
+    def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
+        """Send commands in the protocol's form and give so many replies; see ``execute``."""
         if not self.breaker.allows():
             raise TierError("Redis is passed over for a moment")
-        packed = b"".join(map(_packed, commands))
-        with self._watched():
-            replies = self._routed(key, packed, len(commands))
+        try:
+            replies = self._routed(key, request, count)
+        except _package().failures as error:
+            self._note_failure(error)
+            raise TierError(type(error).__name__) from error
+        self.breaker.succeeded()
         for reply in replies:
             if isinstance(reply, Exception):
                 self._warn_once(str(reply))
@@ -91,33 +100,20 @@ class RedisClient:
             self._refusals.add(kind)
             _logger.warning("Redis refuses a command: %s", refusal)
 
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Tell the breaker how it went; whatever the package or a socket raises means that Redis is down."""
-        from redis.exceptions import (  # noqa: PLC0415 - most deployments have no Redis
-            RedisClusterException,
-            RedisError,
-        )
+    def _note_failure(self, error: Exception) -> None:
+        if self.breaker.state == "closed":
+            _logger.warning("Redis can't be reached: %s", type(error).__name__)
+        self.breaker.failed()
 
-        try:
-            yield
-        except (RedisError, RedisClusterException, OSError, ValueError) as error:
-            if self.breaker.state == "closed":
-                _logger.warning("Redis can't be reached: %s", type(error).__name__)
-            self.breaker.failed()
-            raise TierError(type(error).__name__) from error
-        self.breaker.succeeded()
-
-    def _routed(self, key: str, packed: bytes, count: int) -> list[Reply]:
+    def _routed(self, key: str, request: bytes, count: int) -> list[Reply]:
         if not self._settings.cluster:
-            return self._sent((self._settings.host, self._settings.port), packed, count)
-        from redis.exceptions import MovedError  # noqa: PLC0415 - see _watched
-
+            return self._sent(self._address, request, count)
+        moved_error = _package().exceptions.MovedError
         try:
             address = self._node(key)
             for _ in range(MOVES):
-                replies = self._sent(address, packed, count)
-                moved = next((reply for reply in replies if isinstance(reply, MovedError)), None)
+                replies = self._sent(address, request, count)
+                moved = next((reply for reply in replies if isinstance(reply, moved_error)), None)
                 if moved is None:
                     return replies
                 address = (moved.host or address[0], moved.port)
@@ -129,7 +125,7 @@ class RedisClient:
 
     def _node(self, key: str) -> Address:
         """Ask for the cluster's map of slots when none is known, or the known one turned out to be old."""
-        from redis.backoff import NoBackoff  # noqa: PLC0415 - see _watched
+        from redis.backoff import NoBackoff  # noqa: PLC0415 - see _package
         from redis.cluster import RedisCluster  # noqa: PLC0415
         from redis.retry import Retry  # noqa: PLC0415
 
@@ -143,34 +139,33 @@ class RedisClient:
             raise ConnectionError("no node of the cluster has the slot")
         return node.host, node.port
 
-    def _sent(self, address: Address, packed: bytes, count: int) -> list[Reply]:
-        """Send over a kept connection, or over a new one when those that were kept have died."""
-        from redis.exceptions import ConnectionError as BrokenError  # noqa: PLC0415 - see _watched
+    def _sent(self, address: Address, request: bytes, count: int) -> list[Reply]:
+        """Send over a kept connection; where those that were kept have died, over a new one."""
+        idle = self._idle[address]
+        try:
+            connection, since = idle.pop()
+        except IndexError:
+            return self._over(self._opened(address), idle, request, count)
+        if self._clock() - since < IDLE_SECONDS:
+            with suppress(_package().exceptions.ConnectionError):
+                return self._over(connection, idle, request, count)
+        connection.disconnect()
+        idle.clear()
+        return self._over(self._opened(address), idle, request, count)
 
-        idle = self._idle[getpid(), address]
-        for connection in self._kept(idle):
-            with suppress(BrokenError):
-                return self._over(connection, idle, packed, count)
-        return self._over(self._opened(address), idle, packed, count)
-
-    def _kept(self, idle: list[Idle]) -> Iterator[Connection]:
-        """Take kept connections out, the latest first; other threads do the same."""
-        with suppress(IndexError):
-            while True:
-                connection, since = idle.pop()
-                if self._clock() - since > IDLE_SECONDS:
-                    connection.disconnect()
-                else:
-                    yield connection
-
-    def _over(self, connection: Connection, idle: list[Idle], packed: bytes, count: int) -> list[Reply]:
-        connection.send_packed_command([packed], check_health=False)
-        replies = [_reply(connection) for _ in range(count)]
+    def _over(self, connection: Connection, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
+        connection.send_packed_command([request], check_health=False)
+        refusal, replies = _package().exceptions.ResponseError, []
+        for _ in range(count):
+            try:
+                replies.append(connection.read_response(disable_decoding=True))
+            except refusal as error:  # a reply, too, so that those behind it are still read
+                replies.append(error)
         idle.append((connection, self._clock()))
         return replies
 
     def _opened(self, address: Address) -> Connection:
-        from redis import connection as kinds  # noqa: PLC0415 - see _watched
+        from redis import connection as kinds  # noqa: PLC0415 - see _package
 
         kind: Any = kinds.SSLConnection if self._settings.tls else kinds.Connection
         host, port = address
@@ -201,17 +196,25 @@ class RedisClients:
         return self._clients[database]
 
 
-def _packed(command: Sequence[bytes | str | int]) -> bytes:
+def packed(command: Sequence[bytes | str | int]) -> bytes:
     """Give a command in the protocol's form: redis.io/docs/latest/develop/reference/protocol-spec."""
-    parts = [part if isinstance(part, bytes) else str(part).encode() for part in command]
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+    pieces = [b"*%d" % len(command)]
+    for part in command:
+        text = part if type(part) is bytes else str(part).encode()
+        pieces += (b"$%d" % len(text), text)
+    pieces.append(b"")
+    return b"\r\n".join(pieces)
 
 
-def _reply(connection: Connection) -> Reply:
-    """Read one reply; an error is a reply, too, so that those behind it are still read."""
-    from redis.exceptions import ResponseError  # noqa: PLC0415 - see _watched
+class _Package(NamedTuple):
+    exceptions: Any
+    failures: tuple[type[Exception], ...]
+    """What the package or a socket raises when Redis is down."""
 
-    try:
-        return connection.read_response(disable_decoding=True)
-    except ResponseError as error:
-        return error
+
+@cache
+def _package() -> _Package:
+    from redis import exceptions  # noqa: PLC0415 - most deployments have no Redis
+
+    failures = (exceptions.RedisError, exceptions.RedisClusterException, OSError, ValueError)
+    return _Package(exceptions, failures)

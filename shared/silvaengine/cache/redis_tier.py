@@ -5,17 +5,19 @@ cluster they lie on one node: redis.io/docs/latest/operate/oss_and_stack/referen
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from os import urandom
+from typing import NamedTuple
 
 from silvaengine.cache.generations import (
     ALL_TENANTS,
     MARKER_LIMIT,
     Generation,
     Record,
+    generation_of,
     new_epoch,
 )
-from silvaengine.cache.redis_client import RedisClients, Reply
+from silvaengine.cache.redis_client import RedisClients, Reply, packed
 
 RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
 VALUE_LIMIT = 1_048_576  # bytes
@@ -50,8 +52,7 @@ return {0, false, 0}
 _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A value as it lies in Redis, and the seconds that it has left there."""
 
     value: bytes
@@ -76,9 +77,9 @@ class RedisTier:
     def fetch(self, name: str, tenant: str, text: str) -> tuple[Found | None, Generation]:
         """Give a value and both records in one round trip; raises TierError."""
         key = self._key(name, f":{tenant}:{text}")
-        (value, whole, own), left = self._execute(
-            name, ("MGET", key, *self._records(name, tenant)), ("PTTL", key)
-        )
+        part = b"$%d\r\n%b\r\n" % (len(encoded := key.encode()), encoded)
+        request = b"*4\r\n$4\r\nMGET\r\n%b%b*2\r\n$4\r\nPTTL\r\n%b" % (part, self._pair(name, tenant), part)
+        (value, whole, own), left = self._clients.of(name).exchange(key, request, 2)
         found = Found(value, left / 1000) if value is not None and left > 0 else None
         return found, self._generation(name, tenant, whole, own)
 
@@ -165,16 +166,21 @@ class RedisTier:
         return self._clients.of(name).execute(self._key(name, ""), *commands)
 
     def _generation(self, name: str, tenant: str, *texts: bytes | None) -> Generation:
-        records = self._records(name, tenant)
         if None in texts:
+            records = self._records(name, tenant)
             creations = [(*self._creation(record), "NX") for record in records]
             texts = tuple(self._execute(name, *creations, ("MGET", *records))[-1])
         try:
-            return Generation(*(Record.decode(text or b"") for text in texts))
+            return generation_of(*(text or b"" for text in texts))
         except ValueError:  # something else lies in a record's place
             self.renew(name, tenant)
-            (made,) = self._execute(name, ("MGET", *records))
-            return Generation(*map(Record.decode, made))
+            (made,) = self._execute(name, ("MGET", *self._records(name, tenant)))
+            return generation_of(*made)
+
+    @lru_cache(maxsize=1024)  # noqa: B019 - the tier lives as long as the process
+    def _pair(self, name: str, tenant: str) -> bytes:
+        """Give the keys of both records in the protocol's form."""
+        return packed(self._records(name, tenant)).partition(b"\r\n")[2]
 
     def _creation(self, record: str) -> tuple[str | bytes | int, ...]:
         return ("SET", record, Record(new_epoch()).encode(), "EX", RECORD_SECONDS)

@@ -7,6 +7,7 @@ stale. Anything else, and what this process can't decode, is no value.
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from silvaengine.cache.breaker import TierError
@@ -163,6 +164,7 @@ class SharedTiers:
                 self.disk.delete(call.space.name, _disk_key(call))
 
 
+@cache
 def codec() -> Any:  # noqa: ANN401 - a module
     """Give the codec; who keeps nothing that must be encoded does without msgspec."""
     from silvaengine.cache import codec as module  # noqa: PLC0415 - see above
