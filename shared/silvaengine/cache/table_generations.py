@@ -22,6 +22,7 @@ from silvaengine.tables import CONFIG_DATA, cache_generation_key
 _logger = logging.getLogger(__name__)
 
 _MARK = "SET #markers = list_append(#markers, :pattern), #sequence = #sequence + :one"
+_ROOM = "attribute_exists(#markers) AND size(#markers) < :limit"
 _RENEW = "SET #epoch = :epoch, #sequence = :zero, #cleared = :zero, #markers = :none"
 _CLEAR = (
     "SET #cleared = if_not_exists(#sequence, :zero) + :one,"
@@ -101,7 +102,7 @@ class TableGenerations:
     def _marked(self, key: Key, pattern: str) -> bool:
         values = {"pattern": [pattern], "one": 1, "limit": MARKER_LIMIT}
         try:
-            self._writer.update(CONFIG_DATA, key, _MARK, condition="size(#markers) < :limit", values=values)
+            self._writer.update(CONFIG_DATA, key, _MARK, condition=_ROOM, values=values)
         except ConditionFailedError:
             return False
         return True
