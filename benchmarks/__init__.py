@@ -1,1 +1,0 @@
-"""How fast this is beside what else one could take; nothing here is a test."""

@@ -1,1 +1,0 @@
-"""What every benchmark needs: subjects in processes of their own, instruction counts, turns, tables."""
