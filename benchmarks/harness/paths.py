@@ -7,7 +7,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 PYTHON = Path(sys.base_prefix) / "bin/python3.13"
-PEERS = Path("/tmp/x/peers")
+PEERS = PROJECT / ".silvaengine/peers/lib/python3.13/site-packages"
 RUNTIME = PROJECT / ".silvaengine/runtime"
 RUNTIME_PACKAGES = (
     "awslambdaric",
