@@ -2,16 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from threading import current_thread, main_thread
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentInvocation:
+class CurrentInvocation(NamedTuple):
     """The running call: its tenant, ids, limits, settings and logger.
 
     ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1.
@@ -52,20 +49,28 @@ def current_invocation() -> CurrentInvocation:
         raise LookupError("current_invocation() works only while the worker calls a function") from None
 
 
-@contextmanager
-def bind(current: CurrentInvocation) -> Iterator[None]:
-    """Make ``current`` the running call; for the worker only."""
-    global _serving  # noqa: PLW0603 - one process serves one call at a time
-    _serving += 1
-    tokens = _current.set(current), tenant.set(current.endpoint_id)
-    for callback in _starts:
-        callback()
-    try:
-        yield
-    finally:
+class bind:  # noqa: N801 - a context manager, called like a function
+    """Make ``current`` the running call for a block; for the worker only."""
+
+    __slots__ = ("_current", "_tokens")
+
+    def __init__(self, current: CurrentInvocation) -> None:
+        self._current = current
+
+    def __enter__(self) -> None:
+        """Begin the call."""
+        global _serving  # noqa: PLW0603 - one process serves one call at a time
+        _serving += 1
+        self._tokens = _current.set(self._current), tenant.set(self._current.endpoint_id)
+        for callback in _starts:
+            callback()
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        global _serving  # noqa: PLW0603 - likewise
         _serving -= 1
-        _current.reset(tokens[0])
-        tenant.reset(tokens[1])
+        _current.reset(self._tokens[0])
+        tenant.reset(self._tokens[1])
 
 
 def is_elsewhere() -> bool:

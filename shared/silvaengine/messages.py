@@ -6,11 +6,11 @@ gateways that exist (docs/contract.md), ours are added beside them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from silvaengine.errors import RequestError
+from silvaengine.json_text import encode
 
 type AnswerKind = Literal["text", "json", "base64", "error"]
 
@@ -26,8 +26,7 @@ ANSWER_MARK = "silvaengine"
 ANSWER_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invocation(NamedTuple):
     """Who asks a worker, for whom and until when.
 
     ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None says that nobody waits
@@ -42,8 +41,7 @@ class Invocation:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerCall:
+class WorkerCall(NamedTuple):
     """A call of one function. ``class_name`` is empty for a plain function; ``setting`` is JSON text.
 
     In areas with full events ``aws_event`` and ``aws_context`` stand in the place of ``body`` and
@@ -68,18 +66,17 @@ class WorkerCall:
             "CLASSNAME": self.class_name,
             "funct": self.function,
             "setting": self.setting,
-            "params": json.dumps(self.params),
+            "params": encode(self.params),
         }
         if self.aws_event is not None:
-            payload["aws_event"] = json.dumps(self.aws_event)
-            payload["aws_context"] = json.dumps(self.aws_context)
+            payload["aws_event"] = encode(self.aws_event)
+            payload["aws_context"] = encode(self.aws_context)
         elif self.context is not None:
-            payload |= {"body": self.body, "context": json.dumps(self.context)}
+            payload["body"] = self.body
+            payload["context"] = encode(self.context)
         if self.invocation is not None:
-            payload["invocation"] = _members(self.invocation)
-        return json.dumps(
-            payload, ensure_ascii=False
-        )  # an escaped body would have up to three times its size
+            payload["invocation"] = self.invocation._asdict()
+        return encode(payload)
 
     @classmethod
     def decode(cls, payload: Mapping[str, Any]) -> "WorkerCall":
@@ -104,8 +101,7 @@ class WorkerCall:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerAnswer:
+class WorkerAnswer(NamedTuple):
     """What became of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
 
     An error's ``value`` is its public message, ``status`` its HTTP status.
@@ -118,19 +114,19 @@ class WorkerAnswer:
 
     def encode(self) -> dict[str, Any]:
         """Give the answer in the form that a worker returns to a caller who sent an ``invocation``."""
-        return {ANSWER_MARK: ANSWER_VERSION, **_members(self)}
+        return {ANSWER_MARK: ANSWER_VERSION, **self._asdict()}
 
     @classmethod
     def decode(cls, payload: Any) -> "WorkerAnswer":  # noqa: ANN401 - a foreign worker answers anything
         """Read a worker's answer; one without our mark is a foreign worker's bare result."""
         if isinstance(payload, dict) and payload.get(ANSWER_MARK) == ANSWER_VERSION:
-            return cls(**_known(cls, payload))
+            return cls(
+                payload["kind"], payload["value"], payload.get("status", 200), payload.get("error_type", "")
+            )
         return cls("text" if isinstance(payload, str) else "json", payload)
 
 
-def _members(message: Invocation | WorkerAnswer) -> dict[str, Any]:
-    """Give the members as they are; ``asdict`` would copy a large result."""
-    return {name: getattr(message, name) for name in message.__slots__}
+_decode = json.JSONDecoder(parse_float=Decimal).decode
 
 
 def _text(payload: Mapping[str, Any], member: str, default: str | None = None) -> str:
@@ -147,7 +143,7 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
     value = payload.get(member)
     if isinstance(value, str):
         try:
-            value = json.loads(value, parse_float=Decimal)
+            value = _decode(value)
         except ValueError:
             raise _malformed(member, "the JSON text of an object", value) from None
     if value is not None and not isinstance(value, dict):
@@ -157,14 +153,10 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
 
 def _invocation(value: Any) -> Invocation:  # noqa: ANN401 - checked here
     try:
-        return Invocation(**_known(Invocation, value))
+        # A deployment updates one Lambda after the other: what a newer one adds is left out.
+        return Invocation(**{name: value[name] for name in Invocation._fields if name in value})
     except TypeError:
-        raise _malformed("invocation", f"an object with {', '.join(Invocation.__slots__)}", value) from None
-
-
-def _known(kind: type[Invocation | WorkerAnswer], members: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what a newer service adds: a deployment updates one Lambda after the other."""
-    return {name: members[name] for name in kind.__slots__ if name in members}
+        raise _malformed("invocation", f"an object with {', '.join(Invocation._fields)}", value) from None
 
 
 def _malformed(member: str, expected: str, found: object) -> RequestError:

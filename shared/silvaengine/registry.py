@@ -1,18 +1,18 @@
 """Which function a request means: rows of the registry turned into immutable values.
 
 The look-up is the contract's (docs/contract.md): endpoint, connection, function, settings. A cold one takes
-three rounds: endpoint, both candidate connections and the gateway's settings side by side; the function; its
-settings and the connection's side by side. A warm one reads nothing.
+endpoint and both candidate connections in one read, then the gateway's settings, the function, its settings
+and the connection's, over one connection: a second one's handshake would cost more than reading side by side
+saves.
+A warm one reads nothing.
 """
 
 import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.cache.breaker import TierError
 from silvaengine.cache.lru import LruCache
@@ -49,16 +49,14 @@ CONFIG_DEFAULTS: Values = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A connection's mention of a function: the Lambda that runs it, and a settings id that wins."""
 
     aws_lambda_arn: str
     setting: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(NamedTuple):
     """What an API key opens at an endpoint.
 
     ``owner`` is the endpoint whose connection row serves: the endpoint itself, or the common one.
@@ -74,8 +72,7 @@ class Connection:
     whitelist: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
+class Function(NamedTuple):
     """A function as the registry describes it, with its merged settings.
 
     ``setting_text`` is the settings' JSON text, made once. ``configuration`` is what authorizers and
@@ -208,13 +205,10 @@ class Registry:
             (CONNECTIONS, {"endpoint_id": endpoint_id, "api_key": api_key}),
             (CONNECTIONS, {"endpoint_id": COMMON_ENDPOINT, "api_key": api_key}),
         ]
-        rows, settings = _side_by_side(
-            lambda: self._read(
-                ("connection", endpoint_id, api_key), self._ttl, lambda: self._tables.batch_get(wanted)
-            ),
-            lambda: self._settings_rows(settings_id),
+        endpoint, own, common = self._read(
+            ("connection", endpoint_id, api_key), self._ttl, lambda: self._tables.batch_get(wanted)
         )
-        endpoint, own, common = rows
+        settings = self._settings_rows(settings_id)
         if endpoint is None and endpoint_id != ROOT_ENDPOINT:
             raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
         special = bool(endpoint and endpoint.get("special_connection"))
@@ -288,10 +282,9 @@ class Registry:
         return dict(resolve_references(rows, self._lookups))
 
     def _merged_settings(self, *setting_ids: str | None) -> Row:
-        ids = [setting_id for setting_id in setting_ids if setting_id]
         merged: Row = {}
-        for settings in _side_by_side(*(partial(self.settings, setting_id) for setting_id in ids)):
-            merged |= settings
+        for setting_id in filter(None, setting_ids):
+            merged |= self.settings(setting_id)
         return merged
 
     def _settings_rows(self, setting_id: str) -> Row:
@@ -342,13 +335,3 @@ def _entries(row: Row) -> Mapping[str, Entry]:
     for entry in reversed(row.get("functions") or ()):
         entries[entry["function"]] = Entry(entry["aws_lambda_arn"], entry.get("setting") or "")
     return MappingProxyType(entries)
-
-
-def _side_by_side(*reads: Callable[[], Any]) -> list[Any]:
-    """Run reads at once, each in a thread of its own but for the only one."""
-    if len(reads) < 2:
-        return [read() for read in reads]
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only a cold look-up needs it
-
-    with ThreadPoolExecutor(len(reads)) as pool:
-        return [future.result() for future in [pool.submit(read) for read in reads]]

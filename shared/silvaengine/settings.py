@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from silvaengine.errors import ConfigurationError
 
+# Not read once but live, for what AWS's clients take from it: the runtime changes credentials and trace ids.
+ENVIRONMENT: Mapping[str, str] = os.environ
+
 MEBIBYTE = 1_048_576
 
 

@@ -4,11 +4,10 @@ Names and keys are fixed: deployments of the predecessor hold rows under them (d
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A table: its name without the stage's prefix, and the attributes of its primary key."""
 
     name: str

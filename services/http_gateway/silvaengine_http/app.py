@@ -9,6 +9,7 @@ from typing import Any
 
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker, open_invoker
+from silvaengine.json_text import encode
 from silvaengine.notices import Notifier, open_notifier
 from silvaengine.registry import Registry, open_registry
 from silvaengine.settings import Settings
@@ -37,7 +38,7 @@ def create_handler(
     def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
         if isinstance(event, dict) and OPERATOR in event:
             return operate(registry, event[OPERATOR])
-        log = InvocationLog("http")
+        log = InvocationLog("http", encode)
         call = Call(urandom(16).hex(), event, context, deadline(context, clock()), log)
         answer = _answer(gateway, call)
         if answer.status >= 500:

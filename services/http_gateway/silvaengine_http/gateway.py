@@ -1,7 +1,6 @@
 """The story of a request: read it, find its function, see whether it may be called, call it, answer."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.errors import RequestError
 from silvaengine.invocation import LambdaInvoker
@@ -23,7 +22,6 @@ CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 
-@dataclass(slots=True)
 class Call:
     """One invocation of the gateway, and what becomes known of it for the log and for notices.
 
@@ -31,17 +29,26 @@ class Call:
     registry has named one.
     """
 
-    request_id: str
-    event: Any
-    context: object
-    deadline: float
-    log: InvocationLog
-    target: Target | None = None
-    function: Function | None = None
+    __slots__ = ("context", "deadline", "event", "function", "log", "request_id", "target")
+
+    def __init__(
+        self,
+        request_id: str,
+        event: Any,  # noqa: ANN401 - Lambda hands over anything
+        context: object,
+        deadline: float,
+        log: InvocationLog,
+    ) -> None:
+        self.request_id = request_id
+        self.event = event
+        self.context = context
+        self.deadline = deadline
+        self.log = log
+        self.target: Target | None = None
+        self.function: Function | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(NamedTuple):
     """Brings HTTP requests to functions.
 
     Args:

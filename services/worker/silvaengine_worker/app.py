@@ -65,7 +65,7 @@ class Handler:
             call,
             envelope if call.invocation else plain,
             limit=_limit(context),
-            request_id=_ids(event, context)["request_id"],
+            request_id=getattr(context, "aws_request_id", ""),
         )
         check_size(result)
         return result

@@ -4,9 +4,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from silvaengine.aws import client
+from silvaengine.aws.dynamodb import DynamoDb, open_dynamodb
 from silvaengine.cache.breaker import Breaker, TierError
 from silvaengine.cache.generations import (
     ALL_TENANTS,
@@ -135,7 +134,7 @@ def _record(row: Row) -> Record | None:
 def open_table_generations(region: str, prefix: str, fresh_seconds: float) -> TableGenerations:
     """Give the records in the account's table; one short attempt, since every cached call may wait for it."""
 
-    def open_client() -> Any:  # noqa: ANN401 - see silvaengine.aws
-        return client("dynamodb", region, read_seconds=1.0, attempts=1)
+    def open_client() -> DynamoDb:
+        return open_dynamodb(region, read_seconds=1.0, attempts=1)
 
     return TableGenerations(TableReader(open_client, prefix), TableWriter(open_client, prefix), fresh_seconds)
