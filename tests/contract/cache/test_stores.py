@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from botocore.session import Session
-from moto import mock_aws
 from tests.contract.conftest import definition
 
+from silvaengine.aws.dynamodb import open_dynamodb
+from silvaengine.aws.service import open_service
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.generations import (
     ALL_TENANTS,
@@ -20,8 +21,7 @@ from silvaengine.cache.generations import (
 )
 from silvaengine.cache.redis_client import RedisClients
 from silvaengine.cache.redis_tier import RedisTier
-from silvaengine.cache.table_generations import TableGenerations
-from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.cache.table_generations import open_table_generations
 from silvaengine.settings import RedisSettings
 from silvaengine.tables import CONFIG_DATA, cache_generation_key
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine
@@ -78,39 +78,38 @@ def redis(request: pytest.FixtureRequest) -> Iterator[Place]:
     yield Place(lambda: RedisTier(RedisClients(settings), "se-"), spoil)
 
 
-def in_table(client: Any) -> Place:
-    """Keep them in the table."""
+@contextmanager
+def table(request: pytest.FixtureRequest, url: str) -> Iterator[Place]:
+    """Keep them in a table of that account."""
+    environment: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": url}.items():
+        environment.setenv(name, value)
+    for clients in (open_service, open_dynamodb):
+        clients.cache_clear()  # they are another account's
+    client: Any = Session().create_client("dynamodb", REGION, endpoint_url=url)
+    client.create_table(**definition(CONFIG_DATA))
 
     def spoil(owner: str) -> None:
         key = {name: {"S": value} for name, value in cache_generation_key(NAME, owner).items()}
         client.put_item(TableName="se-configdata", Item={**key, "epoch": {"N": "7"}})
 
-    def opened() -> GenerationStore:
-        return TableGenerations(TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), 5.0)
-
-    return Place(opened, spoil)
+    yield Place(lambda: open_table_generations(REGION, "se-", 5.0), spoil)
+    client.delete_table(TableName="se-configdata")
 
 
 @contextmanager
 def table_of_moto(request: pytest.FixtureRequest) -> Iterator[Place]:
     """Keep them in moto's table."""
-    set_environment: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
-    for name, value in CREDENTIALS.items():
-        set_environment.setenv(name, value)
-    with mock_aws():
-        client: Any = Session().create_client("dynamodb", REGION)
-        client.create_table(**definition(CONFIG_DATA))
-        yield in_table(client)._replace(writers=1)  # moto itself loses writes of several threads
+    with table(request, request.getfixturevalue("moto")) as place:
+        yield place._replace(writers=1)  # moto itself loses writes of several threads
 
 
 @contextmanager
 def table_of_the_engine(request: pytest.FixtureRequest) -> Iterator[Place]:
     """Keep them in the local engine's table."""
     engine: LocalEngine = request.getfixturevalue("engine")
-    client: Any = engine.client("dynamodb")
-    client.create_table(**definition(CONFIG_DATA))
-    yield in_table(client)
-    client.delete_table(TableName="se-configdata")
+    with table(request, engine.url) as place:
+        yield place
 
 
 @pytest.fixture(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event, Lock, Thread
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -35,9 +36,21 @@ class Slow:
         return result
 
 
-def ask(function: Callable[[], Any], slow: Slow, count: int = THREADS) -> list[Any]:
-    """Call from so many threads at once, let the source go on when most wait, and give answers and errors."""
+def ask(
+    function: Callable[[], Any], slow: Slow, count: int = THREADS, *, cache: HybridCache | None = None
+) -> list[Any]:
+    """Call from so many threads at once, let the source go on when all wait, and give answers and errors."""
     together = Barrier(count + 1)
+    cache = cache or function.cache_clear.__self__._cache  # type: ignore[attr-defined] # what it keeps by
+    assert cache
+    joined, join = list[Any](), cache._flights.join
+
+    def note(key: Any, owner: object) -> Any:
+        flight = join(key, owner)
+        joined.append(flight)
+        return flight
+
+    cache._flights.join = note  # type: ignore[method-assign] # watched
 
     def call() -> Any:
         together.wait(20)
@@ -49,7 +62,9 @@ def ask(function: Callable[[], Any], slow: Slow, count: int = THREADS) -> list[A
     with ThreadPoolExecutor(count) as pool:
         answers = [pool.submit(call) for _ in range(count)]
         together.wait(20)
-        Event().wait(0.05)
+        until = monotonic() + 20
+        while len(joined) < count and monotonic() < until:
+            Event().wait(0.01)
         slow.may_go.set()
         return [answer.result(20) for answer in answers]
 
@@ -227,7 +242,7 @@ def test_coroutines_of_several_loops_make_one_load(cache: HybridCache) -> None:
         return await asyncio.to_thread(slow.load)
 
     function = keep_by(cache, source)
-    assert ask(lambda: asyncio.run(function()), slow, 20) == [7] * 20
+    assert ask(lambda: asyncio.run(function()), slow, 20, cache=cache) == [7] * 20
     assert slow.loads == 1
 
 
