@@ -147,14 +147,16 @@ def run(engine: LocalEngine, *arguments: str) -> Any:
 def test_instances_share_and_see_a_clear_at_once(cached: deploy.StackOutputs) -> None:
     """With Redis several instances give one number, and each gives the new one right after a clear."""
     api = Api(cached.api_url)
+    old = number(api, "shared")
     before = instances(api, "shared")
     assert len(before) > 1, "the engine must have started several workers"
-    (old,) = set.union(*before.values())
+    assert set.union(*before.values()) == {old}
     assert clear(api, "?cache_name=e2e&cache_key=number_of:shared").json()["redis_available"] is True
+    new = number(api, "shared")
+    assert new != old
     after = instances(api, "shared")
     assert len(after) > 1
-    (new,) = set.union(*after.values())
-    assert new != old
+    assert set.union(*after.values()) == {new}
 
 
 def test_the_shell_does_the_same(cached: deploy.StackOutputs, engine: LocalEngine) -> None:
