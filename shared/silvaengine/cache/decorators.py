@@ -45,6 +45,11 @@ class Cached[**P, R](Protocol):
         """Give the kept value, or the function's."""
         ...
 
+    # A class method, for mypy, which calls ``__get__`` on static methods too and can't tell the two apart.
+    @overload
+    def __get__[S, **Q](
+        self: "Cached[Concatenate[type[S], Q], R]", instance: None, owner: type[S]
+    ) -> "Cached[Q, R]": ...
     @overload
     def __get__(self, instance: None, owner: type) -> "Cached[P, R]": ...
     @overload

@@ -8,6 +8,7 @@ with it.
 import sys
 from collections.abc import Callable
 from itertools import count
+from types import FunctionType
 from typing import Any, Literal, NamedTuple
 from weakref import WeakSet, ref
 
@@ -91,7 +92,7 @@ class Identities:
         declared = getattr(first, DECLARED)
         declared = argument_text(declared() if callable(declared) else declared)
         text = f"{name}@{declared.replace(':', '%3A')}"  # a colon ends it in a key
-        if isinstance(getattr(kind, DECLARED), str) and DECLARED not in getattr(first, "__dict__", ()):
+        if isinstance(getattr(kind, DECLARED), str) and not _may_differ(first):
             self.constants[kind] = text
         return Identity(text, text, _is_local(kind))
 
@@ -112,6 +113,13 @@ class Identities:
         """End a dead object's entries; the collector may call at any moment, so no lock is taken."""
         for entry in self._objects.pop(number)[2]:
             entry.until = entry.end = float("-inf")
+
+
+def _may_differ(first: object) -> bool:
+    """Tell whether an object has, or code of its class may give one, another identity than the class's."""
+    members = [member for base in type(first).__mro__ for member in vars(base).values()]
+    names = (member.__code__.co_names for member in members if isinstance(member, FunctionType))
+    return DECLARED in getattr(first, "__dict__", ()) or any(DECLARED in each for each in names)
 
 
 def _is_local(kind: type) -> bool:
