@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from botocore.session import Session
 from tests.contract.conftest import definition
+from tests.fakes.cache import Clock
 
 from silvaengine.aws.dynamodb import open_dynamodb
 from silvaengine.aws.service import open_service
+from silvaengine.cache.breaker import TierError
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.generations import (
     ALL_TENANTS,
@@ -21,7 +23,8 @@ from silvaengine.cache.generations import (
 )
 from silvaengine.cache.redis_client import RedisClients
 from silvaengine.cache.redis_tier import RedisTier
-from silvaengine.cache.table_generations import open_table_generations
+from silvaengine.cache.table_generations import TableGenerations, open_table_generations
+from silvaengine.dynamodb import TableReader, TableWriter
 from silvaengine.settings import RedisSettings
 from silvaengine.tables import CONFIG_DATA, cache_generation_key
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine
@@ -222,3 +225,40 @@ def test_a_cache_is_known_once_it_was_used(place: Place) -> None:
     assert not place.open().knows(NAME)
     place.open().read(NAME, "acme")
     assert place.open().knows(NAME)
+
+
+def test_a_table_out_of_reach_is_passed_over(
+    moto: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every question is answered by one kind of error, and of many calls one waits for the table."""
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": moto}.items():
+        monkeypatch.setenv(name, value)
+    for clients in (open_service, open_dynamodb):
+        clients.cache_clear()  # they are another account's
+    clock = Clock()
+    reader = TableReader(lambda: open_dynamodb(REGION), "absent-")
+    store = TableGenerations(reader, TableWriter(lambda: open_dynamodb(REGION), "absent-"), 5.0, clock)
+    with pytest.raises(TierError):
+        store.read(NAME, "acme")
+    questions: list[Callable[[], object]] = [
+        lambda: store.read(NAME, "acme"),
+        lambda: store.clear(NAME, "acme", "*"),
+        lambda: store.renew(NAME, "acme"),
+        lambda: store.knows(NAME),
+    ]
+    for ask in questions:
+        with pytest.raises(TierError, match="passed over"):
+            ask()
+    for ask in questions:
+        clock.now += 60
+        with pytest.raises(TierError, match=r"^(?!.*passed over)"):
+            ask()
+    assert caplog.text.count("generations can't be read") == 1
+
+
+def test_a_record_that_two_processes_begin_is_one(place: Place) -> None:
+    """Whoever comes second takes over what the first one made."""
+    stores = [place.open() for _ in range(place.writers)]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        found = list(pool.map(lambda store: store.read(NAME, "acme"), stores))
+    assert len({generation.stamp for generation in found}) == 1

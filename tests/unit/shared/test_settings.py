@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from silvaengine.errors import ConfigurationError
-from silvaengine.settings import Settings
+from silvaengine.settings import CacheSettings, RedisSettings, Settings
 
 
 def test_an_empty_environment_gives_the_contract_defaults() -> None:
@@ -68,3 +68,100 @@ def test_every_variable_stands_in_the_contract() -> None:
     asked = set(re.findall(r'"([A-Z][A-Z_]+)"', (project / "shared/silvaengine/settings.py").read_text()))
     documented = (project / "docs/contract.md").read_text()
     assert {name for name in asked - {"INFO"} if f"`{name}`" not in documented} == set()
+
+
+def redis(**given: str) -> RedisSettings | None:
+    """Give what these variables, named without ``REDIS_``, say of Redis."""
+    return Settings.from_environment({f"REDIS_{name}": value for name, value in given.items()}).cache.redis
+
+
+def test_no_host_is_no_redis() -> None:
+    """Other variables alone name none."""
+    assert redis() is None
+    assert redis(PORT="6380", PASSWORD="secret", TLS="true") is None
+
+
+def test_redis_is_read_from_its_variables() -> None:
+    """Each has its default."""
+    assert redis(HOST="h") == RedisSettings("h", 6379, 0, {}, None, None, tls=False, cluster=False)
+    given = redis(
+        HOST="h", PORT="6380", DB="2", USERNAME="u", PASSWORD="p", TLS="True", CLUSTER="true", DB_API="7"
+    )
+    assert given == RedisSettings("h", 6380, 2, {"API": 7}, "u", "p", tls=True, cluster=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "settings"),
+    [
+        ("redis://h", RedisSettings("h")),
+        ("redis://h:6380/3", RedisSettings("h", 6380, 3)),
+        ("rediss://h", RedisSettings("h", tls=True)),
+        ("redis://:p%40ss%2F@h", RedisSettings("h", password="p@ss/")),
+        ("redis://u%3Aser:p@h", RedisSettings("h", username="u:ser", password="p")),
+        ("redis://[::1]:7000", RedisSettings("::1", 7000)),
+    ],
+)
+def test_redis_may_be_one_url(url: str, settings: RedisSettings) -> None:
+    """User and password are percent-decoded, and rediss means TLS."""
+    assert redis(URL=url) == settings
+
+
+def test_a_url_goes_before_the_other_variables() -> None:
+    """What it doesn't say is taken from them."""
+    given = redis(URL="redis://h/3", HOST="other", PORT="6380", PASSWORD="p", DB="1", CLUSTER="true")
+    assert given == RedisSettings("h", 6380, 3, password="p", cluster=True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["h:6379", "http://h", "redis://h:port", "redis://h:99999", "redis://[::1", "redis://", "redis://h/x"],
+)
+def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
+    """The operator is told which variable, and nothing of what it holds."""
+    with pytest.raises(ConfigurationError) as caught:
+        redis(URL=url.replace("h", "user:hunter2@h", 1))
+    assert "REDIS_" in caught.value.detail
+    assert "hunter2" not in caught.value.detail
+
+
+def test_a_cache_may_have_a_database_of_its_own() -> None:
+    """``REDIS_DB_{CACHE_NAME}``, with an underscore for a hyphen; the others have ``REDIS_DB``."""
+    given = redis(HOST="h", DB="1", DB_API_V2="5")
+    assert given
+    assert [given.database_of(name) for name in ("api-v2", "api_v2", "api")] == [5, 5, 1]
+
+
+def test_a_password_is_not_shown() -> None:
+    """Neither in a log nor in a trace."""
+    assert "hunter2" not in repr(Settings.from_environment({"REDIS_URL": "redis://u:hunter2@h"}))
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [
+        ({}, CacheSettings()),
+        ({"CACHE_DIR": "none"}, CacheSettings(folder=None)),
+        ({"CACHE_DIR": "/mnt/c"}, CacheSettings(folder="/mnt/c")),
+        ({"CACHE_MEMORY_MB": "1", "CACHE_DISK_MB": "2"}, CacheSettings(memory_bytes=2**20, disk_bytes=2**21)),
+        ({"CACHE_FENCE_SECONDS": "0.5"}, CacheSettings(fence_seconds=0.5)),
+    ],
+)
+def test_the_cache_is_sized_by_its_variables(given: dict[str, str], settings: CacheSettings) -> None:
+    """Megabytes and seconds; ``none`` for no disk."""
+    assert Settings.from_environment(given).cache == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CACHE_MEMORY_MB", "10241"),
+        ("CACHE_DISK_MB", "-1"),
+        ("CACHE_FENCE_SECONDS", "soon"),
+        ("REDIS_DB_A", "x"),
+    ],
+)
+def test_a_wrong_number_of_the_cache_is_named(name: str, value: str) -> None:
+    """As every other one."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.from_environment({name: value, "REDIS_HOST": "h"})
+    assert name in caught.value.detail
