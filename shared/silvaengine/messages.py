@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 from silvaengine.errors import RequestError
 
 type AnswerKind = Literal["text", "json", "base64", "error"]
+type OnLost = Literal["fail", "retry"]
 
 SYNC_LIMIT = (
     6_291_456  # bytes, 6 MB each way; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -43,11 +44,32 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a worker must know of a call that the ledger holds, to claim and to settle it.
+
+    ``owner`` is the token under which the caller holds the row. ``claimed`` says that somebody waits, who has
+    claimed the row for the worker. ``effect`` and ``fence`` are the function's fencing token.
+    """
+
+    job_id: str
+    owner: str
+    effect: str
+    fence: int
+    attempt: int
+    max_attempts: int
+    on_lost: OnLost
+    keep_seconds: int
+    backoff_seconds: int
+    claimed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerCall:
     """A call of one function. ``class_name`` is empty for a plain function; ``setting`` is JSON text.
 
     In areas with full events ``aws_event`` and ``aws_context`` stand in the place of ``body`` and
     ``context``. ``invocation`` is absent when the caller is the predecessor's gateway or a package.
+    ``job`` is there when the ledger holds the call; ``content_url`` then may stand for its content.
     """
 
     module_name: str
@@ -60,26 +82,39 @@ class WorkerCall:
     aws_event: Mapping[str, Any] | None = None
     aws_context: Mapping[str, Any] | None = None
     invocation: Invocation | None = None
+    job: Job | None = None
+    content_url: str | None = None
 
-    def encode(self) -> str:
-        """Give the payload as JSON text."""
+    def encode(self, content: str | None = None) -> str:
+        """Give the payload as JSON text; ``content`` stands for what the call says itself."""
         payload: dict[str, Any] = {
             "MODULENAME": self.module_name,
             "CLASSNAME": self.class_name,
             "funct": self.function,
             "setting": self.setting,
-            "params": json.dumps(self.params),
         }
-        if self.aws_event is not None:
-            payload["aws_event"] = json.dumps(self.aws_event)
-            payload["aws_context"] = json.dumps(self.aws_context)
-        elif self.context is not None:
-            payload |= {"body": self.body, "context": json.dumps(self.context)}
+        if self.content_url is not None:
+            payload["content_url"] = self.content_url
+        else:
+            payload |= self._content() if content is None else json.loads(content)
         if self.invocation is not None:
             payload["invocation"] = _members(self.invocation)
-        return json.dumps(
-            payload, ensure_ascii=False
-        )  # an escaped body would have up to three times its size
+        if self.job is not None:
+            payload["job"] = _members(self.job)
+        return _dumps(payload)
+
+    def content(self) -> str:
+        """Give what the call is about, without settings and ids, as JSON text that the ledger can keep."""
+        return _dumps(self._content())
+
+    def _content(self) -> dict[str, Any]:
+        content: dict[str, Any] = {"params": json.dumps(self.params)}
+        if self.aws_event is not None:
+            content["aws_event"] = json.dumps(self.aws_event)
+            content["aws_context"] = json.dumps(self.aws_context)
+        elif self.context is not None:
+            content |= {"body": self.body, "context": json.dumps(self.context)}
+        return content
 
     @classmethod
     def decode(cls, payload: Mapping[str, Any]) -> "WorkerCall":
@@ -89,7 +124,7 @@ class WorkerCall:
             RequestError: a member is missing or not what the contract says; the message names it.
         """
         body = payload.get("body")
-        invocation = payload.get("invocation")
+        invocation, job = payload.get("invocation"), payload.get("job")
         return cls(
             module_name=_text(payload, "MODULENAME"),
             class_name=_text(payload, "CLASSNAME", default=""),
@@ -100,7 +135,9 @@ class WorkerCall:
             context=_object(payload, "context"),
             aws_event=_object(payload, "aws_event"),
             aws_context=_object(payload, "aws_context"),
-            invocation=_invocation(invocation) if invocation is not None else None,
+            invocation=_read(Invocation, "invocation", invocation) if invocation is not None else None,
+            job=_read(Job, "job", job) if job is not None else None,
+            content_url=_text(payload, "content_url", default="") or None,
         )
 
 
@@ -128,7 +165,11 @@ class WorkerAnswer:
         return cls("text" if isinstance(payload, str) else "json", payload)
 
 
-def _members(message: Invocation | WorkerAnswer) -> dict[str, Any]:
+def _dumps(payload: Mapping[str, Any]) -> str:
+    return json.dumps(payload, ensure_ascii=False)  # an escaped body would have up to three times its size
+
+
+def _members(message: Invocation | Job | WorkerAnswer) -> dict[str, Any]:
     """Give the members as they are; ``asdict`` would copy a large result."""
     return {name: getattr(message, name) for name in message.__slots__}
 
@@ -155,14 +196,14 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
     return cast("Mapping[str, Any] | None", value)
 
 
-def _invocation(value: Any) -> Invocation:  # noqa: ANN401 - checked here
+def _read[Message: (Invocation, Job)](kind: type[Message], member: str, value: Any) -> Message:  # noqa: ANN401 - checked here
     try:
-        return Invocation(**_known(Invocation, value))
+        return kind(**_known(kind, value))
     except TypeError:
-        raise _malformed("invocation", f"an object with {', '.join(Invocation.__slots__)}", value) from None
+        raise _malformed(member, f"an object with {', '.join(kind.__slots__)}", value) from None
 
 
-def _known(kind: type[Invocation | WorkerAnswer], members: Mapping[str, Any]) -> dict[str, Any]:
+def _known(kind: type[Invocation | Job | WorkerAnswer], members: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what a newer service adds: a deployment updates one Lambda after the other."""
     return {name: members[name] for name in kind.__slots__ if name in members}
 

@@ -73,7 +73,8 @@ class Function:
     """A function as the registry describes it, with its merged settings.
 
     ``setting_text`` is the settings' JSON text, made once. ``configuration`` is what authorizers and
-    full-event functions are shown as ``fnConfigurations``.
+    full-event functions are shown as ``fnConfigurations``. ``connection_setting`` is the settings id of the
+    connection's entry, often empty.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Function:
     settings: Values
     setting_text: str
     configuration: Values
+    connection_setting: str = ""
 
 
 class Registry:
@@ -202,6 +204,10 @@ class Registry:
         key = ("function", connection.owner, connection.api_key, name)
         return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
 
+    def function_of(self, entry: Entry, name: str) -> Function:
+        """Give what an entry named when a call of it was accepted; raises what ``resolve`` raises."""
+        return self._memory.get_or_load(("entry", entry, name), lambda: self._load_function(entry, name))
+
     def _load_function(self, entry: Entry, name: str) -> Function:
         row = self._tables.get(FUNCTIONS, {"aws_lambda_arn": entry.aws_lambda_arn, "function": name})
         if row is None:
@@ -232,6 +238,7 @@ class Registry:
                     "config": config,
                 }
             ),
+            connection_setting=entry.setting,
         )
 
     def settings(self, setting_id: str) -> Row:

@@ -24,6 +24,10 @@ class Settings:
     allowed_packages: tuple[str, ...] = ()
     registry_refresh_seconds: float = 5.0
     registry_ttl_seconds: float = 600.0
+    ledger_secret: str | None = None
+    payload_bucket: str | None = None
+    dead_letter_queue_url: str | None = None
+    worker_timeout_seconds: float = 300.0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -47,6 +51,10 @@ class Settings:
                 given, "REGISTRY_REFRESH_SECONDS", cls.registry_refresh_seconds
             ),
             registry_ttl_seconds=_seconds(given, "REGISTRY_TTL_SECONDS", cls.registry_ttl_seconds),
+            ledger_secret=given.get("LEDGER_SECRET"),
+            payload_bucket=given.get("PAYLOAD_BUCKET"),
+            dead_letter_queue_url=given.get("DEAD_LETTER_QUEUE_URL"),
+            worker_timeout_seconds=_seconds(given, "WORKER_TIMEOUT", cls.worker_timeout_seconds),
         )
 
 
