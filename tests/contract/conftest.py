@@ -1,6 +1,7 @@
 """DynamoDB twice: moto in this process, and the local engine over a real socket; one suite for both."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,21 @@ import pytest
 from botocore.session import Session
 from moto import mock_aws
 
-from silvaengine.tables import TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
+from silvaengine import aws as clients
+from silvaengine.tables import DUE_INDEX, EXECUTIONS, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine
 
 PREFIX = "se-"
 PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    """No client of another test's account."""
+    clients._client.cache_clear()
+    clients._session.cache_clear()
+    yield
+    clients._client.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +36,18 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
 @pytest.fixture(params=["moto", "engine"])
 def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str | None]:
     """Point every AWS client of this process at one of the two; gives its address."""
+    with pointed_at(request.param, request, monkeypatch) as address:
+        yield address
+
+
+@contextmanager
+def pointed_at(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str | None]:
+    """Point every AWS client of this process at ``moto`` or ``engine`` for a while; give its address."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    if request.param == "moto":
+    if kind == "moto":
         monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
         with mock_aws():
             yield None
@@ -39,7 +59,14 @@ def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.fixture
 def dynamodb(aws: str | None) -> Iterator[Any]:
-    """A low-level client of an account with the six tables, empty."""
+    """A low-level client of an account with the tables, empty."""
+    with made_tables(aws) as client:
+        yield client
+
+
+@contextmanager
+def made_tables(aws: str | None) -> Iterator[Any]:
+    """Make the tables for a while; give a low-level client."""
     client: Any = Session().create_client("dynamodb", REGION, endpoint_url=aws)
     for table in TABLES:
         client.create_table(**definition(table))
@@ -49,7 +76,7 @@ def dynamodb(aws: str | None) -> Iterator[Any]:
 
 
 def definition(table: Table) -> dict[str, Any]:
-    """Give what CreateTable takes for one of the six tables."""
+    """Give what CreateTable takes for one of the tables."""
     keys = list(zip(table.key_names, ("HASH", "RANGE"), strict=False))
     definition: dict[str, Any] = {
         "TableName": table.full_name(PREFIX),
@@ -63,6 +90,18 @@ def definition(table: Table) -> dict[str, Any]:
                 "IndexName": WSS_CONNECTIONS_INDEX,
                 "KeySchema": [{"AttributeName": "connection_id", "KeyType": "HASH"}],
                 "Projection": {"ProjectionType": "ALL"},
+            }
+        ]
+    if table is EXECUTIONS:
+        names = ((DUE_INDEX.hash_key, "S", "HASH"), (DUE_INDEX.range_key, "N", "RANGE"))
+        definition["AttributeDefinitions"] += [
+            {"AttributeName": name, "AttributeType": kind} for name, kind, _ in names
+        ]
+        definition["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": DUE_INDEX.name,
+                "KeySchema": [{"AttributeName": name, "KeyType": role} for name, _, role in names],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
         ]
     return definition

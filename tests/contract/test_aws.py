@@ -1,7 +1,7 @@
 """What the layer says to AWS besides reading rows: secrets, notices, and what AWS's refusals become."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,15 +19,6 @@ from silvaengine.tables import CONFIG_DATA, ENDPOINTS
 from silvaengine_cli.engine import CREDENTIALS, REGION
 
 type Client = Callable[[str], Any]
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """No client of another test's account."""
-    clients._client.cache_clear()
-    clients._session.cache_clear()
-    yield
-    clients._client.cache_clear()
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ WAYS: dict[str, Way] = {
     "call with a key, conditional": {"function": "exact", "is_async": False, "key": "k"},
     "job that always fails": {"function": "once", "is_async": True, "fails": 500},
 }
+
+
 def walk(way: Way, at: dict[int, FaultKind]) -> World:
     """Let one call go its way, with a sweeper each minute, and these faults."""
     world = World(1, CALM, at=at or {-1: "refused"})

@@ -295,7 +295,9 @@ class _Invoker:
         if not self._world.scheduler.wait(worker, CALLER_SECONDS):
             raise DeadlineError("no answer in time")
         if isinstance(worker.error, UnavailableError):
-            return WorkerAnswer("error", worker.error.message, worker.error.status, "UnavailableError").encode()
+            return WorkerAnswer(
+                "error", worker.error.message, worker.error.status, "UnavailableError"
+            ).encode()
         if worker.error:
             raise InvocationError("The function failed", error_type="Unhandled")
         return worker.result
