@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from silvaengine.tables import TABLES
+from silvaengine.tables import ADOPTABLE
 from silvaengine_cli import deploy
 
 from .conftest import Deployment
@@ -49,7 +49,7 @@ def test_adopted_tables(deployment: Deployment) -> None:
     """`CreateTables=false` deploys over tables that exist, and their rows, written by others, answer."""
     engine, prefix = deployment.engine, "old-"
     tables = engine.client("dynamodb")
-    for table in TABLES:
+    for table in ADOPTABLE:
         keys = [table.hash_key, *([table.range_key] if table.range_key else [])]
         tables.create_table(
             TableName=table.full_name(prefix),

@@ -154,7 +154,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
-            str({"Ref": "LedgerSecret"}),
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
         },
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
     }

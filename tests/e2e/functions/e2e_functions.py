@@ -2,12 +2,16 @@
 
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 from botocore.session import Session
+
+from silvaengine_base import current_invocation
 
 
 class Told:
@@ -34,6 +38,28 @@ class Told:
     def event(self, aws_event: Mapping[str, Any], aws_context: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer what a function in a full-event area sees."""
         return {"event": sorted(aws_event), "function_name": aws_context["function_name"]}
+
+
+def effect(path: str, call: str, wrong: str = "") -> dict[str, object]:
+    """Have an effect that a test can count: a line in a file. What goes `wrong` does so at the first attempt.
+
+    `raise` fails before the effect and `late` after it, `crash` ends the process; `always` fails each time.
+    """
+    current = current_invocation()
+    first = current.attempt == 1
+    if wrong == "always" or (wrong == "raise" and first):
+        raise RuntimeError("password=hunter2")
+    if wrong == "crash" and first:
+        os._exit(1)
+    token = current.fencing_token
+    with Path(path).open("a") as effects:
+        effects.write(f"{call} {token.effect if token else '-'} {current.attempt}\n")
+    if wrong == "late" and first:
+        raise RuntimeError("after the effect")
+    return {"call": call, "attempt": current.attempt}
+
+
+effect_later = effect_once = effect
 
 
 def body_size(body: Any = None, **params: object) -> int:
