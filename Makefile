@@ -15,7 +15,7 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 	then echo "$$python"; exit; fi; done; \
 	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
 
-.PHONY: help setup engine dev test coverage whole test-sam-local lint format build lock clean
+.PHONY: help setup engine peers bench bench-quick valgrind dev test coverage whole test-sam-local lint format build lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -32,6 +32,18 @@ setup: .venv/.synced ## Make the virtual environment from the lock
 
 engine: setup ## Install the local engine into an environment of its own
 	@UV_PROJECT_ENVIRONMENT=.silvaengine/engine uv sync --quiet --frozen --only-group engine --python .bootstrap/bin/python
+
+peers: setup ## Install what the benchmarks compare with
+	@UV_PROJECT_ENVIRONMENT=.silvaengine/peers uv sync --quiet --frozen --compile-bytecode --only-group peers --python .bootstrap/bin/python
+
+bench: setup peers engine valgrind ## Measure everything again and write benchmarks/RESULTS.md
+	@python -m benchmarks
+
+bench-quick: setup peers engine valgrind ## Show that the benchmarks run; nothing is written
+	@python -m benchmarks --quick
+
+valgrind: # counts instructions
+	@command -v valgrind >/dev/null || apt-get install -qq -y valgrind >/dev/null || { echo "valgrind is needed" >&2; exit 1; }
 
 dev: setup ## Run everything here, and follow changes
 	@silvaengine dev

@@ -20,6 +20,8 @@ from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.tail import LogTail
 from silvaengine_cli.target import DEV_FILE
 
+# A disk tier would outlive the code whose results it holds; on AWS a new deployment has a new disk.
+PARAMETERS = {"CacheDir": "none"}
 POLL_SECONDS = 0.3
 _DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task)/([^"]+)"')
 _WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
@@ -127,7 +129,7 @@ class DevSession:
         with _step(self._console, "sam build"):
             deploy.build(self._project)
         with _step(self._console, "sam deploy"):
-            outputs = deploy.deploy(self._project, self._engine)
+            outputs = deploy.deploy(self._project, self._engine, parameters=PARAMETERS)
             deploy.restore_functions(self._project, self._engine, outputs)
         return outputs
 

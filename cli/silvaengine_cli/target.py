@@ -81,6 +81,10 @@ class Target:
             )
         return self._outputs[name]
 
+    def has_output(self, name: str) -> bool:
+        """Tell whether a stack is meant, and has this output."""
+        return self._table_prefix is None and name in self._outputs
+
     @cached_property
     def _outputs(self) -> Mapping[str, str]:
         client = self.client("cloudformation")

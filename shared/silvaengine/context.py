@@ -2,15 +2,13 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from threading import current_thread, main_thread
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FencingToken:
+class FencingToken(NamedTuple):
     """What a function makes its effect conditional on, so that it happens once (docs/ledger.md).
 
     ``effect`` is the same in all attempts of one accepted call and never another call's: an effect that is
@@ -22,8 +20,7 @@ class FencingToken:
     number: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentInvocation:
+class CurrentInvocation(NamedTuple):
     """The running call: its tenant, ids, limits, settings and logger.
 
     ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1. ``job_id`` and
@@ -46,6 +43,12 @@ class CurrentInvocation:
         return float("inf") if self.deadline is None else max(0.0, self.deadline - time.time())
 
 
+tenant: ContextVar[str] = ContextVar("silvaengine_tenant", default="-")
+"""The tenant of the running call, ``-`` outside of one: what keeps the tenants' cached values apart."""
+
+_starts: list[Callable[[], None]] = []
+_serving = 0
+
 _current: ContextVar[CurrentInvocation] = ContextVar("silvaengine_current_invocation")
 
 
@@ -61,11 +64,39 @@ def current_invocation() -> CurrentInvocation:
         raise LookupError("current_invocation() works only while the worker calls a function") from None
 
 
-@contextmanager
-def bind(current: CurrentInvocation) -> Iterator[None]:
-    """Make ``current`` the running call; for the worker only."""
-    token = _current.set(current)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+class bind:  # noqa: N801 - a context manager, called like a function
+    """Make ``current`` the running call for a block; for the worker only."""
+
+    __slots__ = ("_current", "_tokens")
+
+    def __init__(self, current: CurrentInvocation) -> None:
+        self._current = current
+
+    def __enter__(self) -> None:
+        """Begin the call."""
+        global _serving  # noqa: PLW0603 - one process serves one call at a time
+        _serving += 1
+        self._tokens = _current.set(self._current), tenant.set(self._current.endpoint_id)
+        for callback in _starts:
+            callback()
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        global _serving  # noqa: PLW0603 - likewise
+        _serving -= 1
+        _current.reset(self._tokens[0])
+        tenant.reset(self._tokens[1])
+
+
+def is_elsewhere() -> bool:
+    """Tell whether this is a thread that doesn't carry the context of the call that is being served.
+
+    A new thread starts with an empty context (docs.python.org/3.13/library/contextvars.html), so that its
+    tenant isn't known.
+    """
+    return _serving > 0 and tenant.get() == "-" and current_thread() is not main_thread()
+
+
+def at_start(callback: Callable[[], None]) -> None:
+    """Have ``callback`` run whenever a call begins: a Lambda may have been frozen in between."""
+    _starts.append(callback)

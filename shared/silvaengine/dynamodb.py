@@ -5,12 +5,13 @@ several tables in one call.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from silvaengine.aws import client, translated_errors
+from silvaengine.aws.dynamodb import open_dynamodb
 from silvaengine.errors import UnavailableError
 from silvaengine.tables import Index, Table
 
@@ -29,7 +30,7 @@ class TableReader:
     An eventual read just after a change would keep the old row under the new generation.
 
     Args:
-        open_client: gives the low-level DynamoDB client; called at each read.
+        open_client: gives what calls DynamoDB; called at each read.
         prefix: what the tables' names begin with, such as ``se-``.
     """
 
@@ -41,10 +42,9 @@ class TableReader:
         """Give one row, or None."""
         if not _possible(key.values()):
             return None
-        with translated_errors(f"GetItem {table.name}"):
-            answer = self._open_client().get_item(
-                TableName=table.full_name(self._prefix), Key=_encode_key(key), ConsistentRead=True
-            )
+        answer = self._open_client().get_item(
+            TableName=table.full_name(self._prefix), Key=_encode_key(key), ConsistentRead=True
+        )
         return _decode_row(answer["Item"]) if "Item" in answer else None
 
     def batch_get(self, wanted: Sequence[tuple[Table, Key]]) -> list[Row | None]:
@@ -59,8 +59,7 @@ class TableReader:
         for _ in range(BATCH_ROUNDS):
             if not pending:
                 break
-            with translated_errors("BatchGetItem"):
-                answer = self._open_client().batch_get_item(RequestItems=pending)
+            answer = self._open_client().batch_get_item(RequestItems=pending)
             for name, items in answer["Responses"].items():
                 rows = map(_decode_row, items)
                 found |= {(name, *tables[name].key_of(row)): row for row in rows}
@@ -89,13 +88,11 @@ class TableReader:
             ExpressionAttributeNames={"#h": table.hash_key},
             ExpressionAttributeValues={":h": {"S": hash_value}},
         )
-        rows: list[Row] = []
-        with translated_errors(f"Query {table.name}"):
-            answer = request()
+        answer = request()
+        rows = [*map(_decode_row, answer["Items"])]
+        while "LastEvaluatedKey" in answer:
+            answer = request(ExclusiveStartKey=answer["LastEvaluatedKey"])
             rows += map(_decode_row, answer["Items"])
-            while "LastEvaluatedKey" in answer:
-                answer = request(ExclusiveStartKey=answer["LastEvaluatedKey"])
-                rows += map(_decode_row, answer["Items"])
         return rows
 
     def query_index(
@@ -105,15 +102,14 @@ class TableReader:
 
         An index is never consistent: what it gives is to be read again from the table.
         """
-        with translated_errors(f"Query {table.name}"):
-            answer = self._open_client().query(
-                TableName=table.full_name(self._prefix),
-                IndexName=index.name,
-                KeyConditionExpression="#h = :h AND #r <= :r",
-                ExpressionAttributeNames={"#h": index.hash_key, "#r": index.range_key},
-                ExpressionAttributeValues={":h": {"S": hash_value}, ":r": {"N": str(up_to)}},
-                Limit=limit,
-            )
+        answer = self._open_client().query(
+            TableName=table.full_name(self._prefix),
+            IndexName=index.name,
+            KeyConditionExpression="#h = :h AND #r <= :r",
+            ExpressionAttributeNames={"#h": index.hash_key, "#r": index.range_key},
+            ExpressionAttributeValues={":h": {"S": hash_value}, ":r": {"N": str(up_to)}},
+            Limit=limit,
+        )
         return [_decode_row(item) for item in answer["Items"]]
 
 
@@ -121,7 +117,7 @@ class TableWriter:
     """Writes single rows, each on a condition or not at all.
 
     Args:
-        open_client: gives the low-level DynamoDB client; called at each write.
+        open_client: gives what calls DynamoDB; called at each write.
         prefix: what the tables' names begin with, such as ``se-``.
     """
 
@@ -184,21 +180,20 @@ class TableWriter:
             request["ExpressionAttributeValues"] = {
                 f":{name}": encode(value) for name, value in values.items()
             }
-        with translated_errors(f"{operation} {table.name}"):
-            answer: dict[str, Any] = getattr(self._open_client(), operation)(
-                TableName=table.full_name(self._prefix), **request
-            )
+        answer: dict[str, Any] = getattr(self._open_client(), operation)(
+            TableName=table.full_name(self._prefix), **request
+        )
         return answer
 
 
 def open_tables(region: str, prefix: str) -> TableReader:
     """Give the reader of the account's tables."""
-    return TableReader(lambda: client("dynamodb", region), prefix)
+    return TableReader(lambda: open_dynamodb(region), prefix)
 
 
 def open_writer(region: str, prefix: str) -> TableWriter:
     """Give the writer of the account's tables."""
-    return TableWriter(lambda: client("dynamodb", region), prefix)
+    return TableWriter(lambda: open_dynamodb(region), prefix)
 
 
 def _possible(values: Iterable[str]) -> bool:
@@ -262,6 +257,10 @@ def decode(value: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a DynamoDB attrib
             return [_number(member) for member in content]
         case "NULL":
             return None
+        case "B":
+            return b64decode(content)
+        case "BS":
+            return [b64decode(member) for member in content]
         case _:
             return content
 

@@ -4,14 +4,14 @@ An Invoke is repeated only when it never connected or was throttled. After a rea
 that broke under way, the callee may have run.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Protocol
 
-from silvaengine.aws import THROTTLES, client
+from silvaengine.aws.http import NoAnswerError, NoAnswerInTimeError, NotSentError, Response
+from silvaengine.aws.refusals import THROTTLES
+from silvaengine.aws.service import error_of, escaped, open_service
 from silvaengine.errors import (
     DeadlineError,
     InvocationError,
@@ -19,37 +19,44 @@ from silvaengine.errors import (
     SilvaEngineError,
     UnavailableError,
 )
+from silvaengine.json_text import decode
 from silvaengine.messages import EVENT_LIMIT, SYNC_LIMIT
 from silvaengine.settings import Settings
 
 READ_SECONDS = 28.0  # without a deadline: API Gateway waits 29 s
 GRACE_SECONDS = 0.75  # a worker that ends its function at the deadline still has to say so
 PAUSES = (0.1, 0.3)  # seconds before the second and the third attempt
-
-_read_seconds: ContextVar[float] = ContextVar("silvaengine_read_seconds", default=READ_SECONDS)
+PATHS = 256
 
 
 class _NotAcceptedError(Exception):
     """Nothing was started, so that the same Invoke may be sent again."""
 
 
+class Sender(Protocol):
+    """What sends a request to Lambda's API; see ``silvaengine.aws.service.Service``."""
+
+    def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
+        """Send it and give the answer."""
+
+
 class LambdaInvoker:
-    """Invokes Lambdas.
+    """Invokes Lambdas: docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
 
     Args:
-        open_client: gives the low-level Lambda client; called at the first invocation.
+        open_service: gives what sends to Lambda's API; called at each invocation.
         clock: epoch seconds.
         sleep: waits for some seconds.
     """
 
     def __init__(
         self,
-        open_client: Callable[[], Any],
+        open_service: Callable[[], Sender],
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._open_client = open_client
+        self._open_service = open_service
         self._clock = clock
         self._sleep = sleep
 
@@ -76,21 +83,28 @@ class LambdaInvoker:
             except _NotAcceptedError as refusal:
                 if pause is None or (deadline is not None and self._clock() + pause >= deadline):
                     message = "The function can't be started at the moment"
-                    raise UnavailableError(message, detail=f"{arn}: {refusal.__cause__}") from refusal
+                    raise UnavailableError(
+                        message, detail=f"{arn}: {refusal.__cause__ or refusal}"
+                    ) from refusal
                 self._sleep(pause)
         raise AssertionError  # the last attempt returns or raises
 
     def _send(self, arn: str, body: bytes, *, event: bool, deadline: float | None) -> Any:  # noqa: ANN401 - any JSON value
-        token = _read_seconds.set(self._patience(deadline))
+        headers = {"x-amz-invocation-type": "Event" if event else "RequestResponse"}
+        seconds = self._patience(deadline)
         try:
-            with _translated_errors(arn):
-                kind = "Event" if event else "RequestResponse"
-                answer = self._open_client().invoke(FunctionName=arn, InvocationType=kind, Payload=body)
-                text = answer["Payload"].read()
-        finally:
-            _read_seconds.reset(token)
-        result = json.loads(text) if text else None
-        if "FunctionError" in answer:
+            response = self._open_service().post(_path(arn), headers, body, seconds)
+        except NotSentError as error:
+            raise _NotAcceptedError from error
+        except NoAnswerInTimeError as error:
+            raise DeadlineError("The function gave no answer in time", detail=arn) from error
+        except NoAnswerError as error:
+            message = "The connection to the function broke"
+            raise InvocationError(message, error_type=str(error), error_message=arn) from error
+        if response.status >= 300:
+            raise _refused(arn, response)
+        result = decode(response.body) if response.body else None
+        if response.header(b"x-amz-function-error"):
             raise _callee_error(arn, result)
         return result
 
@@ -104,21 +118,13 @@ class LambdaInvoker:
 
 
 def open_invoker(settings: Settings) -> LambdaInvoker:
-    """Give what invokes the account's Lambdas; the client is made at the first invocation."""
-
-    def lambda_client() -> Any:  # noqa: ANN401 - see aws.client
-        found = client("lambda", settings.region, read_seconds=READ_SECONDS, attempts=1)
-        found.meta.events.register(
-            "before-parameter-build.lambda.Invoke", _set_read_timeout, unique_id="silvaengine-read-timeout"
-        )
-        return found
-
-    return LambdaInvoker(lambda_client)
+    """Give what invokes the account's Lambdas."""
+    return LambdaInvoker(lambda: open_service("lambda", settings.region))
 
 
-def _set_read_timeout(context: dict[str, Any], **_: object) -> None:
-    """Limit this one request; a botocore that doesn't know the entry keeps to the client's own limit."""
-    context["read_timeout"] = _read_seconds.get()
+@lru_cache(PATHS)
+def _path(arn: str) -> str:
+    return f"/2015-03-31/functions/{escaped(arn)}/invocations"
 
 
 def _check_size(size: int, limit: int) -> None:
@@ -127,28 +133,10 @@ def _check_size(size: int, limit: int) -> None:
         raise RequestError(message, status=413)
 
 
-@contextmanager
-def _translated_errors(arn: str) -> Iterator[None]:
-    """Turn what botocore raises into our errors, by whether the callee may have run."""
-    from botocore import exceptions as aws  # noqa: PLC0415 - see silvaengine.aws
-
-    try:
-        yield
-    except (aws.EndpointConnectionError, aws.ConnectTimeoutError) as error:
-        raise _NotAcceptedError from error
-    except aws.ReadTimeoutError as error:
-        raise DeadlineError("The function gave no answer in time", detail=arn) from error
-    except aws.ClientError as error:
-        raise _refused(arn, error.response["Error"]) from error
-    except aws.BotoCoreError as error:
-        message = "The connection to the function broke"
-        raise InvocationError(message, error_type=type(error).__name__, error_message=arn) from error
-
-
-def _refused(arn: str, error: Mapping[str, Any]) -> Exception:
-    code, words = error.get("Code", ""), error.get("Message", "")
+def _refused(arn: str, response: Response) -> Exception:
+    code, words = error_of(response)
     if code in THROTTLES:
-        return _NotAcceptedError()
+        return _NotAcceptedError(code)
     if code == "RequestTooLargeException":
         return RequestError("The request is too large for the function", status=413)
     message = "The function can't be invoked"

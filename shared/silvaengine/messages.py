@@ -6,11 +6,11 @@ gateways that exist (docs/contract.md), ours are added beside them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from silvaengine.errors import RequestError
+from silvaengine.json_text import encode
 
 type AnswerKind = Literal["text", "json", "base64", "error"]
 type OnLost = Literal["fail", "retry"]
@@ -27,8 +27,7 @@ ANSWER_MARK = "silvaengine"
 ANSWER_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invocation(NamedTuple):
     """Who asks a worker, for whom and until when.
 
     ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None says that nobody waits
@@ -43,8 +42,7 @@ class Invocation:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(NamedTuple):
     """What a worker must know of a call that the ledger holds, to claim and to settle it.
 
     ``owner`` is the token under which the caller holds the row. ``claimed`` says that somebody waits, who has
@@ -63,8 +61,7 @@ class Job:
     claimed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerCall:
+class WorkerCall(NamedTuple):
     """A call of one function. ``class_name`` is empty for a plain function; ``setting`` is JSON text.
 
     In areas with full events ``aws_event`` and ``aws_context`` stand in the place of ``body`` and
@@ -98,22 +95,22 @@ class WorkerCall:
         else:
             payload |= self._content() if content is None else json.loads(content)
         if self.invocation is not None:
-            payload["invocation"] = _members(self.invocation)
+            payload["invocation"] = self.invocation._asdict()
         if self.job is not None:
-            payload["job"] = _members(self.job)
-        return _dumps(payload)
+            payload["job"] = self.job._asdict()
+        return encode(payload)
 
     def content(self) -> str:
         """Give what the call is about, without settings and ids, as JSON text that the ledger can keep."""
-        return _dumps(self._content())
+        return encode(self._content())
 
     def _content(self) -> dict[str, Any]:
-        content: dict[str, Any] = {"params": json.dumps(self.params)}
+        content: dict[str, Any] = {"params": encode(self.params)}
         if self.aws_event is not None:
-            content["aws_event"] = json.dumps(self.aws_event)
-            content["aws_context"] = json.dumps(self.aws_context)
+            content["aws_event"] = encode(self.aws_event)
+            content["aws_context"] = encode(self.aws_context)
         elif self.context is not None:
-            content |= {"body": self.body, "context": json.dumps(self.context)}
+            content |= {"body": self.body, "context": encode(self.context)}
         return content
 
     @classmethod
@@ -141,8 +138,7 @@ class WorkerCall:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerAnswer:
+class WorkerAnswer(NamedTuple):
     """What became of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
 
     An error's ``value`` is its public message, ``status`` its HTTP status.
@@ -155,23 +151,19 @@ class WorkerAnswer:
 
     def encode(self) -> dict[str, Any]:
         """Give the answer in the form that a worker returns to a caller who sent an ``invocation``."""
-        return {ANSWER_MARK: ANSWER_VERSION, **_members(self)}
+        return {ANSWER_MARK: ANSWER_VERSION, **self._asdict()}
 
     @classmethod
     def decode(cls, payload: Any) -> "WorkerAnswer":  # noqa: ANN401 - a foreign worker answers anything
         """Read a worker's answer; one without our mark is a foreign worker's bare result."""
         if isinstance(payload, dict) and payload.get(ANSWER_MARK) == ANSWER_VERSION:
-            return cls(**_known(cls, payload))
+            return cls(
+                payload["kind"], payload["value"], payload.get("status", 200), payload.get("error_type", "")
+            )
         return cls("text" if isinstance(payload, str) else "json", payload)
 
 
-def _dumps(payload: Mapping[str, Any]) -> str:
-    return json.dumps(payload, ensure_ascii=False)  # an escaped body would have up to three times its size
-
-
-def _members(message: Invocation | Job | WorkerAnswer) -> dict[str, Any]:
-    """Give the members as they are; ``asdict`` would copy a large result."""
-    return {name: getattr(message, name) for name in message.__slots__}
+_decode = json.JSONDecoder(parse_float=Decimal).decode
 
 
 def _text(payload: Mapping[str, Any], member: str, default: str | None = None) -> str:
@@ -188,7 +180,7 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
     value = payload.get(member)
     if isinstance(value, str):
         try:
-            value = json.loads(value, parse_float=Decimal)
+            value = _decode(value)
         except ValueError:
             raise _malformed(member, "the JSON text of an object", value) from None
     if value is not None and not isinstance(value, dict):
@@ -198,14 +190,10 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
 
 def _read[Message: (Invocation, Job)](kind: type[Message], member: str, value: Any) -> Message:  # noqa: ANN401 - checked here
     try:
-        return kind(**_known(kind, value))
+        # A deployment updates one Lambda after the other: what a newer one adds is left out.
+        return kind(**{name: value[name] for name in kind._fields if name in value})
     except TypeError:
-        raise _malformed(member, f"an object with {', '.join(kind.__slots__)}", value) from None
-
-
-def _known(kind: type[Invocation | Job | WorkerAnswer], members: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what a newer service adds: a deployment updates one Lambda after the other."""
-    return {name: members[name] for name in kind.__slots__ if name in members}
+        raise _malformed(member, f"an object with {', '.join(kind._fields)}", value) from None
 
 
 def _malformed(member: str, expected: str, found: object) -> RequestError:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from silvaengine.aws import client, translated_errors
+from silvaengine.aws.sdk import client, translated_errors
 from silvaengine.errors import SilvaEngineError
 from silvaengine.settings import Settings
 

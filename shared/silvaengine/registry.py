@@ -1,19 +1,21 @@
 """Which function a request means: rows of the registry turned into immutable values.
 
 The look-up is the contract's (docs/contract.md): endpoint, connection, function, settings. A cold one takes
-three rounds: endpoint, both candidate connections and the gateway's settings side by side; the function; its
-settings and the connection's side by side. A warm one reads nothing.
+endpoint and both candidate connections in one read, then the gateway's settings, the function, its settings
+and the connection's, over one connection: a second one's handshake would cost more than reading side by side
+saves.
+A warm one reads nothing.
 """
 
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from contextlib import suppress
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from silvaengine.cache.memory import MemoryCache
+from silvaengine.cache.breaker import TierError
+from silvaengine.cache.lru import LruCache
 from silvaengine.dynamodb import Row, TableReader, open_tables
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
 from silvaengine.secrets import Lookup, open_lookups, resolve_references
@@ -27,8 +29,12 @@ from silvaengine.tables import (
     GENERATION_KEY,
 )
 
+if TYPE_CHECKING:
+    from silvaengine.shared_rows import SharedRows
+
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common connection
 MAX_ENTRIES = 4096
+SETTINGS_TTLS = 3  # settings are kept three times as long as connections and functions: 30 minutes
 
 type Values = Mapping[str, Any]
 
@@ -43,16 +49,14 @@ CONFIG_DEFAULTS: Values = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A connection's mention of a function: the Lambda that runs it, and a settings id that wins."""
 
     aws_lambda_arn: str
     setting: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(NamedTuple):
     """What an API key opens at an endpoint.
 
     ``owner`` is the endpoint whose connection row serves: the endpoint itself, or the common one.
@@ -68,8 +72,7 @@ class Connection:
     whitelist: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
+class Function(NamedTuple):
     """A function as the registry describes it, with its merged settings.
 
     ``setting_text`` is the settings' JSON text, made once. ``configuration`` is what authorizers and
@@ -101,6 +104,7 @@ class Registry:
         stage: the deployment's stage, used where a request names none.
         ttl: seconds that a resolved value lives at the most.
         refresh: seconds between two looks at the generation, which bounds how stale an answer may be.
+        shared: what Redis keeps for all instances, if there is one; then every request looks there.
         clock: monotonic seconds.
     """
 
@@ -112,35 +116,64 @@ class Registry:
         stage: str,
         ttl: float = 600.0,
         refresh: float = 5.0,
+        shared: "SharedRows | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables = tables
+        self._shared = shared
+        self._ttl = ttl
         self._lookups = lookups
         self._stage = stage
         self._refresh = refresh
         self._clock = clock
-        self._memory = MemoryCache(ttl, MAX_ENTRIES, clock)
-        self._generation: object = None
+        self._memory = LruCache(ttl, MAX_ENTRIES, clock)
+        self._settings = LruCache(SETTINGS_TTLS * ttl, MAX_ENTRIES, clock)
+        self._generation: str | None = None
         self._next_look = clock() + refresh
 
     def refresh(self) -> None:
-        """Forget everything when the registry has changed; looks at most every ``refresh`` seconds.
+        """Forget everything when the registry has changed; it looks once in ``refresh`` seconds.
+
+        With Redis it looks there at every call, and one instance at DynamoDB for all.
 
         What the first requests of an instance loaded is forgotten at its first look: no generation was read
         before they began. If the generation can't be read, what is known is served until its end.
         """
+        with suppress(UnavailableError):
+            generation = self._looked_up()
+            if generation is None:
+                return
+            if generation != self._generation:
+                self._memory.clear()
+                self._settings.clear()
+            self._generation = generation
+
+    def announce(self) -> None:
+        """Show all instances that share a Redis the present generation.
+
+        Raises:
+            UnavailableError: Redis or DynamoDB can't be reached.
+        """
+        if self._shared is None:
+            return
+        try:
+            self._shared.announce(self._read_generation())
+        except TierError as error:
+            raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error
+
+    def _looked_up(self) -> str | None:
+        if self._shared is not None:
+            with suppress(TierError):
+                return self._shared.generation(self._read_generation)
         now = self._clock()
         if now < self._next_look:
-            return
+            return None
         self._next_look = now + self._refresh
-        try:
-            row = self._tables.get(CONFIG_DATA, GENERATION_KEY) or {}
-        except UnavailableError:
-            return
-        generation = row.get("value", 0)
-        if generation != self._generation:
-            self._memory.clear()
-        self._generation = generation
+        return self._read_generation()
+
+    def _read_generation(self) -> str:
+        row = self._tables.get(CONFIG_DATA, GENERATION_KEY) or {}
+        return str(row.get("value", 0))
 
     def resolve(self, endpoint_id: str, api_key: str, area: str, name: str) -> Function:
         """Give the function that a key may call at an endpoint.
@@ -169,17 +202,15 @@ class Registry:
         )
 
     def _load_connection(self, endpoint_id: str, api_key: str, settings_id: str) -> Connection:
-        rows, settings = _side_by_side(
-            lambda: self._tables.batch_get(
-                [
-                    (ENDPOINTS, {"endpoint_id": endpoint_id}),
-                    (CONNECTIONS, {"endpoint_id": endpoint_id, "api_key": api_key}),
-                    (CONNECTIONS, {"endpoint_id": COMMON_ENDPOINT, "api_key": api_key}),
-                ]
-            ),
-            lambda: self._settings_rows(settings_id),
+        wanted = [
+            (ENDPOINTS, {"endpoint_id": endpoint_id}),
+            (CONNECTIONS, {"endpoint_id": endpoint_id, "api_key": api_key}),
+            (CONNECTIONS, {"endpoint_id": COMMON_ENDPOINT, "api_key": api_key}),
+        ]
+        endpoint, own, common = self._read(
+            ("connection", endpoint_id, api_key), self._ttl, lambda: self._tables.batch_get(wanted)
         )
-        endpoint, own, common = rows
+        settings = self._settings_rows(settings_id)
         if endpoint is None and endpoint_id != ROOT_ENDPOINT:
             raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
         special = bool(endpoint and endpoint.get("special_connection"))
@@ -209,7 +240,10 @@ class Registry:
         return self._memory.get_or_load(("entry", entry, name), lambda: self._load_function(entry, name))
 
     def _load_function(self, entry: Entry, name: str) -> Function:
-        row = self._tables.get(FUNCTIONS, {"aws_lambda_arn": entry.aws_lambda_arn, "function": name})
+        key = {"aws_lambda_arn": entry.aws_lambda_arn, "function": name}
+        row = self._read(
+            ("function", entry.aws_lambda_arn, name), self._ttl, lambda: self._tables.get(FUNCTIONS, key)
+        )
         if row is None:
             raise NotFoundError(f"Function {name!r} does not exist")
         given = {member: value for member, value in (row.get("config") or {}).items() if value}
@@ -255,14 +289,25 @@ class Registry:
         return dict(resolve_references(rows, self._lookups))
 
     def _merged_settings(self, *setting_ids: str | None) -> Row:
-        ids = [setting_id for setting_id in setting_ids if setting_id]
         merged: Row = {}
-        for settings in _side_by_side(*(partial(self.settings, setting_id) for setting_id in ids)):
-            merged |= settings
+        for setting_id in filter(None, setting_ids):
+            merged |= self.settings(setting_id)
         return merged
 
     def _settings_rows(self, setting_id: str) -> Row:
-        return {row["variable"]: row.get("value") for row in self._tables.query(CONFIG_DATA, setting_id)}
+        def load() -> list[Row]:
+            return self._tables.query(CONFIG_DATA, setting_id)
+
+        rows: list[Row] = self._settings.get_or_load(
+            setting_id, lambda: self._read(("settings", setting_id), SETTINGS_TTLS * self._ttl, load)
+        )
+        return {row["variable"]: row.get("value") for row in rows}
+
+    def _read(self, name: tuple[str, ...], seconds: float, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - rows
+        """Read rows, unless another instance has and shares them."""
+        if self._shared is None or self._generation is None:
+            return load()
+        return self._shared.get_or_load(self._generation, name, seconds, load)
 
 
 def open_registry(settings: Settings) -> Registry:
@@ -273,6 +318,21 @@ def open_registry(settings: Settings) -> Registry:
         stage=settings.stage,
         ttl=settings.registry_ttl_seconds,
         refresh=settings.registry_refresh_seconds,
+        shared=_open_shared(settings),
+    )
+
+
+def _open_shared(settings: Settings) -> "SharedRows | None":
+    if settings.cache.redis is None:
+        return None
+    from silvaengine.cache.process import process_redis  # noqa: PLC0415 - many deployments have no Redis
+    from silvaengine.shared_rows import SharedRows  # noqa: PLC0415 - likewise
+
+    return SharedRows(
+        process_redis(settings.cache.redis).of("registry"),
+        settings.table_prefix,
+        refresh=settings.registry_refresh_seconds,
+        keeps_rows=settings.registry_in_redis,
     )
 
 
@@ -282,13 +342,3 @@ def _entries(row: Row) -> Mapping[str, Entry]:
     for entry in reversed(row.get("functions") or ()):
         entries[entry["function"]] = Entry(entry["aws_lambda_arn"], entry.get("setting") or "")
     return MappingProxyType(entries)
-
-
-def _side_by_side(*reads: Callable[[], Any]) -> list[Any]:
-    """Run reads at once, each in a thread of its own but for the only one."""
-    if len(reads) < 2:
-        return [read() for read in reads]
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only a cold look-up needs it
-
-    with ThreadPoolExecutor(len(reads)) as pool:
-        return [future.result() for future in [pool.submit(read) for read in reads]]

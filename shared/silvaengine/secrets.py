@@ -6,7 +6,7 @@ Only the gateways may read secrets; the roles allow them names below ``silvaengi
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from silvaengine.aws import client, translated_errors
+from silvaengine.aws.sdk import client, translated_errors
 
 type Lookup = Callable[[str], str]
 

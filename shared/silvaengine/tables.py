@@ -5,11 +5,10 @@ executions, which are ours.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A table: its name without the stage's prefix, and the attributes of its primary key."""
 
     name: str
@@ -30,8 +29,7 @@ class Table:
         return tuple(row[name] for name in self.key_names)
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """A table's index whose sort key is a number; a row without its attributes isn't in it."""
 
     name: str
@@ -56,3 +54,14 @@ COMMON_ENDPOINT = "1"
 
 # Not a setting of any function: the row that tells running instances that the registry has changed.
 GENERATION_KEY = {"setting_id": "silvaengine", "variable": "generation"}
+CACHE_SETTING_ID = "silvaengine:cache:"
+
+
+def cache_generation_key(name: str, owner: str) -> dict[str, str]:
+    """Give the key of the row that tells what was cleared in a cache, for one tenant or for all."""
+    return {"setting_id": CACHE_SETTING_ID + name, "variable": owner}
+
+
+def is_ours(setting_id: str) -> bool:
+    """Tell whether a settings id is the framework's own, and no function's settings."""
+    return setting_id == GENERATION_KEY["setting_id"] or setting_id.startswith(CACHE_SETTING_ID)

@@ -7,8 +7,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -26,9 +25,11 @@ class InvocationLog:
 
     Args:
         service: the Lambda's name in the line, such as ``http``.
+        encode: gives the line's JSON text.
     """
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, encode: Callable[[Any], str] = json.dumps) -> None:
+        self._encode = encode
         self._started = time.perf_counter()
         self._metrics: list[dict[str, str]] = []
         self._fields: dict[str, Any] = {"service": service, "cold_start": next(_invocations) == 0}
@@ -45,14 +46,9 @@ class InvocationLog:
         self._metrics.append({"Name": metric})
         self._fields |= {metric: value, "function_name": function_name}
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def timed(self, stage: str) -> "_Timer":
         """Add ``{stage}_ms``, the milliseconds that the block takes, also when it raises."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._fields[f"{stage}_ms"] = _milliseconds(started)
+        return _Timer(self._fields, f"{stage}_ms")
 
     def emit(self) -> None:
         """Write the line, with ``total_ms`` since this object was made."""
@@ -60,12 +56,28 @@ class InvocationLog:
         if self._metrics:
             directive = {"Namespace": NAMESPACE, "Dimensions": [["function_name"]], "Metrics": self._metrics}
             self._fields["_aws"] = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
-        sys.stdout.write(json.dumps(self._fields) + "\n")
+        sys.stdout.write(self._encode(self._fields) + "\n")
         sys.stdout.flush()
 
 
+class _Timer:
+    """Times a block; a class, since a generator's context manager takes three times as long to enter."""
+
+    __slots__ = ("_field", "_fields", "_started")
+
+    def __init__(self, fields: dict[str, Any], field: str) -> None:
+        self._fields = fields
+        self._field = field
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._fields[self._field] = _milliseconds(self._started)
+
+
 def _milliseconds(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 2)
+    return int((time.perf_counter() - started) * 100_000) / 100  # round takes four times as long
 
 
 class _JsonLines(logging.Formatter):

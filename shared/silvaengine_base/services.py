@@ -43,7 +43,7 @@ class Resources(_Service):
         )
 
     def _handle_cache_management(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Clear a cache (``cache_clear``) or tell about it (``cache_stats``).
+        """Clear a cache for all tenants (``cache_clear``) or tell about it (``cache_stats``).
 
         Args:
             operation: one of the two names.

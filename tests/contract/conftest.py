@@ -1,4 +1,4 @@
-"""DynamoDB twice: moto in this process, and the local engine over a real socket; one suite for both."""
+"""DynamoDB twice, over real sockets: moto and the local engine; one suite for both."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,23 +7,16 @@ from typing import Any
 
 import pytest
 from botocore.session import Session
-from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
-from silvaengine import aws as clients
+from silvaengine.aws import sdk
+from silvaengine.aws.dynamodb import open_dynamodb
+from silvaengine.aws.service import open_service
 from silvaengine.tables import DUE_INDEX, EXECUTIONS, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine
 
 PREFIX = "se-"
 PROJECT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    """No client of another test's account."""
-    clients._client.cache_clear()
-    clients._session.cache_clear()
-    yield
-    clients._client.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -33,39 +26,41 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """The address of a moto server of this session's own."""
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
 @pytest.fixture(params=["moto", "engine"])
-def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str | None]:
+def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Point every AWS client of this process at one of the two; gives its address."""
-    with pointed_at(request.param, request, monkeypatch) as address:
-        yield address
+    return pointed_at(request.param, request, monkeypatch)
 
 
-@contextmanager
-def pointed_at(
-    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str | None]:
-    """Point every AWS client of this process at ``moto`` or ``engine`` for a while; give its address."""
+def pointed_at(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Point every AWS client of this process at ``moto`` or ``engine``; give its address."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    if kind == "moto":
-        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-        with mock_aws():
-            yield None
-    else:
-        engine: LocalEngine = request.getfixturevalue("engine")
-        monkeypatch.setenv("AWS_ENDPOINT_URL", engine.url)
-        yield engine.url
+    url: str = request.getfixturevalue("moto") if kind == "moto" else request.getfixturevalue("engine").url
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    for clients in (sdk._client, sdk._session, open_service, open_dynamodb):
+        clients.cache_clear()  # they are another account's
+    return url
 
 
 @pytest.fixture
-def dynamodb(aws: str | None) -> Iterator[Any]:
+def dynamodb(aws: str) -> Iterator[Any]:
     """A low-level client of an account with the tables, empty."""
     with made_tables(aws) as client:
         yield client
 
 
 @contextmanager
-def made_tables(aws: str | None) -> Iterator[Any]:
+def made_tables(aws: str) -> Iterator[Any]:
     """Make the tables for a while; give a low-level client."""
     client: Any = Session().create_client("dynamodb", REGION, endpoint_url=aws)
     for table in TABLES:

@@ -8,7 +8,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from silvaengine import aws as clients
+from silvaengine.aws import sdk
+from silvaengine.aws.dynamodb import open_dynamodb
+from silvaengine.aws.service import open_service
 from silvaengine.dynamodb import TableReader, open_tables, open_writer
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
 from silvaengine.notices import open_notifier
@@ -22,7 +24,7 @@ type Client = Callable[[str], Any]
 
 
 @pytest.fixture
-def client(aws: str | None) -> Client:
+def client(aws: str) -> Client:
     """Give a client of the account for a service."""
 
     def create(service: str) -> Any:
@@ -72,7 +74,7 @@ def test_a_missing_table_is_the_operators_mistake(client: Client) -> None:
     """The detail names call and table; the public message neither."""
     with pytest.raises(ConfigurationError) as caught:
         open_tables(REGION, "none-").get(ENDPOINTS, {"endpoint_id": "acme"})
-    assert "GetItem endpoints" in caught.value.detail
+    assert "GetItem none-endpoints" in caught.value.detail
     assert "endpoints" not in caught.value.message
 
 
@@ -81,6 +83,8 @@ def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    open_service.cache_clear()
+    open_dynamodb.cache_clear()
     with pytest.raises(UnavailableError) as caught:
         open_tables(REGION, "se-").get(ENDPOINTS, {"endpoint_id": "acme"})
     assert caught.value.headers == {"Retry-After": "1"}
@@ -93,7 +97,7 @@ def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_refusals_are_told_apart(code: str, error: type[Exception]) -> None:
     """Too much at the moment is not the same as never."""
-    with pytest.raises(error, match=r"busy|misconfigured"), clients.translated_errors("GetItem"):
+    with pytest.raises(error, match=r"busy|misconfigured"), sdk.translated_errors("GetItem"):
         raise ClientError({"Error": {"Code": code, "Message": "m"}}, "GetItem")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from silvaengine import aws as clients
 from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine_base import (
     ConfigDataModel,
@@ -26,7 +25,7 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
 @pytest.fixture(autouse=True)
 def fresh(dynamodb: Any) -> Iterator[None]:
     """No client or connection of another test's account."""
-    caches = (clients._client, clients._session, lambdabase._registry, lambdabase._invoker)
+    caches = (lambdabase._registry, lambdabase._invoker)
     models = (ConfigDataModel, ConnectionModel, EndpointModel, FunctionModel, HookModel, WSSConnectionModel)
     for cache in caches:
         cache.cache_clear()

@@ -50,7 +50,8 @@ def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     if request.param == "memory":
         yield MemoryDynamoDB()
         return
-    with pointed_at(request.param, request, monkeypatch) as address, made_tables(address) as client:
+    address = pointed_at(request.param, request, monkeypatch)
+    with made_tables(address) as client:
         yield client
 
 
@@ -68,8 +69,8 @@ def make(clock: Clock) -> Make:
         return new_execution(
             {
                 "job_id": JOB_ID, "state": "accepted", "owner": "gateway", "effect": "e", "attempts": 0,
-                "endpoint_id": "acme", "area": "core", "function": "f", "aws_lambda_arn": "arn", "setting": "",
-                "principal": "p", "on_lost": "retry", "max_attempts": 3, "keep_seconds": 100,
+                "endpoint_id": "acme", "area": "core", "function": "f", "aws_lambda_arn": "arn",
+                "setting": "", "principal": "p", "on_lost": "retry", "max_attempts": 3, "keep_seconds": 100,
                 "backoff_seconds": 10, "request_id": "r", "digest": "d", "created_at": clock.now,
                 "due_at": clock.now + 90, "content": "{}", **changes,
             }
@@ -210,7 +211,7 @@ def test_reads_that_lag_are_only_the_simulations() -> None:
     client = MemoryDynamoDB(clock, lag=lambda: 2.0)
     writer = TableWriter(lambda: client, "se-")
     writer.put(EXECUTIONS, {"job_id": "j", "n": 1})
-    key = {"TableName": "se-executions", "Key": {"job_id": {"S": "j"}}}
+    key: dict[str, Any] = {"TableName": "se-executions", "Key": {"job_id": {"S": "j"}}}
     assert client.get_item(**key) == {}
     assert client.get_item(**key, ConsistentRead=True)["Item"]["n"] == {"N": "1"}
     clock.now += 2
@@ -236,7 +237,7 @@ def test_a_policy_is_checked(config: dict[str, Any]) -> None:
 
 def test_large_values_lie_in_the_bucket(aws: str | None) -> None:
     """Past 300 KB a value is an object, which whoever has its URL can read."""
-    s3 = Session().create_client("s3", REGION, endpoint_url=aws)
+    s3: Any = Session().create_client("s3", REGION, endpoint_url=aws)
     s3.create_bucket(Bucket="payloads")
     objects = Objects(lambda: s3, "payloads")
     assert objects.kept("result", "results/a", "small") == {"result": "small"}
@@ -251,7 +252,7 @@ def test_large_values_lie_in_the_bucket(aws: str | None) -> None:
 
 def test_keys_are_made_under_the_deployments_secret(aws: str | None) -> None:
     """One secret, read once; other parts, or the same text cut elsewhere, are another key."""
-    client = Session().create_client("secretsmanager", REGION, endpoint_url=aws)
+    client: Any = Session().create_client("secretsmanager", REGION, endpoint_url=aws)
     arn = client.create_secret(Name="ledger-key", SecretString="s3cret")["ARN"]
     keys = open_keys(Settings(ledger_secret=arn))
     assert keys.digest("acme", "key") == keys.digest("acme", "key")

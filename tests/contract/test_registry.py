@@ -288,13 +288,27 @@ def test_a_change_is_seen_after_the_refresh_interval(rows: Put, dynamodb: Any) -
 
 
 def test_an_entry_ends_without_a_new_generation(rows: Put, dynamodb: Any) -> None:
-    """A row that was written past ``apply`` is seen after the ttl."""
+    """A row that was written past ``apply`` is seen after the ttl, a setting after three times as long."""
     clock = Clock()
     subject, _ = registry(dynamodb, clock, refresh=86_400, ttl=600.0)
-    subject.resolve("acme", DEFAULT_API_KEY, "core", "hello")
+
+    def found() -> tuple[str, object]:
+        function = subject.resolve("acme", DEFAULT_API_KEY, "core", "hello")
+        return function.module_name, function.settings["color"]
+
+    assert found() == ("shop", "red")
     rows(CONFIG_DATA, setting_id="shop", variable="color", value="green")
+    rows(
+        FUNCTIONS,
+        aws_lambda_arn=ARN,
+        function="hello",
+        area="core",
+        config={"module_name": "new", "setting": "shop"},
+    )
     clock.now += 600
-    assert subject.resolve("acme", DEFAULT_API_KEY, "core", "hello").settings["color"] == "green"
+    assert found() == ("new", "red")
+    clock.now += 1200
+    assert found() == ("new", "green")
 
 
 def test_values_that_were_handed_out_can_not_be_changed(dynamodb: Any) -> None:

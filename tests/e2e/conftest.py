@@ -160,6 +160,7 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
         topic = engine.client("sns").create_topic(Name="notices")["TopicArn"]
         parameters = {
             "AwsEndpointUrl": proxy.url,
+            "CacheDir": str(project.parent / "cache"),
             "FullEventAreas": "whole",
             "HttpGatewayTimeout": "12",
             # A worker that vanished is given up after it and a margin, for which tests wait.

@@ -7,6 +7,8 @@ from boto3.dynamodb.types import TypeSerializer
 
 ENDPOINT = "e2e"
 API_KEY = "e2e-key"
+ADMIN_KEY = "e2e-admin-key"
+OTHER_ENDPOINT = "e2e-other"
 SECRET = "ssm:/silvaengine/beta/e2e"
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "settings": {"class_name": "Told", "setting": "e2e"},
@@ -28,6 +30,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "yaml_text": {},
     "wait": {},
     "read_table": {},
+    "number": {},
     "note": {"funct_type": "Event"},
     "only_post": {"methods": ["POST"]},
     "missing": {},
@@ -62,6 +65,12 @@ class Rows:
             self.put_function(worker_arn, name)
         entries = [_entry(worker_arn, name) for name in FUNCTIONS]
         self.put("connections", endpoint_id=ENDPOINT, api_key=API_KEY, functions=entries, whitelist=[])
+        self.put("endpoints", endpoint_id=OTHER_ENDPOINT, special_connection=True)
+        for endpoint_id in (ENDPOINT, OTHER_ENDPOINT):
+            grants = ["cache:admin"]
+            self.put(
+                "connections", endpoint_id=endpoint_id, api_key=ADMIN_KEY, functions=entries, grants=grants
+            )
 
     def put_function(self, worker_arn: str, name: str) -> None:
         """Put the row of one of the tests' functions."""

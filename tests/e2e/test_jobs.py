@@ -1,4 +1,4 @@
-"""Jobs and idempotency keys on a real deployment: what is accepted comes to its end, and keyed calls run once."""
+"""Jobs and idempotency keys on a real deployment: what is accepted ends, and keyed calls run once."""
 
 import json
 import time
@@ -85,7 +85,7 @@ def test_many_at_once_under_one_key_run_once(api: Api, effects: Path) -> None:
 
 
 def test_a_lost_outcome_is_told(deployment: Deployment, api: Api, effects: Path) -> None:
-    """The worker vanished under `fail`: the caller is told, the job is dead, the queue says why; nothing ran twice."""
+    """The worker vanished under `fail`: the caller is told, the queue says why; nothing ran twice."""
     deployment.dead_letters()
     body, key = {"path": str(effects), "call": "1", "wrong": "crash"}, keyed()
     assert api.post("/core/e2e/effect_once", body, key).status == 502
@@ -114,7 +114,7 @@ def test_a_crashed_job_is_taken_up_again(deployment: Deployment, api: Api, effec
 
 
 def test_a_job_that_fails_is_dead_and_can_be_retried(deployment: Deployment, api: Api, effects: Path) -> None:
-    """After the last attempt the queue has one message, without a parameter, a setting or the function's words."""
+    """After the last attempt the queue has one message, without parameters, settings or its words."""
     deployment.dead_letters()
     body = {"path": str(effects), "call": "1", "wrong": "always"}
     job_id = api.post("/core/e2e/effect_later", body, KEY).json()["job_id"]
@@ -125,7 +125,7 @@ def test_a_job_that_fails_is_dead_and_can_be_retried(deployment: Deployment, api
         deployment.sweep()
     deployment.sweep()
     (letter,) = deployment.dead_letters()
-    assert letter == letter | {
+    assert letter == dict(letter) | {
         "job_id": job_id, "endpoint_id": "e2e", "area": "core", "function": "effect_later", "attempts": 3,
         "cause": "RuntimeError",
     }  # fmt: skip
@@ -150,7 +150,7 @@ def test_the_worker_reads_no_execution(deployment: Deployment, operation: str) -
     """Functions share the worker's role: it opens no row of the ledger, makes none and deletes none."""
     tables = assumed(deployment, deployment.outputs.worker_arn, "dynamodb")
     key = {"job_id": {"S": "0" * 32}}
-    arguments: dict[str, Any] = {
+    every: dict[str, dict[str, Any]] = {
         "get_item": {"Key": key},
         "put_item": {"Item": key},
         "delete_item": {"Key": key},
@@ -159,9 +159,11 @@ def test_the_worker_reads_no_execution(deployment: Deployment, operation: str) -
             "KeyConditionExpression": "job_id = :id",
             "ExpressionAttributeValues": {":id": key["job_id"]},
         },
-    }[operation]
+    }
     with pytest.raises(ClientError, match="AccessDenied"):
-        getattr(tables, operation)(TableName=f"{deployment.outputs.table_prefix}executions", **arguments)
+        getattr(tables, operation)(
+            TableName=f"{deployment.outputs.table_prefix}executions", **every[operation]
+        )
 
 
 def test_the_worker_moves_nothing_without_the_owners_token(deployment: Deployment) -> None:
@@ -191,7 +193,7 @@ def test_the_schedule_runs_the_sweeper(deployment: Deployment) -> None:
 
 @pytest.mark.timeout(900)
 def test_the_promises_hold_for_2000_calls(deployment: Deployment, api: Api, effects: Path) -> None:
-    """2,000 calls, each fifth of which fails at first: every job succeeds, every keyed call has at most one effect."""
+    """2,000 calls, a fifth failing at first: every job succeeds, keyed calls have one effect at most."""
     wrongs = {0: "raise", 5: "late"}
 
     def call(number: int) -> tuple[int, str]:

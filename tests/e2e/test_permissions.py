@@ -38,9 +38,13 @@ def test_a_function_can_not_read_the_registry(api: Api, deployment: Deployment, 
     assert answer.json() == "AccessDeniedException"
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [name for name in TABLES if name != "configdata"])
 def test_the_gateway_can_not_write(deployment: Deployment, table: str) -> None:
-    """The HTTP gateway reads the registry and changes nothing in it."""
+    """The HTTP gateway reads the registry and changes nothing in it.
+
+    In configdata it writes the rows about clears alone, by a condition that the engine doesn't look at
+    (test_engine_probes.py); tests/rules reads it off the template.
+    """
     tables = assumed(deployment, deployment.outputs.http_gateway_arn, "dynamodb")
     with pytest.raises(ClientError, match="AccessDenied"):
         tables.put_item(TableName=deployment.outputs.table_prefix + table, Item={"endpoint_id": {"S": "x"}})

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from silvaengine.errors import ConditionFailedError
 from silvaengine.tables import TABLES
 
 type Item = dict[str, dict[str, Any]]
@@ -154,8 +153,7 @@ class MemoryDynamoDB:
         if any(f"#{name}" != place for place, name in (names or {}).items()):
             raise NotImplementedError(names)
         if condition and not _condition(condition)(item, values or {}):
-            error = {"Code": "ConditionalCheckFailedException", "Message": "The conditional request failed"}
-            raise ClientError({"Error": error}, "UpdateItem")
+            raise ConditionFailedError("The conditional request failed")
 
 
 @cache

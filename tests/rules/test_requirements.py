@@ -21,7 +21,7 @@ def locked(name: str) -> dict[str, Any]:
 
 def test_the_layer_holds_what_the_runtime_lacks() -> None:
     """boto3, botocore and what these need are in Lambda's runtime, and stay out of the layer."""
-    assert set(PINS) == {"diskcache", "pynamodb", "pyyaml", "redis"}
+    assert set(PINS) == {"diskcache", "msgspec", "pynamodb", "pyyaml", "redis"}
 
 
 @pytest.mark.parametrize("name", PINS)

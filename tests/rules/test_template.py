@@ -63,14 +63,23 @@ def rights(resources: Resources, function: str) -> dict[str, set[str]]:
     """Collect the resources that a function's role reaches, by action."""
     found: dict[str, set[str]] = {}
     for statement in statements(resources, function):
+        condition = f" if {statement['Condition']}" if "Condition" in statement else ""
         for action in as_list(statement["Action"]):
-            found.setdefault(action, set()).update(map(str, as_list(statement["Resource"])))
+            reached = {f"{arn}{condition}" for arn in as_list(statement["Resource"])}
+            found.setdefault(action, set()).update(reached)
     return found
 
 
 def bucket(folder: str) -> str:
     """Name a folder of the bucket, as a policy does."""
     return f"${{PayloadBucket.Arn}}/{folder}/*"
+
+
+# What was cleared in the caches lies in rows of its own; no role that functions share reads another one.
+CLEARS = (
+    "arn:aws:dynamodb:eu-central-1:111122223333:table/se-configdata if "
+    "{'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['silvaengine:cache:*']}}"
+)
 
 
 def logs(function: str) -> dict[str, set[str]]:
@@ -117,7 +126,7 @@ def test_tables_go_with_the_stack_on_demand(resources_with: Callable[..., Resour
 
 
 def test_adopting_tables_changes_no_right(resources_with: Callable[..., Resources]) -> None:
-    """CreateTables=false makes no table of the predecessor's, and every role reaches what it reached before."""
+    """CreateTables=false makes none of the predecessor's tables; every role reaches what it did before."""
     own, adopted = resources_with(), resources_with(CreateTables="false")
     conditions = {
         each["Properties"]["TableName"]: each["Condition"]
@@ -146,8 +155,8 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
     assert rights(resources, "HttpGateway") == logs("HttpGateway") | {
         "dynamodb:BatchGetItem": tables,
         "dynamodb:GetItem": {*tables, EXECUTIONS},
-        "dynamodb:PutItem": {EXECUTIONS},
-        "dynamodb:UpdateItem": {EXECUTIONS},
+        "dynamodb:PutItem": {EXECUTIONS, CLEARS},
+        "dynamodb:UpdateItem": {EXECUTIONS, CLEARS},
         "dynamodb:Query": tables,
         "s3:GetObject": {bucket("calls"), bucket("results")},
         "s3:PutObject": {bucket("calls")},
@@ -180,6 +189,21 @@ def test_the_worker_may_move_executions_and_read_nothing(resources: Resources) -
     assert policy["Condition"]["StringEqualsIfExists"] == {"dynamodb:ReturnValues": "NONE"}
     allowed = set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
     assert allowed == attributes_of_a_worker()
+
+
+def test_the_worker_may_have_a_redis_user_of_its_own(resources_with: Callable[..., Resources]) -> None:
+    """Then the gateway knows that registry rows may lie in Redis: no function can read them there."""
+
+    def variables(function: str, **parameters: str) -> dict[str, Any]:
+        found = resources_with(RedisHost="redis.internal", **parameters)[function]["Properties"]
+        return dict(found["Environment"]["Variables"])
+
+    assert variables("HttpGateway")["REDIS_WORKER_USERNAME"] == ""
+    assert variables("Worker", RedisUsername="gateways")["REDIS_USERNAME"] == "gateways"
+    own = {"RedisUsername": "gateways", "RedisWorkerUsername": "worker"}
+    assert variables("HttpGateway", **own)["REDIS_WORKER_USERNAME"] == "worker"
+    assert variables("HttpGateway", **own)["REDIS_USERNAME"] == "gateways"
+    assert variables("Worker", **own)["REDIS_USERNAME"] == "worker"
 
 
 def attributes_of_a_worker() -> set[str]:
@@ -225,7 +249,7 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
 
 
 def test_the_sweeper_comes_every_minute(resources: Resources) -> None:
-    """Its schedule sends what the code takes for it, and its lag and its dead raise alarms, as does silence."""
+    """Its schedule sends what the code knows; its lag and its dead raise alarms, as does silence."""
     (rule,) = of_type(resources, "AWS::Events::Rule").values()
     assert rule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Properties"]["Targets"]
@@ -420,12 +444,23 @@ def values_of_environment() -> Iterator[tuple[str, Any]]:
 
 
 def test_environment_values_come_from_parameters() -> None:
-    """`sam local` resolves a reference to a parameter and nothing else; it needs no Redis password."""
+    """`sam local` resolves a reference to a parameter and nothing else; it needs no Redis user."""
     others = {name for name, value in values_of_environment() if value.keys() != {"Ref"}}
-    assert others == {"REDIS_PASSWORD"}
+    assert others == {"REDIS_PASSWORD", "REDIS_USERNAME"}
 
 
-def test_the_registry_password_stays_out_of_the_worker(resources: Resources) -> None:
-    """The functions' code sees no address and no password of the gateways' cache."""
-    variables = resources["Worker"]["Properties"]["Environment"]["Variables"]
-    assert not [name for name in variables if name.startswith("REDIS")]
+def test_a_worker_with_a_user_of_its_own_has_its_own_password(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """The functions' code never sees the password of the gateways' user then."""
+    given = {"RedisHost": "redis.internal", "RedisPasswordSecret": "gateways"}
+    own = {**given, "RedisWorkerUsername": "worker", "RedisWorkerPasswordSecret": "workers"}
+    passwords = [
+        str(
+            resources_with(**parameters)["Worker"]["Properties"]["Environment"]["Variables"]["REDIS_PASSWORD"]
+        )
+        for parameters in (given, own)
+    ]
+    assert "secretsmanager:gateways" in passwords[0]
+    assert "secretsmanager:workers" in passwords[1]
+    assert "gateways" not in passwords[1]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -115,15 +116,16 @@ def _request(port: int, method: str, path: str, body: object = None) -> Answer:
 
 
 def _bridge_address() -> str:
-    """Give the machine's own address on Docker's bridge."""
-    template = "{{(index .IPAM.Config 0).Gateway}}"
+    """Give the machine's own address on Docker's bridge: the first one, where Docker doesn't say it."""
+    template = "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}"
     done = subprocess.run(
         ["docker", "network", "inspect", "bridge", "--format", template],  # noqa: S607 - Docker's place differs
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    return done.stdout.strip()
+    subnet, *gateway = done.stdout.split()
+    return gateway[0] if gateway else str(next(ip_network(subnet).hosts()))
 
 
 @contextmanager

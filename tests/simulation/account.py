@@ -1,4 +1,4 @@
-"""The simulation's own books: what was asked, what took effect, what was told; and whether that keeps the promises.
+"""The simulation's own books: what was asked, what took effect, what was told, and what was promised.
 
 Nothing here looks at how the ledger does it, only at what a tenant or an operator would notice.
 """
@@ -14,7 +14,7 @@ from silvaengine.messages import OnLost, WorkerCall
 
 @dataclass(kw_only=True)
 class Asked:
-    """One call as its caller means it, however often it is sent; ``told`` are the answers: status and body."""
+    """One call as its caller means it, however often it is sent; ``told`` are its statuses and bodies."""
 
     number: int
     tenant: str

@@ -1,7 +1,6 @@
 """Mistakes that one could make in the ledger, each as a small change of the real code."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, override
 
 from silvaengine.dynamodb import Key, Row, TableReader, decode
@@ -108,7 +107,7 @@ class FenceStands(Ledger):
 
     @override
     def dispatch(self, execution: Execution) -> Execution:
-        return super().dispatch(replace(execution, fence=execution.fence - 1))
+        return super().dispatch(execution._replace(fence=execution.fence - 1))
 
 
 class EventualRead(TableReader):
@@ -127,8 +126,8 @@ class NoTenantInTheKey(Executions):
 
     @override
     def _new(self, order: Order) -> Execution:
-        shared = super()._new(replace(order, endpoint_id="all"))
-        return replace(shared, endpoint_id=order.endpoint_id)
+        shared = super()._new(order._replace(endpoint_id="all"))
+        return shared._replace(endpoint_id=order.endpoint_id)
 
 
 class NoPrincipalInTheKey(Executions):
@@ -136,7 +135,7 @@ class NoPrincipalInTheKey(Executions):
 
     @override
     def _new(self, order: Order) -> Execution:
-        return super()._new(replace(order, principal="anybody"))
+        return super()._new(order._replace(principal="anybody"))
 
 
 class NoFunctionInTheKey(Executions):
@@ -147,7 +146,7 @@ class NoFunctionInTheKey(Executions):
         made = super()._new(order)
         if order.key is None:
             return made
-        return replace(made, job_id=self.keys.digest(order.endpoint_id, order.principal, order.key))
+        return made._replace(job_id=self.keys.digest(order.endpoint_id, order.principal, order.key))
 
 
 class TokenReused(Dispatcher):
@@ -155,7 +154,7 @@ class TokenReused(Dispatcher):
 
     @override
     def send(self, execution: Execution, function: Function, *, deadline: float | None = None) -> None:
-        super().send(replace(execution, effect=execution.principal), function, deadline=deadline)
+        super().send(execution._replace(effect=execution.principal), function, deadline=deadline)
 
 
 class BodyNotCompared(Executions):
@@ -163,7 +162,7 @@ class BodyNotCompared(Executions):
 
     @override
     def _repeat(self, order: Order, first: Execution) -> Answer:
-        return super()._repeat(replace(order, body=""), replace(first, digest=plain_digest("")))
+        return super()._repeat(order._replace(body=""), first._replace(digest=plain_digest("")))
 
 
 class AcceptedBeforeItIsWritten(Executions):
@@ -196,7 +195,7 @@ class TakesOverWhatMayHaveRun(Executions):
 
     @override
     def _repeat(self, order: Order, first: Execution) -> Answer:
-        return super()._repeat(order, replace(first, on_lost="retry"))
+        return super()._repeat(order, first._replace(on_lost="retry"))
 
 
 class TakesOverWhatIsHeld(Executions):
@@ -205,7 +204,7 @@ class TakesOverWhatIsHeld(Executions):
     @override
     def _repeat(self, order: Order, first: Execution) -> Answer:
         due = 0 if first.state == "running" else first.due_at
-        return super()._repeat(order, replace(first, due_at=due))
+        return super()._repeat(order, first._replace(due_at=due))
 
 
 class RunsWithoutAClaim(JobRunner):
@@ -219,7 +218,7 @@ class RunsWithoutAClaim(JobRunner):
             owner = self._ledger.claim(job, seconds)
         except ConditionFailedError:
             owner = job.owner
-        return super().run(replace(job, owner=owner, claimed=True), seconds, attempt, note)
+        return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, note)
 
 
 class SettlesBeforeTheEffect(JobRunner):
@@ -247,7 +246,7 @@ class FailsAtOnce(JobRunner):
 
     @override
     def _settle(self, job: Job, owner: str, answer: WorkerAnswer) -> None:
-        super()._settle(replace(job, claimed=True), owner, answer)
+        super()._settle(job._replace(claimed=True), owner, answer)
 
 
 class SweepsWithoutAClaim(Sweeper):
@@ -265,7 +264,7 @@ class SweepsWhatMayHaveRun(Sweeper):
 
     @override
     def _hopeless(self, execution: Execution) -> str | None:
-        return super()._hopeless(replace(execution, on_lost="retry"))
+        return super()._hopeless(execution._replace(on_lost="retry"))
 
 
 class NeverGivesUp(Sweeper):
@@ -273,7 +272,7 @@ class NeverGivesUp(Sweeper):
 
     @override
     def _hopeless(self, execution: Execution) -> str | None:
-        return super()._hopeless(replace(execution, attempts=0))
+        return super()._hopeless(execution._replace(attempts=0))
 
 
 class BuriesBeforeItTells(Sweeper):

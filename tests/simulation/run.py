@@ -1,4 +1,4 @@
-"""Simulate any number of calls: ``python -m tests.simulation.run --calls 1000000``; a seed replays a world."""
+"""Simulate calls: ``python -m tests.simulation.run --calls 1000000``; a seed replays a world."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ def simulate(seed: int, weather: Weather | None = None, parts: Parts | None = No
 def figures(world: World) -> Counter[str]:
     """Count what there was in a world."""
     account = world.account
-    found = Counter(row.state for row in world.rows())
+    found: Counter[str] = Counter(row.state for row in world.rows())
     found |= Counter({f"boundary {name}": number for name, number in Counter(world.faults.seen).items()})
     found |= Counter(world.notes)
     found |= Counter(

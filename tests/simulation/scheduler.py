@@ -1,7 +1,7 @@
 """Processes on a virtual clock: each runs until it pauses, and any other may run meanwhile.
 
-A process is a greenlet, so that the real code runs as it is, and everything that it does outside of its memory
-is a boundary: there others come in between, and there it may die.
+A process is a greenlet, so that the real code runs as it is, and everything that it does outside of its
+memory is a boundary: there others come in between, and there it may die.
 """
 
 import heapq

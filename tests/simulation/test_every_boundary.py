@@ -43,6 +43,7 @@ def walk(way: Way, at: dict[int, FaultKind]) -> World:
 
 
 def single_faults(way: Way) -> Iterator[dict[int, FaultKind]]:
+    """Give each fault at each boundary."""
     for number in range(len(walk(way, {}).faults.seen)):
         for fault in FAULTS:
             yield {number: fault}

@@ -1,4 +1,4 @@
-"""The simulation would see a mistake: each of these, put into the real code, breaks a promise that it watches."""
+"""The simulation sees mistakes: each of these, put into the real code, breaks a promise that it watches."""
 
 from itertools import product
 

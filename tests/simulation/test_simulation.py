@@ -1,4 +1,4 @@
-"""The ledger's promises, with everything going wrong by chance; ``run.py`` does the same with a million calls."""
+"""The ledger's promises, with everything going wrong by chance; ``run.py`` does it a million times."""
 
 import pytest
 
@@ -10,7 +10,7 @@ WORLDS = 200
 
 @pytest.mark.parametrize("first", range(0, WORLDS, 25))
 def test_the_promises_hold_over_20000_calls(first: int) -> None:
-    """Whatever is lost, repeated, late or killed: fail at most once, retry at least once, exact exactly once."""
+    """Whatever is lost, repeated, late or killed: fail at most, retry at least, exact exactly once."""
     for seed in range(first, first + 25):
         assert simulate(seed).account.violations == [], f"seed {seed} replays it"
 
@@ -24,7 +24,7 @@ def test_a_seed_replays_a_world() -> None:
 
 
 def test_the_weather_is_as_bad_as_it_says() -> None:
-    """Events are lost, deliveries repeated, writers late and executions given up; most calls succeed all the same."""
+    """Deliveries are repeated, writers late, executions given up; most calls succeed all the same."""
     total = figures(simulate(0))
     for seed in range(1, 10):
         total += figures(simulate(seed))

@@ -1,4 +1,4 @@
-"""The ledger's real code among things that fail: lossy events, dying processes, tables that lag, skewed clocks."""
+"""The ledger's real code among what fails: lossy events, dying processes, lagging tables, skewed clocks."""
 
 import json
 from collections import Counter
@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
-
-from botocore.exceptions import ClientError, ReadTimeoutError
 
 from silvaengine.dynamodb import TableReader, TableWriter
 from silvaengine.errors import (
@@ -24,6 +22,7 @@ from silvaengine.ledger.objects import Objects
 from silvaengine.messages import WorkerAnswer, WorkerCall
 from silvaengine.notices import Notifier
 from silvaengine.registry import Function
+from silvaengine.tables import EXECUTIONS
 from silvaengine_http.executions import Executions
 from silvaengine_tasks.sweeper import Sweeper
 from silvaengine_worker.jobs import JobRunner
@@ -244,8 +243,6 @@ class World:
     def rows(self) -> list[Execution]:
         """Give the ledger's rows that count."""
         reader = TableReader(lambda: self.dynamodb, "se-")
-        from silvaengine.tables import EXECUTIONS  # noqa: PLC0415
-
         found = []
         for item in self.dynamodb.items("se-executions"):
             row = reader.get(EXECUTIONS, {"job_id": item["job_id"]["S"]})
@@ -276,9 +273,7 @@ class _Tables:
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         apply = getattr(self._tables, operation)
-        throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, operation)
-        lost = ReadTimeoutError(endpoint_url="dynamodb")
-        return lambda **request: self._world.boundary(operation, lambda: apply(**request), lost, throttled)
+        return lambda **request: self._world.boundary(operation, lambda: apply(**request), _lost(), _busy())
 
 
 class _Invoker:

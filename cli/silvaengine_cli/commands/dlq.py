@@ -59,8 +59,8 @@ def redrive(
 ) -> None:
     """Accept the dead jobs of the queue anew and take their messages out of it.
 
-    A job whose outcome is not known may have had its effect. A message whose job is no longer dead, or no longer
-    in the ledger, is taken out as well.
+    A job whose outcome is not known may have had its effect. A message whose job is no longer dead, or no
+    longer in the ledger, is taken out as well.
 
     \b
     Examples:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
+from silvaengine_cli.operator import announce
 from silvaengine_cli.output import console, json_option, print_json
 from silvaengine_cli.registry import export as exporting
 from silvaengine_cli.registry.apply import carry_out
@@ -84,9 +85,9 @@ def diff(target: Target, file: Path | None, prune: bool, as_json: bool, exit_cod
 def apply(target: Target, file: Path | None, prune: bool, as_json: bool, yes: bool) -> None:
     """Write registry.yaml into the tables.
 
-    Running functions see it within seconds. Rows are written on condition that nobody else changed them
-    meanwhile. What the file doesn't name stays, unless --prune: then rows that an `apply` wrote and what
-    connections have beyond the file go, after a question.
+    Running functions see it within seconds, with Redis at the next request. Rows are written on condition
+    that nobody else changed them meanwhile. What the file doesn't name stays, unless --prune: then rows that
+    an `apply` wrote and what connections have beyond the file go, after a question.
 
     \b
     Examples:
@@ -101,7 +102,11 @@ def apply(target: Target, file: Path | None, prune: bool, as_json: bool, yes: bo
         _print_plan(plan)
     if plan and prune and not yes:
         click.confirm("Go on, deletions included?", abort=True, err=as_json)
-    carry_out(plan, tables)
+    try:
+        carry_out(plan, tables)
+    finally:
+        if plan:
+            announce(target)
     if as_json:
         print_json(plan.as_json())
     elif plan:

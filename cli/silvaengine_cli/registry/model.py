@@ -58,7 +58,7 @@ from pydantic import (
     model_validator,
 )
 
-from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, GENERATION_KEY
+from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, is_ours
 
 RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
 
@@ -93,8 +93,8 @@ def _not_reserved(label: str) -> str:
 
 
 def _not_ours(setting: str) -> str:
-    if setting == GENERATION_KEY["setting_id"]:
-        raise ValueError(f"{setting!r} is reserved: the registry keeps its generation there")
+    if is_ours(setting):
+        raise ValueError(f"{setting!r} is reserved: generations are kept there")
     return setting
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
-from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table
+from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_ours
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.rows import Row
 
@@ -58,7 +58,7 @@ class RegistryTables:
         for page in pages:
             for item in page["Items"]:
                 row = _decode(item)
-                if not (table is CONFIG_DATA and row["setting_id"] == GENERATION_KEY["setting_id"]):
+                if not (table is CONFIG_DATA and is_ours(row["setting_id"])):
                     yield row
 
     def create(self, table: Table, row: Row) -> None:

@@ -7,8 +7,9 @@ from functools import cache
 from os import urandom
 from typing import Any
 
-from silvaengine.errors import SilvaEngineError
+from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker, open_invoker
+from silvaengine.json_text import encode
 from silvaengine.ledger.book import open_ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import open_keys
@@ -23,6 +24,8 @@ from silvaengine_http.request import read_form
 from silvaengine_http.response import Answer, error_answer, render
 
 type Handler = Callable[[Any, Any], dict[str, Any]]
+
+OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 
 _logger = logging.getLogger(__name__)
 
@@ -39,7 +42,9 @@ def create_handler(
     gateway = Gateway(settings, registry, invoker, executions)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
-        log = InvocationLog("http")
+        if isinstance(event, dict) and OPERATOR in event:
+            return operate(registry, event[OPERATOR])
+        log = InvocationLog("http", encode)
         call = Call(urandom(16).hex(), event, context, deadline(context, clock()), log)
         answer = _answer(gateway, call)
         if answer.status >= 500:
@@ -69,6 +74,28 @@ def _deployed() -> Handler:
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
     """Answer an HTTP event of API Gateway (payload 1.0 or 2.0) or of a Function URL."""
     return _deployed()(event, context)
+
+
+def operate(registry: Registry, request: Any) -> dict[str, Any]:  # noqa: ANN401 - checked here
+    """Carry out what an operator asks by invoking this Lambda; no client of an API can send such an event.
+
+    Args:
+        registry: is to be announced.
+        request: ``operation`` (``cache_clear``, ``cache_stats``, ``cache_keys`` or ``registry_changed``),
+            ``endpoint_id`` (absent for all tenants) and what ``manage_cache`` takes.
+
+    Raises:
+        SilvaEngineError: see ``manage_cache``.
+
+    """
+    from silvaengine_http.management import manage_cache  # noqa: PLC0415 - clients' requests do without
+
+    if not isinstance(request, dict):
+        raise RequestError(f"{OPERATOR}: expected an object with an operation")
+    if request.get("operation") == "registry_changed":
+        registry.announce()
+        return {"success": True}
+    return manage_cache(str(request.get("operation")), request, request.get("endpoint_id"))
 
 
 def _answer(gateway: Gateway, call: Call) -> Answer:

@@ -10,7 +10,6 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl
 
 from silvaengine.errors import RequestError
 from silvaengine.messages import SYNC_LIMIT
@@ -75,6 +74,8 @@ def _utf8(body: str, *, is_base64: bool) -> str:
 
 
 def _form_as_json(text: str) -> str:
+    from urllib.parse import parse_qsl  # noqa: PLC0415 - most bodies are JSON
+
     try:
         pairs = parse_qsl(text.strip(), keep_blank_values=True, errors="strict")
     except ValueError:

@@ -8,8 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.book import DISPATCH_SECONDS, Ledger, new_execution
@@ -29,8 +28,7 @@ _logger = logging.getLogger(__name__)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(NamedTuple):
     """A call that the ledger shall hold.
 
     ``content`` is a WorkerCall's; ``body`` what makes two requests the same. ``key`` is the client's, None
@@ -55,8 +53,7 @@ class Order:
         return self.is_async and self.key is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Executions:
+class Executions(NamedTuple):
     """Accepts calls into the ledger and hands them over.
 
     Args:
@@ -90,7 +87,7 @@ class Executions:
                 self._undo(accepted)  # the write may have arrived all the same
             raise
         if first is None:
-            return self._start(order, replace(stored, content=order.content))
+            return self._start(order, stored._replace(content=order.content))
         return self._repeat(order, first)
 
     def _new(self, order: Order) -> Execution:
@@ -129,7 +126,7 @@ class Executions:
     def _stored(self, execution: Execution) -> Execution:
         key = content_key(execution.job_id, execution.effect)
         kept = self.objects.kept("content", key, execution.content or "")
-        return replace(execution, content=kept.get("content"), content_at=kept.get("content_at"))
+        return execution._replace(content=kept.get("content"), content_at=kept.get("content_at"))
 
     def _undo(self, execution: Execution) -> bool:
         """Take back what nobody started; tell whether it was still there to be taken.
@@ -181,7 +178,7 @@ class Executions:
             taken = self.ledger.take_over(first, order.request_id, self.lease_seconds)
         except ConditionFailedError:
             raise _in_progress() from None
-        return self._start(order, replace(taken, content=order.content))
+        return self._start(order, taken._replace(content=order.content))
 
 
 def read_key(method: str, headers: Mapping[str, str], policy: Policy) -> str | None:
@@ -226,7 +223,7 @@ def replayed(execution: Execution, objects: Objects) -> Answer:
         answer = function_answer(answer_of(execution, objects))
     except SilvaEngineError as error:
         answer = error_answer(error, execution.request_id)
-    return replace(answer, headers={**answer.headers, REPLAYED: ("true",)})
+    return answer._replace(headers={**answer.headers, REPLAYED: ("true",)})
 
 
 def answer_of(execution: Execution, objects: Objects) -> WorkerAnswer:

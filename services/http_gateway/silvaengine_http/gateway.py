@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from silvaengine.errors import RequestError
 from silvaengine.invocation import LambdaInvoker
@@ -14,16 +13,16 @@ from silvaengine.telemetry import InvocationLog
 from silvaengine_http import job_status
 from silvaengine_http.executions import Executions, Order, policy_of, prefers_async, read_key
 from silvaengine_http.full_event import whole_context, whole_event
-from silvaengine_http.management import OPERATIONS, manage_cache, permit_management
 from silvaengine_http.path import Target, checked_name
 from silvaengine_http.request import Request, read_method, read_request
 from silvaengine_http.response import Answer, function_answer, json_answer
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
+CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
+CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 
-@dataclass(slots=True)
 class Call:
     """One invocation of the gateway, and what becomes known of it for the log and for notices.
 
@@ -31,17 +30,26 @@ class Call:
     registry has named one.
     """
 
-    request_id: str
-    event: Any
-    context: object
-    deadline: float
-    log: InvocationLog
-    target: Target | None = None
-    function: Function | None = None
+    __slots__ = ("context", "deadline", "event", "function", "log", "request_id", "target")
+
+    def __init__(
+        self,
+        request_id: str,
+        event: Any,  # noqa: ANN401 - Lambda hands over anything
+        context: object,
+        deadline: float,
+        log: InvocationLog,
+    ) -> None:
+        self.request_id = request_id
+        self.event = event
+        self.context = context
+        self.deadline = deadline
+        self.log = log
+        self.target: Target | None = None
+        self.function: Function | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(NamedTuple):
     """Brings HTTP requests to functions.
 
     Args:
@@ -76,7 +84,7 @@ class Gateway:
             )
             name = _function_name(request, connection)
             call.log.fields(function=name)
-            if name in OPERATIONS:
+            if name in CACHE_OPERATIONS:
                 return _manage(name, request, connection)
             if name == job_status.OPERATION:
                 return self._job_status(request)
@@ -170,7 +178,7 @@ def _applied(answer: Answer, order: Order, request: Request, connection: Connect
     if answer.status != 202 or not order.is_async:
         return answer
     if prefers_async(request.headers):
-        return replace(answer, headers={**answer.headers, "Preference-Applied": ("respond-async",)})
+        return answer._replace(headers={**answer.headers, "Preference-Applied": ("respond-async",)})
     return Answer(200) if connection.settings.get("event_answer") == "empty" else answer
 
 
@@ -182,10 +190,14 @@ def _function_name(request: Request, connection: Connection) -> str:
 
 
 def _manage(operation: str, request: Request, connection: Connection) -> Answer:
-    permit_management(connection)
-    if request.body is not None:
-        raise RequestError("Cache management takes its parameters from the query string")
-    return json_answer(manage_cache(operation, request.params))
+    from silvaengine_http import management  # noqa: PLC0415 - few requests manage caches
+
+    if request.method not in CACHE_METHODS:
+        message = f"{operation} does not take {request.method}"
+        raise RequestError(message, status=405, headers={"Allow": ", ".join(CACHE_METHODS)})
+    tenant = management.managed_tenant(connection)
+    params = management.management_params(request.params, request.body)
+    return json_answer(management.manage_cache(operation, params, tenant))
 
 
 def _authorize(request: Request, function: Function) -> None:

@@ -1,55 +1,117 @@
-"""The cache management API: ``cache_clear`` and ``cache_stats`` in the place of a function's name.
+"""The cache management API: ``cache_clear`` and ``cache_stats`` in the place of a function's name."""
 
-There is no cache yet whose entries could be cleared or counted. Who may manage caches, and what may be asked,
-is checked all the same; what is well asked is answered 501, never with a success that nothing stands behind.
-"""
-
-import re
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
+from silvaengine.cache.breaker import TierError
+from silvaengine.cache.generations import owner_text
+from silvaengine.cache.hybrid import HybridCache
+from silvaengine.cache.keys import CACHE_NAME
+from silvaengine.cache.process import process_cache
+from silvaengine.cache.stats import availability, stats
+from silvaengine.errors import NotFoundError, RequestError, UnavailableError
 from silvaengine.registry import Connection
 
-OPERATIONS = frozenset({"cache_clear", "cache_stats"})
 GRANT = "cache:admin"
+GRANT_ALL = "cache:admin:all"
+OPEN_SETTING = "cache_admin_open"
 DEFAULT_CACHE = "method"
 DEFAULT_KEY = "*"
+KEYS_LIMIT = 1_000
 
-_CACHE_NAME = re.compile("[a-z0-9_-]{1,64}")
 
-
-def permit_management(connection: Connection) -> None:
-    """Refuse a key that wasn't granted cache management.
+def managed_tenant(connection: Connection) -> str | None:
+    """Give the tenant whose entries a key may manage, None for all.
 
     Raises:
-        RequestError: 403.
+        RequestError: 403, the key wasn't granted it.
 
     """
-    if GRANT not in connection.grants:
-        raise RequestError("This API key may not manage caches", status=403)
+    if GRANT_ALL in connection.grants:
+        return None
+    if GRANT in connection.grants or connection.settings.get(OPEN_SETTING) is True:
+        return connection.endpoint_id
+    raise RequestError("This API key may not manage caches", status=403)
 
 
-def manage_cache(operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Clear a cache's entries or give its statistics.
+def management_params(query: Mapping[str, Any], body: str | None) -> dict[str, Any]:
+    """Lay the members of a JSON object over the query's; raises RequestError for another body."""
+    if body is None:
+        return dict(query)
+    try:
+        members = json.loads(body)
+    except ValueError:
+        members = None
+    if not isinstance(members, dict):
+        raise RequestError("Cache management takes its parameters from the query string or a JSON object")
+    return {**query, **members}
+
+
+def manage_cache(
+    operation: str,
+    params: Mapping[str, Any],
+    tenant: str | None = None,
+    cache: HybridCache | None = None,
+) -> dict[str, Any]:
+    """Clear a cache's entries, give its statistics, or list its keys.
 
     Args:
-        operation: ``cache_clear`` or ``cache_stats``.
-        params: ``cache_name`` (1 to 64 of ``a-z 0-9 _ -``; ``method`` when absent) and ``cache_key``, a
-            pattern (``*`` when absent).
+        operation: ``cache_clear``, ``cache_stats``, or, for operators, ``cache_keys``.
+        params: ``cache_name`` (1 to 64 of ``a-z 0-9 _ -``; ``method`` when absent) and, to clear,
+            ``cache_key``, a pattern (``*`` when absent).
+        tenant: whose entries; all tenants' when None.
+        cache: the one to manage; the process's own when absent.
 
     Raises:
-        NotFoundError: there is no such operation.
+        NotFoundError: there is no such operation, or no function has ever used a cache of that name.
         RequestError: a parameter is not what it may be.
-        SilvaEngineError: 501, as long as there is nothing to manage.
+        UnavailableError: nobody could be told of the clear; it has to be asked for again.
 
     """
-    if operation not in OPERATIONS:
+    handle = {"cache_clear": _clear, "cache_stats": _stats, "cache_keys": _keys}.get(operation)
+    if handle is None:
         raise NotFoundError(f"Cache operation {operation!r} does not exist")
-    cache_name = params.get("cache_name") or DEFAULT_CACHE
-    cache_key = params.get("cache_key") or DEFAULT_KEY
-    if not isinstance(cache_name, str) or not _CACHE_NAME.fullmatch(cache_name):
+    cache = cache or process_cache()
+    return handle(cache, _known_name(cache, params), tenant, params)
+
+
+def _known_name(cache: HybridCache, params: Mapping[str, Any]) -> str:
+    name = params.get("cache_name") or DEFAULT_CACHE
+    if not isinstance(name, str) or not CACHE_NAME.fullmatch(name):
         raise RequestError("cache_name must be 1 to 64 of a-z, 0-9, _ and -")
-    if not isinstance(cache_key, str):
+    with suppress(TierError):
+        if name != DEFAULT_CACHE and not cache.fence.knows(name):
+            raise NotFoundError(f"Cache {name!r} does not exist: no function has used it yet")
+    return name
+
+
+def _clear(cache: HybridCache, name: str, tenant: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    pattern = params.get("cache_key") or DEFAULT_KEY
+    if not isinstance(pattern, str):
         raise RequestError("cache_key must be text")
-    raise SilvaEngineError(f"{operation} is not available in this version; nothing was changed", status=501)
+    try:
+        is_known = cache.clear(name, tenant, pattern)
+    except ValueError as error:
+        raise RequestError(f"cache_key: {error}") from None
+    if not is_known:
+        raise UnavailableError("The cache could not be cleared everywhere; ask again")
+    return {"success": True, **availability(cache, name), "cache_key": pattern}
+
+
+def _stats(cache: HybridCache, name: str, tenant: str | None, _: Mapping[str, Any]) -> dict[str, Any]:
+    return {"success": True, **availability(cache, name), **stats(cache, name, tenant)}
+
+
+def _keys(cache: HybridCache, name: str, tenant: str | None, _: Mapping[str, Any]) -> dict[str, Any]:
+    if cache.tiers.redis is None:
+        raise RequestError("Only a deployment with Redis can list keys")
+    try:
+        return {"cache_name": name, "keys": cache.tiers.redis.keys(name, owner_text(tenant), KEYS_LIMIT)}
+    except TierError as error:
+        raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error
+
+
+def _availability(cache: HybridCache, name: str) -> dict[str, Any]:
+    return availability(cache, name)

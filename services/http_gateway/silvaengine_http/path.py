@@ -12,15 +12,15 @@ localstack/localstack (tests/aws/services/apigateway) and aws/aws-lambda-dotnet 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, NamedTuple
 
 from silvaengine.errors import NotFoundError, RequestError
 
 FORM = "/{area}/{endpoint_id}/{function}"
 NAME_LIMIT = 512  # bytes; a settings id joins stage, area and endpoint and is a key of at most 2048 bytes
 
+# What most paths are: it means the same in every API, and nothing of it can be refused.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}(?:/[A-Za-z0-9_-]{1,64}){2,}")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _REFUSALS = (
     (re.compile(r"\A\Z"), "is empty"),
@@ -28,12 +28,11 @@ _REFUSALS = (
     (re.compile("/"), "holds an encoded slash"),
     (re.compile(r"\\"), "holds a backslash"),
     (re.compile(r"[\x00-\x1f\x7f-\x9f]"), "holds a control character"),
-    (re.compile(r"[\ud800-\udfff\ufffd]"), "is not valid UTF-8"),
+    (re.compile("\ufffd"), "is not valid UTF-8"),
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(NamedTuple):
     """What a path names. ``path`` is what follows the function, without slashes around it, often empty."""
 
     area: str
@@ -55,13 +54,18 @@ def read_path(event: Mapping[str, Any]) -> Target:
         segments.pop()
     if len(segments) < 3:
         raise NotFoundError(f"The path must be {FORM}")
-    area, endpoint_id, function, *rest = (
-        _checked(f"Path segment {number}", decode(segment, number))
-        for number, segment in enumerate(segments, 1)
-    )
-    for number, name in enumerate((area, endpoint_id, function), 1):
-        _check_length(f"Path segment {number}", name)
+    if not _PLAIN.fullmatch("/".join(segments)):
+        segments = [_examined(segment, number, decode) for number, segment in enumerate(segments, 1)]
+    area, endpoint_id, function, *rest = segments
     return Target(area=area, endpoint_id=endpoint_id, function=function, path="/".join(rest))
+
+
+def _examined(segment: str, number: int, decode: Callable[[str, int], str]) -> str:
+    what = f"Path segment {number}"
+    name = _checked(what, decode(segment, number))
+    if number <= 3:
+        _check_length(what, name)
+    return name
 
 
 def checked_name(what: str, name: str) -> str:
@@ -74,20 +78,24 @@ def _raw_segments(event: Mapping[str, Any]) -> tuple[list[str], Callable[[str, i
     """Cut the path at its slashes before anything is decoded, and say how to decode a segment."""
     whole = event.get("rawPath") or event.get("path") or "/"
     parameters = event.get("pathParameters") or {}
-    if not isinstance(whole, str) or not isinstance(parameters, Mapping):
+    if not isinstance(whole, str) or not isinstance(parameters, (dict, Mapping)):
         raise RequestError("The event's path is not text")
     if "//" in whole:
         raise RequestError("The path holds an empty segment: //")
-    match parameters:
-        case {"area": str() as area, "endpoint_id": str() as endpoint_id, "proxy": str() as proxy}:
-            return [area, endpoint_id, *proxy.split("/")], _DECODERS.get(str(event.get("version")), _decoded)
-        case _:
-            return whole.removeprefix("/").split("/"), _decoded
+    area, endpoint_id = parameters.get("area"), parameters.get("endpoint_id")
+    proxy = parameters.get("proxy")
+    if isinstance(area, str) and isinstance(endpoint_id, str) and isinstance(proxy, str):
+        return [area, endpoint_id, *proxy.split("/")], _DECODERS.get(str(event.get("version")), _decoded)
+    return whole.removeprefix("/").split("/"), _decoded
 
 
 def _decoded(segment: str, number: int) -> str:
     if _BAD_ESCAPE.search(segment):
         raise RequestError(f"Path segment {number} holds a % that starts no escape")
+    if "%" not in segment:
+        return segment
+    from urllib.parse import unquote  # noqa: PLC0415 - few paths have escapes
+
     try:
         return unquote(segment, errors="strict")
     except UnicodeDecodeError:
@@ -101,9 +109,12 @@ _DECODERS: Mapping[str, Callable[[str, int], str]] = {
 
 
 def _checked(what: str, segment: str) -> str:
-    for pattern, reason in _REFUSALS:
-        if pattern.search(segment):
-            raise RequestError(f"{what} {reason}")
+    replaced = segment.encode(errors="replace").decode()  # a lone surrogate is no UTF-8, either
+    reason = next((reason for pattern, reason in _REFUSALS if pattern.search(segment)), "")
+    if not reason and replaced != segment:
+        reason = "is not valid UTF-8"
+    if reason:
+        raise RequestError(f"{what} {reason}")
     return segment
 
 

@@ -8,10 +8,11 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from silvaengine.errors import SilvaEngineError
+from silvaengine.json_text import encode_readable
 from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
 from silvaengine_http.body import MAX_DEPTH
 from silvaengine_http.request import Form
@@ -27,27 +28,29 @@ CORS: Headers = {
     "Access-Control-Expose-Headers": (f"{REQUEST_ID}, Location, Retry-After",),
 }
 
+_CORS = tuple((name.lower(), name, values) for name, values in CORS.items())
 _ERRORS = range(400, 600)
+_LONGEST_ESCAPE = len(r"\u0000")
+_SHORT = SYNC_LIMIT // 8
 _PROXY = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"})
 _HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]*")
+_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer before it has the form of an event's payload version; header names are as they go out."""
 
     status: int
     body: str = ""
-    headers: Headers = field(default_factory=dict)
+    headers: Headers = MappingProxyType({})
     is_base64: bool = False
 
 
 def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """Answer with a JSON value."""
     given = {name: (member,) for name, member in (headers or {}).items()}
-    return Answer(status, json.dumps(value, ensure_ascii=False), {**_of_type("application/json"), **given})
+    return Answer(status, encode_readable(value), {**_of_type("application/json"), **given})
 
 
 def error_answer(error: SilvaEngineError, request_id: str) -> Answer:
@@ -80,7 +83,7 @@ def function_answer(result: WorkerAnswer) -> Answer:
 
 def render(answer: Answer, form: Form, request_id: str) -> dict[str, Any]:
     """Give the proxy answer; CORS headers are added where the answer has none of its own."""
-    headers = _merged(CORS, answer.headers, {REQUEST_ID: (request_id,)})
+    headers = _with_ours(answer.headers, request_id)
     body = "" if form.is_head else answer.body
     rendered = {
         "statusCode": answer.status,
@@ -90,10 +93,24 @@ def render(answer: Answer, form: Form, request_id: str) -> dict[str, Any]:
     return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
 
 
+def _with_ours(given: Headers, request_id: str) -> dict[str, tuple[str, ...]]:
+    names = {name.lower() for name in given}
+    headers = {name: values for lower, name, values in _CORS if lower not in names}
+    headers |= given
+    if REQUEST_ID in names:
+        headers = {name: values for name, values in headers.items() if name.lower() != REQUEST_ID}
+    headers[REQUEST_ID] = (request_id,)
+    return headers
+
+
 def _v1_headers(headers: Headers) -> dict[str, Any]:
-    single = {name: values[0] for name, values in headers.items() if len(values) == 1}
-    several = {name: list(values) for name, values in headers.items() if len(values) > 1}
-    return {"headers": single} | ({"multiValueHeaders": several} if several else {})
+    single, several = {}, {}
+    for name, values in headers.items():
+        if len(values) == 1:
+            single[name] = values[0]
+        elif values:
+            several[name] = list(values)
+    return {"headers": single, "multiValueHeaders": several} if several else {"headers": single}
 
 
 def _v2_headers(headers: Headers) -> dict[str, Any]:
@@ -134,7 +151,7 @@ def _of_value(value: object, text: str | None) -> Answer:
     if isinstance(value, dict) and _is_proxy(value):
         return _proxy_answer(value)
     try:
-        encoded = json.dumps(value, ensure_ascii=False, allow_nan=False) if text is None else text
+        encoded = encode_readable(value) if text is None else text
     except ValueError:
         raise _malformed("it holds a number that JSON doesn't have") from None
     return Answer(200, encoded, _of_type("application/json"))
@@ -210,9 +227,22 @@ def _checked_value(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else value
     if isinstance(text, int | float):
         text = str(text)
-    if not isinstance(text, str) or not _HEADER_VALUE.fullmatch(text):
+    if not isinstance(text, str) or not _HEADER_VALUE.fullmatch(text) or not _is_unicode(text):
         raise _malformed("a header's value is not text on one line")
     return text
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether UTF-8 can carry a text, which a lone surrogate isn't.
+
+    A regular expression could tell, too; its classes of such characters cost a cold start 35 million
+    instructions to compile.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_base64(value: object) -> bool:
@@ -225,13 +255,19 @@ def _is_base64(value: object) -> bool:
 
 def _check_size(answer: Answer) -> None:
     """Refuse what Lambda would refuse, which the client would see as an error without words."""
+    size = sum(len(name) + len(value) + 8 for name, values in answer.headers.items() for value in values)
+    if size + _text_size(answer.body) > SYNC_LIMIT - ENVELOPE:
+        raise SilvaEngineError(f"The function's answer is larger than {SYNC_LIMIT} bytes", status=502)
+
+
+def _text_size(text: str) -> int:
+    """Give the bytes of a text in JSON; for a short one without accents the most that it can have."""
+    if len(text) < _SHORT and text.isascii():
+        return _LONGEST_ESCAPE * len(text)
     try:
-        size = len(json.dumps(answer.body, ensure_ascii=False).encode())
+        return len(json.dumps(text, ensure_ascii=False).encode())
     except UnicodeEncodeError:
         raise _malformed("it holds half of a surrogate pair, which UTF-8 can't carry") from None
-    size += sum(len(name) + len(value) + 8 for name, values in answer.headers.items() for value in values)
-    if size > SYNC_LIMIT - ENVELOPE:
-        raise SilvaEngineError(f"The function's answer is larger than {SYNC_LIMIT} bytes", status=502)
 
 
 def _malformed(reason: str) -> SilvaEngineError:

@@ -6,7 +6,7 @@ It refers to the ledger's row and holds nothing of the call: no parameter, no se
 import json
 from collections.abc import Callable
 
-from silvaengine.aws import client, translated_errors
+from silvaengine.aws.sdk import client, translated_errors
 from silvaengine.errors import ConfigurationError
 from silvaengine.ledger.execution import Execution
 from silvaengine.settings import Settings

@@ -10,7 +10,6 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from silvaengine.errors import (
@@ -43,13 +42,13 @@ FUNCTION_MISSING = "function_missing"
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
 class Sweep:
-    """One run: what it did, and which Lambdas had no room."""
+    """One run: what it did, how far behind it was in seconds, and which Lambdas had no room."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    lag: int = 0
-    throttled: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.lag = 0
+        self.throttled: set[str] = set()
 
 
 class Sweeper:
@@ -160,7 +159,7 @@ class Sweeper:
     def _give_up(self, execution: Execution, cause: str) -> str:
         owner = self._ledger.give_up(execution.job_id, execution.owner, cause)
         died_at = self._ledger.now()
-        return self._tell(replace(execution, state="dead", cause=cause, owner=owner, changed_at=died_at))
+        return self._tell(execution._replace(state="dead", cause=cause, owner=owner, changed_at=died_at))
 
     def _tell(self, execution: Execution) -> str:
         """Tell of a dead one: hold it, send, note that it was sent. A crash in between sends once more."""

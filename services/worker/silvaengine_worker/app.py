@@ -71,7 +71,7 @@ class Handler:
         call = WorkerCall.decode(fetched(event))
         limit = _limit(context)
         if call.job is None:
-            return self._run(call, event, context, limit)
+            return self._run(call, context, limit)
         line.fields(job_id=call.job.job_id, attempt=call.job.attempt)
         answer = self._jobs.run(
             call.job,
@@ -94,16 +94,16 @@ class Handler:
         if call.invocation and call.invocation.deadline is not None:
             limit = min(limit, call.invocation.deadline - AWAITED_SETTLE_SECONDS)
         try:
-            return WorkerAnswer.decode(self._run(call, event, context, limit))
+            return WorkerAnswer.decode(self._run(call, context, limit))
         except BaseException as error:  # noqa: BLE001 - the function's door; its failure is the job's outcome
             return self._failed(error, event, context, line)
 
-    def _run(self, call: WorkerCall, event: Mapping[str, Any], context: Any, limit: float) -> Any:  # noqa: ANN401 - the same
+    def _run(self, call: WorkerCall, context: Any, limit: float) -> Any:  # noqa: ANN401 - the same
         result = self._worker.run(
             call,
             envelope if call.invocation else plain,
             limit=limit,
-            request_id=_ids(event, context)["request_id"],
+            request_id=getattr(context, "aws_request_id", ""),
         )
         check_size(result)
         return result

@@ -10,11 +10,10 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError
 from silvaengine_worker.parameters import Parameters
@@ -24,16 +23,14 @@ MANIFEST = "silvaengine_functions.txt"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Constructor:
+class Constructor(NamedTuple):
     """A class whose method is to be called, and what making an object of it takes."""
 
     owner: type
     parameters: Parameters
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A function that may be called.
 
     ``constructor`` is None for what needs no object: a plain function, a static or a class method. With one,

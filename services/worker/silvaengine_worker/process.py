@@ -6,28 +6,33 @@ signal handlers, patched modules and the like stay; docs/security.md says so.
 
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+
+_environ = os.environ  # noqa: TID251 - the functions' settings, none of ours
+# The mapping inside: to copy or compare os.environ itself decodes every name and value, on every call.
+_values: dict[bytes, bytes] = vars(_environ)["_data"]
 
 
-@contextmanager
-def restored() -> Iterator[Callable[[], bool]]:
-    """Put back environment, working directory and the root logger's level and handlers afterwards.
+class Restored:
+    """Puts back environment, working directory and the root logger's level and handlers afterwards."""
 
-    Yields:
-        what tells whether the environment is as it was.
+    def __enter__(self) -> "Restored":
+        """Note how it is."""
+        self._before = dict(_values)
+        self._folder = os.getcwd()  # noqa: PTH109 - a path object costs every call
+        self._root = logging.getLogger()
+        self._level, self._handlers = self._root.level, list(self._root.handlers)
+        return self
 
-    """
-    environment = os.environ  # noqa: TID251 - the functions' settings, none of ours
-    before = dict(environment)
-    folder, root = os.getcwd(), logging.getLogger()  # noqa: PTH109 - a path object costs every call
-    level, handlers = root.level, list(root.handlers)
-    try:
-        yield lambda: environment == before
-    finally:
-        if environment != before:
-            environment.clear()
-            environment.update(before)
-        os.chdir(folder)
-        root.setLevel(level)
-        root.handlers[:] = handlers
+    def untouched(self) -> bool:
+        """Tell whether the environment is as it was."""
+        return _values == self._before
+
+    def __exit__(self, *_: object) -> None:
+        """Put it back."""
+        if not self.untouched():
+            _environ.clear()
+            _environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in self._before.items()})
+        os.chdir(self._folder)
+        if self._root.level != self._level:
+            self._root.setLevel(self._level)
+        self._root.handlers[:] = self._handlers

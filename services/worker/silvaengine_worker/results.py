@@ -22,6 +22,7 @@ _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 _BYTES = (bytes, bytearray, memoryview)
 _SCALARS = (str, int, float, Decimal, date, time, UUID)  # a datetime is a date
 _LISTS = (list, tuple, deque, range, Set, ValuesView)
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _LARGEST_FLOAT = 308  # decimal exponent; IEEE 754
 
 
@@ -65,7 +66,7 @@ def check_size(payload: Any) -> None:  # noqa: ANN401 - any JSON value
         ResultError: with the size, in bytes.
     """
     try:
-        size = len(json.dumps(payload, ensure_ascii=False).encode())
+        size = len(_encode(payload).encode())
     except UnicodeEncodeError:
         raise ResultError("The function's result holds text that isn't valid Unicode") from None
     except ValueError:

@@ -14,7 +14,7 @@ from silvaengine_worker.arguments import arguments
 from silvaengine_worker.execution import complete, within
 from silvaengine_worker.instances import Instances, construct, read_settings
 from silvaengine_worker.loader import Loader, Target
-from silvaengine_worker.process import restored
+from silvaengine_worker.process import Restored
 
 SPARE_SECONDS = 0.25
 """How long before the caller's deadline a function is ended, so that the answer still arrives in time."""
@@ -51,11 +51,11 @@ class Worker:
         target = self._loader.load(call.module_name, call.class_name, call.function)
         values = arguments(call, target.parameters)
         current = _current(call, call.invocation or _anonymous(call, request_id), limit)
-        with bind(current), localcontext(), restored() as untouched:
+        with bind(current), localcontext(), Restored() as process:
             return copy_context().run(
                 within,
                 current.remaining_seconds(),
-                lambda: encode(self._call(target, call, values, untouched)),
+                lambda: encode(self._call(target, call, values, process.untouched)),
             )
 
     def _call(

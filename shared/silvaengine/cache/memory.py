@@ -1,48 +1,121 @@
-"""The in-process tier: bounded, least recently used first out, every entry with an end."""
+"""The tier in this process: bounded in entries and bytes, least recently used first out."""
 
-import time
-from collections import OrderedDict
+import sys
 from collections.abc import Callable, Hashable
+from gc import get_referents
 from threading import Lock
-from typing import cast
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+MAX_ENTRIES = 16_384
+SPARED = 0.9  # what an eviction leaves, so that the next one is far
+WALK_LIMIT = 1_000  # objects that are looked at to weigh one
+
+MUTABLE: Final = object()
+"""In the place of an entry's value: each caller gets a copy of its own, decoded from ``data``."""
 
 
-class MemoryCache:
-    """Keeps what a loader gave for a while.
+class Entry:
+    """A value with what a hit must know; a hit reads ``until`` and ``space`` and writes ``used``, no more.
 
-    Args:
-        ttl: seconds that an entry lives, 0 to keep nothing.
-        max_entries: how many entries are kept at the most; the least recently used goes first.
-        clock: monotonic seconds.
+    ``until`` is the monotonic second from which it counts no more, ``end`` the one from which it can't even
+    be served stale. ``space`` is the tenant's part of the cache, ``stamp`` the generation that was known when
+    its load began, None for an unknown one. ``texts`` are what patterns are matched against.
     """
 
-    def __init__(self, ttl: float, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._ttl = ttl
+    __slots__ = ("__weakref__", "data", "end", "size", "space", "stamp", "texts", "until", "used", "value")
+
+    def __init__(
+        self,
+        value: Any,  # noqa: ANN401 - any value
+        data: bytes,
+        *,
+        space: Any,  # noqa: ANN401 - silvaengine.cache.fence.Space, above this module
+        stamp: bytes | None,
+        texts: tuple[str, ...],
+        used: float,
+        until: float,
+        end: float,
+        size: int,
+    ) -> None:
+        self.value = value
+        self.data = data
+        self.space = space
+        self.stamp = stamp
+        self.texts = texts
+        self.used = used
+        self.until = until
+        self.end = end
+        self.size = size
+
+    def lives(self) -> bool:
+        """Tell whether no clear that is known of has ended it."""
+        lives: bool = self.space.holds(self.stamp, self.texts)
+        return lives
+
+
+class MemoryTier:
+    """Entries by key. Readers take them from ``entries`` without a lock, as one look-up in a dict.
+
+    Args:
+        max_bytes: of all entries together; a single one may have a quarter of it.
+        max_entries: how many are kept at the most.
+    """
+
+    def __init__(self, max_bytes: int, max_entries: int = MAX_ENTRIES) -> None:
+        self.entries: dict[Hashable, Entry] = {}
+        self.bytes = 0
+        self._max_bytes = max_bytes
         self._max_entries = max_entries
-        self._clock = clock
-        self._entries: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
         self._lock = Lock()
 
-    def get_or_load[Value](self, key: Hashable, load: Callable[[], Value]) -> Value:
-        """Give the entry, or load and keep it; what ``load`` raises is passed on and not kept."""
+    def keep(self, key: Hashable, entry: Entry) -> None:
+        """Keep an entry that still lives, in the place of an older one; one that is too large isn't kept."""
         with self._lock:
-            entry = self._entries.get(key)
-            if entry and self._clock() < entry[0]:
-                self._entries.move_to_end(key)
-                return cast("Value", entry[1])
-        value = load()
-        if self._ttl > 0:
-            self._keep(key, value)
-        return value
+            if not entry.lives():
+                return
+            self._forget(key)
+            if entry.size > self._max_bytes // 4:
+                return
+            self.entries[key] = entry
+            self.bytes += entry.size
+            if self.bytes > self._max_bytes or len(self.entries) > self._max_entries:
+                self._evict(entry.used)
 
-    def _keep(self, key: Hashable, value: object) -> None:
+    def drop(self, key: Hashable) -> None:
+        """Forget an entry."""
         with self._lock:
-            self._entries[key] = (self._clock() + self._ttl, value)
-            self._entries.move_to_end(key)
-            if len(self._entries) > self._max_entries:
-                self._entries.popitem(last=False)
+            self._forget(key)
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def drop_if(self, ended: Callable[[Entry], bool]) -> None:
+        """Forget every entry of which this is true."""
         with self._lock:
-            self._entries.clear()
+            for key in [key for key, entry in self.entries.items() if ended(entry)]:
+                self._forget(key)
+
+    def _forget(self, key: Hashable) -> None:
+        entry = self.entries.pop(key, None)
+        if entry is not None:
+            self.bytes -= entry.size
+
+    def _evict(self, now: float) -> None:
+        """Forget what has ended, then the least recently used, until a tenth is free."""
+        for key in [key for key, entry in self.entries.items() if entry.end <= now]:
+            self._forget(key)
+        for key in sorted(self.entries, key=lambda key: self.entries[key].used):
+            if self.bytes <= self._max_bytes * SPARED and len(self.entries) <= self._max_entries * SPARED:
+                return
+            self._forget(key)
+
+
+def weight(value: object) -> int:
+    """Estimate the bytes of an object and what it alone holds; modules, classes and functions aren't its."""
+    seen: set[int] = set()
+    pending, size = [value], 0
+    while pending and len(seen) < WALK_LIMIT:
+        each = pending.pop()
+        if id(each) not in seen and not issubclass(type(each), type | ModuleType | FunctionType):
+            seen.add(id(each))
+            size += sys.getsizeof(each)
+            pending += get_referents(each)
+    return size

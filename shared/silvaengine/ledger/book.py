@@ -8,7 +8,6 @@ client; it finds its own new token there and succeeds, so that it isn't taken fo
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from silvaengine.dynamodb import Row, TableReader, TableWriter, open_tables, open_writer
@@ -125,7 +124,7 @@ class Ledger:
         }
         if execution.state != "accepted":
             taken = self._changed(taken)
-        return replace(execution, **taken, owner=self._move(execution.job_id, execution.owner, taken))
+        return execution._replace(**taken, owner=self._move(execution.job_id, execution.owner, taken))
 
     def take_over(self, execution: Execution, request_id: str, seconds: float) -> Execution:
         """Take an execution whose holder's time is over, for a caller who waits; give it as it is now."""
@@ -137,12 +136,12 @@ class Ledger:
             "request_id": request_id,
         }
         taken = self._changed(taken)
-        return replace(execution, **taken, owner=self._move(execution.job_id, execution.owner, taken))
+        return execution._replace(**taken, owner=self._move(execution.job_id, execution.owner, taken))
 
     def postpone(self, execution: Execution, seconds: float) -> Execution:
         """Let an execution wait so many seconds more before the sweeper sees it again."""
         due: Row = {"due_at": self.now() + round(seconds)}
-        return replace(execution, **due, owner=self._move(execution.job_id, execution.owner, due))
+        return execution._replace(**due, owner=self._move(execution.job_id, execution.owner, due))
 
     def bury(self, execution: Execution) -> None:
         """Note that the dead one was told; the sweeper never sees it again."""

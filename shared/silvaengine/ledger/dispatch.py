@@ -1,6 +1,5 @@
 """Handing an execution to its worker, by whoever holds it: a gateway, or the sweeper."""
 
-from dataclasses import replace
 from typing import Any
 
 from silvaengine.errors import InvocationError, RequestError, SilvaEngineError, UnavailableError
@@ -49,7 +48,7 @@ class Dispatcher:
                 return payload
         if execution.content_at is None:
             raise RequestError("The request's content was not kept", status=410)
-        return replace(call, content_url=self._objects.url(execution.content_at)).encode()
+        return call._replace(content_url=self._objects.url(execution.content_at)).encode()
 
 
 def nothing_ran(error: SilvaEngineError) -> bool:

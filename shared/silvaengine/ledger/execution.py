@@ -1,9 +1,8 @@
 """A row of the ledger as an immutable value, and what a function's registry row says about its executions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from os import urandom
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple
 
 from silvaengine.errors import ConfigurationError
 from silvaengine.messages import OnLost
@@ -18,8 +17,7 @@ DAY = 86_400
 MAX_ATTEMPTS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     """How a function's executions are treated; the members of ``config`` in its registry row.
 
     ``on_lost`` is None where the caller's way decides: ``fail`` with an idempotency key, ``retry`` without.
@@ -34,23 +32,23 @@ class Policy:
     backoff_seconds: int = 10
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Self:
+    def of(cls, config: Mapping[str, Any]) -> "Policy":
         """Read a function's config; what is absent has its default.
 
         Raises:
             ConfigurationError: a member isn't what it may be; ``detail`` names it.
         """
+        usual = cls()
         return cls(
             on_lost=_one_of(config, "on_lost", ("fail", "retry")),
-            max_attempts=_number(config, "max_attempts", 1, MAX_ATTEMPTS, cls.max_attempts),
-            idempotency=_one_of(config, "idempotency", ("optional", "required")) or cls.idempotency,
-            keep_seconds=_number(config, "keep_seconds", 60, 30 * DAY, cls.keep_seconds),
-            backoff_seconds=_number(config, "backoff_seconds", 1, 3600, cls.backoff_seconds),
+            max_attempts=_number(config, "max_attempts", 1, MAX_ATTEMPTS, usual.max_attempts),
+            idempotency=_one_of(config, "idempotency", ("optional", "required")) or usual.idempotency,
+            keep_seconds=_number(config, "keep_seconds", 60, 30 * DAY, usual.keep_seconds),
+            backoff_seconds=_number(config, "backoff_seconds", 1, 3600, usual.backoff_seconds),
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
+class Execution(NamedTuple):
     """One accepted call. Times are whole epoch seconds.
 
     Args:
@@ -102,7 +100,7 @@ class Execution:
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Execution | None":
         """Read a row; None for one that nobody accepted, such as an update of a key that never was."""
-        known = {name: row[name] for name in cls.__slots__ if name in row}
+        known = {name: row[name] for name in cls._fields if name in row}
         try:
             return cls(**known)
         except TypeError:
@@ -110,8 +108,7 @@ class Execution:
 
     def row(self) -> dict[str, Any]:
         """Give the attributes that are there."""
-        members = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in members.items() if value is not None}
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
     def is_held(self, now: int) -> bool:
         """Whether somebody still has time to settle it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 
-from silvaengine.aws import client, translated_errors
+from silvaengine.aws.sdk import client, translated_errors
 from silvaengine.errors import ConfigurationError
 from silvaengine.settings import Settings
 

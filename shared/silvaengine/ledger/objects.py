@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from silvaengine.aws import client, translated_errors
+from silvaengine.aws.sdk import client, translated_errors
 from silvaengine.errors import ConfigurationError
 from silvaengine.ledger.execution import INLINE_LIMIT
 from silvaengine.settings import Settings

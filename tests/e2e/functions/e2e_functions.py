@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from silvaengine_base import current_invocation
+from silvaengine_utility import method_cache
 
 
 class Told:
@@ -119,3 +121,15 @@ def read_table(table: str) -> str:
     except ClientError as error:
         return json.dumps(error.response["Error"]["Code"])
     return json.dumps("allowed")
+
+
+@method_cache(ttl=600, cache_name="e2e")
+def number_of(name: str) -> str:
+    """Give a number that nobody had before, as a source gives what nobody knows yet."""
+    return uuid4().hex
+
+
+def number(name: str, seconds: float = 0) -> Mapping[str, Any]:
+    """Answer the cached number of a name, and in which process."""
+    time.sleep(float(seconds))
+    return {"number": number_of(name), "process": os.getpid()}

@@ -127,7 +127,7 @@ def test_a_jobs_error_is_told(world: Any, ask: Any, event_of: EventOf) -> None:
 
 
 def test_a_job_is_its_tenants_own(world: Any, ask: Any, event_of: EventOf) -> None:
-    """In another area, or with an id that never was, there is no such job; without an id the request is wrong."""
+    """In another area, or with an id that never was, there is none; without an id the request is wrong."""
     job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]
     assert status_of(world, event_of, job_id, "/admin/acme/job_status")["statusCode"] == 404
     assert status_of(world, event_of, "0" * 32)["statusCode"] == 404

@@ -1,23 +1,41 @@
-"""Cache management: for those it was granted to, and honest about what isn't there yet."""
+"""Cache management over HTTP: for those it was granted to, and within their tenant."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
+from silvaengine.cache.breaker import TierError
+from silvaengine.cache.engine import HybridCacheEngine
+from silvaengine.cache.generations import LocalGenerations, ProcessRecords
+from silvaengine.cache.hybrid import HybridCache
+from silvaengine.cache.process import process_cache
+from silvaengine.context import tenant
+from silvaengine.errors import NotFoundError, RequestError
 from silvaengine_http.management import manage_cache
+
+type Ask = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def cache() -> Iterator[HybridCache]:
+    """The process's cache, empty, with no tier beside memory."""
+    process_cache().isolate()
+    yield process_cache()
+    process_cache().isolate()
 
 
 @pytest.fixture
-def ask(world: Any, rest_path: Callable[[str], dict[str, Any]]) -> Callable[..., Any]:
+def ask(world: Any, rest_path: Callable[[str], dict[str, Any]]) -> Ask:
     """Ask for an operation with query parameters."""
 
-    def send(operation: str = "cache_clear", **query: str) -> Any:
+    def send(
+        operation: str = "cache_clear", method: str = "GET", body: str | None = None, **query: str
+    ) -> Any:
         event = rest_path(f"/core/acme/{operation}") | {
-            "httpMethod": "GET",
-            "body": None,
+            "httpMethod": method,
+            "body": body,
             "queryStringParameters": query,
             "multiValueQueryStringParameters": None,
         }
@@ -26,10 +44,27 @@ def ask(world: Any, rest_path: Callable[[str], dict[str, Any]]) -> Callable[...,
     return send
 
 
+def keep(endpoint_id: str, key: str, name: str = "method") -> HybridCacheEngine:
+    """Put a value into a tenant's part of a cache."""
+    token = tenant.set(endpoint_id)
+    engine = HybridCacheEngine(name)
+    engine.set(key, endpoint_id)
+    tenant.reset(token)
+    return engine
+
+
+def kept(endpoint_id: str, key: str, name: str = "method") -> Any:
+    """Look a tenant's value up."""
+    token = tenant.set(endpoint_id)
+    found = HybridCacheEngine(name).get(key)
+    tenant.reset(token)
+    return found
+
+
 @pytest.mark.parametrize("operation", ["cache_clear", "cache_stats"])
 @pytest.mark.parametrize("grants", [frozenset(), frozenset({"cache:read", "admin"})])
 def test_a_key_without_the_grant_is_refused(
-    operation: str, grants: frozenset[str], world: Any, ask: Callable[..., Any]
+    operation: str, grants: frozenset[str], world: Any, ask: Ask
 ) -> None:
     """Only a connection with the grant cache:admin reaches the caches."""
     world.registry.grants = grants
@@ -39,17 +74,58 @@ def test_a_key_without_the_grant_is_refused(
     assert not world.invoker.sent
 
 
-@pytest.mark.parametrize("operation", ["cache_clear", "cache_stats"])
-def test_nothing_pretends_to_have_been_cleared(operation: str, world: Any, ask: Callable[..., Any]) -> None:
-    """What is well asked and can't be done yet is 501, not a success."""
+def test_a_clear_stays_within_the_tenant(world: Any, ask: Ask) -> None:
+    """The grant reaches the caller's own values; every other tenant's stay."""
     world.registry.grants = frozenset({"cache:admin"})
-    answer = ask(operation, cache_name="settings", cache_key="user:*")
-    assert answer["statusCode"] == 501
-    assert operation in json.loads(answer["body"])["error"]
+    keep("acme", "user:1")
+    keep("acme", "order:1")
+    keep("globex", "user:1")
+    answer = ask(cache_key="user:*")
+    assert json.loads(answer["body"]) == {
+        "success": True,
+        "cache_name": "method",
+        "cache_key": "user:*",
+        "redis_available": False,
+        "disk_available": False,
+        "disk_path": None,
+    }
+    assert (kept("acme", "user:1"), kept("acme", "order:1"), kept("globex", "user:1")) == (
+        None,
+        "acme",
+        "globex",
+    )
+
+
+def test_a_grant_for_all_clears_all(world: Any, ask: Ask) -> None:
+    """cache:admin:all reaches every tenant's values."""
+    world.registry.grants = frozenset({"cache:admin:all"})
+    keep("acme", "a")
+    keep("globex", "a")
+    assert ask()["statusCode"] == 200
+    assert (kept("acme", "a"), kept("globex", "a")) == (None, None)
+
+
+def test_a_setting_opens_it(world: Any, ask: Ask) -> None:
+    """Where the gateway's settings say so, every key of the endpoint may manage its caches."""
+    world.registry.settings = {"cache_admin_open": True}
+    assert ask("cache_stats")["statusCode"] == 200
+    world.registry.settings = {"cache_admin_open": "true"}
+    assert ask("cache_stats")["statusCode"] == 403
+
+
+def test_by_post(world: Any, ask: Ask) -> None:
+    """A POST may say in its JSON body what a GET says in its query; another body is refused."""
+    world.registry.grants = frozenset({"cache:admin"})
+    keep("acme", "user:1")
+    assert ask(method="POST", body='{"cache_key": "user:*"}')["statusCode"] == 200
+    assert kept("acme", "user:1") is None
+    assert ask(method="POST", body='["user:*"]')["statusCode"] == 400
+    answer = ask(method="DELETE")
+    assert (answer["statusCode"], answer["headers"]["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
 
 
 @pytest.mark.parametrize("name", ["../../x", "A", "a" * 65, "a b", "a/b", ".", "a\n"])
-def test_a_cache_name_is_no_path(name: str, world: Any, ask: Callable[..., Any]) -> None:
+def test_a_cache_name_is_no_path(name: str, world: Any, ask: Ask) -> None:
     """A cache's name is of a few letters, so that it can't lead anywhere else."""
     world.registry.grants = frozenset({"cache:admin"})
     answer = ask(cache_name=name)
@@ -57,19 +133,58 @@ def test_a_cache_name_is_no_path(name: str, world: Any, ask: Callable[..., Any])
     assert "cache_name must be" in json.loads(answer["body"])["error"]
 
 
-def test_parameters_in_a_body_are_refused(world: Any, rest_path: Callable[[str], dict[str, Any]]) -> None:
-    """A body that nobody reads might name one cache while another one is cleared."""
+def test_an_unknown_cache_is_404_until_it_is_used(world: Any, ask: Ask) -> None:
+    """A name that no function has used doesn't exist; the default one always does."""
     world.registry.grants = frozenset({"cache:admin"})
-    assert world.call(rest_path("/core/acme/cache_clear"))["statusCode"] == 400
+    assert ask("cache_stats", cache_name="orders")["statusCode"] == 404
+    keep("globex", "a", "orders")
+    assert ask("cache_stats", cache_name="orders")["statusCode"] == 200
+    assert ask("cache_stats")["statusCode"] == 200
+
+
+def test_statistics_are_the_tenants_own(world: Any, ask: Ask) -> None:
+    """Counters and entries of other tenants aren't told."""
+    world.registry.grants = frozenset({"cache:admin"})
+    keep("acme", "a")
+    keep("globex", "a")
+    keep("globex", "b")
+    kept("acme", "a")
+    instance = json.loads(ask("cache_stats")["body"])["instance"]
+    assert (instance["entries"], instance["memory_hits"]) == (1, 1)
+
+
+def test_a_clear_that_reached_nobody_is_503(world: Any, ask: Ask, cache: HybridCache) -> None:
+    """Success is only said when a store has acknowledged the clear."""
+
+    class Away(LocalGenerations):
+        def clear(self, name: str, tenant: str, pattern: str) -> None:
+            raise TierError("away")
+
+    cache.fence.use(Away(ProcessRecords()))
+    world.registry.grants = frozenset({"cache:admin"})
+    answer = ask()
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "1")
+
+
+def test_an_operator_invokes_the_gateway_itself(world: Any) -> None:
+    """The command's event names an endpoint or none; its answer and its errors are plain."""
+    keep("acme", "a")
+    keep("globex", "a")
+    one = {"operation": "cache_clear", "endpoint_id": "acme"}
+    assert world.handler({"silvaengine": one}, None)["success"] is True
+    assert (kept("acme", "a"), kept("globex", "a")) == (None, "globex")
+    assert world.handler({"silvaengine": {"operation": "cache_clear"}}, None)["success"] is True
+    assert kept("globex", "a") is None
+    for wrong in ("cache_clear", {"operation": "drop"}, {"operation": "cache_keys"}):
+        with pytest.raises(RequestError):
+            world.handler({"silvaengine": wrong}, None)
 
 
 def test_the_operation_is_a_plain_function() -> None:
     """The specification's Resources calls it with parameters of its own; they are checked there too."""
-    with pytest.raises(SilvaEngineError) as refused:
-        manage_cache("cache_stats", {})
-    assert refused.value.status == 501
+    assert manage_cache("cache_stats", {})["cache_name"] == "method"
     with pytest.raises(NotFoundError):
         manage_cache("cache_drop", {})
-    for params in ({"cache_name": 3}, {"cache_key": ["*"]}):
+    for params in ({"cache_name": 3}, {"cache_key": ["*"]}, {"cache_key": "a\nb"}, {"cache_key": "a" * 600}):
         with pytest.raises(RequestError):
             manage_cache("cache_clear", params)

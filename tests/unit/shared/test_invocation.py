@@ -1,17 +1,9 @@
-import io
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from botocore.exceptions import (
-    ClientError,
-    ConnectionClosedError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    ReadTimeoutError,
-)
 
+from silvaengine.aws.http import NoAnswerError, NoAnswerInTimeError, NotSentError, Response
 from silvaengine.errors import (
     DeadlineError,
     InvocationError,
@@ -19,34 +11,43 @@ from silvaengine.errors import (
     SilvaEngineError,
     UnavailableError,
 )
-from silvaengine.invocation import LambdaInvoker, open_invoker
+from silvaengine.invocation import GRACE_SECONDS, READ_SECONDS, LambdaInvoker
 from silvaengine.messages import EVENT_LIMIT, SYNC_LIMIT
-from silvaengine.settings import Settings
+
+PATH = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aworker/invocations"
 
 
 class FakeLambda:
-    """Plays a list of outcomes: an exception is raised, a dict is answered."""
+    """Plays a list of outcomes: an exception is raised, a response is answered."""
 
-    def __init__(self, *outcomes: Exception | dict[str, Any]) -> None:
+    def __init__(self, *outcomes: Exception | Response) -> None:
         self.outcomes = list(outcomes)
-        self.requests: list[dict[str, Any]] = []
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.seconds: list[float] = []
 
-    def invoke(self, **request: Any) -> dict[str, Any]:
-        self.requests.append(request)
+    def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
+        self.requests.append((path, headers, body))
+        self.seconds.append(seconds)
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
 
-def answered(result: object, **members: Any) -> dict[str, Any]:
-    """Give what botocore gives for a result."""
-    return {"Payload": io.BytesIO(json.dumps(result).encode()), **members}
+def answered(result: object, head: str = "") -> Response:
+    """Give Lambda's answer with a result."""
+    return Response(200, f"HTTP/1.1 200 OK{head}".encode(), json.dumps(result).encode())
 
 
-def refused(code: str) -> ClientError:
-    """Give botocore's error for a code of Lambda's."""
-    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Invoke")
+def failed(result: object) -> Response:
+    """Give Lambda's answer for a function that failed."""
+    return answered(result, "\r\nX-Amz-Function-Error: Unhandled")
+
+
+def refused(code: str, status: int = 429) -> Response:
+    """Give Lambda's refusal, in the form in which it comes."""
+    head = f"HTTP/1.1 {status} No\r\nx-amzn-ErrorType: {code}:http://internal.amazon.com/coral/"
+    return Response(status, head.encode(), b'{"Type": "User", "message": "no"}')
 
 
 def invoker(
@@ -60,17 +61,15 @@ def invoker(
 def test_a_result_is_decoded() -> None:
     """The callee's JSON becomes a value."""
     client = FakeLambda(answered({"a": 1}))
-    assert invoker(client)[0].invoke("arn", '{"x": 1}') == {"a": 1}
-    assert client.requests == [
-        {"FunctionName": "arn", "InvocationType": "RequestResponse", "Payload": b'{"x": 1}'}
-    ]
+    assert invoker(client)[0].invoke("arn:aws:lambda:worker", '{"x": 1}') == {"a": 1}
+    assert client.requests == [(PATH, {"x-amz-invocation-type": "RequestResponse"}, b'{"x": 1}')]
 
 
 def test_an_event_has_no_result() -> None:
     """Lambda answers an event with an empty payload."""
-    client = FakeLambda({"Payload": io.BytesIO(b"")})
+    client = FakeLambda(Response(202, b"HTTP/1.1 202 Accepted"))
     assert invoker(client)[0].invoke("arn", "{}", event=True) is None
-    assert client.requests[0]["InvocationType"] == "Event"
+    assert client.requests[0][1] == {"x-amz-invocation-type": "Event"}
 
 
 @pytest.mark.parametrize(("event", "limit"), [(False, SYNC_LIMIT), (True, EVENT_LIMIT)])
@@ -86,13 +85,12 @@ def test_a_payload_over_the_limit_is_never_sent(event: bool, limit: int) -> None
 @pytest.mark.parametrize(
     "refusal",
     [
-        EndpointConnectionError(endpoint_url="x"),
-        ConnectTimeoutError(endpoint_url="x"),
+        NotSentError("nobody there"),
         refused("TooManyRequestsException"),
         refused("ThrottlingException"),
     ],
 )
-def test_what_never_started_is_repeated(refusal: Exception) -> None:
+def test_what_never_started_is_repeated(refusal: Exception | Response) -> None:
     """Twice, with growing pauses; then the client may come again."""
     client = FakeLambda(refusal, refusal, answered("ok"))
     subject, pauses = invoker(client)
@@ -106,13 +104,16 @@ def test_what_never_started_is_repeated(refusal: Exception) -> None:
 @pytest.mark.parametrize(
     ("failure", "expected"),
     [
-        (ReadTimeoutError(endpoint_url="x"), DeadlineError),
-        (ConnectionClosedError(endpoint_url="x"), InvocationError),
-        (refused("ResourceNotFoundException"), InvocationError),
-        (refused("RequestTooLargeException"), RequestError),
+        (NoAnswerInTimeError("slow"), DeadlineError),
+        (NoAnswerError("broken"), InvocationError),
+        (refused("ResourceNotFoundException", 404), InvocationError),
+        (refused("RequestTooLargeException", 413), RequestError),
+        (Response(502, b"HTTP/1.1 502 Bad Gateway", b"<html>"), InvocationError),
     ],
 )
-def test_what_may_have_run_is_not_repeated(failure: Exception, expected: type[SilvaEngineError]) -> None:
+def test_what_may_have_run_is_not_repeated(
+    failure: Exception | Response, expected: type[SilvaEngineError]
+) -> None:
     """One request is sent, and the failure is told."""
     client = FakeLambda(failure)
     with pytest.raises(expected):
@@ -139,9 +140,7 @@ def test_nothing_is_sent_after_the_deadline() -> None:
 
 def test_a_callee_error_keeps_its_type_and_words_in_private() -> None:
     """The log may name them, the public message does not."""
-    client = FakeLambda(
-        answered({"errorType": "KeyError", "errorMessage": "secret"}, FunctionError="Unhandled")
-    )
+    client = FakeLambda(failed({"errorType": "KeyError", "errorMessage": "secret"}))
     with pytest.raises(InvocationError) as caught:
         invoker(client)[0].invoke("arn", "{}")
     assert (caught.value.error_type, caught.value.error_message) == ("KeyError", "secret")
@@ -150,21 +149,19 @@ def test_a_callee_error_keeps_its_type_and_words_in_private() -> None:
 
 def test_a_callee_that_ran_out_of_time_is_a_deadline() -> None:
     """Lambda reports its own timeout as a function error."""
-    client = FakeLambda(answered({"errorType": "Sandbox.Timedout"}, FunctionError="Unhandled"))
+    client = FakeLambda(failed({"errorType": "Sandbox.Timedout"}))
     with pytest.raises(DeadlineError):
         invoker(client)[0].invoke("arn", "{}")
-    odd = FakeLambda(answered("not an object", FunctionError="Unhandled"))
+    odd = FakeLambda(failed("not an object"))
     with pytest.raises(InvocationError):
         invoker(odd)[0].invoke("arn", "{}")
 
 
-def test_the_client_has_explicit_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One attempt of botocore's, a second to connect, less than API Gateway's 29 s to read."""
-    from silvaengine.aws import client  # noqa: PLC0415 - only this test makes a real client
-
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    open_invoker(Settings())._open_client()
-    config = client("lambda", "us-east-1", read_seconds=28.0, attempts=1).meta.config
-    assert (config.connect_timeout, config.read_timeout) == (1.0, 28.0)
-    assert config.retries["total_max_attempts"] == 1
+@pytest.mark.parametrize(
+    ("deadline", "seconds"), [(None, READ_SECONDS), (110.0, 10 + GRACE_SECONDS), (1000.0, READ_SECONDS)]
+)
+def test_an_answer_is_awaited_as_long_as_the_caller_has_time(deadline: float | None, seconds: float) -> None:
+    """And a little longer, for a worker that ends its function at the deadline; less than API Gateway."""
+    client = FakeLambda(answered(None))
+    invoker(client, clock=lambda: 100.0)[0].invoke("arn", "{}", deadline=deadline)
+    assert client.seconds == [seconds]

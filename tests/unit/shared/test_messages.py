@@ -32,9 +32,9 @@ def test_the_payload_has_the_contract_members() -> None:
         "CLASSNAME": "Shop",
         "funct": "hello",
         "setting": '{"a": 1}',
-        "params": '{"name": "Ada"}',
+        "params": '{"name":"Ada"}',
         "body": '{"x": 1}',
-        "context": '{"channel": "acme"}',
+        "context": '{"channel":"acme"}',
         "invocation": {
             "request_id": "r" * 32,
             "endpoint_id": "acme",
@@ -49,7 +49,7 @@ def test_the_payload_has_the_contract_members() -> None:
 def test_a_full_event_stands_in_the_place_of_body_and_context() -> None:
     """Areas with full events get the event and Lambda's context."""
     payload = json.loads(call(aws_event={"e": 1}, aws_context={"c": 2}, context={}, body="x").encode())
-    assert (payload["aws_event"], payload["aws_context"]) == ('{"e": 1}', '{"c": 2}')
+    assert (payload["aws_event"], payload["aws_context"]) == ('{"e":1}', '{"c":2}')
     assert {"body", "context"}.isdisjoint(payload)
 
 

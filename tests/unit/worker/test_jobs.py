@@ -26,8 +26,8 @@ def accept(ledger: Ledger) -> Accept:
         execution = new_execution(
             {
                 "job_id": JOB_ID, "state": "accepted", "owner": "gateway", "effect": "e" * 32, "attempts": 0,
-                "endpoint_id": "demo", "area": "core", "function": "f", "aws_lambda_arn": "arn", "setting": "",
-                "principal": "p", "on_lost": "retry", "max_attempts": 3, "keep_seconds": 100,
+                "endpoint_id": "demo", "area": "core", "function": "f", "aws_lambda_arn": "arn",
+                "setting": "", "principal": "p", "on_lost": "retry", "max_attempts": 3, "keep_seconds": 100,
                 "backoff_seconds": 10, "request_id": "r", "digest": "d", "created_at": ledger.now(),
                 "due_at": ledger.now() + 90, **changes,
             }

@@ -1,21 +1,17 @@
-"""botocore clients with explicit limits; everything that speaks to AWS gets its client here.
+"""botocore clients with explicit limits, for the services that no request waits for.
 
 botocore's own defaults (60 s to connect and to read, up to 10 attempts) outlive the 29 s that API Gateway
-waits, so each client states its timeouts and attempts.
+waits, so each client states its timeouts and attempts. Its import and a client cost a cold start some ten
+times what a signed call of ``silvaengine.aws.service`` does.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.errors import (
-    ConditionFailedError,
-    ConfigurationError,
-    SilvaEngineError,
-    UnavailableError,
-)
+from silvaengine.aws.refusals import refusal, unreachable
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -24,23 +20,10 @@ CONNECT_SECONDS = 1.0
 
 _creation = Lock()  # a botocore session makes one client at a time
 
-# Names that AWS's services give to "too much at the moment".
-THROTTLES = frozenset(
-    {
-        "InternalServerError",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ServiceUnavailable",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-
 
 @cache
 def _session() -> "Session":
-    from botocore.session import Session  # noqa: PLC0415 - a cold start that needs no AWS does without
+    from botocore.session import Session  # noqa: PLC0415 - a cold start does without
 
     return Session()
 
@@ -49,10 +32,11 @@ def client(service: str, region: str, *, read_seconds: float = 2.0, attempts: in
     """Give the one client of a service for these limits; it may be used by several threads.
 
     Args:
-        service: botocore's name of it, such as ``dynamodb``.
+        service: botocore's name of it, such as ``sns``.
         region: an AWS region.
         read_seconds: how long an answer may take.
         attempts: how often a request is sent at the most, 1 or more.
+
     """
     with _creation:
         return _client(service, region, read_seconds, attempts)
@@ -82,27 +66,16 @@ def translated_errors(what: str) -> Iterator[None]:
         what: names the call in the error's detail; never shown to a client.
 
     Raises:
-        ConditionFailedError: the condition of a write didn't hold.
-        UnavailableError: AWS throttles, or can't be reached in time.
-        ConfigurationError: any other refusal, such as a missing table or permission.
+        SilvaEngineError: what ``refusal`` gives.
+        UnavailableError: AWS can't be reached in time.
+
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see _session
 
     try:
         yield
     except ClientError as error:
-        raise _refused(what, error.response) from error
+        given = error.response.get("Error", {})
+        raise refusal(what, given.get("Code", ""), given.get("Message", "")) from error
     except BotoCoreError as error:
-        raise UnavailableError(
-            "A backend can't be reached at the moment", detail=f"{what}: {error}"
-        ) from error
-
-
-def _refused(what: str, response: Mapping[str, Any]) -> SilvaEngineError:
-    code = response.get("Error", {}).get("Code", "")
-    detail = f"{what}: {code}: {response.get('Error', {}).get('Message', '')}"
-    if code in THROTTLES:
-        return UnavailableError("A backend is busy at the moment", detail=detail)
-    if code == "ConditionalCheckFailedException":
-        return ConditionFailedError("Somebody else changed this at the same time", detail=detail)
-    return ConfigurationError("The service is misconfigured", detail=detail)
+        raise unreachable(what, error) from error

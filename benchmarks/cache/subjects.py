@@ -1,0 +1,61 @@
+"""What the measured functions give, and this project's cache with the tiers that a measurement wants."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from silvaengine.cache.decorators import Cached, cached
+from silvaengine.cache.hybrid import HybridCache
+from silvaengine.cache.lookup import Policy
+from silvaengine.cache.process import open_cache
+from silvaengine.settings import CacheSettings, RedisSettings, Settings
+
+AGENT = {
+    "agent_id": "a1",
+    "name": "Ada Lovelace",
+    "active": True,
+    "limits": {"per_second": 10, "burst": 50},
+    "score": 0.97,
+    "skills": [{"name": f"skill {number}", "level": number} for number in range(20)],
+}
+"""A mutable value of some 700 bytes."""
+
+
+def get_agent(endpoint_id: str, agent_id: str) -> dict[str, Any]:
+    """Give what packages cache most: a row by tenant and id."""
+    return AGENT
+
+
+def get_name(endpoint_id: str, agent_id: str) -> str:
+    """Give an immutable value by two arguments."""
+    return "Ada Lovelace"
+
+
+def get_rate(currency: str) -> float:
+    """Give an immutable value by one argument."""
+    return 1.07
+
+
+def our_cache(port: int | None = None, folder: Path | None = None) -> HybridCache:
+    """Give a cache of its own with Redis, a disk, both or neither."""
+    redis = RedisSettings(host="127.0.0.1", port=port) if port else None
+    settings = CacheSettings(redis=redis, folder=str(folder) if folder else None)
+    return open_cache(Settings(cache=settings))
+
+
+def forget(cache: HybridCache) -> None:
+    """Empty the memory tier in a moment, so that the next one answers."""
+    cache.memory.entries.clear()
+    cache.memory.bytes = 0
+
+
+def ours[**P, R](
+    cache: HybridCache,
+    function: Callable[P, R],
+    *,
+    ttl: float = 3600,
+    lock: bool = False,
+    name: str = "bench",
+) -> Cached[P, R]:
+    """Decorate a function with such a cache."""
+    return cached(lambda: cache, cache_name=name, policy=Policy(ttl=ttl, lock=lock))(function)

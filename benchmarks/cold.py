@@ -1,0 +1,98 @@
+"""Cold starts: instructions up to the first answer, and each Lambda under AWS's runtime emulator."""
+
+import json
+import subprocess
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.harness.emulator import cold_starts
+from benchmarks.harness.loopback import Loopback, loopback
+from benchmarks.harness.paths import BUILT, PROJECT, PYTHON, RUNTIME
+from benchmarks.harness.report import table, write_section
+from benchmarks.harness.subject import Subject, cold_instructions
+from benchmarks.subjects import PEER_MODULES, RESULT, event, gateway, peer, registry
+from benchmarks.warm import worker
+
+WITH_BOTO3 = ("bare handler", "Powertools", "Mangum + FastAPI")
+FUNCTIONS = {"WebsocketGateway": "silvaengine_websocket.app", "Tasks": "silvaengine_tasks.app"}
+
+
+def run(*, quick: bool) -> None:
+    """Measure, and write the section."""
+    with loopback(registry(), RESULT) as server:
+        text = f"### Instructions\n{instructions(server, quick=quick)}\n"
+        text += f"### Under the runtime interface emulator\n{emulated(server, rounds=1 if quick else 11)}\n"
+    text += f"### Artefacts\n{sizes()}"
+    if not quick:
+        write_section("Cold start", text)
+    print(text)
+
+
+def instructions(server: Loopback, *, quick: bool) -> str:
+    """Give a table: process start, import, first look-up and Invoke, answer."""
+    subjects = [peer(server, name, work="boto3") for name in WITH_BOTO3[: 0 if quick else 3]]
+    subjects.append(gateway(server))
+    counts = [cold_instructions(replace(subject, warm_ups=1)) for subject in subjects]
+    rows = [(each.name, count, count / counts[0]) for each, count in zip(subjects, counts, strict=True)]
+    return table(("", "instructions", "ratio"), rows)
+
+
+def emulated(server: Loopback, rounds: int) -> str:
+    """Give a table of the four functions and of the peers, from the start to the first answer."""
+    subjects = [
+        *(_peer(server, name) for name in WITH_BOTO3),
+        (gateway(server), "silvaengine_http.app.handler", event()),
+        *(_function(name, module) for name, module in FUNCTIONS.items()),
+        _worker(),
+    ]
+    starts = cold_starts(subjects, rounds)
+    base = starts[0].wall
+    rows = [
+        (subject.name, took.wall, took.wall / base, took.cpu, took.memory, modules(subject, handler))
+        for (subject, handler, _), took in zip(subjects, starts, strict=True)
+    ]
+    return table(("", "ms to the first answer", "ratio", "ms of CPU", "MB, peak", "modules at import"), rows)
+
+
+def modules(subject: Subject, handler: str) -> int:
+    """Count what the import of a handler loads, above an empty interpreter."""
+    code = (
+        "import sys; before = len(sys.modules); sys.path[:0] = sys.argv[1].split(':')\n"
+        "__import__(sys.argv[2]); print(len(sys.modules) - before)"
+    )
+    folders = ":".join(map(str, subject.folders))
+    command = [str(subject.python), "-I", "-S", "-c", code, folders, handler.rpartition(".")[0]]
+    done = subprocess.run(command, env=dict(subject.environment), capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def sizes() -> str:
+    """Give a table of the artefacts' sizes."""
+    rows = []
+    for folder in sorted(path for path in BUILT.iterdir() if path.is_dir()):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        with TemporaryDirectory() as temporary:
+            archive = Path(temporary, "artefact.zip")
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+                for path in files:
+                    zipped.write(path, path.relative_to(folder))
+            rows.append((folder.name, archive.stat().st_size, sum(path.stat().st_size for path in files)))
+    return table(("", "bytes, zipped", "unzipped"), rows)
+
+
+def _peer(server: Loopback, name: str) -> tuple[Subject, str, Any]:
+    return peer(server, name, work="boto3"), f"benchmarks.peers.{PEER_MODULES[name]}.handler", event()
+
+
+def _function(name: str, module: str) -> tuple[Subject, str, Any]:
+    folders = (BUILT / name, BUILT / "SharedLayer/python", PROJECT, RUNTIME)
+    subject = Subject(f"SilvaEngine {name}", PYTHON, folders, "", {"AWS_REGION": "us-east-1"})
+    return subject, f"{module}.handler", {"requestContext": {"routeKey": "$connect"}}
+
+
+def _worker() -> tuple[Subject, str, Any]:
+    subject = worker()[0]
+    return subject, "silvaengine_worker.app.handler", json.loads(subject.environment["BENCHMARK_PAYLOAD"])

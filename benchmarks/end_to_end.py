@@ -1,0 +1,88 @@
+"""From HTTP to a function and back on the local engine, against two bare Lambdas in a chain on it."""
+
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from benchmarks.harness.paths import PROJECT
+from benchmarks.harness.report import table, write_section
+from silvaengine_cli import deploy
+from silvaengine_cli.engine import LocalEngine, install_engine
+from silvaengine_cli.registry.apply import apply_file
+from silvaengine_cli.registry.tables import RegistryTables
+from silvaengine_cli.watch import REGISTRY_FILE
+
+CHAINED = Path(__file__).parent / "peers/chained.py"
+STACK = Path(__file__).parent / "peers/chained_stack.yaml"
+BUCKET = "benchmark-artefacts"
+
+
+def run(*, quick: bool) -> None:
+    """Measure, and write the section."""
+    requests = 5 if quick else 200
+    with (
+        TemporaryDirectory() as folder,
+        LocalEngine(install_engine(PROJECT), Path(folder, "state")) as engine,
+    ):
+        urls = {"two bare Lambdas, chained by boto3": chained(engine), "SilvaEngine": ours(engine)}
+        times: dict[str, list[float]] = {name: [] for name in urls}
+        for number in range(requests + 5):
+            for name, url in urls.items():
+                took = milliseconds(url)
+                if number >= 5:
+                    times[name].append(took)
+    medians = {name: median(values) for name, values in times.items()}
+    base = next(iter(medians.values()))
+    slowest = {name: sorted(values)[int(len(values) * 0.99)] for name, values in times.items()}
+    rows = [(name, took, took / base, slowest[name]) for name, took in medians.items()]
+    text = table(("", "ms, median", "ratio", "ms, 99 of 100"), rows)
+    if not quick:
+        write_section("End to end on the local engine", text)
+    print(text)
+
+
+def ours(engine: LocalEngine) -> str:
+    """Deploy the project with its demo; give the address of a function."""
+    outputs = deploy.deploy(PROJECT, engine)
+    apply_file(
+        PROJECT / REGISTRY_FILE,
+        RegistryTables(engine.client("dynamodb"), outputs.table_prefix),
+        outputs.worker_arn,
+    )
+    return f"{outputs.api_url}/core/demo/hello?name=Ada"
+
+
+def chained(engine: LocalEngine) -> str:
+    """Deploy the two Lambdas; give the first one's address."""
+    objects, stacks = engine.client("s3"), engine.client("cloudformation")
+    objects.create_bucket(Bucket=BUCKET)
+    objects.put_object(
+        Bucket=BUCKET, Key="chained.zip", Body=deploy.zip_files({"chained.py": CHAINED.read_bytes()})
+    )
+    stacks.create_stack(
+        StackName="chained",
+        TemplateBody=STACK.read_text(),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    stacks.get_waiter("stack_create_complete").wait(
+        StackName="chained", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    (stack,) = stacks.describe_stacks(StackName="chained")["Stacks"]
+    return f"{engine.url}/_aws/execute-api/{stack['Outputs'][0]['OutputValue']}/beta/hello?name=Ada"
+
+
+def milliseconds(url: str) -> float:
+    """Time one request, which must succeed."""
+    address = urlsplit(url)
+    started = time.perf_counter()
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=30)
+    connection.request("GET", f"{address.path}?{address.query}")
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status != 200 or b"Hello, Ada!" not in body:
+        raise RuntimeError(body.decode())
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,103 @@
+"""An Invoke by each client that was weighed: docs/decisions/2026-11-24-signed-client.md."""
+
+import json
+import os
+from functools import cache
+
+WORKER = "arn:aws:lambda:us-east-1:000000000000:function:worker"
+PAYLOAD = b'{"MODULENAME": "silvaengine_demo.greetings", "funct": "hello"}'
+ANSWER = {"message": "Hello, Ada!"}
+
+
+def ours():
+    """By this project's own."""
+    answer = _invoker().invoke(WORKER, PAYLOAD.decode())
+    assert answer["value"] == ANSWER
+
+
+@cache
+def _invoker():
+    from silvaengine.invocation import open_invoker
+    from silvaengine.settings import Settings
+
+    return open_invoker(Settings())
+
+
+def botocore():
+    """By botocore, tuned: one session, one kept connection, no repetition, no validation of what we send."""
+    answer = _botocore_client().invoke(FunctionName=WORKER, Payload=PAYLOAD)
+    assert json.loads(answer["Payload"].read())["value"] == ANSWER
+
+
+@cache
+def _botocore_client():
+    from botocore.config import Config
+    from botocore.session import Session
+
+    config = Config(
+        tcp_keepalive=True, parameter_validation=False, retries={"mode": "standard", "total_max_attempts": 1}
+    )
+    return Session().create_client("lambda", "us-east-1", config=config)
+
+
+def awscrt():
+    """By AWS's common runtime: its signer, its connection, its threads."""
+    assert json.loads(_crt().invoke())["value"] == ANSWER
+
+
+@cache
+def _crt():
+    return Crt()
+
+
+class Crt:
+    """One connection of awscrt, and what signs for it."""
+
+    def __init__(self):
+        from urllib.parse import urlsplit
+
+        from awscrt import auth, http, io
+
+        self.auth, self.http = auth, http
+        address = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+        options = io.TlsContextOptions()
+        options.override_default_trust_store_from_path(None, os.environ["AWS_CA_BUNDLE"])
+        tls = io.ClientTlsContext(options).new_connection_options()
+        tls.set_server_name(address.hostname)
+        elg = io.EventLoopGroup(1)
+        bootstrap = io.ClientBootstrap(elg, io.DefaultHostResolver(elg))
+        self.host = address.netloc
+        self.provider = auth.AwsCredentialsProvider.new_static(
+            os.environ["AWS_ACCESS_KEY_ID"],
+            os.environ["AWS_SECRET_ACCESS_KEY"],
+            os.environ["AWS_SESSION_TOKEN"],
+        )
+        connecting = http.HttpClientConnection.new(
+            host_name=address.hostname,
+            port=address.port,
+            bootstrap=bootstrap,
+            tls_connection_options=tls,
+        )
+        self.connection = connecting.result(5)
+
+    def invoke(self):
+        """Sign, send, wait, and give the body."""
+        from io import BytesIO
+
+        headers = self.http.HttpHeaders([("host", self.host), ("content-length", str(len(PAYLOAD)))])
+        path = "/2015-03-31/functions/" + WORKER.replace(":", "%3A") + "/invocations"
+        request = self.http.HttpRequest("POST", path, headers, BytesIO(PAYLOAD))
+        config = self.auth.AwsSigningConfig(
+            algorithm=self.auth.AwsSigningAlgorithm.V4,
+            credentials_provider=self.provider,
+            region="us-east-1",
+            service="lambda",
+        )
+        signed = self.auth.aws_sign_request(request, config).result(5)
+        body = bytearray()
+        stream = self.connection.request(
+            signed, lambda **_: None, lambda http_stream, chunk, **_: body.extend(chunk)
+        )
+        stream.activate()
+        stream.completion_future.result(5)
+        return bytes(body)

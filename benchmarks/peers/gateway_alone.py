@@ -1,0 +1,31 @@
+"""This project's HTTP gateway with its registry, and an Invoke that answers at once without being sent."""
+
+import json
+
+from silvaengine.invocation import open_invoker
+from silvaengine.notices import open_notifier
+from silvaengine.registry import open_registry
+from silvaengine.settings import Settings
+from silvaengine.telemetry import configure_logging
+from silvaengine_http.app import create_handler
+
+RESULT = json.loads(
+    '{"silvaengine": 1, "kind": "json", "value": {"message": "Hello, Ada!"}, "status": 200, "error_type": ""}'
+)
+
+
+class Answering(type(open_invoker(Settings()))):
+    """The invoker, but for what it sends."""
+
+    def __init__(self):
+        """Have no client."""
+
+    def invoke(self, arn, payload, *, event=False, deadline=None):
+        """Answer at once."""
+        payload.encode()
+        return RESULT
+
+
+settings = Settings.from_environment()
+configure_logging(settings)
+handler = create_handler(settings, open_registry(settings), Answering(), open_notifier(settings))

@@ -1,0 +1,58 @@
+"""The management API of WebSocket APIs: what a Lambda says to a connected client.
+
+docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html.
+"""
+
+from silvaengine.aws.http import NoAnswerError
+from silvaengine.aws.refusals import refusal, unreachable
+from silvaengine.aws.service import Service, error_of, escaped, open_service
+from silvaengine.errors import NotFoundError, RequestError
+
+SEND_SECONDS = 2.0
+GONE = 410
+
+
+class ManagementApi:
+    """Posts to the connections of one WebSocket API.
+
+    Args:
+        service: sends the requests to the API's endpoint and stage.
+
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def post(self, connection_id: str, data: bytes) -> None:
+        """Send data to a client, once: after a failure it may have arrived.
+
+        Args:
+            connection_id: as the API gave it.
+            data: at most 128 KB.
+
+        Raises:
+            NotFoundError: 410, the client is gone.
+            RequestError: 413, the data are too large.
+            UnavailableError: too much at the moment, the client's buffer is full, or there was no answer.
+            ConfigurationError: any other refusal.
+
+        """
+        path = f"/%40connections/{escaped(connection_id)}"
+        try:
+            response = self._service.post(
+                path, {"content-type": "application/octet-stream"}, data, SEND_SECONDS
+            )
+        except NoAnswerError as error:
+            raise unreachable("PostToConnection", error) from error
+        if response.status < 300:
+            return
+        if response.status == GONE:
+            raise NotFoundError("The client is gone", status=GONE)
+        if response.status == 413:
+            raise RequestError("The message is too large", status=413)
+        raise refusal("PostToConnection", *error_of(response), response.status)
+
+
+def open_management(region: str, url: str) -> ManagementApi:
+    """Give the management API at an endpoint, such as ``https://{api}.execute-api.{region}.amazonaws.com/beta``."""
+    return ManagementApi(open_service("execute-api", region, url))

@@ -1,0 +1,260 @@
+"""The hybrid cache: memory, then Redis, then disk, then the source; what is found fills the tiers before it.
+
+Guarantees: docs/cache.md. Nothing here raises but what the source raised.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from sys import getsizeof
+from threading import get_ident
+from typing import Any
+
+from silvaengine.cache.fence import UNFENCED_SECONDS, Fence
+from silvaengine.cache.flights import EMPTY, Flight, Flights
+from silvaengine.cache.generations import Generation, LocalGenerations, ProcessRecords, owner_text
+from silvaengine.cache.keys import PATTERN_LIMIT, literal
+from silvaengine.cache.lookup import MISSING, Call, Packed
+from silvaengine.cache.memory import MUTABLE, Entry, MemoryTier, weight
+from silvaengine.cache.shared_tiers import SharedTiers, codec
+
+_logger = logging.getLogger(__name__)
+
+_ONCE = ("__next__", "__await__", "__anext__")  # what can be read only once has one of these
+
+
+class HybridCache:
+    """All caches of this process.
+
+    Args:
+        memory: the first tier.
+        fence: keeps it to what was cleared.
+        tiers: the others.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        memory: MemoryTier,
+        fence: Fence,
+        tiers: SharedTiers,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.memory = memory
+        self.fence = fence
+        self.tiers = tiers
+        self.clock = clock
+        self._flights = Flights()
+        self._warned: set[tuple[str, str]] = set()
+
+    def fetch(self, call: Call, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - any value
+        """Give a value from a tier, or load and keep it; raises what ``load`` raises.
+
+        One caller loads for all who ask at the same time.
+        """
+        while (found := self.peek(call)) is MISSING:
+            flight, is_mine = self._flights.join(call.key, get_ident())
+            if is_mine:
+                with self._flying(flight, call):
+                    found = self._look(flight, call)
+                    return self._loaded(call, load) if found is MISSING else found
+            if self._is_outdated(flight, call):
+                continue
+            known = call.space.generation
+            if not flight.wait():
+                return self._loaded(call, load)
+            if (found := flight.result(known)) is not EMPTY:
+                return found
+        return found
+
+    async def fetch_async(self, call: Call, load: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - any value
+        """Do the same for a coroutine; the tiers are asked in another thread."""
+        from asyncio import current_task, to_thread  # noqa: PLC0415 - who is here has loaded it
+
+        while (found := await to_thread(self.peek, call)) is MISSING:
+            flight, is_mine = self._flights.join(call.key, current_task())
+            if is_mine:
+                with self._flying(flight, call):
+                    found = await to_thread(self._look, flight, call)
+                    return await self._loaded_async(call, load) if found is MISSING else found
+            if await to_thread(self._is_outdated, flight, call):
+                continue
+            known = call.space.generation
+            if not await flight.wait_async():
+                return await self._loaded_async(call, load)
+            if (found := flight.result(known)) is not EMPTY:
+                return found
+        return found
+
+    def peek(self, call: Call) -> Any:  # noqa: ANN401 - any value
+        """Give the value in memory, MISSING for none; what was cleared is looked up when that is due."""
+        entries = self.memory.entries
+        entry = entries.get(call.key)
+        if entry is None or self.clock() >= entry.until:
+            return MISSING
+        self.fence.refresh(call.space)
+        entry = entries.get(call.key)  # the fence may have ended it
+        now = self.clock()
+        if entry is None or now >= entry.until:
+            return MISSING
+        entry.used = now
+        call.space.hits += 1
+        return _handed(entry)
+
+    def look(self, call: Call) -> Any:  # noqa: ANN401 - any value
+        """Give the value in any tier, MISSING for none."""
+        found = self.peek(call)
+        return self._found(call) if found is MISSING else found
+
+    def keep(self, call: Call, value: Any) -> None:  # noqa: ANN401 - any value
+        """Put a value into every tier that can hold it."""
+        if any(hasattr(type(value), once) for once in _ONCE):
+            self.warn(call.texts[-1], "its result can be read only once, so that it is not kept")
+            return
+        packed = Packed(self._encoded(call, value), call.stamp, call.policy.seconds(), call.policy.stale_ttl)
+        self._remember(call, value, packed)
+        self.tiers.keep(call, packed)
+
+    def delete(self, call: Call) -> bool:
+        """Forget one value everywhere, and tell whether a store acknowledged it."""
+        self.tiers.delete(call)
+        return self.fence.clear(call.space.name, call.space.tenant, literal(call.texts[0]))
+
+    def clear(self, name: str, tenant: str | None, pattern: str = "*") -> bool:
+        """Forget what matches a pattern, of one tenant or, with None, of all.
+
+        It returns whether a store acknowledged it; if none did, this process alone has forgotten.
+
+        Raises:
+            ValueError: the pattern is longer than 512 characters, or holds a control character.
+        """
+        if len(pattern) > PATTERN_LIMIT or not pattern.isprintable():
+            raise ValueError(f"expected a pattern of at most {PATTERN_LIMIT} printable characters")
+        return self.fence.clear(name, owner_text(tenant), pattern)
+
+    def isolate(self) -> None:
+        """Forget everything, and keep to this process from now on; for tests of cached functions."""
+        self.tiers.redis = self.tiers.disk = None
+        self.fence.use(LocalGenerations(ProcessRecords()))
+        self.memory.drop_if(lambda _: True)
+
+    def warn(self, who: str, what: str) -> None:
+        """Write a warning about a function, once."""
+        if (who, what) not in self._warned:
+            self._warned.add((who, what))
+            _logger.warning("Cached function %s: %s", who.removeprefix("~"), what)
+
+    def _look(self, flight: Flight, call: Call) -> Any:  # noqa: ANN401 - any value
+        found = self._found(call)
+        flight.stamp = call.stamp
+        return found
+
+    def _found(self, call: Call) -> Any:  # noqa: ANN401 - any value
+        """Ask the other tiers, and note what is known before a load begins."""
+        found = self.tiers.find(call)
+        if call.packed is not None:
+            value = call.stale if found is MISSING else found
+            self._remember(call, value, call.packed)
+        call.started = self.clock()
+        call.stamp = call.space.generation.stamp if call.space.generation else None
+        return found
+
+    def _is_outdated(self, flight: Flight, call: Call) -> bool:
+        """Tell whether a flight began before a clear, and if so let none but its waiters wait for it."""
+        self.fence.refresh(call.space)
+        generation = call.space.generation
+        if flight.stamp is None or (generation is not None and generation.stamp == flight.stamp):
+            return False
+        self._flights.leave(call.key, flight)
+        return True
+
+    def _loaded(self, call: Call, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - any value
+        with self._rescued(call):
+            value = load()
+            self._keep_loaded(call, value)
+            return value
+        return call.stale
+
+    async def _loaded_async(self, call: Call, load: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - any value
+        from asyncio import to_thread  # noqa: PLC0415 - who is here has loaded it
+
+        with self._rescued(call):
+            value = await load()
+            await to_thread(self._keep_loaded, call, value)
+            return value
+        return call.stale
+
+    def _keep_loaded(self, call: Call, value: Any) -> None:  # noqa: ANN401 - any value
+        call.space.count("misses")
+        self.keep(call, value)
+
+    @contextmanager
+    def _rescued(self, call: Call) -> Iterator[None]:
+        """Let a stale value stand in for a source that fails, and give the lock back in any case."""
+        try:
+            yield
+        except Exception:
+            entry = self.memory.entries.get(call.key)
+            if call.stale is MISSING and entry is not None and self.clock() < entry.end:
+                call.stale = _handed(entry)
+                call.entry = entry  # whoever waits gets it, too
+            if call.stale is MISSING:
+                raise
+            call.space.count("stale_hits")
+        finally:
+            self.tiers.give_back(call)
+
+    @contextmanager
+    def _flying(self, flight: Flight, call: Call) -> Iterator[None]:
+        """Bring the waiters what the block gives or raises."""
+        try:
+            yield
+            if (entry := call.entry) is not None:
+                flight.give = lambda known: _handed(entry) if _lived(entry, known) else EMPTY
+        except Exception as error:
+            flight.error = error
+            raise
+        finally:
+            self._flights.leave(call.key, flight)
+            flight.land()
+
+    def _encoded(self, call: Call, value: Any) -> bytes:  # noqa: ANN401 - any value
+        try:
+            data: bytes = codec().encode(value)
+        except (TypeError, ImportError) as error:
+            text = f"its result is shared, and kept in this process only: no encoded form of {error}"
+            self.warn(call.texts[-1], text)
+            return b""
+        return data
+
+    def _remember(self, call: Call, value: Any, packed: Packed) -> None:  # noqa: ANN401 - any value
+        """Keep a value in memory; one whose generation can't be watched only for a minute since it could."""
+        space, now = call.space, self.clock()
+        until, end = now + packed.fresh, now + packed.fresh + packed.stale
+        if not space.is_readable:
+            longest = (space.confirmed if packed is call.packed else call.started) + UNFENCED_SECONDS
+            until, end = min(until, longest), min(end, longest)
+        is_shared = call.policy.shared or not packed.data or codec().is_immutable(value)
+        entry = Entry(
+            value if is_shared else MUTABLE,
+            b"" if is_shared else packed.data,
+            space=space,
+            stamp=packed.stamp,
+            texts=call.texts,
+            used=now,
+            until=until,
+            end=end,
+            size=(len(packed.data) or weight(value)) + sum(map(getsizeof, call.key)),
+        )
+        call.entry = entry
+        self.memory.keep(call.key, entry)
+
+
+def _lived(entry: Entry, known: Generation | None) -> bool:
+    """Tell whether an entry had not been cleared when this generation was known."""
+    return known is None or entry.stamp is None or known.holds(entry.stamp, entry.texts)
+
+
+def _handed(entry: Entry) -> Any:  # noqa: ANN401 - any value
+    return codec().decode(entry.data) if entry.value is MUTABLE else entry.value

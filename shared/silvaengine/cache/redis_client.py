@@ -1,0 +1,220 @@
+"""The one module that speaks to Redis: connections with short time-outs, and the breaker around them.
+
+It uses the ``redis`` package's connections, not its clients: their defaults (5 s, 10 retries, a pool of 100
+that raises) outlive a request, and a client costs twice the time of its connection. A connection that died
+while the Lambda was frozen is opened once again, and that is no failure.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from os import register_at_fork
+from typing import Any, NamedTuple
+
+from silvaengine.cache.breaker import Breaker, TierError
+from silvaengine.settings import RedisSettings
+
+TIMEOUT_SECONDS = 0.1
+IDLE_SECONDS = 30.0  # a network may have forgotten a connection that was silent for longer
+MOVES = 2  # how often a cluster may send a command on
+
+type Address = tuple[str, int]
+type Connection = Any  # the package types half of its methods
+type Idle = tuple[Connection, float]
+type Reply = Any
+
+_logger = logging.getLogger(__name__)
+
+
+class RedisClient:
+    """Sends commands, several in one round trip.
+
+    Args:
+        settings: where Redis is.
+        database: number of the database; a cluster has only 0.
+        breaker: shared by all who speak to this Redis.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        database: int,
+        breaker: Breaker,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.breaker = breaker
+        self._clock = clock
+        self._settings = settings
+        self._options: dict[str, Any] = {
+            "username": settings.username,
+            "password": settings.password,
+            "db": database,
+            "protocol": 2,
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+            "socket_keepalive": True,
+        }
+        self._address = (settings.host, settings.port)
+        self._idle: defaultdict[Address, list[Idle]] = defaultdict(list)
+        register_at_fork(after_in_child=self._idle.clear)  # a child must not speak on its parent's
+        self._cluster: Any = None
+        self._refusals: set[str] = set()
+
+    def execute(self, key: str, *commands: Sequence[bytes | str | int]) -> list[Reply]:
+        """Send commands about keys in one slot and give their replies.
+
+        Args:
+            key: one of the keys; a cluster's node is found by it.
+            commands: each a command and its arguments.
+
+        Raises:
+            TierError: there was no answer within 0.1 s, or nothing was sent since there lately was none, or
+                Redis refused a command (out of memory, read-only), which doesn't open the breaker.
+        """
+        return self.exchange(key, b"".join(map(packed, commands)), len(commands))
+
+    def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
+        """Send commands in the protocol's form and give so many replies; see ``execute``."""
+        if not self.breaker.allows():
+            raise TierError("Redis is passed over for a moment")
+        try:
+            replies = self._routed(key, request, count)
+        except _package().failures as error:
+            self._note_failure(error)
+            raise TierError(type(error).__name__) from error
+        self.breaker.succeeded()
+        for reply in replies:
+            if isinstance(reply, Exception):
+                self._warn_once(str(reply))
+                raise TierError(str(reply)) from reply
+        return replies
+
+    def _warn_once(self, refusal: str) -> None:
+        """Log the first refusal of its kind: NOAUTH, NOPERM, MOVED and OOM tell of a set-up gone wrong."""
+        kind = refusal.partition(" ")[0]
+        if kind not in self._refusals:
+            self._refusals.add(kind)
+            _logger.warning("Redis refuses a command: %s", refusal)
+
+    def _note_failure(self, error: Exception) -> None:
+        if self.breaker.state == "closed":
+            _logger.warning("Redis can't be reached: %s", type(error).__name__)
+        self.breaker.failed()
+
+    def _routed(self, key: str, request: bytes, count: int) -> list[Reply]:
+        if not self._settings.cluster:
+            return self._sent(self._address, request, count)
+        moved_error = _package().exceptions.MovedError
+        try:
+            address = self._node(key)
+            for _ in range(MOVES):
+                replies = self._sent(address, request, count)
+                moved = next((reply for reply in replies if isinstance(reply, moved_error)), None)
+                if moved is None:
+                    return replies
+                address = (moved.host or address[0], moved.port)
+                self._cluster = None
+        except Exception:
+            self._cluster = None
+            raise
+        return replies
+
+    def _node(self, key: str) -> Address:
+        """Ask for the cluster's map of slots when none is known, or the known one turned out to be old."""
+        from redis.backoff import NoBackoff  # noqa: PLC0415 - see _package
+        from redis.cluster import RedisCluster  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
+
+        cluster = self._cluster  # another thread may forget it meanwhile
+        if cluster is None:
+            options = {name: value for name, value in self._options.items() if name != "db"}
+            options |= {"host": self._settings.host, "port": self._settings.port, "ssl": self._settings.tls}
+            cluster = self._cluster = RedisCluster(retry=Retry(NoBackoff(), 0), **options)
+        node = cluster.get_node_from_key(key)
+        if node is None:
+            raise ConnectionError("no node of the cluster has the slot")
+        return node.host, node.port
+
+    def _sent(self, address: Address, request: bytes, count: int) -> list[Reply]:
+        """Send over a kept connection; where those that were kept have died, over a new one."""
+        idle = self._idle[address]
+        try:
+            connection, since = idle.pop()
+        except IndexError:
+            return self._over(self._opened(address), idle, request, count)
+        if self._clock() - since < IDLE_SECONDS:
+            with suppress(_package().exceptions.ConnectionError):
+                return self._over(connection, idle, request, count)
+        connection.disconnect()
+        idle.clear()
+        return self._over(self._opened(address), idle, request, count)
+
+    def _over(self, connection: Connection, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
+        connection.send_packed_command([request], check_health=False)
+        refusal, replies = _package().exceptions.ResponseError, []
+        for _ in range(count):
+            try:
+                replies.append(connection.read_response(disable_decoding=True))
+            except refusal as error:  # a reply, too, so that those behind it are still read
+                replies.append(error)
+        idle.append((connection, self._clock()))
+        return replies
+
+    def _opened(self, address: Address) -> Connection:
+        from redis import connection as kinds  # noqa: PLC0415 - see _package
+
+        kind: Any = kinds.SSLConnection if self._settings.tls else kinds.Connection
+        host, port = address
+        connection = kind(host=host, port=port, **self._options)
+        connection.connect()
+        return connection
+
+
+class RedisClients:
+    """The clients of one Redis, by the database that a cache lies in; they share the breaker.
+
+    Args:
+        settings: where Redis is.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.breaker = Breaker(clock)
+        self._settings = settings
+        self._clock = clock
+        self._clients: dict[int, RedisClient] = {}
+
+    def of(self, cache_name: str) -> RedisClient:
+        """Give the client for a cache; it connects at its first command."""
+        database = 0 if self._settings.cluster else self._settings.database_of(cache_name)
+        if database not in self._clients:
+            self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
+        return self._clients[database]
+
+
+def packed(command: Sequence[bytes | str | int]) -> bytes:
+    """Give a command in the protocol's form: redis.io/docs/latest/develop/reference/protocol-spec."""
+    pieces = [b"*%d" % len(command)]
+    for part in command:
+        text = part if type(part) is bytes else str(part).encode()
+        pieces += (b"$%d" % len(text), text)
+    pieces.append(b"")
+    return b"\r\n".join(pieces)
+
+
+class _Package(NamedTuple):
+    exceptions: Any
+    failures: tuple[type[Exception], ...]
+    """What the package or a socket raises when Redis is down."""
+
+
+@cache
+def _package() -> _Package:
+    from redis import exceptions  # noqa: PLC0415 - most deployments have no Redis
+
+    failures = (exceptions.RedisError, exceptions.RedisClusterException, OSError, ValueError)
+    return _Package(exceptions, failures)

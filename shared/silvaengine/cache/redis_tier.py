@@ -1,0 +1,205 @@
+"""The Redis tier: values, what was cleared, counters and locks of each cache, all of them in one slot.
+
+A value and both generation records come in one round trip. The hash tag is the cache's name, so that on a
+cluster they lie on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from os import urandom
+from typing import NamedTuple
+
+from silvaengine.cache.generations import (
+    ALL_TENANTS,
+    MARKER_LIMIT,
+    Generation,
+    Record,
+    generation_of,
+    new_epoch,
+)
+from silvaengine.cache.redis_client import RedisClients, Reply, packed
+
+RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
+VALUE_LIMIT = 1_048_576  # bytes
+SCAN_STEP = 1_000
+
+type Command = Sequence[bytes | str | int]
+
+# KEYS: a record. ARGV: the pattern, an epoch for a new record, the limits of patterns and of seconds.
+_CLEAR = """
+local record = redis.call('MGET', KEYS[1])[1] or ''
+local epoch, cleared, markers = record:match('^(%S+) (%d+)\\n(.*)$')
+local is_new = not epoch
+if is_new then
+  epoch, cleared, markers = ARGV[2], 0, ''
+end
+local count = select(2, markers:gsub('\\n', ''))
+if is_new or ARGV[1] == '*' or count >= tonumber(ARGV[3]) then
+  record = epoch .. ' ' .. string.format('%d', cleared + count + 1) .. '\\n'
+else
+  record = epoch .. ' ' .. cleared .. '\\n' .. markers .. ARGV[1] .. '\\n'
+end
+return redis.call('SET', KEYS[1], record, 'EX', ARGV[4])
+"""
+# KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds.
+_LOCK = """
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return {1, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+end
+return {0, false, 0}
+"""
+# KEYS: a lock. ARGV: the owner's token.
+_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+class Found(NamedTuple):
+    """A value as it lies in Redis, and the seconds that it has left there."""
+
+    value: bytes
+    left: float
+
+
+class RedisTier:
+    """See ``silvaengine.cache.generations.GenerationStore``; and the values.
+
+    Args:
+        clients: speak to Redis.
+        prefix: what all keys begin with, so that several deployments can share it.
+    """
+
+    fresh_seconds = 1.0
+
+    def __init__(self, clients: RedisClients, prefix: str) -> None:
+        self.breaker = clients.breaker
+        self._clients = clients
+        self._prefix = prefix
+
+    def fetch(self, name: str, tenant: str, text: str) -> tuple[Found | None, Generation]:
+        """Give a value and both records in one round trip; raises TierError."""
+        key = self._key(name, f":{tenant}:{text}")
+        part = b"$%d\r\n%b\r\n" % (len(encoded := key.encode()), encoded)
+        request = b"*4\r\n$4\r\nMGET\r\n%b%b*2\r\n$4\r\nPTTL\r\n%b" % (part, self._pair(name, tenant), part)
+        (value, whole, own), left = self._clients.of(name).exchange(key, request, 2)
+        found = Found(value, left / 1000) if value is not None and left > 0 else None
+        return found, self._generation(name, tenant, whole, own)
+
+    def read(self, name: str, tenant: str) -> Generation:
+        """Read both records, made with a new epoch where there is none."""
+        ((whole, own),) = self._execute(name, ("MGET", *self._records(name, tenant)))
+        return self._generation(name, tenant, whole, own)
+
+    def clear(self, name: str, tenant: str, pattern: str) -> None:
+        """Add a clear to a record."""
+        limits = (MARKER_LIMIT, RECORD_SECONDS)
+        self._execute(name, ("EVAL", _CLEAR, 1, self._record(name, tenant), pattern, new_epoch(), *limits))
+
+    def renew(self, name: str, tenant: str) -> None:
+        """Give both records new epochs."""
+        self._execute(name, *(self._creation(record) for record in self._records(name, tenant)))
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the cache was ever used."""
+        return bool(self._execute(name, ("EXISTS", self._record(name, ALL_TENANTS)))[0])
+
+    def store(
+        self,
+        name: str,
+        tenant: str,
+        text: str,
+        value: bytes,
+        seconds: float,
+        counts: Mapping[str, int],
+        token: bytes | None = None,
+    ) -> None:
+        """Keep a value of at most 1 MB, add to the counters, and give back a lock that is held.
+
+        Raises:
+            TierError: Redis is away, or refuses to write.
+        """
+        commands: list[Command] = [
+            ("HINCRBY", self._counters(name, tenant), *each) for each in counts.items()
+        ]
+        if len(value) <= VALUE_LIMIT:
+            key = self._key(name, f":{tenant}:{text}")
+            commands.insert(0, ("SET", key, value, "PX", max(1, int(seconds * 1000))))
+        if token is not None:
+            commands.append(self._release(name, tenant, text, token))
+        if commands:
+            self._execute(name, *commands)
+
+    def delete(self, name: str, tenant: str, text: str) -> None:
+        """Remove a value; raises TierError."""
+        self._execute(name, ("DEL", self._key(name, f":{tenant}:{text}")))
+
+    def acquire(self, name: str, tenant: str, text: str, seconds: float) -> tuple[bytes | None, Found | None]:
+        """Take the lock of a value, None while another has it; and give the value, if it is there now."""
+        token = urandom(16).hex().encode()
+        keys = (self._key(name, f":{tenant}:{text}"), self._key(name, f"!{tenant}:{text}"))
+        ((taken, value, left),) = self._execute(name, ("EVAL", _LOCK, 2, *keys, token, int(seconds * 1000)))
+        found = Found(value, left / 1000) if value is not None and left > 0 else None
+        return (token, found) if taken else (None, None)
+
+    def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
+        """Give the lock back, if it is still this owner's; raises TierError."""
+        self._execute(name, self._release(name, tenant, text, token))
+
+    def counts(self, name: str, tenant: str) -> dict[str, int]:
+        """Give the fleet's counters; raises TierError."""
+        (flat,) = self._execute(name, ("HGETALL", self._counters(name, tenant)))
+        return {key.decode(): int(value) for key, value in zip(flat[::2], flat[1::2], strict=True)}
+
+    def keys(self, name: str, tenant: str, limit: int) -> list[str]:
+        """List up to so many keys of values, of one tenant or of all; walks the whole database."""
+        begin = self._key(name, ":")
+        pattern = begin if tenant == ALL_TENANTS else f"{begin}{tenant}:"
+        cursor, found = b"0", set[str]()
+        while len(found) < limit:
+            ((cursor, page),) = self._execute(
+                name, ("SCAN", cursor, "MATCH", f"{_literal(pattern)}*", "COUNT", SCAN_STEP)
+            )
+            found |= {key.decode().removeprefix(begin) for key in page}
+            if cursor == b"0":
+                break
+        return sorted(found)[:limit]
+
+    def _execute(self, name: str, *commands: Command) -> list[Reply]:
+        return self._clients.of(name).execute(self._key(name, ""), *commands)
+
+    def _generation(self, name: str, tenant: str, *texts: bytes | None) -> Generation:
+        if None in texts:
+            records = self._records(name, tenant)
+            creations = [(*self._creation(record), "NX") for record in records]
+            texts = tuple(self._execute(name, *creations, ("MGET", *records))[-1])
+        try:
+            return generation_of(*(text or b"" for text in texts))
+        except ValueError:  # something else lies in a record's place
+            self.renew(name, tenant)
+            (made,) = self._execute(name, ("MGET", *self._records(name, tenant)))
+            return generation_of(*made)
+
+    @lru_cache(maxsize=1024)  # noqa: B019 - the tier lives as long as the process
+    def _pair(self, name: str, tenant: str) -> bytes:
+        """Give the keys of both records in the protocol's form."""
+        return packed(self._records(name, tenant)).partition(b"\r\n")[2]
+
+    def _creation(self, record: str) -> tuple[str | bytes | int, ...]:
+        return ("SET", record, Record(new_epoch()).encode(), "EX", RECORD_SECONDS)
+
+    def _release(self, name: str, tenant: str, text: str, token: bytes) -> Command:
+        return ("EVAL", _UNLOCK, 1, self._key(name, f"!{tenant}:{text}"), token)
+
+    def _records(self, name: str, tenant: str) -> tuple[str, str]:
+        return self._record(name, ALL_TENANTS), self._record(name, tenant)
+
+    def _record(self, name: str, owner: str) -> str:
+        return self._key(name, f"/{owner}")
+
+    def _counters(self, name: str, tenant: str) -> str:
+        return self._key(name, f"#{tenant}")
+
+    def _key(self, name: str, rest: str) -> str:
+        return f"{self._prefix}cache:{{{name}}}{rest}"
+
+
+def _literal(text: str) -> str:
+    return "".join(f"\\{character}" if character in "*?[]\\" else character for character in text)

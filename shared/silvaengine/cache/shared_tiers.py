@@ -1,0 +1,176 @@
+"""The tiers that outlive a process: Redis, then disk. What lies there is a line about it, then bytes.
+
+The line is ``SE1``, the generation in which the value was loaded, and the seconds for which it may be served
+stale. Anything else, and what this process can't decode, is no value.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+from silvaengine.cache.breaker import TierError
+from silvaengine.cache.disk import DiskTier
+from silvaengine.cache.fence import Fence
+from silvaengine.cache.flights import WAIT_SECONDS
+from silvaengine.cache.lookup import MISSING, Call, Packed
+from silvaengine.cache.redis_tier import RedisTier
+
+LOCK_PAUSE = 0.025  # seconds between two looks at what another process loads
+VERSION = b"SE1 "
+
+
+class SharedTiers:
+    """Finds and keeps encoded values; a tier that fails is counted and passed over.
+
+    Args:
+        fence: knows what was cleared.
+        redis: the one of the two that is asked first, if there is one.
+        disk: the other, likewise.
+        clock: monotonic seconds.
+        sleep: waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        fence: Fence,
+        redis: RedisTier | None,
+        disk: DiskTier | None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.redis = redis
+        self.disk = disk
+        self._fence = fence
+        self._clock = clock
+        self._sleep = sleep
+
+    def find(self, call: Call) -> Any:  # noqa: ANN401 - any value
+        """Give a value, or MISSING; what was cleared is known afterwards."""
+        if call.policy.local or self.redis is None:
+            self._fence.refresh(call.space)
+            return MISSING if call.policy.local else self._on_disk(call)
+        found = self._in_redis(call, self.redis)
+        if found is MISSING:
+            found = self._on_disk(call)
+        if found is MISSING and call.policy.lock and call.space.is_readable:
+            found = self._behind_lock(call, self.redis)
+        return found
+
+    def _in_redis(self, call: Call, redis: RedisTier) -> Any:  # noqa: ANN401 - any value
+        space, started = call.space, self._clock()
+        try:
+            found, generation = redis.fetch(space.name, space.tenant, call.text)
+        except TierError:
+            space.count("redis_errors")
+            self._fence.unreadable(space)
+            return MISSING
+        self._fence.learn(space, generation, started)
+        return self._opened(call, found.value, found.left, "redis") if found else MISSING
+
+    def _on_disk(self, call: Call) -> Any:  # noqa: ANN401 - any value
+        if self.disk is None:
+            return MISSING
+        try:
+            found = self.disk.get(call.space.name, _disk_key(call))
+        except TierError:
+            call.space.count("disk_errors")
+            return MISSING
+        value = self._opened(call, *found, "disk") if found else MISSING
+        if found and value is not MISSING:
+            self._to_redis(call, *found)
+        return value
+
+    def _opened(self, call: Call, raw: bytes, left: float, tier: str) -> Any:  # noqa: ANN401 - any value
+        """Give the value that lies in a tier, if it was made here and no clear has ended it."""
+        head, _, data = raw.partition(b"\n")
+        stamp, _, stale = head.removeprefix(VERSION).rpartition(b" ")
+        try:
+            if not (head.startswith(VERSION) and self._fence.trusts(call.space, stamp, call.texts)):
+                return MISSING
+            packed = Packed(data, stamp, left - float(stale), float(stale))
+            value = codec().decode(data)
+        except (ValueError, ImportError):
+            call.space.count("unreadable_values")
+            return MISSING
+        call.packed = packed
+        if packed.fresh <= 0:
+            call.stale = value
+            return MISSING
+        call.space.count(f"{tier}_hits")
+        return value
+
+    def _behind_lock(self, call: Call, redis: RedisTier) -> Any:  # noqa: ANN401 - any value
+        """Take the lock, or wait for what the process that has it stores."""
+        place = (call.space.name, call.space.tenant, call.text)
+        end = self._clock() + WAIT_SECONDS
+        while self._clock() < end:
+            try:
+                call.token, stored = redis.acquire(*place, WAIT_SECONDS)
+            except TierError:
+                return MISSING
+            if call.token is not None:
+                found = self._opened(call, stored.value, stored.left, "redis") if stored else MISSING
+                if found is not MISSING:
+                    self.give_back(call)
+                return found
+            self._sleep(LOCK_PAUSE)
+            if (found := self._in_redis(call, redis)) is not MISSING:
+                return found
+        return MISSING
+
+    def give_back(self, call: Call) -> None:
+        """Give a lock back that is still held."""
+        if self.redis is not None and call.token is not None:
+            with suppress(TierError):
+                self.redis.release(call.space.name, call.space.tenant, call.text, call.token)
+            call.token = None
+
+    def keep(self, call: Call, packed: Packed) -> None:
+        """Put a value into both tiers, unless it is meant for this process, was cleared, or may have been."""
+        space = call.space
+        is_sure = space.is_readable and space.holds(packed.stamp, call.texts)
+        if packed.data and packed.stamp is not None and is_sure and not call.policy.local:
+            raw = b"%b%b %a\n%b" % (VERSION, packed.stamp, packed.stale, packed.data)
+            self._to_redis(call, raw, packed.fresh + packed.stale)
+            self._to_disk(call, raw, packed.fresh + packed.stale)
+
+    def _to_redis(self, call: Call, raw: bytes, seconds: float) -> None:
+        space = call.space
+        if self.redis is None:
+            return
+        token, call.token = call.token, None
+        try:
+            self.redis.store(space.name, space.tenant, call.text, raw, seconds, space.unsent(), token)
+        except TierError:
+            space.count("redis_errors")
+
+    def _to_disk(self, call: Call, raw: bytes, seconds: float) -> None:
+        if self.disk is None:
+            return
+        try:
+            self.disk.set(call.space.name, _disk_key(call), raw, seconds)
+        except TierError:
+            call.space.count("disk_errors")
+
+    def delete(self, call: Call) -> None:
+        """Remove a value."""
+        if self.redis is not None:
+            with suppress(TierError):
+                self.redis.delete(call.space.name, call.space.tenant, call.text)
+        if self.disk is not None:
+            with suppress(TierError):
+                self.disk.delete(call.space.name, _disk_key(call))
+
+
+@cache
+def codec() -> Any:  # noqa: ANN401 - a module
+    """Give the codec; who keeps nothing that must be encoded does without msgspec."""
+    from silvaengine.cache import codec as module  # noqa: PLC0415 - see above
+
+    return module
+
+
+def _disk_key(call: Call) -> str:
+    return f"{call.space.tenant}:{call.text}"

@@ -1,0 +1,249 @@
+"""A Redis that is refused, killed, hung, silent, slow, full, read-only, loading, or holds something else.
+
+In each the call answers, with the right value, and of many calls one asks Redis before it is passed over.
+"""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+import pytest
+from tests.fakes.cache import keep_by
+
+from silvaengine.cache.breaker import FIRST_PAUSE
+from silvaengine.cache.decorators import Cached
+from silvaengine.cache.hybrid import HybridCache
+from silvaengine.settings import RedisSettings
+
+from .conftest import Server, instance
+
+type Source = Callable[[str], str]
+type Kept = Cached[[str], str]
+
+
+def attempts(cache: HybridCache, work: Callable[[], object]) -> int:
+    """Count how often Redis is asked in vain while the work is done."""
+    redis = cache.tiers.redis
+    assert redis
+    failed, counted = redis.breaker.failed, list[bool]()
+
+    def count() -> None:
+        counted.append(True)
+        failed()
+
+    redis.breaker.failed = count  # type: ignore[method-assign] # watched for a moment
+    work()
+    redis.breaker.failed = failed  # type: ignore[method-assign]
+    return len(counted)
+
+
+def answers(cache: HybridCache, kept: Kept) -> None:
+    """Ask for what nobody knows yet, again and again: right every time, and one attempt per pause."""
+    keys = [f"k{time.monotonic_ns()}{number}" for number in range(20)]
+    started = time.monotonic()
+
+    def ask() -> None:
+        assert all(kept(key).startswith(key) for key in keys * 2)
+
+    made = attempts(cache, ask)
+    assert 1 <= made <= 1 + (time.monotonic() - started) / FIRST_PAUSE
+
+
+@contextmanager
+def stopped(server: Server) -> Iterator[None]:
+    """Hang the server for the length of the block."""
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+def test_refused(source: Source) -> None:
+    """Nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    cache = instance(RedisSettings("127.0.0.1", port))
+    answers(cache, keep_by(cache, source))
+
+
+def test_killed(server: Server, source: Source) -> None:
+    """It was there a moment ago."""
+    cache = server.instance()
+    kept = keep_by(cache, source)
+    before = kept("a")
+    server.process.kill()
+    server.process.wait()
+    answers(cache, kept)
+    assert kept("a") == before
+
+
+def test_frozen_and_back(server: Server, source: Source, calls: list[str]) -> None:
+    """It takes the request and says nothing; once it goes on it is asked again, and was not forgotten."""
+    cache = server.instance()
+    kept = keep_by(cache, source)
+    kept("a")
+    with stopped(server):
+        answers(cache, kept)
+    redis = cache.tiers.redis
+    assert redis
+    redis.breaker.succeeded()  # its pause is over
+    before = len(calls)
+    kept("back")
+    other = server.instance()
+    assert keep_by(other, source)("back") == kept("back")
+    assert len(calls) == before + 1
+
+
+def test_silent(source: Source) -> None:
+    """The connection stands and nobody reads it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as door:
+        cache = instance(RedisSettings("127.0.0.1", door.getsockname()[1]))
+        answers(cache, keep_by(cache, source))
+
+
+@contextmanager
+def slowed(server: Server, seconds: float) -> Iterator[int]:
+    """Open a door to the server behind which every answer takes so long."""
+
+    def pipe(origin: socket.socket, target: socket.socket, pause: float) -> None:
+        try:
+            while data := origin.recv(65_536):
+                time.sleep(pause)
+                target.sendall(data)
+        except OSError:
+            target.close()
+
+    def serve() -> None:
+        while True:
+            try:
+                outside, _ = door.accept()
+            except OSError:
+                return
+            inside = socket.create_connection(("127.0.0.1", server.port))
+            Thread(target=pipe, args=(outside, inside, 0), daemon=True).start()
+            Thread(target=pipe, args=(inside, outside, seconds), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        Thread(target=serve, daemon=True).start()
+        yield door.getsockname()[1]
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1.0])
+def test_too_slow(server: Server, source: Source, seconds: float) -> None:
+    """What takes longer than the time-out is as good as away."""
+    with slowed(server, seconds) as port:
+        cache = instance(RedisSettings("127.0.0.1", port))
+        answers(cache, keep_by(cache, source))
+
+
+def test_a_little_slow(server: Server, source: Source, calls: list[str]) -> None:
+    """What answers in time is used."""
+    with slowed(server, 0.02) as port:
+        slow = instance(RedisSettings("127.0.0.1", port))
+        assert keep_by(slow, source)("a") == keep_by(server.instance(), source)("a")
+    assert len(calls) == 1
+
+
+def test_full(server: Server, source: Source, calls: list[str]) -> None:
+    """Without memory it refuses to write: that is counted, opens nothing, and reads go on."""
+    cache = server.instance()
+    kept = keep_by(cache, source)
+    kept("before")
+    server.client().config_set("maxmemory-policy", "noeviction")
+    server.client().config_set("maxmemory", "1")
+    assert [kept("a"), kept("a")] == ["a 2", "a 2"]
+    assert cache.tiers.redis
+    assert cache.tiers.redis.breaker.state == "closed"
+    assert kept.cache_stats()["instance"]["redis_errors"] >= 1
+    assert keep_by(server.instance(), source)("before") == "before 1"
+
+
+def test_read_only(server: Server, source: Source) -> None:
+    """A replica that was promoted too late takes no writes; it is read all the same."""
+    cache = server.instance()
+    kept = keep_by(cache, source)
+    kept("before")
+    server.client().replicaof("127.0.0.1", str(server.port))
+    assert kept("a") == kept("a")
+    assert cache.tiers.redis
+    assert cache.tiers.redis.breaker.state == "closed"
+    assert keep_by(server.instance(), source)("before") == "before 1"
+
+
+def test_loading(source: Source) -> None:
+    """A server that reads its dump says so, and is passed over."""
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = door.accept()
+            except OSError:
+                return
+            Thread(target=answer, args=(client,), daemon=True).start()
+
+    def answer(client: socket.socket) -> None:
+        while client.recv(65_536):
+            client.sendall(b"-LOADING Redis is loading the dataset in memory\r\n" * 2)
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        Thread(target=serve, daemon=True).start()
+        cache = instance(RedisSettings("127.0.0.1", door.getsockname()[1]))
+        answers(cache, keep_by(cache, source))
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\x80\x04.", b"SE1 x", bytes(10_000)])
+def test_garbage_values(server: Server, source: Source, garbage: bytes) -> None:
+    """What lies in a value's place is no value, and is replaced."""
+    cache = server.instance()
+    kept = keep_by(cache, source)
+    kept("a")
+    client: Any = server.client()
+    (key,) = client.keys("se-cache:*answer*:a")
+    client.set(key, garbage)
+    other = keep_by(server.instance(), source)
+    assert other("a") == "a 2"
+    assert keep_by(server.instance(), source)("a") == "a 2"
+
+
+def test_wrong_types(server: Server, source: Source) -> None:
+    """A list where a value was, and lists where the records were, cost a load."""
+    kept = keep_by(server.instance(), source)
+    kept("a")
+    client: Any = server.client()
+    for key in client.keys("se-cache:*"):
+        client.delete(key)
+        client.lpush(key, "x")
+    assert keep_by(server.instance(), source)("a").startswith("a ")
+    client.flushall()
+    again = keep_by(server.instance(), source)
+    assert again("a") == again("a")
+
+
+def test_a_connection_that_died_is_no_failure(server: Server, source: Source, calls: list[str]) -> None:
+    """What a freeze cut is opened again: one load, no failure, the breaker closed."""
+    cache = server.instance()
+    kept = keep_by(cache, source)
+    kept("a")
+    client: Any = server.client()
+    client.client_kill_filter(_type="normal", skipme=True)
+    cache.memory.drop_if(lambda _: True)
+    assert attempts(cache, lambda: kept("a")) == 0
+    assert len(calls) == 1
+    assert cache.tiers.redis
+    assert cache.tiers.redis.breaker.state == "closed"
+
+
+def test_a_clear_that_redis_never_got_says_so(server: Server, source: Source) -> None:
+    """The process itself has forgotten, and the caller is told that nobody else has."""
+    cache = server.instance()
+    kept = keep_by(cache, source)
+    before = kept("a")
+    with stopped(server):
+        assert kept.cache_clear() is False
+        assert kept("a") != before

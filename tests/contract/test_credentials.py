@@ -1,0 +1,113 @@
+"""Whose name requests are signed in, wherever that stands."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from silvaengine.aws.credentials import FRESH_SECONDS, Credentials, CredentialsSource
+from silvaengine.errors import ConfigurationError, UnavailableError
+
+from .peer import Step, answer, peer
+
+NOW = 1_800_000_000.0
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def issued(name: str, seconds: float) -> bytes:
+    """Give the endpoint's answer: a role's credentials for so long."""
+    end = datetime.fromtimestamp(NOW + seconds, UTC).isoformat().replace("+00:00", "Z")
+    return answer(
+        json.dumps({"AccessKeyId": name, "SecretAccessKey": "s", "Token": "t", "Expiration": end}).encode()
+    )
+
+
+def source(url: str, **more: str) -> tuple[CredentialsSource, Clock]:
+    """Give what asks an endpoint, as under SnapStart."""
+    clock = Clock()
+    environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/2021-04-23/credentials", **more}
+    return CredentialsSource(environ, clock), clock
+
+
+def test_the_environment_comes_first() -> None:
+    """With a role's token, or without one."""
+    environ = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+    assert CredentialsSource(environ).current() == Credentials("k", "s", None)
+    assert CredentialsSource({**environ, "AWS_SESSION_TOKEN": "t"}).current().token == "t"
+
+
+def test_the_container_endpoint_is_asked_with_its_token(tmp_path: Path) -> None:
+    """From the environment, or from a file that is read anew each time."""
+    file = tmp_path / "token"
+    file.write_text("from-file\n")
+    with peer([issued("A", 3600)]) as server:
+        subject, _ = source(server.url, AWS_CONTAINER_AUTHORIZATION_TOKEN="from-environment")
+        assert subject.current() == Credentials("A", "s", "t")
+        source(server.url, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(file))[0].current()
+    assert server.requests[0].startswith(b"GET /2021-04-23/credentials HTTP/1.1\r\n")
+    assert b"authorization: from-environment\r\n" in server.requests[0]
+    assert b"authorization: from-file\r\n" in server.requests[1]
+
+
+def test_they_are_fetched_again_before_their_end() -> None:
+    """And kept until then."""
+    with peer([issued("A", 3600)], [issued("B", 7200)]) as server:
+        subject, clock = source(server.url)
+        assert [subject.current().access_key for _ in range(3)] == ["A", "A", "A"]
+        clock.now += 3600 - FRESH_SECONDS
+        assert subject.current().access_key == "B"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("failure", [answer(b"no", 500), b""])
+def test_what_still_holds_serves_while_the_endpoint_fails(failure: Step) -> None:
+    """When it has ended too, the client may come again."""
+    with peer([issued("A", 3600)], [failure]) as server:
+        subject, clock = source(server.url)
+        subject.current()
+        clock.now += 3599
+        assert subject.current().access_key == "A"
+        clock.now += 1
+        with pytest.raises(UnavailableError):
+            subject.current()
+
+
+def test_a_token_goes_nowhere_in_plain_text() -> None:
+    """Only this machine and the addresses of ECS and EKS are asked without TLS."""
+    environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/credentials"}
+    with pytest.raises(ConfigurationError):
+        CredentialsSource(environ).current()
+
+
+def test_a_developers_profile_is_botocores_to_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Profiles, SSO and the like need nothing of ours."""
+    file = tmp_path / "credentials"
+    file.write_text("[work]\naws_access_key_id = P\naws_secret_access_key = s\naws_session_token = t\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    assert CredentialsSource({}).current() == Credentials("P", "s", "t")
+
+
+def test_no_credentials_at_all_is_a_misconfiguration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a crash, and not an unsigned request."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    subject: Any = CredentialsSource({})
+    with pytest.raises(ConfigurationError):
+        subject.current()

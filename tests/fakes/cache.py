@@ -1,0 +1,252 @@
+"""The cache's surroundings: a clock that stands still, and a Redis in this process that obeys it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from silvaengine.cache.breaker import TierError
+from silvaengine.cache.decorators import Cached, cached
+from silvaengine.cache.disk import DiskTier
+from silvaengine.cache.fence import Fence
+from silvaengine.cache.generations import GenerationStore, LocalGenerations, ProcessRecords, Record
+from silvaengine.cache.hybrid import HybridCache
+from silvaengine.cache.lookup import Policy
+from silvaengine.cache.memory import MemoryTier
+from silvaengine.cache.redis_client import RedisClients, Reply
+from silvaengine.cache.redis_tier import Command, RedisTier
+from silvaengine.cache.shared_tiers import SharedTiers
+from silvaengine.context import CurrentInvocation, bind
+from silvaengine.settings import RedisSettings
+
+MEBIBYTE = 1_048_576
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self, now: float = 1_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class FakeRedis:
+    """Strings, hashes and the tier's scripts; counts round trips, fails and refuses to write when told to."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.strings: dict[str, tuple[bytes, float]] = {}
+        self.hashes: dict[str, dict[str, int]] = {}
+        self.trips = 0
+        self.is_down = False
+        self.is_full = False
+
+    def value(self, key: str) -> bytes | None:
+        value, end = self.strings.get(key, (None, 0.0))
+        return value if self.clock() < end else None
+
+    def run(self, command: Command) -> Reply:
+        name, *arguments = command
+        reply: Reply = getattr(self, f"do_{str(name).lower()}")(*arguments)
+        return reply
+
+    def do_mget(self, *keys: str) -> list[bytes | None]:
+        return [self.value(key) for key in keys]
+
+    def do_pttl(self, key: str) -> int:
+        return -2 if self.value(key) is None else round((self.strings[key][1] - self.clock()) * 1000)
+
+    def do_exists(self, key: str) -> int:
+        return int(self.value(key) is not None)
+
+    def do_set(self, key: str, value: bytes, unit: str, time: int, *options: str) -> bytes | None:
+        if self.is_full:
+            raise TierError("OOM command not allowed when used memory > 'maxmemory'")
+        if "NX" in options and self.value(key) is not None:
+            return None
+        self.strings[key] = value, self.clock() + (time / 1000 if unit == "PX" else time)
+        return b"OK"
+
+    def do_del(self, key: str) -> int:
+        return int(self.strings.pop(key, None) is not None)
+
+    def do_hincrby(self, key: str, field: str, by: int) -> None:
+        counters = self.hashes.setdefault(key, {})
+        counters[field] = counters.get(field, 0) + by
+
+    def do_hgetall(self, key: str) -> list[bytes]:
+        return [
+            part
+            for field, number in self.hashes.get(key, {}).items()
+            for part in (field.encode(), str(number).encode())
+        ]
+
+    def do_scan(self, cursor: bytes, match: str, pattern: str, count: str, step: int) -> list[Any]:
+        begin = pattern.removesuffix("*").replace("\\", "")
+        return [b"0", [key.encode() for key in self.strings if key.startswith(begin)]]
+
+    def do_eval(self, script: str, count: int, *arguments: Any) -> Reply:
+        if "gsub" in script:
+            return self._clear(*arguments)
+        if "NX" in script:
+            value, lock, token, lease = arguments
+            if self.do_set(lock, token, "PX", lease, "NX") is None:
+                return [0, None, 0]
+            return [1, self.value(value), self.do_pttl(value)]
+        key, token = arguments
+        return self.do_del(key) if self.value(key) == token else 0
+
+    def _clear(self, key: str, pattern: str, epoch: str, limit: int, seconds: int) -> None:
+        text = self.value(key)
+        record = Record(epoch, 1) if text is None else Record.decode(text).with_clear(pattern)
+        self.do_set(key, record.encode(), "EX", seconds)
+
+
+class FakeClients(RedisClients):
+    """One process's connections to a Redis that several may share."""
+
+    def __init__(self, server: FakeRedis) -> None:
+        super().__init__(RedisSettings(host="localhost"), server.clock)
+        self.server = server
+
+    def of(self, cache_name: str) -> Any:
+        return self
+
+    def execute(self, key: str, *commands: Command) -> list[Reply]:
+        self.server.trips += 1
+        if self.server.is_down:
+            raise TierError("Redis is down")
+        return [self.server.run(command) for command in commands]
+
+    def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
+        commands = list(parsed(request))
+        assert len(commands) == count
+        return self.execute(key, *commands)
+
+
+def parsed(request: bytes) -> Iterator[Command]:
+    """Read commands in the protocol's form."""
+    while request:
+        head, _, request = request.partition(b"\r\n")
+        parts = []
+        for _ in range(int(head.removeprefix(b"*"))):
+            head, _, request = request.partition(b"\r\n")
+            size = int(head.removeprefix(b"$"))
+            parts.append(request[:size].decode())
+            request = request[size + 2 :]
+        yield parts
+
+
+class FakeRedisTier(RedisTier):
+    """The Redis tier of one process on such a Redis."""
+
+    def __init__(self, server: FakeRedis) -> None:
+        super().__init__(FakeClients(server), "se-")
+        self.server = server
+
+
+class FlakyStore(LocalGenerations):
+    """The records of clears in this process, which can be out of reach."""
+
+    def __init__(self, fresh_seconds: float = 1.0) -> None:
+        super().__init__(ProcessRecords(), fresh_seconds)
+        self.is_down = False
+        self.reads = 0
+
+    def read(self, name: str, tenant: str) -> Any:
+        self.reads += 1
+        self._check()
+        return super().read(name, tenant)
+
+    def clear(self, name: str, tenant: str, pattern: str) -> None:
+        self._check()
+        super().clear(name, tenant, pattern)
+
+    def renew(self, name: str, tenant: str) -> None:
+        self._check()
+        super().renew(name, tenant)
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise TierError("the store is down")
+
+
+def make_cache(
+    clock: Clock,
+    *,
+    redis: RedisTier | None = None,
+    disk: DiskTier | None = None,
+    store: GenerationStore | None = None,
+    date: Callable[[], float] | None = None,
+    memory_bytes: int = 32 * MEBIBYTE,
+    max_entries: int = 16_384,
+) -> HybridCache:
+    """Give the cache of one process."""
+    memory = MemoryTier(memory_bytes, max_entries)
+    fence = Fence(
+        memory,
+        store or redis or LocalGenerations(ProcessRecords()),
+        per_invocation=redis is not None,
+        clock=clock,
+        date=date or clock,
+    )
+    return HybridCache(memory, fence, SharedTiers(fence, redis, disk, clock, clock.sleep), clock)
+
+
+def keep_by[**P, R](
+    cache: HybridCache,
+    function: Callable[P, R],
+    *,
+    cache_name: str = "test",
+    key: Callable[..., Any] | None = None,
+    cache_enabled: bool | Callable[[], bool] = True,
+    **policy: Any,
+) -> Cached[P, R]:
+    """Decorate a function as if it stood in a module: what is local isn't kept outside of the process."""
+    function.__qualname__ = function.__qualname__.rpartition("<locals>.")[2]
+    decorate: Callable[[Callable[P, R]], Cached[P, R]] = cached(
+        lambda: cache,
+        cache_name=cache_name,
+        policy=Policy(**policy),
+        key=key,
+        cache_enabled=cache_enabled,
+    )
+    return decorate(function)
+
+
+@contextmanager
+def invocation(tenant: str, *caches: HybridCache) -> Iterator[None]:
+    """Serve a call of a tenant, as the worker does."""
+    current = CurrentInvocation(
+        request_id="r1",
+        endpoint_id=tenant,
+        area="core",
+        function="f",
+        deadline=None,
+        attempt=1,
+        settings={},
+        logger=logging.getLogger("function"),
+    )
+    for cache in caches:
+        cache.fence.begin()
+    with bind(current):
+        yield
+
+
+def counting(*results: Any) -> tuple[Callable[..., Any], list[Any]]:
+    """Give a function that gives these in turn, the last one for ever, and the list of its calls."""
+    calls: list[Any] = []
+
+    def source(argument: Any = None) -> Any:
+        calls.append(argument)
+        result = results[min(len(calls), len(results)) - 1]
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    return source, calls

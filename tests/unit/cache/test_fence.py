@@ -1,0 +1,413 @@
+"""What a process knows of clears, when it looks, and what it does when it can't."""
+
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from silvaengine.cache.fence import RETRY_SECONDS, UNFENCED_SECONDS
+from silvaengine.cache.generations import Generation
+from silvaengine.cache.hybrid import HybridCache
+from silvaengine.cache.memory import Entry, MemoryTier
+
+from ...fakes.cache import (
+    Clock,
+    FakeRedis,
+    FakeRedisTier,
+    FlakyStore,
+    counting,
+    invocation,
+    keep_by,
+    make_cache,
+)
+
+
+@pytest.fixture
+def processes(clock: Clock, server: FakeRedis) -> list[HybridCache]:
+    """Two processes on one Redis."""
+    return [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
+
+
+def test_a_clear_elsewhere_is_seen_at_the_next_invocation(processes: list[HybridCache]) -> None:
+    """However long the value would have lived."""
+    source, _ = counting(1, 2)
+    one, other = (keep_by(cache, source, ttl=None) for cache in processes)
+    with invocation("acme", processes[0]):
+        assert one() == 1
+        with invocation("acme", processes[1]):
+            assert other.cache_clear()
+    with invocation("acme", processes[0]):
+        assert one() == 2
+
+
+def test_a_clear_elsewhere_is_seen_within_a_second_in_a_long_invocation(
+    clock: Clock, processes: list[HybridCache]
+) -> None:
+    """An invocation that goes on for minutes looks every second."""
+    source, _ = counting(1, 2)
+    one, other = (keep_by(cache, source, ttl=None) for cache in processes)
+    assert one() == 1
+    other.cache_clear()
+    clock.now += 1.01
+    assert one() == 2
+
+
+def test_a_clear_here_is_seen_at_once(processes: list[HybridCache]) -> None:
+    """The process that cleared doesn't wait for a second."""
+    source, _ = counting(1, 2)
+    function = keep_by(processes[0], source, ttl=None)
+    assert function() == 1
+    function.cache_clear()
+    assert function() == 2
+
+
+def test_a_clear_of_one_tenant_leaves_the_others(processes: list[HybridCache]) -> None:
+    """Each tenant has a record of its own."""
+    source, calls = counting(1)
+    function = keep_by(processes[0], source)
+    for tenant in ("acme", "other"):
+        with invocation(tenant, processes[0]):
+            function()
+    processes[1].clear("test", "acme")
+    for tenant in ("acme", "other"):
+        with invocation(tenant, processes[0]):
+            function()
+    assert len(calls) == 3
+
+
+def test_a_clear_of_all_tenants_reaches_each(processes: list[HybridCache]) -> None:
+    """None in the place of a tenant stands for all of them."""
+    source, calls = counting(1)
+    function = keep_by(processes[0], source)
+    for _ in range(2):
+        for tenant in ("acme", "other"):
+            with invocation(tenant, processes[0]):
+                function()
+        processes[1].clear("test", None)
+    assert len(calls) == 4
+
+
+def test_a_pattern_clears_what_it_matches(processes: list[HybridCache]) -> None:
+    """In memory here and there, and in Redis."""
+    source, calls = counting(1)
+    for cache in processes:
+        function = keep_by(cache, source)
+        function("acme-1")
+        function("other-1")
+    assert len(calls) == 2
+    processes[1].clear("test", "-", "source:acme-*")
+    for cache in processes:
+        with invocation("-", cache):
+            function = keep_by(cache, source)
+            function("other-1")
+            assert len(calls) == 2
+    function("acme-1")
+    assert len(calls) == 3
+
+
+def test_a_clear_that_no_store_acknowledged_says_so(processes: list[HybridCache], server: FakeRedis) -> None:
+    """The caller is told; this process alone has forgotten."""
+    source, calls = counting(1)
+    function = keep_by(processes[0], source)
+    function()
+    server.is_down = True
+    assert not processes[0].clear("test", "-")
+    assert not function.cache_clear()
+    assert not function.cache_delete()
+    function()
+    assert len(calls) == 2
+
+
+def test_a_store_out_of_reach_is_asked_again_every_second(clock: Clock) -> None:
+    """What was known goes on to be served for a minute since it was last confirmed, and no longer."""
+    store = FlakyStore()
+    source, calls = counting(1)
+    function = keep_by(make_cache(clock, store=store), source, ttl=None)
+    function()
+    began = clock()
+    store.is_down = True
+    clock.now += 2
+    reads = store.reads
+    for _ in range(100):
+        function()
+    assert store.reads == reads + 1
+    clock.now += RETRY_SECONDS
+    function()
+    assert store.reads == reads + 2
+    clock.now = began + UNFENCED_SECONDS - 0.01
+    function()
+    assert len(calls) == 1
+    clock.now = began + UNFENCED_SECONDS
+    function()
+    assert len(calls) == 2
+
+
+def test_a_clear_during_an_outage_is_kept_to_after_it(clock: Clock, processes: list[HybridCache]) -> None:
+    """A process that couldn't read for a while learns what it missed with its first read."""
+    tier = processes[0].tiers.redis
+    assert isinstance(tier, FakeRedisTier)
+    apart = FakeRedis(clock)
+    apart.is_down = True
+    source, _ = counting(1, 2)
+    one, other = (keep_by(cache, source, ttl=None) for cache in processes)
+    assert one() == 1
+    shared, tier.server = tier.server, apart
+    clock.now += 2
+    assert one() == 1
+    other.cache_clear()
+    clock.now += 2
+    tier.server = shared
+    assert one() == 2
+
+
+def test_what_was_loaded_during_an_outage_is_not_trusted_after_it(clock: Clock, server: FakeRedis) -> None:
+    """Nobody knows whether it was cleared in between."""
+    server.is_down = True
+    source, calls = counting(1, 2)
+    function = keep_by(make_cache(clock, redis=FakeRedisTier(server)), source, ttl=None)
+    function()
+    server.is_down = False
+    clock.now += 2
+    assert function() == 2
+    assert len(calls) == 2
+
+
+def test_a_lost_record_ends_what_was_under_it(processes: list[HybridCache], server: FakeRedis) -> None:
+    """A record that was evicted gets a new epoch: what it had said isn't known any more."""
+    source, calls = counting(1)
+    for cache in processes:
+        keep_by(cache, source, ttl=None)()
+    server.strings = {key: value for key, value in server.strings.items() if "}/" not in key}
+    for cache in processes:
+        with invocation("-", cache):
+            keep_by(cache, source, ttl=None)()
+    assert len(calls) == 2
+
+
+def test_a_failover_that_lost_a_clear_ends_everything(
+    processes: list[HybridCache], server: FakeRedis
+) -> None:
+    """Who knows of a clear that the store doesn't renews the epoch, for all processes."""
+    source, calls = counting(1, 2, 3)
+    one, other = (keep_by(cache, source, ttl=None) for cache in processes)
+    assert one() == 1
+    before = dict(server.strings)
+    one.cache_clear()
+    assert one() == 2
+    server.strings = before
+    with invocation("-", processes[0]):
+        assert one() == 3
+    assert other() == 3
+    assert len(calls) == 3
+
+
+def test_a_value_of_a_clear_that_the_store_has_lost_ends_everything(
+    processes: list[HybridCache], server: FakeRedis
+) -> None:
+    """Its stamp alone tells a process that has just begun."""
+    source, calls = counting(1, 2, 3)
+    one, other = (keep_by(cache, source, ttl=None) for cache in processes)
+    one()
+    before = dict(server.strings)
+    one.cache_clear()
+    one()
+    server.strings |= {key: value for key, value in before.items() if "}/" in key}
+    assert other() == 3
+    assert len(calls) == 3
+
+
+def test_a_lost_clear_is_noticed_while_the_store_cannot_be_renewed(clock: Clock) -> None:
+    """Then nothing that was known is trusted."""
+
+    class Forgetful(FlakyStore):
+        def renew(self, name: str, tenant: str) -> None:
+            self.is_down = True
+            super().renew(name, tenant)
+
+    store = Forgetful()
+    cache = make_cache(clock, store=store)
+    source, _ = counting(1, 2, 3)
+    function = keep_by(cache, source, ttl=None)
+    function()
+    before = dict(store._records._texts)  # type: ignore[attr-defined]  # a backup
+    function.cache_clear()
+    function()
+    store._records._texts = before  # type: ignore[attr-defined]  # it is restored
+    clock.now += 2
+    assert function() == 3
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_clock_two_hours_off_is_only_looked_at_for_a_freeze(clock: Clock, hours: int) -> None:
+    """The date jumps: one more look, no value longer or shorter."""
+    date = Clock(1_800_000_000)
+    store = FlakyStore(fresh_seconds=3_600)
+    cache = make_cache(clock, store=store, date=date)
+    source, calls = counting(1)
+    function = keep_by(cache, source, ttl=600)
+    function()
+    date.now += hours * 3_600
+    for _ in range(3):
+        with invocation("-", cache):
+            function()
+    assert (len(calls), store.reads) == (1, 2)
+
+
+def test_a_freeze_that_the_monotonic_clock_slept_through_is_noticed(clock: Clock) -> None:
+    """A clear while a Lambda was frozen is seen at its next invocation, though for it no time has passed."""
+    date = Clock(1_800_000_000)
+    store = FlakyStore(fresh_seconds=5.0)
+    cache = make_cache(clock, store=store, date=date)
+    source, _ = counting(1, 2)
+    function = keep_by(cache, source, ttl=None)
+    function()
+    store.clear("test", "-", "*")
+    date.now += 600
+    with invocation("-", cache):
+        assert function() == 2
+
+
+class Gate(FlakyStore):
+    """A store whose next read, once it has its answer, waits until it is let through."""
+
+    def __init__(self) -> None:
+        super().__init__(fresh_seconds=60.0)
+        self.has_read = Event()
+        self.may_go = Event()
+        self.is_armed = False
+
+    def read(self, name: str, tenant: str) -> Generation:
+        generation: Generation = super().read(name, tenant)
+        if self.is_armed:
+            self.is_armed = False
+            self.has_read.set()
+            assert self.may_go.wait(10)
+        return generation
+
+
+def in_thread(call: Callable[[], Any]) -> tuple[Thread, list[Any]]:
+    """Run something beside the test, and give what it gave."""
+    results: list[Any] = []
+    thread = Thread(target=lambda: results.append(call()))
+    thread.start()
+    return thread, results
+
+
+def test_a_read_that_was_under_way_does_not_hide_a_clear(clock: Clock) -> None:
+    """What was read before a clear in this process isn't relied on after it."""
+    store = Gate()
+    cache = make_cache(clock, store=store)
+    source, _ = counting(1, 2)
+    function = keep_by(cache, source, ttl=None)
+    function()
+    clock.now += 61
+    store.is_armed = True
+    thread, _ = in_thread(function)
+    assert store.has_read.wait(10)
+    clock.now += 0.01
+    assert function.cache_clear()
+    store.may_go.set()
+    thread.join(10)
+    assert function() == 2
+
+
+def test_a_load_that_ends_within_a_clear_does_not_outlive_it(clock: Clock) -> None:
+    """Between forgetting here and noting it in the store, nothing old comes back."""
+    loading, may_load = Event(), Event()
+    answers = iter([1, 2])
+
+    def source() -> int:
+        answer = next(answers)
+        if answer == 1:
+            loading.set()
+            assert may_load.wait(10)
+        return answer
+
+    class Slow(FlakyStore):
+        def clear(self, name: str, tenant: str, pattern: str) -> None:
+            may_load.set()
+            thread.join(10)
+            super().clear(name, tenant, pattern)
+
+    function = keep_by(make_cache(clock, store=Slow(fresh_seconds=60.0)), source, ttl=None)
+    thread, results = in_thread(function)
+    assert loading.wait(10)
+    assert function.cache_clear()
+    assert (results, function()) == ([1], 2)
+
+
+def test_a_slower_read_does_not_undo_a_younger_one(clock: Clock) -> None:
+    """Of two reads the one that began later counts."""
+    store = Gate()
+    cache = make_cache(clock, store=store)
+    space = cache.fence.space("test", "-")
+    store.is_armed = True
+    thread, _ = in_thread(lambda: cache.fence.refresh(space))
+    assert store.has_read.wait(10)
+    clock.now += 1
+    store.clear("test", "-", "*")
+    cache.fence.refresh(space)
+    known = space.generation
+    store.may_go.set()
+    thread.join(10)
+    assert space.generation is known
+
+
+def test_a_waiter_is_not_given_what_was_cleared_before_it_came(clock: Clock, server: FakeRedis) -> None:
+    """What a flight found before a clear goes to those alone who had come before it, too."""
+    found, may_land = Event(), Event()
+
+    class SlowMemory(MemoryTier):
+        """Lets an entry land only when it may."""
+
+        def keep(self, key: Any, entry: Entry) -> None:
+            super().keep(key, entry)
+            if not found.is_set():
+                found.set()
+                assert may_land.wait(10)
+
+    source, _ = counting(1, 2)
+    keep_by(make_cache(clock, redis=FakeRedisTier(server)), source)()
+    cache = make_cache(clock, redis=FakeRedisTier(server))
+    cache.memory.__class__ = SlowMemory
+    function = keep_by(cache, source)
+    leader, early = in_thread(function)
+    assert found.wait(10)
+    clock.now += 0.01
+    assert function.cache_clear()
+    waiter, late = in_thread(function)
+    waiter.join(0.1)
+    may_land.set()
+    leader.join(10)
+    waiter.join(10)
+    assert (early, late) == ([1], [2])
+
+
+def test_invocations_may_begin_while_other_threads_read(clock: Clock, server: FakeRedis) -> None:
+    """A thread that outlived its invocation disturbs no other one."""
+    cache = make_cache(clock, redis=FakeRedisTier(server))
+    ended = Event()
+    failures: list[BaseException] = []
+
+    def begin() -> None:
+        try:
+            while not ended.is_set():
+                cache.fence.begin()
+        except RuntimeError as error:
+            failures.append(error)
+
+    thread = Thread(target=begin)
+    thread.start()
+    for number in range(3_000):
+        cache.fence.refresh(cache.fence.space("test", f"tenant-{number}"))
+    ended.set()
+    thread.join(10)
+    assert failures == []
+
+
+@pytest.mark.parametrize("pattern", ["x" * 513, "a\nb", "\x00", "\ud800"])
+def test_a_pattern_is_short_and_printable(clock: Clock, pattern: str) -> None:
+    """A record holds it as a line."""
+    with pytest.raises(ValueError, match="512 printable"):
+        make_cache(clock).clear("test", "-", pattern)
