@@ -177,16 +177,22 @@ def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable
     assert invoked == {f"{lambdas}{name}" for name in ("silvaengine-Worker", "acme-Worker", "old_*")}
 
 
-def test_the_worker_may_move_executions_and_read_nothing(resources: Resources) -> None:
-    """Beside its log the worker, and with it the functions' code, updates executions and writes results.
+def test_the_worker_may_move_executions_and_read_nothing(
+    resources: Resources, resources_with: Callable[..., Resources]
+) -> None:
+    """Beside its log, and the rows about clears without Redis, the worker moves executions, writes results.
 
     Which attributes it may name, and that it is told none back, stands in the policy's conditions; they are
     all that the code's transitions of a worker name.
     """
-    moves = {"dynamodb:UpdateItem": {EXECUTIONS}, "s3:PutObject": {bucket("results")}}
-    assert rights(resources, "Worker") == logs("Worker") | moves
     (policy,) = (each for each in statements(resources, "Worker") if each["Action"] == "dynamodb:UpdateItem")
     assert policy["Condition"]["StringEqualsIfExists"] == {"dynamodb:ReturnValues": "NONE"}
+    update = f"{EXECUTIONS} if {policy['Condition']}"
+    moves = {"dynamodb:UpdateItem": {update}, "s3:PutObject": {bucket("results")}}
+    assert rights(resources_with(RedisHost="redis.internal"), "Worker") == logs("Worker") | moves
+    clears = {f"dynamodb:{action}": {CLEARS} for action in ("BatchGetItem", "GetItem", "PutItem")}
+    moves |= clears | {"dynamodb:UpdateItem": {update, CLEARS}}
+    assert rights(resources, "Worker") == logs("Worker") | moves
     allowed = set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
     assert allowed == attributes_of_a_worker()
 
