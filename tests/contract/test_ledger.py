@@ -10,6 +10,7 @@ from urllib.request import urlopen
 import pytest
 from botocore.session import Session
 
+from silvaengine.aws.dynamodb import open_dynamodb
 from silvaengine.dynamodb import TableReader, TableWriter
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
 from silvaengine.ledger.book import Ledger, new_execution
@@ -58,7 +59,8 @@ def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def ledger(client: Any, clock: Clock) -> Ledger:
     """Give the ledger in it."""
-    return Ledger(TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=clock)
+    caller = client if isinstance(client, MemoryDynamoDB) else open_dynamodb(REGION)
+    return Ledger(TableReader(lambda: caller, "se-"), TableWriter(lambda: caller, "se-"), clock=clock)
 
 
 @pytest.fixture
