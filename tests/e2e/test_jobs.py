@@ -11,7 +11,10 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
+from silvaengine_cli import deploy
+from silvaengine_cli.main import cli
 from silvaengine_cli.tail import LogTail
 
 from .conftest import Deployment, wait_for_record, wait_for_status
@@ -134,6 +137,38 @@ def test_a_job_that_fails_is_dead_and_can_be_retried(deployment: Deployment, api
     facts = wait_for_status(api, job_id, {"dead"})
     assert facts["error"]["cause"] == "RuntimeError"
     assert "hunter2" not in json.dumps(facts)
+
+
+def test_an_operator_takes_up_what_was_given_up(deployment: Deployment, api: Api, effects: Path) -> None:
+    """Looked at, redriven from the queue, retried by its id, purged: each command does what its help says."""
+    deployment.dead_letters()
+    body = {"path": str(effects), "call": "1", "wrong": "raise"}
+    job_id = api.post("/core/e2e/fail_later", body, KEY).json()["job_id"]
+    wait_for_status(api, job_id, {"dead"})
+    deployment.sweep()
+    assert [letter["job_id"] for letter in command(deployment, "dlq", "list")] == [job_id]
+    assert job_id in [job["job_id"] for job in command(deployment, "jobs", "list", "--state", "dead")]
+    shown = command(deployment, "jobs", "show", job_id)
+    assert (shown["state"], shown["endpoint_id"]) == ("dead", "e2e")
+    assert not {"owner", "effect", "content", "result"} & shown.keys()
+    time.sleep(20)  # what was looked at comes back to the queue
+    assert command(deployment, "dlq", "redrive", "--function", "fail_later", "--yes") == {job_id: "accepted"}
+    deployment.sweep()
+    wait_for_status(api, job_id, {"dead"})
+    assert command(deployment, "jobs", "retry", job_id) == {job_id: "accepted"}
+    deployment.sweep()
+    wait_for_status(api, job_id, {"dead"})
+    deployment.sweep()
+    command(deployment, "jobs", "purge", "--state", "dead", "--older-than", "0", "--yes")
+    assert api.get(f"/core/e2e/job_status?job_id={job_id}", KEY).status == 404
+
+
+def command(deployment: Deployment, *arguments: str) -> Any:
+    """Run the command against the deployment; give the JSON that it prints."""
+    target = ("--json", "--endpoint-url", deployment.engine.url, "--stack", deploy.LOCAL_STACK)
+    done = CliRunner().invoke(cli, [*arguments, *target])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
 
 
 def test_large_contents_and_results_go_by_the_bucket(api: Api) -> None:
