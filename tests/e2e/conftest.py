@@ -62,7 +62,7 @@ class Deployment:
     def schedule(self, *, enabled: bool) -> None:
         """Let the sweeper's schedule run, or stand."""
         events = self.engine.client("events")
-        (rule,) = [name for name in _rules(events) if "Sweep" in name]
+        (rule,) = [name for name in _rules(events) if "Sweep" in name and deploy.LOCAL_STACK in name]
         (events.enable_rule if enabled else events.disable_rule)(Name=rule)
 
     @property
