@@ -9,23 +9,25 @@ callers send no ``invocation``; they get the bare result or the exception, as th
 import logging
 import time
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import DeadlineError, SilvaEngineError
-from silvaengine.ledger.book import open_ledger
-from silvaengine.ledger.objects import open_objects
 from silvaengine.messages import WorkerAnswer, WorkerCall
 from silvaengine.notices import Notifier, open_notifier
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
 from silvaengine_worker.execution import DeadlinePassed
-from silvaengine_worker.jobs import JobRunner, fetched
 from silvaengine_worker.loader import Loader, extend_path, shipped_packages
 from silvaengine_worker.results import check_size, envelope, plain
 from silvaengine_worker.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from silvaengine_worker.jobs import JobRunner
 
 MAX_LAMBDA_SECONDS = 900.0
 SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
@@ -40,14 +42,14 @@ class Handler:
 
     Args:
         worker: runs the call.
-        jobs: claims and settles what the ledger holds.
+        open_jobs: gives what claims and settles what the ledger holds; called at each job.
         notifier: tells the operator about failures that aren't the client's.
 
     """
 
-    def __init__(self, worker: Worker, jobs: JobRunner, notifier: Notifier) -> None:
+    def __init__(self, worker: Worker, open_jobs: "Callable[[], JobRunner]", notifier: Notifier) -> None:
         self._worker = worker
-        self._jobs = jobs
+        self._open_jobs = open_jobs
         self._notifier = notifier
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's context; any result
@@ -68,12 +70,12 @@ class Handler:
             line.emit()
 
     def _serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> Any:  # noqa: ANN401 - the same
-        call = WorkerCall.decode(fetched(event))
+        call = WorkerCall.decode(_whole(event))
         limit = _limit(context)
         if call.job is None:
             return self._run(call, context, limit)
         line.fields(job_id=call.job.job_id, attempt=call.job.attempt)
-        answer = self._jobs.run(
+        answer = self._open_jobs().run(
             call.job,
             min(limit - time.time(), MAX_LAMBDA_SECONDS),
             lambda: self._attempt(call, event, context, line),
@@ -139,6 +141,15 @@ class Handler:
         )
 
 
+def _whole(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the payload with its content, which a URL may stand for."""
+    if "content_url" not in event:
+        return event
+    from silvaengine_worker.jobs import fetched  # noqa: PLC0415 - large contents are rare
+
+    return fetched(event)
+
+
 def _awaited(event: Mapping[str, Any]) -> bool:
     invocation = event.get("invocation")
     return isinstance(invocation, Mapping) and invocation.get("deadline") is not None
@@ -180,8 +191,16 @@ def _open_handler(settings: Settings) -> Handler:
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
     worker = Worker(Loader(settings.allowed_packages or shipped_packages(artefact)))
-    jobs = JobRunner(open_ledger(settings), open_objects(settings))
-    return Handler(worker, jobs, open_notifier(settings))
+    return Handler(worker, lambda: _open_jobs(settings), open_notifier(settings))
+
+
+@cache
+def _open_jobs(settings: Settings) -> "JobRunner":
+    from silvaengine.ledger.book import open_ledger  # noqa: PLC0415 - a cold start of a plain call does without
+    from silvaengine.ledger.objects import open_objects  # noqa: PLC0415 - likewise
+    from silvaengine_worker.jobs import JobRunner  # noqa: PLC0415 - likewise
+
+    return JobRunner(open_ledger(settings), open_objects(settings))
 
 
 handler = _open_handler(Settings.from_environment())

@@ -145,7 +145,9 @@ def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: An
         def run(self, *_args: Any, **_limits: Any) -> Any:
             raise DeadlinePassed
 
-    answer = Handler(LateWorker(Loader([])), jobs, Notifier(None))(payload("plain:nothing"), lambda_context())
+    answer = Handler(LateWorker(Loader([])), lambda: jobs, Notifier(None))(
+        payload("plain:nothing"), lambda_context()
+    )
     assert answer == error(504, "The function didn't finish in time", "DeadlineError")
 
 

@@ -144,7 +144,7 @@ def test_a_ledger_that_cant_be_written_is_a_failure(handler: Handler, accept: Ac
         def settle(self, *_: Any) -> None:
             raise UnavailableError("busy")
 
-    handler._jobs._ledger.__class__ = Broken
+    handler._open_jobs()._ledger.__class__ = Broken
     answer = handler(payload("plain:whoami", job=job), None)
     assert answer["status"] == 503
     assert "may have taken effect" in answer["value"]
