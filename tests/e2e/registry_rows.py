@@ -20,6 +20,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "fail": {},
     "fail_loudly": {},
     "fail_later": {"funct_type": "Event", "max_attempts": 1},
+    "fail_again": {"funct_type": "Event", "max_attempts": 1},
     "leave": {},
     "effect": {"backoff_seconds": 1},
     "effect_once": {"on_lost": "fail", "idempotency": "required"},

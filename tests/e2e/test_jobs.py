@@ -142,7 +142,7 @@ def test_a_job_that_fails_is_dead_and_can_be_retried(deployment: Deployment, api
 def test_an_operator_takes_up_what_was_given_up(deployment: Deployment, api: Api) -> None:
     """Looked at, redriven from the queue, retried by its id, purged: each command does what its help says."""
     deployment.dead_letters()
-    job_id = api.post("/core/e2e/fail_later", {}, KEY).json()["job_id"]
+    job_id = api.post("/core/e2e/fail_again", {}, KEY).json()["job_id"]
     wait_for_status(api, job_id, {"dead"})
     deployment.sweep()
     assert [letter["job_id"] for letter in command(deployment, "dlq", "list")] == [job_id]
@@ -151,7 +151,7 @@ def test_an_operator_takes_up_what_was_given_up(deployment: Deployment, api: Api
     assert (shown["state"], shown["endpoint_id"]) == ("dead", "e2e")
     assert not {"owner", "effect", "content", "result"} & shown.keys()
     time.sleep(20)  # what was looked at comes back to the queue
-    assert command(deployment, "dlq", "redrive", "--function", "fail_later", "--yes") == {job_id: "accepted"}
+    assert command(deployment, "dlq", "redrive", "--function", "fail_again", "--yes") == {job_id: "accepted"}
     deployment.sweep()
     wait_for_status(api, job_id, {"dead"})
     assert command(deployment, "jobs", "retry", job_id) == {job_id: "accepted"}

@@ -74,7 +74,7 @@ def fail() -> None:
     raise RuntimeError("password=hunter2")
 
 
-fail_loudly = fail_later = fail
+fail_loudly = fail_later = fail_again = fail
 
 
 def leave() -> None:
