@@ -16,6 +16,8 @@ _COMMANDS = {
     "export": "silvaengine_cli.commands.registry:export",
     "list": "silvaengine_cli.commands.inspect:list_",
     "show": "silvaengine_cli.commands.inspect:show",
+    "jobs": "silvaengine_cli.commands.jobs:jobs",
+    "dlq": "silvaengine_cli.commands.dlq:dlq",
     "cache": "silvaengine_cli.commands.cache:cache",
     "invoke": "silvaengine_cli.commands.invoke:invoke",
     "destroy": "silvaengine_cli.commands.destroy:destroy",

@@ -8,10 +8,23 @@ from threading import current_thread, main_thread
 from typing import Any, NamedTuple
 
 
+class FencingToken(NamedTuple):
+    """What a function makes its effect conditional on, so that it happens once (docs/ledger.md).
+
+    ``effect`` is the same in all attempts of one accepted call and never another call's: an effect that is
+    written only where none of that name is happens once. ``number`` grows with each attempt: a write that
+    demands the larger number refuses an attempt that was given up and goes on all the same.
+    """
+
+    effect: str
+    number: int
+
+
 class CurrentInvocation(NamedTuple):
     """The running call: its tenant, ids, limits, settings and logger.
 
-    ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1.
+    ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1. ``job_id`` and
+    ``fencing_token`` are None for a call that the ledger doesn't know.
     """
 
     request_id: str
@@ -22,6 +35,8 @@ class CurrentInvocation(NamedTuple):
     attempt: int
     settings: Mapping[str, Any]
     logger: logging.Logger
+    job_id: str | None = None
+    fencing_token: FencingToken | None = None
 
     def remaining_seconds(self) -> float:
         """How long the function may go on; infinite without a deadline, never negative."""

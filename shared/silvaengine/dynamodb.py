@@ -13,7 +13,7 @@ from typing import Any
 
 from silvaengine.aws.dynamodb import open_dynamodb
 from silvaengine.errors import UnavailableError
-from silvaengine.tables import Table
+from silvaengine.tables import Index, Table
 
 type Row = dict[str, Any]
 type Key = Mapping[str, str]
@@ -94,6 +94,23 @@ class TableReader:
             answer = request(ExclusiveStartKey=answer["LastEvaluatedKey"])
             rows += map(_decode_row, answer["Items"])
         return rows
+
+    def query_index(
+        self, table: Table, index: Index, hash_value: str, *, up_to: int, limit: int
+    ) -> list[Row]:
+        """Give rows of one partition of an index whose number is at most ``up_to``, the smallest first.
+
+        An index is never consistent: what it gives is to be read again from the table.
+        """
+        answer = self._open_client().query(
+            TableName=table.full_name(self._prefix),
+            IndexName=index.name,
+            KeyConditionExpression="#h = :h AND #r <= :r",
+            ExpressionAttributeNames={"#h": index.hash_key, "#r": index.range_key},
+            ExpressionAttributeValues={":h": {"S": hash_value}, ":r": {"N": str(up_to)}},
+            Limit=limit,
+        )
+        return [_decode_row(item) for item in answer["Items"]]
 
 
 class TableWriter:

@@ -60,14 +60,18 @@ class InvocationError(SilvaEngineError):
         message: public text.
         error_type: the callee's error class, as Lambda reports it; private.
         error_message: the callee's own words; private.
+        refused: whether Lambda took nothing, so that the callee can't have run.
     """
 
     default_status = 502
 
-    def __init__(self, message: str, *, error_type: str = "", error_message: str = "") -> None:
+    def __init__(
+        self, message: str, *, error_type: str = "", error_message: str = "", refused: bool = False
+    ) -> None:
         super().__init__(message, detail=f"{error_type}: {error_message}")
         self.error_type = error_type
         self.error_message = error_message
+        self.refused = refused
 
 
 class UnavailableError(SilvaEngineError):

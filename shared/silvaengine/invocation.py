@@ -139,7 +139,8 @@ def _refused(arn: str, response: Response) -> Exception:
         return _NotAcceptedError(code)
     if code == "RequestTooLargeException":
         return RequestError("The request is too large for the function", status=413)
-    return InvocationError("The function can't be invoked", error_type=code, error_message=f"{arn}: {words}")
+    message = "The function can't be invoked"
+    return InvocationError(message, error_type=code, error_message=f"{arn}: {words}", refused=True)
 
 
 def _callee_error(arn: str, result: Any) -> SilvaEngineError:  # noqa: ANN401 - what a foreign runtime says

@@ -13,6 +13,7 @@ from silvaengine.errors import RequestError
 from silvaengine.json_text import encode
 
 type AnswerKind = Literal["text", "json", "base64", "error"]
+type OnLost = Literal["fail", "retry"]
 
 SYNC_LIMIT = (
     6_291_456  # bytes, 6 MB each way; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -41,11 +42,31 @@ class Invocation(NamedTuple):
     attempt: int = 1
 
 
+class Job(NamedTuple):
+    """What a worker must know of a call that the ledger holds, to claim and to settle it.
+
+    ``owner`` is the token under which the caller holds the row. ``claimed`` says that somebody waits, who has
+    claimed the row for the worker. ``effect`` and ``fence`` are the function's fencing token.
+    """
+
+    job_id: str
+    owner: str
+    effect: str
+    fence: int
+    attempt: int
+    max_attempts: int
+    on_lost: OnLost
+    keep_seconds: int
+    backoff_seconds: int
+    claimed: bool = False
+
+
 class WorkerCall(NamedTuple):
     """A call of one function. ``class_name`` is empty for a plain function; ``setting`` is JSON text.
 
     In areas with full events ``aws_event`` and ``aws_context`` stand in the place of ``body`` and
     ``context``. ``invocation`` is absent when the caller is the predecessor's gateway or a package.
+    ``job`` is there when the ledger holds the call; ``content_url`` then may stand for its content.
     """
 
     module_name: str
@@ -58,25 +79,39 @@ class WorkerCall(NamedTuple):
     aws_event: Mapping[str, Any] | None = None
     aws_context: Mapping[str, Any] | None = None
     invocation: Invocation | None = None
+    job: Job | None = None
+    content_url: str | None = None
 
-    def encode(self) -> str:
-        """Give the payload as JSON text."""
+    def encode(self, content: str | None = None) -> str:
+        """Give the payload as JSON text; ``content`` stands for what the call says itself."""
         payload: dict[str, Any] = {
             "MODULENAME": self.module_name,
             "CLASSNAME": self.class_name,
             "funct": self.function,
             "setting": self.setting,
-            "params": encode(self.params),
         }
-        if self.aws_event is not None:
-            payload["aws_event"] = encode(self.aws_event)
-            payload["aws_context"] = encode(self.aws_context)
-        elif self.context is not None:
-            payload["body"] = self.body
-            payload["context"] = encode(self.context)
+        if self.content_url is not None:
+            payload["content_url"] = self.content_url
+        else:
+            payload |= self._content() if content is None else json.loads(content)
         if self.invocation is not None:
             payload["invocation"] = self.invocation._asdict()
+        if self.job is not None:
+            payload["job"] = self.job._asdict()
         return encode(payload)
+
+    def content(self) -> str:
+        """Give what the call is about, without settings and ids, as JSON text that the ledger can keep."""
+        return encode(self._content())
+
+    def _content(self) -> dict[str, Any]:
+        content: dict[str, Any] = {"params": encode(self.params)}
+        if self.aws_event is not None:
+            content["aws_event"] = encode(self.aws_event)
+            content["aws_context"] = encode(self.aws_context)
+        elif self.context is not None:
+            content |= {"body": self.body, "context": encode(self.context)}
+        return content
 
     @classmethod
     def decode(cls, payload: Mapping[str, Any]) -> "WorkerCall":
@@ -86,7 +121,7 @@ class WorkerCall(NamedTuple):
             RequestError: a member is missing or not what the contract says; the message names it.
         """
         body = payload.get("body")
-        invocation = payload.get("invocation")
+        invocation, job = payload.get("invocation"), payload.get("job")
         return cls(
             module_name=_text(payload, "MODULENAME"),
             class_name=_text(payload, "CLASSNAME", default=""),
@@ -97,7 +132,9 @@ class WorkerCall(NamedTuple):
             context=_object(payload, "context"),
             aws_event=_object(payload, "aws_event"),
             aws_context=_object(payload, "aws_context"),
-            invocation=_invocation(invocation) if invocation is not None else None,
+            invocation=_read(Invocation, "invocation", invocation) if invocation is not None else None,
+            job=_read(Job, "job", job) if job is not None else None,
+            content_url=_text(payload, "content_url", default="") or None,
         )
 
 
@@ -151,12 +188,12 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
     return cast("Mapping[str, Any] | None", value)
 
 
-def _invocation(value: Any) -> Invocation:  # noqa: ANN401 - checked here
+def _read[Message: (Invocation, Job)](kind: type[Message], member: str, value: Any) -> Message:  # noqa: ANN401 - checked here
     try:
         # A deployment updates one Lambda after the other: what a newer one adds is left out.
-        return Invocation(**{name: value[name] for name in Invocation._fields if name in value})
+        return kind(**{name: value[name] for name in kind._fields if name in value})
     except TypeError:
-        raise _malformed("invocation", f"an object with {', '.join(Invocation._fields)}", value) from None
+        raise _malformed(member, f"an object with {', '.join(kind._fields)}", value) from None
 
 
 def _malformed(member: str, expected: str, found: object) -> RequestError:

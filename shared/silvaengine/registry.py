@@ -76,7 +76,8 @@ class Function(NamedTuple):
     """A function as the registry describes it, with its merged settings.
 
     ``setting_text`` is the settings' JSON text, made once. ``configuration`` is what authorizers and
-    full-event functions are shown as ``fnConfigurations``.
+    full-event functions are shown as ``fnConfigurations``. ``connection_setting`` is the settings id of the
+    connection's entry, often empty.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Function(NamedTuple):
     settings: Values
     setting_text: str
     configuration: Values
+    connection_setting: str = ""
 
 
 class Registry:
@@ -233,6 +235,10 @@ class Registry:
         key = ("function", connection.owner, connection.api_key, name)
         return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
 
+    def function_of(self, entry: Entry, name: str) -> Function:
+        """Give what an entry named when a call of it was accepted; raises what ``resolve`` raises."""
+        return self._memory.get_or_load(("entry", entry, name), lambda: self._load_function(entry, name))
+
     def _load_function(self, entry: Entry, name: str) -> Function:
         key = {"aws_lambda_arn": entry.aws_lambda_arn, "function": name}
         row = self._read(
@@ -266,6 +272,7 @@ class Registry:
                     "config": config,
                 }
             ),
+            connection_setting=entry.setting,
         )
 
     def settings(self, setting_id: str) -> Row:

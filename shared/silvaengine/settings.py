@@ -101,6 +101,10 @@ class Settings(NamedTuple):
     allowed_packages: tuple[str, ...] = ()
     registry_refresh_seconds: float = 5.0
     registry_ttl_seconds: float = 600.0
+    ledger_secret: str | None = None
+    payload_bucket: str | None = None
+    dead_letter_queue_url: str | None = None
+    worker_timeout_seconds: float = 300.0
     registry_in_redis: bool = False
     cache: CacheSettings = CacheSettings()
 
@@ -129,6 +133,10 @@ class Settings(NamedTuple):
             registry_ttl_seconds=_seconds(given, "REGISTRY_TTL_SECONDS", usual.registry_ttl_seconds),
             registry_in_redis="REDIS_WORKER_USERNAME" in given,
             cache=CacheSettings.from_environment(given),
+            ledger_secret=given.get("LEDGER_SECRET"),
+            payload_bucket=given.get("PAYLOAD_BUCKET"),
+            dead_letter_queue_url=given.get("DEAD_LETTER_QUEUE_URL"),
+            worker_timeout_seconds=_seconds(given, "WORKER_TIMEOUT", usual.worker_timeout_seconds),
         )
 
 

@@ -1,6 +1,7 @@
-"""The six tables' names and keys, declared once for the models, the registry's reads and the command line.
+"""The tables' names and keys, declared once for the models, the reads and writes and the command line.
 
-Names and keys are fixed: deployments of the predecessor hold rows under them (docs/contract.md).
+Names and keys are fixed: deployments of the predecessor hold rows under them (docs/contract.md), but for the
+executions, which are ours.
 """
 
 from collections.abc import Mapping
@@ -28,15 +29,26 @@ class Table(NamedTuple):
         return tuple(row[name] for name in self.key_names)
 
 
+class Index(NamedTuple):
+    """A table's index whose sort key is a number; a row without its attributes isn't in it."""
+
+    name: str
+    hash_key: str
+    range_key: str
+
+
 ENDPOINTS = Table("endpoints", "endpoint_id")
 CONNECTIONS = Table("connections", "endpoint_id", "api_key")
 FUNCTIONS = Table("functions", "aws_lambda_arn", "function")
 HOOKS = Table("hooks", "api_id", "module_name")
 WSS_CONNECTIONS = Table("wss-connections", "endpoint_id", "connection_id")
 CONFIG_DATA = Table("configdata", "setting_id", "variable")
-TABLES = (ENDPOINTS, CONNECTIONS, FUNCTIONS, HOOKS, WSS_CONNECTIONS, CONFIG_DATA)
+EXECUTIONS = Table("executions", "job_id")
+ADOPTABLE = (ENDPOINTS, CONNECTIONS, FUNCTIONS, HOOKS, WSS_CONNECTIONS, CONFIG_DATA)
+TABLES = (*ADOPTABLE, EXECUTIONS)
 
 WSS_CONNECTIONS_INDEX = "connection_id-index"
+DUE_INDEX = Index("due-index", "due_shard", "due_at")
 DEFAULT_API_KEY = "#####"
 COMMON_ENDPOINT = "1"
 

@@ -15,6 +15,7 @@ from silvaengine.context import current_invocation
 from silvaengine.settings import Settings
 
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
+NAMESPACE = "SilvaEngine"
 
 _invocations = count()
 
@@ -30,11 +31,20 @@ class InvocationLog:
     def __init__(self, service: str, encode: Callable[[Any], str] = json.dumps) -> None:
         self._encode = encode
         self._started = time.perf_counter()
+        self._metrics: list[dict[str, str]] = []
         self._fields: dict[str, Any] = {"service": service, "cold_start": next(_invocations) == 0}
 
     def fields(self, **fields: str | float | bool | None) -> None:
         """Add fields: ids, tenant, area, function, status."""
         self._fields |= fields
+
+    def count(self, metric: str, value: float = 1, *, function_name: str) -> None:
+        """Add a number that CloudWatch makes a metric of, by the Lambda's name, in the namespace SilvaEngine.
+
+        docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+        """
+        self._metrics.append({"Name": metric})
+        self._fields |= {metric: value, "function_name": function_name}
 
     def timed(self, stage: str) -> "_Timer":
         """Add ``{stage}_ms``, the milliseconds that the block takes, also when it raises."""
@@ -43,6 +53,9 @@ class InvocationLog:
     def emit(self) -> None:
         """Write the line, with ``total_ms`` since this object was made."""
         self._fields["total_ms"] = _milliseconds(self._started)
+        if self._metrics:
+            directive = {"Namespace": NAMESPACE, "Dimensions": [["function_name"]], "Metrics": self._metrics}
+            self._fields["_aws"] = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
         sys.stdout.write(self._encode(self._fields) + "\n")
         sys.stdout.flush()
 

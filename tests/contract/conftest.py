@@ -1,6 +1,7 @@
 """DynamoDB twice, over real sockets: moto and the local engine; one suite for both."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from moto.server import ThreadedMotoServer
 from silvaengine.aws import sdk
 from silvaengine.aws.dynamodb import open_dynamodb
 from silvaengine.aws.service import open_service
-from silvaengine.tables import TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
+from silvaengine.tables import DUE_INDEX, EXECUTIONS, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine
 
 PREFIX = "se-"
@@ -37,11 +38,14 @@ def moto() -> Iterator[str]:
 @pytest.fixture(params=["moto", "engine"])
 def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Point every AWS client of this process at one of the two; gives its address."""
+    return pointed_at(request.param, request, monkeypatch)
+
+
+def pointed_at(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Point every AWS client of this process at ``moto`` or ``engine``; give its address."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    url: str = (
-        request.getfixturevalue("moto") if request.param == "moto" else request.getfixturevalue("engine").url
-    )
+    url: str = request.getfixturevalue("moto") if kind == "moto" else request.getfixturevalue("engine").url
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     for clients in (sdk._client, sdk._session, open_service, open_dynamodb):
         clients.cache_clear()  # they are another account's
@@ -50,7 +54,14 @@ def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def dynamodb(aws: str) -> Iterator[Any]:
-    """A low-level client of an account with the six tables, empty."""
+    """A low-level client of an account with the tables, empty."""
+    with made_tables(aws) as client:
+        yield client
+
+
+@contextmanager
+def made_tables(aws: str) -> Iterator[Any]:
+    """Make the tables for a while; give a low-level client."""
     client: Any = Session().create_client("dynamodb", REGION, endpoint_url=aws)
     for table in TABLES:
         client.create_table(**definition(table))
@@ -60,7 +71,7 @@ def dynamodb(aws: str) -> Iterator[Any]:
 
 
 def definition(table: Table) -> dict[str, Any]:
-    """Give what CreateTable takes for one of the six tables."""
+    """Give what CreateTable takes for one of the tables."""
     keys = list(zip(table.key_names, ("HASH", "RANGE"), strict=False))
     definition: dict[str, Any] = {
         "TableName": table.full_name(PREFIX),
@@ -74,6 +85,18 @@ def definition(table: Table) -> dict[str, Any]:
                 "IndexName": WSS_CONNECTIONS_INDEX,
                 "KeySchema": [{"AttributeName": "connection_id", "KeyType": "HASH"}],
                 "Projection": {"ProjectionType": "ALL"},
+            }
+        ]
+    if table is EXECUTIONS:
+        names = ((DUE_INDEX.hash_key, "S", "HASH"), (DUE_INDEX.range_key, "N", "RANGE"))
+        definition["AttributeDefinitions"] += [
+            {"AttributeName": name, "AttributeType": kind} for name, kind, _ in names
+        ]
+        definition["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": DUE_INDEX.name,
+                "KeySchema": [{"AttributeName": name, "KeyType": role} for name, _, role in names],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
         ]
     return definition

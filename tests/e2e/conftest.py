@@ -4,11 +4,13 @@ What is deployed is a copy of the project with a further function package, so th
 what it does, and may change sources without touching those that one works on.
 """
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ from silvaengine_cli.watch import REGISTRY_FILE
 
 from .counting_proxy import CountingProxy
 from .http_client import Api
-from .registry_rows import Rows
+from .registry_rows import API_KEY, Rows
 
 PROJECT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(
@@ -49,6 +51,40 @@ class Deployment:
         """The registry's tables, for rows as another writer would put them there."""
         return Rows(self.engine.client("dynamodb"), self.outputs.table_prefix)
 
+    def sweep(self) -> Mapping[str, int]:
+        """Let the sweeper run now; the schedule lets it run each minute."""
+        answer = self.engine.client("lambda").invoke(
+            FunctionName=self.outputs.tasks_arn, Payload=b'{"silvaengine": "sweep"}'
+        )
+        counts: Mapping[str, int] = json.loads(answer["Payload"].read())
+        return counts
+
+    def schedule(self, *, enabled: bool) -> None:
+        """Let the sweeper's schedule run, or stand."""
+        events = self.engine.client("events")
+        (rule,) = [name for name in _rules(events) if "Sweep" in name and deploy.LOCAL_STACK in name]
+        (events.enable_rule if enabled else events.disable_rule)(Name=rule)
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """The URL of the queue that tells of dead jobs."""
+        resource = self.engine.client("cloudformation").describe_stack_resource(
+            StackName=deploy.LOCAL_STACK, LogicalResourceId="DeadLetterQueue"
+        )
+        url: str = resource["StackResourceDetail"]["PhysicalResourceId"]
+        return url
+
+    def dead_letters(self) -> list[Mapping[str, Any]]:
+        """Take what lies in the dead-letter queue."""
+        sqs, taken = self.engine.client("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=self.dead_letter_queue, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in messages:
+                taken.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=self.dead_letter_queue, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
     def worker_log(self) -> LogTail:
         """What the worker writes from now on."""
         return LogTail(self.engine, self.outputs.worker_arn)
@@ -67,6 +103,23 @@ def wait_for_record(log: LogTail, wanted: Callable[[Record], bool], *, seconds: 
                 return record
         time.sleep(0.1)
     raise TimeoutError(f"no such record within {seconds} s")
+
+
+def _rules(events: Any) -> list[str]:
+    return [rule["Name"] for rule in events.list_rules()["Rules"]]
+
+
+def wait_for_status(api: Api, job_id: str, wanted: set[str], *, seconds: float = 20.0) -> Mapping[str, Any]:
+    """Ask for a job until it stands as wanted; fails when it doesn't in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = api.get(f"/core/e2e/job_status?job_id={job_id}", {"x-api-key": API_KEY})
+        if answer.status == 200 and answer.json()["status"] in wanted:
+            facts: Mapping[str, Any] = answer.json()
+            return facts
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{answer.status} {answer.text}")
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +163,8 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
             "CacheDir": str(project.parent / "cache"),
             "FullEventAreas": "whole",
             "HttpGatewayTimeout": "12",
+            # A worker that vanished is given up after it and a margin, for which tests wait.
+            "WorkerTimeout": "20",
             "SnsTopicArn": topic,
         }
         outputs = deploy.deploy(project, engine, parameters=parameters)
@@ -117,6 +172,7 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
         apply_file(project / REGISTRY_FILE, tables, outputs.worker_arn)
         deployed = Deployment(project, engine, proxy, parameters, outputs)
         deployed.rows.put_test_registry(outputs.worker_arn)
+        deployed.schedule(enabled=False)  # a run in between would be among the calls that tests count
         yield deployed
 
 

@@ -1,12 +1,13 @@
 """How many AWS calls a request takes, counted at the Lambdas' endpoint."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
 from silvaengine_cli import deploy
 
-from .conftest import Deployment
+from .conftest import Deployment, wait_for_record, wait_for_status
 from .registry_rows import API_KEY
 
 KEY = {"x-api-key": API_KEY}
@@ -53,6 +54,29 @@ def test_a_secret_takes_one_call_more(cold: Deployment) -> None:
     with cold.proxy.recorded() as calls:
         assert cold.api.get("/core/e2e/secret", KEY).json() == {"password": "open sesame"}
     assert calls == ["Lambda.Invoke"]
+
+
+def test_a_keyed_call_takes_three(cold: Deployment, tmp_path: Path) -> None:
+    """With an Idempotency-Key: the claim, the Invoke and what the worker settles; the secret is read once."""
+    body = {"path": str(tmp_path / "effects"), "call": "1"}
+    for attempt in range(3):
+        with cold.proxy.recorded() as calls:
+            answer = cold.api.post("/core/e2e/effect", body, {**KEY, "idempotency-key": f"three-{attempt}"})
+            assert answer.status == 200
+    assert calls == ["DynamoDB.PutItem", "Lambda.Invoke", "DynamoDB.UpdateItem"]
+
+
+def test_a_job_takes_two_and_two(cold: Deployment, tmp_path: Path) -> None:
+    """To accept a job: the write and the Invoke; to run it: the claim and what is settled."""
+    body = {"path": str(tmp_path / "effects"), "call": "1"}
+    for _ in range(2):
+        log = cold.worker_log()
+        with cold.proxy.recorded() as calls:
+            job_id = cold.api.post("/core/e2e/effect_later", body, KEY).json()["job_id"]
+            wait_for_record(log, lambda record, job_id=job_id: record.get("job_id") == job_id)  # type: ignore[misc]
+    assert sorted(calls) == ["DynamoDB.PutItem", *["DynamoDB.UpdateItem"] * 2, "Lambda.Invoke"]
+    assert calls[0] == "DynamoDB.PutItem"
+    assert wait_for_status(cold.api, job_id, {"succeeded"})["result"]["call"] == "1"
 
 
 def test_refused_request_invokes_nothing(deployment: Deployment) -> None:

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine_cli import deploy
-
-from .conftest import Deployment
+from .conftest import Deployment, wait_for_status
 from .http_client import Api
 from .registry_rows import API_KEY
 
@@ -48,14 +46,14 @@ def test_a_failing_function_is_one_notice(api: Api, deployment: Deployment, queu
 def test_a_failure_that_nobody_waits_for_is_a_notice_and_kept(
     api: Api, deployment: Deployment, queue: str
 ) -> None:
-    """The caller has its 202 already: the operator is told, and the event lies in the dead-letter queue."""
-    assert api.post("/core/e2e/fail_later", {}, KEY).status == 202
+    """The caller has its 202 already: after the last attempt the operator is told, once, and the queue is."""
+    job_id = api.post("/core/e2e/fail_later", {}, KEY).json()["job_id"]
+    wait_for_status(api, job_id, {"dead"})
+    deployment.dead_letters()
+    deployment.sweep()
     (notice,) = received(deployment, queue)
-    assert json.loads(notice["Message"])["function"] == "fail_later"
-    resource = deployment.engine.client("cloudformation").describe_stack_resource(
-        StackName=deploy.LOCAL_STACK, LogicalResourceId="DeadLetterQueue"
-    )
-    dead_letters = resource["StackResourceDetail"]["PhysicalResourceId"]
-    answer = deployment.engine.client("sqs").receive_message(QueueUrl=dead_letters, WaitTimeSeconds=10)
-    (kept,) = answer["Messages"]
-    assert json.loads(kept["Body"])["requestPayload"]["funct"] == "fail_later"
+    told = json.loads(notice["Message"])
+    assert (told["function"], told["cause"], told["job_id"]) == ("fail_later", "RuntimeError", job_id)
+    (letter,) = deployment.dead_letters()
+    assert (letter["job_id"], letter["endpoint_id"], letter["attempts"]) == (job_id, "e2e", 1)
+    assert "hunter2" not in json.dumps(letter)

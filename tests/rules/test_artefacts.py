@@ -36,7 +36,7 @@ TLS = {"array", "base64", "binascii", "errno", "math", "select", "selectors", "s
 STANDARD = {
     "HttpGateway": {"contextvars", "hashlib", "hmac", "typing", *TLS},
     "WebsocketGateway": {"contextvars", "typing", "uuid"},
-    "Tasks": {"contextvars", "typing", "uuid"},
+    "Tasks": {"bisect", "contextvars", "hashlib", "hmac", "random", "typing", *TLS},
     # Signatures, dataclasses and paths are what the worker's functions are made of.
     "Worker": {"base64", "binascii", "contextvars", "datetime", "math", "signal", "struct", "typing", "uuid"}
     | {"dataclasses", "copy", "inspect", "ast", "dis", "importlib", "opcode", "token", "tokenize"}

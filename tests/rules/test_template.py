@@ -1,16 +1,24 @@
 """What the local engine drops or does not enforce is read off the template after its transforms."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from silvaengine.tables import TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
+from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.ledger.book import Ledger
+from silvaengine.messages import Job
+from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
+from silvaengine.telemetry import NAMESPACE
+from silvaengine_tasks.sweeper import is_schedule
 
 from .conftest import PROJECT, Resources
 
 FUNCTIONS = ("HttpGateway", "WebsocketGateway", "Tasks", "Worker")
+EXECUTIONS = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-executions"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:failures"
 NETWORK = {
     "ec2:AssignPrivateIpAddresses",
@@ -39,8 +47,8 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def rights(resources: Resources, function: str) -> dict[str, set[str]]:
-    """Collect the resources that a function's role reaches, by action; a condition stands behind its."""
+def statements(resources: Resources, function: str) -> list[dict[str, Any]]:
+    """Collect the statements of a function's role."""
     role = f"{function}Role"
     documents = [policy["PolicyDocument"] for policy in resources[role]["Properties"]["Policies"]]
     documents += [
@@ -48,13 +56,23 @@ def rights(resources: Resources, function: str) -> dict[str, set[str]]:
         for policy in of_type(resources, "AWS::IAM::Policy").values()
         if {"Ref": role} in policy["Properties"]["Roles"]
     ]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
+def rights(resources: Resources, function: str) -> dict[str, set[str]]:
+    """Collect the resources that a function's role reaches, by action."""
     found: dict[str, set[str]] = {}
-    for statement in (each for document in documents for each in document["Statement"]):
+    for statement in statements(resources, function):
         condition = f" if {statement['Condition']}" if "Condition" in statement else ""
         for action in as_list(statement["Action"]):
             reached = {f"{arn}{condition}" for arn in as_list(statement["Resource"])}
             found.setdefault(action, set()).update(reached)
     return found
+
+
+def bucket(folder: str) -> str:
+    """Name a folder of the bucket, as a policy does."""
+    return f"${{PayloadBucket.Arn}}/{folder}/*"
 
 
 # What was cleared in the caches lies in rows of its own; no role that functions share reads another one.
@@ -76,7 +94,8 @@ def test_a_table_is_what_the_code_declares(resources: Resources, declared: Table
     properties = table(resources, declared.full_name("se-"))["Properties"]
     keys = {key["KeyType"]: key["AttributeName"] for key in properties["KeySchema"]}
     assert keys == {"HASH": declared.hash_key} | ({"RANGE": declared.range_key} if declared.range_key else {})
-    assert {each["AttributeType"] for each in properties["AttributeDefinitions"]} == {"S"}
+    types = {each["AttributeName"]: each["AttributeType"] for each in properties["AttributeDefinitions"]}
+    assert {types[name] for name in declared.key_names} == {"S"}
 
 
 @pytest.mark.parametrize("declared", TABLES, ids=lambda declared: declared.name)
@@ -107,10 +126,14 @@ def test_tables_go_with_the_stack_on_demand(resources_with: Callable[..., Resour
 
 
 def test_adopting_tables_changes_no_right(resources_with: Callable[..., Resources]) -> None:
-    """CreateTables=false makes no table, and every role reaches what it reached before."""
+    """CreateTables=false makes none of the predecessor's tables; every role reaches what it did before."""
     own, adopted = resources_with(), resources_with(CreateTables="false")
-    tables = of_type(adopted, "AWS::DynamoDB::Table").values()
-    assert {each["Condition"] for each in tables} == {"MakesTables"}
+    conditions = {
+        each["Properties"]["TableName"]: each["Condition"]
+        for each in of_type(adopted, "AWS::DynamoDB::Table").values()
+    }
+    assert conditions.pop("se-executions") == "MakesExecutions"
+    assert set(conditions.values()) == {"MakesTables"}
     assert [rights(own, name) for name in FUNCTIONS] == [rights(adopted, name) for name in FUNCTIONS]
 
 
@@ -131,12 +154,17 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
     }
     assert rights(resources, "HttpGateway") == logs("HttpGateway") | {
         "dynamodb:BatchGetItem": tables,
-        "dynamodb:GetItem": tables,
+        "dynamodb:GetItem": {*tables, EXECUTIONS},
+        "dynamodb:PutItem": {EXECUTIONS, CLEARS},
+        "dynamodb:UpdateItem": {EXECUTIONS, CLEARS},
         "dynamodb:Query": tables,
-        "dynamodb:PutItem": {CLEARS},
-        "dynamodb:UpdateItem": {CLEARS},
+        "s3:GetObject": {bucket("calls"), bucket("results")},
+        "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
-        "secretsmanager:GetSecretValue": {f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
+        "secretsmanager:GetSecretValue": {
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
+        },
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
     }
 
@@ -149,13 +177,24 @@ def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable
     assert invoked == {f"{lambdas}{name}" for name in ("silvaengine-Worker", "acme-Worker", "old_*")}
 
 
-def test_the_worker_reaches_no_table_but_what_was_cleared(resources_with: Callable[..., Resources]) -> None:
-    """Beside log and dead-letter queue the worker reaches the rows about clears; with Redis no table."""
-    queue = {"sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})}}
-    actions = ("BatchGetItem", "GetItem", "PutItem", "UpdateItem")
-    clears = {f"dynamodb:{action}": {CLEARS} for action in actions}
-    assert rights(resources_with(), "Worker") == logs("Worker") | queue | clears
-    assert rights(resources_with(RedisHost="redis.internal"), "Worker") == logs("Worker") | queue
+def test_the_worker_may_move_executions_and_read_nothing(
+    resources: Resources, resources_with: Callable[..., Resources]
+) -> None:
+    """Beside its log, and the rows about clears without Redis, the worker moves executions, writes results.
+
+    Which attributes it may name, and that it is told none back, stands in the policy's conditions; they are
+    all that the code's transitions of a worker name.
+    """
+    (policy,) = (each for each in statements(resources, "Worker") if each["Action"] == "dynamodb:UpdateItem")
+    assert policy["Condition"]["StringEqualsIfExists"] == {"dynamodb:ReturnValues": "NONE"}
+    update = f"{EXECUTIONS} if {policy['Condition']}"
+    moves = {"dynamodb:UpdateItem": {update}, "s3:PutObject": {bucket("results")}}
+    assert rights(resources_with(RedisHost="redis.internal"), "Worker") == logs("Worker") | moves
+    clears = {f"dynamodb:{action}": {CLEARS} for action in ("BatchGetItem", "GetItem", "PutItem")}
+    moves |= clears | {"dynamodb:UpdateItem": {update, CLEARS}}
+    assert rights(resources, "Worker") == logs("Worker") | moves
+    allowed = set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
+    assert allowed == attributes_of_a_worker()
 
 
 def test_the_worker_may_have_a_redis_user_of_its_own(resources_with: Callable[..., Resources]) -> None:
@@ -173,10 +212,80 @@ def test_the_worker_may_have_a_redis_user_of_its_own(resources_with: Callable[..
     assert variables("Worker", **own)["REDIS_USERNAME"] == "worker"
 
 
-@pytest.mark.parametrize("function", ["WebsocketGateway", "Tasks"])
-def test_a_function_that_only_refuses_reaches_nothing(resources: Resources, function: str) -> None:
+def attributes_of_a_worker() -> set[str]:
+    """Collect what a worker's transitions name: claim, settle, defer, give up."""
+    named: set[str] = set()
+
+    class Noted(TableWriter):
+        def update(self, table: Table, key: Any, change: str, *, condition: str = "", **_: Any) -> Any:
+            named.update(key, re.findall(r"#(\w+)", change + condition))
+            return {}
+
+    def client() -> Any:
+        raise NotImplementedError
+
+    ledger = Ledger(TableReader(client, "se-"), Noted(client, "se-"))
+    job = Job(
+        job_id="a", owner="o", effect="e", fence=1, attempt=1, max_attempts=1, on_lost="fail", keep_seconds=1,
+        backoff_seconds=1,
+    )  # fmt: skip
+    ledger.claim(job, 1)
+    ledger.settle(job, "o", "succeeded", {"result": "1"})
+    ledger.settle(job, "o", "failed", {"result_at": "1"})
+    ledger.defer(job, "o", "cause", 1)
+    ledger.give_up("a", "o", "cause", {"result": "1"})
+    return named
+
+
+def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
+    """The tasks Lambda moves executions, reads functions and settings, invokes workers, tells the queue."""
+    here = "eu-central-1:111122223333"
+    registry = {f"arn:aws:dynamodb:{here}:table/se-{name}" for name in ("functions", "configdata")}
+    assert rights(resources, "Tasks") == logs("Tasks") | {
+        "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
+        "dynamodb:GetItem": registry,
+        "dynamodb:Query": {*registry, f"{EXECUTIONS}/index/due-index"},
+        "dynamodb:UpdateItem": {EXECUTIONS},
+        "s3:GetObject": {bucket("calls")},
+        "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
+        "secretsmanager:GetSecretValue": {f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
+        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})},
+    }
+
+
+def test_the_sweeper_comes_every_minute(resources: Resources) -> None:
+    """Its schedule sends what the code knows; its lag and its dead raise alarms, as does silence."""
+    (rule,) = of_type(resources, "AWS::Events::Rule").values()
+    assert rule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
+    (target,) = rule["Properties"]["Targets"]
+    assert is_schedule(json.loads(target["Input"]))
+    lag, dead = (resources[name]["Properties"] for name in ("SweeperLagAlarm", "DeadJobsAlarm"))
+    assert (lag["TreatMissingData"], dead["TreatMissingData"]) == ("breaching", "notBreaching")
+    assert {lag["Namespace"], dead["Namespace"]} == {NAMESPACE}
+
+
+def test_the_due_index_is_what_the_code_declares(resources: Resources) -> None:
+    """Its keys and the table's time to live are those of silvaengine.tables and of the rows."""
+    properties = table(resources, "se-executions")["Properties"]
+    (index,) = properties["GlobalSecondaryIndexes"]
+    names = [key["AttributeName"] for key in index["KeySchema"]]
+    assert (index["IndexName"], *names) == (DUE_INDEX.name, DUE_INDEX.hash_key, DUE_INDEX.range_key)
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_large_values_are_private_and_end(resources: Resources) -> None:
+    """The bucket is encrypted, closed to the public, and outlives no row."""
+    properties = resources["PayloadBucket"]["Properties"]
+    assert all(properties["PublicAccessBlockConfiguration"].values())
+    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] > 30 + 14
+    assert properties["BucketEncryption"]
+
+
+def test_a_function_that_only_refuses_reaches_nothing(resources: Resources) -> None:
     """What can't do anything yet may write its log."""
-    assert rights(resources, function) == logs(function)
+    assert rights(resources, "WebsocketGateway") == logs("WebsocketGateway")
 
 
 def test_a_topic_is_told_of_failures(resources_with: Callable[..., Resources]) -> None:
@@ -185,7 +294,7 @@ def test_a_topic_is_told_of_failures(resources_with: Callable[..., Resources]) -
     assert [rights(resources, name).get("sns:Publish") for name in FUNCTIONS] == [
         {TOPIC},
         None,
-        None,
+        {TOPIC},
         {TOPIC},
     ]
     alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
@@ -266,11 +375,13 @@ def test_failures_and_throttling_raise_alarms(resources: Resources, function: st
 
 
 def test_the_worker_is_not_retried_behind_our_back(resources: Resources) -> None:
-    """An event that the worker can't take goes to an encrypted queue, at once, and raises an alarm."""
+    """The ledger's sweeper alone tries again; what it gives up lies in an encrypted queue with an alarm.
+
+    Lambda keeps no event itself: that would be one with settings in it.
+    """
     properties = resources["WorkerEventInvokeConfig"]["Properties"]
     assert (properties["MaximumRetryAttempts"], properties["MaximumEventAgeInSeconds"]) == (0, 60)
-    destination = properties["DestinationConfig"]["OnFailure"]["Destination"]
-    assert destination == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    assert properties["DestinationConfig"] == {}
     assert resources["DeadLetterQueue"]["Properties"]["SqsManagedSseEnabled"] is True
     assert resources["DeadLetterAlarm"]["Properties"]["Threshold"] == 0
 

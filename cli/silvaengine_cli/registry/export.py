@@ -18,7 +18,7 @@ from silvaengine.tables import (
     FUNCTIONS,
 )
 from silvaengine_cli.registry.document import NUMBER, WORDS
-from silvaengine_cli.registry.model import METHODS
+from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.plan import row_name
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import Key, RegistryTables
@@ -90,6 +90,7 @@ def _function(row: Row, worker_arn: str) -> Row:
         "auth_required": config.get("auth_required"),
         "graphql": config.get("graphql"),
         "operations": operations,
+        **{name: config.get(name) for name in EXECUTION},
         "lambda": row["aws_lambda_arn"] if row["aws_lambda_arn"] != worker_arn else None,
     }
     return {name: value for name, value in fields.items() if value}

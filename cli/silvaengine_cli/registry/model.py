@@ -12,7 +12,12 @@
         class: Greetings                # absent: a plain function of the module
         area: core
         methods: [GET, POST]            # default [POST, GET]
-        type: RequestResponse           # default; Event is answered 202 at once
+        type: RequestResponse           # default; Event is a job, answered 202 at once
+        on_lost: retry                  # or fail; default: fail with an Idempotency-Key, retry for other jobs
+        max_attempts: 3                 # default, 1 to 20
+        idempotency: optional           # default; required: POST, PUT, PATCH, DELETE need an Idempotency-Key
+        keep_seconds: 86400             # default; how long results and keys are kept, 60 to 30 days
+        backoff_seconds: 10             # default; the pause after the first failure, doubled after each one
         settings: demo                  # one of the settings below
         auth_required: false            # default
         graphql: false                  # default
@@ -49,12 +54,15 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    StrictInt,
     model_validator,
 )
 
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, is_ours
 
 RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
+
+EXECUTION = ("on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds")
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
@@ -177,6 +185,11 @@ class Function(_Section):
     auth_required: StrictBool = False
     graphql: StrictBool = False
     operations: Operations = Operations()
+    on_lost: Literal["fail", "retry"] | None = None
+    max_attempts: Annotated[StrictInt, Field(ge=1, le=20)] | None = None
+    idempotency: Literal["optional", "required"] | None = None
+    keep_seconds: Annotated[StrictInt, Field(ge=60, le=2_592_000)] | None = None
+    backoff_seconds: Annotated[StrictInt, Field(ge=1, le=3600)] | None = None
     lambda_arn: LambdaArn | None = Field(None, alias="lambda")
 
 

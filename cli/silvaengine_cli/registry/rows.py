@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
-from silvaengine_cli.registry.model import Connection, Entry, Function, RegistrySpec, function_name
+from silvaengine_cli.registry.model import EXECUTION, Connection, Entry, Function, RegistrySpec, function_name
 
 type Row = dict[str, Any]
 
@@ -58,6 +58,7 @@ def _function_row(label: str, function: Function, worker_arn: str) -> Row:
             "auth_required": function.auth_required,
             "graphql": function.graphql,
             "operations": {kind: list(names) for kind, names in function.operations},
+            **{name: value for name in EXECUTION if (value := getattr(function, name)) is not None},
         },
     }
 

@@ -10,10 +10,15 @@ from typing import Any
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker, open_invoker
 from silvaengine.json_text import encode
+from silvaengine.ledger.book import open_ledger
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.keys import open_keys
+from silvaengine.ledger.objects import open_objects
 from silvaengine.notices import Notifier, open_notifier
 from silvaengine.registry import Registry, open_registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
+from silvaengine_http.executions import Executions
 from silvaengine_http.gateway import Call, Gateway, deadline
 from silvaengine_http.request import read_form
 from silvaengine_http.response import Answer, error_answer, render
@@ -30,10 +35,11 @@ def create_handler(
     registry: Registry,
     invoker: LambdaInvoker,
     notifier: Notifier,
+    executions: Executions,
     clock: Callable[[], float] = time.time,
 ) -> Handler:
     """Give a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
-    gateway = Gateway(settings, registry, invoker)
+    gateway = Gateway(settings, registry, invoker, executions)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
         if isinstance(event, dict) and OPERATOR in event:
@@ -54,7 +60,15 @@ def create_handler(
 def _deployed() -> Handler:
     settings = Settings.from_environment()
     configure_logging(settings)
-    return create_handler(settings, open_registry(settings), open_invoker(settings), open_notifier(settings))
+    registry, invoker, objects = open_registry(settings), open_invoker(settings), open_objects(settings)
+    executions = Executions(
+        open_ledger(settings),
+        Dispatcher(invoker, objects),
+        objects,
+        open_keys(settings),
+        settings.worker_timeout_seconds,
+    )
+    return create_handler(settings, registry, invoker, open_notifier(settings), executions)
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything

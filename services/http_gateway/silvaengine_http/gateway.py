@@ -1,6 +1,8 @@
 """The story of a request: read it, find its function, see whether it may be called, call it, answer."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from silvaengine.errors import RequestError
 from silvaengine.invocation import LambdaInvoker
@@ -8,13 +10,12 @@ from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Connection, Function, Registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog
+from silvaengine_http import job_status
+from silvaengine_http.executions import Executions, Order, policy_of, prefers_async, read_key
 from silvaengine_http.full_event import whole_context, whole_event
 from silvaengine_http.path import Target, checked_name
 from silvaengine_http.request import Request, read_method, read_request
 from silvaengine_http.response import Answer, function_answer, json_answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
@@ -55,12 +56,14 @@ class Gateway(NamedTuple):
         settings: the deployment's.
         registry: knows which function a request means.
         invoker: reaches the workers.
+        executions: holds asynchronous calls, and those with an idempotency key.
 
     """
 
     settings: Settings
     registry: Registry
     invoker: LambdaInvoker
+    executions: Executions
 
     def serve(self, call: Call) -> Answer:
         """Answer one HTTP event.
@@ -83,19 +86,48 @@ class Gateway(NamedTuple):
             call.log.fields(function=name)
             if name in CACHE_OPERATIONS:
                 return _manage(name, request, connection)
+            if name == job_status.OPERATION:
+                return self._job_status(request)
             call.function = function = self.registry.function(connection, name)
         with call.log.timed("authorize"):
             _authorize(request, function)
         with call.log.timed("invoke"):
-            return self._invoke(call, request, function)
+            order = self._order(call, request, connection, function)
+            if order is None:
+                return self._invoke(call, request, function)
+            answer = self.executions.serve(order)
+        return _applied(answer, order, request, connection)
+
+    def _job_status(self, request: Request) -> Answer:
+        executions = self.executions
+        return job_status.job_status(executions.ledger, executions.objects, request.target, request.params)
+
+    def _order(
+        self, call: Call, request: Request, connection: Connection, function: Function
+    ) -> Order | None:
+        """Give what the ledger shall hold; None for a plain synchronous call, which adds nothing."""
+        key = read_key(request.method, request.headers, policy_of(function))
+        is_async = function.funct_type == "Event" or prefers_async(request.headers)
+        if key is None and not is_async:
+            return None
+        content = self._worker_call(call, request, function, None).content()
+        return Order(
+            function=function,
+            endpoint_id=request.target.endpoint_id,
+            area=request.target.area,
+            principal=f"{connection.owner} {connection.api_key}",
+            request_id=call.request_id,
+            content=content,
+            body=_fingerprint(call.event, request),
+            key=key,
+            is_async=is_async,
+            deadline=call.deadline,
+            status_url="../" * _depth(call.event, request) + job_status.OPERATION,
+        )
 
     def _invoke(self, call: Call, request: Request, function: Function) -> Answer:
-        is_event = function.funct_type == "Event"
-        deadline = None if is_event else call.deadline
-        payload = self._worker_call(call, request, function, deadline).encode()
-        result = self.invoker.invoke(function.aws_lambda_arn, payload, event=is_event, deadline=call.deadline)
-        if is_event:
-            return json_answer({"status": "accepted", "request_id": call.request_id}, 202)
+        payload = self._worker_call(call, request, function, call.deadline).encode()
+        result = self.invoker.invoke(function.aws_lambda_arn, payload, deadline=call.deadline)
         return function_answer(WorkerAnswer.decode(result))
 
     def _worker_call(
@@ -127,6 +159,27 @@ def deadline(context: object, now: float) -> float:
     remaining: Callable[[], int] | None = getattr(context, "get_remaining_time_in_millis", None)
     seconds = HTTP_SECONDS if remaining is None else remaining() / 1000 - MARGIN_SECONDS
     return now + min(HTTP_SECONDS, seconds)
+
+
+def _fingerprint(event: Mapping[str, Any], request: Request) -> str:
+    """Give what makes two requests the same: method, path, query and body, but no header."""
+    body = request.body if request.body is not None else event.get("body")
+    return json.dumps([request.method, request.target.path, dict(request.query), body], sort_keys=True)
+
+
+def _depth(event: Mapping[str, Any], request: Request) -> int:
+    """Count how many steps up the URL leads from the request's path to beside the function's name."""
+    path = event.get("rawPath") or event.get("path") or ""
+    return len(request.target.path.split("/")) * bool(request.target.path) + str(path).endswith("/")
+
+
+def _applied(answer: Answer, order: Order, request: Request, connection: Connection) -> Answer:
+    """Say that a wish was granted; or answer as the predecessor did, where the endpoint's settings say so."""
+    if answer.status != 202 or not order.is_async:
+        return answer
+    if prefers_async(request.headers):
+        return answer._replace(headers={**answer.headers, "Preference-Applied": ("respond-async",)})
+    return Answer(200) if connection.settings.get("event_answer") == "empty" else answer
 
 
 def _function_name(request: Request, connection: Connection) -> str:

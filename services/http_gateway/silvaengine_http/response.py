@@ -23,9 +23,9 @@ REQUEST_ID = "x-request-id"
 ENVELOPE = 4096  # bytes left for our own headers and the answer's frame
 CORS: Headers = {
     "Access-Control-Allow-Origin": ("*",),
-    "Access-Control-Allow-Headers": ("Authorization, Content-Type, X-Api-Key, Idempotency-Key, *",),
+    "Access-Control-Allow-Headers": ("Authorization, Content-Type, X-Api-Key, Idempotency-Key, Prefer, *",),
     "Access-Control-Allow-Methods": ("GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS",),
-    "Access-Control-Expose-Headers": (REQUEST_ID,),
+    "Access-Control-Expose-Headers": (f"{REQUEST_ID}, Location, Retry-After",),
 }
 
 _CORS = tuple((name.lower(), name, values) for name, values in CORS.items())

@@ -1,25 +1,71 @@
-"""The tasks Lambda fails every event for now, so that its source keeps it: an answer would mean success."""
+"""The tasks Lambda's door: each event goes to the source that knows it; one that none knows fails.
 
-from collections.abc import Mapping
-from typing import Any, NoReturn
-from uuid import uuid4
+A failure is raised, so that the event's source keeps it: an answer would mean success. A new source is one
+module and one line in ``_open_sources``.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from os import urandom
+from typing import Any
 
 from silvaengine.errors import ConfigurationError
+from silvaengine.invocation import open_invoker
+from silvaengine.ledger.book import open_ledger
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.objects import open_objects
+from silvaengine.notices import open_notifier
+from silvaengine.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
+from silvaengine_tasks import sweeper
+from silvaengine_tasks.dead_letters import open_dead_letters
 
-configure_logging(Settings.from_environment())
+type Event = Mapping[str, Any]
+type Serve = Callable[[Event, Any, InvocationLog], Any]
+type Source = tuple[Callable[[Event], bool], Serve]
 
 
-def handler(event: Mapping[str, Any], context: object) -> NoReturn:  # noqa: ARG001 - what Lambda hands over
-    """Refuse an event; ``context`` is Lambda's.
+def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
+    """Give a Lambda handler for these sources: what tells their events, and what serves them."""
 
-    Raises:
-        ConfigurationError: always; the message holds the request id of the log line.
+    def handle(event: Event, context: Any) -> Any:  # noqa: ANN401 - Lambda's context, any result
+        line = InvocationLog("tasks")
+        request_id = urandom(16).hex()
+        line.fields(request_id=request_id, status=500)
+        try:
+            for knows, serve in sources:
+                if knows(event):
+                    answer = serve(event, context, line)
+                    line.fields(status=200)
+                    return answer
+            line.fields(status=501)
+            raise ConfigurationError(f"Event source not supported yet (request {request_id})")
+        finally:
+            line.emit()
 
-    """
-    line = InvocationLog("tasks")
-    request_id = uuid4().hex
-    line.fields(request_id=request_id, status=501)
-    line.emit()
-    raise ConfigurationError(f"Event source not supported yet (request {request_id})")
+    return handle
+
+
+def _open_sources(settings: Settings) -> tuple[Source, ...]:
+    objects = open_objects(settings)
+    sweep = sweeper.Sweeper(
+        open_ledger(settings),
+        open_registry(settings),
+        Dispatcher(open_invoker(settings), objects),
+        open_dead_letters(settings),
+        open_notifier(settings),
+    )
+    return ((sweeper.is_schedule, sweep.serve),)
+
+
+@cache
+def _deployed() -> Callable[[Event, Any], Any]:
+    settings = Settings.from_environment()
+    configure_logging(settings)
+    return create_handler(_open_sources(settings))
+
+
+def handler(event: Event, context: Any) -> Any:  # noqa: ANN401 - Lambda hands over anything
+    """Serve an event of a source; raises what its source shall take for a failure."""
+    return _deployed()(event, context)

@@ -1,17 +1,18 @@
 """The worker Lambda: one call of one function, and every outcome in the form that its caller understands.
 
 A gateway that waits for the answer (it sends an ``invocation`` with a deadline) gets failures as answers:
-Lambda takes an exception for a crash, and its status and message would be lost on the way. Where nobody
-waits, a failure is raised, so that Lambda keeps the event in the dead-letter queue. The predecessor's callers
-send no ``invocation``; they get the bare result or the exception, as they always did.
+Lambda takes an exception for a crash, and its status and message would be lost on the way. What became of a
+job stands in the ledger. Where nobody waits and no ledger knows, a failure is raised. The predecessor's
+callers send no ``invocation``; they get the bare result or the exception, as they always did.
 """
 
 import logging
 import time
 from collections.abc import Mapping
+from functools import cache, partial
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import DeadlineError, SilvaEngineError
 from silvaengine.messages import WorkerAnswer, WorkerCall
@@ -23,6 +24,15 @@ from silvaengine_worker.loader import Loader, extend_path, shipped_packages
 from silvaengine_worker.results import check_size, envelope, plain
 from silvaengine_worker.worker import Worker
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from silvaengine_worker.jobs import JobRunner
+
+MAX_LAMBDA_SECONDS = 900.0
+SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
+AWAITED_SETTLE_SECONDS = 0.5  # the same where somebody waits: the answer has to arrive in time
+
 _MESSAGE_LIMIT = 16_384  # characters of an error's message
 _logger = logging.getLogger(__name__)
 
@@ -32,12 +42,14 @@ class Handler:
 
     Args:
         worker: runs the call.
+        open_jobs: gives what claims and settles what the ledger holds; called at each job.
         notifier: tells the operator about failures that aren't the client's.
 
     """
 
-    def __init__(self, worker: Worker, notifier: Notifier) -> None:
+    def __init__(self, worker: Worker, open_jobs: "Callable[[], JobRunner]", notifier: Notifier) -> None:
         self._worker = worker
+        self._open_jobs = open_jobs
         self._notifier = notifier
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's context; any result
@@ -46,11 +58,9 @@ class Handler:
         line.fields(**_ids(event, context), status=200)
         try:
             with line.timed("invoke"):
-                return self._run(event, context)
+                return self._serve(event, context, line)
         except BaseException as error:  # the door; a function may raise SystemExit, too
-            failure = _failure(error, event)
-            line.fields(status=failure.status, error_type=failure.error_type)
-            self._report(error, failure, event, context)
+            failure = self._failed(error, event, context, line)
             if _awaited(event):
                 return failure.encode()
             if isinstance(error, Exception):
@@ -59,21 +69,59 @@ class Handler:
         finally:
             line.emit()
 
-    def _run(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - the same
-        call = WorkerCall.decode(event)
+    def _serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> Any:  # noqa: ANN401 - the same
+        call = WorkerCall.decode(_whole(event))
+        limit = _limit(context)
+        if call.job is None:
+            return self._run(call, context, limit)
+        line.fields(job_id=call.job.job_id, attempt=call.job.attempt)
+        answer = self._open_jobs().run(
+            call.job,
+            min(limit - time.time(), MAX_LAMBDA_SECONDS),
+            lambda: self._attempt(call, event, context, line),
+            partial(line.count, function_name=getattr(context, "function_name", "worker")),
+        )
+        return answer.encode() if answer and _awaited(event) else None
+
+    def _attempt(
+        self,
+        call: WorkerCall,
+        event: Mapping[str, Any],
+        context: Any,  # noqa: ANN401 - the same
+        line: InvocationLog,
+    ) -> WorkerAnswer:
+        """Call a job's function, early enough that the ledger can be told of the end."""
+        limit = _limit(context)
+        limit -= min(SETTLE_SECONDS, (limit - time.time()) / 5) if limit < inf else 0.0
+        if call.invocation and call.invocation.deadline is not None:
+            limit = min(limit, call.invocation.deadline - AWAITED_SETTLE_SECONDS)
+        try:
+            return WorkerAnswer.decode(self._run(call, context, limit))
+        except BaseException as error:  # noqa: BLE001 - the function's door; its failure is the job's outcome
+            return self._failed(error, event, context, line)
+
+    def _run(self, call: WorkerCall, context: Any, limit: float) -> Any:  # noqa: ANN401 - the same
         result = self._worker.run(
             call,
             envelope if call.invocation else plain,
-            limit=_limit(context),
+            limit=limit,
             request_id=getattr(context, "aws_request_id", ""),
         )
         check_size(result)
         return result
 
+    def _failed(
+        self, error: BaseException, event: Mapping[str, Any], context: object, line: InvocationLog
+    ) -> WorkerAnswer:
+        failure = _failure(error, event)
+        line.fields(status=failure.status, error_type=failure.error_type)
+        self._report(error, failure, event, context)
+        return failure
+
     def _report(
         self, error: BaseException, failure: WorkerAnswer, event: Mapping[str, Any], context: object
     ) -> None:
-        """Log what operator or author have to mend, and notify unless the waiting gateway does."""
+        """Log what operator or author have to mend, and notify unless the gateway or the sweeper does."""
         if _awaited(event) and failure.status < 500:
             return
         ids = _ids(event, context)
@@ -84,13 +132,22 @@ class Handler:
             exc_info=error,
             extra={"request_id": ids["request_id"]},
         )
-        if _awaited(event):
+        if _awaited(event) or "job" in event:
             return
         self._notifier.notify(
             getattr(context, "invoked_function_arn", "silvaengine worker"),
             f"{event.get('MODULENAME')}:{event.get('CLASSNAME')}.{event.get('funct')}:{failure.error_type}",
             {**ids, "status": failure.status, "error_type": failure.error_type},
         )
+
+
+def _whole(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the payload with its content, which a URL may stand for."""
+    if "content_url" not in event:
+        return event
+    from silvaengine_worker.jobs import fetched  # noqa: PLC0415 - large contents are rare
+
+    return fetched(event)
 
 
 def _awaited(event: Mapping[str, Any]) -> bool:
@@ -133,9 +190,17 @@ def _open_handler(settings: Settings) -> Handler:
     configure_logging(settings)
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
-    return Handler(
-        Worker(Loader(settings.allowed_packages or shipped_packages(artefact))), open_notifier(settings)
-    )
+    worker = Worker(Loader(settings.allowed_packages or shipped_packages(artefact)))
+    return Handler(worker, lambda: _open_jobs(settings), open_notifier(settings))
+
+
+@cache
+def _open_jobs(settings: Settings) -> "JobRunner":
+    from silvaengine.ledger.book import open_ledger  # noqa: PLC0415 - a cold start of a plain call does without
+    from silvaengine.ledger.objects import open_objects  # noqa: PLC0415 - likewise
+    from silvaengine_worker.jobs import JobRunner  # noqa: PLC0415 - likewise
+
+    return JobRunner(open_ledger(settings), open_objects(settings))
 
 
 handler = _open_handler(Settings.from_environment())

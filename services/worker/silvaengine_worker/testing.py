@@ -8,7 +8,7 @@ from typing import Any
 
 from silvaengine.cache.process import process_cache
 from silvaengine.errors import SilvaEngineError
-from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.messages import Invocation, Job, WorkerAnswer, WorkerCall
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.results import check_size, envelope
 from silvaengine_worker.worker import Worker
@@ -42,6 +42,8 @@ class Invoke:
         context: Mapping[str, Any] | None = None,
         endpoint_id: str = "test",
         area: str = "core",
+        effect: str | None = None,
+        attempt: int = 1,
     ) -> Any:  # noqa: ANN401 - a function answers anything
         """Call a function and give its result as a caller receives it: text, a JSON value, or bytes.
 
@@ -55,6 +57,8 @@ class Invoke:
             context: members of the request's context besides ``channel``, ``area`` and ``headers``.
             endpoint_id: the tenant.
             area: the area.
+            effect: makes it a call that the ledger holds; names it in the fencing token.
+            attempt: which attempt it is.
 
         Raises:
             FunctionError: the function's own.
@@ -72,8 +76,14 @@ class Invoke:
             body=body if body is None or isinstance(body, str) else json.dumps(body),
             context={"channel": endpoint_id, "area": area, "headers": {}} | dict(context or {}),
             invocation=Invocation(
-                request_id="0" * 32, endpoint_id=endpoint_id, area=area, function=name, deadline=None
+                request_id="0" * 32,
+                endpoint_id=endpoint_id,
+                area=area,
+                function=name,
+                deadline=None,
+                attempt=attempt,
             ),
+            job=None if effect is None else _job(effect, attempt),
         )
         return self._run(call)
 
@@ -108,6 +118,20 @@ class Invoke:
             raise LookupError(msg)
         row = rows[function]
         return row["module"], row.get("class") or "", function.partition("@")[0]
+
+
+def _job(effect: str, attempt: int) -> Job:
+    return Job(
+        job_id="0" * 32,
+        owner="",
+        effect=effect,
+        fence=attempt,
+        attempt=attempt,
+        max_attempts=attempt,
+        on_lost="retry",
+        keep_seconds=86_400,
+        backoff_seconds=10,
+    )
 
 
 def function_folders(root: Path) -> list[Path]:

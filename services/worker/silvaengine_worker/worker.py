@@ -8,7 +8,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from silvaengine.context import CurrentInvocation, bind
+from silvaengine.context import CurrentInvocation, FencingToken, bind
 from silvaengine.messages import Invocation, WorkerCall
 from silvaengine_worker.arguments import arguments
 from silvaengine_worker.execution import complete, within
@@ -82,6 +82,8 @@ def _current(call: WorkerCall, invocation: Invocation, limit: float) -> CurrentI
         attempt=invocation.attempt,
         settings=read_settings(call.setting),
         logger=_logger(call),
+        job_id=call.job.job_id if call.job else None,
+        fencing_token=FencingToken(effect=call.job.effect, number=call.job.fence) if call.job else None,
     )
 
 

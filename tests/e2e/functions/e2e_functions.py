@@ -5,12 +5,14 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
+from silvaengine_base import current_invocation
 from silvaengine_utility import method_cache
 
 
@@ -40,6 +42,28 @@ class Told:
         return {"event": sorted(aws_event), "function_name": aws_context["function_name"]}
 
 
+def effect(path: str, call: str, wrong: str = "") -> dict[str, object]:
+    """Have an effect that a test can count: a line in a file. What goes `wrong` does so at the first attempt.
+
+    `raise` fails before the effect and `late` after it, `crash` ends the process; `always` fails each time.
+    """
+    current = current_invocation()
+    first = current.attempt == 1
+    if wrong == "always" or (wrong == "raise" and first):
+        raise RuntimeError("password=hunter2")
+    if wrong == "crash" and first:
+        os._exit(1)
+    token = current.fencing_token
+    with Path(path).open("a") as effects:
+        effects.write(f"{call} {token.effect if token else '-'} {current.attempt}\n")
+    if wrong == "late" and first:
+        raise RuntimeError("after the effect")
+    return {"call": call, "attempt": current.attempt}
+
+
+effect_later = effect_once = effect
+
+
 def body_size(body: Any = None, **params: object) -> int:
     """Answer how long the text of the body or of the parameter `text` is."""
     return len(str(params.get("text", body)))
@@ -50,7 +74,7 @@ def fail() -> None:
     raise RuntimeError("password=hunter2")
 
 
-fail_loudly = fail_later = fail
+fail_loudly = fail_later = fail_again = fail
 
 
 def leave() -> None:

@@ -3,17 +3,26 @@
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from silvaengine.dynamodb import TableReader, TableWriter
 from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.keys import Keys
+from silvaengine.ledger.objects import Objects
 from silvaengine.messages import WorkerAnswer
 from silvaengine.registry import Connection, Entry, Function
 from silvaengine.settings import Settings
 from silvaengine_http.app import create_handler
+from silvaengine_http.executions import Executions
+
+from ...fakes.dynamodb import MemoryDynamoDB
 
 EVENTS = Path(__file__).parents[2] / "events"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:worker"
@@ -81,6 +90,22 @@ class FakeNotifier:
         self.sent.append((subject, fingerprint, message))
 
 
+class FakeS3:
+    """Keeps objects."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - botocore's names
+        self.objects[Key] = Body
+
+    def get_object(self, *, Bucket: str, Key: str) -> Any:  # noqa: N803
+        return {"Body": BytesIO(self.objects[Key])}
+
+    def generate_presigned_url(self, operation: str, *, Params: Any, ExpiresIn: int) -> str:  # noqa: N803
+        return f"https://bucket/{Params['Key']}?expires={ExpiresIn}"
+
+
 class World:
     """A gateway and everything around it."""
 
@@ -89,7 +114,20 @@ class World:
         self.invoker = FakeInvoker()
         self.notifier = FakeNotifier()
         self.settings = Settings(full_event_areas=frozenset({"raw"}))
-        parts: Any = (self.settings, self.registry, self.invoker, self.notifier, lambda: NOW)
+        self.now = NOW
+        self.dynamodb = MemoryDynamoDB()
+        self.s3 = FakeS3()
+        self.ledger = Ledger(
+            TableReader(lambda: self.dynamodb, "se-"),
+            TableWriter(lambda: self.dynamodb, "se-"),
+            clock=lambda: self.now,
+        )
+        objects = Objects(lambda: self.s3, "bucket")
+        dispatcher = Dispatcher(self.invoker, objects)  # type: ignore[arg-type]
+        executions = Executions(self.ledger, dispatcher, objects, Keys(lambda: b"secret"), 300.0)
+        parts: Any = (
+            self.settings, self.registry, self.invoker, self.notifier, executions, lambda: NOW,
+        )  # fmt: skip
         self.handler = create_handler(*parts)
         self.add("greet")
 

@@ -151,7 +151,7 @@ def test_options_needs_no_lookup(path: str, world: Any, event_of: EventOf) -> No
     assert answer["headers"]["Access-Control-Allow-Origin"] == "*"
     assert "POST" in answer["headers"]["Access-Control-Allow-Methods"]
     assert "Authorization" in answer["headers"]["Access-Control-Allow-Headers"]
-    assert answer["headers"]["Access-Control-Expose-Headers"] == "x-request-id"
+    assert answer["headers"]["Access-Control-Expose-Headers"] == "x-request-id, Location, Retry-After"
     assert not world.registry.asked
 
 
@@ -160,10 +160,8 @@ def test_an_event_function_is_accepted(world: Any, event_of: EventOf) -> None:
     world.add("greet", funct_type="Event")
     answer = world.call(event_of())
     assert answer["statusCode"] == 202
-    assert json.loads(answer["body"]) == {
-        "status": "accepted",
-        "request_id": answer["headers"]["x-request-id"],
-    }
+    job_id = world.payload["job"]["job_id"]
+    assert json.loads(answer["body"]) == {"job_id": job_id, "status": "accepted"}
     assert world.invoker.sent[0].event is True
     assert world.payload["invocation"]["deadline"] is None
 

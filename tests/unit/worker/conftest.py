@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 
+from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.objects import Objects
 from silvaengine.messages import WorkerCall
 from silvaengine.notices import Notifier
 from silvaengine_worker.app import Handler
+from silvaengine_worker.jobs import JobRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.worker import Worker
+
+from ...fakes.dynamodb import MemoryDynamoDB
 
 type Payload = Callable[..., dict[str, Any]]
 type Handle = Callable[..., Any]
@@ -97,10 +103,28 @@ def notices() -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.fixture
-def handler(notices: list[tuple[str, dict[str, Any]]]) -> Handler:
+def dynamodb() -> MemoryDynamoDB:
+    """Give the tables in memory."""
+    return MemoryDynamoDB()
+
+
+@pytest.fixture
+def ledger(dynamodb: MemoryDynamoDB) -> Ledger:
+    """Give the ledger in them."""
+    return Ledger(TableReader(lambda: dynamodb, "se-"), TableWriter(lambda: dynamodb, "se-"))
+
+
+@pytest.fixture
+def jobs(ledger: Ledger) -> JobRunner:
+    """Give what claims and settles, without a bucket."""
+    return JobRunner(ledger, Objects(lambda: None, None), lambda: 0.0)
+
+
+@pytest.fixture
+def handler(notices: list[tuple[str, dict[str, Any]]], jobs: JobRunner) -> Handler:
     """Give a warm worker that allows the sample functions."""
     notifier = Notifier(lambda subject, text: notices.append((subject, json.loads(text))))
-    return Handler(Worker(Loader(["sample_functions"])), notifier)
+    return Handler(Worker(Loader(["sample_functions"])), lambda: jobs, notifier)
 
 
 @pytest.fixture

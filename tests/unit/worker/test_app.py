@@ -138,14 +138,16 @@ def test_a_leaving_function_doesnt_end_the_process(handle: Handle) -> None:
         handle("plain:leave", invocation=False)
 
 
-def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: Any) -> None:
+def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: Any, jobs: Any) -> None:
     """An alarm that comes after the function but before the answer is no crash."""
 
     class LateWorker(Worker):
         def run(self, *_args: Any, **_limits: Any) -> Any:
             raise DeadlinePassed
 
-    answer = Handler(LateWorker(Loader([])), Notifier(None))(payload("plain:nothing"), lambda_context())
+    answer = Handler(LateWorker(Loader([])), lambda: jobs, Notifier(None))(
+        payload("plain:nothing"), lambda_context()
+    )
     assert answer == error(504, "The function didn't finish in time", "DeadlineError")
 
 

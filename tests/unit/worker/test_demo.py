@@ -1,6 +1,7 @@
 """The demo does what its registry and README say, called as a newcomer calls it in a test."""
 
 from base64 import b64decode
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -62,3 +63,14 @@ def test_report_logs_and_answers_nothing(invoke: Invoke, caplog: pytest.LogCaptu
     with caplog.at_level("INFO"):
         assert invoke("report", params={"title": "Q1"}) is None
     assert "Report 'Q1' is ready" in caplog.text
+
+
+def test_book_has_its_effect_once(invoke: Invoke) -> None:
+    """A second attempt of the same call finds what the first one booked; without a token it refuses."""
+    first, other = uuid4().hex, uuid4().hex
+    assert invoke("book", params={"item": "A1"}, effect=first) == {"booked": "A1", "by_attempt": 1}
+    again = invoke("book", params={"item": "A1"}, effect=first, attempt=2)
+    assert again == {"booked": "A1", "by_attempt": 1}
+    assert invoke("book", params={"item": "B2"}, effect=other)["booked"] == "B2"
+    with pytest.raises(FunctionError, match="Idempotency-Key"):
+        invoke("book")

@@ -1,9 +1,15 @@
 """Plain functions: what one can know and do about the call that it serves."""
 
 import asyncio
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from silvaengine_base import FunctionError, current_invocation
+
+_DATABASE = Path(tempfile.gettempdir()) / "silvaengine_demo.db"
 
 
 def whoami() -> dict[str, Any]:
@@ -28,6 +34,26 @@ async def wait(seconds: float = 0.1) -> dict[str, float]:
     pause = min(float(seconds), 2.0)
     await asyncio.sleep(pause)
     return {"waited": pause}
+
+
+def book(item: str = "seat") -> dict[str, Any]:
+    """Have an effect once, however often one is called: write it only where this call has not yet.
+
+    The file stands for your database. Two attempts of a call have the same ``effect``, and a later one the
+    larger ``number``: a condition on the first refuses the repetition, one on the second a late writer.
+    """
+    token = current_invocation().fencing_token
+    if token is None:
+        raise FunctionError("Send an Idempotency-Key, or Prefer: respond-async", status_code=400)
+    with closing(sqlite3.connect(_DATABASE, timeout=5)) as bookings, bookings:
+        bookings.execute("CREATE TABLE IF NOT EXISTS booking (effect PRIMARY KEY, number, item)")
+        bookings.execute(
+            "INSERT INTO booking VALUES (?, ?, ?) ON CONFLICT (effect) DO NOTHING",
+            (token.effect, token.number, item),
+        )
+        booked = bookings.execute("SELECT number, item FROM booking WHERE effect = ?", (token.effect,))
+        number, kept = booked.fetchone()
+    return {"booked": kept, "by_attempt": number}
 
 
 def report(title: str = "untitled") -> None:

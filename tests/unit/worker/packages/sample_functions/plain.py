@@ -105,6 +105,13 @@ def whoami() -> dict[str, Any]:
     }
 
 
+def fencing() -> dict[str, Any]:
+    """Answer what an effect can be made conditional on."""
+    call = current_invocation()
+    assert call.fencing_token is not None
+    return {"job_id": call.job_id, "effect": call.fencing_token.effect, "number": call.fencing_token.number}
+
+
 def refuse(status: Any = 418, message: str = "a teapot") -> None:
     """Raise the error that a function may raise."""
     raise FunctionError(message, status_code=status)

@@ -1,0 +1,74 @@
+"""``job_status?job_id=`` in the place of a function's name: how a job stands, and its result."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.execution import LIVE, Execution
+from silvaengine.ledger.objects import Objects
+from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine_http.executions import RETRY_SECONDS, answer_of
+from silvaengine_http.path import Target
+from silvaengine_http.response import ENVELOPE, Answer, json_answer
+
+OPERATION = "job_status"
+
+
+def job_status(ledger: Ledger, objects: Objects, target: Target, params: Mapping[str, Any]) -> Answer:
+    """Answer how a job of this endpoint and area stands.
+
+    A result that makes the answer too large is given as ``result_url`` instead, which holds for five minutes.
+
+    Raises:
+        RequestError: there is no ``job_id``.
+        NotFoundError: there is no such job, or it isn't this endpoint's, or its time is over.
+
+    """
+    job_id = params.get("job_id")
+    if not isinstance(job_id, str) or not job_id:
+        raise RequestError("job_status takes the parameter job_id")
+    execution = ledger.get(job_id)
+    if execution is None or (execution.endpoint_id, execution.area) != (target.endpoint_id, target.area):
+        raise NotFoundError("There is no such job")
+    headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
+    answer = json_answer(_facts(execution) | _outcome(execution, objects), 200, headers)
+    if len(answer.body.encode()) > SYNC_LIMIT - ENVELOPE and execution.result_at:
+        url = {"result_url": objects.url(execution.result_at)}
+        return json_answer(_facts(execution) | url, 200, headers)
+    return answer
+
+
+def _facts(execution: Execution) -> dict[str, Any]:
+    return {
+        "job_id": execution.job_id,
+        "status": execution.state,
+        "function": execution.function,
+        "attempts": execution.attempts,
+        "request_id": execution.request_id,
+        "created_at": execution.created_at,
+        "changed_at": execution.changed_at,
+    }
+
+
+def _outcome(execution: Execution, objects: Objects) -> dict[str, Any]:
+    if execution.state in LIVE:
+        return {}
+    if not (execution.result or execution.result_at):
+        return {"error": {"cause": execution.cause}}
+    answer = answer_of(execution, objects)
+    if answer.kind != "error":
+        return {"result": _value(answer)}
+    cause = {"cause": execution.cause} if execution.cause else {}
+    return {"error": {"status": answer.status, "message": answer.value, **cause}}
+
+
+def _value(answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSON value
+    """Give a result as JSON; text that is JSON is what it says, and bytes stay base64."""
+    if answer.kind != "text":
+        return answer.value
+    try:
+        return json.loads(answer.value)
+    except ValueError:
+        return answer.value

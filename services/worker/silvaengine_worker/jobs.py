@@ -1,0 +1,104 @@
+"""The worker's half of the ledger: claim a job before it runs, settle it before anybody hears of it."""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.request import urlopen
+
+from silvaengine.errors import ConditionFailedError, UnavailableError
+from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.objects import Objects, result_key
+from silvaengine.messages import Job, WorkerAnswer
+
+MAX_BACKOFF = 3600.0
+FETCH_SECONDS = 10.0
+
+type Note = Callable[[str], None]
+
+
+class JobRunner:
+    """Runs what the ledger holds.
+
+    Args:
+        ledger: moves executions; the worker's role lets it update them and read nothing.
+        objects: takes results that are too large for a row.
+        chance: gives a number from 0 to 1, for the jitter of a backoff.
+
+    """
+
+    def __init__(self, ledger: Ledger, objects: Objects, chance: Callable[[], float] = random.random) -> None:
+        self._ledger = ledger
+        self._objects = objects
+        self._chance = chance
+
+    def run(
+        self, job: Job, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+    ) -> WorkerAnswer | None:
+        """Claim, run and settle a job; give its answer, None for a delivery that is nobody's any more.
+
+        Args:
+            job: what the caller says of it.
+            seconds: until this process may be ended.
+            attempt: calls the function; it never raises.
+            note: counts what an operator watches: ``DuplicateDeliveries``, ``LateWrites``.
+
+        Raises:
+            UnavailableError: the ledger can't be written; whether the job ran, nobody knows.
+
+        """
+        owner = job.owner
+        if not job.claimed:
+            try:
+                owner = self._ledger.claim(job, seconds)
+            except ConditionFailedError:
+                note("DuplicateDeliveries")
+                return None
+        answer = attempt()
+        try:
+            self._settle(job, owner, answer)
+        except ConditionFailedError:
+            note("LateWrites")
+            message = "This call was taken over, since it took too long; its result was not kept"
+            return WorkerAnswer("error", message, 409, "LateWrite")
+        except UnavailableError as error:
+            message = "The outcome could not be recorded; the call may have taken effect"
+            raise UnavailableError(message, detail=error.detail) from error
+        return answer
+
+    def _settle(self, job: Job, owner: str, answer: WorkerAnswer) -> None:
+        if answer.kind != "error":
+            return self._ledger.settle(job, owner, "succeeded", self._result(job, owner, answer))
+        if job.claimed or answer.status < 500:
+            return self._ledger.settle(job, owner, "failed", self._result(job, owner, answer))
+        if job.on_lost == "retry" and job.attempt < job.max_attempts:
+            return self._ledger.defer(job, owner, answer.error_type, self._backoff(job))
+        self._ledger.give_up(job.job_id, owner, answer.error_type, self._result(job, owner, answer))
+        return None
+
+    def _result(self, job: Job, owner: str, answer: WorkerAnswer) -> Mapping[str, str]:
+        text = json.dumps(answer.encode(), ensure_ascii=False)
+        return self._objects.kept("result", result_key(job.job_id, owner), text)
+
+    def _backoff(self, job: Job) -> float:
+        """Double the pause with each attempt, and take from half of it to all of it."""
+        pause = min(MAX_BACKOFF, job.backoff_seconds * 2.0 ** (job.attempt - 1))
+        return pause * (0.5 + self._chance() / 2)
+
+
+def fetched(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a payload with the content that its URL stands for; any other payload as it is.
+
+    Raises:
+        UnavailableError: the content can't be read.
+
+    """
+    url = event.get("content_url")
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+        return event
+    try:
+        with urlopen(url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - the scheme is checked
+            content: Mapping[str, Any] = json.load(answer)
+    except OSError as error:
+        raise UnavailableError("The request's content can't be read", detail=str(error)) from error
+    return {**event, **content}

@@ -1,0 +1,67 @@
+"""Values that are too large for a row or for an event, as objects in the deployment's bucket."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from silvaengine.aws.sdk import client, translated_errors
+from silvaengine.errors import ConfigurationError
+from silvaengine.ledger.execution import INLINE_LIMIT
+from silvaengine.settings import Settings
+
+URL_SECONDS = 300  # an event lives 60 s at the most
+
+
+class Objects:
+    """Keeps texts.
+
+    Args:
+        open_client: gives the low-level S3 client; called at each use.
+        bucket: its name; None where the deployment has none.
+    """
+
+    def __init__(self, open_client: Callable[[], Any], bucket: str | None) -> None:
+        self._open_client = open_client
+        self._bucket = bucket
+
+    def kept(self, member: str, key: str, text: str) -> Mapping[str, str]:
+        """Give the members of a row that hold a text: itself, or ``{member}_at`` once it is in the bucket."""
+        body = text.encode()
+        if len(body) <= INLINE_LIMIT:
+            return {member: text}
+        with translated_errors(f"PutObject {key}"):
+            self._open_client().put_object(Bucket=self._name(), Key=key, Body=body)
+        return {f"{member}_at": key}
+
+    def get(self, key: str) -> str:
+        """Read a text."""
+        with translated_errors(f"GetObject {key}"):
+            body: bytes = self._open_client().get_object(Bucket=self._name(), Key=key)["Body"].read()
+        return body.decode()
+
+    def url(self, key: str) -> str:
+        """Give a URL under which whoever has it can read the text for five minutes."""
+        parameters = {"Bucket": self._name(), "Key": key}
+        url: str = self._open_client().generate_presigned_url(
+            "get_object", Params=parameters, ExpiresIn=URL_SECONDS
+        )
+        return url
+
+    def _name(self) -> str:
+        if self._bucket is None:
+            raise ConfigurationError("The service is misconfigured", detail="PAYLOAD_BUCKET is not set")
+        return self._bucket
+
+
+def open_objects(settings: Settings) -> Objects:
+    """Give the deployment's bucket; its client is made at the first use."""
+    return Objects(lambda: client("s3", settings.region, read_seconds=5.0), settings.payload_bucket)
+
+
+def content_key(job_id: str, effect: str) -> str:
+    """Where the content of an accepted call lies."""
+    return f"calls/{job_id}/{effect}"
+
+
+def result_key(job_id: str, owner: str) -> str:
+    """Where the result of an attempt lies; the holder's token keeps attempts apart."""
+    return f"results/{job_id}/{owner}"

@@ -1,0 +1,291 @@
+"""The ledger's transitions on three DynamoDBs: in memory, moto, the local engine; and its large values."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from botocore.session import Session
+
+from silvaengine.aws.dynamodb import open_dynamodb
+from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
+from silvaengine.ledger.book import Ledger, new_execution
+from silvaengine.ledger.execution import Execution, Policy
+from silvaengine.ledger.keys import open_keys
+from silvaengine.ledger.objects import Objects
+from silvaengine.messages import Job
+from silvaengine.settings import Settings
+from silvaengine.tables import EXECUTIONS
+from silvaengine_cli.engine import REGION
+from silvaengine_worker.jobs import fetched
+
+from ..fakes.dynamodb import MemoryDynamoDB
+from .conftest import made_tables, pointed_at
+
+JOB_ID = "a" * 32
+type Make = Callable[..., Execution]
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 1_700_000_000
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give a clock that stands."""
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "moto", "engine"])
+def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give one of the three clients, with the tables."""
+    if request.param == "memory":
+        yield MemoryDynamoDB()
+        return
+    address = pointed_at(request.param, request, monkeypatch)
+    with made_tables(address) as client:
+        yield client
+
+
+@pytest.fixture
+def ledger(client: Any, clock: Clock) -> Ledger:
+    """Give the ledger in it."""
+    caller = client if isinstance(client, MemoryDynamoDB) else open_dynamodb(REGION)
+    return Ledger(TableReader(lambda: caller, "se-"), TableWriter(lambda: caller, "se-"), clock=clock)
+
+
+@pytest.fixture
+def make(clock: Clock) -> Make:
+    """Make an execution."""
+
+    def execution(**changes: Any) -> Execution:
+        return new_execution(
+            {
+                "job_id": JOB_ID, "state": "accepted", "owner": "gateway", "effect": "e", "attempts": 0,
+                "endpoint_id": "acme", "area": "core", "function": "f", "aws_lambda_arn": "arn",
+                "setting": "", "principal": "p", "on_lost": "retry", "max_attempts": 3, "keep_seconds": 100,
+                "backoff_seconds": 10, "request_id": "r", "digest": "d", "created_at": clock.now,
+                "due_at": clock.now + 90, "content": "{}", **changes,
+            }
+        )  # fmt: skip
+
+    return execution
+
+
+def job_of(execution: Execution) -> Job:
+    """Give what a worker is told."""
+    names = (
+        "job_id",
+        "owner",
+        "effect",
+        "fence",
+        "max_attempts",
+        "on_lost",
+        "keep_seconds",
+        "backoff_seconds",
+    )
+    return Job(**{name: getattr(execution, name) for name in names}, attempt=execution.attempts + 1)
+
+
+def test_one_acceptance_for_one_key(ledger: Ledger, make: Make) -> None:
+    """The second one gets the first; the same one, sent again, is known again."""
+    first = make()
+    assert ledger.accept(first) is None
+    assert ledger.accept(first) is None
+    assert ledger.accept(make(effect="other")) == first
+    assert ledger.get(JOB_ID) == first
+
+
+def test_one_claim_for_one_delivery(ledger: Ledger, make: Make, clock: Clock) -> None:
+    """The holder has the timeout and a margin; whoever comes with the token that was is refused."""
+    ledger.accept(make())
+    job = job_of(make())
+    owner = ledger.claim(job, 30)
+    running = ledger.get(JOB_ID)
+    assert running
+    assert (running.state, running.attempts, running.owner) == ("running", 1, owner)
+    assert running.due_at == clock.now + 45
+    with pytest.raises(ConditionFailedError):
+        ledger.claim(job, 30)
+
+
+def test_a_settled_one_is_settled_once_and_ends(ledger: Ledger, make: Make, clock: Clock) -> None:
+    """The result is kept as long as the function says, whenever DynamoDB deletes it; then the key is free."""
+    ledger.accept(make())
+    job = job_of(make())
+    owner = ledger.claim(job, 30)
+    ledger.settle(job, owner, "succeeded", {"result": "1"})
+    with pytest.raises(ConditionFailedError):
+        ledger.settle(job, owner, "failed", {"result": "2"})
+    settled = ledger.get(JOB_ID)
+    assert settled
+    assert (settled.state, settled.result, settled.due_at) == ("succeeded", "1", None)
+    assert ledger.accept(make(effect="other")) == settled
+    clock.now += 100
+    assert ledger.get(JOB_ID) is None
+    assert ledger.accept(make(effect="other")) is None
+
+
+def test_a_zombie_is_refused(ledger: Ledger, make: Make) -> None:
+    """Who was given up can't settle any more, nor can who took over be pushed aside."""
+    ledger.accept(make())
+    job = job_of(make())
+    zombie = ledger.claim(job, 30)
+    lapsed = ledger.get(JOB_ID)
+    assert lapsed
+    again = job_of(ledger.dispatch(lapsed))
+    assert (again.fence, again.attempt) == (2, 2)
+    owner = ledger.claim(again, 30)
+    with pytest.raises(ConditionFailedError):
+        ledger.settle(job, zombie, "succeeded", {"result": "1"})
+    ledger.settle(again, owner, "succeeded", {"result": "2"})
+
+
+def test_what_is_due_comes_longest_first(ledger: Ledger, make: Make, clock: Clock) -> None:
+    """Only what is due, of its shard, and what the sweeper may see; at most as many as asked."""
+    for number in range(4):
+        ledger.accept(make(job_id=f"a{number}", due_at=clock.now - number))
+    ledger.accept(make(job_id="a-later", due_at=clock.now + 1))
+    ledger.accept(make(job_id="b", due_at=clock.now - 9, due_shard="b"))
+    ledger.accept(make(job_id="a-source", due_at=clock.now - 9, due_shard=None))
+    assert {each.job_id for each in ledger.due("a", 10)} == {"a0", "a1", "a2", "a3"}
+    assert {each.job_id for each in ledger.due("a", 2)} == {"a3", "a2"}
+
+
+def test_a_dead_one_is_due_until_it_was_told(ledger: Ledger, make: Make) -> None:
+    """Then it isn't, and may be accepted anew by an operator, with all its attempts."""
+    ledger.accept(make(attempts=3))
+    ledger.give_up(JOB_ID, "gateway", "outcome_unknown")
+    (dead,) = ledger.due("a", 10)
+    assert (dead.state, dead.cause) == ("dead", "outcome_unknown")
+    ledger.bury(dead)
+    assert ledger.due("a", 10) == []
+    buried = ledger.get(JOB_ID)
+    assert buried
+    ledger.revive(buried)
+    (revived,) = ledger.due("a", 10)
+    assert (revived.state, revived.attempts, revived.cause, revived.expires_at) == ("accepted", 0, None, None)
+    assert revived.fence == dead.fence
+
+
+def test_a_released_one_is_gone(ledger: Ledger, make: Make) -> None:
+    """Nothing of it was started: the key is free at once."""
+    ledger.accept(make())
+    ledger.release(make())
+    assert ledger.get(JOB_ID) is None
+    assert ledger.due("a", 10) == []
+    assert ledger.accept(make(effect="other")) is None
+
+
+def test_rows_that_nobody_accepted_leave_the_index(ledger: Ledger, client: Any, clock: Clock) -> None:
+    """An update of a key that never was makes a row: the sweeper drops it, and it ends."""
+    client.update_item(
+        TableName="se-executions",
+        Key={"job_id": {"S": "a-forged"}},
+        UpdateExpression="SET #due_shard = :due_shard, #due_at = :due_at",
+        ExpressionAttributeNames={"#due_shard": "due_shard", "#due_at": "due_at"},
+        ExpressionAttributeValues={":due_shard": {"S": "a"}, ":due_at": {"N": "1"}},
+    )
+    assert ledger.due("a", 10) == []
+    (row,) = client.query(
+        TableName="se-executions",
+        IndexName="due-index",
+        KeyConditionExpression="#h = :h AND #r <= :r",
+        ExpressionAttributeNames={"#h": "due_shard", "#r": "due_at"},
+        ExpressionAttributeValues={":h": {"S": "a"}, ":r": {"N": "9"}},
+        Limit=5,
+    )["Items"] or [None]
+    assert row is None
+
+
+def test_reads_that_lag_are_only_the_simulations() -> None:
+    """In memory a read that isn't consistent gives what was; a consistent one never does."""
+    clock = Clock()
+    client = MemoryDynamoDB(clock, lag=lambda: 2.0)
+    writer = TableWriter(lambda: client, "se-")
+    writer.put(EXECUTIONS, {"job_id": "j", "n": 1})
+    key: dict[str, Any] = {"TableName": "se-executions", "Key": {"job_id": {"S": "j"}}}
+    assert client.get_item(**key) == {}
+    assert client.get_item(**key, ConsistentRead=True)["Item"]["n"] == {"N": "1"}
+    clock.now += 2
+    assert client.get_item(**key)["Item"]["n"] == {"N": "1"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"on_lost": "maybe"},
+        {"max_attempts": 21},
+        {"max_attempts": True},
+        {"keep_seconds": 59},
+        {"idempotency": "x"},
+    ],
+)
+def test_a_policy_is_checked(config: dict[str, Any]) -> None:
+    """A registry row that says what can't be is a configuration error that names the member."""
+    with pytest.raises(ConfigurationError) as caught:
+        Policy.of(config)
+    assert next(iter(config)) in caught.value.detail
+
+
+def test_large_values_lie_in_the_bucket(aws: str | None) -> None:
+    """Past 300 KB a value is an object, which whoever has its URL can read."""
+    s3: Any = Session().create_client("s3", REGION, endpoint_url=aws)
+    s3.create_bucket(Bucket="payloads")
+    objects = Objects(lambda: s3, "payloads")
+    assert objects.kept("result", "results/a", "small") == {"result": "small"}
+    assert objects.kept("result", "results/a", "ä" * 150_001) == {"result_at": "results/a"}
+    assert objects.get("results/a") == "ä" * 150_001
+    if aws:
+        with urlopen(objects.url("results/a")) as answer:  # noqa: S310 - the engine's address
+            assert answer.read().decode() == "ä" * 150_001
+    with pytest.raises(ConfigurationError):
+        Objects(lambda: s3, None).url("a")
+
+
+def test_keys_are_made_under_the_deployments_secret(aws: str | None) -> None:
+    """One secret, read once; other parts, or the same text cut elsewhere, are another key."""
+    client: Any = Session().create_client("secretsmanager", REGION, endpoint_url=aws)
+    arn = client.create_secret(Name="ledger-key", SecretString="s3cret")["ARN"]
+    keys = open_keys(Settings(ledger_secret=arn))
+    assert keys.digest("acme", "key") == keys.digest("acme", "key")
+    assert len({keys.digest("acme", "key"), keys.digest("acmek", "ey"), keys.digest("acme", None)}) == 3
+    client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+    with pytest.raises(ConfigurationError):
+        open_keys(Settings()).digest("a")
+
+
+def test_content_is_fetched_where_a_url_stands_for_it() -> None:
+    """A large request's content is read by its URL; a URL that gives nothing is an error."""
+    content = {"params": '{"a": 1}', "body": "large"}
+
+    class Bucket(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/there" else 403)
+            self.end_headers()
+            self.wfile.write(json.dumps(content).encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Stay silent."""
+
+    server = HTTPServer(("127.0.0.1", 0), Bucket)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert fetched({"funct": "f", "content_url": f"{address}/there"})["body"] == "large"
+        with pytest.raises(UnavailableError):
+            fetched({"content_url": f"{address}/gone"})
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

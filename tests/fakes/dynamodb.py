@@ -1,0 +1,187 @@
+"""DynamoDB in memory: conditional writes of single rows, consistent reads, and reads that lag behind.
+
+It has the methods of the low-level client that the framework calls, for the expressions that the framework
+writes; the contract suite runs the same cases against it, moto and the local engine.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from silvaengine.errors import ConditionFailedError
+from silvaengine.tables import TABLES
+
+type Item = dict[str, dict[str, Any]]
+type Values = Mapping[str, dict[str, Any]]
+type Test = Callable[[Item, Values], bool]
+
+VERSIONS = 8
+
+
+class MemoryDynamoDB:
+    """Tables that live as long as this object.
+
+    Args:
+        clock: seconds.
+        lag: gives how many seconds the next read that isn't consistent is behind; an index always is.
+        prefix: what the tables' names begin with.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = lambda: 0.0,
+        lag: Callable[[], float] = lambda: 0.0,
+        prefix: str = "se-",
+    ) -> None:
+        self._clock = clock
+        self._lag = lag
+        self._keys = {table.full_name(prefix): table.key_names for table in TABLES}
+        self._rows: dict[str, dict[tuple[str, ...], list[tuple[float, Item]]]] = {
+            name: {} for name in self._keys
+        }
+
+    def items(self, table: str) -> Iterator[Item]:
+        """Give the table's rows as they are now."""
+        return (item for versions in self._rows[table].values() if (item := versions[-1][1]))
+
+    def put_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803 - botocore's names, here and below
+        Item: Item,  # noqa: N803
+        ConditionExpression: str = "",  # noqa: N803
+        ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
+        ExpressionAttributeValues: Values | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        """Write a row."""
+        key = self._key(TableName, Item)
+        before = self._now(TableName, key)
+        self._check(ConditionExpression, before, ExpressionAttributeNames, ExpressionAttributeValues)
+        self._write(TableName, key, dict(Item))
+        return {}
+
+    def update_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: Item,  # noqa: N803
+        UpdateExpression: str,  # noqa: N803
+        ReturnValues: str = "NONE",  # noqa: N803
+        ConditionExpression: str = "",  # noqa: N803
+        ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
+        ExpressionAttributeValues: Values | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        """Change a row, or make it."""
+        if ReturnValues != "NONE":
+            raise NotImplementedError(ReturnValues)
+        key = self._key(TableName, Key)
+        before = self._now(TableName, key)
+        self._check(ConditionExpression, before, ExpressionAttributeNames, ExpressionAttributeValues)
+        sets, removes = _change(UpdateExpression)
+        after = {**before, **Key}
+        for name, value in sets:
+            after[name] = (ExpressionAttributeValues or {})[value]
+        for name in removes:
+            after.pop(name, None)
+        self._write(TableName, key, after)
+        return {}
+
+    def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803
+        """Read a row."""
+        item = self._read(TableName, self._key(TableName, Key), ConsistentRead)
+        return {"Item": item} if item else {}
+
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803
+        """Read rows of any tables."""
+        found = {}
+        for table, request in RequestItems.items():
+            consistent = request.get("ConsistentRead", False)
+            read = (self._read(table, self._key(table, key), consistent) for key in request["Keys"])
+            found[table] = [item for item in read if item]
+        return {"Responses": found}
+
+    def query(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        IndexName: str,  # noqa: N803
+        KeyConditionExpression: str,  # noqa: N803
+        ExpressionAttributeNames: Mapping[str, str],  # noqa: N803
+        ExpressionAttributeValues: Values,  # noqa: N803
+        Limit: int,  # noqa: N803
+    ) -> dict[str, Any]:
+        """Read one partition of an index, up to a number."""
+        if not IndexName or KeyConditionExpression != "#h = :h AND #r <= :r":
+            raise NotImplementedError(KeyConditionExpression)
+        hash_name, range_name = ExpressionAttributeNames["#h"], ExpressionAttributeNames["#r"]
+        partition, up_to = ExpressionAttributeValues[":h"], float(ExpressionAttributeValues[":r"]["N"])
+        rows = self._rows[TableName]
+        found = []
+        for versions in rows.values():
+            item = self._as_of(versions, consistent=False)
+            if item.get(hash_name) == partition and range_name in item:
+                found.append((float(item[range_name]["N"]), item))
+        found.sort(key=lambda pair: pair[0])
+        return {"Items": [item for number, item in found if number <= up_to][:Limit]}
+
+    def _key(self, table: str, item: Item) -> tuple[str, ...]:
+        return tuple(item[name]["S"] for name in self._keys[table])
+
+    def _now(self, table: str, key: tuple[str, ...]) -> Item:
+        versions = self._rows[table].get(key)
+        return versions[-1][1] if versions else {}
+
+    def _read(self, table: str, key: tuple[str, ...], consistent: bool) -> Item:
+        versions = self._rows[table].get(key)
+        return self._as_of(versions, consistent=consistent) if versions else {}
+
+    def _as_of(self, versions: list[tuple[float, Item]], *, consistent: bool) -> Item:
+        if consistent:
+            return versions[-1][1]
+        moment = self._clock() - self._lag()
+        return next((item for time, item in reversed(versions) if time <= moment), {})
+
+    def _write(self, table: str, key: tuple[str, ...], item: Item) -> None:
+        versions = self._rows[table].setdefault(key, [])
+        versions.append((self._clock(), item))
+        del versions[:-VERSIONS]
+
+    def _check(
+        self, condition: str, item: Item, names: Mapping[str, str] | None, values: Values | None
+    ) -> None:
+        if any(f"#{name}" != place for place, name in (names or {}).items()):
+            raise NotImplementedError(names)
+        if condition and not _condition(condition)(item, values or {}):
+            raise ConditionFailedError("The conditional request failed")
+
+
+@cache
+def _condition(text: str) -> Test:
+    """Compile what is joined by OR, each part joined by AND."""
+    parts = [[_term(term) for term in part.split(" AND ")] for part in text.split(" OR ")]
+    return lambda item, values: any(all(term(item, values) for term in part) for part in parts)
+
+
+def _term(text: str) -> Test:
+    if found := re.fullmatch(r"attribute_not_exists\(#(\w+)\)", text):
+        name = found[1]
+        return lambda item, _: name not in item
+    found = re.fullmatch(r"#(\w+) (=|<=) (:\w+)", text)
+    if not found:
+        raise NotImplementedError(text)
+    name, operator, place = found.groups()
+    if operator == "=":
+        return lambda item, values: name in item and item[name] == values[place]
+    return lambda item, values: name in item and float(item[name]["N"]) <= float(values[place]["N"])
+
+
+@cache
+def _change(text: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """Compile a SET and a REMOVE clause."""
+    found = re.fullmatch(r"(?:SET ([^A-Z]+?))?\s*(?:REMOVE ([^A-Z]+))?", text)
+    if not found:
+        raise NotImplementedError(text)
+    sets = [tuple(part.split(" = ")) for part in (found[1] or "").split(", ") if part]
+    removes = [part.removeprefix("#") for part in (found[2] or "").split(", ") if part]
+    return [(name.removeprefix("#"), place) for name, place in sets], removes

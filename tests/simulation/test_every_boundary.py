@@ -1,0 +1,107 @@
+"""One fault, and every pair of faults, at every boundary of a call's way; nothing is left to chance."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from .account import Asked
+from .callers import add_functions, ask
+from .world import CALM, FAULTS, FaultKind, World
+
+type Way = dict[str, object]
+
+WAYS: dict[str, Way] = {
+    "job, retry": {"function": "often", "is_async": True},
+    "job, retry, conditional": {"function": "exact", "is_async": True},
+    "job, fail": {"function": "once", "is_async": True},
+    "job with a key, fail": {"function": "once", "is_async": True, "key": "k"},
+    "call with a key, fail": {"function": "once", "is_async": False, "key": "k"},
+    "call with a key, conditional": {"function": "exact", "is_async": False, "key": "k"},
+    "job that always fails": {"function": "once", "is_async": True, "fails": 500},
+}
+
+
+def walk(way: Way, at: dict[int, FaultKind]) -> World:
+    """Let one call go its way, with a sweeper each minute, and these faults."""
+    world = World(1, CALM, at=at or {-1: "refused"})
+    add_functions(world)
+    details = {"key": None, "fails": None, **way}
+    function = str(details["function"])
+    asked = Asked(
+        number=0,
+        tenant="acme",
+        principal="a",
+        on_lost="fail" if function == "once" else "retry",
+        conditional=function == "exact",
+        **details,  # type: ignore[arg-type]
+    )
+    ask(world, asked)
+    world.sweep()
+    world.run_to_the_end()
+    world.account.check(world.rows())
+    return world
+
+
+def single_faults(way: Way) -> Iterator[dict[int, FaultKind]]:
+    """Give each fault at each boundary."""
+    for number in range(len(walk(way, {}).faults.seen)):
+        for fault in FAULTS:
+            yield {number: fault}
+
+
+def pairs(way: Way) -> Iterator[dict[int, FaultKind]]:
+    """Give each pair: the second fault may hit what only the first one makes happen."""
+    for first in single_faults(way):
+        ((number, _),) = first.items()
+        names = walk(way, first).faults.seen
+        for second in range(number + 1, len(names)):
+            if names[second] == "query" and names[second - 1] == "query":
+                continue  # one of the sweeper's sixteen idle looks stands for all
+            for fault in FAULTS:
+                yield {**first, second: fault}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_one_fault_at_every_boundary(name: str) -> None:
+    """Whoever dies or is told wrong, once and wherever: the call's promise holds and its outcome is told."""
+    for at in single_faults(WAYS[name]):
+        assert walk(WAYS[name], at).account.violations == [], at
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_two_faults_at_every_pair_of_boundaries(name: str) -> None:
+    """The same for any two faults."""
+    for at in pairs(WAYS[name]):
+        assert walk(WAYS[name], at).account.violations == [], at
+
+
+@pytest.mark.parametrize("name", ["job, retry", "job, retry, conditional"])
+def test_one_fault_never_costs_a_job(name: str) -> None:
+    """A job with attempts left outlives any single fault: what was accepted succeeds."""
+    for at in single_faults(WAYS[name]):
+        world = walk(WAYS[name], at)
+        assert {row.state for row in world.rows()} <= {"succeeded"}, at
+        if any(status == 202 for status, _ in world.account.asked[0].told):
+            assert world.rows(), at
+
+
+@pytest.mark.parametrize("name", [name for name in WAYS if "always" not in name])
+def test_an_answer_that_came_at_the_second_try_changes_nothing(name: str) -> None:
+    """A client that sends a write again, since the answer was lost, isn't taken for another one."""
+    usual = walk(WAYS[name], {})
+    for number in range(len(usual.faults.seen)):
+        world = walk(WAYS[name], {number: "resent"})
+        assert [row.state for row in world.rows()] == ["succeeded"], number
+        assert world.notes == {}, number
+
+
+def test_the_ways_meet_every_kind_of_boundary() -> None:
+    """Rows, the index, both kinds of Invoke, the effect, the queue and the notice are all on the ways."""
+    seen: set[str] = set()
+    for way in WAYS.values():
+        for at in single_faults(way):
+            seen |= set(walk(way, at).faults.seen)
+    assert seen == {
+        "put_item", "get_item", "update_item", "query", "batch_get_item",
+        "event", "invoke", "effect", "queue", "notice",
+    }  # fmt: skip

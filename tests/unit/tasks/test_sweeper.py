@@ -1,0 +1,207 @@
+"""What the sweeper does with each kind of execution that is due."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.errors import InvocationError, NotFoundError, UnavailableError
+from silvaengine.ledger.book import Ledger, new_execution
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.execution import Execution
+from silvaengine.ledger.objects import Objects
+from silvaengine.notices import Notifier
+from silvaengine.registry import Function
+from silvaengine.telemetry import InvocationLog
+from silvaengine_tasks.dead_letters import dead_letter
+from silvaengine_tasks.sweeper import Sweeper
+
+from ...fakes.dynamodb import MemoryDynamoDB
+
+NOW = 1_700_000_000
+
+
+class World:
+    """A sweeper, and what it reaches."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.sent: list[dict[str, Any]] = []
+        self.letters: list[Execution] = []
+        self.notices: list[dict[str, Any]] = []
+        self.error: Exception | None = None
+        self.missing = False
+        client = MemoryDynamoDB()
+        self.ledger = Ledger(
+            TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
+        )
+        s3: Any = SimpleNamespace(
+            generate_presigned_url=lambda *_, **given: f"https://{given['Params']['Key']}"
+        )
+        self.sweeper = Sweeper(
+            self.ledger,
+            self,  # type: ignore[arg-type]
+            Dispatcher(self, Objects(lambda: s3, "bucket")),  # type: ignore[arg-type]
+            self.letters.append,
+            Notifier(lambda _, text: self.notices.append(json.loads(text))),
+            lambda: 0.0,
+        )
+
+    def refresh(self) -> None:
+        """Stand for the registry."""
+
+    def function_of(self, entry: Any, name: str) -> Function:
+        if self.missing:
+            raise NotFoundError(f"Function {name!r} does not exist")
+        return Function(
+            name=name, area="core", aws_lambda_arn=entry.aws_lambda_arn, module_name="m", class_name="",
+            funct_type="Event", methods=(), auth_required=False, graphql=False, settings={},
+            setting_text='{"fresh": 1}', configuration={},
+        )  # fmt: skip
+
+    def invoke(self, arn: str, payload: str, *, event: bool, deadline: float | None) -> None:
+        assert event
+        if self.error:
+            raise self.error
+        self.sent.append(json.loads(payload))
+
+    def accept(self, **changes: Any) -> Execution:
+        """Put an execution there that is due."""
+        execution = new_execution(
+            {
+                "job_id": "a1", "state": "accepted", "owner": "gateway", "effect": "e", "attempts": 0,
+                "endpoint_id": "acme", "area": "core", "function": "f", "aws_lambda_arn": "arn",
+                "setting": "", "principal": "p", "on_lost": "retry", "max_attempts": 3, "keep_seconds": 100,
+                "backoff_seconds": 10, "request_id": "r", "digest": "d", "created_at": NOW - 90,
+                "due_at": NOW, "content": '{"params": "{}"}', **changes,
+            }
+        )  # fmt: skip
+        self.ledger.accept(execution)
+        return execution
+
+    def sweep(self) -> dict[str, int]:
+        """Run once."""
+        return dict(self.sweeper.run(lambda: True).counts)
+
+    def row(self, job_id: str = "a1") -> Execution:
+        """Read an execution."""
+        found = self.ledger.get(job_id)
+        assert found
+        return found
+
+
+@pytest.fixture
+def world() -> World:
+    """Give a sweeper of one's own."""
+    return World()
+
+
+def test_a_lost_event_is_sent_again(world: World) -> None:
+    """With the settings of today, a larger token, and the first attempt still to come."""
+    world.accept()
+    assert world.sweep() == {"seen": 1, "dispatched": 1}
+    (sent,) = world.sent
+    assert (sent["job"]["fence"], sent["job"]["attempt"], sent["setting"]) == (2, 1, '{"fresh": 1}')
+    assert sent["job"]["owner"] == world.row().owner
+    assert world.sweep() == {}
+
+
+def test_a_large_content_goes_by_url(world: World) -> None:
+    """The sweeper hands over where it lies, and doesn't read it."""
+    world.accept(content=None, content_at="calls/a1/e")
+    world.sweep()
+    assert world.sent[0]["content_url"] == "https://calls/a1/e"
+
+
+def test_a_vanished_worker_is_followed_by_another(world: World) -> None:
+    """Under `retry` with attempts left."""
+    world.accept(state="running", attempts=1)
+    world.sweep()
+    assert world.sent[0]["invocation"]["attempt"] == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"state": "running", "attempts": 1, "on_lost": "fail"}, "outcome_unknown"),
+        ({"state": "running", "attempts": 3}, "outcome_unknown"),
+        ({"created_at": NOW - 90_000}, "never_started"),
+    ],
+)
+def test_a_hopeless_one_is_dead_and_told_once(world: World, changes: dict[str, Any], cause: str) -> None:
+    """The queue and the operator are told with tenant, function, cause and attempts, and of no content."""
+    world.accept(**changes)
+    world.sweep()
+    world.sweep()
+    (letter,) = world.letters
+    told = dead_letter(letter)
+    assert (told["job_id"], told["endpoint_id"], told["function"], told["cause"]) == (
+        "a1",
+        "acme",
+        "f",
+        cause,
+    )
+    assert "params" not in json.dumps(told)
+    assert len(world.notices) == 1
+    assert (world.row().state, world.row().due_shard) == ("dead", None)
+    assert not world.sent
+
+
+def test_a_crash_before_the_message_is_made_good(world: World) -> None:
+    """A dead one that nobody told of is told of by a later run."""
+    execution = world.accept()
+    world.ledger.give_up("a1", execution.owner, "RuntimeError")
+    assert world.sweep() == {"seen": 1, "buried": 1}
+    assert [letter.cause for letter in world.letters] == ["RuntimeError"]
+
+
+def test_a_function_that_is_gone_ends_its_jobs(world: World) -> None:
+    """Dead with a cause that says so; an operator can retry them when it is back."""
+    world.accept()
+    world.missing = True
+    world.sweep()
+    assert world.row().cause == "function_missing"
+
+
+def test_a_lambda_without_room_is_left_alone(world: World) -> None:
+    """After the first refusal its other jobs wait without a try; those of another Lambda go on."""
+    for number in range(3):
+        world.accept(job_id=f"a{number}", due_at=NOW - 10 + number)
+    world.error = UnavailableError("no room")
+    assert world.sweep() == {"seen": 3, "postponed": 3}
+    assert {world.row(f"a{number}").due_at for number in range(3)} == {NOW + 120}
+    world.error = None
+    assert world.sweep() == {}
+    world.now += 120
+    assert world.sweep() == {"seen": 3, "dispatched": 3}
+
+
+def test_a_lambda_that_cant_be_invoked_is_tried_later(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The operator reads why; the job stays."""
+    world.accept()
+    world.error = InvocationError("The function can't be invoked", error_type="ResourceNotFoundException")
+    assert world.sweep() == {"seen": 1, "postponed": 1}
+    assert "ResourceNotFoundException" in caplog.text
+
+
+def test_a_run_ends_in_time(world: World) -> None:
+    """It stops at its limit of rows and at its time; the rest is the next run's."""
+    for number in range(5):
+        world.accept(job_id=f"a{number}")
+    assert world.sweeper.run(lambda: True, rows=2).counts["seen"] == 2
+    assert world.sweeper.run(lambda: False).counts["seen"] == 0
+
+
+def test_the_line_tells_lag_and_dead(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both are metrics, by the Lambda's name, for the alarms."""
+    world.accept(state="running", on_lost="fail", attempts=1, due_at=NOW - 70)
+    line = InvocationLog("tasks")
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, function_name="x-Tasks")
+    world.sweeper.serve({}, context, line)
+    line.emit()
+    told = json.loads(capsys.readouterr().out)
+    assert (told["SweeperLag"], told["DeadJobs"], told["function_name"]) == (70, 1, "x-Tasks")
+    (metrics,) = told["_aws"]["CloudWatchMetrics"]
+    assert (metrics["Namespace"], metrics["Dimensions"]) == ("SilvaEngine", [["function_name"]])
