@@ -40,7 +40,7 @@ def measured(server: Server, folder: Path, cores: Sequence[int], *, quick: bool)
         os.sched_setaffinity(server.pid, {core})
         hit, miss = f"Redis {place}, what was cleared included", f"Miss and store, Redis {place}"
         parts.append(part(hit, redis_hits(server.port), "redis-py GET + orjson", 10))
-        parts.append(part(miss, misses(server.port), "the predecessor's GET, PING, SETEX", 20))
+        parts.append(part(miss, misses(server.port), "the predecessor's GET and SETEX", 20))
     return "\n".join(parts)
 
 
@@ -109,8 +109,11 @@ def misses(port: int) -> dict[str, Work]:
     return {
         "SilvaEngine, 2 round trips": calls(lambda: found("acme", f"a{next(numbers)}")),
         "SilvaEngine with lock, 3 round trips": calls(lambda: locked("acme", f"a{next(numbers)}")),
-        "the predecessor's GET, PING, SETEX": calls(
-            peers.predecessor_miss(redis.Redis(port=port), AGENT, numbers)
+        "the predecessor's GET and SETEX": calls(
+            peers.predecessor_miss(peers.predecessor_client(port), AGENT, numbers)
+        ),
+        "redis-py's GET, PING and SETEX": calls(
+            peers.three_round_trips(redis.Redis(port=port), AGENT, numbers)
         ),
     }
 

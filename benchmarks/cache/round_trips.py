@@ -1,4 +1,4 @@
-"""What each kind of call says to Redis: commands by Redis's own count, round trips by a proxy's."""
+"""What each call says to Redis: commands by its own count, those in scripts too, round trips by a proxy's."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ def _ours(port: int) -> dict[str, Callable[[], object]]:
 
 
 def _peers(port: int) -> dict[str, Callable[[], object]]:
-    miss = peers.predecessor_miss(redis.Redis(port=port), AGENT, count())
+    miss = peers.predecessor_miss(peers.predecessor_client(port), AGENT, count())
     return {"the predecessor's miss and its store": miss}
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 import redis
 
 from benchmarks.cache.peers.aiocache_adapter import redis_get
+from benchmarks.cache.peers.predecessor import predecessor_client
 
 
 def plain(port: int) -> Callable[[], object]:
@@ -18,8 +19,8 @@ def plain(port: int) -> Callable[[], object]:
 
 
 def predecessor(port: int) -> Callable[[], object]:
-    """Give the predecessor's: a time-out of 5 s, and the same defaults besides."""
-    client = redis.Redis(port=port, socket_timeout=5, socket_connect_timeout=5)
+    """Give the predecessor's."""
+    client = predecessor_client(port)
     return lambda: client.get("key")
 
 
