@@ -1,7 +1,7 @@
 """What the predecessor's cache says to Redis and the disk, step by step: facts, not its code.
 
-silvaengine_utility at f8320b9: the decorator hashes the arguments, ``get`` and ``set`` hash its key again, a miss
-in Redis looks for a file, a store goes to Redis alone. It pings only when it sets up its connection.
+silvaengine_utility at f8320b9: the decorator hashes the arguments, ``get`` and ``set`` hash its key again.
+A miss in Redis looks for a file, a store goes to Redis alone; it pings only when it connects.
 """
 
 import hashlib
