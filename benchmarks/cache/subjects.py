@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from silvaengine.cache.decorators import Cached, cached
+from silvaengine.cache.disk import DiskTier
+from silvaengine.cache.fence import Fence
+from silvaengine.cache.generations import LocalGenerations, ProcessRecords
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.lookup import Policy
-from silvaengine.cache.process import open_cache
-from silvaengine.settings import CacheSettings, RedisSettings, Settings
+from silvaengine.cache.memory import MemoryTier
+from silvaengine.cache.redis_client import RedisClients
+from silvaengine.cache.redis_tier import RedisTier
+from silvaengine.cache.shared_tiers import SharedTiers
+from silvaengine.settings import CacheSettings, RedisSettings
 
 AGENT = {
     "agent_id": "a1",
@@ -37,10 +43,15 @@ def get_rate(currency: str) -> float:
 
 
 def our_cache(port: int | None = None, folder: Path | None = None) -> HybridCache:
-    """Give a cache of its own with Redis, a disk, both or neither."""
-    redis = RedisSettings(host="127.0.0.1", port=port) if port else None
-    settings = CacheSettings(redis=redis, folder=str(folder) if folder else None)
-    return open_cache(Settings(cache=settings))
+    """Give a cache of its own with Redis, a disk, both or neither; nothing is shared with another one."""
+    given = CacheSettings()
+    memory = MemoryTier(given.memory_bytes)
+    redis = RedisTier(RedisClients(RedisSettings(host="127.0.0.1", port=port)), "se-") if port else None
+    disk = DiskTier(folder, given.disk_bytes) if folder else None
+    fence = Fence(
+        memory, redis or LocalGenerations(disk or ProcessRecords()), per_invocation=redis is not None
+    )
+    return HybridCache(memory, fence, SharedTiers(fence, redis, disk))
 
 
 def forget(cache: HybridCache) -> None:

@@ -26,8 +26,8 @@ BUILT = PROJECT / ".aws-sam/build"
 
 
 def version(package: str) -> str:
-    """Give the version of a peer's package."""
-    (found,) = metadata.distributions(name=package, path=[str(PEERS)])
+    """Give the version of a peer's package, or of one of this project's own."""
+    found = next(iter(metadata.distributions(name=package, path=[str(PEERS), *sys.path])))
     return f"{package} {found.version}"
 
 

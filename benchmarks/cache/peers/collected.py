@@ -15,7 +15,7 @@ from benchmarks.cache.peers import (
     dogpile_adapter,
     theine_adapter,
 )
-from benchmarks.cache.peers.predecessor import predecessor_hit
+from benchmarks.cache.peers.predecessor import predecessor_client, predecessor_hit
 from benchmarks.cache.turns import Work, calls
 
 IN_MEMORY = (
@@ -40,7 +40,7 @@ def redis_hits(port: int, value: object) -> dict[str, Work]:
     client.set("bare", orjson.dumps(value))
     return {
         "redis-py GET + orjson": calls(lambda: orjson.loads(client.get("bare") or b"")),
-        "the predecessor's GET and pickle": calls(predecessor_hit(client, value)),
+        "the predecessor's GET and pickle": calls(predecessor_hit(predecessor_client(port), value)),
         dogpile_adapter.NAME: dogpile_adapter.redis_hit(port, value),
         cashews_adapter.NAME: cashews_adapter.redis_hit(port, value),
         aiocache_adapter.NAME: aiocache_adapter.redis_hit(port, value),

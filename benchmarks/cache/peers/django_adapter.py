@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
 
 from benchmarks.cache.turns import Work, calls
 
@@ -15,3 +17,10 @@ def memory_hit(function: Callable[..., Any], *arguments: str) -> Work:
     cache = LocMemCache("bench", {"timeout": 3600})
     cache.set(":".join(arguments), function(*arguments))
     return calls(lambda: cache.get(":".join(arguments)))
+
+
+def django_redis(port: int) -> RedisCache:
+    """Give its cache in Redis."""
+    if not settings.configured:
+        settings.configure()
+    return RedisCache(f"redis://127.0.0.1:{port}", {})

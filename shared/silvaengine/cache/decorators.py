@@ -189,6 +189,8 @@ class CachedFunction:
         named: Mapping[str, Any] = NOTHING,
     ) -> Any:  # noqa: ANN401 - any value
         """Call with values by parameter what has the function's parameters."""
+        if not self._keyword_only:
+            return target(*values, *rest, **named)
         first = len(values) - len(self._keyword_only)
         by_name = dict(zip(self._keyword_only, values[first:], strict=True))
         return target(*values[:first], *rest, **by_name, **named)

@@ -144,7 +144,9 @@ def _bytes_disk() -> type:
             return super().store(value, read, key)
 
         def fetch(self, mode: int, filename: str, value: Any, read: bool) -> Any:  # noqa: ANN401
-            if read or not _is_own(mode, filename):
+            if mode == _RAW and filename is None:
+                return value  # as diskcache would
+            if read or mode != _FILE or not _FILE_NAME.fullmatch(str(filename)):
                 raise FileNotFoundError("a planted row")  # for diskcache: there is nothing
             return super().fetch(mode, filename, value, read)
 
@@ -159,13 +161,6 @@ def _text(key: Any) -> str:  # noqa: ANN401 - whatever a row holds
     if not isinstance(key, str):
         raise TypeError("a key is text")
     return key
-
-
-def _is_own(mode: int, filename: str | None) -> bool:
-    """Tell whether a row is one that this module may have written, no pickle and no file of somebody else."""
-    if filename is None:
-        return mode == _RAW
-    return mode == _FILE and _FILE_NAME.fullmatch(str(filename)) is not None
 
 
 @cache

@@ -5,8 +5,7 @@ Guarantees: docs/cache.md. Nothing here raises but what the source raised.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from sys import getsizeof
 from threading import get_ident
 from typing import Any
@@ -56,7 +55,7 @@ class HybridCache:
         while (found := self.peek(call)) is MISSING:
             flight, is_mine = self._flights.join(call.key, get_ident())
             if is_mine:
-                with self._flying(flight, call):
+                with _Flying(self._flights, flight, call):
                     found = self._look(flight, call)
                     return self._loaded(call, load) if found is MISSING else found
             if self._is_outdated(flight, call):
@@ -75,7 +74,7 @@ class HybridCache:
         while (found := await to_thread(self.peek, call)) is MISSING:
             flight, is_mine = self._flights.join(call.key, current_task())
             if is_mine:
-                with self._flying(flight, call):
+                with _Flying(self._flights, flight, call):
                     found = await to_thread(self._look, flight, call)
                     return await self._loaded_async(call, load) if found is MISSING else found
             if await to_thread(self._is_outdated, flight, call):
@@ -139,6 +138,17 @@ class HybridCache:
         self.fence.use(LocalGenerations(ProcessRecords()))
         self.memory.drop_if(lambda _: True)
 
+    def stands_in(self, call: Call) -> bool:
+        """Let a stale value stand in for a source that fails; tell whether there is one."""
+        entry = self.memory.entries.get(call.key)
+        if call.stale is MISSING and entry is not None and self.clock() < entry.end:
+            call.stale = _handed(entry)
+            call.entry = entry  # whoever waits gets it, too
+        if call.stale is MISSING:
+            return False
+        call.space.count("stale_hits")
+        return True
+
     def warn(self, who: str, what: str) -> None:
         """Write a warning about a function, once."""
         if (who, what) not in self._warned:
@@ -170,7 +180,7 @@ class HybridCache:
         return True
 
     def _loaded(self, call: Call, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - any value
-        with self._rescued(call):
+        with _Rescue(self, call):
             value = load()
             self._keep_loaded(call, value)
             return value
@@ -179,7 +189,7 @@ class HybridCache:
     async def _loaded_async(self, call: Call, load: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - any value
         from asyncio import to_thread  # noqa: PLC0415 - who is here has loaded it
 
-        with self._rescued(call):
+        with _Rescue(self, call):
             value = await load()
             await to_thread(self._keep_loaded, call, value)
             return value
@@ -188,36 +198,6 @@ class HybridCache:
     def _keep_loaded(self, call: Call, value: Any) -> None:  # noqa: ANN401 - any value
         call.space.count("misses")
         self.keep(call, value)
-
-    @contextmanager
-    def _rescued(self, call: Call) -> Iterator[None]:
-        """Let a stale value stand in for a source that fails, and give the lock back in any case."""
-        try:
-            yield
-        except Exception:
-            entry = self.memory.entries.get(call.key)
-            if call.stale is MISSING and entry is not None and self.clock() < entry.end:
-                call.stale = _handed(entry)
-                call.entry = entry  # whoever waits gets it, too
-            if call.stale is MISSING:
-                raise
-            call.space.count("stale_hits")
-        finally:
-            self.tiers.give_back(call)
-
-    @contextmanager
-    def _flying(self, flight: Flight, call: Call) -> Iterator[None]:
-        """Bring the waiters what the block gives or raises."""
-        try:
-            yield
-            if (entry := call.entry) is not None:
-                flight.give = lambda known: _handed(entry) if _lived(entry, known) else EMPTY
-        except Exception as error:
-            flight.error = error
-            raise
-        finally:
-            self._flights.leave(call.key, flight)
-            flight.land()
 
     def _encoded(self, call: Call, value: Any) -> bytes:  # noqa: ANN401 - any value
         try:
@@ -249,6 +229,48 @@ class HybridCache:
         )
         call.entry = entry
         self.memory.keep(call.key, entry)
+
+
+class _Flying:
+    """Brings the waiters of a flight what the block gives or raises."""
+
+    __slots__ = ("_call", "_flight", "_flights")
+
+    def __init__(self, flights: Flights, flight: Flight, call: Call) -> None:
+        self._flights = flights
+        self._flight = flight
+        self._call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        entry = self._call.entry
+        if isinstance(error, Exception):
+            self._flight.error = error
+        elif error is None and entry is not None:
+            self._flight.give = lambda known: _handed(entry) if _lived(entry, known) else EMPTY
+        self._flights.leave(self._call.key, self._flight)
+        self._flight.land()
+
+
+class _Rescue:
+    """Lets a stale value stand in for a source that fails, and gives the lock back in any case."""
+
+    __slots__ = ("_cache", "_call")
+
+    def __init__(self, cache: HybridCache, call: Call) -> None:
+        self._cache = cache
+        self._call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        try:
+            return isinstance(error, Exception) and self._cache.stands_in(self._call)
+        finally:
+            self._cache.tiers.give_back(self._call)
 
 
 def _lived(entry: Entry, known: Generation | None) -> bool:
