@@ -3,11 +3,9 @@
 import json
 
 from silvaengine.invocation import open_invoker
-from silvaengine.notices import open_notifier
-from silvaengine.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import configure_logging
-from silvaengine_http.app import create_handler
+from silvaengine_http.app import open_handler
 
 RESULT = json.loads(
     '{"silvaengine": 1, "kind": "json", "value": {"message": "Hello, Ada!"}, "status": 200, "error_type": ""}'
@@ -28,4 +26,4 @@ class Answering(type(open_invoker(Settings()))):
 
 settings = Settings.from_environment()
 configure_logging(settings)
-handler = create_handler(settings, open_registry(settings), Answering(), open_notifier(settings))
+handler = open_handler(settings, Answering())

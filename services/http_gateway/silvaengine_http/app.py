@@ -56,11 +56,9 @@ def create_handler(
     return handle
 
 
-@cache
-def _deployed() -> Handler:
-    settings = Settings.from_environment()
-    configure_logging(settings)
-    registry, invoker, objects = open_registry(settings), open_invoker(settings), open_objects(settings)
+def open_handler(settings: Settings, invoker: LambdaInvoker) -> Handler:
+    """Give the handler of a deployment; ``invoker`` sends its Invokes."""
+    objects = open_objects(settings)
     executions = Executions(
         open_ledger(settings),
         Dispatcher(invoker, objects),
@@ -68,7 +66,14 @@ def _deployed() -> Handler:
         open_keys(settings),
         settings.worker_timeout_seconds,
     )
-    return create_handler(settings, registry, invoker, open_notifier(settings), executions)
+    return create_handler(settings, open_registry(settings), invoker, open_notifier(settings), executions)
+
+
+@cache
+def _deployed() -> Handler:
+    settings = Settings.from_environment()
+    configure_logging(settings)
+    return open_handler(settings, open_invoker(settings))
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
