@@ -200,3 +200,15 @@ def _wrong(name: str, expected: str, found: str) -> ConfigurationError:
     return ConfigurationError(
         "The service is misconfigured", detail=f"{name}: expected {expected}, found {found!r}"
     )
+
+
+def needed[T](value: T | None, variable: str) -> T:
+    """Give a setting that only some deployments have.
+
+    Raises:
+        ConfigurationError: this one has it not; ``detail`` names the variable.
+
+    """
+    if value is None:
+        raise ConfigurationError("The service is misconfigured", detail=f"{variable} is not set")
+    return value

@@ -7,9 +7,8 @@ import json
 from collections.abc import Callable
 
 from silvaengine.aws.sdk import client, translated_errors
-from silvaengine.errors import ConfigurationError
 from silvaengine.ledger.execution import Execution
-from silvaengine.settings import Settings
+from silvaengine.settings import Settings, needed
 
 type DeadLetters = Callable[[Execution], None]
 
@@ -33,13 +32,10 @@ def open_dead_letters(settings: Settings) -> DeadLetters:
     """Give what sends a dead execution's message to the deployment's queue."""
 
     def send(execution: Execution) -> None:
-        if settings.dead_letter_queue_url is None:
-            raise ConfigurationError(
-                "The service is misconfigured", detail="DEAD_LETTER_QUEUE_URL is not set"
-            )
+        queue = needed(settings.dead_letter_queue_url, "DEAD_LETTER_QUEUE_URL")
         with translated_errors("SendMessage to the dead-letter queue"):
             client("sqs", settings.region).send_message(
-                QueueUrl=settings.dead_letter_queue_url, MessageBody=json.dumps(dead_letter(execution))
+                QueueUrl=queue, MessageBody=json.dumps(dead_letter(execution))
             )
 
     return send

@@ -7,8 +7,7 @@ from functools import cache
 from hashlib import sha256
 
 from silvaengine.aws.sdk import client, translated_errors
-from silvaengine.errors import ConfigurationError
-from silvaengine.settings import Settings
+from silvaengine.settings import Settings, needed
 
 
 class Keys:
@@ -36,12 +35,9 @@ def open_keys(settings: Settings) -> Keys:
 
     @cache
     def secret() -> bytes:
-        if settings.ledger_secret is None:
-            raise ConfigurationError("The service is misconfigured", detail="LEDGER_SECRET is not set")
+        secret_id = needed(settings.ledger_secret, "LEDGER_SECRET")
         with translated_errors("GetSecretValue of the ledger"):
-            answer = client("secretsmanager", settings.region).get_secret_value(
-                SecretId=settings.ledger_secret
-            )
+            answer = client("secretsmanager", settings.region).get_secret_value(SecretId=secret_id)
         return str(answer["SecretString"]).encode()
 
     return Keys(secret)

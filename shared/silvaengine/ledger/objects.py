@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from silvaengine.aws.sdk import client, translated_errors
-from silvaengine.errors import ConfigurationError
 from silvaengine.ledger.execution import INLINE_LIMIT
-from silvaengine.settings import Settings
+from silvaengine.settings import Settings, needed
 
 URL_SECONDS = 300  # an event lives 60 s at the most
 
@@ -47,9 +46,7 @@ class Objects:
         return url
 
     def _name(self) -> str:
-        if self._bucket is None:
-            raise ConfigurationError("The service is misconfigured", detail="PAYLOAD_BUCKET is not set")
-        return self._bucket
+        return needed(self._bucket, "PAYLOAD_BUCKET")
 
 
 def open_objects(settings: Settings) -> Objects:
