@@ -63,7 +63,7 @@ class Utility:
 
     @staticmethod
     def invoke_funct_on_aws_lambda(
-        logger: logging.Logger,
+        logger: logging.Logger | None,
         endpoint_id: str,
         funct: str,
         params: Mapping[str, Any] | None = None,
@@ -86,7 +86,7 @@ class Utility:
 
     @staticmethod
     def _invoke_funct_on_aws_sqs(
-        logger: logging.Logger,  # noqa: ARG004 - the contract's form
+        logger: logging.Logger | None,  # noqa: ARG004 - the contract's form
         task_queue: Any,  # noqa: ANN401 - boto3 has no types of its own
         message_group_id: str | None,
         **kwargs: Any,  # noqa: ANN401 - endpoint_id, funct and params
@@ -99,7 +99,7 @@ class Utility:
 
     @staticmethod
     def execute_graphql_query(
-        logger: logging.Logger,  # noqa: ARG004 - the contract's form
+        logger: logging.Logger | None,  # noqa: ARG004 - the contract's form
         endpoint_id: str,
         funct: str,
         query: str,
@@ -118,7 +118,7 @@ class Utility:
 
     @staticmethod
     def fetch_graphql_schema(
-        logger: logging.Logger,  # noqa: ARG004 - the contract's form
+        logger: logging.Logger | None,  # noqa: ARG004 - the contract's form
         endpoint_id: str,
         funct: str,
         *,

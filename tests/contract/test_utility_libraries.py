@@ -33,7 +33,15 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
             python = folder / "bin/python"
             subprocess.run([str(uv), "venv", "-q", "--python", sys.executable, "--clear", folder], check=True)
             if requirements:
-                command = [str(uv), "pip", "install", "-q", "--python", python, *requirements]
+                command: list[str | Path] = [
+                    str(uv),
+                    "pip",
+                    "install",
+                    "-q",
+                    "--python",
+                    python,
+                    *requirements,
+                ]
                 subprocess.run(command, check=True)
             made[requirements] = python
         return made[requirements]

@@ -1,5 +1,6 @@
 """``import`` and ``doctor``: function packages of the predecessor, taken over."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -56,29 +57,36 @@ def import_(
         return
     functions = functions_of(package, area, read_metadata(folder, package))
     if as_yaml:
+        click.echo("# Give each of the settings its variables before you apply this.")
         click.echo(_document(functions, endpoint), nl=False)
     else:
         _carry_out(target, make_import(functions, endpoint, target.tables(), target.worker_arn), yes=yes)
 
 
 @click.command()
-@click.option("--packages", type=_folder, default=FUNCTIONS_FOLDER, show_default=True, help="Their folder.")
+@click.option(
+    "--packages",
+    type=_folder,
+    is_flag=False,
+    flag_value=str(FUNCTIONS_FOLDER),
+    default=FUNCTIONS_FOLDER,
+    show_default=True,
+    help="Their folder.",
+)
 @json_option
 def doctor(packages: Path, as_json: bool) -> None:
     """Say what function packages need, before anything is deployed.
 
-    Nothing of them is run. What would fail ends with exit code 1; notes name the settings and parameters read.
+    Nothing of them is run. Exit code 1 when something would fail; notes name settings and parameters read.
 
     \b
     Examples:
-      silvaengine doctor
+      silvaengine doctor --packages
       silvaengine doctor --packages ../old/packages --json
     """
     found = examine(packages)
     if as_json:
-        print_json(
-            [{"path": it.path, "line": it.line, "message": it.message, "wrong": it.wrong} for it in found]
-        )
+        print_json([asdict(observation) for observation in found])
     else:
         for observation in found:
             click.echo(observation.text())

@@ -7,7 +7,6 @@ from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, FUNCTI
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.model import Connection, Entry, Function, RegistrySpec
 from silvaengine_cli.registry.plan import Change, Plan, make_plan
-from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 
 
@@ -54,7 +53,7 @@ def _remapped_connections(old: str, tables: RegistryTables, worker_arn: str) -> 
             for entry in row.get("functions") or ()
         ]
         if not same(entries, row.get("functions") or []):
-            after: Row = row | {"functions": entries, "revision": int(row.get("revision", 0)) + 1}
+            after = row | {"functions": entries, "revision": int(row.get("revision", 0)) + 1}
             yield Change("update", CONNECTIONS, row, after, (f"functions: {old} -> this stack's worker",))
 
 
