@@ -1,6 +1,9 @@
 """Function packages in the predecessor's style, unmodified, on rows that its tools wrote."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,22 +28,27 @@ V2_EVENT = json.loads((PROJECT / "tests/events/http_api_v2.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def stack(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> deploy.StackOutputs:
-    """A stack of the packages and their own requirements, whose rows name the predecessor's worker."""
-    folder = tmp_path_factory.mktemp("migrated")
-    project = copy_project(folder / "project")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the packages and their own requirements, built."""
+    project = copy_project(tmp_path_factory.mktemp("migrated") / "project")
     functions = project / "services/worker/functions"
     for source in PACKAGES.rglob("*.*"):
         target = functions / source.relative_to(PACKAGES)
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(source.read_bytes())
     deploy.build(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def stack(engine: LocalEngine, migrated: Path) -> deploy.StackOutputs:
+    """A stack of them, whose rows name the predecessor's worker."""
     parameters = {
         "TablePrefix": "old-",
         "WorkerArnMap": "silvaengine_microcore",
-        "CacheDir": str(folder / "cache"),
+        "CacheDir": str(migrated.parent / "cache"),
     }
-    outputs = deploy.deploy(project, engine, stack="migrated", parameters=parameters)
+    outputs = deploy.deploy(migrated, engine, stack="migrated", parameters=parameters)
     allow_pets(engine, outputs)
     put_rows(Rows(engine.client("dynamodb"), "old-"))
     return outputs
@@ -121,16 +129,16 @@ def test_plain_json(send: Any) -> None:
 
 
 def test_graphql_engine(send: Any) -> None:
-    """Graphene and PynamoDB are the package's own versions; its tables, cache and base class work."""
+    """Graphene is the package's own version; its tables, cache and base class work."""
     path = "/core/acme/pet_graphql"
     insert = {
         "query": "mutation M($n: String!) { insertPet(name: $n) { pet { name } } }",
         "variables": {"n": "Rex"},
     }
     assert json.loads(send(path, insert)[1]) == {"data": {"insertPet": {"pet": {"name": "Rex"}}}}
-    _, text, _ = send(path, {"query": '{ versions pet(name: "Rex") { data } }'})
+    _, text, _ = send(path, {"query": '{ version pet(name: "Rex") { data } }'})
     data = {"endpoint_id": "acme", "name": "Rex", "legs": 4}
-    assert json.loads(text) == {"data": {"versions": ["2", "5.5.1"], "pet": {"data": data}}}
+    assert json.loads(text) == {"data": {"version": "2", "pet": {"data": data}}}
 
 
 def test_graphql_errors_are_a_200(send: Any) -> None:
@@ -170,3 +178,21 @@ def test_an_unmapped_worker(send: Any) -> None:
     status, text, _ = send("/core/acme/lost", {})
     assert status == 502
     assert "arn:" not in text
+
+
+def test_requirements_of_packages_come_before_the_layers(migrated: Path) -> None:
+    """In AWS's order of paths, which isn't the local engine's, a package gets the versions that it pins."""
+    built = migrated / ".aws-sam/build"
+    code = "import sys; sys.path[:0] = sys.argv[1:]; import pet_engine, graphene, pynamodb;"
+    code += "print(graphene.__version__, pynamodb.__version__, pynamodb.__file__)"
+    command: list[str | Path] = [
+        sys.executable,
+        "-I",
+        "-c",
+        code,
+        built / "Worker",
+        built / "SharedLayer/python",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split()[:2] == ["2.1.9", "5.5.1"], done.stderr
+    assert done.stdout.split()[2].startswith(str(built / "Worker"))

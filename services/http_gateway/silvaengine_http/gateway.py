@@ -8,7 +8,7 @@ from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Connection, Function, Registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog
-from silvaengine.workers import Workers
+from silvaengine.workers import worker_for
 from silvaengine_http.full_event import whole_context, whole_event
 from silvaengine_http.path import Target, checked_name
 from silvaengine_http.request import Request, read_method, read_request
@@ -94,7 +94,7 @@ class Gateway(NamedTuple):
         is_event = function.funct_type == "Event"
         deadline = None if is_event else call.deadline
         payload = self._worker_call(call, request, function, deadline).encode()
-        arn = Workers.of(self.settings).lambda_for(function.aws_lambda_arn)
+        arn = worker_for(function.aws_lambda_arn, self.settings)
         result = self.invoker.invoke(arn, payload, event=is_event, deadline=call.deadline)
         if is_event:
             return json_answer({"status": "accepted", "request_id": call.request_id}, 202)

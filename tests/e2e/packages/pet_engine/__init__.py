@@ -4,8 +4,7 @@
 
 import os
 
-import pynamodb
-from graphene import Field, List, Mutation, ObjectType, Schema, String
+from graphene import Field, Mutation, ObjectType, Schema, String
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 from silvaengine_utility import JSON, Utility, method_cache
@@ -41,11 +40,11 @@ class Pet(ObjectType):
 
 
 class Query(ObjectType):
-    versions = List(String)
+    version = String()
     pet = Field(Pet, name=String(required=True))
 
-    def resolve_versions(self, info):
-        return [str(GRAPHENE), pynamodb.__version__]
+    def resolve_version(self, info):
+        return str(GRAPHENE)
 
     def resolve_pet(self, info, name):
         pet = get_pet(info.context["endpoint_id"], name)
