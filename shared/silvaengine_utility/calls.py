@@ -6,7 +6,7 @@ from typing import Any
 
 from silvaengine.context import current_invocation
 from silvaengine.errors import InvocationError
-from silvaengine.invocation import LambdaInvoker, open_invoker
+from silvaengine.invocation import open_invoker
 from silvaengine.settings import Settings
 from silvaengine_utility.graphql_text import INTROSPECTION
 from silvaengine_utility.json_text import dumps, loads
@@ -54,7 +54,11 @@ def call_function(
         SilvaEngineError: the call failed; see ``silvaengine.invocation.LambdaInvoker.invoke``.
     """
     payload = dumps({"endpoint_id": endpoint_id, "funct": function, "params": dict(params or {})})
-    result = _invoker(lambda_client).invoke(TASKS_LAMBDA, payload, event=not wait, deadline=_deadline())
+    if lambda_client is None:
+        invoker = open_invoker(Settings.from_environment())
+        result = invoker.invoke(TASKS_LAMBDA, payload, event=not wait, deadline=_deadline())
+    else:
+        result = _invoke_by(lambda_client, payload, wait=wait)
     return _data(function, _read(result))
 
 
@@ -99,10 +103,13 @@ def fetch_schema(endpoint_id: str, function: str, *, lambda_client: Any = None) 
     return execute_query(endpoint_id, function, INTROSPECTION, lambda_client=lambda_client)["__schema"]
 
 
-def _invoker(lambda_client: Any) -> LambdaInvoker:  # noqa: ANN401 - boto3 has no types of its own
-    if lambda_client is None:
-        return open_invoker(Settings.from_environment())
-    return LambdaInvoker(lambda: lambda_client)
+def _invoke_by(lambda_client: Any, payload: str, *, wait: bool) -> Any:  # noqa: ANN401 - boto3, JSON
+    kind = "RequestResponse" if wait else "Event"
+    answer = lambda_client.invoke(FunctionName=TASKS_LAMBDA, InvocationType=kind, Payload=payload)
+    text = answer["Payload"].read()
+    if "FunctionError" in answer:
+        raise InvocationError("The function failed", error_message=text.decode(errors="replace"))
+    return json.loads(text) if text else None
 
 
 def _deadline() -> float | None:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from silvaengine.settings import Settings
 from silvaengine_http.app import create_handler
 
 LAMBDAS = "arn:aws:lambda:us-east-1:123456789012:function"
@@ -52,8 +52,7 @@ def test_the_log_names_an_unknown_worker(
 def serve(world: Any, arn: str, event: dict[str, Any]) -> dict[str, Any]:
     """Send an event to a gateway that knows its workers; the function's row names this ARN."""
     world.add("greet", aws_lambda_arn=arn)
-    settings = replace(
-        world.settings,
+    settings = Settings(
         worker_arn=OWN,
         mapped_workers=(f"{LAMBDAS}:old_worker", "named_worker"),
         other_workers=(f"{LAMBDAS}:acme-*",),

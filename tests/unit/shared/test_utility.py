@@ -185,6 +185,17 @@ def test_errors_of_a_called_function_are_raised() -> None:
     assert "pet" not in caught.value.message
 
 
+def test_a_failed_lambda_is_no_result() -> None:
+    """Its report is for the log, never taken for what the function answered."""
+
+    class FailedLambda(FakeLambda):
+        def invoke(self, **request: Any) -> dict[str, Any]:
+            return {**super().invoke(**request), "FunctionError": "Unhandled"}
+
+    with pytest.raises(InvocationError, match="The function failed"):
+        Utility.invoke_funct_on_aws_lambda(None, "acme", "greet", aws_lambda=FailedLambda({"errorType": "X"}))
+
+
 def test_an_event_call_gives_nothing() -> None:
     """It is handed over only."""
     found, sent = call("ignored", invocation_type="Event")
