@@ -339,7 +339,7 @@ def values_of_environment() -> Iterator[tuple[str, Any]]:
 
 
 def test_environment_values_come_from_parameters() -> None:
-    """`sam local` resolves a reference to a parameter and nothing else; it needs no Redis user, no other worker."""
+    """`sam local` resolves a reference to a parameter and nothing else; it needs none of these."""
     others = {name for name, value in values_of_environment() if value.keys() != {"Ref"}}
     assert others == {
         "OTHER_WORKER_ARNS",
