@@ -8,6 +8,7 @@ The same sources give the same bytes, so that only what changed is deployed.
 import argparse
 import compileall
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,9 @@ SERVICES = {
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 FUNCTIONS = Path("functions")
 MANIFEST = "silvaengine_functions.txt"
+
+# What function packages of the predecessor require by name: the layer brings it, and no registry has it.
+OURS = re.compile(r"\s*silvaengine[-_.]+(base|utility)(?![\w.-])", re.IGNORECASE)
 
 # Lambda's python3.13 is Amazon Linux 2023, whose glibc is 2.34.
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
@@ -69,7 +73,8 @@ def make_worker(folder: Path, machine: str) -> None:
     """
     requirements = FUNCTIONS / "requirements.txt"
     if requirements.is_file():
-        install(requirements, folder, machine)
+        with TemporaryDirectory() as scratch:
+            install(foreign_requirements(requirements, Path(scratch)), folder, machine)
         compile_all([folder], folder, "/var/task")
     functions = shipped_functions()
     names = {path.name for path in folder.iterdir()} | {path.name for path in functions}
@@ -78,6 +83,19 @@ def make_worker(folder: Path, machine: str) -> None:
     copy([Path(SERVICES["Worker"]), *functions], folder, "/var/task")
     importable = (path.stem for path in functions if path.suffix == ".py" or (path / "__init__.py").is_file())
     (folder / MANIFEST).write_text("".join(f"{name}\n" for name in importable))
+
+
+def foreign_requirements(requirements: Path, scratch: Path) -> Path:
+    """Give the requirements without those that the layer fulfils; each is left out with a notice."""
+    lines = requirements.read_text().splitlines(keepends=True)
+    ours = [line for line in lines if OURS.match(line)]
+    if not ours:
+        return requirements
+    for line in ours:
+        print(f"{requirements}: {line.strip()} is left out: the layer brings it", file=sys.stderr)  # noqa: T201
+    kept = scratch / requirements.name
+    kept.write_text("".join(line for line in lines if line not in ours))
+    return kept
 
 
 def shipped_functions() -> list[Path]:

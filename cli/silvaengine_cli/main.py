@@ -14,6 +14,8 @@ _COMMANDS = {
     "diff": "silvaengine_cli.commands.registry:diff",
     "apply": "silvaengine_cli.commands.registry:apply",
     "export": "silvaengine_cli.commands.registry:export",
+    "import": "silvaengine_cli.commands.migration:import_",
+    "doctor": "silvaengine_cli.commands.migration:doctor",
     "list": "silvaengine_cli.commands.inspect:list_",
     "show": "silvaengine_cli.commands.inspect:show",
     "jobs": "silvaengine_cli.commands.jobs:jobs",

@@ -6,7 +6,7 @@ that broke under way, the callee may have run.
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from silvaengine.aws.http import NoAnswerError, NoAnswerInTimeError, NotSentError, Response
@@ -22,6 +22,7 @@ from silvaengine.errors import (
 from silvaengine.json_text import decode
 from silvaengine.messages import EVENT_LIMIT, SYNC_LIMIT
 from silvaengine.settings import Settings
+from silvaengine.workers import worker_for
 
 READ_SECONDS = 28.0  # without a deadline: API Gateway waits 29 s
 GRACE_SECONDS = 0.75  # a worker that ends its function at the deadline still has to say so
@@ -45,6 +46,7 @@ class LambdaInvoker:
 
     Args:
         open_service: gives what sends to Lambda's API; called at each invocation.
+        worker_for: gives the Lambda that an ARN of the registry means.
         clock: epoch seconds.
         sleep: waits for some seconds.
     """
@@ -53,10 +55,12 @@ class LambdaInvoker:
         self,
         open_service: Callable[[], Sender],
         *,
+        worker_for: Callable[[str], str] = str,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._open_service = open_service
+        self._worker_for = worker_for
         self._clock = clock
         self._sleep = sleep
 
@@ -77,6 +81,7 @@ class LambdaInvoker:
         """
         body = payload.encode()
         _check_size(len(body), EVENT_LIMIT if event else SYNC_LIMIT)
+        arn = self._worker_for(arn)
         for pause in (*PAUSES, None):
             try:
                 return self._send(arn, body, event=event, deadline=deadline)
@@ -119,7 +124,9 @@ class LambdaInvoker:
 
 def open_invoker(settings: Settings) -> LambdaInvoker:
     """Give what invokes the account's Lambdas."""
-    return LambdaInvoker(lambda: open_service("lambda", settings.region))
+    return LambdaInvoker(
+        lambda: open_service("lambda", settings.region), worker_for=partial(worker_for, settings=settings)
+    )
 
 
 @lru_cache(PATHS)

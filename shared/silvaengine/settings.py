@@ -99,6 +99,9 @@ class Settings(NamedTuple):
     stream_endpoint_id: str | None = None
     packages_path: str | None = None
     allowed_packages: tuple[str, ...] = ()
+    worker_arn: str | None = None
+    mapped_workers: tuple[str, ...] = ()
+    other_workers: tuple[str, ...] = ()
     registry_refresh_seconds: float = 5.0
     registry_ttl_seconds: float = 600.0
     ledger_secret: str | None = None
@@ -127,6 +130,9 @@ class Settings(NamedTuple):
             stream_endpoint_id=given.get("DYNAMODBSTREAMENDPOINTID"),
             packages_path=join(given.get("EFSMOUNTPOINT", ""), given.get("PYTHONPACKAGESPATH", "")) or None,
             allowed_packages=_names(given.get("ALLOWED_PACKAGES", "")),
+            worker_arn=given.get("WORKER_ARN"),
+            mapped_workers=_names(given.get("WORKER_ARN_MAP", "")),
+            other_workers=_names(given.get("OTHER_WORKER_ARNS", "")),
             registry_refresh_seconds=_seconds(
                 given, "REGISTRY_REFRESH_SECONDS", usual.registry_refresh_seconds
             ),

@@ -249,6 +249,8 @@ def test_what_ships_of_functions(project: Path, tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("silvaengine/__init__.py", "", "silvaengine, which the layer owns"),
+        ("silvaengine_base/__init__.py", "", "silvaengine_base, which the layer owns"),
+        ("silvaengine_utility/__init__.py", "", "silvaengine_utility, which the layer owns"),
         ("silvaengine_worker/__init__.py", "", "would overwrite"),
         ("broken.py", "def broken(:", "broken.py"),
     ],
@@ -273,3 +275,25 @@ def test_native_wheels_are_those_of_the_architecture(
     native = [path.name for path in (tmp_path / "made").rglob("*.so")]
     assert native
     assert all(machine in name for name in native)
+
+
+@pytest.mark.parametrize(
+    "spelling", ["SilvaEngine-Utility", "silvaengine_base>=0.0.1", "SILVAENGINE.utility==1"]
+)
+def test_requirements_that_the_layer_fulfils_are_left_out(
+    project: Path, tmp_path: Path, spelling: str
+) -> None:
+    """Packages of the predecessor name them, no registry has them; the build says that it leaves them out."""
+    with_function(project, "requirements.txt", f"{spelling}\ngraphene==2.1.9\n")
+    made = make(project, "Worker", tmp_path / "made")
+    assert made.returncode == 0, made.stderr
+    assert f"{spelling} is left out: the layer brings it" in made.stderr
+    assert (tmp_path / "made/promise/__init__.py").exists()  # graphene 2's, which has no wheel
+
+
+def test_a_requirement_that_only_looks_like_ours_stays(project: Path, tmp_path: Path) -> None:
+    """A longer name is another distribution, which the installer then misses."""
+    with_function(project, "requirements.txt", "silvaengine-utility-of-mine\n")
+    made = make(project, "Worker", tmp_path / "made")
+    assert made.returncode != 0
+    assert "left out" not in made.stderr

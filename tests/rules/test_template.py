@@ -450,9 +450,15 @@ def values_of_environment() -> Iterator[tuple[str, Any]]:
 
 
 def test_environment_values_come_from_parameters() -> None:
-    """`sam local` resolves a reference to a parameter and nothing else; it needs no Redis user."""
+    """`sam local` resolves a reference to a parameter and nothing else; it needs none of these."""
     others = {name for name, value in values_of_environment() if value.keys() != {"Ref"}}
-    assert others == {"REDIS_PASSWORD", "REDIS_USERNAME"}
+    assert others == {
+        "OTHER_WORKER_ARNS",
+        "REDIS_PASSWORD",
+        "REDIS_USERNAME",
+        "WORKER_ARN",
+        "WORKER_ARN_MAP",
+    }
 
 
 def test_a_worker_with_a_user_of_its_own_has_its_own_password(
@@ -470,3 +476,14 @@ def test_a_worker_with_a_user_of_its_own_has_its_own_password(
     assert "secretsmanager:gateways" in passwords[0]
     assert "secretsmanager:workers" in passwords[1]
     assert "gateways" not in passwords[1]
+
+
+def test_the_gateway_knows_the_workers(resources_with: Callable[..., Resources]) -> None:
+    """Former workers' names reach the gateway beside this stack's worker; none are there by default."""
+    given = resources_with(WorkerArnMap="old_worker,older", OtherWorkerArns="arn:x-*")
+    variables = given["HttpGateway"]["Properties"]["Environment"]["Variables"]
+    assert "old_worker" in str(variables["WORKER_ARN_MAP"])
+    assert "arn:x-*" in str(variables["OTHER_WORKER_ARNS"])
+    assert "-Worker" in str(variables["WORKER_ARN"])
+    plain = resources_with()["HttpGateway"]["Properties"]["Environment"]["Variables"]
+    assert "old_worker" not in str(plain["WORKER_ARN_MAP"])

@@ -71,7 +71,7 @@ def diff(target: Target, file: Path | None, prune: bool, as_json: bool, exit_cod
     if as_json:
         print_json(plan.as_json())
     else:
-        _print_plan(plan)
+        print_plan(plan)
     if exit_code and plan:
         raise click.exceptions.Exit(1)
 
@@ -99,7 +99,7 @@ def apply(target: Target, file: Path | None, prune: bool, as_json: bool, yes: bo
     tables = target.tables()
     plan = make_plan(_load(registry_path(file)).spec, tables, target.worker_arn, prune=prune)
     if not as_json:
-        _print_plan(plan)
+        print_plan(plan)
     if plan and prune and not yes:
         click.confirm("Go on, deletions included?", abort=True, err=as_json)
     try:
@@ -173,7 +173,8 @@ def _complaints(text: str) -> tuple[str, ...]:
     return ()
 
 
-def _print_plan(plan: Plan) -> None:
+def print_plan(plan: Plan) -> None:
+    """Show a plan to a person, a line for each row."""
     screen = console()
     for change in plan.changes:
         screen.print(f"{_MARKS[change.action]} {change.action} {escape(change.row_name)}", soft_wrap=True)

@@ -122,9 +122,9 @@ class World:
             TableWriter(lambda: self.dynamodb, "se-"),
             clock=lambda: self.now,
         )
-        objects = Objects(lambda: self.s3, "bucket")
-        dispatcher = Dispatcher(self.invoker, objects)  # type: ignore[arg-type]
-        executions = Executions(self.ledger, dispatcher, objects, Keys(lambda: b"secret"), 300.0)
+        self.objects = Objects(lambda: self.s3, "bucket")
+        dispatcher = Dispatcher(self.invoker, self.objects)  # type: ignore[arg-type]
+        executions = Executions(self.ledger, dispatcher, self.objects, Keys(lambda: b"secret"), 300.0)
         parts: Any = (
             self.settings, self.registry, self.invoker, self.notifier, executions, lambda: NOW,
         )  # fmt: skip

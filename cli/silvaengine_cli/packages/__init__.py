@@ -1,0 +1,1 @@
+"""Function packages of the predecessor: what they say about themselves, and what they rely on."""

@@ -1,0 +1,41 @@
+"""``Authorizer``: the policy that API Gateway's authorizers answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Authorizer:
+    """Writes policies for one API's stage.
+
+    Args:
+        principal_id: whom the policy is about.
+        account: AWS account of 12 digits.
+        api_id: the API.
+        region: its region.
+        stage: its stage.
+    """
+
+    def __init__(self, principal_id: str, account: str, api_id: str, region: str, stage: str) -> None:
+        self.principal_id = principal_id
+        self.resource = f"arn:aws:execute-api:{region}:{account}:{api_id}/{stage}/*/*"
+
+    def authorize(self, is_allow: bool, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Give the policy that allows or denies every method of the stage.
+
+        Its form is that of
+        docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html.
+
+        Args:
+            is_allow: whether it allows.
+            context: flat claims, handed to what is behind the authorizer.
+        """
+        statement = {
+            "Action": "execute-api:Invoke",
+            "Effect": "Allow" if is_allow else "Deny",
+            "Resource": [self.resource],
+        }
+        return {
+            "principalId": self.principal_id,
+            "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+            "context": dict(context or {}),
+        }

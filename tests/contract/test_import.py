@@ -1,0 +1,71 @@
+"""``silvaengine import`` on tables in the contract's form."""
+
+from typing import Any
+
+import pytest
+
+from silvaengine.tables import CONNECTIONS, FUNCTIONS
+from silvaengine_cli.packages.importing import make_import, make_remap
+from silvaengine_cli.packages.metadata import functions_of
+from silvaengine_cli.registry.apply import carry_out
+from silvaengine_cli.registry.tables import RegistryTables
+
+LAMBDAS = "arn:aws:lambda:us-east-1:123456789012:function"
+WORKER, OLD = f"{LAMBDAS}:worker", f"{LAMBDAS}:old"
+METADATA: list[Any] = [{"class": "Shop", "functions": {"order": {}, "ping": {}}}]
+
+
+@pytest.fixture
+def tables(dynamodb: Any) -> RegistryTables:
+    """The registry of a predecessor: two keys of the common connection, one of acme's, no revisions."""
+    tables = RegistryTables(dynamodb)
+    mine = {"aws_lambda_arn": OLD, "function": "ping", "setting": "own"}
+    tables.create(
+        CONNECTIONS,
+        {"endpoint_id": "1", "api_key": "#####", "functions": [mine], "whitelist": ["10.0.0.0/8"]},
+    )
+    tables.create(CONNECTIONS, {"endpoint_id": "1", "api_key": "k", "functions": []})
+    tables.create(CONNECTIONS, {"endpoint_id": "acme", "api_key": "k", "functions": []})
+    return tables
+
+
+def connection(tables: RegistryTables, endpoint: str, key: str) -> dict[str, Any]:
+    """Read a connection."""
+    return tables.read(CONNECTIONS, [(endpoint, key)])[endpoint, key]
+
+
+def test_import_joins_every_connection_of_the_endpoint(tables: RegistryTables) -> None:
+    """Entries that are there stay, a whitelist is never dropped, other endpoints are left alone."""
+    functions = functions_of("shop", "core", METADATA)
+    plan = make_import(functions, "1", tables, WORKER)
+    assert plan.notes == ("setting 'shop' has no rows: its functions answer 500 until it has",)
+    carry_out(plan, tables)
+    first, second = connection(tables, "1", "#####"), connection(tables, "1", "k")
+    assert first["whitelist"] == ["10.0.0.0/8"]
+    assert first["functions"] == [
+        {"aws_lambda_arn": OLD, "function": "ping", "setting": "own"},
+        {"aws_lambda_arn": WORKER, "function": "order", "setting": ""},
+    ]
+    assert [entry["function"] for entry in second["functions"]] == ["order", "ping"]
+    assert connection(tables, "acme", "k")["functions"] == []
+    config = tables.read(FUNCTIONS, [(WORKER, "order")])[WORKER, "order"]["config"]
+    assert (config["module_name"], config["class_name"], config["setting"]) == ("shop", "Shop", "shop")
+    assert not make_import(functions, "1", tables, WORKER)
+
+
+def test_an_endpoint_without_a_connection_gets_one(tables: RegistryTables) -> None:
+    """For calls without a key."""
+    carry_out(make_import(functions_of("shop", "core", METADATA), "globex", tables, WORKER), tables)
+    assert len(connection(tables, "globex", "#####")["functions"]) == 2
+
+
+@pytest.mark.parametrize("old", [OLD, "old"])
+def test_remap(tables: RegistryTables, old: str) -> None:
+    """Rows name the new worker; the old one's function rows stay for the way back, settings too."""
+    tables.create(FUNCTIONS, {"aws_lambda_arn": OLD, "function": "ping", "area": "core", "config": {}})
+    carry_out(make_remap(old, tables, WORKER), tables)
+    row = connection(tables, "1", "#####")
+    assert row["functions"] == [{"aws_lambda_arn": WORKER, "function": "ping", "setting": "own"}]
+    assert row["whitelist"] == ["10.0.0.0/8"]
+    assert set(tables.read(FUNCTIONS, [(WORKER, "ping"), (OLD, "ping")])) == {(WORKER, "ping"), (OLD, "ping")}
+    assert not make_remap(old, tables, WORKER)

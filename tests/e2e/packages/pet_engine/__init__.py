@@ -1,0 +1,82 @@
+# mypy: ignore-errors
+# ruff: noqa
+"""A GraphQL engine with tables of its own."""
+
+import os
+
+from graphene import Field, Mutation, ObjectType, Schema, String
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.models import Model
+from silvaengine_utility import JSON, Utility, method_cache
+
+from .base import GRAPHENE, GraphqlEngine
+
+
+def deploy():
+    return [
+        {"service": "Pets", "class": "PetEngine", "functions": {"pet_graphql": {"settings": "plain_engine"}}}
+    ]
+
+
+class PetModel(Model):
+    class Meta:
+        table_name = "pets"
+        region = os.environ.get("REGIONNAME", "us-east-1")
+        billing_mode = "PAY_PER_REQUEST"
+
+    endpoint_id = UnicodeAttribute(hash_key=True)
+    name = UnicodeAttribute(range_key=True)
+    legs = NumberAttribute(default=4)
+
+
+@method_cache(ttl=60, cache_name="pets")
+def get_pet(endpoint_id, name):
+    return PetModel.get(endpoint_id, name)
+
+
+class Pet(ObjectType):
+    name = String()
+    data = JSON()
+
+
+class Query(ObjectType):
+    version = String()
+    pet = Field(Pet, name=String(required=True))
+
+    def resolve_version(self, info):
+        return str(GRAPHENE)
+
+    def resolve_pet(self, info, name):
+        pet = get_pet(info.context["endpoint_id"], name)
+        return Pet(name=pet.name, data=Utility.json_normalize(pet))
+
+
+class InsertPet(Mutation):
+    class Arguments:
+        name = String(required=True)
+
+    pet = Field(Pet)
+
+    def mutate(self, info, name):
+        PetModel(info.context["endpoint_id"], name).save()
+        return InsertPet(pet=Pet(name=name))
+
+
+class Mutations(ObjectType):
+    insert_pet = InsertPet.Field()
+
+
+class PetEngine(GraphqlEngine):
+    schema = Schema(query=Query, mutation=Mutations)
+
+    def __init__(self, logger, **setting):
+        GraphqlEngine.__init__(self, logger, **setting)
+        if not PetModel.exists():
+            PetModel.create_table(wait=True)
+
+    def pet_graphql(self, **params):
+        result = self.run(**params)
+        answer = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [Utility.format_error(error) for error in result.errors]
+        return Utility.json_dumps(answer)

@@ -1,0 +1,127 @@
+"""What packages say about themselves and rely on, read without running them."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from silvaengine_cli.main import cli
+from silvaengine_cli.packages.metadata import functions_of, read_metadata
+from silvaengine_cli.registry.file import parse
+
+DEPLOY = """
+import no_such_library
+from silvaengine_utility import Utility, Serializer
+
+
+def deploy():
+    return [{"service": "Shop", "class": "Shop", "functions": {
+        "order": {"is_static": False, "label": "Order", "query": [{"action": "orders", "label": "o"}],
+                  "mutation": [{"action": "pay", "label": "p"}], "delete": [{"action": "drop", "label": "d"}],
+                  "type": "Event", "support_methods": ["POST"], "is_auth_required": True, "is_graphql": False,
+                  "settings": "shop_settings"},
+        "ping": {"support_methods": []}}}]
+
+
+class Shop:
+    def __init__(self, logger, **setting):
+        self.setting = setting
+
+    def order(self, **params):
+        Utility.json_dumps(self.setting["region_name"])
+        return Utility.json_dump(params.get("order_id"))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one package."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/__init__.py").write_text(DEPLOY)
+    return tmp_path
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(cli, [str(each) for each in arguments])
+
+
+def test_metadata_becomes_functions(folder: Path) -> None:
+    """Read from the source, so that no requirement need be here; defaults are the contract's."""
+    functions = functions_of("shop", "core", read_metadata(folder, "shop"))
+    order, ping = functions["order"], functions["ping"]
+    assert (order.module, order.class_name, order.type, order.methods) == ("shop", "Shop", "Event", ("POST",))
+    assert (order.settings, order.auth_required, order.graphql) == ("shop_settings", True, False)
+    assert (order.operations.query, order.operations.mutation) == (("orders",), ("pay", "drop"))
+    assert (ping.type, ping.methods, ping.settings) == ("RequestResponse", ("POST", "GET"), "shop")
+    assert (ping.auth_required, ping.graphql) == (False, True)
+
+
+def test_computed_metadata_is_asked_for(tmp_path: Path) -> None:
+    """A deploy() that is more than data is called; what it lacks here is named."""
+    (tmp_path / "computed.py").write_text("N = 'f'\n\n\ndef deploy():\n    return [{'functions': {N: {}}}]\n")
+    assert list(functions_of("computed", "core", read_metadata(tmp_path, "computed"))) == ["f"]
+    (tmp_path / "lacking.py").write_text("import no_such_library\n")
+    with pytest.raises(click.ClickException, match="no_such_library"):
+        read_metadata(tmp_path, "lacking")
+    with pytest.raises(click.ClickException, match="no package 'nothing'"):
+        read_metadata(tmp_path, "nothing")
+
+
+@pytest.mark.parametrize("endpoint", ["1", "acme"])
+def test_import_as_yaml(folder: Path, endpoint: str) -> None:
+    """With its settings filled in it is a valid registry file, without a whitelist; no server is asked."""
+    done = run("import", "shop", "--folder", folder, "--endpoint", endpoint, "--yaml")
+    spec = parse(done.stdout.replace(": {}", ": {region_name: us-east-1}").encode()).spec
+    assert set(spec.functions) == {"order", "ping"}
+    (connection,) = spec.connections
+    assert (connection.endpoint, connection.whitelist) == (endpoint, None)
+    assert [entry.function for entry in connection.functions] == ["order", "ping"]
+
+
+def test_import_needs_a_package_or_a_worker(folder: Path) -> None:
+    """Neither or both is a wrong command line."""
+    assert run("import").exit_code == 2
+    assert run("import", "shop", "--remap", "old").exit_code == 2
+
+
+def test_doctor_names_what_would_fail(folder: Path) -> None:
+    """With file and line: unknown imports, names that aren't offered, and what is read."""
+    done = run("doctor", "--packages", folder)
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert "shop/__init__.py:2: imports no_such_library" in done.stdout
+    assert "shop/__init__.py:3: silvaengine_utility.Serializer is not offered by this system" in lines
+    assert "shop/__init__.py:21: Utility.json_dump is not offered by this system" in lines
+    assert "shop/__init__.py:20: note: reads setting 'region_name'" in lines
+    assert "shop/__init__.py:21: note: reads parameter 'order_id'" in lines
+
+
+def test_doctor_names_what_the_worker_would_refuse(tmp_path: Path) -> None:
+    """Private names, folders that are no packages, and copies of the layer's own packages."""
+    (tmp_path / "private.py").write_text(
+        "def deploy():\n    return [{'class': '_Shop', 'functions': {'_order': {}}}]\n"
+    )
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose/x.py").touch()
+    (tmp_path / "silvaengine_utility").mkdir()
+    (tmp_path / "broken.py").write_text("def (")
+    found = json.loads(run("doctor", "--packages", tmp_path, "--json").stdout)
+    words = {(each["path"], each["message"].partition(":")[0]) for each in found if each["wrong"]}
+    assert words == {
+        ("private.py", "'_Shop' is private or no plain name"),
+        ("private.py", "'_order' is private or no plain name"),
+        ("loose", "has no __init__.py"),
+        ("silvaengine_utility", "is the layer's"),
+        ("broken.py", "can't be read"),
+    }
+
+
+def test_doctor_is_content(folder: Path) -> None:
+    """A package whose requirements are listed and whose names are offered passes, in any spelling."""
+    (folder / "shop/__init__.py").write_text("import graphql, yaml, jwt, no_such_library\n")
+    (folder / "requirements.txt").write_text("Graphene==2.1.9\nPyJWT\nno-such.library>=1\n")
+    done = run("doctor", "--packages", folder)
+    assert (done.exit_code, done.stdout) == (0, "")

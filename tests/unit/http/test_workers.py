@@ -1,0 +1,88 @@
+"""Rows that name a former worker's ARN."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from silvaengine.aws.http import Response
+from silvaengine.invocation import LambdaInvoker
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.keys import Keys
+from silvaengine.messages import WorkerAnswer
+from silvaengine.settings import Settings
+from silvaengine.workers import worker_for
+from silvaengine_http.app import create_handler
+from silvaengine_http.executions import Executions
+
+LAMBDAS = "arn:aws:lambda:us-east-1:123456789012:function"
+OWN = f"{LAMBDAS}:new-Worker"
+
+
+@pytest.mark.parametrize(
+    ("arn", "invoked"),
+    [
+        (OWN, OWN),
+        (f"{LAMBDAS}:old_worker", OWN),
+        (f"{LAMBDAS}:named_worker", OWN),
+        (f"{LAMBDAS}:acme-worker", f"{LAMBDAS}:acme-worker"),
+    ],
+)
+def test_a_former_worker_means_this_stacks(
+    arn: str, invoked: str, world: Any, event_of: Callable[..., dict[str, Any]]
+) -> None:
+    """By ARN or by name a mapped worker's calls go to the stack's; a listed one is invoked itself."""
+    answer, arns = serve(world, arn, event_of())
+    assert answer["statusCode"] == 200
+    assert arns == [invoked]
+
+
+@pytest.mark.parametrize("wish", ["wait=5", "respond-async"])
+@pytest.mark.parametrize("name", ["unknown", "xnamed_worker", "old_worker_2"])
+def test_an_unknown_worker_is_a_bad_gateway(
+    name: str, wish: str, world: Any, event_of: Callable[..., dict[str, Any]]
+) -> None:
+    """Neither mapped nor listed: 502 without a word of the ARN, which the log names; nothing is invoked."""
+    answer, arns = serve(world, f"{LAMBDAS}:{name}", event_of(headers={"Prefer": wish}))
+    assert answer["statusCode"] == 502
+    assert "arn:" not in json.dumps(answer)
+    assert not arns
+
+
+def test_the_log_names_an_unknown_worker(
+    world: Any, event_of: Callable[..., dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The operator reads which ARN it is and which parameters would take it."""
+    serve(world, f"{LAMBDAS}:unknown", event_of())
+    assert f"{LAMBDAS}:unknown is neither in WorkerArnMap nor in OtherWorkerArns" in caplog.text
+
+
+class FakeLambda:
+    """Answers every Invoke, and remembers the paths."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
+        self.paths.append(unquote(path))
+        return Response(200, b"HTTP/1.1 200 OK", json.dumps(WorkerAnswer("text", "{}").encode()).encode())
+
+
+def serve(world: Any, arn: str, event: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Send an event to a gateway that knows its workers; give the answer and the Lambdas that it invoked."""
+    world.add("greet", aws_lambda_arn=arn)
+    settings = Settings(
+        worker_arn=OWN,
+        mapped_workers=(f"{LAMBDAS}:old_worker", "named_worker"),
+        other_workers=(f"{LAMBDAS}:acme-*",),
+    )
+    client = FakeLambda()
+    invoker = LambdaInvoker(lambda: client, worker_for=partial(worker_for, settings=settings))
+    executions = Executions(
+        world.ledger, Dispatcher(invoker, world.objects), world.objects, Keys(lambda: b"secret"), 300.0
+    )
+    answer = create_handler(settings, world.registry, invoker, world.notifier, executions)(event, None)
+    return answer, [path.split("/")[3] for path in client.paths]

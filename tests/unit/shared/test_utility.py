@@ -1,0 +1,243 @@
+"""The names that function packages of the predecessor import from ``silvaengine_utility``."""
+
+import io
+import json
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import silvaengine_utility
+from silvaengine.errors import InvocationError
+from silvaengine_utility import Authorizer, Utility
+
+SCHEMA = {
+    "queryType": {"name": "Query"},
+    "mutationType": None,
+    "types": [
+        {
+            "kind": "OBJECT",
+            "name": "Query",
+            "fields": [
+                {
+                    "name": "ping",
+                    "args": [],
+                    "type": {"kind": "SCALAR", "name": "String", "ofType": None},
+                }
+            ],
+        },
+        {"kind": "SCALAR", "name": "String", "fields": None},
+    ],
+}
+
+
+class FakeLambda:
+    """A boto3 client whose Lambda answers this value."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.sent: list[dict[str, Any]] = []
+
+    def invoke(self, **request: Any) -> dict[str, Any]:
+        self.sent.append(request)
+        is_event = request["InvocationType"] == "Event"
+        return {"Payload": io.BytesIO(b"" if is_event else json.dumps(self.answer).encode())}
+
+
+class FakeQueue:
+    """A boto3 Queue that remembers its messages."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def send_message(self, **message: Any) -> None:
+        self.sent.append(message)
+
+
+def call(answer: Any, **options: Any) -> Any:
+    """Call a function whose Lambda answers this, as a package does."""
+    client = FakeLambda(answer)
+    return Utility.invoke_funct_on_aws_lambda(
+        None, "acme", "greet", params={"n": Decimal(1)}, setting={}, aws_lambda=client, **options
+    ), client.sent
+
+
+def test_every_public_name_loads() -> None:
+    """And no other is there."""
+    for name in silvaengine_utility.__all__:
+        assert getattr(silvaengine_utility, name).__name__ == name
+    with pytest.raises(AttributeError, match="Utilities"):
+        silvaengine_utility.Utilities  # noqa: B018 - the access is the test
+
+
+def test_json_text_is_indented_by_two() -> None:
+    """Decimals, times and PynamoDB objects (told by their attribute_values) are taken."""
+    model = SimpleNamespace(attribute_values={"id": "a", "price": Decimal("1.5"), "count": Decimal(2)})
+    assert Utility.json_dumps({"m": model}) == (
+        '{\n  "m": {\n    "id": "a",\n    "price": 1.5,\n    "count": 2\n  }\n}'
+    )
+    moment = datetime(2026, 1, 2, 3, 4, 5, 6000, UTC)
+    assert json.loads(Utility.json_dumps([moment, date(2026, 1, 2), {1}])) == [
+        "2026-01-02T03:04:05.006000+00:00",
+        "2026-01-02",
+        [1],
+    ]
+
+
+def test_what_has_no_json_form_is_named() -> None:
+    """Rather than an invented text."""
+    with pytest.raises(TypeError, match="complex"):
+        Utility.json_dumps(1j)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-02T03:04:05+02:00", datetime(2026, 1, 2, 1, 4, 5)),  # noqa: DTZ001 - the contract's form
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5)),  # noqa: DTZ001 - likewise
+        ("2026-01-02 03:04", datetime(2026, 1, 2, 3, 4)),  # noqa: DTZ001 - likewise
+        ("2026-13-02", "2026-13-02"),
+        ("20260102", "20260102"),
+        ("on 2026-01-02", "on 2026-01-02"),
+    ],
+)
+def test_dates_become_naive_utc(text: str, moment: object) -> None:
+    """Text that is an ISO date, and no other, becomes a datetime in UTC without a zone."""
+    assert Utility.json_loads(json.dumps({"a": [text]})) == {"a": [moment]}
+    assert Utility.json_loads(json.dumps(text), parse_datetime=False) == text
+
+
+def test_numbers_become_decimal() -> None:
+    """Unless the caller wants Python's own."""
+    found = Utility.json_loads("[1, 0.1]")
+    assert found == [Decimal(1), Decimal("0.1")]
+    assert {type(number) for number in found} == {Decimal}
+    assert [type(number) for number in Utility.json_loads("[1, 0.1]", parser_number=False)] == [int, float]
+
+
+def test_normalize_is_loads_of_dumps() -> None:
+    """A Decimal and a set come back as JSON has them."""
+    assert Utility.json_normalize({"a": {Decimal(3)}}, parser_number=False) == {"a": [3]}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_json"), [("{}", True), ("1", True), ("{", False), (None, False), ({}, False)]
+)
+def test_is_json_string(text: object, is_json: bool) -> None:
+    """Anything may be asked about."""
+    assert Utility.is_json_string(text) is is_json
+
+
+@pytest.mark.parametrize(
+    ("address", "network", "is_in"),
+    [("10.1.2.3", "10.0.0.0/8", True), ("11.0.0.1", "10.0.0.0/8", False), ("10.0.0.1", "10.0.0.1", True)],
+)
+def test_in_subnet(address: str, network: str, is_in: bool) -> None:
+    """A bare address is a network of one."""
+    assert Utility.in_subnet(address, network) is is_in
+
+
+def test_import_dynamically() -> None:
+    """A function of a module, or a method of an object made by keyword."""
+    assert Utility.import_dynamically("json", "loads")("1") == 1
+    encode = Utility.import_dynamically("json", "encode", "JSONEncoder", {"indent": 2})
+    assert encode([1]) == "[\n  1\n]"
+
+
+def test_another_error_is_its_message() -> None:
+    """Where no GraphQL library is loaded, too."""
+    assert Utility.format_error(ValueError("bad")) == {"message": "bad"}
+
+
+def test_an_unknown_operation_is_named() -> None:
+    """The caller reads which kind was searched."""
+    assert Utility.generate_graphql_operation("ping", "query", SCHEMA) == "query ping { ping }"
+    with pytest.raises(LookupError, match="no mutation 'ping'"):
+        Utility.generate_graphql_operation("ping", "Mutation", SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ('{"data": {"a": "2026-01-02"}}', {"a": "2026-01-02"}),
+        ('{"data": 1, "total": 2}', {"data": 1, "total": 2}),
+        ("null", None),
+        (None, None),
+        ("a: yaml", "a: yaml"),
+    ],
+)
+def test_a_call_gives_what_the_functions_text_says(answer: Any, result: Any) -> None:
+    """Lambda's text is decoded, then the function's own; of a GraphQL answer the data."""
+    found, sent = call(answer)
+    assert found == result
+    assert sent[0]["FunctionName"] == "silvaengine_agenttask"
+    assert json.loads(sent[0]["Payload"]) == {"endpoint_id": "acme", "funct": "greet", "params": {"n": 1}}
+
+
+def test_errors_of_a_called_function_are_raised() -> None:
+    """In its own words, for the package; what a client would see has none of them."""
+    with pytest.raises(InvocationError, match="no such pet") as caught:
+        call('{"errors": [{"message": "no such pet"}]}')
+    assert "pet" not in caught.value.message
+
+
+def test_a_failed_lambda_is_no_result() -> None:
+    """Its report is for the log, never taken for what the function answered."""
+
+    class FailedLambda(FakeLambda):
+        def invoke(self, **request: Any) -> dict[str, Any]:
+            return {**super().invoke(**request), "FunctionError": "Unhandled"}
+
+    with pytest.raises(InvocationError, match="The function failed"):
+        Utility.invoke_funct_on_aws_lambda(None, "acme", "greet", aws_lambda=FailedLambda({"errorType": "X"}))
+
+
+def test_an_event_call_gives_nothing() -> None:
+    """It is handed over only."""
+    found, sent = call("ignored", invocation_type="Event")
+    assert (found, sent[0]["InvocationType"]) == (None, "Event")
+
+
+@pytest.mark.parametrize(("group", "has_group"), [("g1", True), (None, False)])
+def test_a_call_through_a_queue(group: str | None, has_group: bool) -> None:
+    """Endpoint and function are attributes; a FIFO queue gets its group."""
+    queue = FakeQueue()
+    call(None, task_queue=queue, message_group_id=group)
+    (message,) = queue.sent
+    assert message["MessageAttributes"]["funct"] == {"StringValue": "greet", "DataType": "String"}
+    assert message["MessageAttributes"]["endpoint_id"]["StringValue"] == "acme"
+    assert json.loads(message["MessageBody"]) == {"params": {"n": 1}}
+    assert ("MessageGroupId" in message) is has_group
+
+
+def test_a_query_goes_through_the_tasks_lambda() -> None:
+    """With its variables and the connection; a schema is asked for in the same way."""
+    client = FakeLambda(json.dumps({"data": {"__schema": SCHEMA}}))
+    assert Utility.fetch_graphql_schema(None, "acme", "pets", setting={}, aws_lambda=client) == SCHEMA
+    Utility.execute_graphql_query(
+        None, "acme", "pets", "{a}", {"b": 1}, setting={}, aws_lambda=client, connection_id="c1"
+    )
+    params = [json.loads(request["Payload"])["params"] for request in client.sent]
+    assert re.search("__schema", params[0]["query"])
+    assert params[1] == {"query": "{a}", "variables": {"b": 1}, "connection_id": "c1"}
+
+
+@pytest.mark.parametrize(("is_allow", "effect"), [(True, "Allow"), (False, "Deny")])
+def test_the_policy(is_allow: bool, effect: str) -> None:
+    """An authorizer's answer, with the claims as its context."""
+    answer = Authorizer("ada", "123456789012", "api", "us-east-1", "beta").authorize(is_allow, {"role": "r"})
+    (statement,) = answer["policyDocument"].pop("Statement")
+    assert statement == {
+        "Action": "execute-api:Invoke",
+        "Effect": effect,
+        "Resource": ["arn:aws:execute-api:us-east-1:123456789012:api/beta/*/*"],
+    }
+    assert answer == {
+        "principalId": "ada",
+        "policyDocument": {"Version": "2012-10-17"},
+        "context": {"role": "r"},
+    }
