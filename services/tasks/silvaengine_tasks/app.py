@@ -19,7 +19,7 @@ from silvaengine.notices import open_notifier
 from silvaengine.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
-from silvaengine_tasks import direct, s3, sqs, sweeper
+from silvaengine_tasks import direct, lex, s3, sqs, streams, sweeper
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.dead_letters import open_dead_letters
 
@@ -61,6 +61,8 @@ def _open_sources(settings: Settings) -> tuple[Source, ...]:
         (sweeper.is_schedule, sweep.serve),
         (sqs.is_batch, sqs.open_queues(settings, caller).serve),
         (s3.is_notification, s3.Buckets(caller).serve),
+        (streams.is_batch, streams.Streams(caller, settings.stream_endpoint_id).serve),
+        (lex.is_turn, lex.Bots(caller).serve),
         (direct.is_call, direct.Direct(caller).serve),
     )
 
