@@ -43,7 +43,7 @@ _EXAMPLES = """
 Try:
   HTTP       curl '{url}/core/demo/hello?name=Ada'
   WebSocket  not served yet: the gateway refuses every connection
-  event      not served yet: {tasks} refuses every event
+  event      invoke {tasks} with one; see docs/events.md
 """
 
 

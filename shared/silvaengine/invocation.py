@@ -24,7 +24,7 @@ from silvaengine.messages import EVENT_LIMIT, SYNC_LIMIT
 from silvaengine.settings import Settings
 from silvaengine.workers import worker_for
 
-READ_SECONDS = 28.0  # without a deadline: API Gateway waits 29 s
+READ_SECONDS = 28.0  # without a deadline: API Gateway waits 29 s; with one, until then
 GRACE_SECONDS = 0.75  # a worker that ends its function at the deadline still has to say so
 PAUSES = (0.1, 0.3)  # seconds before the second and the third attempt
 PATHS = 256
@@ -119,7 +119,7 @@ class LambdaInvoker:
         left = deadline - self._clock()
         if left <= 0:
             raise DeadlineError("The time for this request is over")
-        return min(READ_SECONDS, left + GRACE_SECONDS)
+        return left + GRACE_SECONDS
 
 
 def open_invoker(settings: Settings) -> LambdaInvoker:

@@ -166,6 +166,8 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
             # A worker that vanished is given up after it and a margin, for which tests wait.
             "WorkerTimeout": "20",
             "SnsTopicArn": topic,
+            # A message that fails comes again so soon that a test can wait for its last receive.
+            "EventQueueVisibilityTimeout": "2",
         }
         outputs = deploy.deploy(project, engine, parameters=parameters)
         tables = RegistryTables(engine.client("dynamodb"), outputs.table_prefix)

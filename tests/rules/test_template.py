@@ -240,18 +240,58 @@ def attributes_of_a_worker() -> set[str]:
 def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
     """The tasks Lambda moves executions, reads functions and settings, invokes workers, tells the queue."""
     here = "eu-central-1:111122223333"
-    registry = {f"arn:aws:dynamodb:{here}:table/se-{name}" for name in ("functions", "configdata")}
+    registry = {
+        f"arn:aws:dynamodb:{here}:table/se-{name}"
+        for name in ("endpoints", "connections", "functions", "configdata")
+    }
+    queues = [str({"Fn::GetAtt": [name, "Arn"]}) for name in ("DeadLetterQueue", "EventDeadLetterQueue")]
+    receiving = (
+        "ChangeMessageVisibility",
+        "DeleteMessage",
+        "GetQueueAttributes",
+        "GetQueueUrl",
+        "ReceiveMessage",
+    )
+    key = f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*"
     assert rights(resources, "Tasks") == logs("Tasks") | {
         "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
-        "dynamodb:GetItem": registry,
+        "dynamodb:GetItem": {*registry, EXECUTIONS},
         "dynamodb:Query": {*registry, f"{EXECUTIONS}/index/due-index"},
+        "dynamodb:PutItem": {EXECUTIONS},
         "dynamodb:UpdateItem": {EXECUTIONS},
         "s3:GetObject": {bucket("calls")},
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
-        "secretsmanager:GetSecretValue": {f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
+        "secretsmanager:GetSecretValue": {key, f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
-        "sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})},
-    }
+        "sqs:SendMessage": set(queues),
+    } | {f"sqs:{action}": {str({"Fn::GetAtt": ["EventQueue", "Arn"]})} for action in receiving}
+
+
+def test_an_event_is_dead_only_after_it_had_its_chances(resources: Resources) -> None:
+    """The worker ends 30 s before the tasks Lambda, which ends long before a message comes again."""
+    worker, tasks = (int(resources[name]["Properties"]["Timeout"]) for name in ("Worker", "Tasks"))
+    queue = resources["EventQueue"]["Properties"]
+    assert worker + 30 <= tasks
+    assert int(queue["VisibilityTimeout"]) >= 6 * tasks
+    assert int(queue["RedrivePolicy"]["maxReceiveCount"]) >= 5
+    mappings = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+    assert len(mappings) == 2
+    for mapping in mappings:
+        assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["Properties"]["ScalingConfig"]["MaximumConcurrency"] >= 2
+    kept = resources["TasksEventInvokeConfig"]["Properties"]
+    assert kept["MaximumRetryAttempts"] == 2
+    assert "EventDeadLetterQueue" in str(kept["DestinationConfig"]["OnFailure"])
+
+
+def test_queues_and_buckets_that_exist_can_be_served(resources_with: Callable[..., Resources]) -> None:
+    """A queue gets a mapping and the rights for it alone, a bucket the permission to notify."""
+    queue = "arn:aws:sqs:eu-central-1:111122223333:orders"
+    resources = resources_with(EventQueueArn=queue, EventBucketName="inbox", TasksFunctionName="agenttask")
+    assert resources["OtherQueueMapping"]["Properties"]["EventSourceArn"] == queue
+    assert queue in rights(resources, "Tasks")["sqs:ReceiveMessage"]
+    assert resources["BucketPermission"]["Properties"]["SourceArn"] == "arn:aws:s3:::inbox"
+    assert resources["Tasks"]["Properties"]["FunctionName"] == "agenttask"
 
 
 def test_the_sweeper_comes_every_minute(resources: Resources) -> None:

@@ -13,12 +13,14 @@ from silvaengine.errors import ConfigurationError
 from silvaengine.invocation import open_invoker
 from silvaengine.ledger.book import open_ledger
 from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.keys import open_keys
 from silvaengine.ledger.objects import open_objects
 from silvaengine.notices import open_notifier
 from silvaengine.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
-from silvaengine_tasks import sweeper
+from silvaengine_tasks import direct, lex, s3, sqs, streams, sweeper
+from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.dead_letters import open_dead_letters
 
 type Event = Mapping[str, Any]
@@ -48,15 +50,21 @@ def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
 
 
 def _open_sources(settings: Settings) -> tuple[Source, ...]:
-    objects = open_objects(settings)
-    sweep = sweeper.Sweeper(
-        open_ledger(settings),
-        open_registry(settings),
-        Dispatcher(open_invoker(settings), objects),
-        open_dead_letters(settings),
-        open_notifier(settings),
+    ledger, registry = open_ledger(settings), open_registry(settings)
+    invoker, notifier = open_invoker(settings), open_notifier(settings)
+    dispatcher = Dispatcher(invoker, open_objects(settings))
+    sweep = sweeper.Sweeper(ledger, registry, dispatcher, open_dead_letters(settings), notifier)
+    caller = Caller(
+        registry, invoker, dispatcher, ledger, open_keys(settings), notifier, settings.worker_timeout_seconds
     )
-    return ((sweeper.is_schedule, sweep.serve),)
+    return (
+        (sweeper.is_schedule, sweep.serve),
+        (sqs.is_batch, sqs.open_queues(settings, caller).serve),
+        (s3.is_notification, s3.Buckets(caller).serve),
+        (streams.is_batch, streams.Streams(caller, settings.stream_endpoint_id).serve),
+        (lex.is_turn, lex.Bots(caller).serve),
+        (direct.is_call, direct.Direct(caller).serve),
+    )
 
 
 @cache

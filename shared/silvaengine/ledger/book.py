@@ -81,6 +81,11 @@ class Ledger:
         over = {"expires_at": self.now() - SKEW_SECONDS}
         self._move(execution.job_id, execution.owner, over, done=True)
 
+    def return_claim(self, execution: Execution) -> None:
+        """Give back a claim under which nothing was started: the next caller may take it over at once."""
+        back: Row = {"state": "accepted", "due_at": self.now()}
+        self._move(execution.job_id, execution.owner, self._changed(back))
+
     def claim(self, job: Job, seconds: float) -> str:
         """Begin an attempt that ends, one way or another, within so many seconds; give the holder's token.
 

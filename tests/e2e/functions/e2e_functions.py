@@ -42,6 +42,12 @@ class Told:
         return {"event": sorted(aws_event), "function_name": aws_context["function_name"]}
 
 
+def stored(at: str, **params: object) -> None:
+    """Note what came of a stored object, in the file whose path is `at`, in hexadecimal."""
+    with Path(bytes.fromhex(at).decode()).open("a") as notes:
+        notes.write(json.dumps(params) + "\n")
+
+
 def effect(path: str, call: str, wrong: str = "") -> dict[str, object]:
     """Have an effect that a test can count: a line in a file. What goes `wrong` does so at the first attempt.
 

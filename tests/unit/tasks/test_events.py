@@ -1,0 +1,265 @@
+"""What becomes of each source's events: every record once, or back where it came from."""
+
+import json
+import time
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.errors import InvocationError, NotFoundError, SilvaEngineError, UnavailableError
+from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.keys import Keys
+from silvaengine.ledger.objects import Objects
+from silvaengine.messages import Job, WorkerAnswer
+from silvaengine.notices import Notifier
+from silvaengine.registry import Function
+from silvaengine.telemetry import InvocationLog
+from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.direct import Direct
+from silvaengine_tasks.s3 import Buckets, is_notification
+from silvaengine_tasks.s3 import read as read_object
+from silvaengine_tasks.sqs import Queues, is_batch
+
+from ...fakes.dynamodb import MemoryDynamoDB
+
+NOW = 1_700_000_000
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
+
+
+class World:
+    """A caller, a worker that settles as the real one does, and what they did."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.seconds = 60.0
+        self.pause = 0.0
+        self.ran: list[Any] = []
+        self.hidden: list[tuple[str, str, int]] = []
+        self.notices: list[str] = []
+        self.refuses = False
+        self.dies = False
+        self.config: dict[str, Any] = {}
+        client = MemoryDynamoDB()
+        self.ledger = Ledger(
+            TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
+        )
+        invoker: Any = self
+        registry: Any = self
+        objects = Objects(SimpleNamespace, "bucket")
+        self.caller = Caller(
+            registry, invoker, Dispatcher(invoker, objects), self.ledger, Keys(lambda: b"secret"),
+            Notifier(lambda _, text: self.notices.append(text)), 300.0,
+        )  # fmt: skip
+
+    def refresh(self) -> None:
+        """Stand for the registry."""
+
+    def resolve(self, endpoint_id: str, _key: str, _area: str, name: str) -> Function:
+        if name == "missing":
+            raise NotFoundError("Function 'missing' does not exist")
+        return Function(
+            name=name, area="core", aws_lambda_arn="arn", module_name="m", class_name="",
+            funct_type="RequestResponse", methods=(), auth_required=False, graphql=False, settings={},
+            setting_text="{}", configuration={"config": self.config},
+        )  # fmt: skip
+
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+        if self.refuses:
+            raise UnavailableError("throttled")
+        call = json.loads(payload)
+        params = json.loads(call["params"])
+        if self.dies:
+            raise InvocationError("The function failed", error_type="Runtime.ExitError")
+        time.sleep(self.pause)
+        answer = WorkerAnswer("json", {"got": params})
+        if params.get("poison"):
+            answer = WorkerAnswer("error", "poisoned", 500, "ValueError")
+        self.ran.append(params)
+        if "job" in call:
+            job = Job(**call["job"])
+            state: Any = "failed" if answer.kind == "error" else "succeeded"
+            self.ledger.settle(job, job.owner, state, {"result": json.dumps(answer.encode())})
+        return answer.encode()
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+    def sqs(self, *messages: Any) -> list[str]:
+        """Deliver messages; give the ids that go back."""
+        queues = Queues(self.caller, lambda *hidden: self.hidden.append(hidden))
+        answer = queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def s3(self, *keys: str) -> None:
+        """Deliver objects."""
+        event = {"Records": [stored(key) for key in keys]}
+        assert is_notification(event)
+        Buckets(self.caller).serve(event, self, InvocationLog("tasks"))
+
+
+@pytest.fixture
+def world() -> World:
+    """Give a world of one's own."""
+    return World()
+
+
+def message(number: int, *, funct: str = "f", group: str = "", **params: Any) -> dict[str, Any]:
+    """Give a message in the form of SQS."""
+    return {
+        "messageId": f"m{number}",
+        "receiptHandle": f"r{number}",
+        "body": json.dumps({"params": {"n": number, **params}}),
+        "attributes": {"MessageGroupId": group} if group else {},
+        "messageAttributes": {
+            "endpoint_id": {"stringValue": "acme", "dataType": "String"},
+            "funct": {"stringValue": funct, "dataType": "String"},
+        },
+        "eventSource": "aws:sqs",
+        "eventSourceARN": QUEUE + (".fifo" if group else ""),
+    }
+
+
+def stored(key: str) -> dict[str, Any]:
+    """Give a record in the form of S3, its key encoded as S3 does."""
+    return {
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": "b"}, "object": {"key": quote_plus(key, safe="/"), "sequencer": "01"}},
+    }
+
+
+def test_one_poisoned_message_goes_back_alone(world: World) -> None:
+    """Of ten messages with the fourth poisoned nine are done once, also after three more deliveries."""
+    batch = [message(n, poison=n == 4) for n in range(10)]
+    assert world.sqs(*batch) == ["m4"]
+    for _ in range(3):
+        assert world.sqs(*batch) == ["m4"]
+    done = sorted(params["n"] for params in world.ran if not params["poison"])
+    assert done == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert "acme" in world.notices[0]
+    assert "poison" not in world.notices[0].replace("ValueError", "")
+
+
+def test_independent_messages_run_side_by_side(world: World) -> None:
+    """A batch of ten with a function of 100 ms takes less than half of what one after the other would."""
+    world.pause = 0.1
+    started = time.perf_counter()
+    assert world.sqs(*(message(n) for n in range(10))) == []
+    assert time.perf_counter() - started < 0.5
+
+
+def test_a_fifo_group_stops_at_its_first_failure(world: World) -> None:
+    """The failed and all later of its group go back; another group goes on, each in order."""
+    batch = [message(n, group="a" if n % 2 else "b", poison=n == 3) for n in range(8)]
+    assert world.sqs(*batch) == ["m3", "m5", "m7"]
+    ran = [params["n"] for params in world.ran]
+    assert [n for n in ran if n % 2] == [1, 3]
+    assert [n for n in ran if not n % 2] == [0, 2, 4, 6]
+
+
+def test_a_message_under_way_waits_for_the_other_delivery(world: World) -> None:
+    """It goes back without a run, and isn't received again before the lease's end."""
+    world.dies = True
+    assert world.sqs(message(1)) == ["m1"]
+    world.dies = False
+    assert world.sqs(message(1)) == ["m1"]
+    assert world.hidden == [(QUEUE, "r1", 315)]
+    assert world.ran == []
+    world.now += 316
+    assert world.sqs(message(1)) == []
+    assert len(world.ran) == 1
+
+
+def test_a_function_that_must_not_run_twice_does_not(world: World) -> None:
+    """With on_lost fail a lapsed lease means that nobody knows the outcome: every delivery fails."""
+    world.config, world.dies = {"on_lost": "fail"}, True
+    world.sqs(message(1))
+    world.dies, world.now = False, NOW + 400
+    assert world.sqs(message(1)) == ["m1"]
+    assert world.sqs(message(1)) == ["m1"]
+    assert world.ran == []
+
+
+def test_what_could_not_start_starts_at_the_next_delivery(world: World) -> None:
+    """A throttled worker leaves no claim behind that would make the message wait."""
+    world.config, world.refuses = {"on_lost": "fail"}, True
+    assert world.sqs(message(1)) == ["m1"]
+    world.refuses = False
+    assert world.sqs(message(1)) == []
+    assert world.hidden == []
+
+
+def test_without_time_nothing_is_begun(world: World) -> None:
+    """What can't start in the time left goes back instead of being cut off."""
+    world.seconds = 5.5
+    assert world.sqs(message(1), message(2)) == ["m1", "m2"]
+    assert world.ran == []
+
+
+def test_a_message_without_a_route_is_a_failure(world: World) -> None:
+    """Neither a missing function nor missing attributes pass for success."""
+    bare = {**message(2), "messageAttributes": {}}
+    assert world.sqs(message(1, funct="missing"), bare, message(3)) == ["m1", "m2"]
+
+
+@pytest.mark.parametrize("name", ["a b", "a+b", "ü😀", "100%", "%2F", "plain"])
+def test_keys_are_decoded_once(name: str) -> None:
+    """Spaces, plus, unicode and percent signs arrive as they were stored."""
+    record = read_object(stored(f"acme/load/{name}:x/when:10:30/{name}.csv"))
+    assert (record.endpoint_id, record.function) == ("acme", "load")
+    assert record.params == {
+        "bucket": "b", "key": f"acme/load/{name}:x/when:10:30/{name}.csv", "id": name,
+        name: "x", "when": "10:30",
+    }  # fmt: skip
+
+
+def test_every_object_of_an_event_is_served_and_once(world: World) -> None:
+    """Three records are three calls; when one fails the event fails, and a retry runs that one alone."""
+    with pytest.raises(InvocationError, match="1 of 3"):
+        world.s3("acme/f/1.csv", "acme/missing/2.csv", "acme/f/3.pdf")
+    with pytest.raises(InvocationError):
+        world.s3("acme/f/1.csv", "acme/missing/2.csv", "acme/f/3.pdf")
+    assert sorted(params["id"] for params in world.ran) == ["1", "3"]
+
+
+def test_a_direct_call_answers_and_keeps_its_tenant(world: World) -> None:
+    """The function's result is the answer, and params can't name another tenant."""
+    event = {"endpoint_id": "acme", "funct": "f", "params": {"endpoint_id": "evil", "a": 1}}
+    answer = Direct(world.caller).serve(event, world, InvocationLog("tasks"))
+    assert answer == {"got": {"endpoint_id": "acme", "a": 1}}
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(sorted(message(1))), ANYTHING)
+def test_a_mutated_message_is_answered_in_the_queues_form(name: str, value: Any) -> None:
+    """Whatever a member becomes: ids of the batch go back, or a typed error fails it; its neighbour runs."""
+    world = World()
+    broken = {**message(1), name: value}
+    event = {"Records": [message(2), broken]}
+    assert is_batch(event)
+    try:
+        assert set(world.sqs(*event["Records"])) <= {broken["messageId"]}
+    except SilvaEngineError:
+        assert name == "messageId"
+    else:
+        assert {"n": 2} in world.ran
+
+
+@given(ANYTHING)
+def test_a_mutated_object_is_a_typed_failure(value: Any) -> None:
+    """No record makes another exception than ours."""
+    for record in (value, {"s3": value}, {"s3": {"bucket": {"name": "b"}, "object": value}}):
+        with pytest.raises(SilvaEngineError):
+            read_object(record)
