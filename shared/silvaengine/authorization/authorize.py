@@ -10,6 +10,7 @@ from silvaengine.authorization.access import (
     Identity,
     Members,
     Permission,
+    denied,
     unauthenticated,
 )
 from silvaengine.authorization.choice import authorizer_for
@@ -39,13 +40,19 @@ class Authorization:
         Raises:
             SilvaEngineError: it may not (401, 403), or nobody can tell (5xx).
         """
-        authorizer = authorizer_for(asked.connection, self._packages)
+        authorizer = self._authorizer(asked)
         identity = self._identity(authorizer, asked)
         return self._verified(authorizer, asked, identity)
 
     def authorize(self, asked: AccessRequest) -> Permission:
-        """Say who asks, without a question for a function's permission; raises what ``permit`` raises."""
-        identity = self._identity(authorizer_for(asked.connection, self._packages), asked)
+        """Say who asks, without a question for a function's permission; raises what ``permit`` raises.
+
+        At an endpoint without an authorizer it is whose API key opened it.
+        """
+        authorizer = authorizer_for(asked.connection, self._packages)
+        if authorizer is None:
+            return Permission(asked.connection.key_id, asked.context)
+        identity = self._identity(authorizer, asked)
         return Permission(identity.principal, _with_claims(asked.context, identity))
 
     def verify_permission(self, asked: AccessRequest, principal: str) -> Permission:
@@ -53,8 +60,13 @@ class Authorization:
 
         It may depend on the body and is never remembered; raises what ``permit`` raises.
         """
+        return Permission(principal, self._authorizer(asked).verify_permission(asked))
+
+    def _authorizer(self, asked: AccessRequest) -> Authorizer:
         authorizer = authorizer_for(asked.connection, self._packages)
-        return Permission(principal, authorizer.verify_permission(asked))
+        if authorizer is None:
+            raise denied("This function requires an authorizer and none is configured")
+        return authorizer
 
     def _verified(self, authorizer: Authorizer, asked: AccessRequest, identity: Identity) -> Permission:
         known = asked._replace(context=_with_claims(asked.context, identity))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from silvaengine.authorization.access import Authorizer, denied
+from silvaengine.authorization.access import Authorizer
 from silvaengine.authorization.packages import MODULE_SETTING, Packages
 from silvaengine.errors import ConfigurationError
 from silvaengine.registry import Connection
@@ -11,10 +11,10 @@ from silvaengine.registry import Connection
 SETTING = "authorizer"
 
 
-def authorizer_for(connection: Connection, packages: Packages) -> Authorizer:
+def authorizer_for(connection: Connection, packages: Packages) -> Authorizer | None:
     """Give the authorizer that a connection's gateway settings name.
 
-    Without a name it is the operator's package ``silvaengine_authorizer``, where there is one.
+    Without a name it is the operator's package ``silvaengine_authorizer``, where there is one, else None.
 
     Args:
         connection: its ``settings`` may have ``authorizer``, a built-in one's name or an object with its
@@ -22,15 +22,13 @@ def authorizer_for(connection: Connection, packages: Packages) -> Authorizer:
         packages: the operator's own authorizers.
 
     Raises:
-        RequestError: 403, there is none.
         ConfigurationError: what the settings name isn't there or lacks something; ``detail`` says what.
     """
     settings = connection.settings
     named = settings.get(SETTING)
     if named is None:
-        if MODULE_SETTING not in settings and not packages.has_default:
-            raise denied("This function requires an authorizer and none is configured")
-        return packages.authorizer(settings)
+        is_there = MODULE_SETTING in settings or packages.has_default
+        return packages.authorizer(settings) if is_there else None
     options = named if isinstance(named, Mapping) else {"type": named}
     return _built_in(options)
 
