@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from .registry_rows import API_KEY, ENDPOINT
 
 
 @pytest.fixture(scope="module")
-def events(deployment: Deployment) -> Deployment:
+def events(deployment: Deployment) -> Iterator[Deployment]:
     """The deployment, whose test functions events may call: they have the contract's default key."""
     tables, prefix = deployment.engine.client("dynamodb"), deployment.outputs.table_prefix
     key = {"endpoint_id": {"S": ENDPOINT}, "api_key": {"S": API_KEY}}
     row = tables.get_item(TableName=f"{prefix}connections", Key=key)["Item"]
     tables.put_item(TableName=f"{prefix}connections", Item={**row, "api_key": {"S": "#####"}})
-    return deployment
+    yield deployment
+    tables.delete_item(TableName=f"{prefix}connections", Key={**key, "api_key": {"S": "#####"}})
 
 
 def resource(events: Deployment, name: str) -> str:

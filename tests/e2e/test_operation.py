@@ -103,9 +103,9 @@ def test_websocket_is_refused(deployment: Deployment) -> None:
     assert json.loads(answer["Payload"].read())["statusCode"] == 501
 
 
-def test_event_fails_clearly(deployment: Deployment) -> None:
-    """The tasks Lambda fails what it can't serve yet, so that the source keeps it."""
-    event = {"endpoint_id": "demo", "funct": "hello", "params": {}}
+def test_event_of_an_unknown_source_fails(deployment: Deployment) -> None:
+    """The tasks Lambda fails what it can't serve, so that the source keeps it."""
+    event = {"Records": [{"eventSource": "aws:elsewhere"}]}
     answer = invoke(deployment, deployment.outputs.tasks_arn, event)
     assert "FunctionError" in answer
     assert "not supported yet" in answer["Payload"].read().decode()

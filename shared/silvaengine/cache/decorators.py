@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
-from itertools import count
+from itertools import chain, count
 from types import FunctionType, MappingProxyType
 from typing import Any, Concatenate, Protocol, cast, overload
 
@@ -132,6 +132,7 @@ class CachedFunction:
         self._name = qualified.rpartition(".")[2]
         self._qualified = qualified
         self._full = f"{function.__module__}.{qualified}"
+        self._whole = f"~{self._full}"  # what a clear of all its values matches
         self._in_class = "." in qualified.rpartition("<locals>.")[2] and isinstance(function, FunctionType)
         # What another process can't tell from another function of that name stays in this one.
         is_local = "<" in qualified or function.__module__ == "__main__" or not flags
@@ -201,7 +202,8 @@ class CachedFunction:
         if call is None:
             return load()
         found = self._cache.fetch(call, load)
-        self._note(values[0], call)
+        if self._in_class:
+            self._note(values[0], call)
         return found
 
     async def _miss_async(self, *values: Any) -> Any:  # noqa: ANN401 - any value
@@ -210,11 +212,12 @@ class CachedFunction:
         if call is None:
             return await load()
         found = await self._cache.fetch_async(call, load)
-        self._note(values[0], call)
+        if self._in_class:
+            self._note(values[0], call)
         return found
 
     def _note(self, values: tuple[Any, ...], call: Call) -> None:
-        if self._in_class and values and call.entry is not None:
+        if values and call.entry is not None:
             self._identities.remember(values[0], call.entry)
 
     def _lookup(
@@ -235,21 +238,23 @@ class CachedFunction:
         parts = values[1:] if owner else values
         if self._key is None:
             text = call_text((*parts, *rest), named)
-            texts: tuple[str, ...] = (f"{self._qualified}:{text}", f"{self._name}:{text}", f"~{self._full}")
+            texts: tuple[str, ...] = (f"{self._qualified}:{text}", f"{self._name}:{text}", self._whole)
         else:
             parts = (self._apply(self._key, values, rest, named),)
             text = plain_text(parts[0]) if isinstance(parts[0], str) else call_text(parts)
-            texts = (text, f"~{self._full}")
+            texts = (text, self._whole)
         key: tuple[Any, ...] = (text, "text")
-        if all(type(part) in _ATOMS for part in parts) and not (rest or named):
-            key = tuple(each for part in parts for each in (part, part.__class__))
-        return Call(
-            key=(self._number, context.tenant.get(), *((owner.number,) if owner else ()), *key),
-            space=self._cache.fence.space(self._cache_name, context.tenant.get()),
-            text=f"{self._full}{f'@{owner.text}' if owner else ''}:{text}",
-            texts=texts,
-            policy=self._local_policy if owner and owner.is_local else self._policy,
-        )
+        classes = tuple(map(type, parts))
+        if _ATOMS.issuperset(classes) and not (rest or named):
+            key = tuple(chain.from_iterable(zip(parts, classes, strict=True)))
+        tenant = context.tenant.get()
+        space = self._cache.fence.space(self._cache_name, tenant)
+        if owner is None:
+            key, text, policy = (self._number, tenant, *key), f"{self._full}:{text}", self._policy
+        else:
+            key, text = (self._number, tenant, owner.number, *key), f"{self._full}@{owner.text}:{text}"
+            policy = self._local_policy if owner.is_local else self._policy
+        return Call(key, space, text, texts, policy)
 
     def _is_ours(self, attribute: object) -> bool:
         """Tell whether a class's attribute is this function, under whatever other decorators."""
@@ -262,7 +267,7 @@ class CachedFunction:
         return call is not None and self._cache.delete(call)
 
     def _clear(self) -> bool:
-        return self._cache.clear(self._cache_name, context.tenant.get(), literal(f"~{self._full}"))
+        return self._cache.clear(self._cache_name, context.tenant.get(), literal(self._whole))
 
     def _stats(self) -> dict[str, Any]:
         return stats(self._cache, self._cache_name, context.tenant.get())

@@ -65,9 +65,10 @@ class Space:
 
     def holds(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
         """Tell whether no clear that is known of has ended an entry; of an unknown generation none has."""
-        if self.generation is None or stamp is None:
-            return self.generation is None and stamp is None
-        return self.generation.holds(stamp, texts)
+        known = self.generation
+        if known is None or stamp is None:
+            return known is None and stamp is None
+        return stamp == known.stamp or known.holds(stamp, texts)
 
 
 class Fence:

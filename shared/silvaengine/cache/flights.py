@@ -2,55 +2,49 @@
 
 import threading
 from collections.abc import Callable, Hashable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
 
-    from silvaengine.cache.generations import Generation
+    from silvaengine.cache.memory import Entry
 
 WAIT_SECONDS = 10.0  # then a waiter loads for itself: two flights may wait for one another
-
-EMPTY: Final = object()
-"""What a flight brings that was given up before its end, by a cancellation or an alarm."""
-
 
 _callbacks = threading.Lock()  # for whoever adds one to a flight; few ever do
 
 
 class Flight:
-    """A load under way; its owner sets ``give`` or ``error`` before it lands.
+    """A load under way; its owner sets ``brought`` or ``error`` before it lands.
 
+    Both are None for one that was given up, by a cancellation or an alarm, or whose value isn't kept.
     ``stamp`` is the generation that was known before the load began, None until it is known.
 
     Args:
         owner: the thread, or the task, that loads.
     """
 
+    __slots__ = ("_callbacks", "brought", "error", "owner", "stamp")
+
     def __init__(self, owner: object) -> None:
         self.owner = owner
         self.stamp: bytes | None = None
         self.error: Exception | None = None
-        self.give: Callable[[Generation | None], Any] = lambda _: EMPTY
-        self._callbacks: list[Callable[[], None]] | None = []  # None once it has landed
-        self._air = threading.Lock()  # held as long as it flies
-        self._air.acquire()
+        self.brought: Entry | None = None
+        self._callbacks: tuple[Callable[[], None], ...] | None = ()  # None once it has landed
 
     def land(self) -> None:
         """Let the waiters go on."""
         with _callbacks:
             callbacks, self._callbacks = self._callbacks, None
-        self._air.release()
         for callback in callbacks or ():
             callback()
 
     def wait(self) -> bool:
         """Wait until it has landed, 10 s at the most, and tell whether it has."""
-        has_landed = self._air.acquire(timeout=WAIT_SECONDS)
-        if has_landed:
-            self._air.release()
-        return has_landed
+        air = threading.Lock()
+        air.acquire()
+        return not self._calls_back(air.release) or air.acquire(timeout=WAIT_SECONDS)
 
     async def wait_async(self) -> bool:
         """Wait likewise, without blocking the event loop."""
@@ -58,21 +52,18 @@ class Flight:
 
         loop = asyncio.get_running_loop()
         woken: Future[None] = loop.create_future()
-        with _callbacks:
-            if self._callbacks is None:
-                return True
-            self._callbacks.append(lambda: _wake(loop, woken))
+        if not self._calls_back(lambda: _wake(loop, woken)):
+            return True
         done, _ = await asyncio.wait([woken], timeout=WAIT_SECONDS)
         return bool(done)
 
-    def result(self, known: "Generation | None") -> Any:  # noqa: ANN401 - any value
-        """Give what it brought, ``EMPTY`` for nothing; raises what the load raised.
-
-        A clear that was ``known`` before the wait began has ended what is older.
-        """
-        if self.error is not None:
-            raise self.error
-        return self.give(known)
+    def _calls_back(self, callback: Callable[[], None]) -> bool:
+        """Have it called at the landing; False when that is over."""
+        with _callbacks:
+            if self._callbacks is None:
+                return False
+            self._callbacks += (callback,)
+            return True
 
 
 def _wake(loop: "AbstractEventLoop", woken: "Future[None]") -> None:
@@ -101,8 +92,12 @@ class Flights:
         flight = self._flights.setdefault(key, mine)
         return (mine, True) if flight is mine or flight.owner == owner else (flight, False)
 
+    def land(self, key: Hashable, flight: Flight) -> None:
+        """Let nobody else join a flight, and those who wait go on."""
+        self.leave(key, flight)
+        flight.land()
+
     def leave(self, key: Hashable, flight: Flight) -> None:
         """Let nobody else join a flight."""
-        with suppress(KeyError):
-            if self._flights[key] is flight:
-                del self._flights[key]
+        if self._flights.get(key) is flight:
+            self._flights.pop(key, None)

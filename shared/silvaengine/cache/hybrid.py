@@ -11,7 +11,7 @@ from threading import get_ident
 from typing import Any
 
 from silvaengine.cache.fence import UNFENCED_SECONDS, Fence
-from silvaengine.cache.flights import EMPTY, Flight, Flights
+from silvaengine.cache.flights import Flight, Flights
 from silvaengine.cache.generations import Generation, LocalGenerations, ProcessRecords, owner_text
 from silvaengine.cache.keys import PATTERN_LIMIT, literal
 from silvaengine.cache.lookup import MISSING, Call, Packed
@@ -55,15 +55,24 @@ class HybridCache:
         while (found := self.peek(call)) is MISSING:
             flight, is_mine = self._flights.join(call.key, get_ident())
             if is_mine:
-                with _Flying(self._flights, flight, call):
+                try:
                     found = self._look(flight, call)
-                    return self._loaded(call, load) if found is MISSING else found
+                    if found is MISSING:
+                        found = self._loaded(call, load)
+                except Exception as error:
+                    flight.error = error
+                    raise
+                else:
+                    flight.brought = call.entry
+                    return found
+                finally:
+                    self._flights.land(call.key, flight)
             if self._is_outdated(flight, call):
                 continue
             known = call.space.generation
             if not flight.wait():
                 return self._loaded(call, load)
-            if (found := flight.result(known)) is not EMPTY:
+            if (found := _brought(flight, known)) is not MISSING:
                 return found
         return found
 
@@ -74,15 +83,24 @@ class HybridCache:
         while (found := await to_thread(self.peek, call)) is MISSING:
             flight, is_mine = self._flights.join(call.key, current_task())
             if is_mine:
-                with _Flying(self._flights, flight, call):
+                try:
                     found = await to_thread(self._look, flight, call)
-                    return await self._loaded_async(call, load) if found is MISSING else found
+                    if found is MISSING:
+                        found = await self._loaded_async(call, load)
+                except Exception as error:
+                    flight.error = error
+                    raise
+                else:
+                    flight.brought = call.entry
+                    return found
+                finally:
+                    self._flights.land(call.key, flight)
             if await to_thread(self._is_outdated, flight, call):
                 continue
             known = call.space.generation
             if not await flight.wait_async():
                 return await self._loaded_async(call, load)
-            if (found := flight.result(known)) is not EMPTY:
+            if (found := _brought(flight, known)) is not MISSING:
                 return found
         return found
 
@@ -210,48 +228,19 @@ class HybridCache:
 
     def _remember(self, call: Call, value: Any, packed: Packed) -> None:  # noqa: ANN401 - any value
         """Keep a value in memory; one whose generation can't be watched only for a minute since it could."""
-        space, now = call.space, self.clock()
-        until, end = now + packed.fresh, now + packed.fresh + packed.stale
+        space, now, data = call.space, self.clock(), packed.data
+        until = now + packed.fresh
+        end = until + packed.stale
         if not space.is_readable:
             longest = (space.confirmed if packed is call.packed else call.started) + UNFENCED_SECONDS
             until, end = min(until, longest), min(end, longest)
-        is_shared = call.policy.shared or not packed.data or codec().is_immutable(value)
-        entry = Entry(
-            value if is_shared else MUTABLE,
-            b"" if is_shared else packed.data,
-            space=space,
-            stamp=packed.stamp,
-            texts=call.texts,
-            used=now,
-            until=until,
-            end=end,
-            size=(len(packed.data) or weight(value)) + sum(map(getsizeof, call.key)),
-        )
-        call.entry = entry
-        self.memory.keep(call.key, entry)
-
-
-class _Flying:
-    """Brings the waiters of a flight what the block gives or raises."""
-
-    __slots__ = ("_call", "_flight", "_flights")
-
-    def __init__(self, flights: Flights, flight: Flight, call: Call) -> None:
-        self._flights = flights
-        self._flight = flight
-        self._call = call
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        entry = self._call.entry
-        if isinstance(error, Exception):
-            self._flight.error = error
-        elif error is None and entry is not None:
-            self._flight.give = lambda known: _handed(entry) if _lived(entry, known) else EMPTY
-        self._flights.leave(self._call.key, self._flight)
-        self._flight.land()
+        size = (len(data) or weight(value)) + sum(map(getsizeof, call.key))
+        if call.policy.shared or not data or codec().is_immutable(value):
+            data = b""
+        else:
+            value = MUTABLE
+        call.entry = Entry(value, data, space, packed.stamp, call.texts, now, until, end, size)
+        self.memory.keep(call.key, call.entry)
 
 
 class _Rescue:
@@ -273,9 +262,18 @@ class _Rescue:
             self._cache.tiers.give_back(self._call)
 
 
-def _lived(entry: Entry, known: Generation | None) -> bool:
-    """Tell whether an entry had not been cleared when this generation was known."""
-    return known is None or entry.stamp is None or known.holds(entry.stamp, entry.texts)
+def _brought(flight: Flight, known: Generation | None) -> Any:  # noqa: ANN401 - any value
+    """Give what a flight brought, MISSING for nothing; raises what its load raised.
+
+    A clear that was ``known`` before the wait began has ended what is older.
+    """
+    if flight.error is not None:
+        raise flight.error
+    entry = flight.brought
+    if entry is None:
+        return MISSING
+    lived = known is None or entry.stamp is None or known.holds(entry.stamp, entry.texts)
+    return _handed(entry) if lived else MISSING
 
 
 def _handed(entry: Entry) -> Any:  # noqa: ANN401 - any value

@@ -127,9 +127,8 @@ def call_text(values: Iterable[Any], named: Mapping[str, Any] | None = None) -> 
     """
     try:
         texts = [argument_text(value) for value in values]
-        texts += sorted(
-            f"{argument_text(name)}={argument_text(value)}" for name, value in (named or {}).items()
-        )
+        if named:
+            texts += sorted(f"{argument_text(name)}={argument_text(value)}" for name, value in named.items())
     except RecursionError:
         raise NoKeyError("a value that holds itself can't be part of a cache key") from None
     return shortened(",".join(texts))

@@ -45,7 +45,7 @@ class Packed(NamedTuple):
     stale: float
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Call:
     """A look-up and what it has learned so far.
 

@@ -29,7 +29,6 @@ class Entry:
         self,
         value: Any,  # noqa: ANN401 - any value
         data: bytes,
-        *,
         space: Any,  # noqa: ANN401 - silvaengine.cache.fence.Space, above this module
         stamp: bytes | None,
         texts: tuple[str, ...],
@@ -74,7 +73,8 @@ class MemoryTier:
         with self._lock:
             if not entry.lives():
                 return
-            self._forget(key)
+            if key in self.entries:
+                self._forget(key)
             if entry.size > self._max_bytes // 4:
                 return
             self.entries[key] = entry

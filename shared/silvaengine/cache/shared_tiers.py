@@ -89,12 +89,12 @@ class SharedTiers:
         try:
             if not (head.startswith(VERSION) and self._fence.trusts(call.space, stamp, call.texts)):
                 return MISSING
-            packed = Packed(data, stamp, left - float(stale), float(stale))
+            seconds = float(stale)
             value = codec().decode(data)
         except (ValueError, ImportError):
             call.space.count("unreadable_values")
             return MISSING
-        call.packed = packed
+        call.packed = packed = Packed(data, stamp, left - seconds, seconds)
         if packed.fresh <= 0:
             call.stale = value
             return MISSING
