@@ -41,6 +41,7 @@ class StackOutputs:
 
     api_url: str
     api_id: str
+    websocket_url: str
     http_gateway_arn: str
     websocket_gateway_arn: str
     tasks_arn: str

@@ -21,6 +21,7 @@ type Key = Mapping[str, str]
 _NAME = re.compile("#([A-Za-z0-9_]+)")
 
 BATCH_ROUNDS = 3
+BATCH_ROWS = 100  # docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 KEY_BYTES = 1024
 
 
@@ -168,6 +169,10 @@ class TableWriter:
         request = {"Key": _encode_key(key), "UpdateExpression": change, "ReturnValues": returns}
         answer = self._write("update_item", table, request, condition, values)
         return _decode_row(answer.get("Attributes", {}))
+
+    def delete(self, table: Table, key: Key, *, condition: str = "", values: Row | None = None) -> None:
+        """Delete a row, if there is one; raises what ``put`` raises."""
+        self._write("delete_item", table, {"Key": _encode_key(key)}, condition, values)
 
     def _write(
         self, operation: str, table: Table, request: Row, condition: str, values: Row | None

@@ -33,7 +33,13 @@ class Worker:
         self._instances = Instances()
 
     def run[T](
-        self, call: WorkerCall, encode: Callable[[Any], T], *, limit: float = inf, request_id: str = ""
+        self,
+        call: WorkerCall,
+        encode: Callable[[Any], T],
+        *,
+        limit: float = inf,
+        request_id: str = "",
+        finish: Callable[[Any], Any] = complete,
     ) -> T:
         """Run a call; ``encode`` gets the function's result while the call is still bound and timed.
 
@@ -42,6 +48,7 @@ class Worker:
             encode: makes the answer; it may run the function's code too, such as a model's properties.
             limit: epoch seconds at which the process ends, whatever deadline the call has.
             request_id: for a call that brings no invocation of its own.
+            finish: makes a value of what the function gave, while its object is still lent.
 
         Raises:
             SilvaEngineError: the call can't be served, or not in time; a ``FunctionError`` is the
@@ -55,20 +62,25 @@ class Worker:
             return copy_context().run(
                 within,
                 current.remaining_seconds(),
-                lambda: encode(self._call(target, call, values, process.untouched)),
+                lambda: encode(self._call(target, call, values, process.untouched, finish)),
             )
 
     def _call(
-        self, target: Target, call: WorkerCall, values: Mapping[str, Any], untouched: Callable[[], bool]
+        self,
+        target: Target,
+        call: WorkerCall,
+        values: Mapping[str, Any],
+        untouched: Callable[[], bool],
+        finish: Callable[[Any], Any],
     ) -> Any:  # noqa: ANN401 - a function answers anything
         if target.constructor is None:
-            return complete(target.parameters.call(target.function, values))
+            return finish(target.parameters.call(target.function, values))
         key = (
             (target.constructor.owner, call.invocation.endpoint_id, call.setting) if call.invocation else None
         )
         make = partial(construct, target.constructor, call.setting, _logger(call))
         with self._instances.lend(key, make, untouched) as instance:
-            return complete(target.parameters.call(getattr(instance, call.function), values))
+            return finish(target.parameters.call(getattr(instance, call.function), values))
 
 
 def _current(call: WorkerCall, invocation: Invocation, limit: float) -> CurrentInvocation:

@@ -124,7 +124,7 @@ def jobs(ledger: Ledger) -> JobRunner:
 def handler(notices: list[tuple[str, dict[str, Any]]], jobs: JobRunner) -> Handler:
     """Give a warm worker that allows the sample functions."""
     notifier = Notifier(lambda subject, text: notices.append((subject, json.loads(text))))
-    return Handler(Worker(Loader(["sample_functions"])), lambda: jobs, notifier)
+    return Handler(Worker(Loader(["sample_functions"])), lambda: jobs, notifier, no_replies)
 
 
 @pytest.fixture
