@@ -120,6 +120,11 @@ def jobs(ledger: Ledger) -> JobRunner:
     return JobRunner(ledger, Objects(lambda: None, None), lambda: 0.0)
 
 
+def no_replies() -> Any:
+    """Stand in for the WebSocket API of a deployment that has none."""
+    raise NotImplementedError
+
+
 @pytest.fixture
 def handler(notices: list[tuple[str, dict[str, Any]]], jobs: JobRunner) -> Handler:
     """Give a warm worker that allows the sample functions."""
