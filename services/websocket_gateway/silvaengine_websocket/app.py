@@ -6,12 +6,13 @@ message's sender gets an error frame. What the handler returns for a message rea
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from os import urandom
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from silvaengine.errors import SilvaEngineError
+from silvaengine.errors import ConfigurationError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker, open_invoker
 from silvaengine.json_text import encode
 from silvaengine.notices import Notifier, open_notifier
@@ -20,19 +21,19 @@ from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
 from silvaengine.websocket.pushing import Pusher, open_pusher
 from silvaengine_websocket.connections import Connections, open_connections
-from silvaengine_websocket.event import (
-    Members,
-    is_authorizer_call,
-    read_handshake,
-    read_socket,
-    route_of,
-)
-from silvaengine_websocket.gateway import Call, Gateway, Permit
-from silvaengine_websocket.lifecycle import Authorize, Lifecycle, by_key, policy
-from silvaengine_websocket.permission import permit_open
+from silvaengine_websocket.event import Members, read_handshake, read_socket, route_of
+from silvaengine_websocket.gateway import Call, Gateway
+from silvaengine_websocket.hooks import Hooks
+from silvaengine_websocket.lifecycle import Lifecycle
+
+if TYPE_CHECKING:
+    from silvaengine.authorization.access import Permission
+    from silvaengine.authorization.authorize import Authorization
+    from silvaengine_websocket.once import Once
 
 type Handler = Callable[[Any, Any], dict[str, Any]]
 
+ARTEFACT = str(Path(__file__).parent.parent)
 WAIT_SECONDS = 27.0  # API Gateway gives an integration 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
@@ -69,23 +70,30 @@ class Door:
         log.fields(request_id=request_id, status=200)
         try:
             if not isinstance(event, dict):
-                return {"statusCode": 400}
-            if is_authorizer_call(event):
-                return self._authorize(event, request_id, log)
+                raise ConfigurationError("Not an event of a WebSocket API")
+            if event.get("type") == "REQUEST":
+                return self._authorize(event, context, request_id, log)
             return {"statusCode": self._serve(event, context, request_id, log)}
         finally:
             log.emit()
 
-    def _authorize(self, event: Members, request_id: str, log: InvocationLog) -> dict[str, Any]:
+    def _authorize(
+        self, event: Members, context: object, request_id: str, log: InvocationLog
+    ) -> dict[str, Any]:
+        from silvaengine.authorization.policies import answer_authorizer_call  # noqa: PLC0415 - see lifecycle
+
         log.fields(route="authorizer")
-        try:
-            handshake = read_handshake(event)
-            log.fields(endpoint_id=handshake.endpoint_id, area=handshake.area)
-            return self._lifecycle.admit(event, handshake)
-        except Exception as error:  # noqa: BLE001 - the door: whatever fails, nobody comes in
-            known = self._known(error, request_id, log)
-            said = {"error_message": known.message, "request_id": request_id}
-            return policy("Deny", str(event.get("methodArn")), "nobody", said)
+
+        def decide() -> "Permission":
+            try:
+                handshake = read_handshake(event)
+                log.fields(endpoint_id=handshake.endpoint_id, area=handshake.area)
+                return self._lifecycle.admit(event, handshake, context)
+            except Exception as error:
+                self._note(error, request_id, log)
+                raise
+
+        return answer_authorizer_call(event, decide)
 
     def _serve(self, event: Members, context: object, request_id: str, log: InvocationLog) -> int:
         route = route_of(event)
@@ -94,29 +102,33 @@ class Door:
             socket = read_socket(event)
             log.fields(endpoint_id=socket.endpoint_id, area=socket.area)
             if route == "$connect":
-                self._lifecycle.connect(socket)
+                self._lifecycle.connect(event, socket, context)
             elif route == "$disconnect":
                 self._lifecycle.disconnect(socket)
             else:
-                call = Call(request_id, event, socket, self._deadline(context), log)
-                self._message(call, log)
+                self._message(Call(request_id, event, context, socket, self._deadline(context), log))
         except Exception as error:  # noqa: BLE001 - the door
-            return self._known(error, request_id, log).status
+            return self._told(error, request_id, log).status
         return 200
 
-    def _message(self, call: Call, log: InvocationLog) -> None:
+    def _message(self, call: Call) -> None:
         try:
             self._gateway.serve(call)
         except Exception as error:  # noqa: BLE001 - the door: the sender is told
-            self._gateway.refuse(call, self._known(error, call.request_id, log))
+            self._gateway.refuse(call, self._told(error, call.request_id, call.log))
 
-    def _known(self, error: Exception, request_id: str, log: InvocationLog) -> SilvaEngineError:
-        """Log a failure as it deserves, and give what its client may know of it."""
-        known = error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
-        log.fields(status=known.status, error=type(error).__name__)
+    def _told(self, error: Exception, request_id: str, log: InvocationLog) -> SilvaEngineError:
+        """Log a failure that is ours, and give what its client may know of it."""
+        known = self._note(error, request_id, log)
         if known.status >= 500:
             detail = known.detail or known.message
             _logger.error("%s", detail, exc_info=error, extra={"request_id": request_id})
+        return known
+
+    def _note(self, error: Exception, request_id: str, log: InvocationLog) -> SilvaEngineError:
+        known = error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
+        log.fields(status=known.status, error=type(error).__name__)
+        if known.status >= 500:
             subject = "silvaengine websocket gateway"
             facts = {"service": "websocket", "request_id": request_id, "status": known.status}
             self._notifier.notify(subject, f"{subject} {type(error).__name__}", facts)
@@ -135,26 +147,73 @@ def create_handler(
     pusher: Pusher,
     notifier: Notifier,
     *,
-    authorize: Authorize = by_key,
-    permit: Permit = permit_open,
+    open_authorization: "Callable[[], Authorization]",
+    open_once: "Callable[[], Once]",
+    shipped: Callable[[], Collection[str]],
     clock: Callable[[], float] = time.time,
 ) -> Handler:
-    """Give a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
-    lifecycle = Lifecycle(registry, connections, authorize)
-    return Door(lifecycle, Gateway(registry, invoker, pusher, permit), notifier, clock)
+    """Give a Lambda handler made of these parts.
+
+    Args:
+        registry: knows the functions.
+        connections: holds the rows.
+        invoker: reaches the workers.
+        pusher: reaches the clients.
+        notifier: reaches the operator.
+        open_authorization: gives what names and permits callers.
+        open_once: gives what calls need that must not run twice.
+        shipped: gives the names of the operator's packages that hooks may stand in.
+        clock: epoch seconds.
+
+    """
+    hooks = Hooks(shipped)
+    return Door(
+        Lifecycle(registry, connections, open_authorization, hooks),
+        Gateway(registry, invoker, pusher, open_authorization, open_once, hooks),
+        notifier,
+        clock,
+    )
 
 
 @cache
 def _deployed() -> Handler:
     settings = Settings.from_environment()
     configure_logging(settings)
+    invoker = open_invoker(settings)
     return create_handler(
         open_registry(settings),
         open_connections(settings),
-        open_invoker(settings),
+        invoker,
         open_pusher(settings),
         open_notifier(settings),
+        open_authorization=_authorization,
+        open_once=lambda: _once(settings, invoker),
+        shipped=_shipped,
     )
+
+
+def _authorization() -> "Authorization":
+    from silvaengine.authorization.authorize import open_authorization  # noqa: PLC0415 - not every message asks
+
+    return open_authorization(ARTEFACT)
+
+
+@cache
+def _shipped() -> Collection[str]:
+    from silvaengine.authorization.packages import shipped_packages  # noqa: PLC0415 - few endpoints have hooks
+
+    return shipped_packages(ARTEFACT).shipped
+
+
+@cache
+def _once(settings: Settings, invoker: LambdaInvoker) -> "Once":
+    from silvaengine.ledger.book import open_ledger  # noqa: PLC0415 - most messages do without
+    from silvaengine.ledger.dispatch import Dispatcher  # noqa: PLC0415 - likewise
+    from silvaengine.ledger.keys import open_keys  # noqa: PLC0415 - likewise
+    from silvaengine.ledger.objects import open_objects  # noqa: PLC0415 - likewise
+    from silvaengine_websocket.once import Once  # noqa: PLC0415 - likewise
+
+    return Once(open_ledger(settings), Dispatcher(invoker, open_objects(settings)), open_keys(settings))
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything

@@ -1,7 +1,7 @@
 """The rows of ``se-wss-connections``: who is connected (docs/websocket.md says what a row holds)."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ class Connections:
             UnavailableError: the row may have been written.
 
         """
-        self._put(socket, "active", {"principal": socket.principal, **socket.claims})
+        self._put(socket, "active", socket.claims)
 
     def end(self, socket: Socket) -> None:
         """Delete a connection's row; what comes before the row keeps it from being written.
@@ -54,7 +54,7 @@ class Connections:
             with suppress(ConditionFailedError):  # it was written in between, or ended before
                 self._put(socket, "inactive", {})
 
-    def _put(self, socket: Socket, status: str, data: dict[str, str]) -> None:
+    def _put(self, socket: Socket, status: str, data: Mapping[str, str]) -> None:
         now = self._clock()
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000")
         row = {

@@ -21,20 +21,29 @@ type Members = Mapping[str, Any]
 
 
 class Handshake(NamedTuple):
-    """What a client says when it connects. ``stage`` is the API's; ``method_arn`` what a policy is for."""
+    """What a client says when it connects.
+
+    ``headers`` are as they were sent, ``context`` is the event's requestContext, ``stage`` the API's.
+    """
 
     connection_id: str
     endpoint_id: str
     area: str
     api_key: str
     stage: str
-    method_arn: str
+    headers: Mapping[str, str]
+    context: Members
+
+    def pinned(self) -> dict[str, str]:
+        """Give what is fixed for as long as the socket is open."""
+        return {name: getattr(self, name) for name in PINNED}
 
 
 class Socket(NamedTuple):
     """An open connection, as its handshake fixed it.
 
-    ``claims`` are what the authorizer said besides, ``context`` the event's requestContext without the key.
+    ``claims`` are what the authorizer said besides, ``context`` is the event's requestContext as functions
+    are shown it: without the key.
     """
 
     connection_id: str
@@ -45,11 +54,6 @@ class Socket(NamedTuple):
     principal: str
     claims: Mapping[str, str]
     context: Members
-
-
-def is_authorizer_call(event: Members) -> bool:
-    """Whether API Gateway asks for a policy."""
-    return event.get("type") == "REQUEST" and "methodArn" in event
 
 
 def route_of(event: Members) -> str:
@@ -76,7 +80,8 @@ def read_handshake(event: Members) -> Handshake:
         area=_name(query, "area"),
         api_key=_api_key(event, context, query),
         stage=str(context.get("stage") or ""),
-        method_arn=str(event.get("methodArn")),
+        headers={name: value for name, value in _members(event, "headers").items() if isinstance(value, str)},
+        context={**context, "channel": query["endpointId"], "area": query["area"]},
     )
 
 
@@ -94,17 +99,18 @@ def read_socket(event: Members) -> Socket:
         raise RequestError("The connection was not authorized", status=403)
     if pinned["connection_id"] != context.get("connectionId"):
         raise RequestError("The connection was authorized for another one", status=403)
-    claims = {name: str(value) for name, value in said.items() if name not in PINNED}
+    claims = {name: value for name, value in said.items() if name not in PINNED and isinstance(value, str)}
+    endpoint_id, area = str(pinned["endpoint_id"]), str(pinned["area"])
     shown = {name: value for name, value in said.items() if name != "api_key"}
     return Socket(
         connection_id=str(pinned["connection_id"]),
-        endpoint_id=str(pinned["endpoint_id"]),
-        area=str(pinned["area"]),
+        endpoint_id=endpoint_id,
+        area=area,
         api_key=str(pinned["api_key"]),
         stage=str(context.get("stage") or ""),
-        principal=claims.pop("principalId", ""),
+        principal=claims.get("principalId", ""),
         claims=claims,
-        context={**context, "authorizer": shown},
+        context={**context, "authorizer": shown, "channel": endpoint_id, "area": area},
     )
 
 

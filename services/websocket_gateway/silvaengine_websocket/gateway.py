@@ -3,18 +3,18 @@
 Nobody waits here for the function: the worker pushes what becomes of the call.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine import messages
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker
-from silvaengine.messages import Invocation, WorkerCall
+from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Connection, Function, Registry
 from silvaengine.telemetry import InvocationLog
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_websocket.event import Members, Socket
+from silvaengine_websocket.hooks import Hooks
 from silvaengine_websocket.message import (
     Message,
     Refusal,
@@ -25,27 +25,37 @@ from silvaengine_websocket.message import (
     read_text,
 )
 
-type Permit = Callable[[Members, Socket, Connection, Function], None]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from silvaengine.authorization.authorize import Authorization
+    from silvaengine_websocket.once import Once
 
 
 class Call:
     """One message, and what becomes known of it for the log, for a refusal and for notices.
 
-    ``deadline`` is in epoch seconds.
+    ``context`` is Lambda's, ``deadline`` in epoch seconds.
     """
 
-    __slots__ = ("deadline", "event", "function", "log", "names", "request_id", "socket")
+    __slots__ = ("context", "deadline", "event", "log", "names", "request_id", "socket")
 
     def __init__(
-        self, request_id: str, event: Members, socket: Socket, deadline: float, log: InvocationLog
+        self,
+        request_id: str,
+        event: Members,
+        context: object,
+        socket: Socket,
+        deadline: float,
+        log: InvocationLog,
     ) -> None:
         self.request_id = request_id
         self.event = event
+        self.context = context
         self.socket = socket
         self.deadline = deadline
         self.log = log
         self.names = Refusal()
-        self.function: Function | None = None
 
 
 class Gateway(NamedTuple):
@@ -55,14 +65,18 @@ class Gateway(NamedTuple):
         registry: knows which function a message means.
         invoker: reaches the workers.
         pusher: tells the client what the gateway itself has to say.
-        permit: raises what refuses a call of a function.
+        open_authorization: gives what functions with ``auth_required`` need.
+        open_once: gives what calls need that must not run twice.
+        hooks: the operator's functions that hear of messages.
 
     """
 
     registry: Registry
     invoker: LambdaInvoker
     pusher: Pusher
-    permit: Permit
+    open_authorization: "Callable[[], Authorization]"
+    open_once: "Callable[[], Once]"
+    hooks: Hooks
 
     def serve(self, call: Call) -> None:
         """Hand one message on; raises SilvaEngineError when that fails, of which the client is to be told."""
@@ -74,13 +88,13 @@ class Gateway(NamedTuple):
         message = read_message(members)
         call.log.fields(function=message.funct)
         with call.log.timed("resolve"):
-            connection, call.function = self._resolve(call.socket, message)
+            connection = self._connection(call.socket)
+            self.hooks.call("on_message", connection, call.event, call.context)
+            function = self._function(connection, call.socket, message)
         with call.log.timed("authorize"):
-            self.permit(call.event, call.socket, connection, call.function)
+            shown = self._permit(call, connection, function)
         with call.log.timed("invoke"):
-            payload = worker_call(call, message, call.function).encode()
-            self.invoker.invoke(call.function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
-        return None
+            return self._invoke(call, message, connection, function, shown)
 
     def refuse(self, call: Call, error: SilvaEngineError) -> None:
         """Tell the client why there is no answer; raises what ``push`` raises."""
@@ -100,20 +114,67 @@ class Gateway(NamedTuple):
         except NotFoundError:
             call.log.fields(gone=True)
 
-    def _resolve(self, socket: Socket, message: Message) -> tuple[Connection, Function]:
+    def _connection(self, socket: Socket) -> Connection:
         self.registry.refresh()
-        connection = self.registry.connection(
-            socket.endpoint_id, socket.api_key, socket.area, socket.stage or None
-        )
+        return self.registry.connection(socket.endpoint_id, socket.api_key, socket.area, socket.stage or None)
+
+    def _function(self, connection: Connection, socket: Socket, message: Message) -> Function:
         function = self.registry.function(connection, message.funct)
         if function.area != socket.area:
-            message_text = f"Function {function.name!r} is not in area {socket.area!r}"
-            raise RequestError(message_text, status=403)
-        return connection, function
+            text = f"Function {function.name!r} is not in area {socket.area!r}"
+            raise RequestError(text, status=403)
+        return function
+
+    def _permit(self, call: Call, connection: Connection, function: Function) -> Members:
+        """Give the context that the function is shown."""
+        context = call.socket.context
+        if not function.auth_required:
+            return context
+        from silvaengine.authorization.access import AccessRequest  # noqa: PLC0415 - not every function asks
+
+        asked = AccessRequest(
+            event=call.event,
+            context=context,
+            headers={},
+            method="",
+            connection=connection,
+            function=function,
+            lambda_context=call.context,
+        )
+        return self.open_authorization().verify_permission(asked, call.socket.principal).context
+
+    def _invoke(
+        self, call: Call, message: Message, connection: Connection, function: Function, context: Members
+    ) -> None:
+        worker_call, socket = _worker_call(call, message, function, context)
+        if not message.is_once:
+            payload = worker_call._replace(socket=socket).encode()
+            self.invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
+            return
+        caller = f"{connection.owner} {connection.api_key} {call.socket.principal}"
+        first = self.open_once().serve(worker_call, socket, function, caller, call.deadline)
+        if first is not None:
+            self.push(call, _repeated(call, socket, function, first))
 
 
-def worker_call(call: Call, message: Message, function: Function) -> WorkerCall:
-    """Give the worker's payload for a message."""
+def _repeated(call: Call, socket: messages.Socket, function: Function, first: WorkerAnswer) -> str:
+    """Give the frame of the first call's answer."""
+    message_id = socket.message_id or ""
+    if first.kind != "error":
+        return frames.result(message_id, function.name, frames.data_of(first))
+    return frames.error(
+        message_id,
+        function.name,
+        status=first.status,
+        message=str(first.value),
+        request_id=call.request_id,
+    )
+
+
+def _worker_call(
+    call: Call, message: Message, function: Function, context: Members
+) -> tuple[WorkerCall, messages.Socket]:
+    """Give the worker's payload for a message, and where its answer goes."""
     socket = call.socket
     params: dict[str, Any] = {
         "endpoint_id": socket.endpoint_id,
@@ -122,16 +183,15 @@ def worker_call(call: Call, message: Message, function: Function) -> WorkerCall:
         "funct": message.funct,
         "payload": message.payload,
     }
-    return WorkerCall(
+    worker_call = WorkerCall(
         module_name=function.module_name,
         class_name=function.class_name,
         function=function.name,
         setting=function.setting_text,
         params=params,
         body=message.body,
-        context={**socket.context, "channel": socket.endpoint_id, "area": socket.area},
+        context=context,
         invocation=Invocation(call.request_id, socket.endpoint_id, socket.area, function.name, None),
-        socket=messages.Socket(
-            socket.connection_id, message.id, message.id is not None or function.funct_type != "Event"
-        ),
     )
+    wants_result = message.id is not None or function.funct_type != "Event"
+    return worker_call, messages.Socket(socket.connection_id, message.id, wants_result)

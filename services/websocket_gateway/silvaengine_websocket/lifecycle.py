@@ -3,22 +3,19 @@
 Any doubt and any failure refuses the handshake, so that a socket that opens is one that may call.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.errors import RequestError
-from silvaengine.registry import Connection, Registry
+from silvaengine.registry import Registry
 from silvaengine_websocket.connections import Connections
 from silvaengine_websocket.event import Handshake, Members, Socket
+from silvaengine_websocket.hooks import Hooks
 
-type Authorize = Callable[[Members, Handshake, Connection], "Principal"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-
-class Principal(NamedTuple):
-    """Who connects: a name, and what else the authorizer says, as texts."""
-
-    name: str
-    claims: Mapping[str, str] = {}
+    from silvaengine.authorization.access import Permission
+    from silvaengine.authorization.authorize import Authorization
 
 
 class Lifecycle(NamedTuple):
@@ -27,21 +24,25 @@ class Lifecycle(NamedTuple):
     Args:
         registry: knows what a key opens.
         connections: holds the rows.
-        authorize: names the principal, or raises what refuses it.
+        open_authorization: gives what names the caller.
+        hooks: the operator's functions that hear of connections.
 
     """
 
     registry: Registry
     connections: Connections
-    authorize: Authorize
+    open_authorization: "Callable[[], Authorization]"
+    hooks: Hooks
 
-    def admit(self, event: Members, handshake: Handshake) -> dict[str, Any]:
-        """Give the policy that lets a handshake through and fixes what is known of the connection.
+    def admit(self, event: Members, handshake: Handshake, lambda_context: object) -> "Permission":
+        """Let a handshake through; what the permission's context says of the caller comes with each event.
 
         Raises:
             SilvaEngineError: it is refused.
 
         """
+        from silvaengine.authorization.access import AccessRequest  # noqa: PLC0415 - messages do without
+
         self.registry.refresh()
         connection = self.registry.connection(
             handshake.endpoint_id, handshake.api_key, handshake.area, handshake.stage or None
@@ -49,35 +50,33 @@ class Lifecycle(NamedTuple):
         if handshake.area not in self.registry.areas(connection):
             message = f"The connection has no function in area {handshake.area!r}"
             raise RequestError(message, status=403)
-        principal = self.authorize(event, handshake, connection)
-        pinned = {
-            **principal.claims,
-            "endpoint_id": handshake.endpoint_id,
-            "area": handshake.area,
-            "api_key": handshake.api_key,
-            "connection_id": handshake.connection_id,
-        }
-        return policy("Allow", handshake.method_arn, principal.name, pinned)
+        asked = AccessRequest(
+            event=event,
+            context={**handshake.context, "headers": handshake.headers},
+            headers={name.lower(): value for name, value in handshake.headers.items()},
+            method="",
+            connection=connection,
+            function=None,
+            lambda_context=lambda_context,
+        )
+        permission = self.open_authorization().authorize(asked)
+        claims = permission.context.get("authorizer") or {}
+        said = {"key_id": connection.key_id, **claims, **handshake.pinned()}
+        return permission._replace(context={**permission.context, "authorizer": said})
 
-    def connect(self, socket: Socket) -> None:
-        """Write the row of a connection that was let in; raises what ``Connections.begin`` raises."""
+    def connect(self, event: Members, socket: Socket, lambda_context: object) -> None:
+        """Write the row of a connection that was let in, unless the operator's hook raises.
+
+        Raises:
+            SilvaEngineError: it is refused, or the row can't be written.
+
+        """
+        connection = self.registry.connection(
+            socket.endpoint_id, socket.api_key, socket.area, socket.stage or None
+        )
+        self.hooks.call("on_connect", connection, event, lambda_context)
         self.connections.begin(socket)
 
     def disconnect(self, socket: Socket) -> None:
         """End the row; raises what ``Connections.end`` raises."""
         self.connections.end(socket)
-
-
-def by_key(event: Members, handshake: Handshake, connection: Connection) -> Principal:  # noqa: ARG001 - see Authorize
-    """Name whoever has a key after the connection that it opens."""
-    return Principal(f"{connection.owner}:{connection.endpoint_id}")
-
-
-def policy(effect: str, method_arn: str, principal: str, context: Mapping[str, str]) -> dict[str, Any]:
-    """Answer an authorizer call, for the handshake that it is about and nothing else."""
-    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": [method_arn]}
-    return {
-        "principalId": principal,
-        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
-        "context": dict(context),
-    }

@@ -6,7 +6,7 @@ from silvaengine.errors import InvocationError, RequestError, SilvaEngineError, 
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.objects import Objects
-from silvaengine.messages import EVENT_LIMIT, Invocation, Job, WorkerCall
+from silvaengine.messages import EVENT_LIMIT, Invocation, Job, Socket, WorkerCall
 from silvaengine.registry import Function
 
 
@@ -22,14 +22,23 @@ class Dispatcher:
         self._invoker = invoker
         self._objects = objects
 
-    def send(self, execution: Execution, function: Function, *, deadline: float | None = None) -> None:
+    def send(
+        self,
+        execution: Execution,
+        function: Function,
+        *,
+        deadline: float | None = None,
+        socket: Socket | None = None,
+    ) -> None:
         """Hand over an accepted execution as an event: the worker claims it, and nobody waits.
+
+        With a ``socket`` the worker pushes the answer there.
 
         Raises:
             UnavailableError, RequestError, InvocationError: see ``LambdaInvoker.invoke``; ``nothing_ran``
                 says of an error whether the worker may have got it.
         """
-        call = _call(execution, function, None)
+        call = _call(execution, function, None)._replace(socket=socket)
         payload = self._fitting(call, execution)
         self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=deadline)
 
