@@ -108,10 +108,12 @@ def test_a_doubt_refuses_the_handshake(
     connect: Connect, deployment: Deployment, query: dict[str, str], headers: dict[str, str]
 ) -> None:
     """Whoever isn't known to be allowed gets no socket and leaves no row."""
+    tenant = query.get("endpointId") or "nobody"
+    assert until(lambda: rows(deployment, tenant), lambda found: not found) == []  # of the test before
     with pytest.raises(RefusedError) as refused:
         connect(headers, **query)
     assert refused.value.status in {401, 403}
-    assert not rows(deployment, query.get("endpointId") or "nobody")
+    assert not rows(deployment, tenant)
 
 
 def test_a_key_opens_by_header_and_by_query(connect: Connect, mine: Mine) -> None:
@@ -123,6 +125,7 @@ def test_a_key_opens_by_header_and_by_query(connect: Connect, mine: Mine) -> Non
 
 def test_a_connection_is_a_row_that_ends_with_it(deployment: Deployment, mine: Mine) -> None:
     """The row is the contract's, and both a clean and an abrupt end delete it, but nobody else's."""
+    assert until(lambda: rows(deployment, ENDPOINT), lambda found: not found) == []  # of the test before
     with mine() as stays:
         stays.send({"funct": "show", "id": "1"})
         kept = stays.json()["data"]["connectionId"]
@@ -282,8 +285,8 @@ def test_a_stream_ends_with_its_socket(deployment: Deployment, mine: Mine, tmp_p
 def test_once_is_once(mine: Mine, tmp_path: Path) -> None:
     """A call that is sent again runs once, on whatever connection, and its answer is given again."""
     effects = tmp_path / "effects"
-    call = {"id": str(tmp_path), "once": True, "funct": "note_effect", "payload": {"path": str(effects)}}
-    call["id"] = tmp_path.name
+    payload = {"path": str(effects)}
+    call = {"id": tmp_path.name, "once": True, "funct": "note_effect", "payload": payload}
     with mine() as socket:
         socket.send(call)
         first = socket.json()
