@@ -6,7 +6,7 @@ several tables in one call.
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -95,6 +95,36 @@ class TableReader:
             answer = request(ExclusiveStartKey=answer["LastEvaluatedKey"])
             rows += map(_decode_row, answer["Items"])
         return rows
+
+    def query_pages(
+        self, table: Table, hash_value: str, *, condition: str, values: Row
+    ) -> Iterator[list[Row]]:
+        """Give the rows of one partition that meet a condition, a page of DynamoDB's at a time.
+
+        Args:
+            table: where.
+            hash_value: the partition.
+            condition: a FilterExpression, written as in ``TableWriter.put``; of no attribute of the key.
+            values: its values by name, without the colon.
+        """
+        if not _possible([hash_value]):
+            return
+        names = {f"#{name}": name for name in _NAME.findall(condition)}
+        encoded = {f":{name}": encode(value) for name, value in values.items()}
+        request = partial(
+            self._open_client().query,
+            TableName=table.full_name(self._prefix),
+            ConsistentRead=True,
+            KeyConditionExpression="#h = :h",
+            FilterExpression=condition,
+            ExpressionAttributeNames={"#h": table.hash_key, **names},
+            ExpressionAttributeValues={":h": {"S": hash_value}, **encoded},
+        )
+        answer = request()
+        yield [*map(_decode_row, answer["Items"])]
+        while "LastEvaluatedKey" in answer:
+            answer = request(ExclusiveStartKey=answer["LastEvaluatedKey"])
+            yield [*map(_decode_row, answer["Items"])]
 
     def query_index(
         self, table: Table, index: Index, hash_value: str, *, up_to: int, limit: int

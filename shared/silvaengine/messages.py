@@ -31,7 +31,7 @@ class Invocation(NamedTuple):
     """Who asks a worker, for whom and until when.
 
     ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None says that nobody waits
-    for the answer. ``attempt`` counts from 1.
+    for the answer. ``attempt`` counts from 1. ``grant`` lets the function broadcast (``silvaengine.grants``).
     """
 
     request_id: str
@@ -40,6 +40,7 @@ class Invocation(NamedTuple):
     function: str
     deadline: float | None
     attempt: int = 1
+    grant: str | None = None
 
 
 class Job(NamedTuple):

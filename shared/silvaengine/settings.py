@@ -109,6 +109,7 @@ class Settings(NamedTuple):
     dead_letter_queue_url: str | None = None
     worker_timeout_seconds: float = 300.0
     websocket_management_url: str | None = None
+    broadcaster: str | None = None
     registry_in_redis: bool = False
     cache: CacheSettings = CacheSettings()
 
@@ -145,6 +146,7 @@ class Settings(NamedTuple):
             dead_letter_queue_url=given.get("DEAD_LETTER_QUEUE_URL"),
             worker_timeout_seconds=_seconds(given, "WORKER_TIMEOUT", usual.worker_timeout_seconds),
             websocket_management_url=given.get("WEBSOCKET_MANAGEMENT_URL"),
+            broadcaster=given.get("BROADCASTER"),
         )
 
 

@@ -39,6 +39,8 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "count_async": {},
     "count_slowly": {},
     "note_effect": {},
+    "tell": {"broadcasts": True},
+    "tell_without": {},
     "show": {},
     "only_post": {"methods": ["POST"]},
     "missing": {},

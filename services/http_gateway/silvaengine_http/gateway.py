@@ -21,6 +21,7 @@ from silvaengine_http.response import Answer, function_answer, json_answer
 if TYPE_CHECKING:
     from silvaengine.authorization.access import Permission
     from silvaengine.authorization.authorize import Authorization
+    from silvaengine.ledger.dispatch import Granting
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
@@ -65,6 +66,7 @@ class Gateway(NamedTuple):
         invoker: reaches the workers.
         executions: holds asynchronous calls, and those with an idempotency key.
         open_authorization: gives what functions with ``auth_required`` need.
+        grant: gives what lets a function broadcast.
 
     """
 
@@ -73,6 +75,7 @@ class Gateway(NamedTuple):
     invoker: LambdaInvoker
     executions: Executions
     open_authorization: "Callable[[], Authorization]"
+    grant: "Granting | None" = None
 
     def serve(self, call: Call) -> Answer:
         """Answer one HTTP event.
@@ -197,6 +200,7 @@ class Gateway(NamedTuple):
                 area=request.target.area,
                 function=function.name,
                 deadline=deadline,
+                grant=self.grant(function, request.target.endpoint_id) if self.grant else None,
             ),
         )
 

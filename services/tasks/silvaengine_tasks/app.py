@@ -10,6 +10,7 @@ from os import urandom
 from typing import Any
 
 from silvaengine.errors import ConfigurationError
+from silvaengine.grants import granting
 from silvaengine.invocation import open_invoker
 from silvaengine.ledger.book import open_ledger
 from silvaengine.ledger.dispatch import Dispatcher
@@ -52,10 +53,18 @@ def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
 def _open_sources(settings: Settings) -> tuple[Source, ...]:
     ledger, registry = open_ledger(settings), open_registry(settings)
     invoker, notifier = open_invoker(settings), open_notifier(settings)
-    dispatcher = Dispatcher(invoker, open_objects(settings))
+    grant = granting(settings)
+    dispatcher = Dispatcher(invoker, open_objects(settings), grant)
     sweep = sweeper.Sweeper(ledger, registry, dispatcher, open_dead_letters(settings), notifier)
     caller = Caller(
-        registry, invoker, dispatcher, ledger, open_keys(settings), notifier, settings.worker_timeout_seconds
+        registry,
+        invoker,
+        dispatcher,
+        ledger,
+        open_keys(settings),
+        notifier,
+        settings.worker_timeout_seconds,
+        grant,
     )
     return (
         (sweeper.is_schedule, sweep.serve),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from silvaengine.errors import ConditionFailedError, InvocationError, SilvaEngineError, UnavailableError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.ledger.book import Ledger, new_execution
-from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
+from silvaengine.ledger.dispatch import Dispatcher, Granting, nothing_ran
 from silvaengine.ledger.execution import Execution, Policy
 from silvaengine.ledger.keys import Keys, plain_digest
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
@@ -48,6 +48,7 @@ class Caller(NamedTuple):
         keys: makes a claim's id of a record's.
         notifier: tells the operator.
         lease_seconds: how long a worker may run at the most.
+        grant: gives what lets a function broadcast.
     """
 
     registry: Registry
@@ -57,6 +58,7 @@ class Caller(NamedTuple):
     keys: Keys
     notifier: Notifier
     lease_seconds: float
+    grant: Granting | None = None
 
     def once(self, record: Record, deadline: float) -> None:
         """Call a record's function unless it was called before.
@@ -83,8 +85,9 @@ class Caller(NamedTuple):
         request_id = urandom(16).hex()
         try:
             function = self.function(endpoint_id, name)
+            grant = self.grant(function, endpoint_id) if self.grant else None
             call = _worker_call(function, params, Invocation(
-                request_id, endpoint_id, function.area, name, deadline
+                request_id, endpoint_id, function.area, name, deadline, grant=grant
             ))  # fmt: skip
             result = self.invoker.invoke(function.aws_lambda_arn, call.encode(), deadline=deadline)
             return succeeded(result)

@@ -12,7 +12,8 @@ from os import urandom
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.errors import ConfigurationError, SilvaEngineError
+from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
+from silvaengine.grants import granting
 from silvaengine.invocation import LambdaInvoker, open_invoker
 from silvaengine.json_text import encode
 from silvaengine.notices import Notifier, open_notifier
@@ -29,11 +30,14 @@ from silvaengine_websocket.lifecycle import Lifecycle
 if TYPE_CHECKING:
     from silvaengine.authorization.access import Permission
     from silvaengine.authorization.authorize import Authorization
+    from silvaengine.ledger.dispatch import Granting
+    from silvaengine_websocket.broadcaster import Broadcaster
     from silvaengine_websocket.once import Once
 
 type Handler = Callable[[Any, Any], dict[str, Any]]
 
 ARTEFACT = str(Path(__file__).parent.parent)
+OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 WAIT_SECONDS = 27.0  # API Gateway gives an integration 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
@@ -46,6 +50,7 @@ class Door:
     Args:
         lifecycle: lets clients in and out.
         gateway: brings messages to functions.
+        open_broadcaster: gives what an operator broadcasts by.
         notifier: tells the operator about failures that aren't the client's.
         clock: epoch seconds.
 
@@ -55,11 +60,13 @@ class Door:
         self,
         lifecycle: Lifecycle,
         gateway: Gateway,
+        open_broadcaster: "Callable[[], Broadcaster]",
         notifier: Notifier,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._lifecycle = lifecycle
         self._gateway = gateway
+        self._open_broadcaster = open_broadcaster
         self._notifier = notifier
         self._clock = clock
 
@@ -71,11 +78,21 @@ class Door:
         try:
             if not isinstance(event, dict):
                 raise ConfigurationError("Not an event of a WebSocket API")
+            if OPERATOR in event:
+                return self._operate(event[OPERATOR], context)
             if event.get("type") == "REQUEST":
                 return self._authorize(event, context, request_id, log)
             return {"statusCode": self._serve(event, context, request_id, log)}
         finally:
             log.emit()
+
+    def _operate(self, request: Any, context: object) -> dict[str, Any]:  # noqa: ANN401 - checked here
+        """Carry out what an operator asks by invoking this Lambda; no client's event has such a member."""
+        from silvaengine_websocket.broadcaster import answer_of  # noqa: PLC0415 - operators are rare
+
+        if not isinstance(request, dict) or request.get("operation") != "ws_broadcast":
+            raise RequestError(f"{OPERATOR}: expected the operation ws_broadcast")
+        return {**answer_of(request, self._open_broadcaster(), self._deadline(context))}
 
     def _authorize(
         self, event: Members, context: object, request_id: str, log: InvocationLog
@@ -150,6 +167,8 @@ def create_handler(
     open_authorization: "Callable[[], Authorization]",
     open_once: "Callable[[], Once]",
     shipped: Callable[[], Collection[str]],
+    grant: "Granting",
+    open_broadcaster: "Callable[[], Broadcaster]",
     clock: Callable[[], float] = time.time,
 ) -> Handler:
     """Give a Lambda handler made of these parts.
@@ -163,13 +182,16 @@ def create_handler(
         open_authorization: gives what names and permits callers.
         open_once: gives what calls need that must not run twice.
         shipped: gives the names of the operator's packages that hooks may stand in.
+        grant: gives what lets a function broadcast.
+        open_broadcaster: gives what reaches all of a tenant's clients.
         clock: epoch seconds.
 
     """
     hooks = Hooks(shipped)
     return Door(
         Lifecycle(registry, connections, open_authorization, hooks),
-        Gateway(registry, invoker, pusher, open_authorization, open_once, hooks),
+        Gateway(registry, invoker, pusher, open_authorization, open_once, hooks, grant),
+        open_broadcaster,
         notifier,
         clock,
     )
@@ -179,7 +201,7 @@ def create_handler(
 def _deployed() -> Handler:
     settings = Settings.from_environment()
     configure_logging(settings)
-    invoker = open_invoker(settings)
+    invoker, grant = open_invoker(settings), granting(settings)
     return create_handler(
         open_registry(settings),
         open_connections(settings),
@@ -187,8 +209,10 @@ def _deployed() -> Handler:
         open_pusher(settings),
         open_notifier(settings),
         open_authorization=_authorization,
-        open_once=lambda: _once(settings, invoker),
+        open_once=lambda: _once(settings, invoker, grant),
         shipped=_shipped,
+        grant=grant,
+        open_broadcaster=lambda: _broadcaster(settings),
     )
 
 
@@ -206,14 +230,23 @@ def _shipped() -> Collection[str]:
 
 
 @cache
-def _once(settings: Settings, invoker: LambdaInvoker) -> "Once":
+def _once(settings: Settings, invoker: LambdaInvoker, grant: "Granting") -> "Once":
     from silvaengine.ledger.book import open_ledger  # noqa: PLC0415 - most messages do without
     from silvaengine.ledger.dispatch import Dispatcher  # noqa: PLC0415 - likewise
     from silvaengine.ledger.keys import open_keys  # noqa: PLC0415 - likewise
     from silvaengine.ledger.objects import open_objects  # noqa: PLC0415 - likewise
     from silvaengine_websocket.once import Once  # noqa: PLC0415 - likewise
 
-    return Once(open_ledger(settings), Dispatcher(invoker, open_objects(settings)), open_keys(settings))
+    return Once(
+        open_ledger(settings), Dispatcher(invoker, open_objects(settings), grant), open_keys(settings)
+    )
+
+
+@cache
+def _broadcaster(settings: Settings) -> "Broadcaster":
+    from silvaengine_websocket.broadcaster import open_broadcaster  # noqa: PLC0415 - operators are rare
+
+    return open_broadcaster(settings)
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything

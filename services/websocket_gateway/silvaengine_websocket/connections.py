@@ -54,6 +54,10 @@ class Connections:
             with suppress(ConditionFailedError):  # it was written in between, or ended before
                 self._put(socket, "inactive", {})
 
+    def delete(self, endpoint_id: str, connection_id: str) -> None:
+        """Delete the row of a connection that is gone; raises what ``end`` raises."""
+        self._writer.delete(WSS_CONNECTIONS, {"endpoint_id": endpoint_id, "connection_id": connection_id})
+
     def _put(self, socket: Socket, status: str, data: Mapping[str, str]) -> None:
         now = self._clock()
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000")

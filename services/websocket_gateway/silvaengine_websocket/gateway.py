@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from silvaengine.authorization.authorize import Authorization
+    from silvaengine.ledger.dispatch import Granting
     from silvaengine_websocket.once import Once
 
 
@@ -68,6 +69,7 @@ class Gateway(NamedTuple):
         open_authorization: gives what functions with ``auth_required`` need.
         open_once: gives what calls need that must not run twice.
         hooks: the operator's functions that hear of messages.
+        grant: gives what lets a function broadcast.
 
     """
 
@@ -77,6 +79,7 @@ class Gateway(NamedTuple):
     open_authorization: "Callable[[], Authorization]"
     open_once: "Callable[[], Once]"
     hooks: Hooks
+    grant: "Granting"
 
     def serve(self, call: Call) -> None:
         """Hand one message on; raises SilvaEngineError when that fails, of which the client is to be told."""
@@ -146,7 +149,8 @@ class Gateway(NamedTuple):
     def _invoke(
         self, call: Call, message: Message, connection: Connection, function: Function, context: Members
     ) -> None:
-        worker_call, socket = _worker_call(call, message, function, context)
+        grant = self.grant(function, call.socket.endpoint_id)
+        worker_call, socket = _worker_call(call, message, function, context, grant)
         if not message.is_once:
             payload = worker_call._replace(socket=socket).encode()
             self.invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
@@ -172,7 +176,7 @@ def _repeated(call: Call, socket: messages.Socket, function: Function, first: Wo
 
 
 def _worker_call(
-    call: Call, message: Message, function: Function, context: Members
+    call: Call, message: Message, function: Function, context: Members, grant: str | None
 ) -> tuple[WorkerCall, messages.Socket]:
     """Give the worker's payload for a message, and where its answer goes."""
     socket = call.socket
@@ -191,7 +195,9 @@ def _worker_call(
         params=params,
         body=message.body,
         context=context,
-        invocation=Invocation(call.request_id, socket.endpoint_id, socket.area, function.name, None),
+        invocation=Invocation(
+            call.request_id, socket.endpoint_id, socket.area, function.name, None, grant=grant
+        ),
     )
     wants_result = message.id is not None or function.funct_type != "Event"
     return worker_call, messages.Socket(socket.connection_id, message.id, wants_result)

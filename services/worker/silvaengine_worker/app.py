@@ -19,6 +19,7 @@ from silvaengine.messages import Job, Socket, WorkerAnswer, WorkerCall
 from silvaengine.notices import Notifier, open_notifier
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
+from silvaengine_worker.connection import connections_of
 from silvaengine_worker.execution import DeadlinePassed, complete
 from silvaengine_worker.loader import Loader, extend_path, shipped_packages
 from silvaengine_worker.results import check_size, envelope, plain
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from silvaengine_worker.jobs import JobRunner
     from silvaengine_worker.replies import Replies
 
-    type OpenReplies = Callable[[Socket, str, str, float], Replies]
+    type OpenReplies = Callable[[WorkerCall, Socket, str, float], Replies]
 
 MAX_LAMBDA_SECONDS = 900.0
 SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
@@ -115,7 +116,7 @@ class Handler:
         """Call a message's function and push what becomes of it; of a job only what others can't repeat."""
         limit = _limit(context)
         replies = self._open_replies()(
-            socket, call.function, str(_ids(event, context)["request_id"]), limit - _to_settle(limit)
+            call, socket, str(_ids(event, context)["request_id"]), limit - _to_settle(limit)
         )
         answer: WorkerAnswer | None
         if call.job is None:
@@ -247,7 +248,8 @@ def _open_handler(settings: Settings) -> Handler:
     configure_logging(settings)
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
-    worker = Worker(Loader(settings.allowed_packages or shipped_packages(artefact)))
+    loader = Loader(settings.allowed_packages or shipped_packages(artefact))
+    worker = Worker(loader, connections_of(settings))
     return Handler(
         worker, lambda: _open_jobs(settings), open_notifier(settings), lambda: _open_replies(settings)
     )

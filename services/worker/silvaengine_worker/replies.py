@@ -3,12 +3,15 @@
 import json
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import cache, partial
 from typing import Any
 
-from silvaengine.errors import NotFoundError, RequestError
-from silvaengine.messages import Socket, WorkerAnswer
+from silvaengine.dynamodb import open_writer
+from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
+from silvaengine.messages import Socket, WorkerAnswer, WorkerCall
 from silvaengine.settings import Settings
+from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher, check_size, open_pusher
 from silvaengine_worker.execution import awaited, complete, iterated
@@ -26,15 +29,25 @@ class Replies:
         function: the function's name.
         request_id: our own id of the call.
         pusher: reaches the client.
+        note_gone: hears that the client is gone.
         limit: epoch seconds after which no further item is tried.
 
     """
 
-    def __init__(self, socket: Socket, function: str, request_id: str, pusher: Pusher, limit: float) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        function: str,
+        request_id: str,
+        pusher: Pusher,
+        note_gone: Callable[[], None],
+        limit: float,
+    ) -> None:
         self._socket = socket
         self._function = function
         self._request_id = request_id
         self._pusher = pusher
+        self._note_gone = note_gone
         self._limit = limit
         self._stream: Stream | None = None
         self.is_gone = False
@@ -100,10 +113,29 @@ class Replies:
             self._pusher.push(self._socket.connection_id, frame, deadline)
         except NotFoundError:
             self.is_gone = True
+            self._note_gone()
         return not self.is_gone
 
 
-def open_replies(settings: Settings) -> Callable[[Socket, str, str, float], Replies]:
-    """Give what makes the answers of a call, for its socket, function, request id and limit."""
-    pusher = open_pusher(settings)
-    return lambda socket, function, request_id, limit: Replies(socket, function, request_id, pusher, limit)
+@cache
+def shared_pusher(settings: Settings) -> Pusher:
+    """Give the process's one way to the clients."""
+    return open_pusher(settings)
+
+
+def open_replies(settings: Settings) -> "Callable[[WorkerCall, Socket, str, float], Replies]":
+    """Give what makes the answers of a call, for its socket, our id of it and its limit."""
+    pusher, writer = shared_pusher(settings), open_writer(settings.region, settings.table_prefix)
+
+    def end(endpoint_id: str, connection_id: str) -> None:
+        """Delete the row of a client that is gone; what fails here ends by itself in two hours."""
+        key = {"endpoint_id": endpoint_id, "connection_id": connection_id}
+        with suppress(SilvaEngineError):
+            writer.delete(WSS_CONNECTIONS, key)
+
+    def replies(call: WorkerCall, socket: Socket, request_id: str, limit: float) -> Replies:
+        endpoint_id = call.invocation.endpoint_id if call.invocation else ""
+        gone = partial(end, endpoint_id, socket.connection_id)
+        return Replies(socket, call.function, request_id, pusher, gone, limit)
+
+    return replies

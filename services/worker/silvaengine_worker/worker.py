@@ -8,7 +8,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from silvaengine.context import CurrentInvocation, FencingToken, bind
+from silvaengine.context import Connection, CurrentInvocation, FencingToken, bind
 from silvaengine.messages import Invocation, WorkerCall
 from silvaengine_worker.arguments import arguments
 from silvaengine_worker.execution import complete, within
@@ -25,11 +25,13 @@ class Worker:
 
     Args:
         loader: finds the functions, within its allow-list.
+        connect: gives a call's way to connected clients; None for none.
 
     """
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, connect: Callable[[WorkerCall], Connection] | None = None) -> None:
         self._loader = loader
+        self._connect = connect
         self._instances = Instances()
 
     def run[T](
@@ -57,7 +59,8 @@ class Worker:
         """
         target = self._loader.load(call.module_name, call.class_name, call.function)
         values = arguments(call, target.parameters)
-        current = _current(call, call.invocation or _anonymous(call, request_id), limit)
+        connection = self._connect(call) if self._connect else None
+        current = _current(call, call.invocation or _anonymous(call, request_id), limit, connection)
         with bind(current), localcontext(), Restored() as process:
             return copy_context().run(
                 within,
@@ -83,7 +86,9 @@ class Worker:
             return finish(target.parameters.call(getattr(instance, call.function), values))
 
 
-def _current(call: WorkerCall, invocation: Invocation, limit: float) -> CurrentInvocation:
+def _current(
+    call: WorkerCall, invocation: Invocation, limit: float, connection: Connection | None
+) -> CurrentInvocation:
     end = limit if invocation.deadline is None else min(limit, invocation.deadline)
     return CurrentInvocation(
         request_id=invocation.request_id,
@@ -96,6 +101,7 @@ def _current(call: WorkerCall, invocation: Invocation, limit: float) -> CurrentI
         logger=_logger(call),
         job_id=call.job.job_id if call.job else None,
         fencing_token=FencingToken(effect=call.job.effect, number=call.job.fence) if call.job else None,
+        connection=connection,
     )
 
 

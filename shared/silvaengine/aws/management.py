@@ -3,7 +3,7 @@
 docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html.
 """
 
-from silvaengine.aws.http import NoAnswerError
+from silvaengine.aws.http import NoAnswerError, NotSentError
 from silvaengine.aws.refusals import refusal, unreachable
 from silvaengine.aws.service import Service, error_of, escaped, open_service
 from silvaengine.errors import NotFoundError, RequestError, UnavailableError
@@ -14,7 +14,7 @@ BUSY = 429
 
 
 class BusyError(UnavailableError):
-    """Nothing was sent: too many posts at the moment, or the client's buffer is full."""
+    """Nothing was sent: too many posts at the moment, the client's buffer is full, or nobody answers."""
 
 
 class ManagementApi:
@@ -48,6 +48,8 @@ class ManagementApi:
             response = self._service.post(
                 path, {"content-type": "application/octet-stream"}, data, SEND_SECONDS
             )
+        except NotSentError as error:
+            raise BusyError("The client can't be reached at the moment", detail=str(error)) from error
         except NoAnswerError as error:
             raise unreachable("PostToConnection", error) from error
         if response.status < 300:

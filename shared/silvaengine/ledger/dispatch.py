@@ -1,5 +1,6 @@
 """Handing an execution to its worker, by whoever holds it: a gateway, or the sweeper."""
 
+from collections.abc import Callable
 from typing import Any
 
 from silvaengine.errors import InvocationError, RequestError, SilvaEngineError, UnavailableError
@@ -9,6 +10,8 @@ from silvaengine.ledger.objects import Objects
 from silvaengine.messages import EVENT_LIMIT, Invocation, Job, Socket, WorkerCall
 from silvaengine.registry import Function
 
+type Granting = Callable[[Function, str], str | None]
+
 
 class Dispatcher:
     """Tells workers.
@@ -16,11 +19,13 @@ class Dispatcher:
     Args:
         invoker: reaches them.
         objects: holds the contents that are too large for an event.
+        grant: gives what lets a function broadcast (``silvaengine.grants``), None for one that may not.
     """
 
-    def __init__(self, invoker: LambdaInvoker, objects: Objects) -> None:
+    def __init__(self, invoker: LambdaInvoker, objects: Objects, grant: Granting | None = None) -> None:
         self._invoker = invoker
         self._objects = objects
+        self._grant = grant
 
     def send(
         self,
@@ -38,7 +43,7 @@ class Dispatcher:
             UnavailableError, RequestError, InvocationError: see ``LambdaInvoker.invoke``; ``nothing_ran``
                 says of an error whether the worker may have got it.
         """
-        call = _call(execution, function, None)._replace(socket=socket)
+        call = self._call(execution, function, None)._replace(socket=socket)
         payload = self._fitting(call, execution)
         self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=deadline)
 
@@ -47,7 +52,7 @@ class Dispatcher:
         content = execution.content
         if content is None and execution.content_at is not None:
             content = self._objects.get(execution.content_at)
-        payload = _call(execution, function, deadline).encode(content)
+        payload = self._call(execution, function, deadline).encode(content)
         return self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
     def _fitting(self, call: WorkerCall, execution: Execution) -> str:
@@ -59,6 +64,10 @@ class Dispatcher:
             raise RequestError("The request's content was not kept", status=410)
         return call._replace(content_url=self._objects.url(execution.content_at)).encode()
 
+    def _call(self, execution: Execution, function: Function, deadline: float | None) -> WorkerCall:
+        grant = self._grant(function, execution.endpoint_id) if self._grant else None
+        return _call(execution, function, deadline, grant)
+
 
 def nothing_ran(error: SilvaEngineError) -> bool:
     """Whether an error of an Invoke says that the worker can't have got it."""
@@ -67,7 +76,7 @@ def nothing_ran(error: SilvaEngineError) -> bool:
     return isinstance(error, UnavailableError | RequestError)
 
 
-def _call(execution: Execution, function: Function, deadline: float | None) -> WorkerCall:
+def _call(execution: Execution, function: Function, deadline: float | None, grant: str | None) -> WorkerCall:
     claimed = deadline is not None
     attempt = execution.attempts if claimed else execution.attempts + 1
     return WorkerCall(
@@ -83,6 +92,7 @@ def _call(execution: Execution, function: Function, deadline: float | None) -> W
             function=function.name,
             deadline=deadline,
             attempt=attempt,
+            grant=grant,
         ),
         job=Job(
             job_id=execution.job_id,

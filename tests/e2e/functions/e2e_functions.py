@@ -159,6 +159,21 @@ def note_effect(path: str, seconds: float = 0) -> str:
     return json.dumps({"noted": True})
 
 
+def tell(
+    data: Any = None, zone: str | None = None, where: dict[str, str] | None = None, to: str | None = None
+) -> Mapping[str, int]:
+    """Push to one connection, or to all that are meant."""
+    connection = current_invocation().connection
+    assert connection is not None
+    if to is not None:
+        connection.send(data, to=to)
+        return {}
+    return connection.broadcast(data, area=zone, where=where)
+
+
+tell_without = tell
+
+
 def wait(seconds: float) -> str:
     """Take a while."""
     time.sleep(float(seconds))
