@@ -176,7 +176,7 @@ def test_what_nobody_wants_isnt_pushed(say: Any, client: Client) -> None:
         ("plain:crash", {}, 500, "Function 'crash' failed"),
         ("plain:leave", {}, 500, "Function 'leave' failed"),
         ("plain:strict", {}, 400, "Function 'strict' requires the parameter 'a'"),
-        ("plain:anything", {"params": {"value": "x" * 131_072}}, 413, "more than the 131072"),
+        ("plain:anything", {"params": {"value": "x" * 131_073}}, 413, "more than the 131072"),
         ("sockets:takes_a", {"body": '{"b": 1}'}, 400, "takes no parameter 'b'"),
     ],
 )
