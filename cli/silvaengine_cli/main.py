@@ -21,6 +21,7 @@ _COMMANDS = {
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
     "cache": "silvaengine_cli.commands.cache:cache",
+    "ws": "silvaengine_cli.commands.ws:ws",
     "invoke": "silvaengine_cli.commands.invoke:invoke",
     "destroy": "silvaengine_cli.commands.destroy:destroy",
 }
