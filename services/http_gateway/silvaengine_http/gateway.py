@@ -74,7 +74,9 @@ class Gateway(NamedTuple):
         """
         if read_method(call.event) == "OPTIONS":
             return Answer(204)
-        request = read_request(call.event, self.settings.full_event_areas)
+        request = read_request(
+            call.event, self.settings.full_event_areas, takes_gzip=self.settings.takes_gzip
+        )
         call.target = target = request.target
         call.log.fields(endpoint_id=target.endpoint_id, area=target.area, function=target.function)
         with call.log.timed("resolve"):
