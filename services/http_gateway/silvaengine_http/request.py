@@ -76,6 +76,20 @@ def read_method(event: object) -> str:
             return ""
 
 
+def read_header(event: object, name: str) -> str | None:
+    """Give a header of any event by its lower-case name, None where there is none."""
+    try:
+        headers = _headers(event) if isinstance(event, _OBJECT) else {}
+    except RequestError:
+        return None
+    return next((value for sent, value in headers.items() if sent.lower() == name), None)
+
+
+def read_stage(event: Members) -> str | None:
+    """Give the API's stage, None where it has none of its own."""
+    return _stage(_members(event, "requestContext"))
+
+
 def read_request(event: object, full_event_areas: frozenset[str], *, takes_gzip: bool = False) -> Request:
     """Read an HTTP event.
 
