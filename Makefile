@@ -53,7 +53,7 @@ test: setup engine coverage whole ## Run all tests
 # Measured from the interpreter's first line: this project's own pytest plugin is loaded before any other.
 coverage: setup ## Run the unit and contract tests with coverage
 	@coverage erase
-	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract
+	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract tests/security
 	@coverage combine --quiet
 	@coverage json --quiet
 	@python tests/coverage_floor.py

@@ -24,9 +24,9 @@ def _plain_logging() -> None:
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Unit tests open no sockets; all others reach this machine alone."""
+    """Unit and security tests open no sockets; all others reach this machine alone."""
     for item in items:
-        is_unit = item.path.is_relative_to(TESTS / "unit")
+        is_unit = any(item.path.is_relative_to(TESTS / folder) for folder in ("unit", "security"))
         item.add_marker(pytest.mark.disable_socket if is_unit else pytest.mark.allow_hosts(["127.0.0.1"]))
 
 

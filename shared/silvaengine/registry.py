@@ -227,6 +227,13 @@ class Registry:
             whitelist=tuple(row.get("whitelist") or ()),
         )
 
+    def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Values:
+        """Give the gateway's own settings of an endpoint as they are stored, for callers without a key.
+
+        No secret is put in the place of its name, and an unknown endpoint has none. Raises UnavailableError.
+        """
+        return self._settings_rows(f"{stage or self._stage}_{area}_{endpoint_id}")
+
     def function(self, connection: Connection, name: str) -> Function:
         """Give one of the connection's functions; raises what ``resolve`` raises."""
         entry = connection.functions.get(name)

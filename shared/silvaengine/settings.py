@@ -109,6 +109,7 @@ class Settings(NamedTuple):
     dead_letter_queue_url: str | None = None
     worker_timeout_seconds: float = 300.0
     registry_in_redis: bool = False
+    takes_gzip: bool = False
     cache: CacheSettings = CacheSettings()
 
     @classmethod
@@ -138,6 +139,7 @@ class Settings(NamedTuple):
             ),
             registry_ttl_seconds=_seconds(given, "REGISTRY_TTL_SECONDS", usual.registry_ttl_seconds),
             registry_in_redis="REDIS_WORKER_USERNAME" in given,
+            takes_gzip=given.get("TAKES_GZIP", "").lower() == "true",
             cache=CacheSettings.from_environment(given),
             ledger_secret=given.get("LEDGER_SECRET"),
             payload_bucket=given.get("PAYLOAD_BUCKET"),

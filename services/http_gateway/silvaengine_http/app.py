@@ -51,7 +51,7 @@ def create_handler(
             _notify(notifier, call, answer.status)
         log.fields(request_id=call.request_id, status=answer.status)
         log.emit()
-        return render(answer, read_form(event), call.request_id)
+        return render(answer, read_form(event), call.request_id, gateway.cors(call))
 
     return handle
 

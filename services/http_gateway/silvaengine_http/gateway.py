@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from silvaengine.errors import RequestError
+from silvaengine.errors import RequestError, UnavailableError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Connection, Function, Registry
@@ -13,24 +13,26 @@ from silvaengine.telemetry import InvocationLog
 from silvaengine_http import job_status
 from silvaengine_http.executions import Executions, Order, policy_of, prefers_async, read_key
 from silvaengine_http.full_event import whole_context, whole_event
-from silvaengine_http.path import Target, checked_name
-from silvaengine_http.request import Request, read_method, read_request
+from silvaengine_http.headers import CORS_SETTING, Headers, cors_headers
+from silvaengine_http.path import Target, checked_name, read_path
+from silvaengine_http.request import Request, read_header, read_method, read_request, read_stage
 from silvaengine_http.response import Answer, function_answer, json_answer
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
+UNKNOWN = object()
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 
 class Call:
-    """One invocation of the gateway, and what becomes known of it for the log and for notices.
+    """One invocation of the gateway, and what becomes known of it for answer, log and notices.
 
     ``deadline`` is in epoch seconds. ``target`` is None until the path was read, ``function`` until the
-    registry has named one.
+    registry has named one; ``cors`` is the tenant's, ``UNKNOWN`` until the connection was found.
     """
 
-    __slots__ = ("context", "deadline", "event", "function", "log", "request_id", "target")
+    __slots__ = ("context", "cors", "deadline", "event", "function", "log", "request_id", "target")
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Call:
         self.log = log
         self.target: Target | None = None
         self.function: Function | None = None
+        self.cors: Any = UNKNOWN
 
 
 class Gateway(NamedTuple):
@@ -74,7 +77,9 @@ class Gateway(NamedTuple):
         """
         if read_method(call.event) == "OPTIONS":
             return Answer(204)
-        request = read_request(call.event, self.settings.full_event_areas)
+        request = read_request(
+            call.event, self.settings.full_event_areas, takes_gzip=self.settings.takes_gzip
+        )
         call.target = target = request.target
         call.log.fields(endpoint_id=target.endpoint_id, area=target.area, function=target.function)
         with call.log.timed("resolve"):
@@ -82,6 +87,7 @@ class Gateway(NamedTuple):
             connection = self.registry.connection(
                 target.endpoint_id, request.api_key, target.area, request.stage
             )
+            call.cors = connection.settings.get(CORS_SETTING)
             name = _function_name(request, connection)
             call.log.fields(function=name)
             if name in CACHE_OPERATIONS:
@@ -97,6 +103,30 @@ class Gateway(NamedTuple):
                 return self._invoke(call, request, function)
             answer = self.executions.serve(order)
         return _applied(answer, order, request, connection)
+
+    def cors(self, call: Call) -> Headers | None:
+        """Say who may read the answer in a browser, whatever it is; None as the contract has it.
+
+        A refused request has no connection and a preflight no key, so that they are asked for by the path.
+        """
+        if call.cors is None:
+            return None
+        origin = read_header(call.event, "origin")
+        if call.cors is not UNKNOWN:
+            return cors_headers(call.cors, origin)
+        return None if origin is None else cors_headers(self._cors_of_path(call), origin)
+
+    def _cors_of_path(self, call: Call) -> Any:  # noqa: ANN401 - a setting
+        try:
+            target = call.target or read_path(call.event)
+        except RequestError:
+            return None
+        try:
+            self.registry.refresh()
+            stage = read_stage(call.event)
+            return self.registry.gateway_settings(target.endpoint_id, target.area, stage).get(CORS_SETTING)
+        except UnavailableError:
+            return {}
 
     def _job_status(self, request: Request) -> Answer:
         executions = self.executions

@@ -57,6 +57,10 @@ class FakeRegistry:
             whitelist=(),
         )
 
+    def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Any:
+        self.asked.append(("gateway_settings", endpoint_id, area, stage))
+        return self.settings if endpoint_id == "acme" else {}
+
     def function(self, connection: Connection, name: str) -> Function:
         self.asked.append(("function", name))
         if name not in connection.functions:

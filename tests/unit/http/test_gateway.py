@@ -151,7 +151,9 @@ def test_options_needs_no_lookup(path: str, world: Any, event_of: EventOf) -> No
     assert answer["headers"]["Access-Control-Allow-Origin"] == "*"
     assert "POST" in answer["headers"]["Access-Control-Allow-Methods"]
     assert "Authorization" in answer["headers"]["Access-Control-Allow-Headers"]
-    assert answer["headers"]["Access-Control-Expose-Headers"] == "x-request-id, Location, Retry-After"
+    assert answer["headers"]["Access-Control-Expose-Headers"] == (
+        "x-request-id, Location, RateLimit, RateLimit-Policy, Retry-After"
+    )
     assert not world.registry.asked
 
 
