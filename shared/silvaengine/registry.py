@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ from silvaengine.tables import (
     COMMON_ENDPOINT,
     CONFIG_DATA,
     CONNECTIONS,
+    DEFAULT_API_KEY,
     ENDPOINTS,
     FUNCTIONS,
     GENERATION_KEY,
@@ -60,7 +62,8 @@ class Connection(NamedTuple):
     """What an API key opens at an endpoint.
 
     ``owner`` is the endpoint whose connection row serves: the endpoint itself, or the common one.
-    ``settings`` are the gateway's own for this area and endpoint, empty when there are none.
+    ``settings`` are the gateway's own for this area and endpoint, empty when there are none. ``key_id`` names
+    the key to authorizers and in logs, and opens nothing.
     """
 
     endpoint_id: str
@@ -70,6 +73,7 @@ class Connection(NamedTuple):
     settings: Values
     grants: frozenset[str]
     whitelist: tuple[str, ...]
+    key_id: str = ""
 
 
 class Function(NamedTuple):
@@ -225,6 +229,7 @@ class Registry:
             settings=MappingProxyType(resolve_references(settings, self._lookups)),
             grants=frozenset(row.get("grants") or ()),
             whitelist=tuple(row.get("whitelist") or ()),
+            key_id=_key_id(api_key),
         )
 
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Values:
@@ -341,6 +346,13 @@ def _open_shared(settings: Settings) -> "SharedRows | None":
         refresh=settings.registry_refresh_seconds,
         keeps_rows=settings.registry_in_redis,
     )
+
+
+def _key_id(api_key: str) -> str:
+    """Name a key that is its own secret by its digest."""
+    if api_key == DEFAULT_API_KEY:
+        return "public"
+    return f"key-{sha256(api_key.encode()).hexdigest()[:16]}"
 
 
 def _entries(row: Row) -> Mapping[str, Entry]:

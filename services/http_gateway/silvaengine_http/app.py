@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from os import urandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker, open_invoker
@@ -19,12 +19,16 @@ from silvaengine.registry import Registry, open_registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
 from silvaengine_http.executions import Executions
-from silvaengine_http.gateway import Call, Gateway, deadline
+from silvaengine_http.gateway import Call, Gateway, deadline, deployed_authorization
 from silvaengine_http.request import read_form
 from silvaengine_http.response import Answer, error_answer, render
 
+if TYPE_CHECKING:
+    from silvaengine.authorization.authorize import Authorization
+
 type Handler = Callable[[Any, Any], dict[str, Any]]
 
+AUTHORIZER_CALL = "REQUEST"  # the type of an event by which API Gateway asks for a policy alone
 OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 
 _logger = logging.getLogger(__name__)
@@ -37,15 +41,18 @@ def create_handler(
     notifier: Notifier,
     executions: Executions,
     clock: Callable[[], float] = time.time,
+    open_authorization: "Callable[[], Authorization]" = deployed_authorization,
 ) -> Handler:
     """Give a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
-    gateway = Gateway(settings, registry, invoker, executions)
+    gateway = Gateway(settings, registry, invoker, executions, open_authorization)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
         if isinstance(event, dict) and OPERATOR in event:
             return operate(registry, event[OPERATOR])
         log = InvocationLog("http", encode)
         call = Call(urandom(16).hex(), event, context, deadline(context, clock()), log)
+        if isinstance(event, dict) and event.get("type") == AUTHORIZER_CALL:
+            return _policy(gateway, call)
         answer = _answer(gateway, call)
         if answer.status >= 500:
             _notify(notifier, call, answer.status)
@@ -101,6 +108,15 @@ def operate(registry: Registry, request: Any) -> dict[str, Any]:  # noqa: ANN401
         registry.announce()
         return {"success": True}
     return manage_cache(str(request.get("operation")), request, request.get("endpoint_id"))
+
+
+def _policy(gateway: Gateway, call: Call) -> dict[str, Any]:
+    from silvaengine.authorization.policies import answer_authorizer_call  # noqa: PLC0415 - few APIs ask
+
+    answer = answer_authorizer_call(call.event, lambda: gateway.permission(call))
+    call.log.fields(request_id=call.request_id, policy=answer["policyDocument"]["Statement"][0]["Effect"])
+    call.log.emit()
+    return answer
 
 
 def _answer(gateway: Gateway, call: Call) -> Answer:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from posixpath import dirname
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.errors import RequestError, UnavailableError
 from silvaengine.invocation import LambdaInvoker
@@ -18,8 +19,13 @@ from silvaengine_http.path import Target, checked_name, read_path
 from silvaengine_http.request import Request, read_header, read_method, read_request, read_stage
 from silvaengine_http.response import Answer, function_answer, json_answer
 
+if TYPE_CHECKING:
+    from silvaengine.authorization.access import Permission
+    from silvaengine.authorization.authorize import Authorization
+
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
+OPERATIONS = {*CACHE_OPERATIONS, job_status.OPERATION}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 UNKNOWN = object()
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
@@ -30,9 +36,20 @@ class Call:
 
     ``deadline`` is in epoch seconds. ``target`` is None until the path was read, ``function`` until the
     registry has named one; ``cors`` is the tenant's, ``UNKNOWN`` until the connection was found.
+    ``principal`` is whom an authorizer has named, empty without one.
     """
 
-    __slots__ = ("context", "cors", "deadline", "event", "function", "log", "request_id", "target")
+    __slots__ = (
+        "context",
+        "cors",
+        "deadline",
+        "event",
+        "function",
+        "log",
+        "principal",
+        "request_id",
+        "target",
+    )
 
     def __init__(
         self,
@@ -50,6 +67,7 @@ class Call:
         self.target: Target | None = None
         self.function: Function | None = None
         self.cors: Any = UNKNOWN
+        self.principal = ""
 
 
 class Gateway(NamedTuple):
@@ -60,6 +78,7 @@ class Gateway(NamedTuple):
         registry: knows which function a request means.
         invoker: reaches the workers.
         executions: holds asynchronous calls, and those with an idempotency key.
+        open_authorization: gives what functions with ``auth_required`` need.
 
     """
 
@@ -67,6 +86,7 @@ class Gateway(NamedTuple):
     registry: Registry
     invoker: LambdaInvoker
     executions: Executions
+    open_authorization: "Callable[[], Authorization]"
 
     def serve(self, call: Call) -> Answer:
         """Answer one HTTP event.
@@ -77,26 +97,19 @@ class Gateway(NamedTuple):
         """
         if read_method(call.event) == "OPTIONS":
             return Answer(204)
-        request = read_request(
-            call.event, self.settings.full_event_areas, takes_gzip=self.settings.takes_gzip
-        )
-        call.target = target = request.target
-        call.log.fields(endpoint_id=target.endpoint_id, area=target.area, function=target.function)
+        request = self._read(call)
         with call.log.timed("resolve"):
-            self.registry.refresh()
-            connection = self.registry.connection(
-                target.endpoint_id, request.api_key, target.area, request.stage
-            )
-            call.cors = connection.settings.get(CORS_SETTING)
-            name = _function_name(request, connection)
-            call.log.fields(function=name)
+            connection, name = self._opened(call, request)
             if name in CACHE_OPERATIONS:
                 return _manage(name, request, connection)
             if name == job_status.OPERATION:
                 return self._job_status(request)
             call.function = function = self.registry.function(connection, name)
         with call.log.timed("authorize"):
-            _authorize(request, function)
+            _check(request, function)
+            if function.auth_required:
+                permission = self._permit(call, request, connection, function)
+                request = request._replace(context=permission.context)
         with call.log.timed("invoke"):
             order = self._order(call, request, connection, function)
             if order is None:
@@ -128,6 +141,53 @@ class Gateway(NamedTuple):
         except UnavailableError:
             return {}
 
+    def permission(self, call: Call) -> "Permission":
+        """Give what an authorizer call of API Gateway asks for; raises what ``serve`` raises."""
+        from silvaengine.authorization.access import Permission  # noqa: PLC0415 - few APIs ask
+
+        request = self._read(call)
+        connection, name = self._opened(call, request)
+        if name not in OPERATIONS:
+            call.function = function = self.registry.function(connection, name)
+            _check(request, function)
+            if function.auth_required:
+                return self._permit(call, request, connection, function)
+        return Permission(connection.key_id, request.context)
+
+    def _read(self, call: Call) -> Request:
+        settings = self.settings
+        return read_request(call.event, settings.full_event_areas, takes_gzip=settings.takes_gzip)
+
+    def _opened(self, call: Call, request: Request) -> tuple[Connection, str]:
+        """Give what the request's key opens, and the name of what is asked for."""
+        call.target = target = request.target
+        call.log.fields(endpoint_id=target.endpoint_id, area=target.area, function=target.function)
+        self.registry.refresh()
+        connection = self.registry.connection(target.endpoint_id, request.api_key, target.area, request.stage)
+        call.cors = connection.settings.get(CORS_SETTING)
+        name = _function_name(request, connection)
+        call.log.fields(function=name)
+        return connection, name
+
+    def _permit(
+        self, call: Call, request: Request, connection: Connection, function: Function
+    ) -> "Permission":
+        from silvaengine.authorization.access import AccessRequest  # noqa: PLC0415 - not every function asks
+
+        permission = self.open_authorization().permit(
+            AccessRequest(
+                event=call.event,
+                context=request.context,
+                headers=request.headers,
+                method=request.method,
+                connection=connection,
+                function=function,
+                lambda_context=call.context,
+            )
+        )
+        call.principal = permission.principal
+        return permission
+
     def _job_status(self, request: Request) -> Answer:
         executions = self.executions
         return job_status.job_status(executions.ledger, executions.objects, request.target, request.params)
@@ -145,7 +205,7 @@ class Gateway(NamedTuple):
             function=function,
             endpoint_id=request.target.endpoint_id,
             area=request.target.area,
-            principal=f"{connection.owner} {connection.api_key}",
+            principal=f"{connection.owner} {connection.api_key}{call.principal and f' {call.principal}'}",
             request_id=call.request_id,
             content=content,
             body=_fingerprint(call.event, request),
@@ -182,6 +242,13 @@ class Gateway(NamedTuple):
                 deadline=deadline,
             ),
         )
+
+
+def deployed_authorization() -> "Authorization":
+    """Give the authorization of this artefact and its operator's authorizers."""
+    from silvaengine.authorization.authorize import open_authorization  # noqa: PLC0415 - not every function asks
+
+    return open_authorization(dirname(dirname(__file__)))
 
 
 def deadline(context: object, now: float) -> float:
@@ -230,7 +297,7 @@ def _manage(operation: str, request: Request, connection: Connection) -> Answer:
     return json_answer(management.manage_cache(operation, params, tenant))
 
 
-def _authorize(request: Request, function: Function) -> None:
+def _check(request: Request, function: Function) -> None:
     if function.area != request.target.area:
         message = f"Function {function.name!r} is not in area {request.target.area!r}"
         raise RequestError(message, status=403)
@@ -238,9 +305,6 @@ def _authorize(request: Request, function: Function) -> None:
     if request.method not in allowed:
         message = f"Function {function.name!r} does not take {request.method}"
         raise RequestError(message, status=405, headers={"Allow": ", ".join(allowed)})
-    if function.auth_required:
-        message = f"Function {function.name!r} requires an authorizer and none is configured"
-        raise RequestError(message, status=403)
 
 
 def _allowed_methods(function: Function) -> tuple[str, ...]:

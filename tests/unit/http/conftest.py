@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.packages import Packages
 from silvaengine.dynamodb import TableReader, TableWriter
 from silvaengine.errors import NotFoundError, RequestError
 from silvaengine.ledger.book import Ledger
@@ -55,6 +57,7 @@ class FakeRegistry:
             settings=self.settings,
             grants=self.grants,
             whitelist=(),
+            key_id="public" if api_key == "#####" else f"key-{api_key}",
         )
 
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Any:
@@ -129,8 +132,11 @@ class World:
         self.objects = Objects(lambda: self.s3, "bucket")
         dispatcher = Dispatcher(self.invoker, self.objects)  # type: ignore[arg-type]
         executions = Executions(self.ledger, dispatcher, self.objects, Keys(lambda: b"secret"), 300.0)
+        self.shipped: set[str] = set()
+        authorization = Authorization(Packages(self.shipped), clock=lambda: self.now)
         parts: Any = (
             self.settings, self.registry, self.invoker, self.notifier, executions, lambda: NOW,
+            lambda: authorization,
         )  # fmt: skip
         self.handler = create_handler(*parts)
         self.add("greet")

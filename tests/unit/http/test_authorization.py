@@ -1,0 +1,343 @@
+"""Functions with ``auth_required``: who is let in, and what the function learns of it."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+type EventOf = Callable[..., dict[str, Any]]
+type Install = Callable[..., None]
+
+FUNCTION = """
+    from silvaengine.errors import FunctionError
+
+    CALLS = []
+
+    def authorizer(event, context, action):
+        CALLS.append((action, event, context))
+        token = {name.lower(): value for name, value in event["requestContext"]["headers"].items()}["token"]
+        if action == "authorize":
+            if token == "expired":
+                raise FunctionError("The token has expired", 401)
+            return {"sub": token, "tenant": "acme"}
+        if event["requestContext"]["authorizer"]["principalId"] == "eve":
+            return False
+        event["requestContext"]["additionalContext"] = {"roles": ["reader"]}
+        event["requestContext"]["channel"] = "globex"
+        return event
+"""
+CLASS = """
+    MADE = []
+
+    class Authorizer:
+        def __init__(self, logger):
+            MADE.append(self)
+
+        def authorize(self, event, context):
+            effect = "Allow" if event["requestContext"]["headers"].get("token") == "ada" else "Deny"
+            statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": [event["methodArn"]]}
+            return {
+                "principalId": "ada",
+                "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+                "context": {"user_id": "7"} if effect == "Allow" else {"error_message": "Who are you?"},
+            }
+
+        def verify_permission(self, event, context):
+            roles = [event["fnConfigurations"]["function"]]
+            event["requestContext"]["additionalContext"] = {"roles": roles}
+            return event
+"""
+
+
+@pytest.fixture
+def install(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Let an authorizer package be in the artefact and, unless it is the default one, in the settings."""
+    monkeypatch.syspath_prepend(tmp_path)
+    names: list[str] = []
+
+    def make(text: str, name: str = "acme_auth", **settings: Any) -> None:
+        (tmp_path / f"{name}.py").write_text(dedent(text))
+        world.shipped.add(name)
+        world.registry.settings |= settings
+        if name != "silvaengine_authorizer":
+            world.registry.settings["authorizer_module_name"] = name
+        world.add("greet", auth_required=True)
+        names.append(name)
+
+    yield make
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+def send(world: Any, event_of: EventOf, token: str, **changes: Any) -> Any:
+    """Send an ordinary request with a token."""
+    return world.call(event_of(**{"headers": {"token": token}, **changes}))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("body", [None, '{"n": 1}'])
+def test_the_function_form(
+    method: str, body: str | None, world: Any, event_of: EventOf, install: Install
+) -> None:
+    """Both actions run for every request, body or not, and the answers reach the function's context."""
+    install(FUNCTION)
+    assert send(world, event_of, "ada", httpMethod=method, body=body)["statusCode"] == 200
+    context = world.payload["context"]
+    assert context["authorizer"]["sub"] == context["authorizer"]["principalId"] == "ada"
+    assert context["additionalContext"] == {"roles": ["reader"]}
+    assert [call[0] for call in sys.modules["acme_auth"].CALLS] == ["authorize", "verify_permission"]
+
+
+def test_what_an_authorizer_is_shown(world: Any, event_of: EventOf, install: Install) -> None:
+    """The event with fnConfigurations, the extended requestContext and, to authorize, the method's ARN."""
+    install(FUNCTION)
+    context = object()
+    world.handler(event_of(headers={"Token": "ada"}), context)
+    (_, asked, given), (_, verified, _) = sys.modules["acme_auth"].CALLS
+    assert given is context
+    assert asked["type"] == "REQUEST"
+    assert asked["methodArn"].startswith("arn:aws:execute-api:")
+    for event in (asked, verified):
+        assert event["fnConfigurations"]["function"] == "greet"
+        assert event["requestContext"]["area"] == "core"
+        assert event["requestContext"]["headers"] == {"Token": "ada"}
+
+
+def test_an_authorizer_cannot_move_a_request_to_another_tenant(
+    world: Any, event_of: EventOf, install: Install
+) -> None:
+    """Of the requestContext only ``authorizer`` and ``additionalContext`` are its to change."""
+    install(FUNCTION)
+    send(world, event_of, "ada")
+    assert world.payload["context"]["channel"] == "acme"
+    assert world.payload["params"]["endpoint_id"] == "acme"
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "message"),
+    [("eve", 403, "Access denied"), ("expired", 401, "The token has expired")],
+)
+def test_the_function_form_refuses(
+    token: str, status: int, message: str, world: Any, event_of: EventOf, install: Install
+) -> None:
+    """False is a refusal, and an error of its own says why and with which status."""
+    install(FUNCTION)
+    answer = send(world, event_of, token)
+    assert answer["statusCode"] == status
+    assert message in answer["body"]
+    assert not world.invoker.sent
+
+
+def test_the_class_form(world: Any, event_of: EventOf, install: Install) -> None:
+    """The predecessor's public class works unnamed; each request gets an object of its own."""
+    install(CLASS, "silvaengine_authorizer")
+    for _ in range(2):
+        assert send(world, event_of, "ada")["statusCode"] == 200
+    context = world.payload["context"]
+    assert context["authorizer"]["user_id"] == "7"
+    assert context["additionalContext"] == {"roles": ["greet"]}
+    made = sys.modules["silvaengine_authorizer"].MADE
+    assert len({id(each) for each in made}) == len(made) == 4
+
+
+def test_a_policy_that_denies(world: Any, event_of: EventOf, install: Install) -> None:
+    """Its error_message is the answer's."""
+    install(CLASS)
+    answer = send(world, event_of, "bob")
+    assert (answer["statusCode"], "Who are you?" in answer["body"]) == (403, True)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        *("None", "False", "1", "'yes'", "[]", "{}", "{'statusCode': 403}", "{'isAuthorized': 'false'}"),
+        *("{'policyDocument': None}", "{'policyDocument': {'Statement': []}}", "1 / 0", "exit()", "event"),
+    ],
+)
+@pytest.mark.parametrize("action", ["authorize", "verify_permission"])
+def test_whatever_is_not_a_clear_yes_denies(
+    action: str, result: str, world: Any, event_of: EventOf, install: Install
+) -> None:
+    """Nothing, nonsense, an error or a policy for something else let nobody in, and tell nothing."""
+    if (action, result) == ("verify_permission", "event"):
+        result = "event['body']"
+    other = "{'sub': 'ada'}" if action == "verify_permission" else "event"
+    install(f"def authorizer(event, context, action): return {result} if action == '{action}' else {other}")
+    answer = send(world, event_of, "ada")
+    assert answer["statusCode"] == 403
+    assert "Access denied" in answer["body"]
+    assert not world.invoker.sent
+
+
+@pytest.mark.parametrize(
+    ("statements", "allowed"),
+    [
+        ('[{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": arn}]', True),
+        ('{"Action": ["execute-api:*"], "Effect": "Allow", "Resource": ["arn:aws:execute-api:*"]}', True),
+        ('[{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": arn + "x"}]', False),
+        ('[{"Action": "s3:GetObject", "Effect": "Allow", "Resource": "*"}]', False),
+        ('[{"Action": "*", "Effect": "Allow", "Resource": "*", "Condition": {"Bool": {"x": "y"}}}]', False),
+        ('[{"Action": "*", "Effect": effect, "Resource": "*"} for effect in ("Allow", "Deny")]', False),
+        ('[{"Action": "*", "Effect": "allow", "Resource": "*"}]', False),
+    ],
+)
+def test_policies_are_read_as_api_gateway_reads_them(
+    statements: str, allowed: bool, world: Any, event_of: EventOf, install: Install
+) -> None:
+    """A statement has to allow this very method, and none may deny it; conditions let nobody in."""
+    install(
+        f"""
+        def authorizer(event, context, action):
+            if action == "verify_permission":
+                return True
+            arn = event["methodArn"]
+            return {{"principalId": "ada", "policyDocument": {{"Statement": {statements}}}}}
+        """
+    )
+    assert (send(world, event_of, "ada")["statusCode"] == 200) is allowed
+
+
+@pytest.mark.parametrize("name", ["os", "silvaengine_http", "acme_auth_2", "acme_auth.sub"])
+def test_only_what_was_built_in_is_imported(
+    name: str, world: Any, event_of: EventOf, install: Install
+) -> None:
+    """A setting that names any other module is a misconfiguration that tells the client nothing."""
+    install(FUNCTION)
+    world.registry.settings["authorizer_module_name"] = name
+    answer = send(world, event_of, "ada")
+    assert answer["statusCode"] == 500
+    assert "The authorizer is misconfigured" in answer["body"]
+    assert name not in answer["body"]
+
+
+def test_names_are_settings(world: Any, event_of: EventOf, install: Install) -> None:
+    """The class, its methods and the function may be called otherwise."""
+    renamed = CLASS.replace("class Authorizer", "class Gate").replace("def authorize(", "def who(")
+    install(renamed, authorizer_class_name="Gate", authorizer_authorize_function_name="who")
+    assert send(world, event_of, "ada")["statusCode"] == 200
+    install(FUNCTION.replace("authorizer(event", "gate(event"), "other", authorizer_function_name="gate")
+    assert send(world, event_of, "eve")["statusCode"] == 403
+
+
+def test_what_an_authorizer_says_is_not_remembered(world: Any, event_of: EventOf, install: Install) -> None:
+    """Neither action of an operator's package is, unless it says by which headers it decides."""
+    install(FUNCTION)
+    for _ in range(3):
+        send(world, event_of, "ada")
+    assert len(sys.modules["acme_auth"].CALLS) == 6
+
+
+def test_an_authorizer_may_say_what_may_be_remembered(
+    world: Any, event_of: EventOf, install: Install
+) -> None:
+    """Then authorize runs once a minute for a header's value, method and function; permission always."""
+    install(dedent(FUNCTION) + "\nauthorizer.cache_headers = ['Token']\n")
+    calls = sys.modules
+
+    def asked() -> list[str]:
+        made = [call[0] for call in calls["acme_auth"].CALLS]
+        calls["acme_auth"].CALLS.clear()
+        return made
+
+    both = ["authorize", "verify_permission"]
+    send(world, event_of, "ada")
+    assert asked() == both
+    send(world, event_of, "ada")
+    assert asked() == ["verify_permission"]
+    send(world, event_of, "ada", httpMethod="GET")
+    assert asked() == both
+    send(world, event_of, "bob")
+    assert asked() == both
+    assert world.payload["context"]["authorizer"]["sub"] == "bob"
+    world.now += 60
+    send(world, event_of, "ada")
+    assert asked() == both
+
+
+@pytest.mark.parametrize(("key", "status"), [("acme-key", 200), (None, 403)])
+def test_the_api_key_authorizer(key: str | None, status: int, world: Any, event_of: EventOf) -> None:
+    """A key of one's own is enough; the function learns its public name, never the key."""
+    world.add("greet", auth_required=True)
+    world.registry.settings = {"authorizer": "api_key"}
+    answer = world.call(event_of(requestContext={"identity": {"apiKey": key}}, headers=None))
+    assert answer["statusCode"] == status
+    if status == 200:
+        assert world.payload["context"]["authorizer"] == {
+            "key_id": "key-acme-key",
+            "principalId": "key-acme-key",
+        }
+
+
+def test_an_unknown_authorizer_is_a_misconfiguration(world: Any, event_of: EventOf) -> None:
+    """It lets nobody in."""
+    world.add("greet", auth_required=True)
+    world.registry.settings = {"authorizer": "open_door"}
+    assert world.call(event_of())["statusCode"] == 500
+    assert not world.invoker.sent
+
+
+def authorizer_call(event_of: EventOf, **changes: Any) -> dict[str, Any]:
+    """Give API Gateway's question about a request."""
+    event = event_of(**{"headers": {"token": "ada"}, **changes})
+    arn = "arn:aws:execute-api:eu-central-1:123456789012:api/prod/GET/core/acme/greet"
+    return event | {"type": "REQUEST", "methodArn": arn, "body": None}
+
+
+def test_an_authorizer_call_is_answered_with_a_policy(
+    world: Any, event_of: EventOf, install: Install
+) -> None:
+    """It allows exactly what was asked, to the principal, with flat claims; no function is invoked."""
+    install(FUNCTION.replace('"tenant": "acme"', '"scopes": ["a", "b"], "admin": True'))
+    event = authorizer_call(event_of)
+    assert world.handler(event, None) == {
+        "principalId": "ada",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": [event["methodArn"]]}
+            ],
+        },
+        "context": {"sub": "ada", "scopes": '["a", "b"]', "admin": True, "principalId": "ada"},
+    }
+    assert not world.invoker.sent
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"headers": {"token": "eve"}}, "Access denied"),
+        ({"headers": {"token": "expired"}}, "The token has expired"),
+        ({"headers": {}}, "Access denied"),
+        ({"httpMethod": "DELETE"}, "Function 'greet' does not take DELETE"),
+        ({"requestContext": {"identity": {"apiKey": "guessed"}}}, "API key"),
+        ({"path": None, "pathParameters": None}, "path"),
+    ],
+)
+def test_a_failed_authorizer_call_is_a_policy_that_denies(
+    changes: dict[str, Any], message: str, world: Any, event_of: EventOf, install: Install
+) -> None:
+    """The same form, with the reason in its context; never an error of the Lambda."""
+    install(FUNCTION)
+    answer = world.handler(authorizer_call(event_of, **changes), None)
+    (statement,) = answer["policyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert message in answer["context"]["error_message"]
+
+
+def test_an_authorizer_call_about_an_open_function(world: Any, event_of: EventOf) -> None:
+    """The API key alone decides, as it does for the request itself."""
+    answer = world.handler(authorizer_call(event_of), None)
+    assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    assert answer["principalId"] == "key-acme-key"
+
+
+def test_principals_do_not_share_idempotency_keys(world: Any, event_of: EventOf, install: Install) -> None:
+    """Two users behind one API key have keys of their own."""
+    install(FUNCTION)
+    for token in ("ada", "bob"):
+        headers = {"token": token, "idempotency-key": "1", "content-type": "application/json"}
+        assert world.call(event_of(httpMethod="POST", headers=headers))["statusCode"] == 200
+    assert len(world.invoker.sent) == 2
