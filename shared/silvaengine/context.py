@@ -24,7 +24,8 @@ class CurrentInvocation(NamedTuple):
     """The running call: its tenant, ids, limits, settings and logger.
 
     ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1. ``job_id`` and
-    ``fencing_token`` are None for a call that the ledger doesn't know.
+    ``fencing_token`` are None for a call that the ledger doesn't know. ``hops`` is how many calls between
+    functions led here.
     """
 
     request_id: str
@@ -37,6 +38,7 @@ class CurrentInvocation(NamedTuple):
     logger: logging.Logger
     job_id: str | None = None
     fencing_token: FencingToken | None = None
+    hops: int = 0
 
     def remaining_seconds(self) -> float:
         """How long the function may go on; infinite without a deadline, never negative."""

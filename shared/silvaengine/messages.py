@@ -31,7 +31,7 @@ class Invocation(NamedTuple):
     """Who asks a worker, for whom and until when.
 
     ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None says that nobody waits
-    for the answer. ``attempt`` counts from 1.
+    for the answer. ``attempt`` counts from 1; ``hops`` is how many calls between functions led here.
     """
 
     request_id: str
@@ -40,6 +40,7 @@ class Invocation(NamedTuple):
     function: str
     deadline: float | None
     attempt: int = 1
+    hops: int = 0
 
 
 class Job(NamedTuple):

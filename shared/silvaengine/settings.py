@@ -99,6 +99,7 @@ class Settings(NamedTuple):
     stream_endpoint_id: str | None = None
     packages_path: str | None = None
     allowed_packages: tuple[str, ...] = ()
+    tasks_function: str = "silvaengine_agenttask"
     worker_arn: str | None = None
     mapped_workers: tuple[str, ...] = ()
     other_workers: tuple[str, ...] = ()
@@ -131,6 +132,7 @@ class Settings(NamedTuple):
             stream_endpoint_id=given.get("DYNAMODBSTREAMENDPOINTID"),
             packages_path=join(given.get("EFSMOUNTPOINT", ""), given.get("PYTHONPACKAGESPATH", "")) or None,
             allowed_packages=_names(given.get("ALLOWED_PACKAGES", "")),
+            tasks_function=given.get("TASKS_FUNCTION", usual.tasks_function),
             worker_arn=given.get("WORKER_ARN"),
             mapped_workers=_names(given.get("WORKER_ARN_MAP", "")),
             other_workers=_names(given.get("OTHER_WORKER_ARNS", "")),

@@ -182,13 +182,19 @@ def test_the_worker_may_move_executions_and_read_nothing(
 ) -> None:
     """Beside its log, and the rows about clears without Redis, the worker moves executions, writes results.
 
-    Which attributes it may name, and that it is told none back, stands in the policy's conditions; they are
-    all that the code's transitions of a worker name.
+    It invokes the tasks Lambda alone, through which functions call one another. Which attributes it may name,
+    and that it is told none back, stands in the policy's conditions; they are all that the code's transitions
+    of a worker name.
     """
     (policy,) = (each for each in statements(resources, "Worker") if each["Action"] == "dynamodb:UpdateItem")
     assert policy["Condition"]["StringEqualsIfExists"] == {"dynamodb:ReturnValues": "NONE"}
     update = f"{EXECUTIONS} if {policy['Condition']}"
-    moves = {"dynamodb:UpdateItem": {update}, "s3:PutObject": {bucket("results")}}
+    tasks = "arn:aws:lambda:eu-central-1:111122223333:function:silvaengine-Tasks"
+    moves = {
+        "dynamodb:UpdateItem": {update},
+        "s3:PutObject": {bucket("results")},
+        "lambda:InvokeFunction": {tasks},
+    }
     assert rights(resources_with(RedisHost="redis.internal"), "Worker") == logs("Worker") | moves
     clears = {f"dynamodb:{action}": {CLEARS} for action in ("BatchGetItem", "GetItem", "PutItem")}
     moves |= clears | {"dynamodb:UpdateItem": {update, CLEARS}}
@@ -496,6 +502,7 @@ def test_environment_values_come_from_parameters() -> None:
         "OTHER_WORKER_ARNS",
         "REDIS_PASSWORD",
         "REDIS_USERNAME",
+        "TASKS_FUNCTION",
         "WORKER_ARN",
         "WORKER_ARN_MAP",
     }
@@ -516,6 +523,16 @@ def test_a_worker_with_a_user_of_its_own_has_its_own_password(
     assert "secretsmanager:gateways" in passwords[0]
     assert "secretsmanager:workers" in passwords[1]
     assert "gateways" not in passwords[1]
+
+
+def test_functions_reach_the_tasks_function_by_its_name(resources_with: Callable[..., Resources]) -> None:
+    """The name that the operator gives it is the one that the worker knows and may invoke."""
+    for name, given in (("silvaengine-Tasks", {}), ("agenttask", {"TasksFunctionName": "agenttask"})):
+        resources = resources_with(**given)
+        assert resources["Tasks"]["Properties"]["FunctionName"] == name
+        assert resources["Worker"]["Properties"]["Environment"]["Variables"]["TASKS_FUNCTION"] == name
+        (arn,) = rights(resources, "Worker")["lambda:InvokeFunction"]
+        assert arn.endswith(f":function:{name}")
 
 
 def test_the_gateway_knows_the_workers(resources_with: Callable[..., Resources]) -> None:

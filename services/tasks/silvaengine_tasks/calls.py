@@ -78,13 +78,15 @@ class Caller(NamedTuple):
             self._tell(record.endpoint_id, record.function, error, request_id)
             raise
 
-    def directly(self, endpoint_id: str, name: str, params: dict[str, Any], deadline: float) -> WorkerAnswer:
+    def directly(
+        self, endpoint_id: str, name: str, params: dict[str, Any], deadline: float, hops: int = 0
+    ) -> WorkerAnswer:
         """Call a function without the ledger and give what it answered; raises likewise."""
         request_id = urandom(16).hex()
         try:
             function = self.function(endpoint_id, name)
             call = _worker_call(function, params, Invocation(
-                request_id, endpoint_id, function.area, name, deadline
+                request_id, endpoint_id, function.area, name, deadline, hops=hops
             ))  # fmt: skip
             result = self.invoker.invoke(function.aws_lambda_arn, call.encode(), deadline=deadline)
             return succeeded(result)
@@ -104,7 +106,9 @@ class Caller(NamedTuple):
         if claimed is None:
             return
         try:
-            result = self.dispatcher.ask(claimed._replace(content=wanted.content), function, deadline)
+            result = self.dispatcher.ask(
+                claimed._replace(content=wanted.content), function, deadline, hops=record.hops
+            )
         except SilvaEngineError as error:
             if nothing_ran(error):
                 self.ledger.return_claim(claimed)
@@ -171,7 +175,10 @@ def succeeded(result: Any) -> WorkerAnswer:  # noqa: ANN401 - a worker's answer
     answer = WorkerAnswer.decode(result)
     if answer.kind == "error":
         message = f"The function failed: {answer.value}"
-        raise InvocationError(message, error_type=answer.error_type, error_message=str(answer.value))
+        words = str(answer.value)
+        raise InvocationError(
+            message, error_type=answer.error_type, error_message=words, status=answer.status
+        )
     return answer
 
 

@@ -17,6 +17,7 @@ class Record(NamedTuple):
         function: the function's name.
         params: what it is called with.
         keep_seconds: how long the source can deliver it again.
+        hops: how many calls between functions led to it.
     """
 
     id: tuple[str, ...]
@@ -24,6 +25,7 @@ class Record(NamedTuple):
     function: str
     params: Mapping[str, Any]
     keep_seconds: int
+    hops: int = 0
 
 
 def member(value: Any, *path: str) -> Any:  # noqa: ANN401 - an event holds anything

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from silvaengine.aws.sdk import client, translated_errors
 from silvaengine.errors import InvocationError, RequestError, SilvaEngineError
+from silvaengine.hops import checked_hops
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog
 from silvaengine_tasks.batch import attempt, side_by_side
@@ -104,7 +105,7 @@ def is_batch(event: Mapping[str, Any]) -> bool:
 
 
 def read(message: Any) -> Record:  # noqa: ANN401 - an event's
-    """Read a message; raises RequestError when it names no function or its body is no JSON object."""
+    """Read a message; raises RequestError, or LoopError, when it can't be a call of a function."""
     try:
         body = json.loads(text(message, "body"))
     except (ValueError, RecursionError):
@@ -118,7 +119,14 @@ def read(message: Any) -> Record:  # noqa: ANN401 - an event's
         function=text(message, "messageAttributes", "funct", "stringValue"),
         params=params,
         keep_seconds=KEEP_SECONDS,
+        hops=_hops(message),
     )
+
+
+def _hops(message: Any) -> int:  # noqa: ANN401 - an event's
+    hops = member(message, "messageAttributes", "hops", "stringValue")
+    is_number = isinstance(hops, str) and hops.isdecimal() and len(hops) < 10
+    return checked_hops(int(hops) if is_number else hops)
 
 
 def open_queues(settings: Settings, caller: Caller) -> Queues:

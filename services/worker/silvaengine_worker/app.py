@@ -181,7 +181,7 @@ def _failure(error: BaseException, event: Mapping[str, Any]) -> WorkerAnswer:
     kind = type(error).__name__
     if not isinstance(error, SilvaEngineError):
         return WorkerAnswer("error", f"Function {event.get('funct')!r} failed", 500, kind)
-    message = str(error).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
+    message = str(error.message).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
     status = error.status if error.status in range(400, 600) else 500
     return WorkerAnswer("error", message, status, kind)
 

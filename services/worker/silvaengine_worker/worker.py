@@ -84,6 +84,7 @@ def _current(call: WorkerCall, invocation: Invocation, limit: float) -> CurrentI
         logger=_logger(call),
         job_id=call.job.job_id if call.job else None,
         fencing_token=FencingToken(effect=call.job.effect, number=call.job.fence) if call.job else None,
+        hops=invocation.hops,
     )
 
 

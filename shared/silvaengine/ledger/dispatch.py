@@ -33,12 +33,12 @@ class Dispatcher:
         payload = self._fitting(call, execution)
         self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=deadline)
 
-    def ask(self, execution: Execution, function: Function, deadline: float) -> Any:  # noqa: ANN401 - any JSON value
+    def ask(self, execution: Execution, function: Function, deadline: float, *, hops: int = 0) -> Any:  # noqa: ANN401 - any JSON value
         """Hand over an execution that is claimed for the worker, and wait for the answer; raises likewise."""
         content = execution.content
         if content is None and execution.content_at is not None:
             content = self._objects.get(execution.content_at)
-        payload = _call(execution, function, deadline).encode(content)
+        payload = _call(execution, function, deadline, hops).encode(content)
         return self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
     def _fitting(self, call: WorkerCall, execution: Execution) -> str:
@@ -58,7 +58,7 @@ def nothing_ran(error: SilvaEngineError) -> bool:
     return isinstance(error, UnavailableError | RequestError)
 
 
-def _call(execution: Execution, function: Function, deadline: float | None) -> WorkerCall:
+def _call(execution: Execution, function: Function, deadline: float | None, hops: int = 0) -> WorkerCall:
     claimed = deadline is not None
     attempt = execution.attempts if claimed else execution.attempts + 1
     return WorkerCall(
@@ -74,6 +74,7 @@ def _call(execution: Execution, function: Function, deadline: float | None) -> W
             function=function.name,
             deadline=deadline,
             attempt=attempt,
+            hops=hops,
         ),
         job=Job(
             job_id=execution.job_id,

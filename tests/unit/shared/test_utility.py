@@ -2,7 +2,9 @@
 
 import io
 import json
+import logging
 import re
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -11,7 +13,9 @@ from typing import Any
 import pytest
 
 import silvaengine_utility
-from silvaengine.errors import InvocationError
+from silvaengine.context import CurrentInvocation, bind
+from silvaengine.errors import InvocationError, LoopError
+from silvaengine.messages import WorkerAnswer
 from silvaengine_utility import Authorizer, Utility
 
 SCHEMA = {
@@ -168,6 +172,9 @@ def test_an_unknown_operation_is_named() -> None:
         ("null", None),
         (None, None),
         ("a: yaml", "a: yaml"),
+        (WorkerAnswer("json", {"a": 1}).encode(), {"a": 1}),
+        (WorkerAnswer("text", '{"data": 3}').encode(), 3),
+        (WorkerAnswer("base64", "AAE=").encode(), b"\x00\x01"),
     ],
 )
 def test_a_call_gives_what_the_functions_text_says(answer: Any, result: Any) -> None:
@@ -175,7 +182,53 @@ def test_a_call_gives_what_the_functions_text_says(answer: Any, result: Any) -> 
     found, sent = call(answer)
     assert found == result
     assert sent[0]["FunctionName"] == "silvaengine_agenttask"
-    assert json.loads(sent[0]["Payload"]) == {"endpoint_id": "acme", "funct": "greet", "params": {"n": 1}}
+    payload = json.loads(sent[0]["Payload"])
+    assert 0 < payload.pop("deadline") - time.time() <= 28
+    assert payload == {"endpoint_id": "acme", "funct": "greet", "params": {"n": 1}, "hops": 1}
+
+
+def called_by(hops: int, deadline: float | None = None) -> bind:
+    """Stand in a function that so many calls between functions led to."""
+    return bind(
+        CurrentInvocation("r", "acme", "core", "f", deadline, 1, {}, logging.getLogger("f"), hops=hops)
+    )
+
+
+def test_a_call_says_how_many_led_to_it_and_until_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tasks Lambda of this deployment is told, so that it ends a loop, and nobody works in vain."""
+    monkeypatch.setenv("TASKS_FUNCTION", "mine-Tasks")
+    with called_by(3, deadline=4e9):
+        _, sent = call("{}")
+        _, events = call("{}", invocation_type="Event")
+        queue = FakeQueue()
+        call(None, task_queue=queue)
+    assert sent[0]["FunctionName"] == "mine-Tasks"
+    payload = json.loads(sent[0]["Payload"])
+    assert (payload["hops"], payload["deadline"]) == (4, 4e9)
+    assert json.loads(events[0]["Payload"]).keys() == {"endpoint_id", "funct", "params", "hops"}
+    assert queue.sent[0]["MessageAttributes"]["hops"]["StringValue"] == "4"
+
+
+def test_the_ninth_call_between_functions_is_refused() -> None:
+    """In words that tell the author of the functions, and before anything is sent."""
+    queue = FakeQueue()
+    with called_by(8):
+        with pytest.raises(LoopError, match="more than 8 times: is it a loop"):
+            call("{}")
+        with pytest.raises(LoopError):
+            call(None, task_queue=queue)
+    assert queue.sent == []
+
+
+def test_a_called_functions_failure_keeps_its_words() -> None:
+    """The package reads them, a client of it doesn't; a loop further on is a loop here, too."""
+    with pytest.raises(InvocationError) as caught:
+        call(WorkerAnswer("error", "The function failed: no such pet", 404, "InvocationError").encode())
+    assert str(caught.value) == "The function failed: no such pet"
+    assert (caught.value.status, caught.value.message) == (502, "Function 'greet' failed")
+    with pytest.raises(LoopError) as looped:
+        call(WorkerAnswer("error", "is it a loop?", 508, "InvocationError").encode())
+    assert (looped.value.status, looped.value.message) == (508, "is it a loop?")
 
 
 def test_errors_of_a_called_function_are_raised() -> None:

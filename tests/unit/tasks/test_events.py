@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.dynamodb import TableReader, TableWriter
-from silvaengine.errors import InvocationError, NotFoundError, SilvaEngineError, UnavailableError
+from silvaengine.errors import (
+    InvocationError,
+    LoopError,
+    NotFoundError,
+    RequestError,
+    SilvaEngineError,
+    UnavailableError,
+)
 from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import Keys
@@ -40,6 +47,7 @@ class World:
         self.seconds = 60.0
         self.pause = 0.0
         self.ran: list[Any] = []
+        self.hops: list[int] = []
         self.hidden: list[tuple[str, str, int]] = []
         self.notices: list[str] = []
         self.refuses = False
@@ -81,6 +89,7 @@ class World:
         if params.get("poison"):
             answer = WorkerAnswer("error", "poisoned", 500, "ValueError")
         self.ran.append(params)
+        self.hops.append(call["invocation"]["hops"])
         if "job" in call:
             job = Job(**call["job"])
             state: Any = "failed" if answer.kind == "error" else "succeeded"
@@ -233,6 +242,51 @@ def test_a_direct_call_answers_and_keeps_its_tenant(world: World) -> None:
     event = {"endpoint_id": "acme", "funct": "f", "params": {"endpoint_id": "evil", "a": 1}}
     answer = Direct(world.caller).serve(event, world, InvocationLog("tasks"))
     assert answer == {"got": {"endpoint_id": "acme", "a": 1}}
+
+
+def ask(world: World, **members: Any) -> WorkerAnswer:
+    """Call directly as the library for function authors does: with the deadline of the one who waits."""
+    event = {"endpoint_id": "acme", "funct": "f", "deadline": 4e9, **members}
+    return WorkerAnswer.decode(Direct(world.caller).serve(event, world, InvocationLog("tasks")))
+
+
+def test_a_direct_caller_who_waits_is_told_the_status(world: World) -> None:
+    """Errors are answers then, with the status and the public words that a client would see."""
+    assert ask(world, params={"a": 1}) == WorkerAnswer("json", {"got": {"endpoint_id": "acme", "a": 1}})
+    missing = WorkerAnswer("error", "Function 'missing' does not exist", 404, "NotFoundError")
+    assert ask(world, funct="missing") == missing
+    failed = ask(world, params={"poison": True})
+    assert (failed.kind, failed.status, failed.value) == ("error", 500, "The function failed: poisoned")
+
+
+def test_calls_between_functions_are_counted(world: World) -> None:
+    """The worker is told how many led to it, by a direct call and by a queue; the ninth is refused."""
+    ask(world, hops=8)
+    counted = message(1)
+    counted["messageAttributes"]["hops"] = {"stringValue": "8", "dataType": "String"}
+    assert world.sqs(counted, message(2)) == []
+    assert sorted(world.hops) == [0, 8, 8]
+    too_many = ask(world, hops=9)
+    assert (too_many.status, too_many.error_type) == (508, "LoopError")
+    assert "more than 8 times: is it a loop?" in too_many.value
+    with pytest.raises(LoopError):
+        Direct(world.caller).serve(
+            {"endpoint_id": "acme", "funct": "f", "hops": 9}, world, InvocationLog("tasks")
+        )
+    counted["messageId"], counted["messageAttributes"]["hops"]["stringValue"] = "m3", "9"
+    assert world.sqs(counted, message(4)) == ["m3"]
+    assert len(world.ran) == 4
+
+
+@pytest.mark.parametrize("hops", [-1, 1.5, "1", True, [], "9" * 5000])
+def test_a_count_that_is_none_is_refused(world: World, hops: Any) -> None:
+    """It can't be told whether such a call is one of a loop."""
+    event = {"endpoint_id": "acme", "funct": "f", "hops": hops}
+    with pytest.raises(RequestError, match="hops"):
+        Direct(world.caller).serve(event, world, InvocationLog("tasks"))
+    odd = message(1)
+    odd["messageAttributes"]["hops"] = {"stringValue": "9" * 5000, "dataType": "Number"}
+    assert world.sqs(odd) == ["m1"]
 
 
 ANYTHING = st.recursive(

@@ -97,6 +97,7 @@ def test_the_predecessors_callers_get_the_exception(
         ("plain:refuse", {"status": "404"}, error(500, "a teapot", "FunctionError")),
         ("plain:refuse", {"message": "\ud800"}, error(418, "\\ud800", "FunctionError")),
         ("plain:crash", {}, error(500, "Function 'crash' failed", "RuntimeError")),
+        ("plain:call_another", {}, error(502, "Function 'another' failed", "CallError")),
         ("plain:leave", {}, error(500, "Function 'leave' failed", "SystemExit")),
         ("plain:absent", {}, error(500, "Function 'absent' isn't available", "ConfigurationError")),
         (
