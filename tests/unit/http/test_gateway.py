@@ -58,6 +58,7 @@ def test_a_request_reaches_its_function(name: str, world: Any, event_of: EventOf
         "function": "greet",
         "deadline": NOW + 27,
         "attempt": 1,
+        "hops": 0,
     }
     assert world.invoker.sent[0].arn == ARN
 
