@@ -143,11 +143,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def copy_project(target: Path) -> Path:
     """Copy what is in the repository, with the tests' functions, and lead to the tools that were set up."""
-    shutil.copytree(PROJECT, target, ignore=LEFT_OUT)
+    shutil.copytree(PROJECT, target, symlinks=True, ignore=LEFT_OUT)
     for tools in (".venv", ".bootstrap"):
         if (PROJECT / tools).exists():
             (target / tools).symlink_to(PROJECT / tools)
-    shutil.copytree(PROJECT / "tests/e2e/functions", target / "services/worker/functions", dirs_exist_ok=True)
+    for source, place in (("functions", "services/worker/functions"), ("authorizers", "authorizers")):
+        shutil.copytree(PROJECT / "tests/e2e" / source, target / place, dirs_exist_ok=True)
     return target
 
 

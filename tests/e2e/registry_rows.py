@@ -37,6 +37,8 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "only_post": {"methods": ["POST"]},
     "missing": {},
     "guarded": {"auth_required": True},
+    "members_context": {"auth_required": True, "area": "members"},
+    "tokens_context": {"auth_required": True, "area": "tokens"},
     "foreign": {"module_name": "os", "methods": ["GET"]},
     "dangling": {"setting": "nowhere"},
 }

@@ -182,6 +182,7 @@ class Gateway(NamedTuple):
                 method=request.method,
                 connection=connection,
                 function=function,
+                body=request.body,
                 lambda_context=call.context,
             )
         )

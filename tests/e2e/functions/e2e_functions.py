@@ -42,6 +42,16 @@ class Told:
         return {"event": sorted(aws_event), "function_name": aws_context["function_name"]}
 
 
+def members_context(context: Mapping[str, Any], wish: str = "") -> dict[str, Any]:
+    """Answer what the context tells of the caller."""
+    return {name: context[name] for name in ("authorizer", "additionalContext", "channel") if name in context}
+
+
+def tokens_context(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the same."""
+    return members_context(context)
+
+
 def stored(at: str, **params: object) -> None:
     """Note what came of a stored object, in the file whose path is `at`, in hexadecimal."""
     with Path(bytes.fromhex(at).decode()).open("a") as notes:

@@ -113,6 +113,17 @@ class FakeS3:
         return f"https://bucket/{Params['Key']}?expires={ExpiresIn}"
 
 
+class Documents:
+    """What lies at the issuers' URLs."""
+
+    def __init__(self) -> None:
+        self.source: Callable[[str], bytes] | None = None
+
+    def fetch(self, url: str) -> bytes:
+        assert self.source, url
+        return self.source(url)
+
+
 class World:
     """A gateway and everything around it."""
 
@@ -133,7 +144,8 @@ class World:
         dispatcher = Dispatcher(self.invoker, self.objects)  # type: ignore[arg-type]
         executions = Executions(self.ledger, dispatcher, self.objects, Keys(lambda: b"secret"), 300.0)
         self.shipped: set[str] = set()
-        authorization = Authorization(Packages(self.shipped), clock=lambda: self.now)
+        self.documents = Documents()
+        authorization = Authorization(Packages(self.shipped), lambda: self.now, self.documents.fetch)
         parts: Any = (
             self.settings, self.registry, self.invoker, self.notifier, executions, lambda: NOW,
             lambda: authorization,
