@@ -56,6 +56,10 @@ COMMON_ENDPOINT = "1"
 GENERATION_KEY = {"setting_id": "silvaengine", "variable": "generation"}
 CACHE_SETTING_ID = "silvaengine:cache:"
 
+# Which functions a source of events calls: variables such as ``queue:orders``; for tables the contract's own.
+EVENTS_SETTING_ID = "silvaengine_events"
+STREAMS_SETTING_ID = "dynamodb_stream_config"
+
 
 def cache_generation_key(name: str, owner: str) -> dict[str, str]:
     """Give the key of the row that tells what was cleared in a cache, for one tenant or for all."""

@@ -76,16 +76,21 @@ def _call(execution: Execution, function: Function, deadline: float | None, hops
             attempt=attempt,
             hops=hops,
         ),
-        job=Job(
-            job_id=execution.job_id,
-            owner=execution.owner,
-            effect=execution.effect,
-            fence=execution.fence,
-            attempt=attempt,
-            max_attempts=execution.max_attempts,
-            on_lost=execution.on_lost,
-            keep_seconds=execution.keep_seconds,
-            backoff_seconds=execution.backoff_seconds,
-            claimed=claimed,
-        ),
+        job=job_of(execution, attempt, claimed=claimed),
+    )
+
+
+def job_of(execution: Execution, attempt: int, *, claimed: bool) -> Job:
+    """Give what whoever settles an attempt must know of its execution."""
+    return Job(
+        job_id=execution.job_id,
+        owner=execution.owner,
+        effect=execution.effect,
+        fence=execution.fence,
+        attempt=attempt,
+        max_attempts=execution.max_attempts,
+        on_lost=execution.on_lost,
+        keep_seconds=execution.keep_seconds,
+        backoff_seconds=execution.backoff_seconds,
+        claimed=claimed,
     )

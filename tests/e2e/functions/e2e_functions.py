@@ -12,7 +12,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from silvaengine_base import current_invocation
+from silvaengine_base import FunctionError, current_invocation
 from silvaengine_utility import method_cache
 
 
@@ -56,6 +56,29 @@ def stored(at: str, **params: object) -> None:
     """Note what came of a stored object, in the file whose path is `at`, in hexadecimal."""
     with Path(bytes.fromhex(at).decode()).open("a") as notes:
         notes.write(json.dumps(params) + "\n")
+
+
+def received(event: Mapping[str, Any] | None = None, records: Any = (), record: Any = None) -> None:
+    """Note what came of a source that is bound, in the file whose path is in the event, in hexadecimal."""
+    if event:
+        stored(event["detail"]["at"], **event)
+    for each in [record] if record else records:
+        body = json.loads(each["body"])
+        stored(body["at"], id=each["messageId"], n=body["n"], together=len(records))
+
+
+class Hooks:
+    """Decides for a user pool."""
+
+    def __init__(self, logger: logging.Logger, domain: str, **setting: object) -> None:
+        self._domain = domain
+
+    def pre_sign_up(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Let people of one domain sign up, and confirm them."""
+        if not event["userName"].endswith(f"@{self._domain}"):
+            raise FunctionError(f"Only {self._domain} may sign up", status_code=403)
+        event["response"]["autoConfirmUser"] = True
+        return event
 
 
 def effect(path: str, call: str, wrong: str = "") -> dict[str, object]:

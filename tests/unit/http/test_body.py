@@ -3,6 +3,7 @@
 import gzip
 import json
 from base64 import b64encode
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -154,6 +155,7 @@ def test_a_form_has_as_many_fields_at_the_most() -> None:
         _read("a&" * MAX_VALUES, FORM)
 
 
+packed = partial(gzip.compress, mtime=0)  # a test's name has to be the same in every process
 GZIP = {"content-type": "application/json", "content-encoding": "gzip"}
 
 
@@ -163,18 +165,18 @@ def _unpacked(packed: bytes, headers: dict[str, str] = GZIP) -> str | None:
 
 def test_a_packed_body_is_unpacked_where_that_is_asked_for() -> None:
     """A deployment that takes gzip gives functions what was packed."""
-    assert _unpacked(gzip.compress(b'{"a": 1}')) == '{"a": 1}'
+    assert _unpacked(packed(b'{"a": 1}')) == '{"a": 1}'
 
 
 @pytest.mark.parametrize(
     ("packed", "headers", "status", "words"),
     [
-        (gzip.compress(bytes(LIMIT + 1)), GZIP, 413, "larger than 6291456 bytes"),
-        (gzip.compress(gzip.compress(b"{}")), GZIP, 400, "not valid UTF-8"),
-        (gzip.compress(b"{}"), GZIP | {"content-encoding": "gzip, gzip"}, 415, "gzip, gzip"),
-        (gzip.compress(b"{}"), GZIP | {"content-encoding": "br"}, 415, "br"),
-        (gzip.compress(b"{}") * 2, GZIP, 400, "not one whole gzip member"),
-        (gzip.compress(b"{}")[:-1], GZIP, 400, "not one whole gzip member"),
+        (packed(bytes(LIMIT + 1)), GZIP, 413, "larger than 6291456 bytes"),
+        (packed(packed(b"{}")), GZIP, 400, "not valid UTF-8"),
+        (packed(b"{}"), GZIP | {"content-encoding": "gzip, gzip"}, 415, "gzip, gzip"),
+        (packed(b"{}"), GZIP | {"content-encoding": "br"}, 415, "br"),
+        (packed(b"{}") * 2, GZIP, 400, "not one whole gzip member"),
+        (packed(b"{}")[:-1], GZIP, 400, "not one whole gzip member"),
         (b"{}", GZIP, 400, "marked as gzip and is not"),
     ],
 )
