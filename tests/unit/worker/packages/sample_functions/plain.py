@@ -118,9 +118,14 @@ def refuse(status: Any = 418, message: str = "a teapot") -> None:
     raise FunctionError(message, status_code=status)
 
 
-def crash() -> None:
+def crash(text: str = "it broke") -> None:
     """Fail with something that nobody outside may read."""
-    raise RuntimeError("password=hunter2")
+    raise RuntimeError(text)
+
+
+def note(text: str) -> None:
+    """Write to the log, as functions do."""
+    current_invocation().logger.warning("seen: %s", text)
 
 
 def leave() -> None:
