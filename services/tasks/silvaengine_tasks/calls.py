@@ -9,7 +9,13 @@ from collections.abc import Callable
 from os import urandom
 from typing import Any, NamedTuple
 
-from silvaengine.errors import ConditionFailedError, InvocationError, SilvaEngineError, UnavailableError
+from silvaengine.errors import (
+    ConditionFailedError,
+    InvocationError,
+    LoopError,
+    SilvaEngineError,
+    UnavailableError,
+)
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.ledger.book import Ledger, new_execution
 from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
@@ -171,9 +177,11 @@ class Caller(NamedTuple):
 
 
 def succeeded(result: Any) -> WorkerAnswer:  # noqa: ANN401 - a worker's answer
-    """Give a worker's answer; raises InvocationError when it is an error."""
+    """Give a worker's answer; raises InvocationError when it is an error, LoopError when it is that one."""
     answer = WorkerAnswer.decode(result)
     if answer.kind == "error":
+        if answer.status == LoopError.default_status:
+            raise LoopError(str(answer.value))
         message = f"The function failed: {answer.value}"
         words = str(answer.value)
         raise InvocationError(
