@@ -169,5 +169,5 @@ def test_a_user_pools_trigger_decides(events: Deployment) -> None:
     events.rows.put("configdata", setting_id="silvaengine", variable="generation", value="pool")
     time.sleep(5)  # as above
     cognito.sign_up(ClientId=app, Username="ada@example.com", Password="Passw0rd!")
-    with pytest.raises(cognito.exceptions.ClientError, match=r"Only example\.com"):
+    with pytest.raises(cognito.exceptions.ClientError, match="Only example"):
         cognito.sign_up(ClientId=app, Username="eve@evil.com", Password="Passw0rd!")

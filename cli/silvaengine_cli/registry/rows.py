@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
+from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.model import (
     EXECUTION,
     Connection,
@@ -33,6 +34,8 @@ def wanted_rows(spec: RegistrySpec, worker_arn: str) -> Iterator[tuple[Table, Ro
     for endpoint_id, endpoint in spec.endpoints.items():
         row = {"endpoint_id": endpoint_id, "special_connection": endpoint.connection == "own"}
         yield ENDPOINTS, row | _rate_limit(endpoint)
+    for row in binding_rows(spec):
+        yield CONFIG_DATA, row
 
 
 def setting_rows(spec: RegistrySpec) -> Iterator[Row]:

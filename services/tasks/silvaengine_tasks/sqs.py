@@ -14,10 +14,10 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.hops import checked_hops
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.batch import Errors, in_order, with_the_later
+from silvaengine_tasks.batch import Errors, Serve, in_order, side_by_side, with_the_later
 from silvaengine_tasks.calls import Caller, deadline_of
 from silvaengine_tasks.claims import UnderWayError
-from silvaengine_tasks.independent import serve_records
+from silvaengine_tasks.independent import Run, serve_records
 from silvaengine_tasks.named import own_call, params_of
 from silvaengine_tasks.record import DAY, Record, member, records_of, text
 from silvaengine_tasks.routes import Route, Routes, calls_of
@@ -53,26 +53,41 @@ class Queues(NamedTuple):
         ids = [text(message, "messageId") for message in messages]
         self.caller.registry.refresh()
         errors = self._serve(messages, str(member(messages[0], "eventSourceARN")), deadline_of(context))
-        self._wait(messages, errors)
         failed = [identifier for identifier, error in zip(ids, errors, strict=True) if error]
         line.fields(source="sqs", records=len(messages), failed=len(failed))
         return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 
     def _serve(self, messages: Sequence[Any], arn: str, deadline: float) -> Errors:
-        calls = partial(read, routes=self.routes.to("queue", arn.rpartition(":")[2]))
-        if not arn.endswith(".fifo"):
-            return serve_records(self.caller, messages, calls, deadline)
+        routes = self.routes.to("queue", arn.rpartition(":")[2])
         groups = [str(member(message, "attributes", "MessageGroupId")) for message in messages]
-        errors = serve_records(self.caller, messages, calls, deadline, partial(in_order, groups))
-        return with_the_later(groups, errors)
+        is_fifo = arn.endswith(".fifo")
+        run = partial(self._run, messages, partial(in_order, groups) if is_fifo else side_by_side)
+        errors = serve_records(self.caller, messages, partial(read, routes=routes), deadline, run)
+        if any(route.batch for route in routes):
+            self._wait(messages, errors)
+        return with_the_later(groups, errors) if is_fifo else errors
+
+    def _run(
+        self, messages: Sequence[Any], run: Run, positions: Sequence[int], serve: Serve, deadline: float
+    ) -> Errors:
+        """Serve messages; one that is under way is hidden at once, before it could be received again."""
+
+        def one(position: int, until: float) -> None:
+            try:
+                serve(position, until)
+            except UnderWayError as error:
+                self._hide(messages[position], error.seconds)
+                raise
+
+        return run(positions, one, deadline)
 
     def _wait(self, messages: Sequence[Any], errors: Errors) -> None:
-        """Let messages that are under way be received again only when the other delivery is over."""
         for message, error in zip(messages, errors, strict=True):
             if isinstance(error, UnderWayError):
                 self._hide(message, error.seconds)
 
     def _hide(self, message: Any, seconds: int) -> None:  # noqa: ANN401 - an event's
+        """Let a message be received again only when the other delivery is over."""
         arn, receipt = member(message, "eventSourceARN"), member(message, "receiptHandle")
         try:
             self.hide(str(arn), str(receipt), min(seconds, MAX_HIDDEN_SECONDS))
