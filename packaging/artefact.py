@@ -22,6 +22,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 SERVICES = {
     "HttpGateway": "silvaengine_http",
     "WebsocketGateway": "silvaengine_websocket",
+    "Broadcaster": "silvaengine_websocket",
     "Tasks": "silvaengine_tasks",
     "Worker": "silvaengine_worker",
 }

@@ -24,6 +24,7 @@ LOCAL_STACK = "silvaengine-local"
 SOURCES = {
     "HttpGateway": "services/http_gateway",
     "WebsocketGateway": "services/websocket_gateway",
+    "Broadcaster": "services/websocket_gateway",
     "Tasks": "services/tasks",
     "Worker": "services/worker",
 }
@@ -41,8 +42,10 @@ class StackOutputs:
 
     api_url: str
     api_id: str
+    websocket_url: str
     http_gateway_arn: str
     websocket_gateway_arn: str
+    broadcaster_arn: str
     tasks_arn: str
     worker_arn: str
     table_prefix: str
@@ -59,10 +62,11 @@ class StackOutputs:
         return cls(**{field: outputs[name] for field, name in names.items()})
 
     def function_arn(self, logical_id: str) -> str:
-        """Return the ARN of one of the four functions by its name in the template."""
+        """Return the ARN of one of the functions by its name in the template."""
         return {
             "HttpGateway": self.http_gateway_arn,
             "WebsocketGateway": self.websocket_gateway_arn,
+            "Broadcaster": self.broadcaster_arn,
             "Tasks": self.tasks_arn,
             "Worker": self.worker_arn,
         }[logical_id]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from threading import current_thread, main_thread
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 
 class FencingToken(NamedTuple):
@@ -20,12 +20,49 @@ class FencingToken(NamedTuple):
     number: int
 
 
+class Connection(Protocol):
+    """The way to clients that are connected by a WebSocket.
+
+    ``data`` is text, sent as it is, or a value, sent as JSON; at most 128 KB. ``id`` is the connection that
+    the call came by, None for a call that came another way. See docs/websocket.md.
+    """
+
+    id: str | None
+
+    def send(self, data: Any, *, to: str | None = None) -> None:  # noqa: ANN401 - any value
+        """Push to the caller, or ``to`` another connection of the same tenant.
+
+        Raises:
+            NotFoundError: the client is gone, or no connection of the tenant's.
+            SilvaEngineError: it could not be sent, or may not be.
+        """
+
+    def broadcast(
+        self,
+        data: Any,  # noqa: ANN401 - any value
+        *,
+        area: str | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Mapping[str, int]:
+        """Push to all of the tenant's connections; give how many got it, are gone, and failed.
+
+        Args:
+            data: see above.
+            area: only connections of this area.
+            where: only connections about which the authorizer said all of this.
+
+        Raises:
+            SilvaEngineError: the function may not broadcast (``broadcasts: true`` in the registry lets it).
+        """
+
+
 class CurrentInvocation(NamedTuple):
     """The running call: its tenant, ids, limits, settings and logger.
 
     ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1. ``job_id`` and
     ``fencing_token`` are None for a call that the ledger doesn't know. ``hops`` is how many calls between
-    functions led here.
+    functions led here. ``connection`` leads to clients that are connected; None where the deployment has no
+    WebSocket API.
     """
 
     request_id: str
@@ -39,6 +76,7 @@ class CurrentInvocation(NamedTuple):
     job_id: str | None = None
     fencing_token: FencingToken | None = None
     hops: int = 0
+    connection: Connection | None = None
 
     def remaining_seconds(self) -> float:
         """How long the function may go on; infinite without a deadline, never negative."""

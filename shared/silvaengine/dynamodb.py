@@ -6,7 +6,7 @@ several tables in one call.
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ type Key = Mapping[str, str]
 _NAME = re.compile("#([A-Za-z0-9_]+)")
 
 BATCH_ROUNDS = 3
+BATCH_ROWS = 100  # docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 KEY_BYTES = 1024
 
 
@@ -95,6 +96,36 @@ class TableReader:
             rows += map(_decode_row, answer["Items"])
         return rows
 
+    def query_pages(
+        self, table: Table, hash_value: str, *, condition: str, values: Row
+    ) -> Iterator[list[Row]]:
+        """Give the rows of one partition that meet a condition, a page of DynamoDB's at a time.
+
+        Args:
+            table: where.
+            hash_value: the partition.
+            condition: a FilterExpression, written as in ``TableWriter.put``; of no attribute of the key.
+            values: its values by name, without the colon.
+        """
+        if not _possible([hash_value]):
+            return
+        names = {f"#{name}": name for name in _NAME.findall(condition)}
+        encoded = {f":{name}": encode(value) for name, value in values.items()}
+        request = partial(
+            self._open_client().query,
+            TableName=table.full_name(self._prefix),
+            ConsistentRead=True,
+            KeyConditionExpression="#h = :h",
+            FilterExpression=condition,
+            ExpressionAttributeNames={"#h": table.hash_key, **names},
+            ExpressionAttributeValues={":h": {"S": hash_value}, **encoded},
+        )
+        answer = request()
+        yield [*map(_decode_row, answer["Items"])]
+        while "LastEvaluatedKey" in answer:
+            answer = request(ExclusiveStartKey=answer["LastEvaluatedKey"])
+            yield [*map(_decode_row, answer["Items"])]
+
     def query_index(
         self, table: Table, index: Index, hash_value: str, *, up_to: int, limit: int
     ) -> list[Row]:
@@ -168,6 +199,10 @@ class TableWriter:
         request = {"Key": _encode_key(key), "UpdateExpression": change, "ReturnValues": returns}
         answer = self._write("update_item", table, request, condition, values)
         return _decode_row(answer.get("Attributes", {}))
+
+    def delete(self, table: Table, key: Key, *, condition: str = "", values: Row | None = None) -> None:
+        """Delete a row, if there is one; raises what ``put`` raises."""
+        self._write("delete_item", table, {"Key": _encode_key(key)}, condition, values)
 
     def _write(
         self, operation: str, table: Table, request: Row, condition: str, values: Row | None

@@ -32,6 +32,7 @@ class Invocation(NamedTuple):
 
     ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None says that nobody waits
     for the answer. ``attempt`` counts from 1; ``hops`` is how many calls between functions led here.
+    ``grant`` lets the function broadcast (``silvaengine.grants``).
     """
 
     request_id: str
@@ -41,6 +42,7 @@ class Invocation(NamedTuple):
     deadline: float | None
     attempt: int = 1
     hops: int = 0
+    grant: str | None = None
 
 
 class Job(NamedTuple):
@@ -62,12 +64,25 @@ class Job(NamedTuple):
     claimed: bool = False
 
 
+class Socket(NamedTuple):
+    """The WebSocket connection that a call came by, to which the worker pushes what becomes of it.
+
+    ``message_id`` is the client's id of the call, None for none. ``wants_result`` is False where the function
+    pushes for itself; errors are told all the same.
+    """
+
+    connection_id: str
+    message_id: str | None
+    wants_result: bool
+
+
 class WorkerCall(NamedTuple):
     """A call of one function. ``class_name`` is empty for a plain function; ``setting`` is JSON text.
 
     In areas with full events ``aws_event`` and ``aws_context`` stand in the place of ``body`` and
     ``context``. ``invocation`` is absent when the caller is the predecessor's gateway or a package.
     ``job`` is there when the ledger holds the call; ``content_url`` then may stand for its content.
+    ``socket`` is there when a client sent it over a WebSocket.
     """
 
     module_name: str
@@ -82,6 +97,7 @@ class WorkerCall(NamedTuple):
     invocation: Invocation | None = None
     job: Job | None = None
     content_url: str | None = None
+    socket: Socket | None = None
 
     def encode(self, content: str | None = None) -> str:
         """Give the payload as JSON text; ``content`` stands for what the call says itself."""
@@ -99,6 +115,8 @@ class WorkerCall(NamedTuple):
             payload["invocation"] = self.invocation._asdict()
         if self.job is not None:
             payload["job"] = self.job._asdict()
+        if self.socket is not None:
+            payload["socket"] = self.socket._asdict()
         return encode(payload)
 
     def content(self) -> str:
@@ -122,7 +140,7 @@ class WorkerCall(NamedTuple):
             RequestError: a member is missing or not what the contract says; the message names it.
         """
         body = payload.get("body")
-        invocation, job = payload.get("invocation"), payload.get("job")
+        invocation, job, socket = payload.get("invocation"), payload.get("job"), payload.get("socket")
         return cls(
             module_name=_text(payload, "MODULENAME"),
             class_name=_text(payload, "CLASSNAME", default=""),
@@ -136,6 +154,7 @@ class WorkerCall(NamedTuple):
             invocation=_read(Invocation, "invocation", invocation) if invocation is not None else None,
             job=_read(Job, "job", job) if job is not None else None,
             content_url=_text(payload, "content_url", default="") or None,
+            socket=_read(Socket, "socket", socket) if socket is not None else None,
         )
 
 
@@ -189,7 +208,7 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
     return cast("Mapping[str, Any] | None", value)
 
 
-def _read[Message: (Invocation, Job)](kind: type[Message], member: str, value: Any) -> Message:  # noqa: ANN401 - checked here
+def _read[Message: (Invocation, Job, Socket)](kind: type[Message], member: str, value: Any) -> Message:  # noqa: ANN401 - checked here
     try:
         # A deployment updates one Lambda after the other: what a newer one adds is left out.
         return kind(**{name: value[name] for name in kind._fields if name in value})

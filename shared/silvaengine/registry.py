@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import sha256
+from itertools import batched
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.cache.breaker import TierError
 from silvaengine.cache.lru import LruCache
-from silvaengine.dynamodb import Row, TableReader, open_tables
+from silvaengine.dynamodb import BATCH_ROWS, Row, TableReader, open_tables
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
 from silvaengine.secrets import Lookup, open_lookups, resolve_references
 from silvaengine.settings import Settings
@@ -267,6 +268,26 @@ class Registry:
             raise NotFoundError(f"Function {name!r} does not exist at endpoint {connection.endpoint_id!r}")
         key = ("function", connection.owner, connection.api_key, name)
         return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
+
+    def areas(self, connection: Connection) -> frozenset[str]:
+        """Give the areas in which a connection has functions; raises what ``resolve`` raises.
+
+        It reads a row for each function, a hundred at a time; a handshake asks, no message.
+        """
+        key = ("areas", connection.owner, connection.api_key)
+        return self._memory.get_or_load(key, lambda: self._load_areas(connection.functions))
+
+    def _load_areas(self, functions: Mapping[str, Entry]) -> frozenset[str]:
+        wanted = [
+            (FUNCTIONS, {"aws_lambda_arn": entry.aws_lambda_arn, "function": name})
+            for name, entry in functions.items()
+        ]
+        rows = [
+            row
+            for batch in batched(wanted, BATCH_ROWS, strict=False)
+            for row in self._tables.batch_get(batch)
+        ]
+        return frozenset(row["area"] for row in rows if row and row.get("area"))
 
     def function_of(self, entry: Entry, name: str) -> Function:
         """Give what an entry named when a call of it was accepted; raises what ``resolve`` raises."""

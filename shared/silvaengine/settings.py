@@ -109,6 +109,8 @@ class Settings(NamedTuple):
     payload_bucket: str | None = None
     dead_letter_queue_url: str | None = None
     worker_timeout_seconds: float = 300.0
+    websocket_management_url: str | None = None
+    broadcaster: str | None = None
     registry_in_redis: bool = False
     takes_gzip: bool = False
     rate_limit_instances: int = 4
@@ -150,6 +152,8 @@ class Settings(NamedTuple):
             payload_bucket=given.get("PAYLOAD_BUCKET"),
             dead_letter_queue_url=given.get("DEAD_LETTER_QUEUE_URL"),
             worker_timeout_seconds=_seconds(given, "WORKER_TIMEOUT", usual.worker_timeout_seconds),
+            websocket_management_url=given.get("WEBSOCKET_MANAGEMENT_URL"),
+            broadcaster=given.get("BROADCASTER"),
         )
 
 

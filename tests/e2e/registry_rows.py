@@ -37,6 +37,14 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "read_table": {},
     "number": {},
     "note": {"funct_type": "Event"},
+    "echo": {},
+    "count": {},
+    "count_async": {},
+    "count_slowly": {},
+    "note_effect": {},
+    "tell": {"broadcasts": True},
+    "tell_without": {},
+    "show": {},
     "only_post": {"methods": ["POST"]},
     "missing": {},
     "guarded": {"auth_required": True},
@@ -81,7 +89,7 @@ class Rows:
             )
 
     def put_limited(self, worker_arn: str) -> None:
-        """Make one function reachable at an endpoint that lets in eight calls at once, and closes its CORS."""
+        """Make one function reachable at an endpoint that lets in eight calls at once and closes its CORS."""
         limit = {"per_second": Decimal("0.01"), "burst": 8}
         self.put("endpoints", endpoint_id=LIMITED_ENDPOINT, special_connection=True, rate_limit=limit)
         entries = [_entry(worker_arn, "number")]

@@ -9,7 +9,7 @@ from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.keys import plain_digest
-from silvaengine.messages import Job, WorkerAnswer
+from silvaengine.messages import Job, Socket, WorkerAnswer
 from silvaengine.registry import Function
 from silvaengine.tables import EXECUTIONS, Table
 from silvaengine_http.executions import Executions, Order, accepted_answer
@@ -153,8 +153,17 @@ class TokenReused(Dispatcher):
     """Names the effects of all calls of a principal alike."""
 
     @override
-    def send(self, execution: Execution, function: Function, *, deadline: float | None = None) -> None:
-        super().send(execution._replace(effect=execution.principal), function, deadline=deadline)
+    def send(
+        self,
+        execution: Execution,
+        function: Function,
+        *,
+        deadline: float | None = None,
+        socket: Socket | None = None,
+    ) -> None:
+        super().send(
+            execution._replace(effect=execution.principal), function, deadline=deadline, socket=socket
+        )
 
 
 class BodyNotCompared(Executions):

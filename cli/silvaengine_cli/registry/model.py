@@ -20,6 +20,7 @@
         idempotency: optional           # default; required: POST, PUT, PATCH, DELETE need an Idempotency-Key
         keep_seconds: 86400             # default; how long results and keys are kept, 60 to 30 days
         backoff_seconds: 10             # default; the pause after the first failure, doubled after each one
+        broadcasts: false               # default; true: may push to all of its tenant's WebSocket connections
         settings: demo                  # one of the settings below
         auth_required: false            # default
         graphql: false                  # default
@@ -72,7 +73,7 @@ RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
 
 SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
-EXECUTION = ("on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds")
+EXECUTION = ("on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts")
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
@@ -244,6 +245,7 @@ class Function(_Section):
     idempotency: Literal["optional", "required"] | None = None
     keep_seconds: Annotated[StrictInt, Field(ge=60, le=2_592_000)] | None = None
     backoff_seconds: Annotated[StrictInt, Field(ge=1, le=3600)] | None = None
+    broadcasts: StrictBool | None = None
     lambda_arn: LambdaArn | None = Field(None, alias="lambda")
     events: tuple[Binding, ...] = ()
 

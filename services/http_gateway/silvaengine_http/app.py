@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from silvaengine.admission import deployed_limiter
 from silvaengine.errors import RequestError, SilvaEngineError
+from silvaengine.grants import granting
 from silvaengine.invocation import LambdaInvoker, open_invoker
 from silvaengine.json_text import encode
 from silvaengine.ledger.book import open_ledger
@@ -26,6 +27,7 @@ from silvaengine_http.response import Answer, error_answer, render, with_headers
 
 if TYPE_CHECKING:
     from silvaengine.authorization.authorize import Authorization
+    from silvaengine.ledger.dispatch import Granting
     from silvaengine.limits import Limiter
 
 type Handler = Callable[[Any, Any], dict[str, Any]]
@@ -45,9 +47,10 @@ def create_handler(
     clock: Callable[[], float] = time.time,
     open_authorization: "Callable[[], Authorization]" = deployed_authorization,
     open_limiter: "Callable[[], Limiter]" = deployed_limiter,
+    grant: "Granting | None" = None,
 ) -> Handler:
     """Give a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
-    gateway = Gateway(settings, registry, invoker, executions, open_authorization, open_limiter)
+    gateway = Gateway(settings, registry, invoker, executions, open_authorization, open_limiter, grant)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
         if isinstance(event, dict) and OPERATOR in event:
@@ -70,15 +73,17 @@ def create_handler(
 
 def open_handler(settings: Settings, invoker: LambdaInvoker) -> Handler:
     """Give the handler of a deployment; ``invoker`` sends its Invokes."""
-    objects = open_objects(settings)
+    objects, grant = open_objects(settings), granting(settings)
     executions = Executions(
         open_ledger(settings),
-        Dispatcher(invoker, objects),
+        Dispatcher(invoker, objects, grant),
         objects,
         open_keys(settings),
         settings.worker_timeout_seconds,
     )
-    return create_handler(settings, open_registry(settings), invoker, open_notifier(settings), executions)
+    return create_handler(
+        settings, open_registry(settings), invoker, open_notifier(settings), executions, grant=grant
+    )
 
 
 @cache

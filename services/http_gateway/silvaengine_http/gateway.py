@@ -23,6 +23,7 @@ from silvaengine_http.response import Answer, function_answer, json_answer
 if TYPE_CHECKING:
     from silvaengine.authorization.access import Permission
     from silvaengine.authorization.authorize import Authorization
+    from silvaengine.ledger.dispatch import Granting
     from silvaengine.limits import Limiter
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
@@ -84,6 +85,7 @@ class Gateway(NamedTuple):
         executions: holds asynchronous calls, and those with an idempotency key.
         open_authorization: gives what functions with ``auth_required`` need.
         open_limiter: gives what counts the calls of tenants and keys that have a limit.
+        grant: gives what lets a function broadcast.
 
     """
 
@@ -93,6 +95,7 @@ class Gateway(NamedTuple):
     executions: Executions
     open_authorization: "Callable[[], Authorization]"
     open_limiter: "Callable[[], Limiter]"
+    grant: "Granting | None" = None
 
     def serve(self, call: Call) -> Answer:
         """Answer one HTTP event.
@@ -248,6 +251,7 @@ class Gateway(NamedTuple):
                 area=request.target.area,
                 function=function.name,
                 deadline=deadline,
+                grant=self.grant(function, request.target.endpoint_id) if self.grant else None,
             ),
         )
 

@@ -10,6 +10,7 @@ from os import urandom
 from typing import Any
 
 from silvaengine.errors import ConfigurationError
+from silvaengine.grants import granting
 from silvaengine.invocation import open_invoker
 from silvaengine.ledger.book import open_ledger
 from silvaengine.ledger.dispatch import Dispatcher
@@ -54,11 +55,11 @@ def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
 def _open_sources(settings: Settings) -> tuple[Source, ...]:
     ledger, registry = open_ledger(settings), open_registry(settings)
     invoker, notifier = open_invoker(settings), open_notifier(settings)
-    objects = open_objects(settings)
-    dispatcher = Dispatcher(invoker, objects)
+    objects, grant = open_objects(settings), granting(settings)
+    dispatcher = Dispatcher(invoker, objects, grant)
     sweep = sweeper.Sweeper(ledger, registry, dispatcher, open_dead_letters(settings), notifier)
     claims = Claims(ledger, open_keys(settings), objects, settings.worker_timeout_seconds)
-    caller, routes = Caller(registry, invoker, dispatcher, claims, notifier), Routes(registry)
+    caller, routes = Caller(registry, invoker, dispatcher, claims, notifier, grant), Routes(registry)
     return (
         (sweeper.is_schedule, sweep.serve),
         (sqs.is_batch, sqs.open_queues(settings, caller, routes).serve),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from silvaengine.errors import InvocationError, LoopError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker
-from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
+from silvaengine.ledger.dispatch import Dispatcher, Granting, nothing_ran
 from silvaengine.ledger.execution import Execution
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.notices import Notifier
@@ -45,6 +45,7 @@ class Caller(NamedTuple):
         dispatcher: hands them what the ledger holds.
         claims: keeps a record from being called twice.
         notifier: tells the operator.
+        grant: gives what lets a function broadcast.
     """
 
     registry: Registry
@@ -52,6 +53,7 @@ class Caller(NamedTuple):
     dispatcher: Dispatcher
     claims: Claims
     notifier: Notifier
+    grant: Granting | None = None
 
     def each(self, read: Callable[[], Sequence[Record]], deadline: float) -> None:
         """Make the calls that a record of a source means, each unless it was made before.
@@ -95,8 +97,9 @@ class Caller(NamedTuple):
         request_id = urandom(16).hex()
         try:
             function = self.function(endpoint_id, name)
+            grant = self.grant(function, endpoint_id) if self.grant else None
             call = worker_call(function, params, Invocation(
-                request_id, endpoint_id, function.area, name, deadline, hops=hops
+                request_id, endpoint_id, function.area, name, deadline, hops=hops, grant=grant
             ))  # fmt: skip
             result = self.invoker.invoke(function.aws_lambda_arn, call.encode(), deadline=deadline)
             return succeeded(result)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import DeadlineError, SilvaEngineError
-from silvaengine.messages import WorkerAnswer, WorkerCall
+from silvaengine.messages import Job, Socket, WorkerAnswer, WorkerCall
 from silvaengine.notices import Notifier, open_notifier
 from silvaengine.redaction import redact
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
-from silvaengine_worker.execution import DeadlinePassed
+from silvaengine_worker.connection import connections_of
+from silvaengine_worker.execution import DeadlinePassed, complete
 from silvaengine_worker.instances import read_settings
 from silvaengine_worker.loader import Loader, extend_path, shipped_packages
 from silvaengine_worker.results import check_size, envelope, plain
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from silvaengine_worker.jobs import JobRunner
+    from silvaengine_worker.replies import Replies
+
+    type OpenReplies = Callable[[WorkerCall, Socket, str, float], Replies]
 
 MAX_LAMBDA_SECONDS = 900.0
 SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
@@ -46,12 +50,20 @@ class Handler:
         worker: runs the call.
         open_jobs: gives what claims and settles what the ledger holds; called at each job.
         notifier: tells the operator about failures that aren't the client's.
+        open_replies: gives what makes the answers of calls that came by a WebSocket; called at each of them.
 
     """
 
-    def __init__(self, worker: Worker, open_jobs: "Callable[[], JobRunner]", notifier: Notifier) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        open_jobs: "Callable[[], JobRunner]",
+        notifier: Notifier,
+        open_replies: "Callable[[], OpenReplies]",
+    ) -> None:
         self._worker = worker
         self._open_jobs = open_jobs
+        self._open_replies = open_replies
         self._notifier = notifier
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's context; any result
@@ -73,17 +85,49 @@ class Handler:
 
     def _serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> Any:  # noqa: ANN401 - the same
         call = WorkerCall.decode(_whole(event))
-        limit = _limit(context)
+        if call.socket is not None:
+            return self._converse(call, call.socket, event, context, line)
         if call.job is None:
-            return self._run(call, context, limit)
-        line.fields(job_id=call.job.job_id, attempt=call.job.attempt)
-        answer = self._open_jobs().run(
-            call.job,
-            min(limit - time.time(), MAX_LAMBDA_SECONDS),
-            lambda: self._attempt(call, event, context, line),
+            return self._run(call, context, _limit(context))
+        answer = self._job(call.job, lambda: self._attempt(call, event, context, line), context, line)
+        return answer.encode() if answer and _awaited(event) else None
+
+    def _job(
+        self,
+        job: Job,
+        attempt: "Callable[[], WorkerAnswer]",
+        context: Any,  # noqa: ANN401 - the same
+        line: InvocationLog,
+    ) -> WorkerAnswer | None:
+        line.fields(job_id=job.job_id, attempt=job.attempt)
+        return self._open_jobs().run(
+            job,
+            min(_limit(context) - time.time(), MAX_LAMBDA_SECONDS),
+            attempt,
             partial(line.count, function_name=getattr(context, "function_name", "worker")),
         )
-        return answer.encode() if answer and _awaited(event) else None
+
+    def _converse(
+        self,
+        call: WorkerCall,
+        socket: Socket,
+        event: Mapping[str, Any],
+        context: Any,  # noqa: ANN401 - the same
+        line: InvocationLog,
+    ) -> None:
+        """Call a message's function and push what becomes of it; of a job only what others can't repeat."""
+        limit = _limit(context)
+        replies = self._open_replies()(
+            call, socket, str(_ids(event, context)["request_id"]), limit - _to_settle(limit)
+        )
+        answer: WorkerAnswer | None
+        if call.job is None:
+            answer = self._attempt(call, event, context, line, replies.finish)
+        else:
+            answer = self._job(call.job, lambda: self._attempt(call, event, context, line), context, line)
+        if answer is not None:
+            replies.answer(answer)
+        line.fields(gone=replies.is_gone)
 
     def _attempt(
         self,
@@ -91,23 +135,31 @@ class Handler:
         event: Mapping[str, Any],
         context: Any,  # noqa: ANN401 - the same
         line: InvocationLog,
+        finish: "Callable[[Any], Any]" = complete,
     ) -> WorkerAnswer:
-        """Call a job's function, early enough that the ledger can be told of the end."""
+        """Call a function early enough that its end can be told, to the ledger or to a client."""
         limit = _limit(context)
-        limit -= min(SETTLE_SECONDS, (limit - time.time()) / 5) if limit < inf else 0.0
+        limit -= _to_settle(limit)
         if call.invocation and call.invocation.deadline is not None:
             limit = min(limit, call.invocation.deadline - AWAITED_SETTLE_SECONDS)
         try:
-            return WorkerAnswer.decode(self._run(call, context, limit))
-        except BaseException as error:  # noqa: BLE001 - the function's door; its failure is the job's outcome
+            return WorkerAnswer.decode(self._run(call, context, limit, finish))
+        except BaseException as error:  # noqa: BLE001 - the function's door; its failure is the call's outcome
             return self._failed(error, event, context, line)
 
-    def _run(self, call: WorkerCall, context: Any, limit: float) -> Any:  # noqa: ANN401 - the same
+    def _run(
+        self,
+        call: WorkerCall,
+        context: Any,  # noqa: ANN401 - the same
+        limit: float,
+        finish: "Callable[[Any], Any]" = complete,
+    ) -> Any:  # noqa: ANN401 - the same
         result = self._worker.run(
             call,
             envelope if call.invocation else plain,
             limit=limit,
             request_id=getattr(context, "aws_request_id", ""),
+            finish=finish,
         )
         check_size(result)
         return result
@@ -124,7 +176,8 @@ class Handler:
         self, error: BaseException, failure: WorkerAnswer, event: Mapping[str, Any], context: object
     ) -> None:
         """Log what operator or author have to mend, and notify unless the gateway or the sweeper does."""
-        if _awaited(event) and failure.status < 500:
+        is_message = "socket" in event
+        if (_awaited(event) or is_message) and failure.status < 500:
             return
         ids = _ids(event, context)
         _logger.error(
@@ -134,7 +187,7 @@ class Handler:
             exc_info=error,
             extra={"request_id": ids["request_id"], "settings": _settings(event)},
         )
-        if _awaited(event) or "job" in event:
+        if not is_message and (_awaited(event) or "job" in event):
             return
         self._notifier.notify(
             getattr(context, "invoked_function_arn", "silvaengine worker"),
@@ -194,6 +247,11 @@ def _limit(context: Any) -> float:  # noqa: ANN401 - Lambda's context
     return time.time() + float(context.get_remaining_time_in_millis()) / 1000
 
 
+def _to_settle(limit: float) -> float:
+    """Give the seconds that are kept back from a function so that its end can be told."""
+    return min(SETTLE_SECONDS, (limit - time.time()) / 5) if limit < inf else 0.0
+
+
 def _failure(error: BaseException, event: Mapping[str, Any]) -> WorkerAnswer:
     """Make the answer of an error; only our own errors have a text that the client may read."""
     if isinstance(error, DeadlinePassed):
@@ -211,8 +269,11 @@ def _open_handler(settings: Settings) -> Handler:
     configure_logging(settings)
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
-    worker = Worker(Loader(settings.allowed_packages or shipped_packages(artefact)))
-    return Handler(worker, lambda: _open_jobs(settings), open_notifier(settings))
+    loader = Loader(settings.allowed_packages or shipped_packages(artefact))
+    worker = Worker(loader, connections_of(settings))
+    return Handler(
+        worker, lambda: _open_jobs(settings), open_notifier(settings), lambda: _open_replies(settings)
+    )
 
 
 @cache
@@ -222,6 +283,13 @@ def _open_jobs(settings: Settings) -> "JobRunner":
     from silvaengine_worker.jobs import JobRunner  # noqa: PLC0415 - likewise
 
     return JobRunner(open_ledger(settings), open_objects(settings))
+
+
+@cache
+def _open_replies(settings: Settings) -> "OpenReplies":
+    from silvaengine_worker.replies import open_replies  # noqa: PLC0415 - most calls come another way
+
+    return open_replies(settings)
 
 
 handler = _open_handler(Settings.from_environment())

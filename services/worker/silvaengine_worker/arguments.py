@@ -11,6 +11,9 @@ from silvaengine_worker.parameters import Parameters
 _OFFERED = RESERVED | {"path"}
 """Names that reach a function only if it takes them."""
 
+_OFFERED_BY_MESSAGE = _OFFERED | {"funct", "payload"}
+"""The same for a call that came as a WebSocket message, whose own members are among them."""
+
 
 def arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
     """Give the values by name, fit for ``Parameters.call``.
@@ -18,10 +21,9 @@ def arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
     Raises:
         RequestError: the client's names and the function's differ; the message names the parameter.
     """
+    offered = _OFFERED if call.socket is None else _OFFERED_BY_MESSAGE
     members = {
-        name: value
-        for name, value in _members(call).items()
-        if name not in _OFFERED or parameters.takes(name)
+        name: value for name, value in _members(call).items() if name not in offered or parameters.takes(name)
     }
     unknown = parameters.unknown(members)
     if unknown is not None:

@@ -3,13 +3,14 @@
 import inspect
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from types import FrameType
 from typing import Any, NoReturn
 
 from silvaengine.errors import DeadlineError
 
 _REPEAT = 0.1  # seconds; a bare ``except:`` or a callback of asyncio may swallow the first alarm
+_END = object()
 
 
 class DeadlinePassed(BaseException):
@@ -49,11 +50,44 @@ def complete(result: Any) -> Any:  # noqa: ANN401 - a function answers anything
     Each call has an event loop of its own: a task that one tenant's function leaves behind is cancelled and
     never runs in another's call.
     """
-    if inspect.iscoroutine(result):
-        return complete(_await(result))
+    result = awaited(result)
     if inspect.isasyncgen(result):
         return _await(_collect(result))
     return list(result) if inspect.isgenerator(result) else result
+
+
+def awaited(result: Any) -> Any:  # noqa: ANN401 - a function answers anything
+    """Await a coroutine, and what it gives while that is one; give anything else as it is."""
+    while inspect.iscoroutine(result):
+        result = _await(result)
+    return result
+
+
+def iterated(result: Any) -> Generator[Any] | None:  # noqa: ANN401 - a function answers anything
+    """Give a generator of either kind as a plain one, whose ``close`` ends it; None for anything else."""
+    items: Generator[Any] | None = None
+    if isinstance(result, AsyncGenerator):
+        items = _stepped(result)
+    elif isinstance(result, Generator):
+        items = result
+    return items
+
+
+def _stepped(items: AsyncGenerator[Any]) -> Generator[Any]:
+    import asyncio  # noqa: PLC0415 - cold start: most functions aren't coroutines
+
+    async def step() -> Any:  # noqa: ANN401 - an item
+        return await anext(items, _END)
+
+    async def close() -> None:
+        await items.aclose()
+
+    with asyncio.Runner() as runner:
+        try:
+            while (item := runner.run(step())) is not _END:
+                yield item
+        finally:
+            runner.run(close())
 
 
 def _await(awaitable: Any) -> Any:  # noqa: ANN401 - a function's coroutine

@@ -8,7 +8,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from silvaengine.context import CurrentInvocation, FencingToken, bind
+from silvaengine.context import Connection, CurrentInvocation, FencingToken, bind
 from silvaengine.messages import Invocation, WorkerCall
 from silvaengine_worker.arguments import arguments
 from silvaengine_worker.execution import complete, within
@@ -25,15 +25,23 @@ class Worker:
 
     Args:
         loader: finds the functions, within its allow-list.
+        connect: gives a call's way to connected clients; None for none.
 
     """
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, connect: Callable[[WorkerCall], Connection] | None = None) -> None:
         self._loader = loader
+        self._connect = connect
         self._instances = Instances()
 
     def run[T](
-        self, call: WorkerCall, encode: Callable[[Any], T], *, limit: float = inf, request_id: str = ""
+        self,
+        call: WorkerCall,
+        encode: Callable[[Any], T],
+        *,
+        limit: float = inf,
+        request_id: str = "",
+        finish: Callable[[Any], Any] = complete,
     ) -> T:
         """Run a call; ``encode`` gets the function's result while the call is still bound and timed.
 
@@ -42,6 +50,7 @@ class Worker:
             encode: makes the answer; it may run the function's code too, such as a model's properties.
             limit: epoch seconds at which the process ends, whatever deadline the call has.
             request_id: for a call that brings no invocation of its own.
+            finish: makes a value of what the function gave, while its object is still lent.
 
         Raises:
             SilvaEngineError: the call can't be served, or not in time; a ``FunctionError`` is the
@@ -50,28 +59,36 @@ class Worker:
         """
         target = self._loader.load(call.module_name, call.class_name, call.function)
         values = arguments(call, target.parameters)
-        current = _current(call, call.invocation or _anonymous(call, request_id), limit)
+        connection = self._connect(call) if self._connect else None
+        current = _current(call, call.invocation or _anonymous(call, request_id), limit, connection)
         with bind(current), localcontext(), Restored() as process:
             return copy_context().run(
                 within,
                 current.remaining_seconds(),
-                lambda: encode(self._call(target, call, values, process.untouched)),
+                lambda: encode(self._call(target, call, values, process.untouched, finish)),
             )
 
     def _call(
-        self, target: Target, call: WorkerCall, values: Mapping[str, Any], untouched: Callable[[], bool]
+        self,
+        target: Target,
+        call: WorkerCall,
+        values: Mapping[str, Any],
+        untouched: Callable[[], bool],
+        finish: Callable[[Any], Any],
     ) -> Any:  # noqa: ANN401 - a function answers anything
         if target.constructor is None:
-            return complete(target.parameters.call(target.function, values))
+            return finish(target.parameters.call(target.function, values))
         key = (
             (target.constructor.owner, call.invocation.endpoint_id, call.setting) if call.invocation else None
         )
         make = partial(construct, target.constructor, call.setting, _logger(call))
         with self._instances.lend(key, make, untouched) as instance:
-            return complete(target.parameters.call(getattr(instance, call.function), values))
+            return finish(target.parameters.call(getattr(instance, call.function), values))
 
 
-def _current(call: WorkerCall, invocation: Invocation, limit: float) -> CurrentInvocation:
+def _current(
+    call: WorkerCall, invocation: Invocation, limit: float, connection: Connection | None
+) -> CurrentInvocation:
     end = limit if invocation.deadline is None else min(limit, invocation.deadline)
     return CurrentInvocation(
         request_id=invocation.request_id,
@@ -85,6 +102,7 @@ def _current(call: WorkerCall, invocation: Invocation, limit: float) -> CurrentI
         job_id=call.job.job_id if call.job else None,
         fencing_token=FencingToken(effect=call.job.effect, number=call.job.fence) if call.job else None,
         hops=invocation.hops,
+        connection=connection,
     )
 
 

@@ -79,6 +79,10 @@ class DynamoDb:
         """Change a row."""
         return self._call("UpdateItem", request)
 
+    def delete_item(self, **request: Any) -> Members:  # noqa: ANN401 - JSON values
+        """Delete a row."""
+        return self._call("DeleteItem", request)
+
     def _call(self, operation: str, request: Members, *, repeatable: bool = False) -> Members:
         what = f"{operation} {request.get('TableName', '')}".rstrip()
         headers = {"content-type": CONTENT, "x-amz-target": f"DynamoDB_20120810.{operation}"}

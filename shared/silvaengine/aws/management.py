@@ -3,13 +3,18 @@
 docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html.
 """
 
-from silvaengine.aws.http import NoAnswerError
+from silvaengine.aws.http import NoAnswerError, NotSentError
 from silvaengine.aws.refusals import refusal, unreachable
 from silvaengine.aws.service import Service, error_of, escaped, open_service
-from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.errors import NotFoundError, RequestError, UnavailableError
 
 SEND_SECONDS = 2.0
 GONE = 410
+BUSY = 429
+
+
+class BusyError(UnavailableError):
+    """Nothing was sent: too many posts at the moment, the client's buffer is full, or nobody answers."""
 
 
 class ManagementApi:
@@ -33,7 +38,8 @@ class ManagementApi:
         Raises:
             NotFoundError: 410, the client is gone.
             RequestError: 413, the data are too large.
-            UnavailableError: too much at the moment, the client's buffer is full, or there was no answer.
+            BusyError: nothing was sent; it may be tried again.
+            UnavailableError: API Gateway failed, or gave no answer.
             ConfigurationError: any other refusal.
 
         """
@@ -42,6 +48,8 @@ class ManagementApi:
             response = self._service.post(
                 path, {"content-type": "application/octet-stream"}, data, SEND_SECONDS
             )
+        except NotSentError as error:
+            raise BusyError("The client can't be reached at the moment", detail=str(error)) from error
         except NoAnswerError as error:
             raise unreachable("PostToConnection", error) from error
         if response.status < 300:
@@ -50,7 +58,10 @@ class ManagementApi:
             raise NotFoundError("The client is gone", status=GONE)
         if response.status == 413:
             raise RequestError("The message is too large", status=413)
-        raise refusal("PostToConnection", *error_of(response), response.status)
+        code, words = error_of(response)
+        if response.status == BUSY:
+            raise BusyError("The client can't take more at the moment", detail=f"{code}: {words}")
+        raise refusal("PostToConnection", code, words, response.status)
 
 
 def open_management(region: str, url: str) -> ManagementApi:

@@ -1,13 +1,16 @@
 """Handing an execution to its worker, by whoever holds it: a gateway, or the sweeper."""
 
+from collections.abc import Callable
 from typing import Any
 
 from silvaengine.errors import InvocationError, RequestError, SilvaEngineError, UnavailableError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.objects import Objects
-from silvaengine.messages import EVENT_LIMIT, Invocation, Job, WorkerCall
+from silvaengine.messages import EVENT_LIMIT, Invocation, Job, Socket, WorkerCall
 from silvaengine.registry import Function
+
+type Granting = Callable[[Function, str], str | None]
 
 
 class Dispatcher:
@@ -16,20 +19,31 @@ class Dispatcher:
     Args:
         invoker: reaches them.
         objects: holds the contents that are too large for an event.
+        grant: gives what lets a function broadcast (``silvaengine.grants``), None for one that may not.
     """
 
-    def __init__(self, invoker: LambdaInvoker, objects: Objects) -> None:
+    def __init__(self, invoker: LambdaInvoker, objects: Objects, grant: Granting | None = None) -> None:
         self._invoker = invoker
         self._objects = objects
+        self._grant = grant
 
-    def send(self, execution: Execution, function: Function, *, deadline: float | None = None) -> None:
+    def send(
+        self,
+        execution: Execution,
+        function: Function,
+        *,
+        deadline: float | None = None,
+        socket: Socket | None = None,
+    ) -> None:
         """Hand over an accepted execution as an event: the worker claims it, and nobody waits.
+
+        With a ``socket`` the worker pushes the answer there.
 
         Raises:
             UnavailableError, RequestError, InvocationError: see ``LambdaInvoker.invoke``; ``nothing_ran``
                 says of an error whether the worker may have got it.
         """
-        call = _call(execution, function, None)
+        call = self._call(execution, function, None)._replace(socket=socket)
         payload = self._fitting(call, execution)
         self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=deadline)
 
@@ -38,7 +52,7 @@ class Dispatcher:
         content = execution.content
         if content is None and execution.content_at is not None:
             content = self._objects.get(execution.content_at)
-        payload = _call(execution, function, deadline, hops).encode(content)
+        payload = self._call(execution, function, deadline, hops).encode(content)
         return self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
     def _fitting(self, call: WorkerCall, execution: Execution) -> str:
@@ -50,34 +64,36 @@ class Dispatcher:
             raise RequestError("The request's content was not kept", status=410)
         return call._replace(content_url=self._objects.url(execution.content_at)).encode()
 
+    def _call(
+        self, execution: Execution, function: Function, deadline: float | None, hops: int = 0
+    ) -> WorkerCall:
+        claimed = deadline is not None
+        attempt = execution.attempts if claimed else execution.attempts + 1
+        return WorkerCall(
+            module_name=function.module_name,
+            class_name=function.class_name,
+            function=function.name,
+            setting=function.setting_text,
+            params={},
+            invocation=Invocation(
+                request_id=execution.request_id,
+                endpoint_id=execution.endpoint_id,
+                area=execution.area,
+                function=function.name,
+                deadline=deadline,
+                attempt=attempt,
+                hops=hops,
+                grant=self._grant(function, execution.endpoint_id) if self._grant else None,
+            ),
+            job=job_of(execution, attempt, claimed=claimed),
+        )
+
 
 def nothing_ran(error: SilvaEngineError) -> bool:
     """Whether an error of an Invoke says that the worker can't have got it."""
     if isinstance(error, InvocationError):
         return error.refused
     return isinstance(error, UnavailableError | RequestError)
-
-
-def _call(execution: Execution, function: Function, deadline: float | None, hops: int = 0) -> WorkerCall:
-    claimed = deadline is not None
-    attempt = execution.attempts if claimed else execution.attempts + 1
-    return WorkerCall(
-        module_name=function.module_name,
-        class_name=function.class_name,
-        function=function.name,
-        setting=function.setting_text,
-        params={},
-        invocation=Invocation(
-            request_id=execution.request_id,
-            endpoint_id=execution.endpoint_id,
-            area=execution.area,
-            function=function.name,
-            deadline=deadline,
-            attempt=attempt,
-            hops=hops,
-        ),
-        job=job_of(execution, attempt, claimed=claimed),
-    )
 
 
 def job_of(execution: Execution, attempt: int, *, claimed: bool) -> Job:

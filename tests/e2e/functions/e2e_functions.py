@@ -1,10 +1,11 @@
 """Functions with which the end-to-end tests ask the deployed worker what it does."""
 
+import asyncio
 import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -144,6 +145,66 @@ def yaml_text() -> str:
 def note(text: str) -> None:
     """Write to the log, for a caller who does not wait."""
     logging.getLogger(__name__).warning("noted %s", text)
+
+
+def echo(**params: Any) -> Mapping[str, Any]:
+    """Answer what came, but for the context."""
+    return {name: value for name, value in params.items() if name != "context"}
+
+
+def show(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Answer what the framework says about a socket."""
+    names = ("connectionId", "channel", "area", "authorizer")
+    return {name: context.get(name) for name in names}
+
+
+def count(to: int, size: int = 0, fail_at: int = -1) -> Iterator[Any]:
+    """Yield the numbers below `to`, or texts of `size` bytes; fail in between."""
+    for number in range(int(to)):
+        if number == fail_at:
+            raise FunctionError("That is far enough", status_code=409)
+        yield "x" * size if size else number
+
+
+async def count_async(to: int) -> AsyncIterator[int]:
+    """Yield the numbers below `to` from a coroutine."""
+    for number in range(int(to)):
+        await asyncio.sleep(0)
+        yield number
+
+
+def count_slowly(to: int, seconds: float, path: str = "") -> Iterator[int]:
+    """Yield a number every so often; the file tells how far it came, and of the end."""
+    try:
+        for number in range(int(to)):
+            yield number
+            time.sleep(float(seconds))
+    finally:
+        if path:
+            Path(path).write_text("ended")
+
+
+def note_effect(path: str, seconds: float = 0) -> str:
+    """Have an effect that a test can count: a line in a file."""
+    with Path(path).open("a") as file:
+        file.write("once\n")
+    time.sleep(float(seconds))
+    return json.dumps({"noted": True})
+
+
+def tell(
+    data: Any = None, zone: str | None = None, where: dict[str, str] | None = None, to: str | None = None
+) -> Mapping[str, int]:
+    """Push to one connection, or to all that are meant."""
+    connection = current_invocation().connection
+    assert connection is not None
+    if to is not None:
+        connection.send(data, to=to)
+        return {}
+    return connection.broadcast(data, area=zone, where=where)
+
+
+tell_without = tell
 
 
 def wait(seconds: float) -> str:

@@ -120,11 +120,16 @@ def jobs(ledger: Ledger) -> JobRunner:
     return JobRunner(ledger, Objects(lambda: None, None), lambda: 0.0)
 
 
+def no_replies() -> Any:
+    """Stand in for the WebSocket API of a deployment that has none."""
+    raise NotImplementedError
+
+
 @pytest.fixture
 def handler(notices: list[tuple[str, dict[str, Any]]], jobs: JobRunner) -> Handler:
     """Give a warm worker that allows the sample functions."""
     notifier = Notifier(lambda subject, text: notices.append((subject, json.loads(text))))
-    return Handler(Worker(Loader(["sample_functions"])), lambda: jobs, notifier)
+    return Handler(Worker(Loader(["sample_functions"])), lambda: jobs, notifier, no_replies)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from silvaengine_worker.execution import DeadlinePassed
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.worker import Worker
 
+from .conftest import no_replies
+
 type Handle = Callable[..., Any]
 type Notices = list[tuple[str, dict[str, Any]]]
 
@@ -146,7 +148,7 @@ def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: An
         def run(self, *_args: Any, **_limits: Any) -> Any:
             raise DeadlinePassed
 
-    answer = Handler(LateWorker(Loader([])), lambda: jobs, Notifier(None))(
+    answer = Handler(LateWorker(Loader([])), lambda: jobs, Notifier(None), no_replies)(
         payload("plain:nothing"), lambda_context()
     )
     assert answer == error(504, "The function didn't finish in time", "DeadlineError")

@@ -1,0 +1,80 @@
+"""The rows of ``se-wss-connections``: who is connected (docs/websocket.md says what a row holds)."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from silvaengine.dynamodb import TableWriter, open_writer
+from silvaengine.errors import ConditionFailedError
+from silvaengine.settings import Settings
+from silvaengine.tables import WSS_CONNECTIONS
+from silvaengine_websocket.event import Socket
+
+KEEP_SECONDS = 86_400
+LIFE_SECONDS = 7_200  # API Gateway's, by the same page as the limits of frames
+
+_NEW = "attribute_not_exists(#connection_id)"
+
+
+class Connections:
+    """Writes and ends rows, each by its primary key.
+
+    Args:
+        writer: writes rows on a condition.
+        clock: epoch seconds.
+
+    """
+
+    def __init__(self, writer: TableWriter, clock: Callable[[], float] = time.time) -> None:
+        self._writer = writer
+        self._clock = clock
+
+    def begin(self, socket: Socket) -> None:
+        """Write a connection's row.
+
+        Raises:
+            ConditionFailedError: it has ended already.
+            UnavailableError: the row may have been written.
+
+        """
+        self._put(socket, "active", socket.claims)
+
+    def end(self, socket: Socket) -> None:
+        """Delete a connection's row; what comes before the row keeps it from being written.
+
+        Raises:
+            UnavailableError: the row may still be there.
+
+        """
+        key = {"endpoint_id": socket.endpoint_id, "connection_id": socket.connection_id}
+        try:
+            self._writer.delete(WSS_CONNECTIONS, key, condition="attribute_exists(#connection_id)")
+        except ConditionFailedError:
+            with suppress(ConditionFailedError):  # it was written in between, or ended before
+                self._put(socket, "inactive", {})
+
+    def delete(self, endpoint_id: str, connection_id: str) -> None:
+        """Delete the row of a connection that is gone; raises what ``end`` raises."""
+        self._writer.delete(WSS_CONNECTIONS, {"endpoint_id": endpoint_id, "connection_id": connection_id})
+
+    def _put(self, socket: Socket, status: str, data: Mapping[str, str]) -> None:
+        now = self._clock()
+        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000")
+        row = {
+            "endpoint_id": socket.endpoint_id,
+            "connection_id": socket.connection_id,
+            "api_key": socket.api_key,
+            "area": socket.area,
+            "data": data,
+            "status": status,
+            "created_at": stamp,
+            "updated_at": stamp,
+            "expires_at": int(now) + KEEP_SECONDS,
+        }
+        self._writer.put(WSS_CONNECTIONS, row, condition=_NEW)
+
+
+def open_connections(settings: Settings) -> Connections:
+    """Give the deployment's rows."""
+    return Connections(open_writer(settings.region, settings.table_prefix))

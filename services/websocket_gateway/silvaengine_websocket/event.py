@@ -1,0 +1,145 @@
+"""API Gateway's WebSocket events as frozen values: a handshake, and what is known of an open socket.
+
+docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html. What the
+authorizer says comes with every later event of the same connection, so that no message reads a row.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from silvaengine.errors import RequestError
+from silvaengine.tables import DEFAULT_API_KEY
+
+API_KEY = "x-api-key"
+KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
+NAME_LIMIT = 255  # bytes of an endpoint's and of an area's name
+
+# Members of the authorizer's context that only this gateway sets, whatever an authorizer says.
+PINNED = ("endpoint_id", "area", "api_key", "connection_id")
+
+type Members = Mapping[str, Any]
+
+
+class Handshake(NamedTuple):
+    """What a client says when it connects.
+
+    ``headers`` are as they were sent, ``context`` is the event's requestContext, ``stage`` the API's.
+    """
+
+    connection_id: str
+    endpoint_id: str
+    area: str
+    api_key: str
+    stage: str
+    headers: Mapping[str, str]
+    context: Members
+
+    def pinned(self) -> dict[str, str]:
+        """Give what is fixed for as long as the socket is open."""
+        return {name: getattr(self, name) for name in PINNED}
+
+
+class Socket(NamedTuple):
+    """An open connection, as its handshake fixed it.
+
+    ``claims`` are what the authorizer said besides, ``context`` is the event's requestContext as functions
+    are shown it: without the key.
+    """
+
+    connection_id: str
+    endpoint_id: str
+    area: str
+    api_key: str
+    stage: str
+    principal: str
+    claims: Mapping[str, str]
+    context: Members
+
+
+def route_of(event: Members) -> str:
+    """Give the event's route, empty when it has none."""
+    return str(_members(event, "requestContext").get("routeKey") or "")
+
+
+def read_handshake(event: Members) -> Handshake:
+    """Read an authorizer call.
+
+    Raises:
+        RequestError: a query parameter is missing or too long; the message names it.
+
+    """
+    query = {
+        name: value
+        for name, value in _members(event, "queryStringParameters").items()
+        if isinstance(value, str)
+    }
+    context = _members(event, "requestContext")
+    return Handshake(
+        connection_id=_text(context, "connectionId"),
+        endpoint_id=_name(query, "endpointId"),
+        area=_name(query, "area"),
+        api_key=_api_key(event, context, query),
+        stage=str(context.get("stage") or ""),
+        headers={name: value for name, value in _members(event, "headers").items() if isinstance(value, str)},
+        context={**context, "channel": query["endpointId"], "area": query["area"]},
+    )
+
+
+def read_socket(event: Members) -> Socket:
+    """Read who an event comes from.
+
+    Raises:
+        RequestError: 403, the authorizer didn't speak of this connection.
+
+    """
+    context = _members(event, "requestContext")
+    said = _members(context, "authorizer")
+    pinned = {name: said.get(name) for name in PINNED}
+    if not all(isinstance(value, str) and value for value in pinned.values()):
+        raise RequestError("The connection was not authorized", status=403)
+    if pinned["connection_id"] != context.get("connectionId"):
+        raise RequestError("The connection was authorized for another one", status=403)
+    claims = {name: value for name, value in said.items() if name not in PINNED and isinstance(value, str)}
+    endpoint_id, area = str(pinned["endpoint_id"]), str(pinned["area"])
+    shown = {name: value for name, value in said.items() if name != "api_key"}
+    return Socket(
+        connection_id=str(pinned["connection_id"]),
+        endpoint_id=endpoint_id,
+        area=area,
+        api_key=str(pinned["api_key"]),
+        stage=str(context.get("stage") or ""),
+        principal=claims.get("principalId", ""),
+        claims=claims,
+        context={**context, "authorizer": shown, "channel": endpoint_id, "area": area},
+    )
+
+
+def _api_key(event: Members, context: Members, query: Mapping[str, str]) -> str:
+    """Look where HTTP requests have it: API Gateway's own, the header, the query."""
+    headers = {str(name).lower(): value for name, value in _members(event, "headers").items()}
+    own = _members(context, "identity").get("apiKey")
+    key = own or headers.get(API_KEY) or query.get(API_KEY) or DEFAULT_API_KEY
+    if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
+        raise RequestError("The API key is not valid", status=403)
+    return key
+
+
+def _name(query: Mapping[str, str], name: str) -> str:
+    value = query.get(name)
+    if not value:
+        raise RequestError(f"The query parameter {name!r} is missing")
+    if len(value.encode(errors="replace")) > NAME_LIMIT or not value.isprintable():
+        raise RequestError(f"The query parameter {name!r} is not valid")
+    return value
+
+
+def _text(members: Members, name: str) -> str:
+    value = members.get(name)
+    if not isinstance(value, str) or not value:
+        raise RequestError(f"The event has no {name}")
+    return value
+
+
+def _members(event: Members, name: str) -> Members:
+    value = event.get(name)
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,136 @@
+"""A client's message, checked against the grammar of docs/websocket.md."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NoReturn
+
+from silvaengine.errors import RequestError
+from silvaengine.json_text import encode
+from silvaengine.websocket.frames import ID_LIMIT, MESSAGE_LIMIT, PING
+
+NAME_LIMIT = 255  # bytes of a function's name
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class Message(NamedTuple):
+    """A call of a function.
+
+    ``payload`` is as it was sent, ``body`` the same as JSON text, None for none. ``id`` is None for a client
+    that takes bare results. ``is_once`` says that a repetition must not run again.
+    """
+
+    funct: str
+    payload: str | Mapping[str, Any] | None
+    body: str | None
+    id: str | None
+    is_once: bool
+
+
+class Refusal(NamedTuple):
+    """What can be said of a message before it is known to be well-formed."""
+
+    id: str | None = None
+    funct: str | None = None
+
+
+def is_ping(text: str) -> bool:
+    """Whether a client asks for a sign of life."""
+    return text == PING
+
+
+def read_text(body: object, *, is_base64: bool) -> str:
+    """Give a message's text.
+
+    Raises:
+        RequestError: it is binary, or larger than 128 KB (413).
+
+    """
+    if is_base64 or not isinstance(body, str):
+        raise RequestError("A message must be text")
+    if len(body) > MESSAGE_LIMIT or len(body.encode(errors="replace")) > MESSAGE_LIMIT:
+        raise RequestError(f"The message is larger than {MESSAGE_LIMIT} bytes", status=413)
+    return body
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Give a message's members.
+
+    Raises:
+        RequestError: it isn't a JSON object; the message says why.
+
+    """
+    members = _decode(text, "The message")
+    if not isinstance(members, dict):
+        raise RequestError("The message is not a JSON object")
+    return members
+
+
+def read_names(members: Mapping[str, Any]) -> Refusal:
+    """Give id and function as far as they are what they may be, so that a refusal can name them."""
+    return Refusal(_named(members.get("id"), ID_LIMIT, len), _named(members.get("funct"), NAME_LIMIT, _size))
+
+
+def read_message(members: Mapping[str, Any]) -> Message:
+    """Check a message's members.
+
+    Raises:
+        RequestError: one is missing or not what it may be; the message names it.
+
+    """
+    known = read_names(members)
+    if known.funct is None:
+        raise RequestError(f"'funct' must be text of 1 to {NAME_LIMIT} bytes")
+    if known.id is None and members.get("id") is not None:
+        raise RequestError(f"'id' must be text of 1 to {ID_LIMIT} characters")
+    once = members.get("once", False)
+    if not isinstance(once, bool):
+        raise RequestError("'once' must be true or false")
+    if once and known.id is None:
+        raise RequestError("'once' needs an 'id'")
+    payload = members.get("payload")
+    return Message(known.funct, payload, _body(payload), known.id, once)
+
+
+def _body(payload: object) -> str | None:
+    match payload:
+        case None | "":
+            return None
+        case str():
+            _decode(payload, "'payload'")
+            return payload
+        case dict():
+            return encode(payload)
+        case _:
+            raise RequestError("'payload' must be an object, or the JSON text of one")
+
+
+def _decode(text: str, what: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"{what} holds half of a surrogate pair") from None
+    except json.JSONDecodeError as error:
+        raise RequestError(
+            f"{what} is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise RequestError(f"{what} is nested too deeply") from None
+    except ValueError as error:
+        raise RequestError(f"{what} is not valid JSON: {error}") from None
+    return value
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="replace"))
+
+
+def _named(value: object, limit: int, size: Any) -> str | None:  # noqa: ANN401 - a measure of text
+    return value if isinstance(value, str) and 0 < size(value) <= limit else None

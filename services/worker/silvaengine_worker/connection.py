@@ -1,0 +1,115 @@
+"""A function's way to connected clients: ``current_invocation().connection``.
+
+It is made for every call, so that nothing is opened or imported before a function sends.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
+from silvaengine.messages import WorkerAnswer, WorkerCall
+from silvaengine.settings import Settings, needed
+from silvaengine_worker.results import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from silvaengine.invocation import LambdaInvoker
+    from silvaengine.websocket.pushing import Pusher
+
+SEND_SECONDS = 10.0
+BROADCAST_SECONDS = 27.0
+
+
+class CallConnection:
+    """The connections that a call may speak to.
+
+    Args:
+        call: the running one.
+        open_pusher: gives what reaches the client that sent the call.
+        open_broadcaster: gives what invokes the broadcaster, and its name.
+
+    """
+
+    def __init__(
+        self,
+        call: WorkerCall,
+        open_pusher: "Callable[[], Pusher]",
+        open_broadcaster: "Callable[[], tuple[LambdaInvoker, str]]",
+    ) -> None:
+        self.id = call.socket.connection_id if call.socket else None
+        self._invocation = call.invocation
+        self._open_pusher = open_pusher
+        self._open_broadcaster = open_broadcaster
+
+    def send(self, data: Any, *, to: str | None = None) -> None:  # noqa: ANN401 - any value
+        """See ``silvaengine.context.Connection``."""
+        if to is not None and to != self.id:
+            counts = self._ask(data, connection_id=to)
+            if not counts["sent"]:
+                raise SilvaEngineError("The message could not be sent", status=503)
+            return
+        if self.id is None:
+            raise RequestError("This call came by no WebSocket connection")
+        self._open_pusher().push(self.id, _frame(data), time.time() + SEND_SECONDS)
+
+    def broadcast(
+        self,
+        data: Any,  # noqa: ANN401 - any value
+        *,
+        area: str | None = None,
+        where: Mapping[str, str] | None = None,
+    ) -> Mapping[str, int]:
+        """See ``silvaengine.context.Connection``."""
+        return self._ask(data, area=area, where=dict(where or {}))
+
+    def _ask(self, data: Any, **meant: Any) -> Mapping[str, int]:  # noqa: ANN401 - any value
+        if self._invocation is None or self._invocation.grant is None:
+            raise RequestError("This function may not broadcast", status=403)
+        invoker, name = self._open_broadcaster()
+        payload = {
+            "endpoint_id": self._invocation.endpoint_id,
+            "grant": self._invocation.grant,
+            "request_id": self._invocation.request_id,
+            "frame": _frame(data),
+            **meant,
+        }
+        result = invoker.invoke(name, json.dumps(payload), deadline=time.time() + BROADCAST_SECONDS)
+        answer = WorkerAnswer.decode(result)
+        if answer.kind == "error":
+            raise _refused(answer)
+        counts: Mapping[str, int] = answer.value
+        return counts
+
+
+def connections_of(settings: Settings) -> "Callable[[WorkerCall], CallConnection] | None":
+    """Give what makes a call's way to connected clients; None where there is no WebSocket API."""
+    if settings.websocket_management_url is None:
+        return None
+
+    def pusher() -> "Pusher":
+        from silvaengine_worker.replies import shared_pusher  # noqa: PLC0415 - few functions send
+
+        return shared_pusher(settings)
+
+    def broadcaster() -> "tuple[LambdaInvoker, str]":
+        from silvaengine.aws.service import open_service  # noqa: PLC0415 - few functions broadcast
+        from silvaengine.invocation import LambdaInvoker  # noqa: PLC0415 - likewise
+
+        name = needed(settings.broadcaster, "BROADCASTER")
+        return LambdaInvoker(lambda: open_service("lambda", settings.region)), name
+
+    return lambda call: CallConnection(call, pusher, broadcaster)
+
+
+def _refused(answer: WorkerAnswer) -> SilvaEngineError:
+    if answer.status == 404:
+        return NotFoundError(str(answer.value))
+    kind = RequestError if answer.status < 500 else SilvaEngineError
+    return kind(str(answer.value), status=answer.status)
+
+
+def _frame(data: Any) -> str:  # noqa: ANN401 - any value
+    return data if isinstance(data, str) else json.dumps(plain(data), ensure_ascii=False)

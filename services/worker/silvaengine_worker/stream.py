@@ -1,0 +1,124 @@
+"""A stream on its way to a client: one thread pushes while the function goes on.
+
+What the function yields while a push is under way goes out together afterwards, so that a client that is
+slower than the function costs fewer posts, and never order. What waits is bounded: then the function waits.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from silvaengine.errors import RequestError, UnavailableError
+from silvaengine.websocket import frames
+from silvaengine.websocket.frames import ITEM_LIMIT
+
+WAITING_LIMIT = 262_144  # bytes of items that were yielded and not yet pushed
+END_SECONDS = 5.0  # a push that is under way ends within them
+
+
+class Stream:
+    """Numbers items and pushes them in order.
+
+    The ``with`` block is the function's time: it ends when the last item was pushed, or a push failed.
+
+    Args:
+        message_id: the client's id of the call.
+        push: pushes a frame; called in the stream's own thread.
+
+    """
+
+    def __init__(self, message_id: str, push: Callable[[str], None]) -> None:
+        self._message_id = message_id
+        self._push = push
+        self._changed = threading.Condition()
+        self._waiting: deque[str] = deque()
+        self._size = 0
+        self._is_over = False
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="silvaengine-stream", daemon=True)
+        self._sent = 0
+
+    def put(self, item: str) -> None:
+        """Take an item's JSON text; wait while too much is on its way.
+
+        Raises:
+            RequestError: 413, the item is larger than 32 KB.
+            NotFoundError: the client is gone.
+            UnavailableError: a push failed.
+
+        """
+        size = len(item.encode())
+        if size > ITEM_LIMIT:
+            message = f"An item of the stream has {size} bytes, more than the limit of {ITEM_LIMIT}"
+            raise RequestError(message, status=413)
+        with self._changed:
+            while self._size > WAITING_LIMIT and self._failure is None:
+                self._changed.wait()
+            if self._failure is not None:
+                raise self._failure
+            self._waiting.append(item)
+            self._size += size
+            self._changed.notify_all()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait until everything was pushed; raises what kept an item from it.
+
+        After an error it doesn't wait, and after an alarm what still waits is dropped.
+        """
+        with self._changed:
+            self._is_over = True
+            if error is not None and not isinstance(error, Exception):
+                self._waiting.clear()
+            self._changed.notify_all()
+        if error is None:
+            self._thread.join()
+            if self._failure is not None:
+                raise self._failure
+
+    def end(self) -> int:
+        """Wait for the last push; give how many items were pushed.
+
+        Raises:
+            UnavailableError: it doesn't end.
+
+        """
+        self._thread.join(END_SECONDS)
+        if self._thread.is_alive():
+            raise UnavailableError("The client can't take more at the moment")
+        return self._sent
+
+    def _run(self) -> None:
+        while batch := self._next():
+            try:
+                self._push(frames.items(self._message_id, self._sent, batch))
+            except Exception as error:  # noqa: BLE001 - it belongs to the function's thread
+                with self._changed:
+                    self._failure = error
+                    self._changed.notify_all()
+                return
+            self._sent += len(batch)
+
+    def _next(self) -> list[str]:
+        """Take what goes into one frame; nothing at the end."""
+        with self._changed:
+            while not self._waiting and not self._is_over:
+                self._changed.wait()
+            batch: list[str] = []
+            room = ITEM_LIMIT
+            while self._waiting and (not batch or len(self._waiting[0].encode()) < room):
+                text = self._waiting.popleft()
+                size = len(text.encode())
+                room -= size + 1
+                self._size -= size
+                batch.append(text)
+            self._changed.notify_all()
+            return batch

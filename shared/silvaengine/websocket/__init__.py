@@ -1,0 +1,1 @@
+"""What a Lambda says to a connected client: frames, and how they are pushed."""

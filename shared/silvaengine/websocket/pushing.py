@@ -1,0 +1,92 @@
+"""Pushing a frame to a client: once, but for when API Gateway says that it took nothing."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from silvaengine.aws.management import BusyError, open_management
+from silvaengine.errors import RequestError
+from silvaengine.settings import Settings, needed
+from silvaengine.websocket.frames import MESSAGE_LIMIT
+
+ATTEMPTS = 8
+FIRST_PAUSE = 0.05  # seconds, doubled after each refusal
+LONGEST_PAUSE = 2.0
+
+
+class Poster(Protocol):
+    """What posts to connections; see ``silvaengine.aws.management.ManagementApi``."""
+
+    def post(self, connection_id: str, data: bytes) -> None:
+        """Send data to a client."""
+
+
+class Pusher:
+    """Pushes frames to connections; for any number of threads.
+
+    Args:
+        open_api: gives what posts; called at each push.
+        clock: epoch seconds.
+        sleep: waits for some seconds.
+        chance: gives a number from 0 to 1, for the jitter of a pause.
+
+    """
+
+    def __init__(
+        self,
+        open_api: Callable[[], Poster],
+        *,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._open_api = open_api
+        self._clock = clock
+        self._sleep = sleep
+        self._chance = chance
+
+    def push(self, connection_id: str, frame: str, deadline: float) -> None:
+        """Push a frame; wait with jitter and try again while API Gateway or the client is too slow.
+
+        Args:
+            connection_id: the client's.
+            frame: at most 128 KB.
+            deadline: epoch seconds after which no further attempt begins.
+
+        Raises:
+            NotFoundError: 410, the client is gone.
+            RequestError: 413, the frame is too large.
+            BusyError: API Gateway took nothing until the deadline.
+            UnavailableError: there was no answer; the client may have got it.
+
+        """
+        data = frame.encode()
+        check_size(len(data))
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._open_api().post(connection_id, data)
+            except BusyError:
+                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt) * (0.5 + self._chance() / 2)
+                if attempt == ATTEMPTS - 1 or self._clock() + pause >= deadline:
+                    raise
+                self._sleep(pause)
+        raise AssertionError  # the last attempt returns or raises
+
+
+def check_size(size: int) -> None:
+    """Refuse what API Gateway would refuse.
+
+    Raises:
+        RequestError: 413, with the size in bytes.
+
+    """
+    if size > MESSAGE_LIMIT:
+        message = f"The answer has {size} bytes, more than the {MESSAGE_LIMIT} of a WebSocket message"
+        raise RequestError(message, status=413)
+
+
+def open_pusher(settings: Settings) -> Pusher:
+    """Give what pushes to the deployment's WebSocket API."""
+    url = needed(settings.websocket_management_url, "WEBSOCKET_MANAGEMENT_URL")
+    return Pusher(lambda: open_management(settings.region, url))

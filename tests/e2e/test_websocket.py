@@ -1,0 +1,316 @@
+"""Sockets against the deployed stack: who gets in, what comes back, and what is left when they go."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from .conftest import Deployment
+from .registry_rows import API_KEY, ENDPOINT
+from .socket_client import RefusedError, Socket
+
+type Connect = Callable[..., Socket]
+type Mine = Callable[[], Socket]
+
+
+@pytest.fixture
+def connect(deployment: Deployment) -> Connect:
+    """Open a connection with these query parameters and headers."""
+
+    def open_socket(headers: dict[str, str] | None = None, **query: str) -> Socket:
+        return Socket(f"{deployment.outputs.websocket_url}?{urlencode(query)}", headers)
+
+    return open_socket
+
+
+@pytest.fixture
+def mine(connect: Connect) -> Mine:
+    """Open a connection of the tests' tenant."""
+    return lambda: connect({"x-api-key": API_KEY}, endpointId=ENDPOINT, area="core")
+
+
+def rows(deployment: Deployment, endpoint_id: str) -> list[dict[str, Any]]:
+    """Give a tenant's connection rows."""
+    answer = deployment.engine.client("dynamodb").query(
+        TableName=f"{deployment.outputs.table_prefix}wss-connections",
+        KeyConditionExpression="endpoint_id = :e",
+        ExpressionAttributeValues={":e": {"S": endpoint_id}},
+    )
+    found: list[dict[str, Any]] = answer["Items"]
+    return found
+
+
+def until[T](ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 10.0) -> T:
+    """Ask until the answer is as wanted; give the last one."""
+    deadline = time.monotonic() + seconds
+    while not wanted(answer := ask()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer
+
+
+def frames_of(socket: Socket) -> Iterator[Any]:
+    """Give a stream's frames up to its end."""
+    while True:
+        frame = socket.json()
+        yield frame
+        if "done" in frame or "error" in frame:
+            return
+
+
+def items_of(frames: list[Any]) -> list[Any]:
+    """Give a stream's items, having seen that they are numbered without a hole."""
+    items: list[Any] = []
+    for frame in frames:
+        assert frame["seq"] == len(items)
+        items += frame.get("items", [frame["data"]] if "data" in frame else [])
+    return items
+
+
+def test_the_specifications_example(connect: Connect) -> None:
+    """The endpoint's open connection lets a browser in without a key, and its message gets a bare answer."""
+    with connect(endpointId="demo", area="core") as socket:
+        socket.send({"funct": "hello", "payload": json.dumps({"name": "Ada"})})
+        assert socket.json() == {"message": "Hello, Ada!"}
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ({"area": "core"}, {"x-api-key": API_KEY}),
+        ({"endpointId": ENDPOINT}, {"x-api-key": API_KEY}),
+        ({"endpointId": ENDPOINT, "area": "core"}, {}),
+        ({"endpointId": ENDPOINT, "area": "core"}, {"x-api-key": "demo-key-acme"}),
+        ({"endpointId": ENDPOINT, "area": "core", "x-api-key": "guessed"}, {}),
+        ({"endpointId": ENDPOINT, "area": "elsewhere"}, {"x-api-key": API_KEY}),
+        ({"endpointId": "nobody", "area": "core"}, {}),
+        ({"endpointId": "", "area": "core"}, {}),
+        ({"endpointId": "x" * 300, "area": "core"}, {}),
+        ({"endpointId": "demo", "area": "core\n"}, {}),
+    ],
+    ids=[
+        "no endpoint",
+        "no area",
+        "no key",
+        "another's key",
+        "wrong key",
+        "wrong area",
+        "no such endpoint",
+        "empty",
+        "long",
+        "control",
+    ],
+)
+def test_a_doubt_refuses_the_handshake(
+    connect: Connect, deployment: Deployment, query: dict[str, str], headers: dict[str, str]
+) -> None:
+    """Whoever isn't known to be allowed gets no socket and leaves no row."""
+    tenant = query.get("endpointId") or "nobody"
+    assert until(lambda: rows(deployment, tenant), lambda found: not found) == []  # of the test before
+    with pytest.raises(RefusedError) as refused:
+        connect(headers, **query)
+    assert refused.value.status in {401, 403}
+    assert not rows(deployment, tenant)
+
+
+def test_a_key_opens_by_header_and_by_query(connect: Connect, mine: Mine) -> None:
+    """Browsers can't set a header, so the key may stand in the query, too."""
+    with mine(), connect(endpointId=ENDPOINT, area="core", **{"x-api-key": API_KEY}) as socket:
+        socket.send({"funct": "echo", "id": "1"})
+        assert socket.json()["data"]["endpoint_id"] == ENDPOINT
+
+
+def test_a_connection_is_a_row_that_ends_with_it(deployment: Deployment, mine: Mine) -> None:
+    """The row is the contract's, and both a clean and an abrupt end delete it, but nobody else's."""
+    assert until(lambda: rows(deployment, ENDPOINT), lambda found: not found) == []  # of the test before
+    with mine() as stays:
+        stays.send({"funct": "show", "id": "1"})
+        kept = stays.json()["data"]["connectionId"]
+        clean, abrupt = mine(), mine()
+        assert len(rows(deployment, ENDPOINT)) == 3
+        clean.close()
+        abrupt.abort()
+        (row,) = until(lambda: rows(deployment, ENDPOINT), lambda found: len(found) == 1)
+    assert row["connection_id"] == {"S": kept}
+    assert row["area"] == {"S": "core"}
+    assert row["api_key"] == {"S": API_KEY}
+    assert row["status"] == {"S": "active"}
+    assert int(row["expires_at"]["N"]) - time.time() == pytest.approx(86_400, abs=60)
+    assert row["data"]["M"]["key_id"]["S"].startswith("key-")
+    assert until(lambda: rows(deployment, ENDPOINT), lambda found: not found) == []
+
+
+def test_a_function_gets_the_message_and_whose_it_is(mine: Mine) -> None:
+    """It gets the payload's members, the message's own, and the connection; the key stays out of sight."""
+    with mine() as socket:
+        payload = json.dumps({"a": 1, "endpoint_id": "forged", "connection_id": "forged"})
+        socket.send({"id": "1", "funct": "echo", "payload": payload, "action": "stream"})
+        got = socket.json()["data"]
+        assert (got["a"], got["funct"], got["payload"]) == (1, "echo", payload)
+        assert (got["endpoint_id"], got["area"]) == (ENDPOINT, "core")
+        socket.send({"id": "2", "funct": "show", "payload": {}})
+        shown = socket.json()["data"]
+        assert (shown["connectionId"], shown["channel"]) == (got["connection_id"], ENDPOINT)
+        assert API_KEY not in json.dumps(shown)
+
+
+def test_a_message_may_come_the_instant_the_socket_opens(mine: Mine) -> None:
+    """What a message needs comes with it, so that none is too early for the row."""
+    for _ in range(5):
+        with mine() as socket:
+            socket.send({"id": "1", "funct": "echo", "payload": {"n": 1}})
+            assert socket.json()["data"]["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "named"),
+    [
+        ("{", 400, {}),
+        ("[]", 400, {}),
+        ({"payload": {}}, 400, {}),
+        ({"id": "7", "funct": "nothing"}, 404, {"id": "7", "funct": "nothing"}),
+        ({"funct": "nothing"}, 404, {"funct": "nothing"}),
+        ({"id": "7", "funct": "event"}, 403, {"id": "7", "funct": "event"}),
+        ({"id": "7", "funct": "guarded"}, 403, {"id": "7", "funct": "guarded"}),
+        ({"id": "7", "funct": "echo", "payload": "{"}, 400, {"id": "7", "funct": "echo"}),
+        ({"id": "7", "funct": "fail"}, 500, {"id": "7", "funct": "fail"}),
+        ({"funct": "fail_later"}, 500, {"funct": "fail_later"}),
+        ({"id": "7", "funct": "wait"}, 400, {"id": "7", "funct": "wait"}),
+        ({"id": "7", "funct": "large", "payload": {"size": 200_000}}, 413, {"id": "7", "funct": "large"}),
+        ({"id": "7", "funct": "echo", "payload": {"x": "x" * 131_072}}, 413, {}),
+    ],
+)
+def test_an_error_is_a_frame_and_the_socket_stays(
+    mine: Mine, message: object, status: int, named: dict[str, str]
+) -> None:
+    """Whatever goes wrong with a message, its sender is told what, and may send the next one."""
+    with mine() as socket:
+        socket.send(message)
+        frame = socket.json()
+        problem = frame.pop("error")
+        assert (problem["status"], frame) == (status, named)
+        assert problem["request_id"]
+        assert problem["message"]
+        socket.send("ping")
+        assert socket.receive() == "pong"
+
+
+def test_a_binary_message_is_an_error(mine: Mine) -> None:
+    """Frames are text."""
+    with mine() as socket:
+        socket.send_bytes(b"\xff\x00")
+        assert socket.json()["error"]["status"] == 400
+
+
+def test_an_event_function_pushes_for_itself(mine: Mine) -> None:
+    """Its end is told only where the message had an id."""
+    with mine() as socket:
+        socket.send({"funct": "note", "payload": {"text": "a"}})
+        socket.send({"id": "1", "funct": "note", "payload": {"text": "b"}})
+        assert socket.json() == {"id": "1", "funct": "note", "data": None}
+
+
+def test_text_goes_out_as_it_is(mine: Mine) -> None:
+    """JSON text is the value that it stands for, other text a string; bare they are what they are."""
+    with mine() as socket:
+        socket.send({"id": "1", "funct": "yaml_text"})
+        assert socket.json()["data"] == "name: Ada\nyears: [1815, 1852]\n"
+        socket.send({"funct": "yaml_text"})
+        assert socket.receive() == "name: Ada\nyears: [1815, 1852]\n"
+
+
+def test_two_tenants_see_only_their_own(connect: Connect, mine: Mine) -> None:
+    """Each socket gets the answers of its own tenant's functions, and none of the other's."""
+    with mine() as ours, connect({"x-api-key": "demo-key-acme"}, endpointId="acme", area="core") as theirs:
+        for number in range(5):
+            ours.send({"id": str(number), "funct": "echo", "payload": {"n": number}})
+            theirs.send({"id": str(number), "funct": "whoami"})
+        assert {ours.json()["data"]["endpoint_id"] for _ in range(5)} == {ENDPOINT}
+        assert {theirs.json()["data"]["endpoint_id"] for _ in range(5)} == {"acme"}
+        theirs.send({"id": "x", "funct": "echo"})
+        assert theirs.json()["error"]["status"] == 404
+
+
+@pytest.mark.parametrize("function", ["count", "count_async"])
+def test_a_stream_of_a_thousand_items(mine: Mine, function: str) -> None:
+    """All items come, in order, without a hole in their numbers, and then the end."""
+    with mine() as socket:
+        socket.send({"id": "s", "funct": function, "payload": {"to": 1000}})
+        frames = list(frames_of(socket))
+        assert items_of(frames) == list(range(1000))
+        assert frames[-1] == {"id": "s", "seq": 1000, "done": True}
+        assert {frame["id"] for frame in frames} == {"s"}
+
+
+def test_a_stream_without_an_id_is_a_list(mine: Mine) -> None:
+    """A client that takes bare results gets one."""
+    with mine() as socket:
+        socket.send({"funct": "count", "payload": {"to": 3}})
+        assert socket.json() == [0, 1, 2]
+
+
+def test_a_stream_that_fails_says_how_far_it_came(mine: Mine) -> None:
+    """The items before the failure arrive, then the function's own words; so does one item too large."""
+    with mine() as socket:
+        socket.send({"id": "s", "funct": "count", "payload": {"to": 9, "fail_at": 3}})
+        frames = list(frames_of(socket))
+        assert items_of(frames) == [0, 1, 2]
+        problem = frames[-1].pop("error")
+        assert (problem["status"], problem["message"]) == (409, "That is far enough")
+        assert frames[-1] == {"id": "s", "seq": 3, "funct": "count"}
+        socket.send({"id": "t", "funct": "count", "payload": {"to": 2, "size": 40_000}})
+        (frame,) = frames_of(socket)
+        assert (frame["seq"], frame["error"]["status"]) == (0, 413)
+
+
+def test_a_stream_ends_with_its_socket(deployment: Deployment, mine: Mine, tmp_path: Path) -> None:
+    """The function is stopped when the client is gone; whoever comes back can see what is missing."""
+    ended = tmp_path / "ended"
+    socket = mine()
+    socket.send(
+        {"id": "s", "funct": "count_slowly", "payload": {"to": 100, "seconds": 0.2, "path": str(ended)}}
+    )
+    seen = items_of([socket.json(), socket.json()])
+    socket.abort()
+    assert until(ended.exists, bool)
+    with mine() as again:
+        again.send({"id": "r", "funct": "count", "payload": {"to": 1}})
+        assert [frame["id"] for frame in frames_of(again)] == ["r", "r"]
+    assert seen == [0, 1]
+
+
+def test_once_is_once(mine: Mine, tmp_path: Path) -> None:
+    """A call that is sent again runs once, on whatever connection, and its answer is given again."""
+    effects = tmp_path / "effects"
+    payload = {"path": str(effects)}
+    call = {"id": tmp_path.name, "once": True, "funct": "note_effect", "payload": payload}
+    with mine() as socket:
+        socket.send(call)
+        first = socket.json()
+        assert first["data"] == {"noted": True}
+        socket.send(call)
+        assert socket.json() == first
+    with mine() as another:
+        another.send(call)
+        assert another.json() == first
+        another.send({**call, "payload": {"path": "elsewhere"}})
+        assert another.json()["error"]["status"] == 422
+        another.send({**call, "once": False})
+        another.json()
+    assert effects.read_text() == "once\n" * 2
+
+
+def test_once_while_it_is_under_way(mine: Mine, tmp_path: Path) -> None:
+    """A repetition during the first run is told so."""
+    effects = tmp_path / "effects"
+    payload = {"path": str(effects), "seconds": 1}
+    call = {"id": f"{tmp_path.name}-slow", "once": True, "funct": "note_effect", "payload": payload}
+    with mine() as socket:
+        socket.send(call)
+        until(effects.exists, bool)
+        socket.send(call)
+        assert socket.json()["error"]["status"] == 409
+        assert socket.json()["data"] == {"noted": True}
