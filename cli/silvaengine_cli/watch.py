@@ -8,7 +8,10 @@ from silvaengine_cli.deploy import SOURCES
 
 REGISTRY_FILE = "services/worker/functions/registry.yaml"
 _FUNCTIONS = {
-    **{folder: frozenset({logical_id}) for logical_id, folder in SOURCES.items()},
+    **{
+        folder: frozenset(logical_id for logical_id, other in SOURCES.items() if other == folder)
+        for folder in SOURCES.values()
+    },
     "authorizers": frozenset({"HttpGateway", "WebsocketGateway"}),
 }
 _EVERYTHING = ("shared", "packaging", "template.yaml", "samconfig.toml")

@@ -112,7 +112,9 @@ class WorkerCall(NamedTuple):
         else:
             payload |= self._content() if content is None else json.loads(content)
         if self.invocation is not None:
-            payload["invocation"] = self.invocation._asdict()
+            payload["invocation"] = invocation = self.invocation._asdict()
+            if self.invocation.grant is None:
+                del invocation["grant"]
         if self.job is not None:
             payload["job"] = self.job._asdict()
         if self.socket is not None:

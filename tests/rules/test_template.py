@@ -17,7 +17,7 @@ from silvaengine_tasks.sweeper import is_schedule
 
 from .conftest import PROJECT, Resources
 
-FUNCTIONS = ("HttpGateway", "WebsocketGateway", "Tasks", "Worker")
+FUNCTIONS = ("HttpGateway", "WebsocketGateway", "Broadcaster", "Tasks", "Worker")
 EXECUTIONS = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-executions"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:failures"
 NETWORK = {
@@ -180,7 +180,7 @@ def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable
 def test_the_worker_may_move_executions_and_read_nothing(
     resources: Resources, resources_with: Callable[..., Resources]
 ) -> None:
-    """Beside its log, and the rows about clears without Redis, the worker moves executions, writes results.
+    """Beside its log, and the rows about clears without Redis, the worker moves executions and pushes.
 
     It invokes the tasks Lambda alone, through which functions call one another. Which attributes it may name,
     and that it is told none back, stands in the policy's conditions; they are all that the code's transitions
@@ -189,16 +189,21 @@ def test_the_worker_may_move_executions_and_read_nothing(
     (policy,) = (each for each in statements(resources, "Worker") if each["Action"] == "dynamodb:UpdateItem")
     assert policy["Condition"]["StringEqualsIfExists"] == {"dynamodb:ReturnValues": "NONE"}
     update = f"{EXECUTIONS} if {policy['Condition']}"
-    tasks = "arn:aws:lambda:eu-central-1:111122223333:function:silvaengine-Tasks"
-    moves = {
-        "dynamodb:UpdateItem": {update},
-        "s3:PutObject": {bucket("results")},
-        "lambda:InvokeFunction": {tasks},
-    }
-    assert rights(resources_with(RedisHost="redis.internal"), "Worker") == logs("Worker") | moves
+    untold = "{'StringEqualsIfExists': {'dynamodb:ReturnValues': 'NONE'}}"
+    lambdas = "arn:aws:lambda:eu-central-1:111122223333:function:silvaengine"
+    moves = (
+        logs("Worker")
+        | PUSHES
+        | {
+            "dynamodb:UpdateItem": {update},
+            "s3:PutObject": {bucket("results")},
+            "lambda:InvokeFunction": {f"{lambdas}-Broadcaster", f"{lambdas}-Tasks"},
+            "dynamodb:DeleteItem": {f"{ROWS} if {untold}"},
+        }
+    )
+    assert rights(resources_with(RedisHost="redis.internal"), "Worker") == moves
     clears = {f"dynamodb:{action}": {CLEARS} for action in ("BatchGetItem", "GetItem", "PutItem")}
-    moves |= clears | {"dynamodb:UpdateItem": {update, CLEARS}}
-    assert rights(resources, "Worker") == logs("Worker") | moves
+    assert rights(resources, "Worker") == moves | clears | {"dynamodb:UpdateItem": {update, CLEARS}}
     allowed = set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
     assert allowed == attributes_of_a_worker()
 
@@ -330,15 +335,86 @@ def test_large_values_are_private_and_end(resources: Resources) -> None:
     assert properties["BucketEncryption"]
 
 
-def test_a_function_that_only_refuses_reaches_nothing(resources: Resources) -> None:
-    """What can't do anything yet may write its log."""
-    assert rights(resources, "WebsocketGateway") == logs("WebsocketGateway")
+ROWS = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-wss-connections"
+PUSHES = {
+    "execute-api:ManageConnections": {
+        "arn:aws:execute-api:eu-central-1:111122223333:${WebsocketApi}/beta/POST/@connections/*"
+    }
+}
+
+
+def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Resources) -> None:
+    """It reads the registry, keeps connections and claims, invokes the worker, pushes; and no more."""
+    here = "eu-central-1:111122223333"
+    registry = rights(resources, "HttpGateway")["dynamodb:Query"]
+    assert rights(resources, "WebsocketGateway") == logs("WebsocketGateway") | PUSHES | {
+        "dynamodb:BatchGetItem": registry,
+        "dynamodb:GetItem": {*registry, EXECUTIONS, ROWS},
+        "dynamodb:Query": {*registry, ROWS},
+        "dynamodb:PutItem": {EXECUTIONS, ROWS},
+        "dynamodb:UpdateItem": {EXECUTIONS},
+        "dynamodb:DeleteItem": {ROWS},
+        "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
+        "secretsmanager:GetSecretValue": {
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
+        },
+        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+    }
+
+
+def test_the_broadcaster_lists_connections_and_pushes(resources: Resources) -> None:
+    """It reads and ends rows, checks grants and pushes; it invokes nobody."""
+    key = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:silvaengine-ledger-key-*"
+    assert rights(resources, "Broadcaster") == logs("Broadcaster") | PUSHES | {
+        "dynamodb:GetItem": {ROWS},
+        "dynamodb:Query": {ROWS},
+        "dynamodb:DeleteItem": {ROWS},
+        "secretsmanager:GetSecretValue": {key},
+    }
+
+
+def test_only_those_push_who_have_to(resources: Resources) -> None:
+    """Nobody else reaches the clients of the WebSocket API."""
+    pushing = [name for name in FUNCTIONS if "execute-api:ManageConnections" in rights(resources, name)]
+    assert pushing == ["WebsocketGateway", "Broadcaster", "Worker"]
+
+
+def test_every_handshake_is_authorized(resources: Resources) -> None:
+    """`$connect` has the gateway's authorizer, whose identity is the endpoint; every route is there."""
+    routes = {
+        each["Properties"]["RouteKey"]: each["Properties"]
+        for each in of_type(resources, "AWS::ApiGatewayV2::Route").values()
+    }
+    assert routes.keys() == {"$connect", "$disconnect", "$default", "stream"}
+    assert routes["$connect"]["AuthorizationType"] == "CUSTOM"
+    (authorizer,) = of_type(resources, "AWS::ApiGatewayV2::Authorizer").values()
+    assert authorizer["Properties"]["AuthorizerType"] == "REQUEST"
+    assert authorizer["Properties"]["IdentitySource"] == ["route.request.querystring.endpointId"]
+    assert "WebsocketGateway" in str(authorizer["Properties"]["AuthorizerUri"])
+
+
+def test_sockets_are_throttled_and_logged(resources_with: Callable[..., Resources]) -> None:
+    """The stage has limits; with AccessLogs it tells of each request without what it said."""
+    (stage,) = of_type(resources_with(AccessLogs="true"), "AWS::ApiGatewayV2::Stage").values()
+    limits = stage["Properties"]["DefaultRouteSettings"]
+    assert 0 < int(limits["ThrottlingRateLimit"]) <= int(limits["ThrottlingBurstLimit"])
+    logged = set(json.loads(stage["Properties"]["AccessLogSettings"]["Format"]).values())
+    assert logged == {
+        "$context.requestId",
+        "$context.identity.sourceIp",
+        "$context.routeKey",
+        "$context.connectionId",
+        "$context.status",
+        "$context.integrationLatency",
+    }
 
 
 def test_a_topic_is_told_of_failures(resources_with: Callable[..., Resources]) -> None:
-    """With SnsTopicArn the alarms, the gateway and the worker publish to that topic alone."""
+    """With SnsTopicArn the alarms, the gateways, the tasks and the worker publish to that topic alone."""
     resources = resources_with(SnsTopicArn=TOPIC)
     assert [rights(resources, name).get("sns:Publish") for name in FUNCTIONS] == [
+        {TOPIC},
         {TOPIC},
         None,
         {TOPIC},
@@ -500,10 +576,12 @@ def test_environment_values_come_from_parameters() -> None:
     """`sam local` resolves a reference to a parameter and nothing else; it needs none of these."""
     others = {name for name, value in values_of_environment() if value.keys() != {"Ref"}}
     assert others == {
+        "BROADCASTER",
         "OTHER_WORKER_ARNS",
         "REDIS_PASSWORD",
         "REDIS_USERNAME",
         "TASKS_FUNCTION",
+        "WEBSOCKET_MANAGEMENT_URL",
         "WORKER_ARN",
         "WORKER_ARN_MAP",
     }
@@ -532,8 +610,8 @@ def test_functions_reach_the_tasks_function_by_its_name(resources_with: Callable
         resources = resources_with(**given)
         assert resources["Tasks"]["Properties"]["FunctionName"] == name
         assert resources["Worker"]["Properties"]["Environment"]["Variables"]["TASKS_FUNCTION"] == name
-        (arn,) = rights(resources, "Worker")["lambda:InvokeFunction"]
-        assert arn.endswith(f":function:{name}")
+        arns = rights(resources, "Worker")["lambda:InvokeFunction"]
+        assert {arn.rpartition(":")[2] for arn in arns} == {name, "silvaengine-Broadcaster"}
 
 
 def test_the_gateway_knows_the_workers(resources_with: Callable[..., Resources]) -> None:

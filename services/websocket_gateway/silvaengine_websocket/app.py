@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection
 from functools import cache
 from os import urandom
-from pathlib import Path
+from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 type Handler = Callable[[Any, Any], dict[str, Any]]
 
-ARTEFACT = str(Path(__file__).parent.parent)
+ARTEFACT = dirname(dirname(__file__))
 OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 WAIT_SECONDS = 27.0  # API Gateway gives an integration 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from silvaengine.dynamodb import TableWriter, open_writer
 from silvaengine.errors import ConditionFailedError
@@ -60,7 +59,7 @@ class Connections:
 
     def _put(self, socket: Socket, status: str, data: Mapping[str, str]) -> None:
         now = self._clock()
-        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000")
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06}+0000"
         row = {
             "endpoint_id": socket.endpoint_id,
             "connection_id": socket.connection_id,

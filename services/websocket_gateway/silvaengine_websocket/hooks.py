@@ -6,7 +6,6 @@ only what the artefact holds of these is imported.
 
 import logging
 from collections.abc import Callable, Collection
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
@@ -55,6 +54,8 @@ class Hooks(NamedTuple):
             raise RequestError(message, status=403) from error
 
     def _find(self, name: str, named: Any) -> Callable[[Members, object], Any]:  # noqa: ANN401 - a setting
+        from importlib import import_module  # noqa: PLC0415 - few endpoints have hooks
+
         module_name, _, function_name = str(named).partition(":")
         if module_name.partition(".")[0] not in self.shipped():
             raise _misconfigured(f"{name}: {module_name!r} is not among the packages of authorizers/")

@@ -1,6 +1,5 @@
 """Pushing a frame to a client: once, but for when API Gateway says that it took nothing."""
 
-import random
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -29,7 +28,7 @@ class Pusher:
         open_api: gives what posts; called at each push.
         clock: epoch seconds.
         sleep: waits for some seconds.
-        chance: gives a number from 0 to 1, for the jitter of a pause.
+        chance: gives a number from 0 to 1, for the jitter of a pause; Python's random generator when absent.
 
     """
 
@@ -39,12 +38,12 @@ class Pusher:
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] | None = None,
     ) -> None:
         self._open_api = open_api
         self._clock = clock
         self._sleep = sleep
-        self._chance = chance
+        self._chance = chance or _by_chance
 
     def push(self, connection_id: str, frame: str, deadline: float) -> None:
         """Push a frame; wait with jitter and try again while API Gateway or the client is too slow.
@@ -86,7 +85,17 @@ def check_size(size: int) -> None:
         raise RequestError(message, status=413)
 
 
+def _by_chance() -> float:
+    from random import random  # noqa: PLC0415 - only a repetition needs it
+
+    return random()  # noqa: S311 - no secret
+
+
 def open_pusher(settings: Settings) -> Pusher:
-    """Give what pushes to the deployment's WebSocket API."""
-    url = needed(settings.websocket_management_url, "WEBSOCKET_MANAGEMENT_URL")
-    return Pusher(lambda: open_management(settings.region, url))
+    """Give what pushes to the deployment's WebSocket API; without one a push is a ConfigurationError."""
+
+    def open_api() -> Poster:
+        url = needed(settings.websocket_management_url, "WEBSOCKET_MANAGEMENT_URL")
+        return open_management(settings.region, url)
+
+    return Pusher(open_api)

@@ -59,7 +59,10 @@ def test_changes_of_every_kind_are_seen(project: Path) -> None:
     ("name", "work"),
     [
         ("services/http_gateway/silvaengine_http/app.py", Work(functions=frozenset({"HttpGateway"}))),
-        ("services/websocket_gateway/x/app.py", Work(functions=frozenset({"WebsocketGateway"}))),
+        (
+            "services/websocket_gateway/x/app.py",
+            Work(functions=frozenset({"WebsocketGateway", "Broadcaster"})),
+        ),
         ("services/tasks/silvaengine_tasks/app.py", Work(functions=frozenset({"Tasks"}))),
         ("services/worker/functions/demo/greet.py", Work(functions=frozenset({"Worker"}))),
         ("services/worker/functions/requirements.txt", Work(functions=frozenset({"Worker"}))),
