@@ -32,6 +32,8 @@ from silvaengine.tables import (
 )
 
 if TYPE_CHECKING:
+    from silvaengine.cache.redis_client import Command
+    from silvaengine.limits import Limit
     from silvaengine.shared_rows import SharedRows
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common connection
@@ -63,7 +65,7 @@ class Connection(NamedTuple):
 
     ``owner`` is the endpoint whose connection row serves: the endpoint itself, or the common one.
     ``settings`` are the gateway's own for this area and endpoint, empty when there are none. ``key_id`` names
-    the key to authorizers and in logs, and opens nothing.
+    the key to authorizers and in logs, and opens nothing. ``limits`` are its tenant's and its own.
     """
 
     endpoint_id: str
@@ -74,6 +76,7 @@ class Connection(NamedTuple):
     grants: frozenset[str]
     whitelist: tuple[str, ...]
     key_id: str = ""
+    limits: "tuple[Limit, ...]" = ()
 
 
 class Function(NamedTuple):
@@ -132,25 +135,39 @@ class Registry:
         self._clock = clock
         self._memory = LruCache(ttl, MAX_ENTRIES, clock)
         self._settings = LruCache(SETTINGS_TTLS * ttl, MAX_ENTRIES, clock)
+        self._limits: dict[tuple[str, str], tuple[Limit, ...]] = {}
         self._generation: str | None = None
         self._next_look = clock() + refresh
 
-    def refresh(self) -> None:
+    def refresh(self, command: "Command | None" = None) -> Any:  # noqa: ANN401 - Redis's reply
         """Forget everything when the registry has changed; it looks once in ``refresh`` seconds.
 
         With Redis it looks there at every call, and one instance at DynamoDB for all.
 
         What the first requests of an instance loaded is forgotten at its first look: no generation was read
         before they began. If the generation can't be read, what is known is served until its end.
+
+        Args:
+            command: something else for Redis, sent in the same round trip; it reads and writes the slot of
+                the generation.
+
+        Returns:
+            What Redis replied to it; None when it wasn't sent.
+
         """
+        reply = None
         with suppress(UnavailableError):
-            generation = self._looked_up()
-            if generation is None:
-                return
-            if generation != self._generation:
+            generation, reply = self._looked_up(command)
+            if generation is not None and generation != self._generation:
                 self._memory.clear()
                 self._settings.clear()
-            self._generation = generation
+                self._limits.clear()
+                self._generation = generation
+        return reply
+
+    def known_limits(self, endpoint_id: str, api_key: str) -> "tuple[Limit, ...]":
+        """Give the limits of a key as they were read before; () where it has none, or none are known."""
+        return self._limits.get((endpoint_id, api_key), ())
 
     def announce(self) -> None:
         """Show all instances that share a Redis the present generation.
@@ -165,15 +182,15 @@ class Registry:
         except TierError as error:
             raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error
 
-    def _looked_up(self) -> str | None:
+    def _looked_up(self, command: "Command | None") -> tuple[str | None, Any]:
         if self._shared is not None:
             with suppress(TierError):
-                return self._shared.generation(self._read_generation)
+                return self._shared.generation(self._read_generation, command)
         now = self._clock()
         if now < self._next_look:
-            return None
+            return None, None
         self._next_look = now + self._refresh
-        return self._read_generation()
+        return self._read_generation(), None
 
     def _read_generation(self) -> str:
         row = self._tables.get(CONFIG_DATA, GENERATION_KEY) or {}
@@ -221,10 +238,14 @@ class Registry:
         row, owner = (own, endpoint_id) if special else (common, COMMON_ENDPOINT)
         if row is None:
             raise RequestError(f"API key missing or not valid for endpoint {endpoint_id!r}", status=403)
+        limits = _limits(endpoint or {}, row, endpoint_id, api_key)
+        if limits:
+            self._limits[endpoint_id, api_key] = limits
         return Connection(
             endpoint_id=endpoint_id,
             owner=owner,
             api_key=api_key,
+            limits=limits,
             functions=self._memory.get_or_load(("functions", owner, api_key), lambda: _entries(row)),
             settings=MappingProxyType(resolve_references(settings, self._lookups)),
             grants=frozenset(row.get("grants") or ()),
@@ -361,3 +382,11 @@ def _entries(row: Row) -> Mapping[str, Entry]:
     for entry in reversed(row.get("functions") or ()):
         entries[entry["function"]] = Entry(entry["aws_lambda_arn"], entry.get("setting") or "")
     return MappingProxyType(entries)
+
+
+def _limits(endpoint: Row, connection: Row, endpoint_id: str, api_key: str) -> "tuple[Limit, ...]":
+    if "rate_limit" not in endpoint and "rate_limit" not in connection:
+        return ()
+    from silvaengine.limits import limits_of  # noqa: PLC0415 - most tenants have none
+
+    return limits_of(endpoint, connection, endpoint_id, _key_id(api_key))

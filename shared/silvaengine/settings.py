@@ -111,6 +111,7 @@ class Settings(NamedTuple):
     worker_timeout_seconds: float = 300.0
     registry_in_redis: bool = False
     takes_gzip: bool = False
+    rate_limit_instances: int = 4
     cache: CacheSettings = CacheSettings()
 
     @classmethod
@@ -141,6 +142,8 @@ class Settings(NamedTuple):
             ),
             registry_ttl_seconds=_seconds(given, "REGISTRY_TTL_SECONDS", usual.registry_ttl_seconds),
             registry_in_redis="REDIS_WORKER_USERNAME" in given,
+            rate_limit_instances=_number(given, "RATE_LIMIT_INSTANCES", usual.rate_limit_instances, 1000)
+            or 1,
             takes_gzip=given.get("TAKES_GZIP", "").lower() == "true",
             cache=CacheSettings.from_environment(given),
             ledger_secret=given.get("LEDGER_SECRET"),

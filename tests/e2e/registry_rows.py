@@ -1,6 +1,7 @@
 """Registry rows in the contract's form, written straight to the tables as the predecessor's tools do."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
@@ -9,6 +10,7 @@ ENDPOINT = "e2e"
 API_KEY = "e2e-key"
 ADMIN_KEY = "e2e-admin-key"
 OTHER_ENDPOINT = "e2e-other"
+LIMITED_ENDPOINT = "e2e-limited"
 SECRET = "ssm:/silvaengine/beta/e2e"
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "settings": {"class_name": "Told", "setting": "e2e"},
@@ -70,12 +72,26 @@ class Rows:
             self.put_function(worker_arn, name)
         entries = [_entry(worker_arn, name) for name in FUNCTIONS]
         self.put("connections", endpoint_id=ENDPOINT, api_key=API_KEY, functions=entries, whitelist=[])
+        self.put_limited(worker_arn)
         self.put("endpoints", endpoint_id=OTHER_ENDPOINT, special_connection=True)
         for endpoint_id in (ENDPOINT, OTHER_ENDPOINT):
             grants = ["cache:admin"]
             self.put(
                 "connections", endpoint_id=endpoint_id, api_key=ADMIN_KEY, functions=entries, grants=grants
             )
+
+    def put_limited(self, worker_arn: str) -> None:
+        """Make one function reachable at an endpoint that lets in eight calls at once, and closes its CORS."""
+        limit = {"per_second": Decimal("0.01"), "burst": 8}
+        self.put("endpoints", endpoint_id=LIMITED_ENDPOINT, special_connection=True, rate_limit=limit)
+        entries = [_entry(worker_arn, "number")]
+        self.put("connections", endpoint_id=LIMITED_ENDPOINT, api_key=API_KEY, functions=entries)
+        self.put(
+            "configdata",
+            setting_id=f"beta_core_{LIMITED_ENDPOINT}",
+            variable="cors",
+            value={"origins": ["https://app.example.com"], "credentials": True},
+        )
 
     def put_function(self, worker_arn: str, name: str) -> None:
         """Put the row of one of the tests' functions."""

@@ -72,7 +72,8 @@ def _labels(keys: Iterable[Key], worker_arn: str) -> dict[Key, str]:
 
 
 def _endpoint(row: Row) -> Row:
-    return {"connection": "own" if row.get("special_connection") else "common"}
+    connection = {"connection": "own" if row.get("special_connection") else "common"}
+    return connection | ({"rate_limit": row["rate_limit"]} if row.get("rate_limit") else {})
 
 
 def _function(row: Row, worker_arn: str) -> Row:
@@ -113,6 +114,7 @@ def _connection(row: Row, labels: dict[Key, str], notes: list[str]) -> Row:
         "functions": entries or None,
         "whitelist": list(row.get("whitelist") or ()) or None,
         "grants": list(row.get("grants") or ()) or None,
+        "rate_limit": row.get("rate_limit"),
     }
     return {name: value for name, value in fields.items() if value}
 

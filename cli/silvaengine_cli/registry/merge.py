@@ -24,7 +24,7 @@ def merged(table: Table, existing: Row, wanted: Row, *, prune: bool = False) -> 
         existing: the row as it was read.
         wanted: what the file says.
         prune: drop a connection's functions, addresses and grants that the file doesn't name. A whitelist
-            that the file leaves out stays even then: an omission must not let everybody in.
+            or a limit that the file leaves out stays even then: an omission must not let everybody in.
     """
     if table is CONFIG_DATA:
         return existing if same(existing.get("value"), wanted["value"]) else existing | wanted
@@ -79,6 +79,8 @@ def _merged_connection(existing: Row, wanted: Row, *, prune: bool) -> Row:
     _put(row, "functions", _merged_entries(existing.get("functions") or [], wanted["functions"], prune=prune))
     if "whitelist" in wanted:
         _put(row, "whitelist", _joined(existing.get("whitelist") or [], wanted["whitelist"], prune=prune))
+    if "rate_limit" in wanted and not same(row.get("rate_limit"), wanted["rate_limit"]):
+        row["rate_limit"] = wanted["rate_limit"]
     if "grants" in wanted or prune:
         _put(row, "grants", wanted.get("grants", []))
     return row

@@ -4,7 +4,9 @@
 
     endpoints:                          # tenants: /{area}/{endpoint}/{function}
       demo:                             # uses the common connection
-      acme: {connection: own}           # reaches what its own connection lists
+      acme:
+        connection: own                 # reaches what its own connection lists
+        rate_limit: {per_second: 50, burst: 100}   # of all its callers; default: none
 
     functions:                          # what can be called
       hello:
@@ -33,6 +35,7 @@
         functions: [hello]
         whitelist: [203.0.113.0/24]
         grants: ["cache:admin"]
+        rate_limit: {per_second: 0.5}   # of this key; burst: what may come at once, default a second's
 
     settings:                           # id: variables, any JSON value
       demo:
@@ -45,6 +48,7 @@
 import ipaddress
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -160,10 +164,18 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class RateLimit(_Section):
+    """How often may be called: so many a second in the long run, and ``burst`` at once."""
+
+    per_second: Annotated[Decimal, Field(gt=0, le=100_000)]
+    burst: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
+
+
 class Endpoint(_Section):
     """A tenant, and whether its callers come through the common connection or one of its own."""
 
     connection: Literal["common", "own"] = "common"
+    rate_limit: RateLimit | None = None
 
 
 class Operations(_Section):
@@ -213,6 +225,7 @@ class Connection(_Section):
     functions: tuple[Entry, ...] = ()
     whitelist: tuple[Network, ...] | None = None
     grants: tuple[Grant, ...] | None = None
+    rate_limit: RateLimit | None = None
 
 
 class RegistrySpec(_Section):

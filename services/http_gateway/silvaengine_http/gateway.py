@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from silvaengine.admission import UNLIMITED, admitted
 from silvaengine.errors import RequestError, UnavailableError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
@@ -22,6 +23,7 @@ from silvaengine_http.response import Answer, function_answer, json_answer
 if TYPE_CHECKING:
     from silvaengine.authorization.access import Permission
     from silvaengine.authorization.authorize import Authorization
+    from silvaengine.limits import Limiter
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
@@ -36,7 +38,7 @@ class Call:
 
     ``deadline`` is in epoch seconds. ``target`` is None until the path was read, ``function`` until the
     registry has named one; ``cors`` is the tenant's, ``UNKNOWN`` until the connection was found.
-    ``principal`` is whom an authorizer has named, empty without one.
+    ``principal`` is whom an authorizer has named, empty without one; ``rate`` is what headers say of limits.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class Call:
         "function",
         "log",
         "principal",
+        "rate",
         "request_id",
         "target",
     )
@@ -68,6 +71,7 @@ class Call:
         self.function: Function | None = None
         self.cors: Any = UNKNOWN
         self.principal = ""
+        self.rate = UNLIMITED
 
 
 class Gateway(NamedTuple):
@@ -79,6 +83,7 @@ class Gateway(NamedTuple):
         invoker: reaches the workers.
         executions: holds asynchronous calls, and those with an idempotency key.
         open_authorization: gives what functions with ``auth_required`` need.
+        open_limiter: gives what counts the calls of tenants and keys that have a limit.
 
     """
 
@@ -87,6 +92,7 @@ class Gateway(NamedTuple):
     invoker: LambdaInvoker
     executions: Executions
     open_authorization: "Callable[[], Authorization]"
+    open_limiter: "Callable[[], Limiter]"
 
     def serve(self, call: Call) -> Answer:
         """Answer one HTTP event.
@@ -162,8 +168,9 @@ class Gateway(NamedTuple):
         """Give what the request's key opens, and the name of what is asked for."""
         call.target = target = request.target
         call.log.fields(endpoint_id=target.endpoint_id, area=target.area, function=target.function)
-        self.registry.refresh()
-        connection = self.registry.connection(target.endpoint_id, request.api_key, target.area, request.stage)
+        connection, call.rate = admitted(
+            self.registry, self.open_limiter, target.endpoint_id, request.api_key, target.area, request.stage
+        )
         call.cors = connection.settings.get(CORS_SETTING)
         name = _function_name(request, connection)
         call.log.fields(function=name)

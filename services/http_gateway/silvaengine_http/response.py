@@ -63,6 +63,13 @@ def error_answer(error: SilvaEngineError, request_id: str) -> Answer:
     return json_answer(body, error.status, error.headers)
 
 
+def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
+    """Give an answer with headers of ours, which win over its own."""
+    return answer._replace(
+        headers=_merged(answer.headers, {name: (value,) for name, value in headers.items()})
+    )
+
+
 def function_answer(result: WorkerAnswer) -> Answer:
     """Answer with what a worker gave.
 

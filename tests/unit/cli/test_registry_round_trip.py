@@ -72,11 +72,15 @@ def specs(draw: st.DrawFn) -> RegistrySpec:
     names = [name for name in functions if "@" not in name]
     entries = [{"function": name, "settings": draw(st.sampled_from([None, "s"]))} for name in names]
     optional = {"whitelist": ["10.0.0.0/8"], "grants": ["cache:admin"]} if draw(st.booleans()) else {}
+    limited = draw(st.sampled_from([{}, {"rate_limit": {"per_second": Decimal("0.25"), "burst": 3}}]))
     return RegistrySpec.model_validate(
         {
-            "endpoints": {"007": {"connection": "own"}, "demo": None},
+            "endpoints": {"007": {"connection": "own", **limited}, "demo": None},
             "functions": functions,
-            "connections": [{"functions": entries}, {"endpoint": "007", "api_key": "1e3", **optional}],
+            "connections": [
+                {"functions": entries},
+                {"endpoint": "007", "api_key": "1e3", **optional, **limited},
+            ],
             "settings": {"s": draw(SETTINGS) | {"always": 1}, "no": draw(SETTINGS)},
         }
     )

@@ -40,8 +40,11 @@ class FakeRegistry:
         self.settings: dict[str, Any] = {}
         self.grants: frozenset[str] = frozenset()
 
-    def refresh(self) -> None:
+    def refresh(self, command: Any = None) -> None:
         self.asked.append(("refresh",))
+
+    def known_limits(self, endpoint_id: str, api_key: str) -> tuple[Any, ...]:
+        return ()
 
     def connection(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> Connection:
         self.asked.append(("connection", endpoint_id, api_key, area, stage))

@@ -267,7 +267,11 @@ def test_a_functions_own_5xx_is_told_to_the_operator(world: Any, event_of: Event
 
 def test_a_failure_before_any_function_is_known_has_a_subject(world: Any, event_of: EventOf) -> None:
     """A notice needs no function."""
-    world.registry.refresh = lambda: (_ for _ in ()).throw(UnavailableError("Busy"))
+
+    def unavailable(_: object) -> None:
+        raise UnavailableError("Busy")
+
+    world.registry.refresh = unavailable
     assert world.call(event_of())["statusCode"] == 503
     assert world.notifier.sent[0][0] == "silvaengine http gateway"
 
