@@ -6,6 +6,8 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 
+from ..canaries import SETTINGS
+
 ENDPOINT = "e2e"
 API_KEY = "e2e-key"
 ADMIN_KEY = "e2e-admin-key"
@@ -19,6 +21,8 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "tenant": {"class_name": "Told", "setting": "e2e"},
     "event": {"class_name": "Told", "setting": "e2e", "area": "whole"},
     "body_size": {},
+    "tell": {"setting": "e2e-tell"},
+    "tell_later": {"funct_type": "Event", "max_attempts": 1, "setting": "e2e-tell"},
     "fail": {},
     "fail_loudly": {},
     "fail_later": {"funct_type": "Event", "max_attempts": 1},
@@ -75,6 +79,7 @@ class Rows:
         self.put(
             "configdata", setting_id="e2e-secret", variable="password", value="ssm:/silvaengine/beta/e2e"
         )
+        self.put("configdata", setting_id="e2e-tell", variable="database", value=SETTINGS["database"])
         self.put("configdata", setting_id="e2e-own", variable="greeting", value="Good day")
         for name in FUNCTIONS:
             self.put_function(worker_arn, name)
