@@ -30,6 +30,7 @@ from silvaengine.tables import (
     ENDPOINTS,
     FUNCTIONS,
     GENERATION_KEY,
+    HOOKS,
 )
 
 if TYPE_CHECKING:
@@ -328,6 +329,17 @@ class Registry:
             ),
             connection_setting=entry.setting,
         )
+
+    def hooks(self, endpoint_id: str) -> list[Row]:
+        """Give the rows of an endpoint's hooks, whether active or not."""
+
+        def load() -> list[Row]:
+            return self._tables.query(HOOKS, endpoint_id)
+
+        rows: list[Row] = self._memory.get_or_load(
+            ("hooks", endpoint_id), lambda: self._read(("hooks", endpoint_id), self._ttl, load)
+        )
+        return rows
 
     def settings(self, setting_id: str) -> Row:
         """Give a settings id's variables and values, references to secrets resolved.

@@ -10,7 +10,7 @@ from boto3.dynamodb.types import TypeSerializer
 from silvaengine.dynamodb import TableReader
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, SilvaEngineError
 from silvaengine.registry import Registry
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, Table
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, HOOKS, Table
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
 SECRETS = {"ssm": lambda name: f"secret of {name}"}
@@ -317,3 +317,16 @@ def test_values_that_were_handed_out_can_not_be_changed(dynamodb: Any) -> None:
     assert isinstance(function.settings, Mapping)
     with pytest.raises(TypeError):
         function.settings["color"] = "x"  # type: ignore[index] # the point
+
+
+def test_an_endpoints_hooks_are_read_once(dynamodb: Any, put: Put) -> None:
+    """All rows of the endpoint come, none of another's; a warm look-up reads nothing."""
+    for name in ("a", "b"):
+        put(HOOKS, api_id="acme", module_name=name, function_name="heard", status=True)
+    put(HOOKS, api_id="globex", module_name="c", function_name="heard", status=True)
+    found, reader = registry(dynamodb)
+    assert [row["module_name"] for row in found.hooks("acme")] == ["a", "b"]
+    assert len(found.hooks("acme")) == 2
+    assert found.hooks("nobody") == []
+    assert found.hooks("nobody") == []
+    assert reader.calls == ["Query", "Query"]

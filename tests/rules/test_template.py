@@ -13,6 +13,7 @@ from silvaengine.ledger.book import Ledger
 from silvaengine.messages import Job
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine.telemetry import NAMESPACE
+from silvaengine_tasks.eventbridge import is_event
 from silvaengine_tasks.sweeper import is_schedule
 
 from .conftest import PROJECT, Resources
@@ -264,10 +265,11 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
         "ReceiveMessage",
     )
     key = f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*"
+    hooks = f"arn:aws:dynamodb:{here}:table/se-hooks"
     assert rights(resources, "Tasks") == logs("Tasks") | {
         "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
         "dynamodb:GetItem": {*registry, EXECUTIONS},
-        "dynamodb:Query": {*registry, f"{EXECUTIONS}/index/due-index"},
+        "dynamodb:Query": {*registry, hooks, f"{EXECUTIONS}/index/due-index"},
         "dynamodb:PutItem": {EXECUTIONS},
         "dynamodb:UpdateItem": {EXECUTIONS},
         "s3:GetObject": {bucket("calls"), bucket("results")},
@@ -287,8 +289,9 @@ def test_an_event_is_dead_only_after_it_had_its_chances(resources: Resources) ->
     assert int(queue["VisibilityTimeout"]) >= 6 * tasks
     assert int(queue["RedrivePolicy"]["maxReceiveCount"]) >= 5
     mappings = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
-    assert len(mappings) == 2
-    for mapping in mappings:
+    queues = [mapping for mapping in mappings if mapping.get("Condition") != "HasEventStream"]
+    assert len(queues) == 3
+    for mapping in queues:
         assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["Properties"]["ScalingConfig"]["MaximumConcurrency"] >= 2
     kept = resources["TasksEventInvokeConfig"]["Properties"]
@@ -306,9 +309,70 @@ def test_queues_and_buckets_that_exist_can_be_served(resources_with: Callable[..
     assert resources["Tasks"]["Properties"]["FunctionName"] == "agenttask"
 
 
+def test_a_stream_that_exists_can_be_served(resources_with: Callable[..., Resources]) -> None:
+    """Its mapping names failed records, bisects, gives up in the end and keeps what it gave up."""
+    table = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders/stream"
+    resources = resources_with(EventStreamArn=f"{table}/2026-11-24T00:00:00.000")
+    mapping = resources["StreamMapping"]["Properties"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 1 <= mapping["MaximumRetryAttempts"] <= 100
+    assert 3600 <= mapping["MaximumRecordAgeInSeconds"] < 86_400
+    assert "EventDeadLetterQueue" in str(mapping["DestinationConfig"]["OnFailure"])
+    given = rights(resources, "Tasks")
+    assert given["dynamodb:GetRecords"] == {f"{table}/2026-11-24T00:00:00.000"}
+    assert given["dynamodb:ListStreams"] == {f"{table}/*"}
+    alarm = resources["StreamAgeAlarm"]["Properties"]
+    assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("IteratorAge", {"Ref": "Tasks"})
+
+
+def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callable[..., Resources]) -> None:
+    """Each may invoke it and none else, says what the code reads, and keeps what never reached Lambda."""
+    topic = "arn:aws:sns:eu-central-1:111122223333:news"
+    resources = resources_with(
+        EventTopicArn=topic, EventRuleSources="shop,stock", EventSchedule="rate(1 hour)"
+    )
+    assert resources["TopicSubscription"]["Properties"]["TopicArn"] == topic
+    assert "EventDeadLetterQueue" in str(resources["TopicSubscription"]["Properties"]["RedrivePolicy"])
+    for name, says in (("EventRule", {"rule", "event"}), ("EventScheduleRule", {"schedule", "time"})):
+        (target,) = resources[name]["Properties"]["Targets"]
+        assert "EventDeadLetterQueue" in str(target["DeadLetterConfig"])
+        sent = re.sub("<[^>]+>", '{"id": "1"}', target["InputTransformer"]["InputTemplate"])
+        assert json.loads(sent).keys() == says
+        assert is_event(json.loads(sent))
+    assert resources["EventRule"]["Properties"]["EventPattern"] == {"source": ["shop", "stock"]}
+    allowed = {
+        str(each["Properties"]["SourceArn"])
+        for each in of_type(resources, "AWS::Lambda::Permission").values()
+        if each.get("Condition") in {"HasEventTopic", "HasEventRule", "HasEventSchedule"}
+    }  # fmt: skip
+    assert allowed == {
+        topic,
+        *(str({"Fn::GetAtt": [name, "Arn"]}) for name in ("EventRule", "EventScheduleRule")),
+    }
+    policy = resources["EventDeadLetterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert all(each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in policy)
+
+
+def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[..., Resources]) -> None:
+    """The FIFO queue's dead go to a FIFO queue with an alarm; the bucket is private and notifies."""
+    resources = resources_with(MakeFifoQueue="true", NewEventBucketName="inbox")
+    for name in ("FifoQueue", "FifoDeadLetterQueue"):
+        assert resources[name]["Properties"]["FifoQueue"] is True
+        assert resources[name]["Properties"]["SqsManagedSseEnabled"] is True
+    assert "FifoDeadLetterQueue" in str(resources["FifoQueue"]["Properties"]["RedrivePolicy"])
+    assert {"FifoDeadLetterAlarm", "FifoAgeAlarm"} <= resources.keys()
+    assert str({"Fn::GetAtt": ["FifoQueue", "Arn"]}) in rights(resources, "Tasks")["sqs:ReceiveMessage"]
+    bucket = resources["EventBucket"]
+    assert bucket["DependsOn"] == "NewBucketPermission"
+    assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
+    (notified,) = bucket["Properties"]["NotificationConfiguration"]["LambdaConfigurations"]
+    assert notified["Function"] == {"Fn::GetAtt": ["Tasks", "Arn"]}
+
+
 def test_the_sweeper_comes_every_minute(resources: Resources) -> None:
     """Its schedule sends what the code knows; its lag and its dead raise alarms, as does silence."""
-    (rule,) = of_type(resources, "AWS::Events::Rule").values()
+    (rule,) = (each for each in of_type(resources, "AWS::Events::Rule").values() if "Condition" not in each)
     assert rule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Properties"]["Targets"]
     assert is_schedule(json.loads(target["Input"]))
@@ -495,6 +559,15 @@ def test_failures_and_throttling_raise_alarms(resources: Resources, function: st
         if {"Name": "FunctionName", "Value": f"silvaengine-{function}"} in each["Properties"]["Dimensions"]
     }
     assert watched == {"Errors", "Throttles"}
+
+
+def test_a_named_tasks_function_has_its_alarms_too(resources_with: Callable[..., Resources]) -> None:
+    """Under a name of its own its errors and its throttles are watched by that name."""
+    alarms = of_type(resources_with(TasksFunctionName="agenttask"), "AWS::CloudWatch::Alarm").values()
+    named = [each for each in alarms if each.get("Condition") == "NamesTasks"]
+    watched = {(each["Properties"]["MetricName"], str(each["Properties"]["Dimensions"])) for each in named}
+    dimensions = str([{"Name": "FunctionName", "Value": {"Ref": "Tasks"}}])
+    assert watched == {("Errors", dimensions), ("Throttles", dimensions)}
 
 
 def test_the_worker_is_not_retried_behind_our_back(resources: Resources) -> None:

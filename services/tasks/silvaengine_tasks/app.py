@@ -24,6 +24,7 @@ from silvaengine_tasks import cognito, direct, eventbridge, lex, s3, sns, sqs, s
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.dead_letters import open_dead_letters
+from silvaengine_tasks.hooks import Hooks
 from silvaengine_tasks.routes import Routes
 
 type Event = Mapping[str, Any]
@@ -59,7 +60,8 @@ def _open_sources(settings: Settings) -> tuple[Source, ...]:
     dispatcher = Dispatcher(invoker, objects, grant)
     sweep = sweeper.Sweeper(ledger, registry, dispatcher, open_dead_letters(settings), notifier)
     claims = Claims(ledger, open_keys(settings), objects, settings.worker_timeout_seconds)
-    caller, routes = Caller(registry, invoker, dispatcher, claims, notifier, grant), Routes(registry)
+    routes, hooks = Routes(registry), Hooks(registry, invoker)
+    caller = Caller(registry, invoker, dispatcher, claims, notifier, hooks, grant)
     return (
         (sweeper.is_schedule, sweep.serve),
         (sqs.is_batch, sqs.open_queues(settings, caller, routes).serve),

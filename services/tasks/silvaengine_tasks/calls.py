@@ -19,6 +19,7 @@ from silvaengine.notices import Notifier
 from silvaengine.registry import Function, Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_tasks.claims import Claims, UnderWayError
+from silvaengine_tasks.hooks import Call, Hooks
 from silvaengine_tasks.record import Record
 
 SETTLE_SECONDS = 5.0  # what is left for the answer to the source
@@ -45,6 +46,7 @@ class Caller(NamedTuple):
         dispatcher: hands them what the ledger holds.
         claims: keeps a record from being called twice.
         notifier: tells the operator.
+        hooks: hear of the calls.
         grant: gives what lets a function broadcast.
     """
 
@@ -53,6 +55,7 @@ class Caller(NamedTuple):
     dispatcher: Dispatcher
     claims: Claims
     notifier: Notifier
+    hooks: Hooks
     grant: Granting | None = None
 
     def each(self, read: Callable[[], Sequence[Record]], deadline: float) -> None:
@@ -97,15 +100,24 @@ class Caller(NamedTuple):
         request_id = urandom(16).hex()
         try:
             function = self.function(endpoint_id, name)
+            heard = Call(function, endpoint_id, params, request_id, deadline)
             grant = self.grant(function, endpoint_id) if self.grant else None
             call = worker_call(function, params, Invocation(
                 request_id, endpoint_id, function.area, name, deadline, hops=hops, grant=grant
             ))  # fmt: skip
-            result = self.invoker.invoke(function.aws_lambda_arn, call.encode(), deadline=deadline)
-            return succeeded(result)
+            return self.between_hooks(heard, lambda: self.invoker.invoke(
+                function.aws_lambda_arn, call.encode(), deadline=deadline
+            ))  # fmt: skip
         except SilvaEngineError as error:
             self.tell(endpoint_id, name, error, request_id)
             raise
+
+    def between_hooks(self, call: Call, ask: Callable[[], Any]) -> WorkerAnswer:
+        """Ask a worker, with the endpoint's hooks before and after; raises what ``succeeded`` raises."""
+        self.hooks.before(call)
+        answer = succeeded(ask())
+        self.hooks.after(call)
+        return answer
 
     def function(self, endpoint_id: str, name: str) -> Function:
         """Give a tenant's function; raises what ``Registry.resolve`` raises."""
@@ -134,20 +146,22 @@ class Caller(NamedTuple):
         if claimed is None or claimed.state == "succeeded":
             return claimed and Outcome(claimed.covers, self.claims.answer(claimed))
         try:
-            return Outcome(claimed.covers, self._ask(claimed, function, deadline, record.hops))
+            heard = Call(function, record.endpoint_id, record.params, request_id, deadline)
+            return Outcome(claimed.covers, self._ask(claimed, heard, record.hops))
         except SilvaEngineError:
             if not self.claims.is_the_ledgers(claimed):
                 raise
         return None
 
-    def _ask(self, claimed: Execution, function: Function, deadline: float, hops: int) -> WorkerAnswer:
+    def _ask(self, claimed: Execution, call: Call, hops: int) -> WorkerAnswer:
         try:
-            result = self.dispatcher.ask(claimed, function, deadline, hops=hops)
+            return self.between_hooks(
+                call, lambda: self.dispatcher.ask(claimed, call.function, call.deadline, hops=hops)
+            )
         except SilvaEngineError as error:
             if nothing_ran(error):
                 self.claims.ledger.return_claim(claimed)
             raise
-        return succeeded(result)
 
 
 def succeeded(result: Any) -> WorkerAnswer:  # noqa: ANN401 - a worker's answer

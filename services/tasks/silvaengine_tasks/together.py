@@ -16,6 +16,7 @@ from silvaengine.messages import Invocation, WorkerAnswer
 from silvaengine.registry import Function
 from silvaengine_tasks.batch import Errors, side_by_side
 from silvaengine_tasks.calls import Caller, decoded, succeeded, worker_call
+from silvaengine_tasks.hooks import Call
 from silvaengine_tasks.record import Record, member
 
 
@@ -78,9 +79,11 @@ class Together(NamedTuple):
         invocation = Invocation(
             request_id, records[0].endpoint_id, function.area, function.name, deadline, attempt
         )
-        call = worker_call(function, {"records": given}, invocation)
+        payload = worker_call(function, {"records": given}, invocation).encode()
+        heard = Call(function, records[0].endpoint_id, {"records": given}, request_id, deadline)
         try:
-            result = self.caller.invoker.invoke(function.aws_lambda_arn, call.encode(), deadline=deadline)
+            self.caller.hooks.before(heard)
+            result = self.caller.invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
         except SilvaEngineError as error:
             return {position: self._lost(execution, error) for position, execution in claimed.items()}
         known = [str(records[position].batch_name) for position in positions]
@@ -88,6 +91,8 @@ class Together(NamedTuple):
         errors = side_by_side(
             positions, lambda position, _: self._settle(claimed[position], failed[position]), inf
         )
+        if None in errors:
+            self.caller.hooks.after(heard)
         return dict(zip(positions, errors, strict=True))
 
     def _lost(self, execution: Execution, error: SilvaEngineError) -> SilvaEngineError | None:

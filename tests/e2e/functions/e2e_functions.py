@@ -206,7 +206,7 @@ def note_effect(path: str, seconds: float = 0) -> str:
     return json.dumps({"noted": True})
 
 
-def tell(
+def push(
     data: Any = None, zone: str | None = None, where: dict[str, str] | None = None, to: str | None = None
 ) -> Mapping[str, int]:
     """Push to one connection, or to all that are meant."""
@@ -218,7 +218,7 @@ def tell(
     return connection.broadcast(data, area=zone, where=where)
 
 
-tell_without = tell
+push_without = push
 
 
 def wait(seconds: float) -> str:

@@ -126,12 +126,12 @@ class Pools(World):
 
     def __init__(self, answer: WorkerAnswer) -> None:
         super().__init__()
-        self.hooked: list[Any] = []
+        self.asked: list[Any] = []
         self._answer = answer
 
     def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
         assert deadline is not None
-        self.hooked.append((arn, json.loads(payload), deadline))
+        self.asked.append((arn, json.loads(payload), deadline))
         return self._answer.encode()
 
     def trigger(self, event: Any) -> Any:
@@ -155,7 +155,7 @@ def test_a_trigger_is_answered_by_its_pools_hook() -> None:
         },
     }  # fmt: skip
     assert world.trigger(SIGN_UP) == answered
-    ((arn, call, deadline),) = world.hooked
+    ((arn, call, deadline),) = world.asked
     assert (arn, call["MODULENAME"], call["CLASSNAME"], call["funct"]) == (
         "arn:worker", "hooks", "Cognito", "sign_up",
     )  # fmt: skip
@@ -168,7 +168,7 @@ def test_a_pool_without_settings_has_the_usual_hook() -> None:
     """The contract's default names serve it."""
     world = Pools(WorkerAnswer("json", SIGN_UP))
     assert world.trigger(SIGN_UP) == SIGN_UP
-    call = world.hooked[0][1]
+    call = world.asked[0][1]
     assert (call["MODULENAME"], call["funct"]) == ("event_triggers", "pre_token_generate")
 
 

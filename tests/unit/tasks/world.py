@@ -19,6 +19,7 @@ from silvaengine.telemetry import InvocationLog
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.eventbridge import Rules, is_event
+from silvaengine_tasks.hooks import Hooks
 from silvaengine_tasks.routes import Routes
 from silvaengine_tasks.s3 import Buckets, is_notification
 from silvaengine_tasks.sns import Topics
@@ -48,6 +49,8 @@ class World:
         self.config: dict[str, Any] = {}
         self.bound: dict[str, dict[str, Any]] = {}
         self.answer: Any = None
+        self.events: list[str] = []
+        self.hooked: list[dict[str, Any]] = []
         self.answers: dict[str, Any] = {}
         self.slept: list[float] = []
         self.called: list[str] = []
@@ -62,7 +65,7 @@ class World:
         self.caller = Caller(
             registry, invoker, Dispatcher(invoker, objects),
             Claims(self.ledger, Keys(lambda: b"secret"), objects, 300.0),
-            Notifier(lambda _, text: self.notices.append(text)),
+            Notifier(lambda _, text: self.notices.append(text)), Hooks(registry, invoker),
         )  # fmt: skip
         self.routes = Routes(registry)
 
@@ -74,6 +77,11 @@ class World:
         if setting_id not in self.bound:
             raise ConfigurationError("no rows")
         return self.bound[setting_id]
+
+    def hooks(self, endpoint_id: str) -> list[dict[str, Any]]:
+        """Stand for the registry."""
+        assert endpoint_id == "acme"
+        return self.hooked
 
     def bind(self, variable: str, *functions: str, **options: Any) -> None:
         """Bind a source to functions of acme, as ``silvaengine apply`` does."""
@@ -93,6 +101,7 @@ class World:
         if self.refuses:
             raise UnavailableError("throttled")
         call = json.loads(payload)
+        self.events += [call["funct"]] if event else []
         params = json.loads(call["params"])
         if self.dies:
             raise InvocationError("The function failed", error_type="Runtime.ExitError")
