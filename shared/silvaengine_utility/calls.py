@@ -13,9 +13,7 @@ from silvaengine.invocation import READ_SECONDS, open_invoker
 from silvaengine.messages import WorkerAnswer
 from silvaengine.settings import Settings
 from silvaengine_utility.graphql_text import INTROSPECTION
-from silvaengine_utility.json_text import dumps, loads
-
-_GRAPHQL_MEMBERS = frozenset({"data", "errors", "extensions"})
+from silvaengine_utility.json_text import dumps, loads, normalize
 
 
 class CallError(InvocationError):
@@ -49,8 +47,8 @@ def call_function(
         lambda_client: a boto3 client, in place of one of ours.
 
     Returns:
-        What the function's JSON text says, of ``{"data": ...}`` the data, with numbers and dates as in JSON;
-        other text and bytes as they are.
+        What the function's JSON text says, with Decimals and datetimes as ``json_text.loads`` gives them, of
+        ``{"data": ...}`` the data alone; other text and bytes as they are.
 
     Raises:
         CallError: the function failed, or answered ``errors``.
@@ -146,9 +144,9 @@ def _read(function: str, answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSO
     if answer.kind == "base64":
         return b64decode(answer.value)
     if not isinstance(answer.value, str):
-        return answer.value
+        return normalize(answer.value)
     try:
-        return loads(answer.value, parser_number=False, parse_datetime=False)
+        return loads(answer.value)
     except ValueError:
         return answer.value
 
@@ -158,4 +156,4 @@ def _data(function: str, answer: Any) -> Any:  # noqa: ANN401 - any JSON value
         return answer
     if answer.get("errors"):
         raise CallError(function, answer["errors"])
-    return answer["data"] if "data" in answer and answer.keys() <= _GRAPHQL_MEMBERS else answer
+    return answer.get("data", answer)
