@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,12 @@ FUNCTIONS = {
     "pet_graphql": ("pet_engine", "PetEngine"),
     "dispatch": ("action_engine", "ActionEngine"),
     "shop_lex_dispatch": ("lex_engine", "LexEngine"),
-    "take_message": ("queue_engine", "QueueEngine"),
+    **dict.fromkeys(
+        ("take_message", "taken_message", "send_message", "describe_pet", "ask_nonsense", "go_around"),
+        ("queue_engine", "QueueEngine"),
+    ),
 }
+QUEUE = "silvaengine_tasks.fifo"
 V2_EVENT = json.loads((PROJECT / "tests/events/http_api_v2.json").read_text())
 
 
@@ -43,37 +48,45 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stack(engine: LocalEngine, migrated: Path) -> deploy.StackOutputs:
     """A stack of them, whose rows name the predecessor's worker."""
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true", "VisibilityTimeout": "2000"}
+    engine.client("sqs").create_queue(QueueName=QUEUE, Attributes=attributes)
     parameters = {
         "TablePrefix": "old-",
         "WorkerArnMap": "silvaengine_microcore",
         "CacheDir": str(migrated.parent / "cache"),
+        "TasksFunctionName": "silvaengine_agenttask",
+        "EventQueueArn": f"arn:aws:sqs:us-east-1:000000000000:{QUEUE}",
     }
     outputs = deploy.deploy(migrated, engine, stack="migrated", parameters=parameters)
-    allow_pets(engine, outputs)
+    allow_what_packages_use(engine, outputs)
     put_rows(Rows(engine.client("dynamodb"), "old-"))
     return outputs
 
 
-def allow_pets(engine: LocalEngine, outputs: deploy.StackOutputs) -> None:
-    """Let the worker use the package's own table, as an operator must: its role has the system's alone."""
+def allow_what_packages_use(engine: LocalEngine, outputs: deploy.StackOutputs) -> None:
+    """Let the worker use the packages' own table and queue, as an operator must."""
     configuration = engine.client("lambda").get_function_configuration(FunctionName=outputs.worker_arn)
-    actions = ["CreateTable", "DescribeTable", "GetItem", "PutItem", "Query"]
-    statement = {
-        "Effect": "Allow",
-        "Action": [f"dynamodb:{action}" for action in actions],
-        "Resource": "arn:aws:dynamodb:us-east-1:*:table/pets",
+    rights = {
+        "arn:aws:dynamodb:us-east-1:*:table/pets": [
+            f"dynamodb:{action}" for action in ("CreateTable", "DescribeTable", "GetItem", "PutItem", "Query")
+        ],
+        f"arn:aws:sqs:us-east-1:*:{QUEUE}": ["sqs:GetQueueUrl", "sqs:SendMessage"],
     }
+    statements = [{"Effect": "Allow", "Action": actions, "Resource": arn} for arn, actions in rights.items()]
     engine.client("iam").put_role_policy(
         RoleName=configuration["Role"].rpartition("/")[2],
-        PolicyName="pets",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        PolicyName="packages",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
     )
 
 
 def put_rows(rows: Rows) -> None:
     """Write what the predecessor's deployment wrote: common connection, no revision, the old ARN."""
     rows.put("endpoints", endpoint_id="acme", special_connection=False)
-    rows.put("configdata", setting_id="plain_engine", variable="region_name", value="us-east-1")
+    rows.put("endpoints", endpoint_id="globex", special_connection=False)
+    settings = {"region_name": "us-east-1", "task_queue_name": QUEUE, "password": "hunter2"}
+    for variable, value in settings.items():
+        rows.put("configdata", setting_id="plain_engine", variable=variable, value=value)
     entries = []
     for name, (module, class_name) in FUNCTIONS.items():
         config = {
@@ -167,10 +180,43 @@ def test_lex_function(send: Any) -> None:
     assert json.loads(text)["dialogAction"]["message"]["content"] == "Order"
 
 
-def test_queue_worker(send: Any) -> None:
-    """What a queue's message holds comes back from the cache of the old name."""
-    status, text, _ = send("/core/acme/take_message", {"order": {"id": 7}})
-    assert (status, json.loads(text)["order"]) == (200, {"id": 7})
+@pytest.mark.parametrize("way", ["queue", "event"])
+def test_functions_call_one_another_without_waiting(stack: deploy.StackOutputs, way: str) -> None:
+    """By a FIFO queue or an event to the tasks Lambda, whose function asks a third one and waits."""
+    api, order = Api(stack.api_url), {"id": 7, "price": 1.5, "at": "2026-01-02T03:04:05Z"}
+    assert api.post("/core/acme/send_message", {"order": order, "way": way}).text == "null"
+    deadline = time.monotonic() + 30
+    while not (taken := api.get(f"/core/acme/taken_message?via={way}").json()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert taken == {"endpoint_id": "acme", "via": way, "order": order | {"at": "2026-01-02T03:04:05"}}
+
+
+def test_a_function_queries_another(send: Any) -> None:
+    """Its schema and its data come through the tasks Lambda."""
+    insert = {"query": 'mutation { insertPet(name: "Bo") { pet { name } } }'}
+    assert send("/core/acme/pet_graphql", insert)[0] == 200
+    status, text, _ = send("/core/acme/describe_pet", {"name": "Bo"})
+    data = {"endpoint_id": "acme", "name": "Bo", "legs": 4}
+    assert (status, json.loads(text)) == (200, {"pet": {"name": "Bo", "data": data}})
+
+
+def test_errors_of_a_called_function_fail_the_caller(send: Any) -> None:
+    """A client is told which function failed, and no more."""
+    status, text, _ = send("/core/acme/ask_nonsense", {})
+    assert (status, json.loads(text)["error"]) == (502, "Function 'pet_graphql' failed")
+
+
+def test_a_loop_of_functions_ends(stack: deploy.StackOutputs, engine: LocalEngine) -> None:
+    """A function that calls itself is ended after eight calls, in words that reach the first caller.
+
+    It begins with the seventh: each call holds two more of the engine's instances.
+    """
+    call = {"endpoint_id": "acme", "funct": "go_around", "hops": 7, "deadline": time.time() + 20}
+    answer = engine.client("lambda").invoke(FunctionName=stack.tasks_arn, Payload=json.dumps(call))
+    answer = json.loads(answer["Payload"].read())
+    words = "Functions have called one another more than 8 times: is it a loop?"
+    assert (answer["kind"], answer["status"], answer["value"]) == ("error", 508, words)
 
 
 def test_an_unmapped_worker(send: Any) -> None:

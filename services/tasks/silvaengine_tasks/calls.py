@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from os import urandom
 from typing import Any, NamedTuple
 
-from silvaengine.errors import InvocationError, SilvaEngineError
+from silvaengine.errors import InvocationError, LoopError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
 from silvaengine.ledger.execution import Execution
@@ -148,9 +148,11 @@ class Caller(NamedTuple):
 
 
 def succeeded(result: Any) -> WorkerAnswer:  # noqa: ANN401 - a worker's answer
-    """Give a worker's answer; raises InvocationError when it is an error."""
+    """Give a worker's answer; raises InvocationError when it is an error, LoopError when it is that one."""
     answer = WorkerAnswer.decode(result)
     if answer.kind == "error":
+        if answer.status == LoopError.default_status:
+            raise LoopError(str(answer.value))
         message = f"The function failed: {answer.value}"
         words = str(answer.value)
         raise InvocationError(
