@@ -11,6 +11,7 @@ import pytest
 
 from silvaengine_cli import deploy
 from silvaengine_cli.engine import LocalEngine
+from silvaengine_cli.tail import LogTail
 
 from .conftest import PROJECT, copy_project
 from .http_client import Api
@@ -20,6 +21,8 @@ PACKAGES = PROJECT / "tests/e2e/packages"
 OLD_WORKER = "arn:aws:lambda:us-east-1:123456789012:function:silvaengine_microcore"
 FUNCTIONS = {
     "plain_echo": ("plain_engine", "PlainEngine"),
+    "plain_crash": ("plain_engine", "PlainEngine"),
+    "system": ("os", ""),
     "pet_graphql": ("pet_engine", "PetEngine"),
     "dispatch": ("action_engine", "ActionEngine"),
     "shop_lex_dispatch": ("lex_engine", "LexEngine"),
@@ -29,6 +32,21 @@ FUNCTIONS = {
     ),
 }
 QUEUE = "silvaengine_tasks.fifo"
+PLAIN = """{
+  "params": {
+    "endpoint_id": "acme",
+    "area": "core",
+    "n": 1.5,
+    "whole": 3,
+    "names": [
+      "Grüße",
+      "日本"
+    ],
+    "at": "2026-01-02T03:04:05Z"
+  },
+  "region": "us-east-1",
+  "channel": "acme"
+}"""
 V2_EVENT = json.loads((PROJECT / "tests/events/http_api_v2.json").read_text())
 
 
@@ -46,17 +64,22 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(engine: LocalEngine, migrated: Path) -> deploy.StackOutputs:
-    """A stack of them, whose rows name the predecessor's worker."""
-    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true", "VisibilityTimeout": "2000"}
-    engine.client("sqs").create_queue(QueueName=QUEUE, Attributes=attributes)
-    parameters = {
+def parameters(migrated: Path) -> dict[str, str]:
+    """What the stack is deployed with, beside adopted tables."""
+    return {
         "TablePrefix": "old-",
         "WorkerArnMap": "silvaengine_microcore",
         "CacheDir": str(migrated.parent / "cache"),
         "TasksFunctionName": "silvaengine_agenttask",
         "EventQueueArn": f"arn:aws:sqs:us-east-1:000000000000:{QUEUE}",
     }
+
+
+@pytest.fixture(scope="module")
+def stack(engine: LocalEngine, migrated: Path, parameters: dict[str, str]) -> deploy.StackOutputs:
+    """A stack of them, whose rows name the predecessor's worker."""
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true", "VisibilityTimeout": "2000"}
+    engine.client("sqs").create_queue(QueueName=QUEUE, Attributes=attributes)
     outputs = deploy.deploy(migrated, engine, stack="migrated", parameters=parameters)
     allow_what_packages_use(engine, outputs)
     put_rows(Rows(engine.client("dynamodb"), "old-"))
@@ -135,10 +158,10 @@ def send(request: pytest.FixtureRequest, stack: deploy.StackOutputs, engine: Loc
 
 def test_plain_json(send: Any) -> None:
     """The function's own text goes out byte for byte; its settings and tenant are there."""
-    status, text, _ = send("/core/acme/plain_echo", {"n": 1.5, "endpoint_id": "globex"})
-    params = {"endpoint_id": "acme", "area": "core", "n": 1.5}
-    assert (status, json.loads(text)) == (200, {"params": params, "region": "us-east-1", "channel": "acme"})
-    assert text.startswith('{\n  "params": {\n    "')
+    body = {"n": 1.5, "whole": 3, "names": ["Grüße", "日本"], "at": "2026-01-02T03:04:05Z", "none": None}
+    status, text, kind = send("/core/acme/plain_echo", body)
+    assert (status, kind) == (200, "application/json")
+    assert text == PLAIN
 
 
 def test_graphql_engine(send: Any) -> None:
@@ -219,11 +242,59 @@ def test_a_loop_of_functions_ends(stack: deploy.StackOutputs, engine: LocalEngin
     assert (answer["kind"], answer["status"], answer["value"]) == ("error", 508, words)
 
 
+def test_a_body_member_replaces_no_tenant(send: Any) -> None:
+    """A known defect: who sent `endpoint_id` in the body was another tenant."""
+    _, text, _ = send("/core/acme/plain_echo", {"endpoint_id": "globex", "context": {"channel": "globex"}})
+    assert json.loads(text)["params"] == {"endpoint_id": "acme", "area": "core"}
+    assert json.loads(text)["channel"] == "acme"
+
+
+def test_a_cached_function_keeps_its_first_argument(send: Any) -> None:
+    """A known defect: `get_pet("globex", name)` answered what was kept for acme."""
+    for endpoint, legs in (("acme", 4), ("globex", 3)):
+        mutation = f'mutation {{ insertPet(name: "Tip", legs: {legs}) {{ pet {{ name }} }} }}'
+        send(f"/core/{endpoint}/pet_graphql", {"query": mutation})
+    for endpoint, legs in (("acme", 4), ("globex", 3), ("acme", 4)):
+        _, text, _ = send(f"/core/{endpoint}/pet_graphql", {"query": '{ pet(name: "Tip") { data } }'})
+        data = {"endpoint_id": endpoint, "name": "Tip", "legs": legs}
+        assert json.loads(text) == {"data": {"pet": {"data": data}}}
+
+
+def test_a_crash_shows_no_password(send: Any, stack: deploy.StackOutputs, engine: LocalEngine) -> None:
+    """A known defect: a function's error reached the client with its stack, and settings were printed."""
+    logs = [LogTail(engine, arn) for arn in (stack.worker_arn, stack.http_gateway_arn)]
+    status, text, _ = send("/core/acme/plain_crash", {"card": "4111"})
+    assert (status, json.loads(text)["error"]) == (500, "Function 'plain_crash' failed")
+    worker, gateway = (json.dumps([dict(record) for record in log.new_records()]) for log in logs)
+    assert "plain_crash" in worker
+    assert "4111" not in worker + gateway
+    assert "hunter2" not in gateway
+
+
+def test_only_packages_that_ship_are_imported(send: Any) -> None:
+    """A known defect: a row could name any callable that Python imports, such as os.system."""
+    status, text, _ = send("/core/acme/system", {"command": "true"})
+    assert (status, json.loads(text)["error"]) == (500, "Function 'system' isn't available")
+
+
 def test_an_unmapped_worker(send: Any) -> None:
     """A row whose ARN is neither mapped nor listed is a bad gateway, without its name."""
     status, text, _ = send("/core/acme/lost", {})
     assert status == 502
     assert "arn:" not in text
+
+
+def test_rows_name_the_worker_and_the_parameter_its_alias(
+    stack: deploy.StackOutputs, engine: LocalEngine, migrated: Path, parameters: dict[str, str]
+) -> None:
+    """Calls go to the alias once the parameter names it; where it leads to nothing they fail."""
+    functions, api = engine.client("lambda"), Api(stack.api_url)
+    version = functions.publish_version(FunctionName=stack.worker_arn)["Version"]
+    functions.create_alias(FunctionName=stack.worker_arn, Name="live", FunctionVersion=version)
+    deploy.deploy(migrated, engine, stack="migrated", parameters=parameters | {"WorkerAlias": "live"})
+    assert api.post("/core/acme/dispatch/status", {}).json() == {"status": "ok"}
+    functions.delete_alias(FunctionName=stack.worker_arn, Name="live")
+    assert api.post("/core/acme/dispatch/status", {}).status == 502
 
 
 def test_requirements_of_packages_come_before_the_layers(migrated: Path) -> None:
