@@ -75,6 +75,12 @@ class PetEngine(GraphqlEngine):
         if not PetModel.exists():
             PetModel.create_table(wait=True)
 
+    def member_graphql(self, **params):
+        answer = Utility.json_loads(self.pet_graphql(**params))
+        request = params["context"]
+        answer["caller"] = [request["authorizer"]["user_id"], request["additionalContext"]["roles"]]
+        return Utility.json_dumps(answer)
+
     def pet_graphql(self, **params):
         result = self.run(**params)
         answer = {"data": result.data}
