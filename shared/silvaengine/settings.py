@@ -101,6 +101,7 @@ class Settings(NamedTuple):
     allowed_packages: tuple[str, ...] = ()
     tasks_function: str = "silvaengine_agenttask"
     worker_arn: str | None = None
+    worker_alias: str | None = None
     mapped_workers: tuple[str, ...] = ()
     other_workers: tuple[str, ...] = ()
     registry_refresh_seconds: float = 5.0
@@ -137,6 +138,7 @@ class Settings(NamedTuple):
             allowed_packages=_names(given.get("ALLOWED_PACKAGES", "")),
             tasks_function=given.get("TASKS_FUNCTION", usual.tasks_function),
             worker_arn=given.get("WORKER_ARN"),
+            worker_alias=given.get("WORKER_ALIAS"),
             mapped_workers=_names(given.get("WORKER_ARN_MAP", "")),
             other_workers=_names(given.get("OTHER_WORKER_ARNS", "")),
             registry_refresh_seconds=_seconds(

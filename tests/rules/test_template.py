@@ -677,6 +677,20 @@ def test_a_worker_with_a_user_of_its_own_has_its_own_password(
     assert "gateways" not in passwords[1]
 
 
+def test_an_alias_is_what_is_invoked(resources_with: Callable[..., Resources]) -> None:
+    """With WorkerAlias the callers may invoke that alias alone, and know it; it is not retried either."""
+    resources = resources_with(WorkerAlias="live")
+    for function in ("HttpGateway", "Tasks"):
+        (arn,) = rights(resources, function)["lambda:InvokeFunction"]
+        assert arn.endswith(":function:silvaengine-Worker:live")
+    kept = resources["WorkerAliasInvokeConfig"]["Properties"]
+    assert (kept["Qualifier"], kept["MaximumRetryAttempts"], kept["MaximumEventAgeInSeconds"]) == (
+        "live",
+        0,
+        60,
+    )
+
+
 def test_functions_reach_the_tasks_function_by_its_name(resources_with: Callable[..., Resources]) -> None:
     """The name that the operator gives it is the one that the worker knows and may invoke."""
     for name, given in (("silvaengine-Tasks", {}), ("agenttask", {"TasksFunctionName": "agenttask"})):
