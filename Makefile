@@ -53,7 +53,7 @@ test: setup engine coverage whole ## Run all tests
 # Measured from the interpreter's first line: this project's own pytest plugin is loaded before any other.
 coverage: setup ## Run the unit and contract tests with coverage
 	@coverage erase
-	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract
+	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract tests/security
 	@coverage combine --quiet
 	@coverage json --quiet
 	@python tests/coverage_floor.py
@@ -73,6 +73,7 @@ lint: setup ## Check style, types, imports, the template and the lock
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	@uv lock --check --quiet
 	@$(export_requirements) | diff shared/requirements.txt - || { echo "shared/requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
+	@$(export_authorizers) | diff authorizers/jwt-requirements.txt - || { echo "authorizers/jwt-requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
 
 format: setup ## Bring the code into the style
 	@ruff check --fix .
@@ -85,9 +86,13 @@ build: setup ## Make the artefacts (ARCHITECTURE=arm64 for that processor)
 export_requirements = uv export --quiet --frozen --no-dev --no-emit-project --no-header --no-annotate \
 	--extra redis --extra yaml --prune boto3 --prune botocore
 
+# What the built-in authorizer of tokens needs; the operator's own requirements stand in authorizers/requirements.txt.
+export_authorizers = uv export --quiet --frozen --only-group authorizers --no-emit-project --no-header --no-annotate
+
 lock: .bootstrap/bin/uv ## Bring uv.lock and the layer's requirements up to pyproject.toml
 	@uv lock --python .bootstrap/bin/python
 	@$(export_requirements) > shared/requirements.txt
+	@$(export_authorizers) > authorizers/jwt-requirements.txt
 
 clean: ## Remove everything that these targets made
 	@rm -rf .venv .bootstrap .aws-sam .silvaengine dist coverage.json .coverage .coverage.* .*_cache .hypothesis

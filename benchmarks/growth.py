@@ -7,7 +7,7 @@ from benchmarks.harness.loopback import Rows, loopback
 from benchmarks.harness.report import table, write_section
 from benchmarks.harness.subject import cold_instructions, warm_instructions
 from benchmarks.subjects import RESULT, gateway, registry
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 
 
 def run(*, quick: bool) -> None:
@@ -31,6 +31,8 @@ def registries() -> Iterator[tuple[str, Rows]]:
     for count in (10, 1_000, 4_000):
         yield f"{count:,} functions in the connection", registry(count)
     base = registry(10)
+    functions = [{**base[FUNCTIONS][0], "function": f"function-{number}"} for number in range(100_000)]
+    yield "100,000 functions of other connections", {**base, FUNCTIONS: [*base[FUNCTIONS], *functions]}
     others = [{"endpoint_id": f"endpoint-{number}"} for number in range(100_000)]
     yield "100,000 endpoints", {**base, ENDPOINTS: [*base[ENDPOINTS], *others]}
     keys = [{"endpoint_id": "1", "api_key": f"key-{number}", "functions": []} for number in range(100_000)]

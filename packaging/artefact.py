@@ -27,8 +27,14 @@ SERVICES = {
     "Worker": "silvaengine_worker",
 }
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
-FUNCTIONS = Path("functions")
-MANIFEST = "silvaengine_functions.txt"
+
+# What the operator adds to a service: the folder of packages, and where the artefact lists them.
+OPERATORS = {
+    "HttpGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
+    "WebsocketGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
+    "Worker": (Path("functions"), "silvaengine_functions.txt"),
+}
+REQUIREMENTS = ("requirements.txt", "jwt-requirements.txt")
 
 # What function packages of the predecessor require by name: the layer brings it, and no registry has it.
 OURS = re.compile(r"\s*silvaengine[-_.]+(base|utility)(?![\w.-])", re.IGNORECASE)
@@ -50,8 +56,8 @@ def main() -> None:
     given.artefact.mkdir(parents=True, exist_ok=True)
     if given.target == "SharedLayer":
         make_layer(given.artefact / "python", MACHINES[given.architecture])
-    elif given.target == "Worker":
-        make_worker(given.artefact, MACHINES[given.architecture])
+    elif given.target in OPERATORS:
+        make_service(given.target, given.artefact, MACHINES[given.architecture])
     else:
         copy([Path(SERVICES[given.target])], given.artefact, "/var/task")
     normalize(given.artefact)
@@ -60,30 +66,34 @@ def main() -> None:
 def make_layer(folder: Path, machine: str) -> None:
     """Fill the layer: what the lock pins, and the framework."""
     # The lock names every dependency; those that it leaves out are in Lambda's runtime.
-    install(Path("requirements.txt"), folder, machine, "--require-hashes", "--no-deps", "--only-binary=:all:")
+    options = ("--require-hashes", "--no-deps", "--only-binary=:all:")
+    install([Path("requirements.txt")], folder, machine, *options)
     compile_all([folder], folder, "/opt/python")
     copy([Path(name) for name in FRAMEWORK if Path(name).is_dir()], folder, "/opt/python")
 
 
-def make_worker(folder: Path, machine: str) -> None:
-    """Fill the worker: its own code, the operator's functions and what these require.
+def make_service(target: str, folder: Path, machine: str) -> None:
+    """Fill a function: its own code, the operator's packages and what these require.
 
     Raises:
-        SystemExit: a name is ours, or the functions' and their requirements' both.
+        SystemExit: a name is ours, or the packages' and their requirements' both; or their folder is missing.
 
     """
-    requirements = FUNCTIONS / "requirements.txt"
-    if requirements.is_file():
-        with TemporaryDirectory() as scratch:
-            install(foreign_requirements(requirements, Path(scratch)), folder, machine)
-        compile_all([folder], folder, "/var/task")
-    functions = shipped_functions()
-    names = {path.name for path in folder.iterdir()} | {path.name for path in functions}
+    source, manifest = OPERATORS[target]
+    if not source.is_dir():  # a link to authorizers/, which not every system or archive keeps
+        raise SystemExit(f"{source}/ is missing in the sources of {target}")
+    with TemporaryDirectory() as scratch:
+        requirements = [source / name for name in REQUIREMENTS if (source / name).is_file()]
+        if foreign := [foreign_requirements(path, Path(scratch)) for path in requirements]:
+            install(foreign, folder, machine)
+    compile_all([folder], folder, "/var/task")
+    packages = shipped_packages(source)
+    names = {path.name for path in folder.iterdir()} | {path.name for path in packages}
     if taken := names.intersection(FRAMEWORK):
-        raise SystemExit(f"functions/ brings {', '.join(sorted(taken))}, which the layer owns")
-    copy([Path(SERVICES["Worker"]), *functions], folder, "/var/task")
-    importable = (path.stem for path in functions if path.suffix == ".py" or (path / "__init__.py").is_file())
-    (folder / MANIFEST).write_text("".join(f"{name}\n" for name in importable))
+        raise SystemExit(f"{source}/ brings {', '.join(sorted(taken))}, which the layer owns")
+    copy([Path(SERVICES[target]), *packages], folder, "/var/task")
+    importable = (path.stem for path in packages if path.suffix == ".py" or (path / "__init__.py").is_file())
+    (folder / manifest).write_text("".join(f"{name}\n" for name in importable))
 
 
 def foreign_requirements(requirements: Path, scratch: Path) -> Path:
@@ -99,12 +109,12 @@ def foreign_requirements(requirements: Path, scratch: Path) -> Path:
     return kept
 
 
-def shipped_functions() -> list[Path]:
-    """List the folders and modules of functions/ that ship: all but tests and what is hidden."""
+def shipped_packages(source: Path) -> list[Path]:
+    """List the folders and modules of an operator's folder that ship: all but tests and what is hidden."""
     unwanted = ("tests", "conftest.py", "__pycache__")
     return [
         path
-        for path in sorted(FUNCTIONS.glob("*"))
+        for path in sorted(source.glob("*"))
         if (path.is_dir() or path.suffix == ".py")
         and path.name not in unwanted
         and not path.name.startswith((".", "test_"))
@@ -144,29 +154,30 @@ def compile_all(paths: Iterable[Path], folder: Path, deployed: str) -> bool:
     return all(compiled)
 
 
-def install(requirements: Path, folder: Path, machine: str, *options: str) -> None:
+def install(files: Iterable[Path], folder: Path, machine: str, *options: str) -> None:
     """Install requirements for Lambda's platform by uv or pip, whichever is there."""
+    requirements = [word for path in files for word in ("-r", str(path))]
     uv = shutil.which("uv", path=f"{PROJECT / '.bootstrap/bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv:
         platform = ["--python-platform", f"{machine}-manylinux_2_34"]
         target = ["--python", sys.executable, "--target", str(folder), "--link-mode", "copy"]
-        run([uv, "pip", "install", "--quiet", *target, *platform, *options, "-r", str(requirements)])
+        run([uv, "pip", "install", "--quiet", *target, *platform, *options, *requirements])
     elif find_spec("pip"):
         install_by_pip(requirements, folder, machine, *options)
     else:
         raise SystemExit("uv or pip is needed to install the requirements: run `make setup`")
 
 
-def install_by_pip(requirements: Path, folder: Path, machine: str, *options: str) -> None:
+def install_by_pip(requirements: list[str], folder: Path, machine: str, *options: str) -> None:
     """Install by pip, which takes only wheels for a foreign platform: what has none is built to one first."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     platforms = [f"--platform={tag}_{machine}" for tag in PIP_PLATFORMS]
     with TemporaryDirectory() as wheels:
         if not options:
-            run([*pip, "wheel", "--wheel-dir", wheels, "-r", str(requirements)])
+            run([*pip, "wheel", "--wheel-dir", wheels, *requirements])
             options = ("--only-binary=:all:", "--no-index", f"--find-links={wheels}")
         target = ["--no-compile", "--target", str(folder)]
-        run([*pip, "install", *target, *platforms, *options, "-r", str(requirements)])
+        run([*pip, "install", *target, *platforms, *options, *requirements])
 
 
 def run(command: list[str]) -> None:

@@ -1,10 +1,12 @@
-"""What holds for every test: where it may connect to, where it logs to, that it isn't skipped in silence."""
+"""What holds for every test: where it connects and logs to, that it tells no secret and isn't skipped."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
+
+from .canaries import found_in
 
 TESTS = Path(__file__).parent
 
@@ -24,10 +26,21 @@ def _plain_logging() -> None:
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Unit tests open no sockets; all others reach this machine alone."""
+    """Unit and security tests open no sockets; all others reach this machine alone."""
     for item in items:
-        is_unit = item.path.is_relative_to(TESTS / "unit")
+        is_unit = any(item.path.is_relative_to(TESTS / folder) for folder in ("unit", "security"))
         item.add_marker(pytest.mark.disable_socket if is_unit else pytest.mark.allow_hosts(["127.0.0.1"]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that wrote one of the planted secrets; pytest's own record of log calls doesn't count."""
+    report = yield
+    leaked = found_in(report.capstdout + report.capstderr)
+    if report.passed and leaked:
+        report.outcome = "failed"
+        report.longrepr = f"secrets stand in what was written: {', '.join(leaked)}"
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

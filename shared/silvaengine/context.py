@@ -60,8 +60,9 @@ class CurrentInvocation(NamedTuple):
     """The running call: its tenant, ids, limits, settings and logger.
 
     ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1. ``job_id`` and
-    ``fencing_token`` are None for a call that the ledger doesn't know. ``connection`` leads to clients that
-    are connected; None where the deployment has no WebSocket API.
+    ``fencing_token`` are None for a call that the ledger doesn't know. ``hops`` is how many calls between
+    functions led here. ``connection`` leads to clients that are connected; None where the deployment has no
+    WebSocket API.
     """
 
     request_id: str
@@ -74,6 +75,7 @@ class CurrentInvocation(NamedTuple):
     logger: logging.Logger
     job_id: str | None = None
     fencing_token: FencingToken | None = None
+    hops: int = 0
     connection: Connection | None = None
 
     def remaining_seconds(self) -> float:

@@ -61,14 +61,21 @@ class InvocationError(SilvaEngineError):
         error_type: the callee's error class, as Lambda reports it; private.
         error_message: the callee's own words; private.
         refused: whether Lambda took nothing, so that the callee can't have run.
+        status: HTTP status that the callee gave; 502 when absent.
     """
 
     default_status = 502
 
     def __init__(
-        self, message: str, *, error_type: str = "", error_message: str = "", refused: bool = False
+        self,
+        message: str,
+        *,
+        error_type: str = "",
+        error_message: str = "",
+        refused: bool = False,
+        status: int | None = None,
     ) -> None:
-        super().__init__(message, detail=f"{error_type}: {error_message}")
+        super().__init__(message, status=status, detail=f"{error_type}: {error_message}")
         self.error_type = error_type
         self.error_message = error_message
         self.refused = refused
@@ -93,6 +100,12 @@ class DeadlineError(SilvaEngineError):
     """The time that the caller gave is over."""
 
     default_status = 504
+
+
+class LoopError(SilvaEngineError):
+    """Functions called one another too often; 508 is RFC 5842's "Loop Detected"."""
+
+    default_status = 508
 
 
 class FunctionError(SilvaEngineError):

@@ -31,7 +31,8 @@ class Invocation(NamedTuple):
     """Who asks a worker, for whom and until when.
 
     ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None says that nobody waits
-    for the answer. ``attempt`` counts from 1. ``grant`` lets the function broadcast (``silvaengine.grants``).
+    for the answer. ``attempt`` counts from 1; ``hops`` is how many calls between functions led here.
+    ``grant`` lets the function broadcast (``silvaengine.grants``).
     """
 
     request_id: str
@@ -40,6 +41,7 @@ class Invocation(NamedTuple):
     function: str
     deadline: float | None
     attempt: int = 1
+    hops: int = 0
     grant: str | None = None
 
 

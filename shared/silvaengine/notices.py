@@ -8,6 +8,7 @@ from typing import Any
 
 from silvaengine.aws.sdk import client, translated_errors
 from silvaengine.errors import SilvaEngineError
+from silvaengine.redaction import redact
 from silvaengine.settings import Settings
 
 SUBJECT_LIMIT = 99  # SNS takes less than 100 characters: docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -38,12 +39,12 @@ class Notifier:
         Args:
             subject: such as a function's ARN; cut to 99 printable ASCII characters.
             fingerprint: what makes two failures the same.
-            message: what the operator reads, JSON-able; no payload, setting or secret.
+            message: what the operator reads, JSON-able; no payload, setting or secret. It is redacted, too.
         """
         if self._publish is None or not self._due(fingerprint):
             return
         try:
-            self._publish(_printable(subject)[:SUBJECT_LIMIT], json.dumps(message, default=str))
+            self._publish(_printable(subject)[:SUBJECT_LIMIT], redact(json.dumps(message, default=str)))
         except SilvaEngineError as error:
             _logger.warning("A notice could not be published: %s", error.detail)
 

@@ -99,18 +99,23 @@ class Settings(NamedTuple):
     stream_endpoint_id: str | None = None
     packages_path: str | None = None
     allowed_packages: tuple[str, ...] = ()
+    tasks_function: str = "silvaengine_agenttask"
     worker_arn: str | None = None
+    worker_alias: str | None = None
     mapped_workers: tuple[str, ...] = ()
     other_workers: tuple[str, ...] = ()
     registry_refresh_seconds: float = 5.0
     registry_ttl_seconds: float = 600.0
     ledger_secret: str | None = None
+    key_pepper: str | None = None
     payload_bucket: str | None = None
     dead_letter_queue_url: str | None = None
     worker_timeout_seconds: float = 300.0
     websocket_management_url: str | None = None
     broadcaster: str | None = None
     registry_in_redis: bool = False
+    takes_gzip: bool = False
+    rate_limit_instances: int = 4
     cache: CacheSettings = CacheSettings()
 
     @classmethod
@@ -132,7 +137,9 @@ class Settings(NamedTuple):
             stream_endpoint_id=given.get("DYNAMODBSTREAMENDPOINTID"),
             packages_path=join(given.get("EFSMOUNTPOINT", ""), given.get("PYTHONPACKAGESPATH", "")) or None,
             allowed_packages=_names(given.get("ALLOWED_PACKAGES", "")),
+            tasks_function=given.get("TASKS_FUNCTION", usual.tasks_function),
             worker_arn=given.get("WORKER_ARN"),
+            worker_alias=given.get("WORKER_ALIAS"),
             mapped_workers=_names(given.get("WORKER_ARN_MAP", "")),
             other_workers=_names(given.get("OTHER_WORKER_ARNS", "")),
             registry_refresh_seconds=_seconds(
@@ -140,8 +147,12 @@ class Settings(NamedTuple):
             ),
             registry_ttl_seconds=_seconds(given, "REGISTRY_TTL_SECONDS", usual.registry_ttl_seconds),
             registry_in_redis="REDIS_WORKER_USERNAME" in given,
+            rate_limit_instances=_number(given, "RATE_LIMIT_INSTANCES", usual.rate_limit_instances, 1000)
+            or 1,
+            takes_gzip=given.get("TAKES_GZIP", "").lower() == "true",
             cache=CacheSettings.from_environment(given),
             ledger_secret=given.get("LEDGER_SECRET"),
+            key_pepper=given.get("KEY_PEPPER"),
             payload_bucket=given.get("PAYLOAD_BUCKET"),
             dead_letter_queue_url=given.get("DEAD_LETTER_QUEUE_URL"),
             worker_timeout_seconds=_seconds(given, "WORKER_TIMEOUT", usual.worker_timeout_seconds),

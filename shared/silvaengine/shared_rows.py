@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from silvaengine.cache.breaker import TierError
-from silvaengine.cache.redis_client import RedisClient
+from silvaengine.cache.redis_client import Command, RedisClient
 
 
 class SharedRows:
@@ -30,15 +30,23 @@ class SharedRows:
         self._refresh = refresh
         self._keeps_rows = keeps_rows
 
-    def generation(self, read: Callable[[], str]) -> str:
+    def generation(self, read: Callable[[], str], command: Command | None = None) -> tuple[str, Any]:
         """Give the registry's generation, read from DynamoDB when no instance did lately.
+
+        Args:
+            read: reads it there.
+            command: something else, sent in the same round trip.
+
+        Returns:
+            The generation, and the reply to the command.
 
         Raises:
             TierError: Redis is away.
         """
         key = f"{self._prefix}generation"
-        (text,) = self._client.execute(key, ("GET", key))
-        return text.decode() if text is not None else self._shown(read(), "NX")
+        text, *replies = self._client.execute(key, ("GET", key), *(() if command is None else (command,)))
+        generation = text.decode() if text is not None else self._shown(read(), "NX")
+        return generation, replies[0] if replies else None
 
     def announce(self, generation: str) -> None:
         """Show everybody a new generation; raises TierError."""

@@ -1,6 +1,7 @@
 """What an operator reads: one structured line per invocation, and log records as JSON lines.
 
-Nothing here takes a payload, a setting or a header, so that none can be written.
+Nothing here takes a payload, a setting or a header, so that none can be written; what a record or a traceback
+quotes of them is redacted.
 """
 
 import json
@@ -11,7 +12,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from silvaengine.context import current_invocation
+from silvaengine.context import CurrentInvocation, current_invocation
+from silvaengine.redaction import redact
 from silvaengine.settings import Settings
 
 TEXT_LIMIT = 16_384  # characters of a message and of a traceback, which may quote whole payloads
@@ -84,12 +86,18 @@ class _JsonLines(logging.Formatter):
     """A record as one JSON object, under the request id of the running call where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {"level": record.levelname, "logger": record.name, "message": _bounded(record.getMessage())}
-        request_id = getattr(record, "request_id", None) or _running_request_id()
+        running = _running()
+        settings = getattr(record, "settings", None) or (running and running.settings)
+        line = {
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(_bounded(record.getMessage()), settings),
+        }
+        request_id = getattr(record, "request_id", None) or (running and running.request_id)
         if request_id:
             line["request_id"] = request_id
         if record.exc_info:
-            line["traceback"] = _bounded(self.formatException(record.exc_info))
+            line["traceback"] = redact(_bounded(self.formatException(record.exc_info)), settings)
         return json.dumps(line)
 
 
@@ -99,9 +107,9 @@ def _bounded(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[:half]} [...] {text[-half:]}"
 
 
-def _running_request_id() -> str | None:
+def _running() -> CurrentInvocation | None:
     try:
-        return current_invocation().request_id
+        return current_invocation()
     except LookupError:
         return None
 

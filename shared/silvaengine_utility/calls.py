@@ -1,27 +1,27 @@
 """Calls from one function to another, through the tasks Lambda or a queue that it reads."""
 
 import json
+import time
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
 from silvaengine.context import current_invocation
-from silvaengine.errors import InvocationError
-from silvaengine.invocation import open_invoker
+from silvaengine.errors import InvocationError, LoopError
+from silvaengine.hops import checked_hops
+from silvaengine.invocation import READ_SECONDS, open_invoker
+from silvaengine.messages import WorkerAnswer
 from silvaengine.settings import Settings
 from silvaengine_utility.graphql_text import INTROSPECTION
-from silvaengine_utility.json_text import dumps, loads
-
-TASKS_LAMBDA = "silvaengine_agenttask"
-_GRAPHQL_MEMBERS = frozenset({"data", "errors", "extensions"})
+from silvaengine_utility.json_text import dumps, loads, normalize
 
 
 class CallError(InvocationError):
-    """The called function answered ``errors``, which are its ``errors``."""
+    """The called function failed, in the words of ``errors``, or answered ``errors``."""
 
     def __init__(self, function: str, errors: Any) -> None:  # noqa: ANN401 - any JSON value
-        super().__init__(
-            f"Function {function!r} answered errors", error_message=json.dumps(errors, default=str)
-        )
+        words = errors if isinstance(errors, str) else json.dumps(errors, default=str)
+        super().__init__(f"Function {function!r} failed", error_message=words)
         self.errors = errors
 
     def __str__(self) -> str:
@@ -47,19 +47,24 @@ def call_function(
         lambda_client: a boto3 client, in place of one of ours.
 
     Returns:
-        What the function's JSON text says; of ``{"data": ...}`` the data. Numbers and dates are as in JSON.
+        What the function's JSON text says, with Decimals and datetimes as ``json_text.loads`` gives them, of
+        ``{"data": ...}`` the data alone; other text and bytes as they are.
 
     Raises:
-        CallError: the function answered ``errors``.
+        CallError: the function failed, or answered ``errors``.
+        LoopError: functions have called one another more than 8 times.
         SilvaEngineError: the call failed; see ``silvaengine.invocation.LambdaInvoker.invoke``.
     """
-    payload = dumps({"endpoint_id": endpoint_id, "funct": function, "params": dict(params or {})})
+    call = {"endpoint_id": endpoint_id, "funct": function, "params": dict(params or {}), "hops": _next_hop()}
+    deadline = _deadline()
+    payload = dumps(call | {"deadline": deadline} if wait else call)
+    settings = Settings.from_environment()
     if lambda_client is None:
-        invoker = open_invoker(Settings.from_environment())
-        result = invoker.invoke(TASKS_LAMBDA, payload, event=not wait, deadline=_deadline())
+        invoker = open_invoker(settings)
+        result = invoker.invoke(settings.tasks_function, payload, event=not wait, deadline=deadline)
     else:
-        result = _invoke_by(lambda_client, payload, wait=wait)
-    return _data(function, _read(result))
+        result = _invoke_by(lambda_client, settings.tasks_function, payload, wait=wait)
+    return _data(function, _read(function, WorkerAnswer.decode(result)))
 
 
 def send_to_queue(queue: Any, group: str | None, endpoint_id: str, function: str, params: Any) -> None:  # noqa: ANN401 - boto3's Queue
@@ -71,8 +76,11 @@ def send_to_queue(queue: Any, group: str | None, endpoint_id: str, function: str
         endpoint_id: the tenant.
         function: its name in the registry.
         params: its parameters; the message has at most 1 MB.
+
+    Raises:
+        LoopError: functions have called one another more than 8 times.
     """
-    attributes = {"endpoint_id": endpoint_id, "funct": function}
+    attributes = {"endpoint_id": endpoint_id, "funct": function, "hops": str(_next_hop())}
     message: dict[str, Any] = {
         "MessageAttributes": {
             name: {"StringValue": value, "DataType": "String"} for name, value in attributes.items()
@@ -103,30 +111,44 @@ def fetch_schema(endpoint_id: str, function: str, *, lambda_client: Any = None) 
     return execute_query(endpoint_id, function, INTROSPECTION, lambda_client=lambda_client)["__schema"]
 
 
-def _invoke_by(lambda_client: Any, payload: str, *, wait: bool) -> Any:  # noqa: ANN401 - boto3, JSON
+def _invoke_by(lambda_client: Any, name: str, payload: str, *, wait: bool) -> Any:  # noqa: ANN401 - boto3, JSON
     kind = "RequestResponse" if wait else "Event"
-    answer = lambda_client.invoke(FunctionName=TASKS_LAMBDA, InvocationType=kind, Payload=payload)
+    answer = lambda_client.invoke(FunctionName=name, InvocationType=kind, Payload=payload)
     text = answer["Payload"].read()
     if "FunctionError" in answer:
         raise InvocationError("The function failed", error_message=text.decode(errors="replace"))
     return json.loads(text) if text else None
 
 
-def _deadline() -> float | None:
+def _deadline() -> float:
     try:
-        return current_invocation().deadline
+        deadline = current_invocation().deadline
     except LookupError:
-        return None
+        deadline = None
+    return time.time() + READ_SECONDS if deadline is None else deadline
 
 
-def _read(result: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Decode the function's own JSON text, which Lambda's result holds as text."""
-    if not isinstance(result, str):
-        return result
+def _next_hop() -> int:
     try:
-        return loads(result, parser_number=False, parse_datetime=False)
+        return checked_hops(current_invocation().hops + 1)
+    except LookupError:
+        return 1
+
+
+def _read(function: str, answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSON value
+    """Decode the function's own JSON text, which Lambda's result holds as text."""
+    if answer.kind == "error":
+        if answer.status == LoopError.default_status:
+            raise LoopError(answer.value)
+        raise CallError(function, answer.value)
+    if answer.kind == "base64":
+        return b64decode(answer.value)
+    if not isinstance(answer.value, str):
+        return normalize(answer.value)
+    try:
+        return loads(answer.value)
     except ValueError:
-        return result
+        return answer.value
 
 
 def _data(function: str, answer: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -134,4 +156,4 @@ def _data(function: str, answer: Any) -> Any:  # noqa: ANN401 - any JSON value
         return answer
     if answer.get("errors"):
         raise CallError(function, answer["errors"])
-    return answer["data"] if "data" in answer and answer.keys() <= _GRAPHQL_MEMBERS else answer
+    return answer.get("data", answer)

@@ -79,11 +79,11 @@ def _selection(given: Schema, types: Mapping[str, Schema], above: tuple[str, ...
     fields = _inner(given, types).get("fields")
     if not fields:
         return ""
-    return f" {{ {' '.join(_fields(fields, types, (*above, _inner(given, types)['name'])))} }}"
+    asked = " ".join(_fields(fields, types, (*above, _inner(given, types)["name"])))
+    return f" {{ {asked or '__typename'} }}"
 
 
 def _fields(fields: list[Schema], types: Mapping[str, Schema], above: tuple[str, ...]) -> Iterator[str]:
-    yield "__typename"
     for field in fields:
         inner = _inner(field["type"], types)
         is_demanding = any(argument["type"]["kind"] == "NON_NULL" for argument in field["args"])

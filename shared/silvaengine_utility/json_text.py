@@ -3,23 +3,27 @@
 import json
 import re
 from collections.abc import Mapping, Set
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
 
 def dumps(data: Any) -> str:  # noqa: ANN401 - any value
-    """Give JSON text, indented by 2.
+    """Give JSON text, indented by 2, members in their order, characters as they are.
 
-    Decimals become numbers, times ISO 8601 text, sets lists, PynamoDB and other objects their members.
+    Decimals become numbers, times ISO 8601 text (UTC as ``Z``), sets lists, PynamoDB and other objects their
+    members; what is no number becomes null.
 
     Raises:
         TypeError: something in it is none of these.
     """
-    return json.dumps(data, indent=2, default=_plain)
+    try:
+        return _encode(data)
+    except ValueError:  # NaN or an infinity, which JSON has not
+        return _encode(json.loads(json.dumps(data, default=_plain), parse_constant=lambda _: None))
 
 
 def loads(data: str | bytes, parser_number: bool = True, parse_datetime: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002, RUF100 - the contract's form
@@ -28,7 +32,8 @@ def loads(data: str | bytes, parser_number: bool = True, parse_datetime: bool = 
     Args:
         data: the text.
         parser_number: make numbers Decimal, whole ones too.
-        parse_datetime: make text that is an ISO 8601 date or time a datetime in UTC without a zone.
+        parse_datetime: make text that is an ISO 8601 date, or one with a time to the second, a datetime in
+            UTC without a zone.
 
     Raises:
         ValueError: it isn't JSON.
@@ -76,6 +81,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - what json can't encode by itsel
     match value:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
+        case datetime() if value.utcoffset() == timedelta(0):
+            return f"{value.replace(tzinfo=None).isoformat()}Z"
         case datetime() | date() | time():
             return value.isoformat()
         case Set():
@@ -97,3 +104,6 @@ def _members(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any object
     if isinstance(value, type) or not hasattr(value, "__dict__"):
         raise TypeError(f"{type(value).__name__} has no JSON form")
     return {name: member for name, member in vars(value).items() if not name.startswith("_")}
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2, default=_plain).encode

@@ -19,7 +19,7 @@ class Authorizer:
         self.principal_id = principal_id
         self.resource = f"arn:aws:execute-api:{region}:{account}:{api_id}/{stage}/*/*"
 
-    def authorize(self, is_allow: bool, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def authorize(self, is_allow: bool = True, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Give the policy that allows or denies every method of the stage.
 
         Its form is that of

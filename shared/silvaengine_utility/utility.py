@@ -4,6 +4,7 @@ import ipaddress
 import logging
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from inspect import getattr_static
 from typing import Any
 
 from silvaengine_utility.graphql_text import format_error, generate_operation
@@ -26,32 +27,40 @@ class Utility:
 
     @staticmethod
     def in_subnet(ip: str, subnet: str) -> bool:
-        """Tell whether an address is in a network (CIDR); raises ValueError when either is none."""
-        return ipaddress.ip_address(ip) in ipaddress.ip_network(subnet, strict=False)
+        """Tell whether an address is in a network (CIDR), or the same text as what is no network."""
+        try:
+            return ipaddress.ip_address(ip) in ipaddress.ip_network(subnet, strict=False)
+        except ValueError:
+            return ip.strip() == subnet.strip()
 
     @staticmethod
     def import_dynamically(
-        module_name: str,
-        function_name: str,
+        module_name: str | None,
+        function_name: str | None,
         class_name: str | None = None,
         constructor_parameters: Mapping[str, Any] | None = None,
-    ) -> Callable[..., Any]:
-        """Import a module and give its function, or the method of an object of its class.
+    ) -> Callable[..., Any] | None:
+        """Import a module and give its function, or the method of an object of its class, None for neither.
 
         Args:
             module_name: import path; the caller answers for where it comes from.
             function_name: the function.
-            class_name: the class whose object is made, by keyword.
+            class_name: the class whose object is made, by keyword; not for a static method without
+                parameters.
             constructor_parameters: what its constructor takes.
 
         Raises:
-            ImportError: no such module.
-            AttributeError: it has no such class or function.
+            ImportError: the module is there and imports what isn't.
         """
-        owner: Any = import_module(module_name)
-        if class_name:
-            owner = getattr(owner, class_name)(**(constructor_parameters or {}))
-        function: Callable[..., Any] = getattr(owner, function_name)
+        if not module_name or not function_name:
+            return None
+        owner = _module(module_name.strip())
+        name = function_name.strip()
+        if class_name and hasattr(owner, class_name.strip()):
+            owner = getattr(owner, class_name.strip())
+            if constructor_parameters or not isinstance(getattr_static(owner, name, None), staticmethod):
+                owner = owner(**(constructor_parameters or {}))
+        function: Callable[..., Any] | None = getattr(owner, name, None)
         return function
 
     @staticmethod
@@ -74,10 +83,10 @@ class Utility:
         task_queue: Any = None,  # noqa: ANN401 - boto3 has no types of its own
         **_ignored: object,
     ) -> Any:  # noqa: ANN401 - any JSON value
-        """Call a function, through ``task_queue`` if there is one; see ``silvaengine_utility.calls``."""
+        """Call a function, through ``task_queue`` in a group; see ``silvaengine_utility.calls``."""
         from silvaengine_utility.calls import call_function  # noqa: PLC0415 - most functions call no other
 
-        if task_queue is not None:
+        if task_queue is not None and message_group_id:
             members = {"endpoint_id": endpoint_id, "funct": funct, "params": params}
             Utility._invoke_funct_on_aws_sqs(logger, task_queue, message_group_id, **members)
             return None
@@ -129,3 +138,12 @@ class Utility:
         from silvaengine_utility.calls import fetch_schema  # noqa: PLC0415 - most functions call no other
 
         return fetch_schema(endpoint_id, funct, lambda_client=aws_lambda)
+
+
+def _module(name: str) -> Any:  # noqa: ANN401 - a module, None where there is none
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name and not name.startswith(f"{error.name}."):
+            raise
+        return None

@@ -10,7 +10,7 @@ from boto3.dynamodb.types import TypeSerializer
 from silvaengine.dynamodb import TableReader
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, SilvaEngineError
 from silvaengine.registry import Registry
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, Table
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, HOOKS, Table
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
 SECRETS = {"ssm": lambda name: f"secret of {name}"}
@@ -209,17 +209,17 @@ def test_the_gateway_settings_are_those_of_stage_area_and_endpoint(dynamodb: Any
     ("endpoint_id", "api_key", "name", "error", "status"),
     [
         ("nobody", DEFAULT_API_KEY, "hello", NotFoundError, 404),
-        ("acme", "wrong", "hello", RequestError, 403),
+        ("acme", "wrong", "hello", NotFoundError, 404),
         ("globex", DEFAULT_API_KEY, "hello", RequestError, 403),
-        ("globex", "key-1", "hello", RequestError, 403),
-        ("0", "wrong", "hello", RequestError, 403),
+        ("globex", "key-1", "hello", NotFoundError, 404),
+        ("0", "wrong", "hello", NotFoundError, 404),
         ("acme", DEFAULT_API_KEY, "unknown", NotFoundError, 404),
         ("acme", DEFAULT_API_KEY, "ghost", NotFoundError, 404),
         ("acme", "key-1", "lost", ConfigurationError, 500),
         ("acme", "key-1", "broken", ConfigurationError, 500),
         ("x" * 2000, DEFAULT_API_KEY, "hello", NotFoundError, 404),
         ("", DEFAULT_API_KEY, "hello", NotFoundError, 404),
-        ("acme", "k" * 2000, "hello", RequestError, 403),
+        ("acme", "k" * 2000, "hello", NotFoundError, 404),
         ("a\ud800", DEFAULT_API_KEY, "hello", NotFoundError, 404),
     ],
 )
@@ -333,3 +333,16 @@ def test_values_that_were_handed_out_can_not_be_changed(dynamodb: Any) -> None:
     assert isinstance(function.settings, Mapping)
     with pytest.raises(TypeError):
         function.settings["color"] = "x"  # type: ignore[index] # the point
+
+
+def test_an_endpoints_hooks_are_read_once(dynamodb: Any, put: Put) -> None:
+    """All rows of the endpoint come, none of another's; a warm look-up reads nothing."""
+    for name in ("a", "b"):
+        put(HOOKS, api_id="acme", module_name=name, function_name="heard", status=True)
+    put(HOOKS, api_id="globex", module_name="c", function_name="heard", status=True)
+    found, reader = registry(dynamodb)
+    assert [row["module_name"] for row in found.hooks("acme")] == ["a", "b"]
+    assert len(found.hooks("acme")) == 2
+    assert found.hooks("nobody") == []
+    assert found.hooks("nobody") == []
+    assert reader.calls == ["Query", "Query"]

@@ -426,3 +426,41 @@ def test_missing_tables_are_an_error_in_one_line(run: Callable[..., Result]) -> 
     assert result.exit_code == 1
     assert result.output.startswith("Error: AWS: ")
     assert "Traceback" not in result.output
+
+
+def test_bindings_of_several_functions_share_their_sources_row(apply: Apply, tables: RegistryTables) -> None:
+    """What another tool bound stays and is told of, until it is pruned; an export says it all."""
+    bound = REGISTRY.replace("settings: demo}", "settings: demo, events: [{endpoint: demo, queue: work}]}", 1)
+    bound = bound.replace(
+        "graphql: true}", "graphql: true, events: [{endpoint: demo, queue: work, batch: true}]}"
+    )
+    apply(bound)
+    key = ("silvaengine_events", "queue:work")
+    ours = [
+        {"endpoint_id": "demo", "funct": "hello"},
+        {"endpoint_id": "demo", "funct": "report", "batch": True},
+    ]
+    assert row(tables, CONFIG_DATA, *key)["value"] == ours
+    before = row(tables, CONFIG_DATA, *key)
+    foreign = {"endpoint_id": "other", "funct": "theirs"}
+    tables.update(CONFIG_DATA, before, {**before, "value": [foreign, *ours]})
+    plan = make_plan(parse(bound.encode()).spec, tables, WORKER)
+    assert not plan
+    assert [note for note in plan.notes if "other/theirs" in note]
+    assert apply(bound, prune=True) == ("update configdata silvaengine_events / queue:work",)
+    assert row(tables, CONFIG_DATA, *key)["value"] == ours
+    exported = export(tables, WORKER)
+    assert "silvaengine_events" not in exported.text
+    assert apply(exported.text, prune=True) == ()
+    assert "delete configdata silvaengine_events / queue:work" in apply(REGISTRY, prune=True)
+
+
+def test_an_export_tells_of_bindings_that_it_cant_say(apply: Apply, tables: RegistryTables) -> None:
+    """A function that no endpoint reaches without a key stays a row; a stream's, as settings, in the file."""
+    apply(REGISTRY)
+    target = [{"endpoint_id": "nobody", "funct": "hello"}]
+    for setting_id, variable in (("silvaengine_events", "topic:news"), ("dynamodb_stream_config", "orders")):
+        tables.create(CONFIG_DATA, {"setting_id": setting_id, "variable": variable, "value": target})
+    exported = export(tables, WORKER)
+    assert [note for note in exported.notes if "topic:news" in note]
+    assert parse(exported.text.encode()).spec.settings["dynamodb_stream_config"]["orders"] == target

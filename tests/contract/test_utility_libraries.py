@@ -65,10 +65,9 @@ def test_graphene(environment: Environment, requirement: str, version: int) -> N
     assert found["literal"] == {"a": [1, 2.5, True, "t"], "e": "RED"}
     assert found["variable"] == {"n": [1, None]}
     assert found["operation"] == (
-        "query pet($tag: JSON, $ids: [Int!]) { pet(tag: $tag, ids: $ids)"
-        " { __typename name tag owner { __typename name } } }"
+        "query pet($tag: JSON, $ids: [Int!]) { pet(tag: $tag, ids: $ids) { name tag owner { name } } }"
     )
-    pet = {"__typename": "Pet", "name": "Rex", "tag": None, "owner": {"__typename": "Owner", "name": "Ada"}}
+    pet = {"name": "Rex", "tag": None, "owner": {"name": "Ada"}}
     assert found["answer"] == {"pet": pet}
     assert found["failure"]["message"] == "no pets"
     assert found["failure"]["path"] == ["fail"]
@@ -99,13 +98,13 @@ def test_a_database_session(environment: Environment) -> None:
     """Settings become a session; a password of any characters is quoted."""
     code = (
         "from silvaengine_utility import Utility; from sqlalchemy import text;"
-        "s = Utility.create_database_session({'driver': 'sqlite', 'schema': ':memory:'});"
-        "print(s.execute(text('select 41 + 1')).scalar());"
-        "s = Utility.create_database_session({'driver': 'mysql+pymysql', 'user': 'u', 'password': 'p@/:w',"
-        " 'host': 'h', 'port': '3306', 'schema': 'd'}); print(s.get_bind().url.password)"
+        "s = Utility.create_database_session({'type': 'sqlite', 'driver': 'pysqlite', 'schema': ':memory:'});"
+        "print(s.execute(text('select 41 + 1')).scalar(), s.autoflush);"
+        "s = Utility.create_database_session({'user': 'u', 'password': 'p@/:w', 'host': 'h', 'port': '3306',"
+        " 'schema': 'd'}); url = s.get_bind().url; print(url.drivername, url.password, url.query['charset'])"
     )
     done = run(environment("SQLAlchemy", "pymysql"), "-c", code)
-    assert done.stdout.split() == ["42", "p@/:w"], done.stderr
+    assert done.stdout.split() == ["42", "False", "mysql+pymysql", "p@/:w", "utf8mb4"], done.stderr
 
 
 @pytest.mark.parametrize("aws", ["engine"], indirect=True)

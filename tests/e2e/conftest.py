@@ -21,6 +21,7 @@ from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.tail import LogTail, Record
 from silvaengine_cli.watch import REGISTRY_FILE
 
+from ..canaries import found_in
 from .counting_proxy import CountingProxy
 from .http_client import Api
 from .registry_rows import API_KEY, Rows
@@ -85,6 +86,18 @@ class Deployment:
                 sqs.delete_message(QueueUrl=self.dead_letter_queue, ReceiptHandle=message["ReceiptHandle"])
         return taken
 
+    def written(self) -> str:
+        """Give everything that the stack's Lambdas have logged, whatever it is."""
+        logs = self.engine.client("logs")
+        groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+        pages = [
+            page
+            for group in groups
+            if f"/{deploy.LOCAL_STACK}-" in group
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        ]
+        return "\n".join(event["message"] for page in pages for event in page["events"])
+
     def worker_log(self) -> LogTail:
         """What the worker writes from now on."""
         return LogTail(self.engine, self.outputs.worker_arn)
@@ -143,11 +156,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def copy_project(target: Path) -> Path:
     """Copy what is in the repository, with the tests' functions, and lead to the tools that were set up."""
-    shutil.copytree(PROJECT, target, ignore=LEFT_OUT)
+    shutil.copytree(PROJECT, target, symlinks=True, ignore=LEFT_OUT)
     for tools in (".venv", ".bootstrap"):
         if (PROJECT / tools).exists():
             (target / tools).symlink_to(PROJECT / tools)
-    shutil.copytree(PROJECT / "tests/e2e/functions", target / "services/worker/functions", dirs_exist_ok=True)
+    for source, place in (("functions", "services/worker/functions"), ("authorizers", "authorizers")):
+        shutil.copytree(PROJECT / "tests/e2e" / source, target / place, dirs_exist_ok=True)
     return target
 
 
@@ -176,6 +190,8 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
         deployed.rows.put_test_registry(outputs.worker_arn)
         deployed.schedule(enabled=False)  # a run in between would be among the calls that tests count
         yield deployed
+        # Whatever these tests have sent and let fail.
+        assert found_in(deployed.written()) == []
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self, override
 from urllib.parse import urlsplit
 
+THROTTLE = b'{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}'
 HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -17,6 +18,7 @@ class CountingProxy:
     def __init__(self, target: str) -> None:
         self._target = urlsplit(target).netloc
         self._calls: list[str] = []
+        self._refused: set[str] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
@@ -32,6 +34,13 @@ class CountingProxy:
         yield calls
         calls.extend(self._calls[start:])
 
+    @contextmanager
+    def throttling(self, *operations: str) -> Iterator[None]:
+        """Refuse these calls within the block as DynamoDB does that has no capacity left."""
+        self._refused |= set(operations)
+        yield
+        self._refused -= set(operations)
+
     def __enter__(self) -> Self:
         """Start to serve."""
         self._thread.start()
@@ -44,7 +53,7 @@ class CountingProxy:
         self._server.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        target, calls = self._target, self._calls
+        target, calls, refused = self._target, self._calls, self._refused
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -52,6 +61,9 @@ class CountingProxy:
             def do_POST(self) -> None:
                 calls.append(call_name(self))
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                if calls[-1] in refused:
+                    self._send(400, [("content-type", "application/x-amz-json-1.0")], THROTTLE)
+                    return
                 connection = http.client.HTTPConnection(target, timeout=60)
                 connection.request(self.command, self.path, body, dict(self.headers))
                 self._answer(connection.getresponse())
@@ -60,9 +72,11 @@ class CountingProxy:
             do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815 - names that http.server fixes
 
             def _answer(self, response: http.client.HTTPResponse) -> None:
-                content = response.read()
-                self.send_response_only(response.status, response.reason)
-                for name, value in response.getheaders():
+                self._send(response.status, response.getheaders(), response.read())
+
+            def _send(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+                self.send_response_only(status)
+                for name, value in headers:
                     if name.lower() not in HOP_HEADERS:
                         self.send_header(name, value)
                 self.send_header("content-length", str(len(content)))

@@ -1,14 +1,18 @@
 """Registry rows in the contract's form, written straight to the tables as the predecessor's tools do."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
+
+from ..canaries import SETTINGS
 
 ENDPOINT = "e2e"
 API_KEY = "e2e-key"
 ADMIN_KEY = "e2e-admin-key"
 OTHER_ENDPOINT = "e2e-other"
+LIMITED_ENDPOINT = "e2e-limited"
 SECRET = "ssm:/silvaengine/beta/e2e"
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "settings": {"class_name": "Told", "setting": "e2e"},
@@ -17,6 +21,8 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "tenant": {"class_name": "Told", "setting": "e2e"},
     "event": {"class_name": "Told", "setting": "e2e", "area": "whole"},
     "body_size": {},
+    "tell": {"setting": "e2e-tell"},
+    "tell_later": {"funct_type": "Event", "max_attempts": 1, "setting": "e2e-tell"},
     "fail": {},
     "fail_loudly": {},
     "fail_later": {"funct_type": "Event", "max_attempts": 1},
@@ -24,6 +30,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "leave": {},
     "effect": {"backoff_seconds": 1},
     "stored": {},
+    "received": {},
     "effect_once": {"on_lost": "fail", "idempotency": "required"},
     "effect_later": {"funct_type": "Event", "max_attempts": 3, "backoff_seconds": 1, "setting": "e2e"},
     "unencodable": {},
@@ -39,12 +46,14 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "count_async": {},
     "count_slowly": {},
     "note_effect": {},
-    "tell": {"broadcasts": True},
-    "tell_without": {},
+    "push": {"broadcasts": True},
+    "push_without": {},
     "show": {},
     "only_post": {"methods": ["POST"]},
     "missing": {},
     "guarded": {"auth_required": True},
+    "members_context": {"auth_required": True, "area": "members"},
+    "tokens_context": {"auth_required": True, "area": "tokens"},
     "foreign": {"module_name": "os", "methods": ["GET"]},
     "dangling": {"setting": "nowhere"},
 }
@@ -70,17 +79,32 @@ class Rows:
         self.put(
             "configdata", setting_id="e2e-secret", variable="password", value="ssm:/silvaengine/beta/e2e"
         )
+        self.put("configdata", setting_id="e2e-tell", variable="database", value=SETTINGS["database"])
         self.put("configdata", setting_id="e2e-own", variable="greeting", value="Good day")
         for name in FUNCTIONS:
             self.put_function(worker_arn, name)
         entries = [_entry(worker_arn, name) for name in FUNCTIONS]
         self.put("connections", endpoint_id=ENDPOINT, api_key=API_KEY, functions=entries, whitelist=[])
+        self.put_limited(worker_arn)
         self.put("endpoints", endpoint_id=OTHER_ENDPOINT, special_connection=True)
         for endpoint_id in (ENDPOINT, OTHER_ENDPOINT):
             grants = ["cache:admin"]
             self.put(
                 "connections", endpoint_id=endpoint_id, api_key=ADMIN_KEY, functions=entries, grants=grants
             )
+
+    def put_limited(self, worker_arn: str) -> None:
+        """Make one function reachable at an endpoint that lets in eight calls at once and closes its CORS."""
+        limit = {"per_second": Decimal("0.01"), "burst": 8}
+        self.put("endpoints", endpoint_id=LIMITED_ENDPOINT, special_connection=True, rate_limit=limit)
+        entries = [_entry(worker_arn, "number")]
+        self.put("connections", endpoint_id=LIMITED_ENDPOINT, api_key=API_KEY, functions=entries)
+        self.put(
+            "configdata",
+            setting_id=f"beta_core_{LIMITED_ENDPOINT}",
+            variable="cors",
+            value={"origins": ["https://app.example.com"], "credentials": True},
+        )
 
     def put_function(self, worker_arn: str, name: str) -> None:
         """Put the row of one of the tests' functions."""

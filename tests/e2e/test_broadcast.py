@@ -77,10 +77,10 @@ def test_a_socket_tells_all_of_its_tenant(connect: Connect) -> None:
     """Everybody of the tenant hears it, the sender too, and nobody of another; the answer counts them."""
     one, two = connect(), connect()
     other = connect(OTHER_ENDPOINT, ADMIN_KEY)
-    one.send({"id": "1", "funct": "tell", "payload": {"data": {"news": 1}}})
+    one.send({"id": "1", "funct": "push", "payload": {"data": {"news": 1}}})
     heard = [one.json(), one.json()]
     assert {"news": 1} in heard
-    assert {"id": "1", "funct": "tell", "data": {"sent": 2, "gone": 0, "failed": 0}} in heard
+    assert {"id": "1", "funct": "push", "data": {"sent": 2, "gone": 0, "failed": 0}} in heard
     assert two.json() == {"news": 1}
     other.send("ping")
     assert other.receive() == "pong"
@@ -89,7 +89,7 @@ def test_a_socket_tells_all_of_its_tenant(connect: Connect) -> None:
 def test_http_tells_two_hundred(api: Api, connect: Connect) -> None:
     """A function that was called over HTTP reaches every connection of its tenant."""
     sockets = [connect() for _ in range(MANY)]
-    answer = api.post("/core/e2e/tell", {"data": "hello"}, KEY)
+    answer = api.post("/core/e2e/push", {"data": "hello"}, KEY)
     assert answer.json() == {"sent": MANY, "gone": 0, "failed": 0}
     assert {socket.receive() for socket in sockets} == {"hello"}
 
@@ -99,12 +99,12 @@ def test_only_those_who_are_meant_hear_it(api: Api, connect: Connect) -> None:
     mine, whole = connect(), connect(area="whole")
     admin = connect(key=ADMIN_KEY)
     meant: list[dict[str, Any]] = [{"zone": "whole"}, {"where": {"key_id": "nobody"}}, {"zone": "elsewhere"}]
-    counts = [api.post("/core/e2e/tell", {"data": "x", **some}, KEY).json()["sent"] for some in meant]
+    counts = [api.post("/core/e2e/push", {"data": "x", **some}, KEY).json()["sent"] for some in meant]
     assert counts == [1, 0, 0]
     assert whole.receive() == "x"
     admin.send({"id": "1", "funct": "show"})
     key_id = admin.json()["data"]["authorizer"]["key_id"]
-    answer = api.post("/core/e2e/tell", {"data": "y", "where": {"key_id": key_id}}, KEY).json()
+    answer = api.post("/core/e2e/push", {"data": "y", "where": {"key_id": key_id}}, KEY).json()
     assert (answer["sent"], admin.receive()) == (1, "y")
     mine.send("ping")
     assert mine.receive() == "pong"
@@ -114,17 +114,17 @@ def test_another_tenants_connection_is_out_of_reach(api: Api, connect: Connect) 
     """Whoever knows another tenant's connection id still can't have the broadcaster post to it."""
     mine, theirs = connect(), connect(OTHER_ENDPOINT, ADMIN_KEY)
     own, foreign = id_of(mine), id_of(theirs)
-    assert api.post("/core/e2e/tell", {"data": "hi", "to": own}, KEY).status == 200
+    assert api.post("/core/e2e/push", {"data": "hi", "to": own}, KEY).status == 200
     assert mine.receive() == "hi"
-    assert api.post("/core/e2e/tell", {"data": "hi", "to": foreign}, KEY).status == 404
-    assert api.post("/core/e2e/tell", {"data": "hi", "to": "nonsense"}, KEY).status == 404
+    assert api.post("/core/e2e/push", {"data": "hi", "to": foreign}, KEY).status == 404
+    assert api.post("/core/e2e/push", {"data": "hi", "to": "nonsense"}, KEY).status == 404
     theirs.send("ping")
     assert theirs.receive() == "pong"
 
 
 def test_a_function_broadcasts_only_where_the_registry_says_so(api: Api) -> None:
     """Without `broadcasts` a function has no grant."""
-    assert api.post("/core/e2e/tell_without", {"data": "hi"}, KEY).status == 403
+    assert api.post("/core/e2e/push_without", {"data": "hi"}, KEY).status == 403
 
 
 @pytest.mark.parametrize("grant", ["", "9999999999.00", "1.00", "x"])
@@ -143,7 +143,7 @@ def test_an_old_row_is_not_pushed_to(api: Api, deployment: Deployment, connect: 
     old_id, young_id = id_of(old), id_of(young)
     age(deployment, old_id, 7200)
     age(deployment, young_id, 7000)
-    assert api.post("/core/e2e/tell", {"data": "x"}, KEY).json() == {"sent": 1, "gone": 0, "failed": 0}
+    assert api.post("/core/e2e/push", {"data": "x"}, KEY).json() == {"sent": 1, "gone": 0, "failed": 0}
     assert young.receive() == "x"
     old.send("ping")
     assert old.receive() == "pong"
@@ -154,7 +154,7 @@ def test_a_push_ends_the_row_of_a_client_that_is_gone(api: Api, deployment: Depl
     stale = {"connection_id": "gone-gone-gone", "area": "core", "status": "active"}
     expires = int(time.time()) + 86_400
     deployment.rows.put("wss-connections", endpoint_id=ENDPOINT, expires_at=expires, data={}, **stale)
-    assert api.post("/core/e2e/tell", {"data": "x"}, KEY).json() == {"sent": 0, "gone": 1, "failed": 0}
+    assert api.post("/core/e2e/push", {"data": "x"}, KEY).json() == {"sent": 0, "gone": 1, "failed": 0}
     assert rows(deployment) == {}
 
 

@@ -105,3 +105,69 @@ def test_a_direct_call_gives_the_result_or_fails(events: Deployment) -> None:
     assert "greeting" in json.loads(json.loads(answers[0]["Payload"].read()))
     assert answers[1]["FunctionError"] == "Unhandled"
     assert "does not exist" in json.loads(answers[1]["Payload"].read())["errorMessage"]
+
+
+def told(path: Path, count: int, seconds: float = 30.0) -> list[Any]:
+    """Wait for so many notes; give them."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and len(notes_in(path)) < count:
+        time.sleep(0.2)
+    return notes_in(path)
+
+
+def bind(events: Deployment, variable: str, **options: Any) -> None:
+    """Bind a source to the function `received`, as `silvaengine apply` does."""
+    value = [{"endpoint_id": ENDPOINT, "funct": "received", **options}]
+    events.rows.put("configdata", setting_id="silvaengine_events", variable=variable, value=value)
+    events.rows.put("configdata", setting_id="silvaengine", variable="generation", value=variable)
+
+
+def test_a_topics_messages_arrive(events: Deployment, tmp_path: Path) -> None:
+    """A message that names its function comes through a real subscription."""
+    sns, path = events.engine.client("sns"), tmp_path / "notes"
+    topic = sns.create_topic(Name="news")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=events.outputs.tasks_arn)
+    sns.publish(
+        TopicArn=topic,
+        Message=json.dumps({"params": {"at": str(path).encode().hex(), "n": 1}}),
+        MessageAttributes={
+            "endpoint_id": {"DataType": "String", "StringValue": ENDPOINT},
+            "funct": {"DataType": "String", "StringValue": "stored"},
+        },
+    )
+    assert told(path, 1) == [{"n": 1}]
+
+
+def test_a_rules_event_arrives_with_the_rules_name(events: Deployment, tmp_path: Path) -> None:
+    """A bound function gets an event through a real rule, whose input transformer says which one it is."""
+    bus, path = events.engine.client("events"), tmp_path / "notes"
+    bind(events, "rule:orders")
+    bus.put_rule(Name="orders", EventPattern=json.dumps({"source": ["shop"]}))
+    template = '{"rule": "<aws.events.rule-name>", "event": <aws.events.event.json>}'
+    transformer = {"InputTemplate": template, "InputPathsMap": {}}
+    target = {"Id": "tasks", "Arn": events.outputs.tasks_arn, "InputTransformer": transformer}
+    bus.put_targets(Rule="orders", Targets=[target])
+    detail = json.dumps({"at": str(path).encode().hex()})
+    time.sleep(5)  # until every instance has looked at the registry's generation
+    bus.put_events(Entries=[{"Source": "shop", "DetailType": "Order", "Detail": detail}])
+    (note,) = told(path, 1)
+    assert (note["source"], note["detail-type"]) == ("shop", "Order")
+
+
+def test_a_user_pools_trigger_decides(events: Deployment) -> None:
+    """A real sign-up passes where the pool's hook lets it, and is refused with the hook's own words."""
+    cognito = events.engine.client("cognito-idp")
+    pool = cognito.create_user_pool(PoolName="people", LambdaConfig={"PreSignUp": events.outputs.tasks_arn})[
+        "UserPool"
+    ]["Id"]
+    app = cognito.create_user_pool_client(UserPoolId=pool, ClientName="app")["UserPoolClient"]["ClientId"]
+    hook = {"module_name": "e2e_functions", "class_name": "Hooks", "function_name": "pre_sign_up"}
+    events.rows.put("configdata", setting_id="general", variable=pool, value="e2e-pool")
+    for name, value in hook.items():
+        events.rows.put("configdata", setting_id="e2e-pool", variable=f"cognito_hooks_{name}", value=value)
+    events.rows.put("configdata", setting_id="e2e-pool", variable="domain", value="example.com")
+    events.rows.put("configdata", setting_id="silvaengine", variable="generation", value="pool")
+    time.sleep(5)  # as above
+    cognito.sign_up(ClientId=app, Username="ada@example.com", Password="Passw0rd!")
+    with pytest.raises(cognito.exceptions.ClientError, match="Only example"):
+        cognito.sign_up(ClientId=app, Username="eve@evil.com", Password="Passw0rd!")

@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import Deployment, wait_for_record
 from .http_client import Answer, Api
-from .registry_rows import API_KEY
+from .registry_rows import API_KEY, LIMITED_ENDPOINT
 
 KEY = {"x-api-key": API_KEY}
 JSON = {"content-type": "application/json", **KEY}
@@ -32,8 +32,8 @@ def assert_error(answer: Answer, status: int, words: str) -> None:
         ("/core/demo/nothing", {}, 404, "nothing"),
         ("/core/demo/cache_clear", {}, 403, ""),
         ("/core/e2e/settings", {}, 403, "API key"),
-        ("/core/e2e/settings", {"x-api-key": "wrong"}, 403, "API key"),
-        ("/core/acme/hello", {"x-api-key": "demo-key-globex"}, 403, "API key"),
+        ("/core/e2e/settings", {"x-api-key": "wrong"}, 404, "API key"),
+        ("/core/acme/hello", {"x-api-key": "demo-key-globex"}, 404, "API key"),
         ("/core/globex/versions", {"x-api-key": "demo-key-globex"}, 403, "area"),
         ("/core/e2e/guarded", KEY, 403, "requires an authorizer"),
         ("/core/e2e/dangling", KEY, 500, "misconfigured"),
@@ -110,6 +110,33 @@ def test_body_over_the_limit(api: Api) -> None:
 def test_answer_over_the_limit(api: Api) -> None:
     """An answer that Lambda would not carry is our own error, not a broken connection."""
     assert_error(api.get("/core/e2e/large?size=7000000", KEY), 500, "limit of 6291456")
+
+
+def test_a_limited_tenant_is_told_when_to_come_again(api: Api) -> None:
+    """Beyond its limit a tenant gets 429 with the seconds to wait; another one goes on unhindered.
+
+    Each instance grants a quarter where there is no Redis, and calls in turn meet one or two instances.
+    """
+    path = f"/core/{LIMITED_ENDPOINT}/number?name=x"
+    answers = [api.get(path, {**KEY, "origin": "https://app.example.com"}) for _ in range(9)]
+    assert answers[0].status == 200
+    assert answers[0].headers["ratelimit-policy"] == '"tenant";q=2;w=800'
+    refused = answers[-1]
+    assert_error(refused, 429, "Too many requests")
+    assert 0 < int(refused.headers["retry-after"]) <= 400
+    assert refused.headers["ratelimit"].startswith('"tenant";r=0;t=')
+    assert refused.headers["access-control-allow-origin"] == "https://app.example.com"
+    assert refused.headers["access-control-allow-credentials"] == "true"
+    assert api.get("/core/demo/hello").status == 200
+
+
+def test_another_origin_may_not_read_a_closed_tenant(api: Api) -> None:
+    """Neither a preflight nor an answer names an origin that the tenant hasn't listed."""
+    path = f"/core/{LIMITED_ENDPOINT}/number"
+    for origin, expected in (("https://app.example.com", True), ("https://evil.example", False)):
+        for method in ("OPTIONS", "POST"):
+            answer = api.request(method, path, headers={"origin": origin, "content-type": "application/xml"})
+            assert ("access-control-allow-origin" in answer.headers) is expected
 
 
 def test_unknown_and_missing_parameters_are_named(api: Api) -> None:

@@ -63,8 +63,9 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def copy_sources(project: Path, target: Path) -> Path:
     """Copy the deployable folders and the packaging, and lead to the tools that were set up."""
-    for name in ("services", "shared", "packaging"):
-        shutil.copytree(project / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("services", "shared", "packaging", "authorizers"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(project / name, target / name, symlinks=True, ignore=ignored)
     for name in ("template.yaml", "samconfig.toml"):
         shutil.copyfile(project / name, target / name)
     for tools in (".venv", ".bootstrap"):

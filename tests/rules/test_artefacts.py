@@ -226,6 +226,33 @@ def with_function(project: Path, name: str, text: str) -> None:
     path.write_text(text)
 
 
+@pytest.mark.parametrize("gateway", ["HttpGateway", "WebsocketGateway"])
+def test_the_gateways_hold_the_operators_authorizers(
+    sources: Path, built: Path, runtime: Path, gateway: str
+) -> None:
+    """Each has those of authorizers/, may import these alone, and what a token's signature needs."""
+    packages = {path.parent.name for path in sources.glob("authorizers/*/__init__.py")}
+    assert set((built / gateway / "silvaengine_authorizers.txt").read_text().split()) == packages
+    code = "import sys; sys.path[:0] = sys.argv[1:]; import silvaengine.authorization.tokens"
+    code += "".join(f", {name}" for name in packages)
+    python = Path(sys.base_prefix) / "bin/python3.13"
+    paths = [built / gateway, built / "SharedLayer/python", runtime]
+    assert subprocess.run([python, "-I", "-S", "-c", code, *paths], check=False).returncode == 0
+
+
+def test_nobody_else_holds_the_authorizers(sources: Path, built: Path) -> None:
+    """They are the gateways' trusted code: function code finds neither them nor what they need."""
+    packages = {path.parent.name for path in sources.glob("authorizers/*/__init__.py")}
+    for artefact in ("Worker", "Tasks", "SharedLayer/python"):
+        assert not {"jwt", "cryptography", *packages} & {path.name for path in (built / artefact).iterdir()}
+
+
+def test_a_changed_authorizer_is_built_again() -> None:
+    """`sam build --cached` looks at a function's own folder, and through the link that lies there."""
+    for gateway in ("http_gateway", "websocket_gateway"):
+        assert (PROJECT / "services" / gateway / "authorizers").resolve() == PROJECT / "authorizers"
+
+
 def test_what_ships_of_functions(project: Path, tmp_path: Path) -> None:
     """Folders and modules ship, tests do not; a folder that is no package ships without being importable."""
     for name in (

@@ -13,6 +13,7 @@ from silvaengine.ledger.book import Ledger
 from silvaengine.messages import Job
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine.telemetry import NAMESPACE
+from silvaengine_tasks.eventbridge import is_event
 from silvaengine_tasks.sweeper import is_schedule
 
 from .conftest import PROJECT, Resources
@@ -76,6 +77,10 @@ def bucket(folder: str) -> str:
 
 
 # What was cleared in the caches lies in rows of its own; no role that functions share reads another one.
+KEY_USES = (
+    "arn:aws:dynamodb:eu-central-1:111122223333:table/se-configdata if "
+    "{'ForAllValues:StringEquals': {'dynamodb:LeadingKeys': ['silvaengine:keys']}}"
+)
 CLEARS = (
     "arn:aws:dynamodb:eu-central-1:111122223333:table/se-configdata if "
     "{'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['silvaengine:cache:*']}}"
@@ -156,7 +161,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
         "dynamodb:BatchGetItem": tables,
         "dynamodb:GetItem": {*tables, EXECUTIONS},
         "dynamodb:PutItem": {EXECUTIONS, CLEARS},
-        "dynamodb:UpdateItem": {EXECUTIONS, CLEARS},
+        "dynamodb:UpdateItem": {EXECUTIONS, CLEARS, KEY_USES},
         "dynamodb:Query": tables,
         "s3:GetObject": {bucket("calls"), bucket("results")},
         "s3:PutObject": {bucket("calls")},
@@ -164,6 +169,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-*",
         },
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
     }
@@ -182,21 +188,22 @@ def test_the_worker_may_move_executions_and_read_nothing(
 ) -> None:
     """Beside its log, and the rows about clears without Redis, the worker moves executions and pushes.
 
-    Which attributes it may name, and that it is told none back, stands in the policy's conditions; they are
-    all that the code's transitions of a worker name.
+    It invokes the tasks Lambda alone, through which functions call one another. Which attributes it may name,
+    and that it is told none back, stands in the policy's conditions; they are all that the code's transitions
+    of a worker name.
     """
     (policy,) = (each for each in statements(resources, "Worker") if each["Action"] == "dynamodb:UpdateItem")
     assert policy["Condition"]["StringEqualsIfExists"] == {"dynamodb:ReturnValues": "NONE"}
     update = f"{EXECUTIONS} if {policy['Condition']}"
     untold = "{'StringEqualsIfExists': {'dynamodb:ReturnValues': 'NONE'}}"
-    broadcaster = "arn:aws:lambda:eu-central-1:111122223333:function:silvaengine-Broadcaster"
+    lambdas = "arn:aws:lambda:eu-central-1:111122223333:function:silvaengine"
     moves = (
         logs("Worker")
         | PUSHES
         | {
             "dynamodb:UpdateItem": {update},
             "s3:PutObject": {bucket("results")},
-            "lambda:InvokeFunction": {broadcaster},
+            "lambda:InvokeFunction": {f"{lambdas}-Broadcaster", f"{lambdas}-Tasks"},
             "dynamodb:DeleteItem": {f"{ROWS} if {untold}"},
         }
     )
@@ -263,13 +270,15 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
         "ReceiveMessage",
     )
     key = f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*"
+    hooks = f"arn:aws:dynamodb:{here}:table/se-hooks"
     assert rights(resources, "Tasks") == logs("Tasks") | {
         "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
         "dynamodb:GetItem": {*registry, EXECUTIONS},
-        "dynamodb:Query": {*registry, f"{EXECUTIONS}/index/due-index"},
+        "dynamodb:Query": {*registry, hooks, f"{EXECUTIONS}/index/due-index"},
         "dynamodb:PutItem": {EXECUTIONS},
         "dynamodb:UpdateItem": {EXECUTIONS},
-        "s3:GetObject": {bucket("calls")},
+        "s3:GetObject": {bucket("calls"), bucket("results")},
+        "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {key, f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
@@ -285,8 +294,9 @@ def test_an_event_is_dead_only_after_it_had_its_chances(resources: Resources) ->
     assert int(queue["VisibilityTimeout"]) >= 6 * tasks
     assert int(queue["RedrivePolicy"]["maxReceiveCount"]) >= 5
     mappings = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
-    assert len(mappings) == 2
-    for mapping in mappings:
+    queues = [mapping for mapping in mappings if mapping.get("Condition") != "HasEventStream"]
+    assert len(queues) == 3
+    for mapping in queues:
         assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["Properties"]["ScalingConfig"]["MaximumConcurrency"] >= 2
     kept = resources["TasksEventInvokeConfig"]["Properties"]
@@ -304,9 +314,70 @@ def test_queues_and_buckets_that_exist_can_be_served(resources_with: Callable[..
     assert resources["Tasks"]["Properties"]["FunctionName"] == "agenttask"
 
 
+def test_a_stream_that_exists_can_be_served(resources_with: Callable[..., Resources]) -> None:
+    """Its mapping names failed records, bisects, gives up in the end and keeps what it gave up."""
+    table = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders/stream"
+    resources = resources_with(EventStreamArn=f"{table}/2026-11-24T00:00:00.000")
+    mapping = resources["StreamMapping"]["Properties"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 1 <= mapping["MaximumRetryAttempts"] <= 100
+    assert 3600 <= mapping["MaximumRecordAgeInSeconds"] < 86_400
+    assert "EventDeadLetterQueue" in str(mapping["DestinationConfig"]["OnFailure"])
+    given = rights(resources, "Tasks")
+    assert given["dynamodb:GetRecords"] == {f"{table}/2026-11-24T00:00:00.000"}
+    assert given["dynamodb:ListStreams"] == {f"{table}/*"}
+    alarm = resources["StreamAgeAlarm"]["Properties"]
+    assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("IteratorAge", {"Ref": "Tasks"})
+
+
+def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callable[..., Resources]) -> None:
+    """Each may invoke it and none else, says what the code reads, and keeps what never reached Lambda."""
+    topic = "arn:aws:sns:eu-central-1:111122223333:news"
+    resources = resources_with(
+        EventTopicArn=topic, EventRuleSources="shop,stock", EventSchedule="rate(1 hour)"
+    )
+    assert resources["TopicSubscription"]["Properties"]["TopicArn"] == topic
+    assert "EventDeadLetterQueue" in str(resources["TopicSubscription"]["Properties"]["RedrivePolicy"])
+    for name, says in (("EventRule", {"rule", "event"}), ("EventScheduleRule", {"schedule", "time"})):
+        (target,) = resources[name]["Properties"]["Targets"]
+        assert "EventDeadLetterQueue" in str(target["DeadLetterConfig"])
+        sent = re.sub("<[^>]+>", '{"id": "1"}', target["InputTransformer"]["InputTemplate"])
+        assert json.loads(sent).keys() == says
+        assert is_event(json.loads(sent))
+    assert resources["EventRule"]["Properties"]["EventPattern"] == {"source": ["shop", "stock"]}
+    allowed = {
+        str(each["Properties"]["SourceArn"])
+        for each in of_type(resources, "AWS::Lambda::Permission").values()
+        if each.get("Condition") in {"HasEventTopic", "HasEventRule", "HasEventSchedule"}
+    }  # fmt: skip
+    assert allowed == {
+        topic,
+        *(str({"Fn::GetAtt": [name, "Arn"]}) for name in ("EventRule", "EventScheduleRule")),
+    }
+    policy = resources["EventDeadLetterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert all(each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in policy)
+
+
+def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[..., Resources]) -> None:
+    """The FIFO queue's dead go to a FIFO queue with an alarm; the bucket is private and notifies."""
+    resources = resources_with(MakeFifoQueue="true", NewEventBucketName="inbox")
+    for name in ("FifoQueue", "FifoDeadLetterQueue"):
+        assert resources[name]["Properties"]["FifoQueue"] is True
+        assert resources[name]["Properties"]["SqsManagedSseEnabled"] is True
+    assert "FifoDeadLetterQueue" in str(resources["FifoQueue"]["Properties"]["RedrivePolicy"])
+    assert {"FifoDeadLetterAlarm", "FifoAgeAlarm"} <= resources.keys()
+    assert str({"Fn::GetAtt": ["FifoQueue", "Arn"]}) in rights(resources, "Tasks")["sqs:ReceiveMessage"]
+    bucket = resources["EventBucket"]
+    assert bucket["DependsOn"] == "NewBucketPermission"
+    assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
+    (notified,) = bucket["Properties"]["NotificationConfiguration"]["LambdaConfigurations"]
+    assert notified["Function"] == {"Fn::GetAtt": ["Tasks", "Arn"]}
+
+
 def test_the_sweeper_comes_every_minute(resources: Resources) -> None:
     """Its schedule sends what the code knows; its lag and its dead raise alarms, as does silence."""
-    (rule,) = of_type(resources, "AWS::Events::Rule").values()
+    (rule,) = (each for each in of_type(resources, "AWS::Events::Rule").values() if "Condition" not in each)
     assert rule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Properties"]["Targets"]
     assert is_schedule(json.loads(target["Input"]))
@@ -495,6 +566,15 @@ def test_failures_and_throttling_raise_alarms(resources: Resources, function: st
     assert watched == {"Errors", "Throttles"}
 
 
+def test_a_named_tasks_function_has_its_alarms_too(resources_with: Callable[..., Resources]) -> None:
+    """Under a name of its own its errors and its throttles are watched by that name."""
+    alarms = of_type(resources_with(TasksFunctionName="agenttask"), "AWS::CloudWatch::Alarm").values()
+    named = [each for each in alarms if each.get("Condition") == "NamesTasks"]
+    watched = {(each["Properties"]["MetricName"], str(each["Properties"]["Dimensions"])) for each in named}
+    dimensions = str([{"Name": "FunctionName", "Value": {"Ref": "Tasks"}}])
+    assert watched == {("Errors", dimensions), ("Throttles", dimensions)}
+
+
 def test_the_worker_is_not_retried_behind_our_back(resources: Resources) -> None:
     """The ledger's sweeper alone tries again; what it gives up lies in an encrypted queue with an alarm.
 
@@ -578,6 +658,7 @@ def test_environment_values_come_from_parameters() -> None:
         "OTHER_WORKER_ARNS",
         "REDIS_PASSWORD",
         "REDIS_USERNAME",
+        "TASKS_FUNCTION",
         "WEBSOCKET_MANAGEMENT_URL",
         "WORKER_ARN",
         "WORKER_ARN_MAP",
@@ -599,6 +680,30 @@ def test_a_worker_with_a_user_of_its_own_has_its_own_password(
     assert "secretsmanager:gateways" in passwords[0]
     assert "secretsmanager:workers" in passwords[1]
     assert "gateways" not in passwords[1]
+
+
+def test_an_alias_is_what_is_invoked(resources_with: Callable[..., Resources]) -> None:
+    """With WorkerAlias the callers may invoke that alias alone, and know it; it is not retried either."""
+    resources = resources_with(WorkerAlias="live")
+    for function in ("HttpGateway", "Tasks"):
+        (arn,) = rights(resources, function)["lambda:InvokeFunction"]
+        assert arn.endswith(":function:silvaengine-Worker:live")
+    kept = resources["WorkerAliasInvokeConfig"]["Properties"]
+    assert (kept["Qualifier"], kept["MaximumRetryAttempts"], kept["MaximumEventAgeInSeconds"]) == (
+        "live",
+        0,
+        60,
+    )
+
+
+def test_functions_reach_the_tasks_function_by_its_name(resources_with: Callable[..., Resources]) -> None:
+    """The name that the operator gives it is the one that the worker knows and may invoke."""
+    for name, given in (("silvaengine-Tasks", {}), ("agenttask", {"TasksFunctionName": "agenttask"})):
+        resources = resources_with(**given)
+        assert resources["Tasks"]["Properties"]["FunctionName"] == name
+        assert resources["Worker"]["Properties"]["Environment"]["Variables"]["TASKS_FUNCTION"] == name
+        arns = rights(resources, "Worker")["lambda:InvokeFunction"]
+        assert {arn.rpartition(":")[2] for arn in arns} == {name, "silvaengine-Broadcaster"}
 
 
 def test_the_gateway_knows_the_workers(resources_with: Callable[..., Resources]) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from silvaengine.tables import COMMON_ENDPOINT
+from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, STREAMS_SETTING_ID
+from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.document import Path
 from silvaengine_cli.registry.model import Connection, RegistrySpec, function_name
 from silvaengine_cli.registry.rows import connection_row, setting_rows
@@ -49,9 +50,41 @@ def _functions(spec: RegistrySpec) -> Iterator[Finding]:
             yield Finding(path, f"the same function and lambda as {seen[key]!r}")
         seen.setdefault(key, label)
         yield from _setting_reference(spec, function.settings, (*path, "settings"))
+        yield from _events(spec, label, (*path, "events"))
+
+
+def _events(spec: RegistrySpec, label: str, path: Path) -> Iterator[Finding]:
+    """Find bindings that reach nobody, or twice."""
+    seen: set[tuple[object, ...]] = set()
+    for index, binding in enumerate(spec.functions[label].events):
+        place = (*path, index)
+        key = (binding.endpoint, *binding.source, binding.prefix or "", binding.suffix or "")
+        if key in seen:
+            yield Finding(place, "the same endpoint and source as another binding of this function")
+        seen.add(key)
+        if binding.endpoint not in spec.endpoints:
+            yield Finding((*place, "endpoint"), _missing("endpoint", binding.endpoint, spec.endpoints))
+        elif label not in _without_key(spec, binding.endpoint):
+            message = (
+                f"events come without a key, and without one {binding.endpoint!r} does not reach {label!r}"
+            )
+            yield Finding(place, message)
+        kind, name = binding.source
+        if kind == "table" and name in spec.settings.get(STREAMS_SETTING_ID, ()):
+            yield Finding(place, f"settings.{STREAMS_SETTING_ID} has this table, too")
+
+
+def _without_key(spec: RegistrySpec, endpoint_id: str) -> set[str]:
+    own = spec.endpoints[endpoint_id].connection == "own"
+    key = (endpoint_id if own else COMMON_ENDPOINT, DEFAULT_API_KEY)
+    connections = [each for each in spec.connections if (each.endpoint, each.api_key) == key]
+    return {entry.function for connection in connections for entry in connection.functions}
 
 
 def _settings(spec: RegistrySpec) -> Iterator[Finding]:
+    for row in binding_rows(spec):
+        if complaint := too_large(row):
+            yield Finding(("functions",), f"the functions of {row['variable']}: {complaint}")
     for row in setting_rows(spec):
         if complaint := too_large(row):
             yield Finding(
@@ -72,13 +105,26 @@ def _connection(spec: RegistrySpec, connection: Connection, path: Path) -> Itera
     if complaint := too_large(row):
         yield Finding(path, f"{complaint}; {SMALLER_CONNECTION}")
     if connection.endpoint == COMMON_ENDPOINT:
+        yield from _good_for(spec, connection, path)
         return
+    if connection.endpoints is not None:
+        yield Finding((*path, "endpoints"), "is for keys of the common connection; this one has its endpoint")
     endpoint = spec.endpoints.get(connection.endpoint)
     if endpoint is None:
         yield Finding((*path, "endpoint"), _missing("endpoint", connection.endpoint, spec.endpoints))
     elif endpoint.connection == "common":
         message = f"is never used: say `endpoints: {{{connection.endpoint}: {{connection: own}}}}`"
         yield Finding(path, message, warning=True)
+
+
+def _good_for(spec: RegistrySpec, connection: Connection, path: Path) -> Iterator[Finding]:
+    for index, name in enumerate(connection.endpoints or ()):
+        place = (*path, "endpoints", index)
+        endpoint = spec.endpoints.get(name)
+        if endpoint is None:
+            yield Finding(place, _missing("endpoint", name, spec.endpoints))
+        elif endpoint.connection == "own":
+            yield Finding(place, f"{name!r} has connections of its own: no common key opens it", warning=True)
 
 
 def _entries(spec: RegistrySpec, connection: Connection, path: Path) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain, count
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -15,8 +15,10 @@ from silvaengine.tables import (
     CONNECTIONS,
     DEFAULT_API_KEY,
     ENDPOINTS,
+    EVENTS_SETTING_ID,
     FUNCTIONS,
 )
+from silvaengine_cli.registry.bindings import exported, is_binding
 from silvaengine_cli.registry.document import NUMBER, WORDS
 from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.plan import row_name
@@ -44,19 +46,22 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
     labels = _labels(rows, worker_arn)
     endpoints = {row["endpoint_id"]: row for row in tables.scan(ENDPOINTS)}
     connections = []
-    for row in sorted(tables.scan(CONNECTIONS), key=CONNECTIONS.key_of):
+    connected = {CONNECTIONS.key_of(row): row for row in tables.scan(CONNECTIONS)}
+    for _, row in sorted(connected.items()):
         if row["endpoint_id"] in {*endpoints, COMMON_ENDPOINT}:
             connections.append(_connection(row, labels, notes))
         else:
             notes.append(f"{row_name(CONNECTIONS, row)} is left out: its endpoint has no row")
+    settings = list(tables.scan(CONFIG_DATA))
+    bindings, told = _bound(settings, _Labels(labels, endpoints, connected))
     sections = {
         "endpoints": {name: _endpoint(row) for name, row in sorted(endpoints.items())},
         "functions": {
-            label: _function(rows[key], worker_arn)
+            label: _function(rows[key], worker_arn, bindings.get(label, []))
             for key, label in sorted(labels.items(), key=lambda it: it[1])
         },
         "connections": connections,
-        "settings": _settings(tables.scan(CONFIG_DATA), notes),
+        "settings": _settings([row for row in settings if CONFIG_DATA.key_of(row) not in told], notes),
     }
     return Export(_to_yaml(sections), tuple(notes))
 
@@ -72,10 +77,24 @@ def _labels(keys: Iterable[Key], worker_arn: str) -> dict[Key, str]:
 
 
 def _endpoint(row: Row) -> Row:
-    return {"connection": "own" if row.get("special_connection") else "common"}
+    connection = {"connection": "own" if row.get("special_connection") else "common"}
+    return connection | ({"rate_limit": row["rate_limit"]} if row.get("rate_limit") else {})
 
 
-def _function(row: Row, worker_arn: str) -> Row:
+def _bound(rows: Iterable[Row], labels: "_Labels") -> tuple[dict[str, list[Row]], set[Key]]:
+    """Give the bindings of each function, and the rows that say nothing else."""
+    bindings: dict[str, list[Row]] = {}
+    told: set[Key] = set()
+    for row in sorted(filter(is_binding, rows), key=CONFIG_DATA.key_of):
+        found = exported(row, labels.of)
+        if found is not None:
+            told.add(CONFIG_DATA.key_of(row))
+            for label, binding in found:
+                bindings.setdefault(label, []).append(binding)
+    return bindings, told
+
+
+def _function(row: Row, worker_arn: str, events: list[Row]) -> Row:
     config = row.get("config") or {}
     operations = {kind: list(names) for kind, names in (config.get("operations") or {}).items() if names}
     methods = list(config.get("methods") or METHODS)
@@ -92,6 +111,7 @@ def _function(row: Row, worker_arn: str) -> Row:
         "operations": operations,
         **{name: config.get(name) for name in EXECUTION},
         "lambda": row["aws_lambda_arn"] if row["aws_lambda_arn"] != worker_arn else None,
+        "events": events,
     }
     return {name: value for name, value in fields.items() if value}
 
@@ -113,6 +133,8 @@ def _connection(row: Row, labels: dict[Key, str], notes: list[str]) -> Row:
         "functions": entries or None,
         "whitelist": list(row.get("whitelist") or ()) or None,
         "grants": list(row.get("grants") or ()) or None,
+        "rate_limit": row.get("rate_limit"),
+        "endpoints": list(row.get("endpoints") or ()) or None,
     }
     return {name: value for name, value in fields.items() if value}
 
@@ -120,7 +142,11 @@ def _connection(row: Row, labels: dict[Key, str], notes: list[str]) -> Row:
 def _settings(rows: Iterable[Row], notes: list[str]) -> dict[str, Row]:
     settings: dict[str, Row] = {}
     for row in sorted(rows, key=CONFIG_DATA.key_of):
-        if _is_json(row.get("value")):
+        if row["setting_id"] == EVENTS_SETTING_ID:
+            notes.append(
+                f"{row_name(CONFIG_DATA, row)} is left out: it calls what no endpoint reaches without a key"
+            )
+        elif _is_json(row.get("value")):
             settings.setdefault(row["setting_id"], {})[row["variable"]] = row.get("value")
         else:
             notes.append(f"{row_name(CONFIG_DATA, row)} is left out: its value holds a set or bytes")
@@ -135,6 +161,22 @@ def _is_json(value: object) -> bool:
             return all(map(_is_json, value))
         case _:
             return value is None or isinstance(value, str | bool | int | Decimal)
+
+
+class _Labels(NamedTuple):
+    """Finds the label of the function that an endpoint reaches without a key, as events do."""
+
+    labels: dict[Key, str]
+    endpoints: dict[str, Row]
+    connections: dict[Key, Row]
+
+    def of(self, endpoint_id: str, function: str) -> str | None:
+        if endpoint_id not in self.endpoints:
+            return None
+        owner = endpoint_id if self.endpoints[endpoint_id].get("special_connection") else COMMON_ENDPOINT
+        entries = self.connections.get((owner, DEFAULT_API_KEY), {}).get("functions") or ()
+        arns = (entry.get("aws_lambda_arn", "") for entry in entries if entry.get("function") == function)
+        return self.labels.get((next(arns, ""), function))
 
 
 class _Dumper(yaml.SafeDumper):

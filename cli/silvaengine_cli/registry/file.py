@@ -10,7 +10,15 @@ from pydantic import BaseModel, ValidationError
 
 from silvaengine_cli.registry.checks import Finding, findings
 from silvaengine_cli.registry.document import Document, DocumentError, Path, Problem, read_document
-from silvaengine_cli.registry.model import Connection, Endpoint, Entry, Function, Operations, RegistrySpec
+from silvaengine_cli.registry.model import (
+    Binding,
+    Connection,
+    Endpoint,
+    Entry,
+    Function,
+    Operations,
+    RegistrySpec,
+)
 
 _MESSAGES = {
     "missing": "required field is missing",
@@ -116,6 +124,8 @@ def _model_around(path: Path) -> type[BaseModel]:
             return Endpoint
         case ("functions", _):
             return Function
+        case ("functions", _, "events", _):
+            return Binding
         case ("functions", _, _):
             return Operations
         case ("connections", _):

@@ -1,7 +1,8 @@
 """A row that is there and a row that is wanted, laid over one another without losing what others wrote.
 
 Rows may come from the predecessor or from another tool: attributes that we don't know stay, and so do a
-connection's functions and addresses that the file doesn't name, unless they are to be pruned.
+connection's functions and addresses and a source's functions that the file doesn't name, unless they are to
+be pruned.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, Table
+from silvaengine_cli.registry.bindings import identity, is_binding, merged_targets
 from silvaengine_cli.registry.model import METHODS
 from silvaengine_cli.registry.rows import Row
 
@@ -23,9 +25,12 @@ def merged(table: Table, existing: Row, wanted: Row, *, prune: bool = False) -> 
         table: which table the rows are of.
         existing: the row as it was read.
         wanted: what the file says.
-        prune: drop a connection's functions, addresses and grants that the file doesn't name. A whitelist
-            that the file leaves out stays even then: an omission must not let everybody in.
+        prune: drop a connection's functions, addresses and grants that the file doesn't name. A whitelist,
+            endpoints or a limit that it leaves out stay even then: an omission must not let everybody in.
     """
+    if table is CONFIG_DATA and is_binding(wanted) and is_binding(existing):
+        targets = merged_targets(existing["value"], wanted["value"], prune=prune)
+        return existing if same(existing["value"], targets) else existing | {"value": targets}
     if table is CONFIG_DATA:
         return existing if same(existing.get("value"), wanted["value"]) else existing | wanted
     if table is CONNECTIONS:
@@ -34,7 +39,12 @@ def merged(table: Table, existing: Row, wanted: Row, *, prune: bool = False) -> 
 
 
 def kept(existing: Row, wanted: Row) -> list[str]:
-    """Name what a connection has and the file doesn't: its functions and addresses."""
+    """Name what a connection or a source has and the file doesn't: its functions and addresses."""
+    if "functions" not in wanted:
+        names = {identity(target) for target in wanted["value"]}
+        return [
+            "/".join(identity(target)[:2]) for target in existing["value"] if identity(target) not in names
+        ]
     names = {entry["function"] for entry in wanted["functions"]}
     functions = [
         name for entry in existing.get("functions") or () if (name := entry.get("function")) not in names
@@ -79,6 +89,10 @@ def _merged_connection(existing: Row, wanted: Row, *, prune: bool) -> Row:
     _put(row, "functions", _merged_entries(existing.get("functions") or [], wanted["functions"], prune=prune))
     if "whitelist" in wanted:
         _put(row, "whitelist", _joined(existing.get("whitelist") or [], wanted["whitelist"], prune=prune))
+    if "rate_limit" in wanted and not same(row.get("rate_limit"), wanted["rate_limit"]):
+        row["rate_limit"] = wanted["rate_limit"]
+    if "endpoints" in wanted:
+        _put(row, "endpoints", wanted["endpoints"])
     if "grants" in wanted or prune:
         _put(row, "grants", wanted.get("grants", []))
     return row

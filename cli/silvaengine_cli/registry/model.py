@@ -4,7 +4,9 @@
 
     endpoints:                          # tenants: /{area}/{endpoint}/{function}
       demo:                             # uses the common connection
-      acme: {connection: own}           # reaches what its own connection lists
+      acme:
+        connection: own                 # reaches what its own connection lists
+        rate_limit: {per_second: 50, burst: 100}   # of all its callers; default: none
 
     functions:                          # what can be called
       hello:
@@ -24,6 +26,10 @@
         graphql: false                  # default
         operations: {query: [], mutation: []}
         lambda: arn:aws:lambda:...      # default: the stack's worker
+        events:                         # sources that call it, for an endpoint that reaches it without a key
+          - {endpoint: demo, queue: orders, batch: true}    # batch: all records of an event in one call
+          - {endpoint: demo, bucket: photos, prefix: in/, suffix: .jpg}
+          - {endpoint: demo, table: orders}                 # or topic, rule, schedule
 
     connections:                        # what an API key reaches
       - functions:                      # no endpoint: the common connection; no api_key: calls without one
@@ -34,6 +40,10 @@
         functions: [hello]
         whitelist: [203.0.113.0/24]
         grants: ["cache:admin"]
+        rate_limit: {per_second: 0.5}   # of this key; burst: what may come at once, default a second's
+      - api_key: shops-key
+        functions: [hello]
+        endpoints: [demo]               # what a key of the common connection is good for; default: all
 
     settings:                           # id: variables, any JSON value
       demo:
@@ -46,7 +56,8 @@
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -59,9 +70,11 @@ from pydantic import (
     model_validator,
 )
 
-from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, is_ours
+from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, EVENTS_SETTING_ID, is_ours
 
 RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
+
+SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
 EXECUTION = ("on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts")
 
@@ -96,6 +109,8 @@ def _not_reserved(label: str) -> str:
 def _not_ours(setting: str) -> str:
     if is_ours(setting):
         raise ValueError(f"{setting!r} is reserved: generations are kept there")
+    if setting == EVENTS_SETTING_ID:
+        raise ValueError(f"{setting!r} is reserved: write `events` at the function")
     return setting
 
 
@@ -153,6 +168,9 @@ LambdaArn = Annotated[
         _checked(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN")
     ),
 ]
+SourceName = Annotated[
+    str, AfterValidator(_checked(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region"))
+]
 Network = Annotated[str, AfterValidator(_network)]
 Grant = Annotated[str, AfterValidator(_checked(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin"))]
 
@@ -161,10 +179,18 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class RateLimit(_Section):
+    """How often may be called: so many a second in the long run, and ``burst`` at once."""
+
+    per_second: Annotated[Decimal, Field(gt=0, le=100_000)]
+    burst: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
+
+
 class Endpoint(_Section):
     """A tenant, and whether its callers come through the common connection or one of its own."""
 
     connection: Literal["common", "own"] = "common"
+    rate_limit: RateLimit | None = None
 
 
 class Operations(_Section):
@@ -172,6 +198,37 @@ class Operations(_Section):
 
     query: tuple[str, ...] = ()
     mutation: tuple[str, ...] = ()
+
+
+class Binding(_Section):
+    """A source of events that calls a function, on behalf of an endpoint."""
+
+    endpoint: EndpointId
+    queue: SourceName | None = None
+    bucket: SourceName | None = None
+    table: SourceName | None = None
+    topic: SourceName | None = None
+    rule: SourceName | None = None
+    schedule: SourceName | None = None
+    prefix: str | None = None
+    suffix: str | None = None
+    batch: StrictBool = False
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """What calls: its kind and its name."""
+        return next((kind, name) for kind in SOURCES if (name := getattr(self, kind)) is not None)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        named = [kind for kind in SOURCES if getattr(self, kind) is not None]
+        if len(named) != 1:
+            raise ValueError(f"must name exactly one of {', '.join(SOURCES)}")
+        if self.bucket is None and (self.prefix is not None or self.suffix is not None):
+            raise ValueError("prefix and suffix are for a bucket")
+        if self.table is not None and self.batch:
+            raise ValueError("batch is not for a table: its functions always get many records")
+        return self
 
 
 class Function(_Section):
@@ -193,6 +250,7 @@ class Function(_Section):
     backoff_seconds: Annotated[StrictInt, Field(ge=1, le=3600)] | None = None
     broadcasts: StrictBool | None = None
     lambda_arn: LambdaArn | None = Field(None, alias="lambda")
+    events: tuple[Binding, ...] = ()
 
 
 class Entry(_Section):
@@ -215,6 +273,8 @@ class Connection(_Section):
     functions: tuple[Entry, ...] = ()
     whitelist: tuple[Network, ...] | None = None
     grants: tuple[Grant, ...] | None = None
+    rate_limit: RateLimit | None = None
+    endpoints: tuple[EndpointId, ...] | None = None
 
 
 class RegistrySpec(_Section):

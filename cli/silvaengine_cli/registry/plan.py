@@ -7,6 +7,7 @@ from typing import Any, Literal
 import click
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, Table
+from silvaengine_cli.registry.bindings import is_binding
 from silvaengine_cli.registry.checks import SMALLER_CONNECTION
 from silvaengine_cli.registry.merge import kept, merged, same
 from silvaengine_cli.registry.model import RegistrySpec
@@ -81,8 +82,8 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
         rows = {table.key_of(row): row for of, row in wanted if of is table}
         existing = tables.read(table, list(rows))
         changes += _written(table, rows, existing, prune=prune)
-        if table is CONNECTIONS and not prune:
-            notes += _kept(rows, existing)
+        if not prune:
+            notes += _kept(table, rows, existing)
     if prune:
         changes += _pruned(tables, {(table.name, *table.key_of(row)) for table, row in wanted})
     return Plan(tuple(changes), tuple(notes))
@@ -123,12 +124,19 @@ def _refuse_too_large(table: Table, row: Row) -> None:
         raise click.ClickException(f"{row_name(table, row)} would have {complaint}; {advice}")
 
 
-def _kept(rows: dict[Key, Row], existing: dict[Key, Row]) -> Iterator[str]:
+def _kept(table: Table, rows: dict[Key, Row], existing: dict[Key, Row]) -> Iterator[str]:
     for key, wanted in rows.items():
-        if key in existing and (names := kept(existing[key], wanted)):
+        before = existing.get(key)
+        if before is None or not (table is CONNECTIONS or _is_bound(table, before, wanted)):
+            continue
+        if names := kept(before, wanted):
             beyond = ", ".join(names)
-            row = row_name(CONNECTIONS, wanted)
+            row = row_name(table, wanted)
             yield f"{row} keeps what is not in the file: {beyond} (--prune drops it)"
+
+
+def _is_bound(table: Table, *rows: Row) -> bool:
+    return table is CONFIG_DATA and all(map(is_binding, rows))
 
 
 def _pruned(tables: RegistryTables, wanted: set[tuple[str, ...]]) -> Iterator[Change]:

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
-from silvaengine_cli.registry.model import EXECUTION, Connection, Entry, Function, RegistrySpec, function_name
+from silvaengine_cli.registry.bindings import binding_rows
+from silvaengine_cli.registry.model import (
+    EXECUTION,
+    Connection,
+    Endpoint,
+    Entry,
+    Function,
+    RegistrySpec,
+    function_name,
+)
 
 type Row = dict[str, Any]
 
@@ -23,7 +32,10 @@ def wanted_rows(spec: RegistrySpec, worker_arn: str) -> Iterator[tuple[Table, Ro
     for connection in spec.connections:
         yield CONNECTIONS, connection_row(spec, connection, worker_arn)
     for endpoint_id, endpoint in spec.endpoints.items():
-        yield ENDPOINTS, {"endpoint_id": endpoint_id, "special_connection": endpoint.connection == "own"}
+        row = {"endpoint_id": endpoint_id, "special_connection": endpoint.connection == "own"}
+        yield ENDPOINTS, row | _rate_limit(endpoint)
+    for row in binding_rows(spec):
+        yield CONFIG_DATA, row
 
 
 def setting_rows(spec: RegistrySpec) -> Iterator[Row]:
@@ -34,14 +46,21 @@ def setting_rows(spec: RegistrySpec) -> Iterator[Row]:
 
 
 def connection_row(spec: RegistrySpec, connection: Connection, worker_arn: str) -> Row:
-    """Give a connection's row; ``whitelist`` and ``grants`` are absent when the file doesn't name them."""
+    """Give a connection's row; what is optional is absent when the file doesn't name it."""
     row: Row = {
         "endpoint_id": connection.endpoint,
         "api_key": connection.api_key,
         "functions": [_entry(spec, entry, worker_arn) for entry in connection.functions],
     }
-    optional = {"whitelist": connection.whitelist, "grants": connection.grants}
-    return row | {name: list(values) for name, values in optional.items() if values is not None}
+    optional = {name: getattr(connection, name) for name in ("whitelist", "grants", "endpoints")}
+    row |= {name: list(values) for name, values in optional.items() if values is not None}
+    return row | _rate_limit(connection)
+
+
+def _rate_limit(section: Endpoint | Connection) -> Row:
+    if section.rate_limit is None:
+        return {}
+    return {"rate_limit": section.rate_limit.model_dump(exclude_none=True)}
 
 
 def _function_row(label: str, function: Function, worker_arn: str) -> Row:

@@ -7,6 +7,7 @@ from functools import cache
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
+from silvaengine.admission import deployed_limiter
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.grants import granting
 from silvaengine.invocation import LambdaInvoker, open_invoker
@@ -22,11 +23,12 @@ from silvaengine.telemetry import InvocationLog, configure_logging
 from silvaengine_http.executions import Executions
 from silvaengine_http.gateway import Call, Gateway, deadline, deployed_authorization
 from silvaengine_http.request import read_form
-from silvaengine_http.response import Answer, error_answer, render
+from silvaengine_http.response import Answer, error_answer, render, with_headers
 
 if TYPE_CHECKING:
     from silvaengine.authorization.authorize import Authorization
     from silvaengine.ledger.dispatch import Granting
+    from silvaengine.limits import Limiter
 
 type Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -44,10 +46,11 @@ def create_handler(
     executions: Executions,
     clock: Callable[[], float] = time.time,
     open_authorization: "Callable[[], Authorization]" = deployed_authorization,
+    open_limiter: "Callable[[], Limiter]" = deployed_limiter,
     grant: "Granting | None" = None,
 ) -> Handler:
     """Give a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
-    gateway = Gateway(settings, registry, invoker, executions, open_authorization, grant)
+    gateway = Gateway(settings, registry, invoker, executions, open_authorization, open_limiter, grant)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
         if isinstance(event, dict) and OPERATOR in event:
@@ -61,7 +64,9 @@ def create_handler(
             _notify(notifier, call, answer.status)
         log.fields(request_id=call.request_id, status=answer.status)
         log.emit()
-        return render(answer, read_form(event), call.request_id)
+        if call.rate:
+            answer = with_headers(answer, call.rate)
+        return render(answer, read_form(event), call.request_id, gateway.cors(call))
 
     return handle
 

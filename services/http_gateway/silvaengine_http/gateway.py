@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from silvaengine.errors import RequestError
+from silvaengine.admission import UNLIMITED, admitted
+from silvaengine.errors import RequestError, UnavailableError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Connection, Function, Registry
@@ -14,30 +15,45 @@ from silvaengine.telemetry import InvocationLog
 from silvaengine_http import job_status
 from silvaengine_http.executions import Executions, Order, policy_of, prefers_async, read_key
 from silvaengine_http.full_event import whole_context, whole_event
-from silvaengine_http.path import Target, checked_name
-from silvaengine_http.request import Request, read_method, read_request
+from silvaengine_http.headers import CORS_SETTING, Headers, cors_headers
+from silvaengine_http.path import Target, checked_name, read_path
+from silvaengine_http.request import Request, read_header, read_method, read_request, read_stage
 from silvaengine_http.response import Answer, function_answer, json_answer
 
 if TYPE_CHECKING:
     from silvaengine.authorization.access import Permission
     from silvaengine.authorization.authorize import Authorization
     from silvaengine.ledger.dispatch import Granting
+    from silvaengine.limits import Limiter
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
 OPERATIONS = {*CACHE_OPERATIONS, job_status.OPERATION}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
+UNKNOWN = object()
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 
 class Call:
-    """One invocation of the gateway, and what becomes known of it for the log and for notices.
+    """One invocation of the gateway, and what becomes known of it for answer, log and notices.
 
     ``deadline`` is in epoch seconds. ``target`` is None until the path was read, ``function`` until the
-    registry has named one. ``principal`` is whom an authorizer has named, empty without one.
+    registry has named one; ``cors`` is the tenant's, ``UNKNOWN`` until the connection was found.
+    ``principal`` is whom an authorizer has named, empty without one; ``rate`` is what headers say of limits.
     """
 
-    __slots__ = ("context", "deadline", "event", "function", "log", "principal", "request_id", "target")
+    __slots__ = (
+        "context",
+        "cors",
+        "deadline",
+        "event",
+        "function",
+        "log",
+        "principal",
+        "rate",
+        "request_id",
+        "target",
+    )
 
     def __init__(
         self,
@@ -54,7 +70,9 @@ class Call:
         self.log = log
         self.target: Target | None = None
         self.function: Function | None = None
+        self.cors: Any = UNKNOWN
         self.principal = ""
+        self.rate = UNLIMITED
 
 
 class Gateway(NamedTuple):
@@ -66,6 +84,7 @@ class Gateway(NamedTuple):
         invoker: reaches the workers.
         executions: holds asynchronous calls, and those with an idempotency key.
         open_authorization: gives what functions with ``auth_required`` need.
+        open_limiter: gives what counts the calls of tenants and keys that have a limit.
         grant: gives what lets a function broadcast.
 
     """
@@ -75,6 +94,7 @@ class Gateway(NamedTuple):
     invoker: LambdaInvoker
     executions: Executions
     open_authorization: "Callable[[], Authorization]"
+    open_limiter: "Callable[[], Limiter]"
     grant: "Granting | None" = None
 
     def serve(self, call: Call) -> Answer:
@@ -86,7 +106,7 @@ class Gateway(NamedTuple):
         """
         if read_method(call.event) == "OPTIONS":
             return Answer(204)
-        request = read_request(call.event, self.settings.full_event_areas)
+        request = self._read(call)
         with call.log.timed("resolve"):
             connection, name = self._opened(call, request)
             if name in CACHE_OPERATIONS:
@@ -106,11 +126,35 @@ class Gateway(NamedTuple):
             answer = self.executions.serve(order)
         return _applied(answer, order, request, connection)
 
+    def cors(self, call: Call) -> Headers | None:
+        """Say who may read the answer in a browser, whatever it is; None as the contract has it.
+
+        A refused request has no connection and a preflight no key, so that they are asked for by the path.
+        """
+        if call.cors is None:
+            return None
+        origin = read_header(call.event, "origin")
+        if call.cors is not UNKNOWN:
+            return cors_headers(call.cors, origin)
+        return None if origin is None else cors_headers(self._cors_of_path(call), origin)
+
+    def _cors_of_path(self, call: Call) -> Any:  # noqa: ANN401 - a setting
+        try:
+            target = call.target or read_path(call.event)
+        except RequestError:
+            return None
+        try:
+            self.registry.refresh()
+            stage = read_stage(call.event)
+            return self.registry.gateway_settings(target.endpoint_id, target.area, stage).get(CORS_SETTING)
+        except UnavailableError:
+            return {}
+
     def permission(self, call: Call) -> "Permission":
         """Give what an authorizer call of API Gateway asks for; raises what ``serve`` raises."""
         from silvaengine.authorization.access import Permission  # noqa: PLC0415 - few APIs ask
 
-        request = read_request(call.event, self.settings.full_event_areas)
+        request = self._read(call)
         connection, name = self._opened(call, request)
         if name not in OPERATIONS:
             call.function = function = self.registry.function(connection, name)
@@ -119,14 +163,27 @@ class Gateway(NamedTuple):
                 return self._permit(call, request, connection, function)
         return Permission(connection.key_id, request.context)
 
+    def _read(self, call: Call) -> Request:
+        settings = self.settings
+        return read_request(call.event, settings.full_event_areas, takes_gzip=settings.takes_gzip)
+
     def _opened(self, call: Call, request: Request) -> tuple[Connection, str]:
         """Give what the request's key opens, and the name of what is asked for."""
         call.target = target = request.target
         call.log.fields(endpoint_id=target.endpoint_id, area=target.area, function=target.function)
-        self.registry.refresh()
-        connection = self.registry.connection(target.endpoint_id, request.api_key, target.area, request.stage)
+        connection, call.rate = admitted(
+            self.registry, self.open_limiter, target.endpoint_id, request.api_key, target.area, request.stage
+        )
+        call.cors = connection.settings.get(CORS_SETTING)
+        if connection.whitelist:
+            from silvaengine.whitelist import check_address  # noqa: PLC0415 - few keys have one
+
+            check_address(connection.whitelist, request.context)
         name = _function_name(request, connection)
-        call.log.fields(function=name)
+        call.log.fields(function=name, key_id=connection.key_id)
+        grant = "jobs" if name == job_status.OPERATION else "invoke"
+        if name not in CACHE_OPERATIONS and not connection.may(grant):
+            raise RequestError(f"This API key may not call {name!r}", status=403)
         return connection, name
 
     def _permit(
@@ -142,10 +199,12 @@ class Gateway(NamedTuple):
                 method=request.method,
                 connection=connection,
                 function=function,
+                body=request.body,
                 lambda_context=call.context,
             )
         )
         call.principal = permission.principal
+        call.log.fields(principal=permission.principal)
         return permission
 
     def _job_status(self, request: Request) -> Answer:

@@ -76,12 +76,27 @@ def read_method(event: object) -> str:
             return ""
 
 
-def read_request(event: object, full_event_areas: frozenset[str]) -> Request:
+def read_header(event: object, name: str) -> str | None:
+    """Give a header of any event by its lower-case name, None where there is none."""
+    try:
+        headers = _headers(event) if isinstance(event, _OBJECT) else {}
+    except RequestError:
+        return None
+    return next((value for sent, value in headers.items() if sent.lower() == name), None)
+
+
+def read_stage(event: Members) -> str | None:
+    """Give the API's stage, None where it has none of its own."""
+    return _stage(_members(event, "requestContext"))
+
+
+def read_request(event: object, full_event_areas: frozenset[str], *, takes_gzip: bool = False) -> Request:
     """Read an HTTP event.
 
     Args:
         event: what Lambda hands over.
         full_event_areas: areas whose functions read the body themselves, whatever it is.
+        takes_gzip: whether a packed body is unpacked.
 
     Raises:
         RequestError: the request is malformed, too large or of a content type that isn't read; the message
@@ -108,7 +123,7 @@ def read_request(event: object, full_event_areas: frozenset[str]) -> Request:
         query=query,
         api_key=_api_key(context, headers, everything),
         stage=_stage(context),
-        body=None if target.area in full_event_areas else _body(event, headers),
+        body=None if target.area in full_event_areas else _body(event, headers, takes_gzip=takes_gzip),
         context={
             **context,
             "channel": target.endpoint_id,
@@ -181,8 +196,9 @@ def _stage(context: Members) -> str | None:
     return stage if isinstance(stage, str) and stage not in {"", "$default"} else None
 
 
-def _body(event: Members, headers: Mapping[str, str]) -> str | None:
+def _body(event: Members, headers: Mapping[str, str], *, takes_gzip: bool) -> str | None:
     body = event.get("body") or ""
     if not isinstance(body, str):
         raise RequestError("Event member 'body' is not text")
-    return read_body(body, headers, is_base64=event.get("isBase64Encoded") is True)
+    is_base64 = event.get("isBase64Encoded") is True
+    return read_body(body, headers, is_base64=is_base64, takes_gzip=takes_gzip)

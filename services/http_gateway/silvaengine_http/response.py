@@ -15,25 +15,29 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.json_text import encode_readable
 from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
 from silvaengine_http.body import MAX_DEPTH
+from silvaengine_http.headers import CONTENT_TYPE, Headers, usual_headers, whole_headers
 from silvaengine_http.request import Form
 
-type Headers = Mapping[str, tuple[str, ...]]
-
-REQUEST_ID = "x-request-id"
 ENVELOPE = 4096  # bytes left for our own headers and the answer's frame
-CORS: Headers = {
-    "Access-Control-Allow-Origin": ("*",),
-    "Access-Control-Allow-Headers": ("Authorization, Content-Type, X-Api-Key, Idempotency-Key, Prefer, *",),
-    "Access-Control-Allow-Methods": ("GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS",),
-    "Access-Control-Expose-Headers": (f"{REQUEST_ID}, Location, Retry-After",),
-}
 
-_CORS = tuple((name.lower(), name, values) for name, values in CORS.items())
 _ERRORS = range(400, 600)
 _LONGEST_ESCAPE = len(r"\u0000")
 _SHORT = SYNC_LIMIT // 8
 _PROXY = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"})
-_HOP_BY_HOP = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"})
+_HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what API Gateway reckons itself
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
@@ -59,6 +63,13 @@ def error_answer(error: SilvaEngineError, request_id: str) -> Answer:
     return json_answer(body, error.status, error.headers)
 
 
+def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
+    """Give an answer with headers of ours, which win over its own."""
+    return answer._replace(
+        headers=_merged(answer.headers, {name: (value,) for name, value in headers.items()})
+    )
+
+
 def function_answer(result: WorkerAnswer) -> Answer:
     """Answer with what a worker gave.
 
@@ -81,26 +92,19 @@ def function_answer(result: WorkerAnswer) -> Answer:
     return answer
 
 
-def render(answer: Answer, form: Form, request_id: str) -> dict[str, Any]:
-    """Give the proxy answer; CORS headers are added where the answer has none of its own."""
-    headers = _with_ours(answer.headers, request_id)
+def render(answer: Answer, form: Form, request_id: str, cors: Headers | None = None) -> dict[str, Any]:
+    """Give the proxy answer; ``cors`` is the tenant's, None for the contract's."""
     body = "" if form.is_head else answer.body
     rendered = {
         "statusCode": answer.status,
         "body": body,
         "isBase64Encoded": answer.is_base64 and bool(body),
     }
+    usual = usual_headers(answer.headers, request_id) if cors is None else None
+    if usual is not None:
+        return rendered | {"headers": usual}
+    headers = whole_headers(answer.headers, request_id, cors)
     return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
-
-
-def _with_ours(given: Headers, request_id: str) -> dict[str, tuple[str, ...]]:
-    names = {name.lower() for name in given}
-    headers = {name: values for lower, name, values in _CORS if lower not in names}
-    headers |= given
-    if REQUEST_ID in names:
-        headers = {name: values for name, values in headers.items() if name.lower() != REQUEST_ID}
-    headers[REQUEST_ID] = (request_id,)
-    return headers
 
 
 def _v1_headers(headers: Headers) -> dict[str, Any]:
@@ -127,7 +131,7 @@ def _merged(*several: Headers) -> dict[str, tuple[str, ...]]:
 
 
 def _of_type(content_type: str) -> Headers:
-    return {"Content-Type": (content_type,)}
+    return {CONTENT_TYPE: (content_type,)}
 
 
 def _base64_answer(value: object) -> Answer:
@@ -196,8 +200,19 @@ def _proxy_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         _checked_headers(single.items()), _checked_headers(_mapping(value, "multiValueHeaders").items())
     )
     cookies = _checked_headers([("Set-Cookie", value.get("cookies") or [])])
-    kept = {name: values for name, values in given.items() if name.lower() not in _HOP_BY_HOP}
+    left_out = _HOP_BY_HOP.union(*map(_listed_names, given.items()))
+    kept = {name: values for name, values in given.items() if name.lower() not in left_out}
     return _merged(kept, {name: values for name, values in cookies.items() if values})
+
+
+def _listed_names(header: tuple[str, tuple[str, ...]]) -> set[str]:
+    """Give the headers that ``Connection`` names as being for the next hop alone."""
+    name, values = header
+    return (
+        {one.strip().lower() for one in ",".join(values).split(",")}
+        if name.lower() == "connection"
+        else set()
+    )
 
 
 def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -20,9 +20,12 @@ from silvaengine.notices import open_notifier
 from silvaengine.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
-from silvaengine_tasks import direct, lex, s3, sqs, streams, sweeper
+from silvaengine_tasks import cognito, direct, eventbridge, lex, s3, sns, sqs, streams, sweeper
 from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.dead_letters import open_dead_letters
+from silvaengine_tasks.hooks import Hooks
+from silvaengine_tasks.routes import Routes
 
 type Event = Mapping[str, Any]
 type Serve = Callable[[Event, Any, InvocationLog], Any]
@@ -53,24 +56,20 @@ def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
 def _open_sources(settings: Settings) -> tuple[Source, ...]:
     ledger, registry = open_ledger(settings), open_registry(settings)
     invoker, notifier = open_invoker(settings), open_notifier(settings)
-    grant = granting(settings)
-    dispatcher = Dispatcher(invoker, open_objects(settings), grant)
+    objects, grant = open_objects(settings), granting(settings)
+    dispatcher = Dispatcher(invoker, objects, grant)
     sweep = sweeper.Sweeper(ledger, registry, dispatcher, open_dead_letters(settings), notifier)
-    caller = Caller(
-        registry,
-        invoker,
-        dispatcher,
-        ledger,
-        open_keys(settings),
-        notifier,
-        settings.worker_timeout_seconds,
-        grant,
-    )
+    claims = Claims(ledger, open_keys(settings), objects, settings.worker_timeout_seconds)
+    routes, hooks = Routes(registry), Hooks(registry, invoker)
+    caller = Caller(registry, invoker, dispatcher, claims, notifier, hooks, grant)
     return (
         (sweeper.is_schedule, sweep.serve),
-        (sqs.is_batch, sqs.open_queues(settings, caller).serve),
-        (s3.is_notification, s3.Buckets(caller).serve),
-        (streams.is_batch, streams.Streams(caller, settings.stream_endpoint_id).serve),
+        (sqs.is_batch, sqs.open_queues(settings, caller, routes).serve),
+        (s3.is_notification, s3.Buckets(caller, routes).serve),
+        (streams.is_batch, streams.Streams(caller, routes, settings.stream_endpoint_id).serve),
+        (sns.is_notification, sns.Topics(caller, routes).serve),
+        (eventbridge.is_event, eventbridge.Rules(caller, routes).serve),
+        (cognito.is_trigger, cognito.UserPools(caller, settings.worker_arn).serve),
         (lex.is_turn, lex.Bots(caller).serve),
         (direct.is_call, direct.Direct(caller).serve),
     )

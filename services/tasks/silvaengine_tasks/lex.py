@@ -4,13 +4,12 @@ docs.aws.amazon.com/lexv2/latest/dg/lambda-input-format.html and lambda-response
 docs.aws.amazon.com/lex/latest/dg/lambda-input-response-format.html.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.calls import Caller, deadline_of
+from silvaengine_tasks.calls import Caller, deadline_of, decoded
 from silvaengine_tasks.record import member, text
 
 APOLOGY = "Sorry, that did not work. Please try again later."
@@ -29,9 +28,9 @@ class Bots(NamedTuple):
             name = f"{text(event, 'bot', 'name').lower()}_lex_dispatch"
             line.fields(endpoint_id=endpoint_id, function=name)
             self.caller.registry.refresh()
-            value = self.caller.directly(endpoint_id, name, dict(event), deadline_of(context)).value
-            return json.loads(value) if isinstance(value, str) else value
-        except (SilvaEngineError, ValueError) as error:
+            answer = self.caller.directly(endpoint_id, name, dict(event), deadline_of(context))
+            return decoded(answer)
+        except SilvaEngineError as error:
             line.fields(error=type(error).__name__)
             return _failed(event)
 

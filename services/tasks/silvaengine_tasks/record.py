@@ -17,6 +17,12 @@ class Record(NamedTuple):
         function: the function's name.
         params: what it is called with.
         keep_seconds: how long the source can deliver it again.
+        hops: how many calls between functions led to it.
+        swept: whether the ledger's sweeper goes on with what a worker left unfinished, because the source
+            gives up sooner than the lease ends.
+        covers: the last of the records that it stands for, where it stands for several.
+        batch_name: the id by which a function that gets all records of an event in one call says that this
+            one failed; None for a call of its own.
     """
 
     id: tuple[str, ...]
@@ -24,6 +30,10 @@ class Record(NamedTuple):
     function: str
     params: Mapping[str, Any]
     keep_seconds: int
+    hops: int = 0
+    swept: bool = False
+    covers: str | None = None
+    batch_name: str | None = None
 
 
 def member(value: Any, *path: str) -> Any:  # noqa: ANN401 - an event holds anything

@@ -4,35 +4,43 @@ docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.htm
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from silvaengine.errors import RequestError
 from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.batch import side_by_side
 from silvaengine_tasks.calls import Caller, deadline_of
+from silvaengine_tasks.independent import serve_records
 from silvaengine_tasks.record import DAY, Record, member, records_of, text
+from silvaengine_tasks.routes import Route, Routes, calls_of
 from silvaengine_tasks.settle import raise_failures
 
-KEEP_SECONDS = DAY
+KEEP_SECONDS = 24 * DAY  # S3 and SNS may try for 23 days to reach Lambda, which may take 6 hours more
 _EXTENSION = re.compile(r"\.(csv|xlsx|pdf)\Z")
 
 
 class Buckets(NamedTuple):
-    """Serves S3 events."""
+    """Serves S3 events.
+
+    Args:
+        caller: calls functions.
+        routes: knows what buckets are bound to.
+    """
 
     caller: Caller
+    routes: Routes
 
     def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> None:  # noqa: ANN401 - Lambda's
-        """Call the function of each object; raises InvocationError when some failed."""
+        """Call the functions of each object; raises InvocationError when some failed."""
         records = event["Records"]
         self.caller.registry.refresh()
-        errors = side_by_side(records, self._one, deadline_of(context))
+        errors = serve_records(self.caller, records, self._read, deadline_of(context))
         line.fields(source="s3", records=len(records), failed=sum(map(bool, errors)))
         raise_failures(errors)
 
-    def _one(self, record: Any, deadline: float) -> None:  # noqa: ANN401 - an event's
-        self.caller.once(read(record), deadline)
+    def _read(self, record: Any) -> list[Record]:  # noqa: ANN401 - an event's
+        bucket, key = _place(record)
+        return read(record, self.routes.to("bucket", bucket, key))
 
 
 def is_notification(event: Mapping[str, Any]) -> bool:
@@ -40,22 +48,36 @@ def is_notification(event: Mapping[str, Any]) -> bool:
     return records_of(event, "aws:s3") is not None
 
 
-def read(record: Any) -> Record:  # noqa: ANN401 - an event's
-    """Read a record; raises RequestError when its key isn't ``{endpoint_id}/{function}/…``."""
+def read(record: Any, routes: Sequence[Route] = ()) -> list[Record]:  # noqa: ANN401 - an event's
+    """Read a record; raises RequestError when it is bound to nothing and its key names no function.
+
+    A key is ``{endpoint_id}/{function}/…``; its segments ``name:value`` are params.
+    """
+    bucket, key = _place(record)
+    *folders, file = key.split("/")
+    named = dict(part.split(":", 1) for part in (folders if routes else folders[2:]) if ":" in part)
+    like = Record(
+        id=("s3", bucket, key, *(str(part or "") for part in _version(record))),
+        endpoint_id="",
+        function="",
+        params={**named, "bucket": bucket, "key": key, "id": _EXTENSION.sub("", file)},
+        keep_seconds=KEEP_SECONDS,
+        swept=True,
+    )
+    if routes:
+        return calls_of(routes, like, key, record)
+    if len(folders) < 2 or not all(folders[:2]):
+        raise RequestError("The object's key is not {endpoint_id}/{function}/{file}")
+    return [like._replace(endpoint_id=folders[0], function=folders[1])]
+
+
+def _place(record: Any) -> tuple[str, str]:  # noqa: ANN401 - an event's
+    """Give the bucket and the key as it was stored."""
     from urllib.parse import unquote_plus  # noqa: PLC0415 - other sources need none
 
-    bucket, key = text(record, "s3", "bucket", "name"), unquote_plus(text(record, "s3", "object", "key"))
-    endpoint_id, function, *rest = [*key.split("/"), ""][:-1] if key.count("/") >= 2 else ("", "")
-    if not endpoint_id or not function:
-        raise RequestError("The object's key is not {endpoint_id}/{function}/{file}")
-    named = dict(part.split(":", 1) for part in rest[:-1] if ":" in part)
-    version = str(member(record, "s3", "object", "versionId") or "")
-    sequencer = str(member(record, "s3", "object", "sequencer") or "")
-    kind = str(member(record, "eventName") or "")
-    return Record(
-        id=("s3", bucket, key, version, sequencer, kind),
-        endpoint_id=endpoint_id,
-        function=function,
-        params={**named, "bucket": bucket, "key": key, "id": _EXTENSION.sub("", rest[-1])},
-        keep_seconds=KEEP_SECONDS,
-    )
+    return text(record, "s3", "bucket", "name"), unquote_plus(text(record, "s3", "object", "key"))
+
+
+def _version(record: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - an event's
+    stored = member(record, "s3", "object")
+    return member(stored, "versionId"), member(stored, "sequencer"), member(record, "eventName")

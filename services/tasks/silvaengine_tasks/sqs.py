@@ -4,19 +4,23 @@ docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html. A FIFO que
 and all later ones of its group, so that their order stands.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from silvaengine.aws.sdk import client, translated_errors
-from silvaengine.errors import InvocationError, RequestError, SilvaEngineError
+from silvaengine.errors import SilvaEngineError
+from silvaengine.hops import checked_hops
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.batch import attempt, side_by_side
-from silvaengine_tasks.calls import Caller, UnderWayError, deadline_of
+from silvaengine_tasks.batch import Errors, Serve, in_order, side_by_side, with_the_later
+from silvaengine_tasks.calls import Caller, deadline_of
+from silvaengine_tasks.claims import UnderWayError
+from silvaengine_tasks.independent import Run, serve_records
+from silvaengine_tasks.named import own_call, params_of
 from silvaengine_tasks.record import DAY, Record, member, records_of, text
+from silvaengine_tasks.routes import Route, Routes, calls_of
 
 KEEP_SECONDS = 14 * DAY  # the longest that a queue keeps a message
 MAX_HIDDEN_SECONDS = 43_200  # docs.aws.amazon.com/AWSSimpleQueueService: ChangeMessageVisibility
@@ -31,14 +35,16 @@ class Queues(NamedTuple):
 
     Args:
         caller: calls functions.
+        routes: knows what queues are bound to.
         hide: keeps a message (queue ARN, receipt handle) from being received for some seconds.
     """
 
     caller: Caller
+    routes: Routes
     hide: Hide
 
     def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> dict[str, Any]:  # noqa: ANN401 - Lambda's
-        """Call each message's function; name those that failed.
+        """Call each message's functions; name the messages that failed.
 
         Raises:
             RequestError: a message has no id, so that only the whole batch can go back.
@@ -46,54 +52,45 @@ class Queues(NamedTuple):
         messages = event["Records"]
         ids = [text(message, "messageId") for message in messages]
         self.caller.registry.refresh()
-        is_fifo = str(member(messages[0], "eventSourceARN")).endswith(".fifo")
-        errors = (self._in_order if is_fifo else self._independent)(messages, deadline_of(context))
+        errors = self._serve(messages, str(member(messages[0], "eventSourceARN")), deadline_of(context))
         failed = [identifier for identifier, error in zip(ids, errors, strict=True) if error]
         line.fields(source="sqs", records=len(messages), failed=len(failed))
         return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 
-    def _independent(self, messages: Sequence[Any], deadline: float) -> list[SilvaEngineError | None]:
-        return side_by_side(messages, self._one, deadline)
+    def _serve(self, messages: Sequence[Any], arn: str, deadline: float) -> Errors:
+        routes = self.routes.to("queue", arn.rpartition(":")[2])
+        groups = [str(member(message, "attributes", "MessageGroupId")) for message in messages]
+        is_fifo = arn.endswith(".fifo")
+        run = partial(self._run, messages, partial(in_order, groups) if is_fifo else side_by_side)
+        errors = serve_records(self.caller, messages, partial(read, routes=routes), deadline, run)
+        if any(route.batch for route in routes):
+            self._wait(messages, errors)
+        return with_the_later(groups, errors) if is_fifo else errors
 
-    def _in_order(self, messages: Sequence[Any], deadline: float) -> list[SilvaEngineError | None]:
-        """Serve groups side by side and each group's messages in order, up to the first that fails."""
-        groups: dict[str, list[int]] = {}
-        for position, message in enumerate(messages):
-            groups.setdefault(str(member(message, "attributes", "MessageGroupId")), []).append(position)
-        errors: list[SilvaEngineError | None] = [None] * len(messages)
-        side_by_side(list(groups.values()), partial(self._group, messages, errors), deadline)
-        return errors
+    def _run(
+        self, messages: Sequence[Any], run: Run, positions: Sequence[int], serve: Serve, deadline: float
+    ) -> Errors:
+        """Serve messages; one that is under way is hidden at once, before it could be received again."""
 
-    def _group(
-        self,
-        messages: Sequence[Any],
-        errors: list[SilvaEngineError | None],
-        positions: Sequence[int],
-        deadline: float,
-    ) -> None:
-        failure: SilvaEngineError | None = InvocationError("The group was not begun")
-        for position in positions:
-            errors[position] = failure
-        failure = None
-        for position in positions:
-            failure = failure or attempt(messages[position], self._one, deadline)
-            errors[position] = failure
+        def one(position: int, until: float) -> None:
+            try:
+                serve(position, until)
+            except UnderWayError as error:
+                self._hide(messages[position], error.seconds)
+                raise
 
-    def _one(self, message: Any, deadline: float) -> None:  # noqa: ANN401 - an event's
+        return run(positions, one, deadline)
+
+    def _wait(self, messages: Sequence[Any], errors: Errors) -> None:
+        for message, error in zip(messages, errors, strict=True):
+            if isinstance(error, UnderWayError):
+                self._hide(message, error.seconds)
+
+    def _hide(self, message: Any, seconds: int) -> None:  # noqa: ANN401 - an event's
+        """Let a message be received again only when the other delivery is over."""
+        arn, receipt = member(message, "eventSourceARN"), member(message, "receiptHandle")
         try:
-            self.caller.once(read(message), deadline)
-        except UnderWayError as error:
-            self._wait(message, error.seconds)
-            raise
-
-    def _wait(self, message: Any, seconds: int) -> None:  # noqa: ANN401 - an event's
-        """Let a message that is under way be received again only when the other delivery is over."""
-        try:
-            self.hide(
-                text(message, "eventSourceARN"),
-                text(message, "receiptHandle"),
-                min(seconds, MAX_HIDDEN_SECONDS),
-            )
+            self.hide(str(arn), str(receipt), min(seconds, MAX_HIDDEN_SECONDS))
         except SilvaEngineError as error:
             _logger.warning("A message's visibility could not be changed: %s", error.detail)
 
@@ -103,32 +100,39 @@ def is_batch(event: Mapping[str, Any]) -> bool:
     return records_of(event, "aws:sqs") is not None
 
 
-def read(message: Any) -> Record:  # noqa: ANN401 - an event's
-    """Read a message; raises RequestError when it names no function or its body is no JSON object."""
-    try:
-        body = json.loads(text(message, "body"))
-    except (ValueError, RecursionError):
-        raise RequestError("The message's body is not JSON") from None
-    params = member(body, "params")
-    if not isinstance(params, dict):
-        raise RequestError("The message's body has no object in params")
-    return Record(
-        id=("sqs", text(message, "eventSourceARN"), text(message, "messageId")),
-        endpoint_id=text(message, "messageAttributes", "endpoint_id", "stringValue"),
-        function=text(message, "messageAttributes", "funct", "stringValue"),
-        params=params,
-        keep_seconds=KEEP_SECONDS,
+def read(message: Any, routes: Sequence[Route] = ()) -> list[Record]:  # noqa: ANN401 - an event's
+    """Read a message; raises RequestError when it is bound to nothing and names no function, or no params."""
+    identifier, params = text(message, "messageId"), params_of(str(member(message, "body")))
+    source = ("sqs", text(message, "eventSourceARN"), identifier)
+    like = Record(source, "", "", {}, KEEP_SECONDS, _hops(message))
+    if routes:
+        given = {"record": message} if params is None else params
+        return calls_of(routes, like._replace(params=given), identifier, message)
+    endpoint_id, function = (
+        member(message, "messageAttributes", name, "stringValue") for name in ("endpoint_id", "funct")
     )
+    return [own_call(like, params, endpoint_id, function)]
 
 
-def open_queues(settings: Settings, caller: Caller) -> Queues:
+def _hops(message: Any) -> int:  # noqa: ANN401 - an event's
+    hops = member(message, "messageAttributes", "hops", "stringValue")
+    is_number = isinstance(hops, str) and hops.isdecimal() and len(hops) < 10
+    return checked_hops(int(hops) if is_number else hops)
+
+
+def open_queues(settings: Settings, caller: Caller, routes: Routes) -> Queues:
     """Give what serves the account's queues; its SQS client is made at the first use."""
 
-    def hide(queue_arn: str, receipt: str, seconds: int) -> None:
+    @cache
+    def url_of(queue_arn: str) -> str:
         name, account = queue_arn.split(":")[:3:-1]
-        with translated_errors("ChangeMessageVisibility"):
-            sqs = client("sqs", settings.region)
-            url = sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
-            sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+        answer = client("sqs", settings.region).get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+        return str(answer["QueueUrl"])
 
-    return Queues(caller, hide)
+    def hide(queue_arn: str, receipt: str, seconds: int) -> None:
+        with translated_errors("ChangeMessageVisibility"):
+            client("sqs", settings.region).change_message_visibility(
+                QueueUrl=url_of(queue_arn), ReceiptHandle=receipt, VisibilityTimeout=seconds
+            )
+
+    return Queues(caller, routes, hide)

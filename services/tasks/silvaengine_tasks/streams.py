@@ -1,23 +1,40 @@
-"""DynamoDB Streams: chunks of records in order; a failure names the first record of its chunk.
+"""DynamoDB Streams: chunks of records in order; a failure names the first record that is to come again.
 
-docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html: Lambda goes on from there.
+docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html: Lambda goes on from there, with
+more records or fewer than before. So a chunk is claimed by its first record, and its claim says how far it
+went.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.errors import ConfigurationError, SilvaEngineError
 from silvaengine.json_text import encode
-from silvaengine.registry import Registry
 from silvaengine.telemetry import InvocationLog
 from silvaengine_tasks.batch import attempt
 from silvaengine_tasks.calls import Caller, deadline_of
+from silvaengine_tasks.claims import UnderWayError
 from silvaengine_tasks.record import Record, records_of, text
+from silvaengine_tasks.routes import Route, Routes
+from silvaengine_tasks.together import failed_names
 
-SETTING_ID = "dynamodb_stream_config"
 DEFAULT_FUNCTION = "stream_handle"
 KEEP_SECONDS = 25 * 3600  # a stream keeps a record for 24 hours
 CHUNK_BYTES = 400_000  # as JSON text, which is escaped once more in a payload of at most 1 MB
+
+
+class StoppedError(SilvaEngineError):
+    """A function stopped at a record of its chunk.
+
+    Args:
+        position: the record's in the chunk.
+        cause: what the function or its call said.
+    """
+
+    def __init__(self, position: int, cause: str) -> None:
+        super().__init__("A function stopped at a record of the stream", detail=cause)
+        self.position = position
 
 
 class Streams(NamedTuple):
@@ -25,38 +42,102 @@ class Streams(NamedTuple):
 
     Args:
         caller: calls functions.
+        routes: knows what tables are bound to.
         endpoint_id: whose function serves a table that the registry doesn't mention; None for nobody's.
+        sleep: waits for some seconds.
     """
 
     caller: Caller
+    routes: Routes
     endpoint_id: str | None
+    sleep: Callable[[float], None] = time.sleep
 
     def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> dict[str, Any]:  # noqa: ANN401 - Lambda's
-        """Call the table's functions chunk after chunk; name the first record of one that failed.
+        """Call the table's functions chunk after chunk; name the first record that failed.
 
         Raises:
-            SilvaEngineError: no function is known for the table.
+            SilvaEngineError: no function is known for the table, or a record has no number.
         """
         records, deadline = event["Records"], deadline_of(context)
         self.caller.registry.refresh()
         arn = text(records[0], "eventSourceARN")
-        targets = self._targets(arn)
+        routes = self._routes(arn)
+        for record in records:
+            _number(record)
         line.fields(source="dynamodb", records=len(records))
         for chunk in chunks(records):
-            for endpoint_id, function in targets:
-                record = _call(arn, chunk, endpoint_id, function)
-                if attempt(record, self.caller.once, deadline):
-                    return {"batchItemFailures": [{"itemIdentifier": _number(chunk[0])}]}
+            stopped = self._chunk(arn, chunk, routes, deadline)
+            if stopped < len(chunk):
+                return {"batchItemFailures": [{"itemIdentifier": _number(chunk[stopped])}]}
         return {"batchItemFailures": []}
 
-    def _targets(self, arn: str) -> list[tuple[str, str]]:
+    def _routes(self, arn: str) -> list[Route]:
         table = arn.partition(":table/")[2].partition("/")[0]
-        listed = _configured(self.caller.registry).get(table)
-        if listed:
-            return [(text(each, "endpoint_id"), text(each, "funct")) for each in listed]
+        bound = self.routes.to("table", table)
+        if bound:
+            return bound
         if self.endpoint_id is None:
             raise ConfigurationError("No function is bound to this table", detail=table)
-        return [(self.endpoint_id, DEFAULT_FUNCTION)]
+        return [Route(self.endpoint_id, DEFAULT_FUNCTION)]
+
+    def _chunk(self, arn: str, chunk: Sequence[Any], routes: Sequence[Route], deadline: float) -> int:
+        """Call each function, none beyond the record at which one before it stopped; give how far all got."""
+        end = len(chunk)
+        for route in routes:
+            error = attempt(_Part(arn, chunk[:end], route), self._serve, deadline) if end else None
+            if error:
+                end = error.position if isinstance(error, StoppedError) else 0
+        return end
+
+    def _serve(self, part: "_Part", deadline: float) -> None:
+        """Call one function until it has had all records of a part; raises StoppedError where it stops."""
+        start = 0
+        while start < len(part.records):
+            rest = part.records[start:]
+            try:
+                start += self._done(part, rest, deadline)
+            except StoppedError as error:
+                raise StoppedError(start + error.position, error.detail) from error
+            except UnderWayError as error:
+                self._wait(error.seconds, deadline)
+                raise StoppedError(start, error.message) from error
+            except SilvaEngineError as error:
+                raise StoppedError(start, f"{error.message} ({error.detail})") from error
+
+    def _done(self, part: "_Part", rest: Sequence[Any], deadline: float) -> int:
+        """Call a function with the rest of its records; give how many are done, maybe since long."""
+        numbers = [_number(record) for record in rest]
+        outcome = self.caller.once(part.call(rest, numbers), deadline)
+        if outcome is None:
+            return len(rest)
+        fresh = outcome.covers == numbers[-1]
+        failed = failed_names(outcome.answer, numbers if fresh else None)
+        for position, number in enumerate(numbers):
+            if number in failed:
+                raise StoppedError(position, "the function named it")
+        return numbers.index(outcome.covers) + 1 if outcome.covers in numbers else len(rest)
+
+    def _wait(self, seconds: float, deadline: float) -> None:
+        """Wait for another delivery's end, where Lambda would use up its retries of the shard meanwhile."""
+        self.sleep(max(0.0, min(seconds, deadline - time.time())))
+
+
+class _Part(NamedTuple):
+    """What one function gets of a chunk."""
+
+    arn: str
+    records: Sequence[Any]
+    route: Route
+
+    def call(self, records: Sequence[Any], numbers: Sequence[str]) -> Record:
+        return Record(
+            ("dynamodb", self.arn, numbers[0]),
+            self.route.endpoint_id,
+            self.route.function,
+            {"records": list(records)},
+            KEEP_SECONDS,
+            covers=numbers[-1],
+        )
 
 
 def is_batch(event: Mapping[str, Any]) -> bool:
@@ -76,20 +157,6 @@ def chunks(records: Sequence[Any]) -> Iterator[list[Any]]:
         chunk.append(record)
         size += added
     yield chunk
-
-
-def _configured(registry: Registry) -> Mapping[str, Any]:
-    try:
-        return registry.settings(SETTING_ID)
-    except ConfigurationError:  # it has no rows
-        return {}
-
-
-def _call(arn: str, chunk: Sequence[Any], endpoint_id: str, function: str) -> Record:
-    if not all(isinstance(record, Mapping) for record in chunk):
-        raise RequestError("A record of the stream is not an object")
-    numbers = (_number(chunk[0]), _number(chunk[-1]))
-    return Record(("dynamodb", arn, *numbers), endpoint_id, function, {"records": list(chunk)}, KEEP_SECONDS)
 
 
 def _number(record: Any) -> str:  # noqa: ANN401 - an event's

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from silvaengine.errors import DeadlineError, SilvaEngineError
 from silvaengine.messages import Job, Socket, WorkerAnswer, WorkerCall
 from silvaengine.notices import Notifier, open_notifier
+from silvaengine.redaction import redact
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
 from silvaengine_worker.connection import connections_of
 from silvaengine_worker.execution import DeadlinePassed, complete
+from silvaengine_worker.instances import read_settings
 from silvaengine_worker.loader import Loader, extend_path, shipped_packages
 from silvaengine_worker.results import check_size, envelope, plain
 from silvaengine_worker.worker import Worker
@@ -75,9 +77,9 @@ class Handler:
             failure = self._failed(error, event, context, line)
             if _awaited(event):
                 return failure.encode()
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and not _tells_secrets(error, event):
                 raise
-            raise SilvaEngineError(failure.value) from error
+            raise SilvaEngineError(failure.value) from None  # Lambda logs what is raised, with its causes
         finally:
             line.emit()
 
@@ -183,7 +185,7 @@ class Handler:
             ids["function"],
             getattr(error, "detail", "") or failure.value,
             exc_info=error,
-            extra={"request_id": ids["request_id"]},
+            extra={"request_id": ids["request_id"], "settings": _settings(event)},
         )
         if not is_message and (_awaited(event) or "job" in event):
             return
@@ -220,6 +222,24 @@ def _ids(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     }
 
 
+def _settings(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the settings of a call that failed, whatever was wrong with it."""
+    try:
+        return read_settings(event["setting"])
+    except (KeyError, TypeError, SilvaEngineError):
+        return {}
+
+
+def _tells_secrets(error: BaseException | None, event: Mapping[str, Any]) -> bool:
+    settings = _settings(event)
+    while error is not None:
+        text = str(error)
+        if redact(text, settings) != text:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def _limit(context: Any) -> float:  # noqa: ANN401 - Lambda's context
     """When Lambda ends this process, in epoch seconds; never, outside of Lambda."""
     if not hasattr(context, "get_remaining_time_in_millis"):
@@ -239,7 +259,8 @@ def _failure(error: BaseException, event: Mapping[str, Any]) -> WorkerAnswer:
     kind = type(error).__name__
     if not isinstance(error, SilvaEngineError):
         return WorkerAnswer("error", f"Function {event.get('funct')!r} failed", 500, kind)
-    message = str(error).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
+    message = str(error.message).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
+    message = redact(message, _settings(event), prose=True)
     status = error.status if error.status in range(400, 600) else 500
     return WorkerAnswer("error", message, status, kind)
 

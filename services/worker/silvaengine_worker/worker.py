@@ -101,6 +101,7 @@ def _current(
         logger=_logger(call),
         job_id=call.job.job_id if call.job else None,
         fencing_token=FencingToken(effect=call.job.effect, number=call.job.fence) if call.job else None,
+        hops=invocation.hops,
         connection=connection,
     )
 

@@ -16,7 +16,8 @@ class AccessRequest(NamedTuple):
 
     ``event`` is what Lambda handed over, ``context`` its requestContext with ``channel``, ``area`` and
     ``headers``. ``headers`` are by lower-case name. ``method`` is the HTTP method in capitals, empty for a
-    socket. ``function`` is None while a socket is being opened. ``lambda_context`` is Lambda's own.
+    socket. ``function`` is None while a socket is being opened. ``body`` is the decoded one, None where the
+    event's is to be shown as it came. ``lambda_context`` is Lambda's own.
     """
 
     event: Members
@@ -25,6 +26,7 @@ class AccessRequest(NamedTuple):
     method: str
     connection: Connection
     function: Function | None
+    body: str | None = None
     lambda_context: object = None
 
 

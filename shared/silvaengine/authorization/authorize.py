@@ -13,7 +13,8 @@ from silvaengine.authorization.access import (
     denied,
     unauthenticated,
 )
-from silvaengine.authorization.choice import authorizer_for
+from silvaengine.authorization.choice import Chooser
+from silvaengine.authorization.key_sets import Fetch, KeySets, fetch
 from silvaengine.authorization.packages import Packages, shipped_packages
 from silvaengine.cache.lru import LruCache
 
@@ -27,10 +28,16 @@ class Authorization:
     Args:
         packages: the operator's own authorizers.
         clock: epoch seconds.
+        fetch_document: gives what lies at a URL; raises OSError.
     """
 
-    def __init__(self, packages: Packages, clock: Callable[[], float] = time.time) -> None:
-        self._packages = packages
+    def __init__(
+        self,
+        packages: Packages,
+        clock: Callable[[], float] = time.time,
+        fetch_document: Fetch = fetch,
+    ) -> None:
+        self._chooser = Chooser(packages, KeySets(fetch_document, clock), clock)
         self._clock = clock
         self._identities = LruCache(LONGEST_SECONDS, MAX_IDENTITIES, clock)
 
@@ -49,7 +56,7 @@ class Authorization:
 
         At an endpoint without an authorizer it is whose API key opened it.
         """
-        authorizer = authorizer_for(asked.connection, self._packages)
+        authorizer = self._chooser.authorizer(asked.connection)
         if authorizer is None:
             return Permission(asked.connection.key_id, asked.context)
         identity = self._identity(authorizer, asked)
@@ -63,7 +70,7 @@ class Authorization:
         return Permission(principal, self._authorizer(asked).verify_permission(asked))
 
     def _authorizer(self, asked: AccessRequest) -> Authorizer:
-        authorizer = authorizer_for(asked.connection, self._packages)
+        authorizer = self._chooser.authorizer(asked.connection)
         if authorizer is None:
             raise denied("This function requires an authorizer and none is configured")
         return authorizer

@@ -1,9 +1,10 @@
 """Which authorizer an endpoint has: its gateway settings name a built-in one or an operator's package."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from silvaengine.authorization.access import Authorizer
+from silvaengine.authorization.key_sets import KeySets
 from silvaengine.authorization.packages import MODULE_SETTING, Packages
 from silvaengine.errors import ConfigurationError
 from silvaengine.registry import Connection
@@ -11,33 +12,62 @@ from silvaengine.registry import Connection
 SETTING = "authorizer"
 
 
-def authorizer_for(connection: Connection, packages: Packages) -> Authorizer | None:
-    """Give the authorizer that a connection's gateway settings name.
-
-    Without a name it is the operator's package ``silvaengine_authorizer``, where there is one, else None.
+class Chooser(NamedTuple):
+    """Finds the authorizers that settings name.
 
     Args:
-        connection: its ``settings`` may have ``authorizer``, a built-in one's name or an object with its
-            ``type`` and options, or ``authorizer_module_name``.
-        packages: the operator's own authorizers.
-
-    Raises:
-        ConfigurationError: what the settings name isn't there or lacks something; ``detail`` says what.
+        packages: the operator's own.
+        keys: the public keys of token issuers.
+        clock: epoch seconds.
     """
-    settings = connection.settings
-    named = settings.get(SETTING)
-    if named is None:
-        is_there = MODULE_SETTING in settings or packages.has_default
-        return packages.authorizer(settings) if is_there else None
-    options = named if isinstance(named, Mapping) else {"type": named}
-    return _built_in(options)
+
+    packages: Packages
+    keys: KeySets
+    clock: Callable[[], float]
+
+    def authorizer(self, connection: Connection) -> Authorizer | None:
+        """Give the authorizer that a connection's gateway settings name.
+
+        Without a name it is the operator's package ``silvaengine_authorizer``, where there is one, else None.
+
+        Args:
+            connection: its ``settings`` may have ``authorizer``, a built-in one's name or an object with its
+                ``type`` (``api_key``, ``jwt``, ``cognito``, ``iam``) and options, or
+                ``authorizer_module_name``.
+
+        Raises:
+            ConfigurationError: what the settings name isn't there or lacks something; ``detail`` says what.
+        """
+        settings = connection.settings
+        named = settings.get(SETTING)
+        if named is None:
+            is_there = MODULE_SETTING in settings or self.packages.has_default
+            return self.packages.authorizer(settings) if is_there else None
+        return self._built_in(named if isinstance(named, Mapping) else {"type": named})
+
+    def _built_in(self, options: Mapping[str, Any]) -> Authorizer:
+        match options.get("type"):
+            case "api_key":
+                from silvaengine.authorization.api_key import ApiKeyAuthorizer  # noqa: PLC0415 - one is used
+
+                return ApiKeyAuthorizer()
+            case "iam":
+                from silvaengine.authorization.iam import IamAuthorizer  # noqa: PLC0415 - likewise
+
+                return IamAuthorizer(tuple(options.get("principals") or ()))
+            case "jwt" | "cognito":
+                return self._of_tokens(options)
+            case kind:
+                raise _misconfigured(f"setting {SETTING!r} names {kind!r}, which is no built-in authorizer")
+
+    def _of_tokens(self, options: Mapping[str, Any]) -> Authorizer:
+        try:
+            from silvaengine.authorization.tokens import token_authorizer  # noqa: PLC0415 - likewise
+        except ModuleNotFoundError as error:
+            words = f"{error.name} is missing: authorizers/jwt-requirements.txt wasn't there at the build"
+            raise _misconfigured(words) from error
+        return token_authorizer(options, self.keys, self.clock)
 
 
-def _built_in(options: Mapping[str, Any]) -> Authorizer:
-    kind = options.get("type")
-    if kind == "api_key":
-        from silvaengine.authorization.api_key import ApiKeyAuthorizer  # noqa: PLC0415 - one of them is used
-
-        return ApiKeyAuthorizer()
-    detail = f"setting {SETTING!r} names {kind!r}, which is no built-in authorizer"
-    raise ConfigurationError("The authorizer is misconfigured", detail=detail)
+def _misconfigured(detail: str) -> ConfigurationError:
+    return ConfigurationError("The authorizer is misconfigured", detail=detail)

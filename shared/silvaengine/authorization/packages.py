@@ -151,6 +151,8 @@ def _cache_headers(owner: object) -> tuple[str, ...] | None:
 def _event(asked: AccessRequest) -> dict[str, Any]:
     """Give the event with what the contract adds; a copy, since it is an authorizer's to change."""
     event = {**asked.event, "requestContext": dict(asked.context)}
+    if asked.body is not None:
+        event |= {"body": asked.body, "isBase64Encoded": False}
     if asked.function is not None:
         configuration = dict(asked.function.configuration)
         event["fnConfigurations"] = configuration | {"config": dict(configuration.get("config") or {})}

@@ -22,6 +22,7 @@ IDLE_SECONDS = 30.0  # a network may have forgotten a connection that was silent
 MOVES = 2  # how often a cluster may send a command on
 
 type Address = tuple[str, int]
+type Command = Sequence[bytes | str | int]
 type Connection = Any  # the package types half of its methods
 type Idle = tuple[Connection, float]
 type Reply = Any

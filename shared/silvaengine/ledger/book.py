@@ -84,7 +84,7 @@ class Ledger:
     def return_claim(self, execution: Execution) -> None:
         """Give back a claim under which nothing was started: the next caller may take it over at once."""
         back: Row = {"state": "accepted", "due_at": self.now()}
-        self._move(execution.job_id, execution.owner, self._changed(back))
+        self._move(execution.job_id, execution.owner, self._changed(back), remove=("due_shard",))
 
     def claim(self, job: Job, seconds: float) -> str:
         """Begin an attempt that ends, one way or another, within so many seconds; give the holder's token.
@@ -131,14 +131,24 @@ class Ledger:
             taken = self._changed(taken)
         return execution._replace(**taken, owner=self._move(execution.job_id, execution.owner, taken))
 
-    def take_over(self, execution: Execution, request_id: str, seconds: float) -> Execution:
-        """Take an execution whose holder's time is over, for a caller who waits; give it as it is now."""
+    def take_over(
+        self, execution: Execution, request_id: str, seconds: float, also: Row | None = None
+    ) -> Execution:
+        """Take an execution whose holder's time is over, for a caller who waits; give it as it is now.
+
+        Args:
+            execution: as it was read.
+            request_id: of this attempt.
+            seconds: that the attempt may take.
+            also: further members that it has from now on.
+        """
         taken: Row = {
             "state": "running",
             "fence": execution.fence + 1,
             "attempts": execution.attempts + 1,
             "due_at": self.lease_end(seconds),
             "request_id": request_id,
+            **(also or {}),
         }
         taken = self._changed(taken)
         return execution._replace(**taken, owner=self._move(execution.job_id, execution.owner, taken))

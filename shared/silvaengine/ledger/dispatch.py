@@ -47,12 +47,12 @@ class Dispatcher:
         payload = self._fitting(call, execution)
         self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=deadline)
 
-    def ask(self, execution: Execution, function: Function, deadline: float) -> Any:  # noqa: ANN401 - any JSON value
+    def ask(self, execution: Execution, function: Function, deadline: float, *, hops: int = 0) -> Any:  # noqa: ANN401 - any JSON value
         """Hand over an execution that is claimed for the worker, and wait for the answer; raises likewise."""
         content = execution.content
         if content is None and execution.content_at is not None:
             content = self._objects.get(execution.content_at)
-        payload = self._call(execution, function, deadline).encode(content)
+        payload = self._call(execution, function, deadline, hops).encode(content)
         return self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
     def _fitting(self, call: WorkerCall, execution: Execution) -> str:
@@ -64,9 +64,29 @@ class Dispatcher:
             raise RequestError("The request's content was not kept", status=410)
         return call._replace(content_url=self._objects.url(execution.content_at)).encode()
 
-    def _call(self, execution: Execution, function: Function, deadline: float | None) -> WorkerCall:
-        grant = self._grant(function, execution.endpoint_id) if self._grant else None
-        return _call(execution, function, deadline, grant)
+    def _call(
+        self, execution: Execution, function: Function, deadline: float | None, hops: int = 0
+    ) -> WorkerCall:
+        claimed = deadline is not None
+        attempt = execution.attempts if claimed else execution.attempts + 1
+        return WorkerCall(
+            module_name=function.module_name,
+            class_name=function.class_name,
+            function=function.name,
+            setting=function.setting_text,
+            params={},
+            invocation=Invocation(
+                request_id=execution.request_id,
+                endpoint_id=execution.endpoint_id,
+                area=execution.area,
+                function=function.name,
+                deadline=deadline,
+                attempt=attempt,
+                hops=hops,
+                grant=self._grant(function, execution.endpoint_id) if self._grant else None,
+            ),
+            job=job_of(execution, attempt, claimed=claimed),
+        )
 
 
 def nothing_ran(error: SilvaEngineError) -> bool:
@@ -76,34 +96,17 @@ def nothing_ran(error: SilvaEngineError) -> bool:
     return isinstance(error, UnavailableError | RequestError)
 
 
-def _call(execution: Execution, function: Function, deadline: float | None, grant: str | None) -> WorkerCall:
-    claimed = deadline is not None
-    attempt = execution.attempts if claimed else execution.attempts + 1
-    return WorkerCall(
-        module_name=function.module_name,
-        class_name=function.class_name,
-        function=function.name,
-        setting=function.setting_text,
-        params={},
-        invocation=Invocation(
-            request_id=execution.request_id,
-            endpoint_id=execution.endpoint_id,
-            area=execution.area,
-            function=function.name,
-            deadline=deadline,
-            attempt=attempt,
-            grant=grant,
-        ),
-        job=Job(
-            job_id=execution.job_id,
-            owner=execution.owner,
-            effect=execution.effect,
-            fence=execution.fence,
-            attempt=attempt,
-            max_attempts=execution.max_attempts,
-            on_lost=execution.on_lost,
-            keep_seconds=execution.keep_seconds,
-            backoff_seconds=execution.backoff_seconds,
-            claimed=claimed,
-        ),
+def job_of(execution: Execution, attempt: int, *, claimed: bool) -> Job:
+    """Give what whoever settles an attempt must know of its execution."""
+    return Job(
+        job_id=execution.job_id,
+        owner=execution.owner,
+        effect=execution.effect,
+        fence=execution.fence,
+        attempt=attempt,
+        max_attempts=execution.max_attempts,
+        on_lost=execution.on_lost,
+        keep_seconds=execution.keep_seconds,
+        backoff_seconds=execution.backoff_seconds,
+        claimed=claimed,
     )

@@ -66,6 +66,7 @@ class Execution(NamedTuple):
         cause: why it was retried or given up.
         changed_at: when ``state`` last changed.
         expires_at: when the row counts as gone, whatever DynamoDB's TTL has done.
+        covers: the last of a stream's records that it stands for; its first one is in the key.
     """
 
     job_id: str
@@ -96,6 +97,7 @@ class Execution(NamedTuple):
     result_at: str | None = None
     cause: str | None = None
     expires_at: int | None = None
+    covers: str | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Execution | None":

@@ -43,10 +43,43 @@ class Told:
         return {"event": sorted(aws_event), "function_name": aws_context["function_name"]}
 
 
+def members_context(context: Mapping[str, Any], wish: str = "") -> dict[str, Any]:
+    """Answer what the context tells of the caller."""
+    return {name: context[name] for name in ("authorizer", "additionalContext", "channel") if name in context}
+
+
+def tokens_context(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the same."""
+    return members_context(context)
+
+
 def stored(at: str, **params: object) -> None:
     """Note what came of a stored object, in the file whose path is `at`, in hexadecimal."""
     with Path(bytes.fromhex(at).decode()).open("a") as notes:
         notes.write(json.dumps(params) + "\n")
+
+
+def received(event: Mapping[str, Any] | None = None, records: Any = (), record: Any = None) -> None:
+    """Note what came of a source that is bound, in the file whose path is in the event, in hexadecimal."""
+    if event:
+        stored(event["detail"]["at"], **event)
+    for each in [record] if record else records:
+        body = json.loads(each["body"])
+        stored(body["at"], id=each["messageId"], n=body["n"], together=len(records))
+
+
+class Hooks:
+    """Decides for a user pool."""
+
+    def __init__(self, logger: logging.Logger, domain: str, **setting: object) -> None:
+        self._domain = domain
+
+    def pre_sign_up(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Let people of one domain sign up, and confirm them."""
+        if not event["userName"].endswith(f"@{self._domain}"):
+            raise FunctionError(f"Only {self._domain} may sign up", status_code=403)
+        event["response"]["autoConfirmUser"] = True
+        return event
 
 
 def effect(path: str, call: str, wrong: str = "") -> dict[str, object]:
@@ -82,6 +115,20 @@ def fail() -> None:
 
 
 fail_loudly = fail_later = fail_again = fail
+
+
+def tell(how: str, texts: list[str], **_: object) -> str:
+    """Say texts that nobody should read: to the log, in an error, or by failing."""
+    for text in texts:
+        logging.getLogger(__name__).warning("told %s", text)
+    if how == "refuse":
+        raise FunctionError("\n".join(texts), status_code=400)
+    if how == "fail":
+        raise RuntimeError("\n".join(texts))
+    return json.dumps(len(texts))
+
+
+tell_later = tell
 
 
 def leave() -> None:
@@ -159,7 +206,7 @@ def note_effect(path: str, seconds: float = 0) -> str:
     return json.dumps({"noted": True})
 
 
-def tell(
+def push(
     data: Any = None, zone: str | None = None, where: dict[str, str] | None = None, to: str | None = None
 ) -> Mapping[str, int]:
     """Push to one connection, or to all that are meant."""
@@ -171,7 +218,7 @@ def tell(
     return connection.broadcast(data, area=zone, where=where)
 
 
-tell_without = tell
+push_without = push
 
 
 def wait(seconds: float) -> str:

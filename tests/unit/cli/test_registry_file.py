@@ -72,8 +72,8 @@ def test_ids_may_be_written_without_quotes() -> None:
         ),
         ("conections: []", ":1: conections: unknown field (did you mean connections?)"),
         (
-            "functions:\n  hello: {module: a, area: b, events: []}",
-            ":2: functions.hello.events: unknown field",
+            "functions:\n  hello: {module: a, area: b, triggers: []}",
+            ":2: functions.hello.triggers: unknown field",
         ),
         (
             "\nfunctions:\n  cache_clear: {module: a, area: b}",
@@ -196,3 +196,39 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     """The error names the command that makes a first registry."""
     with pytest.raises(click.ClickException, match="silvaengine init"):
         load(tmp_path / "registry.yaml")
+
+
+BOUND = """
+endpoints: {{demo: , acme: {{connection: own}}}}
+functions:
+  hello:
+    module: a
+    area: b
+    events:
+      - {}
+connections: [{{functions: [hello]}}, {{endpoint: acme, api_key: key, functions: [hello]}}]
+settings: {{dynamodb_stream_config: {{orders: []}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("binding", "complaint"),
+    [
+        ("{endpoint: demo}", "must name exactly one of queue, bucket"),
+        ("{endpoint: demo, queue: a, topic: b}", "must name exactly one of queue, bucket"),
+        ("{endpoint: demo, queue: a, prefix: b}", "prefix and suffix are for a bucket"),
+        ("{endpoint: demo, table: a, batch: true}", "batch is not for a table"),
+        ("{endpoint: demo, queue: 'arn:aws:sqs:a:b:c'}", "must be a name of AWS, without account and region"),
+        ("{endpoint: demo, queu: a}", "queu: unknown field (did you mean queue?)"),
+        ("{endpoint: dem, queue: a}", "endpoint 'dem' is not in this file (did you mean demo?)"),
+        ("{endpoint: acme, queue: a}", "without one 'acme' does not reach 'hello'"),
+        ("{endpoint: demo, table: orders}", "settings.dynamodb_stream_config has this table, too"),
+        (
+            "{endpoint: demo, queue: a}\n      - {endpoint: demo, queue: a, batch: true}",
+            "events[1]: the same",
+        ),
+    ],
+)
+def test_a_binding_that_reaches_nobody_is_a_mistake(binding: str, complaint: str) -> None:
+    """A source is one of six, its function's endpoint reaches it without a key, and none is named twice."""
+    assert [line for line in complaints(BOUND.format(binding)) if complaint in line]

@@ -63,6 +63,24 @@ FUNCTIONS = st.fixed_dictionaries(
 )
 
 
+BINDINGS = st.lists(
+    st.sampled_from(
+        [
+            {"endpoint": "demo", "queue": "orders", "batch": True},
+            {"endpoint": "demo", "queue": "007"},
+            {"endpoint": "demo", "bucket": "photos", "prefix": "in/", "suffix": ".jpg"},
+            {"endpoint": "demo", "bucket": "photos", "prefix": "no"},
+            {"endpoint": "demo", "table": "orders"},
+            {"endpoint": "demo", "topic": "news"},
+            {"endpoint": "demo", "rule": "1e3"},
+            {"endpoint": "demo", "schedule": "nightly", "batch": True},
+        ]
+    ),
+    max_size=4,
+    unique_by=str,
+)
+
+
 @st.composite
 def specs(draw: st.DrawFn) -> RegistrySpec:
     """Make a valid registry; a label's Lambda is its own, so that no two are one function."""
@@ -70,13 +88,19 @@ def specs(draw: st.DrawFn) -> RegistrySpec:
     if "hello@1" in functions:
         functions["hello@1"]["lambda"] = draw(st.sampled_from(OTHERS))
     names = [name for name in functions if "@" not in name]
+    for name in names:
+        functions[name]["events"] = draw(BINDINGS)
     entries = [{"function": name, "settings": draw(st.sampled_from([None, "s"]))} for name in names]
     optional = {"whitelist": ["10.0.0.0/8"], "grants": ["cache:admin"]} if draw(st.booleans()) else {}
+    limited = draw(st.sampled_from([{}, {"rate_limit": {"per_second": Decimal("0.25"), "burst": 3}}]))
     return RegistrySpec.model_validate(
         {
-            "endpoints": {"007": {"connection": "own"}, "demo": None},
+            "endpoints": {"007": {"connection": "own", **limited}, "demo": None},
             "functions": functions,
-            "connections": [{"functions": entries}, {"endpoint": "007", "api_key": "1e3", **optional}],
+            "connections": [
+                {"functions": entries},
+                {"endpoint": "007", "api_key": "1e3", **optional, **limited},
+            ],
             "settings": {"s": draw(SETTINGS) | {"always": 1}, "no": draw(SETTINGS)},
         }
     )

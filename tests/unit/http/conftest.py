@@ -13,7 +13,7 @@ import pytest
 from silvaengine.authorization.authorize import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.dynamodb import TableReader, TableWriter
-from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.errors import NotFoundError
 from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import Keys
@@ -39,16 +39,21 @@ class FakeRegistry:
         self.functions: dict[str, Function] = {}
         self.settings: dict[str, Any] = {}
         self.grants: frozenset[str] = frozenset()
+        self.whitelist: tuple[str, ...] = ()
+        self.key_hashes: tuple[Any, ...] | None = None
 
-    def refresh(self) -> None:
+    def refresh(self, command: Any = None) -> None:
         self.asked.append(("refresh",))
+
+    def known_limits(self, endpoint_id: str, api_key: str) -> tuple[Any, ...]:
+        return ()
 
     def connection(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> Connection:
         self.asked.append(("connection", endpoint_id, api_key, area, stage))
         if endpoint_id != "acme":
             raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
         if api_key not in {"acme-key", "#####"}:
-            raise RequestError("API key missing or not valid for endpoint 'acme'", status=403)
+            raise NotFoundError("Endpoint 'acme' does not exist or is not opened by this API key")
         return Connection(
             endpoint_id=endpoint_id,
             owner=endpoint_id,
@@ -56,9 +61,14 @@ class FakeRegistry:
             functions={name: Entry(ARN, "") for name in self.functions},
             settings=self.settings,
             grants=self.grants,
-            whitelist=(),
+            whitelist=self.whitelist,
+            key_hashes=self.key_hashes,
             key_id="public" if api_key == "#####" else f"key-{api_key}",
         )
+
+    def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Any:
+        self.asked.append(("gateway_settings", endpoint_id, area, stage))
+        return self.settings if endpoint_id == "acme" else {}
 
     def function(self, connection: Connection, name: str) -> Function:
         self.asked.append(("function", name))
@@ -109,6 +119,17 @@ class FakeS3:
         return f"https://bucket/{Params['Key']}?expires={ExpiresIn}"
 
 
+class Documents:
+    """What lies at the issuers' URLs."""
+
+    def __init__(self) -> None:
+        self.source: Callable[[str], bytes] | None = None
+
+    def fetch(self, url: str) -> bytes:
+        assert self.source, url
+        return self.source(url)
+
+
 class World:
     """A gateway and everything around it."""
 
@@ -129,7 +150,8 @@ class World:
         dispatcher = Dispatcher(self.invoker, self.objects)  # type: ignore[arg-type]
         executions = Executions(self.ledger, dispatcher, self.objects, Keys(lambda: b"secret"), 300.0)
         self.shipped: set[str] = set()
-        authorization = Authorization(Packages(self.shipped), clock=lambda: self.now)
+        self.documents = Documents()
+        authorization = Authorization(Packages(self.shipped), lambda: self.now, self.documents.fetch)
         parts: Any = (
             self.settings, self.registry, self.invoker, self.notifier, executions, lambda: NOW,
             lambda: authorization,

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.messages import SYNC_LIMIT, AnswerKind, WorkerAnswer
+from silvaengine_http.headers import SAFETY
 from silvaengine_http.request import Form
 from silvaengine_http.response import error_answer, function_answer, render
 
 V1 = Form(is_v2=False, is_head=False)
 V2 = Form(is_v2=True, is_head=False)
 ID = "0" * 32
+CSP = "Content-Security-Policy"
 
 
 def _rendered(kind: AnswerKind, value: object, form: Form = V1) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def _own(headers: dict[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in headers.items()
-        if not name.startswith("Access-Control-") and name != "x-request-id"
+        if not name.startswith("Access-Control-") and name not in {"x-request-id", CSP, *SAFETY}
     }
 
 

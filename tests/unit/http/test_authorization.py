@@ -1,6 +1,8 @@
 """Functions with ``auth_required``: who is let in, and what the function learns of it."""
 
+import json
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -104,6 +106,15 @@ def test_what_an_authorizer_is_shown(world: Any, event_of: EventOf, install: Ins
         assert event["fnConfigurations"]["function"] == "greet"
         assert event["requestContext"]["area"] == "core"
         assert event["requestContext"]["headers"] == {"Token": "ada"}
+
+
+def test_an_authorizer_is_shown_the_body_decoded(world: Any, event_of: EventOf, install: Install) -> None:
+    """It reads JSON text, as the predecessor's do, whatever form API Gateway gave the body."""
+    install(FUNCTION)
+    body = b64encode(b'{"n": 1}').decode()
+    send(world, event_of, "ada", httpMethod="POST", body=body, isBase64Encoded=True)
+    for _, event, _ in sys.modules["acme_auth"].CALLS:
+        assert (json.loads(event["body"]), event["isBase64Encoded"]) == ({"n": 1}, False)
 
 
 def test_an_authorizer_cannot_move_a_request_to_another_tenant(

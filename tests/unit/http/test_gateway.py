@@ -58,6 +58,7 @@ def test_a_request_reaches_its_function(name: str, world: Any, event_of: EventOf
         "function": "greet",
         "deadline": NOW + 27,
         "attempt": 1,
+        "hops": 0,
     }
     assert world.invoker.sent[0].arn == ARN
 
@@ -103,10 +104,10 @@ def test_a_refusal_says_what_is_wrong(
     assert not world.notifier.sent
 
 
-def test_a_wrong_key_is_403(world: Any, event_of: EventOf) -> None:
-    """A key that the endpoint doesn't know opens nothing."""
+def test_a_wrong_key_is_404(world: Any, event_of: EventOf) -> None:
+    """A key that the endpoint doesn't know opens nothing, and isn't told whether the endpoint exists."""
     event = event_of(requestContext={"identity": {"apiKey": "guessed"}})
-    assert world.call(event)["statusCode"] == 403
+    assert world.call(event)["statusCode"] == 404
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,9 @@ def test_options_needs_no_lookup(path: str, world: Any, event_of: EventOf) -> No
     assert answer["headers"]["Access-Control-Allow-Origin"] == "*"
     assert "POST" in answer["headers"]["Access-Control-Allow-Methods"]
     assert "Authorization" in answer["headers"]["Access-Control-Allow-Headers"]
-    assert answer["headers"]["Access-Control-Expose-Headers"] == "x-request-id, Location, Retry-After"
+    assert answer["headers"]["Access-Control-Expose-Headers"] == (
+        "x-request-id, Location, RateLimit, RateLimit-Policy, Retry-After"
+    )
     assert not world.registry.asked
 
 
@@ -264,7 +267,11 @@ def test_a_functions_own_5xx_is_told_to_the_operator(world: Any, event_of: Event
 
 def test_a_failure_before_any_function_is_known_has_a_subject(world: Any, event_of: EventOf) -> None:
     """A notice needs no function."""
-    world.registry.refresh = lambda: (_ for _ in ()).throw(UnavailableError("Busy"))
+
+    def unavailable(_: object) -> None:
+        raise UnavailableError("Busy")
+
+    world.registry.refresh = unavailable
     assert world.call(event_of())["statusCode"] == 503
     assert world.notifier.sent[0][0] == "silvaengine http gateway"
 

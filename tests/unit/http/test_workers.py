@@ -40,6 +40,15 @@ def test_a_former_worker_means_this_stacks(
     assert arns == [invoked]
 
 
+@pytest.mark.parametrize("name", ["new-Worker", "old_worker", "acme-worker"])
+def test_rows_name_a_worker_without_its_alias(
+    name: str, world: Any, event_of: Callable[..., dict[str, Any]]
+) -> None:
+    """The alias is the deployment's, so that code moves and rows stay; another worker has none of it."""
+    _, arns = serve(world, f"{LAMBDAS}:{name}", event_of(), alias="live")
+    assert arns == [f"{LAMBDAS}:acme-worker" if name == "acme-worker" else f"{OWN}:live"]
+
+
 @pytest.mark.parametrize("wish", ["wait=5", "respond-async"])
 @pytest.mark.parametrize("name", ["unknown", "xnamed_worker", "old_worker_2"])
 def test_an_unknown_worker_is_a_bad_gateway(
@@ -71,11 +80,14 @@ class FakeLambda:
         return Response(200, b"HTTP/1.1 200 OK", json.dumps(WorkerAnswer("text", "{}").encode()).encode())
 
 
-def serve(world: Any, arn: str, event: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def serve(
+    world: Any, arn: str, event: dict[str, Any], alias: str | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """Send an event to a gateway that knows its workers; give the answer and the Lambdas that it invoked."""
     world.add("greet", aws_lambda_arn=arn)
     settings = Settings(
         worker_arn=OWN,
+        worker_alias=alias,
         mapped_workers=(f"{LAMBDAS}:old_worker", "named_worker"),
         other_workers=(f"{LAMBDAS}:acme-*",),
     )

@@ -42,6 +42,7 @@ def test_the_payload_has_the_contract_members() -> None:
             "function": "hello",
             "deadline": 1.5,
             "attempt": 1,
+            "hops": 0,
         },
     }
 

@@ -112,7 +112,7 @@ def test_a_look_that_began_before_does_not_undo_an_announcement(redis: FakeRedis
         return "1"
 
     shared.generation(read)
-    assert shared.generation(lambda: "never asked") == "2"
+    assert shared.generation(lambda: "never asked") == ("2", None)
 
 
 def test_no_key_lies_in_redis(redis: FakeRedis, tables: FakeTables) -> None:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import logging
 import re
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -11,7 +13,9 @@ from typing import Any
 import pytest
 
 import silvaengine_utility
-from silvaengine.errors import InvocationError
+from silvaengine.context import CurrentInvocation, bind
+from silvaengine.errors import InvocationError, LoopError
+from silvaengine.messages import WorkerAnswer
 from silvaengine_utility import Authorizer, Utility
 
 SCHEMA = {
@@ -81,10 +85,17 @@ def test_json_text_is_indented_by_two() -> None:
     )
     moment = datetime(2026, 1, 2, 3, 4, 5, 6000, UTC)
     assert json.loads(Utility.json_dumps([moment, date(2026, 1, 2), {1}])) == [
-        "2026-01-02T03:04:05.006000+00:00",
+        "2026-01-02T03:04:05.006000Z",
         "2026-01-02",
         [1],
     ]
+
+
+def test_members_and_characters_stay_as_they_are() -> None:
+    """Neither sorted nor escaped; NaN and infinity, which JSON has not, become null."""
+    assert Utility.json_dumps({"é": "日本", "b": float("nan"), "a": [float("inf"), Decimal("0.1")]}) == (
+        '{\n  "é": "日本",\n  "b": null,\n  "a": [\n    null,\n    0.1\n  ]\n}'
+    )
 
 
 def test_what_has_no_json_form_is_named() -> None:
@@ -98,7 +109,9 @@ def test_what_has_no_json_form_is_named() -> None:
     [
         ("2026-01-02T03:04:05+02:00", datetime(2026, 1, 2, 1, 4, 5)),  # noqa: DTZ001 - the contract's form
         ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5)),  # noqa: DTZ001 - likewise
-        ("2026-01-02 03:04", datetime(2026, 1, 2, 3, 4)),  # noqa: DTZ001 - likewise
+        ("2026-01-02 03:04:05", datetime(2026, 1, 2, 3, 4, 5)),  # noqa: DTZ001 - likewise
+        ("2026-01-02", datetime(2026, 1, 2)),  # noqa: DTZ001 - likewise
+        ("2026-01-02 03:04", "2026-01-02 03:04"),
         ("2026-13-02", "2026-13-02"),
         ("20260102", "20260102"),
         ("on 2026-01-02", "on 2026-01-02"),
@@ -133,18 +146,50 @@ def test_is_json_string(text: object, is_json: bool) -> None:
 
 @pytest.mark.parametrize(
     ("address", "network", "is_in"),
-    [("10.1.2.3", "10.0.0.0/8", True), ("11.0.0.1", "10.0.0.0/8", False), ("10.0.0.1", "10.0.0.1", True)],
+    [
+        ("10.1.2.3", "10.0.0.0/8", True),
+        ("11.0.0.1", "10.0.0.0/8", False),
+        ("10.0.0.1", "10.0.0.1", True),
+        ("10.0.0.1", "office", False),
+        ("office", " office ", True),
+    ],
 )
 def test_in_subnet(address: str, network: str, is_in: bool) -> None:
-    """A bare address is a network of one."""
+    """A bare address is a network of one; an entry that is none matches itself, and spoils no list."""
     assert Utility.in_subnet(address, network) is is_in
 
 
 def test_import_dynamically() -> None:
     """A function of a module, or a method of an object made by keyword."""
-    assert Utility.import_dynamically("json", "loads")("1") == 1
+    load = Utility.import_dynamically("json", "loads")
     encode = Utility.import_dynamically("json", "encode", "JSONEncoder", {"indent": 2})
+    assert load
+    assert load("1") == 1
+    assert encode
     assert encode([1]) == "[\n  1\n]"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("no_such_module", "f"),
+        ("json.no_such_module", "f"),
+        ("json", "no_such_function"),
+        ("json", "no_such_method", "JSONEncoder"),
+        (None, "f"),
+        ("json", None),
+    ],
+)
+def test_what_cannot_be_imported_is_none(names: tuple[Any, ...]) -> None:
+    """Callers ask whether they got something to call, and hooks may be optional."""
+    assert Utility.import_dynamically(*names) is None
+
+
+def test_a_static_method_needs_no_object() -> None:
+    """Without parameters no object is made, whose constructor would miss them."""
+    call = Utility.import_dynamically("silvaengine_utility.utility", "is_json_string", "Utility")
+    assert call is not None
+    assert call("{}")
 
 
 def test_another_error_is_its_message() -> None:
@@ -162,20 +207,70 @@ def test_an_unknown_operation_is_named() -> None:
 @pytest.mark.parametrize(
     ("answer", "result"),
     [
-        ('{"a": 1}', {"a": 1}),
-        ('{"data": {"a": "2026-01-02"}}', {"a": "2026-01-02"}),
-        ('{"data": 1, "total": 2}', {"data": 1, "total": 2}),
+        ('{"a": 0.1}', {"a": Decimal("0.1")}),
+        ('{"data": {"a": "2026-01-02"}}', {"a": datetime(2026, 1, 2)}),  # noqa: DTZ001 - the contract's form
+        ('{"data": 1, "total": 2}', 1),
+        ({"a": 0.1}, {"a": Decimal("0.1")}),
         ("null", None),
         (None, None),
         ("a: yaml", "a: yaml"),
+        (WorkerAnswer("json", {"a": 1}).encode(), {"a": 1}),
+        (WorkerAnswer("text", '{"data": 3}').encode(), 3),
+        (WorkerAnswer("base64", "AAE=").encode(), b"\x00\x01"),
     ],
 )
 def test_a_call_gives_what_the_functions_text_says(answer: Any, result: Any) -> None:
-    """Lambda's text is decoded, then the function's own; of a GraphQL answer the data."""
+    """Lambda's text is decoded, then the function's own, into Decimals and dates; of ``data`` that alone."""
     found, sent = call(answer)
     assert found == result
     assert sent[0]["FunctionName"] == "silvaengine_agenttask"
-    assert json.loads(sent[0]["Payload"]) == {"endpoint_id": "acme", "funct": "greet", "params": {"n": 1}}
+    payload = json.loads(sent[0]["Payload"])
+    assert 0 < payload.pop("deadline") - time.time() <= 28
+    assert payload == {"endpoint_id": "acme", "funct": "greet", "params": {"n": 1}, "hops": 1}
+
+
+def called_by(hops: int, deadline: float | None = None) -> bind:
+    """Stand in a function that so many calls between functions led to."""
+    return bind(
+        CurrentInvocation("r", "acme", "core", "f", deadline, 1, {}, logging.getLogger("f"), hops=hops)
+    )
+
+
+def test_a_call_says_how_many_led_to_it_and_until_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tasks Lambda of this deployment is told, so that it ends a loop, and nobody works in vain."""
+    monkeypatch.setenv("TASKS_FUNCTION", "mine-Tasks")
+    with called_by(3, deadline=4e9):
+        _, sent = call("{}")
+        _, events = call("{}", invocation_type="Event")
+        queue = FakeQueue()
+        call(None, task_queue=queue, message_group_id="g")
+    assert sent[0]["FunctionName"] == "mine-Tasks"
+    payload = json.loads(sent[0]["Payload"])
+    assert (payload["hops"], payload["deadline"]) == (4, 4e9)
+    assert json.loads(events[0]["Payload"]).keys() == {"endpoint_id", "funct", "params", "hops"}
+    assert queue.sent[0]["MessageAttributes"]["hops"]["StringValue"] == "4"
+
+
+def test_the_ninth_call_between_functions_is_refused() -> None:
+    """In words that tell the author of the functions, and before anything is sent."""
+    queue = FakeQueue()
+    with called_by(8):
+        with pytest.raises(LoopError, match="more than 8 times: is it a loop"):
+            call("{}")
+        with pytest.raises(LoopError):
+            call(None, task_queue=queue, message_group_id="g")
+    assert queue.sent == []
+
+
+def test_a_called_functions_failure_keeps_its_words() -> None:
+    """The package reads them, a client of it doesn't; a loop further on is a loop here, too."""
+    with pytest.raises(InvocationError) as caught:
+        call(WorkerAnswer("error", "The function failed: no such pet", 404, "InvocationError").encode())
+    assert str(caught.value) == "The function failed: no such pet"
+    assert (caught.value.status, caught.value.message) == (502, "Function 'greet' failed")
+    with pytest.raises(LoopError) as looped:
+        call(WorkerAnswer("error", "is it a loop?", 508, "InvocationError").encode())
+    assert (looped.value.status, looped.value.message) == (508, "is it a loop?")
 
 
 def test_errors_of_a_called_function_are_raised() -> None:
@@ -206,12 +301,21 @@ def test_an_event_call_gives_nothing() -> None:
 def test_a_call_through_a_queue(group: str | None, has_group: bool) -> None:
     """Endpoint and function are attributes; a FIFO queue gets its group."""
     queue = FakeQueue()
-    call(None, task_queue=queue, message_group_id=group)
+    members = {"endpoint_id": "acme", "funct": "greet", "params": {"n": Decimal(1)}}
+    Utility._invoke_funct_on_aws_sqs(None, queue, group, **members)
     (message,) = queue.sent
     assert message["MessageAttributes"]["funct"] == {"StringValue": "greet", "DataType": "String"}
     assert message["MessageAttributes"]["endpoint_id"]["StringValue"] == "acme"
     assert json.loads(message["MessageBody"]) == {"params": {"n": 1}}
     assert ("MessageGroupId" in message) is has_group
+
+
+def test_only_a_group_leads_into_the_queue() -> None:
+    """A package hands over its queue at every call; without a group the Lambda is asked, and answers."""
+    queue = FakeQueue()
+    assert call("3", task_queue=queue)[0] == 3
+    call(None, task_queue=queue, message_group_id="g")
+    assert [message["MessageGroupId"] for message in queue.sent] == ["g"]
 
 
 def test_a_query_goes_through_the_tasks_lambda() -> None:

@@ -1,137 +1,26 @@
 """What becomes of each source's events: every record once, or back where it came from."""
 
-import json
 import time
-from types import SimpleNamespace
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.dynamodb import TableReader, TableWriter
-from silvaengine.errors import InvocationError, NotFoundError, SilvaEngineError, UnavailableError
-from silvaengine.ledger.book import Ledger
-from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import Keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import Job, WorkerAnswer
-from silvaengine.notices import Notifier
-from silvaengine.registry import Function
+from silvaengine.errors import InvocationError, LoopError, RequestError, SilvaEngineError
+from silvaengine.messages import WorkerAnswer
 from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.direct import Direct
-from silvaengine_tasks.s3 import Buckets, is_notification
 from silvaengine_tasks.s3 import read as read_object
-from silvaengine_tasks.sqs import Queues, is_batch
+from silvaengine_tasks.sqs import is_batch
 
-from ...fakes.dynamodb import MemoryDynamoDB
-
-NOW = 1_700_000_000
-QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
-
-
-class World:
-    """A caller, a worker that settles as the real one does, and what they did."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-        self.seconds = 60.0
-        self.pause = 0.0
-        self.ran: list[Any] = []
-        self.hidden: list[tuple[str, str, int]] = []
-        self.notices: list[str] = []
-        self.refuses = False
-        self.dies = False
-        self.config: dict[str, Any] = {}
-        client = MemoryDynamoDB()
-        self.ledger = Ledger(
-            TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
-        )
-        invoker: Any = self
-        registry: Any = self
-        objects = Objects(SimpleNamespace, "bucket")
-        self.caller = Caller(
-            registry, invoker, Dispatcher(invoker, objects), self.ledger, Keys(lambda: b"secret"),
-            Notifier(lambda _, text: self.notices.append(text)), 300.0,
-        )  # fmt: skip
-
-    def refresh(self) -> None:
-        """Stand for the registry."""
-
-    def resolve(self, endpoint_id: str, _key: str, _area: str, name: str) -> Function:
-        if name == "missing":
-            raise NotFoundError("Function 'missing' does not exist")
-        return Function(
-            name=name, area="core", aws_lambda_arn="arn", module_name="m", class_name="",
-            funct_type="RequestResponse", methods=(), auth_required=False, graphql=False, settings={},
-            setting_text="{}", configuration={"config": self.config},
-        )  # fmt: skip
-
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
-        if self.refuses:
-            raise UnavailableError("throttled")
-        call = json.loads(payload)
-        params = json.loads(call["params"])
-        if self.dies:
-            raise InvocationError("The function failed", error_type="Runtime.ExitError")
-        time.sleep(self.pause)
-        answer = WorkerAnswer("json", {"got": params})
-        if params.get("poison"):
-            answer = WorkerAnswer("error", "poisoned", 500, "ValueError")
-        self.ran.append(params)
-        if "job" in call:
-            job = Job(**call["job"])
-            state: Any = "failed" if answer.kind == "error" else "succeeded"
-            self.ledger.settle(job, job.owner, state, {"result": json.dumps(answer.encode())})
-        return answer.encode()
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
-
-    def sqs(self, *messages: Any) -> list[str]:
-        """Deliver messages; give the ids that go back."""
-        queues = Queues(self.caller, lambda *hidden: self.hidden.append(hidden))
-        answer = queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
-        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-
-    def s3(self, *keys: str) -> None:
-        """Deliver objects."""
-        event = {"Records": [stored(key) for key in keys]}
-        assert is_notification(event)
-        Buckets(self.caller).serve(event, self, InvocationLog("tasks"))
+from .world import NOW, QUEUE, World, message, stored
 
 
 @pytest.fixture
 def world() -> World:
     """Give a world of one's own."""
     return World()
-
-
-def message(number: int, *, funct: str = "f", group: str = "", **params: Any) -> dict[str, Any]:
-    """Give a message in the form of SQS."""
-    return {
-        "messageId": f"m{number}",
-        "receiptHandle": f"r{number}",
-        "body": json.dumps({"params": {"n": number, **params}}),
-        "attributes": {"MessageGroupId": group} if group else {},
-        "messageAttributes": {
-            "endpoint_id": {"stringValue": "acme", "dataType": "String"},
-            "funct": {"stringValue": funct, "dataType": "String"},
-        },
-        "eventSource": "aws:sqs",
-        "eventSourceARN": QUEUE + (".fifo" if group else ""),
-    }
-
-
-def stored(key: str) -> dict[str, Any]:
-    """Give a record in the form of S3, its key encoded as S3 does."""
-    return {
-        "eventSource": "aws:s3",
-        "eventName": "ObjectCreated:Put",
-        "s3": {"bucket": {"name": "b"}, "object": {"key": quote_plus(key, safe="/"), "sequencer": "01"}},
-    }
 
 
 def test_one_poisoned_message_goes_back_alone(world: World) -> None:
@@ -211,7 +100,7 @@ def test_a_message_without_a_route_is_a_failure(world: World) -> None:
 @pytest.mark.parametrize("name", ["a b", "a+b", "ü😀", "100%", "%2F", "plain"])
 def test_keys_are_decoded_once(name: str) -> None:
     """Spaces, plus, unicode and percent signs arrive as they were stored."""
-    record = read_object(stored(f"acme/load/{name}:x/when:10:30/{name}.csv"))
+    (record,) = read_object(stored(f"acme/load/{name}:x/when:10:30/{name}.csv"))
     assert (record.endpoint_id, record.function) == ("acme", "load")
     assert record.params == {
         "bucket": "b", "key": f"acme/load/{name}:x/when:10:30/{name}.csv", "id": name,
@@ -233,6 +122,51 @@ def test_a_direct_call_answers_and_keeps_its_tenant(world: World) -> None:
     event = {"endpoint_id": "acme", "funct": "f", "params": {"endpoint_id": "evil", "a": 1}}
     answer = Direct(world.caller).serve(event, world, InvocationLog("tasks"))
     assert answer == {"got": {"endpoint_id": "acme", "a": 1}}
+
+
+def ask(world: World, **members: Any) -> WorkerAnswer:
+    """Call directly as the library for function authors does: with the deadline of the one who waits."""
+    event = {"endpoint_id": "acme", "funct": "f", "deadline": 4e9, **members}
+    return WorkerAnswer.decode(Direct(world.caller).serve(event, world, InvocationLog("tasks")))
+
+
+def test_a_direct_caller_who_waits_is_told_the_status(world: World) -> None:
+    """Errors are answers then, with the status and the public words that a client would see."""
+    assert ask(world, params={"a": 1}) == WorkerAnswer("json", {"got": {"endpoint_id": "acme", "a": 1}})
+    missing = WorkerAnswer("error", "Function 'missing' does not exist", 404, "NotFoundError")
+    assert ask(world, funct="missing") == missing
+    failed = ask(world, params={"poison": True})
+    assert (failed.kind, failed.status, failed.value) == ("error", 500, "The function failed: poisoned")
+
+
+def test_calls_between_functions_are_counted(world: World) -> None:
+    """The worker is told how many led to it, by a direct call and by a queue; the ninth is refused."""
+    ask(world, hops=8)
+    counted = message(1)
+    counted["messageAttributes"]["hops"] = {"stringValue": "8", "dataType": "String"}
+    assert world.sqs(counted, message(2)) == []
+    assert sorted(world.hops) == [0, 8, 8]
+    too_many = ask(world, hops=9)
+    assert (too_many.status, too_many.error_type) == (508, "LoopError")
+    assert "more than 8 times: is it a loop?" in too_many.value
+    with pytest.raises(LoopError):
+        Direct(world.caller).serve(
+            {"endpoint_id": "acme", "funct": "f", "hops": 9}, world, InvocationLog("tasks")
+        )
+    counted["messageId"], counted["messageAttributes"]["hops"]["stringValue"] = "m3", "9"
+    assert world.sqs(counted, message(4)) == ["m3"]
+    assert len(world.ran) == 4
+
+
+@pytest.mark.parametrize("hops", [-1, 1.5, "1", True, [], "9" * 5000])
+def test_a_count_that_is_none_is_refused(world: World, hops: Any) -> None:
+    """It can't be told whether such a call is one of a loop."""
+    event = {"endpoint_id": "acme", "funct": "f", "hops": hops}
+    with pytest.raises(RequestError, match="hops"):
+        Direct(world.caller).serve(event, world, InvocationLog("tasks"))
+    odd = message(1)
+    odd["messageAttributes"]["hops"] = {"stringValue": "9" * 5000, "dataType": "Number"}
+    assert world.sqs(odd) == ["m1"]
 
 
 ANYTHING = st.recursive(

@@ -7,9 +7,9 @@ import pytest
 from silvaengine.errors import ConfigurationError
 from silvaengine.telemetry import InvocationLog
 from silvaengine_tasks.lex import APOLOGY, Bots, is_turn
-from silvaengine_tasks.streams import Streams, chunks, is_batch
+from silvaengine_tasks.streams import chunks
 
-from .test_events import World
+from .world import World
 
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026"
 
@@ -22,26 +22,12 @@ def change(number: int, size: int = 1) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Tables(World):
-    """A world whose registry binds the table to functions."""
-
-    def __init__(self, *functions: str) -> None:
-        super().__init__()
-        self.functions = functions
-
-    def settings(self, setting_id: str) -> dict[str, Any]:
-        """Stand for the registry."""
-        assert setting_id == "dynamodb_stream_config"
-        if not self.functions:
-            raise ConfigurationError("no rows")
-        return {"orders": [{"endpoint_id": "acme", "funct": name} for name in self.functions]}
-
-    def stream(self, *records: Any, endpoint_id: str | None = None) -> list[str]:
-        """Deliver records; give what goes back."""
-        assert is_batch({"Records": list(records)})
-        streams = Streams(self.caller, endpoint_id)
-        answer = streams.serve({"Records": list(records)}, self, InvocationLog("tasks"))
-        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+def tables(*functions: str) -> World:
+    """Give a world whose registry binds the table to functions."""
+    world = World()
+    targets = [{"endpoint_id": "acme", "funct": name} for name in functions]
+    world.bound["dynamodb_stream_config"] = {"orders": targets}
+    return world
 
 
 def test_chunks_keep_the_order_and_fit() -> None:
@@ -54,7 +40,7 @@ def test_chunks_keep_the_order_and_fit() -> None:
 
 def test_every_bound_function_gets_the_records_once() -> None:
     """Two functions of one table get the same records; a redelivery runs neither again."""
-    world = Tables("f", "g")
+    world = tables("f", "g")
     assert world.stream(change(1), change(2)) == []
     assert world.stream(change(1), change(2)) == []
     assert [[record["eventID"] for record in params["records"]] for params in world.ran] == [["1", "2"]] * 2
@@ -62,14 +48,67 @@ def test_every_bound_function_gets_the_records_once() -> None:
 
 def test_a_failure_names_the_first_record_of_its_chunk() -> None:
     """What came before isn't delivered again, what comes after waits."""
-    world = Tables("f")
+    world = tables("f")
     world.refuses = True
     assert world.stream(change(7), change(8)) == ["7"]
 
 
+def test_a_function_names_the_record_at_which_it_stopped() -> None:
+    """Lambda goes on from there, and the records before it are never handed out again."""
+    world = tables("f")
+    world.answer = ["3"]
+    assert world.stream(*(change(n) for n in range(1, 6))) == ["3"]
+    assert world.stream(*(change(n) for n in range(1, 6))) == ["3"]
+    assert len(world.ran) == 1
+    world.answer = None
+    assert world.stream(*(change(n) for n in range(3, 8))) == []
+    assert [record["eventID"] for record in world.ran[-1]["records"]] == ["3", "4", "5", "6", "7"]
+
+
+def test_where_one_function_stopped_the_next_one_stops_too() -> None:
+    """So both go on from the same record, and neither gets one twice."""
+    world = tables("f", "g")
+    world.answers = {"f": ["3"]}
+    assert world.stream(*(change(n) for n in range(1, 6))) == ["3"]
+    assert [len(params["records"]) for params in world.ran] == [5, 2]
+
+
+def test_a_redelivery_with_more_records_hands_out_the_new_ones() -> None:
+    """A chunk that was done is left out, whatever the records after it; a shorter one is done as a whole."""
+    world = tables("f")
+    assert world.stream(change(1), change(2)) == []
+    assert world.stream(change(1), change(2), change(3)) == []
+    assert world.stream(change(1)) == []
+    assert [[record["eventID"] for record in params["records"]] for params in world.ran] == [
+        ["1", "2"],
+        ["3"],
+    ]
+
+
+def test_a_stream_waits_for_the_delivery_that_is_under_way() -> None:
+    """Lambda's retries of a shard are bounded: they aren't used up while another worker has the records."""
+    world = tables("f")
+    world.dies = True
+    assert world.stream(change(1)) == ["1"]
+    world.dies = False
+    assert world.stream(change(1), change(2)) == ["1"]
+    (slept,) = world.slept
+    assert 0 <= slept <= 315
+    world.now += 316
+    assert world.stream(change(1), change(2)) == []
+
+
+def test_names_of_other_records_are_a_failure() -> None:
+    """An answer that names what the function never got fails the chunk, at each delivery."""
+    world = tables("f")
+    world.answer = ["9"]
+    assert world.stream(change(1), change(2)) == ["1"]
+    assert world.stream(change(1), change(2)) == ["1"]
+
+
 def test_an_unbound_table_is_the_default_functions_or_a_failure() -> None:
     """Without a binding the deployment's stream endpoint serves it; without one it fails."""
-    world = Tables()
+    world = tables()
     assert world.stream(change(1), endpoint_id="acme") == []
     with pytest.raises(ConfigurationError, match="No function is bound"):
         world.stream(change(2))

@@ -99,6 +99,7 @@ def test_the_predecessors_callers_get_the_exception(
         ("plain:refuse", {"status": "404"}, error(500, "a teapot", "FunctionError")),
         ("plain:refuse", {"message": "\ud800"}, error(418, "\\ud800", "FunctionError")),
         ("plain:crash", {}, error(500, "Function 'crash' failed", "RuntimeError")),
+        ("plain:call_another", {}, error(502, "Function 'another' failed", "CallError")),
         ("plain:leave", {}, error(500, "Function 'leave' failed", "SystemExit")),
         ("plain:absent", {}, error(500, "Function 'absent' isn't available", "ConfigurationError")),
         (
@@ -190,7 +191,7 @@ def test_a_failure_is_logged_once_with_its_trace(
     handle: Handle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The author finds the traceback under the request id that the client has."""
-    handle("plain:crash")
+    handle("plain:crash", params={"text": "password=hunter2"})
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert record.request_id == REQUEST_ID  # type: ignore[attr-defined]
@@ -212,7 +213,7 @@ def test_the_reason_of_a_configuration_error_is_in_the_log(
 
 def test_a_functions_error_never_shows_its_stack_or_secrets(handle: Handle) -> None:
     """Known defect: a client of the predecessor read the stack, and the password in the exception's text."""
-    answer = json.dumps(handle("plain:crash"))
+    answer = json.dumps(handle("plain:crash", params={"text": "password=hunter2"}))
     assert "hunter2" not in answer
     assert "Traceback" not in answer
 
@@ -223,6 +224,14 @@ def test_a_failure_that_nobody_waits_for_is_raised(handle: Handle) -> None:
         handle("plain:crash", deadline=None)
     with pytest.raises(FunctionError):
         handle("plain:refuse", deadline=None)
+
+
+def test_a_failure_that_tells_a_secret_is_raised_without_it(handle: Handle) -> None:
+    """Lambda writes what is raised, with its causes, to the log: the text is ours then."""
+    for members in ({"deadline": None}, {"invocation": False}):
+        with pytest.raises(SilvaEngineError, match="Function 'crash' failed") as raised:
+            handle("plain:crash", params={"text": "password=hunter2"}, **members)
+        assert (raised.value.__cause__, raised.value.__suppress_context__) == (None, True)
 
 
 def test_a_gateway_that_waits_notifies_by_itself(handle: Handle, notices: Notices) -> None:

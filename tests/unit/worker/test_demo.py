@@ -74,3 +74,12 @@ def test_book_has_its_effect_once(invoke: Invoke) -> None:
     assert invoke("book", params={"item": "B2"}, effect=other)["booked"] == "B2"
     with pytest.raises(FunctionError, match="Idempotency-Key"):
         invoke("book")
+
+
+def test_a_member_is_whom_the_authorizer_named(invoke: Invoke) -> None:
+    """What an authorizer found out reaches a function in its context."""
+    context = {"authorizer": {"user_id": "grace"}, "additionalContext": {"roles": ["member"]}}
+    assert invoke("member", context=context) == {"user": "grace", "roles": ["member"]}
+    with pytest.raises(FunctionError, match="Only an admin") as refused:
+        invoke("ban", params={"name": "ada"}, context=context)
+    assert refused.value.status_code == 403

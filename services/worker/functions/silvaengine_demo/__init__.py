@@ -1,6 +1,6 @@
 """Functions to learn from; each shows one thing, and registry.yaml beside this folder publishes them.
 
 Read ``greetings`` first (a class with settings), then ``answers`` (what a function may answer), ``calls``
-(what a function can know and do about its call), ``rates`` (a cached function) and ``conversations`` (what
-reaches clients over a WebSocket).
+(what a function can know and do about its call), ``rates`` (a cached function), ``members`` (functions that
+an authorizer stands before) and ``conversations`` (what reaches clients over a WebSocket).
 """

@@ -18,6 +18,7 @@ from typing import Any
 from unlisted_functions import reach  # type: ignore[import-not-found] # noqa: F401 - of no allowed package
 
 from silvaengine_base import FunctionError, current_invocation
+from silvaengine_utility.calls import CallError
 
 constant = "no function"
 customer: ContextVar[str] = ContextVar("customer", default="nobody")
@@ -117,9 +118,14 @@ def refuse(status: Any = 418, message: str = "a teapot") -> None:
     raise FunctionError(message, status_code=status)
 
 
-def crash() -> None:
+def crash(text: str = "it broke") -> None:
     """Fail with something that nobody outside may read."""
-    raise RuntimeError("password=hunter2")
+    raise RuntimeError(text)
+
+
+def note(text: str) -> None:
+    """Write to the log, as functions do."""
+    current_invocation().logger.warning("seen: %s", text)
 
 
 def leave() -> None:
@@ -151,6 +157,11 @@ def untidy() -> None:
     logging.getLogger().setLevel(logging.CRITICAL)
     decimal.getcontext().prec = 3
     customer.set("acme")
+
+
+def call_another() -> None:
+    """Let a failure of another function through."""
+    raise CallError("another", "words for the package")
 
 
 def look() -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 import os
 
-from graphene import Field, Mutation, ObjectType, Schema, String
+from graphene import Field, Int, Mutation, ObjectType, Schema, String
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 from silvaengine_utility import JSON, Utility, method_cache
@@ -54,11 +54,12 @@ class Query(ObjectType):
 class InsertPet(Mutation):
     class Arguments:
         name = String(required=True)
+        legs = Int()
 
     pet = Field(Pet)
 
-    def mutate(self, info, name):
-        PetModel(info.context["endpoint_id"], name).save()
+    def mutate(self, info, name, legs=4):
+        PetModel(info.context["endpoint_id"], name, legs=legs).save()
         return InsertPet(pet=Pet(name=name))
 
 
@@ -73,6 +74,12 @@ class PetEngine(GraphqlEngine):
         GraphqlEngine.__init__(self, logger, **setting)
         if not PetModel.exists():
             PetModel.create_table(wait=True)
+
+    def member_graphql(self, **params):
+        answer = Utility.json_loads(self.pet_graphql(**params))
+        request = params["context"]
+        answer["caller"] = [request["authorizer"]["user_id"], request["additionalContext"]["roles"]]
+        return Utility.json_dumps(answer)
 
     def pet_graphql(self, **params):
         result = self.run(**params)

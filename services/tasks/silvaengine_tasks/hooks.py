@@ -1,0 +1,104 @@
+"""An endpoint's hooks (``se-hooks``): functions that hear of its events' calls, before them or after.
+
+A row has the endpoint in ``api_id``. A hook that is not ``is_async`` is awaited before the call, and where it
+is ``is_interruptible`` its error stops the call; others are invoked as events after a call that succeeded.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from silvaengine.errors import InvocationError, SilvaEngineError
+from silvaengine.invocation import LambdaInvoker
+from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.registry import Function, Registry
+from silvaengine_tasks.record import text
+
+_logger = logging.getLogger(__name__)
+
+
+class Call(NamedTuple):
+    """A call that hooks hear of.
+
+    Args:
+        function: what is called; its Lambda runs the hooks, too.
+        endpoint_id: for whom.
+        params: with what.
+        request_id: of this attempt.
+        deadline: epoch seconds at which the caller's time is over.
+    """
+
+    function: Function
+    endpoint_id: str
+    params: Mapping[str, Any]
+    request_id: str
+    deadline: float
+
+
+class Hooks(NamedTuple):
+    """Calls hooks.
+
+    Args:
+        registry: knows them, and remembers that an endpoint has none.
+        invoker: reaches the workers.
+    """
+
+    registry: Registry
+    invoker: LambdaInvoker
+
+    def before(self, call: Call) -> None:
+        """Await the hooks that come before a call.
+
+        Raises:
+            InvocationError: one that may stop the call failed; nothing of the call ran.
+        """
+        for row in self._active(call.endpoint_id, is_async=False):
+            try:
+                self._await(row, call)
+            except SilvaEngineError as error:
+                _note(row, error)
+                if row.get("is_interruptible"):
+                    message = "A hook stopped the call"
+                    raise InvocationError(message, error_message=error.message, refused=True) from error
+
+    def after(self, call: Call) -> None:
+        """Start the hooks that follow a call; one that can't be started is logged."""
+        for row in self._active(call.endpoint_id, is_async=True):
+            try:
+                payload = _payload(row, call, None)
+                self.invoker.invoke(call.function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
+            except SilvaEngineError as error:
+                _note(row, error)
+
+    def _await(self, row: Mapping[str, Any], call: Call) -> None:
+        payload = _payload(row, call, call.deadline)
+        result = self.invoker.invoke(call.function.aws_lambda_arn, payload, deadline=call.deadline)
+        answer = WorkerAnswer.decode(result)
+        if answer.kind == "error":
+            raise InvocationError(str(answer.value), error_type=answer.error_type)
+
+    def _active(self, endpoint_id: str, *, is_async: bool) -> list[Mapping[str, Any]]:
+        rows = self.registry.hooks(endpoint_id)
+        return [row for row in rows if row.get("status") is True and bool(row.get("is_async")) is is_async]
+
+
+def _payload(row: Mapping[str, Any], call: Call, deadline: float | None) -> str:
+    function, name = call.function, text(row, "function_name")
+    return WorkerCall(
+        module_name=text(row, "module_name"),
+        class_name="",
+        function=name,
+        setting=function.setting_text,
+        params={"endpoint_id": call.endpoint_id, "function": function.name, "params": dict(call.params)},
+        invocation=Invocation(call.request_id, call.endpoint_id, function.area, name, deadline),
+    ).encode()
+
+
+def _note(row: Mapping[str, Any], error: SilvaEngineError) -> None:
+    _logger.error(
+        "Hook %s.%s failed: %s (%s)",
+        row.get("module_name"),
+        row.get("function_name"),
+        error.message,
+        error.detail,
+    )

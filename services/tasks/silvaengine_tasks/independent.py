@@ -1,0 +1,56 @@
+"""The records of an event, each on the way to its functions: what fails is one record's own failure."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from silvaengine_tasks.batch import Errors, Serve, side_by_side
+from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.record import Record
+from silvaengine_tasks.together import Together
+
+type Read = Callable[[Any], Sequence[Record]]
+type Run = Callable[[Sequence[Any], Serve, float], Errors]
+
+
+def serve_records(
+    caller: Caller, raws: Sequence[Any], read: Read, deadline: float, run: Run = side_by_side
+) -> Errors:
+    """Make the calls of each record, then those that functions want for all records together.
+
+    Args:
+        caller: calls functions.
+        raws: records as AWS sent them.
+        read: gives the calls that a record means, or raises why there are none.
+        deadline: epoch seconds at which the caller's time is over.
+        run: serves the records, in an order of its own.
+
+    Returns:
+        Each record's failure, None for one that is done.
+    """
+    calls: list[Sequence[Record]] = [()] * len(raws)
+
+    def one(position: int, until: float) -> None:
+        def own() -> list[Record]:
+            calls[position] = read(raws[position])
+            return [call for call in calls[position] if call.batch_name is None]
+
+        caller.each(own, until)
+
+    errors = run(range(len(raws)), one, deadline)
+    for positions, records in _batches(calls):
+        failed = Together(caller).call(records, deadline)
+        for position, error in zip(positions, failed, strict=True):
+            errors[position] = errors[position] or error
+    return errors
+
+
+def _batches(calls: Sequence[Sequence[Record]]) -> Iterator[tuple[list[int], list[Record]]]:
+    """Give, for each function that wants them together, its records and their positions."""
+    found: dict[tuple[str, str], tuple[list[int], list[Record]]] = {}
+    for position, records in enumerate(calls):
+        for record in records:
+            if record.batch_name is not None:
+                positions, batch = found.setdefault((record.endpoint_id, record.function), ([], []))
+                positions.append(position)
+                batch.append(record)
+    yield from found.values()

@@ -1,0 +1,61 @@
+"""SNS: a message that is bound to functions or names one; a failure is raised, so that Lambda repeats it.
+
+docs.aws.amazon.com/lambda/latest/dg/with-sns.html: one record in an event.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from silvaengine.telemetry import InvocationLog
+from silvaengine_tasks.calls import Caller, deadline_of
+from silvaengine_tasks.independent import serve_records
+from silvaengine_tasks.named import own_call, params_of
+from silvaengine_tasks.record import DAY, Record, member, records_of, text
+from silvaengine_tasks.routes import Route, Routes, calls_of
+from silvaengine_tasks.settle import raise_failures
+
+KEEP_SECONDS = (
+    24 * DAY
+)  # 23 days of tries: docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+
+
+class Topics(NamedTuple):
+    """Serves SNS events.
+
+    Args:
+        caller: calls functions.
+        routes: knows what topics are bound to.
+    """
+
+    caller: Caller
+    routes: Routes
+
+    def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> None:  # noqa: ANN401 - Lambda's
+        """Call the functions of each message; raises InvocationError when some failed."""
+        records = event["Records"]
+        self.caller.registry.refresh()
+        errors = serve_records(self.caller, records, self._read, deadline_of(context))
+        line.fields(source="sns", records=len(records), failed=sum(map(bool, errors)))
+        raise_failures(errors)
+
+    def _read(self, record: Any) -> list[Record]:  # noqa: ANN401 - an event's
+        return read(record, self.routes.to("topic", text(record, "Sns", "TopicArn").rpartition(":")[2]))
+
+
+def is_notification(event: Mapping[str, Any]) -> bool:
+    """Whether an event is SNS's."""
+    return records_of(event, "aws:sns") is not None
+
+
+def read(record: Any, routes: Sequence[Route] = ()) -> list[Record]:  # noqa: ANN401 - an event's
+    """Read a record; raises RequestError when it is bound to nothing and names no function, or no params."""
+    topic, identifier = text(record, "Sns", "TopicArn"), text(record, "Sns", "MessageId")
+    params = params_of(str(member(record, "Sns", "Message")))
+    like = Record(("sns", topic, identifier), "", "", {}, KEEP_SECONDS, swept=True)
+    if routes:
+        given = {"record": record} if params is None else params
+        return calls_of(routes, like._replace(params=given), identifier, record)
+    endpoint_id, function = (
+        member(record, "Sns", "MessageAttributes", name, "Value") for name in ("endpoint_id", "funct")
+    )
+    return [own_call(like, params, endpoint_id, function)]

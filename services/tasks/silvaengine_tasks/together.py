@@ -1,0 +1,139 @@
+"""One call for all records of an event (``batch: true``), each claimed and settled on its own.
+
+The function gets them as ``records`` and may answer with the ids of those that failed, as a list or in
+Lambda's ``{"batchItemFailures": [{"itemIdentifier": id}]}``; any other answer means that all are done.
+"""
+
+from collections.abc import Sequence
+from math import inf
+from os import urandom
+from typing import Any, NamedTuple
+
+from silvaengine.errors import InvocationError, SilvaEngineError
+from silvaengine.ledger.dispatch import job_of, nothing_ran
+from silvaengine.ledger.execution import Execution
+from silvaengine.messages import Invocation, WorkerAnswer
+from silvaengine.registry import Function
+from silvaengine_tasks.batch import Errors, side_by_side
+from silvaengine_tasks.calls import Caller, decoded, succeeded, worker_call
+from silvaengine_tasks.hooks import Call
+from silvaengine_tasks.record import Record, member
+
+
+class Together(NamedTuple):
+    """Calls functions with many records.
+
+    Args:
+        caller: knows functions and workers.
+    """
+
+    caller: Caller
+
+    def call(self, records: Sequence[Record], deadline: float) -> Errors:
+        """Call one function for those of its records that were not done before; give each one's failure.
+
+        Args:
+            records: of one function, each with a ``batch_name``, and with itself alone in its ``records``.
+            deadline: epoch seconds at which the caller's time is over.
+        """
+        first, request_id = records[0], urandom(16).hex()
+        try:
+            function = self.caller.function(first.endpoint_id, first.function)
+            claimed, errors = self._claim(records, function, request_id, deadline)
+            if claimed:
+                ended = self._run(function, records, claimed, request_id, deadline)
+                errors = [ended.get(position, error) for position, error in enumerate(errors)]
+        except SilvaEngineError as error:
+            errors = [error] * len(records)
+        failure = next(filter(None, errors), None)
+        if failure:
+            self.caller.tell(first.endpoint_id, first.function, failure, request_id)
+        return errors
+
+    def _claim(
+        self, records: Sequence[Record], function: Function, request_id: str, deadline: float
+    ) -> tuple[dict[int, Execution], Errors]:
+        claimed: dict[int, Execution] = {}
+
+        def claim(position: int, _: float) -> None:
+            record = records[position]
+            content = worker_call(function, record.params, None).content()
+            found = self.caller.claims.claim(record, function, content, request_id)
+            if found and found.state != "succeeded":
+                claimed[position] = found
+
+        return claimed, side_by_side(range(len(records)), claim, deadline)
+
+    def _run(
+        self,
+        function: Function,
+        records: Sequence[Record],
+        claimed: dict[int, Execution],
+        request_id: str,
+        deadline: float,
+    ) -> dict[int, SilvaEngineError | None]:
+        """Ask the worker and settle every claim; give each one's failure."""
+        positions = sorted(claimed)
+        given = [each for position in positions for each in records[position].params["records"]]
+        attempt = max(execution.attempts for execution in claimed.values())
+        invocation = Invocation(
+            request_id, records[0].endpoint_id, function.area, function.name, deadline, attempt
+        )
+        payload = worker_call(function, {"records": given}, invocation).encode()
+        heard = Call(function, records[0].endpoint_id, {"records": given}, request_id, deadline)
+        try:
+            self.caller.hooks.before(heard)
+            result = self.caller.invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
+        except SilvaEngineError as error:
+            return {position: self._lost(execution, error) for position, execution in claimed.items()}
+        known = [str(records[position].batch_name) for position in positions]
+        failed = dict(zip(positions, failures(result, known), strict=True))
+        errors = side_by_side(
+            positions, lambda position, _: self._settle(claimed[position], failed[position]), inf
+        )
+        if None in errors:
+            self.caller.hooks.after(heard)
+        return dict(zip(positions, errors, strict=True))
+
+    def _lost(self, execution: Execution, error: SilvaEngineError) -> SilvaEngineError | None:
+        """Give back what can't have run; what may have run stays claimed until its lease ends."""
+        if nothing_ran(error):
+            self.caller.claims.ledger.return_claim(execution)
+        return None if self.caller.claims.is_the_ledgers(execution) else error
+
+    def _settle(self, execution: Execution, error: SilvaEngineError | None) -> None:
+        job = job_of(execution, execution.attempts, claimed=True)
+        self.caller.claims.ledger.settle(job, execution.owner, "failed" if error else "succeeded", {})
+        if error:
+            raise error
+
+
+def failures(result: Any, names: Sequence[str]) -> Errors:  # noqa: ANN401 - a worker's answer
+    """Give each record's failure, in the order of the names, as a function's answer tells it."""
+    try:
+        failed = failed_names(succeeded(result), names)
+    except SilvaEngineError as error:
+        return [error] * len(names)
+    failure = InvocationError("The function says that this record failed")
+    return [failure if name in failed else None for name in names]
+
+
+def failed_names(answer: WorkerAnswer, names: Sequence[str] | None = None) -> list[str]:
+    """Read which records failed.
+
+    Args:
+        answer: a function's.
+        names: of the records that it got; None where they aren't known any more.
+
+    Raises:
+        InvocationError: the answer names what wasn't among them: then nobody knows what it means.
+    """
+    value = decoded(answer)
+    listed = member(value, "batchItemFailures")
+    if isinstance(listed, list):
+        value = [member(each, "itemIdentifier") for each in listed]
+    if not isinstance(value, list):
+        return []
+    if names is not None and any(name not in names for name in value):
+        raise InvocationError("The function answered with ids that are not of its records")
+    return value

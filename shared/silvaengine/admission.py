@@ -1,0 +1,56 @@
+"""The connection that a call comes by, once its tenant's and its key's limits have let it in.
+
+What is known of the limits goes to Redis with the look at the registry, so that counting takes no round trip
+of its own; only an instance's first call of a key, and the first one after a change, does.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from silvaengine.registry import Connection, Registry
+from silvaengine.settings import Settings
+
+if TYPE_CHECKING:
+    from silvaengine.limits import Limiter
+
+UNLIMITED: Mapping[str, str] = MappingProxyType({})
+
+
+def admitted(
+    registry: Registry,
+    open_limiter: "Callable[[], Limiter]",
+    endpoint_id: str,
+    api_key: str,
+    area: str,
+    stage: str | None = None,
+) -> tuple[Connection, Mapping[str, str]]:
+    """Give what a key opens at an endpoint, and the headers that say how much is left of its limits.
+
+    Args:
+        registry: looks whether it has changed, and finds the connection.
+        open_limiter: gives what counts; not called for those without a limit.
+        endpoint_id: the tenant.
+        api_key: the caller's.
+        area: with stage and endpoint it names the gateway's own settings.
+        stage: the API's; the deployment's when absent.
+
+    Raises:
+        RequestError: 429, a limit is reached; and what ``Registry.connection`` raises.
+    """
+    known = registry.known_limits(endpoint_id, api_key)
+    reply = registry.refresh(open_limiter().command(known) if known else None)
+    connection = registry.connection(endpoint_id, api_key, area, stage)
+    if not connection.limits:
+        return connection, UNLIMITED
+    counted = reply if connection.limits == known else None
+    return connection, open_limiter().admit(connection.limits, counted)
+
+
+@cache
+def deployed_limiter() -> "Limiter":
+    """Give what counts this deployment's calls."""
+    from silvaengine.limits import open_limiter  # noqa: PLC0415 - most tenants have no limit
+
+    return open_limiter(Settings.from_environment())

@@ -1,0 +1,121 @@
+"""Token buckets in a real Redis, by itself and along with the registry's generation."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+
+from silvaengine.admission import admitted
+from silvaengine.cache.redis_client import RedisClients
+from silvaengine.errors import RequestError
+from silvaengine.limits import Limit, Limiter
+from silvaengine.registry import Registry
+from silvaengine.settings import RedisSettings
+from silvaengine.shared_rows import SharedRows
+from silvaengine.tables import CONNECTIONS, ENDPOINTS
+
+from ..redis_server import running_redis
+
+TENANT, KEY = Limit("tenant", "tenant:acme", 50.0, 5), Limit("key", "key:acme:k", 10.0, 3)
+
+
+@pytest.fixture
+def clients(tmp_path: Path) -> Iterator[RedisClients]:
+    """Give what speaks to a Redis of the test's own."""
+    with running_redis(tmp_path) as (port, _):
+        yield RedisClients(RedisSettings("127.0.0.1", port))
+
+
+def limiter(clients: RedisClients) -> Limiter:
+    """Give the limiter of one instance of many."""
+    return Limiter(clients.of("registry"), "{se-registry:generation}limit:", instances=1)
+
+
+def granted(limiters: list[Limiter], limits: tuple[Limit, ...], calls: int) -> int:
+    """Call so often, in turns; count what was let in."""
+    count = 0
+    for number in range(calls):
+        try:
+            limiters[number % len(limiters)].admit(limits)
+        except RequestError as error:
+            assert error.status == 429  # noqa: PT017 - it is counted
+            continue
+        count += 1
+    return count
+
+
+def test_all_instances_count_together(clients: RedisClients) -> None:
+    """A burst is one for all instances, and so is what flows in afterwards."""
+    instances = [limiter(clients) for _ in range(3)]
+    slow = (KEY._replace(per_second=0.5),)
+    assert granted(instances, slow, 9) == 3
+    sleep(2.1)
+    assert granted(instances, slow, 9) == 1
+
+
+def test_both_limits_hold_and_neither_is_charged_for_a_refusal(clients: RedisClients) -> None:
+    """What the key's limit refuses takes nothing from the tenant's."""
+    slow = (TENANT._replace(per_second=0.01), KEY._replace(per_second=0.01))
+    assert granted([limiter(clients)], slow, 9) == 3
+    assert limiter(clients).admit(slow[:1])["RateLimit"].startswith('"tenant";r=1;')
+
+
+def test_a_bucket_ends_when_it_is_full(clients: RedisClients) -> None:
+    """Redis keeps nothing of tenants that are quiet."""
+    instance = limiter(clients)
+    instance.admit((KEY,))
+    sleep(0.3)
+    key = f"{{se-registry:generation}}limit:{KEY.bucket}"
+    assert clients.of("registry").execute(key, ("EXISTS", key)) == [0]
+
+
+def test_while_redis_is_away_each_instance_grants_its_share(clients: RedisClients) -> None:
+    """Nobody is let in without a limit, and nobody is shut out."""
+    away = RedisClients(RedisSettings("127.0.0.1", 1))
+    instance = Limiter(away.of("registry"), "limit:", instances=2)
+    assert granted([instance], (TENANT._replace(per_second=0.5, burst=6),), 9) == 3
+
+
+class Tables:
+    """A tenant with both limits."""
+
+    generation = 1
+
+    def get(self, *_: object) -> dict[str, Any]:
+        return {"value": self.generation}
+
+    def batch_get(self, wanted: Any) -> list[dict[str, Any]]:
+        rows: dict[str, dict[str, Any]] = {
+            ENDPOINTS.name: {"special_connection": True, "rate_limit": {"per_second": 100, "burst": 100}},
+            CONNECTIONS.name: {"functions": [], "rate_limit": {"per_second": 0.01, "burst": 3}},
+        }
+        return [rows[table.name] for table, _ in wanted]
+
+    def query(self, *_: object) -> list[Any]:
+        return []
+
+
+def test_counting_takes_no_round_trip_of_its_own(clients: RedisClients) -> None:
+    """Once a key's limits are known they go along with the look at the registry, and are kept to."""
+    tables: Any = Tables()
+    shared = SharedRows(clients.of("registry"), "se-", refresh=60.0, keeps_rows=False)
+    registry = Registry(tables, {}, stage="beta", shared=shared)
+    sent: list[int] = []
+    client = clients.of("registry")
+    exchange = client.exchange
+
+    def counted(key: str, request: bytes, count: int) -> Any:
+        sent.append(count)
+        return exchange(key, request, count)
+
+    client.exchange = counted  # type: ignore[method-assign]
+    one = limiter(clients)
+    for expected in ([1, 1, 1], [2], [2]):  # the look, the generation put there, the first count; then both
+        sent.clear()
+        _, headers = admitted(registry, lambda: one, "acme", "k", "core")
+        assert sent == expected
+        assert set(headers) == {"RateLimit", "RateLimit-Policy"}
+    with pytest.raises(RequestError, match="Too many requests"):
+        admitted(registry, lambda: one, "acme", "k", "core")

@@ -1,0 +1,155 @@
+"""Functions behind authorizers, through the deployed gateway."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from .conftest import Deployment
+from .http_client import Answer, Api
+from .registry_rows import API_KEY, ENDPOINT
+
+KEY = rsa.generate_private_key(65537, 2048)
+FOREVER = 32_503_680_000  # the year 3000
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    """An issuer of tokens on this machine, that publishes a key as real ones do."""
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
+
+    class Published(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            documents = {
+                "/.well-known/openid-configuration": {"issuer": name, "jwks_uri": f"{name}/keys"},
+                "/keys": {"keys": [{**public, "kid": "first", "use": "sig"}]},
+            }
+            content = json.dumps(documents[self.path]).encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Published)
+    name = f"http://127.0.0.1:{server.server_port}"
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield name
+    server.shutdown()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def authorizers(deployment: Deployment, issuer: str) -> None:
+    """Give two areas of the endpoint an authorizer each, and functions that demand one."""
+    settings = {
+        "members": ("authorizer_module_name", "house_authorizer"),
+        "tokens": ("authorizer", {"type": "jwt", "issuer": issuer, "audience": "shop", "scopes": ["read"]}),
+    }
+    for area, (variable, value) in settings.items():
+        deployment.rows.put(
+            "configdata", setting_id=f"beta_{area}_{ENDPOINT}", variable=variable, value=value
+        )
+
+
+def ask(api: Api, area: str, token: str | None, body: Any = None) -> Answer:
+    """Call an area's function with a token."""
+    headers = {"x-api-key": API_KEY} | ({"Authorization": f"Bearer {token}"} if token else {})
+    path = f"/{area}/{ENDPOINT}/{area}_context"
+    return api.post(path, body, headers) if body is not None else api.get(path, headers)
+
+
+@pytest.mark.parametrize("body", [None, {"wish": "little"}])
+def test_an_authorizer_in_the_predecessors_style(api: Api, body: Any) -> None:
+    """Whoever it lets in reaches the function, with claims and roles in the context."""
+    answer = ask(api, "members", "ada", body)
+    identity = {"user_id": "7", "is_admin": True, "principalId": "ada"}
+    assert answer.json() == {
+        "authorizer": identity,
+        "additionalContext": {"roles": ["ada"]},
+        "channel": "e2e",
+    }
+
+
+@pytest.mark.parametrize(
+    ("token", "body", "words"),
+    [
+        ("expired", None, "The token has expired"),
+        (None, None, "'authorization'"),
+        ("ada", {"wish": "everything"}, "Access denied"),
+    ],
+)
+def test_an_authorizer_that_refuses(api: Api, token: str | None, body: Any, words: str) -> None:
+    """A policy that denies and an error are a 403, and the function doesn't run."""
+    answer = ask(api, "members", token, body)
+    assert answer.status == 403
+    assert words in answer.json()["error"]
+
+
+def token(issuer: str, **claims: Any) -> str:
+    """Sign a token."""
+    given = {"iss": issuer, "aud": "shop", "sub": "ada", "exp": FOREVER, "scope": "read", **claims}
+    return jwt.encode(given, KEY, "RS256", {"kid": "first"})
+
+
+def test_a_token(api: Api, issuer: str) -> None:
+    """The gateway finds the issuer's keys by itself, and the function learns the claims."""
+    answer = ask(api, "tokens", token(issuer))
+    assert answer.status == 200, answer.text
+    assert answer.json()["authorizer"]["sub"] == "ada"
+
+
+@pytest.mark.parametrize(
+    ("claims", "status"), [({"exp": 1}, 401), ({"aud": "other"}, 401), ({"scope": "write"}, 403)]
+)
+def test_a_token_that_does_not_do(api: Api, issuer: str, claims: Any, status: int) -> None:
+    """The challenge says what is wrong (RFC 6750)."""
+    answer = ask(api, "tokens", token(issuer, **claims))
+    assert answer.status == status
+    assert "www-authenticate" in answer.headers
+
+
+def authorizer_call(deployment: Deployment, name: str) -> Any:
+    """Ask the gateway for a policy as API Gateway does."""
+    path = f"/members/{ENDPOINT}/members_context"
+    event = {
+        "type": "REQUEST",
+        "methodArn": f"arn:aws:execute-api:us-east-1:123456789012:api/beta/GET{path}",
+        "resource": "/{area}/{endpoint_id}/{proxy+}",
+        "path": path,
+        "httpMethod": "GET",
+        "headers": {"Authorization": f"Bearer {name}", "x-api-key": API_KEY},
+        "queryStringParameters": None,
+        "pathParameters": {"area": "members", "endpoint_id": ENDPOINT, "proxy": "members_context"},
+        "requestContext": {"stage": "beta", "apiId": "api", "accountId": "123456789012", "identity": {}},
+    }
+    answer = deployment.engine.client("lambda").invoke(
+        FunctionName=deployment.outputs.http_gateway_arn, Payload=json.dumps(event)
+    )
+    return event["methodArn"], json.loads(answer["Payload"].read())
+
+
+@pytest.mark.parametrize(("name", "effect"), [("ada", "Allow"), ("expired", "Deny")])
+def test_api_gateway_asks_for_a_policy(deployment: Deployment, name: str, effect: str) -> None:
+    """The gateway's Lambda answers API Gateway's authorizer call for exactly the method asked about."""
+    arn, answer = authorizer_call(deployment, name)
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": [arn]}
+    assert answer["policyDocument"] == {"Version": "2012-10-17", "Statement": [statement]}
+    if effect == "Allow":
+        assert answer["context"] == {"user_id": "7", "is_admin": True, "principalId": "ada"}
+    else:
+        assert answer["context"] == {"error_message": "The token has expired"}
+
+
+def test_the_demos_authorizer(api: Api) -> None:
+    """The registry that ships lets a newcomer try it."""
+    assert api.get("/core/demo/member").status == 401
+    answer = api.get("/core/demo/member", {"Authorization": "Demo grace"})
+    assert answer.json() == {"user": "grace", "roles": ["member"]}
+    ban = api.post("/core/demo/ban", {"name": "ada"}, {"Authorization": "Demo grace"})
+    assert (ban.status, ban.json()["error"]) == (403, "Only an admin may ban a member")

@@ -1,0 +1,236 @@
+"""Answers that can't hurt whoever reads them: T18, T19, T26."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
+from silvaengine.messages import WorkerAnswer
+from silvaengine_http.headers import CORS, SAFETY, cors_headers, usual_headers, whole_headers
+from silvaengine_http.request import Form
+from silvaengine_http.response import error_answer, function_answer, render
+
+type Event = Callable[..., dict[str, Any]]
+
+ORIGIN = "https://app.example.com"
+POLICY = {"origins": [ORIGIN, "null", "*"], "credentials": True}
+FOREIGN = [
+    "null",
+    "*",
+    "",
+    "https://app.example.com.evil.com",
+    "https://evil.com/https://app.example.com",
+    "https://evilapp.example.com",
+    "https://example.com",
+    "https://sub.app.example.com",
+    "http://app.example.com",
+    "https://app.example.com:443",
+    "https://app.example.com:8443",
+    "https://app.example.com/",
+    "https://APP.example.com",
+    "https://app.example.com ",
+    " https://app.example.com",
+    "https://app.example.com, https://evil.com",
+    "https://app.example.com\t",
+    "https://app\u3002example.com",
+    "file://",
+]
+
+
+def asked(world: Any, event: dict[str, Any], origin: str | None) -> dict[str, str]:
+    """Ask as a page of this origin and give the answer's headers."""
+    event["headers"] = {**event["headers"], **({} if origin is None else {"Origin": origin})}
+    headers: dict[str, str] = world.handler(event, None)["headers"]
+    return headers
+
+
+def test_t19_a_page_of_a_listed_origin_may_read(world: Any, event_of: Event) -> None:
+    """The tenant's own origin is named back, with credentials, and caches are told of it."""
+    world.registry.settings = {"cors": POLICY}
+    headers = asked(world, event_of(), ORIGIN)
+    assert headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert headers["Access-Control-Allow-Credentials"] == "true"
+    assert headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize("origin", [None, *FOREIGN])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_t19_no_other_origin_may_read(method: str, origin: str | None, world: Any, event_of: Event) -> None:
+    """Nothing but an exact origin is named back: no suffix, prefix, port, case, null or star."""
+    world.registry.settings = {"cors": POLICY}
+    headers = asked(world, event_of(httpMethod=method), origin)
+    if origin is None and method == "OPTIONS":
+        return  # no browser's preflight: nobody's policy is looked up
+    assert not {name for name in headers if name.startswith("Access-Control-")}
+    assert headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"httpMethod": "OPTIONS", "headers": {}},
+        {"headers": {"x-api-key": "wrong"}},
+        {"body": "{", "httpMethod": "POST"},
+        {"path": "/core/acme/nothing", "pathParameters": None},
+        {"httpMethod": "DELETE"},
+    ],
+    ids=["preflight", "wrong key", "malformed body", "no such function", "wrong method"],
+)
+def test_t19_errors_and_preflights_keep_to_the_policy(
+    changes: dict[str, Any], world: Any, event_of: Event
+) -> None:
+    """A refused request and a preflight, which has no key, are answered under the tenant's policy, too."""
+    world.registry.settings = {"cors": POLICY}
+    assert asked(world, event_of(**changes), ORIGIN)["Access-Control-Allow-Origin"] == ORIGIN
+    assert "Access-Control-Allow-Origin" not in asked(world, event_of(**changes), "https://evil.com")
+
+
+def test_t19_a_policy_that_can_not_be_read_opens_nothing(world: Any, event_of: Event) -> None:
+    """While the tables can't be reached nobody may read a preflight's answer."""
+
+    def unavailable(*_: object) -> None:
+        raise UnavailableError("no")
+
+    world.registry.gateway_settings = unavailable
+    assert "Access-Control-Allow-Origin" not in asked(world, event_of(httpMethod="OPTIONS"), ORIGIN)
+
+
+def test_t19_credentials_go_with_origins_alone() -> None:
+    """No policy gives credentials to every origin, and they have to be asked for by true itself."""
+    assert "Access-Control-Allow-Credentials" not in CORS
+    for credentials in (False, None, "true", 1):
+        headers = cors_headers({"origins": [ORIGIN], "credentials": credentials}, ORIGIN) or {}
+        assert headers["Access-Control-Allow-Origin"] == (ORIGIN,)
+        assert "Access-Control-Allow-Credentials" not in headers
+
+
+@pytest.mark.parametrize("policy", [{}, [], "*", True, 0, {"origins": ORIGIN}, {"origins": {ORIGIN: 1}}])
+def test_t19_what_is_no_policy_allows_nobody(policy: object) -> None:
+    """A setting that says nothing sensible is not taken for the default."""
+    assert cors_headers(policy, ORIGIN) == {"Vary": ("Origin",)}
+
+
+def test_t19_a_function_does_not_open_what_its_tenant_closed(world: Any, event_of: Event) -> None:
+    """Under a policy a function's own CORS headers are left out, and its Vary stays."""
+    world.registry.settings = {"cors": POLICY}
+    headers = {"access-control-allow-origin": "*", "Access-Control-Max-Age": "9", "vary": "Accept"}
+    world.answers("json", {"statusCode": 200, "headers": headers, "body": ""})
+    answer = world.handler(event_of(), None)
+    assert not {name for name in answer["headers"] if name.lower().startswith("access-control-")}
+    assert answer["multiValueHeaders"]["Vary"] == ["Accept", "Origin"]
+
+
+def test_t19_without_a_policy_every_origin_may_read(world: Any, event_of: Event) -> None:
+    """The contract's default stands, without credentials, and a function may say otherwise."""
+    assert asked(world, event_of(), ORIGIN)["Access-Control-Allow-Origin"] == "*"
+    world.answers("json", {"statusCode": 200, "headers": {"access-control-allow-origin": ORIGIN}})
+    headers = world.handler(event_of(), None)["headers"]
+    assert headers["access-control-allow-origin"] == ORIGIN
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+@pytest.mark.parametrize("kind", ["json", "error"])
+def test_t26_every_answer_tells_browsers_what_not_to_do(kind: Any, world: Any, event_of: Event) -> None:
+    """Nothing is stored on the way, sniffed, framed, run, or told to other sites."""
+    world.answers(kind, "no", status=400)
+    headers = world.handler(event_of(), None)["headers"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_t26_a_function_says_itself_what_its_page_may_do(world: Any, event_of: Event) -> None:
+    """A page has no policy of ours, and a function's own headers stand."""
+    page = {"statusCode": 200, "headers": {"content-type": "text/html", "cache-control": "max-age=60"}}
+    world.answers("json", page)
+    headers = world.handler(event_of(), None)["headers"]
+    assert "Content-Security-Policy" not in headers
+    assert headers["cache-control"] == "max-age=60"
+    assert "Cache-Control" not in headers
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-yaml"])
+def test_t26_the_short_way_gives_what_the_long_one_gives(content_type: str) -> None:
+    """An answer without headers of its own has the same ones by either way."""
+    given = {"Content-Type": (content_type,)}
+    long = {name: values[0] for name, values in whole_headers(given, "id", None).items()}
+    assert usual_headers(given, "id") == long
+
+
+INTERNALS = ("arn:", "Traceback", "silvaengine_", "/var/", "/opt/", ".py", "Error(", "module", "boto")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("arn:aws:lambda in module silvaengine_http at /var/task/x.py"),
+        SilvaEngineError("Broken", detail="arn:aws:iam::1:role/x"),
+        NotFoundError("No", detail="/opt/python/boto3/x.py"),
+        KeyError("silvaengine_worker"),
+    ],
+)
+def test_t26_no_failure_tells_internals(error: Exception, world: Any, event_of: Event) -> None:
+    """Whatever goes wrong behind the gateway, the client reads a message without ARN, trace or module."""
+    world.invoker.result = error
+    answer = world.handler(event_of(), None)
+    assert [word for word in INTERNALS if word in answer["body"]] == []
+
+
+_HEADERS = st.dictionaries(
+    st.text(alphabet="abcXY-:\r\n\x00 é", max_size=6) | st.sampled_from(["Connection", "TE", "Set-Cookie"]),
+    st.text(max_size=6) | st.integers() | st.booleans() | st.none() | st.lists(st.text(max_size=3)),
+    max_size=3,
+)
+_ANSWERS = st.fixed_dictionaries(
+    {"statusCode": st.integers(99, 600) | st.booleans() | st.text(max_size=3) | st.none()},
+    optional={
+        "headers": _HEADERS | st.none() | st.text(max_size=3),
+        "multiValueHeaders": st.dictionaries(st.text(max_size=4), st.lists(st.text(max_size=4)), max_size=2),
+        "cookies": st.lists(st.text(max_size=5)) | st.text(max_size=3),
+        "body": st.text(max_size=9) | st.integers() | st.binary(max_size=3).map(repr),
+        "isBase64Encoded": st.booleans() | st.text(max_size=2),
+    },
+)
+
+
+@given(_ANSWERS, st.booleans(), st.sampled_from([None, cors_headers(POLICY, ORIGIN), {"Vary": ("Origin",)}]))
+def test_t18_any_answer_of_a_function_is_a_well_formed_one(
+    value: dict[str, Any], is_v2: bool, cors: Any
+) -> None:
+    """No function injects a header, a line, a status or a type that API Gateway doesn't take."""
+    try:
+        answer = function_answer(WorkerAnswer("json", value))
+    except SilvaEngineError as error:
+        answer = error_answer(error, "0" * 32)
+    rendered = render(answer, Form(is_v2=is_v2, is_head=False), "0" * 32, cors)
+    json.dumps(rendered).encode()
+    assert type(rendered["statusCode"]) is int
+    assert 100 <= rendered["statusCode"] <= 599
+    assert isinstance(rendered["body"], str)
+    assert type(rendered["isBase64Encoded"]) is bool
+    several = [one for values in rendered.get("multiValueHeaders", {}).values() for one in values]
+    sent = [*rendered["headers"].values(), *several, *rendered.get("cookies", [])]
+    assert all(isinstance(one, str) and not set(one) & {"\r", "\n", "\0"} for one in sent)
+    names = [*rendered["headers"], *rendered.get("multiValueHeaders", {})]
+    assert not [name for name in names if set(name) & set("\r\n\0: ")]
+    assert not {"connection", "te", "transfer-encoding"} & {name.lower() for name in names}
+
+
+def test_t18_what_is_for_the_next_hop_alone_goes_no_further() -> None:
+    """Hop-by-hop headers, and those that Connection names, are left out (RFC 9110, section 7.6.1)."""
+    headers = {
+        "Connection": "close, X-Hop",
+        "x-hop": "1",
+        "Trailer": "x",
+        "Proxy-Authenticate": "y",
+        "X-Own": "z",
+    }
+    answer = function_answer(WorkerAnswer("json", {"statusCode": 200, "headers": headers}))
+    assert answer.headers == {"X-Own": ("z",)}
+    assert set(SAFETY).isdisjoint(answer.headers)

@@ -1,0 +1,163 @@
+"""Sources that are bound to functions, one call for many records, and what the sweeper is left with."""
+
+import json
+from typing import Any
+
+import pytest
+
+from silvaengine.errors import InvocationError
+from silvaengine.ledger.execution import Execution
+from silvaengine_tasks.batch import side_by_side
+
+from .world import NOW, World, message
+
+
+@pytest.fixture
+def world() -> World:
+    """Give a world of one's own."""
+    return World()
+
+
+def rows(world: World) -> list[Execution]:
+    """Give what the ledger holds of due executions."""
+    found = []
+    for shard in "0123456789abcdef":
+        found += world.ledger.due(shard, 10)
+    return found
+
+
+def test_a_bound_queue_brings_foreign_messages(world: World) -> None:
+    """A message that is no call goes to the queue's functions as its record; one that is, as its params."""
+    world.bind("queue:work", "f")
+    foreign = {**message(2), "body": "hello", "messageAttributes": {}}
+    assert world.sqs(message(1), foreign) == []
+    assert {"n": 1} in world.ran
+    assert {"record": foreign} in world.ran
+
+
+def test_a_bucket_binds_by_prefix_and_suffix(world: World) -> None:
+    """A key that matches goes to the bound function, another one where its own name says."""
+    world.bind("bucket:b", "thumbnail", prefix="in/", suffix=".jpg")
+    world.s3("in/2026/a b.jpg", "acme/load/x.csv")
+    assert dict(zip(world.called, (params["key"] for params in world.ran), strict=True)) == {
+        "thumbnail": "in/2026/a b.jpg",
+        "load": "acme/load/x.csv",
+    }
+
+
+def test_a_batch_is_one_call_and_its_failures_go_back_alone(world: World) -> None:
+    """The function names two of ten; the eight others are never handed to it again."""
+    world.bind("queue:work", "f", batch=True)
+    batch = [message(n) for n in range(10)]
+    world.answer = ["m3", "m7"]
+    assert world.sqs(*batch) == ["m3", "m7"]
+    world.answer = {"batchItemFailures": [{"itemIdentifier": "m7"}]}
+    assert world.sqs(*batch) == ["m7"]
+    world.answer = "done"
+    assert world.sqs(*batch) == []
+    handed = [[record["messageId"] for record in params["records"]] for params in world.ran]
+    assert handed == [[f"m{n}" for n in range(10)], ["m3", "m7"], ["m7"]]
+
+
+@pytest.mark.parametrize("answer", [["m1", "other"], [None], [["m1"]], {"batchItemFailures": [{}]}])
+def test_an_answer_that_names_no_record_fails_the_batch(world: World, answer: Any) -> None:
+    """What it means nobody knows, so that all come again; nothing is taken for done."""
+    world.bind("queue:work", "f", batch=True)
+    world.answer = answer
+    assert world.sqs(message(1), message(2)) == ["m1", "m2"]
+    world.answer = None
+    assert world.sqs(message(1), message(2)) == []
+
+
+def test_a_batch_whose_function_fails_comes_again_as_a_whole(world: World) -> None:
+    """Its records go back; a throttled worker leaves none of them claimed."""
+    world.bind("queue:work", "f", batch=True)
+    world.broken = {"f"}
+    assert world.sqs(message(1), message(2)) == ["m1", "m2"]
+    world.broken, world.refuses = set(), True
+    assert world.sqs(message(1), message(2)) == ["m1", "m2"]
+    world.refuses = False
+    assert world.sqs(message(1), message(2)) == []
+    assert world.hidden == []
+
+
+def test_a_batch_that_vanished_waits_for_its_lease(world: World) -> None:
+    """What may have run isn't handed out again before the lease ends, and then it is."""
+    world.bind("queue:work", "f", batch=True)
+    world.dies = True
+    assert world.sqs(message(1), message(2)) == ["m1", "m2"]
+    world.dies = False
+    assert world.sqs(message(1), message(2)) == ["m1", "m2"]
+    assert [seconds for _, _, seconds in world.hidden] == [315, 315]
+    world.now += 316
+    assert world.sqs(message(1), message(2)) == []
+
+
+def test_a_batch_of_a_fifo_queue_gives_back_the_later_ones_too(world: World) -> None:
+    """The failed one's group goes back from there on; what was done of it isn't handed out again."""
+    world.bind("queue:work.fifo", "f", batch=True)
+    batch = [message(n, group="a" if n % 2 else "b") for n in range(6)]
+    world.answer = ["m3"]
+    assert world.sqs(*batch) == ["m3", "m5"]
+    world.answer = None
+    assert world.sqs(batch[3], batch[5]) == []
+    assert [record["messageId"] for record in world.ran[-1]["records"]] == ["m3"]
+
+
+@pytest.mark.parametrize("value", ["text", [1], [{"endpoint_id": "acme"}], {"a": 1}])
+def test_a_malformed_binding_is_a_failure(world: World, value: Any) -> None:
+    """An object of a bucket whose row can't be read fails, and the operator is told."""
+    world.bound["silvaengine_events"] = {"bucket:b": value}
+    with pytest.raises(InvocationError):
+        world.s3("acme/load/x.csv")
+    assert world.ran == []
+    assert len(world.notices) == 1
+
+
+def test_the_sweeper_ends_what_a_vanished_worker_left_of_an_object(world: World) -> None:
+    """S3 gives up before the lease ends: its event succeeds, and the ledger has the call with its content."""
+    world.dies = True
+    world.s3("acme/f/1.csv")
+    world.dies = False
+    world.s3("acme/f/1.csv")
+    assert world.ran == []
+    world.now = NOW + 316
+    (row,) = rows(world)
+    assert json.loads(json.loads(row.content or "")["params"])["key"] == "acme/f/1.csv"
+
+
+def test_an_object_whose_function_failed_is_s3s_to_repeat(world: World) -> None:
+    """It is either with Lambda or with the sweeper, never with both."""
+    world.broken = {"f"}
+    with pytest.raises(InvocationError):
+        world.s3("acme/f/1.csv")
+    world.broken, world.refuses = set(), True
+    with pytest.raises(InvocationError):
+        world.s3("acme/f/1.csv")
+    world.now = NOW + 400
+    assert rows(world) == []
+    world.refuses, world.dies = False, True
+    world.s3("acme/f/1.csv")
+    world.now += 316
+    assert len(rows(world)) == 1
+
+
+def test_an_object_is_never_run_while_the_sweeper_has_it(world: World) -> None:
+    """A late delivery of an event that the sweeper has handed to a worker does nothing."""
+    world.dies = True
+    world.s3("acme/f/1.csv")
+    world.now, world.dies = NOW + 316, False
+    world.ledger.dispatch(*rows(world))
+    world.s3("acme/f/1.csv")
+    assert world.ran == []
+
+
+def test_what_a_record_breaks_takes_no_neighbour_along() -> None:
+    """An exception that nobody thought of is one record's own failure."""
+
+    def serve(record: int, _deadline: float) -> None:
+        if record == 4:
+            raise ZeroDivisionError
+
+    errors = side_by_side(range(10), serve, float("inf"))
+    assert [position for position, error in enumerate(errors) if error] == [4]

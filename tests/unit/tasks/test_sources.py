@@ -1,0 +1,190 @@
+"""Topics, rules, schedules and user pools: which function they reach, and what a failure becomes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from silvaengine.errors import InvocationError, SilvaEngineError
+from silvaengine.messages import WorkerAnswer
+from silvaengine.telemetry import InvocationLog
+from silvaengine_tasks.cognito import UserPools, is_trigger
+from silvaengine_tasks.eventbridge import is_event
+
+from .world import NOW, World
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:news"
+RULE = "arn:aws:events:us-east-1:123456789012:rule/nightly"
+SCHEDULE = "arn:aws:scheduler:us-east-1:123456789012:schedule/default/hourly"
+
+
+@pytest.fixture
+def world() -> World:
+    """Give a world of one's own."""
+    return World()
+
+
+def published(number: int, message: str = "", **attributes: str) -> dict[str, Any]:
+    """Give a record in the form of SNS."""
+    named = {name: {"Type": "String", "Value": value} for name, value in attributes.items()}
+    return {
+        "EventSource": "aws:sns",
+        "Sns": {
+            "TopicArn": TOPIC, "MessageId": f"m{number}", "Subject": None,
+            "Message": message or json.dumps({"params": {"n": number}}), "MessageAttributes": named,
+        },
+    }  # fmt: skip
+
+
+def emitted(number: int, **members: Any) -> dict[str, Any]:
+    """Give an event in the form of EventBridge."""
+    return {
+        "version": "0", "id": f"e{number}", "detail-type": "Order", "source": "shop", "account": "1234",
+        "time": "2026-11-24T00:00:00Z", "region": "us-east-1", "resources": [], "detail": {}, **members,
+    }  # fmt: skip
+
+
+def test_a_message_names_its_function_as_one_of_a_queue_does(world: World) -> None:
+    """Attributes name endpoint and function, the body has params; a redelivery does nothing."""
+    record = published(1, endpoint_id="acme", funct="f")
+    world.sns(record)
+    world.sns(record)
+    assert world.ran == [{"n": 1}]
+
+
+def test_a_topic_brings_a_foreign_message_to_all_its_functions(world: World) -> None:
+    """A bound function gets the record where the text isn't a call; each gets it once."""
+    world.bind("topic:news", "f", "g")
+    record = published(1, "plain text")
+    world.sns(record)
+    world.sns(record)
+    assert world.called == ["f", "g"]
+    assert world.ran == [{"record": record}] * 2
+
+
+def test_of_two_functions_the_one_that_failed_is_called_again(world: World) -> None:
+    """One function's failure is the record's, and takes neither the other along nor calls it twice."""
+    world.bind("topic:news", "f", "g", "h")
+    world.broken = {"f"}
+    for _ in range(2):
+        with pytest.raises(InvocationError, match="1 of 1"):
+            world.sns(published(1))
+    world.broken = set()
+    world.sns(published(1))
+    assert world.called == ["f", "g", "h", "f", "f"]
+
+
+def test_an_event_says_in_its_detail_what_it_is_for(world: World) -> None:
+    """An event of a rule without a binding carries endpoint, function and params."""
+    world.rule(emitted(1, detail={"endpoint_id": "acme", "funct": "f", "params": {"n": 1}}))
+    assert world.ran == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    ("variable", "event"),
+    [
+        ("rule:orders", {"rule": "orders", "event": emitted(1)}),
+        ("schedule:nightly", emitted(1, **{"detail-type": "Scheduled Event", "resources": [RULE]})),
+        ("schedule:hourly", {"schedule": SCHEDULE, "time": "2026-11-24T00:00:00Z"}),
+    ],
+)
+def test_rules_and_schedules_reach_what_they_are_bound_to(world: World, variable: str, event: Any) -> None:
+    """The function gets the event; a second delivery of the same one does nothing."""
+    world.bind(variable, "f")
+    world.rule(event)
+    world.rule(event)
+    assert world.ran == [{"event": event.get("event", event)}]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        emitted(1),
+        emitted(1, detail={"endpoint_id": "acme", "params": {}}),
+        emitted(1, **{"detail-type": "Scheduled Event", "resources": [RULE]}),
+        {"rule": "unbound", "event": emitted(1)},
+        {"rule": "unbound", "event": {}},
+        {"schedule": SCHEDULE, "time": ""},
+    ],
+)
+def test_an_event_without_a_route_fails(world: World, event: Any) -> None:
+    """It isn't taken for a success: Lambda repeats it and then keeps it."""
+    with pytest.raises(InvocationError, match="1 of 1"):
+        world.rule(event)
+    assert world.ran == []
+    assert len(world.notices) == 1
+
+
+def test_other_events_are_not_taken_for_a_rules(world: World) -> None:
+    """A direct call, the sweep and records belong to others."""
+    others: list[Any] = [{"endpoint_id": "acme", "funct": "f"}, {"silvaengine": "sweep"}, {"Records": []}, {}]
+    assert not any(is_event(event) for event in others)
+
+
+class Pools(World):
+    """A world with a user pool; its worker answers as a hook does."""
+
+    def __init__(self, answer: WorkerAnswer) -> None:
+        super().__init__()
+        self.asked: list[Any] = []
+        self._answer = answer
+
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+        assert deadline is not None
+        self.asked.append((arn, json.loads(payload), deadline))
+        return self._answer.encode()
+
+    def trigger(self, event: Any) -> Any:
+        """Deliver an event of Cognito."""
+        assert is_trigger(event)
+        pools = UserPools(self.caller, "arn:worker", lambda: NOW)
+        return pools.serve(event, self, InvocationLog("tasks"))
+
+
+SIGN_UP = {"triggerSource": "PreSignUp_SignUp", "userPoolId": "us-east-1_pool", "request": {}, "response": {}}
+
+
+def test_a_trigger_is_answered_by_its_pools_hook() -> None:
+    """The pool's settings name the hook, which gets them and the event; Cognito gets what it answers."""
+    answered = {**SIGN_UP, "response": {"autoConfirmUser": True}}
+    world = Pools(WorkerAnswer("text", json.dumps(answered)))
+    world.bound = {
+        "general": {"us-east-1_pool": "pool"},
+        "pool": {
+            "cognito_hooks_module_name": "hooks", "cognito_hooks_function_name": "sign_up", "greeting": "Hi",
+        },
+    }  # fmt: skip
+    assert world.trigger(SIGN_UP) == answered
+    ((arn, call, deadline),) = world.asked
+    assert (arn, call["MODULENAME"], call["CLASSNAME"], call["funct"]) == (
+        "arn:worker", "hooks", "Cognito", "sign_up",
+    )  # fmt: skip
+    assert json.loads(call["setting"])["greeting"] == "Hi"
+    assert json.loads(call["params"])["event"] == SIGN_UP
+    assert deadline < NOW + 5
+
+
+def test_a_pool_without_settings_has_the_usual_hook() -> None:
+    """The contract's default names serve it."""
+    world = Pools(WorkerAnswer("json", SIGN_UP))
+    assert world.trigger(SIGN_UP) == SIGN_UP
+    call = world.asked[0][1]
+    assert (call["MODULENAME"], call["funct"]) == ("event_triggers", "pre_token_generate")
+
+
+def test_a_hooks_refusal_reaches_the_user_in_its_own_words() -> None:
+    """Cognito shows the exception's text; a refusal is no failure that an operator is told of."""
+    world = Pools(WorkerAnswer("error", "Invited users only", 403, "FunctionError"))
+    with pytest.raises(SilvaEngineError) as refused:
+        world.trigger(SIGN_UP)
+    assert str(refused.value) == "Invited users only"
+    assert world.notices == []
+
+
+@pytest.mark.parametrize("answer", [None, [], "text", 1])
+def test_a_hook_that_answers_no_event_fails_the_trigger(answer: Any) -> None:
+    """Cognito would take it for something else; the operator is told."""
+    world = Pools(WorkerAnswer("text" if isinstance(answer, str) else "json", answer))
+    with pytest.raises(InvocationError, match="did not answer"):
+        world.trigger(SIGN_UP)
+    assert len(world.notices) == 1

@@ -1,0 +1,178 @@
+"""A caller of functions in memory, with what its sources deliver and what its workers did."""
+
+import json
+import time
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote_plus
+
+from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.errors import ConfigurationError, InvocationError, NotFoundError, UnavailableError
+from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.keys import Keys
+from silvaengine.ledger.objects import Objects
+from silvaengine.messages import Job, WorkerAnswer
+from silvaengine.notices import Notifier
+from silvaengine.registry import Function
+from silvaengine.telemetry import InvocationLog
+from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.claims import Claims
+from silvaengine_tasks.eventbridge import Rules, is_event
+from silvaengine_tasks.hooks import Hooks
+from silvaengine_tasks.routes import Routes
+from silvaengine_tasks.s3 import Buckets, is_notification
+from silvaengine_tasks.sns import Topics
+from silvaengine_tasks.sns import is_notification as is_message
+from silvaengine_tasks.sqs import Queues
+from silvaengine_tasks.streams import Streams, is_batch
+
+from ...fakes.dynamodb import MemoryDynamoDB
+
+NOW = 1_700_000_000
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
+
+
+class World:
+    """A caller, a worker that settles as the real one does, and what they did."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.seconds = 60.0
+        self.pause = 0.0
+        self.ran: list[Any] = []
+        self.hops: list[int] = []
+        self.hidden: list[tuple[str, str, int]] = []
+        self.notices: list[str] = []
+        self.refuses = False
+        self.dies = False
+        self.config: dict[str, Any] = {}
+        self.bound: dict[str, dict[str, Any]] = {}
+        self.answer: Any = None
+        self.events: list[str] = []
+        self.hooked: list[dict[str, Any]] = []
+        self.answers: dict[str, Any] = {}
+        self.slept: list[float] = []
+        self.called: list[str] = []
+        self.broken: set[str] = set()
+        client = MemoryDynamoDB()
+        self.ledger = Ledger(
+            TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
+        )
+        invoker: Any = self
+        registry: Any = self
+        objects = Objects(SimpleNamespace, "bucket")
+        self.caller = Caller(
+            registry, invoker, Dispatcher(invoker, objects),
+            Claims(self.ledger, Keys(lambda: b"secret"), objects, 300.0),
+            Notifier(lambda _, text: self.notices.append(text)), Hooks(registry, invoker),
+        )  # fmt: skip
+        self.routes = Routes(registry)
+
+    def refresh(self) -> None:
+        """Stand for the registry."""
+
+    def settings(self, setting_id: str) -> dict[str, Any]:
+        """Stand for the registry."""
+        if setting_id not in self.bound:
+            raise ConfigurationError("no rows")
+        return self.bound[setting_id]
+
+    def hooks(self, endpoint_id: str) -> list[dict[str, Any]]:
+        """Stand for the registry."""
+        assert endpoint_id == "acme"
+        return self.hooked
+
+    def bind(self, variable: str, *functions: str, **options: Any) -> None:
+        """Bind a source to functions of acme, as ``silvaengine apply`` does."""
+        bound = [{"endpoint_id": "acme", "funct": name, **options} for name in functions]
+        self.bound.setdefault("silvaengine_events", {}).setdefault(variable, []).extend(bound)
+
+    def resolve(self, endpoint_id: str, _key: str, _area: str, name: str) -> Function:
+        if name == "missing":
+            raise NotFoundError("Function 'missing' does not exist")
+        return Function(
+            name=name, area="core", aws_lambda_arn="arn", module_name="m", class_name="",
+            funct_type="RequestResponse", methods=(), auth_required=False, graphql=False, settings={},
+            setting_text="{}", configuration={"config": self.config},
+        )  # fmt: skip
+
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+        if self.refuses:
+            raise UnavailableError("throttled")
+        call = json.loads(payload)
+        self.events += [call["funct"]] if event else []
+        params = json.loads(call["params"])
+        if self.dies:
+            raise InvocationError("The function failed", error_type="Runtime.ExitError")
+        self.hops.append(call["invocation"]["hops"])
+        time.sleep(self.pause)
+        answer = WorkerAnswer("json", self.answers.get(call["funct"], self.answer) or {"got": params})
+        if call["funct"] in self.broken or params.get("poison"):
+            answer = WorkerAnswer("error", "poisoned", 500, "ValueError")
+        self.ran.append(params)
+        self.called.append(call["funct"])
+        if "job" in call:
+            job = Job(**call["job"])
+            state: Any = "failed" if answer.kind == "error" else "succeeded"
+            self.ledger.settle(job, job.owner, state, {"result": json.dumps(answer.encode())})
+        return answer.encode()
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+    def sqs(self, *messages: Any) -> list[str]:
+        """Deliver messages; give the ids that go back."""
+        queues = Queues(self.caller, self.routes, lambda *hidden: self.hidden.append(hidden))
+        answer = queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def s3(self, *keys: str) -> None:
+        """Deliver objects."""
+        event = {"Records": [stored(key) for key in keys]}
+        assert is_notification(event)
+        Buckets(self.caller, self.routes).serve(event, self, InvocationLog("tasks"))
+
+    def sns(self, *records: Any) -> None:
+        """Deliver messages of a topic."""
+        event = {"Records": list(records)}
+        assert is_message(event)
+        Topics(self.caller, self.routes).serve(event, self, InvocationLog("tasks"))
+
+    def rule(self, event: Any) -> None:
+        """Deliver an event of EventBridge."""
+        assert is_event(event)
+        Rules(self.caller, self.routes).serve(event, self, InvocationLog("tasks"))
+
+    def stream(self, *records: Any, endpoint_id: str | None = None) -> list[str]:
+        """Deliver records of a table; give what goes back."""
+        event = {"Records": list(records)}
+        assert is_batch(event)
+        streams = Streams(self.caller, self.routes, endpoint_id, self.slept.append)
+        answer = streams.serve(event, self, InvocationLog("tasks"))
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def message(number: int, *, funct: str = "f", group: str = "", **params: Any) -> dict[str, Any]:
+    """Give a message in the form of SQS."""
+    return {
+        "messageId": f"m{number}",
+        "receiptHandle": f"r{number}",
+        "body": json.dumps({"params": {"n": number, **params}}),
+        "attributes": {"MessageGroupId": group} if group else {},
+        "messageAttributes": {
+            "endpoint_id": {"stringValue": "acme", "dataType": "String"},
+            "funct": {"stringValue": funct, "dataType": "String"},
+        },
+        "eventSource": "aws:sqs",
+        "eventSourceARN": QUEUE + (".fifo" if group else ""),
+    }
+
+
+def stored(key: str) -> dict[str, Any]:
+    """Give a record in the form of S3, its key encoded as S3 does."""
+    return {
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": "b"}, "object": {"key": quote_plus(key, safe="/"), "sequencer": "01"}},
+    }
