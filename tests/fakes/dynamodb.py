@@ -17,6 +17,7 @@ type Values = Mapping[str, dict[str, Any]]
 type Test = Callable[[Item, Values], bool]
 
 VERSIONS = 8
+PAGE = 3  # rows; DynamoDB's pages have up to 1 MB
 
 
 class MemoryDynamoDB:
@@ -87,6 +88,23 @@ class MemoryDynamoDB:
         self._write(TableName, key, after)
         return {}
 
+    def delete_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: Item,  # noqa: N803
+        ConditionExpression: str = "",  # noqa: N803
+        ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
+        ExpressionAttributeValues: Values | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        """Delete a row."""
+        key = self._key(TableName, Key)
+        before = self._now(TableName, key)
+        self._check(ConditionExpression, before, ExpressionAttributeNames, ExpressionAttributeValues)
+        if before:
+            self._write(TableName, key, {})
+        return {}
+
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803
         """Read a row."""
         item = self._read(TableName, self._key(TableName, Key), ConsistentRead)
@@ -105,13 +123,25 @@ class MemoryDynamoDB:
         self,
         *,
         TableName: str,  # noqa: N803
-        IndexName: str,  # noqa: N803
         KeyConditionExpression: str,  # noqa: N803
         ExpressionAttributeNames: Mapping[str, str],  # noqa: N803
         ExpressionAttributeValues: Values,  # noqa: N803
-        Limit: int,  # noqa: N803
+        IndexName: str = "",  # noqa: N803
+        Limit: int = 0,  # noqa: N803
+        ConsistentRead: bool = False,  # noqa: N803
+        FilterExpression: str = "",  # noqa: N803
+        ExclusiveStartKey: Item | None = None,  # noqa: N803
     ) -> dict[str, Any]:
-        """Read one partition of an index, up to a number."""
+        """Read one partition: of an index up to a number, or a page of a table's with a filter."""
+        if FilterExpression:
+            if KeyConditionExpression != "#h = :h" or not ConsistentRead:
+                raise NotImplementedError(KeyConditionExpression)
+            names, values = dict(ExpressionAttributeNames), dict(ExpressionAttributeValues)
+            hash_name, partition = names.pop("#h"), values.pop(":h")
+            self._check("", {}, names, values)
+            return self._page(
+                TableName, hash_name, partition, _condition(FilterExpression), values, ExclusiveStartKey
+            )
         if not IndexName or KeyConditionExpression != "#h = :h AND #r <= :r":
             raise NotImplementedError(KeyConditionExpression)
         hash_name, range_name = ExpressionAttributeNames["#h"], ExpressionAttributeNames["#r"]
@@ -124,6 +154,25 @@ class MemoryDynamoDB:
                 found.append((float(item[range_name]["N"]), item))
         found.sort(key=lambda pair: pair[0])
         return {"Items": [item for number, item in found if number <= up_to][:Limit]}
+
+    def _page(
+        self,
+        table: str,
+        hash_name: str,
+        partition: Any,
+        meets: Test,
+        values: Values,
+        after: Item | None,
+    ) -> dict[str, Any]:
+        """Give the next few rows of a partition, those that meet the condition."""
+        keys = sorted(key for key, versions in self._rows[table].items() if versions[-1][1])
+        start = self._key(table, after) if after else ()
+        rest = [key for key in keys if key > start and self._now(table, key)[hash_name] == partition]
+        rows = [self._now(table, key) for key in rest[:PAGE]]
+        answer: dict[str, Any] = {"Items": [row for row in rows if meets(row, values)]}
+        if rest[PAGE:]:
+            answer["LastEvaluatedKey"] = {name: rows[-1][name] for name in self._keys[table]}
+        return answer
 
     def _key(self, table: str, item: Item) -> tuple[str, ...]:
         return tuple(item[name]["S"] for name in self._keys[table])
@@ -167,12 +216,17 @@ def _term(text: str) -> Test:
     if found := re.fullmatch(r"attribute_not_exists\(#(\w+)\)", text):
         name = found[1]
         return lambda item, _: name not in item
-    found = re.fullmatch(r"#(\w+) (=|<=) (:\w+)", text)
+    if found := re.fullmatch(r"attribute_exists\(#(\w+)\)", text):
+        name = found[1]
+        return lambda item, _: name in item
+    found = re.fullmatch(r"#(\w+) (=|<=|>) (:\w+)", text)
     if not found:
         raise NotImplementedError(text)
     name, operator, place = found.groups()
     if operator == "=":
         return lambda item, values: name in item and item[name] == values[place]
+    if operator == ">":
+        return lambda item, values: name in item and float(item[name]["N"]) > float(values[place]["N"])
     return lambda item, values: name in item and float(item[name]["N"]) <= float(values[place]["N"])
 
 

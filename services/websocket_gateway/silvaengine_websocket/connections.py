@@ -46,16 +46,24 @@ class Connections:
             UnavailableError: the row may still be there.
 
         """
-        key = {"endpoint_id": socket.endpoint_id, "connection_id": socket.connection_id}
-        try:
-            self._writer.delete(WSS_CONNECTIONS, key, condition="attribute_exists(#connection_id)")
-        except ConditionFailedError:
-            with suppress(ConditionFailedError):  # it was written in between, or ended before
-                self._put(socket, "inactive", {})
+        for _ in range(2):  # the row may be written between the two
+            with suppress(ConditionFailedError):
+                return self._delete_active(socket)
+            with suppress(ConditionFailedError):
+                return self._put(socket, "inactive", {})
+        return None  # it has ended before
 
     def delete(self, endpoint_id: str, connection_id: str) -> None:
         """Delete the row of a connection that is gone; raises what ``end`` raises."""
         self._writer.delete(WSS_CONNECTIONS, {"endpoint_id": endpoint_id, "connection_id": connection_id})
+
+    def _delete_active(self, socket: Socket) -> None:
+        self._writer.delete(
+            WSS_CONNECTIONS,
+            {"endpoint_id": socket.endpoint_id, "connection_id": socket.connection_id},
+            condition="#status = :active",
+            values={"active": "active"},
+        )
 
     def _put(self, socket: Socket, status: str, data: Mapping[str, str]) -> None:
         now = self._clock()

@@ -23,6 +23,8 @@ class Stream:
 
     The ``with`` block is the function's time: it ends when the last item was pushed, or a push failed.
 
+    ``waiting_bytes`` is the size of what was put and not yet taken for a push.
+
     Args:
         message_id: the client's id of the call.
         push: pushes a frame; called in the stream's own thread.
@@ -34,7 +36,7 @@ class Stream:
         self._push = push
         self._changed = threading.Condition()
         self._waiting: deque[str] = deque()
-        self._size = 0
+        self.waiting_bytes = 0
         self._is_over = False
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="silvaengine-stream", daemon=True)
@@ -54,12 +56,12 @@ class Stream:
             message = f"An item of the stream has {size} bytes, more than the limit of {ITEM_LIMIT}"
             raise RequestError(message, status=413)
         with self._changed:
-            while self._size > WAITING_LIMIT and self._failure is None:
+            while self.waiting_bytes > WAITING_LIMIT and self._failure is None:
                 self._changed.wait()
             if self._failure is not None:
                 raise self._failure
             self._waiting.append(item)
-            self._size += size
+            self.waiting_bytes += size
             self._changed.notify_all()
 
     def __enter__(self) -> Self:
@@ -118,7 +120,7 @@ class Stream:
                 text = self._waiting.popleft()
                 size = len(text.encode())
                 room -= size + 1
-                self._size -= size
+                self.waiting_bytes -= size
                 batch.append(text)
             self._changed.notify_all()
             return batch

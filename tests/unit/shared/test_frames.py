@@ -1,0 +1,93 @@
+"""The frames that go to a client are those of the grammar, whatever stands in them."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from silvaengine.aws.management import BusyError
+from silvaengine.errors import RequestError
+from silvaengine.messages import WorkerAnswer
+from silvaengine.websocket import frames
+from silvaengine.websocket.pushing import ATTEMPTS, Pusher
+
+TEXT = st.text()
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=10,
+)
+
+
+@given(TEXT, TEXT, VALUES)
+def test_a_result_holds_the_answer(message_id: str, function: str, value: Any) -> None:
+    """A JSON value, and the same as JSON text, are one and the same data."""
+    expected = {"id": message_id, "funct": function, "data": value}
+    as_value = frames.data_of(WorkerAnswer("json", value))
+    assert json.loads(frames.result(message_id, function, as_value)) == expected
+    text = json.dumps(value)
+    as_text = frames.data_of(WorkerAnswer("text", text))
+    assert as_text == text
+    assert json.loads(frames.result(message_id, function, as_text)) == expected
+
+
+@given(TEXT)
+def test_text_that_is_no_json_is_a_string(text: str) -> None:
+    """What isn't JSON can't break the frame."""
+    data = json.loads(frames.data_of(WorkerAnswer("text", f"x{text}")))
+    assert data == f"x{text}"
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "{", "", "[" * 100_000])
+def test_what_other_parsers_refuse_is_a_string(text: str) -> None:
+    """Python's JSON is wider than JSON."""
+    assert json.loads(frames.data_of(WorkerAnswer("text", text))) == text
+
+
+@given(TEXT, st.integers(0), st.lists(VALUES, min_size=1))
+def test_items_are_one_or_many(message_id: str, seq: int, values: list[Any]) -> None:
+    """One is data, more are items; both say which is the first."""
+    frame = json.loads(frames.items(message_id, seq, [json.dumps(value) for value in values]))
+    assert (frame["id"], frame["seq"]) == (message_id, seq)
+    assert (frame["items"] if len(values) > 1 else [frame["data"]]) == values
+    assert json.loads(frames.done(message_id, seq)) == {"id": message_id, "seq": seq, "done": True}
+
+
+@given(st.none() | TEXT, st.none() | TEXT, TEXT, st.none() | st.integers(0))
+def test_an_error_names_what_is_known(
+    message_id: str | None, function: str | None, message: str, seq: int | None
+) -> None:
+    """What isn't known isn't there."""
+    problem = {"status": 400, "message": message, "request_id": "r"}
+    frame = json.loads(frames.error(message_id, function, seq=seq, **problem))  # type: ignore[arg-type]
+    known = {"id": message_id, "funct": function, "seq": seq}
+    assert frame == {name: value for name, value in known.items() if value is not None} | {"error": problem}
+
+
+def test_a_push_gives_up_after_some_attempts() -> None:
+    """Pauses grow up to a bound, with jitter, and each is a new chance."""
+    pauses: list[float] = []
+    posts: list[str] = []
+
+    class Busy:
+        def post(self, connection_id: str, data: bytes) -> None:
+            posts.append(connection_id)
+            raise BusyError("slow")
+
+    pusher = Pusher(Busy, clock=lambda: 0.0, sleep=pauses.append)
+    with pytest.raises(BusyError):
+        pusher.push("c", "x", 1000.0)
+    assert len(posts) == ATTEMPTS
+    assert len(pauses) == ATTEMPTS - 1
+    for attempt, pause in enumerate(pauses):
+        longest = min(2.0, 0.05 * 2**attempt)
+        assert longest / 2 <= pause <= longest
+
+
+def test_a_frame_over_the_limit_is_not_sent() -> None:
+    """Bytes count, not characters."""
+    with pytest.raises(RequestError) as caught:
+        Pusher(lambda: None).push("c", "ü" * 65_537, 1.0)  # type: ignore[arg-type, return-value]
+    assert caught.value.status == 413

@@ -1,0 +1,210 @@
+"""A WebSocket gateway of real parts but for registry, workers, clients and the operator's topic."""
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.packages import Packages
+from silvaengine.dynamodb import TableReader, TableWriter, decode
+from silvaengine.errors import NotFoundError
+from silvaengine.grants import Grants
+from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.keys import Keys
+from silvaengine.ledger.objects import Objects
+from silvaengine.registry import Connection, Function
+from silvaengine.websocket.pushing import Pusher
+from silvaengine_websocket.app import create_handler
+from silvaengine_websocket.broadcaster import Broadcaster
+from silvaengine_websocket.connections import Connections
+from silvaengine_websocket.once import Once
+
+from ...fakes.dynamodb import MemoryDynamoDB
+from ..http.conftest import ARN, FakeInvoker, FakeNotifier, FakeRegistry
+
+NOW = 1_764_000_000.25
+METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:api/beta/$connect"
+
+
+class SocketRegistry(FakeRegistry):
+    """Knows areas, too."""
+
+    def areas(self, connection: Connection) -> frozenset[str]:
+        return frozenset(self.functions[name].area for name in connection.functions)
+
+
+class FakeApi:
+    """Takes posts, and refuses those to connections that a test says are gone, or fails as it says."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, str]] = []
+        self.gone: set[str] = set()
+        self.failures: list[Exception] = []
+
+    def post(self, connection_id: str, data: bytes) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        if connection_id in self.gone:
+            raise NotFoundError("The client is gone", status=410)
+        self.posts.append((connection_id, data.decode()))
+
+
+class World:
+    """A gateway and everything around it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.registry = SocketRegistry()
+        self.invoker = FakeInvoker()
+        self.notifier = FakeNotifier()
+        self.api = FakeApi()
+        self.shipped: set[str] = set()
+        self.dynamodb = MemoryDynamoDB(lambda: self.now)
+        self.tables = TableReader(lambda: self.dynamodb, "se-")
+        self.writer = TableWriter(lambda: self.dynamodb, "se-")
+        self.ledger = Ledger(self.tables, self.writer, clock=lambda: self.now)
+        self.connections = Connections(self.writer, clock=lambda: self.now)
+        self.pusher = Pusher(lambda: self.api, clock=lambda: self.now, sleep=self.sleep, chance=lambda: 1.0)
+        self.grants = Grants(Keys(lambda: b"secret"), clock=lambda: self.now)
+        self.broadcaster = Broadcaster(self.tables, self.connections, self.pusher, lambda: self.now)
+        once = Once(self.ledger, self.dispatcher(), Keys(lambda: b"secret"))
+        authorization = Authorization(Packages(self.shipped), clock=lambda: self.now)
+        parts: Any = (self.registry, self.connections, self.invoker, self.pusher, self.notifier)
+        self.handler = create_handler(
+            *parts,
+            open_authorization=lambda: authorization,
+            open_once=lambda: once,
+            shipped=lambda: self.shipped,
+            grant=self.grant,
+            open_broadcaster=lambda: self.broadcaster,
+            clock=lambda: self.now,
+        )
+        self.add("greet")
+
+    def dispatcher(self) -> Dispatcher:
+        """Give what hands executions to the workers."""
+        invoker: Any = self.invoker
+        return Dispatcher(invoker, Objects(lambda: None, None), self.grant)
+
+    def grant(self, function: Function, endpoint_id: str) -> str | None:
+        """Grant what the function's row says."""
+        return self.grants.of(endpoint_id) if function.configuration["config"].get("broadcasts") else None
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+    def add(self, name: str, *, config: dict[str, Any] | None = None, **changes: Any) -> None:
+        """Add a function to the registry."""
+        values: dict[str, Any] = {
+            "name": name,
+            "area": "core",
+            "aws_lambda_arn": ARN,
+            "module_name": "demo",
+            "class_name": "Demo",
+            "funct_type": "RequestResponse",
+            "methods": ("GET", "POST"),
+            "auth_required": False,
+            "graphql": False,
+            "settings": {},
+            "setting_text": "{}",
+            "configuration": {
+                "aws_lambda_arn": ARN,
+                "function": name,
+                "area": "core",
+                "config": config or {},
+            },
+        }
+        self.registry.functions[name] = Function(**(values | changes))
+
+    def admit(self, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask for a policy; it always has the one form."""
+        answer: dict[str, Any] = self.handler(event or handshake(), None)
+        (statement,) = answer["policyDocument"]["Statement"]
+        assert statement["Resource"] == [METHOD_ARN]
+        assert statement["Effect"] in {"Allow", "Deny"}
+        return answer
+
+    def enter(self, **changes: Any) -> dict[str, Any]:
+        """Connect as API Gateway does; give what comes with each later event."""
+        policy = self.admit(handshake(**changes))
+        assert policy["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+        context: dict[str, Any] = {**policy["context"], "principalId": policy["principalId"]}
+        return context
+
+    def say(self, message: object, *, said: dict[str, Any] | None = None, **changes: Any) -> list[Any]:
+        """Send a message; give the frames that came back, each decoded if it is JSON."""
+        before = len(self.api.posts)
+        text = message if isinstance(message, str) else json.dumps(message)
+        answer = self.handler(event("$default", said or self.enter(), body=text, **changes), None)
+        assert answer == {"statusCode": answer["statusCode"]}, "nothing is sent by the answer"
+        frames = [frame for _, frame in self.api.posts[before:]]
+        return [json.loads(frame) if frame.startswith("{") else frame for frame in frames]
+
+    def rows(self, table: str = "se-wss-connections") -> list[dict[str, Any]]:
+        """Give a table's rows as plain values."""
+        return [{name: decode(value) for name, value in row.items()} for row in self.dynamodb.items(table)]
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the worker was sent last, with its JSON texts read."""
+        sent: dict[str, Any] = dict(self.invoker.sent[-1].payload)
+        return sent | {name: json.loads(sent[name]) for name in ("params", "context")}
+
+
+def event(route: str, said: dict[str, Any], *, connection_id: str = "c1", **members: Any) -> dict[str, Any]:
+    """Give an event of a connection, with what the authorizer said."""
+    kinds = {"$connect": "CONNECT", "$disconnect": "DISCONNECT"}
+    context = {
+        "routeKey": route,
+        "eventType": kinds.get(route, "MESSAGE"),
+        "connectionId": connection_id,
+        "stage": "beta",
+        "authorizer": said,
+    }
+    return {"requestContext": context, "isBase64Encoded": False, **members}
+
+
+def handshake(
+    *,
+    query: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+    connection_id: str = "c1",
+) -> dict[str, Any]:
+    """Give an authorizer call of API Gateway."""
+    asked = {"endpointId": "acme", "area": "core", "x-api-key": "acme-key"} if query is None else query
+    context = {
+        "routeKey": "$connect",
+        "connectionId": connection_id,
+        "stage": "beta",
+        "identity": {"sourceIp": "192.0.2.1"},
+    }
+    return {
+        "type": "REQUEST",
+        "methodArn": METHOD_ARN,
+        "headers": headers or {},
+        "queryStringParameters": asked,
+        "requestContext": context,
+    }
+
+
+@pytest.fixture
+def world() -> World:
+    """Give a gateway of one's own."""
+    return World()
+
+
+@pytest.fixture(scope="session")
+def make_world() -> Callable[[], World]:
+    """Make gateways, for tests that need a fresh one for each example."""
+    return World
+
+
+@pytest.fixture
+def context() -> Any:
+    """Lambda's context, with 20 seconds left."""
+    return SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000)

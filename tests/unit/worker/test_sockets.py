@@ -1,0 +1,451 @@
+"""What a worker pushes for calls that came by a WebSocket."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from silvaengine.aws.management import BusyError
+from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
+from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.execution import Execution
+from silvaengine.messages import Invocation, Job, Socket, WorkerAnswer, WorkerCall
+from silvaengine.notices import Notifier
+from silvaengine.settings import Settings
+from silvaengine.websocket.pushing import Pusher
+from silvaengine_worker.app import Handler
+from silvaengine_worker.connection import CallConnection, connections_of
+from silvaengine_worker.jobs import JobRunner
+from silvaengine_worker.loader import Loader
+from silvaengine_worker.replies import Replies
+from silvaengine_worker.stream import WAITING_LIMIT, Stream
+from silvaengine_worker.worker import Worker
+
+from .conftest import REQUEST_ID, LambdaContext
+
+
+class Client:
+    """Takes posts, each after a pause, and is gone after some."""
+
+    def __init__(self) -> None:
+        self.posts: list[str] = []
+        self.leaves_after = 10**9
+        self.seconds = 0.0
+        self.failures: list[Exception] = []
+        self.arrived = threading.Event()
+
+    def post(self, connection_id: str, data: bytes) -> None:
+        assert connection_id == "c1"
+        time.sleep(self.seconds)
+        if self.failures:
+            raise self.failures.pop(0)
+        if len(self.posts) >= self.leaves_after:
+            raise NotFoundError("The client is gone", status=410)
+        self.posts.append(data.decode())
+        self.arrived.set()
+
+    @property
+    def frames(self) -> list[Any]:
+        """What came, as JSON."""
+        return [json.loads(post) for post in self.posts]
+
+    def items(self) -> list[Any]:
+        """The items of a stream, whose numbers have no hole."""
+        items: list[Any] = []
+        for frame in self.frames:
+            assert frame["seq"] == len(items)
+            items += frame.get("items", [frame["data"]] if "data" in frame else [])
+        return items
+
+
+@pytest.fixture
+def client() -> Client:
+    """Give a client that takes everything."""
+    return Client()
+
+
+@pytest.fixture
+def gone() -> list[str]:
+    """Hold what was noted of clients that are gone."""
+    return []
+
+
+@pytest.fixture
+def say(
+    client: Client, gone: list[str], jobs: JobRunner, notices: list[Any], payload: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Call a sample function as the gateway does for a message."""
+    pusher = Pusher(lambda: client, sleep=lambda _: None)
+
+    def replies(call: WorkerCall, socket: Socket, request_id: str, limit: float) -> Replies:
+        return Replies(socket, call.function, request_id, pusher, lambda: gone.append("c1"), limit)
+
+    def connect(call: WorkerCall) -> CallConnection:
+        return CallConnection(call, lambda: pusher, broadcaster)
+
+    notifier = Notifier(lambda subject, text: notices.append((subject, json.loads(text))))
+    worker = Worker(Loader(["sample_functions"]), connect)
+    handler = Handler(worker, lambda: jobs, notifier, lambda: replies)
+
+    def call(
+        function: str,
+        *,
+        message_id: str | None = "1",
+        wants_result: bool = True,
+        context: Any = None,
+        grant: str | None = None,
+        **members: Any,
+    ) -> Any:
+        socket = {"connection_id": "c1", "message_id": message_id, "wants_result": wants_result}
+        event = payload(f"{function}", deadline=None, socket=socket, **members)
+        event["invocation"]["grant"] = grant
+        return handler(event, context or LambdaContext())
+
+    return call
+
+
+class FakeInvoker:
+    """Answers as the broadcaster does."""
+
+    def invoke(self, name: str, payload: str, *, deadline: float) -> Any:
+        asked = json.loads(payload)
+        if asked["grant"] != "granted":
+            return WorkerAnswer("error", "No", 403).encode()
+        if asked.get("connection_id") == "foreign":
+            return WorkerAnswer("error", "There is no such connection", 404).encode()
+        if asked.get("connection_id") == "slow":
+            return WorkerAnswer("json", {"sent": 0, "gone": 0, "failed": 1}).encode()
+        return WorkerAnswer("json", {"sent": 2, "gone": 0, "failed": 0}).encode()
+
+
+def broadcaster() -> tuple[Any, str]:
+    """Give what invokes the broadcaster, and its name."""
+    return FakeInvoker(), "broadcaster"
+
+
+@pytest.mark.parametrize(
+    ("answer", "framed", "bare"),
+    [
+        ({"a": 1}, {"a": 1}, ['{"a":1}']),
+        ('{"a":  1}', {"a": 1}, ['{"a":  1}']),
+        ("plain", "plain", ["plain"]),
+        ("NaN", "NaN", ["NaN"]),
+        ("5", 5, ["5"]),
+        (0, 0, ["0"]),
+        (None, None, []),
+    ],
+)
+def test_an_answer_is_framed_or_bare(
+    say: Any, client: Client, answer: Any, framed: Any, bare: list[str]
+) -> None:
+    """With an id the frame names call and function; without one the result stands alone."""
+    params = {"value": answer}
+    assert say("plain:anything", params=params) is None
+    assert client.frames == [{"id": "1", "funct": "anything", "data": framed}]
+    say("plain:anything", params=params, message_id=None)
+    assert client.posts[1:] == bare
+
+
+def test_json_text_goes_out_character_for_character(say: Any, client: Client) -> None:
+    """A function's JSON text isn't written anew."""
+    say("plain:anything", params={"value": '{"a":  1.50}'})
+    assert client.posts == ['{"id":"1","funct":"anything","data":{"a":  1.50}}']
+
+
+def test_bytes_are_base64(say: Any, client: Client) -> None:
+    """Frames are text."""
+    say("plain:blob")
+    assert isinstance(client.frames[0]["data"], str)
+
+
+def test_what_nobody_wants_isnt_pushed(say: Any, client: Client) -> None:
+    """A function of type Event pushes for itself."""
+    say("plain:anything", params={"value": 1}, message_id=None, wants_result=False)
+    assert client.posts == []
+
+
+@pytest.mark.parametrize(
+    ("function", "members", "status", "message"),
+    [
+        ("plain:refuse", {}, 418, "a teapot"),
+        ("plain:crash", {}, 500, "Function 'crash' failed"),
+        ("plain:leave", {}, 500, "Function 'leave' failed"),
+        ("plain:strict", {}, 400, "Function 'strict' requires the parameter 'a'"),
+        ("plain:anything", {"params": {"value": "x" * 131_073}}, 413, "more than the 131072"),
+        ("sockets:takes_a", {"body": '{"b": 1}'}, 400, "takes no parameter 'b'"),
+    ],
+)
+@pytest.mark.parametrize("message_id", ["1", None])
+def test_a_failure_is_always_told(
+    say: Any,
+    client: Client,
+    function: str,
+    members: dict[str, Any],
+    status: int,
+    message: str,
+    message_id: str | None,
+) -> None:
+    """With our id of the call, whether the sender named it or not."""
+    assert say(function, message_id=message_id, **members) is None
+    (frame,) = client.frames
+    problem = frame.pop("error")
+    assert frame == {"funct": function.rpartition(":")[2]} | ({"id": "1"} if message_id else {})
+    assert (problem["status"], problem["request_id"]) == (status, REQUEST_ID)
+    assert message in problem["message"]
+
+
+def test_an_event_functions_failure_is_told(say: Any, client: Client) -> None:
+    """Also to a sender who wants no result."""
+    say("plain:refuse", message_id=None, wants_result=False)
+    assert client.frames[0]["error"]["status"] == 418
+
+
+def test_only_faults_of_ours_are_notices(say: Any, notices: list[Any]) -> None:
+    """Nobody is woken for a teapot."""
+    say("plain:refuse")
+    assert notices == []
+    say("plain:crash")
+    assert len(notices) == 1
+
+
+def test_a_messages_own_members_are_offered(say: Any, client: Client) -> None:
+    """`funct`, `payload` and `connection_id` reach a function that takes them, and disturb no other."""
+    params = {"funct": "message", "payload": '{"a": 1}', "connection_id": "c1", "endpoint_id": "demo"}
+    say("sockets:message", params=params, body='{"a": 1}')
+    say("sockets:takes_a", params=params, body='{"a": 1}')
+    first, second = client.frames
+    assert first["data"] == ["message", '{"a": 1}', "c1", ["a", "endpoint_id"]]
+    assert second["data"] == 1
+
+
+def test_over_http_these_names_are_parameters_like_others(handle: Any) -> None:
+    """A function that doesn't take `payload` still refuses it."""
+    answer = handle("sockets:takes_a", params={"a": 1, "payload": "x"})
+    assert answer["status"] == 400
+
+
+@pytest.mark.parametrize("function", ["numbers", "later"])
+def test_a_stream_is_its_items_in_order(say: Any, client: Client, function: str) -> None:
+    """Every item goes out under its number, and then the end."""
+    say(f"sockets:{function}", params={"to": 200})
+    assert client.items() == list(range(200))
+    assert client.frames[-1] == {"id": "1", "seq": 200, "done": True}
+
+
+def test_a_stream_of_a_coroutine_knows_its_call(say: Any, client: Client) -> None:
+    """An async generator runs in the call's own context."""
+    say("sockets:numbers_async", params={"to": 3}, endpoint_id="acme")
+    assert client.items() == ["acme"] * 3
+
+
+def test_an_empty_stream_has_an_end(say: Any, client: Client) -> None:
+    """No item, but it is done."""
+    say("sockets:numbers", params={"to": 0})
+    assert client.frames == [{"id": "1", "seq": 0, "done": True}]
+
+
+def test_a_stream_without_an_id_is_a_list(say: Any, client: Client) -> None:
+    """Whoever takes bare results gets one."""
+    say("sockets:numbers", params={"to": 3}, message_id=None)
+    assert client.frames == [[0, 1, 2]]
+
+
+def test_an_item_goes_out_while_the_function_goes_on(say: Any, client: Client) -> None:
+    """The first one arrives before the last one is made."""
+    done = threading.Thread(target=lambda: say("sockets:numbers", params={"to": 2, "seconds": 1}))
+    done.start()
+    assert client.arrived.wait(5)
+    assert done.is_alive()
+    done.join()
+    assert client.items() == [0, 1]
+
+
+def test_a_slow_client_gets_items_together(say: Any, client: Client) -> None:
+    """What is yielded during a post goes out in the next one: fewer posts, the same items."""
+    client.seconds = 0.02
+    say("sockets:numbers", params={"to": 500})
+    assert client.items() == list(range(500))
+    assert len(client.posts) < 50
+
+
+def test_a_stream_that_fails_says_how_far_it_came(say: Any, client: Client) -> None:
+    """What was yielded before goes out first."""
+    client.seconds = 0.01
+    say("sockets:numbers", params={"to": 9, "fail_at": 5})
+    assert client.items() == [0, 1, 2, 3, 4]
+    last = client.frames[-1]
+    assert (last["seq"], last["error"]["message"]) == (5, "far enough")
+
+
+def test_an_item_that_is_too_large_ends_the_stream(say: Any, client: Client) -> None:
+    """The function is ended, and the error says what the limit is."""
+    say("sockets:numbers", params={"to": 3, "size": 32_767})
+    (frame,) = client.frames
+    assert (frame["seq"], frame["error"]["status"]) == (0, 413)
+    assert "32768" in frame["error"]["message"]
+
+
+def test_no_frame_of_a_stream_is_larger_than_a_socket_s(say: Any, client: Client) -> None:
+    """Items are put together up to 32 KB, and a little for the frame around them."""
+    client.seconds = 0.005
+    say("sockets:numbers", params={"to": 300, "size": 1000})
+    assert len(client.items()) == 300
+    assert max(len(post) for post in client.posts) < 32_768 + 200
+
+
+@pytest.mark.parametrize("function", ["numbers", "numbers_async"])
+def test_a_stream_ends_when_its_client_is_gone(
+    say: Any, client: Client, gone: list[str], function: str, notices: list[Any]
+) -> None:
+    """The function is closed at its next item, its own cleaning up runs, and the row is ended."""
+    from sample_functions import sockets  # type: ignore[import-not-found]  # noqa: PLC0415 - on the path now
+
+    client.leaves_after = 2
+    say(f"sockets:{function}", params={"to": 10_000, "seconds": 0.002})
+    assert [function] == sockets.ENDED
+    assert len(client.posts) == 2
+    assert gone
+    assert notices == []
+
+
+def test_a_client_that_is_gone_at_the_end_is_no_failure(
+    say: Any, client: Client, gone: list[str], notices: list[Any]
+) -> None:
+    """Its row is ended by its key."""
+    client.leaves_after = 0
+    assert say("plain:whoami") is None
+    assert (gone, notices) == (["c1"], [])
+
+
+def test_a_push_that_fails_is_a_failure_of_the_invocation(say: Any, client: Client) -> None:
+    """Nobody knows whether the client has it: Lambda's metrics show it."""
+    client.failures = [UnavailableError("no answer")]
+    with pytest.raises(UnavailableError):
+        say("plain:whoami")
+
+
+def test_a_busy_client_is_tried_again(say: Any, client: Client) -> None:
+    """The frame goes out once it can."""
+    client.failures = [BusyError("slow")] * 3
+    say("plain:anything", params={"value": 1})
+    assert len(client.posts) == 1
+
+
+def test_a_stream_s_push_that_fails_ends_the_stream(say: Any, client: Client) -> None:
+    """What comes after a hole is not sent."""
+    client.failures = [UnavailableError("no answer")]
+    say("sockets:numbers", params={"to": 5})
+    (frame,) = client.frames
+    assert (frame["seq"], frame["error"]["status"]) == (0, 503)
+
+
+def test_a_stream_is_ended_in_time(say: Any, client: Client) -> None:
+    """Before Lambda ends the process, the client is told how far it came."""
+    say("sockets:numbers", params={"to": 1000, "seconds": 0.05}, context=LambdaContext(1500))
+    last = client.frames[-1]
+    assert last["error"]["status"] == 504
+    assert client.items() == list(range(last["seq"]))
+    assert last["seq"] > 0
+
+
+def accepted(ledger: Ledger) -> Job:
+    """Put a call into the ledger as the gateway does, and give what the worker is told of it."""
+    now = ledger.now()
+    values: dict[str, Any] = {
+        "job_id": "j" * 32,
+        "state": "accepted",
+        "owner": "o",
+        "effect": "e",
+        "fence": 1,
+    }
+    values |= {"attempts": 0, "endpoint_id": "demo", "area": "core", "function": "f", "aws_lambda_arn": "a"}
+    values |= {"setting": "", "principal": "p", "on_lost": "fail", "max_attempts": 1, "keep_seconds": 60}
+    values |= {"backoff_seconds": 1, "request_id": "r", "digest": "d", "created_at": now, "changed_at": now}
+    assert ledger.accept(Execution(**values)) is None
+    return Job("j" * 32, "o", "e", 1, 1, 1, "fail", 60, 1)
+
+
+def test_a_call_of_the_ledger_runs_once(say: Any, client: Client, ledger: Ledger) -> None:
+    """The second delivery of the same call pushes nothing; the first one's answer is kept."""
+    job = accepted(ledger)._asdict()
+    say("plain:anything", params={"value": 7}, job=job)
+    say("plain:anything", params={"value": 8}, job=job)
+    assert client.frames == [{"id": "1", "funct": "anything", "data": 7}]
+    kept = ledger.get("j" * 32)
+    assert kept is not None
+    assert (kept.state, json.loads(kept.result or "")["value"]) == ("succeeded", 7)
+
+
+def test_a_stream_of_the_ledger_is_one_answer(say: Any, client: Client, ledger: Ledger) -> None:
+    """What can be given again is a list."""
+    say("sockets:numbers", params={"to": 3}, job=accepted(ledger)._asdict())
+    assert client.frames == [{"id": "1", "funct": "numbers", "data": [0, 1, 2]}]
+
+
+def test_a_function_sends_to_its_caller(say: Any, client: Client) -> None:
+    """A value as JSON, before its own answer."""
+    say("sockets:tell", params={"data": {"a": 1}})
+    assert client.frames == [{"a": 1}, {"id": "1", "funct": "tell", "data": "c1"}]
+
+
+def test_a_function_reaches_others_through_the_broadcaster(say: Any, client: Client) -> None:
+    """With the grant that its call brought; what the broadcaster says is what the function hears."""
+    say("sockets:tell", params={"data": "x", "where": {"user": "ada"}}, grant="granted")
+    assert client.frames[-1]["data"] == {"sent": 2, "gone": 0, "failed": 0}
+    for to, status in (("c2", 200), ("foreign", 404), ("slow", 503)):
+        say("sockets:tell", params={"data": "x", "to": to}, grant="granted")
+        assert client.frames[-1].get("error", {}).get("status", 200) == status
+    for grant in ("forged", None):
+        say("sockets:tell", params={"data": "x", "to": "c2"}, grant=grant)
+        assert client.frames[-1]["error"]["status"] == 403
+
+
+def test_a_call_without_a_socket_has_nobody_to_answer() -> None:
+    """Sending to the caller needs one."""
+    invocation = Invocation("r", "demo", "core", "f", None, grant="granted")
+    call = WorkerCall("m", "", "f", "{}", {}, invocation=invocation)
+    connection = CallConnection(call, lambda: Pusher(Client), broadcaster)
+    assert connection.id is None
+    with pytest.raises(SilvaEngineError, match="no WebSocket"):
+        connection.send("x")
+
+
+def test_a_deployment_without_sockets_has_no_connections() -> None:
+    """Nothing is opened that isn't there."""
+    assert connections_of(Settings()) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text(max_size=2000), max_size=60), st.booleans())
+def test_a_stream_loses_and_doubles_nothing(texts: list[str], is_slow: bool) -> None:
+    """Whatever the items and however slow the client, the frames hold each once, in order."""
+    client = Client()
+    client.seconds = 0.001 if is_slow else 0.0
+    stream = Stream("1", lambda frame: client.post("c1", frame.encode()))
+    with stream:
+        for text in texts:
+            stream.put(json.dumps(text))
+    assert stream.end() == len(texts)
+    assert client.items() == texts
+
+
+def test_a_function_waits_for_a_client_that_is_much_slower() -> None:
+    """What waits is bounded, however much a function yields."""
+    client, waiting = Client(), []
+    client.seconds = 0.01
+
+    def push(frame: str) -> None:
+        client.post("c1", frame.encode())
+
+    stream = Stream("1", push)
+    with stream:
+        for _ in range(100):
+            stream.put(json.dumps("x" * 10_000))
+            waiting.append(stream.waiting_bytes)
+    assert max(waiting) <= WAITING_LIMIT + 10_002
+    assert len(client.items()) == 100
