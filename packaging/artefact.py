@@ -24,6 +24,7 @@ SERVICES = {
     "WebsocketGateway": "silvaengine_websocket",
     "Tasks": "silvaengine_tasks",
     "Worker": "silvaengine_worker",
+    "WorkerIsolated": "silvaengine_worker",
 }
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 
@@ -32,6 +33,7 @@ OPERATORS = {
     "HttpGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
     "WebsocketGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
     "Worker": (Path("functions"), "silvaengine_functions.txt"),
+    "WorkerIsolated": (Path("functions"), "silvaengine_functions.txt"),
 }
 REQUIREMENTS = ("requirements.txt", "jwt-requirements.txt")
 
