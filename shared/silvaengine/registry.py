@@ -521,4 +521,4 @@ def _limits(endpoint: Row, connection: Row, endpoint_id: str, api_key: str) -> "
         return ()
     from silvaengine.limits import limits_of  # noqa: PLC0415 - most tenants have none
 
-    return limits_of(endpoint, connection, endpoint_id, _key_id(api_key))
+    return limits_of(endpoint, connection, endpoint_id, key_name(api_key))

@@ -63,7 +63,7 @@ class FakeRegistry:
             grants=self.grants,
             whitelist=self.whitelist,
             key_hashes=self.key_hashes,
-            key_id="public" if api_key == "#####" else f"key-{api_key}",
+            key_id="public" if api_key == "#####" else f"key-{api_key[:4]}",
         )
 
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Any:
