@@ -23,6 +23,7 @@ _COMMANDS = {
     "dlq": "silvaengine_cli.commands.dlq:dlq",
     "events": "silvaengine_cli.commands.events:events",
     "cache": "silvaengine_cli.commands.cache:cache",
+    "ws": "silvaengine_cli.commands.ws:ws",
     "invoke": "silvaengine_cli.commands.invoke:invoke",
     "destroy": "silvaengine_cli.commands.destroy:destroy",
 }

@@ -1,6 +1,6 @@
-"""What only the deployment itself can do, since Redis is reached from inside its network alone.
+"""What only the deployment itself can do, since Redis and its clients are reached from inside alone.
 
-The HTTP gateway's Lambda does it when an operator invokes it with an event that no client of an API can send.
+A gateway's Lambda does it when an operator invokes it with an event that no client of an API can send.
 """
 
 import json
@@ -11,15 +11,27 @@ import click
 from silvaengine_cli.target import Target
 
 
-def operate(target: Target, operation: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON values
-    """Have the gateway carry out an operation and give its answer.
+def operate(
+    target: Target,
+    operation: str,
+    *,
+    gateway: str = "HttpGatewayArn",
+    **request: Any,  # noqa: ANN401 - JSON values
+) -> dict[str, Any]:
+    """Have a gateway carry out an operation and give its answer.
+
+    Args:
+        target: the deployment.
+        operation: what the gateway calls it.
+        gateway: the stack's output that names the Lambda.
+        request: what the operation takes; None counts as absent.
 
     Raises:
         ClickException: it was refused or failed; the words are the gateway's.
     """
     members = {name: value for name, value in request.items() if value is not None}
     answer = target.client("lambda").invoke(
-        FunctionName=target.output("HttpGatewayArn"),
+        FunctionName=target.output(gateway),
         Payload=json.dumps({"silvaengine": {"operation": operation, **members}}),
     )
     result: dict[str, Any] = json.loads(answer["Payload"].read())

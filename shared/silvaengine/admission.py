@@ -25,6 +25,8 @@ def admitted(
     api_key: str,
     area: str,
     stage: str | None = None,
+    *,
+    is_known: bool = False,
 ) -> tuple[Connection, Mapping[str, str]]:
     """Give what a key opens at an endpoint, and the headers that say how much is left of its limits.
 
@@ -35,13 +37,15 @@ def admitted(
         api_key: the caller's.
         area: with stage and endpoint it names the gateway's own settings.
         stage: the API's; the deployment's when absent.
+        is_known: whether ``api_key`` is what a checked key's row is named by, as a socket's is.
 
     Raises:
         RequestError: 429, a limit is reached; and what ``Registry.connection`` raises.
     """
     known = registry.known_limits(endpoint_id, api_key)
     reply = registry.refresh(open_limiter().command(known) if known else None)
-    connection = registry.connection(endpoint_id, api_key, area, stage)
+    find = registry.known_connection if is_known else registry.connection
+    connection = find(endpoint_id, api_key, area, stage)
     if not connection.limits:
         return connection, UNLIMITED
     counted = reply if connection.limits == known else None

@@ -17,7 +17,7 @@ from silvaengine.notices import open_notifier
 from silvaengine.registry import open_registry
 from silvaengine.secrets import open_lookups
 from silvaengine.settings import Settings
-from silvaengine.tables import CONFIG_DATA, ENDPOINTS
+from silvaengine.tables import CONFIG_DATA, ENDPOINTS, WSS_CONNECTIONS
 from silvaengine_cli.engine import CREDENTIALS, REGION
 
 type Client = Callable[[str], Any]
@@ -115,6 +115,34 @@ def test_keys_that_stay_unprocessed_are_unavailable() -> None:
     with pytest.raises(UnavailableError):
         TableReader(lambda: busy, "se-").batch_get([(ENDPOINTS, {"endpoint_id": "acme"})])
     assert busy.calls == 3
+
+
+def test_a_row_is_deleted_on_a_condition(dynamodb: Any) -> None:
+    """A refused deletion leaves the row; deleting none is no failure unless the condition wants one."""
+    writer, reader = open_writer(REGION, "se-"), open_tables(REGION, "se-")
+    key = {"endpoint_id": "acme", "connection_id": "c"}
+    writer.put(WSS_CONNECTIONS, {**key, "status": "inactive"})
+    active: dict[str, Any] = {"condition": "#status = :active", "values": {"active": "active"}}
+    for wanted in (key, {**key, "connection_id": "other"}):
+        with pytest.raises(ConditionFailedError):
+            writer.delete(WSS_CONNECTIONS, wanted, **active)
+    assert reader.get(WSS_CONNECTIONS, key) is not None
+    writer.delete(WSS_CONNECTIONS, key)
+    writer.delete(WSS_CONNECTIONS, key)
+    assert reader.get(WSS_CONNECTIONS, key) is None
+
+
+def test_a_partition_is_read_by_the_page(dynamodb: Any) -> None:
+    """All rows that meet the condition come, over more than one page of 1 MB, and no other partition's."""
+    writer, reader = open_writer(REGION, "se-"), open_tables(REGION, "se-")
+    for number in range(9):
+        row = {"endpoint_id": "acme", "connection_id": f"c{number}", "n": number, "data": "x" * 300_000}
+        writer.put(WSS_CONNECTIONS, row)
+    writer.put(WSS_CONNECTIONS, {"endpoint_id": "globex", "connection_id": "c9", "n": 9})
+    pages = list(reader.query_pages(WSS_CONNECTIONS, "acme", condition="#n > :least", values={"least": 3}))
+    assert len(pages) > 1
+    assert [row["n"] for page in pages for row in page] == [4, 5, 6, 7, 8]
+    assert list(reader.query_pages(WSS_CONNECTIONS, "", condition="#n > :least", values={"least": 3})) == []
 
 
 def test_a_write_happens_on_its_condition_or_not_at_all(dynamodb: Any) -> None:

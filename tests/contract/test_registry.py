@@ -257,6 +257,22 @@ def test_a_cold_look_up_takes_five_calls_and_a_warm_one_none(dynamodb: Any) -> N
     assert len(reader.calls) == 5
 
 
+def test_the_areas_of_a_connection_are_its_functions(rows: Put, dynamodb: Any) -> None:
+    """However many these are; a mention of a function that isn't there has none. It is read once."""
+    for number in range(205):
+        area = "admin" if number == 204 else "core"
+        rows(FUNCTIONS, aws_lambda_arn=ARN, function=f"f{number}", area=area, config={"module_name": "m"})
+    many = [entry(f"f{number}") for number in range(205)]
+    rows(CONNECTIONS, endpoint_id="globex", api_key="key-many", functions=many)
+    subject, reader = registry(dynamodb)
+    asked = [("globex", "key-many"), ("globex", "key-g"), ("acme", DEFAULT_API_KEY)]
+    connections = [subject.connection(endpoint_id, key, "core") for endpoint_id, key in asked]
+    reader.calls.clear()
+    found = [subject.areas(connection) for connection in connections * 2]
+    assert found == [{"core", "admin"}, {"core"}, {"core"}] * 2
+    assert reader.calls == ["BatchGetItem"] * 5
+
+
 def publish(rows: Put, color: str, generation: int) -> None:
     """Change a setting as ``silvaengine apply`` does: the row first, the generation last."""
     rows(CONFIG_DATA, setting_id="shop", variable="color", value=color)

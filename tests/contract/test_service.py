@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from botocore.session import Session
 
 from silvaengine.aws.dynamodb import DynamoDb
-from silvaengine.aws.management import ManagementApi, open_management
+from silvaengine.aws.management import BusyError, ManagementApi, open_management
 from silvaengine.aws.service import Service, endpoint_url, open_service
 from silvaengine.errors import (
     ConditionFailedError,
@@ -167,7 +168,7 @@ def test_fips_endpoints_are_botocores(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (answer(b"{}", 410, "x-amzn-ErrorType: GoneException"), NotFoundError),
         (answer(b"{}", 413, "x-amzn-ErrorType: PayloadTooLargeException"), RequestError),
-        (answer(b"{}", 429, "x-amzn-ErrorType: LimitExceededException"), UnavailableError),
+        (answer(b"{}", 429, "x-amzn-ErrorType: LimitExceededException"), BusyError),
         (answer(b"{}", 403, "x-amzn-ErrorType: ForbiddenException"), ConfigurationError),
         (BROKEN, UnavailableError),
     ],
@@ -182,6 +183,16 @@ def test_what_became_of_a_message(sent: bytes, error: type[SilvaEngineError]) ->
     assert len(server.requests) == 2
     assert server.requests[0].startswith(b"POST /beta/%40connections/L0SM9cOFvHcCIhw%3D HTTP/1.1\r\n")
     assert server.requests[0].endswith(b"\r\n\r\nhello")
+
+
+def test_a_message_that_nobody_took_may_be_sent_again() -> None:
+    """Where nobody listens, nothing was sent."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/beta"
+        subject = ManagementApi(Service("execute-api", "us-east-1", url, ENVIRONMENT))
+        with pytest.raises(BusyError):
+            subject.post("L0SM9cOFvHcCIhw=", b"hello")
 
 
 def test_a_client_that_the_engine_does_not_know_is_gone(engine: Any) -> None:

@@ -101,4 +101,6 @@ def call_name(request: BaseHTTPRequestHandler) -> str:
         return f"{service.partition('_')[0]}.{operation}"
     if request.path.endswith("/invocations"):
         return "Lambda.Invoke"
+    if "/%40connections/" in request.path:
+        return "PostToConnection"
     return f"{request.command} {request.path}"

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from silvaengine_cli import deploy
 
 from .conftest import Deployment, wait_for_record, wait_for_status
-from .registry_rows import API_KEY
+from .registry_rows import API_KEY, ENDPOINT
+from .socket_client import Socket
 
 KEY = {"x-api-key": API_KEY}
 
@@ -41,6 +43,23 @@ def test_cold_and_warm(cold: Deployment) -> None:
         with cold.proxy.recorded() as calls:
             assert cold.api.get("/core/e2e/settings", KEY).status == 200
         assert calls == ["Lambda.Invoke"]
+
+
+def test_a_warm_message_takes_two(cold: Deployment) -> None:
+    """One Invoke by the gateway and one post by the worker; what opens a socket is read before."""
+    query = urlencode({"endpointId": ENDPOINT, "area": "core", "x-api-key": API_KEY})
+    functions, arn = cold.engine.client("lambda"), cold.outputs.websocket_gateway_arn
+    usual = functions.get_function_configuration(FunctionName=arn)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=arn, Environment={"Variables": usual | {"REGISTRY_REFRESH_SECONDS": "3600"}}
+    )
+    with Socket(f"{cold.outputs.websocket_url}?{query}") as socket:
+        for number in range(5):
+            with cold.proxy.recorded() as calls:
+                socket.send({"id": str(number), "funct": "echo"})
+                assert socket.json()["id"] == str(number)
+            assert number == 0 or calls == ["Lambda.Invoke", "PostToConnection"]
+    functions.update_function_configuration(FunctionName=arn, Environment={"Variables": usual})
 
 
 def test_a_secret_takes_one_call_more(cold: Deployment) -> None:

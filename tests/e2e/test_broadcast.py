@@ -8,6 +8,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from click.testing import CliRunner
+
+from silvaengine_cli import deploy
+from silvaengine_cli.main import cli
 
 from .conftest import Deployment
 from .http_client import Api
@@ -31,7 +35,13 @@ def connect(deployment: Deployment) -> Iterator[Connect]:
                 Socket(f"{deployment.outputs.websocket_url}?{query}", {"x-api-key": key})
             )
 
+        wait_until_nobody(deployment)
         yield open_socket
+    wait_until_nobody(deployment)
+
+
+def wait_until_nobody(deployment: Deployment) -> None:
+    """Wait until the connections of the test before are over: the engine ends one after the other."""
     deadline = time.monotonic() + 60
     while rows(deployment) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -149,11 +159,14 @@ def test_a_push_ends_the_row_of_a_client_that_is_gone(api: Api, deployment: Depl
 
 
 def test_an_operator_tells_a_tenant(deployment: Deployment, connect: Connect) -> None:
-    """Whoever may invoke the gateway may broadcast without a grant."""
-    socket = connect()
-    asked = {"operation": "ws_broadcast", "endpoint_id": ENDPOINT, "frame": "maintenance"}
-    answer = deployment.engine.client("lambda").invoke(
-        FunctionName=deployment.outputs.websocket_gateway_arn, Payload=json.dumps({"silvaengine": asked})
-    )
-    assert json.loads(answer["Payload"].read()) == {"sent": 1, "gone": 0, "failed": 0}
+    """`silvaengine ws broadcast` needs no grant: whoever may invoke the gateway may."""
+    socket, whole = connect(), connect(area="whole")
+    command = ["ws", "broadcast", "maintenance", "--endpoint", ENDPOINT, "--area", "core"]
+    options = ["--endpoint-url", deployment.engine.url, "--stack", deploy.LOCAL_STACK, "--json"]
+    told = CliRunner().invoke(cli, [*command, *options])
+    assert json.loads(told.output) == {"sent": 1, "gone": 0, "failed": 0}
     assert socket.receive() == "maintenance"
+    refused = CliRunner().invoke(cli, [*command, "--where", "nonsense", *options])
+    assert (refused.exit_code, "NAME=VALUE" in refused.output) == (2, True)
+    whole.send("ping")
+    assert whole.receive() == "pong"

@@ -12,6 +12,7 @@ from os import urandom
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
+from silvaengine.admission import deployed_limiter
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
 from silvaengine.grants import granting
 from silvaengine.invocation import LambdaInvoker, open_invoker
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from silvaengine.authorization.access import Permission
     from silvaengine.authorization.authorize import Authorization
     from silvaengine.ledger.dispatch import Granting
+    from silvaengine.limits import Limiter
     from silvaengine_websocket.broadcaster import Broadcaster
     from silvaengine_websocket.once import Once
 
@@ -169,6 +171,7 @@ def create_handler(
     shipped: Callable[[], Collection[str]],
     grant: "Granting",
     open_broadcaster: "Callable[[], Broadcaster]",
+    open_limiter: "Callable[[], Limiter]" = deployed_limiter,
     clock: Callable[[], float] = time.time,
 ) -> Handler:
     """Give a Lambda handler made of these parts.
@@ -184,13 +187,14 @@ def create_handler(
         shipped: gives the names of the operator's packages that hooks may stand in.
         grant: gives what lets a function broadcast.
         open_broadcaster: gives what reaches all of a tenant's clients.
+        open_limiter: gives what counts the calls of tenants and keys that have a limit.
         clock: epoch seconds.
 
     """
     hooks = Hooks(shipped)
     return Door(
-        Lifecycle(registry, connections, open_authorization, hooks),
-        Gateway(registry, invoker, pusher, open_authorization, open_once, hooks, grant),
+        Lifecycle(registry, connections, open_authorization, open_limiter, hooks),
+        Gateway(registry, invoker, pusher, open_authorization, open_limiter, open_once, hooks, grant),
         open_broadcaster,
         notifier,
         clock,

@@ -34,14 +34,15 @@ class Handshake(NamedTuple):
     headers: Mapping[str, str]
     context: Members
 
-    def pinned(self) -> dict[str, str]:
-        """Give what is fixed for as long as the socket is open."""
-        return {name: getattr(self, name) for name in PINNED}
+    def pinned(self, row_key: str) -> dict[str, str]:
+        """Give what is fixed for as long as the socket is open; of the key what its row is named by."""
+        return {name: getattr(self, name) for name in PINNED} | {"api_key": row_key}
 
 
 class Socket(NamedTuple):
     """An open connection, as its handshake fixed it.
 
+    ``api_key`` is what the key's row is named by: for a key with a secret its id.
     ``claims`` are what the authorizer said besides, ``context`` is the event's requestContext as functions
     are shown it: without the key.
     """

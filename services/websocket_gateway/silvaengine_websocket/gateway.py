@@ -6,6 +6,7 @@ Nobody waits here for the function: the worker pushes what becomes of the call.
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine import messages
+from silvaengine.admission import admitted
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from silvaengine.authorization.authorize import Authorization
     from silvaengine.ledger.dispatch import Granting
+    from silvaengine.limits import Limiter
     from silvaengine_websocket.once import Once
 
 
@@ -67,6 +69,7 @@ class Gateway(NamedTuple):
         invoker: reaches the workers.
         pusher: tells the client what the gateway itself has to say.
         open_authorization: gives what functions with ``auth_required`` need.
+        open_limiter: gives what counts the calls of tenants and keys that have a limit.
         open_once: gives what calls need that must not run twice.
         hooks: the operator's functions that hear of messages.
         grant: gives what lets a function broadcast.
@@ -77,6 +80,7 @@ class Gateway(NamedTuple):
     invoker: LambdaInvoker
     pusher: Pusher
     open_authorization: "Callable[[], Authorization]"
+    open_limiter: "Callable[[], Limiter]"
     open_once: "Callable[[], Once]"
     hooks: Hooks
     grant: "Granting"
@@ -118,8 +122,16 @@ class Gateway(NamedTuple):
             call.log.fields(gone=True)
 
     def _connection(self, socket: Socket) -> Connection:
-        self.registry.refresh()
-        return self.registry.connection(socket.endpoint_id, socket.api_key, socket.area, socket.stage or None)
+        connection, _ = admitted(
+            self.registry,
+            self.open_limiter,
+            socket.endpoint_id,
+            socket.api_key,
+            socket.area,
+            socket.stage or None,
+            is_known=True,
+        )
+        return connection
 
     def _function(self, connection: Connection, socket: Socket, message: Message) -> Function:
         function = self.registry.function(connection, message.funct)

@@ -5,8 +5,9 @@ Any doubt and any failure refuses the handshake, so that a socket that opens is 
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from silvaengine.admission import admitted
 from silvaengine.errors import RequestError
-from silvaengine.registry import Registry
+from silvaengine.registry import Connection, Registry
 from silvaengine_websocket.connections import Connections
 from silvaengine_websocket.event import Handshake, Members, Socket
 from silvaengine_websocket.hooks import Hooks
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from silvaengine.authorization.access import Permission
     from silvaengine.authorization.authorize import Authorization
+    from silvaengine.limits import Limiter
 
 
 class Lifecycle(NamedTuple):
@@ -25,6 +27,7 @@ class Lifecycle(NamedTuple):
         registry: knows what a key opens.
         connections: holds the rows.
         open_authorization: gives what names the caller.
+        open_limiter: gives what counts the calls of tenants and keys that have a limit.
         hooks: the operator's functions that hear of connections.
 
     """
@@ -32,6 +35,7 @@ class Lifecycle(NamedTuple):
     registry: Registry
     connections: Connections
     open_authorization: "Callable[[], Authorization]"
+    open_limiter: "Callable[[], Limiter]"
     hooks: Hooks
 
     def admit(self, event: Members, handshake: Handshake, lambda_context: object) -> "Permission":
@@ -43,10 +47,15 @@ class Lifecycle(NamedTuple):
         """
         from silvaengine.authorization.access import AccessRequest  # noqa: PLC0415 - messages do without
 
-        self.registry.refresh()
-        connection = self.registry.connection(
-            handshake.endpoint_id, handshake.api_key, handshake.area, handshake.stage or None
+        connection, _ = admitted(
+            self.registry,
+            self.open_limiter,
+            handshake.endpoint_id,
+            handshake.api_key,
+            handshake.area,
+            handshake.stage or None,
         )
+        _check(connection, handshake)
         if handshake.area not in self.registry.areas(connection):
             message = f"The connection has no function in area {handshake.area!r}"
             raise RequestError(message, status=403)
@@ -61,7 +70,7 @@ class Lifecycle(NamedTuple):
         )
         permission = self.open_authorization().authorize(asked)
         claims = permission.context.get("authorizer") or {}
-        said = {"key_id": connection.key_id, **claims, **handshake.pinned()}
+        said = {"key_id": connection.key_id, **claims, **handshake.pinned(connection.api_key)}
         return permission._replace(context={**permission.context, "authorizer": said})
 
     def connect(self, event: Members, socket: Socket, lambda_context: object) -> None:
@@ -71,7 +80,7 @@ class Lifecycle(NamedTuple):
             SilvaEngineError: it is refused, or the row can't be written.
 
         """
-        connection = self.registry.connection(
+        connection = self.registry.known_connection(
             socket.endpoint_id, socket.api_key, socket.area, socket.stage or None
         )
         self.hooks.call("on_connect", connection, event, lambda_context)
@@ -80,3 +89,13 @@ class Lifecycle(NamedTuple):
     def disconnect(self, socket: Socket) -> None:
         """End the row; raises what ``Connections.end`` raises."""
         self.connections.end(socket)
+
+
+def _check(connection: Connection, handshake: Handshake) -> None:
+    """Refuse a key that may not call, or not from this address."""
+    if not connection.may("invoke"):
+        raise RequestError("This API key may not call functions", status=403)
+    if connection.whitelist:
+        from silvaengine.whitelist import check_address  # noqa: PLC0415 - few keys have one
+
+        check_address(connection.whitelist, handshake.context)

@@ -16,6 +16,7 @@ from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import Keys
 from silvaengine.ledger.objects import Objects
+from silvaengine.limits import Limiter
 from silvaengine.registry import Connection, Function
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_websocket.app import create_handler
@@ -32,6 +33,11 @@ METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:api/beta/$connect"
 
 class SocketRegistry(FakeRegistry):
     """Knows areas, too."""
+
+    def known_connection(
+        self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
+    ) -> Connection:
+        return self.connection(endpoint_id, row_key, area, stage)
 
     def areas(self, connection: Connection) -> frozenset[str]:
         return frozenset(self.functions[name].area for name in connection.functions)
@@ -72,7 +78,8 @@ class World:
         self.grants = Grants(Keys(lambda: b"secret"), clock=lambda: self.now)
         self.broadcaster = Broadcaster(self.tables, self.connections, self.pusher, lambda: self.now)
         once = Once(self.ledger, self.dispatcher(), Keys(lambda: b"secret"))
-        authorization = Authorization(Packages(self.shipped), clock=lambda: self.now)
+        authorization = Authorization(Packages(self.shipped), lambda: self.now)
+        limiter = Limiter(None, "", instances=1, clock=lambda: self.now)
         parts: Any = (self.registry, self.connections, self.invoker, self.pusher, self.notifier)
         self.handler = create_handler(
             *parts,
@@ -81,6 +88,7 @@ class World:
             shipped=lambda: self.shipped,
             grant=self.grant,
             open_broadcaster=lambda: self.broadcaster,
+            open_limiter=lambda: limiter,
             clock=lambda: self.now,
         )
         self.add("greet")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import RequestError, UnavailableError
+from silvaengine.limits import Limit
 
 from .conftest import NOW, World, event, handshake
 
@@ -78,6 +79,49 @@ def test_a_doubt_denies(world: World, query: dict[str, Any]) -> None:
     policy = world.admit(handshake(query=query))
     assert effect(policy) == "Deny"
     assert policy["context"]["error_message"]
+
+
+def opened(world: World, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Let the key's row say something else."""
+    usual = world.registry.connection
+    monkeypatch.setattr(world.registry, "connection", lambda *asked: usual(*asked)._replace(**changes))
+
+
+def test_a_keys_secret_is_not_carried_along(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later events name the key by what its row is named by."""
+    opened(world, monkeypatch, api_key="sek_1", key_id="sek_1")
+    context = world.admit()["context"]
+    assert (context["api_key"], context["key_id"]) == ("sek_1", "sek_1")
+    assert "acme-key" not in str(context)
+
+
+def test_a_key_that_may_not_call_opens_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key with a secret may do what it was granted."""
+    opened(world, monkeypatch, key_hashes=(), grants=frozenset({"jobs"}))
+    assert effect(world.admit()) == "Deny"
+    opened(world, monkeypatch, key_hashes=(), grants=frozenset({"invoke"}))
+    assert effect(world.admit()) == "Allow"
+
+
+@pytest.mark.parametrize(("network", "says"), [("192.0.2.0/24", "Allow"), ("198.51.100.7", "Deny")])
+def test_a_key_opens_from_its_addresses(
+    world: World, monkeypatch: pytest.MonkeyPatch, network: str, says: str
+) -> None:
+    """Where its row lists some."""
+    opened(world, monkeypatch, whitelist=(network,))
+    assert effect(world.admit()) == says
+
+
+def test_a_limit_refuses_handshakes_and_messages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is beyond a tenant's rate gets no socket; on an open one it gets an error."""
+    said = world.enter()
+    limit = Limit("endpoint", "acme", per_second=1.0, burst=2)
+    opened(world, monkeypatch, limits=(limit,))
+    assert world.say({"funct": "greet"}, said=said) == []
+    assert effect(world.admit()) == "Allow"
+    assert effect(world.admit()) == "Deny"
+    (frame,) = world.say({"id": "1", "funct": "greet"}, said=said)
+    assert (frame["id"], frame["error"]["status"]) == ("1", 429)
 
 
 @pytest.mark.parametrize("failure", [UnavailableError("busy"), KeyError("x"), ZeroDivisionError()])
