@@ -18,6 +18,7 @@ _COMMANDS = {
     "doctor": "silvaengine_cli.commands.migration:doctor",
     "list": "silvaengine_cli.commands.inspect:list_",
     "show": "silvaengine_cli.commands.inspect:show",
+    "keys": "silvaengine_cli.commands.keys:keys",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
     "cache": "silvaengine_cli.commands.cache:cache",

@@ -11,17 +11,27 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from hashlib import sha256
+from functools import cache
 from itertools import batched
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from silvaengine.api_keys import (
+    IMPLIED,
+    PREFIX,
+    ApiKeys,
+    KeyHash,
+    KeyUses,
+    key_hashes,
+    key_name,
+    split_key,
+)
 from silvaengine.cache.breaker import TierError
 from silvaengine.cache.lru import LruCache
-from silvaengine.dynamodb import BATCH_ROWS, Row, TableReader, open_tables
+from silvaengine.dynamodb import BATCH_ROWS, Row, TableReader, open_tables, open_writer
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
 from silvaengine.secrets import Lookup, open_lookups, resolve_references
-from silvaengine.settings import Settings
+from silvaengine.settings import Settings, needed
 from silvaengine.tables import (
     COMMON_ENDPOINT,
     CONFIG_DATA,
@@ -31,6 +41,7 @@ from silvaengine.tables import (
     FUNCTIONS,
     GENERATION_KEY,
     HOOKS,
+    key_use_key,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +51,7 @@ if TYPE_CHECKING:
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common connection
 MAX_ENTRIES = 4096
+UNFENCED_SECONDS = 60.0  # how long a key is taken for good when nobody can tell whether it still is
 SETTINGS_TTLS = 3  # settings are kept three times as long as connections and functions: 30 minutes
 
 type Values = Mapping[str, Any]
@@ -65,9 +77,10 @@ class Entry(NamedTuple):
 class Connection(NamedTuple):
     """What an API key opens at an endpoint.
 
-    ``owner`` is the endpoint whose connection row serves: the endpoint itself, or the common one.
-    ``settings`` are the gateway's own for this area and endpoint, empty when there are none. ``key_id`` names
-    the key to authorizers and in logs, and opens nothing. ``limits`` are its tenant's and its own.
+    ``owner`` is the endpoint whose connection row serves: the endpoint itself, or the common one. ``api_key``
+    is what the row is named by. ``settings`` are the gateway's own for this area and endpoint, empty when
+    there are none. ``key_id`` names the key to authorizers and in logs, and opens nothing. ``limits`` are its
+    tenant's and its own. ``key_hashes`` is None for a key that is its own secret.
     """
 
     endpoint_id: str
@@ -79,6 +92,12 @@ class Connection(NamedTuple):
     whitelist: tuple[str, ...]
     key_id: str = ""
     limits: "tuple[Limit, ...]" = ()
+    key_hashes: tuple[KeyHash, ...] | None = None
+
+    def may(self, grant: str) -> bool:
+        """Tell whether the key was granted something, or is of the kind that may do it unasked."""
+        unasked = IMPLIED if self.key_hashes is None else ()
+        return grant in unasked or grant in self.grants or "admin" in self.grants
 
 
 class Function(NamedTuple):
@@ -114,6 +133,8 @@ class Registry:
         ttl: seconds that a resolved value lives at the most.
         refresh: seconds between two looks at the generation, which bounds how stale an answer may be.
         shared: what Redis keeps for all instances, if there is one; then every request looks there.
+        api_keys: tells whether a secret opens a key; without it none does.
+        key_uses: notes when keys are used.
         clock: monotonic seconds.
     """
 
@@ -126,10 +147,14 @@ class Registry:
         ttl: float = 600.0,
         refresh: float = 5.0,
         shared: "SharedRows | None" = None,
+        api_keys: ApiKeys | None = None,
+        key_uses: KeyUses | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables = tables
         self._shared = shared
+        self._api_keys = api_keys
+        self._key_uses = key_uses
         self._ttl = ttl
         self._lookups = lookups
         self._stage = stage
@@ -140,6 +165,8 @@ class Registry:
         self._limits: dict[tuple[str, str], tuple[Limit, ...]] = {}
         self._generation: str | None = None
         self._next_look = clock() + refresh
+        self._confirmed = clock()
+        self._is_unread = False
 
     def refresh(self, command: "Command | None" = None) -> Any:  # noqa: ANN401 - Redis's reply
         """Forget everything when the registry has changed; it looks once in ``refresh`` seconds.
@@ -147,7 +174,8 @@ class Registry:
         With Redis it looks there at every call, and one instance at DynamoDB for all.
 
         What the first requests of an instance loaded is forgotten at its first look: no generation was read
-        before they began. If the generation can't be read, what is known is served until its end.
+        before they began. If the generation can't be read, what is known is served until its end, but for
+        API keys: from a minute on their rows are read for each request.
 
         Args:
             command: something else for Redis, sent in the same round trip; it reads and writes the slot of
@@ -157,19 +185,24 @@ class Registry:
             What Redis replied to it; None when it wasn't sent.
 
         """
-        reply = None
-        with suppress(UnavailableError):
+        try:
             generation, reply = self._looked_up(command)
-            if generation is not None and generation != self._generation:
+        except UnavailableError:
+            self._is_unread = True
+            return None
+        if generation is not None:
+            if generation != self._generation:
                 self._memory.clear()
                 self._settings.clear()
                 self._limits.clear()
                 self._generation = generation
+            self._confirmed = self._clock()
+            self._is_unread = False
         return reply
 
     def known_limits(self, endpoint_id: str, api_key: str) -> "tuple[Limit, ...]":
         """Give the limits of a key as they were read before; () where it has none, or none are known."""
-        return self._limits.get((endpoint_id, api_key), ())
+        return self._limits.get((endpoint_id, split_key(api_key)[0]), ())
 
     def announce(self) -> None:
         """Show all instances that share a Redis the present generation.
@@ -218,11 +251,51 @@ class Registry:
             area: with stage and endpoint it names the gateway's own settings.
             stage: the API's stage; the deployment's when absent.
         """
+        row_key, secret = split_key(api_key)
+        if secret is None:
+            return self._connection(endpoint_id, row_key, area, stage)
+        try:
+            connection = self._connection(endpoint_id, row_key, area, stage)
+        except NotFoundError:
+            self._opens((), row_key, secret)
+            raise
+        if not self._opens(connection.key_hashes or (), row_key, secret):
+            raise _not_opened(endpoint_id)
+        if self._key_uses is not None:
+            self._key_uses.note(connection.owner, row_key)
+        return connection
+
+    def known_connection(
+        self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
+    ) -> Connection:
+        """Give what a key opens that was checked before, as a socket's was; raises what ``connection`` does.
+
+        Args:
+            endpoint_id: the tenant.
+            row_key: the connection's ``api_key`` of then.
+            area: as for ``connection``.
+            stage: likewise.
+        """
+        connection = self._connection(endpoint_id, row_key, area, stage)
+        hashes = connection.key_hashes
+        if hashes is not None and not (self._api_keys and self._api_keys.is_alive(hashes)):
+            raise _not_opened(endpoint_id)
+        return connection
+
+    def _opens(self, hashes: tuple[KeyHash, ...], row_key: str, secret: str) -> bool:
+        return needed(self._api_keys, "KEY_PEPPER").opens(hashes, row_key, secret)
+
+    def _connection(self, endpoint_id: str, row_key: str, area: str, stage: str | None) -> Connection:
         settings_id = f"{stage or self._stage}_{area}_{endpoint_id}"
+        if self._is_unread and row_key != DEFAULT_API_KEY and self._is_unfenced():
+            return self._load_connection(endpoint_id, row_key, settings_id)
         return self._memory.get_or_load(
-            ("connection", settings_id, endpoint_id, api_key),
-            lambda: self._load_connection(endpoint_id, api_key, settings_id),
+            ("connection", settings_id, endpoint_id, row_key),
+            lambda: self._load_connection(endpoint_id, row_key, settings_id),
         )
+
+    def _is_unfenced(self) -> bool:
+        return self._clock() - self._confirmed >= UNFENCED_SECONDS
 
     def _load_connection(self, endpoint_id: str, api_key: str, settings_id: str) -> Connection:
         wanted = [
@@ -235,11 +308,13 @@ class Registry:
         )
         settings = self._settings_rows(settings_id)
         if endpoint is None and endpoint_id != ROOT_ENDPOINT:
-            raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
+            raise _not_opened(endpoint_id)
         special = bool(endpoint and endpoint.get("special_connection"))
         row, owner = (own, endpoint_id) if special else (common, COMMON_ENDPOINT)
-        if row is None:
-            raise RequestError(f"API key missing or not valid for endpoint {endpoint_id!r}", status=403)
+        if row is None or endpoint_id not in (row.get("endpoints") or [endpoint_id]):
+            if api_key != DEFAULT_API_KEY:
+                raise _not_opened(endpoint_id)
+            raise RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
         limits = _limits(endpoint or {}, row, endpoint_id, api_key)
         if limits:
             self._limits[endpoint_id, api_key] = limits
@@ -252,7 +327,8 @@ class Registry:
             settings=MappingProxyType(resolve_references(settings, self._lookups)),
             grants=frozenset(row.get("grants") or ()),
             whitelist=tuple(row.get("whitelist") or ()),
-            key_id=_key_id(api_key),
+            key_id=key_name(api_key),
+            key_hashes=key_hashes(row) if api_key.startswith(PREFIX) else None,
         )
 
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Values:
@@ -378,14 +454,39 @@ class Registry:
 
 def open_registry(settings: Settings) -> Registry:
     """Give the registry in the account's tables."""
+    lookups = open_lookups(settings.region)
     return Registry(
         open_tables(settings.region, settings.table_prefix),
-        open_lookups(settings.region),
+        lookups,
         stage=settings.stage,
         ttl=settings.registry_ttl_seconds,
         refresh=settings.registry_refresh_seconds,
         shared=_open_shared(settings),
+        api_keys=_open_api_keys(settings.key_pepper, lookups),
+        key_uses=_open_key_uses(settings),
     )
+
+
+def _open_api_keys(pepper: str | None, lookups: Mapping[str, Lookup]) -> ApiKeys | None:
+    if pepper is None:
+        return None
+
+    @cache
+    def read() -> bytes:
+        scheme, _, name = pepper.partition(":")
+        return (lookups[scheme](name) if scheme in lookups else lookups["secretsmanager"](pepper)).encode()
+
+    return ApiKeys(read)
+
+
+def _open_key_uses(settings: Settings) -> KeyUses:
+    writer = open_writer(settings.region, settings.table_prefix)
+
+    def write(owner: str, key_id: str) -> None:
+        values = {"value": int(time.time())}
+        writer.update(CONFIG_DATA, key_use_key(owner, key_id), "SET #value = :value", values=values)
+
+    return KeyUses(write)
 
 
 def _open_shared(settings: Settings) -> "SharedRows | None":
@@ -402,11 +503,9 @@ def _open_shared(settings: Settings) -> "SharedRows | None":
     )
 
 
-def _key_id(api_key: str) -> str:
-    """Name a key that is its own secret by its digest."""
-    if api_key == DEFAULT_API_KEY:
-        return "public"
-    return f"key-{sha256(api_key.encode()).hexdigest()[:16]}"
+def _not_opened(endpoint_id: str) -> NotFoundError:
+    """Give one answer for what isn't there and what isn't the caller's, so that it tells neither."""
+    return NotFoundError(f"Endpoint {endpoint_id!r} does not exist or is not opened by this API key")
 
 
 def _entries(row: Row) -> Mapping[str, Entry]:

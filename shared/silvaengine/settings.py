@@ -107,6 +107,7 @@ class Settings(NamedTuple):
     registry_refresh_seconds: float = 5.0
     registry_ttl_seconds: float = 600.0
     ledger_secret: str | None = None
+    key_pepper: str | None = None
     payload_bucket: str | None = None
     dead_letter_queue_url: str | None = None
     worker_timeout_seconds: float = 300.0
@@ -151,6 +152,7 @@ class Settings(NamedTuple):
             takes_gzip=given.get("TAKES_GZIP", "").lower() == "true",
             cache=CacheSettings.from_environment(given),
             ledger_secret=given.get("LEDGER_SECRET"),
+            key_pepper=given.get("KEY_PEPPER"),
             payload_bucket=given.get("PAYLOAD_BUCKET"),
             dead_letter_queue_url=given.get("DEAD_LETTER_QUEUE_URL"),
             worker_timeout_seconds=_seconds(given, "WORKER_TIMEOUT", usual.worker_timeout_seconds),

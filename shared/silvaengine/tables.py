@@ -55,6 +55,7 @@ COMMON_ENDPOINT = "1"
 # Not a setting of any function: the row that tells running instances that the registry has changed.
 GENERATION_KEY = {"setting_id": "silvaengine", "variable": "generation"}
 CACHE_SETTING_ID = "silvaengine:cache:"
+KEY_USE_SETTING_ID = "silvaengine:keys"
 
 # Which functions a source of events calls: variables such as ``queue:orders``; for tables the contract's own.
 EVENTS_SETTING_ID = "silvaengine_events"
@@ -66,6 +67,12 @@ def cache_generation_key(name: str, owner: str) -> dict[str, str]:
     return {"setting_id": CACHE_SETTING_ID + name, "variable": owner}
 
 
+def key_use_key(owner: str, key_id: str) -> dict[str, str]:
+    """Give the key of the row that tells when an endpoint's API key was used last."""
+    return {"setting_id": KEY_USE_SETTING_ID, "variable": f"{owner}:{key_id}"}
+
+
 def is_ours(setting_id: str) -> bool:
     """Tell whether a settings id is the framework's own, and no function's settings."""
-    return setting_id == GENERATION_KEY["setting_id"] or setting_id.startswith(CACHE_SETTING_ID)
+    ours = (GENERATION_KEY["setting_id"], KEY_USE_SETTING_ID)
+    return setting_id in ours or setting_id.startswith(CACHE_SETTING_ID)

@@ -77,6 +77,10 @@ def bucket(folder: str) -> str:
 
 
 # What was cleared in the caches lies in rows of its own; no role that functions share reads another one.
+KEY_USES = (
+    "arn:aws:dynamodb:eu-central-1:111122223333:table/se-configdata if "
+    "{'ForAllValues:StringEquals': {'dynamodb:LeadingKeys': ['silvaengine:keys']}}"
+)
 CLEARS = (
     "arn:aws:dynamodb:eu-central-1:111122223333:table/se-configdata if "
     "{'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['silvaengine:cache:*']}}"
@@ -157,7 +161,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
         "dynamodb:BatchGetItem": tables,
         "dynamodb:GetItem": {*tables, EXECUTIONS},
         "dynamodb:PutItem": {EXECUTIONS, CLEARS},
-        "dynamodb:UpdateItem": {EXECUTIONS, CLEARS},
+        "dynamodb:UpdateItem": {EXECUTIONS, CLEARS, KEY_USES},
         "dynamodb:Query": tables,
         "s3:GetObject": {bucket("calls"), bucket("results")},
         "s3:PutObject": {bucket("calls")},
@@ -165,6 +169,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-*",
         },
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
     }

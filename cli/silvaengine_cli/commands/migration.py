@@ -7,6 +7,7 @@ import click
 import yaml
 
 from silvaengine.tables import COMMON_ENDPOINT
+from silvaengine_cli.api_keys import complaints
 from silvaengine_cli.commands.registry import FUNCTIONS_FOLDER, print_plan
 from silvaengine_cli.operator import announce
 from silvaengine_cli.output import json_option, print_json
@@ -73,17 +74,24 @@ def import_(
     show_default=True,
     help="Their folder.",
 )
+@click.option("--keys", is_flag=True, help="Look at a deployment's API keys instead.")
 @json_option
-def doctor(packages: Path, as_json: bool) -> None:
-    """Say what function packages need, before anything is deployed.
+@target_options
+def doctor(target: Target, packages: Path, keys: bool, as_json: bool) -> None:
+    """Say what function packages need, before anything is deployed; or which API keys open too much.
 
-    Nothing of them is run. Exit code 1 when something would fail; notes name settings and parameters read.
+    Nothing of the packages is run. Exit code 1 when something would fail or a key opens every endpoint; notes
+    name settings and parameters read.
 
     \b
     Examples:
       silvaengine doctor --packages
       silvaengine doctor --packages ../old/packages --json
+      silvaengine doctor --keys --stack silvaengine
     """
+    if keys:
+        _examine_keys(target, as_json=as_json)
+        return
     found = examine(packages)
     if as_json:
         print_json([asdict(observation) for observation in found])
@@ -91,6 +99,16 @@ def doctor(packages: Path, as_json: bool) -> None:
         for observation in found:
             click.echo(observation.text())
     if any(observation.wrong for observation in found):
+        raise click.exceptions.Exit(1)
+
+
+def _examine_keys(target: Target, *, as_json: bool) -> None:
+    found = list(complaints(target.tables()))
+    if as_json:
+        print_json(found)
+    else:
+        click.echo("\n".join(found) or "no key opens too much")
+    if found:
         raise click.exceptions.Exit(1)
 
 

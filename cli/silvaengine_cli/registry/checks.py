@@ -105,13 +105,26 @@ def _connection(spec: RegistrySpec, connection: Connection, path: Path) -> Itera
     if complaint := too_large(row):
         yield Finding(path, f"{complaint}; {SMALLER_CONNECTION}")
     if connection.endpoint == COMMON_ENDPOINT:
+        yield from _good_for(spec, connection, path)
         return
+    if connection.endpoints is not None:
+        yield Finding((*path, "endpoints"), "is for keys of the common connection; this one has its endpoint")
     endpoint = spec.endpoints.get(connection.endpoint)
     if endpoint is None:
         yield Finding((*path, "endpoint"), _missing("endpoint", connection.endpoint, spec.endpoints))
     elif endpoint.connection == "common":
         message = f"is never used: say `endpoints: {{{connection.endpoint}: {{connection: own}}}}`"
         yield Finding(path, message, warning=True)
+
+
+def _good_for(spec: RegistrySpec, connection: Connection, path: Path) -> Iterator[Finding]:
+    for index, name in enumerate(connection.endpoints or ()):
+        place = (*path, "endpoints", index)
+        endpoint = spec.endpoints.get(name)
+        if endpoint is None:
+            yield Finding(place, _missing("endpoint", name, spec.endpoints))
+        elif endpoint.connection == "own":
+            yield Finding(place, f"{name!r} has connections of its own: no common key opens it", warning=True)
 
 
 def _entries(spec: RegistrySpec, connection: Connection, path: Path) -> Iterator[Finding]:

@@ -134,6 +134,7 @@ def _connection(row: Row, labels: dict[Key, str], notes: list[str]) -> Row:
         "whitelist": list(row.get("whitelist") or ()) or None,
         "grants": list(row.get("grants") or ()) or None,
         "rate_limit": row.get("rate_limit"),
+        "endpoints": list(row.get("endpoints") or ()) or None,
     }
     return {name: value for name, value in fields.items() if value}
 

@@ -25,8 +25,8 @@ def merged(table: Table, existing: Row, wanted: Row, *, prune: bool = False) -> 
         table: which table the rows are of.
         existing: the row as it was read.
         wanted: what the file says.
-        prune: drop a connection's functions, addresses and grants that the file doesn't name. A whitelist
-            or a limit that the file leaves out stays even then: an omission must not let everybody in.
+        prune: drop a connection's functions, addresses and grants that the file doesn't name. A whitelist,
+            endpoints or a limit that the file leaves out stay even then: an omission must not let everybody in.
     """
     if table is CONFIG_DATA and is_binding(wanted) and is_binding(existing):
         targets = merged_targets(existing["value"], wanted["value"], prune=prune)
@@ -91,6 +91,8 @@ def _merged_connection(existing: Row, wanted: Row, *, prune: bool) -> Row:
         _put(row, "whitelist", _joined(existing.get("whitelist") or [], wanted["whitelist"], prune=prune))
     if "rate_limit" in wanted and not same(row.get("rate_limit"), wanted["rate_limit"]):
         row["rate_limit"] = wanted["rate_limit"]
+    if "endpoints" in wanted:
+        _put(row, "endpoints", wanted["endpoints"])
     if "grants" in wanted or prune:
         _put(row, "grants", wanted.get("grants", []))
     return row

@@ -41,6 +41,9 @@
         whitelist: [203.0.113.0/24]
         grants: ["cache:admin"]
         rate_limit: {per_second: 0.5}   # of this key; burst: what may come at once, default a second's
+      - api_key: shops-key
+        functions: [hello]
+        endpoints: [demo]               # what a key of the common connection is good for; default: all
 
     settings:                           # id: variables, any JSON value
       demo:
@@ -271,6 +274,7 @@ class Connection(_Section):
     whitelist: tuple[Network, ...] | None = None
     grants: tuple[Grant, ...] | None = None
     rate_limit: RateLimit | None = None
+    endpoints: tuple[EndpointId, ...] | None = None
 
 
 class RegistrySpec(_Section):

@@ -52,7 +52,7 @@ def connection_row(spec: RegistrySpec, connection: Connection, worker_arn: str) 
         "api_key": connection.api_key,
         "functions": [_entry(spec, entry, worker_arn) for entry in connection.functions],
     }
-    optional = {"whitelist": connection.whitelist, "grants": connection.grants}
+    optional = {name: getattr(connection, name) for name in ("whitelist", "grants", "endpoints")}
     row |= {name: list(values) for name, values in optional.items() if values is not None}
     return row | _rate_limit(connection)
 

@@ -175,8 +175,15 @@ class Gateway(NamedTuple):
             self.registry, self.open_limiter, target.endpoint_id, request.api_key, target.area, request.stage
         )
         call.cors = connection.settings.get(CORS_SETTING)
+        if connection.whitelist:
+            from silvaengine.whitelist import check_address  # noqa: PLC0415 - few keys have one
+
+            check_address(connection.whitelist, request.context)
         name = _function_name(request, connection)
         call.log.fields(function=name)
+        grant = "jobs" if name == job_status.OPERATION else "invoke"
+        if name not in CACHE_OPERATIONS and not connection.may(grant):
+            raise RequestError(f"This API key may not call {name!r}", status=403)
         return connection, name
 
     def _permit(

@@ -31,7 +31,7 @@ def managed_tenant(connection: Connection) -> str | None:
     """
     if GRANT_ALL in connection.grants:
         return None
-    if GRANT in connection.grants or connection.settings.get(OPEN_SETTING) is True:
+    if connection.may(GRANT) or connection.settings.get(OPEN_SETTING) is True:
         return connection.endpoint_id
     raise RequestError("This API key may not manage caches", status=403)
 

@@ -13,7 +13,7 @@ import pytest
 from silvaengine.authorization.authorize import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.dynamodb import TableReader, TableWriter
-from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.errors import NotFoundError
 from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import Keys
@@ -39,6 +39,8 @@ class FakeRegistry:
         self.functions: dict[str, Function] = {}
         self.settings: dict[str, Any] = {}
         self.grants: frozenset[str] = frozenset()
+        self.whitelist: tuple[str, ...] = ()
+        self.key_hashes: tuple[Any, ...] | None = None
 
     def refresh(self, command: Any = None) -> None:
         self.asked.append(("refresh",))
@@ -51,7 +53,7 @@ class FakeRegistry:
         if endpoint_id != "acme":
             raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
         if api_key not in {"acme-key", "#####"}:
-            raise RequestError("API key missing or not valid for endpoint 'acme'", status=403)
+            raise NotFoundError("Endpoint 'acme' does not exist or is not opened by this API key")
         return Connection(
             endpoint_id=endpoint_id,
             owner=endpoint_id,
@@ -59,7 +61,8 @@ class FakeRegistry:
             functions={name: Entry(ARN, "") for name in self.functions},
             settings=self.settings,
             grants=self.grants,
-            whitelist=(),
+            whitelist=self.whitelist,
+            key_hashes=self.key_hashes,
             key_id="public" if api_key == "#####" else f"key-{api_key}",
         )
 

@@ -62,7 +62,7 @@ def kept(endpoint_id: str, key: str, name: str = "method") -> Any:
 
 
 @pytest.mark.parametrize("operation", ["cache_clear", "cache_stats"])
-@pytest.mark.parametrize("grants", [frozenset(), frozenset({"cache:read", "admin"})])
+@pytest.mark.parametrize("grants", [frozenset(), frozenset({"cache:read", "jobs", "invoke"})])
 def test_a_key_without_the_grant_is_refused(
     operation: str, grants: frozenset[str], world: Any, ask: Ask
 ) -> None:

@@ -1,0 +1,48 @@
+"""Whether a caller's address is one of those from which a key may be used."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from silvaengine.errors import RequestError
+
+type Network = IPv4Network | IPv6Network
+
+
+def check_address(whitelist: tuple[str, ...], context: Mapping[str, Any]) -> None:
+    """Let a caller pass whose address is on the list.
+
+    Args:
+        whitelist: addresses and CIDRs; what is neither lets nobody in.
+        context: an event's requestContext, in which API Gateway says who sent the request.
+
+    Raises:
+        RequestError: 403, the address isn't on the list, or nobody knows it.
+    """
+    address = _address(context)
+    if address is None or not any(address in network for network in _networks(whitelist)):
+        raise RequestError("This API key may not be used from this address", status=403)
+
+
+def _address(context: Mapping[str, Any]) -> IPv4Address | IPv6Address | None:
+    for name in ("identity", "http"):  # payload 1.0 and sockets, payload 2.0
+        place = context.get(name)
+        if isinstance(place, Mapping) and isinstance(text := place.get("sourceIp"), str):
+            try:
+                address = ip_address(text)
+            except ValueError:
+                return None
+            return getattr(address, "ipv4_mapped", None) or address
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _networks(whitelist: tuple[str, ...]) -> tuple[Network, ...]:
+    networks = []
+    for text in whitelist:
+        try:
+            networks.append(ip_network(text, strict=False))
+        except ValueError:
+            continue
+    return tuple(networks)

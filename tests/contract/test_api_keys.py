@@ -1,0 +1,234 @@
+"""API keys whose rows hold no secret, and what ends a key, on tables."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+
+from silvaengine.api_keys import ApiKeys, KeyUses, key_digest
+from silvaengine.dynamodb import TableReader
+from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
+from silvaengine.registry import Connection, Registry
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, Table
+
+PEPPER = b"pepper"
+KEY_ID = "sek_0123456789abcdef"
+NOT_OPENED = "does not exist or is not opened by this API key"
+
+type Put = Callable[..., None]
+
+
+class Client:
+    """DynamoDB, until it is taken away."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.lost: set[str] = set()
+
+    def __getattr__(self, operation: str) -> Any:
+        if operation in self.lost:
+            raise UnavailableError("away")
+        return getattr(self._client, operation)
+
+
+class World:
+    """A registry with its clocks, and the uses that it noted."""
+
+    def __init__(self, dynamodb: Any) -> None:
+        self._dynamodb = dynamodb
+        self.client = Client(dynamodb)
+        self.now = 1_000_000.0
+        self.uses: list[tuple[str, str]] = []
+        self.registry = Registry(
+            TableReader(lambda: self.client, "se-"),
+            {},
+            stage="beta",
+            refresh=5.0,
+            api_keys=ApiKeys(lambda: PEPPER, self.clock),
+            key_uses=KeyUses(lambda owner, key_id: self.uses.append((owner, key_id)), self.clock),
+            clock=self.clock,
+        )
+
+    def clock(self) -> float:
+        return self.now
+
+    def put(self, table: Table, **row: Any) -> None:
+        item = {name: TypeSerializer().serialize(value) for name, value in row.items()}
+        self._dynamodb.put_item(TableName=table.full_name("se-"), Item=item)
+
+    def put_key(self, endpoint_id: str = "acme", *, secrets: Any = ("secret",), **row: Any) -> None:
+        """Put a key's row; a secret may be a pair of it and its end."""
+        hashes = []
+        for secret in secrets:
+            text, end = secret if isinstance(secret, tuple) else (secret, None)
+            hashes.append({"hash": key_digest(PEPPER, KEY_ID, text), "expires_at": end})
+        self.put(CONNECTIONS, endpoint_id=endpoint_id, api_key=KEY_ID, key_hashes=hashes, **row)
+
+    def announce(self, generation: int) -> None:
+        self.put(CONFIG_DATA, setting_id="silvaengine", variable="generation", value=generation)
+
+    def open(self, endpoint_id: str = "acme", key: str = f"{KEY_ID}.secret") -> Connection:
+        """Do what a request does."""
+        self.registry.refresh()
+        return self.registry.connection(endpoint_id, key, "core")
+
+    def status(self, endpoint_id: str = "acme", key: str = f"{KEY_ID}.secret") -> int:
+        """Give 200 or the refusal's status."""
+        try:
+            self.open(endpoint_id, key)
+        except SilvaEngineError as error:
+            return error.status
+        return 200
+
+
+@pytest.fixture
+def world(dynamodb: Any) -> World:
+    """Two endpoints with connections of their own, and one that uses the common ones."""
+    world = World(dynamodb)
+    for endpoint_id in ("acme", "globex"):
+        world.put(ENDPOINTS, endpoint_id=endpoint_id, special_connection=True)
+    for endpoint_id in ("shop", "farm"):
+        world.put(ENDPOINTS, endpoint_id=endpoint_id)
+    return world
+
+
+def test_a_secret_opens_its_key(world: World) -> None:
+    """The connection names the key by its id; the secret is nowhere in it."""
+    world.put_key(grants=["invoke"])
+    connection = world.open()
+    assert (connection.api_key, connection.key_id) == (KEY_ID, KEY_ID)
+    assert "secret" not in repr(connection).replace("secretsmanager", "")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        KEY_ID,
+        f"{KEY_ID}.",
+        f"{KEY_ID}.Secret",
+        f"{KEY_ID}.secret.",
+        f"{KEY_ID}.secret ",
+        "sek_.secret",
+        "sek_ffffffffffffffff.secret",
+        "secret",
+        f".{KEY_ID}.secret",
+        key_digest(PEPPER, KEY_ID, "secret"),
+        f"{KEY_ID}.{key_digest(PEPPER, KEY_ID, 'secret')}",
+    ],
+)
+@pytest.mark.parametrize("is_known", [True, False])
+def test_nothing_else_does(key: str, is_known: bool, world: World) -> None:
+    """Not the id and not the digest that the row holds, whether or not the connection is remembered."""
+    world.put_key()
+    if is_known:
+        assert world.status() == 200
+    assert world.status(key=key) == 404
+
+
+def test_a_copied_row_opens_nothing(world: World) -> None:
+    """Without its digests a key's row is no row whose key is the id, and another's digests don't fit."""
+    world.put(CONNECTIONS, endpoint_id="acme", api_key=KEY_ID, functions=[])
+    assert world.status(key=KEY_ID) == world.status() == 404
+    other = [{"hash": key_digest(PEPPER, "sek_other", "secret")}]
+    world.put(CONNECTIONS, endpoint_id="globex", api_key=KEY_ID, key_hashes=other)
+    assert world.status("globex") == 404
+
+
+def test_two_secrets_while_one_is_replaced(world: World) -> None:
+    """The old one ends by itself, without anything being read."""
+    world.put_key(secrets=[("old", 1_000_060), "secret"])
+    assert [world.status(key=f"{KEY_ID}.{secret}") for secret in ("old", "secret")] == [200, 200]
+    world.now += 60
+    assert [world.status(key=f"{KEY_ID}.{secret}") for secret in ("old", "secret")] == [404, 200]
+
+
+def test_a_key_is_good_for_its_endpoints_alone(world: World) -> None:
+    """A key of the common connection may name them; a key of one endpoint is no other's."""
+    world.put_key("1", endpoints=["shop"])
+    assert [world.status(endpoint) for endpoint in ("shop", "farm", "acme", "nobody")] == [200, 404, 404, 404]
+    world.put(CONNECTIONS, endpoint_id="1", api_key="raw", endpoints=["farm"])
+    assert [world.status(endpoint, "raw") for endpoint in ("shop", "farm")] == [404, 200]
+
+
+def test_a_refusal_tells_nothing_of_other_tenants(world: World) -> None:
+    """An endpoint that isn't there and one that the key doesn't open are answered alike."""
+    world.put_key()
+    words = []
+    for endpoint_id in ("globex", "farm", "nobody"):
+        for key in (f"{KEY_ID}.secret", "raw"):
+            with pytest.raises(NotFoundError) as caught:
+                world.open(endpoint_id, key)
+            words.append(caught.value.message.replace(endpoint_id, "X"))
+    assert set(words) == {f"Endpoint 'X' {NOT_OPENED}"}
+
+
+@pytest.mark.parametrize("is_hashed", [True, False])
+def test_a_revoked_key_is_dead_in_five_seconds(is_hashed: bool, world: World, dynamodb: Any) -> None:
+    """As the registry's generation tells of it."""
+    key = f"{KEY_ID}.secret" if is_hashed else "raw"
+    put_either(world, is_hashed)
+    assert world.status(key=key) == 200
+    dynamodb.delete_item(TableName="se-connections", Key=row_key(is_hashed))
+    world.announce(1)
+    world.now += 5
+    assert world.status(key=key) == 404
+
+
+@pytest.mark.parametrize("is_hashed", [True, False])
+def test_a_revoked_key_is_dead_in_a_minute_when_nobody_can_tell(
+    is_hashed: bool, world: World, dynamodb: Any
+) -> None:
+    """While the generation can't be read, a key's row is, from a minute on; a key without a row is dead."""
+    key = f"{KEY_ID}.secret" if is_hashed else "raw"
+    put_either(world, is_hashed)
+    world.put(CONNECTIONS, endpoint_id="shop", api_key="unused", functions=[])
+    world.put(CONNECTIONS, endpoint_id="1", api_key=DEFAULT_API_KEY, functions=[])
+    assert world.status(key=key) == world.status("shop", DEFAULT_API_KEY) == 200
+    world.client.lost = {"get_item"}
+    dynamodb.delete_item(TableName="se-connections", Key=row_key(is_hashed))
+    world.now += 59
+    assert world.status(key=key) == 200
+    world.now += 1
+    assert world.status(key=key) == 404
+    world.client.lost = {"get_item", "batch_get_item"}
+    assert world.status(key=key) == 503
+    assert world.status("shop", DEFAULT_API_KEY) == 200  # it is open to everyone: nothing was revoked
+
+
+def test_a_socket_goes_on_with_its_key_and_ends_with_it(world: World, dynamodb: Any) -> None:
+    """A connection that was opened needs no secret again, but a key that still holds."""
+    world.put_key(secrets=[("secret", 1_000_060)])
+    row = world.open().api_key
+    assert world.registry.known_connection("acme", row, "core").key_id == KEY_ID
+    world.now += 60
+    with pytest.raises(NotFoundError):
+        world.registry.known_connection("acme", row, "core")
+
+
+def test_a_use_is_noted_once_an_hour(world: World) -> None:
+    """For each key and instance; a key that was refused was not used, and raw keys are noted nowhere."""
+    world.put_key()
+    put_either(world, is_hashed=False)
+    for _ in range(3):
+        world.open()
+        world.status(key=f"{KEY_ID}.wrong")
+        world.open(key="raw")
+        world.now += 1000
+    assert world.uses == [("acme", KEY_ID)]
+    world.now += 1000
+    world.open()
+    assert len(world.uses) == 2
+
+
+def put_either(world: World, is_hashed: bool) -> None:
+    """Put a key of one kind."""
+    if is_hashed:
+        world.put_key()
+    else:
+        world.put(CONNECTIONS, endpoint_id="acme", api_key="raw", functions=[])
+
+
+def row_key(is_hashed: bool) -> Any:
+    """Give the key of the row that it put."""
+    return {"endpoint_id": {"S": "acme"}, "api_key": {"S": KEY_ID if is_hashed else "raw"}}
