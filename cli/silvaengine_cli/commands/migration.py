@@ -78,9 +78,10 @@ def import_(
 @json_option
 @target_options
 def doctor(target: Target, packages: Path, keys: bool, as_json: bool) -> None:
-    """Say what function packages need, before anything is deployed; or which API keys open too much.
+    """Find what packages lack, or keys that open too much.
 
-    Nothing of the packages is run. Exit code 1 when something would fail or a key opens every endpoint; notes
+    It says what function packages need before anything is deployed; nothing of them is run. With --keys it
+    looks at a deployment's API keys instead. Exit code 1 when something would fail or a key opens every endpoint; notes
     name settings and parameters read.
 
     \b
