@@ -81,8 +81,8 @@ def doctor(target: Target, packages: Path, keys: bool, as_json: bool) -> None:
     """Find what packages lack, or keys that open too much.
 
     It says what function packages need before anything is deployed; nothing of them is run. With --keys it
-    looks at a deployment's API keys instead. Exit code 1 when something would fail or a key opens every endpoint; notes
-    name settings and parameters read.
+    looks at a deployment's API keys instead. Exit code 1 when something would fail or a key opens every
+    endpoint; notes name settings and parameters read.
 
     \b
     Examples:

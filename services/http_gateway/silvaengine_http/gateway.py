@@ -180,7 +180,7 @@ class Gateway(NamedTuple):
 
             check_address(connection.whitelist, request.context)
         name = _function_name(request, connection)
-        call.log.fields(function=name)
+        call.log.fields(function=name, key_id=connection.key_id)
         grant = "jobs" if name == job_status.OPERATION else "invoke"
         if name not in CACHE_OPERATIONS and not connection.may(grant):
             raise RequestError(f"This API key may not call {name!r}", status=403)
@@ -204,6 +204,7 @@ class Gateway(NamedTuple):
             )
         )
         call.principal = permission.principal
+        call.log.fields(principal=permission.principal)
         return permission
 
     def _job_status(self, request: Request) -> Answer:

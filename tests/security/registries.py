@@ -1,0 +1,140 @@
+"""A real registry over rows in memory, for a gateway with several tenants."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from silvaengine.api_keys import ApiKeys, key_digest
+from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.packages import Packages
+from silvaengine.messages import WorkerAnswer
+from silvaengine.registry import Registry
+from silvaengine.settings import Settings
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
+from silvaengine_http.app import create_handler
+
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+PEPPER = b"pepper"
+EVENT = json.loads((Path(__file__).parents[1] / "events/http_rest_v1.json").read_text())
+
+type Row = dict[str, Any]
+
+
+class Tables:
+    """Rows in memory, read as ``TableReader`` reads them."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, ...], Row] = {}
+
+    def put(self, table: Table, **row: Any) -> None:
+        self.rows[table.name, *table.key_of(row)] = row
+
+    def drop(self, table: Table, *key: str) -> None:
+        del self.rows[table.name, *key]
+
+    def get(self, table: Table, key: Mapping[str, str]) -> Row | None:
+        return self.rows.get((table.name, *table.key_of(key)))
+
+    def batch_get(self, wanted: Sequence[tuple[Table, Mapping[str, str]]]) -> list[Row | None]:
+        return [self.get(table, key) for table, key in wanted]
+
+    def query(self, table: Table, hash_value: str) -> list[Row]:
+        return [row for key, row in self.rows.items() if key[:2] == (table.name, hash_value)]
+
+
+class World:
+    """A gateway with tenants that have connections of their own; ``sent`` is what reached the worker."""
+
+    def __init__(self, executions: Any = None) -> None:
+        self.now = 1_000_000.0
+        self.tables = Tables()
+        self.peppers = 0
+        self.sent: list[Any] = []
+        registry = Registry(
+            self.tables,  # type: ignore[arg-type] # see Tables
+            {},
+            stage="beta",
+            api_keys=ApiKeys(self._pepper, self.clock),
+            clock=self.clock,
+        )
+        authorization = Authorization(Packages(()), self.clock, self.fetch)
+        parts: Any = (Settings(), registry, self, self, executions, self.clock, lambda: authorization)
+        self.handler = create_handler(*parts)
+        self.issuer: Any = None
+
+    def clock(self) -> float:
+        return self.now
+
+    def _pepper(self) -> bytes:
+        self.peppers += 1
+        return PEPPER
+
+    def fetch(self, url: str) -> bytes:
+        assert self.issuer, url
+        content: bytes = self.issuer.fetch(url)
+        return content
+
+    def invoke(self, arn: str, payload: str, **_: Any) -> Any:
+        self.sent.append(json.loads(payload))
+        return WorkerAnswer("text", "{}").encode()
+
+    def notify(self, *_: Any) -> None:
+        """Tell nobody."""
+
+    def add_function(self, name: str, **config: Any) -> None:
+        """Register a function."""
+        given = {"module_name": "demo", "methods": ["GET", "POST"], **config}
+        self.tables.put(FUNCTIONS, aws_lambda_arn=ARN, function=name, area="core", config=given)
+
+    def add_tenant(self, name: str, *functions: str, **row: Any) -> tuple[str, str]:
+        """Register an endpoint with a key of each kind; give both."""
+        self.tables.put(ENDPOINTS, endpoint_id=name, special_connection=True)
+        entries = [{"aws_lambda_arn": ARN, "function": each, "setting": ""} for each in functions]
+        raw, key_id, secret = f"{name}-key", f"sek_{name}", f"{name}secret"
+        hashes = [{"hash": key_digest(PEPPER, key_id, secret)}]
+        common = {"endpoint_id": name, "functions": entries, **row}
+        self.tables.put(CONNECTIONS, api_key=raw, grants=["cache:admin"], **common)
+        self.tables.put(CONNECTIONS, api_key=key_id, key_hashes=hashes, grants=["admin"], **common)
+        return raw, f"{key_id}.{secret}"
+
+    def set(self, setting_id: str, variable: str, value: Any) -> None:
+        """Set a variable."""
+        self.tables.put(CONFIG_DATA, setting_id=setting_id, variable=variable, value=value)
+
+    def announce(self, generation: int) -> None:
+        """Tell of a changed registry."""
+        self.set("silvaengine", "generation", generation)
+
+    def call(self, path: str, method: str = "GET", **changes: Any) -> Any:
+        """Send a request and give the answer."""
+        return self.handler(http_event(path, method, **changes), None)
+
+
+def http_event(path: str, method: str = "GET", **changes: Any) -> Row:
+    """Give a REST API's event without a key."""
+    area, endpoint_id, proxy = path.removeprefix("/").split("/", 2)
+    event = {
+        **EVENT,
+        "path": path,
+        "httpMethod": method,
+        "headers": {},
+        "multiValueHeaders": {},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"area": area, "endpoint_id": endpoint_id, "proxy": proxy},
+        "requestContext": {"stage": "beta", "identity": {"sourceIp": "192.0.2.1"}},
+        "body": None,
+    }
+    return event | changes
+
+
+def with_key(place: str, key: str) -> Row:
+    """Give the members of an event that carries a key in one of its places."""
+    match place:
+        case "header":
+            return {"headers": {"X-Api-Key": key}}
+        case "query":
+            return {"multiValueQueryStringParameters": {"x-api-key": [key]}}
+        case _:
+            return {"requestContext": {"stage": "beta", "identity": {"apiKey": key}}}
