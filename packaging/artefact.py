@@ -76,10 +76,12 @@ def make_service(target: str, folder: Path, machine: str) -> None:
     """Fill a function: its own code, the operator's packages and what these require.
 
     Raises:
-        SystemExit: a name is ours, or the packages' and their requirements' both.
+        SystemExit: a name is ours, or the packages' and their requirements' both; or their folder is missing.
 
     """
     source, manifest = OPERATORS[target]
+    if not source.is_dir():  # a link to authorizers/, which not every system or archive keeps
+        raise SystemExit(f"{source}/ is missing in the sources of {target}")
     with TemporaryDirectory() as scratch:
         requirements = [source / name for name in REQUIREMENTS if (source / name).is_file()]
         if foreign := [foreign_requirements(path, Path(scratch)) for path in requirements]:

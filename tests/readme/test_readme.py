@@ -41,9 +41,9 @@ def copy(tmp_path: Path) -> Path:
         check=True,
     )
     for name in listed.stdout.split("\0"):
-        if (PROJECT / name).is_file():
+        if (PROJECT / name).is_file() or (PROJECT / name).is_symlink():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, tmp_path / name)
+            shutil.copy2(PROJECT / name, tmp_path / name, follow_symlinks=False)
     return tmp_path
 
 

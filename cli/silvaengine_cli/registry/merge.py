@@ -26,7 +26,7 @@ def merged(table: Table, existing: Row, wanted: Row, *, prune: bool = False) -> 
         existing: the row as it was read.
         wanted: what the file says.
         prune: drop a connection's functions, addresses and grants that the file doesn't name. A whitelist,
-            endpoints or a limit that the file leaves out stay even then: an omission must not let everybody in.
+            endpoints or a limit that it leaves out stay even then: an omission must not let everybody in.
     """
     if table is CONFIG_DATA and is_binding(wanted) and is_binding(existing):
         targets = merged_targets(existing["value"], wanted["value"], prune=prune)
