@@ -119,7 +119,9 @@ class Gateway(NamedTuple):
 
     def _connection(self, socket: Socket) -> Connection:
         self.registry.refresh()
-        return self.registry.connection(socket.endpoint_id, socket.api_key, socket.area, socket.stage or None)
+        return self.registry.known_connection(
+            socket.endpoint_id, socket.api_key, socket.area, socket.stage or None
+        )
 
     def _function(self, connection: Connection, socket: Socket, message: Message) -> Function:
         function = self.registry.function(connection, message.funct)

@@ -47,6 +47,12 @@ class Lifecycle(NamedTuple):
         connection = self.registry.connection(
             handshake.endpoint_id, handshake.api_key, handshake.area, handshake.stage or None
         )
+        if connection.whitelist:
+            from silvaengine.whitelist import check_address  # noqa: PLC0415 - few keys have one
+
+            check_address(connection.whitelist, handshake.context)
+        if not connection.may("invoke"):
+            raise RequestError("This API key may not call functions", status=403)
         if handshake.area not in self.registry.areas(connection):
             message = f"The connection has no function in area {handshake.area!r}"
             raise RequestError(message, status=403)
@@ -61,7 +67,9 @@ class Lifecycle(NamedTuple):
         )
         permission = self.open_authorization().authorize(asked)
         claims = permission.context.get("authorizer") or {}
-        said = {"key_id": connection.key_id, **claims, **handshake.pinned()}
+        # What the row is named by: of a key with a secret the id alone, which opens nothing.
+        pinned = handshake._replace(api_key=connection.api_key).pinned()
+        said = {"key_id": connection.key_id, **claims, **pinned}
         return permission._replace(context={**permission.context, "authorizer": said})
 
     def connect(self, event: Members, socket: Socket, lambda_context: object) -> None:
@@ -71,7 +79,7 @@ class Lifecycle(NamedTuple):
             SilvaEngineError: it is refused, or the row can't be written.
 
         """
-        connection = self.registry.connection(
+        connection = self.registry.known_connection(
             socket.endpoint_id, socket.api_key, socket.area, socket.stage or None
         )
         self.hooks.call("on_connect", connection, event, lambda_context)
