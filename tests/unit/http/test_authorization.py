@@ -279,8 +279,8 @@ def test_the_api_key_authorizer(key: str | None, status: int, world: Any, event_
     assert answer["statusCode"] == status
     if status == 200:
         assert world.payload["context"]["authorizer"] == {
-            "key_id": "key-acme-key",
-            "principalId": "key-acme-key",
+            "key_id": key_name("acme-key"),
+            "principalId": key_name("acme-key"),
         }
 
 
