@@ -1,6 +1,6 @@
 """An authorizer to learn from: it believes whoever says a name, so use it for nothing real.
 
-`registry.yaml` lets the endpoint `demo` use it, for its functions with `auth_required`.
+`registry.yaml` lets the endpoint `demo` use it, for its functions of the area `members`.
 """
 
 from collections.abc import Mapping

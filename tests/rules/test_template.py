@@ -421,12 +421,13 @@ def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Reso
         "dynamodb:GetItem": {*registry, EXECUTIONS, ROWS},
         "dynamodb:Query": {*registry, ROWS},
         "dynamodb:PutItem": {EXECUTIONS, ROWS},
-        "dynamodb:UpdateItem": {EXECUTIONS},
+        "dynamodb:UpdateItem": {EXECUTIONS, KEY_USES},
         "dynamodb:DeleteItem": {ROWS},
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-*",
         },
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
     }
