@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from silvaengine.api_keys import key_name
 from silvaengine.errors import RequestError, UnavailableError
 from silvaengine.limits import Limit
 
