@@ -176,6 +176,7 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
             "AwsEndpointUrl": proxy.url,
             "CacheDir": str(project.parent / "cache"),
             "FullEventAreas": "whole",
+            "IsolatedWorker": "true",
             "HttpGatewayTimeout": "12",
             # A worker that vanished is given up after it and a margin, for which tests wait.
             "WorkerTimeout": "20",
