@@ -4,7 +4,7 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from boto3.dynamodb.types import TypeSerializer
 
@@ -63,6 +63,10 @@ class Lambdas:
         return None if event else result
 
 
+def _no_sockets() -> NoReturn:
+    raise NotImplementedError
+
+
 class Platform:
     """Tenants, their functions, and the gateway's handler.
 
@@ -80,7 +84,7 @@ class Platform:
         self.ledger = Ledger(reader, TableWriter(lambda: self.dynamodb, "se-"))
         objects = Objects(lambda: None, None)
         jobs = JobRunner(self.ledger, objects, lambda: 0.0)
-        worker = Handler(Worker(Loader(["sample_functions"])), lambda: jobs, Notifier(None))
+        worker = Handler(Worker(Loader(["sample_functions"])), lambda: jobs, Notifier(None), _no_sockets)
         self.lambdas = Lambdas(worker)
         self.registry = Registry(reader, {}, stage="beta")
         invoker: Any = self.lambdas

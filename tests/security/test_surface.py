@@ -4,11 +4,15 @@ import gzip
 import json
 import re
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine_worker.loader import Loader
 
 from .platform import Platform, rest_event
 
