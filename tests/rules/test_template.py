@@ -730,7 +730,7 @@ def test_an_isolated_worker_is_asked_for(resources_with: Callable[..., Resources
     assert isolated["Properties"]["Role"] == {"Fn::GetAtt": ["WorkerIsolatedRole", "Arn"]}
 
 
-@pytest.mark.parametrize("function", ["HttpGateway", "Tasks"])
+@pytest.mark.parametrize("function", ["HttpGateway", "WebsocketGateway", "Tasks"])
 def test_who_calls_workers_knows_the_isolated_one(
     function: str, resources_with: Callable[..., Resources]
 ) -> None:

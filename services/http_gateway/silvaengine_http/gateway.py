@@ -140,12 +140,11 @@ class Gateway(NamedTuple):
 
     def _cors_of_path(self, call: Call) -> Any:  # noqa: ANN401 - a setting
         try:
-            target = call.target or read_path(call.event)
+            target, stage = call.target or read_path(call.event), read_stage(call.event)
         except RequestError:
             return None
         try:
             self.registry.refresh()
-            stage = read_stage(call.event)
             return self.registry.gateway_settings(target.endpoint_id, target.area, stage).get(CORS_SETTING)
         except UnavailableError:
             return {}
