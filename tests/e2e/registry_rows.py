@@ -47,6 +47,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "count_async": {},
     "count_slowly": {},
     "note_effect": {},
+    "show_guarded": {"auth_required": True, "area": "talks"},
     "push": {"broadcasts": True},
     "push_without": {},
     "show": {},

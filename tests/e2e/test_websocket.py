@@ -116,6 +116,42 @@ def test_a_doubt_refuses_the_handshake(
     assert not rows(deployment, tenant)
 
 
+@pytest.fixture
+def talk(deployment: Deployment, connect: Connect) -> Connect:
+    """Open a connection with a token, in an area that has an authorizer and hooks."""
+    settings = {
+        "authorizer_module_name": "socket_authorizer",
+        "on_connect": "socket_authorizer:on_connect",
+        "on_message": "socket_authorizer:on_message",
+    }
+    for variable, value in settings.items():
+        deployment.rows.put("configdata", setting_id=f"beta_talks_{ENDPOINT}", variable=variable, value=value)
+    return lambda **query: connect({"x-api-key": API_KEY}, endpointId=ENDPOINT, area="talks", **query)
+
+
+def test_an_authorizer_says_who_it_is(talk: Connect) -> None:
+    """What it said at the handshake comes with each message, and it permits each message or not."""
+    with talk(token="ada") as socket:
+        socket.send({"id": "1", "funct": "show_guarded"})
+        assert socket.json()["data"]["authorizer"]["user_id"] == "ada"
+        socket.send({"id": "2", "funct": "show_guarded", "payload": {"forbidden": 1}})
+        assert socket.json()["error"]["status"] == 403
+        socket.send({"id": "swearword", "funct": "show_guarded"})
+        assert socket.json()["error"]["status"] == 403
+
+
+@pytest.mark.parametrize("query", [{"token": "wrong"}, {"token": "banned"}, {}])
+def test_an_authorizer_or_a_hook_refuses(
+    deployment: Deployment, talk: Connect, query: dict[str, str]
+) -> None:
+    """A no, a raise in the hook and a crash of the authorizer are all a refused handshake, without a row."""
+    assert until(lambda: rows(deployment, ENDPOINT), lambda found: not found) == []  # of the test before
+    with pytest.raises(RefusedError) as refused:
+        talk(**query)
+    assert refused.value.status in {401, 403}
+    assert rows(deployment, ENDPOINT) == []
+
+
 def test_a_key_opens_by_header_and_by_query(connect: Connect, mine: Mine) -> None:
     """Browsers can't set a header, so the key may stand in the query, too."""
     with mine(), connect(endpointId=ENDPOINT, area="core", **{"x-api-key": API_KEY}) as socket:

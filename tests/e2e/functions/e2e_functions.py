@@ -184,6 +184,9 @@ def show(context: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: context.get(name) for name in names}
 
 
+show_guarded = show
+
+
 def count(to: int, size: int = 0, fail_at: int = -1) -> Iterator[Any]:
     """Yield the numbers below `to`, or texts of `size` bytes; fail in between."""
     for number in range(int(to)):

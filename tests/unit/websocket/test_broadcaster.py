@@ -96,6 +96,14 @@ def test_a_busy_client_is_tried_until_the_deadline(world: World) -> None:
     assert world.now < NOW + 20
 
 
+def test_a_push_ends_before_its_deadline(world: World) -> None:
+    """No attempt begins after it."""
+    world.api.failures = [BusyError("slow")] * 100
+    with pytest.raises(BusyError):
+        world.pusher.push("c1", "x", NOW + 0.3)
+    assert world.now < NOW + 0.3
+
+
 def test_whose_turn_comes_too_late_counts_as_failed(world: World) -> None:
     """The Lambda must still be able to answer."""
     connected(world, "c1")
@@ -103,7 +111,15 @@ def test_whose_turn_comes_too_late_counts_as_failed(world: World) -> None:
     assert world.api.posts == []
 
 
-@pytest.mark.parametrize("row", [{"endpoint_id": "globex"}, {"status": "inactive"}, {"connection_id": "c2"}])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"endpoint_id": "globex"},
+        {"status": "inactive"},
+        {"connection_id": "c2"},
+        {"expires_at": int(NOW) + 1},
+    ],
+)
 def test_one_connection_is_the_tenants_or_none(world: World, row: dict[str, Any]) -> None:
     """Whoever knows another tenant's id gets the answer of one that never was."""
     connected(world, **({"connection_id": "c1"} | row))
