@@ -43,7 +43,7 @@ _EXAMPLES = """
 Try:
   HTTP       curl '{url}/core/demo/hello?name=Ada'
   WebSocket  not served yet: the gateway refuses every connection
-  event      invoke {tasks} with one; see docs/events.md
+  event      silvaengine events send sqs --local
 """
 
 

@@ -20,6 +20,7 @@ _COMMANDS = {
     "show": "silvaengine_cli.commands.inspect:show",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
+    "events": "silvaengine_cli.commands.events:events",
     "cache": "silvaengine_cli.commands.cache:cache",
     "invoke": "silvaengine_cli.commands.invoke:invoke",
     "destroy": "silvaengine_cli.commands.destroy:destroy",
