@@ -337,7 +337,7 @@ def test_of_1000_messages_each_is_done_once_or_dead(events: Deployment, tmp_path
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     assert eventually(dead, lambda count: count == len(hopeless), 240) == len(hopeless)
-    done = Counter(lines(path))
+    done = Counter(eventually(lambda: lines(path), lambda seen: len(set(seen)) == 1000 - len(hopeless)))
     twice = {f"n{n}" for n, fault in wrong.items() if fault == "late"}
     assert set(done) == {f"n{n}" for n in range(1000)} - hopeless
     assert {call for call, times in done.items() if times > 1} <= twice
