@@ -6,6 +6,8 @@ differs is what each adds around them.
 
 import itertools
 import json
+import os
+import time
 from types import SimpleNamespace
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -34,6 +36,7 @@ from silvaengine_tasks.sqs import Queues, read
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
 BATCH = 10
+PAUSE = float(os.environ.get("BENCHMARK_PAUSE", "0"))
 
 _numbers = itertools.count()
 _rows = {}
@@ -111,7 +114,9 @@ class _Account:
 
 
 def take(order):
-    """The function."""
+    """The function; it waits for something where it is told how long."""
+    if PAUSE:
+        time.sleep(PAUSE)
     return {"taken": order}
 
 

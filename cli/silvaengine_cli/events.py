@@ -15,7 +15,7 @@ SAMPLES = Path(__file__).parent / "samples"
 SOURCES = tuple(sorted(path.stem for path in SAMPLES.glob("*.json")))
 
 _QUEUES = (("EventDeadLetterQueueUrl", "EventQueueUrl"), ("FifoDeadLetterQueueUrl", "FifoQueueUrl"))
-_HOLD_SECONDS = 60  # how long a message that is looked at is hidden from others
+_HOLD_SECONDS = 20  # how long a message that is looked at is hidden from others
 
 
 def sample(source: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class DeadEvents:
         self._sqs = target.client("sqs")
 
     def look(self, limit: int) -> Iterator[DeadEvent]:
-        """Give messages once each; those that stay come back to their queue after a minute."""
+        """Give messages once each; those that stay come back to their queue after twenty seconds."""
         seen: set[str] = set()
         for dead, source in _QUEUES:
             if not self._target.has_output(dead):

@@ -80,11 +80,11 @@ def bind(events: Deployment) -> Iterator[Callable[..., None]]:
     tables, name = events.engine.client("dynamodb"), f"{events.outputs.table_prefix}configdata"
     before: list[Any] = []
 
-    def put(setting_id: str, *variables: str) -> None:
+    def put(setting_id: str, *variables: str, **options: Any) -> None:
         for variable in variables:
             key = {"setting_id": {"S": setting_id}, "variable": {"S": variable}}
             before.append(tables.get_item(TableName=name, Key=key).get("Item") or key)
-            value = [{"endpoint_id": ENDPOINT, "funct": "received"}]
+            value = [{"endpoint_id": ENDPOINT, "funct": "received", **options}]
             events.rows.put("configdata", setting_id=setting_id, variable=variable, value=value)
         seen(events, str(variables))
 
@@ -129,7 +129,7 @@ def test_nine_messages_are_done_once_and_the_poisoned_one_is_dead(events: Deploy
     assert (told["function"], told["attempts"], told["cause"]) == ("effect", 5, "RuntimeError")
     assert Counter(lines(path)) == {f"n{n}": 1 for n in range(10) if n != 4}
     mended.touch()
-    time.sleep(60)  # a message that was looked at is hidden so long
+    time.sleep(20)  # a message that was looked at is hidden so long
     assert "sent back to its queue" in command(events, "replay", "--dlq", "--yes").output
     assert Counter(wait_for_lines(path, 10)) == {f"n{n}": 1 for n in range(10)}
 
@@ -245,6 +245,21 @@ def test_topic_rule_and_stream_of_the_stack_arrive(
     assert [change["n"] for change in changes] == ["0", "1", "2"]
 
 
+def test_a_bound_queues_messages_come_together(
+    events: Deployment, bind: Callable[..., None], tmp_path: Path
+) -> None:
+    """Messages that name no function reach the one that wants many of them, each once."""
+    url, path = resource(events, "EventQueue"), tmp_path / "notes"
+    bind("silvaengine_events", f"queue:{url.rpartition('/')[2]}", batch=True)
+    entries = [
+        {"Id": str(n), "MessageBody": json.dumps({"at": hexadecimal(path), "n": n})} for n in range(10)
+    ]
+    events.engine.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+    notes = eventually(lambda: notes_in(path), lambda seen: len(seen) == 10)
+    assert sorted(note["n"] for note in notes) == list(range(10))
+    assert max(note["together"] for note in notes) > 1
+
+
 def test_a_user_pools_trigger_decides(events: Deployment) -> None:
     """A real sign-up passes where the pool's hook lets it, and is refused with the hook's own words."""
     cognito = events.engine.client("cognito-idp")
@@ -280,3 +295,61 @@ def test_an_event_that_fails_says_so(events: Deployment, tmp_path: Path) -> None
         sent = command(events, "send", source, "--file", str(path))
         assert sent.exit_code == 1
         assert told in sent.output
+
+
+def test_a_warm_batch_of_ten_takes_three_calls_a_record(events: Deployment, tmp_path: Path) -> None:
+    """Ten claims, ten Invokes, ten settlements; of the registry only the look every five seconds."""
+    record, path = sample("sqs")["Records"][0], tmp_path / "effects"
+    named = {"endpoint_id": {"stringValue": ENDPOINT}, "funct": {"stringValue": "effect"}}
+    for attempt in range(3):
+        body = [json.dumps({"params": {"path": str(path), "call": f"{attempt}.{n}"}}) for n in range(10)]
+        batch = [
+            {**record, "messageId": f"{attempt}.{n}", "body": body[n], "messageAttributes": named}
+            for n in range(10)
+        ]
+        with events.proxy.recorded() as calls:
+            answer = events.engine.client("lambda").invoke(
+                FunctionName=events.outputs.tasks_arn, Payload=json.dumps({"Records": batch}).encode()
+            )
+        assert json.loads(answer["Payload"].read()) == {"batchItemFailures": []}
+    counted = Counter(calls)
+    assert counted.pop("DynamoDB.GetItem", 0) <= 1
+    assert counted == {"DynamoDB.PutItem": 10, "Lambda.Invoke": 10, "DynamoDB.UpdateItem": 10}
+
+
+def test_of_1000_messages_each_is_done_once_or_dead(events: Deployment, tmp_path: Path) -> None:
+    """A fifth goes wrong, before or after the effect, and ten fail for good: none is lost, none is both.
+
+    Who fails after the effect has it twice: that is what the fencing token is for.
+    """
+    path, sqs = tmp_path / "effects", events.engine.client("sqs")
+    wrong = {n: {1: "raise", 2: "late"}.get(n % 10, "") for n in range(1000)}
+    wrong |= dict.fromkeys(range(0, 1000, 100), "always")
+    for start in range(0, 1000, 10):
+        entries = [entry(n, path, wrong[n]) for n in range(start, start + 10)]
+        sqs.send_message_batch(QueueUrl=resource(events, "EventQueue"), Entries=entries)
+    hopeless = {f"n{n}" for n, fault in wrong.items() if fault == "always"}
+
+    def dead() -> int:
+        answer = sqs.get_queue_attributes(
+            QueueUrl=resource(events, "EventDeadLetterQueue"), AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+    assert eventually(dead, lambda count: count == len(hopeless), 240) == len(hopeless)
+    done = Counter(eventually(lambda: lines(path), lambda seen: len(set(seen)) == 1000 - len(hopeless)))
+    twice = {f"n{n}" for n, fault in wrong.items() if fault == "late"}
+    assert set(done) == {f"n{n}" for n in range(1000)} - hopeless
+    assert {call for call, times in done.items() if times > 1} <= twice
+    letters = [json.loads(each["Body"])["params"]["call"] for each in drained(events)]
+    assert sorted(letters) == sorted(hopeless)
+
+
+def drained(events: Deployment) -> list[Any]:
+    """Take everything out of the events' dead-letter queue."""
+    sqs, url, taken = events.engine.client("sqs"), resource(events, "EventDeadLetterQueue"), list[Any]()
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            taken.append(message)
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return taken

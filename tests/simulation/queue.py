@@ -54,6 +54,9 @@ class Registry:
         """Give a function."""
         return self._functions[name]
 
+    def refresh(self) -> None:
+        """Nothing changes."""
+
     def hooks(self, _endpoint: str) -> list[Any]:
         """Give none."""
         return []
