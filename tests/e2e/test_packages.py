@@ -123,7 +123,7 @@ def put_rows(rows: Rows) -> None:
     entries = []
     for name, (module, class_name) in FUNCTIONS.items():
         is_guarded = name == "member_graphql"
-        config = {
+        config: dict[str, Any] = {
             "class_name": class_name,
             "module_name": module,
             "funct_type": "Event" if name == "talk_stream" else "RequestResponse",
