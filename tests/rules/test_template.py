@@ -687,7 +687,7 @@ def test_a_worker_with_a_user_of_its_own_has_its_own_password(
 def test_an_alias_is_what_is_invoked(resources_with: Callable[..., Resources]) -> None:
     """With WorkerAlias the callers may invoke that alias alone, and know it; it is not retried either."""
     resources = resources_with(WorkerAlias="live")
-    for function in ("HttpGateway", "Tasks"):
+    for function in ("HttpGateway", "WebsocketGateway", "Tasks"):
         (arn,) = rights(resources, function)["lambda:InvokeFunction"]
         assert arn.endswith(":function:silvaengine-Worker:live")
     kept = resources["WorkerAliasInvokeConfig"]["Properties"]
