@@ -5,7 +5,7 @@ from importlib import import_module
 
 from benchmarks.harness.paths import build
 
-NAMES = ("warm", "clients", "cold", "end_to_end", "growth", "cache")
+NAMES = ("warm", "clients", "cold", "end_to_end", "growth", "websocket", "events", "cache")
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     names = given.names or NAMES
-    if set(names) - {"cache"}:  # which measures the sources
+    if set(names) - {"cache", "events"}:  # which measure the sources
         build()
     for name in names:
         import_module(f"benchmarks.{name}").run(quick=given.quick)

@@ -25,6 +25,7 @@ SERVICES = {
     "Broadcaster": "silvaengine_websocket",
     "Tasks": "silvaengine_tasks",
     "Worker": "silvaengine_worker",
+    "WorkerIsolated": "silvaengine_worker",
 }
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 
@@ -33,6 +34,7 @@ OPERATORS = {
     "HttpGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
     "WebsocketGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
     "Worker": (Path("functions"), "silvaengine_functions.txt"),
+    "WorkerIsolated": (Path("functions"), "silvaengine_functions.txt"),
 }
 REQUIREMENTS = ("requirements.txt", "jwt-requirements.txt")
 

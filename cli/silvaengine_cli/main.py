@@ -21,6 +21,7 @@ _COMMANDS = {
     "keys": "silvaengine_cli.commands.keys:keys",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
+    "events": "silvaengine_cli.commands.events:events",
     "cache": "silvaengine_cli.commands.cache:cache",
     "ws": "silvaengine_cli.commands.ws:ws",
     "invoke": "silvaengine_cli.commands.invoke:invoke",

@@ -22,7 +22,7 @@ from silvaengine.errors import (
 from silvaengine.json_text import decode
 from silvaengine.messages import EVENT_LIMIT, SYNC_LIMIT
 from silvaengine.settings import Settings
-from silvaengine.workers import worker_for
+from silvaengine.workers import tenant_id, worker_for
 
 READ_SECONDS = 28.0  # without a deadline: API Gateway waits 29 s; with one, until then
 GRACE_SECONDS = 0.75  # a worker that ends its function at the deadline still has to say so
@@ -47,6 +47,7 @@ class LambdaInvoker:
     Args:
         open_service: gives what sends to Lambda's API; called at each invocation.
         worker_for: gives the Lambda that an ARN of the registry means.
+        isolated: ARNs of Lambdas that keep tenants' environments apart; their payloads say whose they are.
         clock: epoch seconds.
         sleep: waits for some seconds.
     """
@@ -56,11 +57,13 @@ class LambdaInvoker:
         open_service: Callable[[], Sender],
         *,
         worker_for: Callable[[str], str] = str,
+        isolated: frozenset[str | None] = frozenset(),
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._open_service = open_service
         self._worker_for = worker_for
+        self._isolated = isolated
         self._clock = clock
         self._sleep = sleep
 
@@ -82,9 +85,12 @@ class LambdaInvoker:
         body = payload.encode()
         _check_size(len(body), EVENT_LIMIT if event else SYNC_LIMIT)
         arn = self._worker_for(arn)
+        headers = {"x-amz-invocation-type": "Event" if event else "RequestResponse"}
+        if arn in self._isolated:
+            headers["x-amz-tenant-id"] = tenant_id(payload)
         for pause in (*PAUSES, None):
             try:
-                return self._send(arn, body, event=event, deadline=deadline)
+                return self._send(arn, body, headers, deadline)
             except _NotAcceptedError as refusal:
                 if pause is None or (deadline is not None and self._clock() + pause >= deadline):
                     message = "The function can't be started at the moment"
@@ -94,8 +100,7 @@ class LambdaInvoker:
                 self._sleep(pause)
         raise AssertionError  # the last attempt returns or raises
 
-    def _send(self, arn: str, body: bytes, *, event: bool, deadline: float | None) -> Any:  # noqa: ANN401 - any JSON value
-        headers = {"x-amz-invocation-type": "Event" if event else "RequestResponse"}
+    def _send(self, arn: str, body: bytes, headers: dict[str, str], deadline: float | None) -> Any:  # noqa: ANN401 - any JSON value
         seconds = self._patience(deadline)
         try:
             response = self._open_service().post(_path(arn), headers, body, seconds)
@@ -125,7 +130,9 @@ class LambdaInvoker:
 def open_invoker(settings: Settings) -> LambdaInvoker:
     """Give what invokes the account's Lambdas."""
     return LambdaInvoker(
-        lambda: open_service("lambda", settings.region), worker_for=partial(worker_for, settings=settings)
+        lambda: open_service("lambda", settings.region),
+        worker_for=partial(worker_for, settings=settings),
+        isolated=frozenset({settings.isolated_worker_arn}),
     )
 
 

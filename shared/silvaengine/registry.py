@@ -201,8 +201,11 @@ class Registry:
         return reply
 
     def known_limits(self, endpoint_id: str, api_key: str) -> "tuple[Limit, ...]":
-        """Give the limits of a key as they were read before; () where it has none, or none are known."""
-        return self._limits.get((endpoint_id, split_key(api_key)[0]), ())
+        """Give the limits of a key that was valid before; () where it has none, or none are known.
+
+        A hashed key is known with its secret alone: whoever knows its id spends nothing of its rate.
+        """
+        return self._limits.get((endpoint_id, api_key), ())
 
     def announce(self) -> None:
         """Show all instances that share a Redis the present generation.
@@ -253,13 +256,23 @@ class Registry:
         """
         row_key, secret = split_key(api_key)
         if secret is None:
-            return self._connection(endpoint_id, row_key, area, stage)
+            connection = self._connection(endpoint_id, row_key, area, stage)
+        else:
+            connection = self._opened(endpoint_id, row_key, secret, area, stage)
+        if connection.limits:
+            self._limits[endpoint_id, api_key] = connection.limits
+        return connection
+
+    def _opened(
+        self, endpoint_id: str, row_key: str, secret: str, area: str, stage: str | None
+    ) -> Connection:
+        api_keys = needed(self._api_keys, "KEY_PEPPER")
         try:
             connection = self._connection(endpoint_id, row_key, area, stage)
         except NotFoundError:
-            self._opens((), row_key, secret)
+            api_keys.opens((), row_key, secret)  # the same work as for a key that is there
             raise
-        if not self._opens(connection.key_hashes or (), row_key, secret):
+        if not api_keys.opens(connection.key_hashes or (), row_key, secret):
             raise _not_opened(endpoint_id)
         if self._key_uses is not None:
             self._key_uses.note(connection.owner, row_key)
@@ -278,12 +291,11 @@ class Registry:
         """
         connection = self._connection(endpoint_id, row_key, area, stage)
         hashes = connection.key_hashes
-        if hashes is not None and not (self._api_keys and self._api_keys.is_alive(hashes)):
+        if hashes is None and connection.limits:
+            self._limits[endpoint_id, row_key] = connection.limits
+        elif hashes is not None and not (self._api_keys and self._api_keys.is_alive(hashes)):
             raise _not_opened(endpoint_id)
         return connection
-
-    def _opens(self, hashes: tuple[KeyHash, ...], row_key: str, secret: str) -> bool:
-        return needed(self._api_keys, "KEY_PEPPER").opens(hashes, row_key, secret)
 
     def _connection(self, endpoint_id: str, row_key: str, area: str, stage: str | None) -> Connection:
         settings_id = f"{stage or self._stage}_{area}_{endpoint_id}"
@@ -315,14 +327,11 @@ class Registry:
             if api_key != DEFAULT_API_KEY:
                 raise _not_opened(endpoint_id)
             raise RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
-        limits = _limits(endpoint or {}, row, endpoint_id, api_key)
-        if limits:
-            self._limits[endpoint_id, api_key] = limits
         return Connection(
             endpoint_id=endpoint_id,
             owner=owner,
             api_key=api_key,
-            limits=limits,
+            limits=_limits(endpoint or {}, row, endpoint_id, api_key),
             functions=self._memory.get_or_load(("functions", owner, api_key), lambda: _entries(row)),
             settings=MappingProxyType(resolve_references(settings, self._lookups)),
             grants=frozenset(row.get("grants") or ()),

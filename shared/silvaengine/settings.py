@@ -104,6 +104,7 @@ class Settings(NamedTuple):
     worker_alias: str | None = None
     mapped_workers: tuple[str, ...] = ()
     other_workers: tuple[str, ...] = ()
+    isolated_worker_arn: str | None = None
     registry_refresh_seconds: float = 5.0
     registry_ttl_seconds: float = 600.0
     ledger_secret: str | None = None
@@ -142,6 +143,7 @@ class Settings(NamedTuple):
             worker_alias=given.get("WORKER_ALIAS"),
             mapped_workers=_names(given.get("WORKER_ARN_MAP", "")),
             other_workers=_names(given.get("OTHER_WORKER_ARNS", "")),
+            isolated_worker_arn=given.get("ISOLATED_WORKER_ARN"),
             registry_refresh_seconds=_seconds(
                 given, "REGISTRY_REFRESH_SECONDS", usual.registry_refresh_seconds
             ),

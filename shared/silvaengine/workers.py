@@ -1,4 +1,8 @@
-"""Which Lambda a registry row's ARN means, in a deployment that took over another's tables."""
+"""Which Lambda a registry row's ARN means, and whose environment of it a call is for."""
+
+import json
+import re
+from hashlib import sha256
 
 from silvaengine.errors import InvocationError
 from silvaengine.settings import Settings
@@ -15,7 +19,7 @@ def worker_for(arn: str, settings: Settings) -> str:
         InvocationError: 502, the ARN is neither mapped nor one of ``OtherWorkerArns``; ``detail`` names it.
     """
     own = settings.worker_arn
-    if own is None:
+    if own is None or arn == settings.isolated_worker_arn:
         return arn
     name = arn.rpartition(":function:")[2]
     if arn == own or arn in settings.mapped_workers or name in settings.mapped_workers:
@@ -25,6 +29,18 @@ def worker_for(arn: str, settings: Settings) -> str:
     words = f"{arn} is neither in WorkerArnMap nor in OtherWorkerArns"
     message = "The function can't be invoked"
     raise InvocationError(message, error_type="UnknownWorker", error_message=words, refused=True)
+
+
+def tenant_id(payload: str) -> str:
+    """Give the id under which Lambda keeps the environments of a payload's tenant apart.
+
+    It takes 256 of ``a-z A-Z 0-9 . _ : / = + - @`` and space; another tenant's name goes by its digest:
+    docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html.
+    """
+    endpoint_id: str = json.loads(payload)["invocation"]["endpoint_id"]
+    if re.fullmatch(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}", endpoint_id):
+        return endpoint_id
+    return f"sha256:{sha256(endpoint_id.encode()).hexdigest()}"
 
 
 def _is_listed(arn: str, others: tuple[str, ...]) -> bool:

@@ -412,7 +412,7 @@ def test_show_resolves_as_the_gateway_does(run: Callable[..., Result]) -> None:
     assert (facts["url"], facts["code"], facts["methods"]) == ("/core/demo/hello", "demo:Greetings", ["GET"])
     assert "Hello" not in run("show", "demo", "hello").output
     assert "greeting: Hello" in run("show", "demo", "hello", "--values").output
-    assert "not valid" in run("show", "acme").output
+    assert "requires an API key" in run("show", "acme").output
     assert run("show", "acme", "--api-key", "acme-secret-key").exit_code == 0
     missing = run("show", "nobody")
     assert (missing.exit_code, missing.output) == (1, "Error: Endpoint 'nobody' does not exist\n")

@@ -176,12 +176,14 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
             "AwsEndpointUrl": proxy.url,
             "CacheDir": str(project.parent / "cache"),
             "FullEventAreas": "whole",
+            "IsolatedWorker": "true",
             "HttpGatewayTimeout": "12",
             # A worker that vanished is given up after it and a margin, for which tests wait.
             "WorkerTimeout": "20",
             "SnsTopicArn": topic,
             # A message that fails comes again so soon that a test can wait for its last receive.
-            "EventQueueVisibilityTimeout": "2",
+            "EventQueueVisibilityTimeout": "10",
+            **event_sources(engine),
         }
         outputs = deploy.deploy(project, engine, parameters=parameters)
         tables = RegistryTables(engine.client("dynamodb"), outputs.table_prefix)
@@ -192,6 +194,25 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
         yield deployed
         # Whatever these tests have sent and let fail.
         assert found_in(deployed.written()) == []
+
+
+def event_sources(engine: LocalEngine) -> Mapping[str, str]:
+    """Make the sources that exist before a deployment; give its parameters for them and for its own."""
+    topic = engine.client("sns").create_topic(Name="news")["TopicArn"]
+    orders = engine.client("dynamodb").create_table(
+        TableName="orders",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]
+    return {
+        "EventTopicArn": topic,
+        "EventStreamArn": orders["LatestStreamArn"],
+        "EventRuleSources": "shop",
+        "NewEventBucketName": "e2e-inbox",
+        "MakeFifoQueue": "true",
+    }
 
 
 @pytest.fixture(scope="session")

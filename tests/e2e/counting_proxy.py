@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self, override
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 THROTTLE = b'{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}'
 HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length"}
@@ -19,6 +19,7 @@ class CountingProxy:
         self._target = urlsplit(target).netloc
         self._calls: list[str] = []
         self._refused: set[str] = set()
+        self.tenant_ids: dict[str, set[str | None]] = {}  # those that a Lambda was invoked with, by its name
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
@@ -53,13 +54,16 @@ class CountingProxy:
         self._server.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        target, calls, refused = self._target, self._calls, self._refused
+        target, calls, refused, tenants = self._target, self._calls, self._refused, self.tenant_ids
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
                 calls.append(call_name(self))
+                if calls[-1] == "Lambda.Invoke":
+                    name = unquote(self.path).split("/")[3].rpartition(":")[2]
+                    tenants.setdefault(name, set()).add(self.headers.get("x-amz-tenant-id"))
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 if calls[-1] in refused:
                     self._send(400, [("content-type", "application/x-amz-json-1.0")], THROTTLE)

@@ -31,6 +31,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "effect": {"backoff_seconds": 1},
     "stored": {},
     "received": {},
+    "vanish": {},
     "effect_once": {"on_lost": "fail", "idempotency": "required"},
     "effect_later": {"funct_type": "Event", "max_attempts": 3, "backoff_seconds": 1, "setting": "e2e"},
     "unencodable": {},

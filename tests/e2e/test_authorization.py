@@ -148,8 +148,8 @@ def test_api_gateway_asks_for_a_policy(deployment: Deployment, name: str, effect
 
 def test_the_demos_authorizer(api: Api) -> None:
     """The registry that ships lets a newcomer try it."""
-    assert api.get("/core/demo/member").status == 401
-    answer = api.get("/core/demo/member", {"Authorization": "Demo grace"})
+    assert api.get("/members/demo/member").status == 401
+    answer = api.get("/members/demo/member", {"Authorization": "Demo grace"})
     assert answer.json() == {"user": "grace", "roles": ["member"]}
-    ban = api.post("/core/demo/ban", {"name": "ada"}, {"Authorization": "Demo grace"})
+    ban = api.post("/members/demo/ban", {"name": "ada"}, {"Authorization": "Demo grace"})
     assert (ban.status, ban.json()["error"]) == (403, "Only an admin may ban a member")

@@ -128,7 +128,7 @@ def test_traceback_is_shown(dev: Dev) -> None:
     shown = dev.wait_for_line(f"request {answer.json()['request_id']}\n")
     assert shown.startswith("Traceback (most recent call last)")
     assert 'File "services/worker/functions/e2e_functions.py"' in shown
-    assert "RuntimeError: password=hunter2" in shown
+    assert "RuntimeError: password=[redacted]" in shown
 
 
 def test_wrong_registry_is_shown(dev: Dev) -> None:

@@ -3,13 +3,16 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from silvaengine_cli import deploy
+from silvaengine_cli.events import SOURCES, sample
+from silvaengine_cli.main import cli
 
 from .conftest import Deployment
 from .registry_rows import API_KEY, ENDPOINT
@@ -35,11 +38,12 @@ def resource(events: Deployment, name: str) -> str:
     return identifier
 
 
-def entry(number: int, path: Path, wrong: str = "") -> dict[str, Any]:
+def entry(number: int, path: Path, wrong: str = "", **params: Any) -> dict[str, Any]:
     """Give an entry of SendMessageBatch."""
+    given = {"path": str(path), "call": f"n{number}", "wrong": wrong, **params}
     return {
         "Id": str(number),
-        "MessageBody": json.dumps({"params": {"path": str(path), "call": f"n{number}", "wrong": wrong}}),
+        "MessageBody": json.dumps({"params": given}),
         "MessageAttributes": {
             "endpoint_id": {"DataType": "String", "StringValue": ENDPOINT},
             "funct": {"DataType": "String", "StringValue": "effect"},
@@ -47,51 +51,156 @@ def entry(number: int, path: Path, wrong: str = "") -> dict[str, Any]:
     }
 
 
-def lines(path: Path) -> Counter[str]:
-    """Count the effects of each call."""
-    return Counter(line.split()[0] for line in path.read_text().splitlines()) if path.exists() else Counter()
-
-
-def test_nine_messages_are_done_once_and_the_poisoned_one_is_dead(events: Deployment, tmp_path: Path) -> None:
-    """Of a batch of ten the fourth fails at every receive; it lies in the dead-letter queue after five."""
-    path, sqs = tmp_path / "effects", events.engine.client("sqs")
-    batch = [entry(n, path, "always" if n == 4 else "") for n in range(10)]
-    sqs.send_message_batch(QueueUrl=resource(events, "EventQueue"), Entries=batch)
-    dead: list[Any] = []
-    deadline = time.monotonic() + 60
-    while not dead and time.monotonic() < deadline:
-        dead = sqs.receive_message(
-            QueueUrl=resource(events, "EventDeadLetterQueue"), WaitTimeSeconds=1, AttributeNames=["All"]
-        ).get("Messages", [])
-    assert [json.loads(message["Body"])["params"]["call"] for message in dead] == ["n4"]
-    assert lines(path) == {f"n{n}": 1 for n in range(10) if n != 4}
-    sqs.delete_message(
-        QueueUrl=resource(events, "EventDeadLetterQueue"), ReceiptHandle=dead[0]["ReceiptHandle"]
-    )
-
-
-def test_objects_with_odd_names_arrive_as_they_were_stored(events: Deployment, tmp_path: Path) -> None:
-    """Spaces, plus, unicode, percent signs and a second colon come through a real notification."""
-    path, s3 = tmp_path / "notes", events.engine.client("s3")
-    s3.create_bucket(Bucket="inbox")
-    notify = {"LambdaFunctionArn": events.outputs.tasks_arn, "Events": ["s3:ObjectCreated:*"]}
-    s3.put_bucket_notification_configuration(
-        Bucket="inbox", NotificationConfiguration={"LambdaFunctionConfigurations": [notify]}
-    )
-    names = ["a b", "a+b", "ü", "100%", "plain"]
-    folder = f"{ENDPOINT}/stored/at:{str(path).encode().hex()}/when:10:30"
-    for name in names:
-        s3.put_object(Bucket="inbox", Key=f"{folder}/{name}.csv", Body=b"x")
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and len(notes_in(path)) < len(names):
-        time.sleep(0.2)
-    told = sorted((note["id"], note["key"], note["bucket"], note["when"]) for note in notes_in(path))
-    assert told == sorted((name, f"{folder}/{name}.csv", "inbox", "10:30") for name in names)
+def lines(path: Path) -> list[str]:
+    """Give the calls that had an effect, in order."""
+    return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def notes_in(path: Path) -> list[Any]:
     """Give the notes that were written."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def eventually[T](look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 60.0) -> T:
+    """Look until it is as wanted, or the time is over; give what was seen last."""
+    deadline = time.monotonic() + seconds
+    while not wanted(seen := look()) and time.monotonic() < deadline:
+        time.sleep(0.3)
+    return seen
+
+
+def wait_for_lines(path: Path, count: int) -> list[str]:
+    """Give the calls that had an effect, once there are so many."""
+    return eventually(lambda: lines(path), lambda seen: len(seen) >= count)
+
+
+@pytest.fixture
+def bind(events: Deployment) -> Iterator[Callable[..., None]]:
+    """Bind sources to the function `received` as `silvaengine apply` does, as long as a test lasts."""
+    tables, name = events.engine.client("dynamodb"), f"{events.outputs.table_prefix}configdata"
+    before: list[Any] = []
+
+    def put(setting_id: str, *variables: str, **options: Any) -> None:
+        for variable in variables:
+            key = {"setting_id": {"S": setting_id}, "variable": {"S": variable}}
+            before.append(tables.get_item(TableName=name, Key=key).get("Item") or key)
+            value = [{"endpoint_id": ENDPOINT, "funct": "received", **options}]
+            events.rows.put("configdata", setting_id=setting_id, variable=variable, value=value)
+        seen(events, str(variables))
+
+    yield put
+    for item in before:
+        tables.put_item(TableName=name, Item=item)
+    seen(events, "before")
+
+
+def seen(events: Deployment, generation: str) -> None:
+    """Let every instance know that the registry has changed: each looks every five seconds."""
+    events.rows.put("configdata", setting_id="silvaengine", variable="generation", value=generation)
+    time.sleep(5)
+
+
+def hexadecimal(path: Path) -> str:
+    """Give a path as `received` and `stored` take it."""
+    return str(path).encode().hex()
+
+
+def command(events: Deployment, *arguments: str) -> Result:
+    """Run the command line against the deployment."""
+    target = ("--stack", deploy.LOCAL_STACK, "--endpoint-url", events.engine.url, "--region", "us-east-1")
+    return CliRunner().invoke(cli, ["events", *arguments, *target])
+
+
+def test_nine_messages_are_done_once_and_the_poisoned_one_is_dead(events: Deployment, tmp_path: Path) -> None:
+    """The fourth of ten fails at every receive: after exactly five it is dead, and the operator reads why.
+
+    Replayed, once it is mended, it is done.
+    """
+    path, sqs = tmp_path / "effects", events.engine.client("sqs")
+    mended = tmp_path / "mended"
+    batch = [entry(n, path, "until" if n == 4 else "", mended=str(mended)) for n in range(10)]
+    sqs.send_message_batch(QueueUrl=resource(events, "EventQueue"), Entries=batch)
+
+    def dead() -> list[Any]:
+        found: list[Any] = json.loads(command(events, "dead", "--json").output)
+        return found
+
+    (told,) = eventually(dead, bool, 120)
+    assert (told["function"], told["attempts"], told["cause"]) == ("effect", 5, "RuntimeError")
+    assert Counter(lines(path)) == {f"n{n}": 1 for n in range(10) if n != 4}
+    mended.touch()
+    time.sleep(20)  # a message that was looked at is hidden so long
+    assert "sent back to its queue" in command(events, "replay", "--dlq", "--yes").output
+    assert Counter(wait_for_lines(path, 10)) == {f"n{n}": 1 for n in range(10)}
+
+
+def test_a_fifo_group_keeps_its_order_over_a_failure(events: Deployment, tmp_path: Path) -> None:
+    """The third of a group fails once: the later ones wait for it, another group doesn't."""
+    sqs = events.engine.client("sqs")
+    paths = {group: tmp_path / group for group in "ab"}
+    for n in range(6):
+        for group, path in paths.items():
+            sent = entry(n, path, "raise" if (group, n) == ("a", 2) else "")
+            del sent["Id"]
+            sqs.send_message(QueueUrl=resource(events, "FifoQueue"), MessageGroupId=group, **sent)
+    for path in paths.values():
+        assert wait_for_lines(path, 6) == [f"n{n}" for n in range(6)]
+
+
+def test_a_worker_that_vanished_costs_no_message(events: Deployment, tmp_path: Path) -> None:
+    """Its message is hidden until the lease ends, and so has receives left for the second attempt."""
+    path, sqs = tmp_path / "effects", events.engine.client("sqs")
+    sqs.send_message_batch(QueueUrl=resource(events, "EventQueue"), Entries=[entry(1, path, "crash")])
+    assert eventually(lambda: lines(path), bool, 90) == ["n1"]
+    assert path.read_text().split()[2] == "2"
+
+
+def test_objects_with_odd_names_arrive_as_they_were_stored(events: Deployment, tmp_path: Path) -> None:
+    """Spaces, plus, unicode, percent signs and a second colon come through the notification of the bucket."""
+    path, s3 = tmp_path / "notes", events.engine.client("s3")
+    names = ["a b", "a+b", "ü", "100%", "plain"]
+    folder = f"{ENDPOINT}/stored/at:{hexadecimal(path)}/when:10:30"
+    for name in names:
+        s3.put_object(Bucket="e2e-inbox", Key=f"{folder}/{name}.csv", Body=b"x")
+    told = eventually(lambda: notes_in(path), lambda seen: len(seen) == len(names))
+    assert sorted((note["id"], note["key"], note["bucket"], note["when"]) for note in told) == sorted(
+        (name, f"{folder}/{name}.csv", "e2e-inbox", "10:30") for name in names
+    )
+
+
+def test_three_objects_of_one_event_are_three_calls(events: Deployment, tmp_path: Path) -> None:
+    """Every record of an event counts; the same event again does nothing."""
+    path, (record,) = tmp_path / "notes", sample("s3")["Records"]
+    keys = [f"{ENDPOINT}/stored/at:{hexadecimal(path)}/{n}.csv" for n in range(3)]
+    event = {
+        "Records": [
+            {**record, "s3": {**record["s3"], "object": {"key": key, "sequencer": "1"}}} for key in keys
+        ]
+    }
+    for _ in range(2):
+        answer = events.engine.client("lambda").invoke(
+            FunctionName=events.outputs.tasks_arn, Payload=json.dumps(event).encode()
+        )
+        assert "FunctionError" not in answer
+    assert sorted(note["id"] for note in notes_in(path)) == ["0", "1", "2"]
+
+
+def test_an_objects_vanished_worker_is_made_up_for_by_the_sweeper(events: Deployment, tmp_path: Path) -> None:
+    """S3's event counts as taken; when the lease is over the sweeper calls the function again."""
+    path, record = tmp_path / "effects", sample("s3")
+    folder = f"{ENDPOINT}/vanish/at:{hexadecimal(path)}/call:n1/wrong:crash"
+    record["Records"][0]["s3"]["object"]["key"] = f"{folder}/x.csv"
+    answer = events.engine.client("lambda").invoke(
+        FunctionName=events.outputs.tasks_arn, Payload=json.dumps(record).encode()
+    )
+    assert "FunctionError" not in answer
+    assert lines(path) == []
+
+    def swept() -> list[str]:
+        events.sweep()
+        return lines(path)
+
+    assert eventually(swept, bool, 60) == ["n1"]
 
 
 def test_a_direct_call_gives_the_result_or_fails(events: Deployment) -> None:
@@ -107,51 +216,48 @@ def test_a_direct_call_gives_the_result_or_fails(events: Deployment) -> None:
     assert "does not exist" in json.loads(answers[1]["Payload"].read())["errorMessage"]
 
 
-def told(path: Path, count: int, seconds: float = 30.0) -> list[Any]:
-    """Wait for so many notes; give them."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and len(notes_in(path)) < count:
-        time.sleep(0.2)
-    return notes_in(path)
-
-
-def bind(events: Deployment, variable: str, **options: Any) -> None:
-    """Bind a source to the function `received`, as `silvaengine apply` does."""
-    value = [{"endpoint_id": ENDPOINT, "funct": "received", **options}]
-    events.rows.put("configdata", setting_id="silvaengine_events", variable=variable, value=value)
-    events.rows.put("configdata", setting_id="silvaengine", variable="generation", value=variable)
-
-
-def test_a_topics_messages_arrive(events: Deployment, tmp_path: Path) -> None:
-    """A message that names its function comes through a real subscription."""
-    sns, path = events.engine.client("sns"), tmp_path / "notes"
-    topic = sns.create_topic(Name="news")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=events.outputs.tasks_arn)
-    sns.publish(
-        TopicArn=topic,
-        Message=json.dumps({"params": {"at": str(path).encode().hex(), "n": 1}}),
+def test_topic_rule_and_stream_of_the_stack_arrive(
+    events: Deployment, bind: Callable[..., None], tmp_path: Path
+) -> None:
+    """What the template's parameters brought calls the functions that are bound to it."""
+    heard, ruled, streamed = (tmp_path / name for name in ("heard", "ruled", "streamed"))
+    bind("silvaengine_events", "rule:stack")
+    bind("dynamodb_stream_config", "orders")
+    events.engine.client("sns").publish(
+        TopicArn=events.parameters["EventTopicArn"],
+        Message=json.dumps({"params": {"at": hexadecimal(heard), "n": 1}}),
         MessageAttributes={
             "endpoint_id": {"DataType": "String", "StringValue": ENDPOINT},
             "funct": {"DataType": "String", "StringValue": "stored"},
         },
     )
-    assert told(path, 1) == [{"n": 1}]
-
-
-def test_a_rules_event_arrives_with_the_rules_name(events: Deployment, tmp_path: Path) -> None:
-    """A bound function gets an event through a real rule, whose input transformer says which one it is."""
-    bus, path = events.engine.client("events"), tmp_path / "notes"
-    bind(events, "rule:orders")
-    bus.put_rule(Name="orders", EventPattern=json.dumps({"source": ["shop"]}))
-    template = '{"rule": "<aws.events.rule-name>", "event": <aws.events.event.json>}'
-    transformer = {"InputTemplate": template, "InputPathsMap": {}}
-    target = {"Id": "tasks", "Arn": events.outputs.tasks_arn, "InputTransformer": transformer}
-    bus.put_targets(Rule="orders", Targets=[target])
-    detail = json.dumps({"at": str(path).encode().hex()})
-    time.sleep(5)  # until every instance has looked at the registry's generation
-    bus.put_events(Entries=[{"Source": "shop", "DetailType": "Order", "Detail": detail}])
-    (note,) = told(path, 1)
+    detail = json.dumps({"at": hexadecimal(ruled)})
+    events.engine.client("events").put_events(
+        Entries=[{"Source": "shop", "DetailType": "Order", "Detail": detail}]
+    )
+    for n in range(3):
+        item = {"id": {"S": "one"}, "n": {"N": str(n)}, "at": {"S": hexadecimal(streamed)}}
+        events.engine.client("dynamodb").put_item(TableName="orders", Item=item)
+    assert eventually(lambda: notes_in(heard), bool) == [{"n": 1}]
+    (note,) = eventually(lambda: notes_in(ruled), bool)
     assert (note["source"], note["detail-type"]) == ("shop", "Order")
+    changes = eventually(lambda: notes_in(streamed), lambda seen: len(seen) == 3)
+    assert [change["n"] for change in changes] == ["0", "1", "2"]
+
+
+def test_a_bound_queues_messages_come_together(
+    events: Deployment, bind: Callable[..., None], tmp_path: Path
+) -> None:
+    """Messages that name no function reach the one that wants many of them, each once."""
+    url, path = resource(events, "EventQueue"), tmp_path / "notes"
+    bind("silvaengine_events", f"queue:{url.rpartition('/')[2]}", batch=True)
+    entries = [
+        {"Id": str(n), "MessageBody": json.dumps({"at": hexadecimal(path), "n": n})} for n in range(10)
+    ]
+    events.engine.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+    notes = eventually(lambda: notes_in(path), lambda seen: len(seen) == 10)
+    assert sorted(note["n"] for note in notes) == list(range(10))
+    assert max(note["together"] for note in notes) > 1
 
 
 def test_a_user_pools_trigger_decides(events: Deployment) -> None:
@@ -162,12 +268,88 @@ def test_a_user_pools_trigger_decides(events: Deployment) -> None:
     ]["Id"]
     app = cognito.create_user_pool_client(UserPoolId=pool, ClientName="app")["UserPoolClient"]["ClientId"]
     hook = {"module_name": "e2e_functions", "class_name": "Hooks", "function_name": "pre_sign_up"}
-    events.rows.put("configdata", setting_id="general", variable=pool, value="e2e-pool")
     for name, value in hook.items():
         events.rows.put("configdata", setting_id="e2e-pool", variable=f"cognito_hooks_{name}", value=value)
     events.rows.put("configdata", setting_id="e2e-pool", variable="domain", value="example.com")
-    events.rows.put("configdata", setting_id="silvaengine", variable="generation", value="pool")
-    time.sleep(5)  # as above
+    events.rows.put("configdata", setting_id="general", variable=pool, value="e2e-pool")
+    seen(events, pool)
     cognito.sign_up(ClientId=app, Username="ada@example.com", Password="Passw0rd!")
     with pytest.raises(cognito.exceptions.ClientError, match="Only example"):
         cognito.sign_up(ClientId=app, Username="eve@evil.com", Password="Passw0rd!")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_each_sample_event_is_served_by_the_demo(events: Deployment, source: str) -> None:
+    """What `silvaengine events send` ships reaches a function of the demo."""
+    sent = command(events, "send", source)
+    assert sent.exit_code == 0, sent.output
+    expected = {"direct": "order", "cognito": "tenant", "lex": "in the oven"}
+    assert expected.get(source, "") in sent.output
+
+
+def test_an_event_that_fails_says_so(events: Deployment, tmp_path: Path) -> None:
+    """An event of a function that doesn't exist exits with 1, in the form of its source."""
+    for source, told in (("sqs", "batchItemFailures"), ("direct", "does not exist")):
+        path = tmp_path / source
+        path.write_text(json.dumps(sample(source)).replace("heard", "nowhere"))
+        sent = command(events, "send", source, "--file", str(path))
+        assert sent.exit_code == 1
+        assert told in sent.output
+
+
+def test_a_warm_batch_of_ten_takes_three_calls_a_record(events: Deployment, tmp_path: Path) -> None:
+    """Ten claims, ten Invokes, ten settlements; of the registry only the look every five seconds."""
+    record, path = sample("sqs")["Records"][0], tmp_path / "effects"
+    named = {"endpoint_id": {"stringValue": ENDPOINT}, "funct": {"stringValue": "effect"}}
+    for attempt in range(3):
+        body = [json.dumps({"params": {"path": str(path), "call": f"{attempt}.{n}"}}) for n in range(10)]
+        batch = [
+            {**record, "messageId": f"{attempt}.{n}", "body": body[n], "messageAttributes": named}
+            for n in range(10)
+        ]
+        with events.proxy.recorded() as calls:
+            answer = events.engine.client("lambda").invoke(
+                FunctionName=events.outputs.tasks_arn, Payload=json.dumps({"Records": batch}).encode()
+            )
+        assert json.loads(answer["Payload"].read()) == {"batchItemFailures": []}
+    counted = Counter(calls)
+    assert counted.pop("DynamoDB.GetItem", 0) <= 1
+    assert counted == {"DynamoDB.PutItem": 10, "Lambda.Invoke": 10, "DynamoDB.UpdateItem": 10}
+
+
+def test_of_1000_messages_each_is_done_once_or_dead(events: Deployment, tmp_path: Path) -> None:
+    """A fifth goes wrong, before or after the effect, and ten fail for good: none is lost, none is both.
+
+    Who fails after the effect has it twice: that is what the fencing token is for.
+    """
+    path, sqs = tmp_path / "effects", events.engine.client("sqs")
+    wrong = {n: {1: "raise", 2: "late"}.get(n % 10, "") for n in range(1000)}
+    wrong |= dict.fromkeys(range(0, 1000, 100), "always")
+    for start in range(0, 1000, 10):
+        entries = [entry(n, path, wrong[n]) for n in range(start, start + 10)]
+        sqs.send_message_batch(QueueUrl=resource(events, "EventQueue"), Entries=entries)
+    hopeless = {f"n{n}" for n, fault in wrong.items() if fault == "always"}
+
+    def dead() -> int:
+        answer = sqs.get_queue_attributes(
+            QueueUrl=resource(events, "EventDeadLetterQueue"), AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+    assert eventually(dead, lambda count: count == len(hopeless), 240) == len(hopeless)
+    done = Counter(eventually(lambda: lines(path), lambda seen: len(set(seen)) == 1000 - len(hopeless)))
+    twice = {f"n{n}" for n, fault in wrong.items() if fault == "late"}
+    assert set(done) == {f"n{n}" for n in range(1000)} - hopeless
+    assert {call for call, times in done.items() if times > 1} <= twice
+    letters = [json.loads(each["Body"])["params"]["call"] for each in drained(events)]
+    assert sorted(letters) == sorted(hopeless)
+
+
+def drained(events: Deployment) -> list[Any]:
+    """Take everything out of the events' dead-letter queue."""
+    sqs, url, taken = events.engine.client("sqs"), resource(events, "EventDeadLetterQueue"), list[Any]()
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            taken.append(message)
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return taken

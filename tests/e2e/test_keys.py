@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +15,7 @@ from silvaengine_cli.main import cli
 from .conftest import Deployment
 from .http_client import Api
 from .registry_rows import API_KEY, ENDPOINT, OTHER_ENDPOINT
+from .socket_client import RefusedError, Socket
 
 PATH = f"/core/{ENDPOINT}/tenant"
 
@@ -89,6 +91,40 @@ def test_a_use_is_noted(api: Api, operate: Operator, made: dict[str, str]) -> No
     assert listed(operate, made["key_id"])["last_used_at"] is None
     assert api.get(PATH, {"x-api-key": made["api_key"]}).status == 200
     assert listed(operate, made["key_id"])["last_used_at"] > 1_700_000_000
+
+
+def test_a_socket_is_opened_by_a_key_and_ends_with_it(
+    deployment: Deployment, operate: Operator, made: dict[str, str]
+) -> None:
+    """Its row holds the key's id and no secret; the first message after a revocation is refused."""
+
+    def connect(key: str) -> Socket:
+        return Socket(f"{deployment.outputs.websocket_url}?{urlencode(query)}", {"x-api-key": key})
+
+    query = {"endpointId": ENDPOINT, "area": "core"}
+    for wrong in (made["key_id"], f"{made['api_key']}x"):
+        with pytest.raises(RefusedError):
+            connect(wrong)
+    with connect(made["api_key"]) as socket:
+        socket.send({"funct": "tenant", "id": "1"})
+        assert socket.json()["data"] == {"channel": ENDPOINT, "area": "core"}
+        rows = deployment.engine.client("dynamodb").scan(
+            TableName=f"{deployment.outputs.table_prefix}wss-connections"
+        )
+        assert made["key_id"] in json.dumps(rows["Items"])
+        assert made["api_key"].partition(".")[2] not in json.dumps(rows["Items"])
+        operate("keys", "revoke", made["key_id"], "--endpoint", ENDPOINT)
+        deadline = time.monotonic() + 10
+        while "error" not in (frame := said(socket)):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert frame["error"]["status"] == 404
+
+
+def said(socket: Socket) -> Any:
+    """Send a message and give its answer."""
+    socket.send({"funct": "tenant", "id": "1"})
+    return socket.json()
 
 
 def test_rotation_leaves_time(api: Api, operate: Operator, made: dict[str, str]) -> None:

@@ -97,13 +97,6 @@ def invoke(deployment: Deployment, arn: str, event: Mapping[str, Any]) -> Mappin
     return answer
 
 
-def test_websocket_is_refused(deployment: Deployment) -> None:
-    """The WebSocket gateway refuses a handshake, since it can't serve it yet."""
-    event = {"requestContext": {"routeKey": "$connect", "connectionId": "c1"}}
-    answer = invoke(deployment, deployment.outputs.websocket_gateway_arn, event)
-    assert json.loads(answer["Payload"].read())["statusCode"] == 501
-
-
 def test_event_of_an_unknown_source_fails(deployment: Deployment) -> None:
     """The tasks Lambda fails what it can't serve, so that the source keeps it."""
     event = {"Records": [{"eventSource": "aws:elsewhere"}]}

@@ -17,6 +17,7 @@ from silvaengine_cli.tail import LogTail
 from .conftest import PROJECT, copy_project
 from .http_client import Api
 from .registry_rows import Rows
+from .socket_client import RefusedError, Socket
 
 PACKAGES = PROJECT / "tests/e2e/packages"
 OLD_WORKER = "arn:aws:lambda:us-east-1:123456789012:function:silvaengine_microcore"
@@ -28,6 +29,7 @@ FUNCTIONS = {
     "member_graphql": ("pet_engine", "PetEngine"),
     "dispatch": ("action_engine", "ActionEngine"),
     "shop_lex_dispatch": ("lex_engine", "LexEngine"),
+    "talk_stream": ("talk_engine", "TalkEngine"),
     **dict.fromkeys(
         ("take_message", "taken_message", "send_message", "describe_pet", "ask_nonsense", "go_around"),
         ("queue_engine", "QueueEngine"),
@@ -81,7 +83,13 @@ def stack(engine: LocalEngine, migrated: Path, parameters: dict[str, str]) -> de
     engine.client("sqs").create_queue(QueueName=QUEUE, Attributes=attributes)
     outputs = deploy.deploy(migrated, engine, stack="migrated", parameters=parameters)
     allow_what_packages_use(engine, outputs)
-    put_rows(Rows(engine.client("dynamodb"), "old-"))
+    rows = Rows(engine.client("dynamodb"), "old-")
+    put_rows(rows)
+    *_, api_id, api_stage = outputs.websocket_url.split("/")
+    # On AWS the package makes the address of its id and stage by itself.
+    api = {"api_id": api_id, "api_stage": api_stage, "api_url": outputs.websocket_url.replace("ws:", "http:")}
+    for variable, value in api.items():
+        rows.put("configdata", setting_id="plain_engine", variable=variable, value=value)
     return outputs
 
 
@@ -110,14 +118,15 @@ def put_rows(rows: Rows) -> None:
     for variable, value in settings.items():
         rows.put("configdata", setting_id="plain_engine", variable=variable, value=value)
     users = {"Bearer a": "ada", "Bearer g": "grace"}
-    rows.put("configdata", setting_id="beta_members_acme", variable="users", value=users)
+    for area in ("core", "members"):
+        rows.put("configdata", setting_id=f"beta_{area}_acme", variable="users", value=users)
     entries = []
     for name, (module, class_name) in FUNCTIONS.items():
         is_guarded = name == "member_graphql"
-        config = {
+        config: dict[str, Any] = {
             "class_name": class_name,
             "module_name": module,
-            "funct_type": "RequestResponse",
+            "funct_type": "Event" if name == "talk_stream" else "RequestResponse",
             "methods": ["POST", "GET"],
             "setting": "plain_engine",
             "auth_required": is_guarded,
@@ -245,6 +254,21 @@ def test_a_loop_of_functions_ends(stack: deploy.StackOutputs, engine: LocalEngin
     answer = json.loads(answer["Payload"].read())
     words = "Functions have called one another more than 8 times: is it a loop?"
     assert (answer["kind"], answer["status"], answer["value"]) == ("error", 508, words)
+
+
+def test_a_function_posts_to_its_connection(stack: deploy.StackOutputs) -> None:
+    """A deployed client's message reaches an Event function, whose chunks arrive as it posted them."""
+    url = f"{stack.websocket_url}?endpointId=acme&area=core"
+    with pytest.raises(RefusedError):
+        Socket(url, {"Authorization": "Bearer x"})
+    with Socket(url, {"Authorization": "Bearer g"}) as socket:
+        payload = json.dumps({"text": "Grüße aus Wien"})
+        socket.send({"action": "stream", "funct": "talk_stream", "payload": payload})
+        frames = [socket.receive() for _ in range(4)]
+    chunks = [json.loads(frame) for frame in frames]
+    assert [chunk["chunk"] for chunk in chunks] == ["Grüße", "aus", "Wien", ""]
+    assert [chunk["index"] for chunk in chunks] == [0, 1, 2, 3]
+    assert frames[3] == '{\n  "index": 3,\n  "chunk": "",\n  "is_message_end": true\n}'
 
 
 MEMBERS = "/members/acme/member_graphql"

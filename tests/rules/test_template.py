@@ -656,6 +656,7 @@ def test_environment_values_come_from_parameters() -> None:
     others = {name for name, value in values_of_environment() if value.keys() != {"Ref"}}
     assert others == {
         "BROADCASTER",
+        "ISOLATED_WORKER_ARN",
         "OTHER_WORKER_ARNS",
         "REDIS_PASSWORD",
         "REDIS_USERNAME",
@@ -686,7 +687,7 @@ def test_a_worker_with_a_user_of_its_own_has_its_own_password(
 def test_an_alias_is_what_is_invoked(resources_with: Callable[..., Resources]) -> None:
     """With WorkerAlias the callers may invoke that alias alone, and know it; it is not retried either."""
     resources = resources_with(WorkerAlias="live")
-    for function in ("HttpGateway", "Tasks"):
+    for function in ("HttpGateway", "WebsocketGateway", "Tasks"):
         (arn,) = rights(resources, function)["lambda:InvokeFunction"]
         assert arn.endswith(":function:silvaengine-Worker:live")
     kept = resources["WorkerAliasInvokeConfig"]["Properties"]
@@ -716,3 +717,26 @@ def test_the_gateway_knows_the_workers(resources_with: Callable[..., Resources])
     assert "-Worker" in str(variables["WORKER_ARN"])
     plain = resources_with()["HttpGateway"]["Properties"]["Environment"]["Variables"]
     assert "old_worker" not in str(plain["WORKER_ARN_MAP"])
+
+
+def test_an_isolated_worker_is_asked_for(resources_with: Callable[..., Resources]) -> None:
+    """It is the same worker in Lambda's tenant isolation mode, with a role of its own and the same rights."""
+    worker, isolated = (resources_with(IsolatedWorker="true")[name] for name in ("Worker", "WorkerIsolated"))
+    assert isolated["Properties"]["TenancyConfig"] == {"TenantIsolationMode": "PER_TENANT"}
+    assert isolated["Condition"] == "IsolatesTenants"
+    own = {"FunctionName", "Description", "Role", "TenancyConfig", "LoggingConfig", "Code"}
+    for name in (worker["Properties"].keys() | isolated["Properties"].keys()) - own:
+        assert worker["Properties"].get(name) == isolated["Properties"].get(name), name
+    assert isolated["Properties"]["Role"] == {"Fn::GetAtt": ["WorkerIsolatedRole", "Arn"]}
+
+
+@pytest.mark.parametrize("function", ["HttpGateway", "WebsocketGateway", "Tasks"])
+def test_who_calls_workers_knows_the_isolated_one(
+    function: str, resources_with: Callable[..., Resources]
+) -> None:
+    """It may be invoked, and its ARN says that a tenant's id goes along; without it neither is there."""
+    given = resources_with(IsolatedWorker="true")
+    assert "-WorkerIsolated" in str(rights(given, function)["lambda:InvokeFunction"])
+    variables = given[function]["Properties"]["Environment"]["Variables"]
+    assert "-WorkerIsolated" in str(variables["ISOLATED_WORKER_ARN"])
+    assert resources_with()[function]["Properties"]["Environment"]["Variables"]["ISOLATED_WORKER_ARN"] == ""

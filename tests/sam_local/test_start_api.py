@@ -71,6 +71,8 @@ def start_api(
         "--parameter-overrides",
         f"AwsEndpointUrl=http://{bridge}:{engine.port}",
         f"TablePrefix={outputs.table_prefix}",
+        # sam's own stack is named "local": to its gateway the engine's worker is another stack's.
+        f"OtherWorkerArns={outputs.worker_arn}",
     ]
     with _running(relay, log.with_suffix(".relay")), _running(command, log) as sam:
         _wait_until_listening(sam, port, log)

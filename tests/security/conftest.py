@@ -1,5 +1,6 @@
 """The gateway and the worker of the unit tests, for the rows of the threat model (docs/security.md)."""
 
+from ..rules.conftest import resources_with
 from ..unit.http.conftest import event_of, log_line, make_world, rest_path, world
 from ..unit.worker.conftest import dynamodb, handle, handler, jobs, ledger, notices, packages, payload
 
@@ -15,6 +16,7 @@ __all__ = [
     "notices",
     "packages",
     "payload",
+    "resources_with",
     "rest_path",
     "world",
 ]

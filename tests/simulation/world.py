@@ -121,7 +121,7 @@ class World:
             reader, TableWriter(lambda: boundary, "se-"), clock=clock, new_token=new_token
         )
         objects = Objects(lambda: None, None)
-        dispatcher = parts.dispatcher(_Invoker(self), objects)  # type: ignore[arg-type]
+        dispatcher = parts.dispatcher(Invoker(self), objects)  # type: ignore[arg-type]
         self.executions = parts.executions(
             self.ledger, dispatcher, objects, Keys(lambda: b"secret"), WORKER_SECONDS
         )
@@ -276,7 +276,7 @@ class _Tables:
         return lambda **request: self._world.boundary(operation, lambda: apply(**request), _lost(), _busy())
 
 
-class _Invoker:
+class Invoker:
     """Lambda's client."""
 
     def __init__(self, world: World) -> None:

@@ -181,7 +181,7 @@ class Executions(NamedTuple):
         return self._start(order, taken._replace(content=order.content))
 
 
-def read_key(method: str, headers: Mapping[str, str], policy: Policy) -> str | None:
+def read_key(method: str, headers: Mapping[str, str], function: Function) -> str | None:
     """Give the request's idempotency key; None where it has none or its method needs none.
 
     Raises:
@@ -192,7 +192,7 @@ def read_key(method: str, headers: Mapping[str, str], policy: Policy) -> str | N
         return None
     key = headers.get("idempotency-key")
     if key is None:
-        if policy.idempotency == "required":
+        if policy_of(function).idempotency == "required":
             raise RequestError("This function requires the header Idempotency-Key")
         return None
     if not _KEY.fullmatch(key):
@@ -202,8 +202,10 @@ def read_key(method: str, headers: Mapping[str, str], policy: Policy) -> str | N
 
 def prefers_async(headers: Mapping[str, str]) -> bool:
     """Whether the client asks for a job: RFC 7240, section 4.1."""
-    wishes = headers.get("prefer", "").split(",")
-    return any(wish.partition(";")[0].strip().lower() == "respond-async" for wish in wishes)
+    wishes = headers.get("prefer")
+    return wishes is not None and any(
+        wish.partition(";")[0].strip().lower() == "respond-async" for wish in wishes.split(",")
+    )
 
 
 def policy_of(function: Function) -> Policy:

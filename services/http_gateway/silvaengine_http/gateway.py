@@ -13,7 +13,7 @@ from silvaengine.registry import Connection, Function, Registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog
 from silvaengine_http import job_status
-from silvaengine_http.executions import Executions, Order, policy_of, prefers_async, read_key
+from silvaengine_http.executions import Executions, Order, prefers_async, read_key
 from silvaengine_http.full_event import whole_context, whole_event
 from silvaengine_http.headers import CORS_SETTING, Headers, cors_headers
 from silvaengine_http.path import Target, checked_name, read_path
@@ -140,12 +140,11 @@ class Gateway(NamedTuple):
 
     def _cors_of_path(self, call: Call) -> Any:  # noqa: ANN401 - a setting
         try:
-            target = call.target or read_path(call.event)
+            target, stage = call.target or read_path(call.event), read_stage(call.event)
         except RequestError:
             return None
         try:
             self.registry.refresh()
-            stage = read_stage(call.event)
             return self.registry.gateway_settings(target.endpoint_id, target.area, stage).get(CORS_SETTING)
         except UnavailableError:
             return {}
@@ -215,7 +214,7 @@ class Gateway(NamedTuple):
         self, call: Call, request: Request, connection: Connection, function: Function
     ) -> Order | None:
         """Give what the ledger shall hold; None for a plain synchronous call, which adds nothing."""
-        key = read_key(request.method, request.headers, policy_of(function))
+        key = read_key(request.method, request.headers, function)
         is_async = function.funct_type == "Event" or prefers_async(request.headers)
         if key is None and not is_async:
             return None

@@ -110,6 +110,7 @@ def read_request(event: object, full_event_areas: frozenset[str], *, takes_gzip:
     sent = _headers(event)
     headers = {name.lower(): value for name, value in sent.items()}
     everything = _query(event)
+    _check_texts(everything)
     query = {
         name: values
         for name, values in everything.items()
@@ -163,6 +164,14 @@ def _query(event: Members) -> dict[str, list[str]]:
     for name, values in _members(event, "multiValueQueryStringParameters").items():
         found[name] = _texts(values)
     return found
+
+
+def _check_texts(query: Query) -> None:
+    """Refuse half of a surrogate pair, as in a body: no function could store it or send it back."""
+    for name, values in query.items():
+        for text in (name, *values):
+            if not text.isascii() and text.encode(errors="replace").decode() != text:
+                raise RequestError("The query string is not valid UTF-8")
 
 
 def _parsed_query(raw: str) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
 """The tasks Lambda's door: each event goes to the source that knows it; one that none knows fails.
 
 A failure is raised, so that the event's source keeps it: an answer would mean success. A new source is one
-module and one line in ``_open_sources``.
+module and one line in ``sources_of``.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from functools import cache
 from os import urandom
 from typing import Any
 
-from silvaengine.errors import ConfigurationError
+from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.grants import granting
 from silvaengine.invocation import open_invoker
 from silvaengine.ledger.book import open_ledger
@@ -40,17 +40,33 @@ def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
         request_id = urandom(16).hex()
         line.fields(request_id=request_id, status=500)
         try:
-            for knows, serve in sources:
+            for knows, serve in sources if isinstance(event, Mapping) else ():
                 if knows(event):
                     answer = serve(event, context, line)
                     line.fields(status=200)
                     return answer
             line.fields(status=501)
-            raise ConfigurationError(f"Event source not supported yet (request {request_id})")
+            raise ConfigurationError(f"Event source not supported (request {request_id})")
+        except RecursionError:
+            raise RequestError("The event is nested too deeply") from None
         finally:
             line.emit()
 
     return handle
+
+
+def sources_of(caller: Caller, routes: Routes, queues: sqs.Queues, settings: Settings) -> tuple[Source, ...]:
+    """Give the sources of events; the first that knows one serves it."""
+    return (
+        (sqs.is_batch, queues.serve),
+        (s3.is_notification, s3.Buckets(caller, routes).serve),
+        (streams.is_batch, streams.Streams(caller, routes, settings.stream_endpoint_id).serve),
+        (sns.is_notification, sns.Topics(caller, routes).serve),
+        (eventbridge.is_event, eventbridge.Rules(caller, routes).serve),
+        (cognito.is_trigger, cognito.UserPools(caller, settings.worker_arn).serve),
+        (lex.is_turn, lex.Bots(caller).serve),
+        (direct.is_call, direct.Direct(caller).serve),
+    )
 
 
 def _open_sources(settings: Settings) -> tuple[Source, ...]:
@@ -62,17 +78,8 @@ def _open_sources(settings: Settings) -> tuple[Source, ...]:
     claims = Claims(ledger, open_keys(settings), objects, settings.worker_timeout_seconds)
     routes, hooks = Routes(registry), Hooks(registry, invoker)
     caller = Caller(registry, invoker, dispatcher, claims, notifier, hooks, grant)
-    return (
-        (sweeper.is_schedule, sweep.serve),
-        (sqs.is_batch, sqs.open_queues(settings, caller, routes).serve),
-        (s3.is_notification, s3.Buckets(caller, routes).serve),
-        (streams.is_batch, streams.Streams(caller, routes, settings.stream_endpoint_id).serve),
-        (sns.is_notification, sns.Topics(caller, routes).serve),
-        (eventbridge.is_event, eventbridge.Rules(caller, routes).serve),
-        (cognito.is_trigger, cognito.UserPools(caller, settings.worker_arn).serve),
-        (lex.is_turn, lex.Bots(caller).serve),
-        (direct.is_call, direct.Direct(caller).serve),
-    )
+    queues = sqs.open_queues(settings, caller, routes)
+    return ((sweeper.is_schedule, sweep.serve), *sources_of(caller, routes, queues, settings))
 
 
 @cache

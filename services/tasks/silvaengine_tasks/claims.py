@@ -91,6 +91,8 @@ class Claims(NamedTuple):
             return self._left(first, record)
         if first.state == "running" and first.on_lost == "fail":
             self.ledger.give_up(first.job_id, first.owner, OUTCOME_UNKNOWN)
+        if first.state == "failed" and first.on_lost == "fail":
+            raise InvocationError("This record's function failed, and must not run twice")
         if first.state == "dead" or (first.state == "running" and first.on_lost == "fail"):
             if record.swept:  # the sweeper tells of it
                 return None

@@ -39,7 +39,7 @@ class Record(NamedTuple):
 def member(value: Any, *path: str) -> Any:  # noqa: ANN401 - an event holds anything
     """Give what lies at a path of members; None where one isn't there."""
     for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
+        value = value.get(name) if isinstance(value, dict) else None
     return value
 
 

@@ -59,13 +59,17 @@ def stored(at: str, **params: object) -> None:
         notes.write(json.dumps(params) + "\n")
 
 
-def received(event: Mapping[str, Any] | None = None, records: Any = (), record: Any = None) -> None:
+def received(event: Mapping[str, Any] | None = None, records: Any = ()) -> None:
     """Note what came of a source that is bound, in the file whose path is in the event, in hexadecimal."""
     if event:
         stored(event["detail"]["at"], **event)
-    for each in [record] if record else records:
-        body = json.loads(each["body"])
-        stored(body["at"], id=each["messageId"], n=body["n"], together=len(records))
+    for each in records:
+        if "dynamodb" in each:
+            image = each["dynamodb"]["NewImage"]
+            stored(image["at"]["S"], n=image["n"]["N"])
+        else:
+            body = json.loads(each["body"])
+            stored(body["at"], id=each["messageId"], n=body["n"], together=len(records))
 
 
 class Hooks:
@@ -82,15 +86,23 @@ class Hooks:
         return event
 
 
-def effect(path: str, call: str, wrong: str = "") -> dict[str, object]:
+def vanish(at: str, call: str, wrong: str, **_object: object) -> dict[str, object]:
+    """Have an effect because of an object whose key tells which."""
+    return effect(bytes.fromhex(at).decode(), call, wrong)
+
+
+def effect(path: str, call: str, wrong: str = "", mended: str = "") -> dict[str, object]:
     """Have an effect that a test can count: a line in a file. What goes `wrong` does so at the first attempt.
 
-    `raise` fails before the effect and `late` after it, `crash` ends the process; `always` fails each time.
+    `raise` fails before the effect and `late` after it, `crash` ends the process; `always` fails each time,
+    and `until` does as long as the file `mended` isn't there.
     """
     current = current_invocation()
     first = current.attempt == 1
     if wrong == "always" or (wrong == "raise" and first):
         raise RuntimeError("password=hunter2")
+    if wrong == "until" and not Path(mended).exists():
+        raise RuntimeError("not mended yet")
     if wrong == "crash" and first:
         os._exit(1)
     token = current.fencing_token

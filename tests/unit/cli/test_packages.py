@@ -119,6 +119,14 @@ def test_doctor_names_what_the_worker_would_refuse(tmp_path: Path) -> None:
     }
 
 
+def test_packages_that_run_have_nothing_wrong() -> None:
+    """What the end-to-end tests deploy is what doctor lets pass."""
+    packages = Path(__file__).parents[2] / "e2e/packages"
+    for folder in ("functions", "authorizers"):
+        done = run("doctor", "--packages", packages / folder)
+        assert (done.exit_code, "note: reads setting" in done.stdout) == (0, True)
+
+
 def test_doctor_is_content(folder: Path) -> None:
     """A package whose requirements are listed and whose names are offered passes, in any spelling."""
     (folder / "shop/__init__.py").write_text("import graphql, yaml, jwt, no_such_library\n")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from silvaengine.api_keys import key_name
 from silvaengine.authorization.authorize import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.dynamodb import TableReader, TableWriter
@@ -63,12 +64,17 @@ class FakeRegistry:
             grants=self.grants,
             whitelist=self.whitelist,
             key_hashes=self.key_hashes,
-            key_id="public" if api_key == "#####" else f"key-{api_key}",
+            key_id=key_name(api_key),
         )
 
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Any:
         self.asked.append(("gateway_settings", endpoint_id, area, stage))
         return self.settings if endpoint_id == "acme" else {}
+
+    def known_connection(
+        self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
+    ) -> Connection:
+        return self.connection(endpoint_id, row_key, area, stage)
 
     def function(self, connection: Connection, name: str) -> Function:
         self.asked.append(("function", name))

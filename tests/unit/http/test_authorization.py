@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from silvaengine.api_keys import key_name
+
 type EventOf = Callable[..., dict[str, Any]]
 type Install = Callable[..., None]
 
@@ -277,8 +279,8 @@ def test_the_api_key_authorizer(key: str | None, status: int, world: Any, event_
     assert answer["statusCode"] == status
     if status == 200:
         assert world.payload["context"]["authorizer"] == {
-            "key_id": "key-acme-key",
-            "principalId": "key-acme-key",
+            "key_id": key_name("acme-key"),
+            "principalId": key_name("acme-key"),
         }
 
 
@@ -342,7 +344,7 @@ def test_an_authorizer_call_about_an_open_function(world: Any, event_of: EventOf
     """The API key alone decides, as it does for the request itself."""
     answer = world.handler(authorizer_call(event_of), None)
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
-    assert answer["principalId"] == "key-acme-key"
+    assert answer["principalId"] == key_name("acme-key")
 
 
 def test_principals_do_not_share_idempotency_keys(world: Any, event_of: EventOf, install: Install) -> None:

@@ -75,6 +75,14 @@ def test_a_function_that_must_not_run_twice_does_not(world: World) -> None:
     assert world.ran == []
 
 
+def test_a_function_that_must_not_run_twice_does_not_after_a_failure_either(world: World) -> None:
+    """It may have had its effect before it failed; the message goes back until its queue gives it up."""
+    world.config = {"on_lost": "fail"}
+    for _ in range(3):
+        assert world.sqs(message(1, poison=True)) == ["m1"]
+    assert len(world.ran) == 1
+
+
 def test_what_could_not_start_starts_at_the_next_delivery(world: World) -> None:
     """A throttled worker leaves no claim behind that would make the message wait."""
     world.config, world.refuses = {"on_lost": "fail"}, True

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from silvaengine.api_keys import key_name
 from silvaengine.errors import RequestError, UnavailableError
 from silvaengine.limits import Limit
 
@@ -23,13 +24,13 @@ def test_a_key_lets_in(world: World) -> None:
     """The policy names whose connection it is, and fixes endpoint, area and key for all that follows."""
     policy = world.admit()
     assert effect(policy) == "Allow"
-    assert policy["principalId"] == "key-acme-key"
+    assert policy["principalId"] == key_name("acme-key")
     assert policy["context"] == {
         "endpoint_id": "acme",
         "area": "core",
         "api_key": "acme-key",
         "connection_id": "c1",
-        "key_id": "key-acme-key",
+        "key_id": key_name("acme-key"),
     }
 
 
@@ -189,7 +190,7 @@ def test_a_connection_is_a_row_of_the_contract(world: World) -> None:
             "connection_id": "c1",
             "api_key": "acme-key",
             "area": "core",
-            "data": {"principalId": "key-acme-key", "key_id": "key-acme-key"},
+            "data": {"principalId": key_name("acme-key"), "key_id": key_name("acme-key")},
             "status": "active",
             "created_at": "2025-11-24T16:00:00.250000+0000",
             "updated_at": "2025-11-24T16:00:00.250000+0000",

@@ -52,7 +52,7 @@ def test_a_message_becomes_an_event_of_the_worker(world: World) -> None:
 def test_a_function_never_sees_the_key(world: World) -> None:
     """The key that opened the connection stays in the gateway."""
     world.say({"funct": "greet", "payload": {}})
-    assert "acme-key" not in json.dumps(world.payload["context"]["authorizer"]).replace("key-acme-key", "")
+    assert "acme-key" not in json.dumps(world.payload["context"]["authorizer"])
 
 
 @pytest.mark.parametrize("payload", [{"a": [1, "ü"]}, json.dumps({"a": [1, "ü"]}), None, ""])

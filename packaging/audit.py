@@ -1,0 +1,53 @@
+"""Asks the public databases whether anything that ships is known to be vulnerable; `make audit` runs it.
+
+An exception holds until its day and not longer: from then on the audit fails until somebody has looked again.
+"""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent
+EXCEPTIONS = Path(__file__).with_name("audit_exceptions.toml")
+SHIPPED = ("shared/requirements.txt", "services/worker/functions/requirements.txt")
+
+
+def main() -> int:
+    """Audit every list of requirements; give the exit status."""
+    today = datetime.now(tz=UTC).date()
+    failed = [
+        name for name in SHIPPED if subprocess.run(command(name, today), cwd=PROJECT, check=False).returncode
+    ]
+    for exception in exceptions():
+        if exception["until"] < today:
+            sys.stderr.write(f"the exception for {exception['id']} ended on {exception['until']}\n")
+    return len(failed)
+
+
+def command(requirements: str, today: date) -> list[str]:
+    """Give the command that audits one list."""
+    ignored = [f"--ignore-vuln={each['id']}" for each in exceptions() if today <= each["until"]]
+    return [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "--strict",
+        "--disable-pip",
+        "--no-deps",
+        "-r",
+        requirements,
+        *ignored,
+    ]
+
+
+def exceptions() -> Iterator[dict[str, Any]]:
+    """Give the exceptions: ``id``, ``package``, ``until``, ``reason`` and the ``tests`` that show it."""
+    yield from tomllib.loads(EXCEPTIONS.read_text())["exception"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

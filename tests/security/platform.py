@@ -1,0 +1,153 @@
+"""A whole platform in one process: real gateway, registry, ledger and worker over tables in memory."""
+
+import json
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from boto3.dynamodb.types import TypeSerializer
+
+from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.keys import Keys
+from silvaengine.ledger.objects import Objects
+from silvaengine.limits import Limiter
+from silvaengine.notices import Notifier
+from silvaengine.registry import Registry
+from silvaengine.settings import Settings
+from silvaengine_http.app import create_handler
+from silvaengine_http.executions import Executions
+from silvaengine_worker.app import Handler
+from silvaengine_worker.jobs import JobRunner
+from silvaengine_worker.loader import Loader
+from silvaengine_worker.worker import Worker
+
+from ..fakes.dynamodb import MemoryDynamoDB
+
+WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+
+
+class Tables(MemoryDynamoDB):
+    """Tables whose partitions can be read whole, too."""
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        """Read a partition of a table or of an index."""
+        if "IndexName" in request:
+            return super().query(**request)
+        name, wanted = request["ExpressionAttributeNames"]["#h"], request["ExpressionAttributeValues"][":h"]
+        return {"Items": [item for item in self.items(request["TableName"]) if item[name] == wanted]}
+
+
+class LambdaContext:
+    """Thirty seconds are left, always."""
+
+    aws_request_id = "lambda-request"
+    invoked_function_arn = WORKER
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
+
+
+class Lambdas:
+    """Runs the worker in the place of Lambda, and counts."""
+
+    def __init__(self, worker: Handler) -> None:
+        self._worker = worker
+        self.invoked = 0
+
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+        self.invoked += 1
+        result = json.loads(json.dumps(self._worker(json.loads(payload), LambdaContext())))
+        return None if event else result
+
+
+def _no_sockets() -> NoReturn:
+    raise NotImplementedError
+
+
+class Platform:
+    """Tenants, their functions, and the gateway's handler.
+
+    Args:
+        functions: names and what their rows' ``config`` says.
+        clock: monotonic seconds, of the rate limits.
+    """
+
+    def __init__(
+        self, functions: Mapping[str, Mapping[str, Any]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.dynamodb = Tables()
+        self._functions = functions
+        reader = TableReader(lambda: self.dynamodb, "se-")
+        self.ledger = Ledger(reader, TableWriter(lambda: self.dynamodb, "se-"))
+        objects = Objects(lambda: None, None)
+        jobs = JobRunner(self.ledger, objects, lambda: 0.0)
+        worker = Handler(Worker(Loader(["sample_functions"])), lambda: jobs, Notifier(None), _no_sockets)
+        self.lambdas = Lambdas(worker)
+        self.registry = Registry(reader, {}, stage="beta")
+        invoker: Any = self.lambdas
+        executions = Executions(
+            self.ledger, Dispatcher(invoker, objects), objects, Keys(lambda: b"secret"), 300.0
+        )
+        limiter = Limiter(None, "", instances=1, clock=clock)
+        settings = Settings(full_event_areas=frozenset({"raw"}), takes_gzip=True)
+        self.handler = create_handler(
+            settings, self.registry, invoker, Notifier(None), executions, open_limiter=lambda: limiter
+        )
+        for name, config in functions.items():
+            area = config.get("area", "core")
+            self.put("functions", aws_lambda_arn=WORKER, function=name, area=area, config=dict(config))
+
+    def put(self, table: str, **row: object) -> None:
+        """Put a row as another program would."""
+        item: Any = {name: TypeSerializer().serialize(value) for name, value in row.items()}
+        self.dynamodb.put_item(TableName=f"se-{table}", Item=item)
+
+    def add_tenant(self, endpoint_id: str, api_key: str, settings: Mapping[str, Any], **more: Any) -> None:
+        """Let a key of a tenant's own call every function, with settings of its own."""
+        for variable, value in settings.items():
+            self.put("configdata", setting_id=f"own-{endpoint_id}", variable=variable, value=value)
+        entries = [
+            {"aws_lambda_arn": WORKER, "function": name, "setting": f"own-{endpoint_id}" if settings else ""}
+            for name in self._functions
+        ]
+        self.put("endpoints", endpoint_id=endpoint_id, special_connection=True, **more)
+        self.put(
+            "connections", endpoint_id=endpoint_id, api_key=api_key, functions=entries, grants=["cache:admin"]
+        )
+
+    def call(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Send an event to the gateway."""
+        return self.handler(dict(event), LambdaContext())
+
+
+def rest_event(
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    body: str | bytes | None = None,
+    **context: Any,
+) -> dict[str, Any]:
+    """Make the event that a REST API sends for a request."""
+    is_bytes = isinstance(body, bytes)
+    return {
+        "resource": "/{area}/{endpoint_id}/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": {"content-type": "application/json", **(headers or {})},
+        "queryStringParameters": dict(query or {}) or None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
+        "pathParameters": None,
+        "requestContext": {"stage": "beta", "identity": {"sourceIp": "192.0.2.1"}, **context},
+        "body": b64encode(body).decode() if isinstance(body, bytes) else body,
+        "isBase64Encoded": is_bytes,
+    }
+
+
+def json_of(answer: Mapping[str, Any]) -> Any:
+    """Give an answer's JSON body."""
+    return json.loads(answer["body"])

@@ -1,0 +1,188 @@
+"""What may come over HTTP, good and bad, against a whole platform: T1, T15, T16, T17, T21, T26."""
+
+import gzip
+import json
+import re
+import sys
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine_worker.loader import Loader
+
+from .platform import Platform, rest_event
+
+POST = {"methods": ["GET", "POST", "DELETE"]}
+FUNCTIONS = {
+    name: {"module_name": "sample_functions.plain", **POST, **config}
+    for name, config in {
+        "echo": {},
+        "strict": {},
+        "framed": {},
+        "wants_body": {},
+        "anything": {},
+        "refuse": {},
+        "blob": {},
+        "count": {},
+        "full": {"area": "raw"},
+    }.items()
+}
+INTERNALS = re.compile(
+    r"arn:aws|Traceback|File \\?\"|/var/task|/opt/python|\.py\b|silvaengine_(http|worker|tasks)"
+    r"|sample_functions|boto|msgspec|NoneType|<(class|object|function) |object at 0x"
+)
+KEY = {"x-api-key": "acme-key"}
+
+
+@pytest.fixture(scope="module")
+def platform() -> Platform:
+    """One tenant, acme, with a key of its own."""
+    whole = Platform(FUNCTIONS)
+    whole.add_tenant("acme", "acme-key", {})
+    return whole
+
+
+_TEXT = st.text(max_size=8) | st.sampled_from(["", "null", "\0", "%00", "../", "\ud800", "\u202e", "a" * 300])
+_NAMES = st.sampled_from([*FUNCTIONS, "cache_clear", "cache_stats", "job_status", "_private", "nothing"])
+_DOTS = st.sampled_from(["core", "raw", "acme", "0", "1", "..", ".", "%2e%2e", "%2f", "%", "%zz"])
+_PLAIN_PATHS = st.builds("/{}/acme/{}".format, st.sampled_from(["core", "raw"]), _NAMES)
+_ODD_PATHS = st.tuples(
+    st.sampled_from(["core", "raw", "Core", ""]) | _TEXT,
+    st.sampled_from(["acme", "globex", "0", "1"]) | _TEXT,
+    st.lists(_NAMES | _DOTS | _TEXT, min_size=1, max_size=4),
+).map(lambda parts: "/" + "/".join([parts[0], parts[1], *parts[2]]))
+_PATHS = _PLAIN_PATHS | _PLAIN_PATHS | _PLAIN_PATHS | _ODD_PATHS
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _TEXT,
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(_TEXT | st.just("endpoint_id"), one, max_size=3),
+    max_leaves=8,
+)
+_PARAMETERS = st.sampled_from(
+    [
+        "a",
+        "b",
+        "value",
+        "status",
+        "message",
+        "limit",
+        "job_id",
+        "cache_name",
+        "cache_key",
+        "endpoint_id",
+        "area",
+    ]
+)
+_BODIES = (
+    st.none()
+    | _JSON.map(json.dumps)
+    | st.dictionaries(_PARAMETERS, _JSON, max_size=4).map(json.dumps)
+    | st.text(alphabet='{}[]",:\\eE.1-ntrufalse \ud800', max_size=30)
+    | st.binary(max_size=20)
+    | st.sampled_from(["[" * 70, "1" * 5000, '{"a":1,"a":2}', "1e999", "NaN", '"\\ud800"', "[1," * 200_000])
+    | _JSON.map(lambda value: gzip.compress(json.dumps(value).encode()))
+)
+_HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "x-api-key": st.sampled_from(["acme-key", "wrong", "#####", ""]) | _TEXT,
+        "content-type": st.sampled_from(
+            ["application/json", "application/x-www-form-urlencoded", "text/xml", "text/plain", ""]
+        ),
+        "content-encoding": st.sampled_from(["gzip", "br", "identity", "gzip, gzip"]),
+        "idempotency-key": st.sampled_from(["k1", "k2", ""]) | _TEXT,
+        "prefer": st.sampled_from(["respond-async", "wait=1", ",;,"]),
+        "origin": _TEXT,
+        "cookie": _TEXT,
+    },
+)
+_WRONG = (
+    st.none()
+    | st.integers()
+    | st.lists(_TEXT, max_size=2)
+    | _TEXT
+    | st.dictionaries(_TEXT, _TEXT, max_size=2)
+)
+_EVENTS = st.builds(
+    rest_event,
+    st.sampled_from(["GET", "POST", "HEAD", "OPTIONS", "DELETE", "TRACE", "get", ""]) | _TEXT,
+    _PATHS,
+    headers=_HEADERS.map(lambda headers: {"x-api-key": "acme-key", **headers}),
+    query=st.dictionaries(_PARAMETERS | _TEXT, _TEXT, max_size=3),
+    body=_BODIES,
+)
+_MEMBERS = st.sampled_from(
+    ["path", "httpMethod", "headers", "multiValueHeaders", "queryStringParameters", "pathParameters", "body",
+     "multiValueQueryStringParameters", "requestContext", "isBase64Encoded", "version", "rawPath", "cookies"]
+)  # fmt: skip
+
+
+def checked(answer: dict[str, Any]) -> dict[str, Any]:
+    """Check what holds for every answer: its form, no failure of ours, nothing internal, no broken header."""
+    assert type(answer["statusCode"]) is int
+    assert 100 <= answer["statusCode"] < 500, answer
+    assert isinstance(answer["body"], str)
+    json.dumps(answer).encode()
+    sent = [*answer["headers"].values(), *answer.get("cookies", [])]
+    assert all(isinstance(value, str) and not set(value) & {"\r", "\n", "\0"} for value in sent)
+    return answer
+
+
+@given(_EVENTS, st.dictionaries(_MEMBERS, _WRONG, max_size=1))
+@settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
+def test_t26_no_request_makes_a_500_or_tells_internals(
+    platform: Platform, event: dict[str, Any], wrong: dict[str, Any]
+) -> None:
+    """Five thousand requests, one member of many an event replaced: each gets a clear answer below 500.
+
+    What is answered never names an ARN, a trace or a module, unless the client has sent that itself, and no
+    request makes more than one call of a worker.
+    """
+    before = platform.lambdas.invoked
+    answer = checked(platform.call(event | wrong))
+    assert platform.lambdas.invoked - before <= 1
+    if answer["statusCode"] >= 400:
+        assert not INTERNALS.search(json.loads(answer["body"] or '{"error": ""}')["error"])
+
+
+_MODULES = st.text(max_size=12) | st.sampled_from(
+    [
+        "os",
+        "builtins",
+        "subprocess",
+        "importlib",
+        "sys",
+        "__main__",
+        "silvaengine_worker.app",
+        "unlisted_functions",
+        "sample_functions",
+        "sample_functions._private",
+        ".sample_functions",
+        "sample_functions..plain",
+        "sample_functions/plain",
+        "sample_functions.plain.",
+        "sample_functions.plain:echo",
+        "\u0455ample_functions.plain",  # a Cyrillic letter
+        "",
+    ]
+)
+_CLASSES = st.text(max_size=6) | st.sampled_from(["", "Path", "__class__", "object", "_Hidden"])
+_CALLABLES = st.text(max_size=8) | st.sampled_from(
+    ["system", "__class__", "_private", "eval", "__init__", "echo.__globals__", "constant", "Path"]
+)
+
+
+@given(st.lists(st.tuples(_MODULES, _CLASSES, _CALLABLES), min_size=20, max_size=20))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+def test_t1_no_name_imports_what_is_not_allowed(names: list[tuple[str, str, str]]) -> None:
+    """Ten thousand names of modules, classes and callables: nothing is imported that may not be."""
+    loader = Loader(["sample_functions"])
+    before = set(sys.modules)
+    for module, class_name, function in names:
+        with suppress(SilvaEngineError):
+            loader.load(module, class_name, function)
+            assert (module, class_name) == ("sample_functions.plain", "")
+    assert not [name for name in set(sys.modules) - before if name.partition(".")[0] != "sample_functions"]

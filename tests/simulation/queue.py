@@ -1,0 +1,160 @@
+"""SQS in front of the tasks Lambda's real code: receives, visibility, duplicates, redrive, dying readers.
+
+Each record of a batch is a process of its own, as the Lambda's threads are; what it raises puts the message
+back, and what kills it leaves the message hidden until its visibility ends.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.keys import Keys
+from silvaengine.ledger.objects import Objects
+from silvaengine.notices import Notifier
+from silvaengine.registry import Function
+from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.claims import Claims, UnderWayError
+from silvaengine_tasks.hooks import Hooks
+from silvaengine_tasks.sqs import read
+
+from .account import Asked
+from .callers import add_functions
+from .world import WORKER_SECONDS, Invoker, Weather, World
+
+VISIBILITY = 1980.0
+MAX_RECEIVES = 5
+READER_SECONDS = 330.0
+FUNCTIONS = {"once": "fail", "often": "retry", "exact": "retry"}
+
+# Of five calls one fails; readers and workers die, answers are lost, tables lag, clocks are off.
+FAULTY = Weather(lost=0, duplicated=0.05, fault=0.02, zombie=0.01, slow=0.02, failing=0.16)
+
+
+@dataclass
+class Message:
+    """A message: where it stands, and what has become of it."""
+
+    number: int
+    function: str
+    receives: int = 0
+    visible_at: float = 0.0
+    end: str = ""
+
+
+class Registry:
+    """Knows the functions of the simulation; they have no hooks."""
+
+    def __init__(self, functions: dict[str, Function]) -> None:
+        self._functions = functions
+
+    def resolve(self, _endpoint: str, _key: str, _area: str, name: str) -> Function:
+        """Give a function."""
+        return self._functions[name]
+
+    def refresh(self) -> None:
+        """Nothing changes."""
+
+    def hooks(self, _endpoint: str) -> list[Any]:
+        """Give none."""
+        return []
+
+
+class Queue:
+    """A queue with its dead-letter queue, and the Lambda that reads it."""
+
+    def __init__(self, world: World, messages: int) -> None:
+        add_functions(world)
+        self.world = world
+        self.violations: list[str] = []
+        names = list(FUNCTIONS)
+        self.messages = [Message(number, names[number % len(names)]) for number in range(messages)]
+        for message in self.messages:
+            world.account.asked[message.number] = _asked(message)
+        registry: Any = Registry(world.functions)
+        invoker: Any = Invoker(world)
+        objects = Objects(lambda: None, None)
+        claims = Claims(world.ledger, Keys(lambda: b"secret"), objects, WORKER_SECONDS)
+        hooks = Hooks(registry, invoker)
+        self._caller = Caller(registry, invoker, Dispatcher(invoker, objects), claims, Notifier(None), hooks)
+
+    def run(self, hours: float = 20.0) -> None:
+        """Let everything be received until each message is done or dead."""
+        scheduler = self.world.scheduler
+        end = scheduler.now + hours * 3600
+        while scheduler.now < end and not all(message.end for message in self.messages):
+            self._receive()
+            scheduler.run(scheduler.now + 10)
+        scheduler.run(scheduler.now + VISIBILITY)  # what still runs, such as a duplicate
+
+    def _receive(self) -> None:
+        now, random = self.world.scheduler.now, self.world.random
+        for message in self.messages:
+            again = random.random() < self.world.weather.duplicated / 100 and message.receives
+            if message.end == "dead" or (message.end and not again):
+                continue
+            if message.visible_at > now and not again:
+                continue
+            if message.receives >= MAX_RECEIVES:
+                message.end = message.end or "dead"
+                continue
+            message.receives += 1
+            message.visible_at = now + VISIBILITY
+            ends_at = now + READER_SECONDS
+            self.world.spawn("reader", lambda message=message: self._read(message), ends_at=ends_at)  # type: ignore[misc]
+
+    def _read(self, message: Message) -> None:
+        scheduler = self.world.scheduler
+        deadline = scheduler.now + READER_SECONDS - 5
+        try:
+            self._caller.each(lambda: read(_record(message)), deadline)
+        except UnderWayError as error:
+            message.visible_at = (
+                max(message.visible_at, scheduler.now) if message.end else scheduler.now + error.seconds
+            )
+        except SilvaEngineError:
+            return
+        else:
+            message.end = message.end or "done"
+
+    def check(self) -> list[str]:
+        """Compare what became of each message with its effects; give what should not have been."""
+        found = list(self.world.account.violations)
+        for message in self.messages:
+            effects = self.world.account.effects[message.number]
+            name = (
+                f"message {message.number} ({message.function}, {message.end}, {message.receives} receives)"
+            )
+            if not message.end:
+                found.append(f"{name}: is neither done nor dead")
+            if message.end == "done" and not effects:
+                found.append(f"{name}: done without an effect")
+            if message.function != "often" and effects > 1:
+                found.append(f"{name}: {effects} effects")
+        return found
+
+    def ends(self) -> Counter[str]:
+        """Count what became of the messages."""
+        return Counter(message.end for message in self.messages)
+
+
+def _asked(message: Message) -> Asked:
+    return Asked(
+        number=message.number, tenant="acme", principal="", function=message.function,
+        on_lost=FUNCTIONS[message.function], conditional=message.function == "exact",  # type: ignore[arg-type]
+        key=None, is_async=False,
+    )  # fmt: skip
+
+
+def _record(message: Message) -> dict[str, Any]:
+    return {
+        "messageId": f"m{message.number}",
+        "body": json.dumps({"params": {"call": message.number}}),
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:work",
+        "messageAttributes": {
+            "endpoint_id": {"stringValue": "acme"},
+            "funct": {"stringValue": message.function},
+        },
+    }

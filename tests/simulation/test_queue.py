@@ -1,0 +1,46 @@
+"""A queue's messages, with a fifth of everything going wrong: each is done once or dead, and none is lost."""
+
+from collections import Counter
+
+import pytest
+
+from .queue import FAULTY, MAX_RECEIVES, Queue
+from .world import CALM, Weather, World
+
+MESSAGES = 100
+WORLDS = 200
+
+
+def received(seed: int, weather: Weather = FAULTY) -> Queue:
+    """Give a queue of a hundred messages after its end."""
+    queue = Queue(World(seed, weather), MESSAGES)
+    queue.run()
+    return queue
+
+
+@pytest.mark.parametrize("first", range(0, WORLDS, 25))
+def test_20000_messages_are_done_once_or_dead(first: int) -> None:
+    """Accepted is done plus dead; at most one effect where that was promised, at least one where done."""
+    for seed in range(first, first + 25):
+        assert received(seed).check() == [], f"seed {seed} replays it"
+
+
+def test_the_faults_are_there() -> None:
+    """Messages come again, and some die; most are done."""
+    ends, receives = Counter[str](), Counter[int]()
+    for seed in range(10):
+        queue = received(seed)
+        ends += queue.ends()
+        receives.update(message.receives for message in queue.messages)
+    assert ends["done"] > 9 * MESSAGES
+    assert ends["dead"] > 3
+    assert sum(count for number, count in receives.items() if number > 1) > MESSAGES
+    assert max(receives) == MAX_RECEIVES
+
+
+def test_without_faults_each_is_received_once() -> None:
+    """Calm weather: one receive, one effect."""
+    queue = received(1, CALM)
+    assert queue.check() == []
+    assert {message.receives for message in queue.messages} == {1}
+    assert set(queue.world.account.effects.values()) == {1}

@@ -1,0 +1,128 @@
+"""Events that failed for good: what each was, and how it comes anew."""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from silvaengine_cli.commands.events import events
+from silvaengine_cli.events import SOURCES, DeadEvents, sample
+
+
+class Account:
+    """A deployment with dead-letter queues, and what was sent to its queues and to its tasks Lambda."""
+
+    def __init__(self, *bodies: Any, group: str = "") -> None:
+        attributes = {"MessageGroupId": group} if group else {}
+        self.messages = [
+            {
+                "MessageId": str(number), "ReceiptHandle": f"r{number}", "Attributes": attributes,
+                "Body": body if isinstance(body, str) else json.dumps(body),
+                "MessageAttributes": {"funct": {"DataType": "String", "StringValue": "f", "x": 1}},
+            }
+            for number, body in enumerate(bodies)
+        ]  # fmt: skip
+        self.sent: list[dict[str, Any]] = []
+        self.invoked: list[Any] = []
+        self.deleted: list[str] = []
+
+    def client(self, _service: str) -> Any:
+        return self
+
+    def has_output(self, name: str) -> bool:
+        return not name.startswith("Fifo")
+
+    def output(self, name: str) -> str:
+        return name
+
+    def receive_message(self, *, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        assert QueueUrl == "EventDeadLetterQueueUrl"
+        return {"Messages": self.messages}
+
+    def send_message(self, **message: Any) -> None:
+        self.sent.append(message)
+
+    def invoke(self, *, InvocationType: str, Payload: bytes, **_: Any) -> Any:  # noqa: N803 - the same
+        assert InvocationType == "Event"
+        self.invoked.append(json.loads(Payload))
+        return {"Payload": self}
+
+    def read(self) -> bytes:
+        return b""
+
+    def delete_message(self, *, ReceiptHandle: str, **_: Any) -> None:  # noqa: N803 - the same
+        self.deleted.append(ReceiptHandle)
+
+
+def replayed(account: Any) -> list[str]:
+    """Replay everything."""
+    queues = DeadEvents(account)
+    return [queues.replay(event) for event in queues.look(10)]
+
+
+NOTICE = {"Type": "Notification", "MessageId": "m", "TopicArn": "arn:t", "Message": "{}"}
+PLACE = {"requestContext": {}, "DDBStreamBatchInfo": {"shardId": "s", "streamArn": "arn:stream"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "event"),
+    [
+        ({"requestContext": {}, "requestPayload": sample("s3"), "responsePayload": {}}, "requestPayload"),
+        (NOTICE, {"Records": [{"EventSource": "aws:sns", "Sns": NOTICE}]}),
+        (sample("rule"), None),
+        (sample("schedule"), None),
+    ],
+)
+def test_what_lambda_or_sns_kept_is_invoked_again(body: Any, event: Any) -> None:
+    """The tasks Lambda gets the very event that failed; then the message is taken out of the queue."""
+    account = Account(body)
+    assert replayed(account) == ["sent to the tasks function"]
+    wanted = body if event is None else body[event] if isinstance(event, str) else event
+    assert account.invoked == [wanted]
+    assert account.deleted == ["r0"]
+
+
+@pytest.mark.parametrize("body", ["hello", {"params": {}}, [1]])
+def test_a_message_goes_back_to_its_queue(body: Any) -> None:
+    """With its text and its attributes, and no member that SQS would refuse."""
+    account = Account(body)
+    assert replayed(account) == ["sent back to its queue"]
+    (sent,) = account.sent
+    assert (sent["QueueUrl"], sent["MessageBody"]) == ("EventQueueUrl", account.messages[0]["Body"])
+    assert sent["MessageAttributes"] == {"funct": {"DataType": "String", "StringValue": "f"}}
+    assert "MessageGroupId" not in sent
+
+
+def test_a_message_of_a_group_stays_in_it() -> None:
+    """With a new deduplication id, or its queue would drop it."""
+    account = Account("hello", group="a")
+    replayed(account)
+    assert account.sent[0]["MessageGroupId"] == "a"
+    assert len(account.sent[0]["MessageDeduplicationId"]) == 32
+
+
+def test_a_streams_place_stays() -> None:
+    """It holds no record that could be replayed."""
+    account = Account(PLACE)
+    (told,) = replayed(account)
+    assert told.startswith("stays")
+    assert account.deleted == account.invoked == account.sent == []
+
+
+def test_a_samples_ids_are_new_each_time() -> None:
+    """Or a second one would be taken for a repetition."""
+    assert sample("sqs")["Records"][0]["messageId"] != sample("sqs")["Records"][0]["messageId"]
+    assert set(SOURCES) == {"cognito", "direct", "dynamodb", "lex", "rule", "s3", "schedule", "sns", "sqs"}
+
+
+def test_a_sample_is_printed_to_be_edited(tmp_path: Any) -> None:
+    """What is printed is an event; a file that is none is refused with its name."""
+    printed = CliRunner().invoke(events, ["send", "sqs", "--print"])
+    assert json.loads(printed.output)["Records"]
+    for text in ("{", "[]"):
+        path = tmp_path / "event.json"
+        path.write_text(text)
+        refused = CliRunner().invoke(events, ["send", "sqs", "--file", str(path)])
+        assert refused.exit_code == 1
+        assert "event.json" in refused.output
