@@ -79,15 +79,9 @@ def _stepped(items: AsyncGenerator[Any]) -> Generator[Any]:
     async def step() -> Any:  # noqa: ANN401 - an item
         return await anext(items, _END)
 
-    async def close() -> None:
-        await items.aclose()
-
-    with asyncio.Runner() as runner:
-        try:
-            while (item := runner.run(step())) is not _END:
-                yield item
-        finally:
-            runner.run(close())
+    with asyncio.Runner() as runner:  # its end closes the generator
+        while (item := runner.run(step())) is not _END:
+            yield item
 
 
 def _await(awaitable: Any) -> Any:  # noqa: ANN401 - a function's coroutine
