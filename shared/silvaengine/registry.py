@@ -326,8 +326,9 @@ class Registry:
         )
         if row is None:
             raise NotFoundError(f"Function {name!r} does not exist")
-        config = function_config(row, entry)
-        return read_function(row, entry, config, self._merged_settings(config.get("setting"), entry.setting))
+        config = function_config(name, row, entry)
+        settings = self._merged_settings(config.get("setting"), entry.setting)
+        return read_function(name, row, entry, config, settings)
 
     def hooks(self, endpoint_id: str) -> list[Row]:
         """Give the rows of an endpoint's hooks, whether active or not."""

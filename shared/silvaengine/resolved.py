@@ -89,7 +89,7 @@ def read_entries(row: "Row") -> Mapping[str, Entry]:
     return MappingProxyType(entries)
 
 
-def function_config(row: "Row", entry: Entry) -> dict[str, Any]:
+def function_config(name: str, row: "Row", entry: Entry) -> dict[str, Any]:
     """Give a function's configuration with the defaults of what its row leaves out.
 
     Raises:
@@ -98,14 +98,15 @@ def function_config(row: "Row", entry: Entry) -> dict[str, Any]:
     given = {member: value for member, value in (row.get("config") or {}).items() if value}
     config = {**CONFIG_DEFAULTS, **given}
     if "module_name" not in config:
-        detail = f"function {row['function']!r} of {entry.aws_lambda_arn}: its row has no config.module_name"
+        detail = f"function {name!r} of {entry.aws_lambda_arn}: its row has no config.module_name"
         raise ConfigurationError("The function is misconfigured", detail=detail)
     return config
 
 
-def read_function(row: "Row", entry: Entry, config: Mapping[str, Any], settings: "Row") -> Function:
+def read_function(
+    name: str, row: "Row", entry: Entry, config: Mapping[str, Any], settings: "Row"
+) -> Function:
     """Give the function that a row describes, with its merged settings."""
-    name = row["function"]
     return Function(
         name=name,
         area=row.get("area", ""),
