@@ -15,7 +15,7 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 	then echo "$$python"; exit; fi; done; \
 	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
 
-.PHONY: help setup engine peers bench bench-quick valgrind dev test coverage whole test-sam-local lint format build lock clean
+.PHONY: help setup engine peers bench bench-quick valgrind chromium dev test coverage whole test-sam-local lint format build lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -45,6 +45,11 @@ bench-quick: setup peers engine valgrind ## Show that the benchmarks run; nothin
 valgrind: # counts instructions
 	@command -v valgrind >/dev/null || apt-get install -qq -y valgrind >/dev/null || { echo "valgrind is needed" >&2; exit 1; }
 
+chromium: # runs the browser's tests
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		(apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium-headless-shell) >/dev/null || \
+		{ echo "Chromium is needed" >&2; exit 1; }
+
 dev: setup ## Run everything here, and follow changes
 	@silvaengine dev
 
@@ -58,8 +63,8 @@ coverage: setup ## Run the unit and contract tests with coverage
 	@coverage json --quiet
 	@python tests/coverage_floor.py
 
-whole: setup ## Test the template, the artefacts, a deployed stack and the README
-	@pytest tests/rules tests/e2e tests/readme
+whole: setup chromium ## Test the template, the artefacts, the browser's client, a deployed stack and the README
+	@pytest tests/rules tests/browser tests/e2e tests/readme
 
 test-sam-local: setup engine ## Test the HTTP gateway in Docker (Debian, root)
 	@tests/sam_local/run.sh

@@ -42,7 +42,7 @@ Examples:
 _EXAMPLES = """
 Try:
   HTTP       curl '{url}/core/demo/hello?name=Ada'
-  WebSocket  not served yet: the gateway refuses every connection
+  WebSocket  {url}/core/demo/page#{websocket}
   event      invoke {tasks} with one; see docs/events.md
 """
 
@@ -88,7 +88,8 @@ class DevSession:
         self._outputs = self._deploy_everything()
         self._apply_registry()
         tasks = self._outputs.tasks_arn.rpartition(":")[2]
-        console.print(_EXAMPLES.format(url=self._outputs.api_url, tasks=tasks), markup=False)
+        urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
+        console.print(_EXAMPLES.format(**urls, tasks=tasks), markup=False)
 
     def follow(self) -> NoReturn:
         """Redeploy what changes and show requests and failures, until interrupted."""

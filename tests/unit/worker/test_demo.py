@@ -58,6 +58,31 @@ def test_wait_is_a_coroutine(invoke: Invoke) -> None:
     assert invoke("wait", params={"seconds": "0.01"}) == {"waited": 0.01}
 
 
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("", "text/html"),
+        ("page.css", "text/css"),
+        ("page.js", "text/javascript"),
+        ("silvaengine.js", "text/javascript"),
+    ],
+)
+def test_page_serves_its_files(invoke: Invoke, path: str, content_type: str) -> None:
+    """What the page is made of, each under its type, and a policy that runs nothing else."""
+    answer = invoke("page", params={"path": path} if path else {})
+    assert answer["headers"]["Content-Type"].startswith(content_type)
+    assert "default-src 'none'; script-src 'self'" in answer["headers"]["Content-Security-Policy"]
+    assert len(answer["body"]) > 100
+
+
+@pytest.mark.parametrize("path", ["../page.py", "static/page.js", "other.js"])
+def test_page_serves_nothing_else(invoke: Invoke, path: str) -> None:
+    """A path is a name of the list and never a way through the folders."""
+    with pytest.raises(FunctionError) as refused:
+        invoke("page", params={"path": path})
+    assert refused.value.status_code == 404
+
+
 def test_report_logs_and_answers_nothing(invoke: Invoke, caplog: pytest.LogCaptureFixture) -> None:
     """An Event function's result is nobody's; its log line is there."""
     with caplog.at_level("INFO"):

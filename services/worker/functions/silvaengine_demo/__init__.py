@@ -2,5 +2,6 @@
 
 Read ``greetings`` first (a class with settings), then ``answers`` (what a function may answer), ``calls``
 (what a function can know and do about its call), ``rates`` (a cached function), ``members`` (functions that
-an authorizer stands before) and ``conversations`` (what reaches clients over a WebSocket).
+an authorizer stands before), ``conversations`` (what reaches clients over a WebSocket) and ``page`` (a page
+that calls them from a browser).
 """
