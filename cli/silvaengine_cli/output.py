@@ -21,8 +21,8 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table, without a head if the columns have no names; nothing in the cells is markup."""
     table = Table(title=title, title_justify="left", header_style="bold", show_header=any(columns))
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
     console().print(table)

@@ -42,14 +42,15 @@ class Target:
         self._table_prefix = table_prefix
         self._worker_arn = worker_arn
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no types of its own
-        """Give a client of an AWS service there."""
+    def client(self, service: str, url: str | None = None) -> Any:  # noqa: ANN401 - boto3 has no types of its own
+        """Give a client of an AWS service there; ``url`` is the service's where it has one of its own."""
         import boto3  # noqa: PLC0415 - slow, and `init` and `validate` need none
         from botocore.config import Config  # noqa: PLC0415
 
         config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
-        options: dict[str, Any] = {"region_name": self._region, "endpoint_url": self._endpoint_url}
-        if self._endpoint_url and urlsplit(self._endpoint_url).hostname in _LOOPBACK:
+        url = url or self._endpoint_url
+        options: dict[str, Any] = {"region_name": self._region, "endpoint_url": url}
+        if url and urlsplit(url).hostname in _LOOPBACK:
             options |= {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
             options["region_name"] = self._region or "us-east-1"
         return boto3.client(service, config=config, **options)  # type: ignore[call-overload]

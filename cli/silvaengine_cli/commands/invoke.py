@@ -16,6 +16,7 @@ from silvaengine.registry import Function, Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.http import HttpAnswer, function_url, send
 from silvaengine_cli.output import json_option, print_json
+from silvaengine_cli.parameters import json_or_text, parse_parameters
 from silvaengine_cli.registry.lookup import open_registry
 from silvaengine_cli.target import Target, target_options
 
@@ -83,21 +84,10 @@ def invoke(
 
 
 def _parse(params: tuple[str, ...]) -> dict[str, Any]:
-    values = {}
-    for param in params:
-        name, equals, text = param.partition("=")
-        if not (name and equals):
-            message = f"{param!r} is not NAME=VALUE"
-            raise click.BadParameter(message, param_hint="--param")
-        values[name] = _json_or_text(text)
-    return values
-
-
-def _json_or_text(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(text)
-    except ValueError:
-        return text
+        return parse_parameters(params)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--param") from error
 
 
 def _is_text(body: bytes) -> bool:
@@ -167,7 +157,7 @@ def _print_http(answer: HttpAnswer, as_json: bool) -> None:
     failed = answer.status >= 400
     if as_json:
         text = answer.body.decode(errors="replace")
-        print_json({"status": answer.status, "headers": dict(answer.headers), "body": _json_or_text(text)})
+        print_json({"status": answer.status, "headers": dict(answer.headers), "body": json_or_text(text)})
     else:
         if failed:
             click.echo(f"HTTP {answer.status}", err=True)

@@ -1,15 +1,158 @@
-"""``ws``: the WebSocket connections of a deployment."""
+"""``ws``: talk over a WebSocket, see who is connected, speak to all of them, and end connections."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import click
 
+from silvaengine.dynamodb import Row
+from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.operator import operate
-from silvaengine_cli.output import json_option, print_json
+from silvaengine_cli.output import console, json_option, print_json, print_table
+from silvaengine_cli.registry.plan import mask
+from silvaengine_cli.sockets import Sockets, facts
 from silvaengine_cli.target import Target, target_options
+
+if TYPE_CHECKING:
+    from rich.text import Text
+    from websockets.sync.client import ClientConnection
+
+COLUMNS = ("connection", "endpoint", "area", "key", "principal", "since (UTC)")
+PROMPT = "> "
+SECONDS = 15  # for the handshake, behind which two cold starts may be
 
 
 @click.group()
 def ws() -> None:
-    """Speak to clients that are connected by a WebSocket."""
+    """Talk over a WebSocket, see who is connected, speak to all of them, and end connections.
+
+    \b
+    Examples:
+      silvaengine ws connect demo --local
+      silvaengine ws list acme --stack silvaengine
+      silvaengine ws broadcast hello --endpoint acme --stack silvaengine
+      silvaengine ws kick acme L0SM9cOFvHcCIhw= --stack silvaengine
+    """
+
+
+@ws.command()
+@click.argument("endpoint")
+@click.option("--area", default="core", show_default=True, help="Area of the functions.")
+@click.option("--api-key", default=DEFAULT_API_KEY, help="Key of the caller.  [default: none]")
+@click.option("--url", help="Where the WebSocket API is.  [default: the stack's WebsocketUrl]")
+@json_option
+@target_options
+def connect(target: Target, endpoint: str, area: str, api_key: str, url: str | None, as_json: bool) -> None:
+    """Connect to ENDPOINT; type calls and see the frames that come.
+
+    A line is FUNCTION NAME=VALUE ..., where a VALUE that is JSON is taken as JSON; or FUNCTION {...}; or a
+    whole message in JSON; or ping. Ctrl-D ends it. Lines that are piped in are sent, and their answers waited
+    for; it exits with 1 when the connection was refused or lost.
+
+    \b
+    Examples:
+      silvaengine ws connect demo --local
+      silvaengine ws connect acme --api-key demo-key-acme --area core --stack silvaengine
+      echo 'countdown start=3' | silvaengine ws connect demo --json --local
+    """
+    where = urlencode({"endpointId": endpoint, "area": area})
+    headers = {} if api_key == DEFAULT_API_KEY else {"x-api-key": api_key}
+    with _connected(f"{url or target.output('WebsocketUrl')}?{where}", headers) as connection:
+        is_lost = _talk(connection, f"connected to {endpoint}, area {area}", as_json=as_json)
+    if is_lost:
+        raise click.ClickException("the connection was lost")
+
+
+@contextmanager
+def _connected(address: str, headers: dict[str, str]) -> Iterator["ClientConnection"]:
+    from websockets.exceptions import InvalidStatus, WebSocketException  # noqa: PLC0415 - see _talk
+    from websockets.sync.client import connect as open_socket  # noqa: PLC0415 - likewise
+
+    # Our own pings keep it: whether API Gateway counts those of the protocol isn't documented.
+    options: dict[str, Any] = {"open_timeout": SECONDS, "ping_interval": None, "max_size": None}
+    try:
+        connection = open_socket(address, additional_headers=headers, **options)
+    except InvalidStatus as error:
+        status = error.response.status_code
+        message = f"refused with {status}: do endpoint, area and API key fit together?"
+        raise click.ClickException(message) from error
+    except (WebSocketException, OSError) as error:
+        raise click.ClickException(f"{address.partition('?')[0]}: {error}") from error
+    with connection:
+        yield connection
+
+
+def _talk(connection: "ClientConnection", greeting: str, *, as_json: bool) -> bool:
+    """Have the conversation; tell whether the connection was lost."""
+    from silvaengine_cli.conversation import (  # noqa: PLC0415 - slow, and `list` and `kick` need none
+        Conversation,
+        above_prompt,
+        typed_lines,
+    )
+
+    screen = console()
+    coloured = partial(screen.print, soft_wrap=True)
+    if as_json or not sys.stdin.isatty():
+        show = _print_plain if as_json else coloured
+        conversation = Conversation(connection, show, as_json=as_json)
+        conversation.hold(sys.stdin)
+        return conversation.is_lost
+    screen.print(f"{greeting}: FUNCTION NAME=VALUE …; Ctrl-D ends it", style="dim")
+    conversation = Conversation(connection, above_prompt(PROMPT, coloured))
+    with suppress(KeyboardInterrupt):
+        conversation.hold(typed_lines(PROMPT), interrupt=True)
+    screen.print()
+    return conversation.is_lost
+
+
+def _print_plain(text: "Text") -> None:
+    click.echo(text.plain)
+
+
+@ws.command("list")
+@click.argument("endpoint", required=False)
+@json_option
+@target_options
+def list_(target: Target, endpoint: str | None, as_json: bool) -> None:
+    """List who is connected to ENDPOINT, or to any; of connections that broke, some may still be listed.
+
+    \b
+    Examples:
+      silvaengine ws list --local
+      silvaengine ws list acme --stack silvaengine --json
+    """
+    rows = list(Sockets(target).live(endpoint))
+    if as_json:
+        print_json([facts(row) for row in rows])
+    else:
+        print_table(f"{len(rows)} connections", COLUMNS, (_cells(row) for row in rows))
+
+
+@ws.command()
+@click.argument("endpoint")
+@click.argument("connection_ids", nargs=-1, metavar="[CONNECTION]...")
+@click.option("--all", "everybody", is_flag=True, help="All connections of the endpoint.")
+@target_options
+def kick(target: Target, endpoint: str, connection_ids: tuple[str, ...], everybody: bool) -> None:
+    """End connections of ENDPOINT at once; what runs for them is stopped at its next item.
+
+    Clients may connect again: take their key out of the registry first, if they are not to.
+
+    \b
+    Examples:
+      silvaengine ws kick acme L0SM9cOFvHcCIhw= --stack silvaengine
+      silvaengine ws kick demo --all --local
+    """
+    if bool(connection_ids) == everybody:
+        raise click.UsageError("Name connections, or give --all.")
+    sockets = Sockets(target)
+    ids = connection_ids or [row["connection_id"] for row in sockets.live(endpoint)]
+    for connection_id in ids:
+        click.echo(f"{connection_id} {sockets.end(endpoint, connection_id)}")
 
 
 @ws.command()
@@ -48,6 +191,19 @@ def broadcast(
         print_json(counts)
     else:
         click.echo(f"sent to {counts['sent']}, gone {counts['gone']}, failed {counts['failed']}")
+
+
+def _cells(row: Row) -> tuple[Any, ...]:
+    principal = (row.get("data") or {}).get("principalId", "")
+    since = str(row.get("created_at")).partition(".")[0].replace("T", " ")
+    return (
+        row["connection_id"],
+        row["endpoint_id"],
+        row.get("area"),
+        mask(str(row["api_key"])),
+        principal,
+        since,
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import silvaengine_cli
 from silvaengine_cli.main import cli
 from silvaengine_cli.target import Target, local_target
 
-COMMANDS = ("init", "dev", "validate", "diff", "apply", "export", "list", "show", "invoke", "destroy")
+COMMANDS = ("init", "dev", "validate", "diff", "apply", "export", "list", "show", "invoke", "ws", "destroy")
 TRY = """\
 try:
     main()

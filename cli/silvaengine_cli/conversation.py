@@ -1,0 +1,196 @@
+"""A talk with a deployment over one WebSocket: lines become calls, frames are shown as they come.
+
+docs/websocket.md has the frames.
+"""
+
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from threading import Condition, Thread, main_thread
+from typing import Any
+
+from rich.text import Text
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from silvaengine_cli.parameters import parse_parameters
+
+IDLE_SECONDS = 240  # API Gateway ends a connection that was idle for 600
+WAIT_SECONDS = 300  # the worker's own limit
+PING, PONG = "ping", "pong"
+
+type Show = Callable[[Text], None]
+
+
+def read_line(line: str, message_id: str) -> dict[str, Any]:
+    """Give the message for a line: ``FUNCTION NAME=VALUE ...``, ``FUNCTION {...}`` or a whole message.
+
+    Raises:
+        ValueError: it is none of these; the words say why.
+    """
+    if line.startswith("{"):
+        return _object(line)
+    function, _, rest = line.partition(" ")
+    payload = _object(rest) if rest.lstrip().startswith("{") else parse_parameters(shlex.split(rest))
+    return {"id": message_id, "funct": function, "payload": payload}
+
+
+def _object(text: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(text)
+    return value
+
+
+def _message(line: str, message_id: str) -> tuple[str, str]:
+    """Give what is sent for a line, and whose answer it awaits; nobody's when that is empty."""
+    if line == PING:
+        return PING, PONG
+    message = read_line(line, message_id)
+    awaited = message.get("id")
+    return json.dumps(message), awaited if isinstance(awaited, str) else ""
+
+
+def _ended_by(text: str) -> str:
+    """Give the id of the call that a frame ends, or nothing."""
+    frame = _parsed(text)
+    if frame == PONG:
+        return PONG
+    is_last = isinstance(frame, dict) and ("error" in frame or "done" in frame or "seq" not in frame)
+    return str(frame.get("id", "")) if is_last else ""
+
+
+def render(text: str) -> Text:
+    """Give a frame as people read it: its call's id, then what it says, in the colour of its kind."""
+    frame = _parsed(text)
+    match frame:
+        case {"error": {"status": status, "message": message, **rest}}:
+            words, style = f"{status} {message}  request {rest.get('request_id')}", "red"
+        case {"id": _, "seq": seq, "done": True}:
+            words, style = f"done, {seq} items", "dim"
+        case {"id": _, "seq": seq, "items": list(items)}:
+            words, style = "\n".join(_item(seq + at, item) for at, item in enumerate(items)), "cyan"
+        case {"id": _, "seq": seq, "data": data}:
+            words, style = _item(seq, data), "cyan"
+        case {"id": _, "data": data}:
+            words, style = _shown(data), "green"
+        case _:
+            return Text.assemble(("push ", "bold"), (_shown(frame), "magenta"))
+    name = frame.get("id")
+    return Text.assemble((f"{name} " if name else "", "bold"), (words, style))
+
+
+class Conversation:
+    """Sends what is typed and shows what comes, until the input or the connection ends.
+
+    Args:
+        connection: an open one.
+        show: takes what came, to print it; called in a thread of its own.
+        as_json: show frames as they came, without colours.
+    """
+
+    def __init__(self, connection: ClientConnection, show: Show, *, as_json: bool = False) -> None:
+        self._connection = connection
+        self._show = show
+        self._as_json = as_json
+        self._changed = Condition()
+        self._awaited: set[str] = set()
+        self._own_pings = 0
+        self.is_lost = False
+
+    def hold(self, lines: Iterable[str], *, interrupt: bool = False) -> None:
+        """Have the conversation; after the last line wait for the answers to all calls.
+
+        Args:
+            lines: what is typed.
+            interrupt: raise KeyboardInterrupt in the main thread when the connection ends.
+        """
+        Thread(target=self._receive, args=(interrupt,), daemon=True).start()
+        for number, line in enumerate(lines, 1):
+            if line.strip() and not self._send(line.strip(), str(number)):
+                return
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_lost or not self._awaited, WAIT_SECONDS)
+
+    def _send(self, line: str, message_id: str) -> bool:
+        """Send a line; False when the connection has ended."""
+        try:
+            text, awaited = _message(line, message_id)
+        except ValueError as error:
+            self._show(Text(f"not sent: {error}", style="red"))
+            return True
+        with self._changed:
+            self._awaited |= {awaited} - {""}
+        try:
+            self._connection.send(text)
+        except ConnectionClosed:
+            return False
+        return True
+
+    def _receive(self, interrupt: bool) -> None:
+        try:
+            for text in self._texts():
+                self._show(Text(text) if self._as_json else render(text))
+                with self._changed:
+                    self._awaited.discard(_ended_by(text))
+                    self._changed.notify_all()
+        except ConnectionClosed:
+            with self._changed:
+                self.is_lost = True
+                self._changed.notify_all()
+            if interrupt:
+                signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
+
+    def _texts(self) -> Iterator[str]:
+        """Give what comes, but for the pongs to pings of our own, which keep an idle connection."""
+        while True:
+            try:
+                text = str(self._connection.recv(IDLE_SECONDS))
+            except TimeoutError:
+                self._own_pings += 1
+                self._connection.send(PING)
+                continue
+            if text == PONG and self._own_pings:
+                self._own_pings -= 1
+            else:
+                yield text
+
+
+def typed_lines(prompt: str) -> Iterator[str]:
+    """Give the lines that somebody types, with a history; ends at Ctrl-D."""
+    import readline  # noqa: F401, PLC0415 - `input` uses it once it is there
+
+    while True:
+        try:
+            yield input(prompt)
+        except EOFError:
+            return
+
+
+def above_prompt(prompt: str, show: Show) -> Show:
+    """Give what shows a text above the line that is being typed."""
+    import readline  # noqa: PLC0415 - only at a terminal
+
+    def show_above(text: Text) -> None:
+        sys.stdout.write("\r\x1b[K")
+        sys.stdout.flush()
+        show(text)
+        sys.stdout.write(prompt + readline.get_line_buffer())
+        sys.stdout.flush()
+
+    return show_above
+
+
+def _item(seq: int, data: object) -> str:
+    return f"#{seq} {_shown(data)}"
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

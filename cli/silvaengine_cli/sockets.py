@@ -1,0 +1,69 @@
+"""The open WebSocket connections of a deployment, as an operator sees and ends them."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from silvaengine.dynamodb import Row, TableReader, TableWriter
+from silvaengine.tables import ENDPOINTS, WSS_CONNECTIONS
+from silvaengine_cli.target import Target
+from silvaengine_websocket.connections import KEEP_SECONDS, LIFE_SECONDS, Connections
+
+
+class Sockets:
+    """The connections of a deployment, with the operator's own rights."""
+
+    def __init__(self, target: Target) -> None:
+        dynamodb = target.client("dynamodb")
+        self._reader = TableReader(lambda: dynamodb, target.table_prefix)
+        self._connections = Connections(TableWriter(lambda: dynamodb, target.table_prefix))
+        self._target = target
+
+    def live(self, endpoint_id: str | None) -> Iterator[Row]:
+        """Give the rows of connections that can still be open, of one endpoint or of all."""
+        if endpoint_id is not None:
+            endpoints = [endpoint_id]
+        else:
+            endpoints = [row["endpoint_id"] for row in self._target.tables().scan(ENDPOINTS)]
+        born = int(time.time()) + KEEP_SECONDS - LIFE_SECONDS
+        for each in endpoints:
+            for page in self._reader.query_pages(
+                WSS_CONNECTIONS,
+                each,
+                condition="#status = :status AND #expires_at > :born",
+                values={"status": "active", "born": born},
+            ):
+                yield from page
+
+    def end(self, endpoint_id: str, connection_id: str) -> str:
+        """Close a connection and delete its row; tell what was done.
+
+        Raises:
+            ClickException: the endpoint has no such connection.
+        """
+        key = {"endpoint_id": endpoint_id, "connection_id": connection_id}
+        if self._reader.get(WSS_CONNECTIONS, key) is None:
+            raise click.ClickException(f"endpoint {endpoint_id} has no connection {connection_id}")
+        client = self._target.client("apigatewaymanagementapi", url=management_url(self._target))
+        try:
+            client.delete_connection(ConnectionId=connection_id)
+            done = "closed"
+        except client.exceptions.GoneException:
+            done = "was gone"
+        self._connections.delete(endpoint_id, connection_id)
+        return done
+
+
+def management_url(target: Target) -> str:
+    """Give where the management API of the deployment's WebSocket API is: at the same place, by HTTP."""
+    parts = urlsplit(target.output("WebsocketUrl"))
+    return urlunsplit(parts._replace(scheme={"ws": "http", "wss": "https"}[parts.scheme]))
+
+
+def facts(row: Row) -> dict[str, Any]:
+    """Give what is shown of a connection's row: all but the key."""
+    names = ("endpoint_id", "connection_id", "area", "data", "created_at")
+    return {name: row.get(name) for name in names}

@@ -1,0 +1,165 @@
+"""`silvaengine ws` against the deployed stack, as an operator types it."""
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from silvaengine_cli.deploy import LOCAL_STACK
+from silvaengine_cli.main import cli
+
+from .conftest import Deployment
+from .registry_rows import API_KEY, ENDPOINT
+from .socket_client import Socket
+
+SECONDS = 20
+SILVAENGINE = str(Path(sys.executable).with_name("silvaengine"))
+
+type Run = Callable[..., Result]
+
+
+@pytest.fixture
+def where(deployment: Deployment) -> list[str]:
+    """The options that name the deployment."""
+    return ["--stack", LOCAL_STACK, "--endpoint-url", deployment.engine.url]
+
+
+@pytest.fixture
+def run(where: list[str]) -> Run:
+    """Run a subcommand of `ws` with these lines piped in."""
+    return lambda *words, typed="": CliRunner().invoke(cli, ["ws", *words, *where], input=typed)
+
+
+@pytest.fixture
+def mine(deployment: Deployment) -> Iterator[Callable[[], Socket]]:
+    """Open connections of the tests' tenant, which has none before and none afterwards."""
+    url = f"{deployment.outputs.websocket_url}?endpointId={ENDPOINT}&area=core"
+    opened: list[Socket] = []
+
+    def open_socket() -> Socket:
+        opened.append(Socket(url, {"x-api-key": API_KEY}))
+        return opened[-1]
+
+    yield open_socket
+    for socket in opened:
+        socket.close()
+
+
+def test_piped_lines_are_calls(run: Run) -> None:
+    """Each line's answer is printed under its number, whatever form the call was typed in."""
+    lines = ["hello name=Ada", 'hello {"name": "Grace"}', '{"id": "mine", "funct": "hello"}', "ping"]
+    result = run("connect", "demo", typed="\n".join(lines))
+    assert result.exit_code == 0, result.output
+    printed = result.output.splitlines()
+    assert '1 {"message": "Hello, Ada!"}' in printed
+    assert '2 {"message": "Hello, Grace!"}' in printed
+    assert 'mine {"message": "Hello, world!"}' in printed
+    assert "push pong" in printed
+
+
+def test_a_streams_items_are_numbered(run: Run) -> None:
+    """Items that came in one frame are shown as those that came alone; the end says how many they were."""
+    result = run("connect", "demo", typed="countdown start=3 pause=0")
+    items = re.findall(r"#(\d) (.*)", result.output)
+    assert items == [("0", '{"left": 3}'), ("1", '{"left": 2}'), ("2", '{"left": 1}')]
+    assert result.output.endswith("1 done, 3 items\n")
+
+
+def test_errors_are_shown_and_do_not_end_it(run: Run) -> None:
+    """A refused call and a line that is none are said, and the next line is sent all the same."""
+    result = run("connect", "demo", typed="nothing\nhello Ada\nhello name=Ada")
+    assert re.search(r"^1 404 .* request \w{32}$", result.output, re.MULTILINE)
+    assert "not sent: 'Ada' is not NAME=VALUE" in result.output
+    assert '3 {"message": "Hello, Ada!"}' in result.output
+
+
+def test_json_is_the_frames(run: Run) -> None:
+    """With --json each frame is a line as it came."""
+    result = run("connect", "demo", "--json", typed="hello name=Ada")
+    assert json.loads(result.output) == {"id": "1", "funct": "hello", "data": {"message": "Hello, Ada!"}}
+
+
+def test_refusal_is_explained(run: Run) -> None:
+    """A wrong key ends it with the status that the handshake got."""
+    result = run("connect", "demo", "--api-key", "wrong")
+    assert result.exit_code == 1
+    assert re.search(r"refused with 40[13]: do endpoint, area and API key fit together\?", result.output)
+
+
+def test_typed_at_a_terminal(where: list[str]) -> None:
+    """At a terminal there are colours and a prompt, and Ctrl-D ends it."""
+    ours, theirs = pty.openpty()
+    environment = {"TERM": "xterm-256color", "PATH": os.defpath}
+    command = [SILVAENGINE, "ws", "connect", "demo", *where]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    try:
+        read_until(ours, b"Ctrl-D ends it")
+        os.write(ours, b"hello name=Ada\n")
+        assert b'\x1b[32m{"message": "Hello, Ada!"}' in read_until(ours, b"Ada!")
+        os.write(ours, b"\x04")
+        assert process.wait(SECONDS) == 0
+    finally:
+        process.kill()
+        os.close(ours)
+
+
+def read_until(terminal: int, words: bytes) -> bytes:
+    """Read what a terminal shows until the words came."""
+    shown, deadline = b"", time.monotonic() + SECONDS
+    while words not in shown:
+        assert select.select([terminal], [], [], deadline - time.monotonic())[0], shown
+        shown += os.read(terminal, 4096)
+    return shown
+
+
+def test_list_shows_who_is_connected(run: Run, mine: Callable[[], Socket]) -> None:
+    """Connections are listed with their area and the beginning of their key, never the key."""
+    mine(), mine()
+    result = run("list", ENDPOINT, "--json")
+    found = [row for row in json.loads(result.output) if row["endpoint_id"] == ENDPOINT]
+    assert len(found) >= 2
+    assert {row["area"] for row in found} == {"core"}
+    assert API_KEY not in result.output + run("list").output
+    assert found[0]["connection_id"] in run("list").output
+
+
+def test_kick_takes_effect_at_once(run: Run, mine: Callable[[], Socket]) -> None:
+    """The kicked connection ends amid its stream and is listed no more; the tenant's others stay."""
+    kept = mine()
+    before = {row["connection_id"] for row in json.loads(run("list", ENDPOINT, "--json").output)}
+    socket = mine()
+    (theirs,) = {row["connection_id"] for row in json.loads(run("list", ENDPOINT, "--json").output)} - before
+    assert f"{theirs} closed" in run("kick", ENDPOINT, theirs).output
+    with pytest.raises(EOFError):
+        socket.receive()
+    after = {row["connection_id"] for row in json.loads(run("list", ENDPOINT, "--json").output)}
+    assert theirs not in after
+    kept.send("ping")
+    assert kept.receive() == "pong"
+
+
+def test_kick_leaves_other_tenants_alone(run: Run, mine: Callable[[], Socket]) -> None:
+    """A connection is ended under the endpoint that it belongs to and under no other."""
+    socket = mine()
+    ids = [row["connection_id"] for row in json.loads(run("list", ENDPOINT, "--json").output)]
+    result = run("kick", "demo", *ids)
+    assert result.exit_code == 1
+    assert "endpoint demo has no connection" in result.output
+    socket.send("ping")
+    assert socket.receive() == "pong"
+
+
+def test_kick_asks_whom(run: Run) -> None:
+    """Neither a connection nor --all, or both, is a wrong command line."""
+    assert run("kick", "demo").exit_code == 2
+    assert run("kick", "demo", "abc", "--all").exit_code == 2
