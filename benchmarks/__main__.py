@@ -5,7 +5,7 @@ from importlib import import_module
 
 from benchmarks.harness.paths import build
 
-NAMES = ("warm", "clients", "cold", "end_to_end", "growth", "cache")
+NAMES = ("warm", "clients", "cold", "end_to_end", "growth", "websocket", "cache")
 
 
 def main() -> None:

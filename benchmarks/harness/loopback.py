@@ -1,13 +1,16 @@
 """An AWS on loopback that answers at once over TLS, so that what is measured is the client.
 
-It knows Invoke, and the reads of DynamoDB over rows that are given. It checks no signature and serves one
-thread per connection. Answers are made before they are asked for, as far as that goes.
+It knows Invoke, posts to WebSocket connections, and the reads of DynamoDB over rows that are given. It checks
+no signature and serves one thread per connection. Answers are made before they are asked for, as far as that
+goes.
 """
 
 import json
 import socket
 import ssl
 import subprocess
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ from silvaengine.tables import TABLES, Table
 type Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 
 END = b"\r\n\r\n"
+PAGE_BYTES = 1_000_000
+SECRET = "secret"  # noqa: S105 - nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Loopback:
 
     url: str
     certificate: Path
+    answers: "Answers"
 
     def environment(self, *authorities: Path) -> dict[str, str]:
         """Give the variables that lead any AWS client here.
@@ -69,7 +75,7 @@ def loopback(rows: Rows, result: object) -> Iterator[Loopback]:
         context.load_cert_chain(certificate, key)
         answers = Answers(rows, result)
         Thread(target=_accept, args=(listener, context, answers), daemon=True).start()
-        yield Loopback(f"https://127.0.0.1:{listener.getsockname()[1]}", certificate)
+        yield Loopback(f"https://127.0.0.1:{listener.getsockname()[1]}", certificate, answers)
 
 
 def make_certificate(certificate: Path, key: Path) -> None:
@@ -91,7 +97,11 @@ def make_certificate(certificate: Path, key: Path) -> None:
 
 
 class Answers:
-    """What the server says to a request."""
+    """What the server says to a request.
+
+    ``posts`` are the moments, in nanoseconds of the performance counter, at which posts to connections came;
+    ``requests`` counts all requests by their operation.
+    """
 
     def __init__(self, rows: Rows, result: object) -> None:
         self._invoked = _response(json.dumps(result).encode())
@@ -102,12 +112,21 @@ class Answers:
         }
         self._key_names = {table.full_name("se-"): table.key_names for table in TABLES}
         self._known: dict[tuple[bytes, bytes], bytes] = {}
+        self._nothing = _response(b"")
+        self.posts: list[int] = []
+        self.requests: Counter[str] = Counter()
 
     def answer(self, head: bytes, body: bytes) -> bytes:
         """Give the response to a request."""
         if head.startswith(b"POST /2015-03-31/functions/"):
+            self.requests["Invoke"] += 1
             return self._invoked
+        if b"connections/" in head.partition(b"\r\n")[0]:
+            self.posts.append(time.perf_counter_ns())
+            self.requests["PostToConnection"] += 1
+            return self._nothing
         operation = _header(head, b"x-amz-target").rpartition(b".")[2]
+        self.requests[operation.decode()] += 1
         known = self._known.get((operation, body))
         if known is None:
             made = json.dumps(self._read(operation.decode(), json.loads(body)))
@@ -124,14 +143,33 @@ class Answers:
                 found = {name: [self._item(name, key) for key in wanted[name]["Keys"]] for name in wanted}
                 return {"Responses": {name: list(filter(None, items)) for name, items in found.items()}}
             case "Query":
-                (value,) = request["ExpressionAttributeValues"].values()
-                begin = (request["TableName"], value["S"])
-                return {"Items": [item for key, item in self._items.items() if key[:2] == begin]}
+                return self._page(request)
+            case "GetSecretValue":
+                return {"SecretString": SECRET}
             case _:
                 raise ValueError(operation)
 
+    def _page(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Give the next rows of a partition, 1 MB of them (API_Query.html); filters let all through."""
+        name, value = request["TableName"], _hash_value(request)
+        found = [item for key, item in self._items.items() if key[:2] == (name, value)]
+        begin = int(request.get("ExclusiveStartKey", {}).get("at", {}).get("N", 0))
+        size, end = 0, begin
+        while end < len(found) and size < PAGE_BYTES:
+            size += len(json.dumps(found[end]))
+            end += 1
+        following = {"LastEvaluatedKey": {"at": {"N": str(end)}}} if end < len(found) else {}
+        return {"Items": found[begin:end], "Count": end - begin, **following}
+
     def _item(self, name: str, key: dict[str, dict[str, str]]) -> dict[str, Any] | None:
         return self._items.get((name, *(key[member]["S"] for member in self._key_names[name])))
+
+
+def _hash_value(request: dict[str, Any]) -> str:
+    """Give the value that a KeyConditionExpression compares the partition key with."""
+    mark = request["KeyConditionExpression"].split()[2]
+    value: str = request["ExpressionAttributeValues"][mark]["S"]
+    return value
 
 
 def _accept(listener: socket.socket, context: ssl.SSLContext, answers: Answers) -> None:

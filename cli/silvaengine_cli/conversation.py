@@ -96,6 +96,7 @@ class Conversation:
         self._changed = Condition()
         self._awaited: set[str] = set()
         self._own_pings = 0
+        self._is_typing = True
         self.is_lost = False
 
     def hold(self, lines: Iterable[str], *, interrupt: bool = False) -> None:
@@ -108,8 +109,10 @@ class Conversation:
         Thread(target=self._receive, args=(interrupt,), daemon=True).start()
         for number, line in enumerate(lines, 1):
             if line.strip() and not self._send(line.strip(), str(number)):
+                self.is_lost = True
                 return
         with self._changed:
+            self._is_typing = False
             self._changed.wait_for(lambda: self.is_lost or not self._awaited, WAIT_SECONDS)
 
     def _send(self, line: str, message_id: str) -> bool:
@@ -138,7 +141,8 @@ class Conversation:
             with self._changed:
                 self.is_lost = True
                 self._changed.notify_all()
-            if interrupt:
+                is_typing = self._is_typing
+            if interrupt and is_typing:
                 signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
 
     def _texts(self) -> Iterator[str]:

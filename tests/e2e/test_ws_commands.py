@@ -82,6 +82,11 @@ def test_errors_are_shown_and_do_not_end_it(run: Run) -> None:
     assert '3 {"message": "Hello, Ada!"}' in result.output
 
 
+def test_a_guest_may_not_what_needs_a_role(run: Run) -> None:
+    """The demo's authorizer lets a browser in without a header, and to no function that asks for a member."""
+    assert re.search(r"^1 403 ", run("connect", "demo", typed="member").output, re.MULTILINE)
+
+
 def test_json_is_the_frames(run: Run) -> None:
     """With --json each frame is a line as it came."""
     result = run("connect", "demo", "--json", typed="hello name=Ada")

@@ -28,7 +28,7 @@ SECONDS = 15  # for the handshake, behind which two cold starts may be
 
 @click.group()
 def ws() -> None:
-    """Talk over a WebSocket, see who is connected, speak to all of them, and end connections.
+    """Talk over a WebSocket, and list, tell or end connections.
 
     \b
     Examples:
