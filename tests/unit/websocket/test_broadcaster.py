@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.aws.management import BusyError
-from silvaengine.errors import NotFoundError, RequestError, UnavailableError
-from silvaengine.grants import HOUR, Grants
+from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
+from silvaengine.grants import HOUR, Grants, granting
 from silvaengine.ledger.keys import Keys
+from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket.broadcasts import Broadcast
 from silvaengine.websocket.pushing import Pusher
@@ -247,3 +248,13 @@ def test_a_grant_can_not_be_made_up(grant: str) -> None:
         if forged != good:
             with pytest.raises(RequestError):
                 grants.check("acme", forged)
+
+
+def test_most_functions_have_no_grant(world: World) -> None:
+    """Only a row that says so has one made, and nothing is opened for the others."""
+    world.add("tell", config={"broadcasts": True})
+    world.add("loud", config={"broadcasts": "yes"})
+    grant = granting(Settings())
+    assert [grant(world.registry.functions[name], "acme") for name in ("greet", "loud")] == [None, None]
+    with pytest.raises(ConfigurationError):
+        grant(world.registry.functions["tell"], "acme")

@@ -153,3 +153,19 @@ def test_an_answer_that_no_frame_can_hold_is_told(world: World) -> None:
     world.ledger.settle(job, owner, "succeeded", {"result_at": "results/x"})
     (frame,) = world.say(CALL)
     assert frame["error"]["status"] == 413
+
+
+def test_two_repetitions_start_it_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that see the same lost event only the first one hands the call on."""
+    world.say(CALL)
+    world.now += 91
+    usual = world.ledger.dispatch
+
+    def faster(first: Any) -> Any:
+        usual(first)  # another instance's
+        return usual(first)
+
+    monkeypatch.setattr(world.ledger, "dispatch", faster)
+    (frame,) = world.say(CALL)
+    assert "under way" in frame["error"]["message"]
+    assert len(world.invoker.sent) == 1
