@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from silvaengine.api_keys import key_name
+from silvaengine.authorization.access import AccessRequest
+from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.packages import Packages
 
 type EventOf = Callable[..., dict[str, Any]]
 type Install = Callable[..., None]
@@ -226,6 +229,16 @@ def test_only_what_was_built_in_is_imported(
     assert name not in answer["body"]
 
 
+def test_a_module_that_was_not_built_in_is_not_imported(
+    world: Any, event_of: EventOf, install: Install
+) -> None:
+    """Not even one that stands on the path and would let the caller in."""
+    install(FUNCTION)
+    world.shipped.remove("acme_auth")
+    assert send(world, event_of, "ada")["statusCode"] == 500
+    assert "acme_auth" not in sys.modules
+
+
 def test_names_are_settings(world: Any, event_of: EventOf, install: Install) -> None:
     """The class, its methods and the function may be called otherwise."""
     renamed = CLASS.replace("class Authorizer", "class Gate").replace("def authorize(", "def who(")
@@ -354,3 +367,20 @@ def test_principals_do_not_share_idempotency_keys(world: Any, event_of: EventOf,
         headers = {"token": token, "idempotency-key": "1", "content-type": "application/json"}
         assert world.call(event_of(httpMethod="POST", headers=headers))["statusCode"] == 200
     assert len(world.invoker.sent) == 2
+
+
+def test_what_is_remembered_is_one_tenants(world: Any, event_of: EventOf, install: Install) -> None:
+    """Endpoints that share a connection, a key and an authorizer still are asked about one by one."""
+    install(dedent(FUNCTION) + "\nauthorizer.cache_headers = ['token']\n")
+    connection = world.registry.connection("acme", "#####", "core")
+    subject = Authorization(Packages(world.shipped))
+    for endpoint_id in ("acme", "globex", "acme"):
+        context = {"channel": endpoint_id, "area": "core", "headers": {"token": "ada"}}
+        shared = connection._replace(endpoint_id=endpoint_id, owner="1")
+        subject.permit(
+            AccessRequest(
+                event_of(), context, {"token": "ada"}, "GET", shared, world.registry.functions["greet"]
+            )
+        )
+    asked = [event for action, event, _ in sys.modules["acme_auth"].CALLS if action == "authorize"]
+    assert len(asked) == 2
