@@ -1,0 +1,62 @@
+"""How documents of token issuers are fetched, over real sockets."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from silvaengine.authorization.key_sets import MAX_BYTES, fetch
+
+
+class Documents(BaseHTTPRequestHandler):
+    """Serves a document, a large one, one that is elsewhere, and none."""
+
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        match self.path:
+            case "/keys" | "/large":
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"{}" if self.path == "/keys" else b"x" * (MAX_BYTES + 1))
+            case "/elsewhere":
+                self.send_response(302)
+                self.send_header("Location", "/keys")
+                self.end_headers()
+            case _:
+                self.send_error(500)
+
+    def log_message(self, *_: Any) -> None:
+        """Stay silent."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The address of the documents."""
+    Documents.asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Documents)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_a_document_is_fetched(url: str) -> None:
+    """As it is."""
+    assert fetch(f"{url}/keys") == b"{}"
+
+
+@pytest.mark.parametrize("path", ["/large", "/elsewhere", "/missing"])
+def test_what_is_no_document(url: str, path: str) -> None:
+    """Too large, a redirection, which nobody follows, or an error: it is an OSError, as is nobody there."""
+    with pytest.raises(OSError):
+        fetch(f"{url}{path}")
+    assert Documents.asked == [path]
+
+
+def test_nobody_there() -> None:
+    """It is an OSError, too."""
+    with pytest.raises(OSError):
+        fetch("http://127.0.0.1:1/keys")
