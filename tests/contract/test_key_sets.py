@@ -51,12 +51,12 @@ def test_a_document_is_fetched(url: str) -> None:
 @pytest.mark.parametrize("path", ["/large", "/elsewhere", "/missing"])
 def test_what_is_no_document(url: str, path: str) -> None:
     """Too large, a redirection, which nobody follows, or an error: it is an OSError, as is nobody there."""
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="."):
         fetch(f"{url}{path}")
     assert Documents.asked == [path]
 
 
 def test_nobody_there() -> None:
     """It is an OSError, too."""
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="."):
         fetch("http://127.0.0.1:1/keys")
