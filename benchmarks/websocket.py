@@ -18,7 +18,7 @@ from silvaengine.tables import WSS_CONNECTIONS
 OURS, BARE, ALONE = "SilvaEngine", "bare handlers, boto3", "one bare handler that calls and posts, boto3"
 CONNECTION = "L0SM9cOFvHcCIhw="
 SIZES = (100, 1_000, 5_000)
-MANY = 10_000
+MANY = (10_000, 20_000)
 
 
 class Fan(NamedTuple):
@@ -35,7 +35,7 @@ def run(*, quick: bool) -> None:
     text = "### A message and its answer\n" + echo(quick=quick)
     sizes = (20,) if quick else SIZES
     text += "\n### One frame to many connections\n" + fan_out(sizes, rounds=1 if quick else 7)
-    text += "\n### Memory of the broadcaster\n" + memory((20, 40) if quick else (100, *SIZES[1:], MANY))
+    text += "\n### Memory of the broadcaster\n" + memory((20, 40) if quick else (*SIZES, *MANY))
     if not quick:
         write_section("WebSocket", text)
     print(text)

@@ -15,7 +15,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "JSON in JSON": (f'"{{\\"refresh_token\\": \\"{_MARK}-nested\\"}}"', f"{_MARK}-nested"),
     "Python's dict": (f"{{'aws_secret_access_key': '{_MARK}/repr+='}}", f"{_MARK}/repr"),
     "query": (f"GET /core/acme/x?x-api-key={_MARK}-query&page=1", f"{_MARK}-query"),
-    "header": (f"X-Api-Key: {_MARK}-header", f"{_MARK}-header"),
+    "API key": (f"sek_3f2a9c01.{_MARK}-secret", f"{_MARK}-secret"),
     "Authorization": (f"Authorization: Digest {_MARK}-digest", f"{_MARK}-digest"),
     "bearer": (f"Bearer {_MARK}.bearer", f"{_MARK}.bearer"),
     "basic": ("Basic Y2FuYXJ5OmNhbmFyeQ==", "Y2FuYXJ5OmNhbmFyeQ=="),

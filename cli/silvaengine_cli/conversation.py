@@ -4,6 +4,7 @@ docs/websocket.md has the frames.
 """
 
 import json
+import re
 import shlex
 import signal
 import sys
@@ -20,6 +21,8 @@ from silvaengine_cli.parameters import parse_parameters
 IDLE_SECONDS = 240  # API Gateway ends a connection that was idle for 600
 WAIT_SECONDS = 300  # the worker's own limit
 PING, PONG = "ping", "pong"
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 type Show = Callable[[Text], None]
 
@@ -62,10 +65,10 @@ def _ended_by(text: str) -> str:
 
 def render(text: str) -> Text:
     """Give a frame as people read it: its call's id, then what it says, in the colour of its kind."""
-    frame = _parsed(text)
+    frame = _parsed(_CONTROL.sub("\ufffd", text))
     match frame:
         case {"error": {"status": status, "message": message, **rest}}:
-            words, style = f"{status} {message}  request {rest.get('request_id')}", "red"
+            words, style = _shown(f"{status} {message}  request {rest.get('request_id')}"), "red"
         case {"id": _, "seq": seq, "done": True}:
             words, style = f"done, {seq} items", "dim"
         case {"id": _, "seq": seq, "items": list(items)}:
@@ -77,7 +80,7 @@ def render(text: str) -> Text:
         case _:
             return Text.assemble(("push ", "bold"), (_shown(frame), "magenta"))
     name = frame.get("id")
-    return Text.assemble((f"{name} " if name else "", "bold"), (words, style))
+    return Text.assemble((_shown(f"{name} ") if name else "", "bold"), (words, style))
 
 
 class Conversation:
@@ -190,7 +193,9 @@ def _item(seq: int, data: object) -> str:
 
 
 def _shown(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Give a value as text that can't move a terminal's cursor, whoever sent it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON value

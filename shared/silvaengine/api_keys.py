@@ -8,12 +8,16 @@ import hmac
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from silvaengine.cache.lru import LruCache
+from silvaengine.dynamodb import open_writer
 from silvaengine.errors import SilvaEngineError
-from silvaengine.tables import DEFAULT_API_KEY
+from silvaengine.secrets import Lookup
+from silvaengine.settings import Settings
+from silvaengine.tables import CONFIG_DATA, DEFAULT_API_KEY, key_use_key
 
 PREFIX = "sek_"
 ACTIVE = 2  # secrets that a key has at the most: the new one, and the old one while it is being replaced
@@ -109,3 +113,32 @@ class KeyUses:
         except SilvaEngineError as error:
             _logger.warning("The use of key %s was not noted: %s", key_id, error.detail or error.message)
         return True
+
+
+def open_api_keys(pepper: str | None, lookups: Mapping[str, Lookup]) -> ApiKeys | None:
+    """Give what checks keys under the pepper, which is read once; None where there is none.
+
+    Args:
+        pepper: a name in Secrets Manager, or a reference such as ``ssm:/path``.
+        lookups: what resolves references to secrets, by scheme.
+    """
+    if pepper is None:
+        return None
+
+    @cache
+    def read() -> bytes:
+        scheme, _, name = pepper.partition(":")
+        return (lookups[scheme](name) if scheme in lookups else lookups["secretsmanager"](pepper)).encode()
+
+    return ApiKeys(read)
+
+
+def open_key_uses(settings: Settings) -> KeyUses:
+    """Give what notes uses in the table of settings, where the gateways may write these rows."""
+    writer = open_writer(settings.region, settings.table_prefix)
+
+    def write(owner: str, key_id: str) -> None:
+        values = {"value": int(time.time())}
+        writer.update(CONFIG_DATA, key_use_key(owner, key_id), "SET #value = :value", values=values)
+
+    return KeyUses(write)

@@ -23,6 +23,7 @@ _SHAPES = (
     r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
     r"\beyJ[\w-]{5,}\.[\w-]{5,}\.?[\w-]*",  # a JSON Web Token
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",  # an AWS access key's id
+    r"\bsek_\w{1,64}\.[\w-]{8,}",  # one of our own API keys
     r"(?i:\b(?:Bearer|Basic))\s+[\w.~+/=-]{8,}",
     r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|[srp]k_(?:live|test)_|whsec_|AIza|npm_)[\w-]{10,}",
     r"(?i:(?<=cookie:)|(?<=authorization:))[^\r\n\"']{1,4096}",  # all pairs, and whatever scheme

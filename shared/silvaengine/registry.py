@@ -7,29 +7,36 @@ saves.
 A warm one reads nothing.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cache
 from itertools import batched
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.api_keys import (
-    IMPLIED,
     PREFIX,
     ApiKeys,
-    KeyHash,
     KeyUses,
     key_hashes,
     key_name,
+    open_api_keys,
+    open_key_uses,
     split_key,
 )
 from silvaengine.cache.breaker import TierError
 from silvaengine.cache.lru import LruCache
-from silvaengine.dynamodb import BATCH_ROWS, Row, TableReader, open_tables, open_writer
+from silvaengine.dynamodb import BATCH_ROWS, Row, TableReader, open_tables
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
+from silvaengine.resolved import (
+    Connection,
+    Entry,
+    Function,
+    Values,
+    function_config,
+    read_entries,
+    read_function,
+)
 from silvaengine.secrets import Lookup, open_lookups, resolve_references
 from silvaengine.settings import Settings, needed
 from silvaengine.tables import (
@@ -41,7 +48,6 @@ from silvaengine.tables import (
     FUNCTIONS,
     GENERATION_KEY,
     HOOKS,
-    key_use_key,
 )
 
 if TYPE_CHECKING:
@@ -54,73 +60,7 @@ MAX_ENTRIES = 4096
 UNFENCED_SECONDS = 60.0  # how long a key is taken for good when nobody can tell whether it still is
 SETTINGS_TTLS = 3  # settings are kept three times as long as connections and functions: 30 minutes
 
-type Values = Mapping[str, Any]
-
-CONFIG_DEFAULTS: Values = MappingProxyType(
-    {
-        "class_name": "",
-        "funct_type": "RequestResponse",
-        "methods": ("POST", "GET"),
-        "auth_required": False,
-        "graphql": False,
-    }
-)
-
-
-class Entry(NamedTuple):
-    """A connection's mention of a function: the Lambda that runs it, and a settings id that wins."""
-
-    aws_lambda_arn: str
-    setting: str
-
-
-class Connection(NamedTuple):
-    """What an API key opens at an endpoint.
-
-    ``owner`` is the endpoint whose connection row serves: the endpoint itself, or the common one. ``api_key``
-    is what the row is named by. ``settings`` are the gateway's own for this area and endpoint, empty when
-    there are none. ``key_id`` names the key to authorizers and in logs, and opens nothing. ``limits`` are its
-    tenant's and its own. ``key_hashes`` is None for a key that is its own secret.
-    """
-
-    endpoint_id: str
-    owner: str
-    api_key: str
-    functions: Mapping[str, Entry]
-    settings: Values
-    grants: frozenset[str]
-    whitelist: tuple[str, ...]
-    key_id: str = ""
-    limits: "tuple[Limit, ...]" = ()
-    key_hashes: tuple[KeyHash, ...] | None = None
-
-    def may(self, grant: str) -> bool:
-        """Tell whether the key was granted something, or is of the kind that may do it unasked."""
-        unasked = IMPLIED if self.key_hashes is None else ()
-        return grant in unasked or grant in self.grants or "admin" in self.grants
-
-
-class Function(NamedTuple):
-    """A function as the registry describes it, with its merged settings.
-
-    ``setting_text`` is the settings' JSON text, made once. ``configuration`` is what authorizers and
-    full-event functions are shown as ``fnConfigurations``. ``connection_setting`` is the settings id of the
-    connection's entry, often empty.
-    """
-
-    name: str
-    area: str
-    aws_lambda_arn: str
-    module_name: str
-    class_name: str
-    funct_type: str
-    methods: tuple[str, ...]
-    auth_required: bool
-    graphql: bool
-    settings: Values
-    setting_text: str
-    configuration: Values
-    connection_setting: str = ""
+__all__ = ["Connection", "Entry", "Function", "Registry", "Values", "open_registry"]
 
 
 class Registry:
@@ -332,7 +272,7 @@ class Registry:
             owner=owner,
             api_key=api_key,
             limits=_limits(endpoint or {}, row, endpoint_id, api_key),
-            functions=self._memory.get_or_load(("functions", owner, api_key), lambda: _entries(row)),
+            functions=self._memory.get_or_load(("functions", owner, api_key), lambda: read_entries(row)),
             settings=MappingProxyType(resolve_references(settings, self._lookups)),
             grants=frozenset(row.get("grants") or ()),
             whitelist=tuple(row.get("whitelist") or ()),
@@ -386,34 +326,9 @@ class Registry:
         )
         if row is None:
             raise NotFoundError(f"Function {name!r} does not exist")
-        given = {member: value for member, value in (row.get("config") or {}).items() if value}
-        config = {**CONFIG_DEFAULTS, **given}
-        if "module_name" not in config:
-            detail = f"function {name!r} of {entry.aws_lambda_arn}: its row has no config.module_name"
-            raise ConfigurationError("The function is misconfigured", detail=detail)
+        config = function_config(name, row, entry)
         settings = self._merged_settings(config.get("setting"), entry.setting)
-        return Function(
-            name=name,
-            area=row.get("area", ""),
-            aws_lambda_arn=entry.aws_lambda_arn,
-            module_name=config["module_name"],
-            class_name=config["class_name"],
-            funct_type="Event" if config["funct_type"].lower() == "event" else "RequestResponse",
-            methods=tuple(method.upper() for method in config["methods"]),
-            auth_required=bool(config["auth_required"]),
-            graphql=bool(config["graphql"]),
-            settings=MappingProxyType(settings),
-            setting_text=json.dumps(settings),
-            configuration=MappingProxyType(
-                {
-                    "aws_lambda_arn": entry.aws_lambda_arn,
-                    "function": name,
-                    "area": row.get("area"),
-                    "config": config,
-                }
-            ),
-            connection_setting=entry.setting,
-        )
+        return read_function(name, row, entry, config, settings)
 
     def hooks(self, endpoint_id: str) -> list[Row]:
         """Give the rows of an endpoint's hooks, whether active or not."""
@@ -471,31 +386,9 @@ def open_registry(settings: Settings) -> Registry:
         ttl=settings.registry_ttl_seconds,
         refresh=settings.registry_refresh_seconds,
         shared=_open_shared(settings),
-        api_keys=_open_api_keys(settings.key_pepper, lookups),
-        key_uses=_open_key_uses(settings),
+        api_keys=open_api_keys(settings.key_pepper, lookups),
+        key_uses=open_key_uses(settings),
     )
-
-
-def _open_api_keys(pepper: str | None, lookups: Mapping[str, Lookup]) -> ApiKeys | None:
-    if pepper is None:
-        return None
-
-    @cache
-    def read() -> bytes:
-        scheme, _, name = pepper.partition(":")
-        return (lookups[scheme](name) if scheme in lookups else lookups["secretsmanager"](pepper)).encode()
-
-    return ApiKeys(read)
-
-
-def _open_key_uses(settings: Settings) -> KeyUses:
-    writer = open_writer(settings.region, settings.table_prefix)
-
-    def write(owner: str, key_id: str) -> None:
-        values = {"value": int(time.time())}
-        writer.update(CONFIG_DATA, key_use_key(owner, key_id), "SET #value = :value", values=values)
-
-    return KeyUses(write)
 
 
 def _open_shared(settings: Settings) -> "SharedRows | None":
@@ -515,14 +408,6 @@ def _open_shared(settings: Settings) -> "SharedRows | None":
 def _not_opened(endpoint_id: str) -> NotFoundError:
     """Give one answer for what isn't there and what isn't the caller's, so that it tells neither."""
     return NotFoundError(f"Endpoint {endpoint_id!r} does not exist or is not opened by this API key")
-
-
-def _entries(row: Row) -> Mapping[str, Entry]:
-    """Index a connection's functions by name; of two entries with one name the first counts, as ever."""
-    entries = {}
-    for entry in reversed(row.get("functions") or ()):
-        entries[entry["function"]] = Entry(entry["aws_lambda_arn"], entry.get("setting") or "")
-    return MappingProxyType(entries)
 
 
 def _limits(endpoint: Row, connection: Row, endpoint_id: str, api_key: str) -> "tuple[Limit, ...]":

@@ -196,12 +196,17 @@ def test_a_revoked_key_is_dead_in_a_minute_when_nobody_can_tell(
     assert world.status("shop", DEFAULT_API_KEY) == 200  # it is open to everyone: nothing was revoked
 
 
-def test_a_socket_goes_on_with_its_key_and_ends_with_it(world: World, dynamodb: Any) -> None:
+@pytest.mark.parametrize("is_revoked", [True, False])
+def test_a_socket_goes_on_with_its_key_and_ends_with_it(is_revoked: bool, world: World) -> None:
     """A connection that was opened needs no secret again, but a key that still holds."""
     world.put_key(secrets=[("secret", 1_000_060)])
     row = world.open().api_key
     assert world.registry.known_connection("acme", row, "core").key_id == KEY_ID
-    world.now += 60
+    if is_revoked:
+        world.put_key(secrets=[])
+        world.announce(1)
+    world.now += 5 if is_revoked else 60
+    world.registry.refresh()
     with pytest.raises(NotFoundError):
         world.registry.known_connection("acme", row, "core")
 

@@ -317,6 +317,24 @@ def test_a_warm_batch_of_ten_takes_three_calls_a_record(events: Deployment, tmp_
     assert counted == {"DynamoDB.PutItem": 10, "Lambda.Invoke": 10, "DynamoDB.UpdateItem": 10}
 
 
+@pytest.fixture
+def two_readers(events: Deployment) -> Iterator[None]:
+    """The queue's mapping with two batches at a time: twenty workers are what this machine has room for."""
+    functions, queue = events.engine.client("lambda"), resource(events, "EventQueue").rpartition("/")[2]
+    mappings = functions.list_event_source_mappings(FunctionName=events.outputs.tasks_arn)
+    (mapping,) = (
+        each["UUID"]
+        for each in mappings["EventSourceMappings"]
+        if each["EventSourceArn"].rpartition(":")[2] == queue
+    )
+    for batches in (2, 10):
+        functions.update_event_source_mapping(UUID=mapping, ScalingConfig={"MaximumConcurrency": batches})
+        if batches == 2:
+            yield
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("two_readers")
 def test_of_1000_messages_each_is_done_once_or_dead(events: Deployment, tmp_path: Path) -> None:
     """A fifth goes wrong, before or after the effect, and ten fail for good: none is lost, none is both.
 
@@ -337,7 +355,7 @@ def test_of_1000_messages_each_is_done_once_or_dead(events: Deployment, tmp_path
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     assert eventually(dead, lambda count: count == len(hopeless), 240) == len(hopeless)
-    done = Counter(eventually(lambda: lines(path), lambda seen: len(set(seen)) == 1000 - len(hopeless)))
+    done = Counter(eventually(lambda: lines(path), lambda seen: len(set(seen)) == 1000 - len(hopeless), 180))
     twice = {f"n{n}" for n, fault in wrong.items() if fault == "late"}
     assert set(done) == {f"n{n}" for n in range(1000)} - hopeless
     assert {call for call, times in done.items() if times > 1} <= twice

@@ -175,6 +175,17 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
     }
 
 
+def test_stacks_on_the_same_tables_may_share_a_pepper(resources_with: Callable[..., Resources]) -> None:
+    """KeyPepperSecret names another stack's: this one makes none, and its gateways read that one alone."""
+    given = resources_with(KeyPepperSecret="blue-key-pepper")
+    assert given["KeyPepper"]["Condition"] == "MakesKeyPepper"
+    for gateway in ("HttpGateway", "WebsocketGateway"):
+        read = rights(given, gateway)["secretsmanager:GetSecretValue"]
+        peppers = {arn.rpartition(":secret:")[2] for arn in read if "key-pepper" in arn}
+        assert peppers == {"blue-key-pepper-*"}
+        assert given[gateway]["Properties"]["Environment"]["Variables"]["KEY_PEPPER"] == "blue-key-pepper"
+
+
 def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable[..., Resources]) -> None:
     """Adopted rows and tenants' own workers name other Lambdas: those of OtherWorkerArns and no more."""
     lambdas = "arn:aws:lambda:eu-central-1:111122223333:function:"
@@ -657,6 +668,7 @@ def test_environment_values_come_from_parameters() -> None:
     assert others == {
         "BROADCASTER",
         "ISOLATED_WORKER_ARN",
+        "KEY_PEPPER",
         "OTHER_WORKER_ARNS",
         "REDIS_PASSWORD",
         "REDIS_USERNAME",

@@ -20,8 +20,10 @@ from silvaengine.notices import Notifier, open_notifier
 from silvaengine.registry import Registry, open_registry
 from silvaengine.settings import Settings
 from silvaengine.telemetry import InvocationLog, configure_logging
+from silvaengine_http.call import Call, deadline
+from silvaengine_http.cors import cors_of
 from silvaengine_http.executions import Executions
-from silvaengine_http.gateway import Call, Gateway, deadline, deployed_authorization
+from silvaengine_http.gateway import Gateway, deployed_authorization
 from silvaengine_http.request import read_form
 from silvaengine_http.response import Answer, error_answer, render, with_headers
 
@@ -66,7 +68,7 @@ def create_handler(
         log.emit()
         if call.rate:
             answer = with_headers(answer, call.rate)
-        return render(answer, read_form(event), call.request_id, gateway.cors(call))
+        return render(answer, read_form(event), call.request_id, cors_of(call, registry))
 
     return handle
 

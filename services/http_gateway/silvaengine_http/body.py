@@ -47,7 +47,7 @@ def read_body(
 
     """
     if len(body) > SYNC_LIMIT:
-        raise too_large()
+        raise _too_large()
     if not body:
         return None
     is_packed = _is_packed(headers, takes_gzip=takes_gzip)
@@ -61,8 +61,7 @@ def read_body(
     return _checked_json(text)
 
 
-def too_large() -> RequestError:
-    """Give the refusal of a body that is no function's to take."""
+def _too_large() -> RequestError:
     return RequestError(f"The body is larger than {SYNC_LIMIT} bytes", status=413)
 
 
@@ -100,7 +99,10 @@ def _unpacked(body: str, *, is_base64: bool) -> str:
     if not is_base64:
         raise RequestError("A body with Content-Encoding gzip must come as bytes")
     try:
-        return unpacked(b64decode(body, validate=True)).decode()
+        data = unpacked(b64decode(body, validate=True))
+        if len(data) > SYNC_LIMIT:
+            raise _too_large()
+        return data.decode()
     except UnicodeError:
         raise RequestError("The unpacked body is not valid UTF-8") from None
     except ValueError:

@@ -5,19 +5,19 @@ from collections.abc import Callable, Mapping
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from silvaengine.admission import UNLIMITED, admitted
-from silvaengine.errors import RequestError, UnavailableError
+from silvaengine.admission import admitted
+from silvaengine.errors import RequestError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Connection, Function, Registry
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog
 from silvaengine_http import job_status
+from silvaengine_http.call import Call
 from silvaengine_http.executions import Executions, Order, prefers_async, read_key
 from silvaengine_http.full_event import whole_context, whole_event
-from silvaengine_http.headers import CORS_SETTING, Headers, cors_headers
-from silvaengine_http.path import Target, checked_name, read_path
-from silvaengine_http.request import Request, read_header, read_method, read_request, read_stage
+from silvaengine_http.headers import CORS_SETTING
+from silvaengine_http.path import checked_name
+from silvaengine_http.request import Request, read_method, read_request
 from silvaengine_http.response import Answer, function_answer, json_answer
 
 if TYPE_CHECKING:
@@ -26,53 +26,9 @@ if TYPE_CHECKING:
     from silvaengine.ledger.dispatch import Granting
     from silvaengine.limits import Limiter
 
-HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
 OPERATIONS = {*CACHE_OPERATIONS, job_status.OPERATION}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
-UNKNOWN = object()
-MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
-
-
-class Call:
-    """One invocation of the gateway, and what becomes known of it for answer, log and notices.
-
-    ``deadline`` is in epoch seconds. ``target`` is None until the path was read, ``function`` until the
-    registry has named one; ``cors`` is the tenant's, ``UNKNOWN`` until the connection was found.
-    ``principal`` is whom an authorizer has named, empty without one; ``rate`` is what headers say of limits.
-    """
-
-    __slots__ = (
-        "context",
-        "cors",
-        "deadline",
-        "event",
-        "function",
-        "log",
-        "principal",
-        "rate",
-        "request_id",
-        "target",
-    )
-
-    def __init__(
-        self,
-        request_id: str,
-        event: Any,  # noqa: ANN401 - Lambda hands over anything
-        context: object,
-        deadline: float,
-        log: InvocationLog,
-    ) -> None:
-        self.request_id = request_id
-        self.event = event
-        self.context = context
-        self.deadline = deadline
-        self.log = log
-        self.target: Target | None = None
-        self.function: Function | None = None
-        self.cors: Any = UNKNOWN
-        self.principal = ""
-        self.rate = UNLIMITED
 
 
 class Gateway(NamedTuple):
@@ -125,29 +81,6 @@ class Gateway(NamedTuple):
                 return self._invoke(call, request, function)
             answer = self.executions.serve(order)
         return _applied(answer, order, request, connection)
-
-    def cors(self, call: Call) -> Headers | None:
-        """Say who may read the answer in a browser, whatever it is; None as the contract has it.
-
-        A refused request has no connection and a preflight no key, so that they are asked for by the path.
-        """
-        if call.cors is None:
-            return None
-        origin = read_header(call.event, "origin")
-        if call.cors is not UNKNOWN:
-            return cors_headers(call.cors, origin)
-        return None if origin is None else cors_headers(self._cors_of_path(call), origin)
-
-    def _cors_of_path(self, call: Call) -> Any:  # noqa: ANN401 - a setting
-        try:
-            target, stage = call.target or read_path(call.event), read_stage(call.event)
-        except RequestError:
-            return None
-        try:
-            self.registry.refresh()
-            return self.registry.gateway_settings(target.endpoint_id, target.area, stage).get(CORS_SETTING)
-        except UnavailableError:
-            return {}
 
     def permission(self, call: Call) -> "Permission":
         """Give what an authorizer call of API Gateway asks for; raises what ``serve`` raises."""
@@ -268,13 +201,6 @@ def deployed_authorization() -> "Authorization":
     from silvaengine.authorization.authorize import open_authorization  # noqa: PLC0415 - not every function asks
 
     return open_authorization(dirname(dirname(__file__)))
-
-
-def deadline(context: object, now: float) -> float:
-    """Give the end of a request's time, in epoch seconds: 27 s from now, less where Lambda ends earlier."""
-    remaining: Callable[[], int] | None = getattr(context, "get_remaining_time_in_millis", None)
-    seconds = HTTP_SECONDS if remaining is None else remaining() / 1000 - MARGIN_SECONDS
-    return now + min(HTTP_SECONDS, seconds)
 
 
 def _fingerprint(event: Mapping[str, Any], request: Request) -> str:

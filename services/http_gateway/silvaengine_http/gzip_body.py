@@ -7,16 +7,15 @@ import zlib
 
 from silvaengine.errors import RequestError
 from silvaengine.messages import SYNC_LIMIT
-from silvaengine_http.body import too_large
 
 _GZIP = 16 + zlib.MAX_WBITS  # docs.python.org/3/library/zlib.html#zlib.decompress
 
 
 def unpacked(packed: bytes) -> bytes:
-    """Give what one gzip member holds (RFC 1952).
+    """Give what one gzip member holds (RFC 1952), or, when that is more than 6 MB, a byte more than these.
 
     Raises:
-        RequestError: 413, it holds more than 6 MB; 400, it is damaged, cut off, or something follows it.
+        RequestError: it is damaged, cut off, or something follows it.
 
     """
     stream = zlib.decompressobj(_GZIP)
@@ -24,8 +23,6 @@ def unpacked(packed: bytes) -> bytes:
         data = stream.decompress(packed, SYNC_LIMIT + 1)
     except zlib.error:
         raise RequestError("The body is marked as gzip and is not") from None
-    if len(data) > SYNC_LIMIT:
-        raise too_large()
-    if not stream.eof or stream.unused_data:
+    if len(data) <= SYNC_LIMIT and (not stream.eof or stream.unused_data):
         raise RequestError("The body is not one whole gzip member")
     return data

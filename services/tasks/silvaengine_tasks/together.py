@@ -4,6 +4,7 @@ The function gets them as ``records`` and may answer with the ids of those that 
 Lambda's ``{"batchItemFailures": [{"itemIdentifier": id}]}``; any other answer means that all are done.
 """
 
+import logging
 from collections.abc import Sequence
 from math import inf
 from os import urandom
@@ -18,6 +19,8 @@ from silvaengine_tasks.batch import Errors, side_by_side
 from silvaengine_tasks.calls import Caller, decoded, succeeded, worker_call
 from silvaengine_tasks.hooks import Call
 from silvaengine_tasks.record import Record, member
+
+_logger = logging.getLogger(__name__)
 
 
 class Together(NamedTuple):
@@ -45,6 +48,10 @@ class Together(NamedTuple):
                 errors = [ended.get(position, error) for position, error in enumerate(errors)]
         except SilvaEngineError as error:
             errors = [error] * len(records)
+        except Exception as error:  # a call's door: what it breaks takes no other function's along
+            _logger.exception("A call of many records failed")
+            errors = [InvocationError("The records could not be served", error_type=type(error).__name__)]
+            errors *= len(records)
         failure = next(filter(None, errors), None)
         if failure:
             self.caller.tell(first.endpoint_id, first.function, failure, request_id)
@@ -73,15 +80,21 @@ class Together(NamedTuple):
         deadline: float,
     ) -> dict[int, SilvaEngineError | None]:
         """Ask the worker and settle every claim; give each one's failure."""
-        positions = sorted(claimed)
+        positions, endpoint_id = sorted(claimed), records[0].endpoint_id
         given = [each for position in positions for each in records[position].params["records"]]
-        attempt = max(execution.attempts for execution in claimed.values())
         invocation = Invocation(
-            request_id, records[0].endpoint_id, function.area, function.name, deadline, attempt
+            request_id,
+            endpoint_id,
+            function.area,
+            function.name,
+            deadline,
+            attempt=max(execution.attempts for execution in claimed.values()),
+            hops=max(records[position].hops for position in positions),
+            grant=self.caller.grant(function, endpoint_id) if self.caller.grant else None,
         )
-        payload = worker_call(function, {"records": given}, invocation).encode()
-        heard = Call(function, records[0].endpoint_id, {"records": given}, request_id, deadline)
+        heard = Call(function, endpoint_id, {"records": given}, request_id, deadline)
         try:
+            payload = worker_call(function, {"records": given}, invocation).encode()
             self.caller.hooks.before(heard)
             result = self.caller.invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
         except SilvaEngineError as error:

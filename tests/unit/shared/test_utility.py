@@ -167,6 +167,9 @@ def test_import_dynamically() -> None:
     assert load("1") == 1
     assert encode
     assert encode([1]) == "[\n  1\n]"
+    plain = Utility.import_dynamically("json", "encode", "JSONEncoder")
+    assert plain
+    assert plain([1]) == "[1]"
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,24 @@ def test_a_batch_is_one_call_and_its_failures_go_back_alone(world: World) -> Non
     assert handed == [[f"m{n}" for n in range(10)], ["m3", "m7"], ["m7"]]
 
 
+def test_a_batch_has_come_as_far_as_its_farthest_record(world: World) -> None:
+    """Functions that call one another through a queue that is read in batches end, too."""
+    world.bind("queue:work", "f", batch=True)
+    far = message(2)
+    far["messageAttributes"]["hops"] = {"stringValue": "3", "dataType": "Number"}
+    assert world.sqs(message(1), far) == []
+    assert world.hops == [3]
+
+
+def test_a_call_that_breaks_fails_its_records_alone(world: World) -> None:
+    """An exception that nobody thought of takes no other function's records along."""
+    world.bind("queue:work", "f", batch=True)
+    world.bind("queue:work", "g")
+    world.breaking = {"f"}
+    assert world.sqs(message(1), message(2)) == ["m1", "m2"]
+    assert world.called == ["g", "g"]
+
+
 @pytest.mark.parametrize("answer", [["m1", "other"], [None], [["m1"]], {"batchItemFailures": [{}]}])
 def test_an_answer_that_names_no_record_fails_the_batch(world: World, answer: Any) -> None:
     """What it means nobody knows, so that all come again; nothing is taken for done."""

@@ -41,7 +41,6 @@ class World:
         self.seconds = 60.0
         self.pause = 0.0
         self.ran: list[Any] = []
-        self.hops: list[int] = []
         self.hidden: list[tuple[str, str, int]] = []
         self.notices: list[str] = []
         self.refuses = False
@@ -50,11 +49,13 @@ class World:
         self.bound: dict[str, dict[str, Any]] = {}
         self.answer: Any = None
         self.events: list[str] = []
+        self.hops: list[int] = []
         self.hooked: list[dict[str, Any]] = []
         self.answers: dict[str, Any] = {}
         self.slept: list[float] = []
         self.called: list[str] = []
         self.broken: set[str] = set()
+        self.breaking: set[str] = set()
         client = MemoryDynamoDB()
         self.ledger = Ledger(
             TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
@@ -102,6 +103,8 @@ class World:
         call = json.loads(payload)
         self.events += [call["funct"]] if event else []
         params = json.loads(call["params"])
+        if call["funct"] in self.breaking:
+            raise ZeroDivisionError
         if self.dies:
             raise InvocationError("The function failed", error_type="Runtime.ExitError")
         self.hops.append(call["invocation"]["hops"])

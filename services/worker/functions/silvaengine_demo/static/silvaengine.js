@@ -47,7 +47,6 @@ export class GapError extends LostError {
 
 /**
  * Connect to an endpoint, and again whenever the connection is lost.
- *
  * @param {string} url - Where the deployment's WebSocket API is.
  * @param {{endpointId: string, area: string, apiKey?: string}} who - As whom.
  * @returns {Connection}
@@ -62,7 +61,6 @@ export function connect(url, { endpointId, area, apiKey }) {
 
 /**
  * A connection that outlives its sockets. It fires:
- *
  * - `open`: a socket is open, the first or another one;
  * - `close`: it is lost, or could not be opened; `detail.retryIn` are the milliseconds until the next try;
  * - `push`: something came that answers no call; `detail` is its JSON value, or text that is no JSON;
@@ -92,12 +90,10 @@ export class Connection extends EventTarget {
 
   /**
    * Call a function and give its answer; of a function that yields, the list of its items.
-   *
    * @param {string} funct - The function's name.
    * @param {object} [payload] - Its parameters.
-   * @param {object} [options]
-   * @param {boolean} [options.once] - Run it once, however often the call must be sent.
-   * @param {number} [options.timeout] - Milliseconds in which something must come; 60,000 unless told.
+   * @param {{once?: boolean, timeout?: number}} [options] - `once`: run it once, however often the call must
+   *   be sent. `timeout`: milliseconds in which something must come, 60,000 unless told.
    * @throws {CallError|LostError|DOMException} Refused or failed; lost; a `TimeoutError`.
    */
   async call(funct, payload, { once = false, timeout } = {}) {
@@ -114,11 +110,9 @@ export class Connection extends EventTarget {
   /**
    * Call a function and give its items as they come; an answer that is none of a stream is the only item.
    * Leaving the loop early drops what still comes.
-   *
    * @param {string} funct - The function's name.
    * @param {object} [payload] - Its parameters.
-   * @param {object} [options]
-   * @param {number} [options.timeout] - Milliseconds in which the next frame must come; 60,000 unless told.
+   * @param {{timeout?: number}} [options] - Milliseconds in which the next frame must come, 60,000 unless told.
    * @throws {CallError|GapError|DOMException} After the items: refused or failed; not whole; a `TimeoutError`.
    */
   async *stream(funct, payload, { timeout } = {}) {

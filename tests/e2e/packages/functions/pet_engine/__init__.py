@@ -41,13 +41,13 @@ class Pet(ObjectType):
 
 class Query(ObjectType):
     version = String()
-    pet = Field(Pet, name=String(required=True))
+    pet = Field(Pet, name=String(required=True), owner=String())
 
     def resolve_version(self, info):
         return str(GRAPHENE)
 
-    def resolve_pet(self, info, name):
-        pet = get_pet(info.context["endpoint_id"], name)
+    def resolve_pet(self, info, name, owner=None):
+        pet = get_pet(owner or info.context["endpoint_id"], name)
         return Pet(name=pet.name, data=Utility.json_normalize(pet))
 
 

@@ -1,0 +1,64 @@
+"""One invocation of the gateway."""
+
+from typing import TYPE_CHECKING, Any
+
+from silvaengine.admission import UNLIMITED
+from silvaengine.telemetry import InvocationLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from silvaengine.registry import Function
+    from silvaengine_http.path import Target
+
+HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
+MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
+UNKNOWN = object()
+
+
+class Call:
+    """One invocation of the gateway, and what becomes known of it for answer, log and notices.
+
+    ``deadline`` is in epoch seconds. ``target`` is None until the path was read, ``function`` until the
+    registry has named one; ``cors`` is the tenant's, ``UNKNOWN`` until the connection was found.
+    ``principal`` is whom an authorizer has named, empty without one; ``rate`` is what headers say of limits.
+    """
+
+    __slots__ = (
+        "context",
+        "cors",
+        "deadline",
+        "event",
+        "function",
+        "log",
+        "principal",
+        "rate",
+        "request_id",
+        "target",
+    )
+
+    def __init__(
+        self,
+        request_id: str,
+        event: Any,  # noqa: ANN401 - Lambda hands over anything
+        context: object,
+        deadline: float,
+        log: InvocationLog,
+    ) -> None:
+        self.request_id = request_id
+        self.event = event
+        self.context = context
+        self.deadline = deadline
+        self.log = log
+        self.target: Target | None = None
+        self.function: Function | None = None
+        self.cors: Any = UNKNOWN
+        self.principal = ""
+        self.rate = UNLIMITED
+
+
+def deadline(context: object, now: float) -> float:
+    """Give the end of a request's time, in epoch seconds: 27 s from now, less where Lambda ends earlier."""
+    remaining: Callable[[], int] | None = getattr(context, "get_remaining_time_in_millis", None)
+    seconds = HTTP_SECONDS if remaining is None else remaining() / 1000 - MARGIN_SECONDS
+    return now + min(HTTP_SECONDS, seconds)
