@@ -8,7 +8,6 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from silvaengine.aws.dynamodb import open_dynamodb
@@ -79,22 +78,7 @@ class TableReader:
 
     def query(self, table: Table, hash_value: str) -> list[Row]:
         """Give all rows of one partition, every page of them."""
-        if not _possible([hash_value]):
-            return []
-        request = partial(
-            self._open_client().query,
-            TableName=table.full_name(self._prefix),
-            ConsistentRead=True,
-            KeyConditionExpression="#h = :h",
-            ExpressionAttributeNames={"#h": table.hash_key},
-            ExpressionAttributeValues={":h": {"S": hash_value}},
-        )
-        answer = request()
-        rows = [*map(_decode_row, answer["Items"])]
-        while "LastEvaluatedKey" in answer:
-            answer = request(ExclusiveStartKey=answer["LastEvaluatedKey"])
-            rows += map(_decode_row, answer["Items"])
-        return rows
+        return [row for page in self._pages(table, hash_value, {}) for row in page]
 
     def query_pages(
         self, table: Table, hash_value: str, *, condition: str, values: Row
@@ -107,24 +91,27 @@ class TableReader:
             condition: a FilterExpression, written as in ``TableWriter.put``; of no attribute of the key.
             values: its values by name, without the colon.
         """
+        return self._pages(table, hash_value, values, condition)
+
+    def _pages(self, table: Table, hash_value: str, values: Row, condition: str = "") -> Iterator[list[Row]]:
         if not _possible([hash_value]):
             return
-        names = {f"#{name}": name for name in _NAME.findall(condition)}
-        encoded = {f":{name}": encode(value) for name, value in values.items()}
-        request = partial(
-            self._open_client().query,
-            TableName=table.full_name(self._prefix),
-            ConsistentRead=True,
-            KeyConditionExpression="#h = :h",
-            FilterExpression=condition,
-            ExpressionAttributeNames={"#h": table.hash_key, **names},
-            ExpressionAttributeValues={":h": {"S": hash_value}, **encoded},
-        )
-        answer = request()
-        yield [*map(_decode_row, answer["Items"])]
+        request: dict[str, Any] = {
+            "TableName": table.full_name(self._prefix),
+            "ConsistentRead": True,
+            "KeyConditionExpression": "#h = :h",
+            "ExpressionAttributeNames": {"#h": table.hash_key}
+            | {f"#{name}": name for name in _NAME.findall(condition)},
+            "ExpressionAttributeValues": {":h": {"S": hash_value}}
+            | {f":{name}": encode(value) for name, value in values.items()},
+        }
+        if condition:
+            request["FilterExpression"] = condition
+        answer: dict[str, Any] = {"LastEvaluatedKey": None}
         while "LastEvaluatedKey" in answer:
-            answer = request(ExclusiveStartKey=answer["LastEvaluatedKey"])
-            yield [*map(_decode_row, answer["Items"])]
+            answer = self._open_client().query(**request)
+            request["ExclusiveStartKey"] = answer.get("LastEvaluatedKey")
+            yield [_decode_row(item) for item in answer["Items"]]
 
     def query_index(
         self, table: Table, index: Index, hash_value: str, *, up_to: int, limit: int
