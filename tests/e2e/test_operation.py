@@ -102,4 +102,4 @@ def test_event_of_an_unknown_source_fails(deployment: Deployment) -> None:
     event = {"Records": [{"eventSource": "aws:elsewhere"}]}
     answer = invoke(deployment, deployment.outputs.tasks_arn, event)
     assert "FunctionError" in answer
-    assert "not supported yet" in answer["Payload"].read().decode()
+    assert "not supported" in answer["Payload"].read().decode()
