@@ -415,7 +415,8 @@ def test_show_resolves_as_the_gateway_does(run: Callable[..., Result]) -> None:
     assert "requires an API key" in run("show", "acme").output
     assert run("show", "acme", "--api-key", "acme-secret-key").exit_code == 0
     missing = run("show", "nobody")
-    assert (missing.exit_code, missing.output) == (1, "Error: Endpoint 'nobody' does not exist\n")
+    assert missing.exit_code == 1
+    assert missing.output.startswith("Error: Endpoint 'nobody' does not exist")
 
 
 def test_missing_tables_are_an_error_in_one_line(run: Callable[..., Result]) -> None:
