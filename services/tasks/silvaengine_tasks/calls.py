@@ -84,20 +84,21 @@ class Caller(NamedTuple):
 
         Raises what ``each`` raises.
         """
-        request_id = urandom(16).hex()
+        request_id, function = urandom(16).hex(), None
         try:
-            return self._once(record, request_id, deadline)
+            function = self.function(record.endpoint_id, record.function)
+            return self._once(record, function, request_id, deadline)
         except UnderWayError:
             raise
         except Exception as error:
-            self.tell(record.endpoint_id, record.function, error, request_id)
+            self.tell(record.endpoint_id, record.function, error, request_id, function)
             raise
 
     def directly(
         self, endpoint_id: str, name: str, params: dict[str, Any], deadline: float, hops: int = 0
     ) -> WorkerAnswer:
         """Call a function without the ledger and give what it answered; raises likewise."""
-        request_id = urandom(16).hex()
+        request_id, function = urandom(16).hex(), None
         try:
             function = self.function(endpoint_id, name)
             heard = Call(function, endpoint_id, params, request_id, deadline)
@@ -109,7 +110,7 @@ class Caller(NamedTuple):
                 function.aws_lambda_arn, call.encode(), deadline=deadline
             ))  # fmt: skip
         except SilvaEngineError as error:
-            self.tell(endpoint_id, name, error, request_id)
+            self.tell(endpoint_id, name, error, request_id, function)
             raise
 
     def between_hooks(self, call: Call, ask: Callable[[], Any]) -> WorkerAnswer:
@@ -123,11 +124,13 @@ class Caller(NamedTuple):
         """Give a tenant's function; raises what ``Registry.resolve`` raises."""
         return self.registry.resolve(endpoint_id, DEFAULT_API_KEY, "", name)
 
-    def tell(self, endpoint_id: str, name: str, error: Exception, request_id: str) -> None:
+    def tell(
+        self, endpoint_id: str, name: str, error: Exception, request_id: str, function: Function | None = None
+    ) -> None:
         """Tell the operator of a failure, without a word of what was called with."""
         kind = getattr(error, "error_type", "") or type(error).__name__
         self.notifier.notify(
-            f"silvaengine event failed: {name}",
+            function.aws_lambda_arn if function else "silvaengine tasks",
             f"{endpoint_id} {name} {kind}",
             {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id},
         )
@@ -139,8 +142,7 @@ class Caller(NamedTuple):
             return error
         return None
 
-    def _once(self, record: Record, request_id: str, deadline: float) -> Outcome | None:
-        function = self.function(record.endpoint_id, record.function)
+    def _once(self, record: Record, function: Function, request_id: str, deadline: float) -> Outcome | None:
         content = worker_call(function, record.params, None).content()
         claimed = self.claims.claim(record, function, content, request_id)
         if claimed is None or claimed.state == "succeeded":

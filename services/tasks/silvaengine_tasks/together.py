@@ -39,7 +39,7 @@ class Together(NamedTuple):
             records: of one function, each with a ``batch_name``, and with itself alone in its ``records``.
             deadline: epoch seconds at which the caller's time is over.
         """
-        first, request_id = records[0], urandom(16).hex()
+        first, request_id, function = records[0], urandom(16).hex(), None
         try:
             function = self.caller.function(first.endpoint_id, first.function)
             claimed, errors = self._claim(records, function, request_id, deadline)
@@ -54,7 +54,7 @@ class Together(NamedTuple):
             errors *= len(records)
         failure = next(filter(None, errors), None)
         if failure:
-            self.caller.tell(first.endpoint_id, first.function, failure, request_id)
+            self.caller.tell(first.endpoint_id, first.function, failure, request_id, function)
         return errors
 
     def _claim(

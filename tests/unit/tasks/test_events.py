@@ -32,6 +32,7 @@ def test_one_poisoned_message_goes_back_alone(world: World) -> None:
     done = sorted(params["n"] for params in world.ran if not params["poison"])
     assert done == [0, 1, 2, 3, 5, 6, 7, 8, 9]
     assert "acme" in world.notices[0]
+    assert world.subjects == ["arn"]
     assert "poison" not in world.notices[0].replace("ValueError", "")
 
 

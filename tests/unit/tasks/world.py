@@ -43,6 +43,7 @@ class World:
         self.ran: list[Any] = []
         self.hidden: list[tuple[str, str, int]] = []
         self.notices: list[str] = []
+        self.subjects: list[str] = []
         self.refuses = False
         self.dies = False
         self.config: dict[str, Any] = {}
@@ -66,9 +67,14 @@ class World:
         self.caller = Caller(
             registry, invoker, Dispatcher(invoker, objects),
             Claims(self.ledger, Keys(lambda: b"secret"), objects, 300.0),
-            Notifier(lambda _, text: self.notices.append(text)), Hooks(registry, invoker),
+            Notifier(self.publish), Hooks(registry, invoker),
         )  # fmt: skip
         self.routes = Routes(registry)
+
+    def publish(self, subject: str, text: str) -> None:
+        """Stand for the operator's topic."""
+        self.subjects.append(subject)
+        self.notices.append(text)
 
     def refresh(self) -> None:
         """Stand for the registry."""
