@@ -1,7 +1,7 @@
 """The open WebSocket connections of a deployment, as an operator sees and ends them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,6 +11,9 @@ from silvaengine.dynamodb import Row, TableReader, TableWriter
 from silvaengine.tables import ENDPOINTS, WSS_CONNECTIONS
 from silvaengine_cli.target import Target
 from silvaengine_websocket.connections import KEEP_SECONDS, LIFE_SECONDS, Connections
+
+LOOKS = 20  # for the row's end
+PAUSE_SECONDS = 0.1
 
 
 class Sockets:
@@ -38,23 +41,34 @@ class Sockets:
             ):
                 yield from page
 
-    def end(self, endpoint_id: str, connection_id: str) -> str:
-        """Close a connection and delete its row; tell what was done.
+    def end(self, endpoint_id: str, connection_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Close connections, then see their rows gone; give what was done with each.
 
         Raises:
-            ClickException: the endpoint has no such connection.
+            ClickException: the endpoint has no such connection; those before it are closed.
         """
-        key = {"endpoint_id": endpoint_id, "connection_id": connection_id}
-        if self._reader.get(WSS_CONNECTIONS, key) is None:
-            raise click.ClickException(f"endpoint {endpoint_id} has no connection {connection_id}")
         client = self._target.client("apigatewaymanagementapi", url=management_url(self._target))
-        try:
-            client.delete_connection(ConnectionId=connection_id)
-            done = "closed"
-        except client.exceptions.GoneException:
-            done = "was gone"
-        self._connections.delete(endpoint_id, connection_id)
-        return done
+        keys = [{"endpoint_id": endpoint_id, "connection_id": each} for each in connection_ids]
+        for key in keys:
+            if self._reader.get(WSS_CONNECTIONS, key) is None:
+                message = f"endpoint {endpoint_id} has no connection {key['connection_id']}"
+                raise click.ClickException(message)
+            try:
+                client.delete_connection(ConnectionId=key["connection_id"])
+            except client.exceptions.GoneException:
+                yield key["connection_id"], "was gone"
+            else:
+                yield key["connection_id"], "closed"
+        for key in keys:
+            self._end_row(key)
+
+    def _end_row(self, key: dict[str, str]) -> None:
+        """Delete a row, unless ``$disconnect`` does: it leaves a mark where it finds no row."""
+        for _ in range(LOOKS):
+            if self._reader.get(WSS_CONNECTIONS, key) is None:
+                return
+            time.sleep(PAUSE_SECONDS)
+        self._connections.delete(**key)
 
 
 def management_url(target: Target) -> str:

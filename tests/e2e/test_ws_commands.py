@@ -138,8 +138,8 @@ def test_list_shows_who_is_connected(run: Run, mine: Callable[[], Socket]) -> No
     assert found[0]["connection_id"] in run("list").output
 
 
-def test_kick_takes_effect_at_once(run: Run, mine: Callable[[], Socket]) -> None:
-    """The kicked connection ends amid its stream and is listed no more; the tenant's others stay."""
+def test_kick_takes_effect_at_once(run: Run, mine: Callable[[], Socket], deployment: Deployment) -> None:
+    """The kicked connection ends and leaves no row, not even a mark of its end; the tenant's others stay."""
     kept = mine()
     before = {row["connection_id"] for row in json.loads(run("list", ENDPOINT, "--json").output)}
     socket = mine()
@@ -149,6 +149,10 @@ def test_kick_takes_effect_at_once(run: Run, mine: Callable[[], Socket]) -> None
         socket.receive()
     after = {row["connection_id"] for row in json.loads(run("list", ENDPOINT, "--json").output)}
     assert theirs not in after
+    key = {"endpoint_id": {"S": ENDPOINT}, "connection_id": {"S": theirs}}
+    table = f"{deployment.outputs.table_prefix}wss-connections"
+    time.sleep(1)  # for `$disconnect`
+    assert "Item" not in deployment.engine.client("dynamodb").get_item(TableName=table, Key=key)
     kept.send("ping")
     assert kept.receive() == "pong"
 

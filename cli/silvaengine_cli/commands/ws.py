@@ -151,8 +151,8 @@ def kick(target: Target, endpoint: str, connection_ids: tuple[str, ...], everybo
         raise click.UsageError("Name connections, or give --all.")
     sockets = Sockets(target)
     ids = connection_ids or [row["connection_id"] for row in sockets.live(endpoint)]
-    for connection_id in ids:
-        click.echo(f"{connection_id} {sockets.end(endpoint, connection_id)}")
+    for connection_id, done in sockets.end(endpoint, ids):
+        click.echo(f"{connection_id} {done}")
 
 
 @ws.command()
