@@ -55,6 +55,11 @@ class Target:
             options["region_name"] = self._region or "us-east-1"
         return boto3.client(service, config=config, **options)  # type: ignore[call-overload]
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is an engine on this machine."""
+        return bool(self._endpoint_url) and urlsplit(self._endpoint_url).hostname in _LOOPBACK
+
     def tables(self) -> RegistryTables:
         """Give the deployment's registry tables."""
         return RegistryTables(self.client("dynamodb"), self.table_prefix)

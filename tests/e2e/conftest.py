@@ -90,13 +90,8 @@ class Deployment:
         """Give everything that the stack's Lambdas have logged, whatever it is."""
         logs = self.engine.client("logs")
         groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
-        pages = [
-            page
-            for group in groups
-            if f"/{deploy.LOCAL_STACK}-" in group
-            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-        ]
-        return "\n".join(event["message"] for page in pages for event in page["events"])
+        ours = (group for group in groups if f"/{deploy.LOCAL_STACK}-" in group)
+        return "\n".join(message for group in ours for message in _messages(logs, group))
 
     def worker_log(self) -> LogTail:
         """What the worker writes from now on."""
@@ -116,6 +111,23 @@ def wait_for_record(log: LogTail, wanted: Callable[[Record], bool], *, seconds: 
                 return record
         time.sleep(0.1)
     raise TimeoutError(f"no such record within {seconds} s")
+
+
+def _messages(logs: Any, group: str) -> Iterator[str]:
+    """Give all messages of a log group; the engine gives 10,000 at once, and no token for more."""
+    start, seen = 0, set[tuple[Any, ...]]()
+    while True:
+        events = logs.filter_log_events(logGroupName=group, startTime=start)["events"]
+        new = [
+            event
+            for event in events
+            if (event["logStreamName"], event["timestamp"], event["message"]) not in seen
+        ]
+        if not new:
+            return
+        seen = {(event["logStreamName"], event["timestamp"], event["message"]) for event in events}
+        start = events[-1]["timestamp"]
+        yield from (event["message"] for event in new)
 
 
 def _rules(events: Any) -> list[str]:

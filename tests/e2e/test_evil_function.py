@@ -9,7 +9,7 @@ from .http_client import Api
 from .registry_rows import API_KEY, ENDPOINT
 
 KEY = {"x-api-key": API_KEY}
-FUNCTIONS = ("environment", "leave", "find", "reach")
+FUNCTIONS = ("environment", "leave_text", "find", "reach")
 OTHER = "e2e-victim"
 
 # What the shared role lets a function do, as docs/security.md says.
@@ -59,7 +59,7 @@ def test_t2_one_tenant_finds_of_another_what_shared_memory_holds_and_no_more(api
     Settings of another tenant lie in the memory of the process, for code that searches it: hostile tenants
     need a worker of their own.
     """
-    call(api, OTHER, "leave", {"text": "left by the victim"})
+    call(api, OTHER, "leave_text", {"text": "left by the victim"})
     found = call(api, "e2e-evil", "find", {"text": "left by the victim"})
     assert not [where for where in ("environment", "settings", "context") if found[where]]
     own = call(api, "e2e-evil", "find", {"text": "the victim's own"})

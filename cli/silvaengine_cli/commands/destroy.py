@@ -32,16 +32,28 @@ def destroy(target: Target, yes: bool, as_json: bool) -> None:
     client = target.client("cloudformation")
     stack_id = client.describe_stacks(StackName=target.stack)["Stacks"][0]["StackId"]
     client.delete_stack(StackName=stack_id)
-    client.get_waiter("stack_delete_complete").wait(
-        StackName=stack_id, WaiterConfig={"Delay": 3, "MaxAttempts": 400}
-    )
-    retained = _retained(client, stack_id)
+    retained = _after_deletion(client, stack_id, is_local=target.is_local)
     if as_json:
         print_json({"stack": target.stack, "deleted": True, "retained": retained})
         return
     click.echo(f"stack {target.stack} is deleted")
     for name in retained:
         click.echo(f"  retained: {name}")
+
+
+def _after_deletion(client: Any, stack_id: str, *, is_local: bool) -> list[str]:  # noqa: ANN401 - a boto3 client
+    """Wait until the stack is gone, or with it the engine of `silvaengine dev`; give what was retained."""
+    from botocore.exceptions import EndpointConnectionError  # noqa: PLC0415 - slow; see Target.client
+
+    try:
+        client.get_waiter("stack_delete_complete").wait(
+            StackName=stack_id, WaiterConfig={"Delay": 3, "MaxAttempts": 400}
+        )
+        return _retained(client, stack_id)
+    except EndpointConnectionError:
+        if not is_local:
+            raise
+        return []
 
 
 def _retained(client: Any, stack_id: str) -> list[str]:  # noqa: ANN401 - a boto3 client

@@ -21,7 +21,7 @@ def environment() -> list[str]:
     return sorted(os.environ)  # noqa: TID251 - what any function can do
 
 
-def leave(text: str) -> None:
+def leave_text(text: str) -> None:
     """Leave a text where the next call may find it."""
     Path("/tmp/evil").write_text(text)  # noqa: S108 - the point of it
     vars(sys.modules[__name__])["left"] = text
