@@ -15,7 +15,7 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 	then echo "$$python"; exit; fi; done; \
 	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
 
-.PHONY: help setup engine peers bench bench-quick valgrind chromium dev test coverage whole test-sam-local lint audit sbom format build lock clean
+.PHONY: help setup engine peers bench bench-quick valgrind chromium dev test coverage simulation whole test-sam-local lint audit sbom format build lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -53,7 +53,7 @@ chromium: # runs the browser's tests
 dev: setup ## Run everything here, and follow changes
 	@silvaengine dev
 
-test: setup engine coverage whole ## Run all tests
+test: setup engine coverage simulation whole ## Run all tests
 
 # Measured from the interpreter's first line: this project's own pytest plugin is loaded before any other.
 coverage: setup ## Run the unit and contract tests with coverage
@@ -62,6 +62,9 @@ coverage: setup ## Run the unit and contract tests with coverage
 	@coverage combine --quiet
 	@coverage json --quiet
 	@python tests/coverage_floor.py
+
+simulation: setup ## Put faults at every boundary of ledger and queues, under a virtual clock
+	@pytest -n 2 --dist worksteal tests/simulation tests/test_cache_performance.py
 
 whole: setup chromium ## Test the template, the artefacts, the browser's client, a deployed stack and the README
 	@pytest tests/rules tests/browser tests/e2e tests/readme
