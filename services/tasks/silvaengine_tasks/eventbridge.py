@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError
 from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.calls import Caller, deadline_of
-from silvaengine_tasks.independent import serve_records
+from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.independent import serve_whole
 from silvaengine_tasks.named import own_call
 from silvaengine_tasks.record import DAY, Record, member, text
 from silvaengine_tasks.routes import Routes, calls_of
-from silvaengine_tasks.settle import raise_failures
 
 KEEP_SECONDS = (
     2 * DAY
@@ -40,10 +39,7 @@ class Rules(NamedTuple):
 
     def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> None:  # noqa: ANN401 - Lambda's
         """Call the event's functions; raises InvocationError when one failed."""
-        self.caller.registry.refresh()
-        errors = serve_records(self.caller, [event], self._read, deadline_of(context))
-        line.fields(source="events", records=1, failed=sum(map(bool, errors)))
-        raise_failures(errors)
+        serve_whole(self.caller, "events", [event], self._read, context, line)
 
     def _read(self, event: Mapping[str, Any]) -> list[Record]:
         """Read an event; raises RequestError or ConfigurationError when it leads to no function."""

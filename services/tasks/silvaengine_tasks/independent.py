@@ -3,13 +3,47 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from silvaengine.errors import InvocationError
+from silvaengine.telemetry import InvocationLog
 from silvaengine_tasks.batch import Errors, Serve, side_by_side
-from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.calls import Caller, deadline_of
 from silvaengine_tasks.record import Record
 from silvaengine_tasks.together import Together
 
 type Read = Callable[[Any], Sequence[Record]]
 type Run = Callable[[Sequence[Any], Serve, float], Errors]
+
+
+def serve_whole(
+    caller: Caller,
+    source: str,
+    raws: Sequence[Any],
+    read: Read,
+    context: Any,  # noqa: ANN401 - Lambda's
+    line: InvocationLog,
+) -> None:
+    """Serve the records of a source whose event Lambda sends again as a whole, and then keeps.
+
+    What was done isn't run again then, since the ledger knows it.
+
+    Args:
+        caller: calls functions.
+        source: its name in the log line.
+        raws: records as AWS sent them.
+        read: gives the calls that a record means, or raises why there are none.
+        context: Lambda's.
+        line: tells of the invocation.
+
+    Raises:
+        InvocationError: some records failed; with the first cause.
+    """
+    caller.registry.refresh()
+    errors = serve_records(caller, raws, read, deadline_of(context))
+    failures = [error for error in errors if error]
+    line.fields(source=source, records=len(raws), failed=len(failures))
+    if failures:
+        message = f"{len(failures)} of {len(errors)} records failed; the first: {failures[0].message}"
+        raise InvocationError(message, error_message=failures[0].detail)
 
 
 def serve_records(

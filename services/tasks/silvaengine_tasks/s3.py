@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 from silvaengine.errors import RequestError
 from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.calls import Caller, deadline_of
-from silvaengine_tasks.independent import serve_records
+from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.independent import serve_whole
 from silvaengine_tasks.record import DAY, Record, member, records_of, text
 from silvaengine_tasks.routes import Route, Routes, calls_of
-from silvaengine_tasks.settle import raise_failures
 
 KEEP_SECONDS = 24 * DAY  # S3 and SNS may try for 23 days to reach Lambda, which may take 6 hours more
 _EXTENSION = re.compile(r"\.(csv|xlsx|pdf)\Z")
@@ -32,11 +31,7 @@ class Buckets(NamedTuple):
 
     def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> None:  # noqa: ANN401 - Lambda's
         """Call the functions of each object; raises InvocationError when some failed."""
-        records = event["Records"]
-        self.caller.registry.refresh()
-        errors = serve_records(self.caller, records, self._read, deadline_of(context))
-        line.fields(source="s3", records=len(records), failed=sum(map(bool, errors)))
-        raise_failures(errors)
+        serve_whole(self.caller, "s3", event["Records"], self._read, context, line)
 
     def _read(self, record: Any) -> list[Record]:  # noqa: ANN401 - an event's
         bucket, key = _place(record)

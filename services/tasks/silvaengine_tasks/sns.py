@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.calls import Caller, deadline_of
-from silvaengine_tasks.independent import serve_records
+from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.independent import serve_whole
 from silvaengine_tasks.named import own_call, params_of
 from silvaengine_tasks.record import DAY, Record, member, records_of, text
 from silvaengine_tasks.routes import Route, Routes, calls_of
-from silvaengine_tasks.settle import raise_failures
 
 KEEP_SECONDS = (
     24 * DAY
@@ -32,11 +31,7 @@ class Topics(NamedTuple):
 
     def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> None:  # noqa: ANN401 - Lambda's
         """Call the functions of each message; raises InvocationError when some failed."""
-        records = event["Records"]
-        self.caller.registry.refresh()
-        errors = serve_records(self.caller, records, self._read, deadline_of(context))
-        line.fields(source="sns", records=len(records), failed=sum(map(bool, errors)))
-        raise_failures(errors)
+        serve_whole(self.caller, "sns", event["Records"], self._read, context, line)
 
     def _read(self, record: Any) -> list[Record]:  # noqa: ANN401 - an event's
         return read(record, self.routes.to("topic", text(record, "Sns", "TopicArn").rpartition(":")[2]))
