@@ -7,11 +7,15 @@ from typing import Any
 from benchmarks.harness.loopback import Loopback, Rows
 from benchmarks.harness.paths import BUILT, PEERS, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.subject import Subject
+from silvaengine.messages import Callee
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS
 
 WORKER_ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
 ANSWER = {"message": "Hello, Ada!"}
 RESULT = {"silvaengine": 1, "kind": "json", "value": ANSWER, "status": 200, "error_type": ""}
+HELLO = Callee(
+    "silvaengine_demo.greetings", "Greetings", "hello", '{"greeting": "Hello", "punctuation": "!"}'
+)
 PEER_MODULES = {
     "bare handler": "bare",
     "Powertools": "powertools_resolver",

@@ -8,7 +8,7 @@ from benchmarks.harness.loopback import loopback
 from benchmarks.harness.paths import BUILT, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.report import table, write_section
 from benchmarks.harness.subject import Subject, warm_instructions
-from benchmarks.subjects import PEER_MODULES, RESULT, gateway, peer, registry
+from benchmarks.subjects import HELLO, PEER_MODULES, RESULT, gateway, peer, registry
 from silvaengine.messages import Invocation, WorkerCall
 
 WITH_BOTO3 = ("bare handler", "Powertools", "Mangum + FastAPI")
@@ -54,10 +54,7 @@ def measured(subjects: Sequence[Subject], *, base: str, quick: bool) -> str:
 def worker() -> list[Subject]:
     """Give the worker with the demo's function, and that function alone."""
     call = WorkerCall(
-        module_name="silvaengine_demo.greetings",
-        class_name="Greetings",
-        function="hello",
-        setting='{"greeting": "Hello", "punctuation": "!"}',
+        callee=HELLO,
         params={"name": "Ada", "endpoint_id": "demo", "area": "core"},
         context={"channel": "demo", "area": "core", "headers": {}},
         invocation=Invocation(

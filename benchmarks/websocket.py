@@ -11,7 +11,7 @@ from benchmarks.harness.loopback import Loopback, Rows, loopback
 from benchmarks.harness.paths import BUILT, PEERS, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.report import table, write_section
 from benchmarks.harness.subject import Running, Subject, running, warm_instructions
-from benchmarks.subjects import BOTOCORE_AUTHORITIES, OUR_AUTHORITIES, RESULT, registry
+from benchmarks.subjects import BOTOCORE_AUTHORITIES, HELLO, OUR_AUTHORITIES, RESULT, registry
 from silvaengine.messages import Invocation, Socket, WorkerCall
 from silvaengine.tables import WSS_CONNECTIONS
 
@@ -213,10 +213,7 @@ def event() -> dict[str, Any]:
 def worker_call() -> WorkerCall:
     """Give what the gateway hands to the worker for that message."""
     return WorkerCall(
-        module_name="silvaengine_demo.greetings",
-        class_name="Greetings",
-        function="hello",
-        setting='{"greeting": "Hello", "punctuation": "!"}',
+        callee=HELLO,
         params={"endpoint_id": "demo", "area": "core", "connection_id": CONNECTION, "funct": "hello"},
         body=json.dumps({"name": "Ada"}),
         context={**event()["requestContext"], "channel": "demo", "area": "core"},

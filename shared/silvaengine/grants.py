@@ -63,8 +63,7 @@ def granting(settings: "Settings") -> "Granting":
     grants = cache(lambda: open_grants(settings))
 
     def grant(function: Function, endpoint_id: str) -> str | None:
-        config = function.configuration.get("config") or {}
-        return grants().of(endpoint_id) if config.get("broadcasts") is True else None
+        return grants().of(endpoint_id) if function.broadcasts else None
 
     return grant
 

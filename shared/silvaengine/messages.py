@@ -7,6 +7,7 @@ gateways that exist (docs/contract.md), ours are added beside them.
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast
 
 from silvaengine.errors import RequestError
@@ -18,6 +19,7 @@ type OnLost = Literal["fail", "retry"]
 SYNC_LIMIT = (
     6_291_456  # bytes, 6 MB each way; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 )
+CALLEES = 128  # functions whose settings' text is kept, of 400 KB at the very most
 EVENT_LIMIT = 1_048_576  # bytes, 1 MB; the same page
 
 # Parameters that only the framework gives: no query and no body of a client sets them.
@@ -43,6 +45,20 @@ class Invocation(NamedTuple):
     attempt: int = 1
     hops: int = 0
     grant: str | None = None
+
+    def members(self) -> dict[str, Any]:
+        """Give what stands in a payload."""
+        request_id, endpoint_id, area, function, deadline, attempt, hops, grant = self
+        members = {
+            "request_id": request_id,
+            "endpoint_id": endpoint_id,
+            "area": area,
+            "function": function,
+            "deadline": deadline,
+            "attempt": attempt,
+            "hops": hops,
+        }
+        return members if grant is None else {**members, "grant": grant}
 
 
 class Job(NamedTuple):
@@ -76,8 +92,17 @@ class Socket(NamedTuple):
     wants_result: bool
 
 
+class Callee(NamedTuple):
+    """What a worker calls. ``class_name`` is empty for a plain function; ``setting`` is JSON text."""
+
+    module_name: str
+    class_name: str
+    function: str
+    setting: str
+
+
 class WorkerCall(NamedTuple):
-    """A call of one function. ``class_name`` is empty for a plain function; ``setting`` is JSON text.
+    """A call of one function.
 
     In areas with full events ``aws_event`` and ``aws_context`` stand in the place of ``body`` and
     ``context``. ``invocation`` is absent when the caller is the predecessor's gateway or a package.
@@ -85,10 +110,7 @@ class WorkerCall(NamedTuple):
     ``socket`` is there when a client sent it over a WebSocket.
     """
 
-    module_name: str
-    class_name: str
-    function: str
-    setting: str
+    callee: Callee
     params: Mapping[str, Any]
     body: str | None = None
     context: Mapping[str, Any] | None = None
@@ -101,25 +123,18 @@ class WorkerCall(NamedTuple):
 
     def encode(self, content: str | None = None) -> str:
         """Give the payload as JSON text; ``content`` stands for what the call says itself."""
-        payload: dict[str, Any] = {
-            "MODULENAME": self.module_name,
-            "CLASSNAME": self.class_name,
-            "funct": self.function,
-            "setting": self.setting,
-        }
+        payload: dict[str, Any]
         if self.content_url is not None:
-            payload["content_url"] = self.content_url
+            payload = {"content_url": self.content_url}
         else:
-            payload |= self._content() if content is None else json.loads(content)
+            payload = self._content() if content is None else json.loads(content)
         if self.invocation is not None:
-            payload["invocation"] = invocation = self.invocation._asdict()
-            if self.invocation.grant is None:
-                del invocation["grant"]
+            payload["invocation"] = self.invocation.members()
         if self.job is not None:
             payload["job"] = self.job._asdict()
         if self.socket is not None:
             payload["socket"] = self.socket._asdict()
-        return encode(payload)
+        return f"{_beginning(self.callee)},{encode(payload)[1:]}"
 
     def content(self) -> str:
         """Give what the call is about, without settings and ids, as JSON text that the ledger can keep."""
@@ -144,10 +159,12 @@ class WorkerCall(NamedTuple):
         body = payload.get("body")
         invocation, job, socket = payload.get("invocation"), payload.get("job"), payload.get("socket")
         return cls(
-            module_name=_text(payload, "MODULENAME"),
-            class_name=_text(payload, "CLASSNAME", default=""),
-            function=_text(payload, "funct"),
-            setting=_text(payload, "setting", default="{}") or "{}",
+            Callee(
+                _text(payload, "MODULENAME"),
+                _text(payload, "CLASSNAME", default=""),
+                _text(payload, "funct"),
+                _text(payload, "setting", default="{}") or "{}",
+            ),
             params=_object(payload, "params") or {},
             body=body if body is None or isinstance(body, str) else json.dumps(body),
             context=_object(payload, "context"),
@@ -183,6 +200,18 @@ class WorkerAnswer(NamedTuple):
                 payload["kind"], payload["value"], payload.get("status", 200), payload.get("error_type", "")
             )
         return cls("text" if isinstance(payload, str) else "json", payload)
+
+
+@lru_cache(CALLEES)
+def _beginning(callee: Callee) -> str:
+    """Give a payload up to the call's own members: a function's settings may be much, and change seldom."""
+    members = {
+        "MODULENAME": callee.module_name,
+        "CLASSNAME": callee.class_name,
+        "funct": callee.function,
+        "setting": callee.setting,
+    }
+    return encode(members)[:-1]
 
 
 _decode = json.JSONDecoder(parse_float=Decimal).decode

@@ -145,7 +145,7 @@ class Registry:
 
         A hashed key is known with its secret alone: whoever knows its id spends nothing of its rate.
         """
-        return self._limits.get((endpoint_id, api_key), ())
+        return self._limits.get((endpoint_id, api_key), ()) if self._limits else ()
 
     def announce(self) -> None:
         """Show all instances that share a Redis the present generation.
@@ -238,13 +238,12 @@ class Registry:
         return connection
 
     def _connection(self, endpoint_id: str, row_key: str, area: str, stage: str | None) -> Connection:
-        settings_id = f"{stage or self._stage}_{area}_{endpoint_id}"
+        def load() -> Connection:
+            return self._load_connection(endpoint_id, row_key, f"{stage or self._stage}_{area}_{endpoint_id}")
+
         if self._is_unread and row_key != DEFAULT_API_KEY and self._is_unfenced():
-            return self._load_connection(endpoint_id, row_key, settings_id)
-        return self._memory.get_or_load(
-            ("connection", settings_id, endpoint_id, row_key),
-            lambda: self._load_connection(endpoint_id, row_key, settings_id),
-        )
+            return load()
+        return self._memory.get_or_load(("connection", endpoint_id, row_key, area, stage), load)
 
     def _is_unfenced(self) -> bool:
         return self._clock() - self._confirmed >= UNFENCED_SECONDS

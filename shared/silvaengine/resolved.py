@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.api_keys import IMPLIED, KeyHash
 from silvaengine.errors import ConfigurationError
+from silvaengine.messages import Callee
 
 if TYPE_CHECKING:
     from silvaengine.dynamodb import Row
@@ -61,24 +62,23 @@ class Connection(NamedTuple):
 class Function(NamedTuple):
     """A function as the registry describes it, with its merged settings.
 
-    ``setting_text`` is the settings' JSON text, made once. ``configuration`` is what authorizers and
-    full-event functions are shown as ``fnConfigurations``. ``connection_setting`` is the settings id of the
-    connection's entry, often empty.
+    ``callee`` is what a worker is told to call. ``configuration`` is what authorizers and full-event
+    functions are shown as ``fnConfigurations``. ``connection_setting`` is the settings id of the connection's
+    entry, often empty. ``broadcasts`` says that it may push to all of a tenant's sockets.
     """
 
     name: str
     area: str
     aws_lambda_arn: str
-    module_name: str
-    class_name: str
+    callee: Callee
     funct_type: str
     methods: tuple[str, ...]
     auth_required: bool
     graphql: bool
     settings: Values
-    setting_text: str
     configuration: Values
     connection_setting: str = ""
+    broadcasts: bool = False
 
 
 def read_entries(row: "Row") -> Mapping[str, Entry]:
@@ -111,14 +111,12 @@ def read_function(
         name=name,
         area=row.get("area", ""),
         aws_lambda_arn=entry.aws_lambda_arn,
-        module_name=config["module_name"],
-        class_name=config["class_name"],
+        callee=Callee(config["module_name"], config["class_name"], name, json.dumps(settings)),
         funct_type="Event" if config["funct_type"].lower() == "event" else "RequestResponse",
         methods=tuple(method.upper() for method in config["methods"]),
         auth_required=bool(config["auth_required"]),
         graphql=bool(config["graphql"]),
         settings=MappingProxyType(settings),
-        setting_text=json.dumps(settings),
         configuration=MappingProxyType(
             {
                 "aws_lambda_arn": entry.aws_lambda_arn,
@@ -128,4 +126,5 @@ def read_function(
             }
         ),
         connection_setting=entry.setting,
+        broadcasts=config.get("broadcasts") is True,
     )

@@ -145,7 +145,7 @@ def test_a_function_is_found(dynamodb: Any, endpoint_id: str, api_key: str, owne
     assert (connection.endpoint_id, connection.owner) == (endpoint_id, owner)
     assert function.settings["color"] == color
     assert (function.aws_lambda_arn, function.area, function.methods) == (ARN, "core", ("POST",))
-    assert (function.module_name, function.class_name) == ("shop", "Shop")
+    assert (function.callee.module_name, function.callee.class_name) == ("shop", "Shop")
     assert (function.funct_type, function.auth_required, function.graphql) == ("RequestResponse", False, True)
 
 
@@ -164,7 +164,11 @@ def test_settings_are_plain_json(dynamodb: Any) -> None:
 def test_defaults_of_a_sparse_row(dynamodb: Any) -> None:
     """A plain function without settings: POST and GET, awaited, nobody's class."""
     function = registry(dynamodb)[0].resolve("acme", "key-1", "core", "plain")
-    assert (function.class_name, function.methods, function.setting_text) == ("", ("POST", "GET"), "{}")
+    assert (function.methods, function.callee.class_name, function.callee.setting) == (
+        ("POST", "GET"),
+        "",
+        "{}",
+    )
     assert function.configuration == {
         "aws_lambda_arn": ARN,
         "function": "plain",
@@ -310,7 +314,7 @@ def test_an_entry_ends_without_a_new_generation(rows: Put, dynamodb: Any) -> Non
 
     def found() -> tuple[str, object]:
         function = subject.resolve("acme", DEFAULT_API_KEY, "core", "hello")
-        return function.module_name, function.settings["color"]
+        return function.callee.module_name, function.settings["color"]
 
     assert found() == ("shop", "red")
     rows(CONFIG_DATA, setting_id="shop", variable="color", value="green")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from silvaengine.errors import SilvaEngineError
+from silvaengine.messages import Callee
 from silvaengine.registry import Function
 from silvaengine_http.executions import Order
 
@@ -21,14 +22,12 @@ def add_functions(world: World) -> None:
             name=name,
             area="core",
             aws_lambda_arn="arn",
-            module_name="sim",
-            class_name="",
+            callee=Callee("sim", "", name, "{}"),
             funct_type="RequestResponse",
             methods=("POST",),
             auth_required=False,
             graphql=False,
             settings={},
-            setting_text="{}",
             configuration={"config": {"on_lost": on_lost, "max_attempts": 5, "backoff_seconds": 5}},
         )
 

@@ -92,7 +92,7 @@ def _function_facts(connection: Connection, function: Function, *, values: bool)
         "url": f"/{function.area}/{connection.endpoint_id}/{function.name}",
         "methods": list(function.methods),
         "type": function.funct_type,
-        "code": _code(function.module_name, function.class_name),
+        "code": _code(function.callee.module_name, function.callee.class_name),
         "lambda": function.aws_lambda_arn,
         "auth_required": function.auth_required,
         "graphql": function.graphql,

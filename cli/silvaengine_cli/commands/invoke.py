@@ -121,11 +121,8 @@ def invoke_worker(registry: Registry, invoker: LambdaInvoker, call: Call) -> Wor
     function = registry.resolve(call.endpoint, call.api_key, "", call.function)
     deadline = time.time() + DIRECT_SECONDS
     worker_call = WorkerCall(
-        module_name=function.module_name,
-        class_name=function.class_name,
-        function=function.name,
-        setting=function.setting_text,
-        params=call.params | {"endpoint_id": call.endpoint, "area": function.area},
+        function.callee,
+        call.params | {"endpoint_id": call.endpoint, "area": function.area},
         context={"channel": call.endpoint, "area": function.area, "headers": {}},
         invocation=Invocation(
             request_id=uuid.uuid4().hex,

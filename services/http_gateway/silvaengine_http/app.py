@@ -64,7 +64,7 @@ def create_handler(
         answer = _answer(gateway, call)
         if answer.status >= 500:
             _notify(notifier, call, answer.status)
-        log.fields(request_id=call.request_id, status=answer.status)
+        log.fields(**call.ids(), status=answer.status)
         log.emit()
         if call.rate:
             answer = with_headers(answer, call.rate)
@@ -126,7 +126,7 @@ def _policy(gateway: Gateway, call: Call) -> dict[str, Any]:
     from silvaengine.authorization.policies import answer_authorizer_call  # noqa: PLC0415 - few APIs ask
 
     answer = answer_authorizer_call(call.event, lambda: gateway.permission(call))
-    call.log.fields(request_id=call.request_id, policy=answer["policyDocument"]["Statement"][0]["Effect"])
+    call.log.fields(**call.ids(), policy=answer["policyDocument"]["Statement"][0]["Effect"])
     call.log.emit()
     return answer
 

@@ -21,7 +21,8 @@ class Call:
 
     ``deadline`` is in epoch seconds. ``target`` is None until the path was read, ``function`` until the
     registry has named one; ``cors`` is the tenant's, ``UNKNOWN`` until the connection was found.
-    ``principal`` is whom an authorizer has named, empty without one; ``rate`` is what headers say of limits.
+    ``name`` is what is asked for and ``key_id`` names the key, empty until then. ``principal`` is whom an
+    authorizer has named, empty without one; ``rate`` is what headers say of limits.
     """
 
     __slots__ = (
@@ -30,7 +31,9 @@ class Call:
         "deadline",
         "event",
         "function",
+        "key_id",
         "log",
+        "name",
         "principal",
         "rate",
         "request_id",
@@ -53,8 +56,20 @@ class Call:
         self.target: Target | None = None
         self.function: Function | None = None
         self.cors: Any = UNKNOWN
-        self.principal = ""
+        self.name = self.key_id = self.principal = ""
         self.rate = UNLIMITED
+
+    def ids(self) -> dict[str, str]:
+        """Name what is known of the call, for whoever operates the deployment."""
+        ids = {"request_id": self.request_id}
+        if self.target:
+            ids["area"], ids["endpoint_id"], ids["function"], _ = self.target
+            ids["function"] = self.name or ids["function"]
+        if self.key_id:
+            ids["key_id"] = self.key_id
+        if self.principal:
+            ids["principal"] = self.principal
+        return ids
 
 
 def deadline(context: object, now: float) -> float:

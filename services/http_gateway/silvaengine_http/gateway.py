@@ -63,24 +63,23 @@ class Gateway(NamedTuple):
         if read_method(call.event) == "OPTIONS":
             return Answer(204)
         request = self._read(call)
-        with call.log.timed("resolve"):
-            connection, name = self._opened(call, request)
-            if name in CACHE_OPERATIONS:
-                return _manage(name, request, connection)
-            if name == job_status.OPERATION:
-                return self._job_status(request)
-            call.function = function = self.registry.function(connection, name)
-        with call.log.timed("authorize"):
-            _check(request, function)
-            if function.auth_required:
-                permission = self._permit(call, request, connection, function)
-                request = request._replace(context=permission.context)
-        with call.log.timed("invoke"):
-            order = self._order(call, request, connection, function)
-            if order is None:
-                return self._invoke(call, request, function)
-            answer = self.executions.serve(order)
-        return _applied(answer, order, request, connection)
+        call.log.enter("resolve")
+        connection, name = self._opened(call, request)
+        if name in CACHE_OPERATIONS:
+            return _manage(name, request, connection)
+        if name == job_status.OPERATION:
+            return self._job_status(request)
+        call.function = function = self.registry.function(connection, name)
+        call.log.enter("authorize")
+        _check(request, function)
+        if function.auth_required:
+            permission = self._permit(call, request, connection, function)
+            request = request._replace(context=permission.context)
+        call.log.enter("invoke")
+        order = self._order(call, request, connection, function)
+        if order is None:
+            return self._invoke(call, request, function)
+        return _applied(self.executions.serve(order), order, request, connection)
 
     def permission(self, call: Call) -> "Permission":
         """Give what an authorizer call of API Gateway asks for; raises what ``serve`` raises."""
@@ -102,7 +101,6 @@ class Gateway(NamedTuple):
     def _opened(self, call: Call, request: Request) -> tuple[Connection, str]:
         """Give what the request's key opens, and the name of what is asked for."""
         call.target = target = request.target
-        call.log.fields(endpoint_id=target.endpoint_id, area=target.area, function=target.function)
         connection, call.rate = admitted(
             self.registry, self.open_limiter, target.endpoint_id, request.api_key, target.area, request.stage
         )
@@ -111,8 +109,8 @@ class Gateway(NamedTuple):
             from silvaengine.whitelist import check_address  # noqa: PLC0415 - few keys have one
 
             check_address(connection.whitelist, request.context)
-        name = _function_name(request, connection)
-        call.log.fields(function=name, key_id=connection.key_id)
+        call.name = name = _function_name(request, connection)
+        call.key_id = connection.key_id
         grant = "jobs" if name == job_status.OPERATION else "invoke"
         if name not in CACHE_OPERATIONS and not connection.may(grant):
             raise RequestError(f"This API key may not call {name!r}", status=403)
@@ -136,7 +134,6 @@ class Gateway(NamedTuple):
             )
         )
         call.principal = permission.principal
-        call.log.fields(principal=permission.principal)
         return permission
 
     def _job_status(self, request: Request) -> Answer:
@@ -174,25 +171,19 @@ class Gateway(NamedTuple):
     def _worker_call(
         self, call: Call, request: Request, function: Function, deadline: float | None
     ) -> WorkerCall:
-        full = request.target.area in self.settings.full_event_areas
+        area, endpoint_id, _, _ = request.target
+        grant = self.grant(function, endpoint_id) if self.grant else None
+        invocation = Invocation(call.request_id, endpoint_id, area, function.name, deadline, grant=grant)
+        if area not in self.settings.full_event_areas:
+            return WorkerCall(
+                function.callee, request.params, request.body, request.context, invocation=invocation
+            )
         return WorkerCall(
-            module_name=function.module_name,
-            class_name=function.class_name,
-            function=function.name,
-            setting=function.setting_text,
-            params=request.params,
-            body=request.body,
-            context=None if full else request.context,
-            aws_event=whole_event(call.event, request, function.configuration) if full else None,
-            aws_context=whole_context(call.context) if full else None,
-            invocation=Invocation(
-                request_id=call.request_id,
-                endpoint_id=request.target.endpoint_id,
-                area=request.target.area,
-                function=function.name,
-                deadline=deadline,
-                grant=self.grant(function, request.target.endpoint_id) if self.grant else None,
-            ),
+            function.callee,
+            request.params,
+            aws_event=whole_event(call.event, request, function.configuration),
+            aws_context=whole_context(call.context),
+            invocation=invocation,
         )
 
 
@@ -246,8 +237,9 @@ def _check(request: Request, function: Function) -> None:
     if function.area != request.target.area:
         message = f"Function {function.name!r} is not in area {request.target.area!r}"
         raise RequestError(message, status=403)
-    allowed = _allowed_methods(function)
-    if request.method not in allowed:
+    if request.method not in function.methods and request.method not in (
+        allowed := _allowed_methods(function)
+    ):
         message = f"Function {function.name!r} does not take {request.method}"
         raise RequestError(message, status=405, headers={"Allow": ", ".join(allowed)})
 

@@ -30,19 +30,22 @@ SAFETY: Headers = {
     "Strict-Transport-Security": ("max-age=31536000",),
     "X-Content-Type-Options": ("nosniff",),
 }
+JSON: Headers = {CONTENT_TYPE: ("application/json",)}
+YAML: Headers = {CONTENT_TYPE: ("application/x-yaml",)}
+BYTES: Headers = {CONTENT_TYPE: ("application/octet-stream",)}
+
 _DATA = ("application/json", "application/x-yaml")  # what is no document: nothing in it runs or is framed
 _OF_DATA: Headers = {"Content-Security-Policy": ("default-src 'none'; frame-ancestors 'none'",)}
 
 _NOBODYS = (None, "null", "*")  # many pages have the second, and no policy of ours is a pattern
 _USUAL = {name: values[0] for headers in (CORS, SAFETY, _OF_DATA) for name, values in headers.items()}
-_TYPE_ALONE = {CONTENT_TYPE}
 
 
 def usual_headers(given: Headers, request_id: str) -> dict[str, str] | None:
     """Give the headers of an answer that is data and has none of its own; None for any other."""
-    if given.keys() != _TYPE_ALONE or (content_type := given[CONTENT_TYPE])[0] not in _DATA:
+    if given is not JSON and given is not YAML:
         return None
-    return {**_USUAL, CONTENT_TYPE: content_type[0], REQUEST_ID: request_id}
+    return {**_USUAL, CONTENT_TYPE: given[CONTENT_TYPE][0], REQUEST_ID: request_id}
 
 
 def whole_headers(given: Headers, request_id: str, cors: Headers | None) -> dict[str, tuple[str, ...]]:

@@ -12,15 +12,17 @@ localstack/localstack (tests/aws/services/apigateway) and aws/aws-lambda-dotnet 
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from silvaengine.errors import NotFoundError, RequestError
 
 FORM = "/{area}/{endpoint_id}/{function}"
+KNOWN_PATHS = 256
 NAME_LIMIT = 512  # bytes; a settings id joins stage, area and endpoint and is a key of at most 2048 bytes
 
-# What most paths are: it means the same in every API, and nothing of it can be refused.
-_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}(?:/[A-Za-z0-9_-]{1,64}){2,}")
+# What most segments are: they mean the same in every API, and nothing of them can be refused.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _REFUSALS = (
     (re.compile(r"\A\Z"), "is empty"),
@@ -49,15 +51,35 @@ def read_path(event: Mapping[str, Any]) -> Target:
         RequestError: a segment could mean another path to somebody else; the message says which and why.
 
     """
-    segments, decode = _raw_segments(event)
+    whole = event.get("rawPath") or event.get("path") or "/"
+    parameters = event.get("pathParameters") or {}
+    if not isinstance(whole, str) or not isinstance(parameters, (dict, Mapping)):
+        raise RequestError("The event's path is not text")
+    area, endpoint_id = parameters.get("area"), parameters.get("endpoint_id")
+    proxy = parameters.get("proxy")
+    if isinstance(area, str) and isinstance(endpoint_id, str) and isinstance(proxy, str):
+        return _target(whole, area, endpoint_id, proxy, str(event.get("version")))
+    return _target(whole)
+
+
+@lru_cache(KNOWN_PATHS)
+def _target(
+    whole: str, area: str = "", endpoint_id: str = "", proxy: str | None = None, version: str = ""
+) -> Target:
+    """Cut the path at its slashes before anything is decoded; ``proxy`` is None where the API cut nothing."""
+    if "//" in whole:
+        raise RequestError("The path holds an empty segment: //")
+    segments, decode = whole.removeprefix("/").split("/"), _DECODERS.get(version, _decoded)
+    if proxy is not None:
+        segments = [area, endpoint_id, *proxy.split("/")]
     if not segments[-1]:
         segments.pop()
     if len(segments) < 3:
         raise NotFoundError(f"The path must be {FORM}")
-    if not _PLAIN.fullmatch("/".join(segments)):
+    if not all(map(_PLAIN.fullmatch, segments)):
         segments = [_examined(segment, number, decode) for number, segment in enumerate(segments, 1)]
     area, endpoint_id, function, *rest = segments
-    return Target(area=area, endpoint_id=endpoint_id, function=function, path="/".join(rest))
+    return Target(area, endpoint_id, function, "/".join(rest))
 
 
 def _examined(segment: str, number: int, decode: Callable[[str, int], str]) -> str:
@@ -72,21 +94,6 @@ def checked_name(what: str, name: str) -> str:
     """Give a function's name that came by another way than the path, under the same rules."""
     _check_length(what, name)
     return _checked(what, name)
-
-
-def _raw_segments(event: Mapping[str, Any]) -> tuple[list[str], Callable[[str, int], str]]:
-    """Cut the path at its slashes before anything is decoded, and say how to decode a segment."""
-    whole = event.get("rawPath") or event.get("path") or "/"
-    parameters = event.get("pathParameters") or {}
-    if not isinstance(whole, str) or not isinstance(parameters, (dict, Mapping)):
-        raise RequestError("The event's path is not text")
-    if "//" in whole:
-        raise RequestError("The path holds an empty segment: //")
-    area, endpoint_id = parameters.get("area"), parameters.get("endpoint_id")
-    proxy = parameters.get("proxy")
-    if isinstance(area, str) and isinstance(endpoint_id, str) and isinstance(proxy, str):
-        return [area, endpoint_id, *proxy.split("/")], _DECODERS.get(str(event.get("version")), _decoded)
-    return whole.removeprefix("/").split("/"), _decoded
 
 
 def _decoded(segment: str, number: int) -> str:

@@ -17,6 +17,7 @@ from silvaengine_http.path import Target, read_path
 API_KEY = "x-api-key"
 KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
 
+_TEXT = {str}
 _OBJECT = (dict, Mapping)  # in this order: asking the abstract class takes three times as long
 
 type Members = Mapping[str, Any]
@@ -28,6 +29,9 @@ class Form(NamedTuple):
 
     is_v2: bool
     is_head: bool
+
+
+_V1 = Form(is_v2=False, is_head=False)
 
 
 class Request(NamedTuple):
@@ -50,19 +54,21 @@ class Request(NamedTuple):
     @property
     def params(self) -> dict[str, str]:
         """The parameters of a call: the last value of each query name, then what only the gateway sets."""
+        area, endpoint_id, _, path = self.target
         params = {name: values[-1] for name, values in self.query.items() if values}
-        if self.target.path:
-            params["path"] = self.target.path
-        params["endpoint_id"] = self.target.endpoint_id
-        params["area"] = self.target.area
+        if path:
+            params["path"] = path
+        params["endpoint_id"] = endpoint_id
+        params["area"] = area
         return params
 
 
 def read_form(event: object) -> Form:
     """Give the form of the answer; any object will do, so that errors have one too."""
     if not isinstance(event, _OBJECT):
-        return Form(is_v2=False, is_head=False)
-    return Form(event.get("version") == "2.0", read_method(event) == "HEAD")
+        return _V1
+    is_v2, is_head = event.get("version") == "2.0", read_method(event) == "HEAD"
+    return Form(is_v2, is_head) if is_v2 or is_head else _V1
 
 
 def read_method(event: object) -> str:
@@ -110,29 +116,18 @@ def read_request(event: object, full_event_areas: frozenset[str], *, takes_gzip:
     sent = _headers(event)
     headers = {name.lower(): value for name, value in sent.items()}
     everything = _query(event)
-    _check_texts(everything)
-    query = {
-        name: values
-        for name, values in everything.items()
-        if name not in RESERVED and name.lower() != API_KEY
+    query = {name: values for name, values in everything.items() if _is_free(name, values)}
+    given = _members(event, "requestContext")
+    api_key, stage = _api_key(given, headers, everything), _stage(given)
+    body = None if target.area in full_event_areas else _body(event, headers, takes_gzip=takes_gzip)
+    context = {
+        **given,
+        "channel": target.endpoint_id,
+        "area": target.area,
+        "headers": sent,
+        "query": query,
     }
-    context = _members(event, "requestContext")
-    return Request(
-        method=method,
-        target=target,
-        headers=headers,
-        query=query,
-        api_key=_api_key(context, headers, everything),
-        stage=_stage(context),
-        body=None if target.area in full_event_areas else _body(event, headers, takes_gzip=takes_gzip),
-        context={
-            **context,
-            "channel": target.endpoint_id,
-            "area": target.area,
-            "headers": sent,
-            "query": query,
-        },
-    )
+    return Request(method, target, headers, query, api_key, stage, body, context)
 
 
 def _members(event: Members, name: str) -> Members:
@@ -144,34 +139,39 @@ def _members(event: Members, name: str) -> Members:
     return value
 
 
-def _headers(event: Members) -> dict[str, str]:
+def _headers(event: Members) -> Mapping[str, str]:
     """Give the headers as they were sent; payload 2.0 has cookies apart."""
     single = _members(event, "headers") or {
         name: ", ".join(_texts(values)) for name, values in _members(event, "multiValueHeaders").items()
     }
-    headers = {name: value for name, value in single.items() if isinstance(value, str)}
-    if cookies := _texts(event.get("cookies")):
-        headers["cookie"] = "; ".join(cookies)
-    return headers
+    if not _TEXT.issuperset(map(type, single.values())):
+        single = {name: value for name, value in single.items() if isinstance(value, str)}
+    cookies = _texts(event.get("cookies"))
+    return {**single, "cookie": "; ".join(cookies)} if cookies else single
 
 
 def _query(event: Members) -> dict[str, list[str]]:
     raw = event.get("rawQueryString")
     if isinstance(raw, str):
         return _parsed_query(raw)
-    single = _members(event, "queryStringParameters")
-    found = {name: [value] for name, value in single.items() if isinstance(value, str)}
-    for name, values in _members(event, "multiValueQueryStringParameters").items():
-        found[name] = _texts(values)
+    found = {
+        name: _texts(values) for name, values in _members(event, "multiValueQueryStringParameters").items()
+    }
+    for name, value in _members(event, "queryStringParameters").items():
+        if name not in found and isinstance(value, str):
+            found[name] = [value]
     return found
 
 
-def _check_texts(query: Query) -> None:
-    """Refuse half of a surrogate pair, as in a body: no function could store it or send it back."""
-    for name, values in query.items():
-        for text in (name, *values):
-            if not text.isascii() and text.encode(errors="replace").decode() != text:
-                raise RequestError("The query string is not valid UTF-8")
+def _is_free(name: str, values: list[str]) -> bool:
+    """Tell whether a client may set a parameter.
+
+    Half of a surrogate pair is refused as in a body: no function could store it or send it back.
+    """
+    text = name + "".join(values)
+    if not text.isascii() and text.encode(errors="replace").decode() != text:
+        raise RequestError("The query string is not valid UTF-8")
+    return name not in RESERVED and name.lower() != API_KEY
 
 
 def _parsed_query(raw: str) -> dict[str, list[str]]:
@@ -195,7 +195,7 @@ def _api_key(context: Members, headers: Mapping[str, str], query: Query) -> str:
     identity = context.get("identity")
     authenticated = identity.get("apiKey") if isinstance(identity, _OBJECT) else None
     key = authenticated or headers.get(API_KEY) or (query.get(API_KEY) or [""])[-1] or DEFAULT_API_KEY
-    if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
+    if not isinstance(key, str) or len(key.encode("utf-8", "replace")) > KEY_LIMIT:
         raise RequestError("The API key is not valid", status=403)
     return key
 

@@ -15,7 +15,7 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.json_text import encode_readable
 from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
 from silvaengine_http.body import MAX_DEPTH
-from silvaengine_http.headers import CONTENT_TYPE, Headers, usual_headers, whole_headers
+from silvaengine_http.headers import BYTES, JSON, YAML, Headers, usual_headers, whole_headers
 from silvaengine_http.request import Form
 
 ENVELOPE = 4096  # bytes left for our own headers and the answer's frame
@@ -54,7 +54,7 @@ class Answer(NamedTuple):
 def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """Answer with a JSON value."""
     given = {name: (member,) for name, member in (headers or {}).items()}
-    return Answer(status, encode_readable(value), {**_of_type("application/json"), **given})
+    return Answer(status, encode_readable(value), {**JSON, **given})
 
 
 def error_answer(error: SilvaEngineError, request_id: str) -> Answer:
@@ -102,7 +102,8 @@ def render(answer: Answer, form: Form, request_id: str, cors: Headers | None = N
     }
     usual = usual_headers(answer.headers, request_id) if cors is None else None
     if usual is not None:
-        return rendered | {"headers": usual}
+        rendered["headers"] = usual
+        return rendered
     headers = whole_headers(answer.headers, request_id, cors)
     return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
 
@@ -130,14 +131,10 @@ def _merged(*several: Headers) -> dict[str, tuple[str, ...]]:
     return dict(merged.values())
 
 
-def _of_type(content_type: str) -> Headers:
-    return {CONTENT_TYPE: (content_type,)}
-
-
 def _base64_answer(value: object) -> Answer:
     if not _is_base64(value):
         raise _malformed("its bytes are not base64")
-    return Answer(200, str(value), _of_type("application/octet-stream"), is_base64=True)
+    return Answer(200, str(value), BYTES, is_base64=True)
 
 
 def _of_text(text: str) -> Answer:
@@ -146,7 +143,7 @@ def _of_text(text: str) -> Answer:
         value = json.loads(text)
     except (ValueError, RecursionError):
         if _is_yaml(text):
-            return Answer(200, text, _of_type("application/x-yaml"))
+            return Answer(200, text, YAML)
         return json_answer({"error": "Unsupported content format"}, 400)
     return _of_value(value, text)
 
@@ -158,7 +155,7 @@ def _of_value(value: object, text: str | None) -> Answer:
         encoded = encode_readable(value) if text is None else text
     except ValueError:
         raise _malformed("it holds a number that JSON doesn't have") from None
-    return Answer(200, encoded, _of_type("application/json"))
+    return Answer(200, encoded, JSON)
 
 
 def _is_yaml(text: str) -> bool:
@@ -270,6 +267,8 @@ def _is_base64(value: object) -> bool:
 
 def _check_size(answer: Answer) -> None:
     """Refuse what Lambda would refuse, which the client would see as an error without words."""
+    if answer.headers is JSON and len(answer.body) < _SHORT and answer.body.isascii():
+        return
     size = sum(len(name) + len(value) + 8 for name, values in answer.headers.items() for value in values)
     if size + _text_size(answer.body) > SYNC_LIMIT - ENVELOPE:
         raise SilvaEngineError(f"The function's answer is larger than {SYNC_LIMIT} bytes", status=502)

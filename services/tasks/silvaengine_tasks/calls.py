@@ -198,11 +198,4 @@ def deadline_of(context: Any, clock: Callable[[], float] = time.time) -> float: 
 
 def worker_call(function: Function, params: Any, invocation: Invocation | None) -> WorkerCall:  # noqa: ANN401 - see Record
     """Give the call of a function."""
-    return WorkerCall(
-        module_name=function.module_name,
-        class_name=function.class_name,
-        function=function.name,
-        setting=function.setting_text,
-        params=params,
-        invocation=invocation,
-    )
+    return WorkerCall(function.callee, params, invocation=invocation)

@@ -12,7 +12,7 @@ from os import urandom
 from typing import Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError, InvocationError, SilvaEngineError
-from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.messages import Callee, Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Registry
 from silvaengine.settings import needed
 from silvaengine.telemetry import InvocationLog
@@ -58,7 +58,7 @@ class UserPools(NamedTuple):
             return _answered(self.caller.invoker.invoke(arn, call.encode(), deadline=deadline))
         except SilvaEngineError as error:
             if error.status >= 500:
-                self.caller.tell(pool, call.function, error, request_id)
+                self.caller.tell(pool, call.callee.function, error, request_id)
             raise
 
 
@@ -82,15 +82,9 @@ def _hook(settings: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _call(event: Mapping[str, Any], settings: Mapping[str, Any], invocation: Invocation) -> WorkerCall:
-    module, class_name, function = _hook(settings)
-    return WorkerCall(
-        module_name=module,
-        class_name=class_name,
-        function=function,
-        setting=json.dumps(settings),
-        params={"event": event, "context": {"request_id": invocation.request_id}},
-        invocation=invocation,
-    )
+    callee = Callee(*_hook(settings), json.dumps(settings))
+    params = {"event": event, "context": {"request_id": invocation.request_id}}
+    return WorkerCall(callee, params, invocation=invocation)
 
 
 def _answered(result: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a worker's answer

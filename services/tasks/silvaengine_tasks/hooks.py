@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker
-from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.messages import Callee, Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Function, Registry
 from silvaengine_tasks.record import text
 
@@ -85,10 +85,7 @@ class Hooks(NamedTuple):
 def _payload(row: Mapping[str, Any], call: Call, deadline: float | None) -> str:
     function, name = call.function, text(row, "function_name")
     return WorkerCall(
-        module_name=text(row, "module_name"),
-        class_name="",
-        function=name,
-        setting=function.setting_text,
+        Callee(text(row, "module_name"), "", name, function.callee.setting),
         params={"endpoint_id": call.endpoint_id, "function": function.name, "params": dict(call.params)},
         invocation=Invocation(call.request_id, call.endpoint_id, function.area, name, deadline),
     ).encode()

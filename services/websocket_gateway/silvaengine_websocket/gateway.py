@@ -94,14 +94,14 @@ class Gateway(NamedTuple):
         call.names = read_names(members)
         message = read_message(members)
         call.log.fields(function=message.funct)
-        with call.log.timed("resolve"):
-            connection = self._connection(call.socket)
-            self.hooks.call("on_message", connection, call.event, call.context)
-            function = self._function(connection, call.socket, message)
-        with call.log.timed("authorize"):
-            shown = self._permit(call, connection, function)
-        with call.log.timed("invoke"):
-            return self._invoke(call, message, connection, function, shown)
+        call.log.enter("resolve")
+        connection = self._connection(call.socket)
+        self.hooks.call("on_message", connection, call.event, call.context)
+        function = self._function(connection, call.socket, message)
+        call.log.enter("authorize")
+        shown = self._permit(call, connection, function)
+        call.log.enter("invoke")
+        return self._invoke(call, message, connection, function, shown)
 
     def refuse(self, call: Call, error: SilvaEngineError) -> None:
         """Tell the client why there is no answer; raises what ``push`` raises."""
@@ -199,17 +199,9 @@ def _worker_call(
         "funct": message.funct,
         "payload": message.payload,
     }
-    worker_call = WorkerCall(
-        module_name=function.module_name,
-        class_name=function.class_name,
-        function=function.name,
-        setting=function.setting_text,
-        params=params,
-        body=message.body,
-        context=context,
-        invocation=Invocation(
-            call.request_id, socket.endpoint_id, socket.area, function.name, None, grant=grant
-        ),
+    invocation = Invocation(
+        call.request_id, socket.endpoint_id, socket.area, function.name, None, grant=grant
     )
+    worker_call = WorkerCall(function.callee, params, message.body, context, invocation=invocation)
     wants_result = message.id is not None or function.funct_type != "Event"
     return worker_call, messages.Socket(socket.connection_id, message.id, wants_result)

@@ -71,8 +71,8 @@ class Handler:
         line = InvocationLog("worker")
         line.fields(**_ids(event, context), status=200)
         try:
-            with line.timed("invoke"):
-                return self._serve(event, context, line)
+            line.enter("invoke")
+            return self._serve(event, context, line)
         except BaseException as error:  # the door; a function may raise SystemExit, too
             failure = self._failed(error, event, context, line)
             if _awaited(event):

@@ -27,10 +27,10 @@ def arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
     }
     unknown = parameters.unknown(members)
     if unknown is not None:
-        raise RequestError(_refusal(call.function, unknown))
+        raise RequestError(_refusal(call.callee.function, unknown))
     missing = parameters.missing(members)
     if missing is not None:
-        raise RequestError(f"Function {call.function!r} requires the parameter {missing!r}")
+        raise RequestError(f"Function {call.callee.function!r} requires the parameter {missing!r}")
     return members
 
 

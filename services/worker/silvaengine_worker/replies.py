@@ -136,6 +136,6 @@ def open_replies(settings: Settings) -> "Callable[[WorkerCall, Socket, str, floa
     def replies(call: WorkerCall, socket: Socket, request_id: str, limit: float) -> Replies:
         endpoint_id = call.invocation.endpoint_id if call.invocation else ""
         gone = partial(end, endpoint_id, socket.connection_id)
-        return Replies(socket, call.function, request_id, pusher, gone, limit)
+        return Replies(socket, call.callee.function, request_id, pusher, gone, limit)
 
     return replies

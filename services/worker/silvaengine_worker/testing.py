@@ -8,7 +8,7 @@ from typing import Any
 
 from silvaengine.cache.process import process_cache
 from silvaengine.errors import SilvaEngineError
-from silvaengine.messages import Invocation, Job, WorkerAnswer, WorkerCall
+from silvaengine.messages import Callee, Invocation, Job, WorkerAnswer, WorkerCall
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.results import check_size, envelope
 from silvaengine_worker.worker import Worker
@@ -68,10 +68,7 @@ class Invoke:
         """
         module_name, class_name, name = self._find(function)
         call = WorkerCall(
-            module_name=module_name,
-            class_name=class_name,
-            function=name,
-            setting=json.dumps(dict(settings or {})),
+            Callee(module_name, class_name, name, json.dumps(dict(settings or {}))),
             params={**(params or {}), "endpoint_id": endpoint_id, "area": area},
             body=body if body is None or isinstance(body, str) else json.dumps(body),
             context={"channel": endpoint_id, "area": area, "headers": {}} | dict(context or {}),
@@ -88,7 +85,7 @@ class Invoke:
         return self._run(call)
 
     def _run(self, call: WorkerCall) -> Any:  # noqa: ANN401 - a function answers anything
-        package = call.module_name.partition(".")[0]
+        package = call.callee.module_name.partition(".")[0]
         worker = self._workers.setdefault(package, Worker(Loader([package])))
         try:
             result = worker.run(WorkerCall.decode(json.loads(call.encode())), envelope)

@@ -57,7 +57,7 @@ class Worker:
             function's own. Exception: whatever else the function raised.
 
         """
-        target = self._loader.load(call.module_name, call.class_name, call.function)
+        target = self._loader.load(*call.callee[:3])
         values = arguments(call, target.parameters)
         connection = self._connect(call) if self._connect else None
         current = _current(call, call.invocation or _anonymous(call, request_id), limit, connection)
@@ -79,11 +79,13 @@ class Worker:
         if target.constructor is None:
             return finish(target.parameters.call(target.function, values))
         key = (
-            (target.constructor.owner, call.invocation.endpoint_id, call.setting) if call.invocation else None
+            (target.constructor.owner, call.invocation.endpoint_id, call.callee.setting)
+            if call.invocation
+            else None
         )
-        make = partial(construct, target.constructor, call.setting, _logger(call))
+        make = partial(construct, target.constructor, call.callee.setting, _logger(call))
         with self._instances.lend(key, make, untouched) as instance:
-            return finish(target.parameters.call(getattr(instance, call.function), values))
+            return finish(target.parameters.call(getattr(instance, call.callee.function), values))
 
 
 def _current(
@@ -97,7 +99,7 @@ def _current(
         function=invocation.function,
         deadline=None if end == inf else end - SPARE_SECONDS,
         attempt=invocation.attempt,
-        settings=read_settings(call.setting),
+        settings=read_settings(call.callee.setting),
         logger=_logger(call),
         job_id=call.job.job_id if call.job else None,
         fencing_token=FencingToken(effect=call.job.effect, number=call.job.fence) if call.job else None,
@@ -112,10 +114,10 @@ def _anonymous(call: WorkerCall, request_id: str) -> Invocation:
         request_id=request_id,
         endpoint_id=str(call.params.get("endpoint_id", "")),
         area=str(call.params.get("area", "")),
-        function=call.function,
+        function=call.callee.function,
         deadline=None,
     )
 
 
 def _logger(call: WorkerCall) -> logging.Logger:
-    return logging.getLogger(call.module_name)
+    return logging.getLogger(call.callee.module_name)

@@ -13,6 +13,7 @@ from time import gmtime, strftime
 from silvaengine.aws.credentials import Credentials
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+DAY = 86_400  # seconds
 SIGNING_KEYS = 16  # services and regions of a process, twice at midnight
 
 
@@ -37,8 +38,9 @@ def signed_headers(
         now: epoch seconds; AWS takes five minutes' difference.
 
     """
-    moment = strftime("%Y%m%dT%H%M%SZ", gmtime(now))
-    day = moment[:8]
+    days, second = divmod(int(now), DAY)
+    day = _day(days)
+    moment = f"{day}T{second // 3600:02}{second // 60 % 60:02}{second % 60:02}Z"
     given = {**headers, "x-amz-date": moment}
     if credentials.token:
         given["x-amz-security-token"] = credentials.token
@@ -57,6 +59,12 @@ def signed_headers(
         f"SignedHeaders={signed}, Signature={keyed.hexdigest()}"
     )
     return fields
+
+
+@lru_cache(1)
+def _day(days: int) -> str:
+    """Give the date so many days after the epoch's."""
+    return strftime("%Y%m%d", gmtime(days * DAY))
 
 
 @lru_cache(SIGNING_KEYS)

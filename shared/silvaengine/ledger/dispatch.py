@@ -70,11 +70,8 @@ class Dispatcher:
         claimed = deadline is not None
         attempt = execution.attempts if claimed else execution.attempts + 1
         return WorkerCall(
-            module_name=function.module_name,
-            class_name=function.class_name,
-            function=function.name,
-            setting=function.setting_text,
-            params={},
+            function.callee,
+            {},
             invocation=Invocation(
                 request_id=execution.request_id,
                 endpoint_id=execution.endpoint_id,

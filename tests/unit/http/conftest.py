@@ -19,7 +19,7 @@ from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import Keys
 from silvaengine.ledger.objects import Objects
-from silvaengine.messages import WorkerAnswer
+from silvaengine.messages import Callee, WorkerAnswer
 from silvaengine.registry import Connection, Entry, Function
 from silvaengine.settings import Settings
 from silvaengine_http.app import create_handler
@@ -165,20 +165,18 @@ class World:
         self.handler = create_handler(*parts)
         self.add("greet")
 
-    def add(self, name: str, **changes: Any) -> None:
+    def add(self, name: str, *, setting: str = '{"greeting": "hello"}', **changes: Any) -> None:
         """Add a function to the registry."""
         values: dict[str, Any] = {
             "name": name,
             "area": "core",
             "aws_lambda_arn": ARN,
-            "module_name": "demo",
-            "class_name": "Demo",
+            "callee": Callee("demo", "Demo", name, setting),
             "funct_type": "RequestResponse",
             "methods": ("GET", "POST"),
             "auth_required": False,
             "graphql": False,
             "settings": {"greeting": "hello"},
-            "setting_text": '{"greeting": "hello"}',
             "configuration": {"aws_lambda_arn": ARN, "function": name, "area": "core", "config": {}},
         }
         self.registry.functions[name] = Function(**(values | changes))

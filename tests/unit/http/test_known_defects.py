@@ -12,7 +12,7 @@ type EventOf = Callable[..., dict[str, Any]]
 
 def test_a_handler_keeps_nothing_of_its_first_request(world: Any, event_of: EventOf) -> None:
     """One warm handler serves each request with the settings that the registry gives for it."""
-    world.add("other", setting_text='{"greeting": "ahoy"}')
+    world.add("other", setting='{"greeting": "ahoy"}')
     world.registry.settings = {"api_unified_call_index": "x-function"}
     world.call(event_of(headers={"x-function": "other"}))
     assert world.payload["setting"] == '{"greeting": "ahoy"}'
@@ -105,7 +105,7 @@ def test_payloads_and_settings_are_not_printed(
     world: Any, event_of: EventOf, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing that a client sent or a setting holds is written anywhere."""
-    world.add("greet", setting_text='{"password": "hunter2"}')
+    world.add("greet", setting='{"password": "hunter2"}')
     world.call(event_of(body='{"card": "4111"}'))
     written = "".join(capsys.readouterr())
     assert "hunter2" not in written

@@ -95,6 +95,16 @@ def test_path_parameters_are_no_way_around(proxy: str, version: str | None) -> N
         read_path(_cut(f"/core/acme/{proxy}", version))
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("name", ["area", "endpoint_id"])
+def test_a_slash_that_an_api_has_decoded_cuts_nothing(name: str, version: str) -> None:
+    """``/co%2Fre/acme/greet`` is no path of four segments."""
+    event = _cut("/core/acme/greet", version)
+    event["pathParameters"] = {**event["pathParameters"], name: "a/b"}
+    with pytest.raises(RequestError, match="holds an encoded slash"):
+        read_path(event)
+
+
 @pytest.mark.parametrize("path", ["/", "", None, "/core", "/core/acme", "/core/acme/"])
 def test_a_path_without_a_function_is_not_found(path: str | None) -> None:
     """A path of fewer than three segments is a 404 that says what a path looks like."""

@@ -7,20 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.errors import RequestError
-from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.messages import Callee, Invocation, WorkerAnswer, WorkerCall
 
 INVOCATION = Invocation(request_id="r" * 32, endpoint_id="acme", area="core", function="hello", deadline=1.5)
 
 
 def call(**members: Any) -> WorkerCall:
     """Give a call with these members and plain others."""
-    defaults: dict[str, Any] = {
-        "module_name": "shop",
-        "class_name": "Shop",
-        "function": "hello",
-        "setting": '{"a": 1}',
-        "params": {"name": "Ada"},
-    }
+    defaults = {"callee": Callee("shop", "Shop", "hello", '{"a": 1}'), "params": {"name": "Ada"}}
     return WorkerCall(**(defaults | members))
 
 
@@ -103,7 +97,7 @@ def test_a_malformed_member_is_named(member: str, value: object) -> None:
 def test_members_may_be_left_out() -> None:
     """Event sources of the predecessor send less."""
     decoded = WorkerCall.decode({"MODULENAME": "m", "funct": "f", "params": {"a": 1}, "body": {"b": 2}})
-    assert (decoded.class_name, decoded.setting, decoded.params) == ("", "{}", {"a": 1})
+    assert (decoded.callee, decoded.params) == (Callee("m", "", "f", "{}"), {"a": 1})
     assert decoded.body == '{"b": 2}'
 
 

@@ -12,6 +12,7 @@ from silvaengine.ledger.book import Ledger, new_execution
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.objects import Objects
+from silvaengine.messages import Callee
 from silvaengine.notices import Notifier
 from silvaengine.registry import Function
 from silvaengine.telemetry import InvocationLog
@@ -56,9 +57,10 @@ class World:
         if self.missing:
             raise NotFoundError(f"Function {name!r} does not exist")
         return Function(
-            name=name, area="core", aws_lambda_arn=entry.aws_lambda_arn, module_name="m", class_name="",
+            name=name, area="core", aws_lambda_arn=entry.aws_lambda_arn,
+            callee=Callee("m", "", name, '{"fresh": 1}'),
             funct_type="Event", methods=(), auth_required=False, graphql=False, settings={},
-            setting_text='{"fresh": 1}', configuration={},
+            configuration={},
         )  # fmt: skip
 
     def invoke(self, arn: str, payload: str, *, event: bool, deadline: float | None) -> None:

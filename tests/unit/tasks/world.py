@@ -12,7 +12,7 @@ from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import Keys
 from silvaengine.ledger.objects import Objects
-from silvaengine.messages import Job, WorkerAnswer
+from silvaengine.messages import Callee, Job, WorkerAnswer
 from silvaengine.notices import Notifier
 from silvaengine.registry import Function
 from silvaengine.telemetry import InvocationLog
@@ -98,9 +98,9 @@ class World:
         if name == "missing":
             raise NotFoundError("Function 'missing' does not exist")
         return Function(
-            name=name, area="core", aws_lambda_arn="arn", module_name="m", class_name="",
+            name=name, area="core", aws_lambda_arn="arn", callee=Callee("m", "", name, "{}"),
             funct_type="RequestResponse", methods=(), auth_required=False, graphql=False, settings={},
-            setting_text="{}", configuration={"config": self.config},
+            configuration={"config": self.config},
         )  # fmt: skip
 
     def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:

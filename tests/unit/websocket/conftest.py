@@ -17,7 +17,8 @@ from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import Keys
 from silvaengine.ledger.objects import Objects
 from silvaengine.limits import Limiter
-from silvaengine.registry import Connection, Function
+from silvaengine.registry import Connection, Entry, Function
+from silvaengine.resolved import function_config, read_function
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_websocket.app import create_handler
 from silvaengine_websocket.broadcaster import Broadcaster
@@ -100,7 +101,7 @@ class World:
 
     def grant(self, function: Function, endpoint_id: str) -> str | None:
         """Grant what the function's row says."""
-        return self.grants.of(endpoint_id) if function.configuration["config"].get("broadcasts") else None
+        return self.grants.of(endpoint_id) if function.broadcasts else None
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
@@ -108,26 +109,10 @@ class World:
 
     def add(self, name: str, *, config: dict[str, Any] | None = None, **changes: Any) -> None:
         """Add a function to the registry."""
-        values: dict[str, Any] = {
-            "name": name,
-            "area": "core",
-            "aws_lambda_arn": ARN,
-            "module_name": "demo",
-            "class_name": "Demo",
-            "funct_type": "RequestResponse",
-            "methods": ("GET", "POST"),
-            "auth_required": False,
-            "graphql": False,
-            "settings": {},
-            "setting_text": "{}",
-            "configuration": {
-                "aws_lambda_arn": ARN,
-                "function": name,
-                "area": "core",
-                "config": config or {},
-            },
-        }
-        self.registry.functions[name] = Function(**(values | changes))
+        row = {"area": "core", "config": {"module_name": "demo", "class_name": "Demo", **(config or {})}}
+        entry = Entry(ARN, "")
+        function = read_function(name, row, entry, function_config(name, row, entry), {})
+        self.registry.functions[name] = function._replace(**changes)
 
     def admit(self, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask for a policy; it always has the one form."""

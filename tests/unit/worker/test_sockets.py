@@ -14,7 +14,7 @@ from silvaengine.aws.management import BusyError
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.execution import Execution
-from silvaengine.messages import Invocation, Job, Socket, WorkerAnswer, WorkerCall
+from silvaengine.messages import Callee, Invocation, Job, Socket, WorkerAnswer, WorkerCall
 from silvaengine.notices import Notifier
 from silvaengine.settings import Settings
 from silvaengine.websocket.pushing import Pusher
@@ -83,7 +83,7 @@ def say(
     pusher = Pusher(lambda: client, sleep=lambda _: None)
 
     def replies(call: WorkerCall, socket: Socket, request_id: str, limit: float) -> Replies:
-        return Replies(socket, call.function, request_id, pusher, lambda: gone.append("c1"), limit)
+        return Replies(socket, call.callee.function, request_id, pusher, lambda: gone.append("c1"), limit)
 
     def connect(call: WorkerCall) -> CallConnection:
         return CallConnection(call, lambda: pusher, broadcaster)
@@ -408,7 +408,7 @@ def test_a_function_reaches_others_through_the_broadcaster(say: Any, client: Cli
 def test_a_call_without_a_socket_has_nobody_to_answer() -> None:
     """Sending to the caller needs one."""
     invocation = Invocation("r", "demo", "core", "f", None, grant="granted")
-    call = WorkerCall("m", "", "f", "{}", {}, invocation=invocation)
+    call = WorkerCall(Callee("m", "", "f", "{}"), {}, invocation=invocation)
     connection = CallConnection(call, lambda: Pusher(Client), broadcaster)
     assert connection.id is None
     with pytest.raises(SilvaEngineError, match="no WebSocket"):
