@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple, cast
 
 from silvaengine.errors import RequestError
-from silvaengine.json_text import encode
+from silvaengine.json_text import encode, standard_decoder
 
 type AnswerKind = Literal["text", "json", "base64", "error"]
 type OnLost = Literal["fail", "retry"]
@@ -190,7 +190,14 @@ class WorkerAnswer(NamedTuple):
 
     def encode(self) -> dict[str, Any]:
         """Give the answer in the form that a worker returns to a caller who sent an ``invocation``."""
-        return {ANSWER_MARK: ANSWER_VERSION, **self._asdict()}
+        kind, value, status, error_type = self
+        return {
+            ANSWER_MARK: ANSWER_VERSION,
+            "kind": kind,
+            "value": value,
+            "status": status,
+            "error_type": error_type,
+        }
 
     @classmethod
     def decode(cls, payload: Any) -> "WorkerAnswer":  # noqa: ANN401 - a foreign worker answers anything
@@ -214,7 +221,7 @@ def _beginning(callee: Callee) -> str:
     return encode(members)[:-1]
 
 
-_decode = json.JSONDecoder(parse_float=Decimal).decode
+_decode = standard_decoder(parse_float=Decimal)
 
 
 def _text(payload: Mapping[str, Any], member: str, default: str | None = None) -> str:
@@ -241,7 +248,10 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
 
 def _read[Message: (Invocation, Job, Socket)](kind: type[Message], member: str, value: Any) -> Message:  # noqa: ANN401 - checked here
     try:
-        # A deployment updates one Lambda after the other: what a newer one adds is left out.
+        return kind(**value)
+    except TypeError:  # a deployment updates one Lambda after the other: what a newer one adds is left out
+        pass
+    try:
         return kind(**{name: value[name] for name in kind._fields if name in value})
     except TypeError:
         raise _malformed(member, f"an object with {', '.join(kind._fields)}", value) from None

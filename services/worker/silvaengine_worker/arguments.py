@@ -1,10 +1,10 @@
 """The arguments of a call: parameters, body and context of a payload, fitted to what the function takes."""
 
-import json
 from decimal import Decimal
 from typing import Any, NoReturn
 
 from silvaengine.errors import RequestError
+from silvaengine.json_text import standard_decoder
 from silvaengine.messages import RESERVED, WorkerCall
 from silvaengine_worker.parameters import Parameters
 
@@ -16,14 +16,16 @@ _OFFERED_BY_MESSAGE = _OFFERED | {"funct", "payload"}
 
 
 def arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
-    """Give the values by name, fit for ``Parameters.call``.
+    """Give the values by name, fit for ``Parameters.call``; null and empty text count as absent.
 
     Raises:
         RequestError: the client's names and the function's differ; the message names the parameter.
     """
     offered = _OFFERED if call.socket is None else _OFFERED_BY_MESSAGE
     members = {
-        name: value for name, value in _members(call).items() if name not in offered or parameters.takes(name)
+        name: value
+        for name, value in _members(call).items()
+        if value is not None and value != "" and (name not in offered or parameters.takes(name))
     }
     unknown = parameters.unknown(members)
     if unknown is not None:
@@ -35,7 +37,7 @@ def arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
 
 
 def _members(call: WorkerCall) -> dict[str, Any]:
-    """Lay the body over the parameters and the context over both; null and empty text count as absent.
+    """Lay the body over the parameters and the context over both.
 
     A call with neither parameters nor body has no arguments at all, as in the contract.
     """
@@ -44,31 +46,26 @@ def _members(call: WorkerCall) -> dict[str, Any]:
     members = dict(call.params)
     if call.aws_event is None:
         members |= _body_members(call.body)
-    members |= {
-        name: value
-        for name, value in (
-            ("context", call.context),
-            ("aws_event", call.aws_event),
-            ("aws_context", call.aws_context),
-        )
-        if value is not None
-    }
-    return {name: value for name, value in members.items() if value is not None and value != ""}
+    else:
+        members |= {"aws_event": call.aws_event, "aws_context": call.aws_context}
+    if call.context is not None:
+        members["context"] = call.context
+    return members
 
 
 def _body_members(body: str | None) -> dict[str, Any]:
     """Give a JSON object's members; other JSON is ``body`` decoded, and any other text ``body`` as it is."""
     if not body:
         return {}
-    value = _decode(body)
+    value = _decoded(body)
     if isinstance(value, dict):
         return {name: member for name, member in value.items() if name not in RESERVED}
     return {"body": value}
 
 
-def _decode(body: str) -> Any:  # noqa: ANN401 - any JSON value
+def _decoded(body: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+        return _decode(body)
     except RecursionError:
         raise RequestError("The body is nested too deeply") from None
     except ValueError:
@@ -77,6 +74,9 @@ def _decode(body: str) -> Any:  # noqa: ANN401 - any JSON value
 
 def _no_number(constant: str) -> NoReturn:
     raise RequestError(f"The body holds {constant}, which is no JSON")
+
+
+_decode = standard_decoder(parse_float=Decimal, parse_constant=_no_number)
 
 
 def _refusal(function: str, name: str) -> str:

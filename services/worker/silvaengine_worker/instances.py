@@ -7,15 +7,16 @@ Settings are parsed anew for each object, so that changing them in one is seen b
 doesn't name its tenant gets an object of its own, as from the predecessor.
 """
 
-import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from silvaengine.errors import ConfigurationError, FunctionError
+from silvaengine.json_text import standard_decoder
 from silvaengine_worker.loader import Constructor
 from silvaengine_worker.parameters import Parameters
+
+_decode = standard_decoder()
 
 type Key = tuple[type, str, str]
 """The class, the endpoint, the setting text."""
@@ -34,25 +35,40 @@ class Instances:
         self._limit = limit
         self._kept: dict[Key, object] = {}
 
-    @contextmanager
-    def lend(
-        self, key: Key | None, construct: Callable[[], object], untouched: Callable[[], bool]
-    ) -> Iterator[object]:
-        """Lend the kept object or a new one; with no key, or not ``untouched``, it isn't kept."""
+    def lend(self, key: Key | None, construct: Callable[[], object], untouched: Callable[[], bool]) -> "Loan":
+        """Lend the kept object or a new one for a block; with no key, or not ``untouched``, it isn't kept."""
         instance = self._kept.pop(key) if key in self._kept else construct()
-        try:
-            yield instance
-        except FunctionError:
-            self._keep(key if untouched() else None, instance)
-            raise
-        self._keep(key if untouched() else None, instance)
+        return Loan(self, key, instance, untouched)
 
-    def _keep(self, key: Key | None, instance: object) -> None:
-        if key is None:
-            return
+    def keep(self, key: Key, instance: object) -> None:
+        """Take an object back."""
         self._kept[key] = instance
         if len(self._kept) > self._limit:
             del self._kept[next(iter(self._kept))]
+
+
+class Loan:
+    """An object that is lent; a class, since a generator's context manager takes three times as long."""
+
+    __slots__ = ("_instance", "_instances", "_key", "_untouched")
+
+    def __init__(
+        self, instances: Instances, key: Key | None, instance: object, untouched: Callable[[], bool]
+    ) -> None:
+        self._instances = instances
+        self._key = key
+        self._instance = instance
+        self._untouched = untouched
+
+    def __enter__(self) -> object:
+        """Give the object."""
+        return self._instance
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Give it back."""
+        as_meant = error is None or isinstance(error, FunctionError)
+        if self._key is not None and as_meant and self._untouched():
+            self._instances.keep(self._key, self._instance)
 
 
 def read_settings(text: str) -> dict[str, Any]:
@@ -62,7 +78,7 @@ def read_settings(text: str) -> dict[str, Any]:
         ConfigurationError: the text isn't a JSON object.
     """
     try:
-        settings = json.loads(text)
+        settings = _decode(text)
     except ValueError:
         settings = None
     if not isinstance(settings, dict):

@@ -7,6 +7,7 @@ or a plain function must have been defined in an allowed package too. What a cla
 """
 
 import inspect
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -34,12 +35,13 @@ class Target(NamedTuple):
     """A function that may be called.
 
     ``constructor`` is None for what needs no object: a plain function, a static or a class method. With one,
-    ``function`` is as the class holds it, to be called with the object first.
+    ``function`` is as the class holds it, to be called with the object first. ``logger`` is the module's.
     """
 
     function: Callable[..., Any]
     parameters: Parameters
     constructor: Constructor | None = None
+    logger: logging.Logger = logging.getLogger()
 
 
 class Loader:
@@ -62,7 +64,8 @@ class Loader:
         names = (module_name, class_name, function)
         target = self._targets.get(names)
         if target is None:
-            target = self._targets[names] = self._find(*names)
+            found = self._find(*names)
+            target = self._targets[names] = found._replace(logger=logging.getLogger(module_name))
         return target
 
     def _find(self, module_name: str, class_name: str, function: str) -> Target:

@@ -1,7 +1,7 @@
 """What a function or a constructor takes, read once from its signature and compared by name."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 from silvaengine.errors import ConfigurationError
@@ -55,10 +55,9 @@ class Parameters(NamedTuple):
         """Give the first of the names that isn't taken."""
         return next((name for name in names if not self.takes(name)), None)
 
-    def missing(self, names: Iterable[str]) -> str | None:
+    def missing(self, names: Container[str]) -> str | None:
         """Give the first required parameter that isn't among the names."""
-        given = frozenset(names)
-        return next((name for name in self.required if name not in given), None)
+        return next((name for name in self.required if name not in names), None)
 
     def call(self, function: Callable[..., Any], values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - its result
         """Call with values by name, which must be known and complete; positional-only ones go by position."""

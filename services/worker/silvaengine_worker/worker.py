@@ -60,7 +60,8 @@ class Worker:
         target = self._loader.load(*call.callee[:3])
         values = arguments(call, target.parameters)
         connection = self._connect(call) if self._connect else None
-        current = _current(call, call.invocation or _anonymous(call, request_id), limit, connection)
+        invocation = call.invocation or _anonymous(call, request_id)
+        current = _current(call, invocation, limit, target.logger, connection)
         with bind(current), localcontext(), Restored() as process:
             return copy_context().run(
                 within,
@@ -83,13 +84,17 @@ class Worker:
             if call.invocation
             else None
         )
-        make = partial(construct, target.constructor, call.callee.setting, _logger(call))
+        make = partial(construct, target.constructor, call.callee.setting, target.logger)
         with self._instances.lend(key, make, untouched) as instance:
             return finish(target.parameters.call(getattr(instance, call.callee.function), values))
 
 
 def _current(
-    call: WorkerCall, invocation: Invocation, limit: float, connection: Connection | None
+    call: WorkerCall,
+    invocation: Invocation,
+    limit: float,
+    logger: logging.Logger,
+    connection: Connection | None,
 ) -> CurrentInvocation:
     end = limit if invocation.deadline is None else min(limit, invocation.deadline)
     return CurrentInvocation(
@@ -100,7 +105,7 @@ def _current(
         deadline=None if end == inf else end - SPARE_SECONDS,
         attempt=invocation.attempt,
         settings=read_settings(call.callee.setting),
-        logger=_logger(call),
+        logger=logger,
         job_id=call.job.job_id if call.job else None,
         fencing_token=FencingToken(effect=call.job.effect, number=call.job.fence) if call.job else None,
         hops=invocation.hops,
@@ -117,7 +122,3 @@ def _anonymous(call: WorkerCall, request_id: str) -> Invocation:
         function=call.callee.function,
         deadline=None,
     )
-
-
-def _logger(call: WorkerCall) -> logging.Logger:
-    return logging.getLogger(call.callee.module_name)
