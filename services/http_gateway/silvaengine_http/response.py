@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from silvaengine.checked_json import MAX_DEPTH
 from silvaengine.errors import SilvaEngineError
 from silvaengine.json_text import encode_readable
 from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
-from silvaengine_http.body import MAX_DEPTH
 from silvaengine_http.headers import BYTES, JSON, YAML, Headers, usual_headers, whole_headers
 from silvaengine_http.request import Form
 

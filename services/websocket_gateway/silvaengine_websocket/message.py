@@ -1,17 +1,14 @@
 """A client's message, checked against the grammar of docs/websocket.md."""
 
-import json
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
+from silvaengine.checked_json import checked_json
 from silvaengine.errors import RequestError
 from silvaengine.json_text import encode
 from silvaengine.websocket.frames import ID_LIMIT, MESSAGE_LIMIT, PING
 
 NAME_LIMIT = 255  # bytes of a function's name
-
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Message(NamedTuple):
@@ -61,7 +58,7 @@ def read_object(text: str) -> dict[str, Any]:
         RequestError: it isn't a JSON object; the message says why.
 
     """
-    members = _decode(text, "The message")
+    members = checked_json(text, "The message")
     if not isinstance(members, dict):
         raise RequestError("The message is not a JSON object")
     return members
@@ -98,34 +95,12 @@ def _body(payload: object) -> str | None:
         case None | "":
             return None
         case str():
-            _decode(payload, "'payload'")
+            checked_json(payload, "'payload'")
             return payload
         case dict():
             return encode(payload)
         case _:
             raise RequestError("'payload' must be an object, or the JSON text of one")
-
-
-def _decode(text: str, what: str) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-        if _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise RequestError(f"{what} holds half of a surrogate pair") from None
-    except json.JSONDecodeError as error:
-        raise RequestError(
-            f"{what} is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
-        ) from None
-    except RecursionError:
-        raise RequestError(f"{what} is nested too deeply") from None
-    except ValueError as error:
-        raise RequestError(f"{what} is not valid JSON: {error}") from None
-    return value
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _size(text: str) -> int:

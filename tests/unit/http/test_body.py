@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from silvaengine.checked_json import MAX_DEPTH, MAX_VALUES
 from silvaengine.errors import RequestError
-from silvaengine_http.body import MAX_DEPTH, MAX_VALUES, read_body
+from silvaengine_http.body import read_body
 
 LIMIT = 6_291_456
 FORM = {"content-type": "application/x-www-form-urlencoded"}

@@ -277,6 +277,32 @@ def test_any_text_is_a_message_or_a_refusal(text: str) -> None:
     assert status == 400 or names.funct
 
 
+DEEP = "[" * 65 + "]" * 65
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"funct": "greet", "funct": "other"}', "The message has an object with two members of one name"),
+        ('{"funct": "greet", "payload": {"a": 1, "a": 2}}', "two members of one name"),
+        (json.dumps({"funct": "greet", "payload": '{"a": 1, "a": 2}'}), "'payload' has an object with two"),
+        (f'{{"funct": "greet", "payload": {{"a": {DEEP}}}}}', "The message is nested deeper than 64 levels"),
+        (json.dumps({"funct": "greet", "payload": DEEP}), "'payload' is nested deeper than 64 levels"),
+        ('{"funct": "greet", "payload": {"a": "\\ud800"}}', "The message holds half of a surrogate pair"),
+        (
+            '{"funct": "greet", "payload": {"a": NaN}}',
+            "not valid JSON: NaN at line 1 column 37",
+        ),
+    ],
+)
+def test_odd_json_is_refused_as_in_a_body(world: World, text: str, words: str) -> None:
+    """What two programs could read differently, or none: the client is told, and no worker is called."""
+    (frame,) = world.say(text)
+    assert frame["error"]["status"] == 400
+    assert words in frame["error"]["message"]
+    assert not world.invoker.sent
+
+
 @given(message=JSON)
 def test_any_json_gets_at_most_one_frame(make_world: Any, message: Any) -> None:
     """A message is handed on, or its sender is told once."""
