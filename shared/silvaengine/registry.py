@@ -9,7 +9,6 @@ A warm one reads nothing.
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from itertools import batched
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -24,10 +23,10 @@ from silvaengine.api_keys import (
     open_key_uses,
     split_key,
 )
-from silvaengine.cache.breaker import TierError
 from silvaengine.cache.lru import LruCache
 from silvaengine.dynamodb import BATCH_ROWS, Row, TableReader, open_tables
-from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
+from silvaengine.errors import ConfigurationError, NotFoundError, RequestError
+from silvaengine.registry_generation import RegistryGeneration
 from silvaengine.resolved import (
     Connection,
     Entry,
@@ -46,7 +45,6 @@ from silvaengine.tables import (
     DEFAULT_API_KEY,
     ENDPOINTS,
     FUNCTIONS,
-    GENERATION_KEY,
     HOOKS,
 )
 
@@ -98,46 +96,22 @@ class Registry:
         self._ttl = ttl
         self._lookups = lookups
         self._stage = stage
-        self._refresh = refresh
-        self._clock = clock
+        self._generation = RegistryGeneration(tables, shared, refresh, clock)
         self._memory = LruCache(ttl, MAX_ENTRIES, clock)
         self._settings = LruCache(SETTINGS_TTLS * ttl, MAX_ENTRIES, clock)
         self._limits: dict[tuple[str, str], tuple[Limit, ...]] = {}
-        self._generation: str | None = None
-        self._next_look = clock() + refresh
-        self._confirmed = clock()
-        self._is_unread = False
 
     def refresh(self, command: "Command | None" = None) -> Any:  # noqa: ANN401 - Redis's reply
-        """Forget everything when the registry has changed; it looks once in ``refresh`` seconds.
+        """Forget everything when the registry has changed; see ``RegistryGeneration.look``.
 
-        With Redis it looks there at every call, and one instance at DynamoDB for all.
-
-        What the first requests of an instance loaded is forgotten at its first look: no generation was read
-        before they began. If the generation can't be read, what is known is served until its end, but for
-        API keys: from a minute on their rows are read for each request.
-
-        Args:
-            command: something else for Redis, sent in the same round trip; it reads and writes the slot of
-                the generation.
-
-        Returns:
-            What Redis replied to it; None when it wasn't sent.
-
+        If that can't be read, what is known is served until its end, but for API keys: from a minute on their
+        rows are read for each request.
         """
-        try:
-            generation, reply = self._looked_up(command)
-        except UnavailableError:
-            self._is_unread = True
-            return None
-        if generation is not None:
-            if generation != self._generation:
-                self._memory.clear()
-                self._settings.clear()
-                self._limits.clear()
-                self._generation = generation
-            self._confirmed = self._clock()
-            self._is_unread = False
+        has_changed, reply = self._generation.look(command)
+        if has_changed:
+            self._memory.clear()
+            self._settings.clear()
+            self._limits.clear()
         return reply
 
     def known_limits(self, endpoint_id: str, api_key: str) -> "tuple[Limit, ...]":
@@ -148,31 +122,8 @@ class Registry:
         return self._limits.get((endpoint_id, api_key), ()) if self._limits else ()
 
     def announce(self) -> None:
-        """Show all instances that share a Redis the present generation.
-
-        Raises:
-            UnavailableError: Redis or DynamoDB can't be reached.
-        """
-        if self._shared is None:
-            return
-        try:
-            self._shared.announce(self._read_generation())
-        except TierError as error:
-            raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error
-
-    def _looked_up(self, command: "Command | None") -> tuple[str | None, Any]:
-        if self._shared is not None:
-            with suppress(TierError):
-                return self._shared.generation(self._read_generation, command)
-        now = self._clock()
-        if now < self._next_look:
-            return None, None
-        self._next_look = now + self._refresh
-        return self._read_generation(), None
-
-    def _read_generation(self) -> str:
-        row = self._tables.get(CONFIG_DATA, GENERATION_KEY) or {}
-        return str(row.get("value", 0))
+        """Show all instances that share a Redis the present generation; raises UnavailableError."""
+        self._generation.announce()
 
     def resolve(self, endpoint_id: str, api_key: str, area: str, name: str) -> Function:
         """Give the function that a key may call at an endpoint.
@@ -241,12 +192,9 @@ class Registry:
         def load() -> Connection:
             return self._load_connection(endpoint_id, row_key, f"{stage or self._stage}_{area}_{endpoint_id}")
 
-        if self._is_unread and row_key != DEFAULT_API_KEY and self._is_unfenced():
+        if row_key != DEFAULT_API_KEY and self._generation.is_unread_for(UNFENCED_SECONDS):
             return load()
         return self._memory.get_or_load(("connection", endpoint_id, row_key, area, stage), load)
-
-    def _is_unfenced(self) -> bool:
-        return self._clock() - self._confirmed >= UNFENCED_SECONDS
 
     def _load_connection(self, endpoint_id: str, api_key: str, settings_id: str) -> Connection:
         wanted = [
@@ -370,9 +318,9 @@ class Registry:
 
     def _read(self, name: tuple[str, ...], seconds: float, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - rows
         """Read rows, unless another instance has and shares them."""
-        if self._shared is None or self._generation is None:
+        if self._shared is None or self._generation.known is None:
             return load()
-        return self._shared.get_or_load(self._generation, name, seconds, load)
+        return self._shared.get_or_load(self._generation.known, name, seconds, load)
 
 
 def open_registry(settings: Settings) -> Registry:
