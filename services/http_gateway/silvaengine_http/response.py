@@ -53,8 +53,8 @@ class Answer(NamedTuple):
 
 def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """Answer with a JSON value."""
-    given = {name: (member,) for name, member in (headers or {}).items()}
-    return Answer(status, encode_readable(value), {**JSON, **given})
+    own = {name: (member,) for name, member in (headers or {}).items()}
+    return Answer(status, encode_readable(value), {**JSON, **own} if own else JSON)
 
 
 def error_answer(error: SilvaEngineError, request_id: str) -> Answer:
