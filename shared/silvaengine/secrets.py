@@ -6,7 +6,8 @@ Only the gateways may read secrets; the roles allow them names below ``silvaengi
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from silvaengine.aws.sdk import client, translated_errors
+from silvaengine.aws.json_api import open_json_api
+from silvaengine.errors import ConfigurationError
 
 type Lookup = Callable[[str], str]
 
@@ -34,13 +35,15 @@ def open_lookups(region: str) -> dict[str, Lookup]:
     """Give the look-ups in the account's Parameter Store and Secrets Manager."""
 
     def parameter(name: str) -> str:
-        with translated_errors(f"GetParameter {name}"):
-            answer = client("ssm", region).get_parameter(Name=name, WithDecryption=True)
-        return str(answer["Parameter"]["Value"])
+        api = open_json_api("ssm", region, "AmazonSSM")
+        asked = {"Name": name, "WithDecryption": True}
+        return str(api.call("GetParameter", asked, name, repeatable=True)["Parameter"]["Value"])
 
     def secret(name: str) -> str:
-        with translated_errors(f"GetSecretValue {name}"):
-            answer = client("secretsmanager", region).get_secret_value(SecretId=name)
+        api = open_json_api("secretsmanager", region, "secretsmanager")
+        answer = api.call("GetSecretValue", {"SecretId": name}, name, repeatable=True)
+        if "SecretString" not in answer:
+            raise ConfigurationError("The service is misconfigured", detail=f"secret {name} is no text")
         return str(answer["SecretString"])
 
     return {"ssm": parameter, "secretsmanager": secret}

@@ -1,6 +1,8 @@
 """What the layer says to AWS besides reading rows: secrets, notices, and what AWS's refusals become."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -42,10 +44,26 @@ def test_secrets_are_looked_up(client: Client) -> None:
     lookups = open_lookups(REGION)
     assert lookups["ssm"]("/silvaengine/beta/p") == "s3cret"
     assert lookups["secretsmanager"](arn) == "t0p"
+    binary = client("secretsmanager").create_secret(Name="silvaengine/beta/bytes", SecretBinary=b"\x00")[
+        "ARN"
+    ]
+    with pytest.raises(ConfigurationError):
+        lookups["secretsmanager"](binary)
     with pytest.raises(ConfigurationError) as caught:
         lookups["ssm"]("/silvaengine/beta/none")
     assert "/silvaengine/beta/none" in caught.value.detail
     assert "silvaengine" not in caught.value.message
+
+
+def test_a_secret_costs_no_botocore(client: Client) -> None:
+    """A cold start that needs one pays a signed call, not botocore's import and client."""
+    client("ssm").put_parameter(Name="/silvaengine/beta/p", Value="s3cret", Type="String", Overwrite=True)
+    code = (
+        "import sys; from silvaengine.secrets import open_lookups;"
+        f"print(open_lookups({REGION!r})['ssm']('/silvaengine/beta/p'), 'botocore' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["s3cret", "False"]
 
 
 def test_a_notice_reaches_the_topic(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""botocore clients with explicit limits, for the services that no request waits for.
+"""botocore clients with explicit limits, for services that few requests wait for.
 
 botocore's own defaults (60 s to connect and to read, up to 10 attempts) outlive the 29 s that API Gateway
 waits, so each client states its timeouts and attempts. Its import and a client cost a cold start some ten

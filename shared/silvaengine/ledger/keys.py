@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 
-from silvaengine.aws.sdk import client, translated_errors
+from silvaengine.secrets import open_lookups
 from silvaengine.settings import Settings, needed
 
 
@@ -36,8 +36,6 @@ def open_keys(settings: Settings) -> Keys:
     @cache
     def secret() -> bytes:
         secret_id = needed(settings.ledger_secret, "LEDGER_SECRET")
-        with translated_errors("GetSecretValue of the ledger"):
-            answer = client("secretsmanager", settings.region).get_secret_value(SecretId=secret_id)
-        return str(answer["SecretString"]).encode()
+        return open_lookups(settings.region)["secretsmanager"](secret_id).encode()
 
     return Keys(secret)
