@@ -4,14 +4,16 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from silvaengine.aws.sdk import client, translated_errors
 from silvaengine.errors import SilvaEngineError
 from silvaengine.redaction import redact
 from silvaengine.settings import Settings
 
 SUBJECT_LIMIT = 99  # SNS takes less than 100 characters: docs.aws.amazon.com/sns/latest/api/API_Publish.html
+PUBLISH = {"Action": "Publish", "Version": "2010-03-31"}
+PUBLISH_SECONDS = 1.0
 QUIET_SECONDS = 300.0
 MAX_FINGERPRINTS = 1024
 
@@ -64,13 +66,25 @@ def open_notifier(settings: Settings) -> Notifier:
     if topic is None:
         return Notifier(None)
 
-    def publish(subject: str, text: str) -> None:
-        with translated_errors("Publish"):
-            client("sns", settings.region, read_seconds=1.0, attempts=1).publish(
-                TopicArn=topic, Subject=subject, Message=text
-            )
+    return Notifier(partial(_publish, settings.region, topic))
 
-    return Notifier(publish)
+
+def _publish(region: str, topic: str, subject: str, text: str) -> None:
+    """Send a notice, once: docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
+    from urllib.parse import urlencode  # noqa: PLC0415 - few invocations fail
+
+    from silvaengine.aws.http import NoAnswerError  # noqa: PLC0415 - likewise
+    from silvaengine.aws.refusals import refusal, unreachable  # noqa: PLC0415 - likewise
+    from silvaengine.aws.service import open_service  # noqa: PLC0415 - likewise
+
+    form = urlencode({**PUBLISH, "TopicArn": topic, "Subject": subject, "Message": text})
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    try:
+        response = open_service("sns", region).post("/", headers, form.encode(), PUBLISH_SECONDS)
+    except NoAnswerError as error:
+        raise unreachable("Publish", error) from error
+    if response.status != 200:
+        raise refusal("Publish", "", response.body.decode(errors="replace"), response.status)
 
 
 def _printable(text: str) -> str:
