@@ -134,7 +134,7 @@ def test_bytes_go_as_base64() -> None:
     assert base64.b64encode(b"\x00\xff") in server.requests[0]
 
 
-@pytest.mark.parametrize("service", ["dynamodb", "lambda"])
+@pytest.mark.parametrize("service", ["dynamodb", "lambda", "ssm", "secretsmanager", "sns"])
 def test_endpoints_are_botocores(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In every region of every partition that botocore knows."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -152,6 +152,10 @@ def test_the_environment_names_endpoints() -> None:
     common = {"AWS_ENDPOINT_URL": "http://all"}
     assert endpoint_url("lambda", "r", common) == "http://all"
     assert endpoint_url("lambda", "r", {**common, "AWS_ENDPOINT_URL_LAMBDA": "http://own"}) == "http://own"
+    assert (
+        endpoint_url("secretsmanager", "r", {"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://own"})
+        == "http://own"
+    )
     assert endpoint_url("dynamodb", "r", {"AWS_ENDPOINT_URL": ""}) == "https://dynamodb.r.amazonaws.com"
 
 

@@ -22,6 +22,7 @@ SUFFIXES = {
     "eu-isoe-": "cloud.adc-e.uk",
     "eusc-": "amazonaws.eu",
 }
+SERVICE_IDS = {"secretsmanager": "secrets_manager"}  # where a variable's name isn't the signed one
 
 
 class Service:
@@ -111,7 +112,8 @@ def endpoint_url(name: str, region: str, environ: Mapping[str, str]) -> str:
 
     docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
     """
-    given = environ.get(f"AWS_ENDPOINT_URL_{name.upper()}") or environ.get("AWS_ENDPOINT_URL")
+    variable = f"AWS_ENDPOINT_URL_{SERVICE_IDS.get(name, name).upper()}"
+    given = environ.get(variable) or environ.get("AWS_ENDPOINT_URL")
     if given:
         return given
     if "true" in (environ.get("AWS_USE_FIPS_ENDPOINT"), environ.get("AWS_USE_DUALSTACK_ENDPOINT")):
