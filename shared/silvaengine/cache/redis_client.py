@@ -12,10 +12,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from os import register_at_fork
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.cache.breaker import Breaker, TierError
 from silvaengine.settings import RedisSettings
+
+if TYPE_CHECKING:
+    from silvaengine.cache.replies import Replies
 
 TIMEOUT_SECONDS = 0.1
 IDLE_SECONDS = 30.0  # a network may have forgotten a connection that was silent for longer
@@ -23,11 +26,19 @@ MOVES = 2  # how often a cluster may send a command on
 
 type Address = tuple[str, int]
 type Command = Sequence[bytes | str | int]
-type Connection = Any  # the package types half of its methods
-type Idle = tuple[Connection, float]
 type Reply = Any
 
 _logger = logging.getLogger(__name__)
+
+
+class Link(NamedTuple):
+    """A connection of the package's, which types half of its methods, and what reads from it."""
+
+    connection: Any
+    replies: "Replies"
+
+
+type Idle = tuple[Link, float]
 
 
 class RedisClient:
@@ -144,35 +155,37 @@ class RedisClient:
         """Send over a kept connection; where those that were kept have died, over a new one."""
         idle = self._idle[address]
         try:
-            connection, since = idle.pop()
+            link, since = idle.pop()
         except IndexError:
             return self._over(self._opened(address), idle, request, count)
         if self._clock() - since < IDLE_SECONDS:
-            with suppress(_package().exceptions.ConnectionError):
-                return self._over(connection, idle, request, count)
-        connection.disconnect()
+            with suppress(*_package().breaks):
+                return self._over(link, idle, request, count)
+        link.connection.disconnect()
         idle.clear()
         return self._over(self._opened(address), idle, request, count)
 
-    def _over(self, connection: Connection, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
-        connection.send_packed_command([request], check_health=False)
-        refusal, replies = _package().exceptions.ResponseError, []
-        for _ in range(count):
-            try:
-                replies.append(connection.read_response(disable_decoding=True))
-            except refusal as error:  # a reply, too, so that those behind it are still read
-                replies.append(error)
-        idle.append((connection, self._clock()))
-        return replies
+    def _over(self, link: Link, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
+        connection, replies = link
+        try:
+            connection.send_packed_command((request,), check_health=False)
+            answer: list[Reply] = replies.read(count)
+        except BaseException:
+            connection.disconnect()  # what it brings from now on is nobody's
+            raise
+        idle.append((link, self._clock()))
+        return answer
 
-    def _opened(self, address: Address) -> Connection:
+    def _opened(self, address: Address) -> Link:
         from redis import connection as kinds  # noqa: PLC0415 - see _package
 
+        from silvaengine.cache.replies import Replies  # noqa: PLC0415 - likewise
+
         kind: Any = kinds.SSLConnection if self._settings.tls else kinds.Connection
-        host, port = address
-        connection = kind(host=host, port=port, **self._options)
+        (host, port), replies = address, Replies()
+        connection = kind(host=host, port=port, parser_class=lambda **_: replies, **self._options)
         connection.connect()
-        return connection
+        return Link(connection, replies)
 
 
 class RedisClients:
@@ -211,6 +224,8 @@ class _Package(NamedTuple):
     exceptions: Any
     failures: tuple[type[Exception], ...]
     """What the package or a socket raises when Redis is down."""
+    breaks: tuple[type[Exception], ...]
+    """What it raises where a connection was cut."""
 
 
 @cache
@@ -218,4 +233,4 @@ def _package() -> _Package:
     from redis import exceptions  # noqa: PLC0415 - most deployments have no Redis
 
     failures = (exceptions.RedisError, exceptions.RedisClusterException, OSError, ValueError)
-    return _Package(exceptions, failures)
+    return _Package(exceptions, failures, (exceptions.ConnectionError, ConnectionError))

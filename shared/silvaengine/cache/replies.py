@@ -1,0 +1,105 @@
+"""What Redis answers: the parser of the ``redis`` package's connections here.
+
+The package's own asks its buffer for each line; this one takes apart in one go what came in one piece, as
+most replies do. Nothing is ever left over for the next call: more than was asked for is an error.
+Protocol: redis.io/docs/latest/develop/reference/protocol-spec, version 2.
+"""
+
+from typing import Any
+
+from redis import exceptions
+from redis._parsers import BaseParser
+
+PIECE_BYTES = 65_536
+END = b"\r\n"
+
+type Reply = Any
+
+
+class Replies(BaseParser):
+    """Reads from a connection's socket, whose time-out is the connection's."""
+
+    def __init__(self, **_: object) -> None:
+        self._socket: Any = None
+
+    def on_connect(self, connection: Any) -> None:  # noqa: ANN401 - the package types half of its methods
+        """Read from this connection from now on."""
+        self._socket = connection._sock  # noqa: SLF001 - where the package's own parsers find it
+
+    def on_disconnect(self) -> None:
+        """Read no more."""
+        self._socket = None
+
+    def read_response(self, **_: object) -> Reply:
+        """Give one reply, for the package's handshake."""
+        (reply,) = self.read(1)
+        return reply
+
+    def read(self, count: int) -> list[Reply]:
+        """Give so many replies; where a command was refused, a ResponseError.
+
+        Whoever gets an exception has to close the connection.
+
+        Raises:
+            redis.exceptions.ConnectionError: the connection was closed, or the server is loading.
+            redis.exceptions.InvalidResponse, ValueError: something else came, or more.
+            OSError: the socket's own; TimeoutError for one that was silent.
+        """
+        data = self._received()
+        while True:
+            try:
+                replies, end = _replies(data, 0, count)
+            except EOFError:
+                data += self._received()
+                continue
+            if end < len(data):
+                raise exceptions.InvalidResponse("more came than was asked for")
+            return replies
+
+    def _received(self) -> bytes:
+        piece: bytes = self._socket.recv(PIECE_BYTES)
+        if not piece:
+            raise exceptions.ConnectionError("the server has closed the connection")
+        return piece
+
+
+def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
+    """Give so many replies and where they end; raises EOFError where the data ends before they do."""
+    replies: list[Reply] = []
+    for _ in range(count):
+        stop = data.find(END, at)
+        if stop < 0:
+            raise EOFError
+        kind, text, at = data[at : at + 1], data[at + 1 : stop], stop + 2
+        reply: Reply = text
+        if kind == b"$":
+            reply, at = _bulk(data, at, int(text))
+        elif kind == b"*":
+            reply, at = _replies(data, at, int(text)) if text != b"-1" else (None, at)
+        elif kind == b":":
+            reply = int(text)
+        elif kind == b"-":
+            reply = _refusal(text)
+        elif kind != b"+":
+            raise exceptions.InvalidResponse(f"{kind!r} begins no reply")
+        replies.append(reply)
+    return replies, at
+
+
+def _bulk(data: bytes, at: int, size: int) -> tuple[bytes | None, int]:
+    if size < 0:
+        return None, at
+    end = at + size
+    if data[end : end + 2] != END:
+        if len(data) >= end + 2:
+            raise exceptions.InvalidResponse("a value has another length than was said")
+        raise EOFError
+    return data[at:end], end + 2
+
+
+def _refusal(text: bytes) -> exceptions.RedisError:
+    """Give a refusal as the package's exception; one that is about the whole connection is raised."""
+    error: exceptions.RedisError = BaseParser.parse_error(text.decode(errors="replace"))
+    if isinstance(error, exceptions.ConnectionError):
+        raise error
+    return error
