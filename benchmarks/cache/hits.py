@@ -85,9 +85,9 @@ def redis_hits(port: int) -> dict[str, Work]:
     text = f"{get_agent.__module__}.get_agent:acme,a1"
 
     def tier() -> object:
-        value, generation = fetch("bench", "-", text)
+        value, _, generation = fetch("bench", "-", text)
         assert value
-        head, _, data = value.value.partition(b"\n")
+        head, _, data = value.partition(b"\n")
         assert generation.stamp in head
         return decode(data)
 

@@ -94,10 +94,9 @@ class FakeRedis:
         if "gsub" in script:
             return self._clear(*arguments)
         if "NX" in script:
-            value, lock, token, lease = arguments
-            if self.do_set(lock, token, "PX", lease, "NX") is None:
-                return [0, None, 0]
-            return [1, self.value(value), self.do_pttl(value)]
+            value, lock, token, lease, insists = arguments
+            is_wanted = self.value(value) is None or insists == "1"
+            return int(is_wanted and self.do_set(lock, token.encode(), "PX", int(lease), "NX") is not None)
         key, token = arguments
         return self.do_del(key) if self.value(key) == token else 0
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
-from itertools import chain, count
+from itertools import count
 from types import FunctionType, MappingProxyType
 from typing import Any, Concatenate, Protocol, cast, overload
 
@@ -246,7 +246,7 @@ class CachedFunction:
         key: tuple[Any, ...] = (text, "text")
         classes = tuple(map(type, parts))
         if _ATOMS.issuperset(classes) and not (rest or named):
-            key = tuple(chain.from_iterable(zip(parts, classes, strict=True)))
+            key = parts + classes
         tenant = context.tenant.get()
         space = self._cache.fence.space(self._cache_name, tenant)
         if owner is None:

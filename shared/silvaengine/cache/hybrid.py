@@ -6,7 +6,6 @@ Guarantees: docs/cache.md. Nothing here raises but what the source raised.
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from sys import getsizeof
 from threading import get_ident
 from typing import Any
 
@@ -53,20 +52,20 @@ class HybridCache:
         One caller loads for all who ask at the same time.
         """
         while (found := self.peek(call)) is MISSING:
-            flight, is_mine = self._flights.join(call.key, get_ident())
-            if is_mine:
+            flight = self._flights.join(call.key, call, get_ident())
+            if flight is call:
                 try:
-                    found = self._look(flight, call)
+                    found = self._found(call)
                     if found is MISSING:
                         found = self._loaded(call, load)
                 except Exception as error:
-                    flight.error = error
+                    call.error = error
                     raise
                 else:
-                    flight.brought = call.entry
+                    call.brought = call.entry
                     return found
                 finally:
-                    self._flights.land(call.key, flight)
+                    self._flights.land(call.key, call)
             if self._is_outdated(flight, call):
                 continue
             known = call.space.generation
@@ -81,20 +80,20 @@ class HybridCache:
         from asyncio import current_task, to_thread  # noqa: PLC0415 - who is here has loaded it
 
         while (found := await to_thread(self.peek, call)) is MISSING:
-            flight, is_mine = self._flights.join(call.key, current_task())
-            if is_mine:
+            flight = self._flights.join(call.key, call, current_task())
+            if flight is call:
                 try:
-                    found = await to_thread(self._look, flight, call)
+                    found = await to_thread(self._found, call)
                     if found is MISSING:
                         found = await self._loaded_async(call, load)
                 except Exception as error:
-                    flight.error = error
+                    call.error = error
                     raise
                 else:
-                    flight.brought = call.entry
+                    call.brought = call.entry
                     return found
                 finally:
-                    self._flights.land(call.key, flight)
+                    self._flights.land(call.key, call)
             if await to_thread(self._is_outdated, flight, call):
                 continue
             known = call.space.generation
@@ -173,11 +172,6 @@ class HybridCache:
             self._warned.add((who, what))
             _logger.warning("Cached function %s: %s", who.removeprefix("~"), what)
 
-    def _look(self, flight: Flight, call: Call) -> Any:  # noqa: ANN401 - any value
-        found = self._found(call)
-        flight.stamp = call.stamp
-        return found
-
     def _found(self, call: Call) -> Any:  # noqa: ANN401 - any value
         """Ask the other tiers, and note what is known before a load begins."""
         found = self.tiers.find(call)
@@ -234,7 +228,7 @@ class HybridCache:
         if not space.is_readable:
             longest = (space.confirmed if packed is call.packed else call.started) + UNFENCED_SECONDS
             until, end = min(until, longest), min(end, longest)
-        size = (len(data) or weight(value)) + sum(map(getsizeof, call.key))
+        size = (len(data) or weight(value)) + call.weight()
         if call.policy.shared or not data or codec().is_immutable(value):
             data = b""
         else:

@@ -126,7 +126,10 @@ def call_text(values: Iterable[Any], named: Mapping[str, Any] | None = None) -> 
     A value that holds itself has no text: NoKeyError as well.
     """
     try:
-        texts = [argument_text(value) for value in values]
+        texts = [
+            value if type(value) is str and value and not _SPECIAL.search(value) else argument_text(value)
+            for value in values
+        ]
         if named:
             texts += sorted(f"{argument_text(name)}={argument_text(value)}" for name, value in named.items())
     except RecursionError:

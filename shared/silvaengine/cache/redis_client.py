@@ -212,12 +212,13 @@ class RedisClients:
 
 def packed(command: Sequence[bytes | str | int]) -> bytes:
     """Give a command in the protocol's form: redis.io/docs/latest/develop/reference/protocol-spec."""
-    pieces = [b"*%d" % len(command)]
-    for part in command:
-        text = part if type(part) is bytes else str(part).encode()
-        pieces += (b"$%d" % len(text), text)
-    pieces.append(b"")
-    return b"\r\n".join(pieces)
+    parts = [part if type(part) is bytes else str(part).encode() for part in command]
+    return b"*%d\r\n%b" % (len(parts), b"".join(map(packed_part, parts)))
+
+
+def packed_part(part: bytes) -> bytes:
+    """Give a part of a command likewise."""
+    return b"$%d\r\n%b\r\n" % (len(part), part)
 
 
 class _Package(NamedTuple):

@@ -17,7 +17,7 @@ from silvaengine.cache.generations import (
     generation_of,
     new_epoch,
 )
-from silvaengine.cache.redis_client import RedisClients, Reply, packed
+from silvaengine.cache.redis_client import RedisClient, RedisClients, Reply, packed_part
 
 RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
 VALUE_LIMIT = 1_048_576  # bytes
@@ -41,22 +41,32 @@ else
 end
 return redis.call('SET', KEYS[1], record, 'EX', ARGV[4])
 """
-# KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds.
+# KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds, whether to take the lock even
+# where there is a value. It gives 1 for a lock that was taken, 0 for none, -1 where it can't be written.
 _LOCK = """
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  return {1, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+if ARGV[3] == '0' and redis.call('EXISTS', KEYS[1]) == 1 then
+  return 0
 end
-return {0, false, 0}
+local taken = redis.pcall('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+return taken and (taken.ok and 1 or -1) or 0
 """
+_LOCK_BEGIN = b"*8\r\n" + b"".join(map(packed_part, (b"EVAL", _LOCK.encode(), b"2")))
 # KEYS: a lock. ARGV: the owner's token.
 _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
-class Found(NamedTuple):
-    """A value as it lies in Redis, and the seconds that it has left there."""
+_FETCH = b"*4\r\n$4\r\nMGET\r\n%b%b*2\r\n$4\r\nPTTL\r\n%b"  # the key, the records' keys, the key
 
-    value: bytes
-    left: float
+type Found = tuple[bytes | None, float, Generation]
+"""A value as it lies in Redis, None for none, the seconds that it has left there, and what was cleared."""
+
+
+class _Place(NamedTuple):
+    """Where a tenant's values lie: what their keys begin with, and the records' keys as they are sent."""
+
+    client: RedisClient
+    begin: str
+    records: bytes
 
 
 class RedisTier:
@@ -74,14 +84,32 @@ class RedisTier:
         self._clients = clients
         self._prefix = prefix
 
-    def fetch(self, name: str, tenant: str, text: str) -> tuple[Found | None, Generation]:
+    def fetch(self, name: str, tenant: str, text: str) -> Found:
         """Give a value and both records in one round trip; raises TierError."""
-        key = self._key(name, f":{tenant}:{text}")
-        part = b"$%d\r\n%b\r\n" % (len(encoded := key.encode()), encoded)
-        request = b"*4\r\n$4\r\nMGET\r\n%b%b*2\r\n$4\r\nPTTL\r\n%b" % (part, self._pair(name, tenant), part)
-        (value, whole, own), left = self._clients.of(name).exchange(key, request, 2)
-        found = Found(value, left / 1000) if value is not None and left > 0 else None
-        return found, self._generation(name, tenant, whole, own)
+        client, begin, records = self._place(name, tenant)
+        part = packed_part((key := begin + text).encode())
+        found, left = client.exchange(key, _FETCH % (part, records, part), 2)
+        return self._found(name, tenant, found, left)
+
+    def acquire(
+        self, name: str, tenant: str, text: str, seconds: float, *, insists: bool = False
+    ) -> tuple[bytes | None, Found]:
+        """Do the same, and take the value's lock where there is no value or, insisting, always.
+
+        It returns the owner's token, empty where Redis takes no lock (it is full, or a replica), None where
+        another has it or nobody needs it.
+        """
+        client, begin, records = self._place(name, tenant)
+        part = packed_part((key := begin + text).encode())
+        token = urandom(16).hex().encode()
+        lock = (self._key(name, f"!{tenant}:{text}").encode(), token, b"%d" % (seconds * 1000), b"%d" % insists)
+        request = b"".join((_FETCH % (part, records, part), _LOCK_BEGIN, part, *map(packed_part, lock)))
+        found, left, taken = client.exchange(key, request, 3)
+        return (None, token, b"")[taken], self._found(name, tenant, found, left)
+
+    def _found(self, name: str, tenant: str, found: Sequence[bytes | None], left: int) -> Found:
+        value, whole, own = found
+        return value if left > 0 else None, left / 1000, self._generation(name, tenant, whole, own)
 
     def read(self, name: str, tenant: str) -> Generation:
         """Read both records, made with a new epoch where there is none."""
@@ -122,7 +150,7 @@ class RedisTier:
         if len(value) <= VALUE_LIMIT:
             key = self._key(name, f":{tenant}:{text}")
             commands.insert(0, ("SET", key, value, "PX", max(1, int(seconds * 1000))))
-        if token is not None:
+        if token:
             commands.append(self._release(name, tenant, text, token))
         if commands:
             self._execute(name, *commands)
@@ -130,14 +158,6 @@ class RedisTier:
     def delete(self, name: str, tenant: str, text: str) -> None:
         """Remove a value; raises TierError."""
         self._execute(name, ("DEL", self._key(name, f":{tenant}:{text}")))
-
-    def acquire(self, name: str, tenant: str, text: str, seconds: float) -> tuple[bytes | None, Found | None]:
-        """Take the lock of a value, None while another has it; and give the value, if it is there now."""
-        token = urandom(16).hex().encode()
-        keys = (self._key(name, f":{tenant}:{text}"), self._key(name, f"!{tenant}:{text}"))
-        ((taken, value, left),) = self._execute(name, ("EVAL", _LOCK, 2, *keys, token, int(seconds * 1000)))
-        found = Found(value, left / 1000) if value is not None and left > 0 else None
-        return (token, found) if taken else (None, None)
 
     def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
         """Give the lock back, if it is still this owner's; raises TierError."""
@@ -165,22 +185,22 @@ class RedisTier:
     def _execute(self, name: str, *commands: Command) -> list[Reply]:
         return self._clients.of(name).execute(self._key(name, ""), *commands)
 
-    def _generation(self, name: str, tenant: str, *texts: bytes | None) -> Generation:
-        if None in texts:
+    def _generation(self, name: str, tenant: str, whole: bytes | None, own: bytes | None) -> Generation:
+        if whole is None or own is None:
             records = self._records(name, tenant)
             creations = [(*self._creation(record), "NX") for record in records]
-            texts = tuple(self._execute(name, *creations, ("MGET", *records))[-1])
+            whole, own = self._execute(name, *creations, ("MGET", *records))[-1]
         try:
-            return generation_of(*(text or b"" for text in texts))
+            return generation_of(whole or b"", own or b"")
         except ValueError:  # something else lies in a record's place
             self.renew(name, tenant)
             (made,) = self._execute(name, ("MGET", *self._records(name, tenant)))
             return generation_of(*made)
 
     @lru_cache(maxsize=1024)  # noqa: B019 - the tier lives as long as the process
-    def _pair(self, name: str, tenant: str) -> bytes:
-        """Give the keys of both records in the protocol's form."""
-        return packed(self._records(name, tenant)).partition(b"\r\n")[2]
+    def _place(self, name: str, tenant: str) -> _Place:
+        records = b"".join(packed_part(record.encode()) for record in self._records(name, tenant))
+        return _Place(self._clients.of(name), self._key(name, f":{tenant}:"), records)
 
     def _creation(self, record: str) -> tuple[str | bytes | int, ...]:
         return ("SET", record, Record(new_epoch()).encode(), "EX", RECORD_SECONDS)

@@ -54,20 +54,28 @@ class SharedTiers:
         found = self._in_redis(call, self.redis)
         if found is MISSING:
             found = self._on_disk(call)
-        if found is MISSING and call.policy.lock and call.space.is_readable:
+        if found is MISSING and call.policy.lock:
             found = self._behind_lock(call, self.redis)
         return found
 
-    def _in_redis(self, call: Call, redis: RedisTier) -> Any:  # noqa: ANN401 - any value
+    def _in_redis(self, call: Call, redis: RedisTier, *, insists: bool = False) -> Any:  # noqa: ANN401 - any value
         space, started = call.space, self._clock()
         try:
-            found, generation = redis.fetch(space.name, space.tenant, call.text)
+            place = (space.name, space.tenant, call.text)
+            if call.policy.lock:
+                call.token, found = redis.acquire(*place, WAIT_SECONDS, insists=insists)
+            else:
+                found = redis.fetch(*place)
         except TierError:
             space.count("redis_errors")
             self._fence.unreadable(space)
             return MISSING
+        raw, left, generation = found
         self._fence.learn(space, generation, started)
-        return self._opened(call, found.value, found.left, "redis") if found else MISSING
+        value = MISSING if raw is None else self._opened(call, raw, left, "redis_hits")
+        if call.token and value is not MISSING:
+            self.give_back(call)
+        return value
 
     def _on_disk(self, call: Call) -> Any:  # noqa: ANN401 - any value
         if self.disk is None:
@@ -77,12 +85,12 @@ class SharedTiers:
         except TierError:
             call.space.count("disk_errors")
             return MISSING
-        value = self._opened(call, *found, "disk") if found else MISSING
+        value = self._opened(call, *found, "disk_hits") if found else MISSING
         if found and value is not MISSING:
             self._to_redis(call, *found)
         return value
 
-    def _opened(self, call: Call, raw: bytes, left: float, tier: str) -> Any:  # noqa: ANN401 - any value
+    def _opened(self, call: Call, raw: bytes, left: float, counter: str) -> Any:  # noqa: ANN401 - any value
         """Give the value that lies in a tier, if it was made here and no clear has ended it."""
         head, _, data = raw.partition(b"\n")
         stamp, _, stale = head.removeprefix(VERSION).rpartition(b" ")
@@ -98,34 +106,25 @@ class SharedTiers:
         if packed.fresh <= 0:
             call.stale = value
             return MISSING
-        call.space.count(f"{tier}_hits")
+        call.space.count(counter)
         return value
 
     def _behind_lock(self, call: Call, redis: RedisTier) -> Any:  # noqa: ANN401 - any value
         """Take the lock, or wait for what the process that has it stores."""
-        place = (call.space.name, call.space.tenant, call.text)
         end = self._clock() + WAIT_SECONDS
-        while self._clock() < end:
-            try:
-                call.token, stored = redis.acquire(*place, WAIT_SECONDS)
-            except TierError:
-                return MISSING
-            if call.token is not None:
-                found = self._opened(call, stored.value, stored.left, "redis") if stored else MISSING
-                if found is not MISSING:
-                    self.give_back(call)
+        while call.token is None and call.space.is_readable and self._clock() < end:
+            if (found := self._in_redis(call, redis, insists=True)) is not MISSING:
                 return found
-            self._sleep(LOCK_PAUSE)
-            if (found := self._in_redis(call, redis)) is not MISSING:
-                return found
+            if call.token is None:
+                self._sleep(LOCK_PAUSE)
         return MISSING
 
     def give_back(self, call: Call) -> None:
         """Give a lock back that is still held."""
-        if self.redis is not None and call.token is not None:
+        if self.redis is not None and call.token:
             with suppress(TierError):
                 self.redis.release(call.space.name, call.space.tenant, call.text, call.token)
-            call.token = None
+        call.token = None
 
     def keep(self, call: Call, packed: Packed) -> None:
         """Put a value into both tiers, unless it is meant for this process, was cleared, or may have been."""
