@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from itertools import count
 from types import FunctionType, MappingProxyType
@@ -198,20 +197,18 @@ class CachedFunction:
 
     def _miss(self, *values: Any) -> Any:  # noqa: ANN401 - any value
         call = self._lookup(*values)
-        load = partial(self._apply, self._function, *values)
         if call is None:
-            return load()
-        found = self._cache.fetch(call, load)
+            return self._call(*values)
+        found = self._cache.fetch(call, self._call, values)
         if self._in_class:
             self._note(values[0], call)
         return found
 
     async def _miss_async(self, *values: Any) -> Any:  # noqa: ANN401 - any value
         call = self._lookup(*values)
-        load = partial(self._apply, self._function, *values)
         if call is None:
-            return await load()
-        found = await self._cache.fetch_async(call, load)
+            return await self._call(*values)
+        found = await self._cache.fetch_async(call, self._call, values)
         if self._in_class:
             self._note(values[0], call)
         return found

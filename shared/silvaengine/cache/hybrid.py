@@ -46,8 +46,8 @@ class HybridCache:
         self._flights = Flights()
         self._warned: set[tuple[str, str]] = set()
 
-    def fetch(self, call: Call, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - any value
-        """Give a value from a tier, or load and keep it; raises what ``load`` raises.
+    def fetch(self, call: Call, load: Callable[..., Any], values: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any value
+        """Give a value from a tier, or load it from ``values`` and keep it; raises what ``load`` raises.
 
         One caller loads for all who ask at the same time.
         """
@@ -57,7 +57,7 @@ class HybridCache:
                 try:
                     found = self._found(call)
                     if found is MISSING:
-                        found = self._loaded(call, load)
+                        found = self._loaded(call, load, values)
                 except Exception as error:
                     call.error = error
                     raise
@@ -70,12 +70,14 @@ class HybridCache:
                 continue
             known = call.space.generation
             if not flight.wait():
-                return self._loaded(call, load)
+                return self._loaded(call, load, values)
             if (found := _brought(flight, known)) is not MISSING:
                 return found
         return found
 
-    async def fetch_async(self, call: Call, load: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - any value
+    async def fetch_async(
+        self, call: Call, load: Callable[..., Awaitable[Any]], values: tuple[Any, ...]
+    ) -> Any:  # noqa: ANN401 - any value
         """Do the same for a coroutine; the tiers are asked in another thread."""
         from asyncio import current_task, to_thread  # noqa: PLC0415 - who is here has loaded it
 
@@ -85,7 +87,7 @@ class HybridCache:
                 try:
                     found = await to_thread(self._found, call)
                     if found is MISSING:
-                        found = await self._loaded_async(call, load)
+                        found = await self._loaded_async(call, load, values)
                 except Exception as error:
                     call.error = error
                     raise
@@ -98,7 +100,7 @@ class HybridCache:
                 continue
             known = call.space.generation
             if not await flight.wait_async():
-                return await self._loaded_async(call, load)
+                return await self._loaded_async(call, load, values)
             if (found := _brought(flight, known)) is not MISSING:
                 return found
         return found
@@ -125,10 +127,16 @@ class HybridCache:
 
     def keep(self, call: Call, value: Any) -> None:  # noqa: ANN401 - any value
         """Put a value into every tier that can hold it."""
-        if any(hasattr(type(value), once) for once in _ONCE):
-            self.warn(call.texts[-1], "its result can be read only once, so that it is not kept")
-            return
-        packed = Packed(self._encoded(call, value), call.stamp, call.policy.seconds(), call.policy.stale_ttl)
+        try:
+            data = codec().encode(value)
+        except (TypeError, ImportError) as error:
+            if any(hasattr(type(value), once) for once in _ONCE):
+                self.warn(call.texts[-1], "its result can be read only once, so that it is not kept")
+                return
+            text = f"its result is shared, and kept in this process only: no encoded form of {error}"
+            self.warn(call.texts[-1], text)
+            data = b""
+        packed = Packed(data, call.stamp, call.policy.seconds(), call.policy.stale_ttl)
         self._remember(call, value, packed)
         self.tiers.keep(call, packed)
 
@@ -191,18 +199,20 @@ class HybridCache:
         self._flights.leave(call.key, flight)
         return True
 
-    def _loaded(self, call: Call, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - any value
+    def _loaded(self, call: Call, load: Callable[..., Any], values: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any value
         with _Rescue(self, call):
-            value = load()
+            value = load(*values)
             self._keep_loaded(call, value)
             return value
         return call.stale
 
-    async def _loaded_async(self, call: Call, load: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - any value
+    async def _loaded_async(
+        self, call: Call, load: Callable[..., Awaitable[Any]], values: tuple[Any, ...]
+    ) -> Any:  # noqa: ANN401 - any value
         from asyncio import to_thread  # noqa: PLC0415 - who is here has loaded it
 
         with _Rescue(self, call):
-            value = await load()
+            value = await load(*values)
             await to_thread(self._keep_loaded, call, value)
             return value
         return call.stale
@@ -210,15 +220,6 @@ class HybridCache:
     def _keep_loaded(self, call: Call, value: Any) -> None:  # noqa: ANN401 - any value
         call.space.count("misses")
         self.keep(call, value)
-
-    def _encoded(self, call: Call, value: Any) -> bytes:  # noqa: ANN401 - any value
-        try:
-            data: bytes = codec().encode(value)
-        except (TypeError, ImportError) as error:
-            text = f"its result is shared, and kept in this process only: no encoded form of {error}"
-            self.warn(call.texts[-1], text)
-            return b""
-        return data
 
     def _remember(self, call: Call, value: Any, packed: Packed) -> None:  # noqa: ANN401 - any value
         """Keep a value in memory; one whose generation can't be watched only for a minute since it could."""

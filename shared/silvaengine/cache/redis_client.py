@@ -9,7 +9,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from os import register_at_fork
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -159,8 +158,10 @@ class RedisClient:
         except IndexError:
             return self._over(self._opened(address), idle, request, count)
         if self._clock() - since < IDLE_SECONDS:
-            with suppress(*_package().breaks):
+            try:
                 return self._over(link, idle, request, count)
+            except _package().breaks:
+                _logger.debug("A kept connection to Redis had died")
         link.connection.disconnect()
         idle.clear()
         return self._over(self._opened(address), idle, request, count)
@@ -212,8 +213,11 @@ class RedisClients:
 
 def packed(command: Sequence[bytes | str | int]) -> bytes:
     """Give a command in the protocol's form: redis.io/docs/latest/develop/reference/protocol-spec."""
-    parts = [part if type(part) is bytes else str(part).encode() for part in command]
-    return b"*%d\r\n%b" % (len(parts), b"".join(map(packed_part, parts)))
+    pieces = [b"*%d\r\n" % len(command)]
+    for part in command:
+        text = part if type(part) is bytes else str(part).encode()
+        pieces.append(b"$%d\r\n%b\r\n" % (len(text), text))
+    return b"".join(pieces)
 
 
 def packed_part(part: bytes) -> bytes:

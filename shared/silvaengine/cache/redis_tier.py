@@ -17,7 +17,7 @@ from silvaengine.cache.generations import (
     generation_of,
     new_epoch,
 )
-from silvaengine.cache.redis_client import RedisClient, RedisClients, Reply, packed_part
+from silvaengine.cache.redis_client import RedisClient, RedisClients, Reply, packed, packed_part
 
 RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
 VALUE_LIMIT = 1_048_576  # bytes
@@ -56,17 +56,20 @@ _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL'
 
 
 _FETCH = b"*4\r\n$4\r\nMGET\r\n%b%b*2\r\n$4\r\nPTTL\r\n%b"  # the key, the records' keys, the key
+_SET = b"*5\r\n$3\r\nSET\r\n%b%b$2\r\nPX\r\n%b"  # the key, the value, the milliseconds that it lasts
+_COUNT = b"*4\r\n$7\r\nHINCRBY\r\n%b%b%b"  # the counters' key, the counter, by how much
 
 type Found = tuple[bytes | None, float, Generation]
 """A value as it lies in Redis, None for none, the seconds that it has left there, and what was cleared."""
 
 
 class _Place(NamedTuple):
-    """Where a tenant's values lie: what their keys begin with, and the records' keys as they are sent."""
+    """Where a tenant's values lie: what their keys begin with, and other keys as they are sent."""
 
     client: RedisClient
     begin: str
     records: bytes
+    counters: bytes
 
 
 class RedisTier:
@@ -86,7 +89,7 @@ class RedisTier:
 
     def fetch(self, name: str, tenant: str, text: str) -> Found:
         """Give a value and both records in one round trip; raises TierError."""
-        client, begin, records = self._place(name, tenant)
+        client, begin, records, _ = self._place(name, tenant)
         part = packed_part((key := begin + text).encode())
         found, left = client.exchange(key, _FETCH % (part, records, part), 2)
         return self._found(name, tenant, found, left)
@@ -99,7 +102,7 @@ class RedisTier:
         It returns the owner's token, empty where Redis takes no lock (it is full, or a replica), None where
         another has it or nobody needs it.
         """
-        client, begin, records = self._place(name, tenant)
+        client, begin, records, _ = self._place(name, tenant)
         part = packed_part((key := begin + text).encode())
         token = urandom(16).hex().encode()
         lock = (self._key(name, f"!{tenant}:{text}").encode(), token, b"%d" % (seconds * 1000), b"%d" % insists)
@@ -144,16 +147,19 @@ class RedisTier:
         Raises:
             TierError: Redis is away, or refuses to write.
         """
-        commands: list[Command] = [
-            ("HINCRBY", self._counters(name, tenant), *each) for each in counts.items()
+        client, begin, _, counters = self._place(name, tenant)
+        key = begin + text
+        requests = [
+            _COUNT % (counters, packed_part(what.encode()), packed_part(b"%d" % number))
+            for what, number in counts.items()
         ]
         if len(value) <= VALUE_LIMIT:
-            key = self._key(name, f":{tenant}:{text}")
-            commands.insert(0, ("SET", key, value, "PX", max(1, int(seconds * 1000))))
+            lasts = packed_part(b"%d" % max(1, int(seconds * 1000)))
+            requests.append(_SET % (packed_part(key.encode()), packed_part(value), lasts))
         if token:
-            commands.append(self._release(name, tenant, text, token))
-        if commands:
-            self._execute(name, *commands)
+            requests.append(packed(self._release(name, tenant, text, token)))
+        if requests:
+            client.exchange(key, b"".join(requests), len(requests))
 
     def delete(self, name: str, tenant: str, text: str) -> None:
         """Remove a value; raises TierError."""
@@ -200,7 +206,8 @@ class RedisTier:
     @lru_cache(maxsize=1024)  # noqa: B019 - the tier lives as long as the process
     def _place(self, name: str, tenant: str) -> _Place:
         records = b"".join(packed_part(record.encode()) for record in self._records(name, tenant))
-        return _Place(self._clients.of(name), self._key(name, f":{tenant}:"), records)
+        counters = packed_part(self._counters(name, tenant).encode())
+        return _Place(self._clients.of(name), self._key(name, f":{tenant}:"), records, counters)
 
     def _creation(self, record: str) -> tuple[str | bytes | int, ...]:
         return ("SET", record, Record(new_epoch()).encode(), "EX", RECORD_SECONDS)

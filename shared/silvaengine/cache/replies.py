@@ -12,6 +12,8 @@ from redis._parsers import BaseParser
 
 PIECE_BYTES = 65_536
 END = b"\r\n"
+BULK, ARRAY, INTEGER, REFUSAL, STATUS = b"$*:-+"
+ABSENT = b"-1"
 
 type Reply = Any
 
@@ -45,22 +47,19 @@ class Replies(BaseParser):
             redis.exceptions.InvalidResponse, ValueError: something else came, or more.
             OSError: the socket's own; TimeoutError for one that was silent.
         """
-        data = self._received()
+        data = b""
         while True:
+            piece: bytes = self._socket.recv(PIECE_BYTES)
+            if not piece:
+                raise exceptions.ConnectionError("the server has closed the connection")
+            data += piece
             try:
                 replies, end = _replies(data, 0, count)
             except EOFError:
-                data += self._received()
                 continue
             if end < len(data):
                 raise exceptions.InvalidResponse("more came than was asked for")
             return replies
-
-    def _received(self) -> bytes:
-        piece: bytes = self._socket.recv(PIECE_BYTES)
-        if not piece:
-            raise exceptions.ConnectionError("the server has closed the connection")
-        return piece
 
 
 def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
@@ -70,31 +69,25 @@ def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
         stop = data.find(END, at)
         if stop < 0:
             raise EOFError
-        kind, text, at = data[at : at + 1], data[at + 1 : stop], stop + 2
+        kind, text, at = data[at], data[at + 1 : stop], stop + 2
         reply: Reply = text
-        if kind == b"$":
-            reply, at = _bulk(data, at, int(text))
-        elif kind == b"*":
-            reply, at = _replies(data, at, int(text)) if text != b"-1" else (None, at)
-        elif kind == b":":
+        if kind == BULK:
+            reply = None
+            if text != ABSENT:
+                stop = at + int(text)
+                reply, at = data[at:stop], stop + 2
+                if not data.endswith(END, stop, at):
+                    raise EOFError if len(data) < at else exceptions.InvalidResponse("a value is longer")
+        elif kind == ARRAY:
+            reply, at = _replies(data, at, int(text)) if text != ABSENT else (None, at)
+        elif kind == INTEGER:
             reply = int(text)
-        elif kind == b"-":
+        elif kind == REFUSAL:
             reply = _refusal(text)
-        elif kind != b"+":
-            raise exceptions.InvalidResponse(f"{kind!r} begins no reply")
+        elif kind != STATUS:
+            raise exceptions.InvalidResponse(f"{chr(kind)!r} begins no reply")
         replies.append(reply)
     return replies, at
-
-
-def _bulk(data: bytes, at: int, size: int) -> tuple[bytes | None, int]:
-    if size < 0:
-        return None, at
-    end = at + size
-    if data[end : end + 2] != END:
-        if len(data) >= end + 2:
-            raise exceptions.InvalidResponse("a value has another length than was said")
-        raise EOFError
-    return data[at:end], end + 2
 
 
 def _refusal(text: bytes) -> exceptions.RedisError:
