@@ -69,8 +69,7 @@ class FakeRedis:
             raise TierError("OOM command not allowed when used memory > 'maxmemory'")
         if "NX" in options and self.value(key) is not None:
             return None
-        raw = value.encode(errors="surrogateescape")
-        self.strings[key] = raw, self.clock() + int(time) / (1000 if unit == "PX" else 1)
+        self.strings[key] = raw(value), self.clock() + int(time) / (1000 if unit == "PX" else 1)
         return b"OK"
 
     def do_del(self, key: str) -> int:
@@ -99,7 +98,7 @@ class FakeRedis:
             is_wanted = self.value(value) is None or insists == "1"
             return int(is_wanted and self.do_set(lock, token, "PX", lease, "NX") is not None)
         key, token = arguments
-        return self.do_del(key) if self.value(key) == token.encode() else 0
+        return self.do_del(key) if self.value(key) == raw(token) else 0
 
     def _clear(self, key: str, pattern: str, epoch: str, limit: str, seconds: str) -> None:
         text = self.value(key)
@@ -127,6 +126,11 @@ class FakeClients(RedisClients):
         commands = list(parsed(request))
         assert len(commands) == count
         return [self.server.run(command) for command in commands]
+
+
+def raw(text: str) -> bytes:
+    """Give the bytes of a part of a command."""
+    return text.encode(errors="surrogateescape")
 
 
 def parsed(request: bytes) -> Iterator[list[str]]:

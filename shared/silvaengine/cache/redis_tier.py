@@ -17,11 +17,12 @@ from silvaengine.cache.generations import (
     generation_of,
     new_epoch,
 )
-from silvaengine.cache.redis_client import RedisClient, RedisClients, Reply, packed, packed_part
+from silvaengine.cache.redis_client import RedisClient, RedisClients, Reply, packed_part
 
 RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
 VALUE_LIMIT = 1_048_576  # bytes
 SCAN_STEP = 1_000
+TOKEN_BYTES = 16  # of a lock's owner
 
 type Command = Sequence[bytes | str | int]
 
@@ -50,7 +51,6 @@ end
 local taken = redis.pcall('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
 return taken and (taken.ok and 1 or -1) or 0
 """
-_LOCK_BEGIN = b"*8\r\n" + b"".join(map(packed_part, (b"EVAL", _LOCK.encode(), b"2")))
 # KEYS: a lock. ARGV: the owner's token.
 _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
@@ -58,16 +58,22 @@ _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL'
 _FETCH = b"*4\r\n$4\r\nMGET\r\n%b%b*2\r\n$4\r\nPTTL\r\n%b"  # the key, the records' keys, the key
 _SET = b"*5\r\n$3\r\nSET\r\n%b%b$2\r\nPX\r\n%b"  # the key, the value, the milliseconds that it lasts
 _COUNT = b"*4\r\n$7\r\nHINCRBY\r\n%b%b%b"  # the counters' key, the counter, by how much
+_ACQUIRE = b"*8\r\n$4\r\nEVAL\r\n%b$1\r\n2\r\n%%b%%b$%d\r\n%%b\r\n%%b$1\r\n%%d\r\n" % (
+    packed_part(_LOCK.encode()),
+    TOKEN_BYTES,
+)  # the key, the lock's, the token, the lease, whether to insist
+_RELEASE = b"*5\r\n$4\r\nEVAL\r\n%b$1\r\n1\r\n%%b$%d\r\n%%b\r\n" % (packed_part(_UNLOCK.encode()), TOKEN_BYTES)
 
 type Found = tuple[bytes | None, float, Generation]
 """A value as it lies in Redis, None for none, the seconds that it has left there, and what was cleared."""
 
 
 class _Place(NamedTuple):
-    """Where a tenant's values lie: what their keys begin with, and other keys as they are sent."""
+    """Where a tenant's values lie: what their keys and their locks' begin with, and other keys as they are sent."""
 
     client: RedisClient
-    begin: str
+    values: str
+    locks: str
     records: bytes
     counters: bytes
 
@@ -89,8 +95,8 @@ class RedisTier:
 
     def fetch(self, name: str, tenant: str, text: str) -> Found:
         """Give a value and both records in one round trip; raises TierError."""
-        client, begin, records, _ = self._place(name, tenant)
-        part = packed_part((key := begin + text).encode())
+        client, values, _, records, _ = self._place(name, tenant)
+        part = packed_part((key := values + text).encode())
         found, left = client.exchange(key, _FETCH % (part, records, part), 2)
         return self._found(name, tenant, found, left)
 
@@ -102,13 +108,14 @@ class RedisTier:
         It returns the owner's token, empty where Redis takes no lock (it is full, or a replica), None where
         another has it or nobody needs it.
         """
-        client, begin, records, _ = self._place(name, tenant)
-        part = packed_part((key := begin + text).encode())
-        token = urandom(16).hex().encode()
-        lock = (self._key(name, f"!{tenant}:{text}").encode(), token, b"%d" % (seconds * 1000), b"%d" % insists)
-        request = b"".join((_FETCH % (part, records, part), _LOCK_BEGIN, part, *map(packed_part, lock)))
+        client, values, locks, records, _ = self._place(name, tenant)
+        part = packed_part((key := values + text).encode())
+        lock, token = packed_part((locks + text).encode()), urandom(TOKEN_BYTES)
+        lease = packed_part(b"%d" % (seconds * 1000))
+        request = _FETCH % (part, records, part) + _ACQUIRE % (part, lock, token, lease, insists)
         found, left, taken = client.exchange(key, request, 3)
-        return (None, token, b"")[taken], self._found(name, tenant, found, left)
+        held = token if taken == 1 else None if taken == 0 else b""
+        return held, self._found(name, tenant, found, left)
 
     def _found(self, name: str, tenant: str, found: Sequence[bytes | None], left: int) -> Found:
         value, whole, own = found
@@ -147,8 +154,8 @@ class RedisTier:
         Raises:
             TierError: Redis is away, or refuses to write.
         """
-        client, begin, _, counters = self._place(name, tenant)
-        key = begin + text
+        client, values, locks, _, counters = self._place(name, tenant)
+        key = values + text
         requests = [
             _COUNT % (counters, packed_part(what.encode()), packed_part(b"%d" % number))
             for what, number in counts.items()
@@ -157,7 +164,7 @@ class RedisTier:
             lasts = packed_part(b"%d" % max(1, int(seconds * 1000)))
             requests.append(_SET % (packed_part(key.encode()), packed_part(value), lasts))
         if token:
-            requests.append(packed(self._release(name, tenant, text, token)))
+            requests.append(_RELEASE % (packed_part((locks + text).encode()), token))
         if requests:
             client.exchange(key, b"".join(requests), len(requests))
 
@@ -167,7 +174,8 @@ class RedisTier:
 
     def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
         """Give the lock back, if it is still this owner's; raises TierError."""
-        self._execute(name, self._release(name, tenant, text, token))
+        client, values, locks, _, _ = self._place(name, tenant)
+        client.exchange(values + text, _RELEASE % (packed_part((locks + text).encode()), token), 1)
 
     def counts(self, name: str, tenant: str) -> dict[str, int]:
         """Give the fleet's counters; raises TierError."""
@@ -207,13 +215,11 @@ class RedisTier:
     def _place(self, name: str, tenant: str) -> _Place:
         records = b"".join(packed_part(record.encode()) for record in self._records(name, tenant))
         counters = packed_part(self._counters(name, tenant).encode())
-        return _Place(self._clients.of(name), self._key(name, f":{tenant}:"), records, counters)
+        values, locks = self._key(name, f":{tenant}:"), self._key(name, f"!{tenant}:")
+        return _Place(self._clients.of(name), values, locks, records, counters)
 
     def _creation(self, record: str) -> tuple[str | bytes | int, ...]:
         return ("SET", record, Record(new_epoch()).encode(), "EX", RECORD_SECONDS)
-
-    def _release(self, name: str, tenant: str, text: str, token: bytes) -> Command:
-        return ("EVAL", _UNLOCK, 1, self._key(name, f"!{tenant}:{text}"), token)
 
     def _records(self, name: str, tenant: str) -> tuple[str, str]:
         return self._record(name, ALL_TENANTS), self._record(name, tenant)
