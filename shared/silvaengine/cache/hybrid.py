@@ -136,8 +136,8 @@ class HybridCache:
             text = f"its result is shared, and kept in this process only: no encoded form of {error}"
             self.warn(call.texts[-1], text)
             data = b""
-        packed = Packed(data, call.stamp, call.policy.seconds(), call.policy.stale_ttl)
-        self._remember(call, value, packed)
+        packed = data, call.stamp, call.policy.seconds(), call.policy.stale_ttl
+        self._remember(call, value, packed, call.started)
         self.tiers.keep(call, packed)
 
     def delete(self, call: Call) -> bool:
@@ -185,9 +185,10 @@ class HybridCache:
         found = self.tiers.find(call)
         if call.packed is not None:
             value = call.stale if found is MISSING else found
-            self._remember(call, value, call.packed)
-        call.started = self.clock()
-        call.stamp = call.space.generation.stamp if call.space.generation else None
+            self._remember(call, value, call.packed, call.space.confirmed)
+        if found is MISSING:
+            call.started = self.clock()
+            call.stamp = call.space.generation.stamp if call.space.generation else None
         return found
 
     def _is_outdated(self, flight: Flight, call: Call) -> bool:
@@ -221,20 +222,20 @@ class HybridCache:
         call.space.count("misses")
         self.keep(call, value)
 
-    def _remember(self, call: Call, value: Any, packed: Packed) -> None:  # noqa: ANN401 - any value
-        """Keep a value in memory; one whose generation can't be watched only for a minute since it could."""
-        space, now, data = call.space, self.clock(), packed.data
-        until = now + packed.fresh
-        end = until + packed.stale
+    def _remember(self, call: Call, value: Any, packed: Packed, known_at: float) -> None:  # noqa: ANN401 - any value
+        """Keep a value in memory; one whose generation can't be watched only for a minute since it was known."""
+        (data, stamp, fresh, stale), space, now = packed, call.space, self.clock()
+        until = now + fresh
+        end = until + stale
         if not space.is_readable:
-            longest = (space.confirmed if packed is call.packed else call.started) + UNFENCED_SECONDS
+            longest = known_at + UNFENCED_SECONDS
             until, end = min(until, longest), min(end, longest)
         size = (len(data) or weight(value)) + call.weight()
         if call.policy.shared or not data or codec().is_immutable(value):
             data = b""
         else:
             value = MUTABLE
-        call.entry = Entry(value, data, space, packed.stamp, call.texts, now, until, end, size)
+        call.entry = Entry(value, data, space, stamp, call.texts, now, until, end, size)
         self.memory.keep(call.key, call.entry)
 
 

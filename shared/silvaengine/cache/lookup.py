@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from os import urandom
 from sys import getsizeof
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from silvaengine.cache.fence import Space
 from silvaengine.cache.flights import Flight
@@ -41,13 +41,8 @@ class Policy:
         return longest * (1 - JITTER * int.from_bytes(urandom(2)) / 65_536)
 
 
-class Packed(NamedTuple):
-    """An encoded value: its generation, and for how many seconds it is fresh and then still of use."""
-
-    data: bytes
-    stamp: bytes | None
-    fresh: float
-    stale: float
+type Packed = tuple[bytes, bytes | None, float, float]
+"""An encoded value, its generation, and for how many seconds it is fresh and then still of use."""
 
 
 class Call(Flight):

@@ -55,7 +55,7 @@ return taken and (taken.ok and 1 or -1) or 0
 _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
-_FETCH = b"*4\r\n$4\r\nMGET\r\n%b%b*2\r\n$4\r\nPTTL\r\n%b"  # the key, the records' keys, the key
+_FETCH = b"*2\r\n$4\r\nPTTL\r\n%b*4\r\n$4\r\nMGET\r\n%b%b"  # the key, the key, the records' keys
 _SET = b"*5\r\n$3\r\nSET\r\n%b%b$2\r\nPX\r\n%b"  # the key, the value, the milliseconds that it lasts
 _COUNT = b"*4\r\n$7\r\nHINCRBY\r\n%b%b%b"  # the counters' key, the counter, by how much
 _ACQUIRE = b"*8\r\n$4\r\nEVAL\r\n%b$1\r\n2\r\n%%b%%b$%d\r\n%%b\r\n%%b$1\r\n%%d\r\n" % (
@@ -97,7 +97,7 @@ class RedisTier:
         """Give a value and both records in one round trip; raises TierError."""
         client, values, _, records, _ = self._place(name, tenant)
         part = packed_part((key := values + text).encode())
-        found, left = client.exchange(key, _FETCH % (part, records, part), 2)
+        left, found = client.exchange(key, _FETCH % (part, part, records), 2)
         return self._found(name, tenant, found, left)
 
     def acquire(
@@ -112,8 +112,8 @@ class RedisTier:
         part = packed_part((key := values + text).encode())
         lock, token = packed_part((locks + text).encode()), urandom(TOKEN_BYTES)
         lease = packed_part(b"%d" % (seconds * 1000))
-        request = _FETCH % (part, records, part) + _ACQUIRE % (part, lock, token, lease, insists)
-        found, left, taken = client.exchange(key, request, 3)
+        request = _ACQUIRE % (part, lock, token, lease, insists) + _FETCH % (part, part, records)
+        taken, left, found = client.exchange(key, request, 3)
         held = token if taken == 1 else None if taken == 0 else b""
         return held, self._found(name, tenant, found, left)
 

@@ -5,6 +5,7 @@ most replies do. Nothing is ever left over for the next call: more than was aske
 Protocol: redis.io/docs/latest/develop/reference/protocol-spec, version 2.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from redis import exceptions
@@ -14,6 +15,7 @@ PIECE_BYTES = 65_536
 END = b"\r\n"
 BULK, ARRAY, INTEGER, REFUSAL, STATUS = b"$*:-+"
 ABSENT = b"-1"
+TAIL_BYTES = 256
 
 type Reply = Any
 
@@ -65,29 +67,45 @@ class Replies(BaseParser):
 def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
     """Give so many replies and where they end; raises EOFError where the data ends before they do."""
     replies: list[Reply] = []
-    for _ in range(count):
+    while len(replies) < count:
         stop = data.find(END, at)
         if stop < 0:
             raise EOFError
         kind, text, at = data[at], data[at + 1 : stop], stop + 2
-        reply: Reply = text
-        if kind == BULK:
-            reply = None
-            if text != ABSENT:
-                stop = at + int(text)
-                reply, at = data[at:stop], stop + 2
-                if not data.endswith(END, stop, at):
-                    raise EOFError if len(data) < at else exceptions.InvalidResponse("a value is longer")
-        elif kind == ARRAY:
-            reply, at = _replies(data, at, int(text)) if text != ABSENT else (None, at)
-        elif kind == INTEGER:
-            reply = int(text)
-        elif kind == REFUSAL:
-            reply = _refusal(text)
-        elif kind != STATUS:
-            raise exceptions.InvalidResponse(f"{chr(kind)!r} begins no reply")
-        replies.append(reply)
+        if kind == BULK and text != ABSENT:
+            stop = at + int(text)
+            replies.append(data[at:stop])
+            at = stop + 2
+            if not data.endswith(END, stop, at):
+                raise EOFError if len(data) < at else exceptions.InvalidResponse("a value is longer than said")
+            if 0 < len(data) - at < TAIL_BYTES:
+                rest, length = _tail(data[at:], count - len(replies))
+                return replies + rest, at + length
+        elif kind == ARRAY and text != ABSENT:
+            members, at = _replies(data, at, int(text))
+            replies.append(members)
+        else:
+            replies.append(_short(kind, text))
     return replies, at
+
+
+@lru_cache(maxsize=1024)
+def _tail(data: bytes, count: int) -> tuple[list[Reply], int]:
+    """Do the same for what follows a value: mostly what followed the last one, so that it is read once."""
+    return _replies(data, 0, count)
+
+
+def _short(kind: int, text: bytes) -> Reply:
+    """Give a reply of one line."""
+    if kind == INTEGER:
+        return int(text)
+    if kind == REFUSAL:
+        return _refusal(text)
+    if kind == STATUS:
+        return text
+    if kind in (BULK, ARRAY):
+        return None
+    raise exceptions.InvalidResponse(f"{chr(kind)!r} begins no reply")
 
 
 def _refusal(text: bytes) -> exceptions.RedisError:

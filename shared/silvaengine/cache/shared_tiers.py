@@ -102,8 +102,8 @@ class SharedTiers:
         except (ValueError, ImportError):
             call.space.count("unreadable_values")
             return MISSING
-        call.packed = packed = Packed(data, stamp, left - seconds, seconds)
-        if packed.fresh <= 0:
+        call.packed = data, stamp, left - seconds, seconds
+        if left <= seconds:
             call.stale = value
             return MISSING
         call.space.count(counter)
@@ -128,12 +128,12 @@ class SharedTiers:
 
     def keep(self, call: Call, packed: Packed) -> None:
         """Put a value into both tiers, unless it is meant for this process, was cleared, or may have been."""
-        space = call.space
-        is_sure = space.is_readable and space.holds(packed.stamp, call.texts)
-        if packed.data and packed.stamp is not None and is_sure and not call.policy.local:
-            raw = b"%b%b %a\n%b" % (VERSION, packed.stamp, packed.stale, packed.data)
-            self._to_redis(call, raw, packed.fresh + packed.stale)
-            self._to_disk(call, raw, packed.fresh + packed.stale)
+        (data, stamp, fresh, stale), space = packed, call.space
+        is_sure = space.is_readable and space.holds(stamp, call.texts)
+        if data and stamp is not None and is_sure and not call.policy.local:
+            raw = b"%b%b %a\n%b" % (VERSION, stamp, stale, data)
+            self._to_redis(call, raw, fresh + stale)
+            self._to_disk(call, raw, fresh + stale)
 
     def _to_redis(self, call: Call, raw: bytes, seconds: float) -> None:
         space = call.space
