@@ -178,15 +178,15 @@ class Fence:
 
     def trusts(self, space: Space, stamp: bytes, texts: tuple[str, ...]) -> bool:
         """Tell whether an entry of another tier lives; raises ValueError for a stamp that is none."""
-        longest = max(UNFENCED_SECONDS, self._store.fresh_seconds)
-        if space.generation is None or self._clock() > space.confirmed + longest:
+        known = space.generation
+        if known is None or self._clock() > space.confirmed + max(UNFENCED_SECONDS, self._store.fresh_seconds):
             return False
-        if stamp == space.generation.stamp:
+        if stamp == known.stamp:
             return True
-        if space.generation.is_behind(stamp):
+        if known.is_behind(stamp):
             self._renew(space)
             return False
-        return space.generation.holds(stamp, texts)
+        return known.holds(stamp, texts)
 
     def _renew(self, space: Space) -> None:
         """Begin new epochs: the store has lost a clear, so that nothing older can be trusted."""
