@@ -17,7 +17,7 @@ from silvaengine.cache.breaker import Breaker, TierError
 from silvaengine.settings import RedisSettings
 
 if TYPE_CHECKING:
-    from silvaengine.cache.replies import Replies
+    from silvaengine.cache.wire import Wire
 
 TIMEOUT_SECONDS = 0.1
 IDLE_SECONDS = 30.0  # a network may have forgotten a connection that was silent for longer
@@ -31,10 +31,10 @@ _logger = logging.getLogger(__name__)
 
 
 class Link(NamedTuple):
-    """A connection of the package's, which types half of its methods, and what reads from it."""
+    """A connection of the package's, which types half of its methods, and what goes over it."""
 
     connection: Any
-    replies: "Replies"
+    wire: "Wire"
 
 
 type Idle = tuple[Link, float]
@@ -93,7 +93,10 @@ class RedisClient:
         if not self.breaker.allows():
             raise TierError("Redis is passed over for a moment")
         try:
-            replies = self._routed(key, request, count)
+            if self._settings.cluster:
+                replies = self._routed(key, request, count)
+            else:
+                replies = self._sent(self._address, request, count)
         except _package().failures as error:
             self._note_failure(error)
             raise TierError(type(error).__name__) from error
@@ -117,8 +120,7 @@ class RedisClient:
         self.breaker.failed()
 
     def _routed(self, key: str, request: bytes, count: int) -> list[Reply]:
-        if not self._settings.cluster:
-            return self._sent(self._address, request, count)
+        """Send to the cluster's node that has the key's slot."""
         moved_error = _package().exceptions.MovedError
         try:
             address = self._node(key)
@@ -167,26 +169,24 @@ class RedisClient:
         return self._over(self._opened(address), idle, request, count)
 
     def _over(self, link: Link, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
-        connection, replies = link
         try:
-            connection.send_packed_command((request,), check_health=False)
-            answer: list[Reply] = replies.read(count)
+            replies = link.wire.exchange(request, count)
         except BaseException:
-            connection.disconnect()  # what it brings from now on is nobody's
+            link.connection.disconnect()  # what it brings from now on is nobody's
             raise
         idle.append((link, self._clock()))
-        return answer
+        return replies
 
     def _opened(self, address: Address) -> Link:
         from redis import connection as kinds  # noqa: PLC0415 - see _package
 
-        from silvaengine.cache.replies import Replies  # noqa: PLC0415 - likewise
+        from silvaengine.cache.wire import Wire  # noqa: PLC0415 - likewise
 
         kind: Any = kinds.SSLConnection if self._settings.tls else kinds.Connection
-        (host, port), replies = address, Replies()
-        connection = kind(host=host, port=port, parser_class=lambda **_: replies, **self._options)
+        (host, port), wire = address, Wire()
+        connection = kind(host=host, port=port, parser_class=lambda **_: wire, **self._options)
         connection.connect()
-        return Link(connection, replies)
+        return Link(connection, wire)
 
 
 class RedisClients:

@@ -1,7 +1,8 @@
-"""What Redis answers: the parser of the ``redis`` package's connections here.
+"""What goes over a connection of the ``redis`` package, which opened it: requests, and Redis's replies.
 
-The package's own asks its buffer for each line; this one takes apart in one go what came in one piece, as
-most replies do. Nothing is ever left over for the next call: more than was asked for is an error.
+It is the connection's parser (``parser_class``). The package's own asks its buffer for each line; this one
+takes apart in one go what came in one piece, as most replies do. Nothing is ever left over for the next
+request: more than was asked for is an error.
 Protocol: redis.io/docs/latest/develop/reference/protocol-spec, version 2.
 """
 
@@ -12,43 +13,44 @@ from redis import exceptions
 from redis._parsers import BaseParser
 
 PIECE_BYTES = 65_536
+TAIL_BYTES = 256  # of what follows a value, to be remembered
 END = b"\r\n"
-BULK, ARRAY, INTEGER, REFUSAL, STATUS = b"$*:-+"
 ABSENT = b"-1"
-TAIL_BYTES = 256
+BULK, ARRAY, INTEGER, REFUSAL, STATUS = b"$*:-+"
 
 type Reply = Any
 
 
-class Replies(BaseParser):
-    """Reads from a connection's socket, whose time-out is the connection's."""
+class Wire(BaseParser):
+    """The socket of a connection, whose time-out is the connection's.
 
-    def __init__(self, **_: object) -> None:
+    Whoever gets an exception has to close the connection: redis.exceptions.ConnectionError where it was
+    closed, or the server is loading; InvalidResponse or ValueError where something else came, or more; or
+    the socket's own OSError.
+    """
+
+    def __init__(self) -> None:
         self._socket: Any = None
 
     def on_connect(self, connection: Any) -> None:  # noqa: ANN401 - the package types half of its methods
-        """Read from this connection from now on."""
+        """Use this connection from now on."""
         self._socket = connection._sock  # noqa: SLF001 - where the package's own parsers find it
 
     def on_disconnect(self) -> None:
-        """Read no more."""
+        """Use none."""
         self._socket = None
 
     def read_response(self, **_: object) -> Reply:
         """Give one reply, for the package's handshake."""
-        (reply,) = self.read(1)
+        (reply,) = self._read(1)
         return reply
 
-    def read(self, count: int) -> list[Reply]:
-        """Give so many replies; where a command was refused, a ResponseError.
+    def exchange(self, request: bytes, count: int) -> list[Reply]:
+        """Send a request and give so many replies; where a command was refused, a ResponseError."""
+        self._socket.sendall(request)
+        return self._read(count)
 
-        Whoever gets an exception has to close the connection.
-
-        Raises:
-            redis.exceptions.ConnectionError: the connection was closed, or the server is loading.
-            redis.exceptions.InvalidResponse, ValueError: something else came, or more.
-            OSError: the socket's own; TimeoutError for one that was silent.
-        """
+    def _read(self, count: int) -> list[Reply]:
         data = b""
         while True:
             piece: bytes = self._socket.recv(PIECE_BYTES)
@@ -84,6 +86,8 @@ def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
         elif kind == ARRAY and text != ABSENT:
             members, at = _replies(data, at, int(text))
             replies.append(members)
+        elif kind == INTEGER:
+            replies.append(int(text))
         else:
             replies.append(_short(kind, text))
     return replies, at
@@ -96,9 +100,7 @@ def _tail(data: bytes, count: int) -> tuple[list[Reply], int]:
 
 
 def _short(kind: int, text: bytes) -> Reply:
-    """Give a reply of one line."""
-    if kind == INTEGER:
-        return int(text)
+    """Give a rarer reply of one line."""
     if kind == REFUSAL:
         return _refusal(text)
     if kind == STATUS:
