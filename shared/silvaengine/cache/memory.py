@@ -73,13 +73,14 @@ class MemoryTier:
         with self._lock:
             if not entry.lives():
                 return
-            if key in self.entries:
+            entries, size = self.entries, entry.size
+            if key in entries:
                 self._forget(key)
-            if entry.size > self._max_bytes // 4:
+            if size > self._max_bytes // 4:
                 return
-            self.entries[key] = entry
-            self.bytes += entry.size
-            if self.bytes > self._max_bytes or len(self.entries) > self._max_entries:
+            entries[key] = entry
+            self.bytes += size
+            if self.bytes > self._max_bytes or len(entries) > self._max_entries:
                 self._evict(entry.used)
 
     def drop(self, key: Hashable) -> None:

@@ -90,7 +90,8 @@ class RedisClient:
 
     def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
         """Send commands in the protocol's form and give so many replies; see ``execute``."""
-        if not self.breaker.allows():
+        breaker = self.breaker
+        if breaker.has_failed and not breaker.allows():
             raise TierError("Redis is passed over for a moment")
         try:
             if self._settings.cluster:
@@ -100,7 +101,8 @@ class RedisClient:
         except _package().failures as error:
             self._note_failure(error)
             raise TierError(type(error).__name__) from error
-        self.breaker.succeeded()
+        if breaker.has_failed:
+            breaker.succeeded()
         for reply in replies:
             if isinstance(reply, Exception):
                 self._warn_once(str(reply))

@@ -97,29 +97,26 @@ class RedisTier:
         """Give a value and both records in one round trip; raises TierError."""
         client, values, _, records, _ = self._place(name, tenant)
         part = packed_part((key := values + text).encode())
-        left, found = client.exchange(key, _FETCH % (part, part, records), 2)
-        return self._found(name, tenant, found, left)
+        left, (value, whole, own) = client.exchange(key, _FETCH % (part, part, records), 2)
+        return value if left > 0 else None, left / 1000, self._generation(name, tenant, whole, own)
 
     def acquire(
         self, name: str, tenant: str, text: str, seconds: float, *, insists: bool = False
-    ) -> tuple[bytes | None, Found]:
+    ) -> tuple[bytes | None, bytes | None, float, Generation]:
         """Do the same, and take the value's lock where there is no value or, insisting, always.
 
-        It returns the owner's token, empty where Redis takes no lock (it is full, or a replica), None where
-        another has it or nobody needs it.
+        It returns the owner's token before, empty where Redis takes no lock (it is full, or a replica), None
+        where another has it or nobody needs it.
         """
         client, values, locks, records, _ = self._place(name, tenant)
         part = packed_part((key := values + text).encode())
         lock, token = packed_part((locks + text).encode()), urandom(TOKEN_BYTES)
         lease = packed_part(b"%d" % (seconds * 1000))
         request = _ACQUIRE % (part, lock, token, lease, insists) + _FETCH % (part, part, records)
-        taken, left, found = client.exchange(key, request, 3)
+        taken, left, (value, whole, own) = client.exchange(key, request, 3)
         held = token if taken == 1 else None if taken == 0 else b""
-        return held, self._found(name, tenant, found, left)
-
-    def _found(self, name: str, tenant: str, found: Sequence[bytes | None], left: int) -> Found:
-        value, whole, own = found
-        return value if left > 0 else None, left / 1000, self._generation(name, tenant, whole, own)
+        generation = self._generation(name, tenant, whole, own)
+        return held, value if left > 0 else None, left / 1000, generation
 
     def read(self, name: str, tenant: str) -> Generation:
         """Read both records, made with a new epoch where there is none."""

@@ -48,29 +48,27 @@ class SharedTiers:
 
     def find(self, call: Call) -> Any:  # noqa: ANN401 - any value
         """Give a value, or MISSING; what was cleared is known afterwards."""
-        if call.policy.local or self.redis is None:
+        policy, redis = call.policy, self.redis
+        if policy.local or redis is None:
             self._fence.refresh(call.space)
-            return MISSING if call.policy.local else self._on_disk(call)
-        found = self._in_redis(call, self.redis)
-        if found is MISSING:
-            found = self._on_disk(call)
-        if found is MISSING and call.policy.lock:
-            found = self._behind_lock(call, self.redis)
-        return found
+            return MISSING if policy.local else self._on_disk(call)
+        if (found := self._in_redis(call, redis)) is not MISSING:
+            return found
+        found = self._on_disk(call)
+        return self._behind_lock(call, redis) if found is MISSING and policy.lock else found
 
     def _in_redis(self, call: Call, redis: RedisTier, *, insists: bool = False) -> Any:  # noqa: ANN401 - any value
         space, started = call.space, self._clock()
         try:
-            place = (space.name, space.tenant, call.text)
             if call.policy.lock:
-                call.token, found = redis.acquire(*place, WAIT_SECONDS, insists=insists)
+                place = (space.name, space.tenant, call.text)
+                call.token, raw, left, generation = redis.acquire(*place, WAIT_SECONDS, insists=insists)
             else:
-                found = redis.fetch(*place)
+                raw, left, generation = redis.fetch(space.name, space.tenant, call.text)
         except TierError:
             space.count("redis_errors")
             self._fence.unreadable(space)
             return MISSING
-        raw, left, generation = found
         self._fence.learn(space, generation, started)
         value = MISSING if raw is None else self._opened(call, raw, left, "redis_hits")
         if call.token and value is not MISSING:
