@@ -13,8 +13,9 @@ from silvaengine.cache.generations import GenerationStore, LocalGenerations, Pro
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.lookup import Policy
 from silvaengine.cache.memory import MemoryTier
-from silvaengine.cache.redis_client import RedisClients, Reply, packed
-from silvaengine.cache.redis_tier import Command, RedisTier
+from silvaengine.cache.redis_client import Command, RedisClients, Reply
+from silvaengine.cache.redis_tier import RedisTier
+from silvaengine.cache.requests import packed
 from silvaengine.cache.shared_tiers import SharedTiers
 from silvaengine.context import CurrentInvocation, bind
 from silvaengine.settings import RedisSettings

@@ -74,7 +74,7 @@ def is_immutable(value: Any) -> bool:  # noqa: ANN401 - any value
 
 
 def _is_plain(value: Any) -> bool:  # noqa: ANN401 - any value
-    """Tell whether a value is of types that msgpack gives back; most are, and then nothing has to be rebuilt."""
+    """Tell whether a value is of types that msgpack gives back; most are, and then nothing is rebuilt."""
     kind = type(value)
     if kind is dict:
         for name in value:

@@ -60,7 +60,9 @@ class Space:
         """Give what was counted since the last time this was asked."""
         sent, self.sent = self.sent, self.totals()
         return {
-            what: number - sent.get(what, 0) for what, number in self.sent.items() if number != sent.get(what, 0)
+            what: number - sent.get(what, 0)
+            for what, number in self.sent.items()
+            if number != sent.get(what, 0)
         }
 
     def holds(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
@@ -179,7 +181,8 @@ class Fence:
     def trusts(self, space: Space, stamp: bytes, texts: tuple[str, ...]) -> bool:
         """Tell whether an entry of another tier lives; raises ValueError for a stamp that is none."""
         known = space.generation
-        if known is None or self._clock() > space.confirmed + max(UNFENCED_SECONDS, self._store.fresh_seconds):
+        longest = max(UNFENCED_SECONDS, self._store.fresh_seconds)
+        if known is None or self._clock() > space.confirmed + longest:
             return False
         if stamp == known.stamp:
             return True

@@ -25,9 +25,7 @@ class Flight:
     error: Exception | None = None
     brought: "Entry | None" = None
     has_landed = False
-
-    def __init__(self) -> None:
-        self._callbacks: list[Callable[[], None]] = []
+    _callbacks: list[Callable[[], None]]
 
     def land(self) -> None:
         """Let the waiters go on."""
@@ -77,7 +75,7 @@ class Flights:
 
         The owner of the other one asking again (a function that calls itself) has to load, too.
         """
-        mine.owner = owner
+        mine.owner, mine._callbacks = owner, []
         flight = self._flights.setdefault(key, mine)
         return mine if flight.owner == owner else flight
 

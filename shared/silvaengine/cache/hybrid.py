@@ -223,7 +223,7 @@ class HybridCache:
         self.keep(call, value)
 
     def _remember(self, call: Call, value: Any, packed: Packed, known_at: float) -> None:  # noqa: ANN401 - any value
-        """Keep a value in memory; one whose generation can't be watched only for a minute since it was known."""
+        """Keep a value in memory; one whose generation can't be watched only for a minute since it could."""
         (data, stamp, fresh, stale), space, now = packed, call.space, self.clock()
         until = now + fresh
         end = until + stale

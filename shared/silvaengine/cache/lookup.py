@@ -62,12 +62,11 @@ class Call(Flight):
     started = 0.0
     """When the load began."""
     token: bytes | None = None
-    """Of a lock that is held; empty where Redis can't lock, None while nobody has tried or another holds it."""
+    """Of a lock that is held; empty where Redis takes none, None while nobody has tried or another has it."""
 
     def __init__(
         self, key: tuple[Hashable, ...], space: Space, text: str, texts: tuple[str, ...], policy: Policy
     ) -> None:
-        super().__init__()
         self.key = key
         self.space = space
         self.text = text

@@ -49,8 +49,8 @@ class Entry:
 
     def lives(self) -> bool:
         """Tell whether no clear that is known of has ended it."""
-        known = self.space.generation
-        return (known is not None and known.stamp == self.stamp) or self.space.holds(self.stamp, self.texts)
+        lives: bool = self.space.holds(self.stamp, self.texts)
+        return lives
 
 
 class MemoryTier:

@@ -8,11 +8,12 @@ while the Lambda was frozen is opened once again, and that is no failure.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from os import register_at_fork
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from silvaengine.cache import requests
 from silvaengine.cache.breaker import Breaker, TierError
 from silvaengine.settings import RedisSettings
 
@@ -24,7 +25,7 @@ IDLE_SECONDS = 30.0  # a network may have forgotten a connection that was silent
 MOVES = 2  # how often a cluster may send a command on
 
 type Address = tuple[str, int]
-type Command = Sequence[bytes | str | int]
+type Command = requests.Command
 type Reply = Any
 
 _logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class RedisClient:
         self._cluster: Any = None
         self._refusals: set[str] = set()
 
-    def execute(self, key: str, *commands: Sequence[bytes | str | int]) -> list[Reply]:
+    def execute(self, key: str, *commands: Command) -> list[Reply]:
         """Send commands about keys in one slot and give their replies.
 
         Args:
@@ -86,7 +87,7 @@ class RedisClient:
             TierError: there was no answer within 0.1 s, or nothing was sent since there lately was none, or
                 Redis refused a command (out of memory, read-only), which doesn't open the breaker.
         """
-        return self.exchange(key, b"".join(map(packed, commands)), len(commands))
+        return self.exchange(key, b"".join(map(requests.packed, commands)), len(commands))
 
     def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
         """Send commands in the protocol's form and give so many replies; see ``execute``."""
@@ -188,6 +189,8 @@ class RedisClient:
         (host, port), wire = address, Wire()
         connection = kind(host=host, port=port, parser_class=lambda **_: wire, **self._options)
         connection.connect()
+        if not self._settings.tls:
+            wire.time_out(TIMEOUT_SECONDS)
         return Link(connection, wire)
 
 
@@ -211,20 +214,6 @@ class RedisClients:
         if database not in self._clients:
             self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
         return self._clients[database]
-
-
-def packed(command: Sequence[bytes | str | int]) -> bytes:
-    """Give a command in the protocol's form: redis.io/docs/latest/develop/reference/protocol-spec."""
-    pieces = [b"*%d\r\n" % len(command)]
-    for part in command:
-        text = part if type(part) is bytes else str(part).encode()
-        pieces.append(b"$%d\r\n%b\r\n" % (len(text), text))
-    return b"".join(pieces)
-
-
-def packed_part(part: bytes) -> bytes:
-    """Give a part of a command likewise."""
-    return b"$%d\r\n%b\r\n" % (len(part), part)
 
 
 class _Package(NamedTuple):

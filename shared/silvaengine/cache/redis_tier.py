@@ -4,7 +4,7 @@ A value and both generation records come in one round trip. The hash tag is the 
 cluster they lie on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from os import urandom
 from typing import NamedTuple
@@ -17,59 +17,29 @@ from silvaengine.cache.generations import (
     generation_of,
     new_epoch,
 )
-from silvaengine.cache.redis_client import RedisClient, RedisClients, Reply, packed_part
+from silvaengine.cache.redis_client import RedisClient, RedisClients, Reply
+from silvaengine.cache.requests import (
+    ACQUIRE,
+    CLEAR,
+    COUNT,
+    FETCH,
+    RELEASE,
+    SET,
+    TOKEN_BYTES,
+    Command,
+    packed_part,
+)
 
 RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
 VALUE_LIMIT = 1_048_576  # bytes
 SCAN_STEP = 1_000
-TOKEN_BYTES = 16  # of a lock's owner
-
-type Command = Sequence[bytes | str | int]
-
-# KEYS: a record. ARGV: the pattern, an epoch for a new record, the limits of patterns and of seconds.
-_CLEAR = """
-local record = redis.call('MGET', KEYS[1])[1] or ''
-local epoch, cleared, markers = record:match('^(%S+) (%d+)\\n(.*)$')
-local is_new = not epoch
-if is_new then
-  epoch, cleared, markers = ARGV[2], 0, ''
-end
-local count = select(2, markers:gsub('\\n', ''))
-if is_new or ARGV[1] == '*' or count >= tonumber(ARGV[3]) then
-  record = epoch .. ' ' .. string.format('%d', cleared + count + 1) .. '\\n'
-else
-  record = epoch .. ' ' .. cleared .. '\\n' .. markers .. ARGV[1] .. '\\n'
-end
-return redis.call('SET', KEYS[1], record, 'EX', ARGV[4])
-"""
-# KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds, whether to take the lock even
-# where there is a value. It gives 1 for a lock that was taken, 0 for none, -1 where it can't be written.
-_LOCK = """
-if ARGV[3] == '0' and redis.call('EXISTS', KEYS[1]) == 1 then
-  return 0
-end
-local taken = redis.pcall('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
-return taken and (taken.ok and 1 or -1) or 0
-"""
-# KEYS: a lock. ARGV: the owner's token.
-_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-
-
-_FETCH = b"*2\r\n$4\r\nPTTL\r\n%b*4\r\n$4\r\nMGET\r\n%b%b"  # the key, the key, the records' keys
-_SET = b"*5\r\n$3\r\nSET\r\n%b%b$2\r\nPX\r\n%b"  # the key, the value, the milliseconds that it lasts
-_COUNT = b"*4\r\n$7\r\nHINCRBY\r\n%b%b%b"  # the counters' key, the counter, by how much
-_ACQUIRE = b"*8\r\n$4\r\nEVAL\r\n%b$1\r\n2\r\n%%b%%b$%d\r\n%%b\r\n%%b$1\r\n%%d\r\n" % (
-    packed_part(_LOCK.encode()),
-    TOKEN_BYTES,
-)  # the key, the lock's, the token, the lease, whether to insist
-_RELEASE = b"*5\r\n$4\r\nEVAL\r\n%b$1\r\n1\r\n%%b$%d\r\n%%b\r\n" % (packed_part(_UNLOCK.encode()), TOKEN_BYTES)
 
 type Found = tuple[bytes | None, float, Generation]
 """A value as it lies in Redis, None for none, the seconds that it has left there, and what was cleared."""
 
 
 class _Place(NamedTuple):
-    """Where a tenant's values lie: what their keys and their locks' begin with, and other keys as they are sent."""
+    """Where a tenant's values lie: what keys of values and locks begin with, and others as they are sent."""
 
     client: RedisClient
     values: str
@@ -97,7 +67,7 @@ class RedisTier:
         """Give a value and both records in one round trip; raises TierError."""
         client, values, _, records, _ = self._place(name, tenant)
         part = packed_part((key := values + text).encode())
-        left, (value, whole, own) = client.exchange(key, _FETCH % (part, part, records), 2)
+        left, (value, whole, own) = client.exchange(key, FETCH % (part, part, records), 2)
         return value if left > 0 else None, left / 1000, self._generation(name, tenant, whole, own)
 
     def acquire(
@@ -105,14 +75,14 @@ class RedisTier:
     ) -> tuple[bytes | None, bytes | None, float, Generation]:
         """Do the same, and take the value's lock where there is no value or, insisting, always.
 
-        It returns the owner's token before, empty where Redis takes no lock (it is full, or a replica), None
+        The owner's token stands before: empty where Redis takes no lock (it is full, or a replica), None
         where another has it or nobody needs it.
         """
         client, values, locks, records, _ = self._place(name, tenant)
         part = packed_part((key := values + text).encode())
-        lock, token = packed_part((locks + text).encode()), urandom(TOKEN_BYTES)
+        token, lock = urandom(TOKEN_BYTES), packed_part((locks + text).encode())
         lease = packed_part(b"%d" % (seconds * 1000))
-        request = _ACQUIRE % (part, lock, token, lease, insists) + _FETCH % (part, part, records)
+        request = ACQUIRE % (part, lock, packed_part(token), lease, insists) + FETCH % (part, part, records)
         taken, left, (value, whole, own) = client.exchange(key, request, 3)
         held = token if taken == 1 else None if taken == 0 else b""
         generation = self._generation(name, tenant, whole, own)
@@ -126,7 +96,7 @@ class RedisTier:
     def clear(self, name: str, tenant: str, pattern: str) -> None:
         """Add a clear to a record."""
         limits = (MARKER_LIMIT, RECORD_SECONDS)
-        self._execute(name, ("EVAL", _CLEAR, 1, self._record(name, tenant), pattern, new_epoch(), *limits))
+        self._execute(name, ("EVAL", CLEAR, 1, self._record(name, tenant), pattern, new_epoch(), *limits))
 
     def renew(self, name: str, tenant: str) -> None:
         """Give both records new epochs."""
@@ -154,14 +124,14 @@ class RedisTier:
         client, values, locks, _, counters = self._place(name, tenant)
         key = values + text
         requests = [
-            _COUNT % (counters, packed_part(what.encode()), packed_part(b"%d" % number))
+            COUNT % (counters, packed_part(what.encode()), packed_part(b"%d" % number))
             for what, number in counts.items()
         ]
         if len(value) <= VALUE_LIMIT:
             lasts = packed_part(b"%d" % max(1, int(seconds * 1000)))
-            requests.append(_SET % (packed_part(key.encode()), packed_part(value), lasts))
+            requests.append(SET % (packed_part(key.encode()), packed_part(value), lasts))
         if token:
-            requests.append(_RELEASE % (packed_part((locks + text).encode()), token))
+            requests.append(RELEASE % (packed_part((locks + text).encode()), packed_part(token)))
         if requests:
             client.exchange(key, b"".join(requests), len(requests))
 
@@ -172,7 +142,9 @@ class RedisTier:
     def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
         """Give the lock back, if it is still this owner's; raises TierError."""
         client, values, locks, _, _ = self._place(name, tenant)
-        client.exchange(values + text, _RELEASE % (packed_part((locks + text).encode()), token), 1)
+        client.exchange(
+            values + text, RELEASE % (packed_part((locks + text).encode()), packed_part(token)), 1
+        )
 
     def counts(self, name: str, tenant: str) -> dict[str, int]:
         """Give the fleet's counters; raises TierError."""
