@@ -219,7 +219,7 @@ class RedisClients:
 class _Package(NamedTuple):
     exceptions: Any
     failures: tuple[type[Exception], ...]
-    """What the package or a socket raises when Redis is down."""
+    """What the package, a socket or ``Wire`` raises when Redis is down, or something else answers."""
     breaks: tuple[type[Exception], ...]
     """What it raises where a connection was cut."""
 
@@ -228,5 +228,6 @@ class _Package(NamedTuple):
 def _package() -> _Package:
     from redis import exceptions  # noqa: PLC0415 - most deployments have no Redis
 
-    failures = (exceptions.RedisError, exceptions.RedisClusterException, OSError, ValueError)
+    package = (exceptions.RedisError, exceptions.RedisClusterException)
+    failures = (*package, OSError, ValueError, RecursionError)
     return _Package(exceptions, failures, (exceptions.ConnectionError, ConnectionError))

@@ -90,13 +90,13 @@ def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
             raise EOFError
         kind, text, at = data[at], data[at + 1 : stop], stop + 2
         if kind == BULK and text != ABSENT:
-            stop = at + int(text)
-            replies.append(data[at:stop])
+            begin, stop = at, at + int(text)
+            replies.append(data[begin:stop])
             at = stop + 2
             if len(data) < at:
                 raise EOFError
-            if not data.endswith(END, stop, at):
-                raise exceptions.InvalidResponse("a value is longer than was said")
+            if stop < begin or not data.endswith(END, stop, at):
+                raise exceptions.InvalidResponse("a value has another length than was said")
             if 0 < len(data) - at < TAIL_BYTES:
                 rest, length = _tail(data[at:], count - len(replies))
                 return replies + rest, at + length
