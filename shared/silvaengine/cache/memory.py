@@ -71,7 +71,8 @@ class MemoryTier:
     def keep(self, key: Hashable, entry: Entry) -> None:
         """Keep an entry that still lives, in the place of an older one; one that is too large isn't kept."""
         with self._lock:
-            if not entry.lives():
+            known = entry.space.generation
+            if (known is None or known.stamp != entry.stamp) and not entry.lives():
                 return
             entries, size = self.entries, entry.size
             if key in entries:

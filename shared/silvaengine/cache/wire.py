@@ -54,37 +54,32 @@ class Wire(BaseParser):
 
     def read_response(self, **_: object) -> Reply:
         """Give one reply, for the package's handshake."""
-        (reply,) = self._read(1)
+        (reply,) = self.exchange(b"", 1)
         return reply
 
     def exchange(self, request: bytes, count: int) -> list[Reply]:
         """Send a request and give so many replies; where a command was refused, a ResponseError."""
+        socket, data = self._socket, b""
         try:
-            self._socket.sendall(request)
-            return self._read(count)
+            socket.sendall(request)
+            while piece := socket.recv(PIECE_BYTES):
+                data += piece
+                try:
+                    replies, end = _replies(data, 0, count)
+                except EOFError:
+                    continue
+                if end < len(data):
+                    raise exceptions.InvalidResponse("more came than was asked for")
+                return replies
         except BlockingIOError:
             raise TimeoutError("Redis did not answer in time") from None
-
-    def _read(self, count: int) -> list[Reply]:
-        data = b""
-        while True:
-            piece: bytes = self._socket.recv(PIECE_BYTES)
-            if not piece:
-                raise exceptions.ConnectionError("the server has closed the connection")
-            data += piece
-            try:
-                replies, end = _replies(data, 0, count)
-            except EOFError:
-                continue
-            if end < len(data):
-                raise exceptions.InvalidResponse("more came than was asked for")
-            return replies
+        raise exceptions.ConnectionError("the server has closed the connection")
 
 
 def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
     """Give so many replies and where they end; raises EOFError where the data ends before they do."""
     replies: list[Reply] = []
-    while len(replies) < count:
+    for _ in range(count):
         stop = data.find(END, at)
         if stop < 0:
             raise EOFError
