@@ -79,7 +79,7 @@ class Wire(BaseParser):
 def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
     """Give so many replies and where they end; raises EOFError where the data ends before they do."""
     replies: list[Reply] = []
-    for _ in range(count):
+    while len(replies) < count:
         stop = data.find(END, at)
         if stop < 0:
             raise EOFError
