@@ -78,16 +78,16 @@ def mutable_hits() -> dict[str, Work]:
 def redis_hits(port: int) -> dict[str, Work]:
     """Give hits in Redis: of the tier alone, as the bare clients, and of a whole call without its memory."""
     cache = our_cache(port)
-    found = ours(cache, get_agent)
+    found, locked = (ours(cache, get_agent, lock=lock) for lock in (False, True))
     found("acme", "a1")
     assert cache.tiers.redis
     fetch, decode = cache.tiers.redis.fetch, codec.decode
     text = f"{get_agent.__module__}.get_agent:acme,a1"
 
     def tier() -> object:
-        value, generation = fetch("bench", "-", text)
+        value, _, generation = fetch("bench", "-", text)
         assert value
-        head, _, data = value.value.partition(b"\n")
+        head, _, data = value.partition(b"\n")
         assert generation.stamp in head
         return decode(data)
 
@@ -95,9 +95,14 @@ def redis_hits(port: int) -> dict[str, Work]:
         forget(cache)
         found("acme", "a1")
 
+    def call_with_lock() -> None:
+        forget(cache)
+        locked("acme", "a1")
+
     return {
         "SilvaEngine, the tier": calls(tier),
         "SilvaEngine, a whole call": calls(call),
+        "SilvaEngine, a whole call with lock": calls(call_with_lock),
         **peers.redis_hits(port, AGENT),
     }
 
@@ -108,7 +113,7 @@ def misses(port: int) -> dict[str, Work]:
     locked = ours(our_cache(port), get_agent, lock=True, name="misses-locked")
     return {
         "SilvaEngine, 2 round trips": calls(lambda: found("acme", f"a{next(numbers)}")),
-        "SilvaEngine with lock, 3 round trips": calls(lambda: locked("acme", f"a{next(numbers)}")),
+        "SilvaEngine with lock, 2 round trips": calls(lambda: locked("acme", f"a{next(numbers)}")),
         "the predecessor's GET and SETEX": calls(
             peers.predecessor_miss(peers.predecessor_client(port), AGENT, numbers)
         ),

@@ -13,8 +13,9 @@ from silvaengine.cache.generations import GenerationStore, LocalGenerations, Pro
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.lookup import Policy
 from silvaengine.cache.memory import MemoryTier
-from silvaengine.cache.redis_client import RedisClients, Reply
-from silvaengine.cache.redis_tier import Command, RedisTier
+from silvaengine.cache.redis_client import Command, RedisClients, Reply
+from silvaengine.cache.redis_tier import RedisTier
+from silvaengine.cache.requests import packed
 from silvaengine.cache.shared_tiers import SharedTiers
 from silvaengine.context import CurrentInvocation, bind
 from silvaengine.settings import RedisSettings
@@ -50,9 +51,9 @@ class FakeRedis:
         value, end = self.strings.get(key, (None, 0.0))
         return value if self.clock() < end else None
 
-    def run(self, command: Command) -> Reply:
+    def run(self, command: list[str]) -> Reply:
         name, *arguments = command
-        reply: Reply = getattr(self, f"do_{str(name).lower()}")(*arguments)
+        reply: Reply = getattr(self, f"do_{name.lower()}")(*arguments)
         return reply
 
     def do_mget(self, *keys: str) -> list[bytes | None]:
@@ -64,20 +65,20 @@ class FakeRedis:
     def do_exists(self, key: str) -> int:
         return int(self.value(key) is not None)
 
-    def do_set(self, key: str, value: bytes, unit: str, time: int, *options: str) -> bytes | None:
+    def do_set(self, key: str, value: str, unit: str, time: str, *options: str) -> bytes | None:
         if self.is_full:
             raise TierError("OOM command not allowed when used memory > 'maxmemory'")
         if "NX" in options and self.value(key) is not None:
             return None
-        self.strings[key] = value, self.clock() + (time / 1000 if unit == "PX" else time)
+        self.strings[key] = raw(value), self.clock() + int(time) / (1000 if unit == "PX" else 1)
         return b"OK"
 
     def do_del(self, key: str) -> int:
         return int(self.strings.pop(key, None) is not None)
 
-    def do_hincrby(self, key: str, field: str, by: int) -> None:
+    def do_hincrby(self, key: str, field: str, by: str) -> None:
         counters = self.hashes.setdefault(key, {})
-        counters[field] = counters.get(field, 0) + by
+        counters[field] = counters.get(field, 0) + int(by)
 
     def do_hgetall(self, key: str) -> list[bytes]:
         return [
@@ -86,25 +87,24 @@ class FakeRedis:
             for part in (field.encode(), str(number).encode())
         ]
 
-    def do_scan(self, cursor: bytes, match: str, pattern: str, count: str, step: int) -> list[Any]:
+    def do_scan(self, cursor: str, match: str, pattern: str, count: str, step: str) -> list[Any]:
         begin = pattern.removesuffix("*").replace("\\", "")
         return [b"0", [key.encode() for key in self.strings if key.startswith(begin)]]
 
-    def do_eval(self, script: str, count: int, *arguments: Any) -> Reply:
+    def do_eval(self, script: str, count: str, *arguments: str) -> Reply:
         if "gsub" in script:
             return self._clear(*arguments)
         if "NX" in script:
-            value, lock, token, lease = arguments
-            if self.do_set(lock, token, "PX", lease, "NX") is None:
-                return [0, None, 0]
-            return [1, self.value(value), self.do_pttl(value)]
+            value, lock, token, lease, insists = arguments
+            is_wanted = self.value(value) is None or insists == "1"
+            return int(is_wanted and self.do_set(lock, token, "PX", lease, "NX") is not None)
         key, token = arguments
-        return self.do_del(key) if self.value(key) == token else 0
+        return self.do_del(key) if self.value(key) == raw(token) else 0
 
-    def _clear(self, key: str, pattern: str, epoch: str, limit: int, seconds: int) -> None:
+    def _clear(self, key: str, pattern: str, epoch: str, limit: str, seconds: str) -> None:
         text = self.value(key)
         record = Record(epoch, 1) if text is None else Record.decode(text).with_clear(pattern)
-        self.do_set(key, record.encode(), "EX", seconds)
+        self.do_set(key, record.encode().decode(), "EX", seconds)
 
 
 class FakeClients(RedisClients):
@@ -118,18 +118,23 @@ class FakeClients(RedisClients):
         return self
 
     def execute(self, key: str, *commands: Command) -> list[Reply]:
+        return self.exchange(key, b"".join(map(packed, commands)), len(commands))
+
+    def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
         self.server.trips += 1
         if self.server.is_down:
             raise TierError("Redis is down")
-        return [self.server.run(command) for command in commands]
-
-    def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
         commands = list(parsed(request))
         assert len(commands) == count
-        return self.execute(key, *commands)
+        return [self.server.run(command) for command in commands]
 
 
-def parsed(request: bytes) -> Iterator[Command]:
+def raw(text: str) -> bytes:
+    """Give the bytes of a part of a command."""
+    return text.encode(errors="surrogateescape")
+
+
+def parsed(request: bytes) -> Iterator[list[str]]:
     """Read commands in the protocol's form."""
     while request:
         head, _, request = request.partition(b"\r\n")
@@ -137,7 +142,7 @@ def parsed(request: bytes) -> Iterator[Command]:
         for _ in range(int(head.removeprefix(b"*"))):
             head, _, request = request.partition(b"\r\n")
             size = int(head.removeprefix(b"$"))
-            parts.append(request[:size].decode())
+            parts.append(request[:size].decode(errors="surrogateescape"))
             request = request[size + 2 :]
         yield parts
 

@@ -22,18 +22,18 @@ class Breaker:
         self._clock = clock
         self._pause = FIRST_PAUSE
         self._closed_from = 0.0
-        self._failed = False
+        self.has_failed = False
 
     @property
     def state(self) -> str:
         """``closed``, ``open``, or ``half-open`` when the next call probes."""
-        if not self._failed:
+        if not self.has_failed:
             return "closed"
         return "half-open" if self._clock() >= self._closed_from else "open"
 
     def allows(self) -> bool:
         """Tell whether to ask; the one who may probe keeps the others away while it does."""
-        if not self._failed:
+        if not self.has_failed:
             return True
         if self._clock() < self._closed_from:
             return False
@@ -42,11 +42,11 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Close."""
-        self._failed = False
+        self.has_failed = False
         self._pause = FIRST_PAUSE
 
     def failed(self) -> None:
         """Open for the pause, and double the next one."""
-        self._failed = True
+        self.has_failed = True
         self._closed_from = self._clock() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)

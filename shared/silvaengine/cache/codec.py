@@ -22,6 +22,7 @@ _encode: Callable[[Any], bytes] = Encoder().encode
 
 _PLAIN = frozenset({type(None), bool, float, bytes})
 _SHAREABLE = _PLAIN | {str, int, Decimal, UUID, date, datetime, time, timedelta}
+_SCALARS = _PLAIN | {str, int}
 _NESTED = frozenset({dict, list})
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
@@ -37,7 +38,11 @@ class NotDecodableError(ValueError):
 def encode(value: Any) -> bytes:  # noqa: ANN401 - any value
     """Encode a value; raises NotEncodableError."""
     try:
-        return _encode(value if _is_plain(value) else _packed(value))
+        if _is_plain(value):
+            return _encode(value)
+        return _encode(_packed(value))
+    except (OverflowError, UnicodeEncodeError):  # a number or a text of a plain type that msgpack hasn't
+        return _encode(_packed(value))
     except AttributeError as error:
         raise NotEncodableError(f"a dataclass lacks a field: {error}") from None
     except RecursionError:
@@ -69,24 +74,18 @@ def is_immutable(value: Any) -> bool:  # noqa: ANN401 - any value
 
 
 def _is_plain(value: Any) -> bool:  # noqa: ANN401 - any value
-    """Tell whether msgpack gives a value back as it is; most are so, and then nothing has to be rebuilt."""
+    """Tell whether a value is of types that msgpack gives back; most are, and then nothing is rebuilt."""
     kind = type(value)
     if kind is dict:
         for name in value:
-            if type(name) is not str or not (name.isascii() or _is_text(name)):
+            if type(name) is not str:
                 return False
-        members = value.values()
-    else:
-        members = value if kind is list else (value,)
-    for member in members:
+        value = value.values()
+    elif kind is not list:
+        return kind in _SCALARS
+    for member in value:
         kind = type(member)
-        if kind is str:
-            if not (member.isascii() or _is_text(member)):
-                return False
-        elif kind is int:
-            if not _SMALLEST <= member <= _LARGEST:
-                return False
-        elif kind not in _PLAIN and not (kind in _NESTED and _is_plain(member)):
+        if kind not in _SCALARS and not (kind in _NESTED and _is_plain(member)):
             return False
     return True
 

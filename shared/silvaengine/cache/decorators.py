@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
-from itertools import chain, count
+from itertools import count
 from types import FunctionType, MappingProxyType
 from typing import Any, Concatenate, Protocol, cast, overload
 
@@ -198,20 +197,18 @@ class CachedFunction:
 
     def _miss(self, *values: Any) -> Any:  # noqa: ANN401 - any value
         call = self._lookup(*values)
-        load = partial(self._apply, self._function, *values)
         if call is None:
-            return load()
-        found = self._cache.fetch(call, load)
+            return self._call(*values)
+        found = self._cache.fetch(call, self._call, values)
         if self._in_class:
             self._note(values[0], call)
         return found
 
     async def _miss_async(self, *values: Any) -> Any:  # noqa: ANN401 - any value
         call = self._lookup(*values)
-        load = partial(self._apply, self._function, *values)
         if call is None:
-            return await load()
-        found = await self._cache.fetch_async(call, load)
+            return await self._call(*values)
+        found = await self._cache.fetch_async(call, self._call, values)
         if self._in_class:
             self._note(values[0], call)
         return found
@@ -237,24 +234,21 @@ class CachedFunction:
         owner = self._identities.of(values[0]) if self._in_class and values else None
         parts = values[1:] if owner else values
         if self._key is None:
-            text = call_text((*parts, *rest), named)
+            text = call_text(parts + rest, named)
             texts: tuple[str, ...] = (f"{self._qualified}:{text}", f"{self._name}:{text}", self._whole)
         else:
             parts = (self._apply(self._key, values, rest, named),)
             text = plain_text(parts[0]) if isinstance(parts[0], str) else call_text(parts)
             texts = (text, self._whole)
-        key: tuple[Any, ...] = (text, "text")
         classes = tuple(map(type, parts))
-        if _ATOMS.issuperset(classes) and not (rest or named):
-            key = tuple(chain.from_iterable(zip(parts, classes, strict=True)))
+        key = (text, "text") if rest or named or not _ATOMS.issuperset(classes) else parts + classes
         tenant = context.tenant.get()
         space = self._cache.fence.space(self._cache_name, tenant)
         if owner is None:
-            key, text, policy = (self._number, tenant, *key), f"{self._full}:{text}", self._policy
-        else:
-            key, text = (self._number, tenant, owner.number, *key), f"{self._full}@{owner.text}:{text}"
-            policy = self._local_policy if owner.is_local else self._policy
-        return Call(key, space, text, texts, policy)
+            return Call((self._number, tenant, *key), space, f"{self._full}:{text}", texts, self._policy)
+        policy = self._local_policy if owner.is_local else self._policy
+        key = (self._number, tenant, owner.number, *key)
+        return Call(key, space, f"{self._full}@{owner.text}:{text}", texts, policy)
 
     def _is_ours(self, attribute: object) -> bool:
         """Tell whether a class's attribute is this function, under whatever other decorators."""

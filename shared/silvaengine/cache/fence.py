@@ -58,10 +58,12 @@ class Space:
 
     def unsent(self) -> dict[str, int]:
         """Give what was counted since the last time this was asked."""
-        totals = self.totals()
-        grown = {what: number - self.sent.get(what, 0) for what, number in totals.items()}
-        self.sent = totals
-        return {what: number for what, number in grown.items() if number}
+        sent, self.sent = self.sent, self.totals()
+        return {
+            what: number - sent.get(what, 0)
+            for what, number in self.sent.items()
+            if number != sent.get(what, 0)
+        }
 
     def holds(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
         """Tell whether no clear that is known of has ended an entry; of an unknown generation none has."""
@@ -147,22 +149,21 @@ class Fence:
             if started < space.confirmed or started < self._floor:
                 return  # a younger read was faster, or what this one read is no longer so
             known = space.generation
-            is_behind = known is not generation and known is not None and generation.is_behind(known.stamp)
+            is_news = generation is not known and generation != known
+            is_behind = is_news and known is not None and generation.is_behind(known.stamp)
             if not is_behind:
-                self._take_over(space, generation, started)
+                space.confirmed = started
+                space.is_readable = True
+                if is_news:
+                    self._take_over(space, generation)
+                space.until = started + self._store.fresh_seconds
+                self._fresh.add(space)
         if is_behind:
             self._renew(space)
 
-    def _take_over(self, space: Space, generation: Generation, started: float) -> None:
-        space.confirmed = started
-        space.is_readable = True
-        if generation is not space.generation and generation != space.generation:
-            space.generation = generation
-            self._memory.drop_if(
-                lambda entry: entry.space is space and not space.holds(entry.stamp, entry.texts)
-            )
-        space.until = started + self._store.fresh_seconds
-        self._fresh.add(space)
+    def _take_over(self, space: Space, generation: Generation) -> None:
+        space.generation = generation
+        self._memory.drop_if(lambda entry: entry.space is space and not space.holds(entry.stamp, entry.texts))
 
     def unreadable(self, space: Space) -> None:
         """Go on with what is known, but for no more than a minute since it was last confirmed."""
@@ -179,15 +180,16 @@ class Fence:
 
     def trusts(self, space: Space, stamp: bytes, texts: tuple[str, ...]) -> bool:
         """Tell whether an entry of another tier lives; raises ValueError for a stamp that is none."""
+        known = space.generation
         longest = max(UNFENCED_SECONDS, self._store.fresh_seconds)
-        if space.generation is None or self._clock() > space.confirmed + longest:
+        if known is None or self._clock() > space.confirmed + longest:
             return False
-        if stamp == space.generation.stamp:
+        if stamp == known.stamp:
             return True
-        if space.generation.is_behind(stamp):
+        if known.is_behind(stamp):
             self._renew(space)
             return False
-        return space.generation.holds(stamp, texts)
+        return known.holds(stamp, texts)
 
     def _renew(self, space: Space) -> None:
         """Begin new epochs: the store has lost a clear, so that nothing older can be trusted."""

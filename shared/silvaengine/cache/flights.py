@@ -11,40 +11,34 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 10.0  # then a waiter loads for itself: two flights may wait for one another
 
-_callbacks = threading.Lock()  # for whoever adds one to a flight; few ever do
-
 
 class Flight:
-    """A load under way; its owner sets ``brought`` or ``error`` before it lands.
+    """A load under way, which others who ask for the same may wait for.
 
-    Both are None for one that was given up, by a cancellation or an alarm, or whose value isn't kept.
-    ``stamp`` is the generation that was known before the load began, None until it is known.
-
-    Args:
-        owner: the thread, or the task, that loads.
+    Its owner, the thread or the task that loads, sets ``brought`` or ``error`` before it lands. Both are None
+    for one that was given up, by a cancellation or an alarm, or whose value isn't kept. ``stamp`` is the
+    generation that was known before the load began, None until it is known.
     """
 
-    __slots__ = ("_callbacks", "brought", "error", "owner", "stamp")
-
-    def __init__(self, owner: object) -> None:
-        self.owner = owner
-        self.stamp: bytes | None = None
-        self.error: Exception | None = None
-        self.brought: Entry | None = None
-        self._callbacks: tuple[Callable[[], None], ...] | None = ()  # None once it has landed
+    owner: object = None
+    stamp: bytes | None = None
+    error: Exception | None = None
+    brought: "Entry | None" = None
+    has_landed = False
+    _callbacks: list[Callable[[], None]]
 
     def land(self) -> None:
         """Let the waiters go on."""
-        with _callbacks:
-            callbacks, self._callbacks = self._callbacks, None
-        for callback in callbacks or ():
+        self.has_landed = True
+        for callback in self._callbacks:
             callback()
 
     def wait(self) -> bool:
         """Wait until it has landed, 10 s at the most, and tell whether it has."""
         air = threading.Lock()
         air.acquire()
-        return not self._calls_back(air.release) or air.acquire(timeout=WAIT_SECONDS)
+        self._callbacks.append(air.release)  # before the look at what the owner sets before it looks here
+        return self.has_landed or air.acquire(timeout=WAIT_SECONDS)
 
     async def wait_async(self) -> bool:
         """Wait likewise, without blocking the event loop."""
@@ -52,18 +46,11 @@ class Flight:
 
         loop = asyncio.get_running_loop()
         woken: Future[None] = loop.create_future()
-        if not self._calls_back(lambda: _wake(loop, woken)):
+        self._callbacks.append(lambda: _wake(loop, woken))
+        if self.has_landed:
             return True
         done, _ = await asyncio.wait([woken], timeout=WAIT_SECONDS)
         return bool(done)
-
-    def _calls_back(self, callback: Callable[[], None]) -> bool:
-        """Have it called at the landing; False when that is over."""
-        with _callbacks:
-            if self._callbacks is None:
-                return False
-            self._callbacks += (callback,)
-            return True
 
 
 def _wake(loop: "AbstractEventLoop", woken: "Future[None]") -> None:
@@ -83,14 +70,14 @@ class Flights:
     def __init__(self) -> None:
         self._flights: dict[Hashable, Flight] = {}
 
-    def join(self, key: Hashable, owner: object) -> tuple[Flight, bool]:
-        """Give the flight of a key, and whether the caller has to load for it.
+    def join(self, key: Hashable, mine: Flight, owner: object) -> Flight:
+        """Give the flight of a key to wait for; the caller's own, if it is the one who has to load.
 
-        Its owner asking again (a function that calls itself) gets a flight of its own.
+        The owner of the other one asking again (a function that calls itself) has to load, too.
         """
-        mine = Flight(owner)
+        mine.owner, mine._callbacks = owner, []
         flight = self._flights.setdefault(key, mine)
-        return (mine, True) if flight is mine or flight.owner == owner else (flight, False)
+        return mine if flight.owner == owner else flight
 
     def land(self, key: Hashable, flight: Flight) -> None:
         """Let nobody else join a flight, and those who wait go on."""

@@ -6,7 +6,6 @@ Guarantees: docs/cache.md. Nothing here raises but what the source raised.
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from sys import getsizeof
 from threading import get_ident
 from typing import Any
 
@@ -47,59 +46,61 @@ class HybridCache:
         self._flights = Flights()
         self._warned: set[tuple[str, str]] = set()
 
-    def fetch(self, call: Call, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - any value
-        """Give a value from a tier, or load and keep it; raises what ``load`` raises.
+    def fetch(self, call: Call, load: Callable[..., Any], values: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any value
+        """Give a value from a tier, or load it from ``values`` and keep it; raises what ``load`` raises.
 
         One caller loads for all who ask at the same time.
         """
         while (found := self.peek(call)) is MISSING:
-            flight, is_mine = self._flights.join(call.key, get_ident())
-            if is_mine:
+            flight = self._flights.join(call.key, call, get_ident())
+            if flight is call:
                 try:
-                    found = self._look(flight, call)
+                    found = self._found(call)
                     if found is MISSING:
-                        found = self._loaded(call, load)
+                        found = self._loaded(call, load, values)
                 except Exception as error:
-                    flight.error = error
+                    call.error = error
                     raise
                 else:
-                    flight.brought = call.entry
+                    call.brought = call.entry
                     return found
                 finally:
-                    self._flights.land(call.key, flight)
+                    self._flights.land(call.key, call)
             if self._is_outdated(flight, call):
                 continue
             known = call.space.generation
             if not flight.wait():
-                return self._loaded(call, load)
+                return self._loaded(call, load, values)
             if (found := _brought(flight, known)) is not MISSING:
                 return found
         return found
 
-    async def fetch_async(self, call: Call, load: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - any value
+    async def fetch_async(
+        self, call: Call, load: Callable[..., Awaitable[Any]], values: tuple[Any, ...]
+    ) -> Any:  # noqa: ANN401 - any value
         """Do the same for a coroutine; the tiers are asked in another thread."""
         from asyncio import current_task, to_thread  # noqa: PLC0415 - who is here has loaded it
 
         while (found := await to_thread(self.peek, call)) is MISSING:
-            flight, is_mine = self._flights.join(call.key, current_task())
-            if is_mine:
+            flight = self._flights.join(call.key, call, current_task())
+            if flight is call:
                 try:
-                    found = await to_thread(self._look, flight, call)
+                    found = await to_thread(self._found, call)
                     if found is MISSING:
-                        found = await self._loaded_async(call, load)
+                        found = await self._loaded_async(call, load, values)
                 except Exception as error:
-                    flight.error = error
+                    call.error = error
                     raise
                 else:
-                    flight.brought = call.entry
+                    call.brought = call.entry
                     return found
                 finally:
-                    self._flights.land(call.key, flight)
+                    self._flights.land(call.key, call)
             if await to_thread(self._is_outdated, flight, call):
                 continue
             known = call.space.generation
             if not await flight.wait_async():
-                return await self._loaded_async(call, load)
+                return await self._loaded_async(call, load, values)
             if (found := _brought(flight, known)) is not MISSING:
                 return found
         return found
@@ -126,11 +127,17 @@ class HybridCache:
 
     def keep(self, call: Call, value: Any) -> None:  # noqa: ANN401 - any value
         """Put a value into every tier that can hold it."""
-        if any(hasattr(type(value), once) for once in _ONCE):
-            self.warn(call.texts[-1], "its result can be read only once, so that it is not kept")
-            return
-        packed = Packed(self._encoded(call, value), call.stamp, call.policy.seconds(), call.policy.stale_ttl)
-        self._remember(call, value, packed)
+        try:
+            data = codec().encode(value)
+        except (TypeError, ImportError) as error:
+            if any(hasattr(type(value), once) for once in _ONCE):
+                self.warn(call.texts[-1], "its result can be read only once, so that it is not kept")
+                return
+            text = f"its result is shared, and kept in this process only: no encoded form of {error}"
+            self.warn(call.texts[-1], text)
+            data = b""
+        packed = data, call.stamp, call.policy.seconds(), call.policy.stale_ttl
+        self._remember(call, value, packed, call.started)
         self.tiers.keep(call, packed)
 
     def delete(self, call: Call) -> bool:
@@ -173,19 +180,15 @@ class HybridCache:
             self._warned.add((who, what))
             _logger.warning("Cached function %s: %s", who.removeprefix("~"), what)
 
-    def _look(self, flight: Flight, call: Call) -> Any:  # noqa: ANN401 - any value
-        found = self._found(call)
-        flight.stamp = call.stamp
-        return found
-
     def _found(self, call: Call) -> Any:  # noqa: ANN401 - any value
         """Ask the other tiers, and note what is known before a load begins."""
         found = self.tiers.find(call)
         if call.packed is not None:
             value = call.stale if found is MISSING else found
-            self._remember(call, value, call.packed)
-        call.started = self.clock()
-        call.stamp = call.space.generation.stamp if call.space.generation else None
+            self._remember(call, value, call.packed, call.space.confirmed)
+        if found is MISSING:
+            call.started = self.clock()
+            call.stamp = call.space.generation.stamp if call.space.generation else None
         return found
 
     def _is_outdated(self, flight: Flight, call: Call) -> bool:
@@ -197,18 +200,20 @@ class HybridCache:
         self._flights.leave(call.key, flight)
         return True
 
-    def _loaded(self, call: Call, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - any value
+    def _loaded(self, call: Call, load: Callable[..., Any], values: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any value
         with _Rescue(self, call):
-            value = load()
+            value = load(*values)
             self._keep_loaded(call, value)
             return value
         return call.stale
 
-    async def _loaded_async(self, call: Call, load: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - any value
+    async def _loaded_async(
+        self, call: Call, load: Callable[..., Awaitable[Any]], values: tuple[Any, ...]
+    ) -> Any:  # noqa: ANN401 - any value
         from asyncio import to_thread  # noqa: PLC0415 - who is here has loaded it
 
         with _Rescue(self, call):
-            value = await load()
+            value = await load(*values)
             await to_thread(self._keep_loaded, call, value)
             return value
         return call.stale
@@ -217,29 +222,20 @@ class HybridCache:
         call.space.count("misses")
         self.keep(call, value)
 
-    def _encoded(self, call: Call, value: Any) -> bytes:  # noqa: ANN401 - any value
-        try:
-            data: bytes = codec().encode(value)
-        except (TypeError, ImportError) as error:
-            text = f"its result is shared, and kept in this process only: no encoded form of {error}"
-            self.warn(call.texts[-1], text)
-            return b""
-        return data
-
-    def _remember(self, call: Call, value: Any, packed: Packed) -> None:  # noqa: ANN401 - any value
+    def _remember(self, call: Call, value: Any, packed: Packed, known_at: float) -> None:  # noqa: ANN401 - any value
         """Keep a value in memory; one whose generation can't be watched only for a minute since it could."""
-        space, now, data = call.space, self.clock(), packed.data
-        until = now + packed.fresh
-        end = until + packed.stale
+        (data, stamp, fresh, stale), space, now = packed, call.space, self.clock()
+        until = now + fresh
+        end = until + stale
         if not space.is_readable:
-            longest = (space.confirmed if packed is call.packed else call.started) + UNFENCED_SECONDS
+            longest = known_at + UNFENCED_SECONDS
             until, end = min(until, longest), min(end, longest)
-        size = (len(data) or weight(value)) + sum(map(getsizeof, call.key))
+        size = (len(data) or weight(value)) + call.weight()
         if call.policy.shared or not data or codec().is_immutable(value):
             data = b""
         else:
             value = MUTABLE
-        call.entry = Entry(value, data, space, packed.stamp, call.texts, now, until, end, size)
+        call.entry = Entry(value, data, space, stamp, call.texts, now, until, end, size)
         self.memory.keep(call.key, call.entry)
 
 

@@ -23,6 +23,7 @@ KEPT = LONGEST_TEXT - 66
 
 _UNWRITABLE = re.compile(r"[%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPECIAL = re.compile(r"[%,~()\[\]{}=*?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_has_special = _SPECIAL.search
 
 
 class NoKeyError(TypeError):
@@ -62,7 +63,7 @@ def argument_text(value: Any) -> str:  # noqa: ANN401 - any argument
         NoKeyError: the value is of a type whose content isn't known.
     """
     if type(value) is str:
-        return escape(value) if _SPECIAL.search(value) else value or "~''"  # nothing would be no argument
+        return escape(value) if _has_special(value) else value or "~''"  # nothing would be no argument
     writer = _WRITERS.get(type(value))
     if writer:
         return f"~{writer(value)}"
@@ -126,12 +127,16 @@ def call_text(values: Iterable[Any], named: Mapping[str, Any] | None = None) -> 
     A value that holds itself has no text: NoKeyError as well.
     """
     try:
-        texts = [argument_text(value) for value in values]
+        texts = [
+            value if type(value) is str and value and not _has_special(value) else argument_text(value)
+            for value in values
+        ]
         if named:
             texts += sorted(f"{argument_text(name)}={argument_text(value)}" for name, value in named.items())
     except RecursionError:
         raise NoKeyError("a value that holds itself can't be part of a cache key") from None
-    return shortened(",".join(texts))
+    text = ",".join(texts)
+    return text if len(text) <= LONGEST_TEXT else shortened(text)
 
 
 def shortened(text: str) -> str:

@@ -3,13 +3,18 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from os import urandom
-from typing import Any, Final, NamedTuple
+from sys import getsizeof
+from typing import Any, Final
 
 from silvaengine.cache.fence import Space
+from silvaengine.cache.flights import Flight
+from silvaengine.cache.keys import KEPT
 from silvaengine.cache.memory import Entry
 
 LONGEST_SECONDS = 30 * 86_400.0  # of a value without a ttl
 JITTER = 0.1  # by which a ttl is shortened at random, so that values don't end together
+
+ENTRY_BYTES = 500  # of an entry without its texts and its value
 
 MISSING: Final = object()
 
@@ -36,32 +41,39 @@ class Policy:
         return longest * (1 - JITTER * int.from_bytes(urandom(2)) / 65_536)
 
 
-class Packed(NamedTuple):
-    """An encoded value: its generation, and for how many seconds it is fresh and then still of use."""
-
-    data: bytes
-    stamp: bytes | None
-    fresh: float
-    stale: float
+type Packed = tuple[bytes, bytes | None, float, float]
+"""An encoded value, its generation, and for how many seconds it is fresh and then still of use."""
 
 
-@dataclass(slots=True)
-class Call:
-    """A look-up and what it has learned so far.
+class Call(Flight):
+    """A look-up and what it has learned so far; one that has to load is a flight.
 
-    ``key`` is that of the memory tier, ``text`` that of the others; ``texts`` are what patterns are matched
-    against. ``stamp`` is the generation that was known, and ``started`` the time, before the load began;
-    ``token`` a lock that is held.
+    Args:
+        key: that of the memory tier.
+        space: the tenant's part of the cache.
+        text: the key of the other tiers.
+        texts: what patterns are matched against.
+        policy: how the value is kept.
     """
 
-    key: tuple[Hashable, ...]
-    space: Space
-    text: str
-    texts: tuple[str, ...]
-    policy: Policy
     stale: Any = MISSING
     packed: Packed | None = None
     entry: Entry | None = None
-    stamp: bytes | None = None
-    started: float = 0.0
+    started = 0.0
+    """When the load began."""
     token: bytes | None = None
+    """Of a lock that is held; empty where Redis takes none, None while nobody has tried or another has it."""
+
+    def __init__(
+        self, key: tuple[Hashable, ...], space: Space, text: str, texts: tuple[str, ...], policy: Policy
+    ) -> None:
+        self.key = key
+        self.space = space
+        self.text = text
+        self.texts = texts
+        self.policy = policy
+
+    def weight(self) -> int:
+        """Estimate the bytes that an entry has beside its value."""
+        length = len(self.text)
+        return ENTRY_BYTES + (3 * length if length < KEPT else sum(map(getsizeof, self.key)))

@@ -71,15 +71,17 @@ class MemoryTier:
     def keep(self, key: Hashable, entry: Entry) -> None:
         """Keep an entry that still lives, in the place of an older one; one that is too large isn't kept."""
         with self._lock:
-            if not entry.lives():
+            known = entry.space.generation
+            if (known is None or known.stamp != entry.stamp) and not entry.lives():
                 return
-            if key in self.entries:
+            entries, size = self.entries, entry.size
+            if key in entries:
                 self._forget(key)
-            if entry.size > self._max_bytes // 4:
+            if size > self._max_bytes // 4:
                 return
-            self.entries[key] = entry
-            self.bytes += entry.size
-            if self.bytes > self._max_bytes or len(self.entries) > self._max_entries:
+            entries[key] = entry
+            self.bytes += size
+            if self.bytes > self._max_bytes or len(entries) > self._max_entries:
                 self._evict(entry.used)
 
     def drop(self, key: Hashable) -> None:

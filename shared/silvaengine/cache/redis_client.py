@@ -8,26 +8,37 @@ while the Lambda was frozen is opened once again, and that is no failure.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from functools import cache
 from os import register_at_fork
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from silvaengine.cache import requests
 from silvaengine.cache.breaker import Breaker, TierError
 from silvaengine.settings import RedisSettings
+
+if TYPE_CHECKING:
+    from silvaengine.cache.wire import Wire
 
 TIMEOUT_SECONDS = 0.1
 IDLE_SECONDS = 30.0  # a network may have forgotten a connection that was silent for longer
 MOVES = 2  # how often a cluster may send a command on
 
 type Address = tuple[str, int]
-type Command = Sequence[bytes | str | int]
-type Connection = Any  # the package types half of its methods
-type Idle = tuple[Connection, float]
+type Command = requests.Command
 type Reply = Any
 
 _logger = logging.getLogger(__name__)
+
+
+class Link(NamedTuple):
+    """A connection of the package's, which types half of its methods, and what goes over it."""
+
+    connection: Any
+    wire: "Wire"
+
+
+type Idle = tuple[Link, float]
 
 
 class RedisClient:
@@ -65,7 +76,7 @@ class RedisClient:
         self._cluster: Any = None
         self._refusals: set[str] = set()
 
-    def execute(self, key: str, *commands: Sequence[bytes | str | int]) -> list[Reply]:
+    def execute(self, key: str, *commands: Command) -> list[Reply]:
         """Send commands about keys in one slot and give their replies.
 
         Args:
@@ -76,18 +87,23 @@ class RedisClient:
             TierError: there was no answer within 0.1 s, or nothing was sent since there lately was none, or
                 Redis refused a command (out of memory, read-only), which doesn't open the breaker.
         """
-        return self.exchange(key, b"".join(map(packed, commands)), len(commands))
+        return self.exchange(key, b"".join(map(requests.packed, commands)), len(commands))
 
     def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
         """Send commands in the protocol's form and give so many replies; see ``execute``."""
-        if not self.breaker.allows():
+        breaker = self.breaker
+        if breaker.has_failed and not breaker.allows():
             raise TierError("Redis is passed over for a moment")
         try:
-            replies = self._routed(key, request, count)
+            if self._settings.cluster:
+                replies = self._routed(key, request, count)
+            else:
+                replies = self._sent(self._address, request, count)
         except _package().failures as error:
             self._note_failure(error)
             raise TierError(type(error).__name__) from error
-        self.breaker.succeeded()
+        if breaker.has_failed:
+            breaker.succeeded()
         for reply in replies:
             if isinstance(reply, Exception):
                 self._warn_once(str(reply))
@@ -107,8 +123,7 @@ class RedisClient:
         self.breaker.failed()
 
     def _routed(self, key: str, request: bytes, count: int) -> list[Reply]:
-        if not self._settings.cluster:
-            return self._sent(self._address, request, count)
+        """Send to the cluster's node that has the key's slot."""
         moved_error = _package().exceptions.MovedError
         try:
             address = self._node(key)
@@ -144,35 +159,39 @@ class RedisClient:
         """Send over a kept connection; where those that were kept have died, over a new one."""
         idle = self._idle[address]
         try:
-            connection, since = idle.pop()
+            link, since = idle.pop()
         except IndexError:
             return self._over(self._opened(address), idle, request, count)
         if self._clock() - since < IDLE_SECONDS:
-            with suppress(_package().exceptions.ConnectionError):
-                return self._over(connection, idle, request, count)
-        connection.disconnect()
+            try:
+                return self._over(link, idle, request, count)
+            except _package().breaks:
+                _logger.debug("A kept connection to Redis had died")
+        link.connection.disconnect()
         idle.clear()
         return self._over(self._opened(address), idle, request, count)
 
-    def _over(self, connection: Connection, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
-        connection.send_packed_command([request], check_health=False)
-        refusal, replies = _package().exceptions.ResponseError, []
-        for _ in range(count):
-            try:
-                replies.append(connection.read_response(disable_decoding=True))
-            except refusal as error:  # a reply, too, so that those behind it are still read
-                replies.append(error)
-        idle.append((connection, self._clock()))
+    def _over(self, link: Link, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
+        try:
+            replies = link.wire.exchange(request, count)
+        except BaseException:
+            link.connection.disconnect()  # what it brings from now on is nobody's
+            raise
+        idle.append((link, self._clock()))
         return replies
 
-    def _opened(self, address: Address) -> Connection:
+    def _opened(self, address: Address) -> Link:
         from redis import connection as kinds  # noqa: PLC0415 - see _package
 
+        from silvaengine.cache.wire import Wire  # noqa: PLC0415 - likewise
+
         kind: Any = kinds.SSLConnection if self._settings.tls else kinds.Connection
-        host, port = address
-        connection = kind(host=host, port=port, **self._options)
+        (host, port), wire = address, Wire()
+        connection = kind(host=host, port=port, parser_class=lambda **_: wire, **self._options)
         connection.connect()
-        return connection
+        if not self._settings.tls:
+            wire.time_out(TIMEOUT_SECONDS)
+        return Link(connection, wire)
 
 
 class RedisClients:
@@ -197,25 +216,18 @@ class RedisClients:
         return self._clients[database]
 
 
-def packed(command: Sequence[bytes | str | int]) -> bytes:
-    """Give a command in the protocol's form: redis.io/docs/latest/develop/reference/protocol-spec."""
-    pieces = [b"*%d" % len(command)]
-    for part in command:
-        text = part if type(part) is bytes else str(part).encode()
-        pieces += (b"$%d" % len(text), text)
-    pieces.append(b"")
-    return b"\r\n".join(pieces)
-
-
 class _Package(NamedTuple):
     exceptions: Any
     failures: tuple[type[Exception], ...]
-    """What the package or a socket raises when Redis is down."""
+    """What the package, a socket or ``Wire`` raises when Redis is down, or something else answers."""
+    breaks: tuple[type[Exception], ...]
+    """What it raises where a connection was cut."""
 
 
 @cache
 def _package() -> _Package:
     from redis import exceptions  # noqa: PLC0415 - most deployments have no Redis
 
-    failures = (exceptions.RedisError, exceptions.RedisClusterException, OSError, ValueError)
-    return _Package(exceptions, failures)
+    package = (exceptions.RedisError, exceptions.RedisClusterException)
+    failures = (*package, OSError, ValueError, RecursionError)
+    return _Package(exceptions, failures, (exceptions.ConnectionError, ConnectionError))

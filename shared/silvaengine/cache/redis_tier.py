@@ -4,7 +4,7 @@ A value and both generation records come in one round trip. The hash tag is the 
 cluster they lie on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from os import urandom
 from typing import NamedTuple
@@ -17,46 +17,35 @@ from silvaengine.cache.generations import (
     generation_of,
     new_epoch,
 )
-from silvaengine.cache.redis_client import RedisClients, Reply, packed
+from silvaengine.cache.redis_client import RedisClient, RedisClients, Reply
+from silvaengine.cache.requests import (
+    ACQUIRE,
+    CLEAR,
+    COUNT,
+    FETCH,
+    RELEASE,
+    SET,
+    TOKEN_BYTES,
+    Command,
+    packed_part,
+)
 
 RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
 VALUE_LIMIT = 1_048_576  # bytes
 SCAN_STEP = 1_000
 
-type Command = Sequence[bytes | str | int]
-
-# KEYS: a record. ARGV: the pattern, an epoch for a new record, the limits of patterns and of seconds.
-_CLEAR = """
-local record = redis.call('MGET', KEYS[1])[1] or ''
-local epoch, cleared, markers = record:match('^(%S+) (%d+)\\n(.*)$')
-local is_new = not epoch
-if is_new then
-  epoch, cleared, markers = ARGV[2], 0, ''
-end
-local count = select(2, markers:gsub('\\n', ''))
-if is_new or ARGV[1] == '*' or count >= tonumber(ARGV[3]) then
-  record = epoch .. ' ' .. string.format('%d', cleared + count + 1) .. '\\n'
-else
-  record = epoch .. ' ' .. cleared .. '\\n' .. markers .. ARGV[1] .. '\\n'
-end
-return redis.call('SET', KEYS[1], record, 'EX', ARGV[4])
-"""
-# KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds.
-_LOCK = """
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
-  return {1, redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
-end
-return {0, false, 0}
-"""
-# KEYS: a lock. ARGV: the owner's token.
-_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+type Found = tuple[bytes | None, float, Generation]
+"""A value as it lies in Redis, None for none, the seconds that it has left there, and what was cleared."""
 
 
-class Found(NamedTuple):
-    """A value as it lies in Redis, and the seconds that it has left there."""
+class _Place(NamedTuple):
+    """Where a tenant's values lie: what keys of values and locks begin with, and others as they are sent."""
 
-    value: bytes
-    left: float
+    client: RedisClient
+    values: str
+    locks: str
+    records: bytes
+    counters: bytes
 
 
 class RedisTier:
@@ -74,14 +63,30 @@ class RedisTier:
         self._clients = clients
         self._prefix = prefix
 
-    def fetch(self, name: str, tenant: str, text: str) -> tuple[Found | None, Generation]:
+    def fetch(self, name: str, tenant: str, text: str) -> Found:
         """Give a value and both records in one round trip; raises TierError."""
-        key = self._key(name, f":{tenant}:{text}")
-        part = b"$%d\r\n%b\r\n" % (len(encoded := key.encode()), encoded)
-        request = b"*4\r\n$4\r\nMGET\r\n%b%b*2\r\n$4\r\nPTTL\r\n%b" % (part, self._pair(name, tenant), part)
-        (value, whole, own), left = self._clients.of(name).exchange(key, request, 2)
-        found = Found(value, left / 1000) if value is not None and left > 0 else None
-        return found, self._generation(name, tenant, whole, own)
+        client, values, _, records, _ = self._place(name, tenant)
+        part = packed_part((key := values + text).encode())
+        left, (value, whole, own) = client.exchange(key, FETCH % (part, part, records), 2)
+        return value if left > 0 else None, left / 1000, self._generation(name, tenant, whole, own)
+
+    def acquire(
+        self, name: str, tenant: str, text: str, seconds: float, *, insists: bool = False
+    ) -> tuple[bytes | None, bytes | None, float, Generation]:
+        """Do the same, and take the value's lock where there is no value or, insisting, always.
+
+        The owner's token stands before: empty where Redis takes no lock (it is full, or a replica), None
+        where another has it or nobody needs it.
+        """
+        client, values, locks, records, _ = self._place(name, tenant)
+        part = packed_part((key := values + text).encode())
+        token, lock = urandom(TOKEN_BYTES), packed_part((locks + text).encode())
+        lease = packed_part(b"%d" % (seconds * 1000))
+        request = ACQUIRE % (part, lock, packed_part(token), lease, insists) + FETCH % (part, part, records)
+        taken, left, (value, whole, own) = client.exchange(key, request, 3)
+        held = token if taken == 1 else None if taken == 0 else b""
+        generation = self._generation(name, tenant, whole, own)
+        return held, value if left > 0 else None, left / 1000, generation
 
     def read(self, name: str, tenant: str) -> Generation:
         """Read both records, made with a new epoch where there is none."""
@@ -91,7 +96,7 @@ class RedisTier:
     def clear(self, name: str, tenant: str, pattern: str) -> None:
         """Add a clear to a record."""
         limits = (MARKER_LIMIT, RECORD_SECONDS)
-        self._execute(name, ("EVAL", _CLEAR, 1, self._record(name, tenant), pattern, new_epoch(), *limits))
+        self._execute(name, ("EVAL", CLEAR, 1, self._record(name, tenant), pattern, new_epoch(), *limits))
 
     def renew(self, name: str, tenant: str) -> None:
         """Give both records new epochs."""
@@ -116,32 +121,30 @@ class RedisTier:
         Raises:
             TierError: Redis is away, or refuses to write.
         """
-        commands: list[Command] = [
-            ("HINCRBY", self._counters(name, tenant), *each) for each in counts.items()
+        client, values, locks, _, counters = self._place(name, tenant)
+        key = values + text
+        requests = [
+            COUNT % (counters, packed_part(what.encode()), packed_part(b"%d" % number))
+            for what, number in counts.items()
         ]
         if len(value) <= VALUE_LIMIT:
-            key = self._key(name, f":{tenant}:{text}")
-            commands.insert(0, ("SET", key, value, "PX", max(1, int(seconds * 1000))))
-        if token is not None:
-            commands.append(self._release(name, tenant, text, token))
-        if commands:
-            self._execute(name, *commands)
+            lasts = packed_part(b"%d" % max(1, int(seconds * 1000)))
+            requests.append(SET % (packed_part(key.encode()), packed_part(value), lasts))
+        if token:
+            requests.append(RELEASE % (packed_part((locks + text).encode()), packed_part(token)))
+        if requests:
+            client.exchange(key, b"".join(requests), len(requests))
 
     def delete(self, name: str, tenant: str, text: str) -> None:
         """Remove a value; raises TierError."""
         self._execute(name, ("DEL", self._key(name, f":{tenant}:{text}")))
 
-    def acquire(self, name: str, tenant: str, text: str, seconds: float) -> tuple[bytes | None, Found | None]:
-        """Take the lock of a value, None while another has it; and give the value, if it is there now."""
-        token = urandom(16).hex().encode()
-        keys = (self._key(name, f":{tenant}:{text}"), self._key(name, f"!{tenant}:{text}"))
-        ((taken, value, left),) = self._execute(name, ("EVAL", _LOCK, 2, *keys, token, int(seconds * 1000)))
-        found = Found(value, left / 1000) if value is not None and left > 0 else None
-        return (token, found) if taken else (None, None)
-
     def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
         """Give the lock back, if it is still this owner's; raises TierError."""
-        self._execute(name, self._release(name, tenant, text, token))
+        client, values, locks, _, _ = self._place(name, tenant)
+        client.exchange(
+            values + text, RELEASE % (packed_part((locks + text).encode()), packed_part(token)), 1
+        )
 
     def counts(self, name: str, tenant: str) -> dict[str, int]:
         """Give the fleet's counters; raises TierError."""
@@ -165,28 +168,27 @@ class RedisTier:
     def _execute(self, name: str, *commands: Command) -> list[Reply]:
         return self._clients.of(name).execute(self._key(name, ""), *commands)
 
-    def _generation(self, name: str, tenant: str, *texts: bytes | None) -> Generation:
-        if None in texts:
+    def _generation(self, name: str, tenant: str, whole: bytes | None, own: bytes | None) -> Generation:
+        if whole is None or own is None:
             records = self._records(name, tenant)
             creations = [(*self._creation(record), "NX") for record in records]
-            texts = tuple(self._execute(name, *creations, ("MGET", *records))[-1])
+            whole, own = self._execute(name, *creations, ("MGET", *records))[-1]
         try:
-            return generation_of(*(text or b"" for text in texts))
+            return generation_of(whole or b"", own or b"")
         except ValueError:  # something else lies in a record's place
             self.renew(name, tenant)
             (made,) = self._execute(name, ("MGET", *self._records(name, tenant)))
             return generation_of(*made)
 
     @lru_cache(maxsize=1024)  # noqa: B019 - the tier lives as long as the process
-    def _pair(self, name: str, tenant: str) -> bytes:
-        """Give the keys of both records in the protocol's form."""
-        return packed(self._records(name, tenant)).partition(b"\r\n")[2]
+    def _place(self, name: str, tenant: str) -> _Place:
+        records = b"".join(packed_part(record.encode()) for record in self._records(name, tenant))
+        counters = packed_part(self._counters(name, tenant).encode())
+        values, locks = self._key(name, f":{tenant}:"), self._key(name, f"!{tenant}:")
+        return _Place(self._clients.of(name), values, locks, records, counters)
 
     def _creation(self, record: str) -> tuple[str | bytes | int, ...]:
         return ("SET", record, Record(new_epoch()).encode(), "EX", RECORD_SECONDS)
-
-    def _release(self, name: str, tenant: str, text: str, token: bytes) -> Command:
-        return ("EVAL", _UNLOCK, 1, self._key(name, f"!{tenant}:{text}"), token)
 
     def _records(self, name: str, tenant: str) -> tuple[str, str]:
         return self._record(name, ALL_TENANTS), self._record(name, tenant)

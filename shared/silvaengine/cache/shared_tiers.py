@@ -48,26 +48,32 @@ class SharedTiers:
 
     def find(self, call: Call) -> Any:  # noqa: ANN401 - any value
         """Give a value, or MISSING; what was cleared is known afterwards."""
-        if call.policy.local or self.redis is None:
+        policy, redis = call.policy, self.redis
+        if policy.local or redis is None:
             self._fence.refresh(call.space)
-            return MISSING if call.policy.local else self._on_disk(call)
-        found = self._in_redis(call, self.redis)
-        if found is MISSING:
-            found = self._on_disk(call)
-        if found is MISSING and call.policy.lock and call.space.is_readable:
-            found = self._behind_lock(call, self.redis)
-        return found
+            return MISSING if policy.local else self._on_disk(call)
+        if (found := self._in_redis(call, redis)) is not MISSING:
+            return found
+        found = self._on_disk(call)
+        return self._behind_lock(call, redis) if found is MISSING and policy.lock else found
 
-    def _in_redis(self, call: Call, redis: RedisTier) -> Any:  # noqa: ANN401 - any value
+    def _in_redis(self, call: Call, redis: RedisTier, *, insists: bool = False) -> Any:  # noqa: ANN401 - any value
         space, started = call.space, self._clock()
         try:
-            found, generation = redis.fetch(space.name, space.tenant, call.text)
+            if call.policy.lock:
+                place = (space.name, space.tenant, call.text)
+                call.token, raw, left, generation = redis.acquire(*place, WAIT_SECONDS, insists=insists)
+            else:
+                raw, left, generation = redis.fetch(space.name, space.tenant, call.text)
         except TierError:
             space.count("redis_errors")
             self._fence.unreadable(space)
             return MISSING
         self._fence.learn(space, generation, started)
-        return self._opened(call, found.value, found.left, "redis") if found else MISSING
+        value = MISSING if raw is None else self._opened(call, raw, left, "redis_hits")
+        if call.token and value is not MISSING:
+            self.give_back(call)
+        return value
 
     def _on_disk(self, call: Call) -> Any:  # noqa: ANN401 - any value
         if self.disk is None:
@@ -77,12 +83,12 @@ class SharedTiers:
         except TierError:
             call.space.count("disk_errors")
             return MISSING
-        value = self._opened(call, *found, "disk") if found else MISSING
+        value = self._opened(call, *found, "disk_hits") if found else MISSING
         if found and value is not MISSING:
             self._to_redis(call, *found)
         return value
 
-    def _opened(self, call: Call, raw: bytes, left: float, tier: str) -> Any:  # noqa: ANN401 - any value
+    def _opened(self, call: Call, raw: bytes, left: float, counter: str) -> Any:  # noqa: ANN401 - any value
         """Give the value that lies in a tier, if it was made here and no clear has ended it."""
         head, _, data = raw.partition(b"\n")
         stamp, _, stale = head.removeprefix(VERSION).rpartition(b" ")
@@ -94,47 +100,38 @@ class SharedTiers:
         except (ValueError, ImportError):
             call.space.count("unreadable_values")
             return MISSING
-        call.packed = packed = Packed(data, stamp, left - seconds, seconds)
-        if packed.fresh <= 0:
+        call.packed = data, stamp, left - seconds, seconds
+        if left <= seconds:
             call.stale = value
             return MISSING
-        call.space.count(f"{tier}_hits")
+        call.space.count(counter)
         return value
 
     def _behind_lock(self, call: Call, redis: RedisTier) -> Any:  # noqa: ANN401 - any value
         """Take the lock, or wait for what the process that has it stores."""
-        place = (call.space.name, call.space.tenant, call.text)
         end = self._clock() + WAIT_SECONDS
-        while self._clock() < end:
-            try:
-                call.token, stored = redis.acquire(*place, WAIT_SECONDS)
-            except TierError:
-                return MISSING
-            if call.token is not None:
-                found = self._opened(call, stored.value, stored.left, "redis") if stored else MISSING
-                if found is not MISSING:
-                    self.give_back(call)
+        while call.token is None and call.space.is_readable and self._clock() < end:
+            if (found := self._in_redis(call, redis, insists=True)) is not MISSING:
                 return found
-            self._sleep(LOCK_PAUSE)
-            if (found := self._in_redis(call, redis)) is not MISSING:
-                return found
+            if call.token is None:
+                self._sleep(LOCK_PAUSE)
         return MISSING
 
     def give_back(self, call: Call) -> None:
         """Give a lock back that is still held."""
-        if self.redis is not None and call.token is not None:
+        if self.redis is not None and call.token:
             with suppress(TierError):
                 self.redis.release(call.space.name, call.space.tenant, call.text, call.token)
-            call.token = None
+        call.token = None
 
     def keep(self, call: Call, packed: Packed) -> None:
         """Put a value into both tiers, unless it is meant for this process, was cleared, or may have been."""
-        space = call.space
-        is_sure = space.is_readable and space.holds(packed.stamp, call.texts)
-        if packed.data and packed.stamp is not None and is_sure and not call.policy.local:
-            raw = b"%b%b %a\n%b" % (VERSION, packed.stamp, packed.stale, packed.data)
-            self._to_redis(call, raw, packed.fresh + packed.stale)
-            self._to_disk(call, raw, packed.fresh + packed.stale)
+        (data, stamp, fresh, stale), space = packed, call.space
+        is_sure = space.is_readable and space.holds(stamp, call.texts)
+        if data and stamp is not None and is_sure and not call.policy.local:
+            raw = b"%b%b %a\n%b" % (VERSION, stamp, stale, data)
+            self._to_redis(call, raw, fresh + stale)
+            self._to_disk(call, raw, fresh + stale)
 
     def _to_redis(self, call: Call, raw: bytes, seconds: float) -> None:
         space = call.space

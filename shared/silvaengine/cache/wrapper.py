@@ -140,7 +140,7 @@ def _tuple(names: tuple[str, ...]) -> str:
 
 
 def _key(given: Signature, *, in_class: bool, has_key: bool) -> str:
-    """Give the key's members as source: each value with its class, for 1, 1.0 and True are equal."""
+    """Give the key's members as source: the values, then their classes, for 1, 1.0 and True are equal."""
     owner, names = "", given.names
     if in_class and names:
         owner = f"{OWN}who({names[0]}.__class__) or {OWN}number({names[0]}), "
@@ -148,7 +148,7 @@ def _key(given: Signature, *, in_class: bool, has_key: bool) -> str:
     if has_key:
         arguments = [*given.positional_only, *given.positional, *(f"{n}={n}" for n in given.keyword_only)]
         return f"{owner}({OWN}k := {OWN}key({', '.join(arguments)})), {OWN}k.__class__"
-    return owner + "".join(f"{name}, {name}.__class__, " for name in names)
+    return owner + _tuple(names) + "".join(f"{name}.__class__, " for name in names)
 
 
 def _compiled(

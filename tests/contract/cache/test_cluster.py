@@ -1,55 +1,30 @@
 """A cluster of three: a single server would hide keys that lie in different slots, and moved ones."""
 
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import redis as redis_py
 from tests.fakes.cache import keep_by
-from tests.redis_server import running_redis
 
 from silvaengine.settings import RedisSettings
 
+from .cluster import Network, running_cluster, wait_until
 from .conftest import instance
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-SLOTS = 16_384
-READY_SECONDS = 20.0
 
 
 @pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
+def network() -> Network:
+    """What lies between the nodes."""
+    return Network()
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory, network: Network) -> Iterator[list[int]]:
     """Three masters that share the slots."""
-    with ExitStack() as stack:
-        ports = []
-        for number in range(3):
-            folder: Path = tmp_path_factory.mktemp(f"node{number}")
-            options = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
-            port, _ = stack.enter_context(running_redis(folder, *options))
-            ports.append(port)
-        nodes: list[Any] = [redis_py.Redis(port=port) for port in ports]
-        for number, node in enumerate(nodes):
-            first, last = SLOTS * number // 3, SLOTS * (number + 1) // 3
-            node.execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
-        for port in ports[1:]:
-            nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port)
-        wait_until_formed(nodes)
+    folders = [tmp_path_factory.mktemp(f"node{number}") for number in range(3)]
+    with running_cluster(folders, network) as ports:
         yield ports
-
-
-def wait_until_formed(nodes: list[Any]) -> None:
-    """Wait until every node knows the others."""
-    until = time.monotonic() + READY_SECONDS
-    while time.monotonic() < until:
-        states = [str(node.execute_command("CLUSTER", "INFO")) for node in nodes]
-        if all("cluster_state:ok" in state and "cluster_known_nodes:3" in state for state in states):
-            return
-        time.sleep(0.1)
-    raise TimeoutError("the cluster has not formed")
 
 
 NAMES = [f"cache-{number}" for number in range(12)]
@@ -94,3 +69,37 @@ def test_a_moved_slot_is_followed(ports: list[int], source: Callable[[str], str]
     assert kept("a") == "a 1"
     assert cache.tiers.redis
     assert cache.tiers.redis.breaker.state == "closed"
+
+
+@pytest.mark.parametrize("lock", [False, True])
+def test_a_pause_of_the_network_between_the_nodes(
+    ports: list[int], network: Network, source: Callable[[str], str], *, lock: bool
+) -> None:
+    """Nodes that lost one another refuse everything: calls are answered, a clear says that it got nowhere.
+
+    When they have found one another again, values are there again, and a clear ends them for everybody.
+    """
+    settings = RedisSettings("127.0.0.1", ports[0], cluster=True)
+    names = [f"{'locked' if lock else 'paused'}-{number}" for number in range(6)]
+    one, two = instance(settings), instance(settings)
+    kept, found = (
+        [keep_by(cache, source, cache_name=name, lock=lock) for name in names] for cache in (one, two)
+    )
+    before = [each("a") for each in kept]
+    with network.paused():
+        wait_until(ports, "fail")
+        one.fence.begin()
+        assert [each("a") for each in kept] == before, "what was confirmed a moment ago is still served"
+        assert all(each("new").startswith("new ") for each in found)
+        assert [each.cache_clear() for each in kept] == [False] * len(names)
+        assert not set(before) & {each("a") for each in kept}
+    wait_until(ports, "ok")
+    for cache in (one, two):
+        assert cache.tiers.redis
+        cache.tiers.redis.breaker.succeeded()  # its pause is over
+        cache.memory.drop_if(lambda _: True)
+    assert [each("a") for each in found] == before, "nobody else was told of that clear"
+    assert all(each.cache_clear() for each in kept)
+    two.fence.begin()
+    assert not set(before) & {each("a") for each in found}
+    assert {each.cache_stats()["redis_state"] for each in (*kept, *found)} == {"closed"}

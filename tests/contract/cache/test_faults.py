@@ -8,16 +8,17 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Thread
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from tests.fakes.cache import keep_by
 
-from silvaengine.cache.breaker import FIRST_PAUSE
+from silvaengine.cache.breaker import FIRST_PAUSE, TierError
 from silvaengine.cache.decorators import Cached
 from silvaengine.cache.hybrid import HybridCache
+from silvaengine.cache.redis_client import RedisClients
 from silvaengine.settings import RedisSettings
 
 from .conftest import Server, instance
@@ -142,6 +143,39 @@ def test_too_slow(server: Server, source: Source, seconds: float) -> None:
         answers(cache, keep_by(cache, source))
 
 
+@pytest.mark.parametrize("cut", [0, 1, 4, 9])
+def test_what_comes_too_late_is_nobodys(cut: int) -> None:
+    """A reply that stopped somewhere and goes on after the time-out is not taken for the next one."""
+
+    def serve(client: socket.socket) -> None:
+        while request := client.recv(65_536):
+            word = request.split(b"\r\n")[4]
+            reply = b"$%d\r\n%b\r\n" % (len(word), word)
+            if word == b"late":
+                client.sendall(reply[:cut])
+                went_on.wait(10)
+                reply = reply[cut:] + b"$3\r\nmad\r\n"
+            with suppress(OSError):  # nobody listens any more
+                client.sendall(reply)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                Thread(target=serve, args=(door.accept()[0],), daemon=True).start()
+
+    went_on = Event()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        Thread(target=accept, daemon=True).start()
+        client = RedisClients(RedisSettings("127.0.0.1", door.getsockname()[1])).of("late")
+        assert client.execute("key", ("ECHO", "first")) == [b"first"]
+        with pytest.raises(TierError):
+            client.execute("key", ("ECHO", "late"))
+        client.breaker.succeeded()  # its pause is over
+        went_on.set()
+        for word in ("one", "two", "three"):
+            assert client.execute("key", ("ECHO", word)) == [word.encode()]
+
+
 def test_a_little_slow(server: Server, source: Source, calls: list[str]) -> None:
     """What answers in time is used."""
     with slowed(server, 0.02) as port:
@@ -150,30 +184,45 @@ def test_a_little_slow(server: Server, source: Source, calls: list[str]) -> None
     assert len(calls) == 1
 
 
-def test_full(server: Server, source: Source, calls: list[str]) -> None:
-    """Without memory it refuses to write: that is counted, opens nothing, and reads go on."""
+@pytest.mark.parametrize("lock", [False, True])
+def test_full(server: Server, source: Source, calls: list[str], *, lock: bool) -> None:
+    """Without memory it refuses to write: that is counted, opens nothing, and reads go on, with no wait."""
     cache = server.instance()
-    kept = keep_by(cache, source)
+    kept = keep_by(cache, source, lock=lock)
     kept("before")
     server.client().config_set("maxmemory-policy", "noeviction")
     server.client().config_set("maxmemory", "1")
-    assert [kept("a"), kept("a")] == ["a 2", "a 2"]
+    with impatient(cache):
+        assert [kept("a"), kept("a")] == ["a 2", "a 2"]
     assert cache.tiers.redis
     assert cache.tiers.redis.breaker.state == "closed"
     assert kept.cache_stats()["instance"]["redis_errors"] >= 1
-    assert keep_by(server.instance(), source)("before") == "before 1"
+    assert keep_by(server.instance(), source, lock=lock)("before") == "before 1"
 
 
-def test_read_only(server: Server, source: Source) -> None:
-    """A replica that was promoted too late takes no writes; it is read all the same."""
+@pytest.mark.parametrize("lock", [False, True])
+def test_read_only(server: Server, source: Source, *, lock: bool) -> None:
+    """A replica that was promoted too late takes no writes; it is read all the same, with no wait."""
     cache = server.instance()
-    kept = keep_by(cache, source)
+    kept = keep_by(cache, source, lock=lock)
     kept("before")
     server.client().replicaof("127.0.0.1", str(server.port))
-    assert kept("a") == kept("a")
+    with impatient(cache):
+        assert kept("a") == kept("a")
     assert cache.tiers.redis
     assert cache.tiers.redis.breaker.state == "closed"
-    assert keep_by(server.instance(), source)("before") == "before 1"
+    assert keep_by(server.instance(), source, lock=lock)("before") == "before 1"
+
+
+@contextmanager
+def impatient(cache: HybridCache) -> Iterator[None]:
+    """Let nobody wait for another's load in the block."""
+
+    def wait(seconds: float) -> None:
+        pytest.fail("it waits for a lock that nobody has")
+
+    cache.tiers._sleep = wait
+    yield
 
 
 def test_loading(source: Source) -> None:

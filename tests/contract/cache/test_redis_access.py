@@ -62,7 +62,7 @@ def test_the_documented_user_can_do_all_that_the_worker_does(port: int) -> None:
     engine = HybridCacheEngine("access", lambda: cache)
     tier = cache.tiers.redis
     assert tier
-    token, _ = tier.acquire("access", "-", "x", 1)
+    token, *_ = tier.acquire("access", "-", "x", 1)
     assert token
     tier.release("access", "-", "x", token)
     assert engine.clear("k*") is True

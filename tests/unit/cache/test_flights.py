@@ -45,8 +45,8 @@ def ask(
     assert cache
     joined, join = list[Any](), cache._flights.join
 
-    def note(key: Any, owner: object) -> Any:
-        flight = join(key, owner)
+    def note(key: Any, mine: Any, owner: object) -> Any:
+        flight = join(key, mine, owner)
         joined.append(flight)
         return flight
 

@@ -26,10 +26,14 @@ class Row:
     members: list[int]
 
 
-def test_a_miss_costs_two_round_trips_and_a_hit_in_redis_one(clock: Clock, server: FakeRedis) -> None:
-    """Value and generation come together; a hit in memory costs none within a second."""
+@pytest.mark.parametrize("lock", [False, True])
+def test_a_miss_costs_two_round_trips_and_a_hit_in_redis_one(
+    clock: Clock, server: FakeRedis, *, lock: bool
+) -> None:
+    """Value, generation and lock come together; a hit in memory costs none within a second."""
     source, calls = counting({"a": 1})
-    first, second = (keep_by(make_cache(clock, redis=FakeRedisTier(server)), source) for _ in range(2))
+    caches = [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
+    first, second = (keep_by(cache, source, lock=lock) for cache in caches)
     first(1)  # its third round trip makes the records
     server.trips = 0
     first(2)
@@ -439,6 +443,28 @@ def test_a_lock_is_given_back_by_a_source_that_fails(clock: Clock, server: FakeR
     function = keep_by(make_cache(clock, redis=FakeRedisTier(server)), source, lock=True)
     with pytest.raises(ValueError, match="x"):
         function()
+    assert not [key for key in server.strings if "}!" in key]
+
+
+@pytest.mark.parametrize("is_cleared", [True, False])
+def test_a_lock_is_taken_where_a_value_is_of_no_use(
+    clock: Clock, server: FakeRedis, *, is_cleared: bool
+) -> None:
+    """One that was cleared, or is only of use should the source fail, is loaded by whoever has the lock."""
+    caches = [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
+    held: list[list[str]] = []
+
+    def source() -> int:
+        held.append([key for key in server.strings if "}!" in key])
+        return len(held)
+
+    one, two = (keep_by(cache, source, ttl=10, stale_ttl=100, lock=True) for cache in caches)
+    assert one() == 1
+    if is_cleared:
+        assert one.cache_clear()
+    clock.now += 11
+    assert two() == 2
+    assert [len(locks) for locks in held] == [1, 1]
     assert not [key for key in server.strings if "}!" in key]
 
 
