@@ -189,8 +189,6 @@ class RedisClient:
         (host, port), wire = address, Wire()
         connection = kind(host=host, port=port, parser_class=lambda **_: wire, **self._options)
         connection.connect()
-        if not self._settings.tls:
-            wire.time_out(TIMEOUT_SECONDS)
         return Link(connection, wire)
 
 

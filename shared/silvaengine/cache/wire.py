@@ -7,8 +7,6 @@ Protocol: redis.io/docs/latest/develop/reference/protocol-spec, version 2.
 """
 
 from functools import lru_cache
-from socket import SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET
-from struct import pack
 from typing import TYPE_CHECKING, Any
 
 from redis import exceptions
@@ -41,13 +39,6 @@ class Wire(BaseParser):
         """Use this connection from now on."""
         self._socket = connection._sock
 
-    def time_out(self, seconds: float) -> None:
-        """Let the system watch the time (``SO_RCVTIMEO`` in socket(7)), which halves the calls to it."""
-        timeout = pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
-        for direction in (SO_RCVTIMEO, SO_SNDTIMEO):
-            self._socket.setsockopt(SOL_SOCKET, direction, timeout)
-        self._socket.settimeout(None)
-
     def on_disconnect(self) -> None:
         """Use none."""
         self._socket = None
@@ -60,19 +51,16 @@ class Wire(BaseParser):
     def exchange(self, request: bytes, count: int) -> list[Reply]:
         """Send a request and give so many replies; where a command was refused, a ResponseError."""
         socket, data = self._socket, b""
-        try:
-            socket.sendall(request)
-            while piece := socket.recv(PIECE_BYTES):
-                data += piece
-                try:
-                    replies, end = _replies(data, 0, count)
-                except EOFError:
-                    continue
-                if end < len(data):
-                    raise exceptions.InvalidResponse("more came than was asked for")
-                return replies
-        except BlockingIOError:
-            raise TimeoutError("Redis did not answer in time") from None
+        socket.sendall(request)
+        while piece := socket.recv(PIECE_BYTES):
+            data += piece
+            try:
+                replies, end = _replies(data, 0, count)
+            except EOFError:
+                continue
+            if end < len(data):
+                raise exceptions.InvalidResponse("more came than was asked for")
+            return replies
         raise exceptions.ConnectionError("the server has closed the connection")
 
 

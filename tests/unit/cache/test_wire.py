@@ -36,7 +36,7 @@ class Pieces:
 
     def recv(self, size: int) -> bytes:
         if not self._pieces:
-            raise BlockingIOError
+            raise TimeoutError
         return self._pieces.pop(0)
 
 
