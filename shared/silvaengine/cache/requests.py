@@ -27,13 +27,17 @@ end
 return redis.call('SET', KEYS[1], record, 'EX', ARGV[4])
 """
 # KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds, whether to take the lock even
-# where there is a value. It gives 1 for a lock that was taken, 0 for none, -1 where it can't be written.
+# where there is a value. It gives 1 for a lock that was taken, now or by the same request whose answer got
+# lost, 0 for none, -1 where it can't be written.
 _LOCK = """
 if ARGV[3] == '0' and redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
 end
 local taken = redis.pcall('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
-return taken and (taken.ok and 1 or -1) or 0
+if taken then
+  return taken.ok and 1 or -1
+end
+return redis.call('GET', KEYS[2]) == ARGV[1] and 1 or 0
 """
 # KEYS: a lock. ARGV: the owner's token.
 _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"

@@ -19,6 +19,7 @@ from silvaengine.cache.breaker import FIRST_PAUSE, TierError
 from silvaengine.cache.decorators import Cached
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.redis_client import RedisClients
+from silvaengine.cache.requests import ACQUIRE, packed_part
 from silvaengine.settings import RedisSettings
 
 from .conftest import Server, instance
@@ -286,6 +287,17 @@ def test_a_connection_that_died_is_no_failure(server: Server, source: Source, ca
     assert len(calls) == 1
     assert cache.tiers.redis
     assert cache.tiers.redis.breaker.state == "closed"
+
+
+def test_a_lock_whose_answer_was_lost_is_ours(server: Server) -> None:
+    """A connection that dies once Redis has taken it is opened again: nobody waits for their own lock."""
+    client = RedisClients(RedisSettings("127.0.0.1", server.port)).of("lost")
+
+    def asked(token: bytes) -> bytes:
+        value, lock, lease = (packed_part(part) for part in (b"{lost}:value", b"{lost}!lock", b"10000"))
+        return ACQUIRE % (value, lock, packed_part(token), lease, 0)
+
+    assert client.exchange("{lost}:value", asked(b"mine") * 2 + asked(b"another's"), 3) == [1, 1, 0]
 
 
 def test_a_clear_that_redis_never_got_says_so(server: Server, source: Source) -> None:
