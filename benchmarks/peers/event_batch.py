@@ -24,7 +24,7 @@ from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import Keys
 from silvaengine.ledger.objects import Objects
-from silvaengine.messages import Job, WorkerAnswer
+from silvaengine.messages import Callee, Job, WorkerAnswer
 from silvaengine.notices import Notifier
 from silvaengine.registry import Function
 from silvaengine.telemetry import InvocationLog
@@ -88,8 +88,8 @@ class _Account:
     """The registry, and a worker that settles."""
 
     function = Function(
-        name="take", area="core", aws_lambda_arn="arn", module_name="m", class_name="", methods=(),
-        funct_type="RequestResponse", auth_required=False, graphql=False, settings={}, setting_text="{}",
+        name="take", area="core", aws_lambda_arn="arn", callee=Callee("m", "", "take", "{}"), methods=(),
+        funct_type="RequestResponse", auth_required=False, graphql=False, settings={},
         configuration={},
     )  # fmt: skip
 
