@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from silvaengine.aws.dynamodb import DynamoDb
+from silvaengine.aws.dynamodb import TARGET, DynamoDb
+from silvaengine.aws.json_api import JsonApi
 from silvaengine.aws.management import BusyError, ManagementApi, open_management
 from silvaengine.aws.service import Service, endpoint_url, open_service
 from silvaengine.errors import (
@@ -37,7 +38,8 @@ def head(request: bytes) -> dict[str, str]:
 def dynamodb(url: str) -> tuple[DynamoDb, list[float]]:
     """Give a client of an address, and the list of its pauses."""
     pauses: list[float] = []
-    return DynamoDb(Service("dynamodb", "us-east-1", url, ENVIRONMENT), pauses.append), pauses
+    service = Service("dynamodb", "us-east-1", url, ENVIRONMENT)
+    return DynamoDb(JsonApi(service, TARGET, "1.0", pauses.append)), pauses
 
 
 def refused(code: str, status: int = 400) -> bytes:

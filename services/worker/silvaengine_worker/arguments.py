@@ -46,10 +46,9 @@ def _members(call: WorkerCall) -> dict[str, Any]:
     members = dict(call.params)
     if call.aws_event is None:
         members |= _body_members(call.body)
-    else:
-        members |= {"aws_event": call.aws_event, "aws_context": call.aws_context}
-    if call.context is not None:
-        members["context"] = call.context
+    for name in ("context", "aws_event", "aws_context"):
+        if (value := getattr(call, name)) is not None:
+            members[name] = value
     return members
 
 

@@ -3,13 +3,11 @@
 docs.aws.amazon.com/amazondynamodb/latest/APIReference.
 """
 
-import time
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from silvaengine.aws.json_api import ATTEMPTS, READ_SECONDS, JsonApi, Members
-from silvaengine.aws.service import Service, open_service
+from silvaengine.aws.service import open_service
 
 TARGET = "DynamoDB_20120810"
 
@@ -21,22 +19,12 @@ class DynamoDb:
     does.
 
     Args:
-        service: sends the requests.
-        sleep: waits for some seconds.
-        read_seconds: how long an answer may take.
-        attempts: how often a request is sent at the most, 1 to 3.
+        api: sends the requests.
 
     """
 
-    def __init__(
-        self,
-        service: Service,
-        sleep: Callable[[float], None] = time.sleep,
-        *,
-        read_seconds: float = READ_SECONDS,
-        attempts: int = ATTEMPTS,
-    ) -> None:
-        self._api = JsonApi(service, TARGET, "1.0", sleep, read_seconds=read_seconds, attempts=attempts)
+    def __init__(self, api: JsonApi) -> None:
+        self._api = api
 
     def get_item(self, **request: Any) -> Members:  # noqa: ANN401 - JSON values
         """Read one row."""
@@ -68,5 +56,6 @@ class DynamoDb:
 
 @cache
 def open_dynamodb(region: str, *, read_seconds: float = READ_SECONDS, attempts: int = ATTEMPTS) -> DynamoDb:
-    """Give the region's DynamoDB within these limits; see ``DynamoDb``."""
-    return DynamoDb(open_service("dynamodb", region), read_seconds=read_seconds, attempts=attempts)
+    """Give the region's DynamoDB within these limits; see ``JsonApi``."""
+    service = open_service("dynamodb", region)
+    return DynamoDb(JsonApi(service, TARGET, "1.0", read_seconds=read_seconds, attempts=attempts))

@@ -131,20 +131,18 @@ class RedisTier:
             lasts = packed_part(b"%d" % max(1, int(seconds * 1000)))
             requests.append(SET % (packed_part(key.encode()), packed_part(value), lasts))
         if token:
-            requests.append(RELEASE % (packed_part((locks + text).encode()), packed_part(token)))
+            requests.append(_release(locks + text, token))
         if requests:
             client.exchange(key, b"".join(requests), len(requests))
 
     def delete(self, name: str, tenant: str, text: str) -> None:
         """Remove a value; raises TierError."""
-        self._execute(name, ("DEL", self._key(name, f":{tenant}:{text}")))
+        self._execute(name, ("DEL", self._place(name, tenant).values + text))
 
     def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
         """Give the lock back, if it is still this owner's; raises TierError."""
         client, values, locks, _, _ = self._place(name, tenant)
-        client.exchange(
-            values + text, RELEASE % (packed_part((locks + text).encode()), packed_part(token)), 1
-        )
+        client.exchange(values + text, _release(locks + text, token), 1)
 
     def counts(self, name: str, tenant: str) -> dict[str, int]:
         """Give the fleet's counters; raises TierError."""
@@ -201,6 +199,10 @@ class RedisTier:
 
     def _key(self, name: str, rest: str) -> str:
         return f"{self._prefix}cache:{{{name}}}{rest}"
+
+
+def _release(lock: str, token: bytes) -> bytes:
+    return RELEASE % (packed_part(lock.encode()), packed_part(token))
 
 
 def _literal(text: str) -> str:
