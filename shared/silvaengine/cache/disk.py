@@ -7,7 +7,8 @@ write to the folder could run code (CVE-2025-69872, without a fix). Ours stores 
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -76,11 +77,11 @@ class DiskTier:
         found = self._use(name, lambda folder: folder.get(key))
         return found if isinstance(found, bytes) else None
 
-    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
+    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1) -> bytes:
         """See ``silvaengine.cache.generations.Records``."""
 
         def transact(folder: "Cache") -> bytes:
-            with folder.transact():
+            with _transaction(folder, attempts):
                 found = folder.get(key)
                 changed = change(found if isinstance(found, bytes) else None)
                 folder.set(key, changed)
@@ -124,6 +125,22 @@ def _opened(folder: Path, size: int) -> "Cache":
         for file in folder.glob("cache.db*"):
             file.unlink(missing_ok=True)
         return Cache(str(folder), **options)
+
+
+@contextmanager
+def _transaction(folder: "Cache", attempts: int) -> Iterator[None]:
+    """Hold the folder's lock; raises diskcache's Timeout when no attempt got it."""
+    from diskcache import Timeout  # noqa: PLC0415 - see _failures
+
+    with ExitStack() as held:
+        for left in reversed(range(attempts)):
+            try:
+                held.enter_context(folder.transact())
+                break
+            except Timeout:
+                if not left:
+                    raise
+        yield
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from silvaengine.cache.keys import matcher, tenant_text
 
+CLEAR_ATTEMPTS = 20  # a clear is worth some seconds where a folder's other writers are slow
 MARKER_LIMIT = 64  # patterns that a record holds; one more makes it a whole clear
 ALL_TENANTS = "*"  # in the place of a tenant: the record of the whole cache
 
@@ -152,8 +153,15 @@ class Records(Protocol):
         """Give a text."""
         ...
 
-    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
-        """Put what ``change`` makes of a text in its place, with no other writer in between."""
+    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1) -> bytes:
+        """Put what ``change`` makes of a text in its place, with no other writer in between.
+
+        Args:
+            name: of the cache.
+            key: of the text.
+            change: makes the new text.
+            attempts: how often to wait for another writer's lock, a tier's short timeout each.
+        """
         ...
 
 
@@ -168,8 +176,9 @@ class ProcessRecords:
         """See ``Records``."""
         return self._texts.get((name, key))
 
-    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
-        """See ``Records``."""
+    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1) -> bytes:
+        """See ``Records``; the lock is never held for long."""
+        del attempts
         with self._lock:
             changed = self._texts[name, key] = change(self._texts.get((name, key)))
         return changed
@@ -193,16 +202,19 @@ class LocalGenerations:
 
     def clear(self, name: str, tenant: str, pattern: str) -> None:
         """See ``GenerationStore``."""
-        self._records.change(name, _key(tenant), lambda text: _readable(text).with_clear(pattern).encode())
+        self._change(name, tenant, lambda text: _readable(text).with_clear(pattern))
 
     def renew(self, name: str, tenant: str) -> None:
         """See ``GenerationStore``."""
         for owner in (ALL_TENANTS, tenant):
-            self._records.change(name, _key(owner), lambda _: Record(new_epoch()).encode())
+            self._change(name, owner, lambda _: Record(new_epoch()))
 
     def knows(self, name: str) -> bool:
         """See ``GenerationStore``."""
         return self._records.record(name, _key(ALL_TENANTS)) is not None
+
+    def _change(self, name: str, owner: str, change: Callable[[bytes | None], Record]) -> None:
+        self._records.change(name, _key(owner), lambda text: change(text).encode(), CLEAR_ATTEMPTS)
 
     def _record(self, name: str, owner: str) -> Record:
         text = self._records.record(name, _key(owner))

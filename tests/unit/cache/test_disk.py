@@ -3,6 +3,7 @@
 import resource
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from silvaengine.cache.breaker import TierError
-from silvaengine.cache.disk import VALUE_LIMIT, DiskTier, disk_clock
+from silvaengine.cache.disk import TIMEOUT_SECONDS, VALUE_LIMIT, DiskTier, disk_clock
 from silvaengine.cache.generations import LocalGenerations
 from silvaengine.cache.hybrid import HybridCache
 
@@ -284,6 +285,21 @@ def test_a_folder_in_use_costs_one_short_wait(clock: Clock, tmp_path: Path) -> N
     clock.now += 1.01
     disk.set("test", "k", b"w", 100)
     assert (disk.get("test", "k") or (b"",))[0] == b"w"
+
+
+def test_a_clear_waits_for_a_folder_in_use(clock: Clock, tmp_path: Path) -> None:
+    """An operator's clear outlasts a writer that takes three times what a call would wait."""
+    disk = tier(tmp_path, clock)
+    store = LocalGenerations(disk)
+    before = store.read("test", "-").stamp
+    with database(tmp_path) as rows, ThreadPoolExecutor(1) as pool:
+        rows.execute("BEGIN IMMEDIATE")
+        clear = pool.submit(store.clear, "test", "-", "user:*")
+        with pytest.raises(TimeoutError):
+            clear.result(3 * TIMEOUT_SECONDS)
+        rows.rollback()
+        clear.result()
+    assert not store.read("test", "-").holds(before, ("user:1",))
 
 
 def test_a_planted_setting_costs_the_tier_alone(clock: Clock, tmp_path: Path) -> None:
