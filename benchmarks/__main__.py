@@ -5,7 +5,7 @@ from importlib import import_module
 
 from benchmarks.harness.paths import build
 
-NAMES = ("warm", "clients", "cold", "end_to_end", "growth", "websocket", "events", "cache")
+NAMES = ("warm", "clients", "cold", "profile", "end_to_end", "growth", "websocket", "events", "cache")
 
 
 def main() -> None:

@@ -13,11 +13,15 @@ from benchmarks.harness.loopback import Loopback, loopback
 from benchmarks.harness.paths import BUILT, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.report import table, write_section
 from benchmarks.harness.subject import Subject, cold_instructions
-from benchmarks.subjects import PEER_MODULES, RESULT, event, gateway, peer, registry
+from benchmarks.subjects import OUR_AUTHORITIES, PEER_MODULES, RESULT, event, gateway, peer, registry
 from benchmarks.warm import worker
+from benchmarks.websocket import event as message
 
 WITH_BOTO3 = ("bare handler", "Powertools", "Mangum + FastAPI")
-FUNCTIONS = {"WebsocketGateway": "silvaengine_websocket.app", "Tasks": "silvaengine_tasks.app"}
+DIRECT = {"endpoint_id": "demo", "funct": "hello", "params": {"name": "Ada"}}
+
+type Started = tuple[Subject, str, Any]
+"""A Lambda, its handler (``package.module.name``), and the first event that it gets."""
 
 
 def run(*, quick: bool) -> None:
@@ -44,9 +48,7 @@ def emulated(server: Loopback, rounds: int) -> str:
     """Give a table of the four functions and of the peers, from the start to the first answer."""
     subjects = [
         *(_peer(server, name) for name in WITH_BOTO3),
-        (gateway(server), "silvaengine_http.app.handler", event()),
-        *(_function(name, module) for name, module in FUNCTIONS.items()),
-        _worker(),
+        *services(server),
     ]
     starts = cold_starts(subjects, rounds)
     base = starts[0].wall
@@ -83,16 +85,26 @@ def sizes() -> str:
     return table(("", "bytes, zipped", "unzipped"), rows)
 
 
-def _peer(server: Loopback, name: str) -> tuple[Subject, str, Any]:
-    return peer(server, name, work="boto3"), f"benchmarks.peers.{PEER_MODULES[name]}.handler", event()
+def services(server: Loopback) -> list[Started]:
+    """Give this project's four functions; each but the worker looks a function up and invokes it."""
+    run = worker()[0]
+    return [
+        (gateway(server), "silvaengine_http.app.handler", event()),
+        _service(server, "WebsocketGateway", "silvaengine_websocket.app.handler", message()),
+        _service(server, "Tasks", "silvaengine_tasks.app.handler", DIRECT),
+        (run, "silvaengine_worker.app.handler", json.loads(run.environment["BENCHMARK_PAYLOAD"])),
+    ]
 
 
-def _function(name: str, module: str) -> tuple[Subject, str, Any]:
+def _service(server: Loopback, name: str, handler: str, first: object) -> Started:
     folders = (BUILT / name, BUILT / "SharedLayer/python", PROJECT, RUNTIME)
-    subject = Subject(f"SilvaEngine {name}", PYTHON, folders, "", {"AWS_REGION": "us-east-1"})
-    return subject, f"{module}.handler", {"requestContext": {"routeKey": "$connect"}}
+    environment = server.environment(OUR_AUTHORITIES) | {
+        "BENCHMARK_EVENT": json.dumps(first),
+        "WEBSOCKET_MANAGEMENT_URL": server.url,
+        "LEDGER_SECRET": "ledger",
+    }
+    return Subject(f"SilvaEngine {name}", PYTHON, folders, "", environment), handler, first
 
 
-def _worker() -> tuple[Subject, str, Any]:
-    subject = worker()[0]
-    return subject, "silvaengine_worker.app.handler", json.loads(subject.environment["BENCHMARK_PAYLOAD"])
+def _peer(server: Loopback, name: str) -> Started:
+    return peer(server, name, work="boto3"), f"benchmarks.peers.{PEER_MODULES[name]}.handler", event()

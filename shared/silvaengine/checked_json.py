@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Any, NoReturn
 
 from silvaengine.errors import RequestError
+from silvaengine.json_text import standard_decoder
 
 MAX_DEPTH = 64
 MAX_VALUES = 100_000  # of a text, whatever its size; to count and to parse them takes 0.1 s at the most
@@ -75,7 +76,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_refuse).decode
+_decode = standard_decoder(object_pairs_hook=_members, parse_constant=_refuse)
 
 
 def _has_too_many_values(text: str) -> bool:

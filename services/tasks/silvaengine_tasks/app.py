@@ -12,6 +12,7 @@ from typing import Any
 from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.grants import granting
 from silvaengine.invocation import open_invoker
+from silvaengine.json_text import encode
 from silvaengine.ledger.book import open_ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import open_keys
@@ -36,7 +37,7 @@ def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
     """Give a Lambda handler for these sources: what tells their events, and what serves them."""
 
     def handle(event: Event, context: Any) -> Any:  # noqa: ANN401 - Lambda's context, any result
-        line = InvocationLog("tasks")
+        line = InvocationLog("tasks", encode)
         request_id = urandom(16).hex()
         line.fields(request_id=request_id, status=500)
         try:

@@ -92,7 +92,7 @@ class Gateway(NamedTuple):
             return self.push(call, frames.PONG)
         members = read_object(text)
         call.names = read_names(members)
-        message = read_message(members)
+        message = read_message(members, call.names)
         call.log.fields(function=message.funct)
         call.log.enter("resolve")
         connection = self._connection(call.socket)

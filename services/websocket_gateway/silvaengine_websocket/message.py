@@ -69,14 +69,13 @@ def read_names(members: Mapping[str, Any]) -> Refusal:
     return Refusal(_named(members.get("id"), ID_LIMIT, len), _named(members.get("funct"), NAME_LIMIT, _size))
 
 
-def read_message(members: Mapping[str, Any]) -> Message:
-    """Check a message's members.
+def read_message(members: Mapping[str, Any], known: Refusal) -> Message:
+    """Check a message's members; ``known`` is what ``read_names`` gave.
 
     Raises:
         RequestError: one is missing or not what it may be; the message names it.
 
     """
-    known = read_names(members)
     if known.funct is None:
         raise RequestError(f"'funct' must be text of 1 to {NAME_LIMIT} bytes")
     if known.id is None and members.get("id") is not None:

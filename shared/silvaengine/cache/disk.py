@@ -77,7 +77,9 @@ class DiskTier:
         found = self._use(name, lambda folder: folder.get(key))
         return found if isinstance(found, bytes) else None
 
-    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1) -> bytes:
+    def change(
+        self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1
+    ) -> bytes:
         """See ``silvaengine.cache.generations.Records``."""
 
         def transact(folder: "Cache") -> bytes:

@@ -153,7 +153,9 @@ class Records(Protocol):
         """Give a text."""
         ...
 
-    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1) -> bytes:
+    def change(
+        self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1
+    ) -> bytes:
         """Put what ``change`` makes of a text in its place, with no other writer in between.
 
         Args:
@@ -176,7 +178,9 @@ class ProcessRecords:
         """See ``Records``."""
         return self._texts.get((name, key))
 
-    def change(self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1) -> bytes:
+    def change(
+        self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1
+    ) -> bytes:
         """See ``Records``; the lock is never held for long."""
         del attempts
         with self._lock:

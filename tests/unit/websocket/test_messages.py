@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from silvaengine.aws.management import BusyError
 from silvaengine.errors import InvocationError, RequestError, UnavailableError
-from silvaengine_websocket.message import read_message, read_names, read_object
+from silvaengine_websocket.message import Message, read_message, read_names, read_object
 
 from ..http.conftest import ARN
 from .conftest import NOW, World, event
@@ -251,17 +251,22 @@ def test_an_operator_broadcasts(world: World) -> None:
         world.handler({"silvaengine": {"operation": "other"}}, None)
 
 
+def _read(message: dict[str, Any]) -> Message:
+    members = read_object(json.dumps(message))
+    return read_message(members, read_names(members))
+
+
 @given(
     st.fixed_dictionaries({"funct": NAMES}, optional={"id": IDS, "payload": st.dictionaries(st.text(), JSON)})
 )
 def test_a_message_of_the_grammar_is_read(message: dict[str, Any]) -> None:
     """Whatever the grammar allows is read as it was meant, as text and as an object."""
-    read = read_message(read_object(json.dumps(message)))
+    read = _read(message)
     assert (read.funct, read.id) == (message["funct"], message.get("id"))
     assert json.loads(read.body or "null") == message.get("payload")
     if "payload" in message:
         as_text = {**message, "payload": json.dumps(message["payload"])}
-        assert json.loads(read_message(as_text).body or "{}") == message["payload"]
+        assert json.loads(_read(as_text).body or "{}") == message["payload"]
 
 
 @given(JSON.map(json.dumps) | st.text())
@@ -271,7 +276,7 @@ def test_any_text_is_a_message_or_a_refusal(text: str) -> None:
     try:
         members = read_object(text)
         names = read_names(members)
-        read_message(members)
+        read_message(members, names)
     except RequestError as error:
         status = error.status
     assert status == 400 or names.funct

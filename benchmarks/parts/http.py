@@ -1,0 +1,60 @@
+"""The HTTP gateway's parts."""
+
+from benchmarks.parts import chosen
+from benchmarks.parts.invoke import invoke_parts
+from benchmarks.peers.gateway_alone import RESULT, Answering
+from benchmarks.peers.request import CONTEXT, EVENT
+from silvaengine.admission import admitted
+from silvaengine.json_text import encode
+from silvaengine.messages import WorkerAnswer
+from silvaengine.registry import open_registry
+from silvaengine.settings import Settings
+from silvaengine.telemetry import InvocationLog
+from silvaengine_http import app, gateway
+from silvaengine_http.call import Call, deadline
+from silvaengine_http.request import read_form, read_request
+from silvaengine_http.response import function_answer, render
+
+SETTINGS = Settings.from_environment()
+REGISTRY = open_registry(SETTINGS)
+GATEWAY = gateway.Gateway(SETTINGS, REGISTRY, Answering(), None, None, None)
+REQUEST = read_request(EVENT, SETTINGS.full_event_areas)
+
+
+def _call():
+    return Call("0" * 32, EVENT, CONTEXT, deadline(CONTEXT, 1.8e9), InvocationLog("http", encode))
+
+
+def _find():
+    target = REQUEST.target
+    connection, _ = admitted(REGISTRY, None, target.endpoint_id, REQUEST.api_key, target.area, REQUEST.stage)
+    function = REGISTRY.function(connection, target.function)
+    gateway._check(REQUEST, function)
+    return function
+
+
+CALL = _call()
+ANSWER = GATEWAY.serve(CALL)
+FUNCTION = _find()
+PAYLOAD = GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode()
+
+
+def _log():
+    log = InvocationLog("http", encode)
+    for stage in ("resolve", "authorize", "invoke"):
+        log.enter(stage)
+    log.fields(**CALL.ids(), status=200)
+    log.emit()
+
+
+PARTS = {
+    "whole": lambda: app.handler(EVENT, CONTEXT),
+    "reading the event": lambda: read_request(EVENT, SETTINGS.full_event_areas),
+    "limits, key, connection, function, method": _find,
+    "the payload": lambda: GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(),
+    **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
+    "the answer": lambda: function_answer(WorkerAnswer.decode(RESULT)),
+    "its form and headers": lambda: render(ANSWER, read_form(EVENT), "0" * 32),
+    "the log line, and the time of each step": _log,
+}
+part = chosen(PARTS)

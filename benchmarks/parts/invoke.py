@@ -1,0 +1,26 @@
+"""An Invoke's parts, with a server on loopback."""
+
+import time
+
+from silvaengine.aws.service import open_service
+from silvaengine.aws.signing import signed_headers
+from silvaengine.invocation import _path, open_invoker
+
+
+def invoke_parts(settings, arn, payload, *, event=False):
+    """Give the parts of an Invoke of this payload."""
+    invoker, service = open_invoker(settings), open_service("lambda", settings.region)
+    body, path = payload.encode(), _path(arn)
+    headers = {"x-amz-invocation-type": "Event" if event else "RequestResponse", "host": service._host}
+    credentials = service._credentials.current()
+
+    def sign():
+        return signed_headers(credentials, settings.region, "lambda", path, headers, body, time.time())
+
+    fields = [*sign(), "user-agent:silvaengine", f"content-length:{len(body)}"]
+    request = f"POST {path} HTTP/1.1\r\n{'\r\n'.join(fields)}\r\n\r\n".encode() + body
+    return {
+        "the Invoke": lambda: invoker.invoke(arn, payload, event=event, deadline=time.time() + 20),
+        "of it signing": sign,
+        "of it sending, receiving, TLS": lambda: service._pool.exchange(request, 20.0),
+    }

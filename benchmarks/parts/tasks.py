@@ -1,0 +1,63 @@
+"""The tasks Lambda's parts of a direct call: what every source does for a record, but for its claim."""
+
+import json
+import os
+
+from benchmarks.parts import chosen
+from benchmarks.parts.invoke import invoke_parts
+from benchmarks.peers.request import CONTEXT
+from silvaengine.json_text import encode
+from silvaengine.messages import Invocation
+from silvaengine.registry import open_registry
+from silvaengine.settings import Settings
+from silvaengine.telemetry import InvocationLog
+from silvaengine_tasks import app
+from silvaengine_tasks.calls import succeeded, worker_call
+from silvaengine_tasks.hooks import Call, Hooks
+
+EVENT = json.loads(os.environ["BENCHMARK_EVENT"])
+RESULT = {"silvaengine": 1, "kind": "json", "value": {}, "status": 200, "error_type": ""}
+SETTINGS = Settings.from_environment()
+REGISTRY = open_registry(SETTINGS)
+SOURCES = app._open_sources(SETTINGS)
+HOOKS = Hooks(REGISTRY, None)
+
+
+def _find():
+    REGISTRY.refresh()
+    return REGISTRY.resolve("demo", "#####", "", "hello")
+
+
+FUNCTION = _find()
+HEARD = Call(FUNCTION, "demo", EVENT["params"], "0" * 32, 4e9)
+
+
+def _payload():
+    invocation = Invocation("0" * 32, "demo", FUNCTION.area, "hello", 4e9)
+    return worker_call(FUNCTION, EVENT["params"], invocation).encode()
+
+
+def _hooks():
+    HOOKS.before(HEARD)
+    HOOKS.after(HEARD)
+
+
+def _log():
+    log = InvocationLog("tasks", encode)
+    log.fields(request_id="0" * 32, status=500)
+    log.fields(source="direct", endpoint_id="demo", function="hello")
+    log.fields(status=200)
+    log.emit()
+
+
+PARTS = {
+    "whole": lambda: app.handler(EVENT, CONTEXT),
+    "telling the source": lambda: [knows(EVENT) for knows, _ in SOURCES],
+    "connection, function": _find,
+    "hooks": _hooks,
+    "the payload": _payload,
+    **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, _payload()),
+    "the answer": lambda: succeeded(RESULT).value,
+    "the log line": _log,
+}
+part = chosen(PARTS)

@@ -1,0 +1,67 @@
+"""The WebSocket gateway's parts of a message."""
+
+import json
+import os
+
+from benchmarks.parts import chosen
+from benchmarks.parts.invoke import invoke_parts
+from benchmarks.peers.request import CONTEXT
+from silvaengine.admission import admitted
+from silvaengine.grants import granting
+from silvaengine.json_text import encode
+from silvaengine.registry import open_registry
+from silvaengine.settings import Settings
+from silvaengine.telemetry import InvocationLog
+from silvaengine_websocket import app, gateway
+from silvaengine_websocket.event import read_socket, route_of
+from silvaengine_websocket.message import read_message, read_names, read_object, read_text
+
+MESSAGE = json.loads(os.environ["BENCHMARK_EVENT"])
+SETTINGS = Settings.from_environment()
+REGISTRY = open_registry(SETTINGS)
+GRANT = granting(SETTINGS)
+SOCKET = read_socket(MESSAGE)
+
+
+def _read():
+    members = read_object(read_text(MESSAGE["body"], is_base64=False))
+    return read_message(members, read_names(members))
+
+
+def _find():
+    connection, _ = admitted(
+        REGISTRY, None, SOCKET.endpoint_id, SOCKET.api_key, SOCKET.area, SOCKET.stage, is_known=True
+    )
+    return REGISTRY.function(connection, "hello")
+
+
+CALL = gateway.Call("0" * 32, MESSAGE, CONTEXT, SOCKET, 4e9, InvocationLog("websocket", encode))
+SENT = _read()
+FUNCTION = _find()
+
+
+def _payload():
+    grant = GRANT(FUNCTION, SOCKET.endpoint_id)
+    call, socket = gateway._worker_call(CALL, SENT, FUNCTION, SOCKET.context, grant)
+    return call._replace(socket=socket).encode()
+
+
+def _log():
+    log = InvocationLog("websocket", encode)
+    log.fields(request_id="0" * 32, status=200, route="$default", endpoint_id="demo", area="core")
+    log.fields(function="hello")
+    for stage in ("resolve", "authorize", "invoke"):
+        log.enter(stage)
+    log.emit()
+
+
+PARTS = {
+    "whole": lambda: app.handler(MESSAGE, CONTEXT),
+    "reading the event": lambda: (route_of(MESSAGE), read_socket(MESSAGE)),
+    "reading and checking the message": _read,
+    "limits, connection, function": _find,
+    "the payload": _payload,
+    **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, _payload(), event=True),
+    "the log line, and the time of each step": _log,
+}
+part = chosen(PARTS)
