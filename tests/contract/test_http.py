@@ -14,8 +14,8 @@ from silvaengine.aws.http import (
     NoAnswerError,
     NoAnswerInTimeError,
     NotSentError,
-    Origin,
 )
+from silvaengine.aws.origin import Origin
 
 from .peer import answer, peer
 

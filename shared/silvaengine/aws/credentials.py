@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from silvaengine.aws.http import HttpConnection, NoAnswerError, Origin
+from silvaengine.aws.http import HttpConnection, NoAnswerError
+from silvaengine.aws.origin import Origin
 from silvaengine.errors import ConfigurationError, UnavailableError
 
 TASK_HOST = "http://169.254.170.2"

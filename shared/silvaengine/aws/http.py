@@ -4,30 +4,18 @@ A Lambda is frozen between two requests, and its peers may be gone when it wakes
 again only while its peer has said nothing since, and not after a long rest; then a new one takes its place.
 """
 
-import re
-import socket
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
-from posixpath import dirname, join
 from select import POLLIN, poll
-from threading import Lock
 from time import monotonic
-from typing import NamedTuple
 
-CONNECT_SECONDS = 1.0
+from silvaengine.aws.origin import Origin
+
 IDLE_SECONDS = 50.0  # of real time; well below what balancers and NAT gateways (350 s) forget unannounced
 TIMEOUT_STEP = 0.05  # seconds by which an answer may be late; to set a limit takes a system call
 CHUNK = 65_536
 HEAD_LIMIT = 65_536
 HEAD_END = b"\r\n\r\n"
-
-# Amazon's own authorities (www.amazontrust.com/repository). A system's store holds a hundred more, and
-# OpenSSL reads all of them for a context.
-AMAZON_ROOTS = join(dirname(__file__), "amazon_roots.pem")
-
-_URL = re.compile(r"(https?)://((?:\[([0-9A-Fa-f:.]+)\]|([^/:@\[\]]+))(?::([0-9]+))?)(/[^?#]*)?")
 
 
 class NoAnswerError(Exception):
@@ -40,39 +28,6 @@ class NoAnswerInTimeError(NoAnswerError):
 
 class NotSentError(NoAnswerError):
     """The peer never had the whole request."""
-
-
-class Origin(NamedTuple):
-    """Where requests go.
-
-    ``authority`` is host and port as the URL has them, ``path`` has no slash at its end. ``authorities`` is a
-    file of certificates to trust instead of Amazon's.
-    """
-
-    tls: bool
-    host: str
-    port: int
-    authority: str
-    path: str
-    authorities: str | None = None
-
-    @classmethod
-    def of(cls, url: str, authorities: str | None = None) -> "Origin":
-        """Read a URL of ``http`` or ``https``, without user, query and fragment.
-
-        Raises:
-            ValueError: it is none.
-
-        """
-        found = _URL.fullmatch(url)
-        if found is None:
-            raise ValueError(f"{url!r} is no address of an endpoint")
-        scheme, authority, address, name, port, path = found.groups()
-        tls = scheme == "https"
-        standard = 443 if tls else 80
-        return cls(
-            tls, address or name, int(port or standard), authority, (path or "").rstrip("/"), authorities
-        )
 
 
 class Response:
@@ -115,7 +70,7 @@ class HttpConnection:
 
     def __init__(self, origin: Origin) -> None:
         try:
-            self._socket = _connect(origin)
+            self._socket = origin.connect()
         except OSError as error:
             raise NotSentError(f"{origin.authority}: {error}") from error
         self._poll = poll()
@@ -285,44 +240,3 @@ def _status(head: bytes) -> int:
     if not head.startswith(b"HTTP/1."):
         raise ValueError(f"no HTTP: {head[:40]!r}")
     return int(head[9:12])
-
-
-def _connect(origin: Origin) -> socket.socket:
-    # As bytes: Python loads the tables of internationalized names for text, even for plain ASCII.
-    host = origin.host.encode("ascii")
-    plain = _reach(host, origin.port)
-    if not origin.tls:
-        return plain
-    try:
-        return _tls(origin.authorities or AMAZON_ROOTS).wrap_socket(plain, server_hostname=host)
-    except ssl.SSLCertVerificationError:
-        if origin.authorities:
-            raise
-    # Not certified by Amazon's authorities: by one of those that this system trusts, or by none.
-    again = _reach(host, origin.port)
-    return _tls(None).wrap_socket(again, server_hostname=host)
-
-
-def _reach(host: bytes, port: int) -> socket.socket:
-    reached = socket.create_connection((host, port), CONNECT_SECONDS)  # type: ignore[arg-type] # typeshed wants text
-    reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    reached.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return reached
-
-
-_making = Lock()
-
-
-def _tls(authorities: str | None) -> ssl.SSLContext:
-    with _making:
-        return _context(authorities)
-
-
-@cache
-def _context(authorities: str | None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name; TLS 1.2 at the least
-    if authorities:
-        context.load_verify_locations(authorities)
-    else:
-        context.load_default_certs()
-    return context

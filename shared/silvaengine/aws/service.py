@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 from silvaengine.aws.credentials import CredentialsSource
-from silvaengine.aws.http import HttpPool, Origin, Response
+from silvaengine.aws.http import HttpPool, Response
+from silvaengine.aws.origin import Origin
 from silvaengine.aws.signing import signed_headers
 from silvaengine.errors import ConfigurationError
 from silvaengine.settings import ENVIRONMENT
