@@ -41,18 +41,17 @@ class Sockets:
             ):
                 yield from page
 
-    def end(self, endpoint_id: str, connection_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Close connections, then see their rows gone; give what was done with each.
+    def check(self, endpoint_id: str, connection_ids: Sequence[str]) -> None:
+        """Raise ClickException unless all of them are the endpoint's."""
+        for each in connection_ids:
+            if self._reader.get(WSS_CONNECTIONS, {"endpoint_id": endpoint_id, "connection_id": each}) is None:
+                raise click.ClickException(f"endpoint {endpoint_id} has no connection {each}")
 
-        Raises:
-            ClickException: the endpoint has no such connection; those before it are closed.
-        """
+    def end(self, endpoint_id: str, connection_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Close connections of an endpoint, then see their rows gone; give what was done with each."""
         client = self._target.client("apigatewaymanagementapi", url=management_url(self._target))
         keys = [{"endpoint_id": endpoint_id, "connection_id": each} for each in connection_ids]
         for key in keys:
-            if self._reader.get(WSS_CONNECTIONS, key) is None:
-                message = f"endpoint {endpoint_id} has no connection {key['connection_id']}"
-                raise click.ClickException(message)
             try:
                 client.delete_connection(ConnectionId=key["connection_id"])
             except client.exceptions.GoneException:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import accumulate
+from math import isinf
 from typing import Any, NoReturn
 
 from silvaengine.errors import RequestError
@@ -15,6 +16,8 @@ from silvaengine.json_text import standard_decoder
 
 MAX_DEPTH = 64
 MAX_VALUES = 100_000  # of a text, whatever its size; to count and to parse them takes 0.1 s at the most
+
+NUMBER_SHOWN = 40  # characters
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # Compiled when one is needed: most texts are refused for nothing, and have few values.
@@ -36,7 +39,8 @@ def checked_json(text: str, what: str) -> Any:  # noqa: ANN401 - any JSON value
 
     Raises:
         RequestError: it isn't JSON, or is nested deeper than 64 levels, has more than 100,000 values, two
-            members of one name in an object, or half of a surrogate pair; the message says where.
+            members of one name in an object, a number beyond 1.8e308, or half of a surrogate pair; the
+            message says where.
 
     """
     openings = text.count("{") + text.count("[")
@@ -69,6 +73,13 @@ def _refuse(constant: str) -> NoReturn:
     raise _Refused(constant)
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):  # no program in double precision could read it: RFC 8259, section 6
+        raise _Refused(digits)
+    return number
+
+
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
@@ -76,7 +87,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-_decode = standard_decoder(object_pairs_hook=_members, parse_constant=_refuse)
+_decode = standard_decoder(object_pairs_hook=_members, parse_constant=_refuse, parse_float=_finite)
 
 
 def _has_too_many_values(text: str) -> bool:
@@ -122,6 +133,8 @@ def _too_deep(text: str, what: str) -> RequestError:
 def _refusal(text: str, what: str, constant: str) -> RequestError:
     if not constant:
         return RequestError(f"{what} has an object with two members of one name")
+    if constant[-1].isdigit():
+        return RequestError(f"{what} has a number that is too large: {constant[:NUMBER_SHOWN]}")
     at = next(at for token, at in _tokens(text) if token == constant)
     return RequestError(f"{what} is not valid JSON: {constant} at {_position(text, at)}")
 

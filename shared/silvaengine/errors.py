@@ -97,9 +97,19 @@ class UnavailableError(SilvaEngineError):
 
 
 class DeadlineError(SilvaEngineError):
-    """The time that the caller gave is over."""
+    """The time that the caller gave is over.
+
+    Args:
+        message: public text.
+        refused: whether nothing was sent, so that the callee can't have run.
+        detail: for the log only.
+    """
 
     default_status = 504
+
+    def __init__(self, message: str, *, refused: bool = False, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.refused = refused
 
 
 class LoopError(SilvaEngineError):

@@ -123,7 +123,7 @@ class LambdaInvoker:
             return READ_SECONDS
         left = deadline - self._clock()
         if left <= 0:
-            raise DeadlineError("The time for this request is over")
+            raise DeadlineError("The time for this request is over", refused=True)
         return left + GRACE_SECONDS
 
 

@@ -65,7 +65,8 @@ class Job(NamedTuple):
     """What a worker must know of a call that the ledger holds, to claim and to settle it.
 
     ``owner`` is the token under which the caller holds the row. ``claimed`` says that somebody waits, who has
-    claimed the row for the worker. ``effect`` and ``fence`` are the function's fencing token.
+    claimed the row for the worker. ``effect`` and ``fence`` are the function's fencing token. ``kept_due``
+    says that a claimed call's failure stays due until its caller has heard of it.
     """
 
     job_id: str
@@ -78,6 +79,7 @@ class Job(NamedTuple):
     keep_seconds: int
     backoff_seconds: int
     claimed: bool = False
+    kept_due: bool = False
 
 
 class Socket(NamedTuple):
@@ -239,7 +241,7 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
     if isinstance(value, str):
         try:
             value = _decode(value)
-        except ValueError:
+        except (ValueError, ArithmeticError):  # an exponent may be more than Decimal takes
             raise _malformed(member, "the JSON text of an object", value) from None
     if value is not None and not isinstance(value, dict):
         raise _malformed(member, "the JSON text of an object", value)

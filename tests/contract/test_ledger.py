@@ -14,7 +14,7 @@ from silvaengine.aws.dynamodb import open_dynamodb
 from silvaengine.dynamodb import TableReader, TableWriter
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
 from silvaengine.ledger.book import Ledger, new_execution
-from silvaengine.ledger.execution import Execution, Policy
+from silvaengine.ledger.execution import INLINE_LIMIT, Execution, Policy
 from silvaengine.ledger.keys import open_keys
 from silvaengine.ledger.objects import Objects
 from silvaengine.messages import Job
@@ -116,6 +116,17 @@ def test_one_claim_for_one_delivery(ledger: Ledger, make: Make, clock: Clock) ->
     assert running.due_at == clock.now + 45
     with pytest.raises(ConditionFailedError):
         ledger.claim(job, 30)
+
+
+def test_a_row_holds_the_largest_content_and_result(ledger: Ledger, make: Make) -> None:
+    """Both that aren't in the bucket yet fit DynamoDB's 400 KB, so that every outcome can be written."""
+    largest = "ä" * (INLINE_LIMIT // 2)
+    ledger.accept(make(content=largest))
+    job = job_of(make())
+    ledger.settle(job, ledger.claim(job, 30), "succeeded", {"result": largest})
+    settled = ledger.get(JOB_ID)
+    assert settled
+    assert (settled.content, settled.result) == (largest, largest)
 
 
 def test_a_settled_one_is_settled_once_and_ends(ledger: Ledger, make: Make, clock: Clock) -> None:
@@ -238,7 +249,7 @@ def test_a_policy_is_checked(config: dict[str, Any]) -> None:
 
 
 def test_large_values_lie_in_the_bucket(aws: str | None) -> None:
-    """Past 300 KB a value is an object, which whoever has its URL can read."""
+    """Past 180 KB a value is an object, which whoever has its URL can read."""
     s3: Any = Session().create_client("s3", REGION, endpoint_url=aws)
     s3.create_bucket(Bucket="payloads")
     objects = Objects(lambda: s3, "payloads")

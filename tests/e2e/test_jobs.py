@@ -176,7 +176,7 @@ def command(deployment: Deployment, *arguments: str) -> Any:
 
 
 def test_large_contents_and_results_go_by_the_bucket(api: Api) -> None:
-    """A request over 1 MB, the limit of an event, and a result over 300 KB arrive whole."""
+    """A request over 1 MB, the limit of an event, and a result over 180 KB arrive whole."""
     wish = {**KEY, "prefer": "respond-async"}
     job = api.post("/core/e2e/body_size", {"text": "x" * 1_500_000}, wish).json()["job_id"]
     assert wait_for_status(api, job, {"succeeded"})["result"] == 1_500_000

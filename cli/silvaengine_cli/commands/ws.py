@@ -150,6 +150,7 @@ def kick(target: Target, endpoint: str, connection_ids: tuple[str, ...], everybo
     if bool(connection_ids) == everybody:
         raise click.UsageError("Name connections, or give --all.")
     sockets = Sockets(target)
+    sockets.check(endpoint, connection_ids)
     ids = connection_ids or [row["connection_id"] for row in sockets.live(endpoint)]
     for connection_id, done in sockets.end(endpoint, ids):
         click.echo(f"{connection_id} {done}")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from silvaengine.admission import admitted
+from silvaengine.admission import admitted, check_access
 from silvaengine.errors import RequestError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
@@ -17,7 +17,7 @@ from silvaengine_http.executions import Executions, Order, prefers_async, read_k
 from silvaengine_http.full_event import whole_context, whole_event
 from silvaengine_http.headers import CORS_SETTING
 from silvaengine_http.path import checked_name
-from silvaengine_http.request import Request, read_method, read_request
+from silvaengine_http.request import Request, event_body, read_method, read_request
 from silvaengine_http.response import Answer, function_answer, json_answer
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from silvaengine.limits import Limiter
 
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
-OPERATIONS = {*CACHE_OPERATIONS, job_status.OPERATION}
+GRANTS = {**dict.fromkeys(CACHE_OPERATIONS, ""), job_status.OPERATION: "jobs"}  # a cache's is its own affair
+OPERATIONS = GRANTS.keys()
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 
 
@@ -64,9 +65,9 @@ class Gateway(NamedTuple):
             return Answer(204)
         request = self._read(call)
         call.log.enter("resolve")
-        connection, name = self._opened(call, request)
+        connection, name = self._opened(call, request, self.open_limiter)
         if name in CACHE_OPERATIONS:
-            return _manage(name, request, connection)
+            return _manage(name, call.event, request, connection)
         if name == job_status.OPERATION:
             return self._job_status(request)
         call.function = function = self.registry.function(connection, name)
@@ -86,7 +87,7 @@ class Gateway(NamedTuple):
         from silvaengine.authorization.access import Permission  # noqa: PLC0415 - few APIs ask
 
         request = self._read(call)
-        connection, name = self._opened(call, request)
+        connection, name = self._opened(call, request, None)  # the request itself counts
         if name not in OPERATIONS:
             call.function = function = self.registry.function(connection, name)
             _check(request, function)
@@ -98,22 +99,18 @@ class Gateway(NamedTuple):
         settings = self.settings
         return read_request(call.event, settings.full_event_areas, takes_gzip=settings.takes_gzip)
 
-    def _opened(self, call: Call, request: Request) -> tuple[Connection, str]:
+    def _opened(
+        self, call: Call, request: Request, open_limiter: "Callable[[], Limiter] | None"
+    ) -> tuple[Connection, str]:
         """Give what the request's key opens, and the name of what is asked for."""
         call.target = target = request.target
         connection, call.rate = admitted(
-            self.registry, self.open_limiter, target.endpoint_id, request.api_key, target.area, request.stage
+            self.registry, open_limiter, target.endpoint_id, request.api_key, target.area, request.stage
         )
         call.cors = connection.settings.get(CORS_SETTING)
-        if connection.whitelist:
-            from silvaengine.whitelist import check_address  # noqa: PLC0415 - few keys have one
-
-            check_address(connection.whitelist, request.context)
-        call.name = name = _function_name(request, connection)
         call.key_id = connection.key_id
-        grant = "jobs" if name == job_status.OPERATION else "invoke"
-        if name not in CACHE_OPERATIONS and not connection.may(grant):
-            raise RequestError(f"This API key may not call {name!r}", status=403)
+        call.name = name = _function_name(request, connection)
+        check_access(connection, GRANTS.get(name, "invoke"), repr(name), request.context)
         return connection, name
 
     def _permit(
@@ -222,14 +219,15 @@ def _function_name(request: Request, connection: Connection) -> str:
     return checked_name(f"Header {header!r}", named) if named else request.target.function
 
 
-def _manage(operation: str, request: Request, connection: Connection) -> Answer:
+def _manage(operation: str, event: Mapping[str, Any], request: Request, connection: Connection) -> Answer:
     from silvaengine_http import management  # noqa: PLC0415 - few requests manage caches
 
     if request.method not in CACHE_METHODS:
         message = f"{operation} does not take {request.method}"
         raise RequestError(message, status=405, headers={"Allow": ", ".join(CACHE_METHODS)})
     tenant = management.managed_tenant(connection)
-    params = management.management_params(request.params, request.body)
+    body = request.body or event_body(event, request.headers)  # an area with full events has read none
+    params = management.management_params(request.params, body)
     return json_answer(management.manage_cache(operation, params, tenant))
 
 

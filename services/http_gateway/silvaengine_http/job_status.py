@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.json_text import encode_readable
 from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.execution import LIVE, Execution
 from silvaengine.ledger.objects import Objects
@@ -65,10 +66,15 @@ def _outcome(execution: Execution, objects: Objects) -> dict[str, Any]:
 
 
 def _value(answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSON value
-    """Give a result as JSON; text that is JSON is what it says, and bytes stay base64."""
+    """Give a result as JSON; text that is JSON is what it says, and bytes stay base64.
+
+    Python's JSON has numbers that JSON has not, and halves of characters: such a text stays one.
+    """
     if answer.kind != "text":
         return answer.value
     try:
-        return json.loads(answer.value)
-    except ValueError:
+        value = json.loads(answer.value)
+        encode_readable(value).encode()
+    except (ValueError, RecursionError):
         return answer.value
+    return value

@@ -111,7 +111,3 @@ def _keys(cache: HybridCache, name: str, tenant: str | None, _: Mapping[str, Any
         return {"cache_name": name, "keys": cache.tiers.redis.keys(name, owner_text(tenant), KEYS_LIMIT)}
     except TierError as error:
         raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error
-
-
-def _availability(cache: HybridCache, name: str) -> dict[str, Any]:
-    return availability(cache, name)

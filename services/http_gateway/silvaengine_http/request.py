@@ -119,7 +119,7 @@ def read_request(event: object, full_event_areas: frozenset[str], *, takes_gzip:
     query = {name: values for name, values in everything.items() if _is_free(name, values)}
     given = _members(event, "requestContext")
     api_key, stage = _api_key(given, headers, everything), _stage(given)
-    body = None if target.area in full_event_areas else _body(event, headers, takes_gzip=takes_gzip)
+    body = None if target.area in full_event_areas else event_body(event, headers, takes_gzip=takes_gzip)
     context = {
         **given,
         "channel": target.endpoint_id,
@@ -205,7 +205,8 @@ def _stage(context: Members) -> str | None:
     return stage if isinstance(stage, str) and stage not in {"", "$default"} else None
 
 
-def _body(event: Members, headers: Mapping[str, str], *, takes_gzip: bool) -> str | None:
+def event_body(event: Members, headers: Mapping[str, str], *, takes_gzip: bool = False) -> str | None:
+    """Give the body's JSON text, None without one; raises what ``read_body`` raises."""
     body = event.get("body") or ""
     if not isinstance(body, str):
         raise RequestError("Event member 'body' is not text")

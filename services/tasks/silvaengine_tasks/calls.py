@@ -158,7 +158,8 @@ class Caller(NamedTuple):
     def _ask(self, claimed: Execution, call: Call, hops: int) -> WorkerAnswer:
         try:
             return self.between_hooks(
-                call, lambda: self.dispatcher.ask(claimed, call.function, call.deadline, hops=hops)
+                call,
+                lambda: self.dispatcher.ask(claimed, call.function, call.deadline, hops=hops, kept_due=True),
             )
         except SilvaEngineError as error:
             if nothing_ran(error):

@@ -6,6 +6,7 @@ record is kept with its content, and what became of an unfinished call is the sw
 """
 
 import json
+from contextlib import suppress
 from typing import NamedTuple
 
 from silvaengine.errors import ConditionFailedError, InvocationError, UnavailableError
@@ -79,10 +80,17 @@ class Claims(NamedTuple):
         return WorkerAnswer.decode(json.loads(text or "null"))
 
     def is_the_ledgers(self, claimed: Execution) -> bool:
-        """Whether the sweeper goes on with a claim after a failure, so that its source need not."""
+        """Whether the sweeper goes on with a claim after a failure, so that its source need not.
+
+        A failure that stands in the ledger is heard of by this look: from now on it is the source's.
+        """
         if claimed.due_shard is None:
             return False
         found = self.ledger.get(claimed.job_id)
+        if found is not None and found.state == "failed" and found.due_shard is not None:
+            with suppress(ConditionFailedError):  # another delivery is at it
+                self.ledger.bury(found)
+            return False
         return found is not None and (found.due_shard is not None or found.state == "succeeded")
 
     def _taken(self, first: Execution, record: Record, request_id: str) -> Execution | None:

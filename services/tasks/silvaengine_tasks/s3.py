@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from silvaengine.errors import RequestError
+from silvaengine.messages import RESERVED
 from silvaengine.telemetry import InvocationLog
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.independent import serve_whole
@@ -46,16 +47,18 @@ def is_notification(event: Mapping[str, Any]) -> bool:
 def read(record: Any, routes: Sequence[Route] = ()) -> list[Record]:  # noqa: ANN401 - an event's
     """Read a record; raises RequestError when it is bound to nothing and its key names no function.
 
-    A key is ``{endpoint_id}/{function}/…``; its segments ``name:value`` are params.
+    A key is ``{endpoint_id}/{function}/…``; its segments ``name:value`` are params, but for the names
+    that only the framework sets: whoever stores an object chooses its key.
     """
     bucket, key = _place(record)
     *folders, file = key.split("/")
     named = dict(part.split(":", 1) for part in (folders if routes else folders[2:]) if ":" in part)
+    given = {name: value for name, value in named.items() if name not in RESERVED}
     like = Record(
         id=("s3", bucket, key, *(str(part or "") for part in _version(record))),
         endpoint_id="",
         function="",
-        params={**named, "bucket": bucket, "key": key, "id": _EXTENSION.sub("", file)},
+        params={**given, "bucket": bucket, "key": key, "id": _EXTENSION.sub("", file)},
         keep_seconds=KEEP_SECONDS,
         swept=True,
     )

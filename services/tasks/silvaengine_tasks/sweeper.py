@@ -10,18 +10,13 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from silvaengine.errors import (
-    ConditionFailedError,
-    ConfigurationError,
-    InvocationError,
-    RequestError,
-    UnavailableError,
-)
+from silvaengine.errors import ConditionFailedError, NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.execution import DAY, LIVE, Execution
+from silvaengine.ledger.execution import DAY, Execution
 from silvaengine.notices import Notifier
 from silvaengine.registry import Entry, Registry
 from silvaengine.telemetry import InvocationLog
@@ -38,6 +33,7 @@ NEVER_STARTED_SECONDS = DAY  # how long a job waits for a worker at the most
 OUTCOME_UNKNOWN = "outcome_unknown"
 NEVER_STARTED = "never_started"
 FUNCTION_MISSING = "function_missing"
+FAILED = "failed"
 
 _logger = logging.getLogger(__name__)
 
@@ -97,10 +93,7 @@ class Sweeper:
                 break
             sweep.counts["seen"] += 1
             sweep.lag = max(sweep.lag, self._ledger.now() - (execution.due_at or 0))
-            try:
-                sweep.counts[self._take_up(execution, sweep)] += 1
-            except ConditionFailedError:
-                sweep.counts["refused"] += 1
+            sweep.counts[self._step(execution, sweep)] += 1
         return sweep
 
     def _due(self) -> Iterator[Execution]:
@@ -113,10 +106,24 @@ class Sweeper:
                     shards.remove(shard)
                 yield from page
 
+    def _step(self, execution: Execution, sweep: Sweep) -> str:
+        try:
+            return self._take_up(execution, sweep)
+        except ConditionFailedError:
+            return "refused"
+        except Exception as error:  # a row's door: what is wrong with it keeps no other tenant waiting
+            _logger.exception("Job %s could not be taken up", execution.job_id)
+            kind = type(error).__name__
+            facts = {"service": "sweeper", "job_id": execution.job_id, "error": kind}
+            self._notifier.notify("silvaengine sweeper", f"sweeper {kind}", facts)
+        with suppress(SilvaEngineError):  # it was moved on before, or nothing can be written at the moment
+            self._postpone(execution)
+        return "failed"
+
     def _take_up(self, execution: Execution, sweep: Sweep) -> str:
         if execution.state == "dead":
             return self._tell(execution)
-        if execution.state not in LIVE:
+        if execution.state == "succeeded":
             self._ledger.bury(execution)
             return "unlisted"
         if cause := self._hopeless(execution):
@@ -126,10 +133,9 @@ class Sweeper:
         return self._hand_over(execution, sweep)
 
     def _hopeless(self, execution: Execution) -> str | None:
-        if execution.state == "running" and execution.on_lost == "fail":
-            return OUTCOME_UNKNOWN
-        if execution.attempts >= execution.max_attempts:
-            return OUTCOME_UNKNOWN
+        may_not_run_again = execution.on_lost == "fail" and execution.state != "accepted"
+        if may_not_run_again or execution.attempts >= execution.max_attempts:
+            return FAILED if execution.state == "failed" else OUTCOME_UNKNOWN
         if self._ledger.now() - execution.changed_at > NEVER_STARTED_SECONDS:
             return NEVER_STARTED
         return None
@@ -138,17 +144,20 @@ class Sweeper:
         entry = Entry(execution.aws_lambda_arn, execution.setting)
         try:
             function = self._registry.function_of(entry, execution.function)
-        except (RequestError, ConfigurationError) as error:
-            _logger.error("Job %s: %s (%s)", execution.job_id, error.message, error.detail)  # noqa: TRY400 - detail says why
+        except NotFoundError as error:
+            _note(execution, error)
             return self._give_up(execution, FUNCTION_MISSING)
+        except SilvaEngineError as error:
+            _note(execution, error)
+            return self._postpone(execution)
         taken = self._ledger.dispatch(execution)
         try:
             self._dispatcher.send(taken, function)
         except UnavailableError:
             sweep.throttled.add(execution.aws_lambda_arn)
             return self._postpone(taken)
-        except (InvocationError, RequestError) as error:
-            _logger.error("Job %s: %s (%s)", execution.job_id, error.message, error.detail)  # noqa: TRY400 - the same
+        except SilvaEngineError as error:
+            _note(execution, error)
             return self._postpone(taken)
         return "dispatched"
 
@@ -179,6 +188,10 @@ class Sweeper:
         )
         self._ledger.bury(held)
         return "buried"
+
+
+def _note(execution: Execution, error: SilvaEngineError) -> None:
+    _logger.error("Job %s: %s (%s)", execution.job_id, error.message, error.detail)
 
 
 def is_schedule(event: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ Nobody waits here for the function: the worker pushes what becomes of the call.
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine import messages
-from silvaengine.admission import admitted
+from silvaengine.admission import admitted, check_access
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
@@ -131,6 +131,7 @@ class Gateway(NamedTuple):
             socket.stage or None,
             is_known=True,
         )
+        check_access(connection, "invoke", "functions", socket.context)
         return connection
 
     def _function(self, connection: Connection, socket: Socket, message: Message) -> Function:

@@ -5,9 +5,9 @@ Any doubt and any failure refuses the handshake, so that a socket that opens is 
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from silvaengine.admission import admitted
+from silvaengine.admission import admitted, check_access
 from silvaengine.errors import RequestError
-from silvaengine.registry import Connection, Registry
+from silvaengine.registry import Registry
 from silvaengine_websocket.connections import Connections
 from silvaengine_websocket.event import Handshake, Members, Socket
 from silvaengine_websocket.hooks import Hooks
@@ -55,7 +55,7 @@ class Lifecycle(NamedTuple):
             handshake.area,
             handshake.stage or None,
         )
-        _check(connection, handshake)
+        check_access(connection, "invoke", "functions", handshake.context)
         if handshake.area not in self.registry.areas(connection):
             message = f"The connection has no function in area {handshake.area!r}"
             raise RequestError(message, status=403)
@@ -89,13 +89,3 @@ class Lifecycle(NamedTuple):
     def disconnect(self, socket: Socket) -> None:
         """End the row; raises what ``Connections.end`` raises."""
         self.connections.end(socket)
-
-
-def _check(connection: Connection, handshake: Handshake) -> None:
-    """Refuse a key that may not call, or not from this address."""
-    if not connection.may("invoke"):
-        raise RequestError("This API key may not call functions", status=403)
-    if connection.whitelist:
-        from silvaengine.whitelist import check_address  # noqa: PLC0415 - few keys have one
-
-        check_address(connection.whitelist, handshake.context)

@@ -67,6 +67,8 @@ def _decoded(body: str) -> Any:  # noqa: ANN401 - any JSON value
         return _decode(body)
     except RecursionError:
         raise RequestError("The body is nested too deeply") from None
+    except ArithmeticError:
+        raise RequestError("The body has a number that is too large") from None
     except ValueError:
         return body
 

@@ -18,6 +18,7 @@ from silvaengine.settings import Settings
 from silvaengine.tables import DUE_INDEX, EXECUTIONS
 
 DISPATCH_SECONDS = 90  # a worker's event lives 60 s at the most; 30 more for the claim and for skewed clocks
+UNHEARD_SECONDS = 60  # for a caller to hear of a failure, and to leave it to its source
 SKEW_SECONDS = 10  # two clocks, each at most 5 s off
 MARGIN_SECONDS = 15  # of a lease beyond its holder's own end: the skew, and time to settle
 DEAD_SECONDS = 14 * DAY  # as long as a queue can keep the message that tells of it
@@ -98,6 +99,8 @@ class Ledger:
     def settle(self, job: Job, owner: str, state: State, result: Mapping[str, str]) -> None:
         """End it: ``succeeded``, or ``failed`` when that is the function's answer.
 
+        A failure that is ``kept_due`` is the sweeper's in a minute, unless its caller buries it.
+
         Args:
             job: what was claimed.
             owner: the holder's token.
@@ -108,7 +111,10 @@ class Ledger:
             ConditionFailedError: the holder's lease was over and somebody else has taken it.
         """
         values = {"state": state, **result, "expires_at": self.now() + job.keep_seconds}
-        self._move(job.job_id, owner, self._changed(values), done=True)
+        is_due = job.kept_due and state == "failed"
+        if is_due:
+            values["due_at"] = self.now() + UNHEARD_SECONDS
+        self._move(job.job_id, owner, self._changed(values), done=not is_due)
 
     def defer(self, job: Job, owner: str, cause: str, seconds: float) -> None:
         """Give a failed attempt back, for another one in so many seconds; raises what ``settle`` raises."""
@@ -159,7 +165,7 @@ class Ledger:
         return execution._replace(**due, owner=self._move(execution.job_id, execution.owner, due))
 
     def bury(self, execution: Execution) -> None:
-        """Note that the dead one was told; the sweeper never sees it again."""
+        """Note that a dead or failed one was told; the sweeper never sees it again."""
         self._move(execution.job_id, execution.owner, {}, done=True)
 
     def revive(self, execution: Execution) -> None:

@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from silvaengine.errors import InvocationError, RequestError, SilvaEngineError, UnavailableError
+from silvaengine.errors import (
+    DeadlineError,
+    InvocationError,
+    RequestError,
+    SilvaEngineError,
+    UnavailableError,
+)
 from silvaengine.invocation import LambdaInvoker
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.objects import Objects
@@ -47,12 +53,26 @@ class Dispatcher:
         payload = self._fitting(call, execution)
         self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=deadline)
 
-    def ask(self, execution: Execution, function: Function, deadline: float, *, hops: int = 0) -> Any:  # noqa: ANN401 - any JSON value
-        """Hand over an execution that is claimed for the worker, and wait for the answer; raises likewise."""
+    def ask(
+        self,
+        execution: Execution,
+        function: Function,
+        deadline: float,
+        *,
+        hops: int = 0,
+        kept_due: bool = False,
+    ) -> Any:  # noqa: ANN401 - any JSON value
+        """Hand over an execution that is claimed for the worker, and wait for the answer; raises likewise.
+
+        With ``kept_due`` a failure that isn't heard here is the sweeper's, where it looks after the row.
+        """
         content = execution.content
         if content is None and execution.content_at is not None:
             content = self._objects.get(execution.content_at)
-        payload = self._call(execution, function, deadline, hops).encode(content)
+        call = self._call(execution, function, deadline, hops)
+        if kept_due and call.job is not None and execution.due_shard is not None:
+            call = call._replace(job=call.job._replace(kept_due=True))
+        payload = call.encode(content)
         return self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
     def _fitting(self, call: WorkerCall, execution: Execution) -> str:
@@ -88,7 +108,7 @@ class Dispatcher:
 
 def nothing_ran(error: SilvaEngineError) -> bool:
     """Whether an error of an Invoke says that the worker can't have got it."""
-    if isinstance(error, InvocationError):
+    if isinstance(error, InvocationError | DeadlineError):
         return error.refused
     return isinstance(error, UnavailableError | RequestError)
 

@@ -10,7 +10,7 @@ from silvaengine.messages import OnLost
 type State = Literal["accepted", "running", "succeeded", "failed", "dead"]
 
 LIVE = frozenset({"accepted", "running"})
-INLINE_LIMIT = 300_000  # bytes of a value in a row, which may have 400 KB:
+INLINE_LIMIT = 180_000  # bytes of a value in a row, which may have 400 KB, for a content and a result:
 # docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 
 DAY = 86_400

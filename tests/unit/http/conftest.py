@@ -42,6 +42,7 @@ class FakeRegistry:
         self.grants: frozenset[str] = frozenset()
         self.whitelist: tuple[str, ...] = ()
         self.key_hashes: tuple[Any, ...] | None = None
+        self.limits: tuple[Any, ...] = ()
 
     def refresh(self, command: Any = None) -> None:
         self.asked.append(("refresh",))
@@ -64,6 +65,7 @@ class FakeRegistry:
             grants=self.grants,
             whitelist=self.whitelist,
             key_hashes=self.key_hashes,
+            limits=self.limits,
             key_id=key_name(api_key),
         )
 

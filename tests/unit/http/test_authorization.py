@@ -14,6 +14,7 @@ from silvaengine.api_keys import key_name
 from silvaengine.authorization.access import AccessRequest
 from silvaengine.authorization.authorize import Authorization
 from silvaengine.authorization.packages import Packages
+from silvaengine.limits import Limit
 
 type EventOf = Callable[..., dict[str, Any]]
 type Install = Callable[..., None]
@@ -358,6 +359,15 @@ def test_an_authorizer_call_about_an_open_function(world: Any, event_of: EventOf
     answer = world.handler(authorizer_call(event_of), None)
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
     assert answer["principalId"] == key_name("acme-key")
+
+
+def test_an_authorizer_call_spends_nothing_of_a_limit(world: Any, event_of: EventOf) -> None:
+    """The request that follows it does."""
+    world.registry.limits = (Limit("endpoint", "authorizer-call", per_second=0.001, burst=1),)
+    for _ in range(3):
+        answer = world.handler(authorizer_call(event_of), None)
+        assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    assert [world.call(event_of())["statusCode"] for _ in range(2)] == [200, 429]
 
 
 def test_principals_do_not_share_idempotency_keys(world: Any, event_of: EventOf, install: Install) -> None:

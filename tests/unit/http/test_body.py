@@ -86,6 +86,8 @@ def test_a_form_that_is_not_utf8_is_refused() -> None:
         ('["\\"NaN", -Infinity]', "-Infinity at line 1 column 11"),
         ("[Infinity]", "Infinity at line 1 column 2"),
         ("1" * 5000, "a number has too many digits"),
+        ('{"a": [1.5, -1e309]}', "The body has a number that is too large: -1e309"),
+        ("1e99999999999999999999", "a number that is too large"),
         ("\ufeff{}", "Unexpected UTF-8 BOM"),
         ('"\ud800"', "The body is not valid UTF-8 at position 1"),
         ('{"a": ["\\uD800"]}', "The body holds half of a surrogate pair"),

@@ -118,6 +118,16 @@ def test_a_job_is_followed_to_its_result(world: Any, ask: Any, event_of: EventOf
     assert "Retry-After" not in done["headers"]
 
 
+@pytest.mark.parametrize("text", ['{"a": NaN}', '["\\ud800"]', "[" * 5000])
+def test_a_job_whose_text_is_no_json_is_told_as_text(
+    world: Any, ask: Any, event_of: EventOf, text: str
+) -> None:
+    """What Python's JSON writes and nobody else reads is the result as it is, as often as it is asked for."""
+    job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]
+    settle(world, WorkerAnswer("text", text))
+    assert json.loads(status_of(world, event_of, job_id)["body"])["result"] == text
+
+
 def test_a_jobs_error_is_told(world: Any, ask: Any, event_of: EventOf) -> None:
     """What the function refused stands there with its status."""
     job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]
@@ -257,7 +267,7 @@ def test_keys_of_two_principals_never_meet(world: Any, request_of: EventOf) -> N
 
 
 def test_what_is_too_large_for_an_event_travels_by_url(world: Any, ask: Any) -> None:
-    """Past 300 KB the content lies in the bucket; past 1 MB the worker gets a URL that ends soon."""
+    """Past 180 KB the content lies in the bucket; past 1 MB the worker gets a URL that ends soon."""
     ask({"text": "x" * 400_000}, prefer="respond-async")
     assert "content_url" not in world.payload
     ask({"text": "x" * 1_100_000}, prefer="respond-async")

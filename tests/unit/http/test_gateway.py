@@ -276,6 +276,18 @@ def test_a_failure_before_any_function_is_known_has_a_subject(world: Any, event_
     assert world.notifier.sent[0][0] == "silvaengine http gateway"
 
 
+def test_a_registry_that_cant_be_read_answers_a_browser_too(world: Any, event_of: EventOf) -> None:
+    """That the tenant's CORS headers aren't known either changes no answer."""
+
+    def refused(*_: object) -> None:
+        raise ConfigurationError("The service is misconfigured", detail="AccessDenied")
+
+    world.registry.connection = world.registry.gateway_settings = refused
+    answer = world.handler(event_of(headers={"Origin": "https://a.example"}), None)
+    assert (answer["statusCode"], answer["headers"]["Vary"]) == (500, "Origin")
+    assert "The service is misconfigured" in answer["body"]
+
+
 @pytest.mark.parametrize("result", ["plain: yes", {"a": 1}, None, [1]])
 def test_a_foreign_workers_bare_result_is_answered(result: Any, world: Any, event_of: EventOf) -> None:
     """A worker that knows nothing of our answers gives its result as it is."""

@@ -31,9 +31,13 @@ def ask(world: Any, rest_path: Callable[[str], dict[str, Any]]) -> Ask:
     """Ask for an operation with query parameters."""
 
     def send(
-        operation: str = "cache_clear", method: str = "GET", body: str | None = None, **query: str
+        operation: str = "cache_clear",
+        method: str = "GET",
+        body: str | None = None,
+        area: str = "core",
+        **query: str,
     ) -> Any:
-        event = rest_path(f"/core/acme/{operation}") | {
+        event = rest_path(f"/{area}/acme/{operation}") | {
             "httpMethod": method,
             "body": body,
             "queryStringParameters": query,
@@ -113,13 +117,15 @@ def test_a_setting_opens_it(world: Any, ask: Ask) -> None:
     assert ask("cache_stats")["statusCode"] == 403
 
 
-def test_by_post(world: Any, ask: Ask) -> None:
-    """A POST may say in its JSON body what a GET says in its query; another body is refused."""
+@pytest.mark.parametrize("area", ["core", "raw"])
+def test_by_post(world: Any, ask: Ask, area: str) -> None:
+    """A POST may say in its JSON body what a GET says in its query, in areas with full events as well."""
     world.registry.grants = frozenset({"cache:admin"})
     keep("acme", "user:1")
-    assert ask(method="POST", body='{"cache_key": "user:*"}')["statusCode"] == 200
-    assert kept("acme", "user:1") is None
-    assert ask(method="POST", body='["user:*"]')["statusCode"] == 400
+    keep("acme", "order:1")
+    assert ask(method="POST", body='{"cache_key": "user:*"}', area=area)["statusCode"] == 200
+    assert (kept("acme", "user:1"), kept("acme", "order:1")) == (None, "acme")
+    assert ask(method="POST", body='["user:*"]', area=area)["statusCode"] == 400
     answer = ask(method="DELETE")
     assert (answer["statusCode"], answer["headers"]["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
 

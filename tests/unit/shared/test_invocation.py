@@ -12,6 +12,7 @@ from silvaengine.errors import (
     UnavailableError,
 )
 from silvaengine.invocation import GRACE_SECONDS, READ_SECONDS, LambdaInvoker
+from silvaengine.ledger.dispatch import nothing_ran
 from silvaengine.messages import EVENT_LIMIT, SYNC_LIMIT
 
 PATH = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aworker/invocations"
@@ -131,11 +132,12 @@ def test_no_repetition_begins_after_the_deadline() -> None:
 
 
 def test_nothing_is_sent_after_the_deadline() -> None:
-    """The caller's time is over before the call."""
+    """The caller's time is over before the call, and the error says that nothing can have run."""
     client = FakeLambda()
-    with pytest.raises(DeadlineError):
+    with pytest.raises(DeadlineError) as caught:
         invoker(client, clock=lambda: 100.0)[0].invoke("arn", "{}", deadline=100)
     assert client.requests == []
+    assert nothing_ran(caught.value)
 
 
 def test_a_callee_error_keeps_its_type_and_words_in_private() -> None:

@@ -160,6 +160,35 @@ def test_an_object_whose_function_failed_is_s3s_to_repeat(world: World) -> None:
     assert len(rows(world)) == 1
 
 
+def test_a_failure_after_contact_was_lost_is_the_sweepers(world: World) -> None:
+    """S3's event counts as taken by then: what its worker says later is due, and is nobody else's."""
+    world.dies = True
+    world.s3("acme/f/1.csv")
+    (job,) = world.jobs
+    world.ledger.settle(job, job.owner, "failed", {"result": "{}"})
+    assert rows(world) == []
+    world.now += 60
+    assert [row.state for row in rows(world)] == ["failed"]
+
+
+def test_a_failure_that_was_written_before_contact_was_lost_is_s3s(world: World) -> None:
+    """The look at the ledger hears of it: the event fails, and the sweeper never sees the row."""
+    world.is_deaf, world.broken = True, {"f"}
+    with pytest.raises(InvocationError):
+        world.s3("acme/f/1.csv")
+    world.now += 400
+    assert rows(world) == []
+
+
+def test_a_message_whose_time_was_over_before_it_was_sent_comes_again(world: World) -> None:
+    """Nothing ran, and so even a function that must not run twice is called by the next delivery."""
+    world.config, world.too_late = {"on_lost": "fail"}, True
+    assert world.sqs(message(1)) == ["m1"]
+    world.too_late = False
+    assert world.sqs(message(1)) == []
+    assert world.ran == [{"n": 1}]
+
+
 def test_an_object_is_never_run_while_the_sweeper_has_it(world: World) -> None:
     """A late delivery of an event that the sweeper has handed to a worker does nothing."""
     world.dies = True

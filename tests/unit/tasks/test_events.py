@@ -108,11 +108,12 @@ def test_a_message_without_a_route_is_a_failure(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["a b", "a+b", "ü😀", "100%", "%2F", "plain"])
 def test_keys_are_decoded_once(name: str) -> None:
-    """Spaces, plus, unicode and percent signs arrive as they were stored."""
-    (record,) = read_object(stored(f"acme/load/{name}:x/when:10:30/{name}.csv"))
+    """Spaces, plus, unicode and percent signs arrive as they were stored; nobody's key names a tenant."""
+    (record,) = read_object(stored(f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv"))
     assert (record.endpoint_id, record.function) == ("acme", "load")
     assert record.params == {
-        "bucket": "b", "key": f"acme/load/{name}:x/when:10:30/{name}.csv", "id": name,
+        "bucket": "b", "key": f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv",
+        "id": name,
         name: "x", "when": "10:30",
     }  # fmt: skip
 

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from silvaengine.dynamodb import TableReader, TableWriter
-from silvaengine.errors import InvocationError, NotFoundError, UnavailableError
+from silvaengine.errors import (
+    ConfigurationError,
+    DeadlineError,
+    InvocationError,
+    NotFoundError,
+    UnavailableError,
+)
 from silvaengine.ledger.book import Ledger, new_execution
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
@@ -34,6 +40,9 @@ class World:
         self.notices: list[dict[str, Any]] = []
         self.error: Exception | None = None
         self.missing = False
+        self.registry_error: Exception | None = None
+        self.queue_error: Exception | None = None
+        self.broken: dict[str, Exception] = {}
         client = MemoryDynamoDB()
         self.ledger = Ledger(
             TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
@@ -45,7 +54,7 @@ class World:
             self.ledger,
             self,  # type: ignore[arg-type]
             Dispatcher(self, Objects(lambda: s3, "bucket")),  # type: ignore[arg-type]
-            self.letters.append,
+            self.tell,
             Notifier(lambda _, text: self.notices.append(json.loads(text))),
             lambda: 0.0,
         )
@@ -53,7 +62,15 @@ class World:
     def refresh(self) -> None:
         """Stand for the registry."""
 
+    def tell(self, execution: Execution) -> None:
+        """Stand for the dead-letter queue."""
+        if self.queue_error:
+            raise self.queue_error
+        self.letters.append(execution)
+
     def function_of(self, entry: Any, name: str) -> Function:
+        if error := self.broken.get(name) or self.registry_error:
+            raise error
         if self.missing:
             raise NotFoundError(f"Function {name!r} does not exist")
         return Function(
@@ -165,6 +182,64 @@ def test_a_function_that_is_gone_ends_its_jobs(world: World) -> None:
     world.missing = True
     world.sweep()
     assert world.row().cause == "function_missing"
+
+
+def test_a_setting_that_cant_be_read_ends_no_job(world: World) -> None:
+    """What is wrong for a moment, such as a right to a secret, is tried again."""
+    world.accept()
+    world.registry_error = ConfigurationError("The service is misconfigured", detail="AccessDenied")
+    assert world.sweep() == {"seen": 1, "postponed": 1}
+    world.registry_error, world.now = None, NOW + 120
+    assert world.sweep() == {"seen": 1, "dispatched": 1}
+
+
+@pytest.mark.parametrize("error", [TypeError("a malformed row"), UnavailableError("throttled")])
+def test_one_bad_row_keeps_no_other_waiting(world: World, error: Exception) -> None:
+    """It is set aside, and the rows after it, of other tenants and shards, are taken up in the same run."""
+    world.accept(job_id="01", function="bad", due_at=NOW - 10)
+    world.accept(job_id="02")
+    world.accept(job_id="a1")
+    world.broken["bad"] = error
+    counts = world.sweep()
+    assert counts["dispatched"] == 2
+    assert world.row("01").due_at == NOW + 120
+    assert world.sweep() == {}
+    assert len(world.notices) == isinstance(error, TypeError)
+
+
+def test_a_queue_that_takes_nothing_keeps_no_other_waiting(world: World) -> None:
+    """A dead one that can't be told of is due again after a while; jobs go on meanwhile."""
+    world.accept(job_id="01", state="running", on_lost="fail", attempts=1)
+    world.accept(job_id="a1")
+    world.queue_error = UnavailableError("the queue is gone")
+    assert world.sweep() == {"seen": 2, "failed": 1, "dispatched": 1}
+    world.queue_error, world.now = None, NOW + 300
+    world.sweep()
+    assert [letter.job_id for letter in world.letters] == ["01"]
+
+
+def test_an_end_without_an_answer_keeps_no_other_waiting(world: World) -> None:
+    """Nobody knows whether the event arrived; another attempt finds the row as it left it."""
+    world.accept(job_id="01")
+    world.error = DeadlineError("no answer in time")
+    assert world.sweep() == {"seen": 1, "postponed": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts", "cause"),
+    [
+        ({"attempts": 1}, {"seen": 1, "dispatched": 1}, None),
+        ({"attempts": 3}, {"seen": 1, "buried": 1}, "failed"),
+        ({"attempts": 1, "on_lost": "fail"}, {"seen": 1, "buried": 1}, "failed"),
+    ],
+)
+def test_a_failure_that_nobody_heard_is_repeated(
+    world: World, changes: dict[str, Any], counts: dict[str, int], cause: str | None
+) -> None:
+    """As often as its policy allows; then it is dead, and told."""
+    world.accept(state="failed", result="{}", **changes)
+    assert world.sweep() == counts
+    assert (world.row().cause, len(world.letters)) == (cause, counts.get("buried", 0))
 
 
 def test_a_lambda_without_room_is_left_alone(world: World) -> None:

@@ -7,7 +7,13 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from silvaengine.dynamodb import TableReader, TableWriter
-from silvaengine.errors import ConfigurationError, InvocationError, NotFoundError, UnavailableError
+from silvaengine.errors import (
+    ConfigurationError,
+    DeadlineError,
+    InvocationError,
+    NotFoundError,
+    UnavailableError,
+)
 from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.keys import Keys
@@ -45,7 +51,10 @@ class World:
         self.notices: list[str] = []
         self.subjects: list[str] = []
         self.refuses = False
+        self.too_late = False
         self.dies = False
+        self.is_deaf = False
+        self.jobs: list[Job] = []
         self.config: dict[str, Any] = {}
         self.bound: dict[str, dict[str, Any]] = {}
         self.answer: Any = None
@@ -106,11 +115,14 @@ class World:
     def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
         if self.refuses:
             raise UnavailableError("throttled")
+        if self.too_late:
+            raise DeadlineError("The time for this request is over", refused=True)
         call = json.loads(payload)
         self.events += [call["funct"]] if event else []
         params = json.loads(call["params"])
         if call["funct"] in self.breaking:
             raise ZeroDivisionError
+        self.jobs += [Job(**call["job"])] if "job" in call else []
         if self.dies:
             raise InvocationError("The function failed", error_type="Runtime.ExitError")
         self.hops.append(call["invocation"]["hops"])
@@ -124,6 +136,8 @@ class World:
             job = Job(**call["job"])
             state: Any = "failed" if answer.kind == "error" else "succeeded"
             self.ledger.settle(job, job.owner, state, {"result": json.dumps(answer.encode())})
+        if self.is_deaf:
+            raise InvocationError("The connection to the function broke")
         return answer.encode()
 
     def get_remaining_time_in_millis(self) -> int:

@@ -125,6 +125,20 @@ def test_a_limit_refuses_handshakes_and_messages(world: World, monkeypatch: pyte
     assert (frame["id"], frame["error"]["status"]) == ("1", 429)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"key_hashes": (), "grants": frozenset({"jobs"})}, {"whitelist": ("198.51.100.7",)}]
+)
+def test_what_a_key_may_no_more_ends_its_sockets_calls(
+    world: World, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    """A grant or an address that is taken away counts for messages of a socket that is open."""
+    said = world.enter()
+    opened(world, monkeypatch, **changes)
+    (frame,) = world.say({"id": "1", "funct": "greet"}, said=said)
+    assert frame["error"]["status"] == 403
+    assert world.invoker.sent == []
+
+
 @pytest.mark.parametrize("failure", [UnavailableError("busy"), KeyError("x"), ZeroDivisionError()])
 def test_a_fault_denies(world: World, failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever breaks while it is decided, nobody comes in, and the operator hears of it."""

@@ -52,6 +52,14 @@ def test_numbers_keep_their_kind(run: Callable[..., Any]) -> None:
     }
 
 
+def test_a_number_that_no_decimal_holds_is_the_clients_mistake(run: Callable[..., Any]) -> None:
+    """It is refused in words, in the body and in the parameters, and is no failure of the function."""
+    with pytest.raises(RequestError, match="a number that is too large"):
+        run("plain:echo", body='{"d": 1e-99999999999999999999}')
+    with pytest.raises(RequestError, match="'params'"):
+        WorkerCall.decode({"MODULENAME": "m", "funct": "f", "params": '{"a": 1e99999999999999999999}'})
+
+
 def test_the_body_lies_over_the_parameters(run: Callable[..., Any]) -> None:
     """A name in both has the body's value."""
     assert run("plain:strict", params={"a": "query", "b": "query"}, body='{"a": "body"}') == "bodyquery"
