@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -241,6 +242,12 @@ def invocation(tenant: str, *caches: HybridCache) -> Iterator[None]:
         cache.fence.begin()
     with bind(current):
         yield
+
+
+def in_thread[R](function: Callable[[], R]) -> R:
+    """Call in a new thread, which has no context, and give the answer."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result(20)
 
 
 def counting(*results: Any) -> tuple[Callable[..., Any], list[Any]]:

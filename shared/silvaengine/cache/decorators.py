@@ -221,8 +221,7 @@ class CachedFunction:
         self, values: tuple[Any, ...], rest: tuple[Any, ...] = (), named: Mapping[str, Any] = NOTHING
     ) -> Call | None:
         """Make the look-up of a call, None for one that can't have a key."""
-        if context.is_elsewhere():
-            self._cache.warn(self._full, "a thread without the call's context passes the cache")
+        if not self._cache.has_tenant(self._full):
             return None
         try:
             return self._keyed(values, rest, named)
@@ -261,7 +260,8 @@ class CachedFunction:
         return call is not None and self._cache.delete(call)
 
     def _clear(self) -> bool:
-        return self._cache.clear(self._cache_name, context.tenant.get(), literal(self._whole))
+        cache, tenant = self._cache, context.tenant.get()
+        return cache.has_tenant(self._full) and cache.clear(self._cache_name, tenant, literal(self._whole))
 
     def _stats(self) -> dict[str, Any]:
         return stats(self._cache, self._cache_name, context.tenant.get())

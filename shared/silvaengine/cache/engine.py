@@ -14,6 +14,8 @@ from silvaengine.cache.stats import stats
 class HybridCacheEngine:
     """A cache by name; each tenant has its own keys in it.
 
+    A thread without the call's context has no tenant: it finds nothing, and what it does answers False.
+
     Args:
         cache_name: 1 to 64 of ``a-z 0-9 _ -``.
         open_cache: gives the cache behind it; the process's own when absent.
@@ -30,14 +32,18 @@ class HybridCacheEngine:
 
     def get(self, key: str, ttl: float | None = None) -> Any:  # noqa: ANN401, ARG002 - any value; the predecessor's
         """Give a copy of the value, None where there is none; ``ttl`` is accepted, the value's own counts."""
+        if not self._has_tenant():
+            return None
         found = self._open_cache().look(self._call(key))
         return None if found is MISSING else found
 
     def set(self, key: str, value: Any, ttl: float | None = 300) -> bool:  # noqa: ANN401 - any value
         """Keep a value for ``ttl`` seconds, None for 30 days, 0 or less for not at all.
 
-        It returns whether there was anything to do; a tier that fails is passed over.
+        It returns whether the running thread's tenant is known; a tier that fails is passed over.
         """
+        if not self._has_tenant():
+            return False
         if ttl is not None and ttl <= 0:
             return self.delete(key)
         cache, call = self._open_cache(), self._call(key, ttl)
@@ -49,7 +55,7 @@ class HybridCacheEngine:
 
     def delete(self, key: str) -> bool:
         """Forget a value everywhere, and tell whether a store acknowledged it."""
-        return self._open_cache().delete(self._call(key))
+        return self._has_tenant() and self._open_cache().delete(self._call(key))
 
     def clear(self, pattern: str = "*") -> bool:
         """Forget the running call's tenant's values whose key matches; whether a store acknowledged it.
@@ -57,11 +63,15 @@ class HybridCacheEngine:
         Raises:
             ValueError: the pattern is longer than 512 characters, or holds a control character.
         """
-        return self._open_cache().clear(self.cache_name, context.tenant.get(), pattern)
+        cache = self._open_cache()
+        return self._has_tenant() and cache.clear(self.cache_name, context.tenant.get(), pattern)
 
     def stats(self) -> dict[str, Any]:
         """Give the counters of the running call's tenant."""
         return stats(self._open_cache(), self.cache_name, context.tenant.get())
+
+    def _has_tenant(self) -> bool:
+        return self._open_cache().has_tenant(f"HybridCacheEngine({self.cache_name!r})")
 
     def _call(self, key: str, ttl: float | None = None) -> Call:
         text, tenant = plain_text(key), context.tenant.get()

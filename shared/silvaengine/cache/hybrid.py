@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from threading import get_ident
 from typing import Any
 
+from silvaengine import context
 from silvaengine.cache.fence import UNFENCED_SECONDS, Fence
 from silvaengine.cache.flights import Flight, Flights
 from silvaengine.cache.generations import Generation, LocalGenerations, ProcessRecords, owner_text
@@ -174,11 +175,18 @@ class HybridCache:
         call.space.count("stale_hits")
         return True
 
+    def has_tenant(self, who: str) -> bool:
+        """Tell whether the running thread's tenant is known, and warn once where it isn't."""
+        if context.is_elsewhere():
+            self.warn(who, "a thread without the call's context passes the cache")
+            return False
+        return True
+
     def warn(self, who: str, what: str) -> None:
-        """Write a warning about a function, once."""
+        """Write a warning about a function or an engine, once."""
         if (who, what) not in self._warned:
             self._warned.add((who, what))
-            _logger.warning("Cached function %s: %s", who.removeprefix("~"), what)
+            _logger.warning("Hybrid cache, %s: %s", who.removeprefix("~"), what)
 
     def _found(self, call: Call) -> Any:  # noqa: ANN401 - any value
         """Ask the other tiers, and note what is known before a load begins."""

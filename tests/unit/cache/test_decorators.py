@@ -4,14 +4,22 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from silvaengine.cache.hybrid import HybridCache
 
-from ...fakes.cache import Clock, FakeRedis, FakeRedisTier, counting, invocation, keep_by, make_cache
+from ...fakes.cache import (
+    Clock,
+    FakeRedis,
+    FakeRedisTier,
+    counting,
+    in_thread,
+    invocation,
+    keep_by,
+    make_cache,
+)
 
 
 class Calls(list[Any]):
@@ -393,19 +401,16 @@ def test_a_thread_without_the_calls_context_passes_the_cache(
     """Its tenant isn't known: the call is answered, and nothing of another tenant's is seen or kept."""
     kept: Any = keep_by(cache, calls.of_any())
 
-    def ask_beside() -> None:
-        thread = Thread(target=kept)
-        thread.start()
-        thread.join()
-
     with invocation("acme", cache):
         assert kept() == 1
-        ask_beside()
-        ask_beside()
+        in_thread(kept)
+        in_thread(kept)
+        assert not in_thread(kept.cache_clear)
+        assert not in_thread(kept.cache_delete)
     assert len(calls) == 3
     assert caplog.text.count("without the call's context") == 1
-    ask_beside()
-    ask_beside()
+    in_thread(kept)
+    in_thread(kept)
     assert len(calls) == 4
 
 

@@ -16,7 +16,7 @@ from silvaengine.cache.process import open_cache, process_cache
 from silvaengine.cache.stats import availability
 from silvaengine.settings import Settings
 
-from ...fakes.cache import MEBIBYTE, Clock, FakeRedis, FakeRedisTier, invocation, make_cache
+from ...fakes.cache import MEBIBYTE, Clock, FakeRedis, FakeRedisTier, in_thread, invocation, make_cache
 
 
 def _given(cache: HybridCache) -> HybridCache:
@@ -89,6 +89,21 @@ def test_tenants_have_keys_of_their_own(engine: HybridCacheEngine, cache: Hybrid
         assert engine.stats()["instance"]["entries"] == 1
     assert engine.get("k") == "none"
     assert HybridCacheEngine("other", lambda: cache).get("k") is None
+
+
+def test_a_thread_without_the_calls_context_has_no_tenant(
+    engine: HybridCacheEngine, cache: HybridCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It gets nothing, and neither keeps nor removes anything: another tenant's thread would meet it."""
+    engine.set("k", "none")
+    with invocation("acme", cache):
+        assert not in_thread(lambda: engine.set("k", "acme"))
+        assert not in_thread(lambda: engine.set("k", "acme", ttl=0))
+        assert in_thread(lambda: engine.get("k")) is None
+        assert not in_thread(lambda: engine.delete("k"))
+        assert not in_thread(engine.clear)
+    assert engine.get("k") == "none"
+    assert caplog.text.count("without the call's context") == 1
 
 
 def test_a_value_is_found_in_redis(clock: Clock, server: FakeRedis) -> None:
