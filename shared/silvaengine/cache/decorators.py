@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Protocol, cast, overload
 
 from silvaengine import context
 from silvaengine.cache.hybrid import HybridCache
-from silvaengine.cache.identity import Identities
+from silvaengine.cache.identity import Identities, known_as
 from silvaengine.cache.keys import (
     NoKeyError,
     call_text,
@@ -48,13 +48,13 @@ class Cached[**P, R](Protocol):
     @overload
     def __get__[S, **Q](
         self: "Cached[Concatenate[type[S], Q], R]", instance: None, owner: type[S]
-    ) -> "Cached[Q, R]": ...
+    ) -> "BoundCached[Q, R]": ...
     @overload
     def __get__(self, instance: None, owner: type) -> "Cached[P, R]": ...
     @overload
     def __get__[S, **Q](
         self: "Cached[Concatenate[S, Q], R]", instance: S, owner: type | None = None
-    ) -> "Cached[Q, R]": ...
+    ) -> "BoundCached[Q, R]": ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         """Bind to an object, as a function does."""
         ...
@@ -65,6 +65,26 @@ class Cached[**P, R](Protocol):
 
     def cache_delete(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the value of these arguments, everywhere; whether a store acknowledged it."""
+        ...
+
+    def cache_stats(self) -> dict[str, Any]:
+        """Give the cache's counters, of the running call's tenant."""
+        ...
+
+
+class BoundCached[**P, R](Protocol):
+    """A cached method of an object or a class, as Python binds it: the call alone knows whose it is."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Give the kept value, or the method's."""
+        ...
+
+    def cache_clear(self) -> bool:
+        """Forget the method's values, of all objects; see ``Cached``."""
+        ...
+
+    def cache_delete(self, owner: object, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Forget the value of the object or class that the method is called on, and of these arguments."""
         ...
 
     def cache_stats(self) -> dict[str, Any]:
@@ -256,6 +276,12 @@ class CachedFunction:
         return attribute is not None
 
     def _delete(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - the function's own
+        if self._in_class:
+            home = known_as(self._function.__module__, self._qualified.rpartition(".")[0])
+            if self._identities.are_missing(
+                args, home
+            ):  # bound to an object it is the function's all the same
+                raise TypeError(f"expected {self._qualified}.cache_delete(obj, ...), with whose method it is")
         call = self._lookup(*self._values(*args, **kwargs))
         return call is not None and self._cache.delete(call)
 

@@ -61,6 +61,15 @@ class Identities:
             return Identity(id(first), own if is_local else name, is_local)
         return self._of_object(first)
 
+    def are_missing(self, args: tuple[Any, ...], home: object) -> bool:
+        """Tell whether arguments of a method lack the object or class that it is called on.
+
+        ``home`` is what has the name of the function's class. A static method's arguments lack nothing.
+        """
+        if isinstance(home, type):
+            self._kind(home)
+        return "object" in self._kinds.values() and not (args and self._kind(args[0]) != "argument")
+
     def remember(self, first: object, entry: Entry) -> None:
         """Let an entry end with its object, whose number another one may get."""
         known = self._objects.get(id(first))
@@ -124,7 +133,12 @@ def _may_differ(first: object) -> bool:
 
 def _is_local(kind: type) -> bool:
     """Tell whether another class may have the same name, in this process or in another one."""
-    found: Any = sys.modules.get(kind.__module__)
-    for part in kind.__qualname__.split("."):
+    return kind.__module__ == "__main__" or known_as(kind.__module__, kind.__qualname__) is not kind
+
+
+def known_as(module: str, qualified: str) -> Any:  # noqa: ANN401 - whatever has the name
+    """Give what a module knows by a qualified name, None for nothing."""
+    found: Any = sys.modules.get(module)
+    for part in qualified.split("."):
         found = getattr(found, part, None)
-    return kind.__module__ == "__main__" or found is not kind
+    return found

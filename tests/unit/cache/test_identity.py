@@ -338,6 +338,36 @@ def test_a_class_method_is_shared_by_processes(
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["by name", "by its calls"])
+def test_a_methods_entry_is_deleted_by_its_object(
+    cache: HybridCache, calls: list[Any], monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """It comes first, for Python doesn't bind ``cache_delete``; without it nothing is guessed."""
+    for make in (lambda function: function, classmethod):
+        kind: Any = Model if is_known else type("Service", (), {})
+        function: Any = method_of(Model, calls) if is_known else answering(calls)
+        give_method(monkeypatch, kind, make(keep_by(cache, function)))
+        one = kind()
+        owner = kind if make is classmethod else one
+        for bound in (kind.answer, one.answer):
+            before = one.answer(1)
+            for wrong in ((1,), (), ("x", 1)):
+                with pytest.raises(TypeError, match=r"\.answer\.cache_delete\(obj, \.\.\.\)"):
+                    bound.cache_delete(*wrong)
+            assert one.answer(1) == before
+            assert bound.cache_delete(owner, 1)
+            assert one.answer(1) == before + 1
+
+
+def test_a_static_methods_entry_is_deleted_by_its_arguments(
+    cache: HybridCache, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no object."""
+    give_method(monkeypatch, Model, staticmethod(keep_by(cache, method_of(Model, calls))))
+    kind: Any = Model
+    assert [kind.answer("a"), kind.answer.cache_delete("a"), kind.answer("a")] == [1, True, 2]
+
+
 def test_a_class_that_borrows_a_name_stays_in_the_process(
     clock: Clock, calls: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

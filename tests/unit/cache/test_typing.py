@@ -44,7 +44,9 @@ RIGHT = {
     "asyncio.run(Service().asynchronous(1))": "bytes",
     "Service.of_class(1)": "float",
     "Service().of_class(1)": "float",
-    "Service().method.cache_delete(1)": "bool",
+    "Service.method.cache_delete(Service(), 1)": "bool",
+    "Service.of_class.cache_delete(Service, 1)": "bool",
+    "Service().method.cache_clear()": "bool",
 }
 WRONG = [
     'plain("x")',
@@ -56,6 +58,8 @@ WRONG = [
     "Service().method()",
     'Service().asynchronous("x")',
     'Service.of_class("x")',
+    "Service().method.cache_delete(1)",
+    "Service.of_class.cache_delete(1)",
 ]
 
 
