@@ -18,6 +18,8 @@ from uuid import UUID
 from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, Encoder, Ext
 
+from silvaengine.cache.dataclass_state import UnknownStateError, members
+
 _encode: Callable[[Any], bytes] = Encoder().encode
 
 _PLAIN = frozenset({type(None), bool, float, bytes})
@@ -45,6 +47,8 @@ def encode(value: Any) -> bytes:  # noqa: ANN401 - any value
         return _encode(_packed(value))
     except AttributeError as error:
         raise NotEncodableError(f"a dataclass lacks a field: {error}") from None
+    except UnknownStateError as error:
+        raise NotEncodableError(str(error)) from None
     except RecursionError:
         raise NotEncodableError("the value holds itself, or is nested too deeply") from None
 
@@ -107,9 +111,7 @@ def _packed(value: Any) -> Any:  # noqa: ANN401 - any value
         code, give, _ = _CODES[kind]
         return Ext(code, give(value))
     if is_dataclass(kind):
-        members = [getattr(value, field.name) for field in fields(kind)]
-        _check_own_state(value, len(members))
-        return Ext(7, _encode([*_class_mark(kind), _packed(members)]))
+        return Ext(7, _encode([*_class_mark(kind), _packed(list(members(value).values()))]))
     raise NotEncodableError(f"{kind.__module__}.{kind.__qualname__}")
 
 
@@ -125,13 +127,6 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _check_own_state(value: object, declared: int) -> None:
-    state = object.__getstate__(value)
-    in_dict, in_slots = state if type(state) is tuple else (state, None)
-    if len(in_dict or ()) + len(in_slots or ()) > declared:
-        raise NotEncodableError(f"{type(value).__qualname__} holds more than its fields")
 
 
 def _moment(value: datetime | time) -> bytes:
@@ -167,12 +162,12 @@ def _class_named(module: str, name: str) -> Any:  # noqa: ANN401 - whatever has 
 
 def _made(data: bytes) -> Any:  # noqa: ANN401 - any dataclass
     """Fill a new object of a dataclass that this process has already imported; its code isn't run."""
-    module, name, mark, members = _decode(data)
+    module, name, mark, values = _decode(data)
     kind = _class_named(module, name)
     if not (isinstance(kind, type) and is_dataclass(kind)) or _class_mark(kind) != (module, name, mark):
         raise ValueError("the class has changed")
     made = object.__new__(kind)
-    for field, member in zip(fields(kind), members, strict=True):
+    for field, member in zip(fields(kind), values, strict=True):
         object.__setattr__(made, field.name, member)
     return made
 

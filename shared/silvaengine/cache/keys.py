@@ -6,7 +6,7 @@ A string stands as it is, everything else behind a ``~``: ``1`` is text, ``~1`` 
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -15,6 +15,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
+
+from silvaengine.cache.dataclass_state import UnknownStateError, members
 
 CACHE_NAME = re.compile("[a-z0-9_-]{1,64}")
 LONGEST_TEXT = 256  # characters; a longer text ends in a digest of all of it
@@ -70,7 +72,7 @@ def argument_text(value: Any) -> str:  # noqa: ANN401 - any argument
     if isinstance(value, Enum):
         return f"~{_type_name(value)}{_member(value)}"
     if is_dataclass(value) and not isinstance(value, type):
-        return f"~{_type_name(value)}({_pairs((f.name, getattr(value, f.name)) for f in fields(value))})"
+        return f"~{_type_name(value)}({_pairs(_fields(value))})"
     raise NoKeyError(f"{type(value).__module__}.{type(value).__qualname__} can't be part of a cache key")
 
 
@@ -82,6 +84,13 @@ def _member(value: Enum) -> str:
     """Name a member; a combination of flags that has no name of its own has its number."""
     name: str | None = value.name
     return f"({value.value})" if name is None else f".{escape(name)}"
+
+
+def _fields(value: object) -> Iterable[tuple[str, Any]]:
+    try:
+        return members(value).items()
+    except UnknownStateError as error:
+        raise NoKeyError(f"{error}, so that it can't be part of a cache key") from None
 
 
 def _joined(values: Iterable[Any]) -> str:

@@ -35,6 +35,25 @@ class Filter:
     page: Any = 1
 
 
+class Ranked(Query):
+    def __init__(self, rank: int) -> None:
+        super().__init__("a")
+        object.__setattr__(self, "rank", rank)
+
+
+class Slotted(Query):
+    __slots__ = ("rank",)
+
+    def __init__(self, rank: int) -> None:
+        super().__init__("a")
+        object.__setattr__(self, "rank", rank)
+
+
+@dataclass
+class Options(dict[str, int]):
+    text: str
+
+
 class Color(Enum):
     RED = 1
     BLUE = 2
@@ -191,7 +210,17 @@ def holding_itself() -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "make", [object, holding_itself, lambda: [object()], lambda: {1: print}, lambda: Query]
+    "make",
+    [
+        object,
+        holding_itself,
+        lambda: [object()],
+        lambda: {1: print},
+        lambda: Query,
+        lambda: Ranked(1),
+        lambda: Slotted(1),
+        lambda: Options("a"),
+    ],
 )
 def test_what_has_no_content_has_no_key(make: Callable[[], Any]) -> None:
     """An object whose content isn't known is refused, and not taken by its address."""
