@@ -86,7 +86,7 @@ class HybridCache:
             flight = self._flights.join(call.key, call, current_task())
             if flight is call:
                 try:
-                    found = await to_thread(self._found, call)
+                    found = self._noted(call, await self.tiers.find_async(call))
                     if found is MISSING:
                         found = await self._loaded_async(call, load, values)
                 except Exception as error:
@@ -189,8 +189,10 @@ class HybridCache:
             _logger.warning("Hybrid cache, %s: %s", who.removeprefix("~"), what)
 
     def _found(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        """Ask the other tiers, and note what is known before a load begins."""
-        found = self.tiers.find(call)
+        return self._noted(call, self.tiers.find(call))
+
+    def _noted(self, call: Call, found: Any) -> Any:  # noqa: ANN401 - any value
+        """Remember what the other tiers gave, and what is known before a load begins."""
         if call.packed is not None:
             value = call.stale if found is MISSING else found
             self._remember(call, value, call.packed, call.space.confirmed)

@@ -47,15 +47,46 @@ class SharedTiers:
         self._sleep = sleep
 
     def find(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        """Give a value, or MISSING; what was cleared is known afterwards."""
+        """Give a value, or MISSING; what was cleared is known afterwards.
+
+        Where another process has the call's lock, wait for what that one stores.
+        """
+        found, end = self._look(call), self._clock() + WAIT_SECONDS
+        while found is MISSING and self._is_loaded_elsewhere(call) and self._clock() < end:
+            self._sleep(LOCK_PAUSE)
+            found = self._insist(call)
+        return found
+
+    async def find_async(self, call: Call) -> Any:  # noqa: ANN401 - any value
+        """Do the same for a coroutine: other threads look, and none is held by the wait."""
+        from asyncio import sleep, to_thread  # noqa: PLC0415 - who is here has loaded it
+
+        found, end = await to_thread(self._look, call), self._clock() + WAIT_SECONDS
+        while found is MISSING and self._is_loaded_elsewhere(call) and self._clock() < end:
+            await sleep(LOCK_PAUSE)
+            found = await to_thread(self._insist, call)
+        return found
+
+    def _look(self, call: Call) -> Any:  # noqa: ANN401 - any value
         policy, redis = call.policy, self.redis
         if policy.local or redis is None:
             self._fence.refresh(call.space)
             return MISSING if policy.local else self._on_disk(call)
-        if (found := self._in_redis(call, redis)) is not MISSING:
-            return found
-        found = self._on_disk(call)
-        return self._behind_lock(call, redis) if found is MISSING and policy.lock else found
+        found = self._in_redis(call, redis)
+        if found is MISSING:
+            found = self._on_disk(call)
+        if found is MISSING and self._is_loaded_elsewhere(call):
+            found = self._insist(call)
+        return found
+
+    def _insist(self, call: Call) -> Any:  # noqa: ANN401 - any value
+        """Ask once more, and take the lock though there be a value that is of no use."""
+        return MISSING if self.redis is None else self._in_redis(call, self.redis, insists=True)
+
+    def _is_loaded_elsewhere(self, call: Call) -> bool:
+        """Tell whether another process has the call's lock, as far as anybody knows."""
+        takes_lock = call.policy.lock and not call.policy.local and self.redis is not None
+        return takes_lock and call.token is None and call.space.is_readable
 
     def _in_redis(self, call: Call, redis: RedisTier, *, insists: bool = False) -> Any:  # noqa: ANN401 - any value
         space, started = call.space, self._clock()
@@ -106,16 +137,6 @@ class SharedTiers:
             return MISSING
         call.space.count(counter)
         return value
-
-    def _behind_lock(self, call: Call, redis: RedisTier) -> Any:  # noqa: ANN401 - any value
-        """Take the lock, or wait for what the process that has it stores."""
-        end = self._clock() + WAIT_SECONDS
-        while call.token is None and call.space.is_readable and self._clock() < end:
-            if (found := self._in_redis(call, redis, insists=True)) is not MISSING:
-                return found
-            if call.token is None:
-                self._sleep(LOCK_PAUSE)
-        return MISSING
 
     def give_back(self, call: Call) -> None:
         """Give a lock back that is still held."""

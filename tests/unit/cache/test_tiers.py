@@ -1,6 +1,9 @@
 """Memory, a Redis on the test's clock, and the source: who is asked, what is kept where, and for how long."""
 
+import asyncio
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -423,6 +426,36 @@ def test_a_lock_lets_one_process_load(clock: Clock, server: FakeRedis) -> None:
     assert lock not in server.strings
 
 
+def test_coroutines_that_wait_for_a_lock_hold_no_thread(clock: Clock, server: FakeRedis) -> None:
+    """The event loop's few threads stay free for those who store what the others wait for."""
+
+    async def source(number: int) -> int:
+        return number
+
+    cache = make_cache(clock, redis=FakeRedisTier(server))
+    cache.tiers._sleep = time.sleep
+    kept: Any = keep_by(cache, source, lock=True)
+
+    async def scenario() -> Any:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        await kept(0)
+        (key,) = [key for key in server.strings if "}:" in key]
+        locks = [key.replace("}:", "}!").replace("~0", f"~{number}") for number in range(1, 5)]
+        server.strings |= {lock: (b"somebody", clock() + 3_600) for lock in locks}
+        waiting = [asyncio.create_task(kept(number)) for number in range(1, 5)]
+        try:
+            await asyncio.sleep(0.1)
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 20) == "free"
+            assert not any(task.done() for task in waiting)
+        finally:
+            for lock in locks:
+                server.strings.pop(lock)
+        return await asyncio.gather(*waiting)
+
+    assert asyncio.run(scenario()) == [1, 2, 3, 4]
+    assert not [key for key in server.strings if "}!" in key]
+
+
 def test_a_lock_that_nobody_gives_back_ends(clock: Clock, server: FakeRedis) -> None:
     """A process that died with it holds the others up for ten seconds at the most."""
     cache = make_cache(clock, redis=FakeRedisTier(server))
@@ -468,12 +501,18 @@ def test_a_lock_is_taken_where_a_value_is_of_no_use(
     assert not [key for key in server.strings if "}!" in key]
 
 
-def test_without_redis_a_lock_is_none(clock: Clock) -> None:
-    """The function is kept as without it."""
+@pytest.mark.parametrize("has_redis", [False, True], ids=["without redis", "local"])
+def test_where_nobody_else_can_load_a_lock_is_none(
+    clock: Clock, server: FakeRedis, *, has_redis: bool
+) -> None:
+    """The function is kept as without it, and waits for nobody."""
     source, calls = counting(1)
-    function = keep_by(make_cache(clock), source, lock=True)
+    cache = make_cache(clock, redis=FakeRedisTier(server) if has_redis else None)
+    function = keep_by(cache, source, lock=True, local=has_redis)
+    began = clock()
     assert [function(), function()] == [1, 1]
-    assert len(calls) == 1
+    assert (len(calls), clock()) == (1, began)
+    assert not [key for key in server.strings if "}:" in key]
 
 
 def test_without_redis_the_store_is_read_once_a_while(clock: Clock) -> None:
