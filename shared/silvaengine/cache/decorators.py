@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from itertools import count
 from types import FunctionType, MappingProxyType
@@ -219,23 +220,13 @@ class CachedFunction:
         call = self._lookup(*values)
         if call is None:
             return self._call(*values)
-        found = self._cache.fetch(call, self._call, values)
-        if self._in_class:
-            self._note(values[0], call)
-        return found
+        return self._cache.fetch(call, self._call, values)
 
     async def _miss_async(self, *values: Any) -> Any:  # noqa: ANN401 - any value
         call = self._lookup(*values)
         if call is None:
             return await self._call(*values)
-        found = await self._cache.fetch_async(call, self._call, values)
-        if self._in_class:
-            self._note(values[0], call)
-        return found
-
-    def _note(self, values: tuple[Any, ...], call: Call) -> None:
-        if values and call.entry is not None:
-            self._identities.remember(values[0], call.entry)
+        return await self._cache.fetch_async(call, self._call, values)
 
     def _lookup(
         self, values: tuple[Any, ...], rest: tuple[Any, ...] = (), named: Mapping[str, Any] = NOTHING
@@ -267,7 +258,9 @@ class CachedFunction:
             return Call((self._number, tenant, *key), space, f"{self._full}:{text}", texts, self._policy)
         policy = self._local_policy if owner.is_local else self._policy
         key = (self._number, tenant, owner.number, *key)
-        return Call(key, space, f"{self._full}@{owner.text}:{text}", texts, policy)
+        call = Call(key, space, f"{self._full}@{owner.text}:{text}", texts, policy)
+        call.register = partial(self._identities.remember, values[0])
+        return call
 
     def _is_ours(self, attribute: object) -> bool:
         """Tell whether a class's attribute is this function, under whatever other decorators."""

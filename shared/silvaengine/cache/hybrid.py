@@ -246,6 +246,8 @@ class HybridCache:
         else:
             value = MUTABLE
         call.entry = Entry(value, data, space, stamp, call.texts, now, until, end, size)
+        if call.register:
+            call.register(call.entry)
         self.memory.keep(call.key, call.entry)
 
 

@@ -1,6 +1,6 @@
 """One look-up: what is asked for, how it is kept, and what the tiers have found out about it."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from os import urandom
 from sys import getsizeof
@@ -59,6 +59,8 @@ class Call(Flight):
     stale: Any = MISSING
     packed: Packed | None = None
     entry: Entry | None = None
+    register: Callable[[Entry], None] | None = None
+    """Told of an entry before it can be found; it keeps the object whose call this is alive meanwhile."""
     started = 0.0
     """When the load began."""
     token: bytes | None = None

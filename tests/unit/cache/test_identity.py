@@ -1,9 +1,12 @@
 """What stands for ``self`` and ``cls``: nothing is guessed, and nothing outlives its object."""
 
+import asyncio
 import gc
 from collections.abc import Callable
 from functools import wraps
+from threading import Event
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -128,6 +131,42 @@ def test_entries_end_with_an_object_in_a_cycle(cache: HybridCache, calls: list[A
         assert one.answer() == expected
         del one
         gc.collect()
+
+
+def test_an_entry_whose_caller_was_cancelled_ends_with_its_object(cache: HybridCache) -> None:
+    """Though it is kept after the caller has gone, and with it the last who held the object."""
+
+    async def coroutine(self: Any) -> str:
+        return "answer"
+
+    coroutine.__name__, coroutine.__qualname__ = "answer", "Service.answer"
+    answer = keep_by(cache, coroutine)
+    keep, is_keeping, may_keep = cache.memory.keep, Event(), Event()
+
+    def keep_late(key: Any, entry: Any) -> None:
+        is_keeping.set()
+        assert may_keep.wait(20)
+        keep(key, entry)
+
+    async def scenario() -> Any:
+        one: Any = service(cache, [], answer=answer)()
+        leader = asyncio.ensure_future(one.answer())
+        assert await asyncio.to_thread(is_keeping.wait, 20)
+        leader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+        return ref(one)
+
+    cache.memory.keep = keep_late  # type: ignore[method-assign] # late
+    loop = asyncio.new_event_loop()
+    watched = loop.run_until_complete(scenario())
+    may_keep.set()
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    gc.collect()
+    assert watched() is None
+    (entry,) = cache.memory.entries.values()
+    assert entry.until < cache.clock()
 
 
 def test_an_object_holds_on_to_no_more_than_memory_does(clock: Clock, calls: list[Any]) -> None:
