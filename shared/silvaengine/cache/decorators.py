@@ -255,10 +255,12 @@ class CachedFunction:
         tenant = context.tenant.get()
         space = self._cache.fence.space(self._cache_name, tenant)
         if owner is None:
-            return Call((self._number, tenant, *key), space, f"{self._full}:{text}", texts, self._policy)
+            return Call(
+                (self._number, tenant, *key), space, f"{self._full}:{text}", texts, self._policy, self._full
+            )
         policy = self._local_policy if owner.is_local else self._policy
         key = (self._number, tenant, owner.number, *key)
-        call = Call(key, space, f"{self._full}@{owner.text}:{text}", texts, policy)
+        call = Call(key, space, f"{self._full}@{owner.text}:{text}", texts, policy, self._full)
         call.register = partial(self._identities.remember, values[0])
         return call
 

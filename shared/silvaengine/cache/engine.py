@@ -29,6 +29,7 @@ class HybridCacheEngine:
     ) -> None:
         self.cache_name = checked_name(cache_name)
         self._open_cache = open_cache
+        self._who = f"HybridCacheEngine({cache_name!r})"
 
     def get(self, key: str, ttl: float | None = None) -> Any:  # noqa: ANN401, ARG002 - any value; the predecessor's
         """Give a copy of the value, None where there is none; ``ttl`` is accepted, the value's own counts."""
@@ -71,7 +72,7 @@ class HybridCacheEngine:
         return stats(self._open_cache(), self.cache_name, context.tenant.get())
 
     def _has_tenant(self) -> bool:
-        return self._open_cache().has_tenant(f"HybridCacheEngine({self.cache_name!r})")
+        return self._open_cache().has_tenant(self._who)
 
     def _call(self, key: str, ttl: float | None = None) -> Call:
         text, tenant = plain_text(key), context.tenant.get()
@@ -81,4 +82,5 @@ class HybridCacheEngine:
             text=f":{text}",
             texts=(text,),
             policy=Policy(ttl=ttl),
+            who=self._who,
         )

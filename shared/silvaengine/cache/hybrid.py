@@ -132,10 +132,10 @@ class HybridCache:
             data = codec().encode(value)
         except (TypeError, ImportError) as error:
             if any(hasattr(type(value), once) for once in _ONCE):
-                self.warn(call.texts[-1], "its result can be read only once, so that it is not kept")
+                self.warn(call.who, "its result can be read only once, so that it is not kept")
                 return
             text = f"its result is shared, and kept in this process only: no encoded form of {error}"
-            self.warn(call.texts[-1], text)
+            self.warn(call.who, text)
             data = b""
         packed = data, call.stamp, call.policy.seconds(), call.policy.stale_ttl
         self._remember(call, value, packed, call.started)
@@ -186,7 +186,7 @@ class HybridCache:
         """Write a warning about a function or an engine, once."""
         if (who, what) not in self._warned:
             self._warned.add((who, what))
-            _logger.warning("Hybrid cache, %s: %s", who.removeprefix("~"), what)
+            _logger.warning("Hybrid cache, %s: %s", who, what)
 
     def _found(self, call: Call) -> Any:  # noqa: ANN401 - any value
         return self._noted(call, self.tiers.find(call))

@@ -54,6 +54,7 @@ class Call(Flight):
         text: the key of the other tiers.
         texts: what patterns are matched against.
         policy: how the value is kept.
+        who: the function or engine that warnings are about.
     """
 
     stale: Any = MISSING
@@ -67,13 +68,20 @@ class Call(Flight):
     """Of a lock that is held; empty where Redis takes none, None while nobody has tried or another has it."""
 
     def __init__(
-        self, key: tuple[Hashable, ...], space: Space, text: str, texts: tuple[str, ...], policy: Policy
+        self,
+        key: tuple[Hashable, ...],
+        space: Space,
+        text: str,
+        texts: tuple[str, ...],
+        policy: Policy,
+        who: str,
     ) -> None:
         self.key = key
         self.space = space
         self.text = text
         self.texts = texts
         self.policy = policy
+        self.who = who
 
     def weight(self) -> int:
         """Estimate the bytes that an entry has beside its value."""

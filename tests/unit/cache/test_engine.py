@@ -80,6 +80,17 @@ def test_a_clear_takes_a_pattern_of_keys(engine: HybridCacheEngine) -> None:
         engine.clear("a\n")
 
 
+def test_values_without_an_encoded_form_are_warned_of_once(
+    engine: HybridCacheEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For the cache and not for each key, which may be a customer's."""
+    for number in range(3):
+        engine.set(f"customer:{number}", object())
+    (record,) = caplog.records
+    assert "'orders'" in record.getMessage()
+    assert "customer" not in record.getMessage()
+
+
 def test_tenants_have_keys_of_their_own(engine: HybridCacheEngine, cache: HybridCache) -> None:
     """And so have caches."""
     engine.set("k", "none")
