@@ -45,8 +45,6 @@ def encode(value: Any) -> bytes:  # noqa: ANN401 - any value
         return _encode(_packed(value))
     except (OverflowError, UnicodeEncodeError):  # a number or a text of a plain type that msgpack hasn't
         return _encode(_packed(value))
-    except AttributeError as error:
-        raise NotEncodableError(f"a dataclass lacks a field: {error}") from None
     except UnknownStateError as error:
         raise NotEncodableError(str(error)) from None
     except RecursionError:

@@ -13,10 +13,14 @@ def members(value: Any) -> dict[str, Any]:  # noqa: ANN401 - an object of any da
     """Give the fields' values by name, in order.
 
     Raises:
-        UnknownStateError: a subclass has added attributes of its own, or the object is a dict as well.
+        UnknownStateError: a subclass has added attributes of its own, the object is a dict as well, or a
+            field has no value.
     """
-    found = {field.name: getattr(value, field.name) for field in fields(value)}
     kind: type = type(value)
+    try:
+        found = {field.name: getattr(value, field.name) for field in fields(value)}
+    except AttributeError as error:
+        raise UnknownStateError(f"{kind.__qualname__} lacks a field: {error}") from None
     state = object.__getstate__(value)
     in_dict, in_slots = state if type(state) is tuple else (state, None)
     if not ((in_dict or {}).keys() | (in_slots or {}).keys()) <= found.keys() or not _is_plain(kind):

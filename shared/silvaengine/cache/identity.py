@@ -78,7 +78,7 @@ class Identities:
 
     def _kind(self, first: object) -> Kind:
         """Tell what the first argument is, from where the function stands in its class."""
-        owner = first if isinstance(first, type) else type(first)
+        owner: Any = first if issubclass(type(first), type) else type(first)
         if owner not in self._kinds:
             self._kinds[owner] = self._stands(owner)
         kind = self._kinds[owner]

@@ -69,9 +69,9 @@ def argument_text(value: Any) -> str:  # noqa: ANN401 - any argument
     writer = _WRITERS.get(type(value))
     if writer:
         return f"~{writer(value)}"
-    if isinstance(value, Enum):
+    if issubclass(type(value), Enum):  # a lazy proxy raises when it is asked for its class
         return f"~{_type_name(value)}{_member(value)}"
-    if is_dataclass(value) and not isinstance(value, type):
+    if is_dataclass(type(value)):
         return f"~{_type_name(value)}({_pairs(_fields(value))})"
     raise NoKeyError(f"{type(value).__module__}.{type(value).__qualname__} can't be part of a cache key")
 
@@ -83,7 +83,7 @@ def _type_name(value: object) -> str:
 def _member(value: Enum) -> str:
     """Name a member; a combination of flags that has no name of its own has its number."""
     name: str | None = value.name
-    return f"({value.value})" if name is None else f".{escape(name)}"
+    return f"({_number(value.value)})" if name is None else f".{escape(name)}"
 
 
 def _fields(value: object) -> Iterable[tuple[str, Any]]:
@@ -105,6 +105,14 @@ def _pairs(pairs: Iterable[tuple[Any, Any]]) -> str:
     return ",".join(sorted(f"{argument_text(name)}={argument_text(value)}" for name, value in pairs))
 
 
+def _number(value: int) -> str:
+    """Write a number; one of more decimal digits than the interpreter writes, in hexadecimal."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
+
+
 def _moment(value: datetime | time) -> str:
     zone = f",{escape(str(value.tzinfo))}" if value.tzinfo else ""
     return f"{type(value).__name__}({value.isoformat()}{zone}{',fold' if value.fold else ''})"
@@ -113,7 +121,7 @@ def _moment(value: datetime | time) -> str:
 _WRITERS: Mapping[type, Callable[[Any], str]] = {
     type(None): repr,
     bool: repr,
-    int: repr,
+    int: _number,
     float: repr,
     bytes: lambda value: f"bytes({value.hex()})",
     Decimal: lambda value: f"Decimal({value})",

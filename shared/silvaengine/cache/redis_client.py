@@ -124,7 +124,7 @@ class RedisClient:
 
     def _routed(self, key: str, request: bytes, count: int) -> list[Reply]:
         """Send to the cluster's node that has the key's slot."""
-        moved_error = _package().exceptions.MovedError
+        moved_error = _package().moved
         try:
             address = self._node(key)
             for _ in range(MOVES):
@@ -215,17 +215,19 @@ class RedisClients:
 
 
 class _Package(NamedTuple):
-    exceptions: Any
+    moved: Any
     failures: tuple[type[Exception], ...]
     """What the package, a socket or ``Wire`` raises when Redis is down, or something else answers."""
-    breaks: tuple[type[Exception], ...]
+    breaks: tuple[type[Exception], ...] = (ConnectionError,)
     """What it raises where a connection was cut."""
 
 
 @cache
 def _package() -> _Package:
-    from redis import exceptions  # noqa: PLC0415 - most deployments have no Redis
-
+    try:
+        from redis import exceptions  # noqa: PLC0415 - most deployments have no Redis
+    except ImportError as error:  # and the library is installed without its package
+        return _Package(type(error), (type(error),))
     package = (exceptions.RedisError, exceptions.RedisClusterException)
     failures = (*package, OSError, ValueError, RecursionError)
-    return _Package(exceptions, failures, (exceptions.ConnectionError, ConnectionError))
+    return _Package(exceptions.MovedError, failures, (exceptions.ConnectionError, ConnectionError))

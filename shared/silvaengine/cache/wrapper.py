@@ -1,7 +1,8 @@
 """The function that stands in for a cached one, compiled once from its signature.
 
 Its parameters are the function's own, so that ``f(1)``, ``f(a=1)`` and a default spelled out are one key
-without any binding at run time. A hit is a look-up in a dict, two comparisons and a counter.
+without any binding at run time. A hit is a look-up in a dict, two comparisons and a counter. Whatever an
+argument's ``__hash__`` or a ``key=`` raises there is a miss, which tells what to make of it.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ _HIT = """
         return {wait}_se_call(({values}))
     try:
         _se_entry = _se_entries[_se_id, _se_tenant(), {key}]
-    except (KeyError, TypeError):
+    except Exception:
         return {wait}_se_miss(({values}))
     _se_now = _se_clock()
     _se_space = _se_entry.space

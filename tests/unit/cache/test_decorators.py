@@ -233,6 +233,39 @@ def test_an_argument_without_content_passes_the_cache(
     assert not cache.memory.entries
 
 
+class Unhashable:
+    """What forbids to be a key with an error of its own."""
+
+    def __hash__(self) -> int:
+        raise RuntimeError("not a key")
+
+
+class Proxy:
+    """A lazy one, outside of what it stands for."""
+
+    @property  # type: ignore[misc] # what proxies do
+    def __class__(self) -> Any:
+        raise RuntimeError("working outside of a context")
+
+
+@pytest.mark.parametrize("make", [Unhashable, Proxy, lambda: [Proxy()]])
+def test_an_argument_that_raises_when_it_is_looked_at_passes_the_cache(
+    cache: HybridCache, calls: Calls, make: Callable[[], Any]
+) -> None:
+    """What it raises is nobody's business but the function's."""
+    kept: Any = keep_by(cache, calls.of_one())
+    assert [kept(make()), kept(make())] == [1, 2]
+    assert not kept.cache_delete(make())
+
+    class Service:
+        def answer(self, argument: Any) -> int:
+            return calls.source(argument)
+
+        answer = keep_by(cache, answer)
+
+    assert [Service().answer(make()), Service.answer(make(), 1)] == [3, 4]
+
+
 def test_clearing_a_function_leaves_the_others(cache: HybridCache, calls: Calls) -> None:
     """``cache_clear`` is about one function of the cache, of the same tenant."""
 

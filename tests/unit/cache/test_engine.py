@@ -218,6 +218,30 @@ print(sorted({"redis", "diskcache", "asyncio", "sqlite3", "boto3", "botocore"} &
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.parametrize("cluster", ["true", "false"])
+def test_redis_without_its_package_is_passed_over(cluster: str) -> None:
+    """The library alone may be told of a Redis: calls are answered, and one warning says what is missing."""
+    program = """
+import sys
+sys.modules["redis"] = None
+from silvaengine_utility import HybridCacheEngine, method_cache
+@method_cache()
+def f(a):
+    return a
+engine = HybridCacheEngine()
+print(f(1), f(1), f(2), engine.set("k", 1), engine.get("k"), f.cache_clear())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"CACHE_DIR": "none", "REDIS_HOST": "localhost", "REDIS_CLUSTER": cluster},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "1 1 2 True 1 False\n"
+    assert done.stderr.count("ModuleNotFoundError") == 1
+
+
 def test_the_options_of_both_decorators_are_the_same(cache: HybridCache) -> None:
     """What one takes the other takes."""
     wrong: dict[str, Any] = {"no_such_option": True}

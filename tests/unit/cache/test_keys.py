@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntFlag, StrEnum
@@ -52,6 +52,11 @@ class Slotted(Query):
 @dataclass
 class Options(dict[str, int]):
     text: str
+
+
+@dataclass
+class Unset:
+    text: str = field(init=False)
 
 
 class Color(Enum):
@@ -202,6 +207,13 @@ def test_keys_can_be_read(value: Any, text: str) -> None:
     assert argument_text(value) == text
 
 
+@pytest.mark.parametrize("make", [int, Bits], ids=["number", "flag"])
+def test_a_number_of_any_length_has_a_key(make: Callable[[int], Any]) -> None:
+    """Though the interpreter writes no more than 4,300 decimal digits."""
+    numbers = (10**5_000, 10**5_000 + 8, 10**5_000 + 16)
+    assert len({call_text([make(number)]) for number in numbers}) == 3
+
+
 def holding_itself() -> list[Any]:
     """Give a list that holds itself."""
     value: list[Any] = []
@@ -220,6 +232,7 @@ def holding_itself() -> list[Any]:
         lambda: Ranked(1),
         lambda: Slotted(1),
         lambda: Options("a"),
+        Unset,
     ],
 )
 def test_what_has_no_content_has_no_key(make: Callable[[], Any]) -> None:
