@@ -15,12 +15,10 @@ from silvaengine.cache.flights import Flight, Flights
 from silvaengine.cache.generations import Generation, LocalGenerations, ProcessRecords, owner_text
 from silvaengine.cache.keys import PATTERN_LIMIT, literal
 from silvaengine.cache.lookup import MISSING, Call, Packed
-from silvaengine.cache.memory import MUTABLE, Entry, MemoryTier, weight
+from silvaengine.cache.memory import MUTABLE, Entry, MemoryTier, is_read_once, weight
 from silvaengine.cache.shared_tiers import SharedTiers, codec
 
 _logger = logging.getLogger(__name__)
-
-_ONCE = ("__next__", "__await__", "__anext__")  # what can be read only once has one of these
 
 
 class HybridCache:
@@ -131,7 +129,7 @@ class HybridCache:
         try:
             data = codec().encode(value)
         except (TypeError, ImportError) as error:
-            if any(hasattr(type(value), once) for once in _ONCE):
+            if is_read_once(value):
                 self.warn(call.who, "its result can be read only once, so that it is not kept")
                 return
             text = f"its result is shared, and kept in this process only: no encoded form of {error}"

@@ -1,7 +1,9 @@
 """The tier in this process: bounded in entries and bytes, least recently used first out."""
 
 import sys
+from collections import deque
 from collections.abc import Callable, Hashable
+from dataclasses import is_dataclass
 from gc import get_referents
 from threading import Lock
 from types import FunctionType, ModuleType
@@ -10,6 +12,9 @@ from typing import Any, Final
 MAX_ENTRIES = 16_384
 SPARED = 0.9  # what an eviction leaves, so that the next one is far
 WALK_LIMIT = 1_000  # objects that are looked at to weigh one
+
+_ONCE = ("__next__", "__await__", "__anext__")  # what can be read only once has one of these
+_CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 
 MUTABLE: Final = object()
 """In the place of an entry's value: each caller gets a copy of its own, decoded from ``data``."""
@@ -121,3 +126,18 @@ def weight(value: object) -> int:
             size += sys.getsizeof(each)
             pending += get_referents(each)
     return size
+
+
+def is_read_once(value: object) -> bool:
+    """Tell whether an iterator or a stream is a value, or lies in its containers and dataclasses."""
+    seen: set[int] = set()
+    kinds: set[type] = set()
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        kind = type(each)
+        kinds.add(kind)
+        if id(each) not in seen and (issubclass(kind, _CONTAINERS) or is_dataclass(kind)):
+            seen.add(id(each))
+            pending += get_referents(each)
+    return any(hasattr(kind, once) for kind in kinds for once in _ONCE)

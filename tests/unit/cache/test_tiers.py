@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import time
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -22,6 +24,11 @@ from ...fakes.cache import (
     keep_by,
     make_cache,
 )
+
+
+@dataclass(slots=True)
+class Answer:
+    rows: Any
 
 
 @dataclass
@@ -279,21 +286,48 @@ def test_a_weight_asks_an_object_nothing(clock: Clock) -> None:
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("make", [lambda: iter([1, 2]), lambda: (each for each in [1, 2])])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(
+    ("make", "read"),
+    [
+        (lambda: iter([1, 2]), list),
+        (lambda: (each for each in [1, 2]), list),
+        (lambda: {"Body": BytesIO(b"a")}, lambda found: found["Body"].read()),
+        (lambda: OrderedDict(rows=[0, (1, iter([1]))]), lambda found: list(found["rows"][1][1])),
+        (lambda: Answer(iter([1])), lambda found: list(found.rows)),
+        (lambda: [Answer({"rows": iter([1])})], lambda found: list(found[0].rows["rows"])),
+        (lambda: [object(), *range(5_000), iter([1])], lambda found: list(found[-1])),
+    ],
+)
 def test_what_can_be_read_only_once_is_not_kept(
-    clock: Clock, make: Any, caplog: pytest.LogCaptureFixture
+    clock: Clock, make: Any, read: Any, caplog: pytest.LogCaptureFixture, *, shared: bool
 ) -> None:
-    """Every caller gets an iterator of its own, and the log says why."""
+    """Every caller gets an iterator or a stream of its own, however deep it lies, and the log says why."""
     calls = []
 
     def source() -> Any:
         calls.append(1)
         return make()
 
-    function = keep_by(make_cache(clock), source)
-    assert [list(function()), list(function())] == [[1, 2], [1, 2]]
+    function = keep_by(make_cache(clock), source, shared=shared)
+    first = read(function())
+    assert first
+    assert read(function()) == first
     assert len(calls) == 2
     assert "read only once" in caplog.text
+
+
+def test_an_object_may_read_what_it_holds(clock: Clock) -> None:
+    """What an object that isn't data does with a stream of its own is its business."""
+
+    class Client:
+        def __init__(self) -> None:
+            self.numbers = iter([1, 2])
+
+    source, calls = counting([Client()])
+    function = keep_by(make_cache(clock), source)
+    assert function() is function()
+    assert len(calls) == 1
 
 
 def test_a_value_that_raises_when_asked_for_attributes_is_kept(clock: Clock) -> None:
