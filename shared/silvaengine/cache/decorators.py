@@ -173,7 +173,7 @@ class CachedFunction:
             "copy": self._first_copy,
             "call": self._call,
             "miss": self._miss_async if self._is_async else self._miss,
-            "who": self._identities.constants.get,
+            "constants": self._identities.constants,
             "number": id,
             "key": self._key,
         }
@@ -259,7 +259,7 @@ class CachedFunction:
                 (self._number, tenant, *key), space, f"{self._full}:{text}", texts, self._policy, self._full
             )
         policy = self._local_policy if owner.is_local else self._policy
-        key = (self._number, tenant, owner.number, *key)
+        key = (self._number, tenant, *owner.place, *key)
         call = Call(key, space, f"{self._full}@{owner.text}:{text}", texts, policy, self._full)
         call.register = partial(self._identities.remember, values[0])
         return call

@@ -6,9 +6,8 @@ with it.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from itertools import count
-from types import FunctionType
 from typing import Any, Literal, NamedTuple
 from weakref import WeakSet, ref
 
@@ -21,9 +20,12 @@ type Kind = Literal["argument", "object", "class"]
 
 
 class Identity(NamedTuple):
-    """What stands for an object: in memory, as text, and whether another process can know it."""
+    """What stands for an object: in a key of memory, as text, and whether another process can know it.
 
-    number: object
+    In memory that is its class, and its identity or, where it has none, its number.
+    """
+
+    place: tuple[type, Hashable]
     text: str
     is_local: bool
 
@@ -42,8 +44,8 @@ class Identities:
         self._kinds: dict[type, Kind] = {}
         self._objects: dict[int, tuple[ref[Any], str, WeakSet[Entry]]] = {}
         self._numbers = count(1)
-        self.constants: dict[type, str] = {}
-        """By class, the identity of all its objects, where it is a constant; a hit looks here."""
+        self.constants: set[type] = set()
+        """The classes whose identity is a constant text: for a hit, their objects' own is in the key."""
 
     def of(self, first: Any) -> Identity | None:  # noqa: ANN401 - a call's first argument
         """Give the identity of a call's first argument; None for an argument like others.
@@ -58,7 +60,7 @@ class Identities:
             name = f"{first.__module__}.{first.__qualname__}"
             own = self._own(first)
             is_local = _is_local(first)
-            return Identity(id(first), own if is_local else name, is_local)
+            return Identity((type(first), id(first)), own if is_local else name, is_local)
         return self._of_object(first)
 
     def are_missing(self, args: tuple[Any, ...], home: object) -> bool:
@@ -97,13 +99,14 @@ class Identities:
         kind = type(first)
         name = f"{kind.__module__}.{kind.__qualname__}"
         if not hasattr(kind, DECLARED):
-            return Identity(id(first), self._own(first), is_local=True)
+            return Identity((kind, id(first)), self._own(first), is_local=True)
         declared = getattr(first, DECLARED)
-        declared = argument_text(declared() if callable(declared) else declared)
-        text = f"{name}@{declared.replace(':', '%3A')}"  # a colon ends it in a key
-        if isinstance(getattr(kind, DECLARED), str) and not _may_differ(first):
-            self.constants[kind] = text
-        return Identity(text, text, _is_local(kind))
+        declared = declared() if callable(declared) else declared
+        text = f"{name}@{argument_text(declared).replace(':', '%3A')}"  # a colon ends it in a key
+        if type(getattr(kind, DECLARED)) is str:
+            self.constants.add(kind)
+        is_plain = kind in self.constants and type(declared) is str
+        return Identity((kind, declared if is_plain else (text,)), text, _is_local(kind))
 
     def _own(self, first: Any) -> str:  # noqa: ANN401 - any object or class
         """Give an object's own text, a number that no other one gets in this process."""
@@ -122,13 +125,6 @@ class Identities:
         """End a dead object's entries; the collector may call at any moment, so no lock is taken."""
         for entry in self._objects.pop(number)[2]:
             entry.until = entry.end = float("-inf")
-
-
-def _may_differ(first: object) -> bool:
-    """Tell whether an object has, or code of its class may give one, another identity than the class's."""
-    members = [member for base in type(first).__mro__ for member in vars(base).values()]
-    names = (member.__code__.co_names for member in members if isinstance(member, FunctionType))
-    return DECLARED in getattr(first, "__dict__", ()) or any(DECLARED in each for each in names)
 
 
 def _is_local(kind: type) -> bool:

@@ -11,6 +11,8 @@ from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FunctionType
 from typing import Any, NamedTuple
 
+from silvaengine.cache.identity import DECLARED
+
 SKIP = "skip_cache"
 OWN = "_se_"  # what the wrapper's own names begin with
 
@@ -144,7 +146,9 @@ def _key(given: Signature, *, in_class: bool, has_key: bool) -> str:
     """Give the key's members as source: the values, then their classes, for 1, 1.0 and True are equal."""
     owner, names = "", given.names
     if in_class and names:
-        owner = f"{OWN}who({names[0]}.__class__) or {OWN}number({names[0]}), "
+        first = names[0]
+        own = f"{first}.{DECLARED} if {OWN}c in {OWN}constants else {OWN}number({first})"
+        owner = f"({OWN}c := {first}.__class__), {own}, "
         names = names[1:]
     if has_key:
         arguments = [*given.positional_only, *given.positional, *(f"{n}={n}" for n in given.keyword_only)]

@@ -247,6 +247,40 @@ def test_an_object_may_differ_from_its_classs_constant(
     assert [each.answer() for each in objects] == [1, 2, 1, 2]
 
 
+def test_an_object_may_be_told_an_identity_from_outside(
+    cache: HybridCache, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any time and of any type; and so may the class."""
+    give_method(monkeypatch, Region, keep_by(cache, method_of(Region, calls)))
+    one, other = Region(), Region()
+    assert [one.answer(), other.answer()] == [1, 1]
+    for identity, expected in (("west", 2), ("region", 1), (1, 3), ("~1", 4), (1, 3), ("west", 2)):
+        one.cache_identity = identity  # type: ignore[assignment] # of any type
+        assert [one.answer(), one.answer()] == [expected, expected]
+    assert other.answer() == 1
+    monkeypatch.setattr(Region, "cache_identity", "west")
+    assert other.answer() == 2
+
+
+def test_an_identity_that_only_an_object_has_is_none(cache: HybridCache, calls: list[Any]) -> None:
+    """The class says whether its objects share; without it each has entries of its own."""
+    kind = service(cache, calls)
+    objects = [kind(), kind()]
+    for each in objects:
+        each.cache_identity = "any"
+    assert [each.answer() for each in objects * 2] == [1, 2, 1, 2]
+
+
+def test_classes_of_one_name_share_no_constant(
+    cache: HybridCache, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One made at run time, named like another, has entries of its own."""
+    give_method(monkeypatch, Region, keep_by(cache, method_of(Region, calls)))
+    double: Any = type("Region", (Region,), {"__module__": __name__})
+    objects: list[Any] = [Region(), double()]
+    assert [each.answer() for each in objects * 2] == [1, 2, 1, 2]
+
+
 def test_an_identity_that_changes_is_followed(
     cache: HybridCache, calls: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
