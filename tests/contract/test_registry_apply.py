@@ -368,6 +368,21 @@ def test_diff_says_what_changes_and_what_stays(run: Callable[..., Result], tmp_p
     assert "functions: - hello" in run("diff", "--prune").output
 
 
+def test_diff_tells_of_a_right_that_is_taken_away(
+    run: Callable[..., Result], tmp_path: Path, tables: RegistryTables
+) -> None:
+    """A line that is gone from the file is gone from the row, and the plan says so."""
+    path = tmp_path / "registry.yaml"
+    path.write_text(REGISTRY.replace("type: Event,", "type: Event, broadcasts: true, max_attempts: 1,"))
+    run("apply")
+    path.write_text(REGISTRY)
+    output = run("diff").output
+    assert "config.broadcasts: True -> default" in output
+    assert "config.max_attempts: 1 -> default" in output
+    run("apply")
+    assert not {"broadcasts", "max_attempts"} & row(tables, FUNCTIONS, WORKER, "report")["config"].keys()
+
+
 def test_prune_asks_first(run: Callable[..., Result], tmp_path: Path, tables: RegistryTables) -> None:
     """No deletes nothing; --yes needs no answer."""
     run("apply")
