@@ -168,7 +168,7 @@ def complaints(tables: RegistryTables) -> Iterator[str]:
     """Name the keys of the common connection that open every endpoint without a connection of its own."""
     for row in tables.scan(CONNECTIONS):
         is_key = row["api_key"] != DEFAULT_API_KEY and not row.get("revoked_at")
-        if row["endpoint_id"] == COMMON_ENDPOINT and is_key and not row.get("endpoints"):
+        if row["endpoint_id"] == COMMON_ENDPOINT and is_key and row.get("endpoints") is None:
             yield (
                 f"{row_name(CONNECTIONS, row)} opens every endpoint that has no connection of its own: "
                 "name those that it is good for (`endpoints` in registry.yaml, --only for new keys)"
@@ -187,7 +187,7 @@ def _facts(row: Row, used_at: int | None, now: float) -> Facts:
         "label": row.get("label") or "",
         "state": _state(row, now) if is_hashed else "raw",
         "grants": list(row.get("grants") or ()),
-        "endpoints": list(row.get("endpoints") or ()),
+        "endpoints": row.get("endpoints"),
         "functions": len(row.get("functions") or ()),
         "created_at": row.get("created_at"),
         "expires_at": _end(row),

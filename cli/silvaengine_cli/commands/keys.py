@@ -170,10 +170,16 @@ def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:
         facts["label"],
         facts["state"],
         facts["grants"],
-        facts["endpoints"] or ("every endpoint" if facts["endpoint"] == COMMON_ENDPOINT else ""),
+        _good_for(facts),
         _time(facts["expires_at"]),
         _time(facts["last_used_at"]),
     )
+
+
+def _good_for(facts: dict[str, Any]) -> Any:  # noqa: ANN401 - a cell
+    if facts["endpoint"] != COMMON_ENDPOINT:
+        return ""
+    return "every endpoint" if facts["endpoints"] is None else facts["endpoints"] or "none"
 
 
 def _time(seconds: int | None) -> str:

@@ -125,6 +125,12 @@ def _at_least_one(methods: tuple[str, ...]) -> tuple[str, ...]:
     return methods
 
 
+def _some_endpoint(endpoints: tuple[str, ...]) -> tuple[str, ...]:
+    if not endpoints:
+        raise ValueError("must not be empty; leave it out for every endpoint")
+    return endpoints
+
+
 def _nothing_as_empty(value: object) -> object:
     return {} if value is None else value
 
@@ -274,7 +280,7 @@ class Connection(_Section):
     whitelist: tuple[Network, ...] | None = None
     grants: tuple[Grant, ...] | None = None
     rate_limit: RateLimit | None = None
-    endpoints: tuple[EndpointId, ...] | None = None
+    endpoints: Annotated[tuple[EndpointId, ...], AfterValidator(_some_endpoint)] | None = None
 
 
 class RegistrySpec(_Section):
