@@ -32,10 +32,11 @@ type Facts = dict[str, Any]
 
 
 class Made(NamedTuple):
-    """A key with its secret, which is shown once and kept nowhere."""
+    """A key with its secret, which is shown once and kept nowhere; and when it ends, in epoch seconds."""
 
     key_id: str
     api_key: str
+    expires_at: int | None
 
 
 class Keys:
@@ -62,7 +63,7 @@ class Keys:
         """
         self._check_endpoint(endpoint)
         key_id = PREFIX + secrets.token_hex(ID_BYTES)
-        made, key_hash = self._secret(key_id, days)
+        made, key_hash = self._secret(key_id, None if days is None else days * DAY)
         now = int(time.time())
         ours = {"endpoint_id": endpoint, "api_key": key_id, "key_hashes": [key_hash], "created_at": now}
         self._tables.create(CONNECTIONS, {**row, **ours})  # without a revision, so that no `apply` prunes it
@@ -70,11 +71,22 @@ class Keys:
         return made
 
     def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> Made:
-        """Give a key a new secret; of those before only the latest lives on, until the overlap is over."""
+        """Give a key a new secret; of those before only the latest lives on, until the overlap is over.
+
+        Args:
+            endpoint: whose key it is.
+            key_id: its id.
+            days: until the new secret ends; None for the lifetime of the latest one, from now.
+            overlap_hours: how long that one lives on.
+
+        Raises:
+            ClickException: there is no such key, or it is revoked.
+        """
         before = self.row(endpoint, key_id)
-        made, key_hash = self._secret(key_id, days)
+        hashes = before.get("key_hashes") or ()
+        made, key_hash = self._secret(key_id, _lifetime(hashes) if days is None else days * DAY)
         end = int(time.time()) + overlap_hours * HOUR
-        old = [_ended(each, end) for each in before.get("key_hashes") or ()][-(ACTIVE - 1) :]
+        old = [_ended(each, end) for each in hashes][-(ACTIVE - 1) :]
         self._update(before, {"key_hashes": [*old, key_hash]})
         return made
 
@@ -113,13 +125,13 @@ class Keys:
             if (row := found.get(CONFIG_DATA.key_of(name))) is not None
         }
 
-    def _secret(self, key_id: str, days: int | None) -> tuple[Made, Row]:
+    def _secret(self, key_id: str, seconds: int | None) -> tuple[Made, Row]:
         secret = secrets.token_urlsafe(SECRET_BYTES)
         now = int(time.time())
         key_hash: Row = {"hash": key_digest(self._pepper(), key_id, secret), "created_at": now}
-        if days is not None:
-            key_hash["expires_at"] = now + days * DAY
-        return Made(key_id, f"{key_id}.{secret}"), key_hash
+        if seconds is not None:
+            key_hash["expires_at"] = now + seconds
+        return Made(key_id, f"{key_id}.{secret}", key_hash.get("expires_at")), key_hash
 
     def _pepper(self) -> bytes:
         answer = self._target.client("secretsmanager").get_secret_value(
@@ -173,6 +185,12 @@ def complaints(tables: RegistryTables) -> Iterator[str]:
                 f"{row_name(CONNECTIONS, row)} opens every endpoint that has no connection of its own: "
                 "name those that it is good for (`endpoints` in registry.yaml, --only for new keys)"
             )
+
+
+def _lifetime(key_hashes: Sequence[Row]) -> int | None:
+    """Give the seconds that the latest secret was made for."""
+    latest = key_hashes[-1] if key_hashes else {}
+    return int(latest["expires_at"] - latest["created_at"]) if latest.get("expires_at") else None
 
 
 def _ended(key_hash: Row, end: int) -> Row:

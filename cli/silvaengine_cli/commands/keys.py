@@ -17,7 +17,7 @@ endpoint_option = click.option(
     "--endpoint", default=COMMON_ENDPOINT, show_default=True, help="Whose key; 1 is the common connection."
 )
 expires_option = click.option(
-    "--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Until it ends."
+    "--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Until the secret ends."
 )
 
 
@@ -63,7 +63,7 @@ def create(
     expires: int | None,
     as_json: bool,
 ) -> None:
-    """Make a key and show it, this once.
+    """Make a key and show it, this once. Without --expires it never ends.
 
     \b
     Examples:
@@ -105,6 +105,8 @@ def rotate(
     target: Target, key_id: str, endpoint: str, overlap: int, expires: int | None, as_json: bool
 ) -> None:
     """Give a key a new secret and show it, this once. The old one ends after the overlap.
+
+    Without --expires the new one lives as long as the old one was made for, from now.
 
     \b
     Examples:
@@ -160,7 +162,8 @@ def _show(made: Made, *, as_json: bool) -> None:
         print_json(made._asdict())
     else:
         click.echo(made.api_key)
-        click.echo("Keep it now: it is shown this once.", err=True)
+        end = "never ends" if made.expires_at is None else f"ends at {_time(made.expires_at)}"
+        click.echo(f"Keep it now: it is shown this once. It {end}.", err=True)
 
 
 def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:
