@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from silvaengine.api_keys import ACTIVE, PREFIX, key_digest
+from silvaengine.registry import ROOT_ENDPOINT
 from silvaengine.tables import (
     COMMON_ENDPOINT,
     CONFIG_DATA,
@@ -59,9 +60,11 @@ class Keys:
             days: until it ends, None for never.
 
         Raises:
-            ClickException: the endpoint isn't there, or uses the common connection.
+            ClickException: the endpoint isn't there, or uses the common connection; or the key would be good
+                for an endpoint that isn't there or has connections of its own.
         """
         self._check_endpoint(endpoint)
+        self._check_good_for(row.get("endpoints") or ())
         key_id = PREFIX + secrets.token_hex(ID_BYTES)
         made, key_hash = self._secret(key_id, None if days is None else days * DAY)
         now = int(time.time())
@@ -157,6 +160,17 @@ class Keys:
                 f"endpoint {endpoint!r} has no connection of its own: make a key of the common connection "
                 f"that is good for it alone, by --endpoint {COMMON_ENDPOINT} --only {endpoint}"
             )
+
+    def _check_good_for(self, endpoints: Iterable[str]) -> None:
+        named = [name for name in endpoints if name != ROOT_ENDPOINT]
+        rows = self._tables.read(ENDPOINTS, [(name,) for name in named])
+        for name in named:
+            if (name,) not in rows:
+                raise click.ClickException(f"there is no endpoint {name!r}")
+            if rows[name,].get("special_connection"):
+                raise click.ClickException(
+                    f"endpoint {name!r} has connections of its own: no common key opens it"
+                )
 
 
 def entries_like(tables: RegistryTables, endpoint: str, api_key: str) -> Row:

@@ -91,3 +91,30 @@ def test_people_are_told_when_a_secret_ends(run: Run) -> None:
     assert done.stdout.startswith("sek_")
     assert "It ends at 20" in done.output
     assert "It never ends" in run("create", *options).output
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--endpoint", "acme", "--from", "203.0.113.0/24", "--from", "10.0.0.0/33"], "'10.0.0.0/33'"),
+        (["--only", "shop", "--only", "shopp"], "no endpoint 'shopp'"),
+        (["--only", "acme"], "endpoint 'acme' has connections of its own: no common key opens it"),
+        (["--endpoint", "acme", "--only", "shop"], "--only is for keys of the common connection"),
+    ],
+)
+def test_a_key_that_could_never_be_used_is_not_made(
+    options: list[str], complaint: str, run: Run, tables: RegistryTables
+) -> None:
+    """A mistyped address or endpoint is refused by its name."""
+    refused = run("create", "--function", "hello", *options)
+    assert refused.exit_code != 0
+    assert complaint in refused.output
+    assert list(tables.scan(CONNECTIONS)) == []
+
+
+def test_the_root_endpoint_needs_no_row(run: Run, tables: RegistryTables) -> None:
+    """The gateway serves it by the common connection."""
+    done = run("create", "--function", "hello", "--only", "0", "--only", "shop", "--from", "10.0.0.1")
+    assert done.exit_code == 0, done.output
+    (row,) = tables.scan(CONNECTIONS)
+    assert (row["endpoints"], row["whitelist"]) == (["0", "shop"], ["10.0.0.1"])

@@ -9,6 +9,7 @@ from silvaengine.api_keys import GRANTS, IMPLIED
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import Keys, Made, entries_like, entries_of
 from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.registry.model import network
 from silvaengine_cli.target import Target, target_options
 
 COLUMNS = ("key", "endpoint", "label", "state", "may", "good for", "expires", "last used")
@@ -19,6 +20,15 @@ endpoint_option = click.option(
 expires_option = click.option(
     "--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Until the secret ends."
 )
+
+
+def _networks(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    try:
+        return tuple(map(network, texts))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.group()
@@ -45,7 +55,12 @@ def keys() -> None:
     "--only", "endpoints", multiple=True, help="Of a common key: the endpoints that it is good for."
 )
 @click.option(
-    "--from", "whitelist", multiple=True, metavar="CIDR", help="Addresses from which it may be used."
+    "--from",
+    "whitelist",
+    multiple=True,
+    metavar="CIDR",
+    callback=_networks,
+    help="Addresses from which it may be used.",
 )
 @click.option("--label", default="", help="What it is for.")
 @expires_option
@@ -77,6 +92,8 @@ def create(
         raise click.UsageError(
             "a key of the common connection needs the endpoints that it is good for: --only"
         )
+    if endpoint != COMMON_ENDPOINT and endpoints:
+        raise click.UsageError(f"--only is for keys of the common connection; this one is for {endpoint!r}")
     tables = target.tables()
     row: dict[str, Any] = entries_like(tables, endpoint, like) if like else {}
     if functions:

@@ -114,7 +114,8 @@ def _not_ours(setting: str) -> str:
     return setting
 
 
-def _network(text: str) -> str:
+def network(text: str) -> str:
+    """Give an address or CIDR back; raises ValueError, with its name, for what is neither."""
     ipaddress.ip_network(text, strict=False)
     return text
 
@@ -177,7 +178,7 @@ LambdaArn = Annotated[
 SourceName = Annotated[
     str, AfterValidator(_checked(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region"))
 ]
-Network = Annotated[str, AfterValidator(_network)]
+Network = Annotated[str, AfterValidator(network)]
 Grant = Annotated[str, AfterValidator(_checked(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin"))]
 
 
