@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 type Path = tuple[str | int, ...]
 
@@ -91,8 +92,10 @@ def read_document(content: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(Problem(line, _FIRST, f"not YAML: {error.problem}")) from None
-    except yaml.YAMLError as error:
-        raise DocumentError(Problem(1, _FIRST, f"not YAML: {error}")) from None
+    except ReaderError as error:
+        line = content.count(b"\n", 0, error.position) + 1
+        message = f"not YAML: character #x{error.character:04x}: {error.reason}"
+        raise DocumentError(Problem(line, _FIRST, message)) from None
 
 
 class _Builder:

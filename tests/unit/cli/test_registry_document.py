@@ -84,9 +84,10 @@ def test_numbers_that_dynamodb_cannot_hold_are_refused(number: str) -> None:
     assert "DynamoDB can't hold" in problem_of(f"a: {number}".encode())
 
 
-def test_control_characters_are_refused() -> None:
-    """They are no YAML."""
-    assert "not YAML" in problem_of(b"a: \x00")
+def test_control_characters_are_refused_with_their_line() -> None:
+    """They are no YAML, and are said to be none in one line."""
+    complaint = "registry.yaml:2: not YAML: character #x0000: control characters are not allowed"
+    assert problem_of("é: ü\nb: \0".encode()) == complaint
 
 
 def test_deep_nesting_and_large_files_are_refused() -> None:
