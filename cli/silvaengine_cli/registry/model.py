@@ -136,6 +136,8 @@ def _nothing_as_empty(value: object) -> object:
     return {} if value is None else value
 
 
+check_api_key = _checked(r"[!-~]{1,256}", "1 to 256 printable ASCII")
+
 _NAME = r"[A-Za-z][A-Za-z0-9_]{0,127}"
 _PYTHON = r"[A-Za-z][A-Za-z0-9_]*"
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
@@ -158,9 +160,7 @@ SettingId = Annotated[
     AfterValidator(_not_ours),
 ]
 Variable = Annotated[str, AfterValidator(_checked(r"(?s).{1,255}", "1 to 255 characters"))]
-ApiKey = Annotated[
-    str, BeforeValidator(_as_text), AfterValidator(_checked(r"[!-~]{1,256}", "1 to 256 printable ASCII"))
-]
+ApiKey = Annotated[str, BeforeValidator(_as_text), AfterValidator(check_api_key)]
 Area = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked(_PART, _PATH_RULE))]
 Module = Annotated[
     str,
