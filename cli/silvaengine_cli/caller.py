@@ -3,7 +3,7 @@
 import click
 
 from silvaengine.tables import DEFAULT_API_KEY
-from silvaengine_cli.registry.model import check_api_key
+from silvaengine_cli.registry.values import check_api_key
 
 
 def _checked(_context: click.Context, _parameter: click.Parameter, api_key: str) -> str:

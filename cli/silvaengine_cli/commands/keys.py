@@ -9,7 +9,7 @@ from silvaengine.api_keys import GRANTS, IMPLIED
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import Keys, Made, entries_like, entries_of
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.registry.model import network
+from silvaengine_cli.registry.values import network
 from silvaengine_cli.target import Target, target_options
 
 COLUMNS = ("key", "endpoint", "label", "state", "may", "good for", "expires", "last used")

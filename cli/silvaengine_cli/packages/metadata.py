@@ -10,7 +10,8 @@ from typing import Any
 import click
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from silvaengine_cli.registry.model import METHODS, Function, FunctionLabel
+from silvaengine_cli.registry.model import METHODS, Function
+from silvaengine_cli.registry.values import FunctionLabel
 
 _MUTATIONS = ("mutation", "create", "update", "delete")
 

@@ -53,9 +53,6 @@
 ``hello@eu`` is the function ``hello`` in another Lambda; what follows ``@`` is only this file's label.
 """
 
-import ipaddress
-import re
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -70,9 +67,21 @@ from pydantic import (
     model_validator,
 )
 
-from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, EVENTS_SETTING_ID, is_ours
-
-RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
+from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
+from silvaengine_cli.registry.values import (
+    ApiKey,
+    Area,
+    ClassName,
+    EndpointId,
+    FunctionLabel,
+    Grant,
+    LambdaArn,
+    Module,
+    Network,
+    SettingId,
+    SourceName,
+    Variable,
+)
 
 SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
@@ -81,43 +90,6 @@ EXECUTION = ("on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 METHODS: tuple[Method, ...] = ("POST", "GET")
-
-
-def _checked(pattern: str, rule: str) -> Callable[[str], str]:
-    compiled = re.compile(pattern)
-
-    def check(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise ValueError(f"{text!r} must be {rule}")
-        return text
-
-    return check
-
-
-def _as_text(value: object) -> object:
-    """Let ids be written without quotes, as in ``endpoint: 1``."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _not_reserved(label: str) -> str:
-    name = label.partition("@")[0]
-    if name in RESERVED_FUNCTIONS:
-        raise ValueError(f"{name!r} is reserved: the gateway answers it itself")
-    return label
-
-
-def _not_ours(setting: str) -> str:
-    if is_ours(setting):
-        raise ValueError(f"{setting!r} is reserved: generations are kept there")
-    if setting == EVENTS_SETTING_ID:
-        raise ValueError(f"{setting!r} is reserved: write `events` at the function")
-    return setting
-
-
-def network(text: str) -> str:
-    """Give an address or CIDR back; raises ValueError, with its name, for what is neither."""
-    ipaddress.ip_network(text, strict=False)
-    return text
 
 
 def _at_least_one(methods: tuple[str, ...]) -> tuple[str, ...]:
@@ -134,52 +106,6 @@ def _some_endpoint(endpoints: tuple[str, ...]) -> tuple[str, ...]:
 
 def _nothing_as_empty(value: object) -> object:
     return {} if value is None else value
-
-
-check_api_key = _checked(r"[!-~]{1,256}", "1 to 256 printable ASCII")
-
-_NAME = r"[A-Za-z][A-Za-z0-9_]{0,127}"
-_PYTHON = r"[A-Za-z][A-Za-z0-9_]*"
-_PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
-_PATH_RULE = "letters, digits, '_', '-' and '.', at most 128, since it stands in the URL"
-
-EndpointId = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked(_PART, _PATH_RULE))]
-FunctionLabel = Annotated[
-    str,
-    AfterValidator(
-        _checked(rf"{_NAME}(@{_PART})?", "a Python name of at most 128 characters, not beginning with '_'")
-    ),
-    AfterValidator(_not_reserved),
-]
-SettingId = Annotated[
-    str,
-    BeforeValidator(_as_text),
-    AfterValidator(
-        _checked(r"[^\x00-\x1f\x7f]{1,255}", "1 to 255 characters, none of them a control character")
-    ),
-    AfterValidator(_not_ours),
-]
-Variable = Annotated[str, AfterValidator(_checked(r"(?s).{1,255}", "1 to 255 characters"))]
-ApiKey = Annotated[str, BeforeValidator(_as_text), AfterValidator(check_api_key)]
-Area = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked(_PART, _PATH_RULE))]
-Module = Annotated[
-    str,
-    AfterValidator(
-        _checked(rf"{_PYTHON}(\.{_PYTHON}){{0,15}}", "an import path such as shop.orders, without '_' first")
-    ),
-]
-ClassName = Annotated[str, AfterValidator(_checked(_PYTHON, "a Python class, not beginning with '_'"))]
-LambdaArn = Annotated[
-    str,
-    AfterValidator(
-        _checked(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN")
-    ),
-]
-SourceName = Annotated[
-    str, AfterValidator(_checked(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region"))
-]
-Network = Annotated[str, AfterValidator(network)]
-Grant = Annotated[str, AfterValidator(_checked(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin"))]
 
 
 class _Section(BaseModel):
