@@ -53,7 +53,6 @@
 ``hello@eu`` is the function ``hello`` in another Lambda; what follows ``@`` is only this file's label.
 """
 
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -78,6 +77,7 @@ from silvaengine_cli.registry.values import (
     LambdaArn,
     Module,
     Network,
+    Rate,
     SettingId,
     SourceName,
     Variable,
@@ -113,9 +113,9 @@ class _Section(BaseModel):
 
 
 class RateLimit(_Section):
-    """How often may be called: so many a second in the long run, and ``burst`` at once."""
+    """How often may be called: 0.000001 to 100,000 a second in the long run, and ``burst`` at once."""
 
-    per_second: Annotated[Decimal, Field(gt=0, le=100_000)]
+    per_second: Rate
     burst: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
 
 

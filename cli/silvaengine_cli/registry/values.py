@@ -6,11 +6,13 @@ Checks raise ValueError with words that name the value.
 import ipaddress
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from silvaengine.tables import EVENTS_SETTING_ID, is_ours
+from silvaengine_cli.registry.document import MAX_DIGITS, is_storable
 
 RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
 
@@ -54,6 +56,14 @@ def network(text: str) -> str:
 
 check_api_key = _checked(r"[!-~]{1,256}", "1 to 256 printable ASCII")
 
+
+def _storable(number: Decimal) -> Decimal:
+    """Refuse what was written as text, since a number without quotes is refused where it is read."""
+    if not is_storable(number):
+        raise ValueError(f"must have at most {MAX_DIGITS} digits")
+    return number
+
+
 _NAME = r"[A-Za-z][A-Za-z0-9_]{0,127}"
 _PYTHON = r"[A-Za-z][A-Za-z0-9_]*"
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
@@ -96,3 +106,4 @@ SourceName = Annotated[
 ]
 Network = Annotated[str, AfterValidator(network)]
 Grant = Annotated[str, AfterValidator(_checked(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin"))]
+Rate = Annotated[Decimal, Field(ge=Decimal("0.000001"), le=100_000), AfterValidator(_storable)]
