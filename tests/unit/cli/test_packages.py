@@ -137,6 +137,7 @@ def test_doctor_names_what_the_worker_would_refuse(tmp_path: Path) -> None:
     (tmp_path / "loose").mkdir()
     (tmp_path / "loose/x.py").touch()
     (tmp_path / "silvaengine_utility").mkdir()
+    (tmp_path / "redis.py").touch()
     (tmp_path / "broken.py").write_text("def (")
     found = json.loads(run("doctor", "--packages", tmp_path, "--json").stdout)
     words = {(each["path"], each["message"].partition(":")[0]) for each in found if each["wrong"]}
@@ -144,7 +145,8 @@ def test_doctor_names_what_the_worker_would_refuse(tmp_path: Path) -> None:
         ("private.py", "'_Shop' is private or no plain name"),
         ("private.py", "'_order' is private or no plain name"),
         ("loose", "has no __init__.py"),
-        ("silvaengine_utility", "is the layer's"),
+        ("silvaengine_utility", "is the layer's or Lambda's"),
+        ("redis.py", "is the layer's or Lambda's"),
         ("broken.py", "can't be read"),
     }
 
