@@ -81,7 +81,8 @@ def _overlaid(existing: Row, wanted: Row) -> Row:
     changed = {}
     for name, value in wanted.items():
         before = existing.get(name)
-        after = _overlaid(before or {}, value) if isinstance(value, dict) else value
+        is_one_value = name == "rate_limit" or not isinstance(value, dict)
+        after = value if is_one_value else _overlaid(before or {}, value)
         if not _means_the_same(name, before, after):
             changed[name] = after
     return existing | changed
