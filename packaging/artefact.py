@@ -29,6 +29,14 @@ SERVICES = {
 }
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 
+# What the layer and Lambda's runtime bring: a package of such a name would stand before it on the path.
+# Requirements may bring versions of their own. The same list is in cli/silvaengine_cli/packages/brought.py.
+BROUGHT = {
+    *FRAMEWORK,
+    "_yaml", "awslambdaric", "boto3", "botocore", "dateutil", "diskcache", "jmespath", "msgspec", "pynamodb",
+    "redis", "runtime_client", "s3transfer", "simplejson", "six", "snapshot_restore_py", "urllib3", "yaml",
+}  # fmt: skip
+
 # What the operator adds to a service: the folder of packages, and where the artefact lists them.
 OPERATORS = {
     "HttpGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
@@ -78,7 +86,7 @@ def make_service(target: str, folder: Path, machine: str) -> None:
     """Fill a function: its own code, the operator's packages and what these require.
 
     Raises:
-        SystemExit: a name is ours, or the packages' and their requirements' both; or their folder is missing.
+        SystemExit: a name is taken, or the packages' and their requirements' both; or the folder is missing.
 
     """
     source, manifest = OPERATORS[target]
@@ -90,9 +98,9 @@ def make_service(target: str, folder: Path, machine: str) -> None:
             install(foreign, folder, machine)
     compile_all([folder], folder, "/var/task")
     packages = shipped_packages(source)
-    names = {path.name for path in folder.iterdir()} | {path.name for path in packages}
-    if taken := names.intersection(FRAMEWORK):
-        raise SystemExit(f"{source}/ brings {', '.join(sorted(taken))}, which the layer owns")
+    required = {path.name for path in folder.iterdir()}
+    if taken := BROUGHT.intersection(path.stem for path in packages) | required.intersection(FRAMEWORK):
+        raise SystemExit(f"{source}/ has {', '.join(sorted(taken))}, which the layer or Lambda brings")
     copy([Path(SERVICES[target]), *packages], folder, "/var/task")
     importable = (path.stem for path in packages if path.suffix == ".py" or (path / "__init__.py").is_file())
     (folder / manifest).write_text("".join(f"{name}\n" for name in importable))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from silvaengine.api_keys import ACTIVE, PREFIX, key_digest
+from silvaengine.registry import ROOT_ENDPOINT
 from silvaengine.tables import (
     COMMON_ENDPOINT,
     CONFIG_DATA,
@@ -32,10 +33,11 @@ type Facts = dict[str, Any]
 
 
 class Made(NamedTuple):
-    """A key with its secret, which is shown once and kept nowhere."""
+    """A key with its secret, which is shown once and kept nowhere; and when it ends, in epoch seconds."""
 
     key_id: str
     api_key: str
+    expires_at: int | None
 
 
 class Keys:
@@ -58,11 +60,13 @@ class Keys:
             days: until it ends, None for never.
 
         Raises:
-            ClickException: the endpoint isn't there, or uses the common connection.
+            ClickException: the endpoint isn't there, or uses the common connection; or the key would be good
+                for an endpoint that isn't there or has connections of its own.
         """
         self._check_endpoint(endpoint)
+        self._check_good_for(row.get("endpoints") or ())
         key_id = PREFIX + secrets.token_hex(ID_BYTES)
-        made, key_hash = self._secret(key_id, days)
+        made, key_hash = self._secret(key_id, None if days is None else days * DAY)
         now = int(time.time())
         ours = {"endpoint_id": endpoint, "api_key": key_id, "key_hashes": [key_hash], "created_at": now}
         self._tables.create(CONNECTIONS, {**row, **ours})  # without a revision, so that no `apply` prunes it
@@ -70,11 +74,22 @@ class Keys:
         return made
 
     def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> Made:
-        """Give a key a new secret; of those before only the latest lives on, until the overlap is over."""
+        """Give a key a new secret; of those before only the latest lives on, until the overlap is over.
+
+        Args:
+            endpoint: whose key it is.
+            key_id: its id.
+            days: until the new secret ends; None for the lifetime of the latest one, from now.
+            overlap_hours: how long that one lives on.
+
+        Raises:
+            ClickException: there is no such key, or it is revoked.
+        """
         before = self.row(endpoint, key_id)
-        made, key_hash = self._secret(key_id, days)
+        hashes = before.get("key_hashes") or ()
+        made, key_hash = self._secret(key_id, _lifetime(hashes) if days is None else days * DAY)
         end = int(time.time()) + overlap_hours * HOUR
-        old = [_ended(each, end) for each in before.get("key_hashes") or ()][-(ACTIVE - 1) :]
+        old = [_ended(each, end) for each in hashes][-(ACTIVE - 1) :]
         self._update(before, {"key_hashes": [*old, key_hash]})
         return made
 
@@ -113,13 +128,13 @@ class Keys:
             if (row := found.get(CONFIG_DATA.key_of(name))) is not None
         }
 
-    def _secret(self, key_id: str, days: int | None) -> tuple[Made, Row]:
+    def _secret(self, key_id: str, seconds: int | None) -> tuple[Made, Row]:
         secret = secrets.token_urlsafe(SECRET_BYTES)
         now = int(time.time())
         key_hash: Row = {"hash": key_digest(self._pepper(), key_id, secret), "created_at": now}
-        if days is not None:
-            key_hash["expires_at"] = now + days * DAY
-        return Made(key_id, f"{key_id}.{secret}"), key_hash
+        if seconds is not None:
+            key_hash["expires_at"] = now + seconds
+        return Made(key_id, f"{key_id}.{secret}", key_hash.get("expires_at")), key_hash
 
     def _pepper(self) -> bytes:
         answer = self._target.client("secretsmanager").get_secret_value(
@@ -146,6 +161,17 @@ class Keys:
                 f"that is good for it alone, by --endpoint {COMMON_ENDPOINT} --only {endpoint}"
             )
 
+    def _check_good_for(self, endpoints: Iterable[str]) -> None:
+        named = [name for name in endpoints if name != ROOT_ENDPOINT]
+        rows = self._tables.read(ENDPOINTS, [(name,) for name in named])
+        for name in named:
+            if (name,) not in rows:
+                raise click.ClickException(f"there is no endpoint {name!r}")
+            if rows[name,].get("special_connection"):
+                raise click.ClickException(
+                    f"endpoint {name!r} has connections of its own: no common key opens it"
+                )
+
 
 def entries_like(tables: RegistryTables, endpoint: str, api_key: str) -> Row:
     """Give what another key's row of the endpoint opens, and from where; raises ClickException."""
@@ -168,11 +194,17 @@ def complaints(tables: RegistryTables) -> Iterator[str]:
     """Name the keys of the common connection that open every endpoint without a connection of its own."""
     for row in tables.scan(CONNECTIONS):
         is_key = row["api_key"] != DEFAULT_API_KEY and not row.get("revoked_at")
-        if row["endpoint_id"] == COMMON_ENDPOINT and is_key and not row.get("endpoints"):
+        if row["endpoint_id"] == COMMON_ENDPOINT and is_key and row.get("endpoints") is None:
             yield (
                 f"{row_name(CONNECTIONS, row)} opens every endpoint that has no connection of its own: "
                 "name those that it is good for (`endpoints` in registry.yaml, --only for new keys)"
             )
+
+
+def _lifetime(key_hashes: Sequence[Row]) -> int | None:
+    """Give the seconds that the latest secret was made for."""
+    latest = key_hashes[-1] if key_hashes else {}
+    return int(latest["expires_at"] - latest["created_at"]) if latest.get("expires_at") else None
 
 
 def _ended(key_hash: Row, end: int) -> Row:
@@ -187,7 +219,7 @@ def _facts(row: Row, used_at: int | None, now: float) -> Facts:
         "label": row.get("label") or "",
         "state": _state(row, now) if is_hashed else "raw",
         "grants": list(row.get("grants") or ()),
-        "endpoints": list(row.get("endpoints") or ()),
+        "endpoints": row.get("endpoints"),
         "functions": len(row.get("functions") or ()),
         "created_at": row.get("created_at"),
         "expires_at": _end(row),

@@ -55,7 +55,13 @@ class DeadEvent:
 
     @property
     def kind(self) -> str:
-        """Its source: ``event`` of S3, SNS or EventBridge, ``stream``, or a ``message`` of a queue."""
+        """Its source: ``event`` of S3, SNS or EventBridge, ``stream``, or a ``message`` of a queue.
+
+        SQS names the queue from which it moved a message; what the services put here themselves has no such
+        attribute. Only their bodies are looked at: a message's is whatever its sender wrote.
+        """
+        if self.queue_arn:
+            return "message"
         body = self.body if isinstance(self.body, dict) else {}
         if "DDBStreamBatchInfo" in body:
             return "stream"
@@ -71,6 +77,12 @@ class DeadEvent:
         if body.get("Type") == "Notification":
             return {"Records": [{"EventSource": "aws:sns", "Sns": body}]}
         return body
+
+    @property
+    def queue_arn(self) -> str | None:
+        """The queue in which it failed, if it comes from one."""
+        arn: str | None = self.message.get("Attributes", {}).get("DeadLetterQueueSourceArn")
+        return arn
 
     def is_of(self, execution: Execution, queue_arn: str) -> bool:
         """Whether an execution of the ledger is this message's."""
@@ -102,8 +114,7 @@ class DeadEvents:
 
     def source_arn(self, event: DeadEvent) -> str:
         """Give the ARN of the queue in which a message failed."""
-        told = event.message.get("Attributes", {}).get("DeadLetterQueueSourceArn")
-        return str(told or self._arn(event.source_url))
+        return event.queue_arn or self._arn(event.source_url)
 
     def replay(self, event: DeadEvent) -> str:
         """Let an event come anew and take it out of its queue; tell what was done."""

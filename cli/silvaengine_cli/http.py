@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
@@ -34,15 +35,15 @@ def send(url: str, method: str, params: Mapping[str, Any], headers: Mapping[str,
     Raises:
         ClickException: the URL is not one of HTTP, or nothing answers there.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise click.ClickException(f"{url!r} is not an http:// or https:// URL")
-    request = _request(url, method, params, {"Accept": "*/*", **headers})
     try:
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise click.ClickException(f"{url!r} is not an http:// or https:// URL")
+        request = _request(url, method, params, {"Accept": "*/*", **headers})
         with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the scheme was checked
             return _answer(answer)
     except HTTPError as error:
         return _answer(error)
-    except (URLError, TimeoutError) as error:
+    except (OSError, HTTPException, ValueError) as error:  # a ValueError says what is wrong with the URL
         raise click.ClickException(f"{url}: {getattr(error, 'reason', error)}") from error
 
 

@@ -1,6 +1,7 @@
 """Which deployment a command is about: a stack in the account, or the local engine of ``silvaengine dev``."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property, wraps
 from pathlib import Path
@@ -108,6 +109,20 @@ class Target:
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", ())}
 
 
+def _http_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    if url is None or _is_http(url):
+        return url
+    raise click.BadParameter(f"{url!r} is not an http:// or https:// URL")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(re.fullmatch(r"[^\s/]+", parts.netloc))
+
+
 def target_options[R](command: Callable[..., R]) -> Callable[..., R]:
     """Add the options that say which deployment is meant; the command gets them as ``target``."""
 
@@ -117,7 +132,7 @@ def target_options[R](command: Callable[..., R]) -> Callable[..., R]:
     @click.option(
         "--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS region.  [default: boto3's]"
     )
-    @click.option("--endpoint-url", help="URL of an engine in AWS's place.")
+    @click.option("--endpoint-url", callback=_http_url, help="URL of an engine in AWS's place.")
     @click.option("--local", is_flag=True, help="The engine that `silvaengine dev` runs.")
     @click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]")
     @click.option("--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]")

@@ -210,7 +210,7 @@ class Registry:
             raise _not_opened(endpoint_id)
         special = bool(endpoint and endpoint.get("special_connection"))
         row, owner = (own, endpoint_id) if special else (common, COMMON_ENDPOINT)
-        if row is None or endpoint_id not in (row.get("endpoints") or [endpoint_id]):
+        if row is None or not _is_good_for(row, endpoint_id):
             if api_key != DEFAULT_API_KEY:
                 raise _not_opened(endpoint_id)
             raise RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
@@ -355,6 +355,12 @@ def _open_shared(settings: Settings) -> "SharedRows | None":
 def _not_opened(endpoint_id: str) -> NotFoundError:
     """Give one answer for what isn't there and what isn't the caller's, so that it tells neither."""
     return NotFoundError(f"Endpoint {endpoint_id!r} does not exist or is not opened by this API key")
+
+
+def _is_good_for(connection: Row, endpoint_id: str) -> bool:
+    """Tell whether a key opens an endpoint: any where its row has no list, none where that is empty."""
+    endpoints = connection.get("endpoints")
+    return endpoints is None or endpoint_id in endpoints
 
 
 def _limits(endpoint: Row, connection: Row, endpoint_id: str, api_key: str) -> "tuple[Limit, ...]":

@@ -151,6 +151,13 @@ def test_a_key_is_good_for_its_endpoints_alone(world: World) -> None:
     assert [world.status(endpoint, "raw") for endpoint in ("shop", "farm")] == [404, 200]
 
 
+@pytest.mark.parametrize(("endpoints", "status"), [(None, 200), ([], 404)])
+def test_a_key_that_names_no_endpoint_opens_none(endpoints: Any, status: int, world: World) -> None:
+    """An empty list is good for nothing; only where there is no list is a common key good for all."""
+    world.put_key("1", endpoints=endpoints)
+    assert world.status("shop") == status
+
+
 def test_a_refusal_tells_nothing_of_other_tenants(world: World) -> None:
     """An endpoint that isn't there and one that the key doesn't open are answered alike."""
     world.put_key()

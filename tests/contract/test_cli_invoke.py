@@ -49,6 +49,8 @@ class Gateway(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(PICTURE)
             return
+        if self.path.endswith("/nothing"):
+            return
         name = self.path.partition("?")[0].rpartition("/")[2]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         key = self.headers.get("x-api-key")
@@ -158,12 +160,40 @@ def test_a_function_that_nobody_registered_is_for_the_gateway_to_refuse(stack: s
     assert '"/beta/core/demo/404"' in result.output
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:1", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "127.0.0.1:1", "http://127.0.0.1:1", "http://exa mple", "http://[::1"]
+)
 def test_an_address_without_a_gateway_is_an_error_in_one_line(url: str) -> None:
-    """Neither other schemes nor closed ports give a traceback."""
+    """Neither other schemes nor closed ports nor what is no address give a traceback."""
     result = run("invoke", "demo", "hello", "--url", url)
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
+
+
+@pytest.mark.parametrize("url", ["ws://[::1", "ws://exa mple", "ws://127.0.0.1:1", "http://127.0.0.1:1"])
+def test_an_address_without_sockets_is_an_error_in_one_line(url: str) -> None:
+    """The same of a WebSocket's."""
+    result = run("ws", "connect", "demo", "--url", url)
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert result.output.startswith("Error: ")
+
+
+def test_a_server_that_says_nothing_is_an_error_in_one_line(gateway: str) -> None:
+    """It took the request and closed."""
+    result = run("invoke", "demo", "nothing", "--url", gateway)
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "closed connection without response" in result.output
+
+
+@pytest.mark.parametrize(
+    "command", [("invoke", "demo", "hello"), ("ws", "connect", "demo"), ("show", "demo")]
+)
+def test_what_no_header_can_hold_is_no_key(command: tuple[str, ...]) -> None:
+    """A key that was pasted with something else is a mistyped command line."""
+    for key in ("s3cr€t", "s3cret\n", ""):
+        result = run(*command, "--api-key", key)
+        assert result.exit_code == 2
+        assert "must be 1 to 256 printable ASCII" in result.output
 
 
 def test_a_parameter_without_a_name_is_a_usage_error() -> None:

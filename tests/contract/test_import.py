@@ -53,6 +53,16 @@ def test_import_joins_every_connection_of_the_endpoint(tables: RegistryTables) -
     assert not make_import(functions, "1", tables, WORKER)
 
 
+def test_import_leaves_what_a_registry_file_says_of_executions(tables: RegistryTables) -> None:
+    """A deploy() can't say how often a job is tried, so that taking it over again takes nothing away."""
+    functions = functions_of("shop", "core", METADATA)
+    carry_out(make_import(functions, "1", tables, WORKER), tables)
+    before = tables.read(FUNCTIONS, [(WORKER, "order")])[WORKER, "order"]
+    config = {**before["config"], "max_attempts": 1, "broadcasts": True}
+    tables.update(FUNCTIONS, before, {**before, "config": config})
+    assert not make_import(functions, "1", tables, WORKER)
+
+
 def test_an_endpoint_without_a_connection_gets_one(tables: RegistryTables) -> None:
     """For calls without a key."""
     carry_out(make_import(functions_of("shop", "core", METADATA), "globex", tables, WORKER), tables)

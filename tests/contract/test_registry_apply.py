@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, GENERATION_KEY, Table
+from silvaengine_cli.api_keys import complaints
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.apply import ConflictError, apply_file, carry_out
 from silvaengine_cli.registry.export import export
@@ -300,6 +301,26 @@ def test_an_export_names_what_no_file_can_say(dynamodb: Any, tables: RegistryTab
     ]
 
 
+def test_a_key_that_opens_nothing_is_no_key_for_everything(
+    apply: Apply, run: Callable[..., Result], tables: RegistryTables
+) -> None:
+    """A row whose list of endpoints is empty is left out of an export, and no file could say it."""
+    apply("endpoints: {demo: }")
+    nothing: dict[str, Any] = {"endpoint_id": "1", "api_key": "nothing-key", "functions": []}
+    tables.create(CONNECTIONS, nothing | {"endpoints": []})
+    tables.create(CONNECTIONS, nothing | {"api_key": "everything-key"})
+    assert export(tables, WORKER).notes == (
+        "connections 1 / not… is left out: its list of endpoints is empty",
+    )
+    assert "nothing-key" not in export(tables, WORKER).text
+    (complaint,) = complaints(tables)
+    assert complaint.startswith("connections 1 / ever… opens every endpoint")
+    listed = {facts["key"]: facts["endpoints"] for facts in json.loads(run("keys", "list", "--json").stdout)}
+    assert listed == {"not…": [], "ever…": None}
+    cells = {line.split()[1]: line for line in run("keys", "list").output.splitlines() if "…" in line}
+    assert ["every endpoint" in cells[key] for key in ("not…", "ever…")] == [False, True]
+
+
 def test_a_row_that_would_outgrow_dynamodb_is_refused_before_anything_is_written(
     dynamodb: Any, apply: Apply, tables: RegistryTables
 ) -> None:
@@ -366,6 +387,21 @@ def test_diff_says_what_changes_and_what_stays(run: Callable[..., Result], tmp_p
     assert "config.methods: GET -> GET, POST" in output
     assert "connections 1 / ##### keeps what is not in the file: hello (--prune drops it)" in output
     assert "functions: - hello" in run("diff", "--prune").output
+
+
+def test_diff_tells_of_a_right_that_is_taken_away(
+    run: Callable[..., Result], tmp_path: Path, tables: RegistryTables
+) -> None:
+    """A line that is gone from the file is gone from the row, and the plan says so."""
+    path = tmp_path / "registry.yaml"
+    path.write_text(REGISTRY.replace("type: Event,", "type: Event, broadcasts: true, max_attempts: 1,"))
+    run("apply")
+    path.write_text(REGISTRY)
+    output = run("diff").output
+    assert "config.broadcasts: True -> default" in output
+    assert "config.max_attempts: 1 -> default" in output
+    run("apply")
+    assert not {"broadcasts", "max_attempts"} & row(tables, FUNCTIONS, WORKER, "report")["config"].keys()
 
 
 def test_prune_asks_first(run: Callable[..., Result], tmp_path: Path, tables: RegistryTables) -> None:

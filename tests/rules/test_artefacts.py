@@ -14,6 +14,8 @@ from types import CodeType
 import pytest
 import redis
 
+from silvaengine_cli.packages.brought import BROUGHT
+
 from .conftest import PROJECT, copy_sources
 
 HANDLERS = {
@@ -278,10 +280,13 @@ def test_what_ships_of_functions(project: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("silvaengine/__init__.py", "", "silvaengine, which the layer owns"),
-        ("silvaengine_base/__init__.py", "", "silvaengine_base, which the layer owns"),
-        ("silvaengine_utility/__init__.py", "", "silvaengine_utility, which the layer owns"),
+        ("silvaengine/__init__.py", "", "silvaengine, which the layer or Lambda brings"),
+        ("silvaengine_base/__init__.py", "", "silvaengine_base, which the layer or Lambda brings"),
+        ("silvaengine_utility/__init__.py", "", "silvaengine_utility, which the layer or Lambda brings"),
         ("silvaengine_worker/__init__.py", "", "would overwrite"),
+        ("redis/__init__.py", "", "redis, which the layer or Lambda brings"),
+        ("msgspec.py", "", "msgspec, which the layer or Lambda brings"),
+        ("boto3/client.py", "", "boto3, which the layer or Lambda brings"),
         ("broken.py", "def broken(:", "broken.py"),
     ],
 )
@@ -293,6 +298,27 @@ def test_functions_that_would_break_the_worker_end_the_build(
     made = make(project, "Worker", tmp_path / "made")
     assert made.returncode != 0
     assert message in made.stdout + made.stderr
+
+
+def test_what_the_layer_and_lambda_bring_is_known_to_the_build_and_to_the_command(
+    built: Path, runtime: Path
+) -> None:
+    """No function package may be called so: it would stand before them on the path."""
+    spec = importlib.util.spec_from_file_location("artefact", PROJECT / "packaging/artefact.py")
+    assert spec
+    assert spec.loader
+    artefact = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(artefact)
+    packages = [path for path in (built / "SharedLayer/python").iterdir() if path.suffix != ".dist-info"]
+    names = {path.name.partition(".")[0] for path in (*packages, *runtime.iterdir())}
+    assert names - {"__pycache__"} <= artefact.BROUGHT == BROUGHT
+
+
+def test_requirements_may_bring_their_own(project: Path, tmp_path: Path) -> None:
+    """Another version of what Lambda brings is the packages' affair: our own code needs none of it."""
+    with_function(project, "requirements.txt", "six==1.17.0\n")
+    assert make(project, "Worker", tmp_path / "made").returncode == 0
+    assert (tmp_path / "made/six.py").exists()
 
 
 @pytest.mark.parametrize(("architecture", "machine"), [("x86_64", "x86_64"), ("arm64", "aarch64")])

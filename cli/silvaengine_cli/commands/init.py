@@ -10,6 +10,7 @@ from string import Template
 import click
 
 from silvaengine_cli.commands.registry import FILE_NAME, FUNCTIONS_FOLDER
+from silvaengine_cli.packages.brought import BROUGHT
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, callable_endpoint, with_function
 from silvaengine_cli.registry.model import Function, RegistrySpec
@@ -17,7 +18,8 @@ from silvaengine_cli.registry.model import Function, RegistrySpec
 AREA = "core"
 GREETING = {"greeting": "Hello"}
 _HEADER = b"# Which function answers to which name, for whom and with which settings.\n"
-_TAKEN = frozenset({"silvaengine", "silvaengine_base", "silvaengine_utility", "silvaengine_worker", "tests"})
+_SERVICES = ("silvaengine_http", "silvaengine_tasks", "silvaengine_websocket", "silvaengine_worker")
+_TAKEN = BROUGHT.union(sys.stdlib_module_names, _SERVICES, ["tests"])
 
 
 def _package_name(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
@@ -25,7 +27,7 @@ def _package_name(_context: click.Context, _parameter: click.Parameter, name: st
         raise click.BadParameter(
             f"{name!r} is not a name for a Python package: lower-case letters, digits and '_', a letter first"
         )
-    if name in sys.stdlib_module_names or name in _TAKEN:
+    if name in _TAKEN:
         raise click.BadParameter(f"{name!r} is the name of a package that the worker has already")
     return name
 

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from silvaengine.registry import Connection, Function
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
+from silvaengine_cli.caller import api_key_option
 from silvaengine_cli.output import json_option, print_json, print_table
 from silvaengine_cli.registry.lookup import open_registry
 from silvaengine_cli.registry.plan import mask
@@ -46,7 +47,7 @@ def list_(target: Target, kind: str, as_json: bool) -> None:
 @click.command()
 @click.argument("endpoint")
 @click.argument("function", required=False)
-@click.option("--api-key", default=DEFAULT_API_KEY, help="Key of the caller.  [default: none]")
+@api_key_option
 @click.option(
     "--values", is_flag=True, help="Show the settings' values, too. References to secrets stay references."
 )

@@ -14,6 +14,7 @@ from silvaengine.invocation import LambdaInvoker
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Function, Registry
 from silvaengine.tables import DEFAULT_API_KEY
+from silvaengine_cli.caller import api_key_option
 from silvaengine_cli.http import HttpAnswer, function_url, send
 from silvaengine_cli.output import json_option, print_json
 from silvaengine_cli.parameters import json_or_text, parse_parameters
@@ -47,7 +48,7 @@ class Call:
 )
 @click.option("--method", type=click.Choice(_METHODS), help="HTTP method.  [default: the function's first]")
 @click.option("--area", help="Area of the function.  [default: as registered; with --url: core]")
-@click.option("--api-key", default=DEFAULT_API_KEY, help="Key of the caller.  [default: none]")
+@api_key_option
 @click.option("--url", help="Where the deployment answers.  [default: the stack's ApiUrl]")
 @click.option(
     "--direct", is_flag=True, help="Invoke the worker itself, past API Gateway and the gateway Lambda."

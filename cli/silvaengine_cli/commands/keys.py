@@ -9,6 +9,7 @@ from silvaengine.api_keys import GRANTS, IMPLIED
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import Keys, Made, entries_like, entries_of
 from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.registry.values import network
 from silvaengine_cli.target import Target, target_options
 
 COLUMNS = ("key", "endpoint", "label", "state", "may", "good for", "expires", "last used")
@@ -17,8 +18,17 @@ endpoint_option = click.option(
     "--endpoint", default=COMMON_ENDPOINT, show_default=True, help="Whose key; 1 is the common connection."
 )
 expires_option = click.option(
-    "--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Until it ends."
+    "--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Until the secret ends."
 )
+
+
+def _networks(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    try:
+        return tuple(map(network, texts))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.group()
@@ -45,7 +55,12 @@ def keys() -> None:
     "--only", "endpoints", multiple=True, help="Of a common key: the endpoints that it is good for."
 )
 @click.option(
-    "--from", "whitelist", multiple=True, metavar="CIDR", help="Addresses from which it may be used."
+    "--from",
+    "whitelist",
+    multiple=True,
+    metavar="CIDR",
+    callback=_networks,
+    help="Addresses from which it may be used.",
 )
 @click.option("--label", default="", help="What it is for.")
 @expires_option
@@ -63,7 +78,7 @@ def create(
     expires: int | None,
     as_json: bool,
 ) -> None:
-    """Make a key and show it, this once.
+    """Make a key and show it, this once. Without --expires it never ends.
 
     \b
     Examples:
@@ -77,6 +92,8 @@ def create(
         raise click.UsageError(
             "a key of the common connection needs the endpoints that it is good for: --only"
         )
+    if endpoint != COMMON_ENDPOINT and endpoints:
+        raise click.UsageError(f"--only is for keys of the common connection; this one is for {endpoint!r}")
     tables = target.tables()
     row: dict[str, Any] = entries_like(tables, endpoint, like) if like else {}
     if functions:
@@ -105,6 +122,8 @@ def rotate(
     target: Target, key_id: str, endpoint: str, overlap: int, expires: int | None, as_json: bool
 ) -> None:
     """Give a key a new secret and show it, this once. The old one ends after the overlap.
+
+    Without --expires the new one lives as long as the old one was made for, from now.
 
     \b
     Examples:
@@ -160,7 +179,8 @@ def _show(made: Made, *, as_json: bool) -> None:
         print_json(made._asdict())
     else:
         click.echo(made.api_key)
-        click.echo("Keep it now: it is shown this once.", err=True)
+        end = "never ends" if made.expires_at is None else f"ends at {_time(made.expires_at)}"
+        click.echo(f"Keep it now: it is shown this once. It {end}.", err=True)
 
 
 def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:
@@ -170,10 +190,16 @@ def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:
         facts["label"],
         facts["state"],
         facts["grants"],
-        facts["endpoints"] or ("every endpoint" if facts["endpoint"] == COMMON_ENDPOINT else ""),
+        _good_for(facts),
         _time(facts["expires_at"]),
         _time(facts["last_used_at"]),
     )
+
+
+def _good_for(facts: dict[str, Any]) -> Any:  # noqa: ANN401 - a cell
+    if facts["endpoint"] != COMMON_ENDPOINT:
+        return ""
+    return "every endpoint" if facts["endpoints"] is None else facts["endpoints"] or "none"
 
 
 def _time(seconds: int | None) -> str:

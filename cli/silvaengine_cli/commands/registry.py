@@ -86,8 +86,9 @@ def apply(target: Target, file: Path | None, prune: bool, as_json: bool, yes: bo
     """Write registry.yaml into the tables.
 
     Running functions see it within seconds, with Redis at the next request. Rows are written on condition
-    that nobody else changed them meanwhile. What the file doesn't name stays, unless --prune: then rows that
-    an `apply` wrote and what connections have beyond the file go, after a question.
+    that nobody else changed them meanwhile. A function's execution is as the file says, defaults included;
+    what the file doesn't name stays, unless --prune: then rows that an `apply` wrote and what connections
+    have beyond the file go, after a question.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ import click
 
 from silvaengine.dynamodb import Row
 from silvaengine.tables import DEFAULT_API_KEY
+from silvaengine_cli.caller import api_key_option
 from silvaengine_cli.operator import operate
 from silvaengine_cli.output import console, json_option, print_json, print_table
 from silvaengine_cli.registry.plan import mask
@@ -42,7 +43,7 @@ def ws() -> None:
 @ws.command()
 @click.argument("endpoint")
 @click.option("--area", default="core", show_default=True, help="Area of the functions.")
-@click.option("--api-key", default=DEFAULT_API_KEY, help="Key of the caller.  [default: none]")
+@api_key_option
 @click.option("--url", help="Where the WebSocket API is.  [default: the stack's WebsocketUrl]")
 @json_option
 @target_options
@@ -80,7 +81,7 @@ def _connected(address: str, headers: dict[str, str]) -> Iterator["ClientConnect
         status = error.response.status_code
         message = f"refused with {status}: do endpoint, area and API key fit together?"
         raise click.ClickException(message) from error
-    except (WebSocketException, OSError) as error:
+    except (WebSocketException, OSError, ValueError) as error:  # a ValueError says what is wrong with the URL
         raise click.ClickException(f"{address.partition('?')[0]}: {error}") from error
     with connection:
         yield connection

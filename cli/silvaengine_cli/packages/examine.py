@@ -11,28 +11,9 @@ from pathlib import Path
 
 import silvaengine_base
 import silvaengine_utility
+from silvaengine_cli.packages.brought import BROUGHT
 from silvaengine_utility.utility import Utility
 
-# What the layer and Lambda's runtime bring (shared/requirements.txt; boto3 and what it needs).
-BROUGHT = frozenset(
-    [
-        "boto3",
-        "botocore",
-        "dateutil",
-        "diskcache",
-        "jmespath",
-        "msgspec",
-        "pynamodb",
-        "redis",
-        "s3transfer",
-        "silvaengine",
-        "silvaengine_base",
-        "silvaengine_utility",
-        "six",
-        "urllib3",
-        "yaml",
-    ]
-)
 # Distributions whose module has another name, and ones that come along with another.
 OTHER_NAMES = {
     "graphene": ("graphql", "graphql_relay", "promise", "rx", "aniso8601"),
@@ -147,13 +128,14 @@ def _private(name: str) -> Iterator[tuple[str, bool]]:
 
 
 def _unshipped(folder: Path) -> Iterator[Observation]:
-    """Name folders that the allow-list leaves out, and copies of what the layer brings."""
+    """Name folders that the allow-list leaves out, and what hides what the layer and Lambda bring."""
     for path in sorted(folder.iterdir()):
-        if not path.is_dir() or path.name == "tests" or path.name.startswith((".", "__")):
+        if path.name == "tests" or path.name.startswith((".", "__")):
             continue
-        if path.name in _OFFERED or path.name == "silvaengine":
-            yield Observation(path.name, 1, "is the layer's: the build refuses a copy", wrong=True)
-        elif any(path.glob("*.py")) and not (path / "__init__.py").is_file():
+        if path.stem in BROUGHT and (path.is_dir() or path.suffix == ".py"):
+            message = "is the layer's or Lambda's: the build refuses another"
+            yield Observation(path.name, 1, message, wrong=True)
+        elif path.is_dir() and any(path.glob("*.py")) and not (path / "__init__.py").is_file():
             yield Observation(path.name, 1, "has no __init__.py: not on the worker's allow-list", wrong=True)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, FUNCTIONS
 from silvaengine_cli.registry.merge import same
-from silvaengine_cli.registry.model import Connection, Entry, Function, RegistrySpec
+from silvaengine_cli.registry.model import EXECUTION, Connection, Entry, Function, RegistrySpec
 from silvaengine_cli.registry.plan import Change, Plan, make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -15,9 +15,11 @@ def make_import(
 ) -> Plan:
     """Plan the functions' rows, and an entry for each in every connection of the endpoint.
 
-    Entries that are there stay as they are, whatever Lambda and setting they name, and so does a whitelist.
+    Entries that are there stay as they are, whatever Lambda and setting they name, and so does a whitelist;
+    of executions a package can't say anything, so that a function's row goes on saying what it does.
     An endpoint without any connection gets one for calls without a key.
     """
+    functions = _as_executed(functions, tables, worker_arn)
     spec = RegistrySpec(functions=functions, connections=tuple(_connections(functions, endpoint, tables)))
     plan = make_plan(spec, tables, worker_arn)
     # What a connection has beside this package isn't the package's affair; plan.notes would list it.
@@ -55,6 +57,17 @@ def _remapped_connections(old: str, tables: RegistryTables, worker_arn: str) -> 
         if not same(entries, row.get("functions") or []):
             after = row | {"functions": entries, "revision": int(row.get("revision", 0)) + 1}
             yield Change("update", CONNECTIONS, row, after, (f"functions: {old} -> this stack's worker",))
+
+
+def _as_executed(
+    functions: dict[str, Function], tables: RegistryTables, worker_arn: str
+) -> dict[str, Function]:
+    rows = tables.read(FUNCTIONS, [(worker_arn, name) for name in functions])
+    configs = {name: row.get("config") or {} for (_, name), row in rows.items()}
+    return {
+        name: function.model_copy(update={each: configs.get(name, {}).get(each) for each in EXECUTION})
+        for name, function in functions.items()
+    }
 
 
 def _connections(

@@ -11,15 +11,17 @@ from decimal import Decimal
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 type Path = tuple[str | int, ...]
 
 MAX_BYTES = 4_194_304
-MAX_DEPTH = 40  # DynamoDB nests 32 levels
-MAX_DIGITS = (
-    38  # DynamoDB's numbers; docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-)
+# What DynamoDB takes; docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+SETTING_DEPTH = 31  # it nests 32 levels, of which the attribute is one
+MAX_DIGITS = 38
 MAX_EXPONENT, MIN_EXPONENT = 125, -130
+
+MAX_DEPTH = 3 + SETTING_DEPTH  # settings, id, variable
 
 NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -73,7 +75,7 @@ def path_text(path: Path) -> str:
 
 
 def read_document(content: bytes) -> Document:
-    """Read a YAML document of at most 4 MB and 40 levels.
+    """Read a YAML document of at most 4 MB and 34 levels.
 
     Raises:
         DocumentError: it isn't one, or uses what the registry's YAML leaves out.
@@ -91,8 +93,10 @@ def read_document(content: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(Problem(line, _FIRST, f"not YAML: {error.problem}")) from None
-    except yaml.YAMLError as error:
-        raise DocumentError(Problem(1, _FIRST, f"not YAML: {error}")) from None
+    except ReaderError as error:
+        line = content.count(b"\n", 0, error.position) + 1
+        message = f"not YAML: character #x{error.character:04x}: {error.reason}"
+        raise DocumentError(Problem(line, _FIRST, message)) from None
 
 
 class _Builder:
@@ -124,7 +128,8 @@ class _Builder:
         if getattr(event, "tag", None) is not None:
             raise _error(event, path, "tags (!name) are not supported")
         if len(path) > MAX_DEPTH:
-            raise _error(event, path[:3], f"nested deeper than {MAX_DEPTH} levels")
+            message = f"nested deeper than {MAX_DEPTH} levels; a setting's value may have {SETTING_DEPTH}"
+            raise _error(event, path[:3], message)
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event, path)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -163,12 +168,17 @@ def _scalar(event: yaml.ScalarEvent, path: Path) -> Any:  # noqa: ANN401 - any J
 def _number(event: yaml.ScalarEvent, path: Path) -> int | Decimal:
     """Keep fractions exact: DynamoDB stores decimals, and a float would be another number."""
     number = Decimal(event.value)
-    digits = "".join(map(str, number.as_tuple().digits)).strip("0")
-    if len(digits) > MAX_DIGITS or (number and not MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT):
+    if not is_storable(number):
         raise _error(
             event, path, "a number that DynamoDB can't hold (38 digits, 1E-130 to 1E+125); quote it as text"
         )
     return int(number) if _INTEGER.fullmatch(event.value) else number
+
+
+def is_storable(number: Decimal) -> bool:
+    """Tell whether DynamoDB holds a number as it is."""
+    digits = "".join(map(str, number.as_tuple().digits)).strip("0")
+    return len(digits) <= MAX_DIGITS and (not number or MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT)
 
 
 def _line(event: yaml.Event) -> int:

@@ -48,7 +48,9 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
     connections = []
     connected = {CONNECTIONS.key_of(row): row for row in tables.scan(CONNECTIONS)}
     for _, row in sorted(connected.items()):
-        if row["endpoint_id"] in {*endpoints, COMMON_ENDPOINT}:
+        if row.get("endpoints") == []:
+            notes.append(f"{row_name(CONNECTIONS, row)} is left out: its list of endpoints is empty")
+        elif row["endpoint_id"] in {*endpoints, COMMON_ENDPOINT}:
             connections.append(_connection(row, labels, notes))
         else:
             notes.append(f"{row_name(CONNECTIONS, row)} is left out: its endpoint has no row")

@@ -2,16 +2,16 @@
 
 Rows may come from the predecessor or from another tool: attributes that we don't know stay, and so do a
 connection's functions and addresses and a source's functions that the file doesn't name, unless they are to
-be pruned.
+be pruned. What a function's row says of its executions doesn't: a line less in the file is a right less.
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, Table
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, FUNCTIONS, Table
 from silvaengine_cli.registry.bindings import identity, is_binding, merged_targets
-from silvaengine_cli.registry.model import METHODS
+from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.rows import Row
 
 # What an absent, null or empty attribute means; for all others, absent means what false and empty mean.
@@ -35,6 +35,8 @@ def merged(table: Table, existing: Row, wanted: Row, *, prune: bool = False) -> 
         return existing if same(existing.get("value"), wanted["value"]) else existing | wanted
     if table is CONNECTIONS:
         return _merged_connection(existing, wanted, prune=prune)
+    if table is FUNCTIONS:
+        existing = _without_lost_execution(existing, wanted["config"])
     return _overlaid(existing, wanted)
 
 
@@ -68,11 +70,19 @@ def same(left: Any, right: Any) -> bool:  # noqa: ANN401 - any JSON value
             return type(left) is type(right) and bool(left == right)
 
 
+def _without_lost_execution(row: Row, wanted: Row) -> Row:
+    config = row.get("config") or {}
+    lost = {name for name in EXECUTION if config.get(name) and name not in wanted}
+    left = {name: value for name, value in config.items() if name not in lost}
+    return row | {"config": left} if lost else row
+
+
 def _overlaid(existing: Row, wanted: Row) -> Row:
     changed = {}
     for name, value in wanted.items():
         before = existing.get(name)
-        after = _overlaid(before or {}, value) if isinstance(value, dict) else value
+        is_one_value = name == "rate_limit" or not isinstance(value, dict)
+        after = value if is_one_value else _overlaid(before or {}, value)
         if not _means_the_same(name, before, after):
             changed[name] = after
     return existing | changed

@@ -53,10 +53,6 @@
 ``hello@eu`` is the function ``hello`` in another Lambda; what follows ``@`` is only this file's label.
 """
 
-import ipaddress
-import re
-from collections.abc import Callable
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -70,9 +66,22 @@ from pydantic import (
     model_validator,
 )
 
-from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, EVENTS_SETTING_ID, is_ours
-
-RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
+from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
+from silvaengine_cli.registry.values import (
+    ApiKey,
+    Area,
+    ClassName,
+    EndpointId,
+    FunctionLabel,
+    Grant,
+    LambdaArn,
+    Module,
+    Network,
+    Rate,
+    SettingId,
+    SourceName,
+    Variable,
+)
 
 SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
@@ -83,96 +92,20 @@ type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 METHODS: tuple[Method, ...] = ("POST", "GET")
 
 
-def _checked(pattern: str, rule: str) -> Callable[[str], str]:
-    compiled = re.compile(pattern)
-
-    def check(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise ValueError(f"{text!r} must be {rule}")
-        return text
-
-    return check
-
-
-def _as_text(value: object) -> object:
-    """Let ids be written without quotes, as in ``endpoint: 1``."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _not_reserved(label: str) -> str:
-    name = label.partition("@")[0]
-    if name in RESERVED_FUNCTIONS:
-        raise ValueError(f"{name!r} is reserved: the gateway answers it itself")
-    return label
-
-
-def _not_ours(setting: str) -> str:
-    if is_ours(setting):
-        raise ValueError(f"{setting!r} is reserved: generations are kept there")
-    if setting == EVENTS_SETTING_ID:
-        raise ValueError(f"{setting!r} is reserved: write `events` at the function")
-    return setting
-
-
-def _network(text: str) -> str:
-    ipaddress.ip_network(text, strict=False)
-    return text
-
-
 def _at_least_one(methods: tuple[str, ...]) -> tuple[str, ...]:
     if not methods:
         raise ValueError("must not be empty; leave it out for POST and GET")
     return methods
 
 
+def _some_endpoint(endpoints: tuple[str, ...]) -> tuple[str, ...]:
+    if not endpoints:
+        raise ValueError("must not be empty; leave it out for every endpoint")
+    return endpoints
+
+
 def _nothing_as_empty(value: object) -> object:
     return {} if value is None else value
-
-
-_NAME = r"[A-Za-z][A-Za-z0-9_]{0,127}"
-_PYTHON = r"[A-Za-z][A-Za-z0-9_]*"
-_PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
-_PATH_RULE = "letters, digits, '_', '-' and '.', at most 128, since it stands in the URL"
-
-EndpointId = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked(_PART, _PATH_RULE))]
-FunctionLabel = Annotated[
-    str,
-    AfterValidator(
-        _checked(rf"{_NAME}(@{_PART})?", "a Python name of at most 128 characters, not beginning with '_'")
-    ),
-    AfterValidator(_not_reserved),
-]
-SettingId = Annotated[
-    str,
-    BeforeValidator(_as_text),
-    AfterValidator(
-        _checked(r"[^\x00-\x1f\x7f]{1,255}", "1 to 255 characters, none of them a control character")
-    ),
-    AfterValidator(_not_ours),
-]
-Variable = Annotated[str, AfterValidator(_checked(r"(?s).{1,255}", "1 to 255 characters"))]
-ApiKey = Annotated[
-    str, BeforeValidator(_as_text), AfterValidator(_checked(r"[!-~]{1,256}", "1 to 256 printable ASCII"))
-]
-Area = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked(_PART, _PATH_RULE))]
-Module = Annotated[
-    str,
-    AfterValidator(
-        _checked(rf"{_PYTHON}(\.{_PYTHON}){{0,15}}", "an import path such as shop.orders, without '_' first")
-    ),
-]
-ClassName = Annotated[str, AfterValidator(_checked(_PYTHON, "a Python class, not beginning with '_'"))]
-LambdaArn = Annotated[
-    str,
-    AfterValidator(
-        _checked(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN")
-    ),
-]
-SourceName = Annotated[
-    str, AfterValidator(_checked(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region"))
-]
-Network = Annotated[str, AfterValidator(_network)]
-Grant = Annotated[str, AfterValidator(_checked(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin"))]
 
 
 class _Section(BaseModel):
@@ -180,9 +113,9 @@ class _Section(BaseModel):
 
 
 class RateLimit(_Section):
-    """How often may be called: so many a second in the long run, and ``burst`` at once."""
+    """How often may be called: 0.000001 to 100,000 a second in the long run, and ``burst`` at once."""
 
-    per_second: Annotated[Decimal, Field(gt=0, le=100_000)]
+    per_second: Rate
     burst: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
 
 
@@ -274,7 +207,7 @@ class Connection(_Section):
     whitelist: tuple[Network, ...] | None = None
     grants: tuple[Grant, ...] | None = None
     rate_limit: RateLimit | None = None
-    endpoints: tuple[EndpointId, ...] | None = None
+    endpoints: Annotated[tuple[EndpointId, ...], AfterValidator(_some_endpoint)] | None = None
 
 
 class RegistrySpec(_Section):

@@ -148,6 +148,7 @@ def _pruned(tables: RegistryTables, wanted: set[tuple[str, ...]]) -> Iterator[Ch
 
 def _details(table: Table, before: Row, after: Row) -> Iterator[str]:
     """Say what changes, a line for each attribute; of settings only that they do: they may be secrets."""
+    yield from (f"{name}: {_shown(before[name])} -> default" for name in before if name not in after)
     for name, value in after.items():
         if name in {"revision", *table.key_names} or (name in before and same(before[name], value)):
             continue

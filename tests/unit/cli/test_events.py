@@ -13,8 +13,7 @@ from silvaengine_cli.events import SOURCES, DeadEvents, sample
 class Account:
     """A deployment with dead-letter queues, and what was sent to its queues and to its tasks Lambda."""
 
-    def __init__(self, *bodies: Any, group: str = "") -> None:
-        attributes = {"MessageGroupId": group} if group else {}
+    def __init__(self, *bodies: Any, **attributes: str) -> None:
         self.messages = [
             {
                 "MessageId": str(number), "ReceiptHandle": f"r{number}", "Attributes": attributes,
@@ -94,9 +93,26 @@ def test_a_message_goes_back_to_its_queue(body: Any) -> None:
     assert "MessageGroupId" not in sent
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"requestPayload": {"silvaengine": "sweep"}},
+        NOTICE,
+        PLACE,
+        {"rule": "gold", "event": {"id": 1}},
+        {"version": "0", "detail-type": "x", "source": "shop", "detail": {}},
+    ],
+)
+def test_a_message_is_never_taken_for_another_event(body: Any) -> None:
+    """Whatever somebody wrote into it: SQS tells in which queue it failed, and an event failed in none."""
+    account = Account(body, DeadLetterQueueSourceArn="arn:aws:sqs:us-east-1:123456789012:events")
+    assert replayed(account) == ["sent back to its queue"]
+    assert account.invoked == []
+
+
 def test_a_message_of_a_group_stays_in_it() -> None:
     """With a new deduplication id, or its queue would drop it."""
-    account = Account("hello", group="a")
+    account = Account("hello", MessageGroupId="a")
     replayed(account)
     assert account.sent[0]["MessageGroupId"] == "a"
     assert len(account.sent[0]["MessageDeduplicationId"]) == 32

@@ -72,8 +72,24 @@ def test_a_registry_that_lines_cannot_be_added_to_is_explained(run: Run, tmp_pat
     assert (tmp_path / "registry.yaml").read_text() == text
 
 
-@pytest.mark.parametrize("name", ["Shop", "7up", "my-shop", "class", "json", "silvaengine", "../x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Shop",
+        "7up",
+        "my-shop",
+        "class",
+        "json",
+        "silvaengine",
+        "../x",
+        "redis",
+        "msgspec",
+        "boto3",
+        "urllib3",
+        "silvaengine_http",
+    ],
+)
 def test_names_that_cannot_be_packages_are_refused(run: Run, tmp_path: Path, name: str) -> None:
-    """Neither a broken name nor one that would hide a module of Python's or ours."""
+    """Neither a broken name nor one that would hide a module of Python's, Lambda's or ours."""
     assert run("init", name).exit_code == 2
     assert list(tmp_path.iterdir()) == []

@@ -118,6 +118,14 @@ def test_a_broken_record_of_the_engine_is_said_so(tmp_path: Path, recorded: str)
         local_target(tmp_path)
 
 
+@pytest.mark.parametrize("url", ["http://[::1", "http://exa mple", "127.0.0.1:4566", "http://"])
+def test_an_engine_without_an_address_is_a_usage_error(url: str) -> None:
+    """The command line is wrong, and nothing is asked."""
+    result = CliRunner().invoke(cli, ["list", "--endpoint-url", url, "--region", "us-east-1"])
+    assert result.exit_code == 2
+    assert "is not an http:// or https:// URL" in result.output
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:4566"])
 def test_an_engine_on_this_machine_never_gets_real_credentials(
     url: str, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """What packages say about themselves and rely on, read without running them."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -70,6 +71,35 @@ def test_computed_metadata_is_asked_for(tmp_path: Path) -> None:
         read_metadata(tmp_path, "nothing")
 
 
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("def deploy(:\n", "broken.py:1: invalid syntax"),
+        ("x = 1\n\0", "broken.py:1: source code string cannot contain null bytes"),
+        ("def deploy():\n    return [{'class': 'C'}]\n", "deploy(): 0.functions: Field required"),
+        ("def deploy():\n    return {'class': 'C'}\n", "deploy(): Input should be a valid list"),
+        ("def deploy():\n    return [{'functions': {'f': {'query': ['q']}}}]\n", "functions.f.query.0: "),
+        ("def deploy():\n    return [{'functions': {'f': {'support_methods': 1}}}]\n", "'f': methods: "),
+        ("def deploy():\n    return [{'functions': {'my-func': {}}}]\n", "'my-func' must be a Python name"),
+        ("def deploy():\n    return [{'functions': {'job_status': {}}}]\n", "'job_status' is reserved"),
+        ("def deploy():\n    return {[]: 1}\n", "can't be called here: TypeError: "),
+        ("import os\ndef deploy():\n    x = os.environ['NOPE']\n    return [x]\n", "KeyError: 'NOPE'"),
+        ("1 / 0\ndef deploy():\n    return x\n", "ZeroDivisionError"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--yaml",)])
+def test_a_package_that_cannot_be_taken_over_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, complaint: str, options: tuple[str, ...]
+) -> None:
+    """Whatever is wrong with it: nobody reads a traceback, and no file that `validate` refuses."""
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    (tmp_path / "broken.py").write_text(source)
+    done = run("import", "broken", "--folder", tmp_path, *options, "--table-prefix", "x-")
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert done.output.startswith("Error: ")
+    assert complaint in done.output
+
+
 @pytest.mark.parametrize("endpoint", ["1", "acme"])
 def test_import_as_yaml(folder: Path, endpoint: str) -> None:
     """With its settings filled in it is a valid registry file, without a whitelist; no server is asked."""
@@ -107,6 +137,7 @@ def test_doctor_names_what_the_worker_would_refuse(tmp_path: Path) -> None:
     (tmp_path / "loose").mkdir()
     (tmp_path / "loose/x.py").touch()
     (tmp_path / "silvaengine_utility").mkdir()
+    (tmp_path / "redis.py").touch()
     (tmp_path / "broken.py").write_text("def (")
     found = json.loads(run("doctor", "--packages", tmp_path, "--json").stdout)
     words = {(each["path"], each["message"].partition(":")[0]) for each in found if each["wrong"]}
@@ -114,7 +145,8 @@ def test_doctor_names_what_the_worker_would_refuse(tmp_path: Path) -> None:
         ("private.py", "'_Shop' is private or no plain name"),
         ("private.py", "'_order' is private or no plain name"),
         ("loose", "has no __init__.py"),
-        ("silvaengine_utility", "is the layer's"),
+        ("silvaengine_utility", "is the layer's or Lambda's"),
+        ("redis.py", "is the layer's or Lambda's"),
         ("broken.py", "can't be read"),
     }
 

@@ -84,15 +84,26 @@ def test_numbers_that_dynamodb_cannot_hold_are_refused(number: str) -> None:
     assert "DynamoDB can't hold" in problem_of(f"a: {number}".encode())
 
 
-def test_control_characters_are_refused() -> None:
-    """They are no YAML."""
-    assert "not YAML" in problem_of(b"a: \x00")
+def test_control_characters_are_refused_with_their_line() -> None:
+    """They are no YAML, and are said to be none in one line."""
+    complaint = "registry.yaml:2: not YAML: character #x0000: control characters are not allowed"
+    assert problem_of("é: ü\nb: \0".encode()) == complaint
 
 
 def test_deep_nesting_and_large_files_are_refused() -> None:
     """Neither exhausts the stack nor the memory."""
-    assert "nested deeper than 40 levels" in problem_of(b"[" * 100_000)
+    assert "nested deeper than 34 levels" in problem_of(b"[" * 100_000)
     assert f"at most {MAX_BYTES} are read" in problem_of(b"#" * (MAX_BYTES + 1))
+
+
+def test_a_setting_is_nested_as_deep_as_dynamodb_takes() -> None:
+    """32 levels with the attribute's own; one more is an error that names the variable."""
+    text = "settings:\n  a:\n    v: {}1{}\n"
+    assert read_document(text.format("[" * 31, "]" * 31).encode()).data
+    complaint = problem_of(text.format("[" * 32, "]" * 32).encode())
+    assert complaint == (
+        "registry.yaml:3: settings.a.v: nested deeper than 34 levels; a setting's value may have 31"
+    )
 
 
 def test_duplicate_keys_are_all_found() -> None:

@@ -108,6 +108,13 @@ def test_ids_may_be_written_without_quotes() -> None:
         ("endpoints:\n  a/b:", ":2: endpoints.a/b: 'a/b' must be"),
         ("connections: [{functions: [{funct: x}]}]", "funct: unknown field (did you mean function?)"),
         ("connections: [{whitelist: [1.2.3]}]", "connections[0].whitelist[0]: '1.2.3' does not appear to be"),
+        (
+            "connections: [{api_key: k, endpoints: []}]",
+            "connections[0].endpoints: must not be empty; leave it out for every endpoint",
+        ),
+        ("endpoints: {a: {rate_limit: {per_second: '0.%s'}}}" % ("1" * 39), "must have at most 38 digits"),
+        ("endpoints: {a: {rate_limit: {per_second: '1e-200'}}}", "greater than or equal to 0.000001"),
+        ("connections: [{rate_limit: {per_second: 0}}]", "greater than or equal to 0.000001"),
         ("connections: [{api_key: true}]", "connections[0].api_key: must be text"),
         ("settings: {silvaengine: {a: 1}}", "settings.silvaengine: 'silvaengine' is reserved"),
         ("- a", ":1: must be a mapping"),

@@ -59,6 +59,29 @@ def test_a_switch_can_be_turned_off_again() -> None:
     assert merged(FUNCTIONS, existing, FUNCTION)["config"] == CONFIG
 
 
+def test_a_right_that_the_file_no_longer_gives_is_taken_away() -> None:
+    """What a row says of its executions goes with its line in the file; what others wrote beside it stays."""
+    executions = {"broadcasts": True, "idempotency": "required", "on_lost": "retry", "max_attempts": 1}
+    existing = FUNCTION | {"config": CONFIG | executions | {"label": "x"}}
+    wanted = FUNCTION | {"config": CONFIG | {"on_lost": "retry"}}
+    assert merged(FUNCTIONS, existing, wanted)["config"] == CONFIG | {"on_lost": "retry", "label": "x"}
+
+
+def test_a_right_that_nobody_has_is_no_difference() -> None:
+    """A row may say so or not."""
+    existing = FUNCTION | {"config": CONFIG | {"broadcasts": False, "on_lost": None}}
+    assert merged(FUNCTIONS, existing, FUNCTION) == existing
+
+
+def test_a_rate_is_what_the_file_says_of_it() -> None:
+    """Without a burst it is a second's again; a whole limit that the file leaves out stays."""
+    existing = {"endpoint_id": "a", "rate_limit": {"per_second": Decimal(5), "burst": 100}}
+    wanted = {"endpoint_id": "a", "special_connection": False, "rate_limit": {"per_second": Decimal(5)}}
+    assert merged(ENDPOINTS, existing, wanted)["rate_limit"] == {"per_second": 5}
+    del wanted["rate_limit"]
+    assert merged(ENDPOINTS, existing, wanted) == existing
+
+
 def test_entries_that_the_file_does_not_name_stay() -> None:
     """The order of what is there is kept, changes are made in place, new ones come last."""
     existing = connection(entry("old", note="x"), entry("hello"))
