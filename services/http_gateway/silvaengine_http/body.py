@@ -12,6 +12,8 @@ from silvaengine.checked_json import MAX_VALUES, checked_json, too_many
 from silvaengine.errors import RequestError
 from silvaengine.messages import SYNC_LIMIT
 
+BASE64_LIMIT = SYNC_LIMIT * 3 // 4  # bytes of a body that comes as base64, as API Gateway's do: 4.5 MB
+
 _WHAT = "The body"
 
 _FORM = "application/x-www-form-urlencoded"  # also what `curl -d` says of JSON
@@ -30,12 +32,12 @@ def read_body(
         takes_gzip: whether a body with ``Content-Encoding: gzip`` is unpacked, to 6 MB at the most.
 
     Raises:
-        RequestError: 413 over 6 MB, 415 for a content type or encoding that isn't read, 400 for a body that
-            isn't what it claims to be, with the reason and the position.
+        RequestError: 413 over 6 MB, as it stands there or unpacked, 415 for a content type or encoding that
+            isn't read, 400 for a body that isn't what it claims to be, with the reason and the position.
 
     """
     if len(body) > SYNC_LIMIT:
-        raise _too_large()
+        raise _too_large(BASE64_LIMIT if is_base64 else SYNC_LIMIT)
     if not body:
         return None
     is_packed = _is_packed(headers, takes_gzip=takes_gzip)
@@ -50,8 +52,8 @@ def read_body(
     return text
 
 
-def _too_large() -> RequestError:
-    return RequestError(f"The body is larger than {SYNC_LIMIT} bytes", status=413)
+def _too_large(limit: int) -> RequestError:
+    return RequestError(f"The body is larger than {limit} bytes", status=413)
 
 
 def _is_packed(headers: Mapping[str, str], *, takes_gzip: bool) -> bool:
@@ -90,7 +92,7 @@ def _unpacked(body: str, *, is_base64: bool) -> str:
     try:
         data = unpacked(b64decode(body, validate=True))
         if len(data) > SYNC_LIMIT:
-            raise _too_large()
+            raise _too_large(SYNC_LIMIT)
         return data.decode()
     except UnicodeError:
         raise RequestError("The unpacked body is not valid UTF-8") from None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ from silvaengine_http.call import Call
 from silvaengine_http.executions import Executions, Order, prefers_async, read_key
 from silvaengine_http.full_event import whole_context, whole_event
 from silvaengine_http.headers import CORS_SETTING
-from silvaengine_http.path import checked_name
+from silvaengine_http.path import checked_name, read_path
 from silvaengine_http.request import Request, event_body, read_method, read_request
 from silvaengine_http.response import Answer, function_answer, json_answer
 
@@ -97,7 +98,13 @@ class Gateway(NamedTuple):
 
     def _read(self, call: Call) -> Request:
         settings = self.settings
-        return read_request(call.event, settings.full_event_areas, takes_gzip=settings.takes_gzip)
+        try:
+            return read_request(call.event, settings.full_event_areas, takes_gzip=settings.takes_gzip)
+        except RequestError:
+            # Whose it was stands in the log, as far as it is an event and its path says so.
+            with suppress(RequestError, AttributeError):
+                call.target = read_path(call.event)
+            raise
 
     def _opened(
         self, call: Call, request: Request, open_limiter: "Callable[[], Limiter] | None"

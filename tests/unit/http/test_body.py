@@ -106,6 +106,14 @@ def test_a_malformed_body_is_refused_with_the_place(body: str, words: str) -> No
     assert words in refused.value.message
 
 
+def test_what_is_too_large_names_the_limit_that_counts() -> None:
+    """As base64 a body of 4.5 MB already fills an event."""
+    with pytest.raises(RequestError, match="larger than 4718592 bytes"):
+        read_body("A" * 6_291_460, {}, is_base64=True)
+    with pytest.raises(RequestError, match="larger than 6291456 bytes"):
+        read_body("A" * 6_291_460, {}, is_base64=False)
+
+
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("piece", ["[", '{"a":', '"\\"', '"', "\\"])
 def test_six_megabytes_of_nonsense_are_refused_quickly(piece: str) -> None:

@@ -327,6 +327,14 @@ def test_a_failure_has_its_line_too(
     assert "hunter2" not in json.dumps(line)
 
 
+def test_a_malformed_requests_line_says_whose_it_was(
+    world: Any, event_of: EventOf, log_line: Callable[[], dict[str, Any]]
+) -> None:
+    """An operator sees which tenant's client sends bodies that nobody can read."""
+    assert world.call(event_of(body="{"))["statusCode"] == 400
+    assert log_line()["endpoint_id"] == "acme"
+
+
 def test_an_unexpected_failure_is_traced_in_the_log(
     world: Any, event_of: EventOf, caplog: pytest.LogCaptureFixture
 ) -> None:
