@@ -31,7 +31,10 @@ def divide(a: float, b: float) -> float:
 
 async def wait(seconds: float = 0.1) -> dict[str, float]:
     """Wait without blocking, at most two seconds; a coroutine is run to its end."""
-    pause = min(float(seconds), 2.0)
+    try:
+        pause = min(float(seconds), 2.0)
+    except ValueError:  # what comes by the query string is text
+        raise FunctionError("seconds must be a number", status_code=400) from None
     await asyncio.sleep(pause)
     return {"waited": pause}
 
