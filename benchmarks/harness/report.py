@@ -30,14 +30,19 @@ def machine() -> str:
     """Say when and on what it was measured."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     cores = len(re.findall(r"^processor", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    )
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip() or 'unknown'}, "
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit() or 'unknown'}, "
         f"Python {platform.python_version()}, Linux {platform.release()}, "
         f"{cores} cores of {cpu[1].strip() if cpu else platform.machine()}."
     )
+
+
+def _commit() -> str:
+    """Name what was measured; that results were written meanwhile changes nothing of it."""
+    described = subprocess.run(["git", "describe", "--always"], capture_output=True, text=True, check=False)
+    changes = ["git", "diff", "--quiet", "HEAD", "--", ".", f":(exclude){RESULTS.name}"]
+    is_dirty = subprocess.run(changes, check=False, cwd=RESULTS.parent).returncode
+    return described.stdout.strip() + ("-dirty" if is_dirty else "")
 
 
 def _sections(text: str) -> dict[str, str]:
