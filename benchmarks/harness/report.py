@@ -40,8 +40,8 @@ def machine() -> str:
 def _commit() -> str:
     """Name what was measured; that results were written meanwhile changes nothing of it."""
     described = subprocess.run(["git", "describe", "--always"], capture_output=True, text=True, check=False)
-    changes = ["git", "diff", "--quiet", "HEAD", "--", ".", f":(exclude){RESULTS.name}"]
-    is_dirty = subprocess.run(changes, check=False, cwd=RESULTS.parent).returncode
+    changes = ["git", "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)benchmarks/RESULTS.md"]
+    is_dirty = subprocess.run(changes, check=False).returncode
     return described.stdout.strip() + ("-dirty" if is_dirty else "")
 
 
