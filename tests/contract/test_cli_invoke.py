@@ -5,23 +5,17 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
-from silvaengine.messages import WorkerAnswer
-from silvaengine_cli.commands.invoke import Call, invoke_worker
 from silvaengine_cli.engine import CREDENTIALS, REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.apply import apply_file
-from silvaengine_cli.registry.lookup import open_registry
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.target import Target
-
-if TYPE_CHECKING:
-    from silvaengine.invocation import LambdaInvoker
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 PICTURE = b"\x89PNG\r\n"
@@ -199,34 +193,6 @@ def test_what_no_header_can_hold_is_no_key(command: tuple[str, ...]) -> None:
 def test_a_parameter_without_a_name_is_a_usage_error() -> None:
     """The command line is wrong, not the call."""
     assert run("invoke", "demo", "hello", "-p", "name").exit_code == 2
-
-
-class Worker:
-    """Notes what it was invoked with, and answers."""
-
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
-        self.calls: list[tuple[str, Any]] = []
-
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
-        self.calls.append((arn, json.loads(payload)))
-        return self.answer
-
-
-def test_a_direct_call_is_what_a_gateway_would_send(registered: None, dynamodb: Any) -> None:
-    """Module, class, merged settings and parameters, past the gateway."""
-    worker = Worker("the answer")
-    registry = open_registry(Target(region=REGION, table_prefix="se-"))
-    answer = invoke_worker(
-        registry, cast("LambdaInvoker", worker), Call("demo", "hello", "#####", {"name": "Ada"})
-    )
-    assert answer == WorkerAnswer("text", "the answer")
-    [(arn, payload)] = worker.calls
-    assert arn == WORKER
-    assert (payload["MODULENAME"], payload["CLASSNAME"], payload["funct"]) == ("demo", "Greetings", "hello")
-    assert json.loads(payload["setting"]) == {"greeting": "Hello"}
-    assert json.loads(payload["params"]) == {"name": "Ada", "endpoint_id": "demo", "area": "admin"}
-    assert payload["invocation"]["function"] == "hello"
 
 
 def test_destroy_asks_and_then_deletes_the_stack(stack: str) -> None:

@@ -64,6 +64,16 @@ def wait_for(api: Api, key: str, status: int, *, seconds: float = 10.0) -> None:
         time.sleep(0.2)
 
 
+def test_the_command_line_calls_by_a_key(operate: Operator, made: dict[str, str]) -> None:
+    """`show` and `invoke`, over HTTP and straight in the worker, take a key as clients do."""
+    as_client = ("--api-key", made["api_key"])
+    assert operate("show", ENDPOINT, "tenant", *as_client)["url"] == f"/core/{ENDPOINT}/tenant"
+    tenant = {"channel": ENDPOINT, "area": "core"}
+    assert operate("invoke", ENDPOINT, "tenant", *as_client)["body"] == tenant
+    direct = operate("invoke", ENDPOINT, "tenant", "--direct", *as_client)
+    assert (direct["status"], direct["value"]) == (200, tenant)
+
+
 def test_a_key_opens_what_it_was_made_for(api: Api, made: dict[str, str]) -> None:
     """Its functions at its endpoint, by header or query; its id alone, or a changed secret, opens nothing."""
     key = made["api_key"]

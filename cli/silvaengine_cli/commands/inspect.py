@@ -9,7 +9,7 @@ from silvaengine.registry import Connection, Function
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.caller import api_key_option
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.registry.lookup import open_registry
+from silvaengine_cli.registry.lookup import connection_of, open_registry
 from silvaengine_cli.registry.plan import mask
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.target import Target, target_options
@@ -65,7 +65,7 @@ def show(
       silvaengine show acme hello --api-key acme-key --json
     """
     registry = open_registry(target)
-    connection = registry.connection(endpoint, api_key, "")
+    connection = connection_of(registry, endpoint, api_key)
     if function is None:
         facts = _connection_facts(connection)
     else:

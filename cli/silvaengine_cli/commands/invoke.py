@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from silvaengine.errors import RequestError
-from silvaengine.invocation import LambdaInvoker
 from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry import Function, Registry
 from silvaengine.tables import DEFAULT_API_KEY
@@ -18,7 +17,7 @@ from silvaengine_cli.caller import api_key_option
 from silvaengine_cli.http import HttpAnswer, function_url, send
 from silvaengine_cli.output import json_option, print_json
 from silvaengine_cli.parameters import json_or_text, parse_parameters
-from silvaengine_cli.registry.lookup import open_registry
+from silvaengine_cli.registry.lookup import connection_of, open_registry
 from silvaengine_cli.target import Target, target_options
 
 DIRECT_SECONDS = 27.0  # what a client over HTTP would get
@@ -78,8 +77,7 @@ def invoke(
     """
     call = Call(endpoint, function, api_key, _parse(params))
     if direct:
-        invoker = LambdaInvoker(lambda: target.client("lambda"))
-        _print_direct(invoke_worker(open_registry(target, secrets=True), invoker, call), as_json)
+        _print_direct(_ask_worker(target, call), as_json)
     else:
         _print_http(_send(target, call, method, area, url), as_json)
 
@@ -112,14 +110,18 @@ def _send(target: Target, call: Call, method: str | None, area: str | None, url:
 def _resolve(target: Target, call: Call) -> Function | None:
     """Look the function up; what isn't there is for the gateway to refuse."""
     try:
-        return open_registry(target).resolve(call.endpoint, call.api_key, "", call.function)
+        return _function(open_registry(target), call)
     except RequestError:
         return None
 
 
-def invoke_worker(registry: Registry, invoker: LambdaInvoker, call: Call) -> WorkerAnswer:
+def _function(registry: Registry, call: Call) -> Function:
+    return registry.function(connection_of(registry, call.endpoint, call.api_key), call.function)
+
+
+def _ask_worker(target: Target, call: Call) -> WorkerAnswer:
     """Invoke a function's worker as a gateway would; the result even of an ``Event`` function is awaited."""
-    function = registry.resolve(call.endpoint, call.api_key, "", call.function)
+    function = _function(open_registry(target, secrets=True), call)
     deadline = time.time() + DIRECT_SECONDS
     worker_call = WorkerCall(
         function.callee,
@@ -133,9 +135,14 @@ def invoke_worker(registry: Registry, invoker: LambdaInvoker, call: Call) -> Wor
             deadline=deadline,
         ),
     )
-    return WorkerAnswer.decode(
-        invoker.invoke(function.aws_lambda_arn, worker_call.encode(), deadline=deadline)
-    )
+    client = target.client("lambda")
+    answer = client.invoke(FunctionName=function.aws_lambda_arn, Payload=worker_call.encode())
+    result = json.loads(answer["Payload"].read() or b"null")
+    if "FunctionError" in answer:
+        raise click.ClickException(
+            f"the worker failed: {result.get('errorType')}: {result.get('errorMessage')}"
+        )
+    return WorkerAnswer.decode(result)
 
 
 def _print_direct(answer: WorkerAnswer, as_json: bool) -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from silvaengine.api_keys import ApiKeys, split_key
 from silvaengine.dynamodb import TableReader
-from silvaengine.registry import Registry
+from silvaengine.registry import Connection, Registry
 from silvaengine.secrets import Lookup
 from silvaengine_cli.target import Target
 
@@ -16,7 +17,15 @@ def open_registry(target: Target, *, secrets: bool = False) -> Registry:
         secrets: put secrets in the place of references to them; otherwise the references stay.
     """
     tables = TableReader(lambda: target.client("dynamodb"), target.table_prefix)
-    return Registry(tables, _lookups(target) if secrets else {}, stage="")
+    # A key's secret is the gateway's to check; only whether any is still good is told here.
+    api_keys = ApiKeys(bytes)
+    return Registry(tables, _lookups(target) if secrets else {}, stage="", api_keys=api_keys)
+
+
+def connection_of(registry: Registry, endpoint: str, api_key: str) -> Connection:
+    """Give what a key's row opens, whatever its secret; raises what ``Registry.connection`` raises."""
+    row_key, _ = split_key(api_key)
+    return registry.known_connection(endpoint, row_key, "")
 
 
 def _lookups(target: Target) -> dict[str, Lookup]:
