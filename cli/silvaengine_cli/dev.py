@@ -139,6 +139,8 @@ class DevSession:
             plan = apply_file(self._project / watch.REGISTRY_FILE, tables, self._outputs.worker_arn)
         for change in plan.changes:
             self._console.print(f"  {change.action} {change.row_name}", markup=False)
+        for note in plan.notes:
+            self._console.print(f"  {note}", style="cyan", markup=False)
 
     def _show(self, record: Mapping[str, Any]) -> None:
         if record.get("service") == "http":

@@ -365,6 +365,32 @@ def test_apply_prints_its_plan_and_then_that_there_is_nothing_to_do(run: Callabl
     assert second.output == "nothing to do: the tables are as the file says\n"
 
 
+def test_what_was_taken_out_of_the_file_is_named(run: Callable[..., Result], tmp_path: Path) -> None:
+    """A variable that is there no more stays, and nobody is told that the tables are as the file says."""
+    (tmp_path / "registry.yaml").write_text(
+        REGISTRY.replace("greeting: Hello", "greeting: Hello\n    odd: 1")
+    )
+    run("apply")
+    (tmp_path / "registry.yaml").write_text(REGISTRY)
+    told = run("diff").output
+    assert "rows that are not in the file stay: configdata" in told
+    assert "/ odd (--prune deletes them)" in told
+    assert "as the file says" not in told
+    assert "delete" in run("apply", "--prune", "--yes").output
+    assert run("diff").output == "nothing to do: the tables are as the file says\n"
+
+
+def test_an_exported_file_is_its_owners_alone(run: Callable[..., Result], tmp_path: Path) -> None:
+    """It holds keys; where it can't be written one line says why."""
+    run("apply")
+    assert run("export", "-o", "out.yaml").exit_code == 0
+    assert (tmp_path / "out.yaml").stat().st_mode & 0o777 == 0o600
+    refused = run("export", "-o", "nosuch/out.yaml")
+    assert (refused.exit_code, refused.output) == (
+        1, "Error: nosuch/out.yaml can't be written: No such file or directory\n"
+    )  # fmt: skip
+
+
 def test_diff_writes_nothing_and_can_fail_a_build(run: Callable[..., Result], tables: RegistryTables) -> None:
     """With --exit-code differences are 1; without, they are information."""
     assert run("diff").exit_code == 0

@@ -137,11 +137,21 @@ def export(target: Target, output: Path | None, force: bool) -> None:
         raise click.ClickException(f"{output} is there already; --force replaces it")
     result = exporting.export(target.tables(), target.known_worker_arn)
     if output:
-        output.write_text(result.text)
+        _write_private(output, result.text)
     else:
         click.echo(result.text, nl=False)
     for note in (*result.notes, *_complaints(result.text)):
         click.echo(note, err=True)
+
+
+def _write_private(output: Path, text: str) -> None:
+    """Write a file that only its owner may read: API keys stand in it."""
+    try:
+        output.touch(mode=0o600)
+        output.chmod(0o600)  # it may have been there
+        output.write_text(text)
+    except OSError as error:
+        raise click.ClickException(f"{output} can't be written: {error.strerror}") from error
 
 
 def _validate_for_machines(path: Path) -> None:
@@ -184,4 +194,5 @@ def print_plan(plan: Plan) -> None:
     for note in plan.notes:
         screen.print(f"  {escape(note)}", style="cyan", soft_wrap=True)
     if not plan:
-        screen.print("nothing to do: the tables are as the file says")
+        agrees = "" if plan.notes else ": the tables are as the file says"
+        screen.print(f"nothing to do{agrees}")

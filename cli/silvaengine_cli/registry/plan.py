@@ -17,6 +17,7 @@ from silvaengine_cli.registry.tables import Key, RegistryTables
 
 # What is referred to stands before what refers to it.
 REGISTRY_TABLES = (CONFIG_DATA, FUNCTIONS, CONNECTIONS, ENDPOINTS)
+LEFT_SHOWN = 5  # rows that a note names
 
 type Action = Literal["create", "update", "delete"]
 
@@ -84,8 +85,11 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
         changes += _written(table, rows, existing, prune=prune)
         if not prune:
             notes += _kept(table, rows, existing)
+    beyond = list(_beyond(tables, {(table.name, *table.key_of(row)) for table, row in wanted}))
     if prune:
-        changes += _pruned(tables, {(table.name, *table.key_of(row)) for table, row in wanted})
+        changes += beyond
+    elif beyond:
+        notes.append(_left(beyond))
     return Plan(tuple(changes), tuple(notes))
 
 
@@ -139,11 +143,18 @@ def _is_bound(table: Table, *rows: Row) -> bool:
     return table is CONFIG_DATA and all(map(is_binding, rows))
 
 
-def _pruned(tables: RegistryTables, wanted: set[tuple[str, ...]]) -> Iterator[Change]:
+def _beyond(tables: RegistryTables, wanted: set[tuple[str, ...]]) -> Iterator[Change]:
+    """Give the deletions of rows that an ``apply`` wrote and the file doesn't name."""
     for table in reversed(REGISTRY_TABLES):
         for row in tables.scan(table):
             if "revision" in row and (table.name, *table.key_of(row)) not in wanted:
                 yield Change("delete", table, row, {})
+
+
+def _left(beyond: list[Change]) -> str:
+    names = ", ".join(change.row_name for change in beyond[:LEFT_SHOWN])
+    more = f" and {len(beyond) - LEFT_SHOWN} more" if len(beyond) > LEFT_SHOWN else ""
+    return f"rows that are not in the file stay: {names}{more} (--prune deletes them)"
 
 
 def _details(table: Table, before: Row, after: Row) -> Iterator[str]:
