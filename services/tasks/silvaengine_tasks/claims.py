@@ -79,10 +79,11 @@ class Claims(NamedTuple):
             text = self.objects.get(done.result_at)
         return WorkerAnswer.decode(json.loads(text or "null"))
 
-    def is_the_ledgers(self, claimed: Execution) -> bool:
-        """Whether the sweeper goes on with a claim after a failure, so that its source need not.
+    def leave_to_sweeper(self, claimed: Execution) -> bool:
+        """Leave a claim to the sweeper after a failure; tell whether it goes on, so that the source need not.
 
-        A failure that stands in the ledger is heard of by this look: from now on it is the source's.
+        A failure that stands in the ledger is heard of by this look: it is taken from the sweeper, and is the
+        source's.
         """
         if claimed.due_shard is None:
             return False

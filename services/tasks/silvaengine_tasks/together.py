@@ -112,7 +112,7 @@ class Together(NamedTuple):
         """Give back what can't have run; what may have run stays claimed until its lease ends."""
         if nothing_ran(error):
             self.caller.claims.ledger.return_claim(execution)
-        return None if self.caller.claims.is_the_ledgers(execution) else error
+        return None if self.caller.claims.leave_to_sweeper(execution) else error
 
     def _settle(self, execution: Execution, error: SilvaEngineError | None) -> None:
         job = job_of(execution, execution.attempts, claimed=True)

@@ -273,9 +273,8 @@ class CachedFunction:
     def _delete(self, *args: Any, **kwargs: Any) -> bool:  # noqa: ANN401 - the function's own
         if self._in_class:
             home = known_as(self._function.__module__, self._qualified.rpartition(".")[0])
-            if self._identities.are_missing(
-                args, home
-            ):  # bound to an object it is the function's all the same
+            # Python binds the method, not what hangs on it, so that its object may be left out.
+            if self._identities.are_missing(args, home):
                 raise TypeError(f"expected {self._qualified}.cache_delete(obj, ...), with whose method it is")
         call = self._lookup(*self._values(*args, **kwargs))
         return call is not None and self._cache.delete(call)
