@@ -18,14 +18,14 @@ def run(*, quick: bool) -> None:
     with loopback(registry(), RESULT) as server:
         subjects = []
         for call, name in list(CLIENTS.items())[: 1 if quick else None]:
-            authorities = OUR_AUTHORITIES if call == "ours" else BOTOCORE_AUTHORITIES
+            ca_file = OUR_AUTHORITIES if call == "ours" else BOTOCORE_AUTHORITIES
             subjects.append(
                 Subject(
                     name,
                     PYTHON,
                     (BUILT / "SharedLayer/python", PROJECT, PEERS),
                     f"benchmarks.peers.clients:{call}",
-                    server.environment(authorities),
+                    server.environment(ca_file),
                 )
             )
         times = warm_microseconds(subjects, rounds=rounds, calls=calls)

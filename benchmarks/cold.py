@@ -36,7 +36,7 @@ def run(*, quick: bool) -> None:
 
 
 def instructions(server: Loopback, *, quick: bool) -> str:
-    """Give a table: process start, import, first look-up and Invoke, answer."""
+    """Return a table: process start, import, first look-up and Invoke, answer."""
     subjects = [peer(server, name, work="boto3") for name in WITH_BOTO3[: 0 if quick else None]]
     subjects.append(gateway(server))
     counts = [cold_instructions(replace(subject, warm_ups=1)) for subject in subjects]
@@ -45,7 +45,7 @@ def instructions(server: Loopback, *, quick: bool) -> str:
 
 
 def emulated(server: Loopback, rounds: int) -> str:
-    """Give a table of the four functions and of the peers, from the start to the first answer."""
+    """Return a table of the four functions and of the peers, from the start to the first answer."""
     subjects = [
         *(_peer(server, name) for name in WITH_BOTO3),
         *services(server),
@@ -72,7 +72,7 @@ def modules(subject: Subject, handler: str) -> int:
 
 
 def sizes() -> str:
-    """Give a table of the artefacts' sizes."""
+    """Return a table of the artefacts' sizes."""
     rows = []
     for folder in sorted(path for path in BUILT.iterdir() if path.is_dir()):
         files = [path for path in folder.rglob("*") if path.is_file()]
@@ -86,7 +86,7 @@ def sizes() -> str:
 
 
 def services(server: Loopback) -> list[Started]:
-    """Give this project's four functions; each but the worker looks a function up and invokes it."""
+    """Return this project's four functions; each but the worker looks a function up and invokes it."""
     run = worker()[0]
     return [
         (gateway(server), "silvaengine_http.app.handler", event()),

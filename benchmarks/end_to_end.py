@@ -45,7 +45,7 @@ def run(*, quick: bool) -> None:
 
 
 def ours(engine: LocalEngine) -> str:
-    """Deploy the project with its demo; give the address of a function."""
+    """Deploy the project with its demo; return the address of a function."""
     outputs = deploy.deploy(PROJECT, engine)
     apply_file(
         PROJECT / REGISTRY_FILE,
@@ -56,7 +56,7 @@ def ours(engine: LocalEngine) -> str:
 
 
 def chained(engine: LocalEngine) -> str:
-    """Deploy the two Lambdas; give the first one's address."""
+    """Deploy the two Lambdas; return the first one's address."""
     objects, stacks = engine.client("s3"), engine.client("cloudformation")
     objects.create_bucket(Bucket=BUCKET)
     objects.put_object(

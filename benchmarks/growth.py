@@ -27,7 +27,7 @@ def run(*, quick: bool) -> None:
 
 
 def registries() -> Iterator[tuple[str, Rows]]:
-    """Give registries that differ in one thing each."""
+    """Return registries that differ in one thing each."""
     for count in (10, 1_000, 4_000):
         yield f"{count:,} functions in the connection", registry(count)
     base = registry(10)

@@ -34,7 +34,7 @@ def run(*, quick: bool) -> None:
 
 
 def stages(started: Started) -> list[float]:
-    """Give the millions of instructions that each stage adds."""
+    """Return the millions of instructions that each stage adds."""
     subject, handler, first = started
     given = {name: value for name, value in subject.environment.items() if name != "BENCHMARK_HANDLER"}
     bare = replace(subject, call="os:getpid", warm_ups=1, environment=given)
@@ -54,7 +54,7 @@ def stages(started: Started) -> list[float]:
 
 
 def parts(subject: Subject, name: str, *, quick: bool) -> Mapping[str, int]:
-    """Give the instructions of each part, and of the whole, above those of a call of nothing.
+    """Return the instructions of each part, and of the whole, above those of a call of nothing.
 
     When it has to be quick, they are microseconds: only whether the parts still work is of interest then.
     """

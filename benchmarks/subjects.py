@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.harness.loopback import Loopback, Rows
 from benchmarks.harness.paths import BUILT, PEERS, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.subject import Subject
-from silvaengine.messages import Callee
+from silvaengine.protocol.messages import Callee
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS
 
 WORKER_ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
@@ -29,7 +29,7 @@ OUR_AUTHORITIES = BUILT / "SharedLayer/python/silvaengine/aws/amazon_roots.pem"
 
 
 def event() -> dict[str, Any]:
-    """Give a GET without a key, as a REST API hands it over."""
+    """Return a GET without a key, as a REST API hands it over."""
     recorded: dict[str, Any] = json.loads((PROJECT / "tests/events/http_rest_v1.json").read_text())
     recorded["requestContext"]["identity"]["apiKey"] = None
     recorded["requestContext"] |= {"httpMethod": "GET", "path": "/beta/core/demo/hello"}
@@ -45,7 +45,7 @@ def event() -> dict[str, Any]:
 
 
 def registry(functions: int = 9) -> Rows:
-    """Give the rows of a registry with so many functions in the common connection, ``hello`` among them."""
+    """Return the rows of a registry with so many functions in the common connection, ``hello`` among them."""
     names = ["hello", *(f"function-{number:05}" for number in range(1, functions))]
     entries = [{"aws_lambda_arn": WORKER_ARN, "function": name, "setting": ""} for name in names]
     config = {"module_name": "silvaengine_demo.greetings", "class_name": "Greetings", "setting": "demo"}
@@ -61,13 +61,13 @@ def registry(functions: int = 9) -> Rows:
 
 
 def gateway(server: Loopback, handler: str = "silvaengine_http.app:handler") -> Subject:
-    """Give our gateway from its artefacts, as Lambda would load it."""
+    """Return our gateway from its artefacts, as Lambda would load it."""
     folders = (BUILT / "HttpGateway", BUILT / "SharedLayer/python", PROJECT, RUNTIME)
     return _subject("SilvaEngine gateway", folders, handler, server.environment(OUR_AUTHORITIES))
 
 
 def peer(server: Loopback, name: str, *, work: str) -> Subject:
-    """Give a peer; ``work`` is ``none``, or ``boto3`` for a GetItem at first and an Invoke always."""
+    """Return a peer; ``work`` is ``none``, or ``boto3`` for a GetItem at first and an Invoke always."""
     environment = {**server.environment(BOTOCORE_AUTHORITIES), "BENCHMARK_WORK": work}
     title = name if work == "none" else f"{name} + {work}"
     return _subject(title, (PROJECT, PEERS), f"benchmarks.peers.{PEER_MODULES[name]}:handler", environment)

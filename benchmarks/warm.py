@@ -9,7 +9,7 @@ from benchmarks.harness.paths import BUILT, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.report import table, write_section
 from benchmarks.harness.subject import Subject, warm_instructions
 from benchmarks.subjects import HELLO, PEER_MODULES, RESULT, gateway, peer, registry
-from silvaengine.messages import Invocation, WorkerCall
+from silvaengine.protocol.messages import Invocation, WorkerCall
 
 WITH_BOTO3 = ("bare handler", "Powertools", "Mangum + FastAPI")
 
@@ -37,7 +37,7 @@ def run(*, quick: bool) -> None:
 
 
 def measured(subjects: Sequence[Subject], *, base: str, quick: bool) -> str:
-    """Give a table of times and instructions; the ratios are to the subject of that name."""
+    """Return a table of times and instructions; the ratios are to the subject of that name."""
     rounds, calls, counted = (2, 20, 5) if quick else (21, 200, 50)
     if quick:
         subjects = [each for each in subjects if each is subjects[0] or each.name == base]
@@ -52,7 +52,7 @@ def measured(subjects: Sequence[Subject], *, base: str, quick: bool) -> str:
 
 
 def worker() -> list[Subject]:
-    """Give the worker with the demo's function, and that function alone."""
+    """Return the worker with the demo's function, and that function alone."""
     call = WorkerCall(
         callee=HELLO,
         params={"name": "Ada", "endpoint_id": "demo", "area": "core"},

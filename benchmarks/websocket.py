@@ -12,7 +12,7 @@ from benchmarks.harness.paths import BUILT, PEERS, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.report import table, write_section
 from benchmarks.harness.subject import Running, Subject, running, warm_instructions
 from benchmarks.subjects import BOTOCORE_AUTHORITIES, HELLO, OUR_AUTHORITIES, RESULT, registry
-from silvaengine.messages import Invocation, Socket, WorkerCall
+from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall
 from silvaengine.tables import WSS_CONNECTIONS
 
 OURS, BARE, ALONE = "SilvaEngine", "bare handlers, boto3", "one bare handler that calls and posts, boto3"
@@ -42,7 +42,7 @@ def run(*, quick: bool) -> None:
 
 
 def echo(*, quick: bool) -> str:
-    """Give the table of a warm message."""
+    """Return the table of a warm message."""
     rounds, calls, counted = (2, 10, 3) if quick else (20, 100, 30)
     with loopback(registry(), RESULT) as server:
         subjects = [
@@ -61,7 +61,7 @@ def echo(*, quick: bool) -> str:
 
 
 def fan_out(sizes: Sequence[int], rounds: int) -> str:
-    """Give the table of broadcasts."""
+    """Return the table of broadcasts."""
     rows = []
     for size in sizes:
         with loopback(connections(size), RESULT) as server:
@@ -75,7 +75,7 @@ def fan_out(sizes: Sequence[int], rounds: int) -> str:
 
 
 def memory(sizes: Sequence[int]) -> str:
-    """Give the table of the most memory that our broadcaster had, in a process of its own for each size."""
+    """Return the table of the most memory that our broadcaster had, in a process of its own for each size."""
     rows = []
     for size in sizes:
         with loopback(connections(size), RESULT) as server:
@@ -87,7 +87,7 @@ def memory(sizes: Sequence[int]) -> str:
 def _latencies(
     server: Loopback, subjects: Sequence[Subject], rounds: int, calls: int
 ) -> tuple[list[list[float]], list[str]]:
-    """Give each subject's times of single calls in microseconds, taken in turns, and the AWS calls of one."""
+    """Return each subject's microseconds for single calls, taken in turns, and the AWS calls of one."""
     times: list[list[float]] = [[] for _ in subjects]
     with ExitStack() as stack:
         children = [stack.enter_context(running(subject)) for subject in subjects]
@@ -106,7 +106,7 @@ def _calls_of_one(server: Loopback, child: Running) -> str:
 
 
 def _fans(server: Loopback, subjects: Sequence[Subject], rounds: int) -> Iterator[Fan]:
-    """Give what each subject's broadcasts took, in turns."""
+    """Return what each subject's broadcasts took, in turns."""
     with ExitStack() as stack:
         children = [stack.enter_context(running(subject)) for subject in subjects]
         taken: list[list[Fan]] = [[] for _ in subjects]
@@ -129,13 +129,13 @@ def _fan(server: Loopback, child: Running) -> Fan:
 
 
 def _percentiles(values: Sequence[float]) -> tuple[float, float]:
-    """Give the median and the 99th percentile."""
+    """Return the median and the 99th percentile."""
     cuts = quantiles(values, n=100)
     return cuts[49], cuts[98]
 
 
 def connections(count: int) -> Rows:
-    """Give the rows of so many open connections."""
+    """Return the rows of so many open connections."""
     born = int(time.time())
     row: dict[str, Any] = {
         "endpoint_id": "demo",
@@ -151,7 +151,7 @@ def connections(count: int) -> Rows:
 
 
 def ours(server: Loopback, call: str, count: int) -> Subject:
-    """Give our Lambdas from their artefacts."""
+    """Return our Lambdas from their artefacts."""
     layers = ("WebsocketGateway", "Worker", "SharedLayer/python")
     folders = (*(BUILT / name for name in layers), PROJECT, RUNTIME)
     environment = server.environment(OUR_AUTHORITIES) | {
@@ -162,7 +162,7 @@ def ours(server: Loopback, call: str, count: int) -> Subject:
 
 
 def bare(server: Loopback, call: str, count: int, name: str = BARE) -> Subject:
-    """Give a bare handler."""
+    """Return a bare handler."""
     environment = server.environment(BOTOCORE_AUTHORITIES)
     return _subject(
         name, (PROJECT, PEERS), f"benchmarks.peers.socket_bare:{call}", server, environment, count
@@ -186,7 +186,7 @@ def _subject(
 
 
 def event() -> dict[str, Any]:
-    """Give a message as API Gateway hands it over, of a connection that was authorized."""
+    """Return a message as API Gateway hands it over, of a connection that was authorized."""
     authorizer = {
         "endpoint_id": "demo",
         "area": "core",
@@ -211,12 +211,12 @@ def event() -> dict[str, Any]:
 
 
 def worker_call() -> WorkerCall:
-    """Give what the gateway hands to the worker for that message."""
+    """Return what the gateway hands to the worker for that message."""
     return WorkerCall(
         callee=HELLO,
         params={"endpoint_id": "demo", "area": "core", "connection_id": CONNECTION, "funct": "hello"},
         body=json.dumps({"name": "Ada"}),
         context={**event()["requestContext"], "channel": "demo", "area": "core"},
         invocation=Invocation("0" * 32, "demo", "core", "hello", None),
-        socket=Socket(CONNECTION, "1", wants_result=True),
+        socket=ReplyTo(CONNECTION, "1", wants_result=True),
     )

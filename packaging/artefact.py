@@ -107,7 +107,7 @@ def make_service(target: str, folder: Path, machine: str) -> None:
 
 
 def foreign_requirements(requirements: Path, scratch: Path) -> Path:
-    """Give the requirements without those that the layer fulfils; each is left out with a notice."""
+    """Return the requirements without those that the layer fulfils; each is left out with a notice."""
     lines = requirements.read_text().splitlines(keepends=True)
     ours = [line for line in lines if OURS.match(line)]
     if not ours:

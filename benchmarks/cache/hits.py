@@ -23,7 +23,7 @@ numbers = count()  # of what nobody has asked for
 
 
 def measured(server: Server, folder: Path, cores: Sequence[int], *, quick: bool) -> str:
-    """Give the tables, with Redis on another core, whose waking takes as long as a network, and on ours."""
+    """Return the tables, with Redis on another core, whose waking takes as long as a network, and on ours."""
     rounds, times = (3, 200) if quick else (25, 4000)
 
     def part(title: str, works: Mapping[str, Work], base: str, share: int = 1) -> str:
@@ -45,7 +45,7 @@ def measured(server: Server, folder: Path, cores: Sequence[int], *, quick: bool)
 
 
 def memory_hits() -> dict[str, Work]:
-    """Give hits of a function with two arguments, by every library."""
+    """Return hits of a function with two arguments, by every library."""
     found = ours(our_cache(), get_name)
     plain = functools.lru_cache(get_name)
     return {
@@ -56,7 +56,7 @@ def memory_hits() -> dict[str, Work]:
 
 
 def one_argument() -> dict[str, Work]:
-    """Give hits of a function with one argument, lru_cache's fast path."""
+    """Return hits of a function with one argument, lru_cache's fast path."""
     found = ours(our_cache(), get_rate)
     plain = functools.lru_cache(get_rate)
     return {
@@ -66,7 +66,7 @@ def one_argument() -> dict[str, Work]:
 
 
 def mutable_hits() -> dict[str, Work]:
-    """Give hits that hand out a copy, and the decoding that each contains."""
+    """Return hits that hand out a copy, and the decoding that each contains."""
     found = ours(our_cache(), get_agent)
     decode = msgspec.msgpack.Decoder().decode
     return {
@@ -76,7 +76,7 @@ def mutable_hits() -> dict[str, Work]:
 
 
 def redis_hits(port: int) -> dict[str, Work]:
-    """Give hits in Redis: of the tier alone, as the bare clients, and of a whole call without its memory."""
+    """Return hits in Redis: of the tier alone, of the bare clients, and of a whole call without memory."""
     cache = our_cache(port)
     found, locked = (ours(cache, get_agent, lock=lock) for lock in (False, True))
     found("acme", "a1")
@@ -108,7 +108,7 @@ def redis_hits(port: int) -> dict[str, Work]:
 
 
 def misses(port: int) -> dict[str, Work]:
-    """Give misses, each of a new key, with the store that follows."""
+    """Return misses, each of a new key, with the store that follows."""
     found = ours(our_cache(port), get_agent, name="misses")
     locked = ours(our_cache(port), get_agent, lock=True, name="misses-locked")
     return {
@@ -124,7 +124,7 @@ def misses(port: int) -> dict[str, Work]:
 
 
 def disk_hits(folder: Path) -> dict[str, Work]:
-    """Give hits on disk, likewise."""
+    """Return hits on disk, likewise."""
     cache = our_cache(folder=folder / "ours")
     found = ours(cache, get_agent)
     found("acme", "a1")

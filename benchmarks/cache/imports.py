@@ -21,7 +21,7 @@ print((time.perf_counter() - started) * 1000, len(sys.modules),
 
 
 def measured(*, quick: bool) -> str:
-    """Give the table: milliseconds, modules, and whether a library was loaded with them."""
+    """Return the table: milliseconds, modules, and whether a library was loaded with them."""
     code = TIMED.format(loaded=LOADED, path=[str(PROJECT / "shared"), *_dependencies()])
     command = [str(PYTHON), "-I", "-S", "-c", code]
     subprocess.run(command, check=True, capture_output=True)  # writes the bytecode that a layer ships with

@@ -18,7 +18,7 @@ SUBJECTS = {
 
 
 def measured(*, quick: bool) -> str:
-    """Give the table; the loop that calls is in it."""
+    """Return the table; the loop that calls is in it."""
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     folders = (PROJECT, PROJECT / "shared", Path(packages), PEERS)
     rows = []

@@ -39,7 +39,7 @@ def running_redis(folder: Path, *, core: int) -> Iterator[Server]:
 
 
 def redis_version(port: int) -> str:
-    """Give the server's version."""
+    """Return the server's version."""
     server: Any = redis.Redis(port=port).info("server")
     return f"Redis {server['redis_version']}"
 

@@ -24,7 +24,7 @@ class Requests:
 
 
 def measured(port: int) -> str:
-    """Give the table."""
+    """Return the table."""
     with counting_proxy(port) as (proxy, requests):
         rows = [
             (name, *_counted(port, requests, work)) for name, work in (_ours(proxy) | _peers(proxy)).items()

@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 
 def measured(port: int, folder: Path, *, quick: bool) -> str:
-    """Give the table of loads and errors."""
+    """Return the table of loads and errors."""
     threads, processes = (20, 3) if quick else (200, 20)
     races = [(1, threads), (processes, 10)]
     rows = [

@@ -11,9 +11,9 @@ from silvaengine.cache.generations import LocalGenerations, ProcessRecords
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.lookup import Policy
 from silvaengine.cache.memory import MemoryTier
-from silvaengine.cache.redis_client import RedisClients
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
+from silvaengine.redis.client import RedisClients
 from silvaengine.settings import CacheSettings, RedisSettings
 
 AGENT = {
@@ -28,22 +28,22 @@ AGENT = {
 
 
 def get_agent(endpoint_id: str, agent_id: str) -> dict[str, Any]:
-    """Give what packages cache most: a row by tenant and id."""
+    """Return what packages cache most: a row by tenant and id."""
     return AGENT
 
 
 def get_name(endpoint_id: str, agent_id: str) -> str:
-    """Give an immutable value by two arguments."""
+    """Return an immutable value by two arguments."""
     return "Ada Lovelace"
 
 
 def get_rate(currency: str) -> float:
-    """Give an immutable value by one argument."""
+    """Return an immutable value by one argument."""
     return 1.07
 
 
 def our_cache(port: int | None = None, folder: Path | None = None) -> HybridCache:
-    """Give a cache of its own with Redis, a disk, both or neither; nothing is shared with another one."""
+    """Return a cache of its own with Redis, a disk, both or neither; nothing is shared with another one."""
     given = CacheSettings()
     memory = MemoryTier(given.memory_bytes)
     redis = RedisTier(RedisClients(RedisSettings(host="127.0.0.1", port=port)), "se-") if port else None

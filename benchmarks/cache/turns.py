@@ -9,7 +9,7 @@ type Work = Callable[[int], object]
 
 
 def calls(function: Callable[[], object]) -> Work:
-    """Give the work that calls a function."""
+    """Return the work that calls a function."""
 
     def work(times: int) -> None:
         for _ in range(times):
@@ -19,7 +19,7 @@ def calls(function: Callable[[], object]) -> Work:
 
 
 def microseconds(works: Mapping[str, Work], *, rounds: int, times: int) -> dict[str, float]:
-    """Give each one's median of the microseconds that one time takes."""
+    """Return each one's median of the microseconds that one time takes."""
     for work in works.values():
         work(max(1, times // 10))
     taken: dict[str, list[float]] = {name: [] for name in works}
@@ -32,5 +32,5 @@ def microseconds(works: Mapping[str, Work], *, rounds: int, times: int) -> dict[
 
 
 def rows(measured: Mapping[str, float], base: str) -> list[tuple[object, ...]]:
-    """Give table rows with the ratio to the one of that name."""
+    """Return table rows with the ratio to the one of that name."""
     return [(name, value, value / measured[base]) for name, value in measured.items()]

@@ -32,7 +32,7 @@ class Start(NamedTuple):
 
 
 def cold_starts(subjects: Sequence[tuple[Subject, str, Any]], rounds: int) -> list[Start]:
-    """Give each subject's medians over the rounds, taken in turns.
+    """Return each subject's medians over the rounds, taken in turns.
 
     Args:
         subjects: each with its handler (``package.module.name``) and its event.
@@ -96,7 +96,7 @@ def _post(port: int, event: object, until: float) -> None:
 
 
 def _used(emulator: int) -> tuple[float, float]:
-    """Give CPU seconds and peak megabytes of the emulator's child, the runtime."""
+    """Return CPU seconds and peak megabytes of the emulator's child, the runtime."""
     (child,) = Path(f"/proc/{emulator}/task/{emulator}/children").read_text().split() or _children(emulator)
     fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
     status = Path(f"/proc/{child}/status").read_text()

@@ -8,7 +8,7 @@ from benchmarks.harness.subject import Subject, running
 
 
 def warm_microseconds(subjects: Sequence[Subject], *, rounds: int, calls: int) -> list[float]:
-    """Give each subject's median over the rounds of the microseconds per warm call."""
+    """Return each subject's median over the rounds of the microseconds per warm call."""
     with ExitStack() as stack:
         children = [stack.enter_context(running(subject)) for subject in subjects]
         times = [[child.call(calls) for child in children] for _ in range(rounds)]

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
-from silvaengine.dynamodb import encode
+from silvaengine.aws.table_client import encode
 from silvaengine.tables import TABLES, Table
 
 type Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
@@ -37,15 +37,15 @@ class Loopback:
     certificate: Path
     answers: "Answers"
 
-    def environment(self, *authorities: Path) -> dict[str, str]:
-        """Give the variables that lead any AWS client here.
+    def environment(self, *ca_file: Path) -> dict[str, str]:
+        """Return the variables that lead any AWS client here.
 
         Args:
-            authorities: files of certificates that the client would load on AWS; ours is added.
+            ca_file: files of certificates that the client would load on AWS; ours is added.
 
         """
-        bundle = self.certificate.with_name("bundle-" + "-".join(path.stem for path in authorities) + ".pem")
-        bundle.write_text("\n".join(path.read_text() for path in (*authorities, self.certificate)))
+        bundle = self.certificate.with_name("bundle-" + "-".join(path.stem for path in ca_file) + ".pem")
+        bundle.write_text("\n".join(path.read_text() for path in (*ca_file, self.certificate)))
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_CA_BUNDLE": str(bundle),
@@ -117,7 +117,7 @@ class Answers:
         self.requests: Counter[str] = Counter()
 
     def answer(self, head: bytes, body: bytes) -> bytes:
-        """Give the response to a request."""
+        """Return the response to a request."""
         if head.startswith(b"POST /2015-03-31/functions/"):
             self.requests["Invoke"] += 1
             return self._invoked
@@ -150,7 +150,7 @@ class Answers:
                 raise ValueError(operation)
 
     def _page(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Give the next rows of a partition, 1 MB of them (API_Query.html); filters let all through."""
+        """Return the next rows of a partition, 1 MB of them (API_Query.html); filters let all through."""
         name, value = request["TableName"], _hash_value(request)
         found = [item for key, item in self._items.items() if key[:2] == (name, value)]
         begin = int(request.get("ExclusiveStartKey", {}).get("at", {}).get("N", 0))
@@ -166,7 +166,7 @@ class Answers:
 
 
 def _hash_value(request: dict[str, Any]) -> str:
-    """Give the value that a KeyConditionExpression compares the partition key with."""
+    """Return the value that a KeyConditionExpression compares the partition key with."""
     mark = request["KeyConditionExpression"].split()[2]
     value: str = request["ExpressionAttributeValues"][mark]["S"]
     return value
@@ -209,7 +209,7 @@ def _header(head: bytes, name: bytes) -> bytes:
 
 
 def _response(body: bytes) -> bytes:
-    """Give a response with about the headers that AWS sends."""
+    """Return a response with about the headers that AWS sends."""
     return (
         b"HTTP/1.1 200 OK\r\nDate: Tue, 24 Nov 2026 08:00:00 GMT\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\nConnection: keep-alive\r\n"

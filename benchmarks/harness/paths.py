@@ -26,7 +26,7 @@ BUILT = PROJECT / ".aws-sam/build"
 
 
 def version(package: str) -> str:
-    """Give the version of a peer's package, or of one of this project's own."""
+    """Return the version of a peer's package, or of one of this project's own."""
     found = next(iter(metadata.distributions(name=package, path=[str(PEERS), *sys.path])))
     return f"{package} {found.version}"
 

@@ -49,12 +49,12 @@ class Running:
         self._expect()
 
     def cpu_seconds(self) -> float:
-        """Give what all threads of the process have used so far, in steps of 10 ms."""
+        """Return what all threads of the process have used so far, in steps of 10 ms."""
         fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak_megabytes(self) -> float:
-        """Give the most memory that it had at once."""
+        """Return the most memory that it had at once."""
         status = (self._folder / "status").read_text()
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         return int(peak.split()[1]) / 1024
@@ -94,7 +94,7 @@ def running(subject: Subject, *wrapper: str) -> Iterator[Running]:
 
 
 def callgrind(*options: str) -> list[str]:
-    """Give what counts the user-mode instructions of a command that follows.
+    """Return what counts the user-mode instructions of a command that follows.
 
     Raises:
         SystemExit: valgrind isn't installed.

@@ -4,15 +4,15 @@ from benchmarks.parts import chosen
 from benchmarks.parts.invoke import invoke_parts
 from benchmarks.peers.gateway_alone import RESULT, Answering
 from benchmarks.peers.request import CONTEXT, EVENT
-from silvaengine.admission import admitted
-from silvaengine.json_text import encode
-from silvaengine.messages import WorkerAnswer
-from silvaengine.registry import open_registry
+from silvaengine.authorization.admission import admit
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.json_codec import encode
+from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog
 from silvaengine_http import app, gateway
-from silvaengine_http.call import Call, deadline
-from silvaengine_http.request import read_form, read_request
+from silvaengine_http.call import HttpCall, deadline
+from silvaengine_http.request import read_request, read_response_format
 from silvaengine_http.response import function_answer, render
 
 SETTINGS = Settings.from_environment()
@@ -22,12 +22,12 @@ REQUEST = read_request(EVENT, SETTINGS.full_event_areas)
 
 
 def _call():
-    return Call("0" * 32, EVENT, CONTEXT, deadline(CONTEXT, 1.8e9), InvocationLog("http", encode))
+    return HttpCall("0" * 32, EVENT, CONTEXT, deadline(CONTEXT, 1.8e9), InvocationLog("http", encode))
 
 
 def _find():
     target = REQUEST.target
-    connection, _ = admitted(REGISTRY, None, target.endpoint_id, REQUEST.api_key, target.area, REQUEST.stage)
+    connection, _ = admit(REGISTRY, None, target.endpoint_id, REQUEST.api_key, target.area, REQUEST.stage)
     function = REGISTRY.function(connection, target.function)
     gateway._check(REQUEST, function)
     return function
@@ -54,7 +54,7 @@ PARTS = {
     "the payload": lambda: GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(),
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
     "the answer": lambda: function_answer(WorkerAnswer.decode(RESULT)),
-    "its form and headers": lambda: render(ANSWER, read_form(EVENT), "0" * 32),
+    "its form and headers": lambda: render(ANSWER, read_response_format(EVENT), "0" * 32),
     "the log line, and the time of each step": _log,
 }
 part = chosen(PARTS)

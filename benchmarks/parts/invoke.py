@@ -2,20 +2,20 @@
 
 import time
 
-from silvaengine.aws.service import open_service
-from silvaengine.aws.signing import signed_headers
-from silvaengine.invocation import _path, open_invoker
+from silvaengine.aws.client import open_client
+from silvaengine.aws.lambda_invoker import _path, open_invoker
+from silvaengine.aws.signing import sign_headers
 
 
 def invoke_parts(settings, arn, payload, *, event=False):
-    """Give the parts of an Invoke of this payload."""
-    invoker, service = open_invoker(settings), open_service("lambda", settings.region)
+    """Return the parts of an Invoke of this payload."""
+    invoker, service = open_invoker(settings), open_client("lambda", settings.region)
     body, path = payload.encode(), _path(arn)
     headers = {"x-amz-invocation-type": "Event" if event else "RequestResponse", "host": service._host}
     credentials = service._credentials.current()
 
     def sign():
-        return signed_headers(credentials, settings.region, "lambda", path, headers, body, time.time())
+        return sign_headers(credentials, settings.region, "lambda", path, headers, body, time.time())
 
     fields = [*sign(), "user-agent:silvaengine", f"content-length:{len(body)}"]
     request = f"POST {path} HTTP/1.1\r\n{'\r\n'.join(fields)}\r\n\r\n".encode() + body

@@ -6,21 +6,21 @@ import os
 from benchmarks.parts import chosen
 from benchmarks.parts.invoke import invoke_parts
 from benchmarks.peers.request import CONTEXT
-from silvaengine.json_text import encode
-from silvaengine.messages import Invocation
-from silvaengine.registry import open_registry
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.json_codec import encode
+from silvaengine.protocol.messages import Invocation
+from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog
 from silvaengine_tasks import app
 from silvaengine_tasks.calls import succeeded, worker_call
-from silvaengine_tasks.hooks import Call, Hooks
+from silvaengine_tasks.hooks import CallHooks, HookedCall
 
 EVENT = json.loads(os.environ["BENCHMARK_EVENT"])
 RESULT = {"silvaengine": 1, "kind": "json", "value": {}, "status": 200, "error_type": ""}
 SETTINGS = Settings.from_environment()
 REGISTRY = open_registry(SETTINGS)
 SOURCES = app._open_sources(SETTINGS)
-HOOKS = Hooks(REGISTRY, None)
+HOOKS = CallHooks(REGISTRY, None)
 
 
 def _find():
@@ -29,7 +29,7 @@ def _find():
 
 
 FUNCTION = _find()
-HEARD = Call(FUNCTION, "demo", EVENT["params"], "0" * 32, 4e9)
+HEARD = HookedCall(FUNCTION, "demo", EVENT["params"], "0" * 32, 4e9)
 
 
 def _payload():

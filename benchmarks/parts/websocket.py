@@ -6,30 +6,30 @@ import os
 from benchmarks.parts import chosen
 from benchmarks.parts.invoke import invoke_parts
 from benchmarks.peers.request import CONTEXT
-from silvaengine.admission import admitted
-from silvaengine.grants import granting
-from silvaengine.json_text import encode
-from silvaengine.registry import open_registry
+from silvaengine.authorization.admission import admit
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.json_codec import encode
+from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog
+from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_websocket import app, gateway
-from silvaengine_websocket.event import read_socket, route_of
-from silvaengine_websocket.message import read_message, read_names, read_object, read_text
+from silvaengine_websocket.event import read_context, route_of
+from silvaengine_websocket.message import read_message, read_object, read_ref, read_text
 
 MESSAGE = json.loads(os.environ["BENCHMARK_EVENT"])
 SETTINGS = Settings.from_environment()
 REGISTRY = open_registry(SETTINGS)
-GRANT = granting(SETTINGS)
-SOCKET = read_socket(MESSAGE)
+GRANT = broadcast_token_issuer(SETTINGS)
+SOCKET = read_context(MESSAGE)
 
 
 def _read():
     members = read_object(read_text(MESSAGE["body"], is_base64=False))
-    return read_message(members, read_names(members))
+    return read_message(members, read_ref(members))
 
 
 def _find():
-    connection, _ = admitted(
+    connection, _ = admit(
         REGISTRY, None, SOCKET.endpoint_id, SOCKET.api_key, SOCKET.area, SOCKET.stage, is_known=True
     )
     return REGISTRY.function(connection, "hello")
@@ -57,7 +57,7 @@ def _log():
 
 PARTS = {
     "whole": lambda: app.handler(MESSAGE, CONTEXT),
-    "reading the event": lambda: (route_of(MESSAGE), read_socket(MESSAGE)),
+    "reading the event": lambda: (route_of(MESSAGE), read_context(MESSAGE)),
     "reading and checking the message": _read,
     "limits, connection, function": _find,
     "the payload": _payload,

@@ -7,12 +7,12 @@ from benchmarks.parts import chosen
 from benchmarks.peers.request import CONTEXT
 from benchmarks.peers.worker_call import LOGGER, PAYLOAD, bare, handler
 from silvaengine.context import bind
-from silvaengine.messages import WorkerCall
-from silvaengine.telemetry import InvocationLog
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker import app, worker
 from silvaengine_worker.arguments import arguments
-from silvaengine_worker.execution import complete, within
-from silvaengine_worker.process import Restored
+from silvaengine_worker.deadline import complete, run_with_deadline
+from silvaengine_worker.process_state import ProcessStateGuard
 from silvaengine_worker.results import check_size, envelope
 
 CALL = WorkerCall.decode(PAYLOAD)
@@ -29,7 +29,7 @@ def _log():
 
 
 def _isolate():
-    with bind(CURRENT), localcontext(), Restored():
+    with bind(CURRENT), localcontext(), ProcessStateGuard():
         copy_context().run(complete, None)
 
 
@@ -46,7 +46,7 @@ PARTS = {
         CALL, CALL.invocation, 4e9, LOGGER, None
     ),
     "environment, folder, logging, decimal context put back": _isolate,
-    "the deadline's alarm": lambda: within(20.0, int),
+    "the deadline's alarm": lambda: run_with_deadline(20.0, int),
     "size and form of the result": _answer,
     "the log line, its ids and times": _log,
 }

@@ -17,7 +17,7 @@ def ours():
 
 @cache
 def _invoker():
-    from silvaengine.invocation import open_invoker
+    from silvaengine.aws.lambda_invoker import open_invoker
     from silvaengine.settings import Settings
 
     return open_invoker(Settings())

@@ -20,19 +20,19 @@ from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePer
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
 from silvaengine.errors import ConditionFailedError, ConfigurationError
-from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import Keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import Callee, Job, WorkerAnswer
-from silvaengine.notices import Notifier
-from silvaengine.registry import Function
-from silvaengine.telemetry import InvocationLog
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.messages import Callee, ExecutionRef, WorkerAnswer
+from silvaengine.registry.model import Function
+from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import Caller, deadline_of
 from silvaengine_tasks.claims import Claims
-from silvaengine_tasks.hooks import Hooks
-from silvaengine_tasks.routes import Routes
-from silvaengine_tasks.sqs import Queues, read
+from silvaengine_tasks.hooks import CallHooks
+from silvaengine_tasks.sources.sqs import Queues, read
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
 BATCH = 10
@@ -50,7 +50,7 @@ _context = SimpleNamespace(
 
 
 def batch():
-    """Give an event of ten messages that nobody has seen before."""
+    """Return an event of ten messages that nobody has seen before."""
     first = next(_numbers) * BATCH
     return {"Records": [_message(first + n) for n in range(BATCH)]}
 
@@ -108,7 +108,7 @@ class _Account:
     def invoke(self, _arn, payload, *, event=False, deadline=None):
         call = json.loads(payload)
         answer = WorkerAnswer("json", take(**json.loads(call["params"]))).encode()
-        job = Job(**call["job"])
+        job = ExecutionRef(**call["job"])
         LEDGER.settle(job, job.owner, "succeeded", {"result": json.dumps(answer)})
         return answer
 
@@ -122,16 +122,16 @@ def take(order):
 
 LEDGER = Ledger(_Table(), _Table())
 _account = _Account()
-_claims = Claims(LEDGER, Keys(lambda: b"secret"), Objects(lambda: None, None), 300.0)
+_claims = Claims(LEDGER, Digests(lambda: b"secret"), PayloadStore(lambda: None, None), 300.0)
 _caller = Caller(
     _account,
     _account,
     Dispatcher(_account, _claims.objects),
     _claims,
-    Notifier(None),
-    Hooks(_account, _account),
+    AlertPublisher(None),
+    CallHooks(_account, _account),
 )
-_queues = Queues(_caller, Routes(_account), lambda *_: None)
+_queues = Queues(_caller, Bindings(_account), lambda *_: None)
 
 
 def ours():

@@ -2,9 +2,9 @@
 
 import json
 
-from silvaengine.invocation import open_invoker
+from silvaengine.aws.lambda_invoker import open_invoker
+from silvaengine.observability.logging import configure_logging
 from silvaengine.settings import Settings
-from silvaengine.telemetry import configure_logging
 from silvaengine_http.app import open_handler
 
 RESULT = json.loads(

@@ -16,7 +16,7 @@ WORKER = "arn:aws:lambda:us-east-1:000000000000:function:worker"
 
 @cache
 def client(service, url=None):
-    """Give a client with a connection for each thread."""
+    """Return a client with a connection for each thread."""
     return boto3.client(service, endpoint_url=url, config=Config(max_pool_connections=THREADS))
 
 

@@ -7,15 +7,15 @@ import silvaengine_websocket.app
 import silvaengine_websocket.broadcast_app
 import silvaengine_worker.app
 from benchmarks.peers.request import CONTEXT
-from silvaengine.grants import Grants
-from silvaengine.ledger.keys import Keys
+from silvaengine.ledger.digests import Digests
+from silvaengine.websocket.broadcast_tokens import BroadcastTokens
 
 MESSAGE = json.loads(os.environ.get("BENCHMARK_EVENT", "null"))
 CALL = json.loads(os.environ.get("BENCHMARK_PAYLOAD", "null"))
 CONNECTIONS = int(os.environ["BENCHMARK_CONNECTIONS"])
 ASKED = {
     "endpoint_id": "demo",
-    "grant": Grants(Keys(lambda: b"secret")).of("demo"),
+    "grant": BroadcastTokens(Digests(lambda: b"secret")).of("demo"),
     "request_id": "0" * 32,
     "frame": '{"said":"Hello, everybody"}',
 }

@@ -6,7 +6,7 @@ from functools import cache
 
 
 def hello(name):
-    """Give the answer of the route."""
+    """Return the answer of the route."""
     if os.environ["BENCHMARK_WORK"] == "none":
         return {"message": f"Hello, {name}!"}
     row = function_row()
@@ -24,7 +24,7 @@ WORKER = "arn:aws:lambda:us-east-1:000000000000:function:worker"
 
 @cache
 def client(service):
-    """Give the client of a service as most code makes it."""
+    """Return the client of a service as most code makes it."""
     import boto3
 
     return boto3.client(service)

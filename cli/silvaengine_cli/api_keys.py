@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from silvaengine.api_keys import ACTIVE, PREFIX, key_digest
-from silvaengine.registry import ROOT_ENDPOINT
+from silvaengine.access.api_keys import ACTIVE, PREFIX, key_digest
+from silvaengine.registry.registry import ROOT_ENDPOINT
 from silvaengine.tables import (
     COMMON_ENDPOINT,
     CONFIG_DATA,
@@ -22,7 +22,7 @@ from silvaengine_cli.operator import announce
 from silvaengine_cli.registry.plan import mask, row_name
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import ConditionFailedError, RegistryTables
-from silvaengine_cli.target import Target
+from silvaengine_cli.target import Deployment
 
 DAY = 86_400
 HOUR = 3_600
@@ -47,7 +47,7 @@ class Keys:
         target: the deployment; its stack's output names the pepper.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Deployment) -> None:
         self._target = target
         self._tables = target.tables()
 
@@ -74,7 +74,7 @@ class Keys:
         return made
 
     def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> Made:
-        """Give a key a new secret; of those before only the latest lives on, until the overlap is over.
+        """Return a key a new secret; of those before only the latest lives on, until the overlap is over.
 
         Args:
             endpoint: whose key it is.
@@ -99,7 +99,7 @@ class Keys:
         self._update(before, {"key_hashes": [], "revoked_at": int(time.time())})
 
     def row(self, endpoint: str, key_id: str) -> Row:
-        """Give a key's row; raises ClickException without one, and for a key that is its own secret."""
+        """Return a key's row; raises ClickException without one, and for a key that is its own secret."""
         row = self._tables.read(CONNECTIONS, [(endpoint, key_id)]).get((endpoint, key_id))
         if row is None or not key_id.startswith(PREFIX):
             raise click.ClickException(
@@ -174,7 +174,7 @@ class Keys:
 
 
 def entries_like(tables: RegistryTables, endpoint: str, api_key: str) -> Row:
-    """Give what another key's row of the endpoint opens, and from where; raises ClickException."""
+    """Return what another key's row of the endpoint opens, and from where; raises ClickException."""
     row = tables.read(CONNECTIONS, [(endpoint, api_key)]).get((endpoint, api_key))
     if row is None:
         raise click.ClickException(f"endpoint {endpoint!r} has no connection {mask(api_key)}")
@@ -182,7 +182,7 @@ def entries_like(tables: RegistryTables, endpoint: str, api_key: str) -> Row:
 
 
 def entries_of(tables: RegistryTables, names: Sequence[str], worker_arn: str) -> list[Row]:
-    """Give entries of functions of the stack's worker; raises ClickException for unknown ones."""
+    """Return entries of functions of the stack's worker; raises ClickException for unknown ones."""
     keys = [(worker_arn, name) for name in names]
     found = tables.read(FUNCTIONS, keys)
     if missing := [name for arn, name in keys if (arn, name) not in found]:
@@ -202,7 +202,7 @@ def complaints(tables: RegistryTables) -> Iterator[str]:
 
 
 def _lifetime(key_hashes: Sequence[Row]) -> int | None:
-    """Give the seconds that the latest secret was made for."""
+    """Return the seconds that the latest secret was made for."""
     latest = key_hashes[-1] if key_hashes else {}
     return int(latest["expires_at"] - latest["created_at"]) if latest.get("expires_at") else None
 

@@ -28,7 +28,7 @@ type Show = Callable[[Text], None]
 
 
 def read_line(line: str, message_id: str) -> dict[str, Any]:
-    """Give the message for a line: ``FUNCTION NAME=VALUE ...``, ``FUNCTION {...}`` or a whole message.
+    """Return the message for a line: ``FUNCTION NAME=VALUE ...``, ``FUNCTION {...}`` or a whole message.
 
     Raises:
         ValueError: it is none of these; the words say why.
@@ -46,7 +46,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _message(line: str, message_id: str) -> tuple[str, str]:
-    """Give what is sent for a line, and whose answer it awaits; nobody's when that is empty."""
+    """Return what is sent for a line, and whose answer it awaits; nobody's when that is empty."""
     if line == PING:
         return PING, PONG
     message = read_line(line, message_id)
@@ -55,7 +55,7 @@ def _message(line: str, message_id: str) -> tuple[str, str]:
 
 
 def _ended_by(text: str) -> str:
-    """Give the id of the call that a frame ends, or nothing."""
+    """Return the id of the call that a frame ends, or nothing."""
     frame = _parsed(text)
     if frame == PONG:
         return PONG
@@ -64,7 +64,7 @@ def _ended_by(text: str) -> str:
 
 
 def render(text: str) -> Text:
-    """Give a frame as people read it: its call's id, then what it says, in the colour of its kind."""
+    """Return a frame as people read it: its call's id, then what it says, in the colour of its kind."""
     frame = _parsed(_CONTROL.sub("\ufffd", text))
     match frame:
         case {"error": {"status": status, "message": message, **rest}}:
@@ -149,7 +149,7 @@ class Conversation:
                 signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
 
     def _texts(self) -> Iterator[str]:
-        """Give what comes, but for the pongs to pings of our own, which keep an idle connection."""
+        """Return what comes, but for the pongs to pings of our own, which keep an idle connection."""
         while True:
             try:
                 text = str(self._connection.recv(IDLE_SECONDS))
@@ -164,8 +164,8 @@ class Conversation:
 
 
 def typed_lines(prompt: str) -> Iterator[str]:
-    """Give the lines that somebody types, with a history; ends at Ctrl-D."""
-    import readline  # noqa: F401, PLC0415 - `input` uses it once it is there
+    """Return the lines that somebody types, with a history; ends at Ctrl-D."""
+    import readline  # noqa: F401 - `input` uses it once it is there
 
     while True:
         try:
@@ -175,8 +175,8 @@ def typed_lines(prompt: str) -> Iterator[str]:
 
 
 def above_prompt(prompt: str, show: Show) -> Show:
-    """Give what shows a text above the line that is being typed."""
-    import readline  # noqa: PLC0415 - only at a terminal
+    """Return what shows a text above the line that is being typed."""
+    import readline  # only at a terminal
 
     def show_above(text: Text) -> None:
         sys.stdout.write("\r\x1b[K")
@@ -193,7 +193,7 @@ def _item(seq: int, data: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """Give a value as text that can't move a terminal's cursor, whoever sent it."""
+    """Return a value as text that can't move a terminal's cursor, whoever sent it."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _CONTROL.sub("\ufffd", text)
 

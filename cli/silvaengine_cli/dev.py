@@ -152,7 +152,7 @@ class DevSession:
                 self._console.print(f"request {record['request_id']}\n{shown}", style="red", markup=False)
 
     def _source_path(self, deployed: re.Match[str]) -> str:
-        """Give the file that one edits for the one that the engine ran."""
+        """Return the file that one edits for the one that the engine ran."""
         functions = Path("services/worker/functions", deployed[1])
         return (
             f'"{functions if (self._project / functions).exists() else Path("services/worker", deployed[1])}"'

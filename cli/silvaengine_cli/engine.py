@@ -74,7 +74,7 @@ def free_port(preferred: int = 0) -> int:
 
 @cache
 def _session() -> "Session":
-    from botocore.session import Session  # noqa: PLC0415 - slow, and `--help` needs none
+    from botocore.session import Session  # slow, and `--help` needs none
 
     return Session()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.execution import Execution
-from silvaengine.ledger.keys import plain_digest
-from silvaengine_cli.target import Target
+from silvaengine_cli.target import Deployment
 
 SAMPLES = Path(__file__).parent / "samples"
 SOURCES = tuple(sorted(path.stem for path in SAMPLES.glob("*.json")))
@@ -19,13 +19,13 @@ _HOLD_SECONDS = 20  # how long a message that is looked at is hidden from others
 
 
 def sample(source: str) -> dict[str, Any]:
-    """Give a source's sample event; its ids are new each time, so that it isn't taken for a repetition."""
+    """Return a source's sample event; its ids are new each time, so that it isn't taken for a repetition."""
     text = (SAMPLES / f"{source}.json").read_text()
     event: dict[str, Any] = json.loads(text.replace("{id}", uuid4().hex))
     return event
 
 
-def send(target: Target, event: dict[str, Any], *, wait: bool = True) -> tuple[bool, Any]:
+def send(target: Deployment, event: dict[str, Any], *, wait: bool = True) -> tuple[bool, Any]:
     """Hand an event to the tasks Lambda; tell whether it was taken, and what was answered."""
     answer = target.client("lambda").invoke(
         FunctionName=target.output("TasksArn"),
@@ -85,23 +85,23 @@ class DeadEvent:
         return arn
 
     def is_of(self, execution: Execution, queue_arn: str) -> bool:
-        """Whether an execution of the ledger is this message's."""
+        """Return whether an execution of the ledger is this message's."""
         return execution.principal == plain_digest("sqs", queue_arn, self.message["MessageId"])
 
     def attribute(self, name: str) -> str:
-        """Give an attribute of a message, empty where it has none."""
+        """Return an attribute of a message, empty where it has none."""
         return str(self.message.get("MessageAttributes", {}).get(name, {}).get("StringValue", ""))
 
 
 class DeadEvents:
     """The events' dead-letter queues of a deployment."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Deployment) -> None:
         self._target = target
         self._sqs = target.client("sqs")
 
     def look(self, limit: int) -> Iterator[DeadEvent]:
-        """Give messages once each; those that stay come back to their queue after twenty seconds."""
+        """Return messages once each; those that stay come back to their queue after twenty seconds."""
         seen: set[str] = set()
         for dead, source in _QUEUES:
             if not self._target.has_output(dead):
@@ -113,7 +113,7 @@ class DeadEvents:
                     yield DeadEvent(url, source_url, message)
 
     def source_arn(self, event: DeadEvent) -> str:
-        """Give the ARN of the queue in which a message failed."""
+        """Return the ARN of the queue in which a message failed."""
         return event.queue_arn or self._arn(event.source_url)
 
     def replay(self, event: DeadEvent) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import ConditionFailedError
-from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.execution import LIVE, Execution
+from silvaengine.ledger.store import Ledger
 from silvaengine.tables import EXECUTIONS
-from silvaengine_cli.target import Target
+from silvaengine_cli.target import Deployment
 
 HOLD_SECONDS = 20  # how long a message that is looked at is hidden from others
 
@@ -27,7 +27,7 @@ class DeadLetter:
 class Executions:
     """The ledger of a deployment, with the operator's own rights."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Deployment) -> None:
         self._dynamodb = target.client("dynamodb")
         self._table = EXECUTIONS.full_name(target.table_prefix)
         reader = TableReader(lambda: self._dynamodb, target.table_prefix)
@@ -35,7 +35,7 @@ class Executions:
 
     def all(self) -> Iterator[Execution]:
         """Read all executions that count, in no order; the whole table is scanned."""
-        from boto3.dynamodb.types import TypeDeserializer  # noqa: PLC0415 - slow, and `--help` needs none
+        from boto3.dynamodb.types import TypeDeserializer  # slow, and `--help` needs none
 
         decode = TypeDeserializer().deserialize
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
@@ -54,7 +54,7 @@ class Executions:
         if execution.state not in {"dead", "failed"}:
             return f"is {execution.state}"
         try:
-            self.ledger.revive(execution)
+            self.ledger.requeue(execution)
         except ConditionFailedError:
             return "was moved by somebody else"
         return "accepted"
@@ -79,12 +79,12 @@ class Executions:
 class DeadLetterQueue:
     """The queue that tells of the dead."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Deployment) -> None:
         self._sqs = target.client("sqs")
         self._url = target.output("DeadLetterQueueUrl")
 
     def look(self, limit: int) -> Iterator[DeadLetter]:
-        """Give messages once each; they come back to the queue after twenty seconds."""
+        """Return messages once each; they come back to the queue after twenty seconds."""
         seen: set[str] = set()
         deadline = time.monotonic() + HOLD_SECONDS / 2
         while len(seen) < limit and time.monotonic() < deadline:

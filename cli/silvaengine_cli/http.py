@@ -25,7 +25,7 @@ class HttpAnswer:
 
 
 def function_url(base: str, area: str, endpoint_id: str, function: str) -> str:
-    """Give the URL of a function of a deployment."""
+    """Return the URL of a function of a deployment."""
     return "/".join([base.rstrip("/"), *(quote(part, safe="") for part in (area, endpoint_id, function))])
 
 

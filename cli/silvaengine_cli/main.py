@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _aws_errors() -> tuple[type[Exception], ...]:
-    """Give what boto3 raises; evaluated only when something was raised, since botocore is slow to import."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    """Return what boto3 raises; called only when something was raised, since botocore is slow to import."""
+    from botocore.exceptions import BotoCoreError, ClientError
 
     return BotoCoreError, ClientError

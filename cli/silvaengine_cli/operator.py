@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from silvaengine_cli.target import Target
+from silvaengine_cli.target import Deployment
 
 
 def operate(
-    target: Target,
+    target: Deployment,
     operation: str,
     *,
     gateway: str = "HttpGatewayArn",
@@ -40,7 +40,7 @@ def operate(
     return result
 
 
-def announce(target: Target) -> None:
+def announce(target: Deployment) -> None:
     """Let every instance see a changed registry at its next request, where Redis tells them.
 
     If that fails they see it all the same, when Redis's copy of the generation ends.

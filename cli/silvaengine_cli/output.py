@@ -29,7 +29,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 
 def console() -> Console:
-    """Give a console on today's stdout; it is made anew since tests and pipes change stdout."""
+    """Return a console on today's stdout; it is made anew since tests and pipes change stdout."""
     return Console(highlight=False)
 
 

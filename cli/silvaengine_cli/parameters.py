@@ -6,7 +6,7 @@ from typing import Any
 
 
 def parse_parameters(pairs: Iterable[str]) -> dict[str, Any]:
-    """Give the parameters; raises ValueError, which names what is none."""
+    """Return the parameters; raises ValueError, which names what is none."""
     values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -17,7 +17,7 @@ def parse_parameters(pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def json_or_text(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Give what JSON text stands for, any other text as it is."""
+    """Return what JSON text stands for, any other text as it is."""
     try:
         return json.loads(text)
     except ValueError:

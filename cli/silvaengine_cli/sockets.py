@@ -7,10 +7,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import click
 
-from silvaengine.dynamodb import Row, TableReader, TableWriter
+from silvaengine.aws.table_client import Row, TableReader, TableWriter
 from silvaengine.tables import ENDPOINTS, WSS_CONNECTIONS
-from silvaengine_cli.target import Target
-from silvaengine_websocket.connections import KEEP_SECONDS, LIFE_SECONDS, Connections
+from silvaengine_cli.target import Deployment
+from silvaengine_websocket.connections import KEEP_SECONDS, LIFE_SECONDS, ConnectionStore
 
 LOOKS = 20  # for the row's end
 PAUSE_SECONDS = 0.1
@@ -19,14 +19,14 @@ PAUSE_SECONDS = 0.1
 class Sockets:
     """The connections of a deployment, with the operator's own rights."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Deployment) -> None:
         dynamodb = target.client("dynamodb")
         self._reader = TableReader(lambda: dynamodb, target.table_prefix)
-        self._connections = Connections(TableWriter(lambda: dynamodb, target.table_prefix))
+        self._connections = ConnectionStore(TableWriter(lambda: dynamodb, target.table_prefix))
         self._target = target
 
     def live(self, endpoint_id: str | None) -> Iterator[Row]:
-        """Give the rows of connections that can still be open, of one endpoint or of all."""
+        """Return the rows of connections that can still be open, of one endpoint or of all."""
         if endpoint_id is not None:
             endpoints = [endpoint_id]
         else:
@@ -48,7 +48,7 @@ class Sockets:
                 raise click.ClickException(f"endpoint {endpoint_id} has no connection {each}")
 
     def end(self, endpoint_id: str, connection_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Close connections of an endpoint, then see their rows gone; give what was done with each."""
+        """Close connections of an endpoint, then see their rows gone; return what was done with each."""
         client = self._target.client("apigatewaymanagementapi", url=management_url(self._target))
         keys = [{"endpoint_id": endpoint_id, "connection_id": each} for each in connection_ids]
         for key in keys:
@@ -70,13 +70,13 @@ class Sockets:
         self._connections.delete(**key)
 
 
-def management_url(target: Target) -> str:
-    """Give where the management API of the deployment's WebSocket API is: at the same place, by HTTP."""
+def management_url(target: Deployment) -> str:
+    """Return where the management API of the deployment's WebSocket API is: at the same place, by HTTP."""
     parts = urlsplit(target.output("WebsocketUrl"))
     return urlunsplit(parts._replace(scheme={"ws": "http", "wss": "https"}[parts.scheme]))
 
 
 def facts(row: Row) -> dict[str, Any]:
-    """Give what is shown of a connection's row: all but the key."""
+    """Return what is shown of a connection's row: all but the key."""
     names = ("endpoint_id", "connection_id", "area", "data", "created_at")
     return {name: row.get(name) for name in names}

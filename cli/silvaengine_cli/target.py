@@ -17,7 +17,7 @@ DEFAULT_STACK = "silvaengine"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-class Target:
+class Deployment:
     """A deployment, asked for its outputs only when they are needed.
 
     Args:
@@ -44,9 +44,9 @@ class Target:
         self._worker_arn = worker_arn
 
     def client(self, service: str, url: str | None = None) -> Any:  # noqa: ANN401 - boto3 has no types of its own
-        """Give a client of an AWS service there; ``url`` is the service's where it has one of its own."""
-        import boto3  # noqa: PLC0415 - slow, and `init` and `validate` need none
-        from botocore.config import Config  # noqa: PLC0415
+        """Return a client of an AWS service there; ``url`` is the service's where it has one of its own."""
+        import boto3  # slow, and `init` and `validate` need none
+        from botocore.config import Config
 
         config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
         url = url or self._endpoint_url
@@ -58,11 +58,11 @@ class Target:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is an engine on this machine."""
+        """Return whether it is an engine on this machine."""
         return bool(self._endpoint_url) and urlsplit(self._endpoint_url).hostname in _LOOPBACK
 
     def tables(self) -> RegistryTables:
-        """Give the deployment's registry tables."""
+        """Return the deployment's registry tables."""
         return RegistryTables(self.client("dynamodb"), self.table_prefix)
 
     @property
@@ -81,7 +81,7 @@ class Target:
         return self._worker_arn or ("" if self._table_prefix is not None else self.output("WorkerArn"))
 
     def output(self, name: str) -> str:
-        """Give one of the stack's outputs; raises ClickException when there is none."""
+        """Return one of the stack's outputs; raises ClickException when there is none."""
         if name not in self._outputs:
             raise click.ClickException(
                 f"stack {self.stack!r} has no output {name}: is it one of SilvaEngine's?"
@@ -89,7 +89,7 @@ class Target:
         return self._outputs[name]
 
     def has_output(self, name: str) -> bool:
-        """Tell whether a stack is meant, and has this output."""
+        """Return whether a stack is meant, and has this output."""
         return self._table_prefix is None and name in self._outputs
 
     @cached_property
@@ -142,7 +142,7 @@ def target_options[R](command: Callable[..., R]) -> Callable[..., R]:
         chosen = {name: value for name in names if (value := options.pop(name)) is not None}
         if local:
             chosen = local_target(Path.cwd()) | {name: chosen[name] for name in chosen if name != "region"}
-        return command(*args, target=Target(**chosen), **options)
+        return command(*args, target=Deployment(**chosen), **options)
 
     return with_target
 

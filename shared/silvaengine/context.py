@@ -8,6 +8,17 @@ from threading import current_thread, main_thread
 from typing import Any, NamedTuple, Protocol
 
 
+class LambdaContext(Protocol):
+    """What Lambda hands to a handler: docs.aws.amazon.com/lambda/latest/dg/python-context.html."""
+
+    aws_request_id: str
+    function_name: str
+    invoked_function_arn: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until Lambda ends the invocation."""
+
+
 class FencingToken(NamedTuple):
     """What a function makes its effect conditional on, so that it happens once (docs/ledger.md).
 
@@ -20,7 +31,7 @@ class FencingToken(NamedTuple):
     number: int
 
 
-class Connection(Protocol):
+class ClientChannel(Protocol):
     """The way to clients that are connected by a WebSocket.
 
     ``data`` is text, sent as it is, or a value, sent as JSON; at most 128 KB. ``id`` is the connection that
@@ -44,7 +55,7 @@ class Connection(Protocol):
         area: str | None = None,
         where: Mapping[str, str] | None = None,
     ) -> Mapping[str, int]:
-        """Push to all of the tenant's connections; give how many got it, are gone, and failed.
+        """Push to all of the tenant's connections; return how many got it, are gone, and failed.
 
         Args:
             data: see above.
@@ -76,7 +87,7 @@ class CurrentInvocation(NamedTuple):
     job_id: str | None = None
     fencing_token: FencingToken | None = None
     hops: int = 0
-    connection: Connection | None = None
+    connection: ClientChannel | None = None
 
     def remaining_seconds(self) -> float:
         """How long the function may go on; infinite without a deadline, never negative."""
@@ -93,7 +104,7 @@ _current: ContextVar[CurrentInvocation] = ContextVar("silvaengine_current_invoca
 
 
 def current_invocation() -> CurrentInvocation:
-    """Give the running call.
+    """Return the running call.
 
     Raises:
         LookupError: no function is being called.
@@ -129,7 +140,7 @@ class bind:  # noqa: N801 - a context manager, called like a function
 
 
 def is_elsewhere() -> bool:
-    """Tell whether this is a thread that doesn't carry the context of the call that is being served.
+    """Return whether this is a thread that doesn't carry the context of the call that is being served.
 
     A new thread starts with an empty context (docs.python.org/3.13/library/contextvars.html), so that its
     tenant isn't known.

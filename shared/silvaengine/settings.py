@@ -28,11 +28,11 @@ class RedisSettings(NamedTuple):
     cluster: bool = False
 
     def __repr__(self) -> str:
-        """Give what may be shown: no user, no password."""
+        """Return what may be shown: no user, no password."""
         return f"RedisSettings({self.host!r}, {self.port})"
 
     def database_of(self, cache_name: str) -> int:
-        """Give the number of the database that holds a cache (``REDIS_DB_{CACHE_NAME}``)."""
+        """Return the number of the database that holds a cache (``REDIS_DB_{CACHE_NAME}``)."""
         return self.databases.get(cache_name.upper().replace("-", "_"), self.database)
 
     @classmethod
@@ -164,8 +164,8 @@ class Settings(NamedTuple):
 
 
 def _redis_url(text: str) -> dict[str, str]:
-    """Give the variables that a URL stands for."""
-    from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - few have a URL
+    """Return the variables that a URL stands for."""
+    from urllib.parse import unquote, urlsplit  # few have a URL
 
     try:
         url = urlsplit(text)
@@ -225,8 +225,8 @@ def _wrong(name: str, expected: str, found: str) -> ConfigurationError:
     )
 
 
-def needed[T](value: T | None, variable: str) -> T:
-    """Give a setting that only some deployments have.
+def require[T](value: T | None, variable: str) -> T:
+    """Return a setting that only some deployments have.
 
     Raises:
         ConfigurationError: this one has it not; ``detail`` names the variable.

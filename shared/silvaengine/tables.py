@@ -63,16 +63,16 @@ STREAMS_SETTING_ID = "dynamodb_stream_config"
 
 
 def cache_generation_key(name: str, owner: str) -> dict[str, str]:
-    """Give the key of the row that tells what was cleared in a cache, for one tenant or for all."""
+    """Return the key of the row that tells what was cleared in a cache, for one tenant or for all."""
     return {"setting_id": CACHE_SETTING_ID + name, "variable": owner}
 
 
 def key_use_key(owner: str, key_id: str) -> dict[str, str]:
-    """Give the key of the row that tells when an endpoint's API key was used last."""
+    """Return the key of the row that tells when an endpoint's API key was used last."""
     return {"setting_id": KEY_USE_SETTING_ID, "variable": f"{owner}:{key_id}"}
 
 
 def is_ours(setting_id: str) -> bool:
-    """Tell whether a settings id is the framework's own, and no function's settings."""
+    """Return whether a settings id is the framework's own, and no function's settings."""
     ours = (GENERATION_KEY["setting_id"], KEY_USE_SETTING_ID)
     return setting_id in ours or setting_id.startswith(CACHE_SETTING_ID)

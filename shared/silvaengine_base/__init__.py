@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from silvaengine.context import current_invocation
     from silvaengine.errors import FunctionError
-    from silvaengine.models import (
+    from silvaengine_base.lambdabase import LambdaBase
+    from silvaengine_base.models import (
         ConfigDataModel,
         ConnectionModel,
         EndpointModel,
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         HookModel,
         WSSConnectionModel,
     )
-    from silvaengine_base.lambdabase import LambdaBase
     from silvaengine_base.services import Resources, Tasks, Worker
 
 __all__ = [
@@ -48,4 +48,4 @@ _MODULES = {
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
     if name not in __all__:
         raise AttributeError(f"module 'silvaengine_base' has no attribute {name!r}")
-    return getattr(import_module(_MODULES.get(name, "silvaengine.models")), name)
+    return getattr(import_module(_MODULES.get(name, "silvaengine_base.models")), name)

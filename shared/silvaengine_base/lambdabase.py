@@ -6,9 +6,9 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
 from silvaengine.errors import RequestError
-from silvaengine.invocation import LambdaInvoker, open_invoker
-from silvaengine.registry import Registry, open_registry
+from silvaengine.registry.registry import Registry, open_registry
 from silvaengine.settings import Settings
 from silvaengine.tables import DEFAULT_API_KEY
 
@@ -33,7 +33,7 @@ class LambdaBase:
             function_name: see ``arn``.
 
         Raises:
-            SilvaEngineError: see ``silvaengine.invocation.LambdaInvoker.invoke``.
+            SilvaEngineError: see ``silvaengine.aws.lambda_invoker.LambdaInvoker.invoke``.
         """
         if invocation_type not in ("RequestResponse", "Event"):
             raise RequestError(
@@ -43,7 +43,7 @@ class LambdaBase:
 
     @staticmethod
     def get_setting(setting_id: str) -> dict[str, Any]:
-        """Give a setting id's variables and values, an empty dict for an empty id.
+        """Return a setting id's variables and values, an empty dict for an empty id.
 
         Raises:
             ConfigurationError: the id has no rows.
@@ -54,7 +54,7 @@ class LambdaBase:
     def get_function(
         endpoint_id: str, funct: str, api_key: str = DEFAULT_API_KEY, method: str | None = None
     ) -> tuple[dict[str, Any], SimpleNamespace]:
-        """Give a function's merged settings and its row.
+        """Return a function's merged settings and its row.
 
         The row has ``aws_lambda_arn``, ``function``, ``area`` and ``config`` with ``module_name``,
         ``class_name``, ``funct_type``, ``methods`` and what else it holds.

@@ -16,7 +16,7 @@ class _Service:
 
     @classmethod
     def get_handler(cls, logger: logging.Logger | None = None) -> Handler:
-        """Give a Lambda's ``handler(event, context)``.
+        """Return a Lambda's ``handler(event, context)``.
 
         Args:
             logger: accepted from callers that have one; the services log by themselves.

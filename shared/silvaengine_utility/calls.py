@@ -6,11 +6,10 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
+from silvaengine.aws.lambda_invoker import READ_SECONDS, open_invoker
 from silvaengine.context import current_invocation
 from silvaengine.errors import InvocationError, LoopError
-from silvaengine.hops import checked_hops
-from silvaengine.invocation import READ_SECONDS, open_invoker
-from silvaengine.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerAnswer, check_hops
 from silvaengine.settings import Settings
 from silvaengine_utility.graphql_text import INTROSPECTION
 from silvaengine_utility.json_text import dumps, loads, normalize
@@ -25,7 +24,7 @@ class CallError(InvocationError):
         self.errors = errors
 
     def __str__(self) -> str:
-        """Give the function's own words, for the package that called it."""
+        """Return the function's own words, for the package that called it."""
         return self.error_message
 
 
@@ -53,7 +52,7 @@ def call_function(
     Raises:
         CallError: the function failed, or answered ``errors``.
         LoopError: functions have called one another more than 8 times.
-        SilvaEngineError: the call failed; see ``silvaengine.invocation.LambdaInvoker.invoke``.
+        SilvaEngineError: the call failed; see ``silvaengine.aws.lambda_invoker.LambdaInvoker.invoke``.
     """
     call = {"endpoint_id": endpoint_id, "funct": function, "params": dict(params or {}), "hops": _next_hop()}
     deadline = _deadline()
@@ -107,7 +106,7 @@ def execute_query(
 
 
 def fetch_schema(endpoint_id: str, function: str, *, lambda_client: Any = None) -> Any:  # noqa: ANN401 - boto3, JSON
-    """Give the ``__schema`` of a GraphQL function; raises what ``call_function`` raises."""
+    """Return the ``__schema`` of a GraphQL function; raises what ``call_function`` raises."""
     return execute_query(endpoint_id, function, INTROSPECTION, lambda_client=lambda_client)["__schema"]
 
 
@@ -130,7 +129,7 @@ def _deadline() -> float:
 
 def _next_hop() -> int:
     try:
-        return checked_hops(current_invocation().hops + 1)
+        return check_hops(current_invocation().hops + 1)
     except LookupError:
         return 1
 

@@ -7,7 +7,7 @@ from silvaengine_utility.libraries import library
 
 
 def open_session(settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy is no library of ours
-    """Give a scoped session that flushes when it is told; it connects at its first statement.
+    """Return a scoped session that flushes when it is told; it connects at its first statement.
 
     Args:
         settings: ``user``, ``password``, ``host``, ``port`` and ``schema``; ``type`` and ``driver`` are

@@ -18,7 +18,7 @@ class Graphql:
 
 
 def flatten(query: str) -> list[dict[str, Any]]:
-    """Give each operation's kind, name and fields by path, all in lower case.
+    """Return each operation's kind, name and fields by path, all in lower case.
 
     Returns:
         ``{"operation", "operation_name", "fields": {"/": [...], "/a/": [...]}}`` for each operation; fields

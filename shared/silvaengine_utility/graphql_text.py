@@ -27,7 +27,7 @@ type Schema = Mapping[str, Any]
 
 
 def format_error(error: BaseException) -> dict[str, Any]:
-    """Give a GraphQL error as its specification writes it, any other as ``{"message": text}``."""
+    """Return a GraphQL error as its specification writes it, any other as ``{"message": text}``."""
     graphql = sys.modules.get("graphql.error")  # loaded, if the error is one of its
     if graphql is None or not isinstance(error, graphql.GraphQLError):
         return {"message": str(error)}
@@ -75,7 +75,7 @@ def _type_text(given: Schema) -> str:
 
 
 def _selection(given: Schema, types: Mapping[str, Schema], above: tuple[str, ...]) -> str:
-    """Give what to ask of a type, empty for a scalar; a type inside itself is left out, so it ends."""
+    """Return what to ask of a type, empty for a scalar; a type inside itself is left out, so it ends."""
     fields = _inner(given, types).get("fields")
     if not fields:
         return ""

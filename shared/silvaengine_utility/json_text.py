@@ -12,7 +12,7 @@ _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?
 
 
 def dumps(data: Any) -> str:  # noqa: ANN401 - any value
-    """Give JSON text, indented by 2, members in their order, characters as they are.
+    """Return JSON text, indented by 2, members in their order, characters as they are.
 
     Decimals become numbers, times ISO 8601 text (UTC as ``Z``), sets lists, PynamoDB and other objects their
     members; what is no number becomes null.
@@ -44,12 +44,12 @@ def loads(data: str | bytes, parser_number: bool = True, parse_datetime: bool = 
 
 
 def normalize(data: Any, parser_number: bool = True, parse_datetime: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002, RUF100 - the contract's form
-    """Give data as JSON would bring it back: ``loads`` of ``dumps``."""
+    """Return data as JSON would bring it back: ``loads`` of ``dumps``."""
     return loads(dumps(data), parser_number, parse_datetime)
 
 
 def is_json(text: Any) -> bool:  # noqa: ANN401 - callers ask about anything
-    """Tell whether this is text that holds JSON."""
+    """Return whether this is text that holds JSON."""
     try:
         json.loads(text)
     except (TypeError, ValueError):
@@ -97,7 +97,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - what json can't encode by itsel
 
 
 def _members(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any object
-    """Give an object's public members; PynamoDB keeps its own in ``attribute_values``, in any version."""
+    """Return an object's public members; PynamoDB keeps its own in ``attribute_values``, in any version."""
     members = getattr(value, "attribute_values", None)
     if isinstance(members, dict):
         return members

@@ -20,7 +20,7 @@ class Authorizer:
         self.resource = f"arn:aws:execute-api:{region}:{account}:{api_id}/{stage}/*/*"
 
     def authorize(self, is_allow: bool = True, context: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Give the policy that allows or denies every method of the stage.
+        """Return the policy that allows or denies every method of the stage.
 
         Its form is that of
         docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html.

@@ -27,7 +27,7 @@ class Utility:
 
     @staticmethod
     def in_subnet(ip: str, subnet: str) -> bool:
-        """Tell whether an address is in a network (CIDR), or the same text as what is no network."""
+        """Return whether an address is in a network (CIDR), or the same text as what is no network."""
         try:
             return ipaddress.ip_address(ip) in ipaddress.ip_network(subnet, strict=False)
         except ValueError:
@@ -66,7 +66,7 @@ class Utility:
     @staticmethod
     def create_database_session(settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
         """See ``silvaengine_utility.databases.open_session``."""
-        from silvaengine_utility.databases import open_session  # noqa: PLC0415 - few functions need one
+        from silvaengine_utility.databases import open_session  # few functions need one
 
         return open_session(settings)
 
@@ -84,7 +84,7 @@ class Utility:
         **_ignored: object,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """Call a function, through ``task_queue`` in a group; see ``silvaengine_utility.calls``."""
-        from silvaengine_utility.calls import call_function  # noqa: PLC0415 - most functions call no other
+        from silvaengine_utility.calls import call_function  # most functions call no other
 
         if task_queue is not None and message_group_id:
             members = {"endpoint_id": endpoint_id, "funct": funct, "params": params}
@@ -101,7 +101,7 @@ class Utility:
         **kwargs: Any,  # noqa: ANN401 - endpoint_id, funct and params
     ) -> None:
         """See ``silvaengine_utility.calls.send_to_queue``."""
-        from silvaengine_utility.calls import send_to_queue  # noqa: PLC0415 - most functions call no other
+        from silvaengine_utility.calls import send_to_queue  # most functions call no other
 
         params = kwargs.get("params") or {}
         send_to_queue(task_queue, message_group_id, kwargs["endpoint_id"], kwargs["funct"], params)
@@ -119,7 +119,7 @@ class Utility:
         **_ignored: object,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """See ``silvaengine_utility.calls.execute_query``."""
-        from silvaengine_utility.calls import execute_query  # noqa: PLC0415 - most functions call no other
+        from silvaengine_utility.calls import execute_query  # most functions call no other
 
         return execute_query(
             endpoint_id, funct, query, variables, connection_id=connection_id, lambda_client=aws_lambda
@@ -135,7 +135,7 @@ class Utility:
         **_ignored: object,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """See ``silvaengine_utility.calls.fetch_schema``."""
-        from silvaengine_utility.calls import fetch_schema  # noqa: PLC0415 - most functions call no other
+        from silvaengine_utility.calls import fetch_schema  # most functions call no other
 
         return fetch_schema(endpoint_id, funct, lambda_client=aws_lambda)
 

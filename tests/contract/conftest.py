@@ -9,9 +9,9 @@ import pytest
 from botocore.session import Session
 from moto.server import ThreadedMotoServer
 
-from silvaengine.aws import sdk
+from silvaengine.aws import botocore
+from silvaengine.aws.client import open_client
 from silvaengine.aws.dynamodb import open_dynamodb
-from silvaengine.aws.service import open_service
 from silvaengine.tables import DUE_INDEX, EXECUTIONS, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine
 
@@ -42,12 +42,12 @@ def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def pointed_at(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Point every AWS client of this process at ``moto`` or ``engine``; give its address."""
+    """Point every AWS client of this process at ``moto`` or ``engine``; return its address."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     url: str = request.getfixturevalue("moto") if kind == "moto" else request.getfixturevalue("engine").url
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-    for clients in (sdk._client, sdk._session, open_service, open_dynamodb):
+    for clients in (botocore._client, botocore._session, open_client, open_dynamodb):
         clients.cache_clear()  # they are another account's
     return url
 
@@ -61,7 +61,7 @@ def dynamodb(aws: str) -> Iterator[Any]:
 
 @contextmanager
 def made_tables(aws: str) -> Iterator[Any]:
-    """Make the tables for a while; give a low-level client."""
+    """Make the tables for a while; return a low-level client."""
     client: Any = Session().create_client("dynamodb", REGION, endpoint_url=aws)
     for table in TABLES:
         client.create_table(**definition(table))
@@ -71,7 +71,7 @@ def made_tables(aws: str) -> Iterator[Any]:
 
 
 def definition(table: Table) -> dict[str, Any]:
-    """Give what CreateTable takes for one of the tables."""
+    """Return what CreateTable takes for one of the tables."""
     keys = list(zip(table.key_names, ("HASH", "RANGE"), strict=False))
     definition: dict[str, Any] = {
         "TableName": table.full_name(PREFIX),

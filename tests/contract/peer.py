@@ -65,7 +65,7 @@ def peer(*scripts: Sequence[Step], context: ssl.SSLContext | None = None) -> Ite
 
 
 def answer(body: bytes = b"{}", status: int = 200, *headers: str) -> bytes:
-    """Give a plain answer."""
+    """Return a plain answer."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + END + body
 

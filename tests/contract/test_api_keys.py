@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
-from silvaengine.api_keys import ApiKeys, KeyUses, key_digest
-from silvaengine.dynamodb import TableReader
+from silvaengine.access.api_keys import ApiKeyVerifier, KeyUsage, key_digest
+from silvaengine.aws.table_client import TableReader
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
-from silvaengine.registry import Connection, Registry
+from silvaengine.registry.model import KeyAccess
+from silvaengine.registry.registry import Registry
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, Table
 
 PEPPER = b"pepper"
@@ -45,8 +46,8 @@ class World:
             {},
             stage="beta",
             refresh=5.0,
-            api_keys=ApiKeys(lambda: PEPPER, self.clock),
-            key_uses=KeyUses(lambda owner, key_id: self.uses.append((owner, key_id)), self.clock),
+            api_keys=ApiKeyVerifier(lambda: PEPPER, self.clock),
+            key_uses=KeyUsage(lambda owner, key_id: self.uses.append((owner, key_id)), self.clock),
             clock=self.clock,
         )
 
@@ -68,13 +69,13 @@ class World:
     def announce(self, generation: int) -> None:
         self.put(CONFIG_DATA, setting_id="silvaengine", variable="generation", value=generation)
 
-    def open(self, endpoint_id: str = "acme", key: str = f"{KEY_ID}.secret") -> Connection:
+    def open(self, endpoint_id: str = "acme", key: str = f"{KEY_ID}.secret") -> KeyAccess:
         """Do what a request does."""
         self.registry.refresh()
-        return self.registry.connection(endpoint_id, key, "core")
+        return self.registry.key_access(endpoint_id, key, "core")
 
     def status(self, endpoint_id: str = "acme", key: str = f"{KEY_ID}.secret") -> int:
-        """Give 200 or the refusal's status."""
+        """Return 200 or the refusal's status."""
         try:
             self.open(endpoint_id, key)
         except SilvaEngineError as error:
@@ -208,14 +209,14 @@ def test_a_socket_goes_on_with_its_key_and_ends_with_it(is_revoked: bool, world:
     """A connection that was opened needs no secret again, but a key that still holds."""
     world.put_key(secrets=[("secret", 1_000_060)])
     row = world.open().api_key
-    assert world.registry.known_connection("acme", row, "core").key_id == KEY_ID
+    assert world.registry.known_key_access("acme", row, "core").key_id == KEY_ID
     if is_revoked:
         world.put_key(secrets=[])
         world.announce(1)
     world.now += 5 if is_revoked else 60
     world.registry.refresh()
     with pytest.raises(NotFoundError):
-        world.registry.known_connection("acme", row, "core")
+        world.registry.known_key_access("acme", row, "core")
 
 
 def test_a_use_is_noted_once_an_hour(world: World) -> None:
@@ -242,5 +243,5 @@ def put_either(world: World, is_hashed: bool) -> None:
 
 
 def row_key(is_hashed: bool) -> Any:
-    """Give the key of the row that it put."""
+    """Return the key of the row that it put."""
     return {"endpoint_id": {"S": "acme"}, "api_key": {"S": KEY_ID if is_hashed else "raw"}}

@@ -10,14 +10,14 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from silvaengine.aws import sdk
+from silvaengine.aws import botocore
+from silvaengine.aws.client import open_client
 from silvaengine.aws.dynamodb import open_dynamodb
-from silvaengine.aws.service import open_service
-from silvaengine.dynamodb import TableReader, open_tables, open_writer
+from silvaengine.aws.secrets import open_lookups
+from silvaengine.aws.table_client import TableReader, open_table_reader, open_table_writer
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
-from silvaengine.notices import open_notifier
-from silvaengine.registry import open_registry
-from silvaengine.secrets import open_lookups
+from silvaengine.observability.alerts import open_alert_publisher
+from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, ENDPOINTS, WSS_CONNECTIONS
 from silvaengine_cli.engine import CREDENTIALS, REGION
@@ -27,7 +27,7 @@ type Client = Callable[[str], Any]
 
 @pytest.fixture
 def client(aws: str) -> Client:
-    """Give a client of the account for a service."""
+    """Return a client of the account for a service."""
 
     def create(service: str) -> Any:
         return Session().create_client(service, REGION, endpoint_url=aws)
@@ -59,7 +59,7 @@ def test_a_secret_costs_no_botocore(client: Client) -> None:
     """A cold start that needs one pays a signed call, not botocore's import and client."""
     client("ssm").put_parameter(Name="/silvaengine/beta/p", Value="s3cret", Type="String", Overwrite=True)
     code = (
-        "import sys; from silvaengine.secrets import open_lookups;"
+        "import sys; from silvaengine.aws.secrets import open_lookups;"
         f"print(open_lookups({REGION!r})['ssm']('/silvaengine/beta/p'), 'botocore' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -76,7 +76,7 @@ def test_a_notice_reaches_the_topic(client: Client) -> None:
     policy = {"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]}
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
     client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    open_notifier(Settings(sns_topic_arn=topic)).notify("a subject", "f", {"request_id": "r1"})
+    open_alert_publisher(Settings(sns_topic_arn=topic)).publish("a subject", "f", {"request_id": "r1"})
     (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
     body = json.loads(message["Body"])
     assert (body["Subject"], json.loads(body["Message"])) == ("a subject", {"request_id": "r1"})
@@ -84,14 +84,16 @@ def test_a_notice_reaches_the_topic(client: Client) -> None:
 
 def test_a_missing_topic_is_logged_only(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """The failing notice names itself in the log."""
-    open_notifier(Settings(sns_topic_arn=f"arn:aws:sns:{REGION}:000000000000:none")).notify("s", "f", {})
+    open_alert_publisher(Settings(sns_topic_arn=f"arn:aws:sns:{REGION}:000000000000:none")).publish(
+        "s", "f", {}
+    )
     assert "Publish" in caplog.text
 
 
 def test_a_missing_table_is_the_operators_mistake(client: Client) -> None:
     """The detail names call and table; the public message neither."""
     with pytest.raises(ConfigurationError) as caught:
-        open_tables(REGION, "none-").get(ENDPOINTS, {"endpoint_id": "acme"})
+        open_table_reader(REGION, "none-").get(ENDPOINTS, {"endpoint_id": "acme"})
     assert "GetItem none-endpoints" in caught.value.detail
     assert "endpoints" not in caught.value.message
 
@@ -101,10 +103,10 @@ def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    open_service.cache_clear()
+    open_client.cache_clear()
     open_dynamodb.cache_clear()
     with pytest.raises(UnavailableError) as caught:
-        open_tables(REGION, "se-").get(ENDPOINTS, {"endpoint_id": "acme"})
+        open_table_reader(REGION, "se-").get(ENDPOINTS, {"endpoint_id": "acme"})
     assert caught.value.headers == {"Retry-After": "1"}
     open_registry(Settings(registry_refresh_seconds=0)).refresh()
 
@@ -115,7 +117,7 @@ def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_refusals_are_told_apart(code: str, error: type[Exception]) -> None:
     """Too much at the moment is not the same as never."""
-    with pytest.raises(error, match=r"busy|misconfigured"), sdk.translated_errors("GetItem"):
+    with pytest.raises(error, match=r"busy|misconfigured"), botocore.translate_errors("GetItem"):
         raise ClientError({"Error": {"Code": code, "Message": "m"}}, "GetItem")
 
 
@@ -137,7 +139,7 @@ def test_keys_that_stay_unprocessed_are_unavailable() -> None:
 
 def test_a_row_is_deleted_on_a_condition(dynamodb: Any) -> None:
     """A refused deletion leaves the row; deleting none is no failure unless the condition wants one."""
-    writer, reader = open_writer(REGION, "se-"), open_tables(REGION, "se-")
+    writer, reader = open_table_writer(REGION, "se-"), open_table_reader(REGION, "se-")
     key = {"endpoint_id": "acme", "connection_id": "c"}
     writer.put(WSS_CONNECTIONS, {**key, "status": "inactive"})
     active: dict[str, Any] = {"condition": "#status = :active", "values": {"active": "active"}}
@@ -152,7 +154,7 @@ def test_a_row_is_deleted_on_a_condition(dynamodb: Any) -> None:
 
 def test_a_partition_is_read_by_the_page(dynamodb: Any) -> None:
     """All rows that meet the condition come, over more than one page of 1 MB, and no other partition's."""
-    writer, reader = open_writer(REGION, "se-"), open_tables(REGION, "se-")
+    writer, reader = open_table_writer(REGION, "se-"), open_table_reader(REGION, "se-")
     for number in range(9):
         row = {"endpoint_id": "acme", "connection_id": f"c{number}", "n": number, "data": "x" * 300_000}
         writer.put(WSS_CONNECTIONS, row)
@@ -165,7 +167,7 @@ def test_a_partition_is_read_by_the_page(dynamodb: Any) -> None:
 
 def test_a_write_happens_on_its_condition_or_not_at_all(dynamodb: Any) -> None:
     """Values of every type come back as they went; a refused write leaves the row as it was."""
-    writer, reader = open_writer(REGION, "se-"), open_tables(REGION, "se-")
+    writer, reader = open_table_writer(REGION, "se-"), open_table_reader(REGION, "se-")
     key = {"setting_id": "s", "variable": "v"}
     value = {"text": "", "list": [1, 2.5, None, True], "bytes": b"\x00\xff"}
     absent = "attribute_not_exists(#variable)"

@@ -15,7 +15,7 @@ from silvaengine_cli.engine import CREDENTIALS, REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.target import Target
+from silvaengine_cli.target import Deployment
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 PICTURE = b"\x89PNG\r\n"
@@ -95,7 +95,7 @@ def stack(registered: None, gateway: str) -> str:
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
-    client = Target(region=REGION).client("cloudformation")
+    client = Deployment(region=REGION).client("cloudformation")
     client.create_stack(StackName="mine", TemplateBody=json.dumps(template))
     return "mine"
 
@@ -211,7 +211,7 @@ def test_destroy_asks_and_then_deletes_the_stack(stack: str) -> None:
 def test_a_stack_of_something_else_is_left_alone(aws: None) -> None:
     """Only a stack with SilvaEngine's outputs is deleted or written to."""
     template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
-    Target(region=REGION).client("cloudformation").create_stack(
+    Deployment(region=REGION).client("cloudformation").create_stack(
         StackName="other", TemplateBody=json.dumps(template)
     )
     result = run("destroy", "--stack", "other", "--yes")

@@ -11,7 +11,7 @@ from silvaengine.tables import CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.engine import REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.target import Target
+from silvaengine_cli.target import Deployment
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 STACK = "keys-stack"
@@ -33,7 +33,7 @@ def tables(dynamodb: Any) -> RegistryTables:
 @pytest.fixture
 def run(tables: RegistryTables) -> Iterator[Run]:
     """Run `keys` on a stack whose outputs name the tables, the worker and a pepper."""
-    target = Target(region=REGION)
+    target = Deployment(region=REGION)
     cloudformation, secrets = target.client("cloudformation"), target.client("secretsmanager")
     secrets.create_secret(Name="keys-pepper", SecretString="pepper")
     outputs = {"TablePrefix": "se-", "WorkerArn": WORKER, "KeyPepper": "keys-pepper"}
@@ -58,7 +58,7 @@ def made(run: Run, *arguments: str) -> dict[str, Any]:
 
 
 def lifetime(tables: RegistryTables, key_id: str) -> int | None:
-    """Give the seconds that a key's latest secret lives."""
+    """Return the seconds that a key's latest secret lives."""
     latest = tables.read(CONNECTIONS, [("acme", key_id)])["acme", key_id]["key_hashes"][-1]
     return int(latest["expires_at"] - latest["created_at"]) if "expires_at" in latest else None
 

@@ -26,7 +26,7 @@ class Clock:
 
 
 def issued(name: str, seconds: float) -> bytes:
-    """Give the endpoint's answer: a role's credentials for so long."""
+    """Return the endpoint's answer: a role's credentials for so long."""
     end = datetime.fromtimestamp(NOW + seconds, UTC).isoformat().replace("+00:00", "Z")
     return answer(
         json.dumps({"AccessKeyId": name, "SecretAccessKey": "s", "Token": "t", "Expiration": end}).encode()
@@ -34,7 +34,7 @@ def issued(name: str, seconds: float) -> bytes:
 
 
 def source(url: str, **more: str) -> tuple[CredentialsSource, Clock]:
-    """Give what asks an endpoint, as under SnapStart."""
+    """Return what asks an endpoint, as under SnapStart."""
     clock = Clock()
     environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/2021-04-23/credentials", **more}
     return CredentialsSource(environ, clock), clock

@@ -50,7 +50,7 @@ def rows() -> None:
 
 
 def item(dynamodb: Any, table: str, **key: str) -> dict[str, Any]:
-    """Give a row as DynamoDB holds it."""
+    """Return a row as DynamoDB holds it."""
     encoded = {name: {"S": value} for name, value in key.items()}
     row: dict[str, Any] = dynamodb.get_item(TableName=table, Key=encoded)["Item"]
     return row

@@ -34,9 +34,9 @@ class Clock:
         return self.now
 
 
-def pool(url: str, clock: Clock | None = None, authorities: str | None = None) -> HttpPool:
-    """Give a pool of connections to an address."""
-    return HttpPool(Origin.of(url, authorities), clock or Clock())
+def pool(url: str, clock: Clock | None = None, ca_file: str | None = None) -> HttpPool:
+    """Return a pool of connections to an address."""
+    return HttpPool(Origin.of(url, ca_file), clock or Clock())
 
 
 def test_a_connection_is_kept() -> None:
@@ -180,7 +180,7 @@ def test_tls_trusts_the_given_authorities(certificate: tuple[ssl.SSLContext, Pat
     """Those of ``AWS_CA_BUNDLE``, and then no others."""
     context, trusted = certificate
     with peer([answer(b"1"), answer(b"2")], context=context) as server:
-        subject = pool(server.url, authorities=str(trusted))
+        subject = pool(server.url, ca_file=str(trusted))
         assert [subject.exchange(REQUEST, SECONDS).body for _ in range(2)] == [b"1", b"2"]
         assert server.connections == 1
 
@@ -192,7 +192,7 @@ def test_tls_refuses_whoever_is_not_certified(certificate: tuple[ssl.SSLContext,
     with peer([answer()], context=context) as server:
         url = server.url.replace("127.0.0.1", host)
         with pytest.raises(NotSentError, match="certificate verify failed"):
-            pool(url, authorities=None if host == "127.0.0.1" else str(trusted)).exchange(REQUEST, SECONDS)
+            pool(url, ca_file=None if host == "127.0.0.1" else str(trusted)).exchange(REQUEST, SECONDS)
     assert server.requests == []
 
 

@@ -11,13 +11,14 @@ import pytest
 from botocore.session import Session
 
 from silvaengine.aws.dynamodb import open_dynamodb
-from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
-from silvaengine.ledger.book import Ledger, new_execution
-from silvaengine.ledger.execution import INLINE_LIMIT, Execution, Policy
-from silvaengine.ledger.keys import open_keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import Job
+from silvaengine.ledger.digests import open_digests
+from silvaengine.ledger.execution import INLINE_LIMIT, Execution
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.policy import ExecutionPolicy
+from silvaengine.ledger.store import Ledger, new_execution
+from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.settings import Settings
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.engine import REGION
@@ -41,13 +42,13 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Give a clock that stands."""
+    """Return a clock that stands."""
     return Clock()
 
 
 @pytest.fixture(params=["memory", "moto", "engine"])
 def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give one of the three clients, with the tables."""
+    """Return one of the three clients, with the tables."""
     if request.param == "memory":
         yield MemoryDynamoDB()
         return
@@ -58,7 +59,7 @@ def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.fixture
 def ledger(client: Any, clock: Clock) -> Ledger:
-    """Give the ledger in it."""
+    """Return the ledger in it."""
     caller = client if isinstance(client, MemoryDynamoDB) else open_dynamodb(REGION)
     return Ledger(TableReader(lambda: caller, "se-"), TableWriter(lambda: caller, "se-"), clock=clock)
 
@@ -81,8 +82,8 @@ def make(clock: Clock) -> Make:
     return execution
 
 
-def job_of(execution: Execution) -> Job:
-    """Give what a worker is told."""
+def job_of(execution: Execution) -> ExecutionRef:
+    """Return what a worker is told."""
     names = (
         "job_id",
         "owner",
@@ -93,7 +94,7 @@ def job_of(execution: Execution) -> Job:
         "keep_seconds",
         "backoff_seconds",
     )
-    return Job(**{name: getattr(execution, name) for name in names}, attempt=execution.attempts + 1)
+    return ExecutionRef(**{name: getattr(execution, name) for name in names}, attempt=execution.attempts + 1)
 
 
 def test_one_acceptance_for_one_key(ledger: Ledger, make: Make) -> None:
@@ -175,14 +176,14 @@ def test_what_is_due_comes_longest_first(ledger: Ledger, make: Make, clock: Cloc
 def test_a_dead_one_is_due_until_it_was_told(ledger: Ledger, make: Make) -> None:
     """Then it isn't, and may be accepted anew by an operator, with all its attempts."""
     ledger.accept(make(attempts=3))
-    ledger.give_up(JOB_ID, "gateway", "outcome_unknown")
+    ledger.mark_dead(JOB_ID, "gateway", "outcome_unknown")
     (dead,) = ledger.due("a", 10)
     assert (dead.state, dead.cause) == ("dead", "outcome_unknown")
-    ledger.bury(dead)
+    ledger.acknowledge(dead)
     assert ledger.due("a", 10) == []
     buried = ledger.get(JOB_ID)
     assert buried
-    ledger.revive(buried)
+    ledger.requeue(buried)
     (revived,) = ledger.due("a", 10)
     assert (revived.state, revived.attempts, revived.cause, revived.expires_at) == ("accepted", 0, None, None)
     assert revived.fence == dead.fence
@@ -244,7 +245,7 @@ def test_reads_that_lag_are_only_the_simulations() -> None:
 def test_a_policy_is_checked(config: dict[str, Any]) -> None:
     """A registry row that says what can't be is a configuration error that names the member."""
     with pytest.raises(ConfigurationError) as caught:
-        Policy.of(config)
+        ExecutionPolicy.of(config)
     assert next(iter(config)) in caught.value.detail
 
 
@@ -252,27 +253,27 @@ def test_large_values_lie_in_the_bucket(aws: str | None) -> None:
     """Past 180 KB a value is an object, which whoever has its URL can read."""
     s3: Any = Session().create_client("s3", REGION, endpoint_url=aws)
     s3.create_bucket(Bucket="payloads")
-    objects = Objects(lambda: s3, "payloads")
-    assert objects.kept("result", "results/a", "small") == {"result": "small"}
-    assert objects.kept("result", "results/a", "ä" * 150_001) == {"result_at": "results/a"}
-    assert objects.get("results/a") == "ä" * 150_001
+    payloads = PayloadStore(lambda: s3, "payloads")
+    assert payloads.store("result", "results/a", "small") == {"result": "small"}
+    assert payloads.store("result", "results/a", "ä" * 150_001) == {"result_at": "results/a"}
+    assert payloads.get("results/a") == "ä" * 150_001
     if aws:
-        with urlopen(objects.url("results/a")) as answer:  # noqa: S310 - the engine's address
+        with urlopen(payloads.url("results/a")) as answer:  # noqa: S310 - the engine's address
             assert answer.read().decode() == "ä" * 150_001
     with pytest.raises(ConfigurationError):
-        Objects(lambda: s3, None).url("a")
+        PayloadStore(lambda: s3, None).url("a")
 
 
 def test_keys_are_made_under_the_deployments_secret(aws: str | None) -> None:
     """One secret, read once; other parts, or the same text cut elsewhere, are another key."""
     client: Any = Session().create_client("secretsmanager", REGION, endpoint_url=aws)
     arn = client.create_secret(Name="ledger-key", SecretString="s3cret")["ARN"]
-    keys = open_keys(Settings(ledger_secret=arn))
+    keys = open_digests(Settings(ledger_secret=arn))
     assert keys.digest("acme", "key") == keys.digest("acme", "key")
     assert len({keys.digest("acme", "key"), keys.digest("acmek", "ey"), keys.digest("acme", None)}) == 3
     client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
     with pytest.raises(ConfigurationError):
-        open_keys(Settings()).digest("a")
+        open_digests(Settings()).digest("a")
 
 
 def test_content_is_fetched_where_a_url_stands_for_it() -> None:

@@ -7,33 +7,33 @@ from typing import Any
 
 import pytest
 
-from silvaengine.admission import admitted
-from silvaengine.cache.redis_client import RedisClients
+from silvaengine.access.rate_limits import RateLimit, RateLimiter
+from silvaengine.authorization.admission import admit
 from silvaengine.errors import RequestError
-from silvaengine.limits import Limit, Limiter
-from silvaengine.registry import Registry
+from silvaengine.redis.client import RedisClients
+from silvaengine.registry.redis_rows import RedisRows
+from silvaengine.registry.registry import Registry
 from silvaengine.settings import RedisSettings
-from silvaengine.shared_rows import SharedRows
 from silvaengine.tables import CONNECTIONS, ENDPOINTS
 
 from ..redis_server import running_redis
 
-TENANT, KEY = Limit("tenant", "tenant:acme", 50.0, 5), Limit("key", "key:acme:k", 10.0, 3)
+TENANT, KEY = RateLimit("tenant", "tenant:acme", 50.0, 5), RateLimit("key", "key:acme:k", 10.0, 3)
 
 
 @pytest.fixture
 def clients(tmp_path: Path) -> Iterator[RedisClients]:
-    """Give what speaks to a Redis of the test's own."""
+    """Return what speaks to a Redis of the test's own."""
     with running_redis(tmp_path) as (port, _):
         yield RedisClients(RedisSettings("127.0.0.1", port))
 
 
-def limiter(clients: RedisClients) -> Limiter:
-    """Give the limiter of one instance of many."""
-    return Limiter(clients.of("registry"), "{se-registry:generation}limit:", instances=1)
+def limiter(clients: RedisClients) -> RateLimiter:
+    """Return the limiter of one instance of many."""
+    return RateLimiter(clients.of("registry"), "{se-registry:generation}limit:", instances=1)
 
 
-def granted(limiters: list[Limiter], limits: tuple[Limit, ...], calls: int) -> int:
+def granted(limiters: list[RateLimiter], limits: tuple[RateLimit, ...], calls: int) -> int:
     """Call so often, in turns; count what was let in."""
     count = 0
     for number in range(calls):
@@ -74,7 +74,7 @@ def test_a_bucket_ends_when_it_is_full(clients: RedisClients) -> None:
 def test_while_redis_is_away_each_instance_grants_its_share(clients: RedisClients) -> None:
     """Nobody is let in without a limit, and nobody is shut out."""
     away = RedisClients(RedisSettings("127.0.0.1", 1))
-    instance = Limiter(away.of("registry"), "limit:", instances=2)
+    instance = RateLimiter(away.of("registry"), "limit:", instances=2)
     assert granted([instance], (TENANT._replace(per_second=0.5, burst=6),), 9) == 3
 
 
@@ -100,7 +100,7 @@ class Tables:
 def test_counting_takes_no_round_trip_of_its_own(clients: RedisClients) -> None:
     """Once a key's limits are known they go along with the look at the registry, and are kept to."""
     tables: Any = Tables()
-    shared = SharedRows(clients.of("registry"), "se-", refresh=60.0, keeps_rows=False)
+    shared = RedisRows(clients.of("registry"), "se-", refresh=60.0, keeps_rows=False)
     registry = Registry(tables, {}, stage="beta", shared=shared)
     sent: list[int] = []
     client = clients.of("registry")
@@ -114,8 +114,8 @@ def test_counting_takes_no_round_trip_of_its_own(clients: RedisClients) -> None:
     one = limiter(clients)
     for expected in ([1, 1, 1], [2], [2]):  # the look, the generation put there, the first count; then both
         sent.clear()
-        _, headers = admitted(registry, lambda: one, "acme", "k", "core")
+        _, headers = admit(registry, lambda: one, "acme", "k", "core")
         assert sent == expected
         assert set(headers) == {"RateLimit", "RateLimit-Policy"}
     with pytest.raises(RequestError, match="Too many requests"):
-        admitted(registry, lambda: one, "acme", "k", "core")
+        admit(registry, lambda: one, "acme", "k", "core")

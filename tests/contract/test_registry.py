@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
-from silvaengine.dynamodb import TableReader
+from silvaengine.aws.table_client import TableReader
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, SilvaEngineError
-from silvaengine.registry import Registry
+from silvaengine.registry.registry import Registry
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, HOOKS, Table
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
@@ -116,12 +116,12 @@ def rows(put: Put) -> Put:
 
 
 def entry(function: str, setting: str | None = "") -> dict[str, Any]:
-    """Give a connection's mention of a function."""
+    """Return a connection's mention of a function."""
     return {"aws_lambda_arn": ARN, "function": function, "setting": setting}
 
 
 def registry(dynamodb: Any, clock: Clock | None = None, **options: Any) -> tuple[Registry, StaleReader]:
-    """Give a registry and the client that it reads with."""
+    """Return a registry and the client that it reads with."""
     reader = StaleReader(dynamodb)
     tables = TableReader(lambda: reader, "se-")
     return Registry(tables, SECRETS, stage="beta", clock=clock or Clock(), **options), reader
@@ -140,7 +140,7 @@ def registry(dynamodb: Any, clock: Clock | None = None, **options: Any) -> tuple
 def test_a_function_is_found(dynamodb: Any, endpoint_id: str, api_key: str, owner: str, color: str) -> None:
     """A special endpoint has its own connections, others the common ones; the connection's setting wins."""
     subject, _ = registry(dynamodb)
-    connection = subject.connection(endpoint_id, api_key, "core")
+    connection = subject.key_access(endpoint_id, api_key, "core")
     function = subject.function(connection, "hello")
     assert (connection.endpoint_id, connection.owner) == (endpoint_id, owner)
     assert function.settings["color"] == color
@@ -193,20 +193,20 @@ def test_the_predecessor_took_any_case(dynamodb: Any) -> None:
 def test_the_connection_tells_grants_and_whitelist(dynamodb: Any) -> None:
     """Absent or null they are empty."""
     subject, _ = registry(dynamodb)
-    connection = subject.connection("acme", "key-1", "core")
+    connection = subject.key_access("acme", "key-1", "core")
     assert connection.grants == {"cache:admin"}
     assert connection.whitelist == ("10.0.0.0/8",)
-    assert subject.connection("globex", "key-g", "core").whitelist == ()
+    assert subject.key_access("globex", "key-g", "core").whitelist == ()
 
 
 def test_the_gateway_settings_are_those_of_stage_area_and_endpoint(dynamodb: Any) -> None:
     """An absent id is no failure."""
     subject, _ = registry(dynamodb)
-    assert subject.connection("acme", DEFAULT_API_KEY, "core").settings == {
+    assert subject.key_access("acme", DEFAULT_API_KEY, "core").settings == {
         "api_unified_call_index": "x-function"
     }
-    assert subject.connection("acme", DEFAULT_API_KEY, "admin").settings == {}
-    assert subject.connection("acme", DEFAULT_API_KEY, "core", stage="prod").settings == {}
+    assert subject.key_access("acme", DEFAULT_API_KEY, "admin").settings == {}
+    assert subject.key_access("acme", DEFAULT_API_KEY, "core", stage="prod").settings == {}
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_the_areas_of_a_connection_are_its_functions(rows: Put, dynamodb: Any) -
     rows(CONNECTIONS, endpoint_id="globex", api_key="key-many", functions=many)
     subject, reader = registry(dynamodb)
     asked = [("globex", "key-many"), ("globex", "key-g"), ("acme", DEFAULT_API_KEY)]
-    connections = [subject.connection(endpoint_id, key, "core") for endpoint_id, key in asked]
+    connections = [subject.key_access(endpoint_id, key, "core") for endpoint_id, key in asked]
     reader.calls.clear()
     found = [subject.areas(connection) for connection in connections * 2]
     assert found == [{"core", "admin"}, {"core"}, {"core"}] * 2

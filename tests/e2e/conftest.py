@@ -87,7 +87,7 @@ class Deployment:
         return taken
 
     def written(self) -> str:
-        """Give everything that the stack's Lambdas have logged, whatever it is."""
+        """Return everything that the stack's Lambdas have logged, whatever it is."""
         logs = self.engine.client("logs")
         groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
         ours = (group for group in groups if f"/{deploy.LOCAL_STACK}-" in group)
@@ -103,7 +103,7 @@ class Deployment:
 
 
 def wait_for_record(log: LogTail, wanted: Callable[[Record], bool], *, seconds: float = 10.0) -> Record:
-    """Give the first new record that is wanted; fails when it has not come in time."""
+    """Return the first new record that is wanted; fails when it has not come in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for record in log.new_records():
@@ -114,7 +114,7 @@ def wait_for_record(log: LogTail, wanted: Callable[[Record], bool], *, seconds: 
 
 
 def _messages(logs: Any, group: str) -> Iterator[str]:
-    """Give all messages of a log group; the engine gives 10,000 at once, and no token for more."""
+    """Return all messages of a log group; the engine gives 10,000 at once, and no token for more."""
     start, seen = 0, set[tuple[Any, ...]]()
     while True:
         events = logs.filter_log_events(logGroupName=group, startTime=start)["events"]
@@ -149,7 +149,7 @@ def wait_for_status(api: Api, job_id: str, wanted: set[str], *, seconds: float =
 
 @pytest.fixture(scope="session")
 def engine_program() -> Path:
-    """Install the local engine; give the program."""
+    """Install the local engine; return the program."""
     return install_engine(PROJECT)
 
 
@@ -209,7 +209,7 @@ def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
 
 
 def event_sources(engine: LocalEngine) -> Mapping[str, str]:
-    """Make the sources that exist before a deployment; give its parameters for them and for its own."""
+    """Make the sources that exist before a deployment; return its parameters for them and for its own."""
     topic = engine.client("sns").create_topic(Name="news")["TopicArn"]
     orders = engine.client("dynamodb").create_table(
         TableName="orders",

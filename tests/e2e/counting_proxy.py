@@ -30,7 +30,7 @@ class CountingProxy:
 
     @contextmanager
     def recorded(self) -> Iterator[list[str]]:
-        """Give a list that holds, after the block, the calls that were made within it."""
+        """Return a list that holds, after the block, the calls that were made within it."""
         start, calls = len(self._calls), list[str]()
         yield calls
         calls.extend(self._calls[start:])

@@ -46,7 +46,7 @@ class Socket:
             raise RefusedError(status)
 
     def __enter__(self) -> Self:
-        """Give the connection."""
+        """Return the connection."""
         return self
 
     def __exit__(
@@ -65,7 +65,7 @@ class Socket:
         self._send(BINARY, data)
 
     def receive(self, seconds: float = 20.0) -> str:
-        """Give the next text message. Raises TimeoutError, or EOFError at the end of the connection."""
+        """Return the next text message. Raises TimeoutError, or EOFError at the end of the connection."""
         self._socket.settimeout(seconds)
         whole = b""
         while True:
@@ -80,7 +80,7 @@ class Socket:
                     return whole.decode()
 
     def json(self, seconds: float = 20.0) -> Any:
-        """Give the next message as JSON."""
+        """Return the next message as JSON."""
         return json.loads(self.receive(seconds))
 
     def close(self) -> None:

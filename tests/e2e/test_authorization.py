@@ -46,7 +46,7 @@ def issuer() -> Iterator[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def authorizers(deployment: Deployment, issuer: str) -> None:
-    """Give two areas of the endpoint an authorizer each, and functions that demand one."""
+    """Return two areas of the endpoint an authorizer each, and functions that demand one."""
     settings = {
         "members": ("authorizer_module_name", "house_authorizer"),
         "tokens": ("authorizer", {"type": "jwt", "issuer": issuer, "audience": "shop", "scopes": ["read"]}),

@@ -46,7 +46,7 @@ def happened(effects: Path) -> int:
 
 
 def keyed() -> Mapping[str, str]:
-    """Give headers with an idempotency key."""
+    """Return headers with an idempotency key."""
     return {**KEY, "idempotency-key": uuid4().hex}
 
 

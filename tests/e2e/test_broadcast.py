@@ -48,7 +48,7 @@ def wait_until_nobody(deployment: Deployment) -> None:
 
 
 def rows(deployment: Deployment, endpoint_id: str = ENDPOINT) -> dict[str, Any]:
-    """Give a tenant's connection rows by their ids."""
+    """Return a tenant's connection rows by their ids."""
     answer = deployment.engine.client("dynamodb").query(
         TableName=f"{deployment.outputs.table_prefix}wss-connections",
         KeyConditionExpression="endpoint_id = :e",

@@ -47,7 +47,7 @@ def eventually[T](ask: Callable[[], T], wanted: Callable[[T], bool]) -> T:
 
 
 def instances(api: Api, name: str, count: int = 4) -> dict[int, set[str]]:
-    """Ask several worker instances at once; give each one's numbers by its process."""
+    """Ask several worker instances at once; return each one's numbers by its process."""
     with ThreadPoolExecutor(count) as pool:
         path = f"/core/e2e/number?name={name}&seconds=0.5"
         answers = [one.json() for one in pool.map(lambda _: api.get(path, KEY), range(count))]

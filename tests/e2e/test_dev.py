@@ -161,6 +161,6 @@ def test_destroyed_stack_ends_it(project: Path, tmp_path: Path) -> None:
 
 
 def process_list() -> list[str]:
-    """Give the command lines of all processes."""
+    """Return the command lines of all processes."""
     done = subprocess.run(["/bin/ps", "-eo", "args"], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()

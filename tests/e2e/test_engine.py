@@ -10,7 +10,7 @@ from silvaengine_cli.engine import HOST, EngineError, LocalEngine
 
 
 def table_names(engine: LocalEngine) -> list[str]:
-    """Give the names of the engine's tables."""
+    """Return the names of the engine's tables."""
     names: list[str] = engine.client("dynamodb").list_tables()["TableNames"]
     return names
 

@@ -30,7 +30,7 @@ class Probe:
     outputs: Mapping[str, str]
 
     def invoke(self, action: str, **event: object) -> Any:
-        """Call the function; give its result, or the error that Lambda reports."""
+        """Call the function; return its result, or the error that Lambda reports."""
         answer = self.engine.client("lambda").invoke(
             FunctionName=self.outputs["Function"], Payload=json.dumps({"action": action, **event})
         )

@@ -30,7 +30,7 @@ def events(deployment: Deployment) -> Iterator[Deployment]:
 
 
 def resource(events: Deployment, name: str) -> str:
-    """Give a resource's physical id."""
+    """Return a resource's physical id."""
     found = events.engine.client("cloudformation").describe_stack_resource(
         StackName=deploy.LOCAL_STACK, LogicalResourceId=name
     )
@@ -39,7 +39,7 @@ def resource(events: Deployment, name: str) -> str:
 
 
 def entry(number: int, path: Path, wrong: str = "", **params: Any) -> dict[str, Any]:
-    """Give an entry of SendMessageBatch."""
+    """Return an entry of SendMessageBatch."""
     given = {"path": str(path), "call": f"n{number}", "wrong": wrong, **params}
     return {
         "Id": str(number),
@@ -52,17 +52,17 @@ def entry(number: int, path: Path, wrong: str = "", **params: Any) -> dict[str, 
 
 
 def lines(path: Path) -> list[str]:
-    """Give the calls that had an effect, in order."""
+    """Return the calls that had an effect, in order."""
     return [line.split()[0] for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def notes_in(path: Path) -> list[Any]:
-    """Give the notes that were written."""
+    """Return the notes that were written."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def eventually[T](look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 60.0) -> T:
-    """Look until it is as wanted, or the time is over; give what was seen last."""
+    """Look until it is as wanted, or the time is over; return what was seen last."""
     deadline = time.monotonic() + seconds
     while not wanted(seen := look()) and time.monotonic() < deadline:
         time.sleep(0.3)
@@ -70,7 +70,7 @@ def eventually[T](look: Callable[[], T], wanted: Callable[[T], bool], seconds: f
 
 
 def wait_for_lines(path: Path, count: int) -> list[str]:
-    """Give the calls that had an effect, once there are so many."""
+    """Return the calls that had an effect, once there are so many."""
     return eventually(lambda: lines(path), lambda seen: len(seen) >= count)
 
 
@@ -102,7 +102,7 @@ def seen(events: Deployment) -> None:
 
 
 def hexadecimal(path: Path) -> str:
-    """Give a path as `received` and `stored` take it."""
+    """Return a path as `received` and `stored` take it."""
     return str(path).encode().hex()
 
 

@@ -41,7 +41,7 @@ def happened(effects: Path) -> Counter[str]:
 
 
 def keyed(key: str | None = None) -> Mapping[str, str]:
-    """Give headers with an idempotency key."""
+    """Return headers with an idempotency key."""
     return {**KEY, "idempotency-key": key or uuid4().hex}
 
 
@@ -168,7 +168,7 @@ def sweep_until(deployment: Deployment, api: Api, job_id: str, status: str) -> M
 
 
 def command(deployment: Deployment, *arguments: str) -> Any:
-    """Run the command against the deployment; give the JSON that it prints."""
+    """Run the command against the deployment; return the JSON that it prints."""
     target = ("--json", "--endpoint-url", deployment.engine.url, "--stack", deploy.LOCAL_STACK)
     done = CliRunner().invoke(cli, [*arguments, *target])
     assert done.exit_code == 0, done.output

@@ -35,7 +35,7 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def operate(deployment: Deployment) -> Operator:
-    """Give the command line."""
+    """Return the command line."""
     return Operator(deployment)
 
 
@@ -50,7 +50,7 @@ def made(operate: Operator) -> Iterator[dict[str, str]]:
 
 
 def listed(operate: Operator, key_id: str) -> Any:
-    """Give what the list says of a key."""
+    """Return what the list says of a key."""
     (found,) = (row for row in operate("keys", "list") if row["key"] == key_id)
     return found
 

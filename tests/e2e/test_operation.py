@@ -79,7 +79,7 @@ def changed_resources(deployment: Deployment) -> list[str]:
 
 
 def code_hashes(deployment: Deployment) -> Mapping[str, str]:
-    """Give the hash of each function's code."""
+    """Return the hash of each function's code."""
     functions = deployment.engine.client("lambda")
     return {
         name: functions.get_function_configuration(FunctionName=deployment.outputs.function_arn(name))[

@@ -16,7 +16,7 @@ TABLES = ("endpoints", "connections", "functions", "hooks", "wss-connections", "
 
 
 def assumed(deployment: Deployment, function_arn: str, service: str) -> Any:
-    """Give a client that has the role of a Lambda."""
+    """Return a client that has the role of a Lambda."""
     role = deployment.engine.client("lambda").get_function_configuration(FunctionName=function_arn)["Role"]
     answer = deployment.engine.client("sts").assume_role(RoleArn=role, RoleSessionName="e2e")
     credentials = answer["Credentials"]

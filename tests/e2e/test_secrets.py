@@ -20,7 +20,7 @@ HEADERS = {
 
 
 def call(api: Api, how: str, texts: list[str], function: str = "tell") -> str:
-    """Call with secrets in headers, query and body; give the whole answer's text."""
+    """Call with secrets in headers, query and body; return the whole answer's text."""
     path = f"/core/e2e/{function}?token={CANARIES['query']}"
     answer = api.post(path, {"how": how, "texts": texts, "password": CANARIES["JSON"]}, HEADERS)
     assert answer.status == {"answer": 200, "refuse": 400, "fail": 500, "later": 202}[how]

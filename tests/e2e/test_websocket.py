@@ -34,7 +34,7 @@ def mine(connect: Connect) -> Mine:
 
 
 def rows(deployment: Deployment, endpoint_id: str) -> list[dict[str, Any]]:
-    """Give a tenant's connection rows."""
+    """Return a tenant's connection rows."""
     answer = deployment.engine.client("dynamodb").query(
         TableName=f"{deployment.outputs.table_prefix}wss-connections",
         KeyConditionExpression="endpoint_id = :e",
@@ -45,7 +45,7 @@ def rows(deployment: Deployment, endpoint_id: str) -> list[dict[str, Any]]:
 
 
 def until[T](ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 10.0) -> T:
-    """Ask until the answer is as wanted; give the last one."""
+    """Ask until the answer is as wanted; return the last one."""
     deadline = time.monotonic() + seconds
     while not wanted(answer := ask()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -53,7 +53,7 @@ def until[T](ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float =
 
 
 def frames_of(socket: Socket) -> Iterator[Any]:
-    """Give a stream's frames up to its end."""
+    """Return a stream's frames up to its end."""
     while True:
         frame = socket.json()
         yield frame
@@ -62,7 +62,7 @@ def frames_of(socket: Socket) -> Iterator[Any]:
 
 
 def items_of(frames: list[Any]) -> list[Any]:
-    """Give a stream's items, having seen that they are numbered without a hole."""
+    """Return a stream's items, having seen that they are numbered without a hole."""
     items: list[Any] = []
     for frame in frames:
         assert frame["seq"] == len(items)

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from silvaengine.cache.breaker import TierError
 from silvaengine.cache.decorators import Cached, cached
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.fence import Fence
@@ -14,11 +13,12 @@ from silvaengine.cache.generations import GenerationStore, LocalGenerations, Pro
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.lookup import Policy
 from silvaengine.cache.memory import MemoryTier
-from silvaengine.cache.redis_client import Command, RedisClients, Reply
 from silvaengine.cache.redis_tier import RedisTier
-from silvaengine.cache.requests import packed
 from silvaengine.cache.shared_tiers import SharedTiers
 from silvaengine.context import CurrentInvocation, bind
+from silvaengine.redis.breaker import TierError
+from silvaengine.redis.client import RedisClients, Reply
+from silvaengine.redis.commands import Command, pack
 from silvaengine.settings import RedisSettings
 
 MEBIBYTE = 1_048_576
@@ -119,7 +119,7 @@ class FakeClients(RedisClients):
         return self
 
     def execute(self, key: str, *commands: Command) -> list[Reply]:
-        return self.exchange(key, b"".join(map(packed, commands)), len(commands))
+        return self.exchange(key, b"".join(map(pack, commands)), len(commands))
 
     def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
         self.server.trips += 1
@@ -131,7 +131,7 @@ class FakeClients(RedisClients):
 
 
 def raw(text: str) -> bytes:
-    """Give the bytes of a part of a command."""
+    """Return the bytes of a part of a command."""
     return text.encode(errors="surrogateescape")
 
 
@@ -192,7 +192,7 @@ def make_cache(
     memory_bytes: int = 32 * MEBIBYTE,
     max_entries: int = 16_384,
 ) -> HybridCache:
-    """Give the cache of one process."""
+    """Return the cache of one process."""
     memory = MemoryTier(memory_bytes, max_entries)
     fence = Fence(
         memory,
@@ -251,7 +251,7 @@ def in_thread[R](function: Callable[[], R]) -> R:
 
 
 def counting(*results: Any) -> tuple[Callable[..., Any], list[Any]]:
-    """Give a function that gives these in turn, the last one for ever, and the list of its calls."""
+    """Return a function that gives these in turn, the last one for ever, and the list of its calls."""
     calls: list[Any] = []
 
     def source(argument: Any = None) -> Any:

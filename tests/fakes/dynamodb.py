@@ -25,7 +25,7 @@ class MemoryDynamoDB:
 
     Args:
         clock: seconds.
-        lag: gives how many seconds the next read that isn't consistent is behind; an index always is.
+        lag: returns how many seconds the next read that isn't consistent is behind; an index always is.
         prefix: what the tables' names begin with.
     """
 
@@ -43,7 +43,7 @@ class MemoryDynamoDB:
         }
 
     def items(self, table: str) -> Iterator[Item]:
-        """Give the table's rows as they are now."""
+        """Return the table's rows as they are now."""
         return (item for versions in self._rows[table].values() if (item := versions[-1][1]))
 
     def put_item(
@@ -164,7 +164,7 @@ class MemoryDynamoDB:
         values: Values,
         after: Item | None,
     ) -> dict[str, Any]:
-        """Give the next few rows of a partition, those that meet the condition."""
+        """Return the next few rows of a partition, those that meet the condition."""
         keys = sorted(key for key, versions in self._rows[table].items() if versions[-1][1])
         start = self._key(table, after) if after else ()
         rest = [key for key in keys if key > start and self._now(table, key)[hash_name] == partition]

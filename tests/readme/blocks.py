@@ -28,19 +28,19 @@ class Command:
 
 
 def read_blocks(page: str) -> list[Block]:
-    """Give a page's fenced blocks in their order."""
+    """Return a page's fenced blocks in their order."""
     return [Block(it["language"], it["text"], it["marker"] or "") for it in _FENCE.finditer(page)]
 
 
 def read_commands(text: str) -> Iterator[Command]:
-    """Give a console block's commands: each begins with `$ `, and what follows it is its output."""
+    """Return a console block's commands: each begins with `$ `, and what follows it is its output."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         line, _, output = part.partition("\n")
         yield Command(line, output)
 
 
 def pattern(output: str) -> re.Pattern[str]:
-    """Give what matches an output, whatever stands in place of `…` and at the ends of lines."""
+    """Return what matches an output, whatever stands in place of `…` and at the ends of lines."""
     lines = (_line_pattern(line) for line in output.rstrip().split("\n"))
     return re.compile("".join(lines))
 

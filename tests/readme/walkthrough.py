@@ -108,12 +108,12 @@ class Walkthrough:
         return found[0]
 
     def _screen(self) -> str:
-        """Give what the program that keeps running has printed."""
+        """Return what the program that keeps running has printed."""
         return (self._folder / "screen.log").read_text(errors="replace")
 
 
 def _environment() -> dict[str, str]:
-    """Give our environment without what `make test` and other tests left in it."""
+    """Return our environment without what `make test` and other tests left in it."""
     ours = os.environ  # noqa: TID251 - it is for programs
     kept = {name: value for name, value in ours.items() if not name.startswith(("MAKE", "MFLAGS", "AWS_"))}
     return {**kept, "COLUMNS": "80"}

@@ -32,7 +32,7 @@ class NoManagedPolicies:
 
 @pytest.fixture(scope="session")
 def resources_with() -> Callable[..., Resources]:
-    """Give the template's resources, after its transforms, for parameters that differ from the defaults."""
+    """Return the template's resources, after its transforms, for parameters that differ from the defaults."""
 
     def resources(**parameters: str) -> Resources:
         template = yaml_parse((PROJECT / "template.yaml").read_text())

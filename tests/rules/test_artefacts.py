@@ -92,7 +92,7 @@ def load(function: str, task: Path, built: Path, runtime: Path) -> tuple[Path, s
 
 
 def files(folder: Path) -> dict[str, str]:
-    """Give the digest of each file below a folder."""
+    """Return the digest of each file below a folder."""
     return {
         path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -146,7 +146,9 @@ def test_the_root_of_a_function_hides_the_layer(built: Path, runtime: Path, tmp_
     assert "pynamodb" in load("HttpGateway", task, built, runtime)[1]
 
 
-@pytest.mark.parametrize("name", ["silvaengine.models", "silvaengine_base", "redis", "diskcache", "yaml"])
+@pytest.mark.parametrize(
+    "name", ["silvaengine_base.models", "silvaengine_base", "redis", "diskcache", "yaml"]
+)
 def test_the_layer_is_complete(built: Path, runtime: Path, name: str) -> None:
     """What the layer holds can be imported with the layer and Lambda's runtime alone."""
     code = "import importlib, sys; sys.path[:0] = sys.argv[2:]; importlib.import_module(sys.argv[1])"

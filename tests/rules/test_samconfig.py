@@ -13,7 +13,7 @@ PARAMETERS: dict[str, Any] = yaml_parse((PROJECT / "template.yaml").read_text())
 
 
 def overrides(environment: str) -> dict[str, str]:
-    """Give the template's parameters as an environment sets them."""
+    """Return the template's parameters as an environment sets them."""
     pairs = CONFIG[environment]["deploy"]["parameters"].get("parameter_overrides", [])
     return dict(pair.split("=", 1) for pair in pairs)
 

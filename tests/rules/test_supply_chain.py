@@ -27,7 +27,7 @@ def audit() -> Any:
 
 
 def shipped() -> dict[str, str]:
-    """Give name and version of each requirement of the layer."""
+    """Return name and version of each requirement of the layer."""
     lines = (PROJECT / "shared/requirements.txt").read_text()
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lines, re.MULTILINE))
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from silvaengine.dynamodb import TableReader, TableWriter
-from silvaengine.ledger.book import Ledger
-from silvaengine.messages import Job
+from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.ledger.store import Ledger
+from silvaengine.observability.logging import NAMESPACE
+from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
-from silvaengine.telemetry import NAMESPACE
-from silvaengine_tasks.eventbridge import is_event
+from silvaengine_tasks.sources.eventbridge import is_event
 from silvaengine_tasks.sweeper import is_schedule
 
 from .conftest import PROJECT, Resources
@@ -88,7 +88,7 @@ CLEARS = (
 
 
 def logs(function: str) -> dict[str, set[str]]:
-    """Give the rights that every function has."""
+    """Return the rights that every function has."""
     group = f"arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/silvaengine-{function}:*"
     return {"logs:CreateLogStream": {group}, "logs:PutLogEvents": {group}}
 
@@ -253,15 +253,15 @@ def attributes_of_a_worker() -> set[str]:
         raise NotImplementedError
 
     ledger = Ledger(TableReader(client, "se-"), Noted(client, "se-"))
-    job = Job(
+    job = ExecutionRef(
         job_id="a", owner="o", effect="e", fence=1, attempt=1, max_attempts=1, on_lost="fail", keep_seconds=1,
         backoff_seconds=1,
     )  # fmt: skip
     ledger.claim(job, 1)
     ledger.settle(job, "o", "succeeded", {"result": "1"})
     ledger.settle(job, "o", "failed", {"result_at": "1"})
-    ledger.defer(job, "o", "cause", 1)
-    ledger.give_up("a", "o", "cause", {"result": "1"})
+    ledger.retry_later(job, "o", "cause", 1)
+    ledger.mark_dead("a", "o", "cause", {"result": "1"})
     return named
 
 
@@ -530,7 +530,7 @@ def test_memory_time_and_concurrency_are_parameters(
 
 
 def operands(condition: Any) -> Iterator[Any]:
-    """Give both sides of every comparison in a condition."""
+    """Return both sides of every comparison in a condition."""
     if isinstance(condition, dict):
         yield from condition.get("Fn::Equals", ())
         condition = list(condition.values())
@@ -654,7 +654,7 @@ def test_subnets_put_every_function_into_the_vpc(resources_with: Callable[..., R
 
 
 def values_of_environment() -> Iterator[tuple[str, Any]]:
-    """Give each variable of each function as the template has it."""
+    """Return each variable of each function as the template has it."""
     template = yaml_parse((PROJECT / "template.yaml").read_text())
     yield from template["Globals"]["Function"]["Environment"]["Variables"].items()
     for name in FUNCTIONS:

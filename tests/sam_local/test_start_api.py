@@ -118,7 +118,7 @@ def _request(port: int, method: str, path: str, body: object = None) -> Answer:
 
 
 def _bridge_address() -> str:
-    """Give the machine's own address on Docker's bridge: the first one, where Docker doesn't say it."""
+    """Return the machine's own address on Docker's bridge: the first one, where Docker doesn't say it."""
     template = "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}"
     done = subprocess.run(
         ["docker", "network", "inspect", "bridge", "--format", template],  # noqa: S607 - Docker's place differs

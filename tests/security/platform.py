@@ -8,18 +8,18 @@ from typing import Any, NoReturn
 
 from boto3.dynamodb.types import TypeSerializer
 
-from silvaengine.dynamodb import TableReader, TableWriter
-from silvaengine.ledger.book import Ledger
+from silvaengine.access.rate_limits import RateLimiter
+from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import Keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.limits import Limiter
-from silvaengine.notices import Notifier
-from silvaengine.registry import Registry
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
-from silvaengine_worker.app import Handler
+from silvaengine_worker.app import WorkerHandler
 from silvaengine_worker.jobs import JobRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.worker import Worker
@@ -53,7 +53,7 @@ class LambdaContext:
 class Lambdas:
     """Runs the worker in the place of Lambda, and counts."""
 
-    def __init__(self, worker: Handler) -> None:
+    def __init__(self, worker: WorkerHandler) -> None:
         self._worker = worker
         self.invoked = 0
 
@@ -82,19 +82,21 @@ class Platform:
         self._functions = functions
         reader = TableReader(lambda: self.dynamodb, "se-")
         self.ledger = Ledger(reader, TableWriter(lambda: self.dynamodb, "se-"))
-        objects = Objects(lambda: None, None)
+        objects = PayloadStore(lambda: None, None)
         jobs = JobRunner(self.ledger, objects, lambda: 0.0)
-        worker = Handler(Worker(Loader(["sample_functions"])), lambda: jobs, Notifier(None), _no_sockets)
+        worker = WorkerHandler(
+            Worker(Loader(["sample_functions"])), lambda: jobs, AlertPublisher(None), _no_sockets
+        )
         self.lambdas = Lambdas(worker)
         self.registry = Registry(reader, {}, stage="beta")
         invoker: Any = self.lambdas
         executions = Executions(
-            self.ledger, Dispatcher(invoker, objects), objects, Keys(lambda: b"secret"), 300.0
+            self.ledger, Dispatcher(invoker, objects), objects, Digests(lambda: b"secret"), 300.0
         )
-        limiter = Limiter(None, "", instances=1, clock=clock)
+        limiter = RateLimiter(None, "", instances=1, clock=clock)
         settings = Settings(full_event_areas=frozenset({"raw"}), takes_gzip=True)
         self.handler = create_handler(
-            settings, self.registry, invoker, Notifier(None), executions, open_limiter=lambda: limiter
+            settings, self.registry, invoker, AlertPublisher(None), executions, open_limiter=lambda: limiter
         )
         for name, config in functions.items():
             area = config.get("area", "core")
@@ -149,5 +151,5 @@ def rest_event(
 
 
 def json_of(answer: Mapping[str, Any]) -> Any:
-    """Give an answer's JSON body."""
+    """Return an answer's JSON body."""
     return json.loads(answer["body"])

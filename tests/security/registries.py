@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from silvaengine.api_keys import ApiKeys, key_digest
+from silvaengine.access.api_keys import ApiKeyVerifier, key_digest
 from silvaengine.authorization.authorize import Authorization
 from silvaengine.authorization.packages import Packages
-from silvaengine.messages import WorkerAnswer
-from silvaengine.registry import Registry
+from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
 from silvaengine_http.app import create_handler
@@ -55,7 +55,7 @@ class World:
             self.tables,  # type: ignore[arg-type] # see Tables
             {},
             stage="beta",
-            api_keys=ApiKeys(self._pepper, self.clock),
+            api_keys=ApiKeyVerifier(self._pepper, self.clock),
             clock=self.clock,
         )
         authorization = Authorization(Packages(()), self.clock, self.fetch)
@@ -79,7 +79,7 @@ class World:
         self.sent.append(json.loads(payload))
         return WorkerAnswer("text", "{}").encode()
 
-    def notify(self, *_: Any) -> None:
+    def publish(self, *_: Any) -> None:
         """Tell nobody."""
 
     def add_function(self, name: str, **config: Any) -> None:
@@ -112,7 +112,7 @@ class World:
 
 
 def http_event(path: str, method: str = "GET", **changes: Any) -> Row:
-    """Give a REST API's event without a key."""
+    """Return a REST API's event without a key."""
     area, endpoint_id, proxy = path.removeprefix("/").split("/", 2)
     event = {
         **EVENT,
@@ -130,7 +130,7 @@ def http_event(path: str, method: str = "GET", **changes: Any) -> Row:
 
 
 def with_key(place: str, key: str) -> Row:
-    """Give the members of an event that carries a key in one of its places."""
+    """Return the members of an event that carries a key in one of its places."""
     match place:
         case "header":
             return {"headers": {"X-Api-Key": key}}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
-from silvaengine.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerAnswer
 from silvaengine_http.headers import (
     CORS,
     JSON,
@@ -20,7 +20,7 @@ from silvaengine_http.headers import (
     usual_headers,
     whole_headers,
 )
-from silvaengine_http.request import Form
+from silvaengine_http.request import ResponseFormat
 from silvaengine_http.response import error_answer, function_answer, render
 
 type Event = Callable[..., dict[str, Any]]
@@ -216,7 +216,7 @@ def test_t18_any_answer_of_a_function_is_a_well_formed_one(
         answer = function_answer(WorkerAnswer("json", value))
     except SilvaEngineError as error:
         answer = error_answer(error, "0" * 32)
-    rendered = render(answer, Form(is_v2=is_v2, is_head=False), "0" * 32, cors)
+    rendered = render(answer, ResponseFormat(is_v2=is_v2, is_head=False), "0" * 32, cors)
     json.dumps(rendered).encode()
     assert type(rendered["statusCode"]) is int
     assert 100 <= rendered["statusCode"] <= 599

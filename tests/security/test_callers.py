@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.api_keys import key_digest
+from silvaengine.access.api_keys import key_digest
 from silvaengine.tables import CONNECTIONS, ENDPOINTS
 
 from ..unit.http.issuers import NAME, Issuer
@@ -29,12 +29,12 @@ def tenants() -> World:
 
 
 def keys_of(name: str) -> tuple[str, str]:
-    """Give a tenant's keys."""
+    """Return a tenant's keys."""
     return f"{name}-key", f"sek_{name}.{name}secret"
 
 
 def error_of(answer: Any, endpoint_id: str) -> tuple[int, str]:
-    """Give status and words of a refusal."""
+    """Return status and words of a refusal."""
     return answer["statusCode"], json.loads(answer["body"])["error"].replace(endpoint_id, "X")
 
 
@@ -99,7 +99,7 @@ def issuer(tenants: World) -> Issuer:
 
 
 def with_token(name: str, token: str) -> dict[str, Any]:
-    """Give the headers of a tenant's caller."""
+    """Return the headers of a tenant's caller."""
     return {"headers": {"x-api-key": keys_of(name)[1], "authorization": f"Bearer {token}"}}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from silvaengine.cache import codec
-from silvaengine.checked_json import MAX_VALUES
+from silvaengine.protocol.strict_json import MAX_VALUES
 
 from .platform import Platform, json_of, rest_event
 

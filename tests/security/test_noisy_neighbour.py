@@ -31,7 +31,7 @@ class Clock:
 
 
 def arrivals(rates: dict[str, float], seed: int) -> Iterator[tuple[float, str]]:
-    """Give the arrivals of each tenant in order, at random."""
+    """Return the arrivals of each tenant in order, at random."""
     chance = random.Random(seed)  # noqa: S311 - a simulation
     times = [(chance.expovariate(rate), tenant) for tenant, rate in rates.items()]
     heapq.heapify(times)
@@ -42,7 +42,7 @@ def arrivals(rates: dict[str, float], seed: int) -> Iterator[tuple[float, str]]:
 
 
 def served(rates: dict[str, float], *, limited: bool, seed: int) -> dict[str, list[float | None]]:
-    """Let them call for a while; give each tenant's seconds to an answer, None for a refusal."""
+    """Let them call for a while; return each tenant's seconds to an answer, None for a refusal."""
     clock = Clock()
     platform = Platform({"echo": {"module_name": "sample_functions.plain"}}, clock)
     for tenant in rates:
@@ -65,7 +65,7 @@ def served(rates: dict[str, float], *, limited: bool, seed: int) -> dict[str, li
 
 
 def p99(seconds: list[Any]) -> float:
-    """Give the hundredth part's bound of those that were served."""
+    """Return the hundredth part's bound of those that were served."""
     times = sorted(each for each in seconds if each is not None)
     return float(times[int(len(times) * 0.99)])
 

@@ -42,7 +42,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def statements(resources: Resources) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give every statement of every role's policies."""
+    """Return every statement of every role's policies."""
     for name, resource in resources.items():
         properties = resource.get("Properties", {})
         documents = [
@@ -57,7 +57,7 @@ def statements(resources: Resources) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 @pytest.fixture(scope="session", params=[{}, EVERYTHING], ids=["defaults", "everything"])
 def resources(request: pytest.FixtureRequest, resources_with: Callable[..., Resources]) -> Resources:
-    """Give the built template's resources."""
+    """Return the built template's resources."""
     return resources_with(**request.param)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from silvaengine.notices import Notifier
-from silvaengine.redaction import REDACTED, known_secrets, redact
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.logging import TEXT_LIMIT, configure_logging
+from silvaengine.observability.redaction import REDACTED, known_secrets, redact
 from silvaengine.settings import Settings
-from silvaengine.telemetry import TEXT_LIMIT, configure_logging
 
 from ..canaries import CANARIES, SETTING, SETTINGS, TEXTS, found_in
 
@@ -134,12 +134,12 @@ def test_t13_no_secret_of_a_request_is_logged(world: Any, event_of: Any, capsys:
             world.handler({**event, "headers": headers}, None)
     written = "".join(capsys.readouterr())
     assert "RuntimeError" in written
-    assert found_in(written + json.dumps(world.notifier.sent, default=str)) == []
+    assert found_in(written + json.dumps(world.alerts.sent, default=str)) == []
 
 
 def test_t13_a_notice_is_redacted() -> None:
     """Whatever a notice quotes, the topic's readers don't learn a secret from it."""
     sent: list[str] = []
-    Notifier(lambda _, text: sent.append(text)).notify("arn", "f", {"cause": [*TEXTS.values()][:-1]})
+    AlertPublisher(lambda _, text: sent.append(text)).publish("arn", "f", {"cause": [*TEXTS.values()][:-1]})
     assert REDACTED in sent[0]
     assert found_in(sent[0]) == []

@@ -12,10 +12,10 @@ from silvaengine.errors import (
     RequestError,
     UnavailableError,
 )
-from silvaengine.notices import Notifier
+from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket.broadcasts import Broadcast
-from silvaengine_websocket.app import Door
+from silvaengine_websocket.app import WebSocketHandler
 from silvaengine_websocket.broadcaster import Broadcaster
 from silvaengine_websocket.connections import KEEP_SECONDS, LIFE_SECONDS
 
@@ -63,7 +63,7 @@ class Failing:
 def test_t8_no_failure_opens_a_socket(error: Exception) -> None:
     """Whatever goes wrong at a handshake refuses it: no status below 400, and no policy that allows."""
     lifecycle: Any = Failing(error)
-    door = Door(lifecycle, lifecycle, lambda: lifecycle, Notifier(None))
+    door = WebSocketHandler(lifecycle, lifecycle, lambda: lifecycle, AlertPublisher(None))
     assert door(CONNECT, None)["statusCode"] >= 400
     arn = "arn:aws:execute-api:us-east-1:123456789012:api/beta/$connect"
     asked = {"type": "REQUEST", "methodArn": arn, "requestContext": {"stage": "beta"}, "headers": {}}
@@ -75,7 +75,7 @@ def test_t8_no_failure_opens_a_socket(error: Exception) -> None:
 def test_t8_a_socket_without_an_authorizers_words_is_none() -> None:
     """An event whose context no authorizer has filled doesn't connect, whatever it says of itself."""
     lifecycle: Any = Failing(AssertionError("asked"))
-    door = Door(lifecycle, lifecycle, lambda: lifecycle, Notifier(None))
+    door = WebSocketHandler(lifecycle, lifecycle, lambda: lifecycle, AlertPublisher(None))
     context = {name: value for name, value in CONNECT["requestContext"].items() if name != "authorizer"}
     query = {"endpointId": "acme", "area": "core", "x-api-key": "k"}
     for event in ({"requestContext": context}, {"requestContext": context, "queryStringParameters": query}):
@@ -126,7 +126,7 @@ def row(endpoint_id: str, connection_id: str, age: float = 60) -> dict[str, Any]
 
 
 def broadcaster(rows: list[dict[str, Any]], sockets: Sockets) -> Broadcaster:
-    """Give what pushes to these."""
+    """Return what pushes to these."""
     parts: Any = (Rows(rows), sockets, sockets, lambda: NOW)
     return Broadcaster(*parts)
 

@@ -21,7 +21,7 @@ LOOK = {"module_name": "sample_functions.tenants", "class_name": "Shop", "method
 
 
 def key_of(tenant: str) -> str:
-    """Give a tenant's key."""
+    """Return a tenant's key."""
     return f"{tenant}-key"
 
 
@@ -44,7 +44,7 @@ def platform() -> Platform:
 
 
 def by_context(key: str) -> dict[str, Any]:
-    """Give a key as API Gateway hands it over that has checked it."""
+    """Return a key as API Gateway hands it over that has checked it."""
     return {"identity": {"apiKey": key, "sourceIp": "192.0.2.1"}}
 
 
@@ -164,7 +164,7 @@ def test_t4_no_setting_of_one_tenant_is_seen_by_the_next(order: list[str]) -> No
 
 def test_t4_what_the_registry_gives_can_not_be_changed(platform: Platform) -> None:
     """Settings of a function and a connection are frozen for whoever gets them."""
-    connection = platform.registry.connection("acme", "acme-key", "core")
+    connection = platform.registry.key_access("acme", "acme-key", "core")
     function = platform.registry.function(connection, "look")
     for frozen in (connection.settings, connection.functions, function.settings, function.configuration):
         with pytest.raises(TypeError):
@@ -209,7 +209,7 @@ _LEAVES = (
 
 
 def argument(chance: random.Random, depth: int = 2) -> Any:
-    """Give an argument of a few kinds, so that many are nearly the same."""
+    """Return an argument of a few kinds, so that many are nearly the same."""
     kind = chance.randrange(6 if depth else 3)
     several = range(chance.randrange(3))
     if kind < 3:
@@ -222,7 +222,7 @@ def argument(chance: random.Random, depth: int = 2) -> Any:
 
 
 def canonical(value: Any) -> Any:
-    """Give what makes two arguments the same: type and content."""
+    """Return what makes two arguments the same: type and content."""
     if isinstance(value, dict):
         return "dict", frozenset((name, canonical(member)) for name, member in value.items())
     if isinstance(value, list | tuple):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from silvaengine.ledger.execution import Execution
-from silvaengine.messages import OnLost, WorkerCall
+from silvaengine.protocol.messages import OnLost, WorkerCall
 
 
 @dataclass(kw_only=True)

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.messages import Callee
-from silvaengine.registry import Function
-from silvaengine_http.executions import Order
+from silvaengine.protocol.messages import Callee
+from silvaengine.registry.model import Function
+from silvaengine_http.executions import LedgerCall
 
 from .account import Asked
 from .world import CALLER_SECONDS, World
@@ -63,7 +63,7 @@ def caller(world: World, asked: Asked) -> bool:
 def send(world: World, asked: Asked, *, body: str | None = None) -> tuple[int, str]:
     """Send one request; give status and body of the answer."""
     params = {"call": asked.number} | ({"fails": asked.fails} if asked.fails else {})
-    order = Order(
+    order = LedgerCall(
         function=world.functions[asked.function],
         endpoint_id=asked.tenant,
         area="core",
@@ -105,7 +105,7 @@ def is_outcome(status: int, body: str) -> bool:
 
 
 def random_calls(world: World, count: int, seconds: float) -> Iterator[Asked]:
-    """Give calls of all kinds; keys are the same for all tenants, principals and functions."""
+    """Return calls of all kinds; keys are the same for all tenants, principals and functions."""
     keys: dict[tuple[str, str, str], int] = {}
     for number in range(count):
         tenant, principal = world.random.choice(TENANTS), world.random.choice("ab")

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any, override
 
-from silvaengine.dynamodb import Key, Row, TableReader, decode
+from silvaengine.aws.table_client import Key, Row, TableReader, decode
 from silvaengine.errors import ConditionFailedError, SilvaEngineError
-from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
-from silvaengine.ledger.keys import plain_digest
-from silvaengine.messages import Job, Socket, WorkerAnswer
-from silvaengine.registry import Function
+from silvaengine.ledger.store import Ledger
+from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerAnswer
+from silvaengine.registry.model import Function
 from silvaengine.tables import EXECUTIONS, Table
-from silvaengine_http.executions import Executions, Order, accepted_answer
+from silvaengine_http.executions import Executions, LedgerCall, accepted_answer
 from silvaengine_http.response import Answer
 from silvaengine_tasks.sweeper import Sweep, Sweeper
 from silvaengine_worker.jobs import JobRunner, Note
@@ -83,7 +83,7 @@ class DeferForgetsTheTime(Ledger):
     """Gives an attempt back without saying when it is due."""
 
     @override
-    def defer(self, job: Job, owner: str, cause: str, seconds: float) -> None:
+    def retry_later(self, job: ExecutionRef, owner: str, cause: str, seconds: float) -> None:
         values = {"state": "accepted", "cause": cause}
         self._move(job.job_id, owner, self._changed(values), done=True)
 
@@ -125,7 +125,7 @@ class NoTenantInTheKey(Executions):
     """Makes the id of key, principal and function."""
 
     @override
-    def _new(self, order: Order) -> Execution:
+    def _new(self, order: LedgerCall) -> Execution:
         shared = super()._new(order._replace(endpoint_id="all"))
         return shared._replace(endpoint_id=order.endpoint_id)
 
@@ -134,7 +134,7 @@ class NoPrincipalInTheKey(Executions):
     """Makes the id of tenant, key and function."""
 
     @override
-    def _new(self, order: Order) -> Execution:
+    def _new(self, order: LedgerCall) -> Execution:
         return super()._new(order._replace(principal="anybody"))
 
 
@@ -142,7 +142,7 @@ class NoFunctionInTheKey(Executions):
     """Makes the id of tenant, principal and key."""
 
     @override
-    def _new(self, order: Order) -> Execution:
+    def _new(self, order: LedgerCall) -> Execution:
         made = super()._new(order)
         if order.key is None:
             return made
@@ -159,7 +159,7 @@ class TokenReused(Dispatcher):
         function: Function,
         *,
         deadline: float | None = None,
-        socket: Socket | None = None,
+        socket: ReplyTo | None = None,
     ) -> None:
         super().send(
             execution._replace(effect=execution.principal), function, deadline=deadline, socket=socket
@@ -170,7 +170,7 @@ class BodyNotCompared(Executions):
     """Answers any request under a used key."""
 
     @override
-    def _repeat(self, order: Order, first: Execution) -> Answer:
+    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
         return super()._repeat(order._replace(body=""), first._replace(digest=plain_digest("")))
 
 
@@ -178,7 +178,7 @@ class AcceptedBeforeItIsWritten(Executions):
     """Answers 202 although the ledger refused."""
 
     @override
-    def serve(self, order: Order) -> Answer:
+    def serve(self, order: LedgerCall) -> Answer:
         try:
             return super().serve(order)
         except SilvaEngineError:
@@ -191,7 +191,7 @@ class ForgetsTheKeyAfterAnyFailure(Executions):
     """Takes an acceptance back although the worker may run."""
 
     @override
-    def _start(self, order: Order, execution: Execution) -> Answer:
+    def _start(self, order: LedgerCall, execution: Execution) -> Answer:
         try:
             return super()._start(order, execution)
         except SilvaEngineError:
@@ -203,7 +203,7 @@ class TakesOverWhatMayHaveRun(Executions):
     """Runs a lost call again, whatever was promised."""
 
     @override
-    def _repeat(self, order: Order, first: Execution) -> Answer:
+    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
         return super()._repeat(order, first._replace(on_lost="retry"))
 
 
@@ -211,7 +211,7 @@ class TakesOverWhatIsHeld(Executions):
     """Doesn't wait for the end of a holder's time."""
 
     @override
-    def _repeat(self, order: Order, first: Execution) -> Answer:
+    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
         due = 0 if first.state == "running" else first.due_at
         return super()._repeat(order, first._replace(due_at=due))
 
@@ -221,7 +221,7 @@ class RunsWithoutAClaim(JobRunner):
 
     @override
     def run(
-        self, job: Job, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
     ) -> WorkerAnswer | None:
         try:
             owner = self._ledger.claim(job, seconds)
@@ -235,7 +235,7 @@ class SettlesBeforeTheEffect(JobRunner):
 
     @override
     def run(
-        self, job: Job, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
     ) -> WorkerAnswer | None:
         owner = job.owner if job.claimed else self._ledger.claim(job, seconds)
         self._ledger.settle(job, owner, "succeeded", {"result": "{}"})
@@ -246,7 +246,7 @@ class SwallowsTheException(JobRunner):
     """Takes a failure for a result."""
 
     @override
-    def _settle(self, job: Job, owner: str, answer: WorkerAnswer) -> None:
+    def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
         super()._settle(job, owner, WorkerAnswer("json", answer.value))
 
 
@@ -254,7 +254,7 @@ class FailsAtOnce(JobRunner):
     """Never tries again."""
 
     @override
-    def _settle(self, job: Job, owner: str, answer: WorkerAnswer) -> None:
+    def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
         super()._settle(job._replace(claimed=True), owner, answer)
 
 
@@ -289,7 +289,7 @@ class BuriesBeforeItTells(Sweeper):
 
     @override
     def _tell(self, execution: Execution) -> str:
-        self._ledger.bury(execution)
+        self._ledger.acknowledge(execution)
         self._dead_letters(execution)
         return "buried"
 
@@ -299,7 +299,7 @@ class TellsNobody(Sweeper):
 
     @override
     def _tell(self, execution: Execution) -> str:
-        self._ledger.bury(execution)
+        self._ledger.acknowledge(execution)
         return "buried"
 
 

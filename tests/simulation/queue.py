@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from silvaengine.errors import SilvaEngineError
+from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import Keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.notices import Notifier
-from silvaengine.registry import Function
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.registry.model import Function
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.claims import Claims, UnderWayError
-from silvaengine_tasks.hooks import Hooks
-from silvaengine_tasks.sqs import read
+from silvaengine_tasks.hooks import CallHooks
+from silvaengine_tasks.sources.sqs import read
 
 from .account import Asked
 from .callers import add_functions
@@ -51,14 +51,14 @@ class Registry:
         self._functions = functions
 
     def resolve(self, _endpoint: str, _key: str, _area: str, name: str) -> Function:
-        """Give a function."""
+        """Return a function."""
         return self._functions[name]
 
     def refresh(self) -> None:
         """Nothing changes."""
 
     def hooks(self, _endpoint: str) -> list[Any]:
-        """Give none."""
+        """Return none."""
         return []
 
 
@@ -75,10 +75,12 @@ class Queue:
             world.account.asked[message.number] = _asked(message)
         registry: Any = Registry(world.functions)
         invoker: Any = Invoker(world)
-        objects = Objects(lambda: None, None)
-        claims = Claims(world.ledger, Keys(lambda: b"secret"), objects, WORKER_SECONDS)
-        hooks = Hooks(registry, invoker)
-        self._caller = Caller(registry, invoker, Dispatcher(invoker, objects), claims, Notifier(None), hooks)
+        payloads = PayloadStore(lambda: None, None)
+        claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
+        hooks = CallHooks(registry, invoker)
+        self._caller = Caller(
+            registry, invoker, Dispatcher(invoker, payloads), claims, AlertPublisher(None), hooks
+        )
 
     def run(self, hours: float = 20.0) -> None:
         """Let everything be received until each message is done or dead."""
@@ -120,7 +122,7 @@ class Queue:
             message.end = message.end or "done"
 
     def check(self) -> list[str]:
-        """Compare what became of each message with its effects; give what should not have been."""
+        """Compare what became of each message with its effects; return what should not have been."""
         found = list(self.world.account.violations)
         for message in self.messages:
             effects = self.world.account.effects[message.number]

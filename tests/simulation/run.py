@@ -16,7 +16,7 @@ SECONDS = 600.0
 
 
 def simulate(seed: int, weather: Weather | None = None, parts: Parts | None = None) -> World:
-    """Give a world of a hundred calls after its end; its account holds what was found."""
+    """Return a world of a hundred calls after its end; its account holds what was found."""
     world = World(seed, weather or Weather(), parts)
     populate(world, CALLS, SECONDS)
     world.run_to_the_end()

@@ -9,17 +9,17 @@ from collections import Counter
 from typing import Any, override
 
 from silvaengine.errors import FunctionError
+from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import Keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import WorkerCall
-from silvaengine.notices import Notifier
-from silvaengine.telemetry import InvocationLog
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.messages import WorkerCall
+from silvaengine_tasks.bindings import Binding
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.claims import Claims
-from silvaengine_tasks.hooks import Hooks
-from silvaengine_tasks.routes import Route
-from silvaengine_tasks.streams import Streams
+from silvaengine_tasks.hooks import CallHooks
+from silvaengine_tasks.sources.streams import Streams
 
 from .account import Account
 from .callers import add_functions
@@ -66,10 +66,10 @@ class Targets:
     """Binds the table to functions."""
 
     def __init__(self, *functions: str) -> None:
-        self._routes = [Route("acme", name) for name in functions]
+        self._routes = [Binding("acme", name) for name in functions]
 
-    def to(self, _kind: str, _name: str, _key: str = "") -> list[Route]:
-        """Give them."""
+    def to(self, _kind: str, _name: str, _key: str = "") -> list[Binding]:
+        """Return them."""
         return self._routes
 
 
@@ -84,10 +84,15 @@ class Shard:
         registry: Any = Registry(world.functions)
         invoker: Any = Invoker(world)
         routes: Any = Targets("often")
-        objects = Objects(lambda: None, None)
-        claims = Claims(world.ledger, Keys(lambda: b"secret"), objects, WORKER_SECONDS)
+        payloads = PayloadStore(lambda: None, None)
+        claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
         caller = Caller(
-            registry, invoker, Dispatcher(invoker, objects), claims, Notifier(None), Hooks(registry, invoker)
+            registry,
+            invoker,
+            Dispatcher(invoker, payloads),
+            claims,
+            AlertPublisher(None),
+            CallHooks(registry, invoker),
         )
         self._streams = Streams(caller, routes, None, world.scheduler.pause)
 
@@ -105,7 +110,7 @@ class Shard:
             position += gone
 
     def _deliver(self, batch: list[Any]) -> int:
-        """Invoke the tasks Lambda; give how many records of the batch are done with."""
+        """Invoke the tasks Lambda; return how many records of the batch are done with."""
         scheduler, answers = self.world.scheduler, list[Any]()
 
         def read() -> None:
@@ -119,7 +124,7 @@ class Shard:
         return [_number(record) for record in batch].index(failed[0]) if failed else len(batch)
 
     def check(self) -> list[str]:
-        """Compare effects with what the shard held; give what should not have been."""
+        """Compare effects with what the shard held; return what should not have been."""
         counts, found = Counter(self.world.effects), []
         first = list(dict.fromkeys(self.world.effects))
         if first != sorted(first):

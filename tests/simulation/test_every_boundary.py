@@ -43,14 +43,14 @@ def walk(way: Way, at: dict[int, FaultKind]) -> World:
 
 
 def single_faults(way: Way) -> Iterator[dict[int, FaultKind]]:
-    """Give each fault at each boundary."""
+    """Return each fault at each boundary."""
     for number in range(len(walk(way, {}).faults.seen)):
         for fault in FAULTS:
             yield {number: fault}
 
 
 def pairs(way: Way) -> Iterator[dict[int, FaultKind]]:
-    """Give each pair: the second fault may hit what only the first one makes happen."""
+    """Return each pair: the second fault may hit what only the first one makes happen."""
     for first in single_faults(way):
         ((number, _),) = first.items()
         names = walk(way, first).faults.seen

@@ -12,7 +12,7 @@ WORLDS = 200
 
 
 def received(seed: int, weather: Weather = FAULTY) -> Queue:
-    """Give a queue of a hundred messages after its end."""
+    """Return a queue of a hundred messages after its end."""
     queue = Queue(World(seed, weather), MESSAGES)
     queue.run()
     return queue

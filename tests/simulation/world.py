@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
-from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
     DeadlineError,
     FunctionError,
     InvocationError,
     UnavailableError,
 )
-from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
-from silvaengine.ledger.keys import Keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import WorkerAnswer, WorkerCall
-from silvaengine.notices import Notifier
-from silvaengine.registry import Function
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.protocol.messages import WorkerAnswer, WorkerCall
+from silvaengine.registry.model import Function
 from silvaengine.tables import EXECUTIONS
 from silvaengine_http.executions import Executions
 from silvaengine_tasks.sweeper import Sweeper
@@ -80,7 +80,7 @@ class Faults:
     seen: list[str] = field(default_factory=list)
 
     def next(self, name: str, chance: float, random: Random) -> FaultKind | None:
-        """Give the fault of the boundary that comes now."""
+        """Return the fault of the boundary that comes now."""
         self.seen.append(name)
         if self.at:
             return self.at.get(len(self.seen) - 1)
@@ -120,19 +120,19 @@ class World:
         self.ledger = parts.ledger(
             reader, TableWriter(lambda: boundary, "se-"), clock=clock, new_token=new_token
         )
-        objects = Objects(lambda: None, None)
-        dispatcher = parts.dispatcher(Invoker(self), objects)  # type: ignore[arg-type]
+        payloads = PayloadStore(lambda: None, None)
+        dispatcher = parts.dispatcher(Invoker(self), payloads)  # type: ignore[arg-type]
         self.executions = parts.executions(
-            self.ledger, dispatcher, objects, Keys(lambda: b"secret"), WORKER_SECONDS
+            self.ledger, dispatcher, payloads, Digests(lambda: b"secret"), WORKER_SECONDS
         )
-        self.jobs = parts.jobs(self.ledger, objects, self.random.random)
-        notifier = Notifier(self._notice, clock=clock)
+        self.jobs = parts.jobs(self.ledger, payloads, self.random.random)
+        alerts = AlertPublisher(self._notice, clock=clock)
         self.sweeper = parts.sweeper(
             self.ledger,
             _Registry(self.functions),  # type: ignore[arg-type]
             dispatcher,
             self._dead_letter,
-            notifier,
+            alerts,
             self.random.random,
         )
 
@@ -241,7 +241,7 @@ class World:
         self.account.stuck = [execution.job_id for execution in self.rows() if execution.due_shard]
 
     def rows(self) -> list[Execution]:
-        """Give the ledger's rows that count."""
+        """Return the ledger's rows that count."""
         reader = TableReader(lambda: self.dynamodb, "se-")
         found = []
         for item in self.dynamodb.items("se-executions"):

@@ -13,7 +13,7 @@ NAME = "aiocache"
 
 
 def memory_hit(function: Callable[..., Any], *arguments: str) -> Work:
-    """Give a hit."""
+    """Return a hit."""
 
     @cached(ttl=3600, cache=SimpleMemoryCache)
     async def found(endpoint_id: str, agent_id: str) -> Any:  # noqa: ANN401 - any value
@@ -27,7 +27,7 @@ def memory_hit(function: Callable[..., Any], *arguments: str) -> Work:
 
 
 def redis_hit(port: int, value: object) -> Work:
-    """Give a hit of its Redis backend, with its JSON."""
+    """Return a hit of its Redis backend, with its JSON."""
 
     async def run(times: int) -> None:
         async with RedisCache(endpoint="127.0.0.1", port=port, serializer=JsonSerializer()) as cache:
@@ -39,6 +39,6 @@ def redis_hit(port: int, value: object) -> Work:
 
 
 async def redis_get(port: int, key: str) -> object:
-    """Give what its Redis backend has."""
+    """Return what its Redis backend has."""
     async with RedisCache(endpoint="127.0.0.1", port=port) as cache:
         return await cache.get(key)

@@ -11,6 +11,6 @@ NAME = "cachebox TTLCache"
 
 
 def memory_hit(function: Callable[..., Any], *arguments: str) -> Work:
-    """Give a hit."""
+    """Return a hit."""
     found = cached(TTLCache(1000, 3600), copy_level=0)(function)
     return calls(lambda: found(*arguments))

@@ -12,6 +12,6 @@ NAME = "cachetools TTLCache + RLock"
 
 
 def memory_hit(function: Callable[..., Any], *arguments: str) -> Work:
-    """Give a hit."""
+    """Return a hit."""
     found = cached(TTLCache(1000, 3600), lock=RLock())(function)
     return calls(lambda: found(*arguments))

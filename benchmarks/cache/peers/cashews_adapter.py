@@ -12,12 +12,12 @@ NAME = "cashews"
 
 
 def memory_hit(function: Callable[..., Any], *arguments: str) -> Work:
-    """Give a hit."""
+    """Return a hit."""
     return _hits("mem://", lambda: function(*arguments))
 
 
 def redis_hit(port: int, value: object) -> Work:
-    """Give a hit in Redis."""
+    """Return a hit in Redis."""
     return _hits(f"redis://127.0.0.1:{port}", lambda: value)
 
 

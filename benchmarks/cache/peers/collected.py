@@ -30,12 +30,12 @@ IN_MEMORY = (
 
 
 def memory(function: Callable[..., Any], *arguments: str) -> dict[str, Work]:
-    """Give a hit in memory by each library."""
+    """Return a hit in memory by each library."""
     return {adapter.NAME: adapter.memory_hit(function, *arguments) for adapter in IN_MEMORY}
 
 
 def redis_hits(port: int, value: object) -> dict[str, Work]:
-    """Give a hit in Redis by each library that has one, and by redis-py itself."""
+    """Return a hit in Redis by each library that has one, and by redis-py itself."""
     client = redis.Redis(port=port)
     client.set("bare", orjson.dumps(value))
     return {

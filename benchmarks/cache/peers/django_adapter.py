@@ -13,14 +13,14 @@ NAME = "Django locmem"
 
 
 def memory_hit(function: Callable[..., Any], *arguments: str) -> Work:
-    """Give a hit."""
+    """Return a hit."""
     cache = LocMemCache("bench", {"timeout": 3600})
     cache.set(":".join(arguments), function(*arguments))
     return calls(lambda: cache.get(":".join(arguments)))
 
 
 def django_redis(port: int) -> RedisCache:
-    """Give its cache in Redis."""
+    """Return its cache in Redis."""
     if not settings.configured:
         settings.configure()
     return RedisCache(f"redis://127.0.0.1:{port}", {})

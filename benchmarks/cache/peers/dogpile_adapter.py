@@ -11,14 +11,14 @@ NAME = "dogpile.cache"
 
 
 def memory_hit(function: Callable[..., Any], *arguments: str) -> Work:
-    """Give a hit."""
+    """Return a hit."""
     region = make_region().configure("dogpile.cache.memory", expiration_time=3600)
     found = region.cache_on_arguments()(function)
     return calls(lambda: found(*arguments))
 
 
 def redis_hit(port: int, value: object) -> Work:
-    """Give a hit in Redis."""
+    """Return a hit in Redis."""
     arguments = {"host": "127.0.0.1", "port": port}
     region = make_region().configure("dogpile.cache.redis", expiration_time=3600, arguments=arguments)
 

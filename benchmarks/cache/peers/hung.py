@@ -13,19 +13,19 @@ from benchmarks.cache.peers.predecessor import predecessor_client
 
 
 def plain(port: int) -> Callable[[], object]:
-    """Give redis-py's GET with its defaults."""
+    """Return redis-py's GET with its defaults."""
     client = redis.Redis(port=port)
     return lambda: client.get("key")
 
 
 def predecessor(port: int) -> Callable[[], object]:
-    """Give the predecessor's."""
+    """Return the predecessor's."""
     client = predecessor_client(port)
     return lambda: client.get("key")
 
 
 def aiocache(port: int) -> Callable[[], object]:
-    """Give aiocache's."""
+    """Return aiocache's."""
     return lambda: asyncio.run(redis_get(port, "key"))
 
 

@@ -20,20 +20,20 @@ FILES = Path("/nonexistent/silvaengine_cache")
 
 
 def predecessor_client(port: int) -> redis.Redis:
-    """Give redis-py's client with the predecessor's options, its defaults besides."""
+    """Return redis-py's client with the predecessor's options, its defaults besides."""
     return redis.Redis(
         port=port, socket_timeout=1, socket_connect_timeout=1, retry_on_timeout=True, health_check_interval=30
     )
 
 
 def predecessor_hit(client: redis.Redis, value: object) -> Callable[[], object]:
-    """Give a hit in Redis."""
+    """Return a hit in Redis."""
     client.set(_key("acme", "a1"), pickle.dumps(value))
     return lambda: pickle.loads(client.get(_key("acme", "a1")) or b"")  # noqa: S301 - its way
 
 
 def predecessor_miss(client: redis.Redis, value: object, numbers: Iterator[int]) -> Callable[[], object]:
-    """Give a miss with its store."""
+    """Return a miss with its store."""
 
     def miss() -> None:
         key = _hashed("get_agent", {"args": ("acme", f"a{next(numbers)}"), "kwargs": {}})
@@ -49,7 +49,7 @@ def predecessor_miss(client: redis.Redis, value: object, numbers: Iterator[int])
 
 
 def three_round_trips(client: redis.Redis, value: object, numbers: Iterator[int]) -> Callable[[], object]:
-    """Give a miss with its store that asks first whether Redis is there."""
+    """Return a miss with its store that asks first whether Redis is there."""
 
     def miss() -> None:
         key = f"acme:a{next(numbers)}"
@@ -61,7 +61,7 @@ def three_round_trips(client: redis.Redis, value: object, numbers: Iterator[int]
 
 
 def predecessor_disk(folder: Path, value: object) -> dict[str, Work]:
-    """Give a hit on disk without Redis: a file for each key, with a pickle in it."""
+    """Return a hit on disk without Redis: a file for each key, with a pickle in it."""
     folder.mkdir()
 
     def file() -> Path:

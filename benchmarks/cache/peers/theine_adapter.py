@@ -12,7 +12,7 @@ NAME = "theine"
 
 
 def memory_hit(function: Callable[..., Any], *arguments: str) -> Work:
-    """Give a hit."""
+    """Return a hit."""
 
     @Memoize(1000, timedelta(hours=1))
     def found(endpoint_id: str, agent_id: str) -> Any:  # noqa: ANN401 - any value

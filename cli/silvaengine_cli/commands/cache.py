@@ -7,7 +7,7 @@ import click
 
 from silvaengine_cli.operator import operate
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 
 @click.group()
@@ -26,7 +26,7 @@ def _options[R](command: Callable[..., R]) -> Callable[..., R]:
     "--key", default="*", show_default=True, help="Pattern of the keys: FUNCTION:ARGUMENTS with * and ?."
 )
 @_options
-def clear(target: Target, key: str, name: str, endpoint: str | None, as_json: bool) -> None:
+def clear(target: Deployment, key: str, name: str, endpoint: str | None, as_json: bool) -> None:
     """Clear what matches, on every instance.
 
     \b
@@ -43,7 +43,7 @@ def clear(target: Target, key: str, name: str, endpoint: str | None, as_json: bo
 
 @cache.command()
 @_options
-def stats(target: Target, name: str, endpoint: str | None, as_json: bool) -> None:
+def stats(target: Deployment, name: str, endpoint: str | None, as_json: bool) -> None:
     """Show which tiers answer and what was counted; the fleet's counters need Redis and an endpoint.
 
     \b
@@ -60,7 +60,7 @@ def stats(target: Target, name: str, endpoint: str | None, as_json: bool) -> Non
 
 @cache.command()
 @_options
-def keys(target: Target, name: str, endpoint: str | None, as_json: bool) -> None:
+def keys(target: Deployment, name: str, endpoint: str | None, as_json: bool) -> None:
     """List up to 1,000 keys that lie in Redis, cleared ones too until their time is over.
 
     \b

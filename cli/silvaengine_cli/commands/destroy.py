@@ -5,14 +5,14 @@ from typing import Any
 import click
 
 from silvaengine_cli.output import json_option, print_json
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 
 @click.command()
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @json_option
 @target_options
-def destroy(target: Target, yes: bool, as_json: bool) -> None:
+def destroy(target: Deployment, yes: bool, as_json: bool) -> None:
     """Delete the stack.
 
     Functions, APIs and logs go, and so do the tables, unless their policy retains them.
@@ -42,8 +42,8 @@ def destroy(target: Target, yes: bool, as_json: bool) -> None:
 
 
 def _after_deletion(client: Any, stack_id: str, *, is_local: bool) -> list[str]:  # noqa: ANN401 - a boto3 client
-    """Wait until the stack is gone, or with it the engine of `silvaengine dev`; give what was retained."""
-    from botocore.exceptions import EndpointConnectionError  # noqa: PLC0415 - slow; see Target.client
+    """Wait until the stack is gone, or with it the engine of `silvaengine dev`; return what was retained."""
+    from botocore.exceptions import EndpointConnectionError  # slow; see Target.client
 
     try:
         client.get_waiter("stack_delete_complete").wait(

@@ -4,7 +4,7 @@ import click
 
 from silvaengine_cli.executions import DeadLetter, DeadLetterQueue, Executions
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 COLUMNS = ("job_id", "endpoint_id", "function", "cause", "attempts", "request_id")
 
@@ -24,7 +24,7 @@ def dlq() -> None:
 @click.option("--limit", default=100, show_default=True, help="At most so many.")
 @json_option
 @target_options
-def list_(target: Target, limit: int, as_json: bool) -> None:
+def list_(target: Deployment, limit: int, as_json: bool) -> None:
     """List messages. They stay in the queue, hidden from others for twenty seconds.
 
     \b
@@ -49,7 +49,7 @@ def list_(target: Target, limit: int, as_json: bool) -> None:
 @json_option
 @target_options
 def redrive(
-    target: Target,
+    target: Deployment,
     function: str | None,
     endpoint: str | None,
     cause: str | None,

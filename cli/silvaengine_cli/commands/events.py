@@ -10,7 +10,7 @@ from silvaengine.ledger.execution import Execution
 from silvaengine_cli.events import SOURCES, DeadEvent, DeadEvents, sample, send
 from silvaengine_cli.executions import Executions
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 COLUMNS = ("id", "from", "endpoint_id", "function", "attempts", "cause")
 
@@ -36,7 +36,7 @@ def events() -> None:
 )
 @click.option("--print", "only_print", is_flag=True, help="Print the sample event and send nothing.")
 @target_options
-def send_(target: Target, source: str, path: Path | None, only_print: bool) -> None:
+def send_(target: Deployment, source: str, path: Path | None, only_print: bool) -> None:
     """Invoke the tasks Lambda with an event of SOURCE, and print its answer. Exits with 1 when it failed.
 
     The samples are for the demo's functions; print one and edit it for your own.
@@ -61,7 +61,7 @@ def send_(target: Target, source: str, path: Path | None, only_print: bool) -> N
 @click.option("--limit", default=100, show_default=True, help="At most so many.")
 @json_option
 @target_options
-def dead(target: Target, limit: int, as_json: bool) -> None:
+def dead(target: Deployment, limit: int, as_json: bool) -> None:
     """List the events that failed for good, with what the ledger knows of the cause.
 
     A record without a route never came to the ledger; the tasks Lambda's log has its cause.
@@ -86,7 +86,7 @@ def dead(target: Target, limit: int, as_json: bool) -> None:
 @click.option("--limit", default=100, show_default=True, help="At most so many.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @target_options
-def replay(target: Target, dlq: bool, limit: int, yes: bool) -> None:  # noqa: ARG001 - says what is replayed
+def replay(target: Deployment, dlq: bool, limit: int, yes: bool) -> None:  # noqa: ARG001 - says what is replayed
     """Let events that failed for good come anew, and take them out of the dead-letter queues.
 
     A message goes back to its queue, another event to the tasks Lambda. What was done before isn't done again

@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from silvaengine.registry import Connection, Function
+from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.caller import api_key_option
 from silvaengine_cli.output import json_option, print_json, print_table
 from silvaengine_cli.registry.lookup import connection_of, open_registry
 from silvaengine_cli.registry.plan import mask
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 HIDDEN = "•••"
 
@@ -25,7 +25,7 @@ type Cells = tuple[Any, ...]
 )
 @json_option
 @target_options
-def list_(target: Target, kind: str, as_json: bool) -> None:
+def list_(target: Deployment, kind: str, as_json: bool) -> None:
     """List functions, endpoints, connections or settings.
 
     Settings are listed without values and API keys by their beginning: `export` has them whole.
@@ -54,7 +54,7 @@ def list_(target: Target, kind: str, as_json: bool) -> None:
 @json_option
 @target_options
 def show(
-    target: Target, endpoint: str, function: str | None, api_key: str, values: bool, as_json: bool
+    target: Deployment, endpoint: str, function: str | None, api_key: str, values: bool, as_json: bool
 ) -> None:
     """Show what a request to an endpoint reaches.
 
@@ -76,7 +76,7 @@ def show(
         print_table(f"{endpoint} {function or ''}", ("", ""), list(facts.items()))
 
 
-def _connection_facts(connection: Connection) -> dict[str, Any]:
+def _connection_facts(connection: KeyAccess) -> dict[str, Any]:
     return {
         "endpoint": connection.endpoint_id,
         "connection": "common" if connection.owner != connection.endpoint_id else "own",
@@ -87,7 +87,7 @@ def _connection_facts(connection: Connection) -> dict[str, Any]:
     }
 
 
-def _function_facts(connection: Connection, function: Function, *, values: bool) -> dict[str, Any]:
+def _function_facts(connection: KeyAccess, function: Function, *, values: bool) -> dict[str, Any]:
     shown = {name: value if values else HIDDEN for name, value in function.settings.items()}
     return {
         "url": f"/{function.area}/{connection.endpoint_id}/{function.name}",

@@ -10,15 +10,16 @@ from typing import Any
 import click
 
 from silvaengine.errors import RequestError
-from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
-from silvaengine.registry import Function, Registry
+from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.registry.model import Function
+from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.caller import api_key_option
 from silvaengine_cli.http import HttpAnswer, function_url, send
 from silvaengine_cli.output import json_option, print_json
 from silvaengine_cli.parameters import json_or_text, parse_parameters
 from silvaengine_cli.registry.lookup import connection_of, open_registry
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 DIRECT_SECONDS = 27.0  # what a client over HTTP would get
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
@@ -55,7 +56,7 @@ class Call:
 @json_option
 @target_options
 def invoke(
-    target: Target,
+    target: Deployment,
     endpoint: str,
     function: str,
     params: tuple[str, ...],
@@ -97,7 +98,9 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-def _send(target: Target, call: Call, method: str | None, area: str | None, url: str | None) -> HttpAnswer:
+def _send(
+    target: Deployment, call: Call, method: str | None, area: str | None, url: str | None
+) -> HttpAnswer:
     if not url and (area is None or method is None):
         function = _resolve(target, call)
         area = area or (function.area if function else None)
@@ -107,7 +110,7 @@ def _send(target: Target, call: Call, method: str | None, area: str | None, url:
     return send(address, method or "POST", call.params, headers)
 
 
-def _resolve(target: Target, call: Call) -> Function | None:
+def _resolve(target: Deployment, call: Call) -> Function | None:
     """Look the function up; what isn't there is for the gateway to refuse."""
     try:
         return _function(open_registry(target), call)
@@ -119,7 +122,7 @@ def _function(registry: Registry, call: Call) -> Function:
     return registry.function(connection_of(registry, call.endpoint, call.api_key), call.function)
 
 
-def _ask_worker(target: Target, call: Call) -> WorkerAnswer:
+def _ask_worker(target: Deployment, call: Call) -> WorkerAnswer:
     """Invoke a function's worker as a gateway would; the result even of an ``Event`` function is awaited."""
     function = _function(open_registry(target, secrets=True), call)
     deadline = time.time() + DIRECT_SECONDS

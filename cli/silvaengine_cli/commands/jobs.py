@@ -8,7 +8,7 @@ import click
 from silvaengine.ledger.execution import DAY, LIVE, Execution
 from silvaengine_cli.executions import Executions
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 STATES = ("accepted", "running", "succeeded", "failed", "dead")
 COLUMNS = ("job", "state", "endpoint", "function", "attempts", "cause", "created", "changed")
@@ -36,7 +36,7 @@ def jobs() -> None:
 @click.option("--limit", default=50, show_default=True, help="At most so many, the latest change first.")
 @json_option
 @target_options
-def list_(target: Target, state: str | None, endpoint: str | None, limit: int, as_json: bool) -> None:
+def list_(target: Deployment, state: str | None, endpoint: str | None, limit: int, as_json: bool) -> None:
     """List jobs, the latest change first. The whole ledger is read.
 
     \b
@@ -60,7 +60,7 @@ def list_(target: Target, state: str | None, endpoint: str | None, limit: int, a
 )
 @json_option
 @target_options
-def show(target: Target, job_id: str, values: bool, as_json: bool) -> None:
+def show(target: Deployment, job_id: str, values: bool, as_json: bool) -> None:
     """Show a job: where it stands, whose it is, how often it was tried and why it was given up.
 
     \b
@@ -84,7 +84,7 @@ def show(target: Target, job_id: str, values: bool, as_json: bool) -> None:
 @click.argument("job_ids", nargs=-1, required=True)
 @json_option
 @target_options
-def retry(target: Target, job_ids: tuple[str, ...], as_json: bool) -> None:
+def retry(target: Deployment, job_ids: tuple[str, ...], as_json: bool) -> None:
     """Accept dead or failed jobs anew, with all their attempts; the sweeper hands them over within a minute.
 
     A job whose outcome is not known may have had its effect: retrying it may repeat the effect. Exits with 1
@@ -112,7 +112,7 @@ def retry(target: Target, job_ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @json_option
 @target_options
-def purge(target: Target, older_than: int, state: str | None, yes: bool, as_json: bool) -> None:
+def purge(target: Deployment, older_than: int, state: str | None, yes: bool, as_json: bool) -> None:
     """Delete settled jobs before their time is over. Their idempotency keys are forgotten with them.
 
     \b
@@ -141,7 +141,7 @@ def _wanted(execution: Execution, state: str | None, endpoint: str | None) -> bo
 
 
 def _facts(execution: Execution) -> dict[str, Any]:
-    """Give what tells nothing of the call's content and lets nobody move it."""
+    """Return what tells nothing of the call's content and lets nobody move it."""
     row = {name: value for name, value in execution.row().items() if name not in HIDDEN}
     times = ("created_at", "changed_at", "due_at", "expires_at")
     return row | {name: _time(row[name]) for name in times if name in row}

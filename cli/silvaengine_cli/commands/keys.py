@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from silvaengine.api_keys import GRANTS, IMPLIED
+from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import Keys, Made, entries_like, entries_of
 from silvaengine_cli.output import json_option, print_json, print_table
 from silvaengine_cli.registry.values import network
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 COLUMNS = ("key", "endpoint", "label", "state", "may", "good for", "expires", "last used")
 
@@ -50,7 +50,7 @@ def keys() -> None:
 @endpoint_option
 @click.option("--function", "functions", multiple=True, help="What it opens; any number of times.")
 @click.option("--like", metavar="KEY", help="It opens what this one does, from the same addresses.")
-@click.option("--grant", "grants", multiple=True, type=click.Choice(GRANTS), help="[default: invoke, jobs]")
+@click.option("--grant", "grants", multiple=True, type=click.Choice(SCOPES), help="[default: invoke, jobs]")
 @click.option(
     "--only", "endpoints", multiple=True, help="Of a common key: the endpoints that it is good for."
 )
@@ -67,7 +67,7 @@ def keys() -> None:
 @json_option
 @target_options
 def create(
-    target: Target,
+    target: Deployment,
     endpoint: str,
     functions: tuple[str, ...],
     like: str | None,
@@ -98,7 +98,7 @@ def create(
     row: dict[str, Any] = entries_like(tables, endpoint, like) if like else {}
     if functions:
         row["functions"] = entries_of(tables, functions, target.worker_arn)
-    row |= {"grants": list(grants) or sorted(IMPLIED), "label": label}
+    row |= {"grants": list(grants) or sorted(IMPLIED_SCOPES), "label": label}
     row |= {"endpoints": list(endpoints)} if endpoints else {}
     row |= {"whitelist": list(whitelist)} if whitelist else {}
     _show(Keys(target).create(endpoint, row, expires), as_json=as_json)
@@ -119,9 +119,9 @@ def create(
 @json_option
 @target_options
 def rotate(
-    target: Target, key_id: str, endpoint: str, overlap: int, expires: int | None, as_json: bool
+    target: Deployment, key_id: str, endpoint: str, overlap: int, expires: int | None, as_json: bool
 ) -> None:
-    """Give a key a new secret and show it, this once. The old one ends after the overlap.
+    """Return a key a new secret and show it, this once. The old one ends after the overlap.
 
     Without --expires the new one lives as long as the old one was made for, from now.
 
@@ -138,7 +138,7 @@ def rotate(
 @endpoint_option
 @json_option
 @target_options
-def revoke(target: Target, key_id: str, endpoint: str, as_json: bool) -> None:
+def revoke(target: Deployment, key_id: str, endpoint: str, as_json: bool) -> None:
     """End a key everywhere within 5 seconds, with Redis at the next request. It can't be undone.
 
     \b
@@ -157,7 +157,7 @@ def revoke(target: Target, key_id: str, endpoint: str, as_json: bool) -> None:
 @click.option("--endpoint", help="Only keys of this endpoint.")
 @json_option
 @target_options
-def list_(target: Target, endpoint: str | None, as_json: bool) -> None:
+def list_(target: Deployment, endpoint: str | None, as_json: bool) -> None:
     """List keys: whose they are, how they stand, what they may, when they end and were used last.
 
     Of keys that are their own secret (raw) only the beginning is shown, and their use is noted nowhere.

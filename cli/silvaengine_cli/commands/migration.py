@@ -17,7 +17,7 @@ from silvaengine_cli.packages.metadata import functions_of, read_metadata
 from silvaengine_cli.registry.apply import carry_out
 from silvaengine_cli.registry.model import Function
 from silvaengine_cli.registry.plan import Plan
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 _folder = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -32,7 +32,7 @@ _folder = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @target_options
 def import_(
-    target: Target,
+    target: Deployment,
     package: str | None,
     endpoint: str,
     area: str,
@@ -77,7 +77,7 @@ def import_(
 @click.option("--keys", is_flag=True, help="Look at a deployment's API keys instead.")
 @json_option
 @target_options
-def doctor(target: Target, packages: Path, keys: bool, as_json: bool) -> None:
+def doctor(target: Deployment, packages: Path, keys: bool, as_json: bool) -> None:
     """Find what packages lack, or keys that open too much.
 
     It says what function packages need before anything is deployed; nothing of them is run. With --keys it
@@ -103,7 +103,7 @@ def doctor(target: Target, packages: Path, keys: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _examine_keys(target: Target, *, as_json: bool) -> None:
+def _examine_keys(target: Deployment, *, as_json: bool) -> None:
     found = list(complaints(target.tables()))
     if as_json:
         print_json(found)
@@ -113,7 +113,7 @@ def _examine_keys(target: Target, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _carry_out(target: Target, plan: Plan, *, yes: bool) -> None:
+def _carry_out(target: Deployment, plan: Plan, *, yes: bool) -> None:
     print_plan(plan)
     if not plan:
         return

@@ -11,7 +11,7 @@ from silvaengine_cli.registry import export as exporting
 from silvaengine_cli.registry.apply import carry_out
 from silvaengine_cli.registry.file import RegistryFile, RegistryFileError, load, parse
 from silvaengine_cli.registry.plan import Plan, make_plan
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 FUNCTIONS_FOLDER = Path("services/worker/functions")
 FILE_NAME = "registry.yaml"
@@ -27,7 +27,7 @@ prune_option = click.option("--prune", is_flag=True, help="Also delete what the 
 
 
 def registry_path(given: Path | None) -> Path:
-    """Give the registry that is meant: the one named, the one here, or the worker's."""
+    """Return the registry that is meant: the one named, the one here, or the worker's."""
     candidates = [given] if given else [Path(FILE_NAME), FUNCTIONS_FOLDER / FILE_NAME]
     return next((path for path in candidates if path.exists()), candidates[0])
 
@@ -59,7 +59,7 @@ def validate(file: Path | None, as_json: bool) -> None:
 @json_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
 @target_options
-def diff(target: Target, file: Path | None, prune: bool, as_json: bool, exit_code: bool) -> None:
+def diff(target: Deployment, file: Path | None, prune: bool, as_json: bool, exit_code: bool) -> None:
     """Show what `apply` would change.
 
     \b
@@ -82,7 +82,7 @@ def diff(target: Target, file: Path | None, prune: bool, as_json: bool, exit_cod
 @json_option
 @click.option("--yes", "-y", is_flag=True, help="Don't ask before deleting.")
 @target_options
-def apply(target: Target, file: Path | None, prune: bool, as_json: bool, yes: bool) -> None:
+def apply(target: Deployment, file: Path | None, prune: bool, as_json: bool, yes: bool) -> None:
     """Write registry.yaml into the tables.
 
     Running functions see it within seconds, with Redis at the next request. Rows are written on condition
@@ -123,7 +123,7 @@ def apply(target: Target, file: Path | None, prune: bool, as_json: bool, yes: bo
 )
 @click.option("--force", is_flag=True, help="Replace the file when it is there.")
 @target_options
-def export(target: Target, output: Path | None, force: bool) -> None:
+def export(target: Deployment, output: Path | None, force: bool) -> None:
     """Write the tables as a registry.yaml.
 
     Applying it changes nothing. It holds API keys and settings as they are: mind where you put it.

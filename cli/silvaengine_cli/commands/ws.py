@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 import click
 
-from silvaengine.dynamodb import Row
+from silvaengine.aws.table_client import Row
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.caller import api_key_option
 from silvaengine_cli.operator import operate
 from silvaengine_cli.output import console, json_option, print_json, print_table
 from silvaengine_cli.registry.plan import mask
 from silvaengine_cli.sockets import Sockets, facts
-from silvaengine_cli.target import Target, target_options
+from silvaengine_cli.target import Deployment, target_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -47,7 +47,9 @@ def ws() -> None:
 @click.option("--url", help="Where the WebSocket API is.  [default: the stack's WebsocketUrl]")
 @json_option
 @target_options
-def connect(target: Target, endpoint: str, area: str, api_key: str, url: str | None, as_json: bool) -> None:
+def connect(
+    target: Deployment, endpoint: str, area: str, api_key: str, url: str | None, as_json: bool
+) -> None:
     """Connect to ENDPOINT; type calls and see the frames that come.
 
     A line is FUNCTION NAME=VALUE ..., where a VALUE that is JSON is taken as JSON; or FUNCTION {...}; or a
@@ -70,8 +72,8 @@ def connect(target: Target, endpoint: str, area: str, api_key: str, url: str | N
 
 @contextmanager
 def _connected(address: str, headers: dict[str, str]) -> Iterator["ClientConnection"]:
-    from websockets.exceptions import InvalidStatus, WebSocketException  # noqa: PLC0415 - see _talk
-    from websockets.sync.client import connect as open_socket  # noqa: PLC0415 - likewise
+    from websockets.exceptions import InvalidStatus, WebSocketException
+    from websockets.sync.client import connect as open_socket
 
     # Our own pings keep it: whether API Gateway counts those of the protocol isn't documented.
     options: dict[str, Any] = {"open_timeout": SECONDS, "ping_interval": None, "max_size": None}
@@ -89,7 +91,7 @@ def _connected(address: str, headers: dict[str, str]) -> Iterator["ClientConnect
 
 def _talk(connection: "ClientConnection", greeting: str, *, as_json: bool) -> bool:
     """Have the conversation; tell whether the connection was lost."""
-    from silvaengine_cli.conversation import (  # noqa: PLC0415 - slow, and `list` and `kick` need none
+    from silvaengine_cli.conversation import (  # slow, and `list` and `kick` need none
         Conversation,
         above_prompt,
         typed_lines,
@@ -118,7 +120,7 @@ def _print_plain(text: "Text") -> None:
 @click.argument("endpoint", required=False)
 @json_option
 @target_options
-def list_(target: Target, endpoint: str | None, as_json: bool) -> None:
+def list_(target: Deployment, endpoint: str | None, as_json: bool) -> None:
     """List who is connected to ENDPOINT, or to any; of connections that broke, some may still be listed.
 
     \b
@@ -138,7 +140,7 @@ def list_(target: Target, endpoint: str | None, as_json: bool) -> None:
 @click.argument("connection_ids", nargs=-1, metavar="[CONNECTION]...")
 @click.option("--all", "everybody", is_flag=True, help="All connections of the endpoint.")
 @target_options
-def kick(target: Target, endpoint: str, connection_ids: tuple[str, ...], everybody: bool) -> None:
+def kick(target: Deployment, endpoint: str, connection_ids: tuple[str, ...], everybody: bool) -> None:
     """End connections of ENDPOINT at once; what runs for them is stopped at its next item.
 
     Clients may connect again: take their key out of the registry first, if they are not to.
@@ -171,7 +173,13 @@ def kick(target: Target, endpoint: str, connection_ids: tuple[str, ...], everybo
 @json_option
 @target_options
 def broadcast(
-    target: Target, frame: str, endpoint_id: str, area: str | None, wanted: tuple[str, ...], *, as_json: bool
+    target: Deployment,
+    frame: str,
+    endpoint_id: str,
+    area: str | None,
+    wanted: tuple[str, ...],
+    *,
+    as_json: bool,
 ) -> None:
     """Push FRAME, as it is, to the open connections of an endpoint.
 

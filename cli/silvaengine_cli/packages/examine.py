@@ -43,7 +43,7 @@ class Observation:
     wrong: bool = False
 
     def text(self) -> str:
-        """Give it as editors read it: ``shop/main.py:3: imports pandas``."""
+        """Return it as editors read it: ``shop/main.py:3: imports pandas``."""
         return f"{self.path}:{self.line}: {'' if self.wrong else 'note: '}{self.message}"
 
 
@@ -101,7 +101,7 @@ def _unoffered(module: str, names: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _reader(node: ast.expr) -> str | None:
-    """Tell whether this is a package's settings or parameters: ``setting``, ``self.setting``, ``params``."""
+    """Return whether this is a package's settings or parameters: ``setting``, ``self.setting``."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return _READERS.get(name.lstrip("_"))

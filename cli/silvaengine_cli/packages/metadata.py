@@ -48,7 +48,7 @@ _SERVICES = TypeAdapter(list[_Service])
 
 
 def read_metadata(folder: Path, package: str) -> list[Mapping[str, Any]]:
-    """Give what ``deploy()`` returns: from the source when that is plain data, else by calling it.
+    """Return what ``deploy()`` returns: from the source when that is plain data, else by calling it.
 
     Args:
         folder: where the package stands.
@@ -68,7 +68,7 @@ def read_metadata(folder: Path, package: str) -> list[Mapping[str, Any]]:
 
 
 def functions_of(package: str, area: str, metadata: list[Mapping[str, Any]]) -> dict[str, Function]:
-    """Give the registry's functions by name; raises ClickException for what the registry can't hold."""
+    """Return the registry's functions by name; raises ClickException for what the registry can't hold."""
     try:
         services = _SERVICES.validate_python(metadata)
     except ValidationError as error:
@@ -146,6 +146,6 @@ def _function(package: str, area: str, class_name: str | None, name: str, given:
 
 
 def _actions(given: _Given, kinds: tuple[str, ...]) -> Iterator[str]:
-    """Give the flat names of these kinds, each once."""
+    """Return the flat names of these kinds, each once."""
     names = (each.action for kind in kinds for each in getattr(given, kind) or ())
     yield from dict.fromkeys(names)

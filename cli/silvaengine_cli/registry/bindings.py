@@ -16,7 +16,7 @@ _OPTIONS = ("prefix", "suffix", "batch")
 
 
 def binding_rows(spec: RegistrySpec) -> Iterator[Row]:
-    """Give one row for each source that a function is bound to."""
+    """Return one row for each source that a function is bound to."""
     found: dict[tuple[str, str], Row] = {}
     for label, function in spec.functions.items():
         for binding in function.events:
@@ -28,7 +28,7 @@ def binding_rows(spec: RegistrySpec) -> Iterator[Row]:
 
 
 def is_binding(row: Mapping[str, Any]) -> bool:
-    """Whether a row of settings says which functions a source calls."""
+    """Return whether a row of settings says which functions a source calls."""
     return row["setting_id"] in (EVENTS_SETTING_ID, STREAMS_SETTING_ID) and isinstance(row.get("value"), list)
 
 
@@ -45,7 +45,7 @@ def merged_targets(existing: list[Row], wanted: list[Row], *, prune: bool) -> li
 
 
 def identity(target: Any) -> tuple[str, ...]:  # noqa: ANN401 - a row may hold anything
-    """Give what makes two members of a binding one: who is called, and for which objects."""
+    """Return what makes two members of a binding one: who is called, and for which objects."""
     names = ("endpoint_id", "funct", "prefix", "suffix")
     return tuple(str(target.get(name) or "") for name in names) if isinstance(target, Mapping) else ("",)
 
@@ -53,11 +53,11 @@ def identity(target: Any) -> tuple[str, ...]:  # noqa: ANN401 - a row may hold a
 def exported(
     row: Mapping[str, Any], label_of: Callable[[str, str], str | None]
 ) -> list[tuple[str, Row]] | None:
-    """Give what a row says as functions' labels and their bindings; None when no file can say it.
+    """Return what a row says as functions' labels and their bindings; None when no file can say it.
 
     Args:
         row: of a source.
-        label_of: gives the label of an endpoint's function.
+        label_of: returns the label of an endpoint's function.
     """
     kind, name = "table", str(row["variable"])
     if row["setting_id"] == EVENTS_SETTING_ID:

@@ -26,7 +26,7 @@ class Finding:
 
 
 def findings(spec: RegistrySpec) -> Iterator[Finding]:
-    """Give everything that is wrong or odd with a well-formed registry."""
+    """Return everything that is wrong or odd with a well-formed registry."""
     yield from _functions(spec)
     yield from _settings(spec)
     yield from _endpoints(spec)

@@ -39,7 +39,7 @@ class Problem:
     warning: bool = False
 
     def text(self, name: str) -> str:
-        """Give the one form of all errors: ``registry.yaml:12: functions.hello.clas: unknown field``."""
+        """Return the one form of all errors: ``registry.yaml:12: functions.hello.clas: unknown field``."""
         place = f"{path_text(self.path)}: " if self.path else ""
         note = "warning: " if self.warning else ""
         return f"{name}:{self.line}: {note}{place}{self.message}"
@@ -62,7 +62,7 @@ class Document:
     problems: tuple[Problem, ...] = ()
 
     def line_of(self, path: Path) -> int:
-        """Give the line of a path, or of the nearest thing around it that is in the file."""
+        """Return the line of a path, or of the nearest thing around it that is in the file."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
@@ -176,7 +176,7 @@ def _number(event: yaml.ScalarEvent, path: Path) -> int | Decimal:
 
 
 def is_storable(number: Decimal) -> bool:
-    """Tell whether DynamoDB holds a number as it is."""
+    """Return whether DynamoDB holds a number as it is."""
     digits = "".join(map(str, number.as_tuple().digits)).strip("0")
     return len(digits) <= MAX_DIGITS and (not number or MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT)
 

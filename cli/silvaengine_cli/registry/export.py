@@ -69,7 +69,7 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
 
 
 def _labels(keys: Iterable[Key], worker_arn: str) -> dict[Key, str]:
-    """Give each function its name; of several with one name all but one get their Lambda's behind it."""
+    """Return each function its name; of several with one name all but one get their Lambda's behind it."""
     labels: dict[Key, str] = {}
     for arn, name in sorted(keys, key=lambda key: (key[0] != worker_arn, key)):
         place = arn.split(":function:")[-1].replace(":", ".").replace("$", "")
@@ -84,7 +84,7 @@ def _endpoint(row: Row) -> Row:
 
 
 def _bound(rows: Iterable[Row], labels: "_Labels") -> tuple[dict[str, list[Row]], set[Key]]:
-    """Give the bindings of each function, and the rows that say nothing else."""
+    """Return the bindings of each function, and the rows that say nothing else."""
     bindings: dict[str, list[Row]] = {}
     told: set[Key] = set()
     for row in sorted(filter(is_binding, rows), key=CONFIG_DATA.key_of):

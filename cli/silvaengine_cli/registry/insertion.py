@@ -43,7 +43,7 @@ def with_function(content: bytes, name: str, function: Function, variables: dict
 
 
 def callable_endpoint(spec: RegistrySpec) -> str | None:
-    """Give an endpoint that the common connection serves."""
+    """Return an endpoint that the common connection serves."""
     return next((name for name, endpoint in spec.endpoints.items() if endpoint.connection == "common"), None)
 
 

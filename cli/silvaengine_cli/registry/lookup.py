@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from silvaengine.api_keys import ApiKeys, split_key
-from silvaengine.dynamodb import TableReader
-from silvaengine.registry import Connection, Registry
-from silvaengine.secrets import Lookup
-from silvaengine_cli.target import Target
+from silvaengine.access.api_keys import ApiKeyVerifier, split_key
+from silvaengine.aws.secrets import Lookup
+from silvaengine.aws.table_client import TableReader
+from silvaengine.registry.model import KeyAccess
+from silvaengine.registry.registry import Registry
+from silvaengine_cli.target import Deployment
 
 
-def open_registry(target: Target, *, secrets: bool = False) -> Registry:
-    """Give the deployment's registry.
+def open_registry(target: Deployment, *, secrets: bool = False) -> Registry:
+    """Return the deployment's registry.
 
     Args:
         target: the deployment.
@@ -18,17 +19,17 @@ def open_registry(target: Target, *, secrets: bool = False) -> Registry:
     """
     tables = TableReader(lambda: target.client("dynamodb"), target.table_prefix)
     # A key's secret is the gateway's to check; only whether any is still good is told here.
-    api_keys = ApiKeys(bytes)
+    api_keys = ApiKeyVerifier(bytes)
     return Registry(tables, _lookups(target) if secrets else {}, stage="", api_keys=api_keys)
 
 
-def connection_of(registry: Registry, endpoint: str, api_key: str) -> Connection:
-    """Give what a key's row opens, whatever its secret; raises what ``Registry.connection`` raises."""
+def connection_of(registry: Registry, endpoint: str, api_key: str) -> KeyAccess:
+    """Return what a key's row opens, whatever its secret; raises what ``Registry.connection`` raises."""
     row_key, _ = split_key(api_key)
-    return registry.known_connection(endpoint, row_key, "")
+    return registry.known_key_access(endpoint, row_key, "")
 
 
-def _lookups(target: Target) -> dict[str, Lookup]:
+def _lookups(target: Deployment) -> dict[str, Lookup]:
     ssm: Any = target.client("ssm")
     secrets: Any = target.client("secretsmanager")
     return {

@@ -19,7 +19,7 @@ _ABSENT_MEANS: Row = {"methods": list(METHODS), "funct_type": "RequestResponse"}
 
 
 def merged(table: Table, existing: Row, wanted: Row, *, prune: bool = False) -> Row:
-    """Give the row that should be there; equal to ``existing`` when nothing is to be done.
+    """Return the row that should be there; equal to ``existing`` when nothing is to be done.
 
     Args:
         table: which table the rows are of.

@@ -226,5 +226,5 @@ class RegistrySpec(_Section):
 
 
 def function_name(label: str) -> str:
-    """Give the function's own name: what stands before the label's ``@``."""
+    """Return the function's own name: what stands before the label's ``@``."""
     return label.partition("@")[0]

@@ -46,11 +46,11 @@ class Plan:
     notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether there is anything to do."""
+        """Return whether there is anything to do."""
         return bool(self.changes)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the plan for machines; like the one for people it shows no setting's value."""
+        """Return the plan for machines; like the one for people it shows no setting's value."""
         changes = [
             {
                 "action": change.action,
@@ -144,7 +144,7 @@ def _is_bound(table: Table, *rows: Row) -> bool:
 
 
 def _beyond(tables: RegistryTables, wanted: set[tuple[str, ...]]) -> Iterator[Change]:
-    """Give the deletions of rows that an ``apply`` wrote and the file doesn't name."""
+    """Return the deletions of rows that an ``apply`` wrote and the file doesn't name."""
     for table in reversed(REGISTRY_TABLES):
         for row in tables.scan(table):
             if "revision" in row and (table.name, *table.key_of(row)) not in wanted:

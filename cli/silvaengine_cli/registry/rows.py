@@ -19,7 +19,7 @@ type Row = dict[str, Any]
 
 
 def wanted_rows(spec: RegistrySpec, worker_arn: str) -> Iterator[tuple[Table, Row]]:
-    """Give every row, each before those that refer to it: no request meets a half-written function.
+    """Return every row, each before those that refer to it: no request meets a half-written function.
 
     Args:
         spec: a registry without findings.
@@ -39,14 +39,14 @@ def wanted_rows(spec: RegistrySpec, worker_arn: str) -> Iterator[tuple[Table, Ro
 
 
 def setting_rows(spec: RegistrySpec) -> Iterator[Row]:
-    """Give one row for each variable."""
+    """Return one row for each variable."""
     for setting_id, variables in spec.settings.items():
         for variable, value in variables.items():
             yield {"setting_id": setting_id, "variable": variable, "value": value}
 
 
 def connection_row(spec: RegistrySpec, connection: Connection, worker_arn: str) -> Row:
-    """Give a connection's row; what is optional is absent when the file doesn't name it."""
+    """Return a connection's row; what is optional is absent when the file doesn't name it."""
     row: Row = {
         "endpoint_id": connection.endpoint,
         "api_key": connection.api_key,

@@ -8,7 +8,7 @@ MAX_ROW_BYTES = 409_600
 
 
 def row_bytes(row: Mapping[str, Any]) -> int:
-    """Give a row's size in bytes, rounded up.
+    """Return a row's size in bytes, rounded up.
 
     The rule is AWS's, "DynamoDB item sizes and formats": names and texts as UTF-8, 3 bytes for each list or
     map and 1 for each of its members, 1 for null and booleans, and about 1 for two digits of a number.

@@ -1,6 +1,7 @@
 """The registry's tables as ``apply`` needs them: exact values, and writes that never go over someone else's.
 
-Unlike ``silvaengine.dynamodb`` it keeps numbers as decimals: what was read is compared and written again.
+Unlike ``silvaengine.aws.table_client`` it keeps numbers as decimals: what was read is compared and written
+again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ class RegistryTables:
         self._prefix = prefix
 
     def read(self, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
-        """Give the rows of these keys that are there."""
+        """Return the rows of these keys that are there."""
         found: dict[Key, Row] = {}
         for batch in batched(dict.fromkeys(keys), BATCH_KEYS, strict=False):
             pending: Any = {
@@ -51,7 +52,7 @@ class RegistryTables:
         return found
 
     def scan(self, table: Table) -> Iterator[Row]:
-        """Give all rows, but for the registry's own note of its generation."""
+        """Return all rows, but for the registry's own note of its generation."""
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._name(table), ConsistentRead=True
         )
@@ -142,7 +143,7 @@ class Expression:
             self._conditions.append(wanted)
 
     def parameters(self) -> dict[str, Any]:
-        """Give what boto3 takes."""
+        """Return what boto3 takes."""
         update = {"UpdateExpression": f"SET {', '.join(self._sets)}"} if self._sets else {}
         return update | {
             "ConditionExpression": " AND ".join(self._conditions),
@@ -171,12 +172,12 @@ def _encode_key(table: Table, key: Key) -> dict[str, Any]:
 
 
 def _encode_value(value: object) -> Any:  # noqa: ANN401 - boto3 again
-    from boto3.dynamodb.types import TypeSerializer  # noqa: PLC0415 - slow, and `--help` and `validate` need none
+    from boto3.dynamodb.types import TypeSerializer  # slow, and `--help` and `validate` need none
 
     return TypeSerializer().serialize(value)
 
 
 def _decode(item: Mapping[str, Any]) -> Row:
-    from boto3.dynamodb.types import TypeDeserializer  # noqa: PLC0415 - likewise
+    from boto3.dynamodb.types import TypeDeserializer
 
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}

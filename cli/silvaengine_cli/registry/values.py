@@ -49,7 +49,7 @@ def _not_ours(setting: str) -> str:
 
 
 def network(text: str) -> str:
-    """Give an address or CIDR back; raises ValueError, with its name, for what is neither."""
+    """Return an address or CIDR back; raises ValueError, with its name, for what is neither."""
     ipaddress.ip_network(text, strict=False)
     return text
 

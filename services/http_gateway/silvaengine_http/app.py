@@ -7,30 +7,30 @@ from functools import cache
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.admission import deployed_limiter
+from silvaengine.authorization.admission import process_limiter
+from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
 from silvaengine.errors import RequestError, SilvaEngineError
-from silvaengine.grants import granting
-from silvaengine.invocation import LambdaInvoker, open_invoker
-from silvaengine.json_text import encode
-from silvaengine.ledger.book import open_ledger
+from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import open_keys
-from silvaengine.ledger.objects import open_objects
-from silvaengine.notices import Notifier, open_notifier
-from silvaengine.registry import Registry, open_registry
+from silvaengine.ledger.payload_store import open_payload_store
+from silvaengine.ledger.store import open_ledger
+from silvaengine.observability.alerts import AlertPublisher, open_alert_publisher
+from silvaengine.observability.logging import InvocationLog, configure_logging
+from silvaengine.protocol.json_codec import encode
+from silvaengine.registry.registry import Registry, open_registry
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog, configure_logging
-from silvaengine_http.call import Call, deadline
+from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
+from silvaengine_http.call import HttpCall, deadline
 from silvaengine_http.cors import cors_of
 from silvaengine_http.executions import Executions
 from silvaengine_http.gateway import Gateway, deployed_authorization
-from silvaengine_http.request import read_form
+from silvaengine_http.request import read_response_format
 from silvaengine_http.response import Answer, error_answer, render, with_headers
 
 if TYPE_CHECKING:
+    from silvaengine.access.rate_limits import RateLimiter
     from silvaengine.authorization.authorize import Authorization
-    from silvaengine.ledger.dispatch import Granting
-    from silvaengine.limits import Limiter
+    from silvaengine.ledger.dispatch import TokenIssuer
 
 type Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -44,47 +44,47 @@ def create_handler(
     settings: Settings,
     registry: Registry,
     invoker: LambdaInvoker,
-    notifier: Notifier,
+    alerts: AlertPublisher,
     executions: Executions,
     clock: Callable[[], float] = time.time,
     open_authorization: "Callable[[], Authorization]" = deployed_authorization,
-    open_limiter: "Callable[[], Limiter]" = deployed_limiter,
-    grant: "Granting | None" = None,
+    open_limiter: "Callable[[], RateLimiter]" = process_limiter,
+    grant: "TokenIssuer | None" = None,
 ) -> Handler:
-    """Give a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
+    """Return a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
     gateway = Gateway(settings, registry, invoker, executions, open_authorization, open_limiter, grant)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
         if isinstance(event, dict) and OPERATOR in event:
             return operate(registry, event[OPERATOR])
         log = InvocationLog("http", encode)
-        call = Call(urandom(16).hex(), event, context, deadline(context, clock()), log)
+        call = HttpCall(urandom(16).hex(), event, context, deadline(context, clock()), log)
         if isinstance(event, dict) and event.get("type") == AUTHORIZER_CALL:
             return _policy(gateway, call)
         answer = _answer(gateway, call)
         if answer.status >= 500:
-            _notify(notifier, call, answer.status)
+            _notify(alerts, call, answer.status)
         log.fields(**call.ids(), status=answer.status)
         log.emit()
         if call.rate:
             answer = with_headers(answer, call.rate)
-        return render(answer, read_form(event), call.request_id, cors_of(call, registry))
+        return render(answer, read_response_format(event), call.request_id, cors_of(call, registry))
 
     return handle
 
 
 def open_handler(settings: Settings, invoker: LambdaInvoker) -> Handler:
-    """Give the handler of a deployment; ``invoker`` sends its Invokes."""
-    objects, grant = open_objects(settings), granting(settings)
+    """Return the handler of a deployment; ``invoker`` sends its Invokes."""
+    payloads, grant = open_payload_store(settings), broadcast_token_issuer(settings)
     executions = Executions(
         open_ledger(settings),
-        Dispatcher(invoker, objects, grant),
-        objects,
-        open_keys(settings),
+        Dispatcher(invoker, payloads, grant),
+        payloads,
+        open_digests(settings),
         settings.worker_timeout_seconds,
     )
     return create_handler(
-        settings, open_registry(settings), invoker, open_notifier(settings), executions, grant=grant
+        settings, open_registry(settings), invoker, open_alert_publisher(settings), executions, grant=grant
     )
 
 
@@ -112,7 +112,7 @@ def operate(registry: Registry, request: Any) -> dict[str, Any]:  # noqa: ANN401
         SilvaEngineError: see ``manage_cache``.
 
     """
-    from silvaengine_http.management import manage_cache  # noqa: PLC0415 - clients' requests do without
+    from silvaengine_http.management import manage_cache  # clients' requests do without
 
     if not isinstance(request, dict):
         raise RequestError(f"{OPERATOR}: expected an object with an operation")
@@ -122,8 +122,8 @@ def operate(registry: Registry, request: Any) -> dict[str, Any]:  # noqa: ANN401
     return manage_cache(str(request.get("operation")), request, request.get("endpoint_id"))
 
 
-def _policy(gateway: Gateway, call: Call) -> dict[str, Any]:
-    from silvaengine.authorization.policies import answer_authorizer_call  # noqa: PLC0415 - few APIs ask
+def _policy(gateway: Gateway, call: HttpCall) -> dict[str, Any]:
+    from silvaengine.authorization.policies import answer_authorizer_call  # few APIs ask
 
     answer = answer_authorizer_call(call.event, lambda: gateway.permission(call))
     call.log.fields(**call.ids(), policy=answer["policyDocument"]["Statement"][0]["Effect"])
@@ -131,7 +131,7 @@ def _policy(gateway: Gateway, call: Call) -> dict[str, Any]:
     return answer
 
 
-def _answer(gateway: Gateway, call: Call) -> Answer:
+def _answer(gateway: Gateway, call: HttpCall) -> Answer:
     extra = {"request_id": call.request_id}
     try:
         return gateway.serve(call)
@@ -146,7 +146,7 @@ def _answer(gateway: Gateway, call: Call) -> Answer:
         return error_answer(SilvaEngineError("Internal server error"), call.request_id)
 
 
-def _notify(notifier: Notifier, call: Call, status: int) -> None:
+def _notify(alerts: AlertPublisher, call: HttpCall, status: int) -> None:
     """Tell the operator which function failed for whom, without what the request or the function said."""
     subject = call.function.aws_lambda_arn if call.function else "silvaengine http gateway"
     message = {"service": "http", "request_id": call.request_id, "status": status}
@@ -154,4 +154,4 @@ def _notify(notifier: Notifier, call: Call, status: int) -> None:
         message |= {"endpoint_id": call.target.endpoint_id, "area": call.target.area}
     if call.function:
         message["function"] = call.function.name
-    notifier.notify(subject, f"{subject} {message.get('function')} {status}", message)
+    alerts.publish(subject, f"{subject} {message.get('function')} {status}", message)

@@ -8,9 +8,9 @@ import json
 from base64 import b64decode
 from collections.abc import Mapping
 
-from silvaengine.checked_json import MAX_VALUES, checked_json, too_many
 from silvaengine.errors import RequestError
-from silvaengine.messages import SYNC_LIMIT
+from silvaengine.protocol.messages import SYNC_LIMIT
+from silvaengine.protocol.strict_json import MAX_VALUES, parse_strict_json, too_many_values
 
 BASE64_LIMIT = SYNC_LIMIT * 3 // 4  # bytes of a body that comes as base64, as API Gateway's do: 4.5 MB
 
@@ -23,7 +23,7 @@ _JSON = frozenset({"", "application/json", "text/plain", _FORM})
 def read_body(
     body: str, headers: Mapping[str, str], *, is_base64: bool, takes_gzip: bool = False
 ) -> str | None:
-    """Give a body's JSON text; None when there is no content.
+    """Return a body's JSON text; None when there is no content.
 
     Args:
         body: as it stands in the event.
@@ -48,7 +48,7 @@ def read_body(
         return None
     if media_type == _FORM and start not in {"{", "["}:
         return _form_as_json(text)
-    checked_json(text, _WHAT)
+    parse_strict_json(text, _WHAT)
     return text
 
 
@@ -85,7 +85,7 @@ def _utf8(body: str, *, is_base64: bool) -> str:
 
 
 def _unpacked(body: str, *, is_base64: bool) -> str:
-    from silvaengine_http.gzip_body import unpacked  # noqa: PLC0415 - few deployments take packed bodies
+    from silvaengine_http.gzip_body import unpacked  # few deployments take packed bodies
 
     if not is_base64:
         raise RequestError("A body with Content-Encoding gzip must come as bytes")
@@ -101,10 +101,10 @@ def _unpacked(body: str, *, is_base64: bool) -> str:
 
 
 def _form_as_json(text: str) -> str:
-    from urllib.parse import parse_qsl  # noqa: PLC0415 - most bodies are JSON
+    from urllib.parse import parse_qsl  # most bodies are JSON
 
     if text.count("&") >= MAX_VALUES:
-        raise too_many(_WHAT)
+        raise too_many_values(_WHAT)
     try:
         pairs = parse_qsl(text.strip(), keep_blank_values=True, errors="strict")
     except ValueError:

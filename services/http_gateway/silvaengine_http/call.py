@@ -2,21 +2,21 @@
 
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.admission import UNLIMITED
-from silvaengine.telemetry import InvocationLog
+from silvaengine.authorization.admission import UNLIMITED
+from silvaengine.observability.logging import InvocationLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from silvaengine.registry import Function
-    from silvaengine_http.path import Target
+    from silvaengine.registry.model import Function
+    from silvaengine_http.path import Route
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 UNKNOWN = object()
 
 
-class Call:
+class HttpCall:
     """One invocation of the gateway, and what becomes known of it for answer, log and notices.
 
     ``deadline`` is in epoch seconds. ``target`` is None until the path was read, ``function`` until the
@@ -53,7 +53,7 @@ class Call:
         self.context = context
         self.deadline = deadline
         self.log = log
-        self.target: Target | None = None
+        self.target: Route | None = None
         self.function: Function | None = None
         self.cors: Any = UNKNOWN
         self.name = self.key_id = self.principal = ""
@@ -73,7 +73,7 @@ class Call:
 
 
 def deadline(context: object, now: float) -> float:
-    """Give the end of a request's time, in epoch seconds: 27 s from now, less where Lambda ends earlier."""
+    """Return the end of a request's time, in epoch seconds: 27 s from now, less where Lambda ends earlier."""
     remaining: Callable[[], int] | None = getattr(context, "get_remaining_time_in_millis", None)
     seconds = HTTP_SECONDS if remaining is None else remaining() / 1000 - MARGIN_SECONDS
     return now + min(HTTP_SECONDS, seconds)

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineError, UnavailableError
-from silvaengine.ledger.book import DISPATCH_SECONDS, Ledger, new_execution
+from silvaengine.ledger.digests import Digests, plain_digest
 from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
-from silvaengine.ledger.execution import LIVE, Execution, Policy
-from silvaengine.ledger.keys import Keys, plain_digest
-from silvaengine.ledger.objects import Objects, content_key
-from silvaengine.messages import WorkerAnswer
-from silvaengine.registry import Function
+from silvaengine.ledger.execution import LIVE, Execution
+from silvaengine.ledger.payload_store import PayloadStore, content_key
+from silvaengine.ledger.policy import ExecutionPolicy
+from silvaengine.ledger.store import DISPATCH_SECONDS, Ledger, new_execution
+from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.registry.model import Function
 from silvaengine_http.response import Answer, error_answer, function_answer, json_answer
 
 KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -28,7 +29,7 @@ _logger = logging.getLogger(__name__)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-class Order(NamedTuple):
+class LedgerCall(NamedTuple):
     """A call that the ledger shall hold.
 
     ``content`` is a WorkerCall's; ``body`` what makes two requests the same. ``key`` is the client's, None
@@ -48,8 +49,8 @@ class Order(NamedTuple):
     status_url: str
 
     @property
-    def is_kept(self) -> bool:
-        """Whether it stays accepted when it can't be started: a repetition may have been told so already."""
+    def stays_accepted(self) -> bool:
+        """Whether it stays accepted when it can't be started: a repetition may have been told so."""
         return self.is_async and self.key is not None
 
 
@@ -59,7 +60,7 @@ class Executions(NamedTuple):
     Args:
         ledger: holds them.
         dispatcher: reaches the workers.
-        objects: takes what is too large for a row.
+        payloads: takes what is too large for a row.
         keys: makes a row's id of an idempotency key.
         lease_seconds: how long a worker may run at the most.
 
@@ -67,11 +68,11 @@ class Executions(NamedTuple):
 
     ledger: Ledger
     dispatcher: Dispatcher
-    objects: Objects
-    keys: Keys
+    payloads: PayloadStore
+    keys: Digests
     lease_seconds: float
 
-    def serve(self, order: Order) -> Answer:
+    def serve(self, order: LedgerCall) -> Answer:
         """Accept a call, or answer what became of the one that came first under its key.
 
         Raises:
@@ -83,14 +84,14 @@ class Executions(NamedTuple):
             stored = self._stored(accepted)
             first = self.ledger.accept(stored)
         except UnavailableError:
-            if not order.is_kept:
+            if not order.stays_accepted:
                 self._undo(accepted)  # the write may have arrived all the same
             raise
         if first is None:
             return self._start(order, stored._replace(content=order.content))
         return self._repeat(order, first)
 
-    def _new(self, order: Order) -> Execution:
+    def _new(self, order: LedgerCall) -> Execution:
         policy, now = policy_of(order.function), self.ledger.now()
         job_id = self.ledger.new_token()
         if order.key is not None:
@@ -125,7 +126,7 @@ class Executions(NamedTuple):
 
     def _stored(self, execution: Execution) -> Execution:
         key = content_key(execution.job_id, execution.effect)
-        kept = self.objects.kept("content", key, execution.content or "")
+        kept = self.payloads.store("content", key, execution.content or "")
         return execution._replace(content=kept.get("content"), content_at=kept.get("content_at"))
 
     def _undo(self, execution: Execution) -> bool:
@@ -137,34 +138,34 @@ class Executions(NamedTuple):
             if execution.fence == 1:
                 self.ledger.release(execution)
             else:  # an attempt before this one may have run: it stays accepted
-                self.ledger.postpone(execution, 0)
+                self.ledger.reschedule(execution, 0)
         except ConditionFailedError:
             return False
         except UnavailableError as error:
             _logger.warning("Execution %s could not be taken back: %s", execution.job_id, error.detail)
         return True
 
-    def _start(self, order: Order, execution: Execution) -> Answer:
+    def _start(self, order: LedgerCall, execution: Execution) -> Answer:
         try:
             if order.is_async:
                 self.dispatcher.send(execution, order.function, deadline=order.deadline)
                 return accepted_answer(execution.job_id, order.status_url)
             result = self.dispatcher.ask(execution, order.function, order.deadline)
         except SilvaEngineError as error:
-            if nothing_ran(error) and not order.is_kept and self._undo(execution):
+            if nothing_ran(error) and not order.stays_accepted and self._undo(execution):
                 raise
             if order.is_async:  # it stands in the ledger, and the sweeper sends it again
                 return accepted_answer(execution.job_id, order.status_url)
             raise
         return function_answer(WorkerAnswer.decode(result))
 
-    def _repeat(self, order: Order, first: Execution) -> Answer:
+    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
         if first.digest != plain_digest(order.body):
             raise RequestError("This Idempotency-Key was used for another request", status=422)
         if order.is_async:
             return accepted_answer(first.job_id, order.status_url, {REPLAYED: "true"})
         if first.state not in LIVE and (first.result or first.result_at):
-            return replayed(first, self.objects)
+            return replayed(first, self.payloads)
         if first.state == "accepted" or first.is_held(self.ledger.now()):
             raise _in_progress()
         if first.state == "running" and first.on_lost == "retry" and first.attempts < first.max_attempts:
@@ -173,7 +174,7 @@ class Executions(NamedTuple):
             "The outcome of the first request with this Idempotency-Key is not known", status=409
         )
 
-    def _take_over(self, order: Order, first: Execution) -> Answer:
+    def _take_over(self, order: LedgerCall, first: Execution) -> Answer:
         try:
             taken = self.ledger.take_over(first, order.request_id, self.lease_seconds)
         except ConditionFailedError:
@@ -182,7 +183,7 @@ class Executions(NamedTuple):
 
 
 def read_key(method: str, headers: Mapping[str, str], function: Function) -> str | None:
-    """Give the request's idempotency key; None where it has none or its method needs none.
+    """Return the request's idempotency key; None where it has none or its method needs none.
 
     Raises:
         RequestError: 400, the function demands a key, or it isn't 1 to 255 visible ASCII characters.
@@ -201,16 +202,16 @@ def read_key(method: str, headers: Mapping[str, str], function: Function) -> str
 
 
 def prefers_async(headers: Mapping[str, str]) -> bool:
-    """Whether the client asks for a job: RFC 7240, section 4.1."""
+    """Return whether the client asks for a job: RFC 7240, section 4.1."""
     wishes = headers.get("prefer")
     return wishes is not None and any(
         wish.partition(";")[0].strip().lower() == "respond-async" for wish in wishes.split(",")
     )
 
 
-def policy_of(function: Function) -> Policy:
+def policy_of(function: Function) -> ExecutionPolicy:
     """Read how a function's executions are treated."""
-    return Policy.of(function.configuration.get("config") or {})
+    return ExecutionPolicy.of(function.configuration.get("config") or {})
 
 
 def accepted_answer(job_id: str, status_url: str, headers: Mapping[str, str] | None = None) -> Answer:
@@ -219,20 +220,20 @@ def accepted_answer(job_id: str, status_url: str, headers: Mapping[str, str] | N
     return json_answer({"job_id": job_id, "status": "accepted"}, 202, {**location, **(headers or {})})
 
 
-def replayed(execution: Execution, objects: Objects) -> Answer:
-    """Give the first answer again, byte for byte."""
+def replayed(execution: Execution, payloads: PayloadStore) -> Answer:
+    """Return the first answer again, byte for byte."""
     try:
-        answer = function_answer(answer_of(execution, objects))
+        answer = function_answer(answer_of(execution, payloads))
     except SilvaEngineError as error:
         answer = error_answer(error, execution.request_id)
     return answer._replace(headers={**answer.headers, REPLAYED: ("true",)})
 
 
-def answer_of(execution: Execution, objects: Objects) -> WorkerAnswer:
-    """Give what the worker settled."""
+def answer_of(execution: Execution, payloads: PayloadStore) -> WorkerAnswer:
+    """Return what the worker settled."""
     text = execution.result
     if text is None and execution.result_at is not None:
-        text = objects.get(execution.result_at)
+        text = payloads.get(execution.result_at)
     value: Any = json.loads(text or "null")
     return WorkerAnswer.decode(value)
 

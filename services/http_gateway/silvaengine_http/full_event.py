@@ -21,12 +21,12 @@ _CONTEXT = (
 def whole_event(
     event: Mapping[str, Any], request: Request, configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Give the event with the function's configuration and the extended requestContext."""
+    """Return the event with the function's configuration and the extended requestContext."""
     return {**event, "requestContext": request.context, "fnConfigurations": dict(configuration)}
 
 
 def whole_context(context: object) -> dict[str, Any]:
-    """Give the nine members of Lambda's context object that are data; None for one that isn't there.
+    """Return the nine members of Lambda's context object that are data; None for one that isn't there.
 
     docs.aws.amazon.com/lambda/latest/dg/python-context.html lists them.
     """

@@ -6,13 +6,13 @@ Whoever packs zeros sends a thousandth of what is unpacked, so that the size tha
 import zlib
 
 from silvaengine.errors import RequestError
-from silvaengine.messages import SYNC_LIMIT
+from silvaengine.protocol.messages import SYNC_LIMIT
 
 _GZIP = 16 + zlib.MAX_WBITS  # docs.python.org/3/library/zlib.html#zlib.decompress
 
 
 def unpacked(packed: bytes) -> bytes:
-    """Give what one gzip member holds (RFC 1952), or, when that is more than 6 MB, a byte more than these.
+    """Return what one gzip member holds (RFC 1952), or, when that is more than 6 MB, a byte more than these.
 
     Raises:
         RequestError: it is damaged, cut off, or something follows it.

@@ -42,14 +42,14 @@ _USUAL = {name: values[0] for headers in (CORS, SAFETY, _OF_DATA) for name, valu
 
 
 def usual_headers(given: Headers, request_id: str) -> dict[str, str] | None:
-    """Give the headers of an answer that is data and has none of its own; None for any other."""
+    """Return the headers of an answer that is data and has none of its own; None for any other."""
     if given is not JSON and given is not YAML:
         return None
     return {**_USUAL, CONTENT_TYPE: given[CONTENT_TYPE][0], REQUEST_ID: request_id}
 
 
 def whole_headers(given: Headers, request_id: str, cors: Headers | None) -> dict[str, tuple[str, ...]]:
-    """Give an answer's headers with ours; the answer's own come first.
+    """Return an answer's headers with ours; the answer's own come first.
 
     Args:
         given: the answer's own.
@@ -76,7 +76,7 @@ def _of_kind(given: Headers, own: Mapping[str, str]) -> Headers:
 
 
 def cors_headers(policy: Any, origin: str | None) -> Headers | None:  # noqa: ANN401 - a setting
-    """Give the headers that say whether a page of this origin may read the answer.
+    """Return the headers that say whether a page of this origin may read the answer.
 
     An origin is compared as browsers write it, whole; ``null``, which many pages share, is nobody's. What is
     no policy allows nobody.

@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from silvaengine.errors import NotFoundError, RequestError
-from silvaengine.json_text import encode_readable
-from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.execution import LIVE, Execution
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
+from silvaengine.protocol.json_codec import encode_readable
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
 from silvaengine_http.executions import RETRY_SECONDS, answer_of
-from silvaengine_http.path import Target
+from silvaengine_http.path import Route
 from silvaengine_http.response import ENVELOPE, Answer, json_answer
 
 OPERATION = "job_status"
 
 
-def job_status(ledger: Ledger, objects: Objects, target: Target, params: Mapping[str, Any]) -> Answer:
+def job_status(ledger: Ledger, payloads: PayloadStore, target: Route, params: Mapping[str, Any]) -> Answer:
     """Answer how a job of this endpoint and area stands.
 
     A result that makes the answer too large is given as ``result_url`` instead, which holds for five minutes.
@@ -34,9 +34,9 @@ def job_status(ledger: Ledger, objects: Objects, target: Target, params: Mapping
     if execution is None or (execution.endpoint_id, execution.area) != (target.endpoint_id, target.area):
         raise NotFoundError("There is no such job")
     headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
-    answer = json_answer(_facts(execution) | _outcome(execution, objects), 200, headers)
+    answer = json_answer(_facts(execution) | _outcome(execution, payloads), 200, headers)
     if len(answer.body.encode()) > SYNC_LIMIT - ENVELOPE and execution.result_at:
-        url = {"result_url": objects.url(execution.result_at)}
+        url = {"result_url": payloads.url(execution.result_at)}
         return json_answer(_facts(execution) | url, 200, headers)
     return answer
 
@@ -53,12 +53,12 @@ def _facts(execution: Execution) -> dict[str, Any]:
     }
 
 
-def _outcome(execution: Execution, objects: Objects) -> dict[str, Any]:
+def _outcome(execution: Execution, payloads: PayloadStore) -> dict[str, Any]:
     if execution.state in LIVE:
         return {}
     if not (execution.result or execution.result_at):
         return {"error": {"cause": execution.cause}}
-    answer = answer_of(execution, objects)
+    answer = answer_of(execution, payloads)
     if answer.kind != "error":
         return {"result": _value(answer)}
     cause = {"cause": execution.cause} if execution.cause else {}
@@ -66,7 +66,7 @@ def _outcome(execution: Execution, objects: Objects) -> dict[str, Any]:
 
 
 def _value(answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSON value
-    """Give a result as JSON; text that is JSON is what it says, and bytes stay base64.
+    """Return a result as JSON; text that is JSON is what it says, and bytes stay base64.
 
     Python's JSON has numbers that JSON has not, and halves of characters: such a text stays one.
     """

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from silvaengine.cache.breaker import TierError
 from silvaengine.cache.generations import owner_text
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.keys import CACHE_NAME
 from silvaengine.cache.process import process_cache
 from silvaengine.cache.stats import availability, stats
 from silvaengine.errors import NotFoundError, RequestError, UnavailableError
-from silvaengine.registry import Connection
+from silvaengine.redis.breaker import TierError
+from silvaengine.registry.model import KeyAccess
 
 GRANT = "cache:admin"
 GRANT_ALL = "cache:admin:all"
@@ -22,17 +22,17 @@ DEFAULT_KEY = "*"
 KEYS_LIMIT = 1_000
 
 
-def managed_tenant(connection: Connection) -> str | None:
-    """Give the tenant whose entries a key may manage, None for all.
+def managed_tenant(key_access: KeyAccess) -> str | None:
+    """Return the tenant whose entries a key may manage, None for all.
 
     Raises:
         RequestError: 403, the key wasn't granted it.
 
     """
-    if GRANT_ALL in connection.grants:
+    if GRANT_ALL in key_access.grants:
         return None
-    if connection.may(GRANT) or connection.settings.get(OPEN_SETTING) is True:
-        return connection.endpoint_id
+    if key_access.may(GRANT) or key_access.settings.get(OPEN_SETTING) is True:
+        return key_access.endpoint_id
     raise RequestError("This API key may not manage caches", status=403)
 
 

@@ -34,7 +34,7 @@ _REFUSALS = (
 )
 
 
-class Target(NamedTuple):
+class Route(NamedTuple):
     """What a path names. ``path`` is what follows the function, without slashes around it, often empty."""
 
     area: str
@@ -43,7 +43,7 @@ class Target(NamedTuple):
     path: str
 
 
-def read_path(event: Mapping[str, Any]) -> Target:
+def read_path(event: Mapping[str, Any]) -> Route:
     """Read an HTTP event's path; one slash at its end is ignored, as REST APIs do.
 
     Raises:
@@ -65,7 +65,7 @@ def read_path(event: Mapping[str, Any]) -> Target:
 @lru_cache(KNOWN_PATHS)
 def _target(
     whole: str, area: str = "", endpoint_id: str = "", proxy: str | None = None, version: str = ""
-) -> Target:
+) -> Route:
     """Cut the path at its slashes before anything is decoded; ``proxy`` is None where the API cut nothing."""
     if "//" in whole:
         raise RequestError("The path holds an empty segment: //")
@@ -79,7 +79,7 @@ def _target(
     if not all(map(_PLAIN.fullmatch, segments)):
         segments = [_examined(segment, number, decode) for number, segment in enumerate(segments, 1)]
     area, endpoint_id, function, *rest = segments
-    return Target(area, endpoint_id, function, "/".join(rest))
+    return Route(area, endpoint_id, function, "/".join(rest))
 
 
 def _examined(segment: str, number: int, decode: Callable[[str, int], str]) -> str:
@@ -91,7 +91,7 @@ def _examined(segment: str, number: int, decode: Callable[[str, int], str]) -> s
 
 
 def checked_name(what: str, name: str) -> str:
-    """Give a function's name that came by another way than the path, under the same rules."""
+    """Return a function's name that came by another way than the path, under the same rules."""
     _check_length(what, name)
     return _checked(what, name)
 
@@ -101,7 +101,7 @@ def _decoded(segment: str, number: int) -> str:
         raise RequestError(f"Path segment {number} holds a % that starts no escape")
     if "%" not in segment:
         return segment
-    from urllib.parse import unquote  # noqa: PLC0415 - few paths have escapes
+    from urllib.parse import unquote  # few paths have escapes
 
     try:
         return unquote(segment, errors="strict")

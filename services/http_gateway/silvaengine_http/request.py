@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from silvaengine.errors import RequestError
-from silvaengine.messages import RESERVED
+from silvaengine.protocol.messages import RESERVED_PARAMETERS
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_http.body import read_body
-from silvaengine_http.path import Target, read_path
+from silvaengine_http.path import Route, read_path
 
 API_KEY = "x-api-key"
 KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
@@ -24,14 +24,14 @@ type Members = Mapping[str, Any]
 type Query = Mapping[str, list[str]]
 
 
-class Form(NamedTuple):
+class ResponseFormat(NamedTuple):
     """What the answer has to look like: payload 2.0 or 1.0, and without a body for HEAD."""
 
     is_v2: bool
     is_head: bool
 
 
-_V1 = Form(is_v2=False, is_head=False)
+_V1 = ResponseFormat(is_v2=False, is_head=False)
 
 
 class Request(NamedTuple):
@@ -43,7 +43,7 @@ class Request(NamedTuple):
     """
 
     method: str
-    target: Target
+    target: Route
     headers: Mapping[str, str]
     query: Query
     api_key: str
@@ -63,16 +63,16 @@ class Request(NamedTuple):
         return params
 
 
-def read_form(event: object) -> Form:
-    """Give the form of the answer; any object will do, so that errors have one too."""
+def read_response_format(event: object) -> ResponseFormat:
+    """Return the form of the answer; any object will do, so that errors have one too."""
     if not isinstance(event, _OBJECT):
         return _V1
     is_v2, is_head = event.get("version") == "2.0", read_method(event) == "HEAD"
-    return Form(is_v2, is_head) if is_v2 or is_head else _V1
+    return ResponseFormat(is_v2, is_head) if is_v2 or is_head else _V1
 
 
 def read_method(event: object) -> str:
-    """Give the HTTP method in capitals, empty for anything that isn't an HTTP event."""
+    """Return the HTTP method in capitals, empty for anything that isn't an HTTP event."""
     if isinstance(event, _OBJECT) and isinstance(method := event.get("httpMethod"), str):
         return method.upper()
     match event:
@@ -83,7 +83,7 @@ def read_method(event: object) -> str:
 
 
 def read_header(event: object, name: str) -> str | None:
-    """Give a header of any event by its lower-case name, None where there is none."""
+    """Return a header of any event by its lower-case name, None where there is none."""
     try:
         headers = _headers(event) if isinstance(event, _OBJECT) else {}
     except RequestError:
@@ -92,7 +92,7 @@ def read_header(event: object, name: str) -> str | None:
 
 
 def read_stage(event: Members) -> str | None:
-    """Give the API's stage, None where it has none of its own."""
+    """Return the API's stage, None where it has none of its own."""
     return _stage(_members(event, "requestContext"))
 
 
@@ -140,7 +140,7 @@ def _members(event: Members, name: str) -> Members:
 
 
 def _headers(event: Members) -> Mapping[str, str]:
-    """Give the headers as they were sent; payload 2.0 has cookies apart."""
+    """Return the headers as they were sent; payload 2.0 has cookies apart."""
     single = _members(event, "headers") or {
         name: ", ".join(_texts(values)) for name, values in _members(event, "multiValueHeaders").items()
     }
@@ -164,18 +164,18 @@ def _query(event: Members) -> dict[str, list[str]]:
 
 
 def _is_free(name: str, values: list[str]) -> bool:
-    """Tell whether a client may set a parameter.
+    """Return whether a client may set a parameter.
 
     Half of a surrogate pair is refused as in a body: no function could store it or send it back.
     """
     text = name + "".join(values)
     if not text.isascii() and text.encode(errors="replace").decode() != text:
         raise RequestError("The query string is not valid UTF-8")
-    return name not in RESERVED and name.lower() != API_KEY
+    return name not in RESERVED_PARAMETERS and name.lower() != API_KEY
 
 
 def _parsed_query(raw: str) -> dict[str, list[str]]:
-    from urllib.parse import parse_qsl  # noqa: PLC0415 - REST APIs send their queries parsed
+    from urllib.parse import parse_qsl  # REST APIs send their queries parsed
 
     query: dict[str, list[str]] = {}
     try:
@@ -206,7 +206,7 @@ def _stage(context: Members) -> str | None:
 
 
 def event_body(event: Members, headers: Mapping[str, str], *, takes_gzip: bool = False) -> str | None:
-    """Give the body's JSON text, None without one; raises what ``read_body`` raises."""
+    """Return the body's JSON text, None without one; raises what ``read_body`` raises."""
     body = event.get("body") or ""
     if not isinstance(body, str):
         raise RequestError("Event member 'body' is not text")

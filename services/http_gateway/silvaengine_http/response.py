@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from silvaengine.checked_json import MAX_DEPTH
 from silvaengine.errors import SilvaEngineError
-from silvaengine.json_text import encode_readable
-from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine.protocol.json_codec import encode_readable
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine.protocol.strict_json import MAX_DEPTH
 from silvaengine_http.headers import BYTES, JSON, YAML, Headers, usual_headers, whole_headers
-from silvaengine_http.request import Form
+from silvaengine_http.request import ResponseFormat
 
 ENVELOPE = 4096  # bytes left for our own headers and the answer's frame
 
@@ -64,7 +64,7 @@ def error_answer(error: SilvaEngineError, request_id: str) -> Answer:
 
 
 def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
-    """Give an answer with headers of ours, which win over its own."""
+    """Return an answer with headers of ours, which win over its own."""
     return answer._replace(
         headers=_merged(answer.headers, {name: (value,) for name, value in headers.items()})
     )
@@ -92,8 +92,10 @@ def function_answer(result: WorkerAnswer) -> Answer:
     return answer
 
 
-def render(answer: Answer, form: Form, request_id: str, cors: Headers | None = None) -> dict[str, Any]:
-    """Give the proxy answer; ``cors`` is the tenant's, None for the contract's."""
+def render(
+    answer: Answer, form: ResponseFormat, request_id: str, cors: Headers | None = None
+) -> dict[str, Any]:
+    """Return the proxy answer; ``cors`` is the tenant's, None for the contract's."""
     body = "" if form.is_head else answer.body
     rendered = {
         "statusCode": answer.status,
@@ -160,7 +162,7 @@ def _of_value(value: object, text: str | None) -> Answer:
 
 def _is_yaml(text: str) -> bool:
     """Tell YAML, as deep as a body may be at the most: libyaml's time grows with the square of the depth."""
-    import yaml  # noqa: PLC0415 - few functions answer YAML, and a cold start would pay for all
+    import yaml  # few functions answer YAML, and a cold start would pay for all
 
     depth = 0
     try:
@@ -203,7 +205,7 @@ def _proxy_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _listed_names(header: tuple[str, tuple[str, ...]]) -> set[str]:
-    """Give the headers that ``Connection`` names as being for the next hop alone."""
+    """Return the headers that ``Connection`` names as being for the next hop alone."""
     name, values = header
     return (
         {one.strip().lower() for one in ",".join(values).split(",")}
@@ -245,7 +247,7 @@ def _checked_value(value: object) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether UTF-8 can carry a text, which a lone surrogate isn't.
+    """Return whether UTF-8 can carry a text, which a lone surrogate isn't.
 
     A regular expression could tell, too; its classes of such characters cost a cold start 35 million
     instructions to compile.
@@ -275,7 +277,7 @@ def _check_size(answer: Answer) -> None:
 
 
 def _text_size(text: str) -> int:
-    """Give the bytes of a text in JSON; for a short one without accents the most that it can have."""
+    """Return the bytes of a text in JSON; for a short one without accents the most that it can have."""
     if len(text) < _SHORT and text.isascii():
         return _LONGEST_ESCAPE * len(text)
     try:

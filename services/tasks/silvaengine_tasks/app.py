@@ -9,24 +9,25 @@ from functools import cache
 from os import urandom
 from typing import Any
 
+from silvaengine.aws.lambda_invoker import open_invoker
 from silvaengine.errors import ConfigurationError, RequestError
-from silvaengine.grants import granting
-from silvaengine.invocation import open_invoker
-from silvaengine.json_text import encode
-from silvaengine.ledger.book import open_ledger
+from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import open_keys
-from silvaengine.ledger.objects import open_objects
-from silvaengine.notices import open_notifier
-from silvaengine.registry import open_registry
+from silvaengine.ledger.payload_store import open_payload_store
+from silvaengine.ledger.store import open_ledger
+from silvaengine.observability.alerts import open_alert_publisher
+from silvaengine.observability.logging import InvocationLog, configure_logging
+from silvaengine.protocol.json_codec import encode
+from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog, configure_logging
-from silvaengine_tasks import cognito, direct, eventbridge, lex, s3, sns, sqs, streams, sweeper
+from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
+from silvaengine_tasks import sweeper
+from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.dead_letters import open_dead_letters
-from silvaengine_tasks.hooks import Hooks
-from silvaengine_tasks.routes import Routes
+from silvaengine_tasks.hooks import CallHooks
+from silvaengine_tasks.sources import cognito, direct, eventbridge, lex, s3, sns, sqs, streams
 
 type Event = Mapping[str, Any]
 type Serve = Callable[[Event, Any, InvocationLog], Any]
@@ -34,7 +35,7 @@ type Source = tuple[Callable[[Event], bool], Serve]
 
 
 def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
-    """Give a Lambda handler for these sources: what tells their events, and what serves them."""
+    """Return a Lambda handler for these sources: what tells their events, and what serves them."""
 
     def handle(event: Event, context: Any) -> Any:  # noqa: ANN401 - Lambda's context, any result
         line = InvocationLog("tasks", encode)
@@ -56,8 +57,10 @@ def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
     return handle
 
 
-def sources_of(caller: Caller, routes: Routes, queues: sqs.Queues, settings: Settings) -> tuple[Source, ...]:
-    """Give the sources of events; the first that knows one serves it."""
+def sources_of(
+    caller: Caller, routes: Bindings, queues: sqs.Queues, settings: Settings
+) -> tuple[Source, ...]:
+    """Return the sources of events; the first that knows one serves it."""
     return (
         (sqs.is_batch, queues.serve),
         (s3.is_notification, s3.Buckets(caller, routes).serve),
@@ -72,13 +75,13 @@ def sources_of(caller: Caller, routes: Routes, queues: sqs.Queues, settings: Set
 
 def _open_sources(settings: Settings) -> tuple[Source, ...]:
     ledger, registry = open_ledger(settings), open_registry(settings)
-    invoker, notifier = open_invoker(settings), open_notifier(settings)
-    objects, grant = open_objects(settings), granting(settings)
-    dispatcher = Dispatcher(invoker, objects, grant)
-    sweep = sweeper.Sweeper(ledger, registry, dispatcher, open_dead_letters(settings), notifier)
-    claims = Claims(ledger, open_keys(settings), objects, settings.worker_timeout_seconds)
-    routes, hooks = Routes(registry), Hooks(registry, invoker)
-    caller = Caller(registry, invoker, dispatcher, claims, notifier, hooks, grant)
+    invoker, alerts = open_invoker(settings), open_alert_publisher(settings)
+    payloads, grant = open_payload_store(settings), broadcast_token_issuer(settings)
+    dispatcher = Dispatcher(invoker, payloads, grant)
+    sweep = sweeper.Sweeper(ledger, registry, dispatcher, open_dead_letters(settings), alerts)
+    claims = Claims(ledger, open_digests(settings), payloads, settings.worker_timeout_seconds)
+    routes, hooks = Bindings(registry), CallHooks(registry, invoker)
+    caller = Caller(registry, invoker, dispatcher, claims, alerts, hooks, grant)
     queues = sqs.open_queues(settings, caller, routes)
     return ((sweeper.is_schedule, sweep.serve), *sources_of(caller, routes, queues, settings))
 

@@ -10,17 +10,18 @@ from collections.abc import Callable, Sequence
 from os import urandom
 from typing import Any, NamedTuple
 
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import InvocationError, LoopError, SilvaEngineError
-from silvaengine.invocation import LambdaInvoker
-from silvaengine.ledger.dispatch import Dispatcher, Granting, nothing_ran
+from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, nothing_ran
 from silvaengine.ledger.execution import Execution
-from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
-from silvaengine.notices import Notifier
-from silvaengine.registry import Function, Registry
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.registry.model import Function
+from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_tasks.claims import Claims, UnderWayError
-from silvaengine_tasks.hooks import Call, Hooks
-from silvaengine_tasks.record import Record
+from silvaengine_tasks.hooks import CallHooks, HookedCall
+from silvaengine_tasks.records import CallRecord
 
 SETTLE_SECONDS = 5.0  # what is left for the answer to the source
 
@@ -45,24 +46,24 @@ class Caller(NamedTuple):
         invoker: reaches the workers.
         dispatcher: hands them what the ledger holds.
         claims: keeps a record from being called twice.
-        notifier: tells the operator.
+        alerts: tells the operator.
         hooks: hear of the calls.
-        grant: gives what lets a function broadcast.
+        grant: returns what lets a function broadcast.
     """
 
     registry: Registry
     invoker: LambdaInvoker
     dispatcher: Dispatcher
     claims: Claims
-    notifier: Notifier
-    hooks: Hooks
-    grant: Granting | None = None
+    alerts: AlertPublisher
+    hooks: CallHooks
+    grant: TokenIssuer | None = None
 
-    def each(self, read: Callable[[], Sequence[Record]], deadline: float) -> None:
+    def each(self, read: Callable[[], Sequence[CallRecord]], deadline: float) -> None:
         """Make the calls that a record of a source means, each unless it was made before.
 
         Args:
-            read: gives them, or raises why there are none.
+            read: returns them, or raises why there are none.
             deadline: epoch seconds at which the caller's time is over.
 
         Raises:
@@ -79,8 +80,8 @@ class Caller(NamedTuple):
         if failures:
             raise next((each for each in failures if not isinstance(each, UnderWayError)), failures[0])
 
-    def once(self, record: Record, deadline: float) -> Outcome | None:
-        """Make one call unless it was made before; give its outcome, None where the sweeper looks after it.
+    def once(self, record: CallRecord, deadline: float) -> Outcome | None:
+        """Make one call unless it was made before; return its outcome, None where the sweeper looks after it.
 
         Raises what ``each`` raises.
         """
@@ -101,7 +102,7 @@ class Caller(NamedTuple):
         request_id, function = urandom(16).hex(), None
         try:
             function = self.function(endpoint_id, name)
-            heard = Call(function, endpoint_id, params, request_id, deadline)
+            heard = HookedCall(function, endpoint_id, params, request_id, deadline)
             grant = self.grant(function, endpoint_id) if self.grant else None
             call = worker_call(function, params, Invocation(
                 request_id, endpoint_id, function.area, name, deadline, hops=hops, grant=grant
@@ -113,7 +114,7 @@ class Caller(NamedTuple):
             self.tell(endpoint_id, name, error, request_id, function)
             raise
 
-    def between_hooks(self, call: Call, ask: Callable[[], Any]) -> WorkerAnswer:
+    def between_hooks(self, call: HookedCall, ask: Callable[[], Any]) -> WorkerAnswer:
         """Ask a worker, with the endpoint's hooks before and after; raises what ``succeeded`` raises."""
         self.hooks.before(call)
         answer = succeeded(ask())
@@ -121,7 +122,7 @@ class Caller(NamedTuple):
         return answer
 
     def function(self, endpoint_id: str, name: str) -> Function:
-        """Give a tenant's function; raises what ``Registry.resolve`` raises."""
+        """Return a tenant's function; raises what ``Registry.resolve`` raises."""
         return self.registry.resolve(endpoint_id, DEFAULT_API_KEY, "", name)
 
     def tell(
@@ -129,33 +130,35 @@ class Caller(NamedTuple):
     ) -> None:
         """Tell the operator of a failure, without a word of what was called with."""
         kind = getattr(error, "error_type", "") or type(error).__name__
-        self.notifier.notify(
+        self.alerts.publish(
             function.aws_lambda_arn if function else "silvaengine tasks",
             f"{endpoint_id} {name} {kind}",
             {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id},
         )
 
-    def _failure(self, record: Record, deadline: float) -> SilvaEngineError | None:
+    def _failure(self, record: CallRecord, deadline: float) -> SilvaEngineError | None:
         try:
             self.once(record, deadline)
         except SilvaEngineError as error:
             return error
         return None
 
-    def _once(self, record: Record, function: Function, request_id: str, deadline: float) -> Outcome | None:
+    def _once(
+        self, record: CallRecord, function: Function, request_id: str, deadline: float
+    ) -> Outcome | None:
         content = worker_call(function, record.params, None).content()
         claimed = self.claims.claim(record, function, content, request_id)
         if claimed is None or claimed.state == "succeeded":
             return claimed and Outcome(claimed.covers, self.claims.answer(claimed))
         try:
-            heard = Call(function, record.endpoint_id, record.params, request_id, deadline)
+            heard = HookedCall(function, record.endpoint_id, record.params, request_id, deadline)
             return Outcome(claimed.covers, self._ask(claimed, heard, record.hops))
         except SilvaEngineError:
             if not self.claims.leave_to_sweeper(claimed):
                 raise
         return None
 
-    def _ask(self, claimed: Execution, call: Call, hops: int) -> WorkerAnswer:
+    def _ask(self, claimed: Execution, call: HookedCall, hops: int) -> WorkerAnswer:
         try:
             return self.between_hooks(
                 call,
@@ -163,12 +166,12 @@ class Caller(NamedTuple):
             )
         except SilvaEngineError as error:
             if nothing_ran(error):
-                self.claims.ledger.return_claim(claimed)
+                self.claims.ledger.unclaim(claimed)
             raise
 
 
 def succeeded(result: Any) -> WorkerAnswer:  # noqa: ANN401 - a worker's answer
-    """Give a worker's answer; raises InvocationError when it is an error, LoopError when it is that one."""
+    """Return a worker's answer; raises InvocationError when it is an error, LoopError when it is that one."""
     answer = WorkerAnswer.decode(result)
     if answer.kind == "error":
         if answer.status == LoopError.default_status:
@@ -182,7 +185,7 @@ def succeeded(result: Any) -> WorkerAnswer:  # noqa: ANN401 - a worker's answer
 
 
 def decoded(answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSON value
-    """Give an answer's value; of JSON text, which functions give as a rule, what it says."""
+    """Return an answer's value; of JSON text, which functions give as a rule, what it says."""
     if answer.kind != "text":
         return answer.value
     try:
@@ -192,11 +195,11 @@ def decoded(answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def deadline_of(context: Any, clock: Callable[[], float] = time.time) -> float:  # noqa: ANN401 - Lambda's
-    """Give the epoch second at which an invocation must have its answers, to settle in what is left."""
+    """Return the epoch second at which an invocation must have its answers, to settle in what is left."""
     left: float = context.get_remaining_time_in_millis() / 1000
     return clock() + left - SETTLE_SECONDS
 
 
 def worker_call(function: Function, params: Any, invocation: Invocation | None) -> WorkerCall:  # noqa: ANN401 - see Record
-    """Give the call of a function."""
+    """Return the call of a function."""
     return WorkerCall(function.callee, params, invocation=invocation)

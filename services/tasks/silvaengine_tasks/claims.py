@@ -10,13 +10,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from silvaengine.errors import ConditionFailedError, InvocationError, UnavailableError
-from silvaengine.ledger.book import Ledger, new_execution
-from silvaengine.ledger.execution import Execution, Policy, shard_of
-from silvaengine.ledger.keys import Keys, plain_digest
-from silvaengine.ledger.objects import Objects, content_key
-from silvaengine.messages import WorkerAnswer
-from silvaengine.registry import Function
-from silvaengine_tasks.record import Record
+from silvaengine.ledger.digests import Digests, plain_digest
+from silvaengine.ledger.execution import Execution, shard_of
+from silvaengine.ledger.payload_store import PayloadStore, content_key
+from silvaengine.ledger.policy import ExecutionPolicy
+from silvaengine.ledger.store import Ledger, new_execution
+from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.registry.model import Function
+from silvaengine_tasks.records import CallRecord
 
 OUTCOME_UNKNOWN = "outcome_unknown"
 
@@ -39,17 +40,19 @@ class Claims(NamedTuple):
     Args:
         ledger: holds the claims.
         keys: makes a claim's id of a record's.
-        objects: holds contents that are too large for a row.
+        payloads: holds contents that are too large for a row.
         lease_seconds: how long a worker may run at the most.
     """
 
     ledger: Ledger
-    keys: Keys
-    objects: Objects
+    keys: Digests
+    payloads: PayloadStore
     lease_seconds: float
 
-    def claim(self, record: Record, function: Function, content: str, request_id: str) -> Execution | None:
-        """Claim a record for a worker; give the claim, or the execution that is done (``succeeded``).
+    def claim(
+        self, record: CallRecord, function: Function, content: str, request_id: str
+    ) -> Execution | None:
+        """Claim a record for a worker; return the claim, or the execution that is done (``succeeded``).
 
         None says that the sweeper looks after it.
 
@@ -73,10 +76,10 @@ class Claims(NamedTuple):
         return taken and taken._replace(content=content)
 
     def answer(self, done: Execution) -> WorkerAnswer:
-        """Give the answer of an execution that is done, as its worker settled it."""
+        """Return the answer of an execution that is done, as its worker settled it."""
         text = done.result
         if text is None and done.result_at is not None:
-            text = self.objects.get(done.result_at)
+            text = self.payloads.get(done.result_at)
         return WorkerAnswer.decode(json.loads(text or "null"))
 
     def leave_to_sweeper(self, claimed: Execution) -> bool:
@@ -90,16 +93,16 @@ class Claims(NamedTuple):
         found = self.ledger.get(claimed.job_id)
         if found is not None and found.state == "failed" and found.due_shard is not None:
             with suppress(ConditionFailedError):  # another delivery is at it
-                self.ledger.bury(found)
+                self.ledger.acknowledge(found)
             return False
         return found is not None and (found.due_shard is not None or found.state == "succeeded")
 
-    def _taken(self, first: Execution, record: Record, request_id: str) -> Execution | None:
+    def _taken(self, first: Execution, record: CallRecord, request_id: str) -> Execution | None:
         """Take over what an earlier delivery left."""
         if first.is_held(self.ledger.now()):
             return self._left(first, record)
         if first.state == "running" and first.on_lost == "fail":
-            self.ledger.give_up(first.job_id, first.owner, OUTCOME_UNKNOWN)
+            self.ledger.mark_dead(first.job_id, first.owner, OUTCOME_UNKNOWN)
         if first.state == "failed" and first.on_lost == "fail":
             raise InvocationError("This record's function failed, and must not run twice")
         if first.state == "dead" or (first.state == "running" and first.on_lost == "fail"):
@@ -112,18 +115,18 @@ class Claims(NamedTuple):
         except ConditionFailedError:
             raise UnderWayError(round(self.lease_seconds)) from None
 
-    def _left(self, first: Execution, record: Record) -> None:
+    def _left(self, first: Execution, record: CallRecord) -> None:
         """Leave it to whoever holds it; raises UnderWayError when its source has to ask again."""
         if not record.swept:
             raise UnderWayError((first.due_at or 0) - self.ledger.now())
 
     def _stored(self, execution: Execution) -> Execution:
         key = content_key(execution.job_id, execution.effect)
-        kept = self.objects.kept("content", key, execution.content or "")
+        kept = self.payloads.store("content", key, execution.content or "")
         return execution._replace(content=kept.get("content"), content_at=kept.get("content_at"))
 
-    def _new(self, record: Record, function: Function, content: str, request_id: str) -> Execution:
-        policy, now = Policy.of(function.configuration.get("config") or {}), self.ledger.now()
+    def _new(self, record: CallRecord, function: Function, content: str, request_id: str) -> Execution:
+        policy, now = ExecutionPolicy.of(function.configuration.get("config") or {}), self.ledger.now()
         return new_execution(
             {
                 "job_id": self.keys.digest(*record.id, record.endpoint_id, record.function),
@@ -153,5 +156,5 @@ class Claims(NamedTuple):
         )
 
 
-def _covering(record: Record) -> dict[str, str]:
+def _covering(record: CallRecord) -> dict[str, str]:
     return {"covers": record.covers} if record.covers else {}

@@ -6,15 +6,15 @@ It refers to the ledger's row and holds nothing of the call: no parameter, no se
 import json
 from collections.abc import Callable
 
-from silvaengine.aws.sdk import client, translated_errors
+from silvaengine.aws.botocore import client, translate_errors
 from silvaengine.ledger.execution import Execution
-from silvaengine.settings import Settings, needed
+from silvaengine.settings import Settings, require
 
 type DeadLetters = Callable[[Execution], None]
 
 
 def dead_letter(execution: Execution) -> dict[str, object]:
-    """Give the message of a dead execution."""
+    """Return the message of a dead execution."""
     return {
         "job_id": execution.job_id,
         "endpoint_id": execution.endpoint_id,
@@ -29,11 +29,11 @@ def dead_letter(execution: Execution) -> dict[str, object]:
 
 
 def open_dead_letters(settings: Settings) -> DeadLetters:
-    """Give what sends a dead execution's message to the deployment's queue."""
+    """Return what sends a dead execution's message to the deployment's queue."""
 
     def send(execution: Execution) -> None:
-        queue = needed(settings.dead_letter_queue_url, "DEAD_LETTER_QUEUE_URL")
-        with translated_errors("SendMessage to the dead-letter queue"):
+        queue = require(settings.dead_letter_queue_url, "DEAD_LETTER_QUEUE_URL")
+        with translate_errors("SendMessage to the dead-letter queue"):
             client("sqs", settings.region).send_message(
                 QueueUrl=queue, MessageBody=json.dumps(dead_letter(execution))
             )

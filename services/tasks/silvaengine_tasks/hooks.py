@@ -8,16 +8,17 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import InvocationError, SilvaEngineError
-from silvaengine.invocation import LambdaInvoker
-from silvaengine.messages import Callee, Invocation, WorkerAnswer, WorkerCall
-from silvaengine.registry import Function, Registry
-from silvaengine_tasks.record import text
+from silvaengine.protocol.messages import Callee, Invocation, WorkerAnswer, WorkerCall
+from silvaengine.registry.model import Function
+from silvaengine.registry.registry import Registry
+from silvaengine_tasks.records import text
 
 _logger = logging.getLogger(__name__)
 
 
-class Call(NamedTuple):
+class HookedCall(NamedTuple):
     """A call that hooks hear of.
 
     Args:
@@ -35,7 +36,7 @@ class Call(NamedTuple):
     deadline: float
 
 
-class Hooks(NamedTuple):
+class CallHooks(NamedTuple):
     """Calls hooks.
 
     Args:
@@ -46,7 +47,7 @@ class Hooks(NamedTuple):
     registry: Registry
     invoker: LambdaInvoker
 
-    def before(self, call: Call) -> None:
+    def before(self, call: HookedCall) -> None:
         """Await the hooks that come before a call.
 
         Raises:
@@ -61,7 +62,7 @@ class Hooks(NamedTuple):
                     message = "A hook stopped the call"
                     raise InvocationError(message, error_message=error.message, refused=True) from error
 
-    def after(self, call: Call) -> None:
+    def after(self, call: HookedCall) -> None:
         """Start the hooks that follow a call; one that can't be started is logged."""
         for row in self._active(call.endpoint_id, is_async=True):
             try:
@@ -70,7 +71,7 @@ class Hooks(NamedTuple):
             except SilvaEngineError as error:
                 _note(row, error)
 
-    def _await(self, row: Mapping[str, Any], call: Call) -> None:
+    def _await(self, row: Mapping[str, Any], call: HookedCall) -> None:
         payload = _payload(row, call, call.deadline)
         result = self.invoker.invoke(call.function.aws_lambda_arn, payload, deadline=call.deadline)
         answer = WorkerAnswer.decode(result)
@@ -82,7 +83,7 @@ class Hooks(NamedTuple):
         return [row for row in rows if row.get("status") is True and bool(row.get("is_async")) is is_async]
 
 
-def _payload(row: Mapping[str, Any], call: Call, deadline: float | None) -> str:
+def _payload(row: Mapping[str, Any], call: HookedCall, deadline: float | None) -> str:
     function, name = call.function, text(row, "function_name")
     return WorkerCall(
         Callee(text(row, "module_name"), "", name, function.callee.setting),

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from silvaengine.errors import InvocationError
-from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.batch import Errors, Serve, side_by_side
+from silvaengine.observability.logging import InvocationLog
+from silvaengine_tasks.batch_call import BatchCall
+from silvaengine_tasks.batches import Errors, Serve, side_by_side
 from silvaengine_tasks.calls import Caller, deadline_of
-from silvaengine_tasks.record import Record
-from silvaengine_tasks.together import Together
+from silvaengine_tasks.records import CallRecord
 
-type Read = Callable[[Any], Sequence[Record]]
+type Read = Callable[[Any], Sequence[CallRecord]]
 type Run = Callable[[Sequence[Any], Serve, float], Errors]
 
 
@@ -30,7 +30,7 @@ def serve_whole(
         caller: calls functions.
         source: its name in the log line.
         raws: records as AWS sent them.
-        read: gives the calls that a record means, or raises why there are none.
+        read: returns the calls that a record means, or raises why there are none.
         context: Lambda's.
         line: tells of the invocation.
 
@@ -54,17 +54,17 @@ def serve_records(
     Args:
         caller: calls functions.
         raws: records as AWS sent them.
-        read: gives the calls that a record means, or raises why there are none.
+        read: returns the calls that a record means, or raises why there are none.
         deadline: epoch seconds at which the caller's time is over.
         run: serves the records, in an order of its own.
 
     Returns:
         Each record's failure, None for one that is done.
     """
-    calls: list[Sequence[Record]] = [()] * len(raws)
+    calls: list[Sequence[CallRecord]] = [()] * len(raws)
 
     def one(position: int, until: float) -> None:
-        def own() -> list[Record]:
+        def own() -> list[CallRecord]:
             calls[position] = read(raws[position])
             return [call for call in calls[position] if call.batch_name is None]
 
@@ -72,15 +72,15 @@ def serve_records(
 
     errors = run(range(len(raws)), one, deadline)
     for positions, records in _batches(calls):
-        failed = Together(caller).call(records, deadline)
+        failed = BatchCall(caller).call(records, deadline)
         for position, error in zip(positions, failed, strict=True):
             errors[position] = errors[position] or error
     return errors
 
 
-def _batches(calls: Sequence[Sequence[Record]]) -> Iterator[tuple[list[int], list[Record]]]:
+def _batches(calls: Sequence[Sequence[CallRecord]]) -> Iterator[tuple[list[int], list[CallRecord]]]:
     """Give, for each function that wants them together, its records and their positions."""
-    found: dict[tuple[str, str], tuple[list[int], list[Record]]] = {}
+    found: dict[tuple[str, str], tuple[list[int], list[CallRecord]]] = {}
     for position, records in enumerate(calls):
         for record in records:
             if record.batch_name is not None:

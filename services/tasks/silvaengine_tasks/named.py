@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from silvaengine.errors import RequestError
-from silvaengine_tasks.record import Record, member, text
+from silvaengine_tasks.records import CallRecord, member, text
 
 
 def params_of(body: str) -> dict[str, Any] | None:
-    """Give a body's params, None for a text that isn't a JSON object with an object in ``params``."""
+    """Return a body's params, None for a text that isn't a JSON object with an object in ``params``."""
     try:
         params = member(json.loads(body), "params")
     except (ValueError, RecursionError):
@@ -17,8 +17,10 @@ def params_of(body: str) -> dict[str, Any] | None:
     return params if isinstance(params, dict) else None
 
 
-def own_call(like: Record, params: Mapping[str, Any] | None, endpoint_id: Any, function: Any) -> Record:  # noqa: ANN401 - an event's
-    """Give the call that a message asks for.
+def own_call(
+    like: CallRecord, params: Mapping[str, Any] | None, endpoint_id: object, function: object
+) -> CallRecord:
+    """Return the call that a message asks for.
 
     Raises:
         RequestError: it doesn't say which function it is for, or with what.

@@ -14,12 +14,13 @@ from contextlib import suppress
 from typing import Any
 
 from silvaengine.errors import ConditionFailedError, NotFoundError, SilvaEngineError, UnavailableError
-from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import DAY, Execution
-from silvaengine.notices import Notifier
-from silvaengine.registry import Entry, Registry
-from silvaengine.telemetry import InvocationLog
+from silvaengine.ledger.store import Ledger
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.registry.model import FunctionEntry
+from silvaengine.registry.registry import Registry
 from silvaengine_tasks.dead_letters import DeadLetters
 
 SHARDS = "0123456789abcdef"
@@ -55,8 +56,8 @@ class Sweeper:
         registry: knows functions and their settings, which are read anew for each attempt.
         dispatcher: reaches the workers.
         dead_letters: tells the queue.
-        notifier: tells the operator.
-        chance: gives a number from 0 to 1, for jitter.
+        alerts: tells the operator.
+        chance: returns a number from 0 to 1, for jitter.
 
     """
 
@@ -66,14 +67,14 @@ class Sweeper:
         registry: Registry,
         dispatcher: Dispatcher,
         dead_letters: DeadLetters,
-        notifier: Notifier,
+        alerts: AlertPublisher,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._ledger = ledger
         self._registry = registry
         self._dispatcher = dispatcher
         self._dead_letters = dead_letters
-        self._notifier = notifier
+        self._alerts = alerts
         self._chance = chance
 
     def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> dict[str, int]:  # noqa: ANN401, ARG002 - a source's signature
@@ -97,7 +98,7 @@ class Sweeper:
         return sweep
 
     def _due(self) -> Iterator[Execution]:
-        """Give a page of each shard, round after round; a shard whose page isn't full has no further one."""
+        """Yield a page of each shard, round after round; a shard whose page isn't full has no further one."""
         shards = list(SHARDS)
         while shards:
             for shard in list(shards):
@@ -115,7 +116,7 @@ class Sweeper:
             _logger.exception("Job %s could not be taken up", execution.job_id)
             kind = type(error).__name__
             facts = {"service": "sweeper", "job_id": execution.job_id, "error": kind}
-            self._notifier.notify("silvaengine sweeper", f"sweeper {kind}", facts)
+            self._alerts.publish("silvaengine sweeper", f"sweeper {kind}", facts)
         with suppress(SilvaEngineError):  # it was moved on before, or nothing can be written at the moment
             self._postpone(execution)
         return "failed"
@@ -124,7 +125,7 @@ class Sweeper:
         if execution.state == "dead":
             return self._tell(execution)
         if execution.state == "succeeded":
-            self._ledger.bury(execution)
+            self._ledger.acknowledge(execution)
             return "unlisted"
         if cause := self._hopeless(execution):
             return self._give_up(execution, cause)
@@ -141,7 +142,7 @@ class Sweeper:
         return None
 
     def _hand_over(self, execution: Execution, sweep: Sweep) -> str:
-        entry = Entry(execution.aws_lambda_arn, execution.setting)
+        entry = FunctionEntry(execution.aws_lambda_arn, execution.setting)
         try:
             function = self._registry.function_of(entry, execution.function)
         except NotFoundError as error:
@@ -162,19 +163,19 @@ class Sweeper:
         return "dispatched"
 
     def _postpone(self, execution: Execution) -> str:
-        self._ledger.postpone(execution, THROTTLED_SECONDS * (1 + self._chance()))
+        self._ledger.reschedule(execution, THROTTLED_SECONDS * (1 + self._chance()))
         return "postponed"
 
     def _give_up(self, execution: Execution, cause: str) -> str:
-        owner = self._ledger.give_up(execution.job_id, execution.owner, cause)
+        owner = self._ledger.mark_dead(execution.job_id, execution.owner, cause)
         died_at = self._ledger.now()
         return self._tell(execution._replace(state="dead", cause=cause, owner=owner, changed_at=died_at))
 
     def _tell(self, execution: Execution) -> str:
         """Tell of a dead one: hold it, send, note that it was sent. A crash in between sends once more."""
-        held = self._ledger.postpone(execution, HOLD_SECONDS)
+        held = self._ledger.reschedule(execution, HOLD_SECONDS)
         self._dead_letters(held)
-        self._notifier.notify(
+        self._alerts.publish(
             f"silvaengine job dead: {held.function}",
             f"{held.endpoint_id} {held.function} {held.cause}",
             {
@@ -186,7 +187,7 @@ class Sweeper:
                 "request_id": held.request_id,
             },
         )
-        self._ledger.bury(held)
+        self._ledger.acknowledge(held)
         return "buried"
 
 
@@ -195,5 +196,5 @@ def _note(execution: Execution, error: SilvaEngineError) -> None:
 
 
 def is_schedule(event: Mapping[str, Any]) -> bool:
-    """Whether an event is the one that the schedule's rule in the template sends."""
+    """Return whether an event is the one that the schedule's rule in the template sends."""
     return event.get("silvaengine") == "sweep"

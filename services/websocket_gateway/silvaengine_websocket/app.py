@@ -12,29 +12,29 @@ from os import urandom
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.admission import deployed_limiter
+from silvaengine.authorization.admission import process_limiter
+from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
-from silvaengine.grants import granting
-from silvaengine.invocation import LambdaInvoker, open_invoker
-from silvaengine.json_text import encode
-from silvaengine.notices import Notifier, open_notifier
-from silvaengine.registry import Registry, open_registry
+from silvaengine.observability.alerts import AlertPublisher, open_alert_publisher
+from silvaengine.observability.logging import InvocationLog, configure_logging
+from silvaengine.protocol.json_codec import encode
+from silvaengine.registry.registry import Registry, open_registry
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog, configure_logging
+from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine.websocket.pushing import Pusher, open_pusher
-from silvaengine_websocket.connections import Connections, open_connections
-from silvaengine_websocket.event import Members, read_handshake, read_socket, route_of
-from silvaengine_websocket.gateway import Call, Gateway
-from silvaengine_websocket.hooks import Hooks
+from silvaengine_websocket.connections import ConnectionStore, open_connection_store
+from silvaengine_websocket.event import Members, read_context, read_handshake, route_of
+from silvaengine_websocket.gateway import Gateway, MessageCall
+from silvaengine_websocket.hooks import SocketHooks
 from silvaengine_websocket.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
+    from silvaengine.access.rate_limits import RateLimiter
     from silvaengine.authorization.access import Permission
     from silvaengine.authorization.authorize import Authorization
-    from silvaengine.ledger.dispatch import Granting
-    from silvaengine.limits import Limiter
+    from silvaengine.ledger.dispatch import TokenIssuer
     from silvaengine_websocket.broadcaster import Broadcaster
-    from silvaengine_websocket.once import Once
+    from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
 type Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -46,14 +46,14 @@ MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 _logger = logging.getLogger(__name__)
 
 
-class Door:
+class WebSocketHandler:
     """What Lambda calls.
 
     Args:
         lifecycle: lets clients in and out.
         gateway: brings messages to functions.
-        open_broadcaster: gives what an operator broadcasts by.
-        notifier: tells the operator about failures that aren't the client's.
+        open_broadcaster: returns what an operator broadcasts by.
+        alerts: tells the operator about failures that aren't the client's.
         clock: epoch seconds.
 
     """
@@ -63,13 +63,13 @@ class Door:
         lifecycle: Lifecycle,
         gateway: Gateway,
         open_broadcaster: "Callable[[], Broadcaster]",
-        notifier: Notifier,
+        alerts: AlertPublisher,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._lifecycle = lifecycle
         self._gateway = gateway
         self._open_broadcaster = open_broadcaster
-        self._notifier = notifier
+        self._alerts = alerts
         self._clock = clock
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
@@ -90,7 +90,7 @@ class Door:
 
     def _operate(self, request: Any, context: object) -> dict[str, Any]:  # noqa: ANN401 - checked here
         """Carry out what an operator asks by invoking this Lambda; no client's event has such a member."""
-        from silvaengine_websocket.broadcaster import answer_of  # noqa: PLC0415 - operators are rare
+        from silvaengine_websocket.broadcaster import answer_of  # operators are rare
 
         if not isinstance(request, dict) or request.get("operation") != "ws_broadcast":
             raise RequestError(f"{OPERATOR}: expected the operation ws_broadcast")
@@ -99,7 +99,7 @@ class Door:
     def _authorize(
         self, event: Members, context: object, request_id: str, log: InvocationLog
     ) -> dict[str, Any]:
-        from silvaengine.authorization.policies import answer_authorizer_call  # noqa: PLC0415 - see lifecycle
+        from silvaengine.authorization.policies import answer_authorizer_call
 
         log.fields(route="authorizer")
 
@@ -118,19 +118,19 @@ class Door:
         route = route_of(event)
         log.fields(route=route)
         try:
-            socket = read_socket(event)
+            socket = read_context(event)
             log.fields(endpoint_id=socket.endpoint_id, area=socket.area)
             if route == "$connect":
                 self._lifecycle.connect(event, socket, context)
             elif route == "$disconnect":
                 self._lifecycle.disconnect(socket)
             else:
-                self._message(Call(request_id, event, context, socket, self._deadline(context), log))
+                self._message(MessageCall(request_id, event, context, socket, self._deadline(context), log))
         except Exception as error:  # noqa: BLE001 - the door
             return self._told(error, request_id, log).status
         return 200
 
-    def _message(self, call: Call) -> None:
+    def _message(self, call: MessageCall) -> None:
         try:
             self._gateway.serve(call)
         except Exception as error:  # noqa: BLE001 - the door: the sender is told
@@ -150,7 +150,7 @@ class Door:
         if known.status >= 500:
             subject = "silvaengine websocket gateway"
             facts = {"service": "websocket", "request_id": request_id, "status": known.status}
-            self._notifier.notify(subject, f"{subject} {type(error).__name__}", facts)
+            self._alerts.publish(subject, f"{subject} {type(error).__name__}", facts)
         return known
 
     def _deadline(self, context: object) -> float:
@@ -161,42 +161,42 @@ class Door:
 
 def create_handler(
     registry: Registry,
-    connections: Connections,
+    connections: ConnectionStore,
     invoker: LambdaInvoker,
     pusher: Pusher,
-    notifier: Notifier,
+    alerts: AlertPublisher,
     *,
     open_authorization: "Callable[[], Authorization]",
-    open_once: "Callable[[], Once]",
+    open_once: "Callable[[], IdempotentCalls]",
     shipped: Callable[[], Collection[str]],
-    grant: "Granting",
+    grant: "TokenIssuer",
     open_broadcaster: "Callable[[], Broadcaster]",
-    open_limiter: "Callable[[], Limiter]" = deployed_limiter,
+    open_limiter: "Callable[[], RateLimiter]" = process_limiter,
     clock: Callable[[], float] = time.time,
 ) -> Handler:
-    """Give a Lambda handler made of these parts.
+    """Return a Lambda handler made of these parts.
 
     Args:
         registry: knows the functions.
         connections: holds the rows.
         invoker: reaches the workers.
         pusher: reaches the clients.
-        notifier: reaches the operator.
-        open_authorization: gives what names and permits callers.
-        open_once: gives what calls need that must not run twice.
-        shipped: gives the names of the operator's packages that hooks may stand in.
-        grant: gives what lets a function broadcast.
-        open_broadcaster: gives what reaches all of a tenant's clients.
-        open_limiter: gives what counts the calls of tenants and keys that have a limit.
+        alerts: reaches the operator.
+        open_authorization: returns what names and permits callers.
+        open_once: returns what calls need that must not run twice.
+        shipped: returns the names of the operator's packages that hooks may stand in.
+        grant: returns what lets a function broadcast.
+        open_broadcaster: returns what reaches all of a tenant's clients.
+        open_limiter: returns what counts the calls of tenants and keys that have a limit.
         clock: epoch seconds.
 
     """
-    hooks = Hooks(shipped)
-    return Door(
+    hooks = SocketHooks(shipped)
+    return WebSocketHandler(
         Lifecycle(registry, connections, open_authorization, open_limiter, hooks),
         Gateway(registry, invoker, pusher, open_authorization, open_limiter, open_once, hooks, grant),
         open_broadcaster,
-        notifier,
+        alerts,
         clock,
     )
 
@@ -205,13 +205,13 @@ def create_handler(
 def _deployed() -> Handler:
     settings = Settings.from_environment()
     configure_logging(settings)
-    invoker, grant = open_invoker(settings), granting(settings)
+    invoker, grant = open_invoker(settings), broadcast_token_issuer(settings)
     return create_handler(
         open_registry(settings),
-        open_connections(settings),
+        open_connection_store(settings),
         invoker,
         open_pusher(settings),
-        open_notifier(settings),
+        open_alert_publisher(settings),
         open_authorization=_authorization,
         open_once=lambda: _once(settings, invoker, grant),
         shipped=_shipped,
@@ -221,34 +221,36 @@ def _deployed() -> Handler:
 
 
 def _authorization() -> "Authorization":
-    from silvaengine.authorization.authorize import open_authorization  # noqa: PLC0415 - not every message asks
+    from silvaengine.authorization.authorize import open_authorization  # not every message asks
 
     return open_authorization(ARTEFACT)
 
 
 @cache
 def _shipped() -> Collection[str]:
-    from silvaengine.authorization.packages import shipped_packages  # noqa: PLC0415 - few endpoints have hooks
+    from silvaengine.authorization.packages import shipped_packages  # few endpoints have hooks
 
     return shipped_packages(ARTEFACT).shipped
 
 
 @cache
-def _once(settings: Settings, invoker: LambdaInvoker, grant: "Granting") -> "Once":
-    from silvaengine.ledger.book import open_ledger  # noqa: PLC0415 - most messages do without
-    from silvaengine.ledger.dispatch import Dispatcher  # noqa: PLC0415 - likewise
-    from silvaengine.ledger.keys import open_keys  # noqa: PLC0415 - likewise
-    from silvaengine.ledger.objects import open_objects  # noqa: PLC0415 - likewise
-    from silvaengine_websocket.once import Once  # noqa: PLC0415 - likewise
+def _once(settings: Settings, invoker: LambdaInvoker, grant: "TokenIssuer") -> "IdempotentCalls":
+    from silvaengine.ledger.digests import open_digests
+    from silvaengine.ledger.dispatch import Dispatcher
+    from silvaengine.ledger.payload_store import open_payload_store
+    from silvaengine.ledger.store import open_ledger  # most messages do without
+    from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
-    return Once(
-        open_ledger(settings), Dispatcher(invoker, open_objects(settings), grant), open_keys(settings)
+    return IdempotentCalls(
+        open_ledger(settings),
+        Dispatcher(invoker, open_payload_store(settings), grant),
+        open_digests(settings),
     )
 
 
 @cache
 def _broadcaster(settings: Settings) -> "Broadcaster":
-    from silvaengine_websocket.broadcaster import open_broadcaster  # noqa: PLC0415 - operators are rare
+    from silvaengine_websocket.broadcaster import open_broadcaster  # operators are rare
 
     return open_broadcaster(settings)
 

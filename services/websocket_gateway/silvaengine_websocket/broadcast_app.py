@@ -12,10 +12,10 @@ from functools import cache
 from typing import Any
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.grants import Grants, open_grants
-from silvaengine.messages import WorkerAnswer
+from silvaengine.observability.logging import InvocationLog, configure_logging
+from silvaengine.protocol.messages import WorkerAnswer
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog, configure_logging
+from silvaengine.websocket.broadcast_tokens import BroadcastTokens, open_broadcast_tokens
 from silvaengine_websocket.broadcaster import Broadcaster, answer_of, open_broadcaster
 
 MARGIN_SECONDS = 3.0  # a push that is under way ends within them
@@ -26,9 +26,9 @@ type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
 
 def create_handler(
-    broadcaster: Broadcaster, grants: Grants, clock: Callable[[], float] = time.time
+    broadcaster: Broadcaster, grants: BroadcastTokens, clock: Callable[[], float] = time.time
 ) -> Handler:
-    """Give a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
+    """Return a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
 
     def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context
         log = InvocationLog("broadcaster")
@@ -54,7 +54,7 @@ def create_handler(
 def _deployed() -> Handler:
     settings = Settings.from_environment()
     configure_logging(settings)
-    return create_handler(open_broadcaster(settings), open_grants(settings))
+    return create_handler(open_broadcaster(settings), open_broadcast_tokens(settings))
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context

@@ -7,13 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from silvaengine.dynamodb import Row, TableReader, open_tables
+from silvaengine.aws.table_client import Row, TableReader, open_table_reader
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket.broadcasts import Broadcast, Counts
 from silvaengine.websocket.pushing import Pusher, check_size, open_pusher
-from silvaengine_websocket.connections import KEEP_SECONDS, LIFE_SECONDS, Connections, open_connections
+from silvaengine_websocket.connections import (
+    KEEP_SECONDS,
+    LIFE_SECONDS,
+    ConnectionStore,
+    open_connection_store,
+)
 
 THREADS = 32
 
@@ -32,7 +37,7 @@ class Broadcaster(NamedTuple):
     """
 
     tables: TableReader
-    connections: Connections
+    connections: ConnectionStore
     pusher: Pusher
     clock: Callable[[], float] = time.time
 
@@ -79,7 +84,7 @@ class Broadcaster(NamedTuple):
         return "gone"
 
     def _live(self, asked: Broadcast) -> Iterator[list[Row]]:
-        """Give the rows of connections that are meant and can still be open."""
+        """Return the rows of connections that are meant and can still be open."""
         born = int(self.clock()) + KEEP_SECONDS - LIFE_SECONDS
         if asked.connection_id is not None:
             key = {"endpoint_id": asked.endpoint_id, "connection_id": asked.connection_id}
@@ -105,9 +110,9 @@ def _is_meant(row: Row, asked: Broadcast, born: int) -> bool:
 
 
 def open_broadcaster(settings: Settings) -> Broadcaster:
-    """Give the deployment's broadcaster."""
-    tables = open_tables(settings.region, settings.table_prefix)
-    return Broadcaster(tables, open_connections(settings), open_pusher(settings))
+    """Return the deployment's broadcaster."""
+    tables = open_table_reader(settings.region, settings.table_prefix)
+    return Broadcaster(tables, open_connection_store(settings), open_pusher(settings))
 
 
 def answer_of(asked: dict[str, Any], broadcaster: Broadcaster, deadline: float) -> dict[str, int]:

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from silvaengine.dynamodb import TableWriter, open_writer
+from silvaengine.aws.table_client import TableWriter, open_table_writer
 from silvaengine.errors import ConditionFailedError
 from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
-from silvaengine_websocket.event import Socket
+from silvaengine_websocket.event import SocketContext
 
 KEEP_SECONDS = 86_400
 LIFE_SECONDS = 7_200  # API Gateway's, by the same page as the limits of frames
@@ -16,7 +16,7 @@ LIFE_SECONDS = 7_200  # API Gateway's, by the same page as the limits of frames
 _NEW = "attribute_not_exists(#connection_id)"
 
 
-class Connections:
+class ConnectionStore:
     """Writes and ends rows, each by its primary key.
 
     Args:
@@ -29,7 +29,7 @@ class Connections:
         self._writer = writer
         self._clock = clock
 
-    def begin(self, socket: Socket) -> None:
+    def begin(self, socket: SocketContext) -> None:
         """Write a connection's row.
 
         Raises:
@@ -39,7 +39,7 @@ class Connections:
         """
         self._put(socket, "active", socket.claims)
 
-    def end(self, socket: Socket) -> None:
+    def end(self, socket: SocketContext) -> None:
         """Delete a connection's row; what comes before the row keeps it from being written.
 
         Raises:
@@ -57,7 +57,7 @@ class Connections:
         """Delete the row of a connection that is gone; raises what ``end`` raises."""
         self._writer.delete(WSS_CONNECTIONS, {"endpoint_id": endpoint_id, "connection_id": connection_id})
 
-    def _delete_active(self, socket: Socket) -> None:
+    def _delete_active(self, socket: SocketContext) -> None:
         self._writer.delete(
             WSS_CONNECTIONS,
             {"endpoint_id": socket.endpoint_id, "connection_id": socket.connection_id},
@@ -65,7 +65,7 @@ class Connections:
             values={"active": "active"},
         )
 
-    def _put(self, socket: Socket, status: str, data: Mapping[str, str]) -> None:
+    def _put(self, socket: SocketContext, status: str, data: Mapping[str, str]) -> None:
         now = self._clock()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06}+0000"
         row = {
@@ -82,6 +82,6 @@ class Connections:
         self._writer.put(WSS_CONNECTIONS, row, condition=_NEW)
 
 
-def open_connections(settings: Settings) -> Connections:
-    """Give the deployment's rows."""
-    return Connections(open_writer(settings.region, settings.table_prefix))
+def open_connection_store(settings: Settings) -> ConnectionStore:
+    """Return the deployment's rows."""
+    return ConnectionStore(open_table_writer(settings.region, settings.table_prefix))

@@ -35,11 +35,11 @@ class Handshake(NamedTuple):
     context: Members
 
     def pinned(self, row_key: str) -> dict[str, str]:
-        """Give what is fixed for as long as the socket is open; of the key what its row is named by."""
+        """Return what is fixed for as long as the socket is open; of the key what its row is named by."""
         return {name: getattr(self, name) for name in PINNED} | {"api_key": row_key}
 
 
-class Socket(NamedTuple):
+class SocketContext(NamedTuple):
     """An open connection, as its handshake fixed it.
 
     ``api_key`` is what the key's row is named by: for a key with a secret its id.
@@ -58,7 +58,7 @@ class Socket(NamedTuple):
 
 
 def route_of(event: Members) -> str:
-    """Give the event's route, empty when it has none."""
+    """Return the event's route, empty when it has none."""
     return str(_members(event, "requestContext").get("routeKey") or "")
 
 
@@ -86,7 +86,7 @@ def read_handshake(event: Members) -> Handshake:
     )
 
 
-def read_socket(event: Members) -> Socket:
+def read_context(event: Members) -> SocketContext:
     """Read who an event comes from.
 
     Raises:
@@ -103,7 +103,7 @@ def read_socket(event: Members) -> Socket:
     claims = {name: value for name, value in said.items() if name not in PINNED and isinstance(value, str)}
     endpoint_id, area = str(pinned["endpoint_id"]), str(pinned["area"])
     shown = {name: value for name, value in said.items() if name != "api_key"}
-    return Socket(
+    return SocketContext(
         connection_id=str(pinned["connection_id"]),
         endpoint_id=endpoint_id,
         area=area,

@@ -5,37 +5,38 @@ Nobody waits here for the function: the worker pushes what becomes of the call.
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from silvaengine import messages
-from silvaengine.admission import admitted, check_access
+from silvaengine.authorization.admission import admit, check_access
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
-from silvaengine.invocation import LambdaInvoker
-from silvaengine.messages import Invocation, WorkerAnswer, WorkerCall
-from silvaengine.registry import Connection, Function, Registry
-from silvaengine.telemetry import InvocationLog
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol import messages
+from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.registry.model import Function, KeyAccess
+from silvaengine.registry.registry import Registry
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher
-from silvaengine_websocket.event import Members, Socket
-from silvaengine_websocket.hooks import Hooks
+from silvaengine_websocket.event import Members, SocketContext
+from silvaengine_websocket.hooks import SocketHooks
 from silvaengine_websocket.message import (
     Message,
-    Refusal,
+    MessageRef,
     is_ping,
     read_message,
-    read_names,
     read_object,
+    read_ref,
     read_text,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from silvaengine.access.rate_limits import RateLimiter
     from silvaengine.authorization.authorize import Authorization
-    from silvaengine.ledger.dispatch import Granting
-    from silvaengine.limits import Limiter
-    from silvaengine_websocket.once import Once
+    from silvaengine.ledger.dispatch import TokenIssuer
+    from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
 
-class Call:
+class MessageCall:
     """One message, and what becomes known of it for the log, for a refusal and for notices.
 
     ``context`` is Lambda's, ``deadline`` in epoch seconds.
@@ -48,7 +49,7 @@ class Call:
         request_id: str,
         event: Members,
         context: object,
-        socket: Socket,
+        socket: SocketContext,
         deadline: float,
         log: InvocationLog,
     ) -> None:
@@ -58,7 +59,7 @@ class Call:
         self.socket = socket
         self.deadline = deadline
         self.log = log
-        self.names = Refusal()
+        self.names = MessageRef()
 
 
 class Gateway(NamedTuple):
@@ -68,11 +69,11 @@ class Gateway(NamedTuple):
         registry: knows which function a message means.
         invoker: reaches the workers.
         pusher: tells the client what the gateway itself has to say.
-        open_authorization: gives what functions with ``auth_required`` need.
-        open_limiter: gives what counts the calls of tenants and keys that have a limit.
-        open_once: gives what calls need that must not run twice.
+        open_authorization: returns what functions with ``auth_required`` need.
+        open_limiter: returns what counts the calls of tenants and keys that have a limit.
+        open_once: returns what calls need that must not run twice.
         hooks: the operator's functions that hear of messages.
-        grant: gives what lets a function broadcast.
+        grant: returns what lets a function broadcast.
 
     """
 
@@ -80,30 +81,30 @@ class Gateway(NamedTuple):
     invoker: LambdaInvoker
     pusher: Pusher
     open_authorization: "Callable[[], Authorization]"
-    open_limiter: "Callable[[], Limiter]"
-    open_once: "Callable[[], Once]"
-    hooks: Hooks
-    grant: "Granting"
+    open_limiter: "Callable[[], RateLimiter]"
+    open_once: "Callable[[], IdempotentCalls]"
+    hooks: SocketHooks
+    grant: "TokenIssuer"
 
-    def serve(self, call: Call) -> None:
+    def serve(self, call: MessageCall) -> None:
         """Hand one message on; raises SilvaEngineError when that fails, of which the client is to be told."""
         text = read_text(call.event.get("body"), is_base64=call.event.get("isBase64Encoded") is True)
         if is_ping(text):
             return self.push(call, frames.PONG)
         members = read_object(text)
-        call.names = read_names(members)
+        call.names = read_ref(members)
         message = read_message(members, call.names)
         call.log.fields(function=message.funct)
         call.log.enter("resolve")
-        connection = self._connection(call.socket)
-        self.hooks.call("on_message", connection, call.event, call.context)
-        function = self._function(connection, call.socket, message)
+        key_access = self._key_access(call.socket)
+        self.hooks.call("on_message", key_access, call.event, call.context)
+        function = self._function(key_access, call.socket, message)
         call.log.enter("authorize")
-        shown = self._permit(call, connection, function)
+        shown = self._permit(call, key_access, function)
         call.log.enter("invoke")
-        return self._invoke(call, message, connection, function, shown)
+        return self._invoke(call, message, key_access, function, shown)
 
-    def refuse(self, call: Call, error: SilvaEngineError) -> None:
+    def refuse(self, call: MessageCall, error: SilvaEngineError) -> None:
         """Tell the client why there is no answer; raises what ``push`` raises."""
         frame = frames.error(
             call.names.id,
@@ -114,15 +115,15 @@ class Gateway(NamedTuple):
         )
         self.push(call, frame)
 
-    def push(self, call: Call, frame: str) -> None:
+    def push(self, call: MessageCall, frame: str) -> None:
         """Push a frame to the sender, unless it is gone; raises what ``Pusher.push`` raises."""
         try:
             self.pusher.push(call.socket.connection_id, frame, call.deadline)
         except NotFoundError:
             call.log.fields(gone=True)
 
-    def _connection(self, socket: Socket) -> Connection:
-        connection, _ = admitted(
+    def _key_access(self, socket: SocketContext) -> KeyAccess:
+        key_access, _ = admit(
             self.registry,
             self.open_limiter,
             socket.endpoint_id,
@@ -131,36 +132,36 @@ class Gateway(NamedTuple):
             socket.stage or None,
             is_known=True,
         )
-        check_access(connection, "invoke", "functions", socket.context)
-        return connection
+        check_access(key_access, "invoke", "functions", socket.context)
+        return key_access
 
-    def _function(self, connection: Connection, socket: Socket, message: Message) -> Function:
-        function = self.registry.function(connection, message.funct)
+    def _function(self, key_access: KeyAccess, socket: SocketContext, message: Message) -> Function:
+        function = self.registry.function(key_access, message.funct)
         if function.area != socket.area:
             text = f"Function {function.name!r} is not in area {socket.area!r}"
             raise RequestError(text, status=403)
         return function
 
-    def _permit(self, call: Call, connection: Connection, function: Function) -> Members:
-        """Give the context that the function is shown."""
+    def _permit(self, call: MessageCall, key_access: KeyAccess, function: Function) -> Members:
+        """Return the context that the function is shown."""
         context = call.socket.context
         if not function.auth_required:
             return context
-        from silvaengine.authorization.access import AccessRequest  # noqa: PLC0415 - not every function asks
+        from silvaengine.authorization.access import AccessRequest  # not every function asks
 
         asked = AccessRequest(
             event=call.event,
             context=context,
             headers={},
             method="",
-            connection=connection,
+            key_access=key_access,
             function=function,
             lambda_context=call.context,
         )
         return self.open_authorization().verify_permission(asked, call.socket.principal).context
 
     def _invoke(
-        self, call: Call, message: Message, connection: Connection, function: Function, context: Members
+        self, call: MessageCall, message: Message, key_access: KeyAccess, function: Function, context: Members
     ) -> None:
         grant = self.grant(function, call.socket.endpoint_id)
         worker_call, socket = _worker_call(call, message, function, context, grant)
@@ -168,14 +169,14 @@ class Gateway(NamedTuple):
             payload = worker_call._replace(socket=socket).encode()
             self.invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
             return
-        caller = f"{connection.owner} {connection.api_key} {call.socket.principal}"
+        caller = f"{key_access.owner} {key_access.api_key} {call.socket.principal}"
         first = self.open_once().serve(worker_call, socket, function, caller, call.deadline)
         if first is not None:
             self.push(call, _repeated(call, socket, function, first))
 
 
-def _repeated(call: Call, socket: messages.Socket, function: Function, first: WorkerAnswer) -> str:
-    """Give the frame of the first call's answer."""
+def _repeated(call: MessageCall, socket: messages.ReplyTo, function: Function, first: WorkerAnswer) -> str:
+    """Return the frame of the first call's answer."""
     message_id = socket.message_id or ""
     if first.kind != "error":
         return frames.result(message_id, function.name, frames.data_of(first))
@@ -189,9 +190,9 @@ def _repeated(call: Call, socket: messages.Socket, function: Function, first: Wo
 
 
 def _worker_call(
-    call: Call, message: Message, function: Function, context: Members, grant: str | None
-) -> tuple[WorkerCall, messages.Socket]:
-    """Give the worker's payload for a message, and where its answer goes."""
+    call: MessageCall, message: Message, function: Function, context: Members, grant: str | None
+) -> tuple[WorkerCall, messages.ReplyTo]:
+    """Return the worker's payload for a message, and where its answer goes."""
     socket = call.socket
     params: dict[str, Any] = {
         "endpoint_id": socket.endpoint_id,
@@ -205,4 +206,4 @@ def _worker_call(
     )
     worker_call = WorkerCall(function.callee, params, message.body, context, invocation=invocation)
     wants_result = message.id is not None or function.funct_type != "Event"
-    return worker_call, messages.Socket(socket.connection_id, message.id, wants_result)
+    return worker_call, messages.ReplyTo(socket.connection_id, message.id, wants_result)

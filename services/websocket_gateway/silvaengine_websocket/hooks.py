@@ -9,28 +9,28 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
-from silvaengine.registry import Connection
+from silvaengine.registry.model import KeyAccess
 from silvaengine_websocket.event import Members
 
 _logger = logging.getLogger(__name__)
 
 
-class Hooks(NamedTuple):
+class SocketHooks(NamedTuple):
     """Calls the hooks of endpoints.
 
     Args:
-        shipped: gives the names of the packages and modules that may be imported.
+        shipped: returns the names of the packages and modules that may be imported.
 
     """
 
     shipped: Callable[[], Collection[str]]
 
-    def call(self, name: str, connection: Connection, event: Members, context: object) -> None:
+    def call(self, name: str, key_access: KeyAccess, event: Members, context: object) -> None:
         """Call an endpoint's hook, if its settings name one; what it gives is ignored.
 
         Args:
             name: ``on_connect`` or ``on_message``.
-            connection: has the settings.
+            key_access: has the settings.
             event: API Gateway's.
             context: Lambda's.
 
@@ -39,7 +39,7 @@ class Hooks(NamedTuple):
             ConfigurationError: there is no such function.
 
         """
-        named = connection.settings.get(name)
+        named = key_access.settings.get(name)
         if named is None:
             return
         hook = self._find(name, named)
@@ -54,7 +54,7 @@ class Hooks(NamedTuple):
             raise RequestError(message, status=403) from error
 
     def _find(self, name: str, named: Any) -> Callable[[Members, object], Any]:  # noqa: ANN401 - a setting
-        from importlib import import_module  # noqa: PLC0415 - few endpoints have hooks
+        from importlib import import_module  # few endpoints have hooks
 
         module_name, _, function_name = str(named).partition(":")
         if module_name.partition(".")[0] not in self.shipped():

@@ -5,19 +5,19 @@ Any doubt and any failure refuses the handshake, so that a socket that opens is 
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from silvaengine.admission import admitted, check_access
+from silvaengine.authorization.admission import admit, check_access
 from silvaengine.errors import RequestError
-from silvaengine.registry import Registry
-from silvaengine_websocket.connections import Connections
-from silvaengine_websocket.event import Handshake, Members, Socket
-from silvaengine_websocket.hooks import Hooks
+from silvaengine.registry.registry import Registry
+from silvaengine_websocket.connections import ConnectionStore
+from silvaengine_websocket.event import Handshake, Members, SocketContext
+from silvaengine_websocket.hooks import SocketHooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from silvaengine.access.rate_limits import RateLimiter
     from silvaengine.authorization.access import Permission
     from silvaengine.authorization.authorize import Authorization
-    from silvaengine.limits import Limiter
 
 
 class Lifecycle(NamedTuple):
@@ -26,17 +26,17 @@ class Lifecycle(NamedTuple):
     Args:
         registry: knows what a key opens.
         connections: holds the rows.
-        open_authorization: gives what names the caller.
-        open_limiter: gives what counts the calls of tenants and keys that have a limit.
+        open_authorization: returns what names the caller.
+        open_limiter: returns what counts the calls of tenants and keys that have a limit.
         hooks: the operator's functions that hear of connections.
 
     """
 
     registry: Registry
-    connections: Connections
+    connections: ConnectionStore
     open_authorization: "Callable[[], Authorization]"
-    open_limiter: "Callable[[], Limiter]"
-    hooks: Hooks
+    open_limiter: "Callable[[], RateLimiter]"
+    hooks: SocketHooks
 
     def admit(self, event: Members, handshake: Handshake, lambda_context: object) -> "Permission":
         """Let a handshake through; what the permission's context says of the caller comes with each event.
@@ -45,9 +45,9 @@ class Lifecycle(NamedTuple):
             SilvaEngineError: it is refused.
 
         """
-        from silvaengine.authorization.access import AccessRequest  # noqa: PLC0415 - messages do without
+        from silvaengine.authorization.access import AccessRequest  # messages do without
 
-        connection, _ = admitted(
+        key_access, _ = admit(
             self.registry,
             self.open_limiter,
             handshake.endpoint_id,
@@ -55,8 +55,8 @@ class Lifecycle(NamedTuple):
             handshake.area,
             handshake.stage or None,
         )
-        check_access(connection, "invoke", "functions", handshake.context)
-        if handshake.area not in self.registry.areas(connection):
+        check_access(key_access, "invoke", "functions", handshake.context)
+        if handshake.area not in self.registry.areas(key_access):
             message = f"The connection has no function in area {handshake.area!r}"
             raise RequestError(message, status=403)
         asked = AccessRequest(
@@ -64,28 +64,28 @@ class Lifecycle(NamedTuple):
             context={**handshake.context, "headers": handshake.headers},
             headers={name.lower(): value for name, value in handshake.headers.items()},
             method="",
-            connection=connection,
+            key_access=key_access,
             function=None,
             lambda_context=lambda_context,
         )
         permission = self.open_authorization().authorize(asked)
         claims = permission.context.get("authorizer") or {}
-        said = {"key_id": connection.key_id, **claims, **handshake.pinned(connection.api_key)}
+        said = {"key_id": key_access.key_id, **claims, **handshake.pinned(key_access.api_key)}
         return permission._replace(context={**permission.context, "authorizer": said})
 
-    def connect(self, event: Members, socket: Socket, lambda_context: object) -> None:
+    def connect(self, event: Members, socket: SocketContext, lambda_context: object) -> None:
         """Write the row of a connection that was let in, unless the operator's hook raises.
 
         Raises:
             SilvaEngineError: it is refused, or the row can't be written.
 
         """
-        connection = self.registry.known_connection(
+        key_access = self.registry.known_key_access(
             socket.endpoint_id, socket.api_key, socket.area, socket.stage or None
         )
-        self.hooks.call("on_connect", connection, event, lambda_context)
+        self.hooks.call("on_connect", key_access, event, lambda_context)
         self.connections.begin(socket)
 
-    def disconnect(self, socket: Socket) -> None:
-        """End the row; raises what ``Connections.end`` raises."""
+    def disconnect(self, socket: SocketContext) -> None:
+        """End the row; raises what ``ConnectionStore.end`` raises."""
         self.connections.end(socket)

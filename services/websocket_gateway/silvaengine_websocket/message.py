@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from silvaengine.checked_json import checked_json
 from silvaengine.errors import RequestError
-from silvaengine.json_text import encode
+from silvaengine.protocol.json_codec import encode
+from silvaengine.protocol.strict_json import parse_strict_json
 from silvaengine.websocket.frames import ID_LIMIT, MESSAGE_LIMIT, PING
 
 NAME_LIMIT = 255  # bytes of a function's name
@@ -25,7 +25,7 @@ class Message(NamedTuple):
     is_once: bool
 
 
-class Refusal(NamedTuple):
+class MessageRef(NamedTuple):
     """What can be said of a message before it is known to be well-formed."""
 
     id: str | None = None
@@ -33,12 +33,12 @@ class Refusal(NamedTuple):
 
 
 def is_ping(text: str) -> bool:
-    """Whether a client asks for a sign of life."""
+    """Return whether a client asks for a sign of life."""
     return text == PING
 
 
 def read_text(body: object, *, is_base64: bool) -> str:
-    """Give a message's text.
+    """Return a message's text.
 
     Raises:
         RequestError: it is binary, or larger than 128 KB (413).
@@ -52,24 +52,26 @@ def read_text(body: object, *, is_base64: bool) -> str:
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """Give a message's members.
+    """Return a message's members.
 
     Raises:
         RequestError: it isn't a JSON object; the message says why.
 
     """
-    members = checked_json(text, "The message")
+    members = parse_strict_json(text, "The message")
     if not isinstance(members, dict):
         raise RequestError("The message is not a JSON object")
     return members
 
 
-def read_names(members: Mapping[str, Any]) -> Refusal:
-    """Give id and function as far as they are what they may be, so that a refusal can name them."""
-    return Refusal(_named(members.get("id"), ID_LIMIT, len), _named(members.get("funct"), NAME_LIMIT, _size))
+def read_ref(members: Mapping[str, Any]) -> MessageRef:
+    """Return id and function as far as they are what they may be, so that a refusal can name them."""
+    return MessageRef(
+        _named(members.get("id"), ID_LIMIT, len), _named(members.get("funct"), NAME_LIMIT, _size)
+    )
 
 
-def read_message(members: Mapping[str, Any], known: Refusal) -> Message:
+def read_message(members: Mapping[str, Any], known: MessageRef) -> Message:
     """Check a message's members; ``known`` is what ``read_names`` gave.
 
     Raises:
@@ -94,7 +96,7 @@ def _body(payload: object) -> str | None:
         case None | "":
             return None
         case str():
-            checked_json(payload, "'payload'")
+            parse_strict_json(payload, "'payload'")
             return payload
         case dict():
             return encode(payload)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import DeadlineError, SilvaEngineError
-from silvaengine.messages import Job, Socket, WorkerAnswer, WorkerCall
-from silvaengine.notices import Notifier, open_notifier
-from silvaengine.redaction import redact
+from silvaengine.observability.alerts import AlertPublisher, open_alert_publisher
+from silvaengine.observability.logging import InvocationLog, configure_logging
+from silvaengine.observability.redaction import redact
+from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerAnswer, WorkerCall
 from silvaengine.settings import Settings
-from silvaengine.telemetry import InvocationLog, configure_logging
 from silvaengine_worker.connection import connections_of
-from silvaengine_worker.execution import DeadlinePassed, complete
+from silvaengine_worker.deadline import DeadlinePassed, complete
 from silvaengine_worker.instances import read_settings
 from silvaengine_worker.loader import Loader, extend_path, shipped_packages
 from silvaengine_worker.results import check_size, envelope, plain
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from silvaengine_worker.jobs import JobRunner
     from silvaengine_worker.replies import Replies
 
-    type OpenReplies = Callable[[WorkerCall, Socket, str, float], Replies]
+    type OpenReplies = Callable[[WorkerCall, ReplyTo, str, float], Replies]
 
 MAX_LAMBDA_SECONDS = 900.0
 SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
@@ -43,14 +43,15 @@ _MESSAGE_LIMIT = 16_384  # characters of an error's message
 _logger = logging.getLogger(__name__)
 
 
-class Handler:
+class WorkerHandler:
     """What Lambda calls.
 
     Args:
         worker: runs the call.
-        open_jobs: gives what claims and settles what the ledger holds; called at each job.
-        notifier: tells the operator about failures that aren't the client's.
-        open_replies: gives what makes the answers of calls that came by a WebSocket; called at each of them.
+        open_jobs: returns what claims and settles what the ledger holds; called at each job.
+        alerts: tells the operator about failures that aren't the client's.
+        open_replies: returns what makes the answers of calls that came by a WebSocket; called at each of
+            them.
 
     """
 
@@ -58,13 +59,13 @@ class Handler:
         self,
         worker: Worker,
         open_jobs: "Callable[[], JobRunner]",
-        notifier: Notifier,
+        alerts: AlertPublisher,
         open_replies: "Callable[[], OpenReplies]",
     ) -> None:
         self._worker = worker
         self._open_jobs = open_jobs
         self._open_replies = open_replies
-        self._notifier = notifier
+        self._alerts = alerts
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's context; any result
         """Run the call of a payload (docs/contract.md); ``context`` is Lambda's."""
@@ -94,7 +95,7 @@ class Handler:
 
     def _job(
         self,
-        job: Job,
+        job: ExecutionRef,
         attempt: "Callable[[], WorkerAnswer]",
         context: Any,  # noqa: ANN401 - the same
         line: InvocationLog,
@@ -110,7 +111,7 @@ class Handler:
     def _converse(
         self,
         call: WorkerCall,
-        socket: Socket,
+        socket: ReplyTo,
         event: Mapping[str, Any],
         context: Any,  # noqa: ANN401 - the same
         line: InvocationLog,
@@ -189,7 +190,7 @@ class Handler:
         )
         if not is_message and (_awaited(event) or "job" in event):
             return
-        self._notifier.notify(
+        self._alerts.publish(
             getattr(context, "invoked_function_arn", "silvaengine worker"),
             f"{event.get('MODULENAME')}:{event.get('CLASSNAME')}.{event.get('funct')}:{failure.error_type}",
             {**ids, "status": failure.status, "error_type": failure.error_type},
@@ -197,10 +198,10 @@ class Handler:
 
 
 def _whole(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give the payload with its content, which a URL may stand for."""
+    """Return the payload with its content, which a URL may stand for."""
     if "content_url" not in event:
         return event
-    from silvaengine_worker.jobs import fetched  # noqa: PLC0415 - large contents are rare
+    from silvaengine_worker.jobs import fetched  # large contents are rare
 
     return fetched(event)
 
@@ -223,7 +224,7 @@ def _ids(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 
 def _settings(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give the settings of a call that failed, whatever was wrong with it."""
+    """Return the settings of a call that failed, whatever was wrong with it."""
     try:
         return read_settings(event["setting"])
     except (KeyError, TypeError, SilvaEngineError):
@@ -248,7 +249,7 @@ def _limit(context: Any) -> float:  # noqa: ANN401 - Lambda's context
 
 
 def _to_settle(limit: float) -> float:
-    """Give the seconds that are kept back from a function so that its end can be told."""
+    """Return the seconds that are kept back from a function so that its end can be told."""
     return min(SETTLE_SECONDS, (limit - time.time()) / 5) if limit < inf else 0.0
 
 
@@ -265,29 +266,29 @@ def _failure(error: BaseException, event: Mapping[str, Any]) -> WorkerAnswer:
     return WorkerAnswer("error", message, status, kind)
 
 
-def _open_handler(settings: Settings) -> Handler:
+def _open_handler(settings: Settings) -> WorkerHandler:
     configure_logging(settings)
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
     loader = Loader(settings.allowed_packages or shipped_packages(artefact))
     worker = Worker(loader, connections_of(settings))
-    return Handler(
-        worker, lambda: _open_jobs(settings), open_notifier(settings), lambda: _open_replies(settings)
+    return WorkerHandler(
+        worker, lambda: _open_jobs(settings), open_alert_publisher(settings), lambda: _open_replies(settings)
     )
 
 
 @cache
 def _open_jobs(settings: Settings) -> "JobRunner":
-    from silvaengine.ledger.book import open_ledger  # noqa: PLC0415 - a cold start of a plain call does without
-    from silvaengine.ledger.objects import open_objects  # noqa: PLC0415 - likewise
-    from silvaengine_worker.jobs import JobRunner  # noqa: PLC0415 - likewise
+    from silvaengine.ledger.payload_store import open_payload_store
+    from silvaengine.ledger.store import open_ledger  # a cold start of a plain call does without
+    from silvaengine_worker.jobs import JobRunner
 
-    return JobRunner(open_ledger(settings), open_objects(settings))
+    return JobRunner(open_ledger(settings), open_payload_store(settings))
 
 
 @cache
 def _open_replies(settings: Settings) -> "OpenReplies":
-    from silvaengine_worker.replies import open_replies  # noqa: PLC0415 - most calls come another way
+    from silvaengine_worker.replies import open_replies  # most calls come another way
 
     return open_replies(settings)
 

@@ -4,11 +4,11 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from silvaengine.errors import RequestError
-from silvaengine.json_text import standard_decoder
-from silvaengine.messages import RESERVED, WorkerCall
+from silvaengine.protocol.json_codec import standard_decoder
+from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerCall
 from silvaengine_worker.parameters import Parameters
 
-_OFFERED = RESERVED | {"path"}
+_OFFERED = RESERVED_PARAMETERS | {"path"}
 """Names that reach a function only if it takes them."""
 
 _OFFERED_BY_MESSAGE = _OFFERED | {"funct", "payload"}
@@ -16,7 +16,7 @@ _OFFERED_BY_MESSAGE = _OFFERED | {"funct", "payload"}
 
 
 def arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
-    """Give the values by name, fit for ``Parameters.call``; null and empty text count as absent.
+    """Return the values by name, fit for ``Parameters.call``; null and empty text count as absent.
 
     Raises:
         RequestError: the client's names and the function's differ; the message names the parameter.
@@ -53,12 +53,12 @@ def _members(call: WorkerCall) -> dict[str, Any]:
 
 
 def _body_members(body: str | None) -> dict[str, Any]:
-    """Give a JSON object's members; other JSON is ``body`` decoded, and any other text ``body`` as it is."""
+    """Return a JSON object's members; other JSON as ``body``, and any other text as ``body`` unchanged."""
     if not body:
         return {}
     value = _decoded(body)
     if isinstance(value, dict):
-        return {name: member for name, member in value.items() if name not in RESERVED}
+        return {name: member for name, member in value.items() if name not in RESERVED_PARAMETERS}
     return {"body": value}
 
 

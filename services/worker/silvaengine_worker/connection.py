@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
-from silvaengine.messages import WorkerAnswer, WorkerCall
-from silvaengine.settings import Settings, needed
+from silvaengine.protocol.messages import WorkerAnswer, WorkerCall
+from silvaengine.settings import Settings, require
 from silvaengine_worker.results import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from silvaengine.invocation import LambdaInvoker
+    from silvaengine.aws.lambda_invoker import LambdaInvoker
     from silvaengine.websocket.pushing import Pusher
 
 SEND_SECONDS = 10.0
@@ -28,8 +28,8 @@ class CallConnection:
 
     Args:
         call: the running one.
-        open_pusher: gives what reaches the client that sent the call.
-        open_broadcaster: gives what invokes the broadcaster, and its name.
+        open_pusher: returns what reaches the client that sent the call.
+        open_broadcaster: returns what invokes the broadcaster, and its name.
 
     """
 
@@ -85,21 +85,21 @@ class CallConnection:
 
 
 def connections_of(settings: Settings) -> "Callable[[WorkerCall], CallConnection] | None":
-    """Give what makes a call's way to connected clients; None where there is no WebSocket API."""
+    """Return what makes a call's way to connected clients; None where there is no WebSocket API."""
     if settings.websocket_management_url is None:
         return None
 
     def pusher() -> "Pusher":
-        from silvaengine_worker.replies import shared_pusher  # noqa: PLC0415 - few functions send
+        from silvaengine_worker.replies import shared_pusher  # few functions send
 
         return shared_pusher(settings)
 
     def broadcaster() -> "tuple[LambdaInvoker, str]":
-        from silvaengine.aws.service import open_service  # noqa: PLC0415 - few functions broadcast
-        from silvaengine.invocation import LambdaInvoker  # noqa: PLC0415 - likewise
+        from silvaengine.aws.client import open_client  # few functions broadcast
+        from silvaengine.aws.lambda_invoker import LambdaInvoker
 
-        name = needed(settings.broadcaster, "BROADCASTER")
-        return LambdaInvoker(lambda: open_service("lambda", settings.region)), name
+        name = require(settings.broadcaster, "BROADCASTER")
+        return LambdaInvoker(lambda: open_client("lambda", settings.region)), name
 
     return lambda call: CallConnection(call, pusher, broadcaster)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from silvaengine.errors import ConfigurationError, FunctionError
-from silvaengine.json_text import standard_decoder
+from silvaengine.protocol.json_codec import standard_decoder
 from silvaengine_worker.loader import Constructor
 from silvaengine_worker.parameters import Parameters
 
@@ -35,10 +35,12 @@ class Instances:
         self._limit = limit
         self._kept: dict[Key, object] = {}
 
-    def lend(self, key: Key | None, construct: Callable[[], object], untouched: Callable[[], bool]) -> "Loan":
+    def checkout(
+        self, key: Key | None, construct: Callable[[], object], untouched: Callable[[], bool]
+    ) -> "Lease":
         """Lend the kept object or a new one for a block; with no key, or not ``untouched``, it isn't kept."""
         instance = self._kept.pop(key) if key in self._kept else construct()
-        return Loan(self, key, instance, untouched)
+        return Lease(self, key, instance, untouched)
 
     def keep(self, key: Key, instance: object) -> None:
         """Take an object back."""
@@ -47,7 +49,7 @@ class Instances:
             del self._kept[next(iter(self._kept))]
 
 
-class Loan:
+class Lease:
     """An object that is lent; a class, since a generator's context manager takes three times as long."""
 
     __slots__ = ("_instance", "_instances", "_key", "_untouched")
@@ -61,11 +63,11 @@ class Loan:
         self._untouched = untouched
 
     def __enter__(self) -> object:
-        """Give the object."""
+        """Return the object."""
         return self._instance
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Give it back."""
+        """Return it back."""
         as_meant = error is None or isinstance(error, FunctionError)
         if self._key is not None and as_meant and self._untouched():
             self._instances.keep(self._key, self._instance)

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.request import urlopen
 
 from silvaengine.errors import ConditionFailedError, UnavailableError
-from silvaengine.ledger.book import Ledger
-from silvaengine.ledger.objects import Objects, result_key
-from silvaengine.messages import Job, WorkerAnswer
+from silvaengine.ledger.payload_store import PayloadStore, result_key
+from silvaengine.ledger.store import Ledger
+from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
 
 MAX_BACKOFF = 3600.0
 FETCH_SECONDS = 10.0
@@ -22,20 +22,22 @@ class JobRunner:
 
     Args:
         ledger: moves executions; the worker's role lets it update them and read nothing.
-        objects: takes results that are too large for a row.
-        chance: gives a number from 0 to 1, for the jitter of a backoff.
+        payloads: takes results that are too large for a row.
+        chance: returns a number from 0 to 1, for the jitter of a backoff.
 
     """
 
-    def __init__(self, ledger: Ledger, objects: Objects, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, ledger: Ledger, payloads: PayloadStore, chance: Callable[[], float] = random.random
+    ) -> None:
         self._ledger = ledger
-        self._objects = objects
+        self._payloads = payloads
         self._chance = chance
 
     def run(
-        self, job: Job, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
     ) -> WorkerAnswer | None:
-        """Claim, run and settle a job; give its answer, None for a delivery that is nobody's any more.
+        """Claim, run and settle a job; return its answer, None for a delivery that is nobody's any more.
 
         Args:
             job: what the caller says of it.
@@ -66,28 +68,28 @@ class JobRunner:
             raise UnavailableError(message, detail=error.detail) from error
         return answer
 
-    def _settle(self, job: Job, owner: str, answer: WorkerAnswer) -> None:
+    def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
         if answer.kind != "error":
             return self._ledger.settle(job, owner, "succeeded", self._result(job, owner, answer))
         if job.claimed or answer.status < 500:
             return self._ledger.settle(job, owner, "failed", self._result(job, owner, answer))
         if job.on_lost == "retry" and job.attempt < job.max_attempts:
-            return self._ledger.defer(job, owner, answer.error_type, self._backoff(job))
-        self._ledger.give_up(job.job_id, owner, answer.error_type, self._result(job, owner, answer))
+            return self._ledger.retry_later(job, owner, answer.error_type, self._backoff(job))
+        self._ledger.mark_dead(job.job_id, owner, answer.error_type, self._result(job, owner, answer))
         return None
 
-    def _result(self, job: Job, owner: str, answer: WorkerAnswer) -> Mapping[str, str]:
+    def _result(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> Mapping[str, str]:
         text = json.dumps(answer.encode(), ensure_ascii=False)
-        return self._objects.kept("result", result_key(job.job_id, owner), text)
+        return self._payloads.store("result", result_key(job.job_id, owner), text)
 
-    def _backoff(self, job: Job) -> float:
+    def _backoff(self, job: ExecutionRef) -> float:
         """Double the pause with each attempt, and take from half of it to all of it."""
         pause = min(MAX_BACKOFF, job.backoff_seconds * 2.0 ** (job.attempt - 1))
         return pause * (0.5 + self._chance() / 2)
 
 
 def fetched(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give a payload with the content that its URL stands for; any other payload as it is.
+    """Return a payload with the content that its URL stands for; any other payload as it is.
 
     Raises:
         UnavailableError: the content can't be read.

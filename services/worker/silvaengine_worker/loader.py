@@ -31,7 +31,7 @@ class Constructor(NamedTuple):
     parameters: Parameters
 
 
-class Target(NamedTuple):
+class LoadedFunction(NamedTuple):
     """A function that may be called.
 
     ``constructor`` is None for what needs no object: a plain function, a static or a class method. With one,
@@ -53,9 +53,9 @@ class Loader:
 
     def __init__(self, allowed: Iterable[str]) -> None:
         self._allowed = frozenset(allowed)
-        self._targets: dict[tuple[str, str, str], Target] = {}
+        self._targets: dict[tuple[str, str, str], LoadedFunction] = {}
 
-    def load(self, module_name: str, class_name: str, function: str) -> Target:
+    def load(self, module_name: str, class_name: str, function: str) -> LoadedFunction:
         """Find a function; ``class_name`` is empty for a plain function of the module.
 
         Raises:
@@ -68,12 +68,12 @@ class Loader:
             target = self._targets[names] = found._replace(logger=logging.getLogger(module_name))
         return target
 
-    def _find(self, module_name: str, class_name: str, function: str) -> Target:
+    def _find(self, module_name: str, class_name: str, function: str) -> LoadedFunction:
         self._check(module_name, class_name, function)
         module = _import(module_name, function)
         if not class_name:
             found = self._own(_member(module, function, function), function)
-            return Target(_routine(found, found, function), Parameters.of(found))
+            return LoadedFunction(_routine(found, found, function), Parameters.of(found))
         return _method(self._own(_member(module, class_name, function), function), function)
 
     def _check(self, module_name: str, class_name: str, function: str) -> None:
@@ -117,16 +117,18 @@ def _member(module: ModuleType, name: str, function: str) -> Any:  # noqa: ANN40
         raise _unavailable(function, f"module {module.__name__!r} has no {name!r}") from None
 
 
-def _method(owner: Any, name: str) -> Target:  # noqa: ANN401 - checked here
+def _method(owner: Any, name: str) -> LoadedFunction:  # noqa: ANN401 - checked here
     if not isinstance(owner, type):
         raise _unavailable(name, f"{owner!r} is no class")
     declared = inspect.getattr_static(owner, name, None)
     function = _routine(declared, getattr(owner, name, None), name)
     if isinstance(declared, staticmethod):
-        return Target(function, Parameters.of(function))
+        return LoadedFunction(function, Parameters.of(function))
     if isinstance(declared, classmethod):
-        return Target(function, Parameters.of(declared.__func__, unbound=True))
-    return Target(function, Parameters.of(function, unbound=True), Constructor(owner, Parameters.of(owner)))
+        return LoadedFunction(function, Parameters.of(declared.__func__, unbound=True))
+    return LoadedFunction(
+        function, Parameters.of(function, unbound=True), Constructor(owner, Parameters.of(owner))
+    )
 
 
 def _routine(declared: object, found: Any, name: str) -> Callable[..., Any]:  # noqa: ANN401 - checked here

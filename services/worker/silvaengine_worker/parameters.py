@@ -48,15 +48,15 @@ class Parameters(NamedTuple):
         )
 
     def takes(self, name: str) -> bool:
-        """Whether a value of this name can be handed over."""
+        """Return whether a value of this name can be handed over."""
         return name in self.names or (self.accepts_any and name != self.receiver)
 
     def unknown(self, names: Iterable[str]) -> str | None:
-        """Give the first of the names that isn't taken."""
+        """Return the first of the names that isn't taken."""
         return next((name for name in names if not self.takes(name)), None)
 
     def missing(self, names: Container[str]) -> str | None:
-        """Give the first required parameter that isn't among the names."""
+        """Return the first required parameter that isn't among the names."""
         return next((name for name in self.required if name not in names), None)
 
     def call(self, function: Callable[..., Any], values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - its result

@@ -19,7 +19,7 @@ def invoke(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> "
     module, the class and the function; ``invoke("my_package.orders:find")`` a plain function;
     ``invoke("find")`` what registry.yaml calls so. See ``silvaengine_worker.testing.Invoke``.
     """
-    from silvaengine_worker.testing import Invoke, function_folders  # noqa: PLC0415 - see above
+    from silvaengine_worker.testing import Invoke, function_folders
 
     folders = function_folders(request.config.rootpath)
     for folder in reversed(folders):

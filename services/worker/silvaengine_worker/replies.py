@@ -7,14 +7,14 @@ from contextlib import closing, suppress
 from functools import cache, partial
 from typing import Any
 
-from silvaengine.dynamodb import open_writer
+from silvaengine.aws.table_client import open_table_writer
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
-from silvaengine.messages import Socket, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import ReplyTo, WorkerAnswer, WorkerCall
 from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher, check_size, open_pusher
-from silvaengine_worker.execution import awaited, complete, iterated
+from silvaengine_worker.deadline import awaited, complete, iterated
 from silvaengine_worker.results import plain
 from silvaengine_worker.stream import Stream
 
@@ -36,7 +36,7 @@ class Replies:
 
     def __init__(
         self,
-        socket: Socket,
+        socket: ReplyTo,
         function: str,
         request_id: str,
         pusher: Pusher,
@@ -119,13 +119,13 @@ class Replies:
 
 @cache
 def shared_pusher(settings: Settings) -> Pusher:
-    """Give the process's one way to the clients."""
+    """Return the process's one way to the clients."""
     return open_pusher(settings)
 
 
-def open_replies(settings: Settings) -> "Callable[[WorkerCall, Socket, str, float], Replies]":
-    """Give what makes the answers of a call, for its socket, our id of it and its limit."""
-    pusher, writer = shared_pusher(settings), open_writer(settings.region, settings.table_prefix)
+def open_replies(settings: Settings) -> "Callable[[WorkerCall, ReplyTo, str, float], Replies]":
+    """Return what makes the answers of a call, for its socket, our id of it and its limit."""
+    pusher, writer = shared_pusher(settings), open_table_writer(settings.region, settings.table_prefix)
 
     def end(endpoint_id: str, connection_id: str) -> None:
         """Delete the row of a client that is gone; what fails here ends by itself in two hours."""
@@ -133,7 +133,7 @@ def open_replies(settings: Settings) -> "Callable[[WorkerCall, Socket, str, floa
         with suppress(SilvaEngineError):
             writer.delete(WSS_CONNECTIONS, key)
 
-    def replies(call: WorkerCall, socket: Socket, request_id: str, limit: float) -> Replies:
+    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> Replies:
         endpoint_id = call.invocation.endpoint_id if call.invocation else ""
         gone = partial(end, endpoint_id, socket.connection_id)
         return Replies(socket, call.callee.function, request_id, pusher, gone, limit)

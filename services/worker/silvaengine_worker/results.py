@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
 
 type Place = tuple[Place, str | int] | None
 """Where a value stands: the place of what holds it, and its key or index there; None is the whole result."""
@@ -44,7 +44,7 @@ def envelope(result: Any) -> dict[str, Any]:  # noqa: ANN401 - a function answer
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any value in, any JSON value out
-    """Give the JSON form of a result.
+    """Return the JSON form of a result.
 
     Bytes become base64 text; dates, times and UUIDs their standard text; a Decimal a number (a fraction has
     the 17 digits of a float); sets lists in no order; enumeration members their values; dataclasses,

@@ -87,7 +87,7 @@ class Stream:
                 raise self._failure
 
     def end(self) -> int:
-        """Wait for the last push; give how many items were pushed.
+        """Wait for the last push; return how many items were pushed.
 
         Raises:
             UnavailableError: it doesn't end.

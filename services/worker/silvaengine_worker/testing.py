@@ -8,7 +8,7 @@ from typing import Any
 
 from silvaengine.cache.process import process_cache
 from silvaengine.errors import SilvaEngineError
-from silvaengine.messages import Callee, Invocation, Job, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, WorkerAnswer, WorkerCall
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.results import check_size, envelope
 from silvaengine_worker.worker import Worker
@@ -105,7 +105,7 @@ class Invoke:
         return self._registered(function)
 
     def _registered(self, function: str) -> tuple[str, str, str]:
-        import yaml  # noqa: PLC0415 - the wheel's base does without PyYAML
+        import yaml  # the wheel's base does without PyYAML
 
         files = [folder / REGISTRY for folder in self._folders if (folder / REGISTRY).is_file()]
         rows = (yaml.safe_load(files[0].read_text("utf-8")) or {}).get("functions", {}) if files else {}
@@ -117,8 +117,8 @@ class Invoke:
         return row["module"], row.get("class") or "", function.partition("@")[0]
 
 
-def _job(effect: str, attempt: int) -> Job:
-    return Job(
+def _job(effect: str, attempt: int) -> ExecutionRef:
+    return ExecutionRef(
         job_id="0" * 32,
         owner="",
         effect=effect,
@@ -132,7 +132,7 @@ def _job(effect: str, attempt: int) -> Job:
 
 
 def function_folders(root: Path) -> list[Path]:
-    """Give the folders of a project in which function packages and registry.yaml may stand, best first."""
+    """Return the folders of a project in which function packages and registry.yaml may stand, best first."""
     return [
         folder for folder in (root / "services/worker/functions", root / "functions", root) if folder.is_dir()
     ]

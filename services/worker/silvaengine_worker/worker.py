@@ -8,13 +8,13 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from silvaengine.context import Connection, CurrentInvocation, FencingToken, bind
-from silvaengine.messages import Invocation, WorkerCall
+from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, bind
+from silvaengine.protocol.messages import Invocation, WorkerCall
 from silvaengine_worker.arguments import arguments
-from silvaengine_worker.execution import complete, within
+from silvaengine_worker.deadline import complete, run_with_deadline
 from silvaengine_worker.instances import Instances, construct, read_settings
-from silvaengine_worker.loader import Loader, Target
-from silvaengine_worker.process import Restored
+from silvaengine_worker.loader import LoadedFunction, Loader
+from silvaengine_worker.process_state import ProcessStateGuard
 
 SPARE_SECONDS = 0.25
 """How long before the caller's deadline a function is ended, so that the answer still arrives in time."""
@@ -25,11 +25,11 @@ class Worker:
 
     Args:
         loader: finds the functions, within its allow-list.
-        connect: gives a call's way to connected clients; None for none.
+        connect: returns a call's way to connected clients; None for none.
 
     """
 
-    def __init__(self, loader: Loader, connect: Callable[[WorkerCall], Connection] | None = None) -> None:
+    def __init__(self, loader: Loader, connect: Callable[[WorkerCall], ClientChannel] | None = None) -> None:
         self._loader = loader
         self._connect = connect
         self._instances = Instances()
@@ -62,16 +62,16 @@ class Worker:
         connection = self._connect(call) if self._connect else None
         invocation = call.invocation or _anonymous(call, request_id)
         current = _current(call, invocation, limit, target.logger, connection)
-        with bind(current), localcontext(), Restored() as process:
+        with bind(current), localcontext(), ProcessStateGuard() as process:
             return copy_context().run(
-                within,
+                run_with_deadline,
                 current.remaining_seconds(),
                 lambda: encode(self._call(target, call, values, process.untouched, finish)),
             )
 
     def _call(
         self,
-        target: Target,
+        target: LoadedFunction,
         call: WorkerCall,
         values: Mapping[str, Any],
         untouched: Callable[[], bool],
@@ -85,7 +85,7 @@ class Worker:
             else None
         )
         make = partial(construct, target.constructor, call.callee.setting, target.logger)
-        with self._instances.lend(key, make, untouched) as instance:
+        with self._instances.checkout(key, make, untouched) as instance:
             return finish(target.parameters.call(getattr(instance, call.callee.function), values))
 
 
@@ -94,7 +94,7 @@ def _current(
     invocation: Invocation,
     limit: float,
     logger: logging.Logger,
-    connection: Connection | None,
+    connection: ClientChannel | None,
 ) -> CurrentInvocation:
     end = limit if invocation.deadline is None else min(limit, invocation.deadline)
     return CurrentInvocation(

@@ -1,6 +1,7 @@
-"""Who may call a function that demands more than an endpoint's API key.
+"""Who may call: admission of a key, its addresses and limits, and authorizers for functions that demand more.
 
-``authorize.Authorization`` is the entry for a request of either gateway: it picks the authorizer that the
-endpoint's settings name, asks it who the caller is and whether that caller may, and gives what is merged into
-the function's context. Only functions with ``auth_required`` lead here, so that no other request imports it.
+Only the gateways import it. ``admission.admit`` is the entry for every request, ``authorize.Authorization``
+for
+functions with ``auth_required``: it picks the authorizer that the endpoint's settings name, asks it who the
+caller is and whether that caller may, and returns what is merged into the function's context.
 """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from silvaengine.errors import RequestError
-from silvaengine.registry import Connection, Function
+from silvaengine.registry.model import Function, KeyAccess
 
 type Members = Mapping[str, Any]
 
@@ -24,13 +24,13 @@ class AccessRequest(NamedTuple):
     context: Members
     headers: Mapping[str, str]
     method: str
-    connection: Connection
+    key_access: KeyAccess
     function: Function | None
     body: str | None = None
     lambda_context: object = None
 
 
-class Identity(NamedTuple):
+class CallerIdentity(NamedTuple):
     """Who asks. ``claims`` become ``requestContext.authorizer``; ``expires_at`` is in epoch seconds."""
 
     principal: str
@@ -51,18 +51,18 @@ class Authorizer(Protocol):
     def credential(self, asked: AccessRequest) -> tuple[str, ...] | None:
         """Say under which credential the answer of ``authorize`` may be given again; None for never."""
 
-    def authorize(self, asked: AccessRequest) -> Identity:
+    def authorize(self, asked: AccessRequest) -> CallerIdentity:
         """Tell who asks."""
 
     def verify_permission(self, asked: AccessRequest) -> Members:
-        """Give the requestContext that the function is shown; ``asked.context`` has the identity's claims."""
+        """Return the requestContext for the function; ``asked.context`` has the identity's claims."""
 
 
 def denied(message: str = "Access denied", *, detail: str = "") -> RequestError:
-    """Give the refusal of a caller who is known, or whom nobody can help."""
+    """Return the refusal of a caller who is known, or whom nobody can help."""
     return RequestError(message, status=403, detail=detail)
 
 
 def unauthenticated(message: str, challenge: str = "Bearer") -> RequestError:
-    """Give the refusal of a caller without valid credentials: RFC 9110, section 15.5.2."""
+    """Return the refusal of a caller without valid credentials: RFC 9110, section 15.5.2."""
     return RequestError(message, status=401, headers={"WWW-Authenticate": challenge})

@@ -9,7 +9,7 @@ form ``{"isAuthorized": …, "context": {…}}``. ``authorize`` may also answer 
 from collections.abc import Mapping
 from typing import Any
 
-from silvaengine.authorization.access import Identity, Members, denied
+from silvaengine.authorization.access import CallerIdentity, Members, denied
 from silvaengine.authorization.policies import allows
 from silvaengine.errors import RequestError
 
@@ -18,7 +18,7 @@ MERGED = ("authorizer", "additionalContext")  # all that an authorizer may chang
 UNNAMED = "authorized"
 
 
-def identity_of(answer: Any, arn: str) -> Identity:  # noqa: ANN401 - an authorizer answers anything
+def identity_of(answer: Any, arn: str) -> CallerIdentity:  # noqa: ANN401 - an authorizer answers anything
     """Read an answer of ``authorize``.
 
     Args:
@@ -34,7 +34,7 @@ def identity_of(answer: Any, arn: str) -> Identity:  # noqa: ANN401 - an authori
     if claims is None:
         raise _unclear(answer)
     others = {name: value for name, value in claims.items() if name != "principalId"}
-    return Identity(_principal(claims) or UNNAMED, others)
+    return CallerIdentity(_principal(claims) or UNNAMED, others)
 
 
 def context_of(answer: Any, arn: str, context: Members) -> Members:  # noqa: ANN401 - likewise
@@ -58,7 +58,7 @@ def context_of(answer: Any, arn: str, context: Members) -> Members:  # noqa: ANN
 
 
 def _allowed(answer: Any, arn: str) -> Members | None:  # noqa: ANN401 - likewise
-    """Give what a yes brings with it, None for an answer in none of API Gateway's forms."""
+    """Return what a yes brings with it, None for an answer in none of API Gateway's forms."""
     match answer:
         case True:
             return {}

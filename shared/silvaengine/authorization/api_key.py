@@ -1,6 +1,6 @@
 """The built-in authorizer ``api_key``: a function isn't open to callers without a key of their own."""
 
-from silvaengine.authorization.access import AccessRequest, Identity, Members, denied
+from silvaengine.authorization.access import AccessRequest, CallerIdentity, Members, denied
 from silvaengine.tables import DEFAULT_API_KEY
 
 
@@ -10,16 +10,16 @@ class ApiKeyAuthorizer:
     def credential(self, asked: AccessRequest) -> None:
         """Keep nothing."""
 
-    def authorize(self, asked: AccessRequest) -> Identity:
+    def authorize(self, asked: AccessRequest) -> CallerIdentity:
         """Tell whose key it is, by its public name.
 
         Raises:
             RequestError: 403, the request came without a key.
         """
-        connection = asked.connection
-        if connection.api_key == DEFAULT_API_KEY:
+        key_access = asked.key_access
+        if key_access.api_key == DEFAULT_API_KEY:
             raise denied("This function requires an API key")
-        return Identity(connection.key_id, {"key_id": connection.key_id})
+        return CallerIdentity(key_access.key_id, {"key_id": key_access.key_id})
 
     def verify_permission(self, asked: AccessRequest) -> Members:
         """Let the connection's list of functions decide."""

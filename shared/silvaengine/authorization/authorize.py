@@ -7,7 +7,7 @@ from functools import cache
 from silvaengine.authorization.access import (
     AccessRequest,
     Authorizer,
-    Identity,
+    CallerIdentity,
     Members,
     Permission,
     denied,
@@ -16,7 +16,7 @@ from silvaengine.authorization.access import (
 from silvaengine.authorization.choice import Chooser
 from silvaengine.authorization.key_sets import Fetch, KeySets, fetch
 from silvaengine.authorization.packages import Packages, shipped_packages
-from silvaengine.cache.lru import LruCache
+from silvaengine.lru import LruCache
 
 LONGEST_SECONDS = 60.0  # that an identity is taken for granted: so late a revocation may be seen
 MAX_IDENTITIES = 1024
@@ -28,7 +28,7 @@ class Authorization:
     Args:
         packages: the operator's own authorizers.
         clock: epoch seconds.
-        fetch_document: gives what lies at a URL; raises OSError.
+        fetch_document: returns what lies at a URL; raises OSError.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class Authorization:
 
         At an endpoint without an authorizer it is whose API key opened it.
         """
-        authorizer = self._chooser.authorizer(asked.connection)
+        authorizer = self._chooser.authorizer(asked.key_access)
         if authorizer is None:
-            return Permission(asked.connection.key_id, asked.context)
+            return Permission(asked.key_access.key_id, asked.context)
         identity = self._identity(authorizer, asked)
         return Permission(identity.principal, _with_claims(asked.context, identity))
 
@@ -70,16 +70,16 @@ class Authorization:
         return Permission(principal, self._authorizer(asked).verify_permission(asked))
 
     def _authorizer(self, asked: AccessRequest) -> Authorizer:
-        authorizer = self._chooser.authorizer(asked.connection)
+        authorizer = self._chooser.authorizer(asked.key_access)
         if authorizer is None:
             raise denied("This function requires an authorizer and none is configured")
         return authorizer
 
-    def _verified(self, authorizer: Authorizer, asked: AccessRequest, identity: Identity) -> Permission:
+    def _verified(self, authorizer: Authorizer, asked: AccessRequest, identity: CallerIdentity) -> Permission:
         known = asked._replace(context=_with_claims(asked.context, identity))
         return Permission(identity.principal, authorizer.verify_permission(known))
 
-    def _identity(self, authorizer: Authorizer, asked: AccessRequest) -> Identity:
+    def _identity(self, authorizer: Authorizer, asked: AccessRequest) -> CallerIdentity:
         credential = authorizer.credential(asked)
         if credential is None:
             return authorizer.authorize(asked)
@@ -91,14 +91,14 @@ class Authorization:
 
 
 def _subject(asked: AccessRequest) -> tuple[str, ...]:
-    """Give what an identity is never taken over to: another tenant, area, key, function or method."""
-    connection, function = asked.connection, asked.function
+    """Return what an identity is never taken over to: another tenant, area, key, function or method."""
+    key_access, function = asked.key_access, asked.function
     name = (function.aws_lambda_arn, function.name) if function else ()
     area = str(asked.context.get("area"))
-    return (connection.endpoint_id, connection.owner, connection.api_key, area, asked.method, *name)
+    return (key_access.endpoint_id, key_access.owner, key_access.api_key, area, asked.method, *name)
 
 
-def _with_claims(context: Members, identity: Identity) -> Members:
+def _with_claims(context: Members, identity: CallerIdentity) -> Members:
     """Show the identity where API Gateway shows that of its own authorizers."""
     given = context.get("authorizer")
     before = given if isinstance(given, dict) else {}
@@ -107,5 +107,5 @@ def _with_claims(context: Members, identity: Identity) -> Members:
 
 @cache
 def open_authorization(artefact: str) -> Authorization:
-    """Give what authorizes in a gateway whose artefact's root is this folder."""
+    """Return what authorizes in a gateway whose artefact's root is this folder."""
     return Authorization(shipped_packages(artefact))

@@ -7,7 +7,7 @@ from silvaengine.authorization.access import Authorizer
 from silvaengine.authorization.key_sets import KeySets
 from silvaengine.authorization.packages import MODULE_SETTING, Packages
 from silvaengine.errors import ConfigurationError
-from silvaengine.registry import Connection
+from silvaengine.registry.model import KeyAccess
 
 SETTING = "authorizer"
 
@@ -25,20 +25,20 @@ class Chooser(NamedTuple):
     keys: KeySets
     clock: Callable[[], float]
 
-    def authorizer(self, connection: Connection) -> Authorizer | None:
-        """Give the authorizer that a connection's gateway settings name.
+    def authorizer(self, key_access: KeyAccess) -> Authorizer | None:
+        """Return the authorizer that a connection's gateway settings name.
 
         Without a name it is the operator's package ``silvaengine_authorizer``, where there is one, else None.
 
         Args:
-            connection: its ``settings`` may have ``authorizer``, a built-in one's name or an object with its
+            key_access: its ``settings`` may have ``authorizer``, a built-in one's name or an object with its
                 ``type`` (``api_key``, ``jwt``, ``cognito``, ``iam``) and options, or
                 ``authorizer_module_name``.
 
         Raises:
             ConfigurationError: what the settings name isn't there or lacks something; ``detail`` says what.
         """
-        settings = connection.settings
+        settings = key_access.settings
         named = settings.get(SETTING)
         if named is None:
             is_there = MODULE_SETTING in settings or self.packages.has_default
@@ -48,11 +48,11 @@ class Chooser(NamedTuple):
     def _built_in(self, options: Mapping[str, Any]) -> Authorizer:
         match options.get("type"):
             case "api_key":
-                from silvaengine.authorization.api_key import ApiKeyAuthorizer  # noqa: PLC0415 - one is used
+                from silvaengine.authorization.api_key import ApiKeyAuthorizer  # one is used
 
                 return ApiKeyAuthorizer()
             case "iam":
-                from silvaengine.authorization.iam import IamAuthorizer  # noqa: PLC0415 - likewise
+                from silvaengine.authorization.iam import IamAuthorizer
 
                 return IamAuthorizer(tuple(options.get("principals") or ()))
             case "jwt" | "cognito":
@@ -62,7 +62,7 @@ class Chooser(NamedTuple):
 
     def _of_tokens(self, options: Mapping[str, Any]) -> Authorizer:
         try:
-            from silvaengine.authorization.tokens import token_authorizer  # noqa: PLC0415 - likewise
+            from silvaengine.authorization.tokens import token_authorizer
         except ModuleNotFoundError as error:
             words = f"{error.name} is missing: authorizers/jwt-requirements.txt wasn't there at the build"
             raise _misconfigured(words) from error

@@ -7,7 +7,7 @@ what is read here, and only where its method demands ``AWS_IAM``.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from silvaengine.authorization.access import AccessRequest, Identity, Members, denied, unauthenticated
+from silvaengine.authorization.access import AccessRequest, CallerIdentity, Members, denied, unauthenticated
 
 
 class IamAuthorizer(NamedTuple):
@@ -18,9 +18,9 @@ class IamAuthorizer(NamedTuple):
     def credential(self, asked: AccessRequest) -> None:
         """Keep nothing: there is nothing to compute."""
 
-    def authorize(self, asked: AccessRequest) -> Identity:
+    def authorize(self, asked: AccessRequest) -> CallerIdentity:
         """Tell whose signature it is; raises RequestError 401 without one, 403 for another's."""
-        from fnmatch import fnmatchcase  # noqa: PLC0415 - one of the built-in authorizers is used
+        from fnmatch import fnmatchcase  # one of the built-in authorizers is used
 
         found = _signer(asked.context)
         arn = found.get("userArn")
@@ -28,7 +28,7 @@ class IamAuthorizer(NamedTuple):
             raise unauthenticated("This function requires a signed request", "AWS4-HMAC-SHA256")
         if self.principals and not any(fnmatchcase(arn, pattern) for pattern in self.principals):
             raise denied()
-        return Identity(arn, {"user_arn": arn, "account_id": found.get("accountId")})
+        return CallerIdentity(arn, {"user_arn": arn, "account_id": found.get("accountId")})
 
     def verify_permission(self, asked: AccessRequest) -> Members:
         """Let IAM's own decision stand."""
@@ -36,7 +36,7 @@ class IamAuthorizer(NamedTuple):
 
 
 def _signer(context: Members) -> Members:
-    """Give payload 2.0's ``authorizer.iam`` or payload 1.0's ``identity``."""
+    """Return payload 2.0's ``authorizer.iam`` or payload 1.0's ``identity``."""
     authorizer = context.get("authorizer")
     signer = authorizer.get("iam") if isinstance(authorizer, Mapping) else None
     found = signer or context.get("identity")

@@ -45,7 +45,7 @@ class KeySets:
     """Keeps the issuers' keys.
 
     Args:
-        fetch: gives what lies at a URL; raises OSError.
+        fetch: returns what lies at a URL; raises OSError.
         clock: seconds.
     """
 
@@ -55,7 +55,7 @@ class KeySets:
         self._sets: dict[Issuer, _KeySet] = {}
 
     def find(self, issuer: Issuer, key_id: str | None) -> Jwk | None:
-        """Give an issuer's key, None when it has no such one; without an id its only key.
+        """Return an issuer's key, None when it has no such one; without an id its only key.
 
         Raises:
             UnavailableError: the issuer gives no keys, and has given none in the last day.
@@ -107,12 +107,12 @@ class KeySets:
 
 
 def fetch(url: str) -> bytes:
-    """Give what lies at a URL, at most 256 KB, within 2 s and without following a redirection.
+    """Return what lies at a URL, at most 256 KB, within 2 s and without following a redirection.
 
     Raises:
         OSError: nothing does.
     """
-    from urllib.request import HTTPRedirectHandler, build_opener  # noqa: PLC0415 - few requests fetch
+    from urllib.request import HTTPRedirectHandler, build_opener  # few requests fetch
 
     class Unfollowed(HTTPRedirectHandler):
         def redirect_request(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from silvaengine.authorization.access import AccessRequest, Identity, Members, denied
+from silvaengine.authorization.access import AccessRequest, CallerIdentity, Members, denied
 from silvaengine.authorization.answers import context_of, identity_of
 from silvaengine.authorization.policies import method_arn
 from silvaengine.errors import ConfigurationError, SilvaEngineError
@@ -38,11 +38,11 @@ class Packages(NamedTuple):
 
     @property
     def has_default(self) -> bool:
-        """Whether there is one that endpoints use whose settings name none."""
+        """Return whether there is one that endpoints use whose settings name none."""
         return DEFAULT_MODULE in self.shipped
 
     def authorizer(self, settings: Mapping[str, Any]) -> "PackageAuthorizer":
-        """Give the authorizer that an endpoint's settings name.
+        """Return the authorizer that an endpoint's settings name.
 
         Args:
             settings: ``authorizer_module_name``, ``silvaengine_authorizer`` when absent;
@@ -84,7 +84,7 @@ class PackageAuthorizer(NamedTuple):
             return None
         return (self.name, *(asked.headers.get(name, "") for name in self.cache_headers))
 
-    def authorize(self, asked: AccessRequest) -> Identity:
+    def authorize(self, asked: AccessRequest) -> CallerIdentity:
         """Ask it who the caller is, as API Gateway would; raises RequestError."""
         event = _event(asked)
         event |= {"type": "REQUEST", "methodArn": method_arn(asked.event)}
@@ -149,7 +149,7 @@ def _cache_headers(owner: object) -> tuple[str, ...] | None:
 
 
 def _event(asked: AccessRequest) -> dict[str, Any]:
-    """Give the event with what the contract adds; a copy, since it is an authorizer's to change."""
+    """Return the event with what the contract adds; a copy, since it is an authorizer's to change."""
     event = {**asked.event, "requestContext": dict(asked.context)}
     if asked.body is not None:
         event |= {"body": asked.body, "isBase64Encoded": False}

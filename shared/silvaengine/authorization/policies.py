@@ -19,7 +19,7 @@ _logger = logging.getLogger(__name__)
 
 
 def is_authorizer_call(event: Any) -> bool:  # noqa: ANN401 - Lambda hands over anything
-    """Tell whether API Gateway asks for a policy and nothing else; no client can send such an event."""
+    """Return whether API Gateway asks for a policy and nothing else; no client can send such an event."""
     return isinstance(event, Mapping) and event.get("type") == "REQUEST" and bool(_asked_arn(event))
 
 
@@ -28,7 +28,7 @@ def answer_authorizer_call(event: Members, decide: Callable[[], Permission]) -> 
 
     Args:
         event: API Gateway's.
-        decide: gives the permission; a refusal or a failure is a policy that denies, with the words in its
+        decide: returns the permission; a refusal or a failure is a policy that denies, with the words in its
             context as ``error_message``.
     """
     try:
@@ -46,7 +46,7 @@ def answer_authorizer_call(event: Members, decide: Callable[[], Permission]) -> 
 
 
 def method_arn(event: Members) -> str:
-    """Give the ARN of the method that an event came through, as an authorizer call names it."""
+    """Return the ARN of the method that an event came through, as an authorizer call names it."""
     if arn := _asked_arn(event):
         return arn
     context = event.get("requestContext") or {}
@@ -58,7 +58,7 @@ def method_arn(event: Members) -> str:
 
 
 def allows(policy: Any, arn: str) -> bool:  # noqa: ANN401 - an authorizer's
-    """Tell whether a policy allows a method: one statement does and none denies it."""
+    """Return whether a policy allows a method: one statement does and none denies it."""
     effects = set()
     for statement in _list(policy.get("Statement")) if isinstance(policy, Mapping) else ():
         if isinstance(statement, Mapping) and _applies(statement, arn):
@@ -104,5 +104,5 @@ def _policy(event: Members, principal: str, effect: str, context: Members) -> di
 
 
 def _flat(value: Any) -> str | int | float | bool:  # noqa: ANN401 - a claim
-    """Give what API Gateway passes on: it takes no lists and objects."""
+    """Return what API Gateway passes on: it takes no lists and objects."""
     return value if isinstance(value, str | int | float | bool) else json.dumps(value, default=str)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from silvaengine.authorization.access import AccessRequest, Identity, Members, unauthenticated
+from silvaengine.authorization.access import AccessRequest, CallerIdentity, Members, unauthenticated
 from silvaengine.authorization.key_sets import Issuer, Jwk, KeySets
 from silvaengine.errors import ConfigurationError, RequestError
 
@@ -48,7 +48,7 @@ class TokenAuthorizer(NamedTuple):
         audiences = ",".join(sorted(self.audiences))
         return (*map(str, self.issuer), audiences, sha256(_token(asked).encode()).hexdigest())
 
-    def authorize(self, asked: AccessRequest) -> Identity:
+    def authorize(self, asked: AccessRequest) -> CallerIdentity:
         """Verify the token.
 
         Raises:
@@ -61,7 +61,7 @@ class TokenAuthorizer(NamedTuple):
             raise _invalid("The token is for another audience")
         if not claims.get("sub"):
             raise _invalid("The token names no subject")
-        return Identity(str(claims["sub"]), claims, expires_at)
+        return CallerIdentity(str(claims["sub"]), claims, expires_at)
 
     def verify_permission(self, asked: AccessRequest) -> Members:
         """Demand that the token still holds, as a socket's may not, and the scopes; raises RequestError."""
@@ -89,7 +89,7 @@ class TokenAuthorizer(NamedTuple):
         return claims
 
     def _checked_times(self, claims: Members) -> float:
-        """Give when the token ends."""
+        """Return when the token ends."""
         try:
             expires_at = float(claims["exp"]) + LEEWAY_SECONDS
             begins_at = float(claims.get("nbf", 0)) - LEEWAY_SECONDS
@@ -109,7 +109,7 @@ class TokenAuthorizer(NamedTuple):
 
 
 def token_authorizer(options: Members, keys: KeySets, clock: Callable[[], float]) -> TokenAuthorizer:
-    """Give the authorizer that a setting describes.
+    """Return the authorizer that a setting describes.
 
     Args:
         options: of ``jwt``: ``issuer``, ``audience`` (one or a list), ``jwks_uri`` (discovered when absent);
@@ -141,7 +141,7 @@ def _pool(user_pool: str) -> Issuer:
 
 
 def _algorithm(key: Jwk, named: object) -> str:
-    """Give the algorithm that the token names, if the key is one for it."""
+    """Return the algorithm that the token names, if the key is one for it."""
     allowed = ALGORITHMS.get(str(key.get("kty")), frozenset())
     if not isinstance(named, str) or named not in allowed or key.get("alg", named) != named:
         raise _invalid("The token's algorithm is not one of its key's")

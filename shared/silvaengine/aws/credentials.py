@@ -46,7 +46,7 @@ class CredentialsSource:
         self._found: Any = None
 
     def current(self) -> Credentials:
-        """Give what to sign with.
+        """Return what to sign with.
 
         Raises:
             ConfigurationError: there are none.
@@ -96,7 +96,7 @@ class CredentialsSource:
             )
         fields = [
             f"GET {origin.path or '/'}{'?' if query else ''}{query} HTTP/1.1",
-            f"host: {origin.authority}",
+            f"host: {origin.netloc}",
         ]
         fields += ["accept: application/json", "connection: close"]
         if token := self._token():
@@ -119,7 +119,7 @@ class CredentialsSource:
 
     def _from_botocore(self) -> Credentials:
         if self._found is None:
-            from botocore.session import Session  # noqa: PLC0415 - a Lambda never comes here
+            from botocore.session import Session  # a Lambda never comes here
 
             self._found = Session().get_credentials()
         if self._found is None:
@@ -129,6 +129,6 @@ class CredentialsSource:
 
 
 def _epoch_seconds(text: str) -> float:
-    from datetime import datetime  # noqa: PLC0415 - only the container endpoint's answers have a date
+    from datetime import datetime  # only the container endpoint's answers have a date
 
     return datetime.fromisoformat(text).timestamp()

@@ -6,8 +6,8 @@ docs.aws.amazon.com/amazondynamodb/latest/APIReference.
 from functools import cache
 from typing import Any
 
+from silvaengine.aws.client import open_client
 from silvaengine.aws.json_api import ATTEMPTS, READ_SECONDS, JsonApi, Members
-from silvaengine.aws.service import open_service
 
 TARGET = "DynamoDB_20120810"
 
@@ -56,6 +56,6 @@ class DynamoDb:
 
 @cache
 def open_dynamodb(region: str, *, read_seconds: float = READ_SECONDS, attempts: int = ATTEMPTS) -> DynamoDb:
-    """Give the region's DynamoDB within these limits; see ``JsonApi``."""
-    service = open_service("dynamodb", region)
+    """Return the region's DynamoDB within these limits; see ``JsonApi``."""
+    service = open_client("dynamodb", region)
     return DynamoDb(JsonApi(service, TARGET, "1.0", read_seconds=read_seconds, attempts=attempts))

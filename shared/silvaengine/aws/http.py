@@ -49,7 +49,7 @@ class Response:
         self._names = head.lower()
 
     def header(self, name: bytes) -> str:
-        """Give a header's value, empty when it isn't there; ``name`` is in lower case."""
+        """Return a header's value, empty when it isn't there; ``name`` is in lower case."""
         at = self._names.find(b"\r\n" + name + b":")
         if at < 0:
             return ""
@@ -72,14 +72,14 @@ class HttpConnection:
         try:
             self._socket = origin.connect()
         except OSError as error:
-            raise NotSentError(f"{origin.authority}: {error}") from error
+            raise NotSentError(f"{origin.netloc}: {error}") from error
         self._poll = poll()
         self._poll.register(self._socket, POLLIN)
         self._unread = b""
         self.kept = True
 
     def is_alive(self) -> bool:
-        """Tell whether the peer has said nothing since the last answer, not even goodbye."""
+        """Return whether the peer has said nothing since the last answer, not even goodbye."""
         return not self._poll.poll(0)
 
     def close(self) -> None:

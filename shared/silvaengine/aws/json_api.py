@@ -11,9 +11,9 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from silvaengine.aws.client import AwsClient, error_of, open_client
+from silvaengine.aws.errors import no_answer, to_error
 from silvaengine.aws.http import NoAnswerError, NotSentError
-from silvaengine.aws.refusals import refusal, unreachable
-from silvaengine.aws.service import Service, error_of, open_service
 
 if TYPE_CHECKING:
     from silvaengine.errors import SilvaEngineError
@@ -43,7 +43,7 @@ class JsonApi:
 
     def __init__(
         self,
-        service: Service,
+        service: AwsClient,
         target: str,
         version: str,
         sleep: Callable[[float], None] = time.sleep,
@@ -79,14 +79,14 @@ class JsonApi:
             try:
                 response = self._service.post("/", headers, body, self._read_seconds)
             except NoAnswerError as error:
-                failure: SilvaEngineError = unreachable(what, error)
+                failure: SilvaEngineError = no_answer(what, error)
                 may_repeat = repeatable or isinstance(error, NotSentError)
             else:
                 if response.status == 200:
                     answer: Members = json.loads(response.body)
                     return answer
                 code, words = error_of(response)
-                failure = refusal(what, code, words, response.status)
+                failure = to_error(what, code, words, response.status)
                 may_repeat = code in THROTTLED or (repeatable and response.status >= 500)
             if pause is None or not may_repeat:
                 raise failure
@@ -95,12 +95,12 @@ class JsonApi:
 
 
 def open_json_api(name: str, region: str, target: str) -> JsonApi:
-    """Give a service that speaks version 1.1, such as ``ssm``, whose target is ``AmazonSSM``."""
-    return JsonApi(open_service(name, region), target, "1.1")
+    """Return a service that speaks version 1.1, such as ``ssm``, whose target is ``AmazonSSM``."""
+    return JsonApi(open_client(name, region), target, "1.1")
 
 
 def _by_chance(pause: float) -> float:
-    from random import uniform  # noqa: PLC0415 - only a repetition needs it
+    from random import uniform  # only a repetition needs it
 
     return uniform(pause, 2 * pause)  # noqa: S311 - no secret
 

@@ -27,12 +27,12 @@ class Origin(NamedTuple):
     tls: bool
     host: str
     port: int
-    authority: str
+    netloc: str
     path: str
-    authorities: str | None = None
+    ca_file: str | None = None
 
     @classmethod
-    def of(cls, url: str, authorities: str | None = None) -> "Origin":
+    def of(cls, url: str, ca_file: str | None = None) -> "Origin":
         """Read a URL of ``http`` or ``https``, without user, query and fragment.
 
         Raises:
@@ -42,24 +42,22 @@ class Origin(NamedTuple):
         found = _URL.fullmatch(url)
         if found is None:
             raise ValueError(f"{url!r} is no address of an endpoint")
-        scheme, authority, address, name, port, path = found.groups()
+        scheme, netloc, address, name, port, path = found.groups()
         tls = scheme == "https"
         standard = 443 if tls else 80
-        return cls(
-            tls, address or name, int(port or standard), authority, (path or "").rstrip("/"), authorities
-        )
+        return cls(tls, address or name, int(port or standard), netloc, (path or "").rstrip("/"), ca_file)
 
     def connect(self) -> socket.socket:
-        """Give a connection; raises OSError where there is nobody, or not whom we trust."""
+        """Return a connection; raises OSError where there is nobody, or not whom we trust."""
         # As bytes: Python loads the tables of internationalized names for text, even for plain ASCII.
         host = self.host.encode("ascii")
         plain = _reach(host, self.port)
         if not self.tls:
             return plain
         try:
-            return _tls(self.authorities or AMAZON_ROOTS).wrap_socket(plain, server_hostname=host)
+            return _tls(self.ca_file or AMAZON_ROOTS).wrap_socket(plain, server_hostname=host)
         except ssl.SSLCertVerificationError:
-            if self.authorities:
+            if self.ca_file:
                 raise
         # Not certified by Amazon's authorities: by one of those that this system trusts, or by none.
         again = _reach(host, self.port)
@@ -76,16 +74,16 @@ def _reach(host: bytes, port: int) -> socket.socket:
 _making = Lock()
 
 
-def _tls(authorities: str | None) -> ssl.SSLContext:
+def _tls(ca_file: str | None) -> ssl.SSLContext:
     with _making:
-        return _context(authorities)
+        return _context(ca_file)
 
 
 @cache
-def _context(authorities: str | None) -> ssl.SSLContext:
+def _context(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name; TLS 1.2 at the least
-    if authorities:
-        context.load_verify_locations(authorities)
+    if ca_file:
+        context.load_verify_locations(ca_file)
     else:
         context.load_default_certs()
     return context

@@ -17,7 +17,7 @@ DAY = 86_400  # seconds
 SIGNING_KEYS = 16  # services and regions of a process, twice at midnight
 
 
-def signed_headers(
+def sign_headers(
     credentials: Credentials,
     region: str,
     service: str,
@@ -26,7 +26,7 @@ def signed_headers(
     body: bytes,
     now: float,
 ) -> list[str]:
-    """Give the headers of a signed request, each as ``name:value``.
+    """Return the headers of a signed request, each as ``name:value``.
 
     Args:
         credentials: who asks.
@@ -63,13 +63,13 @@ def signed_headers(
 
 @lru_cache(1)
 def _day(days: int) -> str:
-    """Give the date so many days after the epoch's."""
+    """Return the date so many days after the epoch's."""
     return strftime("%Y%m%d", gmtime(days * DAY))
 
 
 @lru_cache(SIGNING_KEYS)
 def _keyed(secret: str, day: str, region: str, service: str) -> hmac.HMAC:
-    """Give an HMAC under the day's signing key; to be copied."""
+    """Return an HMAC under the day's signing key; to be copied."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")

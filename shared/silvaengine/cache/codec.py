@@ -68,7 +68,7 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - any value
 
 
 def is_immutable(value: Any) -> bool:  # noqa: ANN401 - any value
-    """Tell whether a value can be handed to several callers as it is."""
+    """Return whether a value can be handed to several callers as it is."""
     kind = type(value)
     if kind is tuple or kind is frozenset:
         return all(map(is_immutable, value))
@@ -76,7 +76,7 @@ def is_immutable(value: Any) -> bool:  # noqa: ANN401 - any value
 
 
 def _is_plain(value: Any) -> bool:  # noqa: ANN401 - any value
-    """Tell whether a value is of types that msgpack gives back; most are, and then nothing is rebuilt."""
+    """Return whether a value is of types that msgpack gives back; most are, and then nothing is rebuilt."""
     kind = type(value)
     if kind is dict:
         for name in value:

@@ -10,7 +10,7 @@ class UnknownStateError(TypeError):
 
 
 def members(value: Any) -> dict[str, Any]:  # noqa: ANN401 - an object of any dataclass
-    """Give the fields' values by name, in order.
+    """Return the fields' values by name, in order.
 
     Raises:
         UnknownStateError: a subclass has added attributes of its own, the object is a dict as well, or a
@@ -30,7 +30,7 @@ def members(value: Any) -> dict[str, Any]:  # noqa: ANN401 - an object of any da
 
 @lru_cache(maxsize=256)
 def _is_plain(kind: type) -> bool:
-    """Tell whether a class has no built-in one below it: ``object`` makes no dict and no exception."""
+    """Return whether a class has no built-in one below it: ``object`` makes no dict and no exception."""
     try:
         object.__new__(kind)
     except TypeError:

@@ -42,7 +42,7 @@ class Cached[**P, R](Protocol):
     __wrapped__: Callable[P, R]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Give the kept value, or the function's."""
+        """Return the kept value, or the function's."""
         ...
 
     # A class method, for mypy, which calls ``__get__`` on static methods too and can't tell the two apart.
@@ -69,7 +69,7 @@ class Cached[**P, R](Protocol):
         ...
 
     def cache_stats(self) -> dict[str, Any]:
-        """Give the cache's counters, of the running call's tenant."""
+        """Return the cache's counters, of the running call's tenant."""
         ...
 
 
@@ -77,7 +77,7 @@ class BoundCached[**P, R](Protocol):
     """A cached method of an object or a class, as Python binds it: the call alone knows whose it is."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Give the kept value, or the method's."""
+        """Return the kept value, or the method's."""
         ...
 
     def cache_clear(self) -> bool:
@@ -89,7 +89,7 @@ class BoundCached[**P, R](Protocol):
         ...
 
     def cache_stats(self) -> dict[str, Any]:
-        """Give the cache's counters, of the running call's tenant."""
+        """Return the cache's counters, of the running call's tenant."""
         ...
 
 
@@ -101,10 +101,10 @@ def cached[**P, R](
     key: Callable[..., Any] | None = None,
     cache_enabled: bool | Callable[[], bool] = True,
 ) -> Callable[[Callable[P, R]], Cached[P, R]]:
-    """Give a decorator.
+    """Return a decorator.
 
     Args:
-        open_cache: gives the cache; called when a function is decorated.
+        open_cache: returns the cache; called when a function is decorated.
         cache_name: 1 to 64 of ``a-z 0-9 _ -``.
         policy: how values are kept.
         key: makes the key from the call's arguments; text, or another value that a key can hold.
@@ -265,7 +265,7 @@ class CachedFunction:
         return call
 
     def _is_ours(self, attribute: object) -> bool:
-        """Tell whether a class's attribute is this function, under whatever other decorators."""
+        """Return whether a class's attribute is this function, under whatever other decorators."""
         while attribute is not None and attribute is not self._wrapper:
             attribute = next(filter(None, (getattr(attribute, name, None) for name in _INNER)), None)
         return attribute is not None

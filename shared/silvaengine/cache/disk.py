@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from silvaengine.cache.breaker import Breaker, TierError
+from silvaengine.redis.breaker import Breaker, TierError
 
 if TYPE_CHECKING:
     from diskcache import Cache
@@ -45,11 +45,11 @@ class DiskTier:
         self._open: dict[str, Cache] = {}
 
     def path(self, name: str) -> Path:
-        """Give a cache's folder."""
+        """Return a cache's folder."""
         return self.folder / name
 
     def get(self, name: str, key: str) -> tuple[bytes, float] | None:
-        """Give a value and the seconds that it has left, None when there is none; raises TierError."""
+        """Return a value and the seconds that it has left, None when there is none; raises TierError."""
         found = self._use(name, lambda folder: folder.get(key))
         if not isinstance(found, bytes):
             return None
@@ -107,15 +107,15 @@ class DiskTier:
 
     def _cache(self, name: str) -> "Cache":
         if name not in self._open:
-            self._open[name] = _opened(self.path(name), self._size)
+            self._open[name] = _open_folder(self.path(name), self._size)
         return self._open[name]
 
 
-def _opened(folder: Path, size: int) -> "Cache":
+def _open_folder(folder: Path, size: int) -> "Cache":
     """Open a folder that only this user may read; what is corrupt is begun anew."""
-    from sqlite3 import DatabaseError, OperationalError  # noqa: PLC0415 - see _failures
+    from sqlite3 import DatabaseError, OperationalError
 
-    from diskcache import Cache  # noqa: PLC0415 - see _failures
+    from diskcache import Cache
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = {"disk": _bytes_disk(), "timeout": TIMEOUT_SECONDS, "size_limit": size}
@@ -132,7 +132,7 @@ def _opened(folder: Path, size: int) -> "Cache":
 @contextmanager
 def _transaction(folder: "Cache", attempts: int) -> Iterator[None]:
     """Hold the folder's lock; raises diskcache's Timeout when no attempt got it."""
-    from diskcache import Timeout  # noqa: PLC0415 - see _failures
+    from diskcache import Timeout
 
     with ExitStack() as held:
         for left in reversed(range(attempts)):
@@ -147,8 +147,8 @@ def _transaction(folder: "Cache", attempts: int) -> Iterator[None]:
 
 @cache
 def _bytes_disk() -> type:
-    """Give diskcache's ``Disk`` without its pickles; a class of its own only once diskcache is loaded."""
-    from diskcache import Disk  # noqa: PLC0415 - see _failures
+    """Return diskcache's ``Disk`` without its pickles; a class of its own only once diskcache is loaded."""
+    from diskcache import Disk
 
     class BytesDisk(Disk):  # type: ignore[misc] # diskcache has no types
         def put(self, key: Any) -> tuple[str, bool]:  # noqa: ANN401 - diskcache's signature
@@ -184,9 +184,9 @@ def _text(key: Any) -> str:  # noqa: ANN401 - whatever a row holds
 
 @cache
 def _failures() -> tuple[type[Exception], ...]:
-    import sqlite3  # noqa: PLC0415 - most calls are answered from memory
+    import sqlite3  # most calls are answered from memory
 
-    from diskcache import Timeout  # noqa: PLC0415 - likewise
+    from diskcache import Timeout
 
     return OSError, sqlite3.Error, Timeout, ValueError, TypeError, LookupError
 
@@ -197,7 +197,7 @@ def _boot_id() -> bytes | None:
 
 
 def disk_clock() -> tuple[bytes, float]:
-    """Give a clock that every process of this host shares, and its name.
+    """Return a clock that every process of this host shares, and its name.
 
     On Linux it counts from the boot, so that no change of the date makes an entry older or younger; elsewhere
     it is the date.

@@ -18,7 +18,7 @@ class HybridCacheEngine:
 
     Args:
         cache_name: 1 to 64 of ``a-z 0-9 _ -``.
-        open_cache: gives the cache behind it; the process's own when absent.
+        open_cache: returns the cache behind it; the process's own when absent.
 
     Raises:
         ValueError: the name isn't one.
@@ -32,7 +32,7 @@ class HybridCacheEngine:
         self._who = f"HybridCacheEngine({cache_name!r})"
 
     def get(self, key: str, ttl: float | None = None) -> Any:  # noqa: ANN401, ARG002 - any value; the predecessor's
-        """Give a copy of the value, None where there is none; ``ttl`` is accepted, the value's own counts."""
+        """Return a copy of the value, None if there is none; ``ttl`` is accepted, the value's own counts."""
         if not self._has_tenant():
             return None
         found = self._open_cache().look(self._call(key))
@@ -68,7 +68,7 @@ class HybridCacheEngine:
         return self._has_tenant() and cache.clear(self.cache_name, context.tenant.get(), pattern)
 
     def stats(self) -> dict[str, Any]:
-        """Give the counters of the running call's tenant."""
+        """Return the counters of the running call's tenant."""
         return stats(self._open_cache(), self.cache_name, context.tenant.get())
 
     def _has_tenant(self) -> bool:

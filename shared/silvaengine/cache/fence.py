@@ -6,10 +6,10 @@ from collections.abc import Callable
 from math import inf
 from threading import Lock
 
-from silvaengine.cache.breaker import TierError
 from silvaengine.cache.generations import ALL_TENANTS, Generation, GenerationStore
 from silvaengine.cache.keys import matcher, tenant_text
 from silvaengine.cache.memory import Entry, MemoryTier
+from silvaengine.redis.breaker import TierError
 
 UNFENCED_SECONDS = 60.0  # how long memory answers when nobody can tell what was cleared
 RETRY_SECONDS = 1.0  # how often it is then asked again
@@ -53,11 +53,11 @@ class Space:
         self.counts[what] = self.counts.get(what, 0) + 1
 
     def totals(self) -> dict[str, int]:
-        """Give the counters since the process began."""
+        """Return the counters since the process began."""
         return {"memory_hits": self.hits, **self.counts}
 
     def unsent(self) -> dict[str, int]:
-        """Give what was counted since the last time this was asked."""
+        """Return what was counted since the last time this was asked."""
         sent, self.sent = self.sent, self.totals()
         return {
             what: number - sent.get(what, 0)
@@ -66,7 +66,7 @@ class Space:
         }
 
     def holds(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
-        """Tell whether no clear that is known of has ended an entry; of an unknown generation none has."""
+        """Return whether no clear that is known of has ended an entry; of an unknown generation none has."""
         known = self.generation
         if known is None or stamp is None:
             return known is None and stamp is None
@@ -105,7 +105,7 @@ class Fence:
         self._floor = -inf  # a read that began before it may not know of this process's latest clear
 
     def space(self, name: str, tenant: str) -> Space:
-        """Give a tenant's part of a cache."""
+        """Return a tenant's part of a cache."""
         found = self._spaces.get((name, tenant))
         return found or self._spaces.setdefault((name, tenant), Space(name, tenant_text(tenant)))
 
@@ -179,7 +179,7 @@ class Fence:
                 entry.until, entry.end = min(entry.until, end), min(entry.end, end)
 
     def trusts(self, space: Space, stamp: bytes, texts: tuple[str, ...]) -> bool:
-        """Tell whether an entry of another tier lives; raises ValueError for a stamp that is none."""
+        """Return whether an entry of another tier lives; raises ValueError for a stamp that is none."""
         known = space.generation
         longest = max(UNFENCED_SECONDS, self._store.fresh_seconds)
         if known is None or self._clock() > space.confirmed + longest:
@@ -231,5 +231,5 @@ class Fence:
         self._fresh.clear()
 
     def knows(self, name: str) -> bool:
-        """Tell whether a cache was ever used; raises TierError when nobody can tell."""
+        """Return whether a cache was ever used; raises TierError when nobody can tell."""
         return self._store.knows(name)

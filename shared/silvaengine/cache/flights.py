@@ -42,7 +42,7 @@ class Flight:
 
     async def wait_async(self) -> bool:
         """Wait likewise, without blocking the event loop."""
-        import asyncio  # noqa: PLC0415 - who is here has loaded it
+        import asyncio
 
         loop = asyncio.get_running_loop()
         woken: Future[None] = loop.create_future()
@@ -71,7 +71,7 @@ class Flights:
         self._flights: dict[Hashable, Flight] = {}
 
     def join(self, key: Hashable, mine: Flight, owner: object) -> Flight:
-        """Give the flight of a key to wait for; the caller's own, if it is the one who has to load.
+        """Return the flight of a key to wait for; the caller's own, if it is the one who has to load.
 
         The owner of the other one asking again (a function that calls itself) has to load, too.
         """

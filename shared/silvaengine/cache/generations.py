@@ -21,12 +21,12 @@ ALL_TENANTS = "*"  # in the place of a tenant: the record of the whole cache
 
 
 def owner_text(tenant: str | None) -> str:
-    """Give whose record is meant: a tenant's or, with None, the whole cache's."""
+    """Return whose record is meant: a tenant's or, with None, the whole cache's."""
     return ALL_TENANTS if tenant is None else tenant_text(tenant)
 
 
 def new_epoch() -> str:
-    """Give a random epoch: what a record that was lost had said isn't known any more."""
+    """Return a random epoch: what a record that was lost had said isn't known any more."""
     return urandom(8).hex()
 
 
@@ -48,20 +48,20 @@ class Record:
         return self.cleared + len(self.markers)
 
     def ended(self, sequence: int, texts: Iterable[str]) -> bool:
-        """Tell whether a clear younger than ``sequence`` is about one of the texts."""
+        """Return whether a clear younger than ``sequence`` is about one of the texts."""
         if sequence < self.cleared:
             return True
         younger = self.markers[sequence - self.cleared :]
         return bool(younger) and any(matcher(pattern)(text) for pattern in younger for text in texts)
 
     def with_clear(self, pattern: str) -> "Record":
-        """Give the record after a clear of what matches the pattern."""
+        """Return the record after a clear of what matches the pattern."""
         if pattern == "*" or len(self.markers) >= MARKER_LIMIT:
             return Record(self.epoch, self.sequence + 1)
         return Record(self.epoch, self.cleared, (*self.markers, pattern))
 
     def encode(self) -> bytes:
-        """Give the record's text."""
+        """Return the record's text."""
         return "\n".join((f"{self.epoch} {self.cleared}", *self.markers, "")).encode()
 
     @classmethod
@@ -91,7 +91,7 @@ class Generation:
         return self.whole.sequence + self.own.sequence
 
     def holds(self, stamp: bytes, texts: Iterable[str]) -> bool:
-        """Tell whether an entry with this stamp and these texts still lives."""
+        """Return whether an entry with this stamp and these texts still lives."""
         if stamp == self.stamp:
             return True
         try:
@@ -106,7 +106,7 @@ class Generation:
         )
 
     def is_behind(self, stamp: bytes) -> bool:
-        """Tell whether the stamp knows of clears that the records don't: their store lost a write."""
+        """Return whether the stamp knows of clears that the records don't: their store lost a write."""
         parts = stamp.split(b" ")
         return len(parts) == 4 and any(
             epoch == record.epoch.encode() and int(sequence) > record.sequence
@@ -138,11 +138,11 @@ class GenerationStore(Protocol):
         ...
 
     def renew(self, name: str, tenant: str) -> None:
-        """Give both records new epochs: nothing older lives on."""
+        """Return both records new epochs: nothing older lives on."""
         ...
 
     def knows(self, name: str) -> bool:
-        """Tell whether the cache was ever used."""
+        """Return whether the cache was ever used."""
         ...
 
 
@@ -150,7 +150,7 @@ class Records(Protocol):
     """What keeps records' texts by cache and key for one process or one host; it may raise TierError."""
 
     def record(self, name: str, key: str) -> bytes | None:
-        """Give a text."""
+        """Return a text."""
         ...
 
     def change(

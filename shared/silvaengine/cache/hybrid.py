@@ -46,7 +46,7 @@ class HybridCache:
         self._warned: set[tuple[str, str]] = set()
 
     def fetch(self, call: Call, load: Callable[..., Any], values: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any value
-        """Give a value from a tier, or load it from ``values`` and keep it; raises what ``load`` raises.
+        """Return a value from a tier, or load it from ``values`` and keep it; raises what ``load`` raises.
 
         One caller loads for all who ask at the same time.
         """
@@ -78,7 +78,7 @@ class HybridCache:
         self, call: Call, load: Callable[..., Awaitable[Any]], values: tuple[Any, ...]
     ) -> Any:  # noqa: ANN401 - any value
         """Do the same for a coroutine; the tiers are asked in another thread."""
-        from asyncio import current_task, to_thread  # noqa: PLC0415 - who is here has loaded it
+        from asyncio import current_task, to_thread
 
         while (found := await to_thread(self.peek, call)) is MISSING:
             flight = self._flights.join(call.key, call, current_task())
@@ -105,7 +105,7 @@ class HybridCache:
         return found
 
     def peek(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        """Give the value in memory, MISSING for none; what was cleared is looked up when that is due."""
+        """Return the value in memory, MISSING for none; what was cleared is looked up when that is due."""
         entries = self.memory.entries
         entry = entries.get(call.key)
         if entry is None or self.clock() >= entry.until:
@@ -120,7 +120,7 @@ class HybridCache:
         return _handed(entry)
 
     def look(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        """Give the value in any tier, MISSING for none."""
+        """Return the value in any tier, MISSING for none."""
         found = self.peek(call)
         return self._found(call) if found is MISSING else found
 
@@ -174,7 +174,7 @@ class HybridCache:
         return True
 
     def has_tenant(self, who: str) -> bool:
-        """Tell whether the running thread's tenant is known, and warn once where it isn't."""
+        """Return whether the running thread's tenant is known, and warn once where it isn't."""
         if context.is_elsewhere():
             self.warn(who, "a thread without the call's context passes the cache")
             return False
@@ -200,7 +200,7 @@ class HybridCache:
         return found
 
     def _is_outdated(self, flight: Flight, call: Call) -> bool:
-        """Tell whether a flight began before a clear, and if so let none but its waiters wait for it."""
+        """Return whether a flight began before a clear, and if so let none but its waiters wait for it."""
         self.fence.refresh(call.space)
         generation = call.space.generation
         if flight.stamp is None or (generation is not None and generation.stamp == flight.stamp):
@@ -218,7 +218,7 @@ class HybridCache:
     async def _loaded_async(
         self, call: Call, load: Callable[..., Awaitable[Any]], values: tuple[Any, ...]
     ) -> Any:  # noqa: ANN401 - any value
-        from asyncio import to_thread  # noqa: PLC0415 - who is here has loaded it
+        from asyncio import to_thread
 
         with _Rescue(self, call):
             value = await load(*values)
@@ -269,7 +269,7 @@ class _Rescue:
 
 
 def _brought(flight: Flight, known: Generation | None) -> Any:  # noqa: ANN401 - any value
-    """Give what a flight brought, MISSING for nothing; raises what its load raised.
+    """Return what a flight brought, MISSING for nothing; raises what its load raised.
 
     A clear that was ``known`` before the wait began has ended what is older.
     """

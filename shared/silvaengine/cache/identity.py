@@ -48,7 +48,7 @@ class Identities:
         """The classes whose identity is a constant text: for a hit, their objects' own is in the key."""
 
     def of(self, first: Any) -> Identity | None:  # noqa: ANN401 - a call's first argument
-        """Give the identity of a call's first argument; None for an argument like others.
+        """Return the identity of a call's first argument; None for an argument like others.
 
         Raises:
             NoKeyError: it can't be told from another one.
@@ -64,7 +64,7 @@ class Identities:
         return self._of_object(first)
 
     def are_missing(self, args: tuple[Any, ...], home: object) -> bool:
-        """Tell whether arguments of a method lack the object or class that it is called on.
+        """Return whether arguments of a method lack the object or class that it is called on.
 
         ``home`` is what has the name of the function's class. A static method's arguments lack nothing.
         """
@@ -109,7 +109,7 @@ class Identities:
         return Identity((kind, declared if is_plain else (text,)), text, _is_local(kind))
 
     def _own(self, first: Any) -> str:  # noqa: ANN401 - any object or class
-        """Give an object's own text, a number that no other one gets in this process."""
+        """Return an object's own text, a number that no other one gets in this process."""
         number = id(first)
         if number not in self._objects:
             try:
@@ -128,12 +128,12 @@ class Identities:
 
 
 def _is_local(kind: type) -> bool:
-    """Tell whether another class may have the same name, in this process or in another one."""
+    """Return whether another class may have the same name, in this process or in another one."""
     return kind.__module__ == "__main__" or known_as(kind.__module__, kind.__qualname__) is not kind
 
 
 def known_as(module: str, qualified: str) -> Any:  # noqa: ANN401 - whatever has the name
-    """Give what a module knows by a qualified name, None for nothing."""
+    """Return what a module knows by a qualified name, None for nothing."""
     found: Any = sys.modules.get(module)
     for part in qualified.split("."):
         found = getattr(found, part, None)

@@ -33,7 +33,7 @@ class NoKeyError(TypeError):
 
 
 def checked_name(name: str) -> str:
-    """Give a cache's name; ValueError unless it is 1 to 64 of ``a-z 0-9 _ -``."""
+    """Return a cache's name; ValueError unless it is 1 to 64 of ``a-z 0-9 _ -``."""
     if not CACHE_NAME.fullmatch(name):
         raise ValueError(f"cache_name: expected 1 to 64 of a-z, 0-9, _ and -, found {name!r}")
     return name
@@ -54,12 +54,12 @@ def tenant_text(tenant: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Give a key that somebody made as text: only what no key can hold is percent-encoded."""
+    """Return a key that somebody made as text: only what no key can hold is percent-encoded."""
     return shortened(_UNWRITABLE.sub(_percent, text))
 
 
 def argument_text(value: Any) -> str:  # noqa: ANN401 - any argument
-    """Give a value's text; two values that differ in type or content never share one.
+    """Return a value's text; two values that differ in type or content never share one.
 
     Raises:
         NoKeyError: the value is of a type whose content isn't known.
@@ -139,7 +139,7 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
 
 
 def call_text(values: Iterable[Any], named: Mapping[str, Any] | None = None) -> str:
-    """Give the text of a call's arguments, those beyond the signature by name; raises NoKeyError.
+    """Return the text of a call's arguments, those beyond the signature by name; raises NoKeyError.
 
     A value that holds itself has no text: NoKeyError as well.
     """
@@ -166,7 +166,7 @@ def shortened(text: str) -> str:
 
 @lru_cache(maxsize=512)
 def matcher(pattern: str) -> Callable[[str], object]:
-    """Give what tells whether a text is of a pattern: a case-sensitive glob over the whole text.
+    """Return what tells whether a text is of a pattern: a case-sensitive glob over the whole text.
 
     ``*`` stands for anything, ``?`` for one character, ``[ab]`` and ``[!ab]`` for one of a set.
     """
@@ -174,5 +174,5 @@ def matcher(pattern: str) -> Callable[[str], object]:
 
 
 def literal(text: str) -> str:
-    """Give the pattern that matches this text alone."""
+    """Return the pattern that matches this text alone."""
     return re.sub(r"([*?\[])", r"[\1]", text)

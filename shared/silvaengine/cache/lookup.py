@@ -36,7 +36,7 @@ class Policy:
     local: bool = False
 
     def seconds(self) -> float:
-        """Give how long a value is to be fresh, a little less each time."""
+        """Return how long a value is to be fresh, a little less each time."""
         longest = LONGEST_SECONDS if self.ttl is None else min(self.ttl, LONGEST_SECONDS)
         return longest * (1 - JITTER * int.from_bytes(urandom(2)) / 65_536)
 

@@ -53,7 +53,7 @@ class Entry:
         self.size = size
 
     def lives(self) -> bool:
-        """Tell whether no clear that is known of has ended it."""
+        """Return whether no clear that is known of has ended it."""
         lives: bool = self.space.holds(self.stamp, self.texts)
         return lives
 
@@ -129,7 +129,7 @@ def weight(value: object) -> int:
 
 
 def is_read_once(value: object) -> bool:
-    """Tell whether an iterator or a stream is a value, or lies in its containers and dataclasses."""
+    """Return whether an iterator or a stream is a value, or lies in its containers and dataclasses."""
     seen: set[int] = set()
     kinds: set[type] = set()
     pending = [value]

@@ -9,29 +9,19 @@ from silvaengine.cache.fence import Fence
 from silvaengine.cache.generations import GenerationStore, LocalGenerations, ProcessRecords
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.memory import MemoryTier
-from silvaengine.cache.redis_client import RedisClients
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
-from silvaengine.settings import RedisSettings, Settings
+from silvaengine.redis.client import process_redis
+from silvaengine.settings import Settings
 
 
 @cache
 def process_cache() -> HybridCache:
-    """Give the cache that the decorators use; nothing is connected or opened before it is needed."""
+    """Return the cache that the decorators use; nothing is connected or opened before it is needed."""
     settings = Settings.from_environment()
     opened = open_cache(settings)
     context.at_start(opened.fence.begin)
     return opened
-
-
-_clients: list[RedisClients] = []
-
-
-def process_redis(settings: RedisSettings) -> RedisClients:
-    """Give what speaks to Redis for everyone in this process: one breaker, and no more connections."""
-    if not _clients:
-        _clients.append(RedisClients(settings))
-    return _clients[0]
 
 
 def open_cache(settings: Settings) -> HybridCache:
@@ -50,6 +40,6 @@ def _store(settings: Settings, redis: RedisTier | None, disk: DiskTier | None) -
         return redis
     if settings.cache.fence_seconds is None:
         return LocalGenerations(disk or ProcessRecords())
-    from silvaengine.cache.table_generations import open_table_generations  # noqa: PLC0415 - Redis needs none
+    from silvaengine.cache.table_generations import open_table_generations  # Redis needs none
 
     return open_table_generations(settings.region, settings.table_prefix, settings.cache.fence_seconds)

@@ -17,8 +17,8 @@ from silvaengine.cache.generations import (
     generation_of,
     new_epoch,
 )
-from silvaengine.cache.redis_client import RedisClient, RedisClients, Reply
-from silvaengine.cache.requests import (
+from silvaengine.redis.client import RedisClient, RedisClients, Reply
+from silvaengine.redis.commands import (
     ACQUIRE,
     CLEAR,
     COUNT,
@@ -27,7 +27,7 @@ from silvaengine.cache.requests import (
     SET,
     TOKEN_BYTES,
     Command,
-    packed_part,
+    pack_part,
 )
 
 RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
@@ -64,9 +64,9 @@ class RedisTier:
         self._prefix = prefix
 
     def fetch(self, name: str, tenant: str, text: str) -> Found:
-        """Give a value and both records in one round trip; raises TierError."""
+        """Return a value and both records in one round trip; raises TierError."""
         client, values, _, records, _ = self._place(name, tenant)
-        part = packed_part((key := values + text).encode())
+        part = pack_part((key := values + text).encode())
         left, (value, whole, own) = client.exchange(key, FETCH % (part, part, records), 2)
         return value if left > 0 else None, left / 1000, self._generation(name, tenant, whole, own)
 
@@ -79,10 +79,10 @@ class RedisTier:
         where another has it or nobody needs it.
         """
         client, values, locks, records, _ = self._place(name, tenant)
-        part = packed_part((key := values + text).encode())
-        token, lock = urandom(TOKEN_BYTES), packed_part((locks + text).encode())
-        lease = packed_part(b"%d" % (seconds * 1000))
-        request = ACQUIRE % (part, lock, packed_part(token), lease, insists) + FETCH % (part, part, records)
+        part = pack_part((key := values + text).encode())
+        token, lock = urandom(TOKEN_BYTES), pack_part((locks + text).encode())
+        lease = pack_part(b"%d" % (seconds * 1000))
+        request = ACQUIRE % (part, lock, pack_part(token), lease, insists) + FETCH % (part, part, records)
         taken, left, (value, whole, own) = client.exchange(key, request, 3)
         held = token if taken == 1 else None if taken == 0 else b""
         generation = self._generation(name, tenant, whole, own)
@@ -99,11 +99,11 @@ class RedisTier:
         self._execute(name, ("EVAL", CLEAR, 1, self._record(name, tenant), pattern, new_epoch(), *limits))
 
     def renew(self, name: str, tenant: str) -> None:
-        """Give both records new epochs."""
+        """Return both records new epochs."""
         self._execute(name, *(self._creation(record) for record in self._records(name, tenant)))
 
     def knows(self, name: str) -> bool:
-        """Tell whether the cache was ever used."""
+        """Return whether the cache was ever used."""
         return bool(self._execute(name, ("EXISTS", self._record(name, ALL_TENANTS)))[0])
 
     def store(
@@ -124,12 +124,12 @@ class RedisTier:
         client, values, locks, _, counters = self._place(name, tenant)
         key = values + text
         requests = [
-            COUNT % (counters, packed_part(what.encode()), packed_part(b"%d" % number))
+            COUNT % (counters, pack_part(what.encode()), pack_part(b"%d" % number))
             for what, number in counts.items()
         ]
         if len(value) <= VALUE_LIMIT:
-            lasts = packed_part(b"%d" % max(1, int(seconds * 1000)))
-            requests.append(SET % (packed_part(key.encode()), packed_part(value), lasts))
+            lasts = pack_part(b"%d" % max(1, int(seconds * 1000)))
+            requests.append(SET % (pack_part(key.encode()), pack_part(value), lasts))
         if token:
             requests.append(_release(locks + text, token))
         if requests:
@@ -140,12 +140,12 @@ class RedisTier:
         self._execute(name, ("DEL", self._place(name, tenant).values + text))
 
     def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
-        """Give the lock back, if it is still this owner's; raises TierError."""
+        """Return the lock back, if it is still this owner's; raises TierError."""
         client, values, locks, _, _ = self._place(name, tenant)
         client.exchange(values + text, _release(locks + text, token), 1)
 
     def counts(self, name: str, tenant: str) -> dict[str, int]:
-        """Give the fleet's counters; raises TierError."""
+        """Return the fleet's counters; raises TierError."""
         (flat,) = self._execute(name, ("HGETALL", self._counters(name, tenant)))
         return {key.decode(): int(value) for key, value in zip(flat[::2], flat[1::2], strict=True)}
 
@@ -180,8 +180,8 @@ class RedisTier:
 
     @lru_cache(maxsize=1024)  # noqa: B019 - the tier lives as long as the process
     def _place(self, name: str, tenant: str) -> _Place:
-        records = b"".join(packed_part(record.encode()) for record in self._records(name, tenant))
-        counters = packed_part(self._counters(name, tenant).encode())
+        records = b"".join(pack_part(record.encode()) for record in self._records(name, tenant))
+        counters = pack_part(self._counters(name, tenant).encode())
         values, locks = self._key(name, f":{tenant}:"), self._key(name, f"!{tenant}:")
         return _Place(self._clients.of(name), values, locks, records, counters)
 
@@ -202,7 +202,7 @@ class RedisTier:
 
 
 def _release(lock: str, token: bytes) -> bytes:
-    return RELEASE % (packed_part(lock.encode()), packed_part(token))
+    return RELEASE % (pack_part(lock.encode()), pack_part(token))
 
 
 def _literal(text: str) -> str:

@@ -10,12 +10,12 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from silvaengine.cache.breaker import TierError
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.fence import Fence
 from silvaengine.cache.flights import WAIT_SECONDS
 from silvaengine.cache.lookup import MISSING, Call, Packed
 from silvaengine.cache.redis_tier import RedisTier
+from silvaengine.redis.breaker import TierError
 
 LOCK_PAUSE = 0.025  # seconds between two looks at what another process loads
 VERSION = b"SE1 "
@@ -47,7 +47,7 @@ class SharedTiers:
         self._sleep = sleep
 
     def find(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        """Give a value, or MISSING; what was cleared is known afterwards.
+        """Return a value, or MISSING; what was cleared is known afterwards.
 
         Where another process has the call's lock, wait for what that one stores.
         """
@@ -59,7 +59,7 @@ class SharedTiers:
 
     async def find_async(self, call: Call) -> Any:  # noqa: ANN401 - any value
         """Do the same for a coroutine: other threads look, and none is held by the wait."""
-        from asyncio import sleep, to_thread  # noqa: PLC0415 - who is here has loaded it
+        from asyncio import sleep, to_thread
 
         found, end = await to_thread(self._look, call), self._clock() + WAIT_SECONDS
         while found is MISSING and self._is_loaded_elsewhere(call) and self._clock() < end:
@@ -84,7 +84,7 @@ class SharedTiers:
         return MISSING if self.redis is None else self._in_redis(call, self.redis, insists=True)
 
     def _is_loaded_elsewhere(self, call: Call) -> bool:
-        """Tell whether another process has the call's lock, as far as anybody knows."""
+        """Return whether another process has the call's lock, as far as anybody knows."""
         takes_lock = call.policy.lock and not call.policy.local and self.redis is not None
         return takes_lock and call.token is None and call.space.is_readable
 
@@ -101,7 +101,7 @@ class SharedTiers:
             self._fence.unreadable(space)
             return MISSING
         self._fence.learn(space, generation, started)
-        value = MISSING if raw is None else self._opened(call, raw, left, "redis_hits")
+        value = MISSING if raw is None else self._unwrap(call, raw, left, "redis_hits")
         if call.token and value is not MISSING:
             self.give_back(call)
         return value
@@ -114,13 +114,13 @@ class SharedTiers:
         except TierError:
             call.space.count("disk_errors")
             return MISSING
-        value = self._opened(call, *found, "disk_hits") if found else MISSING
+        value = self._unwrap(call, *found, "disk_hits") if found else MISSING
         if found and value is not MISSING:
             self._to_redis(call, *found)
         return value
 
-    def _opened(self, call: Call, raw: bytes, left: float, counter: str) -> Any:  # noqa: ANN401 - any value
-        """Give the value that lies in a tier, if it was made here and no clear has ended it."""
+    def _unwrap(self, call: Call, raw: bytes, left: float, counter: str) -> Any:  # noqa: ANN401 - any value
+        """Return the value that lies in a tier, if it was made here and no clear has ended it."""
         head, _, data = raw.partition(b"\n")
         stamp, _, stale = head.removeprefix(VERSION).rpartition(b" ")
         try:
@@ -139,7 +139,7 @@ class SharedTiers:
         return value
 
     def give_back(self, call: Call) -> None:
-        """Give a lock back that is still held."""
+        """Return a lock back that is still held."""
         if self.redis is not None and call.token:
             with suppress(TierError):
                 self.redis.release(call.space.name, call.space.tenant, call.text, call.token)
@@ -184,8 +184,8 @@ class SharedTiers:
 
 @cache
 def codec() -> Any:  # noqa: ANN401 - a module
-    """Give the codec; who keeps nothing that must be encoded does without msgspec."""
-    from silvaengine.cache import codec as module  # noqa: PLC0415 - see above
+    """Return the codec; who keeps nothing that must be encoded does without msgspec."""
+    from silvaengine.cache import codec as module
 
     return module
 

@@ -4,14 +4,14 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from silvaengine.cache.breaker import TierError
 from silvaengine.cache.fence import Space
 from silvaengine.cache.generations import owner_text
 from silvaengine.cache.hybrid import HybridCache
+from silvaengine.redis.breaker import TierError
 
 
 def availability(cache: HybridCache, name: str) -> dict[str, Any]:
-    """Give the specification's members: which of the shared tiers can be used now, and the disk's folder."""
+    """Return the specification's members: which shared tiers can be used now, and the disk's folder."""
     redis, disk = cache.tiers.redis, cache.tiers.disk
     return {
         "cache_name": name,
@@ -22,7 +22,7 @@ def availability(cache: HybridCache, name: str) -> dict[str, Any]:
 
 
 def stats(cache: HybridCache, name: str, tenant: str | None) -> dict[str, Any]:
-    """Give the counters of a cache, of one tenant or, with None, of all.
+    """Return the counters of a cache, of one tenant or, with None, of all.
 
     ``instance`` is this process; ``fleet`` is all processes, None without Redis, which keeps it.
     """

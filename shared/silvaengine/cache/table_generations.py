@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from silvaengine.aws.dynamodb import DynamoDb, open_dynamodb
-from silvaengine.cache.breaker import Breaker, TierError
+from silvaengine.aws.table_client import Key, Row, TableReader, TableWriter
 from silvaengine.cache.generations import (
     ALL_TENANTS,
     MARKER_LIMIT,
@@ -14,8 +14,8 @@ from silvaengine.cache.generations import (
     Record,
     new_epoch,
 )
-from silvaengine.dynamodb import Key, Row, TableReader, TableWriter
 from silvaengine.errors import ConditionFailedError, SilvaEngineError
+from silvaengine.redis.breaker import Breaker, TierError
 from silvaengine.tables import CONFIG_DATA, cache_generation_key
 
 _logger = logging.getLogger(__name__)
@@ -75,13 +75,13 @@ class TableGenerations:
                 self._writer.update(CONFIG_DATA, key, _CLEAR, values=values)
 
     def renew(self, name: str, tenant: str) -> None:
-        """Give both records new epochs."""
+        """Return both records new epochs."""
         with self._watched():
             for owner in (ALL_TENANTS, tenant):
                 self._renewed(name, owner)
 
     def knows(self, name: str) -> bool:
-        """Tell whether the cache was ever used."""
+        """Return whether the cache was ever used."""
         with self._watched():
             return self._reader.get(CONFIG_DATA, cache_generation_key(name, ALL_TENANTS)) is not None
 
@@ -132,7 +132,7 @@ def _record(row: Row) -> Record | None:
 
 
 def open_table_generations(region: str, prefix: str, fresh_seconds: float) -> TableGenerations:
-    """Give the records in the account's table; one short attempt, since every cached call may wait for it."""
+    """Return the records in the account's table; one short attempt, for every cached call may wait for it."""
 
     def open_client() -> DynamoDb:
         return open_dynamodb(region, read_seconds=1.0, attempts=1)

@@ -124,7 +124,7 @@ def _skipping(skip: str, names: Mapping[str, Any]) -> str:
 
 
 def _parameters(function: Callable[..., Any], given: Signature, *, add_skip: bool) -> str:
-    """Give the parameter list as source; a default is a name of the compiled namespace."""
+    """Return the parameter list as source; a default is a name of the compiled namespace."""
     positional = [*given.positional_only, *given.positional]
     first = len(positional) - len(getattr(function, "__defaults__", None) or ())
     parts = [f"{name}={OWN}d_{name}" if place >= first else name for place, name in enumerate(positional)]
@@ -143,7 +143,7 @@ def _tuple(names: tuple[str, ...]) -> str:
 
 
 def _key(given: Signature, *, in_class: bool, has_key: bool) -> str:
-    """Give the key's members as source: the values, then their classes, for 1, 1.0 and True are equal."""
+    """Return the key's members as source: the values, then their classes, for 1, 1.0 and True are equal."""
     owner, names = "", given.names
     if in_class and names:
         first = names[0]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import (
     DeadlineError,
     InvocationError,
@@ -10,13 +11,12 @@ from silvaengine.errors import (
     SilvaEngineError,
     UnavailableError,
 )
-from silvaengine.invocation import LambdaInvoker
 from silvaengine.ledger.execution import Execution
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import EVENT_LIMIT, Invocation, Job, Socket, WorkerCall
-from silvaengine.registry import Function
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.protocol.messages import EVENT_LIMIT, ExecutionRef, Invocation, ReplyTo, WorkerCall
+from silvaengine.registry.model import Function
 
-type Granting = Callable[[Function, str], str | None]
+type TokenIssuer = Callable[[Function, str], str | None]
 
 
 class Dispatcher:
@@ -24,13 +24,16 @@ class Dispatcher:
 
     Args:
         invoker: reaches them.
-        objects: holds the contents that are too large for an event.
-        grant: gives what lets a function broadcast (``silvaengine.grants``), None for one that may not.
+        payloads: holds the contents that are too large for an event.
+        grant: returns what lets a function broadcast (``silvaengine.websocket.broadcast_tokens``), None for
+            one that may not.
     """
 
-    def __init__(self, invoker: LambdaInvoker, objects: Objects, grant: Granting | None = None) -> None:
+    def __init__(
+        self, invoker: LambdaInvoker, payloads: PayloadStore, grant: TokenIssuer | None = None
+    ) -> None:
         self._invoker = invoker
-        self._objects = objects
+        self._payloads = payloads
         self._grant = grant
 
     def send(
@@ -39,7 +42,7 @@ class Dispatcher:
         function: Function,
         *,
         deadline: float | None = None,
-        socket: Socket | None = None,
+        socket: ReplyTo | None = None,
     ) -> None:
         """Hand over an accepted execution as an event: the worker claims it, and nobody waits.
 
@@ -68,7 +71,7 @@ class Dispatcher:
         """
         content = execution.content
         if content is None and execution.content_at is not None:
-            content = self._objects.get(execution.content_at)
+            content = self._payloads.get(execution.content_at)
         call = self._call(execution, function, deadline, hops)
         if kept_due and call.job is not None and execution.due_shard is not None:
             call = call._replace(job=call.job._replace(kept_due=True))
@@ -82,7 +85,7 @@ class Dispatcher:
                 return payload
         if execution.content_at is None:
             raise RequestError("The request's content was not kept", status=410)
-        return call._replace(content_url=self._objects.url(execution.content_at)).encode()
+        return call._replace(content_url=self._payloads.url(execution.content_at)).encode()
 
     def _call(
         self, execution: Execution, function: Function, deadline: float | None, hops: int = 0
@@ -102,20 +105,20 @@ class Dispatcher:
                 hops=hops,
                 grant=self._grant(function, execution.endpoint_id) if self._grant else None,
             ),
-            job=job_of(execution, attempt, claimed=claimed),
+            job=ref_of(execution, attempt, claimed=claimed),
         )
 
 
 def nothing_ran(error: SilvaEngineError) -> bool:
-    """Whether an error of an Invoke says that the worker can't have got it."""
+    """Return whether an error of an Invoke says that the worker can't have got it."""
     if isinstance(error, InvocationError | DeadlineError):
         return error.refused
     return isinstance(error, UnavailableError | RequestError)
 
 
-def job_of(execution: Execution, attempt: int, *, claimed: bool) -> Job:
-    """Give what whoever settles an attempt must know of its execution."""
-    return Job(
+def ref_of(execution: Execution, attempt: int, *, claimed: bool) -> ExecutionRef:
+    """Return what whoever settles an attempt must know of its execution."""
+    return ExecutionRef(
         job_id=execution.job_id,
         owner=execution.owner,
         effect=execution.effect,

@@ -1,11 +1,10 @@
-"""A row of the ledger as an immutable value, and what a function's registry row says about its executions."""
+"""A row of the ledger as an immutable value."""
 
 from collections.abc import Mapping
 from os import urandom
 from typing import Any, Literal, NamedTuple
 
-from silvaengine.errors import ConfigurationError
-from silvaengine.messages import OnLost
+from silvaengine.protocol.messages import OnLost
 
 type State = Literal["accepted", "running", "succeeded", "failed", "dead"]
 
@@ -14,38 +13,6 @@ INLINE_LIMIT = 180_000  # bytes of a value in a row, which may have 400 KB, for 
 # docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 
 DAY = 86_400
-MAX_ATTEMPTS = 20
-
-
-class Policy(NamedTuple):
-    """How a function's executions are treated; the members of ``config`` in its registry row.
-
-    ``on_lost`` is None where the caller's way decides: ``fail`` with an idempotency key, ``retry`` without.
-    ``keep_seconds`` is how long a result, and with it an idempotency key, is kept; ``backoff_seconds`` the
-    pause after the first failure, doubled after each further one.
-    """
-
-    on_lost: OnLost | None = None
-    max_attempts: int = 3
-    idempotency: Literal["optional", "required"] = "optional"
-    keep_seconds: int = DAY
-    backoff_seconds: int = 10
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "Policy":
-        """Read a function's config; what is absent has its default.
-
-        Raises:
-            ConfigurationError: a member isn't what it may be; ``detail`` names it.
-        """
-        usual = cls()
-        return cls(
-            on_lost=_one_of(config, "on_lost", ("fail", "retry")),
-            max_attempts=_number(config, "max_attempts", 1, MAX_ATTEMPTS, usual.max_attempts),
-            idempotency=_one_of(config, "idempotency", ("optional", "required")) or usual.idempotency,
-            keep_seconds=_number(config, "keep_seconds", 60, 30 * DAY, usual.keep_seconds),
-            backoff_seconds=_number(config, "backoff_seconds", 1, 3600, usual.backoff_seconds),
-        )
 
 
 class Execution(NamedTuple):
@@ -109,42 +76,23 @@ class Execution(NamedTuple):
             return None
 
     def row(self) -> dict[str, Any]:
-        """Give the attributes that are there."""
+        """Return the attributes that are there."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     def is_held(self, now: int) -> bool:
-        """Whether somebody still has time to settle it."""
+        """Return whether somebody still has time to settle it."""
         return self.state in LIVE and (self.due_at is None or now < self.due_at)
 
     def is_gone(self, now: int) -> bool:
-        """Whether its time in the ledger is over."""
+        """Return whether its time in the ledger is over."""
         return self.expires_at is not None and self.expires_at <= now
 
 
-def token() -> str:
-    """Give 128 random bits that nobody can guess, as 32 hex digits."""
+def new_token() -> str:
+    """Return 128 random bits that nobody can guess, as 32 hex digits."""
     return urandom(16).hex()
 
 
 def shard_of(job_id: str) -> str:
-    """Give one of the index's 16 partitions: an id's first hex digit, since ids are evenly spread."""
+    """Return one of the index's 16 partitions: an id's first hex digit, since ids are evenly spread."""
     return job_id[0]
-
-
-def _one_of(config: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> Any:  # noqa: ANN401 - one of them
-    value = config.get(name)
-    if value is not None and value not in allowed:
-        raise _wrong(name, " or ".join(allowed), value)
-    return value
-
-
-def _number(config: Mapping[str, Any], name: str, least: int, most: int, default: int) -> int:
-    value = config.get(name, default)
-    if type(value) is not int or not least <= value <= most:
-        raise _wrong(name, f"a whole number from {least} to {most}", value)
-    return value
-
-
-def _wrong(name: str, expected: str, found: object) -> ConfigurationError:
-    detail = f"config.{name}: expected {expected}, found {found!r}"
-    return ConfigurationError("The function is misconfigured", detail=detail)

@@ -8,8 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import NoReturn
 
-from silvaengine.json_text import encode
-from silvaengine.messages import WorkerAnswer
+from silvaengine.protocol.json_codec import encode
+from silvaengine.protocol.messages import WorkerAnswer
 
 # AWS: API Gateway developer guide, apigateway-execution-service-websocket-limits-table.html
 MESSAGE_LIMIT = 131_072  # bytes of a message, both ways
@@ -21,7 +21,7 @@ PONG = "pong"
 
 
 def result(message_id: str, function: str, data: str) -> str:
-    """Give the answer to a call; ``data`` is JSON text."""
+    """Return the answer to a call; ``data`` is JSON text."""
     return f'{{"id":{encode(message_id)},"funct":{encode(function)},"data":{data}}}'
 
 
@@ -34,14 +34,14 @@ def error(
     request_id: str,
     seq: int | None = None,
 ) -> str:
-    """Give the frame that says why there is no answer; ``seq`` is how many items a stream had before."""
+    """Return the frame that says why there is no answer; ``seq`` is how many items a stream had before."""
     problem = {"status": status, "message": message, "request_id": request_id}
     frame = {"id": message_id, "seq": seq, "funct": function, "error": problem}
     return encode({name: value for name, value in frame.items() if value is not None})
 
 
 def items(message_id: str, seq: int, texts: Sequence[str]) -> str:
-    """Give one or more items of a stream, the first of which is number ``seq``; each is JSON text."""
+    """Return one or more items of a stream, the first of which is number ``seq``; each is JSON text."""
     head = f'{{"id":{encode(message_id)},"seq":{seq},'
     if len(texts) == 1:
         return f'{head}"data":{texts[0]}}}'
@@ -49,19 +49,19 @@ def items(message_id: str, seq: int, texts: Sequence[str]) -> str:
 
 
 def done(message_id: str, seq: int) -> str:
-    """Give the end of a stream of ``seq`` items."""
+    """Return the end of a stream of ``seq`` items."""
     return f'{{"id":{encode(message_id)},"seq":{seq},"done":true}}'
 
 
 def data_of(answer: WorkerAnswer) -> str:
-    """Give an answer as JSON text: text that is JSON as it is, any other as a JSON string."""
+    """Return an answer as JSON text: text that is JSON as it is, any other as a JSON string."""
     if answer.kind == "text" and _is_json(answer.value):
         return str(answer.value)
     return encode(answer.value)
 
 
 def bare_of(answer: WorkerAnswer) -> str | None:
-    """Give an answer for a client who sent no id; None where there is nothing to say."""
+    """Return an answer for a client who sent no id; None where there is nothing to say."""
     if answer.value is None:
         return None
     return str(answer.value) if answer.kind in {"text", "base64"} else encode(answer.value)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from silvaengine.aws.management import BusyError, open_management
+from silvaengine.aws.apigateway import BusyError, open_connections_api
 from silvaengine.errors import RequestError
-from silvaengine.settings import Settings, needed
+from silvaengine.settings import Settings, require
 from silvaengine.websocket.frames import MESSAGE_LIMIT
 
 ATTEMPTS = 8
@@ -15,7 +15,7 @@ LONGEST_PAUSE = 2.0
 
 
 class Poster(Protocol):
-    """What posts to connections; see ``silvaengine.aws.management.ManagementApi``."""
+    """What posts to connections; see ``silvaengine.aws.apigateway.ManagementApi``."""
 
     def post(self, connection_id: str, data: bytes) -> None:
         """Send data to a client."""
@@ -25,10 +25,11 @@ class Pusher:
     """Pushes frames to connections; for any number of threads.
 
     Args:
-        open_api: gives what posts; called at each push.
+        open_api: returns what posts; called at each push.
         clock: epoch seconds.
         sleep: waits for some seconds.
-        chance: gives a number from 0 to 1, for the jitter of a pause; Python's random generator when absent.
+        chance: returns a number from 0 to 1, for the jitter of a pause; Python's random generator when
+            absent.
 
     """
 
@@ -86,16 +87,16 @@ def check_size(size: int) -> None:
 
 
 def _by_chance() -> float:
-    from random import random  # noqa: PLC0415 - only a repetition needs it
+    from random import random  # only a repetition needs it
 
     return random()  # noqa: S311 - no secret
 
 
 def open_pusher(settings: Settings) -> Pusher:
-    """Give what pushes to the deployment's WebSocket API; without one a push is a ConfigurationError."""
+    """Return what pushes to the deployment's WebSocket API; without one a push is a ConfigurationError."""
 
     def open_api() -> Poster:
-        url = needed(settings.websocket_management_url, "WEBSOCKET_MANAGEMENT_URL")
-        return open_management(settings.region, url)
+        url = require(settings.websocket_management_url, "WEBSOCKET_MANAGEMENT_URL")
+        return open_connections_api(settings.region, url)
 
     return Pusher(open_api)

@@ -11,9 +11,9 @@ from tests.redis_server import running_redis
 from silvaengine.cache.fence import Fence
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.memory import MemoryTier
-from silvaengine.cache.redis_client import RedisClients
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
+from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Server(NamedTuple):
     process: "Popen[bytes]"
 
     def client(self) -> redis_py.Redis:
-        """Give an administrator's connection."""
+        """Return an administrator's connection."""
         return redis_py.Redis(port=self.port)
 
     def instance(self) -> HybridCache:
@@ -38,7 +38,7 @@ class Server(NamedTuple):
 
 
 def instance(settings: RedisSettings) -> HybridCache:
-    """Give the cache of one process with this Redis."""
+    """Return the cache of one process with this Redis."""
     memory, redis = MemoryTier(32 * MEBIBYTE), RedisTier(RedisClients(settings), "se-")
     fence = Fence(memory, redis, per_invocation=True)
     return HybridCache(memory, fence, SharedTiers(fence, redis, None))

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from tests.fakes.cache import keep_by
 
-from silvaengine.cache.breaker import FIRST_PAUSE, TierError
 from silvaengine.cache.decorators import Cached
 from silvaengine.cache.hybrid import HybridCache
-from silvaengine.cache.redis_client import RedisClients
-from silvaengine.cache.requests import ACQUIRE, packed_part
+from silvaengine.redis.breaker import FIRST_PAUSE, TierError
+from silvaengine.redis.client import RedisClients
+from silvaengine.redis.commands import ACQUIRE, pack_part
 from silvaengine.settings import RedisSettings
 
 from .conftest import Server, instance
@@ -294,8 +294,8 @@ def test_a_lock_whose_answer_was_lost_is_ours(server: Server) -> None:
     client = RedisClients(RedisSettings("127.0.0.1", server.port)).of("lost")
 
     def asked(token: bytes) -> bytes:
-        value, lock, lease = (packed_part(part) for part in (b"{lost}:value", b"{lost}!lock", b"10000"))
-        return ACQUIRE % (value, lock, packed_part(token), lease, 0)
+        value, lock, lease = (pack_part(part) for part in (b"{lost}:value", b"{lost}!lock", b"10000"))
+        return ACQUIRE % (value, lock, pack_part(token), lease, 0)
 
     assert client.exchange("{lost}:value", asked(b"mine") * 2 + asked(b"another's"), 3) == [1, 1, 0]
 

@@ -16,8 +16,8 @@ from tests.redis_server import running_redis
 from silvaengine.cache.engine import HybridCacheEngine
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.process import open_cache
-from silvaengine.cache.redis_client import RedisClients
 from silvaengine.cache.redis_tier import RedisTier
+from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings, Settings
 
 PROJECT = Path(__file__).parents[3]

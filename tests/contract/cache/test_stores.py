@@ -10,9 +10,9 @@ from botocore.session import Session
 from tests.contract.conftest import definition
 from tests.fakes.cache import Clock
 
+from silvaengine.aws.client import open_client
 from silvaengine.aws.dynamodb import open_dynamodb
-from silvaengine.aws.service import open_service
-from silvaengine.cache.breaker import TierError
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.generations import (
     ALL_TENANTS,
@@ -21,10 +21,10 @@ from silvaengine.cache.generations import (
     LocalGenerations,
     ProcessRecords,
 )
-from silvaengine.cache.redis_client import RedisClients
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.table_generations import TableGenerations, open_table_generations
-from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.redis.breaker import TierError
+from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
 from silvaengine.tables import CONFIG_DATA, cache_generation_key
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine
@@ -87,7 +87,7 @@ def table(request: pytest.FixtureRequest, url: str) -> Iterator[Place]:
     environment: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
     for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": url}.items():
         environment.setenv(name, value)
-    for clients in (open_service, open_dynamodb):
+    for clients in (open_client, open_dynamodb):
         clients.cache_clear()  # they are another account's
     client: Any = Session().create_client("dynamodb", REGION, endpoint_url=url)
     client.create_table(**definition(CONFIG_DATA))
@@ -233,7 +233,7 @@ def test_a_table_out_of_reach_is_passed_over(
     """Every question is answered by one kind of error, and of many calls one waits for the table."""
     for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": moto}.items():
         monkeypatch.setenv(name, value)
-    for clients in (open_service, open_dynamodb):
+    for clients in (open_client, open_dynamodb):
         clients.cache_clear()  # they are another account's
     clock = Clock()
     reader = TableReader(lambda: open_dynamodb(REGION), "absent-")

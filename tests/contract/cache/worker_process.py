@@ -15,7 +15,6 @@ from typing import Any
 
 import redis
 
-from silvaengine.cache import redis_client
 from silvaengine.cache.decorators import cached
 from silvaengine.cache.fence import Fence
 from silvaengine.cache.hybrid import HybridCache
@@ -24,6 +23,7 @@ from silvaengine.cache.memory import MemoryTier
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
 from silvaengine.context import CurrentInvocation, bind
+from silvaengine.redis import client as redis_client
 from silvaengine.settings import RedisSettings
 
 SOURCE_SECONDS = 0.1
@@ -76,7 +76,7 @@ def asked(kept: Any, key: str, threads: int) -> list[str]:
 
 
 def invocation() -> CurrentInvocation:
-    """Give a call of the tenant acme."""
+    """Return a call of the tenant acme."""
     return CurrentInvocation(
         request_id="r",
         endpoint_id="acme",

@@ -254,7 +254,7 @@ def read_table(table: str) -> str:
 
 @method_cache(ttl=600, cache_name="e2e")
 def number_of(name: str) -> str:
-    """Give a number that nobody had before, as a source gives what nobody knows yet."""
+    """Return a number that nobody had before, as a source gives what nobody knows yet."""
     return uuid4().hex
 
 

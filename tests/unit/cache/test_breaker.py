@@ -1,4 +1,4 @@
-from silvaengine.cache.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker
+from silvaengine.redis.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker
 
 from ...fakes.cache import Clock
 

@@ -92,7 +92,7 @@ values = st.recursive(
 
 
 def shape(value: Any) -> Any:
-    """Give a value with the type of each part, for 1, 1.0 and True are equal."""
+    """Return a value with the type of each part, for 1, 1.0 and True are equal."""
     kind = type(value)
     if kind in (list, tuple):
         return kind, [shape(each) for each in value]
@@ -149,28 +149,28 @@ def test_only_what_nobody_can_change_is_handed_out_as_it_is(value: Any, immutabl
 
 
 def holding_itself() -> list[Any]:
-    """Give a list that holds itself."""
+    """Return a list that holds itself."""
     value: list[Any] = []
     value.append(value)
     return value
 
 
 def with_hidden_state() -> Plain:
-    """Give a dataclass's object with a slot besides its fields."""
+    """Return a dataclass's object with a slot besides its fields."""
     value = Plain(1)
     value.hidden = 2
     return value
 
 
 def with_own_attribute() -> Point:
-    """Give a dataclass's object with an attribute besides its fields."""
+    """Return a dataclass's object with an attribute besides its fields."""
     value = Point(1)
     value.z = 3  # type: ignore[attr-defined] # as a cached property would
     return value
 
 
 def of_a_local_class() -> Any:
-    """Give an object of a class that no name leads to."""
+    """Return an object of a class that no name leads to."""
 
     @dataclass
     class Local:
@@ -218,7 +218,7 @@ def test_deep_nesting_is_refused_in_both_directions() -> None:
 
 
 def extension(code: int, data: bytes) -> bytes:
-    """Give bytes with one extension."""
+    """Return bytes with one extension."""
     return encode(Ext(code, data))
 
 

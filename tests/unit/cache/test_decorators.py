@@ -30,7 +30,7 @@ class Calls(list[Any]):
         return len(self)
 
     def of_one(self) -> Callable[[Any], int]:
-        """Give a source of one argument."""
+        """Return a source of one argument."""
 
         def f(a: Any) -> int:
             return self.source(a)
@@ -38,7 +38,7 @@ class Calls(list[Any]):
         return f
 
     def of_any(self) -> Callable[..., int]:
-        """Give one of any number of arguments."""
+        """Return one of any number of arguments."""
 
         def g(*args: Any, **named: Any) -> int:
             return self.source(*args, *named.items())

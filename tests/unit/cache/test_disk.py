@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
-from silvaengine.cache.breaker import TierError
 from silvaengine.cache.disk import TIMEOUT_SECONDS, VALUE_LIMIT, DiskTier, disk_clock
 from silvaengine.cache.generations import LocalGenerations
 from silvaengine.cache.hybrid import HybridCache
+from silvaengine.redis.breaker import TierError
 
 from ...fakes.cache import MEBIBYTE, Clock, counting, keep_by, make_cache
 
 
 def tier(folder: Path, clock: Clock, size: int = 64 * MEBIBYTE) -> DiskTier:
-    """Give the disk tier of a process that has just begun."""
+    """Return the disk tier of a process that has just begun."""
     return DiskTier(folder, size, clock)
 
 
 def process(folder: Path, clock: Clock) -> HybridCache:
-    """Give the cache of one that has memory and disk."""
+    """Return the cache of one that has memory and disk."""
     disk = tier(folder, clock)
     return make_cache(clock, disk=disk, store=LocalGenerations(disk))
 

@@ -70,7 +70,7 @@ def ask(
 
 
 def source_of(slow: Slow) -> Callable[[], Any]:
-    """Give a function that a decorator takes."""
+    """Return a function that a decorator takes."""
 
     def source() -> Any:
         return slow.load()

@@ -22,7 +22,7 @@ def calls() -> list[Any]:
 
 
 def answering(calls: list[Any], name: str = "answer") -> Callable[..., Any]:
-    """Give a method that answers with the number of its call."""
+    """Return a method that answers with the number of its call."""
 
     def answer(self: Any, argument: int = 0) -> int:
         calls.append(argument)
@@ -33,7 +33,7 @@ def answering(calls: list[Any], name: str = "answer") -> Callable[..., Any]:
 
 
 def service(cache: HybridCache, calls: list[Any], **attributes: Any) -> Any:
-    """Give a class whose method ``answer`` is kept."""
+    """Return a class whose method ``answer`` is kept."""
     return type("Service", (), {"answer": keep_by(cache, answering(calls)), **attributes})
 
 
@@ -89,7 +89,7 @@ def give_method(monkeypatch: pytest.MonkeyPatch, kind: type, method: Any) -> Non
 
 
 def method_of(kind: type, calls: list[Any]) -> Callable[..., Any]:
-    """Give what ``answering`` gives, as it would stand in the class."""
+    """Return what ``answering`` gives, as it would stand in the class."""
     method = answering(calls)
     method.__qualname__ = f"{kind.__qualname__}.answer"
     return method

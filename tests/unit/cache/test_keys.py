@@ -107,7 +107,7 @@ arguments = st.recursive(
 
 
 def shape(value: Any) -> Any:
-    """Give a value with the type of each part: what has to be the same for two calls to be one."""
+    """Return a value with the type of each part: what has to be the same for two calls to be one."""
     kind = type(value)
     match value:
         case list() | tuple():
@@ -215,7 +215,7 @@ def test_a_number_of_any_length_has_a_key(make: Callable[[int], Any]) -> None:
 
 
 def holding_itself() -> list[Any]:
-    """Give a list that holds itself."""
+    """Return a list that holds itself."""
     value: list[Any] = []
     value.append(value)
     return value

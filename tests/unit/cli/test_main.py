@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import silvaengine_cli
 from silvaengine_cli.main import cli
-from silvaengine_cli.target import Target, local_target
+from silvaengine_cli.target import Deployment, local_target
 
 COMMANDS = ("init", "dev", "validate", "diff", "apply", "export", "list", "show", "invoke", "ws", "destroy")
 TRY = """\
@@ -134,7 +134,7 @@ def test_an_engine_on_this_machine_never_gets_real_credentials(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
-    client = Target(endpoint_url=url).client("dynamodb")
+    client = Deployment(endpoint_url=url).client("dynamodb")
     credentials = client._request_signer._credentials
     assert (credentials.access_key, credentials.secret_key, credentials.token) == ("test", "test", None)
     assert client.meta.endpoint_url == url

@@ -9,7 +9,7 @@ from silvaengine_cli.registry.document import MAX_BYTES, DocumentError, path_tex
 
 
 def problem_of(text: bytes) -> str:
-    """Give what is said about a text."""
+    """Return what is said about a text."""
     with pytest.raises(DocumentError) as caught:
         read_document(text)
     return caught.value.problem.text("registry.yaml")

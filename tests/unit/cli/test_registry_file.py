@@ -30,7 +30,7 @@ settings:
 
 
 def complaints(text: str) -> list[str]:
-    """Give all that is said about a text, line by line."""
+    """Return all that is said about a text, line by line."""
     with pytest.raises(RegistryFileError) as caught:
         parse(text.encode())
     return caught.value.message.splitlines()

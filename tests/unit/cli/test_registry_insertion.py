@@ -17,7 +17,7 @@ LINES = [
 
 
 def added_lines(old: str) -> list[str]:
-    """Give what is new, and see that nothing else is gone."""
+    """Return what is new, and see that nothing else is gone."""
     content = with_function(old.encode(), "greet", GREET, {"greeting": "Hello"})
     assert content is not None
     new = content.decode().splitlines()

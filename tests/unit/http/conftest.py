@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from silvaengine.api_keys import key_name
+from silvaengine.access.api_keys import key_id_of
 from silvaengine.authorization.authorize import Authorization
 from silvaengine.authorization.packages import Packages
-from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import NotFoundError
-from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import Keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import Callee, WorkerAnswer
-from silvaengine.registry import Connection, Entry, Function
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
+from silvaengine.protocol.messages import Callee, WorkerAnswer
+from silvaengine.registry.model import Function, FunctionEntry, KeyAccess
 from silvaengine.settings import Settings
 from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
@@ -50,35 +50,35 @@ class FakeRegistry:
     def known_limits(self, endpoint_id: str, api_key: str) -> tuple[Any, ...]:
         return ()
 
-    def connection(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> Connection:
+    def key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> KeyAccess:
         self.asked.append(("connection", endpoint_id, api_key, area, stage))
         if endpoint_id != "acme":
             raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
         if api_key not in {"acme-key", "#####"}:
             raise NotFoundError("Endpoint 'acme' does not exist or is not opened by this API key")
-        return Connection(
+        return KeyAccess(
             endpoint_id=endpoint_id,
             owner=endpoint_id,
             api_key=api_key,
-            functions={name: Entry(ARN, "") for name in self.functions},
+            functions={name: FunctionEntry(ARN, "") for name in self.functions},
             settings=self.settings,
             grants=self.grants,
             whitelist=self.whitelist,
             key_hashes=self.key_hashes,
             limits=self.limits,
-            key_id=key_name(api_key),
+            key_id=key_id_of(api_key),
         )
 
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Any:
         self.asked.append(("gateway_settings", endpoint_id, area, stage))
         return self.settings if endpoint_id == "acme" else {}
 
-    def known_connection(
+    def known_key_access(
         self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
-    ) -> Connection:
-        return self.connection(endpoint_id, row_key, area, stage)
+    ) -> KeyAccess:
+        return self.key_access(endpoint_id, row_key, area, stage)
 
-    def function(self, connection: Connection, name: str) -> Function:
+    def function(self, connection: KeyAccess, name: str) -> Function:
         self.asked.append(("function", name))
         if name not in connection.functions:
             raise NotFoundError(f"Function {name!r} does not exist at endpoint {connection.endpoint_id!r}")
@@ -107,7 +107,7 @@ class FakeNotifier:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, Any]] = []
 
-    def notify(self, subject: str, fingerprint: str, message: Any) -> None:
+    def publish(self, subject: str, fingerprint: str, message: Any) -> None:
         self.sent.append((subject, fingerprint, message))
 
 
@@ -115,13 +115,13 @@ class FakeS3:
     """Keeps objects."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
+        self.payloads: dict[str, bytes] = {}
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - botocore's names
-        self.objects[Key] = Body
+        self.payloads[Key] = Body
 
     def get_object(self, *, Bucket: str, Key: str) -> Any:  # noqa: N803
-        return {"Body": BytesIO(self.objects[Key])}
+        return {"Body": BytesIO(self.payloads[Key])}
 
     def generate_presigned_url(self, operation: str, *, Params: Any, ExpiresIn: int) -> str:  # noqa: N803
         return f"https://bucket/{Params['Key']}?expires={ExpiresIn}"
@@ -144,7 +144,7 @@ class World:
     def __init__(self) -> None:
         self.registry = FakeRegistry()
         self.invoker = FakeInvoker()
-        self.notifier = FakeNotifier()
+        self.alerts = FakeNotifier()
         self.settings = Settings(full_event_areas=frozenset({"raw"}))
         self.now = NOW
         self.dynamodb = MemoryDynamoDB()
@@ -154,14 +154,14 @@ class World:
             TableWriter(lambda: self.dynamodb, "se-"),
             clock=lambda: self.now,
         )
-        self.objects = Objects(lambda: self.s3, "bucket")
-        dispatcher = Dispatcher(self.invoker, self.objects)  # type: ignore[arg-type]
-        executions = Executions(self.ledger, dispatcher, self.objects, Keys(lambda: b"secret"), 300.0)
+        self.payloads = PayloadStore(lambda: self.s3, "bucket")
+        dispatcher = Dispatcher(self.invoker, self.payloads)  # type: ignore[arg-type]
+        executions = Executions(self.ledger, dispatcher, self.payloads, Digests(lambda: b"secret"), 300.0)
         self.shipped: set[str] = set()
         self.documents = Documents()
         authorization = Authorization(Packages(self.shipped), lambda: self.now, self.documents.fetch)
         parts: Any = (
-            self.settings, self.registry, self.invoker, self.notifier, executions, lambda: NOW,
+            self.settings, self.registry, self.invoker, self.alerts, executions, lambda: NOW,
             lambda: authorization,
         )  # fmt: skip
         self.handler = create_handler(*parts)
@@ -210,7 +210,7 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    """Give a gateway of one's own."""
+    """Return a gateway of one's own."""
     return World()
 
 
@@ -222,7 +222,7 @@ def make_world() -> Callable[[], World]:
 
 @pytest.fixture(scope="session")
 def event_of() -> Callable[..., dict[str, Any]]:
-    """Give a recorded event by name (rest_v1, api_v2, function_url), with members replaced."""
+    """Return a recorded event by name (rest_v1, api_v2, function_url), with members replaced."""
     events = {path.stem: json.loads(path.read_text()) for path in EVENTS.glob("http_*.json")}
 
     def build(name: str = "rest_v1", **changes: Any) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def event_of() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def rest_path(event_of: Callable[..., dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
-    """Give a REST event for a raw path of at least three segments, cut up as API Gateway does."""
+    """Return a REST event for a raw path of at least three segments, cut up as API Gateway does."""
 
     def build(path: str) -> dict[str, Any]:
         area, endpoint_id, proxy = path.removeprefix("/").split("/", 2)

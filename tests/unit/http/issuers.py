@@ -29,7 +29,7 @@ class Issuer:
         self.is_away = False
 
     def fetch(self, url: str) -> bytes:
-        """Give a document as the network would."""
+        """Return a document as the network would."""
         self.asked.append(url)
         keys = {"keys": [public_jwk(name) for name in self.published]}
         documents = {JWKS: keys, f"{self.name}/.well-known/jwks.json": keys, **self.documents}
@@ -39,14 +39,14 @@ class Issuer:
         return document if isinstance(document, bytes) else json.dumps(document).encode()
 
     def sign(self, algorithm: str = "RS256", *, key_id: str | None = None, **claims: Any) -> str:
-        """Give a token; a claim that is None is left out."""
+        """Return a token; a claim that is None is left out."""
         given = {"iss": self.name, "aud": "shop", "sub": "ada", "exp": 1_000_600, **claims}
         payload = {name: value for name, value in given.items() if value is not None}
         return jwt.encode(payload, KEYS[algorithm], algorithm, {"kid": key_id or algorithm})
 
 
 def public_jwk(algorithm: str) -> dict[str, Any]:
-    """Give a key as an issuer publishes it."""
+    """Return a key as an issuer publishes it."""
     algorithms = jwt.algorithms.get_default_algorithms()
     text = algorithms[algorithm].to_jwk(KEYS[algorithm].public_key())
     return {**json.loads(text), "kid": algorithm, "use": "sig"}

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.messages import SYNC_LIMIT, AnswerKind, WorkerAnswer
+from silvaengine.protocol.messages import SYNC_LIMIT, AnswerKind, WorkerAnswer
 from silvaengine_http.headers import SAFETY
-from silvaengine_http.request import Form
+from silvaengine_http.request import ResponseFormat
 from silvaengine_http.response import error_answer, function_answer, render
 
-V1 = Form(is_v2=False, is_head=False)
-V2 = Form(is_v2=True, is_head=False)
+V1 = ResponseFormat(is_v2=False, is_head=False)
+V2 = ResponseFormat(is_v2=True, is_head=False)
 ID = "0" * 32
 CSP = "Content-Security-Policy"
 
 
-def _rendered(kind: AnswerKind, value: object, form: Form = V1) -> dict[str, Any]:
+def _rendered(kind: AnswerKind, value: object, form: ResponseFormat = V1) -> dict[str, Any]:
     return render(function_answer(WorkerAnswer(kind, value)), form, ID)
 
 
@@ -67,7 +67,7 @@ def _own(headers: dict[str, str]) -> dict[str, str]:
     ],
 )
 def test_values_and_texts(
-    kind: AnswerKind, value: object, status: int, content_type: str, body: str, form: Form
+    kind: AnswerKind, value: object, status: int, content_type: str, body: str, form: ResponseFormat
 ) -> None:
     """Text goes out as it is, typed by what it is; values go out as JSON."""
     answer = _rendered(kind, value, form)
@@ -133,7 +133,7 @@ def test_a_multi_value_header_replaces_the_single_one() -> None:
     ],
 )
 @pytest.mark.parametrize("form", [V1, V2])
-def test_redirects_pass(value: object, form: Form) -> None:
+def test_redirects_pass(value: object, form: ResponseFormat) -> None:
     """An object with a 30x goes through, even with members that API Gateway doesn't know."""
     answer = _rendered("text" if isinstance(value, str) else "json", value, form)
     assert (answer["statusCode"], answer["body"]) == (302, "")
@@ -141,7 +141,7 @@ def test_redirects_pass(value: object, form: Form) -> None:
 
 
 @pytest.mark.parametrize("form", [V1, V2])
-def test_a_functions_own_cors_headers_stand(form: Form) -> None:
+def test_a_functions_own_cors_headers_stand(form: ResponseFormat) -> None:
     """A function that limits its origins isn't overruled; the request id is ours."""
     headers = {"access-control-allow-origin": "https://a.example", "X-Request-Id": "theirs"}
     answer = _rendered("json", {"statusCode": 200, "headers": headers}, form)
@@ -236,7 +236,9 @@ def test_a_workers_error_keeps_its_status(status: Any, expected: int) -> None:
 
 def test_head_has_headers_and_no_body() -> None:
     """HEAD is GET without its body, and no length is made up."""
-    answer = render(function_answer(WorkerAnswer("base64", "AP8=")), Form(is_v2=False, is_head=True), ID)
+    answer = render(
+        function_answer(WorkerAnswer("base64", "AP8=")), ResponseFormat(is_v2=False, is_head=True), ID
+    )
     assert (answer["body"], answer["isBase64Encoded"]) == ("", False)
     assert _own(answer["headers"]) == {"Content-Type": "application/octet-stream"}
 
@@ -266,7 +268,7 @@ def test_any_answer_is_well_formed_or_502(given_answer: tuple[AnswerKind, object
     """Whatever a function gives, the client gets an answer that its API takes."""
     status = 502
     try:
-        answer = _rendered(*given_answer, Form(is_v2=is_v2, is_head=False))
+        answer = _rendered(*given_answer, ResponseFormat(is_v2=is_v2, is_head=False))
     except SilvaEngineError as error:
         answer = render(error_answer(error, ID), V1, ID)
         status = error.status

@@ -44,7 +44,7 @@ def test_a_bug_of_ours_is_answered_and_told(world: Any, event_of: Callable[..., 
     answer = world.call(_Unreadable(event_of()))
     assert answer["statusCode"] == 500
     assert "hunter2" not in answer["body"]
-    ((_, _, notice),) = world.notifier.sent
+    ((_, _, notice),) = world.alerts.sent
     assert notice.keys() == {"service", "request_id", "status"}
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from silvaengine.api_keys import key_name
+from silvaengine.access.api_keys import key_id_of
+from silvaengine.access.rate_limits import RateLimit
 from silvaengine.authorization.access import AccessRequest
 from silvaengine.authorization.authorize import Authorization
 from silvaengine.authorization.packages import Packages
-from silvaengine.limits import Limit
 
 type EventOf = Callable[..., dict[str, Any]]
 type Install = Callable[..., None]
@@ -293,8 +293,8 @@ def test_the_api_key_authorizer(key: str | None, status: int, world: Any, event_
     assert answer["statusCode"] == status
     if status == 200:
         assert world.payload["context"]["authorizer"] == {
-            "key_id": key_name("acme-key"),
-            "principalId": key_name("acme-key"),
+            "key_id": key_id_of("acme-key"),
+            "principalId": key_id_of("acme-key"),
         }
 
 
@@ -307,7 +307,7 @@ def test_an_unknown_authorizer_is_a_misconfiguration(world: Any, event_of: Event
 
 
 def authorizer_call(event_of: EventOf, **changes: Any) -> dict[str, Any]:
-    """Give API Gateway's question about a request."""
+    """Return API Gateway's question about a request."""
     event = event_of(**{"headers": {"token": "ada"}, **changes})
     arn = "arn:aws:execute-api:eu-central-1:123456789012:api/prod/GET/core/acme/greet"
     return event | {"type": "REQUEST", "methodArn": arn, "body": None}
@@ -358,12 +358,12 @@ def test_an_authorizer_call_about_an_open_function(world: Any, event_of: EventOf
     """The API key alone decides, as it does for the request itself."""
     answer = world.handler(authorizer_call(event_of), None)
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
-    assert answer["principalId"] == key_name("acme-key")
+    assert answer["principalId"] == key_id_of("acme-key")
 
 
 def test_an_authorizer_call_spends_nothing_of_a_limit(world: Any, event_of: EventOf) -> None:
     """The request that follows it does."""
-    world.registry.limits = (Limit("endpoint", "authorizer-call", per_second=0.001, burst=1),)
+    world.registry.limits = (RateLimit("endpoint", "authorizer-call", per_second=0.001, burst=1),)
     for _ in range(3):
         answer = world.handler(authorizer_call(event_of), None)
         assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
@@ -382,7 +382,7 @@ def test_principals_do_not_share_idempotency_keys(world: Any, event_of: EventOf,
 def test_what_is_remembered_is_one_tenants(world: Any, event_of: EventOf, install: Install) -> None:
     """Endpoints that share a connection, a key and an authorizer still are asked about one by one."""
     install(dedent(FUNCTION) + "\nauthorizer.cache_headers = ['token']\n")
-    connection = world.registry.connection("acme", "#####", "core")
+    connection = world.registry.key_access("acme", "#####", "core")
     subject = Authorization(Packages(world.shipped))
     for endpoint_id in ("acme", "globex", "acme"):
         context = {"channel": endpoint_id, "area": "core", "headers": {"token": "ada"}}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.checked_json import MAX_DEPTH, MAX_VALUES
 from silvaengine.errors import RequestError
+from silvaengine.protocol.strict_json import MAX_DEPTH, MAX_VALUES
 from silvaengine_http.body import read_body
 
 LIMIT = 6_291_456

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import InvocationError, UnavailableError
-from silvaengine.messages import Job, WorkerAnswer
+from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
 from silvaengine_http.request import read_request
 
 type EventOf = Callable[..., dict[str, Any]]
@@ -49,7 +49,7 @@ def ask(world: Any, request_of: EventOf) -> Callable[..., Any]:
 
 def settle(world: Any, answer: WorkerAnswer, state: str = "succeeded") -> None:
     """Do what the worker does at its end."""
-    job = Job(**world.payload["job"])
+    job = ExecutionRef(**world.payload["job"])
     owner = job.owner if job.claimed else world.ledger.claim(job, 10)
     world.ledger.settle(job, owner, state, {"result": json.dumps(answer.encode())})
 
@@ -273,7 +273,7 @@ def test_what_is_too_large_for_an_event_travels_by_url(world: Any, ask: Any) -> 
     ask({"text": "x" * 1_100_000}, prefer="respond-async")
     rows = list(world.dynamodb.items("se-executions"))
     assert all("content" not in row for row in rows)
-    assert {row["content_at"]["S"] for row in rows} == world.s3.objects.keys()
+    assert {row["content_at"]["S"] for row in rows} == world.s3.payloads.keys()
     assert world.payload["content_url"] == f"https://bucket/{rows[1]['content_at']['S']}?expires=300"
     assert "body" not in world.payload
 

@@ -101,7 +101,7 @@ def test_a_refusal_says_what_is_wrong(
     assert answer["statusCode"] == status
     assert words in _error(answer)
     assert not world.invoker.sent
-    assert not world.notifier.sent
+    assert not world.alerts.sent
 
 
 def test_a_wrong_key_is_404(world: Any, event_of: EventOf) -> None:
@@ -228,7 +228,7 @@ def test_a_failure_tells_the_client_little_and_the_operator_more(
     assert headers.items() <= answer["headers"].items()
     for secret in ("hunter2", "arn:", "Traceback", "silvaengine_http", "KeyError"):
         assert secret not in json.dumps(answer)
-    ((subject, fingerprint, notice),) = world.notifier.sent
+    ((subject, fingerprint, notice),) = world.alerts.sent
     assert subject == ARN
     assert str(status) in fingerprint
     assert notice == {
@@ -245,7 +245,7 @@ def test_a_payload_that_is_too_large_is_the_clients_affair(world: Any, event_of:
     """The invoker's 413 reaches the client and no operator."""
     world.invoker.result = RequestError("The request is too large", status=413)
     assert world.call(event_of())["statusCode"] == 413
-    assert not world.notifier.sent
+    assert not world.alerts.sent
 
 
 @pytest.mark.parametrize(("status", "notices"), [(400, 0), (409, 0), (500, 1), (504, 1)])
@@ -255,14 +255,14 @@ def test_a_functions_error_is_answered(status: int, notices: int, world: Any, ev
     answer = world.call(event_of())
     assert answer["statusCode"] == status
     assert _error(answer) == "Function 'greet' failed"
-    assert len(world.notifier.sent) == notices
+    assert len(world.alerts.sent) == notices
 
 
 def test_a_functions_own_5xx_is_told_to_the_operator(world: Any, event_of: EventOf) -> None:
     """A proxy answer with a 5xx is a failure, even though the function returned it."""
     world.answers("json", {"statusCode": 503, "body": "down"})
     assert world.call(event_of())["body"] == "down"
-    assert len(world.notifier.sent) == 1
+    assert len(world.alerts.sent) == 1
 
 
 def test_a_failure_before_any_function_is_known_has_a_subject(world: Any, event_of: EventOf) -> None:
@@ -273,7 +273,7 @@ def test_a_failure_before_any_function_is_known_has_a_subject(world: Any, event_
 
     world.registry.refresh = unavailable
     assert world.call(event_of())["statusCode"] == 503
-    assert world.notifier.sent[0][0] == "silvaengine http gateway"
+    assert world.alerts.sent[0][0] == "silvaengine http gateway"
 
 
 def test_a_registry_that_cant_be_read_answers_a_browser_too(world: Any, event_of: EventOf) -> None:
@@ -282,7 +282,7 @@ def test_a_registry_that_cant_be_read_answers_a_browser_too(world: Any, event_of
     def refused(*_: object) -> None:
         raise ConfigurationError("The service is misconfigured", detail="AccessDenied")
 
-    world.registry.connection = world.registry.gateway_settings = refused
+    world.registry.key_access = world.registry.gateway_settings = refused
     answer = world.handler(event_of(headers={"Origin": "https://a.example"}), None)
     assert (answer["statusCode"], answer["headers"]["Vary"]) == (500, "Origin")
     assert "The service is misconfigured" in answer["body"]

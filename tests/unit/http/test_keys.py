@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.registry import Connection
+from silvaengine.registry.model import KeyAccess
 
 type EventOf = Callable[..., dict[str, Any]]
 type RestPath = Callable[[str], dict[str, Any]]
@@ -88,6 +88,6 @@ def _answers(world: Any, rest_path: RestPath, name: str) -> bool:
 
 def test_a_connection_shows_no_grant_that_it_lacks() -> None:
     """Admin is all of them at its own endpoints, but not another tenant's caches."""
-    connection = Connection("acme", "acme", "sek_1", {}, {}, frozenset({"admin"}), (), "sek_1", ())
+    connection = KeyAccess("acme", "acme", "sek_1", {}, {}, frozenset({"admin"}), (), "sek_1", ())
     assert connection.may("cache:admin")
     assert "cache:admin:all" not in connection.grants

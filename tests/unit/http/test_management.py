@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from silvaengine.cache.breaker import TierError
 from silvaengine.cache.engine import HybridCacheEngine
 from silvaengine.cache.generations import LocalGenerations, ProcessRecords
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.process import process_cache
 from silvaengine.context import tenant
 from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.redis.breaker import TierError
 from silvaengine_http.management import manage_cache
 
 type Ask = Callable[..., Any]

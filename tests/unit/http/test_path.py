@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from silvaengine.errors import NotFoundError, RequestError
-from silvaengine_http.path import Target, read_path
+from silvaengine_http.path import Route, read_path
 
 
 def _function_url(path: object) -> dict[str, Any]:
@@ -26,9 +26,7 @@ def _cut(path: str, version: str | None = None) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["rest_v1", "api_v2", "function_url"])
 def test_each_event_names_the_same_target(name: str, event_of: Callable[..., dict[str, Any]]) -> None:
     """A path means the same whichever of AWS's APIs took it."""
-    assert read_path(event_of(name)) == Target(
-        area="core", endpoint_id="acme", function="greet", path="a/b c"
-    )
+    assert read_path(event_of(name)) == Route(area="core", endpoint_id="acme", function="greet", path="a/b c")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +169,7 @@ def _model(raw: str) -> object:
     if None in names or any(len(str(name).encode()) > 512 for name in names[:3]):
         return 400
     area, endpoint_id, function, *rest = map(str, names)
-    return Target(area=area, endpoint_id=endpoint_id, function=function, path="/".join(rest))
+    return Route(area=area, endpoint_id=endpoint_id, function=function, path="/".join(rest))
 
 
 def _model_segment(piece: bytes) -> str | None:
@@ -202,5 +200,5 @@ def _model_segment(piece: bytes) -> str | None:
 def test_every_name_has_a_path(names: list[str]) -> None:
     """What a client encodes arrives as it was, through a Function URL and through a REST API alike."""
     path = "/" + "/".join(quote(name, safe="") for name in names)
-    expected = Target(area=names[0], endpoint_id=names[1], function=names[2], path="/".join(names[3:]))
+    expected = Route(area=names[0], endpoint_id=names[1], function=names[2], path="/".join(names[3:]))
     assert read_path(_function_url(path)) == expected == read_path(_cut(path))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import RequestError
-from silvaengine_http.request import Form, Request, read_form, read_method, read_request
+from silvaengine_http.request import Request, ResponseFormat, read_method, read_request, read_response_format
 
 NO_AREAS: frozenset[str] = frozenset()
 
@@ -191,16 +191,16 @@ def test_full_event_areas_keep_their_bodies(event_of: Callable[..., dict[str, An
 @pytest.mark.parametrize(
     ("event", "form", "method"),
     [
-        (None, Form(is_v2=False, is_head=False), ""),
-        ({"httpMethod": "head"}, Form(is_v2=False, is_head=True), "HEAD"),
+        (None, ResponseFormat(is_v2=False, is_head=False), ""),
+        ({"httpMethod": "head"}, ResponseFormat(is_v2=False, is_head=True), "HEAD"),
         (
             {"version": "2.0", "requestContext": {"http": {"method": "GET"}}},
-            Form(is_v2=True, is_head=False),
+            ResponseFormat(is_v2=True, is_head=False),
             "GET",
         ),
-        ({"version": ["2.0"], "requestContext": []}, Form(is_v2=False, is_head=False), ""),
+        ({"version": ["2.0"], "requestContext": []}, ResponseFormat(is_v2=False, is_head=False), ""),
     ],
 )
-def test_any_object_has_a_form_for_its_answer(event: object, form: Form, method: str) -> None:
+def test_any_object_has_a_form_for_its_answer(event: object, form: ResponseFormat, method: str) -> None:
     """An error needs the right form too, so that reading it can't fail."""
-    assert (read_form(event), read_method(event)) == (form, method)
+    assert (read_response_format(event), read_method(event)) == (form, method)

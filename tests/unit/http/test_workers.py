@@ -9,12 +9,12 @@ from urllib.parse import unquote
 import pytest
 
 from silvaengine.aws.http import Response
-from silvaengine.invocation import LambdaInvoker
+from silvaengine.aws.lambda_invoker import LambdaInvoker
+from silvaengine.aws.worker_routing import worker_for
+from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import Keys
-from silvaengine.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerAnswer
 from silvaengine.settings import Settings
-from silvaengine.workers import worker_for
 from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
 
@@ -83,7 +83,7 @@ class FakeLambda:
 def serve(
     world: Any, arn: str, event: dict[str, Any], alias: str | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Send an event to a gateway that knows its workers; give the answer and the Lambdas that it invoked."""
+    """Send an event to a gateway that knows its workers; return the answer and the invoked Lambdas."""
     world.add("greet", aws_lambda_arn=arn)
     settings = Settings(
         worker_arn=OWN,
@@ -94,7 +94,7 @@ def serve(
     client = FakeLambda()
     invoker = LambdaInvoker(lambda: client, worker_for=partial(worker_for, settings=settings))
     executions = Executions(
-        world.ledger, Dispatcher(invoker, world.objects), world.objects, Keys(lambda: b"secret"), 300.0
+        world.ledger, Dispatcher(invoker, world.payloads), world.payloads, Digests(lambda: b"secret"), 300.0
     )
-    answer = create_handler(settings, world.registry, invoker, world.notifier, executions)(event, None)
+    answer = create_handler(settings, world.registry, invoker, world.alerts, executions)(event, None)
     return answer, [path.split("/")[3] for path in client.paths]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from silvaengine.api_keys import KeyHash, KeyUses, key_digest, open_api_keys
+from silvaengine.access.api_keys import KeyHash, KeyUsage, key_digest, open_api_key_verifier
 from silvaengine.errors import UnavailableError
 
 
@@ -31,7 +31,7 @@ def test_the_pepper_is_read_once_from_where_it_is_named(named: str, pepper: str)
         return f"secret of {name}"
 
     lookups = {"ssm": parameter, "secretsmanager": secret}
-    keys = open_api_keys(named, lookups)
+    keys = open_api_key_verifier(named, lookups)
     assert keys
     for _ in range(2):
         assert keys.opens([KeyHash(key_digest(pepper.encode(), "sek_1", "s"))], "sek_1", "s")
@@ -40,7 +40,7 @@ def test_the_pepper_is_read_once_from_where_it_is_named(named: str, pepper: str)
 
 def test_without_a_pepper_there_are_no_hashed_keys() -> None:
     """A deployment of raw keys alone needs none."""
-    assert open_api_keys(None, {}) is None
+    assert open_api_key_verifier(None, {}) is None
 
 
 def test_a_note_that_fails_is_no_requests_concern() -> None:
@@ -51,7 +51,7 @@ def test_a_note_that_fails_is_no_requests_concern() -> None:
         tried.append(key_id)
         raise UnavailableError("away")
 
-    uses = KeyUses(write, lambda: 0.0)
+    uses = KeyUsage(write, lambda: 0.0)
     uses.note("acme", "sek_1")
     uses.note("acme", "sek_1")
     assert tried == ["sek_1"]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.aws.management import BusyError
+from silvaengine.aws.apigateway import BusyError
 from silvaengine.errors import RequestError
-from silvaengine.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerAnswer
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import ATTEMPTS, Pusher
 

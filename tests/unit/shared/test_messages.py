@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.errors import RequestError
-from silvaengine.messages import Callee, Invocation, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Callee, Invocation, WorkerAnswer, WorkerCall
 
 INVOCATION = Invocation(request_id="r" * 32, endpoint_id="acme", area="core", function="hello", deadline=1.5)
 
 
 def call(**members: Any) -> WorkerCall:
-    """Give a call with these members and plain others."""
+    """Return a call with these members and plain others."""
     defaults = {"callee": Callee("shop", "Shop", "hello", '{"a": 1}'), "params": {"name": "Ada"}}
     return WorkerCall(**(defaults | members))
 

@@ -1,4 +1,4 @@
-from silvaengine.secrets import resolve_references
+from silvaengine.aws.secrets import resolve_references
 
 
 def test_references_at_any_depth_become_secrets() -> None:

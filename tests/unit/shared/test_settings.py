@@ -71,7 +71,7 @@ def test_every_variable_stands_in_the_contract() -> None:
 
 
 def redis(**given: str) -> RedisSettings | None:
-    """Give what these variables, named without ``REDIS_``, say of Redis."""
+    """Return what these variables, named without ``REDIS_``, say of Redis."""
     return Settings.from_environment({f"REDIS_{name}": value for name, value in given.items()}).cache.redis
 
 

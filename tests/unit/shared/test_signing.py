@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.aws.credentials import Credentials
-from silvaengine.aws.signing import signed_headers
+from silvaengine.aws.signing import sign_headers
 
 KEYS = st.text("ABCDEFGHIJ0123456789", min_size=16, max_size=20)
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
@@ -34,7 +34,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
     """Whatever the path, the headers, the body, the credentials and the moment are."""
     path = "/" + "/".join(quote(segment, safe="") for segment in segments)
     headers = {"host": "example.com", **({"x-amz-target": target} if target else {})}
-    fields = signed_headers(
+    fields = sign_headers(
         Credentials(key, secret, token), "eu-central-1", "lambda", path, headers, body, float(now)
     )
     ours = dict(field.split(":", 1) for field in fields)

@@ -15,7 +15,7 @@ import pytest
 import silvaengine_utility
 from silvaengine.context import CurrentInvocation, bind
 from silvaengine.errors import InvocationError, LoopError
-from silvaengine.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerAnswer
 from silvaengine_utility import Authorizer, Utility
 
 SCHEMA = {

@@ -12,7 +12,7 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.settings import Settings
 from silvaengine_cli.events import SOURCES, sample
 from silvaengine_tasks.app import create_handler, sources_of
-from silvaengine_tasks.sqs import Queues
+from silvaengine_tasks.sources.sqs import Queues
 
 from .world import World
 
@@ -22,7 +22,7 @@ MANY = 12  # records of an event, at the most
 
 
 def nested(depth: int) -> Any:
-    """Give lists in lists."""
+    """Return lists in lists."""
     value: Any = []
     for _ in range(depth):
         value = [value]
@@ -43,7 +43,7 @@ VALUES = (
 
 
 def paths(value: Any, at: Path = ()) -> Iterator[Path]:
-    """Give the way to everything in an event."""
+    """Return the way to everything in an event."""
     members = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
@@ -54,7 +54,7 @@ def paths(value: Any, at: Path = ()) -> Iterator[Path]:
 
 @st.composite
 def mutated(draw: st.DrawFn, source: str) -> Any:
-    """Give a source's event in which some members are gone, replaced, or of another source."""
+    """Return a source's event in which some members are gone, replaced, or of another source."""
     event: Any = sample(source)
     if "Records" in event:
         event["Records"] = [copy.deepcopy(event["Records"][0]) for _ in range(draw(st.integers(0, MANY)))]
@@ -79,7 +79,7 @@ def _mutate(draw: st.DrawFn, event: Any, way: Path) -> None:
 
 
 def served(world: World, event: Any) -> Any:
-    """Give what Lambda would get; an error of ours is raised, and no other."""
+    """Return what Lambda would get; an error of ours is raised, and no other."""
     queues = Queues(world.caller, world.routes, lambda *_: None)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
     return create_handler(sources_of(world.caller, world.routes, queues, settings))(event, world)

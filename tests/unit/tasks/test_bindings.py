@@ -7,19 +7,19 @@ import pytest
 
 from silvaengine.errors import InvocationError
 from silvaengine.ledger.execution import Execution
-from silvaengine_tasks.batch import side_by_side
+from silvaengine_tasks.batches import side_by_side
 
 from .world import NOW, World, message
 
 
 @pytest.fixture
 def world() -> World:
-    """Give a world of one's own."""
+    """Return a world of one's own."""
     return World()
 
 
 def rows(world: World) -> list[Execution]:
-    """Give what the ledger holds of due executions."""
+    """Return what the ledger holds of due executions."""
     found = []
     for shard in "0123456789abcdef":
         found += world.ledger.due(shard, 10)

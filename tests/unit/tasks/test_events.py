@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.errors import InvocationError, LoopError, RequestError, SilvaEngineError
-from silvaengine.messages import WorkerAnswer
-from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.direct import Direct
-from silvaengine_tasks.s3 import read as read_object
-from silvaengine_tasks.sqs import is_batch
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine_tasks.sources.direct import Direct
+from silvaengine_tasks.sources.s3 import read as read_object
+from silvaengine_tasks.sources.sqs import is_batch
 
 from .world import NOW, QUEUE, World, message, stored
 
 
 @pytest.fixture
 def world() -> World:
-    """Give a world of one's own."""
+    """Return a world of one's own."""
     return World()
 
 

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import InvocationError
-from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.direct import Direct
+from silvaengine.observability.logging import InvocationLog
+from silvaengine_tasks.sources.direct import Direct
 
 from .world import World, message
 
 
 def hook(name: str, **members: Any) -> dict[str, Any]:
-    """Give a row of se-hooks."""
+    """Return a row of se-hooks."""
     return {
         "api_id": "acme", "module_name": "audit", "function_name": name, "status": True,
         "is_async": False, "is_interruptible": False, **members,
@@ -21,7 +21,7 @@ def hook(name: str, **members: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def world() -> World:
-    """Give a world of one's own."""
+    """Return a world of one's own."""
     return World()
 
 

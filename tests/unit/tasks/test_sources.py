@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import InvocationError, SilvaEngineError
-from silvaengine.messages import WorkerAnswer
-from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.cognito import UserPools, is_trigger
-from silvaengine_tasks.eventbridge import is_event
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine_tasks.sources.cognito import UserPools, is_trigger
+from silvaengine_tasks.sources.eventbridge import is_event
 
 from .world import NOW, World
 
@@ -20,12 +20,12 @@ SCHEDULE = "arn:aws:scheduler:us-east-1:123456789012:schedule/default/hourly"
 
 @pytest.fixture
 def world() -> World:
-    """Give a world of one's own."""
+    """Return a world of one's own."""
     return World()
 
 
 def published(number: int, message: str = "", **attributes: str) -> dict[str, Any]:
-    """Give a record in the form of SNS."""
+    """Return a record in the form of SNS."""
     named = {name: {"Type": "String", "Value": value} for name, value in attributes.items()}
     return {
         "EventSource": "aws:sns",
@@ -37,7 +37,7 @@ def published(number: int, message: str = "", **attributes: str) -> dict[str, An
 
 
 def emitted(number: int, **members: Any) -> dict[str, Any]:
-    """Give an event in the form of EventBridge."""
+    """Return an event in the form of EventBridge."""
     return {
         "version": "0", "id": f"e{number}", "detail-type": "Order", "source": "shop", "account": "1234",
         "time": "2026-11-24T00:00:00Z", "region": "us-east-1", "resources": [], "detail": {}, **members,

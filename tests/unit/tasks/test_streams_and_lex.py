@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import ConfigurationError
-from silvaengine.telemetry import InvocationLog
-from silvaengine_tasks.lex import APOLOGY, Bots, is_turn
-from silvaengine_tasks.streams import chunks
+from silvaengine.observability.logging import InvocationLog
+from silvaengine_tasks.sources.lex import APOLOGY, Bots, is_turn
+from silvaengine_tasks.sources.streams import chunks
 
 from .world import World
 
@@ -15,7 +15,7 @@ ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026"
 
 
 def change(number: int, size: int = 1) -> dict[str, Any]:
-    """Give a record in the form of DynamoDB Streams."""
+    """Return a record in the form of DynamoDB Streams."""
     return {
         "eventSource": "aws:dynamodb", "eventSourceARN": ARN, "eventID": str(number), "eventName": "INSERT",
         "dynamodb": {"SequenceNumber": str(number), "NewImage": {"text": {"S": "x" * size}}},
@@ -23,7 +23,7 @@ def change(number: int, size: int = 1) -> dict[str, Any]:
 
 
 def tables(*functions: str) -> World:
-    """Give a world whose registry binds the table to functions."""
+    """Return a world whose registry binds the table to functions."""
     world = World()
     targets = [{"endpoint_id": "acme", "funct": name} for name in functions]
     world.bound["dynamodb_stream_config"] = {"orders": targets}

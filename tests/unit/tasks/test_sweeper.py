@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
     ConfigurationError,
     DeadlineError,
@@ -14,14 +14,14 @@ from silvaengine.errors import (
     NotFoundError,
     UnavailableError,
 )
-from silvaengine.ledger.book import Ledger, new_execution
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import Callee
-from silvaengine.notices import Notifier
-from silvaengine.registry import Function
-from silvaengine.telemetry import InvocationLog
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger, new_execution
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.messages import Callee
+from silvaengine.registry.model import Function
 from silvaengine_tasks.dead_letters import dead_letter
 from silvaengine_tasks.sweeper import Sweeper
 
@@ -53,9 +53,9 @@ class World:
         self.sweeper = Sweeper(
             self.ledger,
             self,  # type: ignore[arg-type]
-            Dispatcher(self, Objects(lambda: s3, "bucket")),  # type: ignore[arg-type]
+            Dispatcher(self, PayloadStore(lambda: s3, "bucket")),  # type: ignore[arg-type]
             self.tell,
-            Notifier(lambda _, text: self.notices.append(json.loads(text))),
+            AlertPublisher(lambda _, text: self.notices.append(json.loads(text))),
             lambda: 0.0,
         )
 
@@ -113,7 +113,7 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    """Give a sweeper of one's own."""
+    """Return a sweeper of one's own."""
     return World()
 
 
@@ -171,7 +171,7 @@ def test_a_hopeless_one_is_dead_and_told_once(world: World, changes: dict[str, A
 def test_a_crash_before_the_message_is_made_good(world: World) -> None:
     """A dead one that nobody told of is told of by a later run."""
     execution = world.accept()
-    world.ledger.give_up("a1", execution.owner, "RuntimeError")
+    world.ledger.mark_dead("a1", execution.owner, "RuntimeError")
     assert world.sweep() == {"seen": 1, "buried": 1}
     assert [letter.cause for letter in world.letters] == ["RuntimeError"]
 

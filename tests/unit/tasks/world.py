@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote_plus
 
-from silvaengine.dynamodb import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
     ConfigurationError,
     DeadlineError,
@@ -14,24 +14,24 @@ from silvaengine.errors import (
     NotFoundError,
     UnavailableError,
 )
-from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import Keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import Callee, Job, WorkerAnswer
-from silvaengine.notices import Notifier
-from silvaengine.registry import Function
-from silvaengine.telemetry import InvocationLog
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.messages import Callee, ExecutionRef, WorkerAnswer
+from silvaengine.registry.model import Function
+from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.claims import Claims
-from silvaengine_tasks.eventbridge import Rules, is_event
-from silvaengine_tasks.hooks import Hooks
-from silvaengine_tasks.routes import Routes
-from silvaengine_tasks.s3 import Buckets, is_notification
-from silvaengine_tasks.sns import Topics
-from silvaengine_tasks.sns import is_notification as is_message
-from silvaengine_tasks.sqs import Queues
-from silvaengine_tasks.streams import Streams, is_batch
+from silvaengine_tasks.hooks import CallHooks
+from silvaengine_tasks.sources.eventbridge import Rules, is_event
+from silvaengine_tasks.sources.s3 import Buckets, is_notification
+from silvaengine_tasks.sources.sns import Topics
+from silvaengine_tasks.sources.sns import is_notification as is_message
+from silvaengine_tasks.sources.sqs import Queues
+from silvaengine_tasks.sources.streams import Streams, is_batch
 
 from ...fakes.dynamodb import MemoryDynamoDB
 
@@ -54,7 +54,7 @@ class World:
         self.too_late = False
         self.dies = False
         self.is_deaf = False
-        self.jobs: list[Job] = []
+        self.jobs: list[ExecutionRef] = []
         self.config: dict[str, Any] = {}
         self.bound: dict[str, dict[str, Any]] = {}
         self.answer: Any = None
@@ -72,13 +72,13 @@ class World:
         )
         invoker: Any = self
         registry: Any = self
-        objects = Objects(SimpleNamespace, "bucket")
+        payloads = PayloadStore(SimpleNamespace, "bucket")
         self.caller = Caller(
-            registry, invoker, Dispatcher(invoker, objects),
-            Claims(self.ledger, Keys(lambda: b"secret"), objects, 300.0),
-            Notifier(self.publish), Hooks(registry, invoker),
+            registry, invoker, Dispatcher(invoker, payloads),
+            Claims(self.ledger, Digests(lambda: b"secret"), payloads, 300.0),
+            AlertPublisher(self.publish), CallHooks(registry, invoker),
         )  # fmt: skip
-        self.routes = Routes(registry)
+        self.routes = Bindings(registry)
 
     def publish(self, subject: str, text: str) -> None:
         """Stand for the operator's topic."""
@@ -122,7 +122,7 @@ class World:
         params = json.loads(call["params"])
         if call["funct"] in self.breaking:
             raise ZeroDivisionError
-        self.jobs += [Job(**call["job"])] if "job" in call else []
+        self.jobs += [ExecutionRef(**call["job"])] if "job" in call else []
         if self.dies:
             raise InvocationError("The function failed", error_type="Runtime.ExitError")
         self.hops.append(call["invocation"]["hops"])
@@ -133,7 +133,7 @@ class World:
         self.ran.append(params)
         self.called.append(call["funct"])
         if "job" in call:
-            job = Job(**call["job"])
+            job = ExecutionRef(**call["job"])
             state: Any = "failed" if answer.kind == "error" else "succeeded"
             self.ledger.settle(job, job.owner, state, {"result": json.dumps(answer.encode())})
         if self.is_deaf:
@@ -144,7 +144,7 @@ class World:
         return int(self.seconds * 1000)
 
     def sqs(self, *messages: Any) -> list[str]:
-        """Deliver messages; give the ids that go back."""
+        """Deliver messages; return the ids that go back."""
         queues = Queues(self.caller, self.routes, lambda *hidden: self.hidden.append(hidden))
         answer = queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
@@ -167,7 +167,7 @@ class World:
         Rules(self.caller, self.routes).serve(event, self, InvocationLog("tasks"))
 
     def stream(self, *records: Any, endpoint_id: str | None = None) -> list[str]:
-        """Deliver records of a table; give what goes back."""
+        """Deliver records of a table; return what goes back."""
         event = {"Records": list(records)}
         assert is_batch(event)
         streams = Streams(self.caller, self.routes, endpoint_id, self.slept.append)
@@ -176,7 +176,7 @@ class World:
 
 
 def message(number: int, *, funct: str = "f", group: str = "", **params: Any) -> dict[str, Any]:
-    """Give a message in the form of SQS."""
+    """Return a message in the form of SQS."""
     return {
         "messageId": f"m{number}",
         "receiptHandle": f"r{number}",
@@ -192,7 +192,7 @@ def message(number: int, *, funct: str = "f", group: str = "", **params: Any) ->
 
 
 def stored(key: str) -> dict[str, Any]:
-    """Give a record in the form of S3, its key encoded as S3 does."""
+    """Return a record in the form of S3, its key encoded as S3 does."""
     return {
         "eventSource": "aws:s3",
         "eventName": "ObjectCreated:Put",

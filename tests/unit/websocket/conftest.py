@@ -7,23 +7,22 @@ from typing import Any
 
 import pytest
 
+from silvaengine.access.rate_limits import RateLimiter
 from silvaengine.authorization.authorize import Authorization
 from silvaengine.authorization.packages import Packages
-from silvaengine.dynamodb import TableReader, TableWriter, decode
+from silvaengine.aws.table_client import TableReader, TableWriter, decode
 from silvaengine.errors import NotFoundError
-from silvaengine.grants import Grants
-from silvaengine.ledger.book import Ledger
+from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.keys import Keys
-from silvaengine.ledger.objects import Objects
-from silvaengine.limits import Limiter
-from silvaengine.registry import Connection, Entry, Function
-from silvaengine.resolved import function_config, read_function
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
+from silvaengine.registry.model import Function, FunctionEntry, KeyAccess, function_config, read_function
+from silvaengine.websocket.broadcast_tokens import BroadcastTokens
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_websocket.app import create_handler
 from silvaengine_websocket.broadcaster import Broadcaster
-from silvaengine_websocket.connections import Connections
-from silvaengine_websocket.once import Once
+from silvaengine_websocket.connections import ConnectionStore
+from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
 from ...fakes.dynamodb import MemoryDynamoDB
 from ..http.conftest import ARN, FakeInvoker, FakeNotifier, FakeRegistry
@@ -35,12 +34,12 @@ METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:api/beta/$connect"
 class SocketRegistry(FakeRegistry):
     """Knows areas, too."""
 
-    def known_connection(
+    def known_key_access(
         self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
-    ) -> Connection:
-        return self.connection(endpoint_id, row_key, area, stage)
+    ) -> KeyAccess:
+        return self.key_access(endpoint_id, row_key, area, stage)
 
-    def areas(self, connection: Connection) -> frozenset[str]:
+    def areas(self, connection: KeyAccess) -> frozenset[str]:
         return frozenset(self.functions[name].area for name in connection.functions)
 
 
@@ -67,21 +66,21 @@ class World:
         self.now = NOW
         self.registry = SocketRegistry()
         self.invoker = FakeInvoker()
-        self.notifier = FakeNotifier()
+        self.alerts = FakeNotifier()
         self.api = FakeApi()
         self.shipped: set[str] = set()
         self.dynamodb = MemoryDynamoDB(lambda: self.now)
         self.tables = TableReader(lambda: self.dynamodb, "se-")
         self.writer = TableWriter(lambda: self.dynamodb, "se-")
         self.ledger = Ledger(self.tables, self.writer, clock=lambda: self.now)
-        self.connections = Connections(self.writer, clock=lambda: self.now)
+        self.connections = ConnectionStore(self.writer, clock=lambda: self.now)
         self.pusher = Pusher(lambda: self.api, clock=lambda: self.now, sleep=self.sleep, chance=lambda: 1.0)
-        self.grants = Grants(Keys(lambda: b"secret"), clock=lambda: self.now)
+        self.grants = BroadcastTokens(Digests(lambda: b"secret"), clock=lambda: self.now)
         self.broadcaster = Broadcaster(self.tables, self.connections, self.pusher, lambda: self.now)
-        once = Once(self.ledger, self.dispatcher(), Keys(lambda: b"secret"))
+        once = IdempotentCalls(self.ledger, self.dispatcher(), Digests(lambda: b"secret"))
         authorization = Authorization(Packages(self.shipped), lambda: self.now)
-        limiter = Limiter(None, "", instances=1, clock=lambda: self.now)
-        parts: Any = (self.registry, self.connections, self.invoker, self.pusher, self.notifier)
+        limiter = RateLimiter(None, "", instances=1, clock=lambda: self.now)
+        parts: Any = (self.registry, self.connections, self.invoker, self.pusher, self.alerts)
         self.handler = create_handler(
             *parts,
             open_authorization=lambda: authorization,
@@ -95,9 +94,9 @@ class World:
         self.add("greet")
 
     def dispatcher(self) -> Dispatcher:
-        """Give what hands executions to the workers."""
+        """Return what hands executions to the workers."""
         invoker: Any = self.invoker
-        return Dispatcher(invoker, Objects(lambda: None, None), self.grant)
+        return Dispatcher(invoker, PayloadStore(lambda: None, None), self.grant)
 
     def grant(self, function: Function, endpoint_id: str) -> str | None:
         """Grant what the function's row says."""
@@ -110,7 +109,7 @@ class World:
     def add(self, name: str, *, config: dict[str, Any] | None = None, **changes: Any) -> None:
         """Add a function to the registry."""
         row = {"area": "core", "config": {"module_name": "demo", "class_name": "Demo", **(config or {})}}
-        entry = Entry(ARN, "")
+        entry = FunctionEntry(ARN, "")
         function = read_function(name, row, entry, function_config(name, row, entry), {})
         self.registry.functions[name] = function._replace(**changes)
 
@@ -123,14 +122,14 @@ class World:
         return answer
 
     def enter(self, **changes: Any) -> dict[str, Any]:
-        """Connect as API Gateway does; give what comes with each later event."""
+        """Connect as API Gateway does; return what comes with each later event."""
         policy = self.admit(handshake(**changes))
         assert policy["policyDocument"]["Statement"][0]["Effect"] == "Allow"
         context: dict[str, Any] = {**policy["context"], "principalId": policy["principalId"]}
         return context
 
     def say(self, message: object, *, said: dict[str, Any] | None = None, **changes: Any) -> list[Any]:
-        """Send a message; give the frames that came back, each decoded if it is JSON."""
+        """Send a message; return the frames that came back, each decoded if it is JSON."""
         before = len(self.api.posts)
         text = message if isinstance(message, str) else json.dumps(message)
         answer = self.handler(event("$default", said or self.enter(), body=text, **changes), None)
@@ -139,7 +138,7 @@ class World:
         return [json.loads(frame) if frame.startswith("{") else frame for frame in frames]
 
     def rows(self, table: str = "se-wss-connections") -> list[dict[str, Any]]:
-        """Give a table's rows as plain values."""
+        """Return a table's rows as plain values."""
         return [{name: decode(value) for name, value in row.items()} for row in self.dynamodb.items(table)]
 
     @property
@@ -150,7 +149,7 @@ class World:
 
 
 def event(route: str, said: dict[str, Any], *, connection_id: str = "c1", **members: Any) -> dict[str, Any]:
-    """Give an event of a connection, with what the authorizer said."""
+    """Return an event of a connection, with what the authorizer said."""
     kinds = {"$connect": "CONNECT", "$disconnect": "DISCONNECT"}
     context = {
         "routeKey": route,
@@ -168,7 +167,7 @@ def handshake(
     headers: dict[str, str] | None = None,
     connection_id: str = "c1",
 ) -> dict[str, Any]:
-    """Give an authorizer call of API Gateway."""
+    """Return an authorizer call of API Gateway."""
     asked = {"endpointId": "acme", "area": "core", "x-api-key": "acme-key"} if query is None else query
     context = {
         "routeKey": "$connect",
@@ -187,7 +186,7 @@ def handshake(
 
 @pytest.fixture
 def world() -> World:
-    """Give a gateway of one's own."""
+    """Return a gateway of one's own."""
     return World()
 
 

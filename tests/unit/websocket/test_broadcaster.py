@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.aws.management import BusyError
+from silvaengine.aws.apigateway import BusyError
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
-from silvaengine.grants import HOUR, Grants, granting
-from silvaengine.ledger.keys import Keys
+from silvaengine.ledger.digests import Digests
 from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
+from silvaengine.websocket.broadcast_tokens import HOUR, BroadcastTokens, broadcast_token_issuer
 from silvaengine.websocket.broadcasts import Broadcast
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_websocket.broadcast_app import create_handler
@@ -188,7 +188,7 @@ def test_a_request_is_what_it_may_be(asked: dict[str, Any]) -> None:
 
 
 def door(world: World) -> Any:
-    """Give the Lambda that workers invoke, with 20 s left."""
+    """Return the Lambda that workers invoke, with 20 s left."""
     handler = create_handler(world.broadcaster, world.grants, lambda: world.now)
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000)
     return lambda **asked: handler(asked, context)
@@ -225,7 +225,7 @@ def test_a_fault_of_ours_is_an_answer_of_the_worker_s_form(
 def test_a_grant_is_one_tenants_for_an_hour(tenant: str, other: str, later: int) -> None:
     """No other tenant's, and not for longer than two."""
     now = NOW
-    grants = Grants(Keys(lambda: b"secret"), lambda: now)
+    grants = BroadcastTokens(Digests(lambda: b"secret"), lambda: now)
     grant = grants.of(tenant)
     now += later
     if later < HOUR:
@@ -241,7 +241,7 @@ def test_a_grant_is_one_tenants_for_an_hour(tenant: str, other: str, later: int)
 @given(st.text())
 def test_a_grant_can_not_be_made_up(grant: str) -> None:
     """Neither its end nor its digest."""
-    grants = Grants(Keys(lambda: b"secret"), lambda: NOW)
+    grants = BroadcastTokens(Digests(lambda: b"secret"), lambda: NOW)
     good = grants.of("acme")
     _, _, digest = good.partition(".")
     for forged in (grant, f"{int(NOW) + 10**6}.{digest}", f"{grant}.{digest}", good[:-1], good + "0"):
@@ -254,7 +254,7 @@ def test_most_functions_have_no_grant(world: World) -> None:
     """Only a row that says so has one made, and nothing is opened for the others."""
     world.add("tell", config={"broadcasts": True})
     world.add("loud", config={"broadcasts": "yes"})
-    grant = granting(Settings())
+    grant = broadcast_token_issuer(Settings())
     assert [grant(world.registry.functions[name], "acme") for name in ("greet", "loud")] == [None, None]
     with pytest.raises(ConfigurationError):
         grant(world.registry.functions["tell"], "acme")

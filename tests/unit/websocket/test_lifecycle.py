@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from silvaengine.api_keys import key_name
+from silvaengine.access.api_keys import key_id_of
+from silvaengine.access.rate_limits import RateLimit
 from silvaengine.errors import RequestError, UnavailableError
-from silvaengine.limits import Limit
 
 from .conftest import NOW, World, event, handshake
 
@@ -16,7 +16,7 @@ EMPTY: dict[str, Any] = {}
 
 
 def effect(policy: dict[str, Any]) -> str:
-    """Give what a policy says."""
+    """Return what a policy says."""
     return str(policy["policyDocument"]["Statement"][0]["Effect"])
 
 
@@ -24,13 +24,13 @@ def test_a_key_lets_in(world: World) -> None:
     """The policy names whose connection it is, and fixes endpoint, area and key for all that follows."""
     policy = world.admit()
     assert effect(policy) == "Allow"
-    assert policy["principalId"] == key_name("acme-key")
+    assert policy["principalId"] == key_id_of("acme-key")
     assert policy["context"] == {
         "endpoint_id": "acme",
         "area": "core",
         "api_key": "acme-key",
         "connection_id": "c1",
-        "key_id": key_name("acme-key"),
+        "key_id": key_id_of("acme-key"),
     }
 
 
@@ -84,8 +84,8 @@ def test_a_doubt_denies(world: World, query: dict[str, Any]) -> None:
 
 def opened(world: World, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     """Let the key's row say something else."""
-    usual = world.registry.connection
-    monkeypatch.setattr(world.registry, "connection", lambda *asked: usual(*asked)._replace(**changes))
+    usual = world.registry.key_access
+    monkeypatch.setattr(world.registry, "key_access", lambda *asked: usual(*asked)._replace(**changes))
 
 
 def test_a_keys_secret_is_not_carried_along(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_a_key_opens_from_its_addresses(
 def test_a_limit_refuses_handshakes_and_messages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is beyond a tenant's rate gets no socket; on an open one it gets an error."""
     said = world.enter()
-    limit = Limit("endpoint", "acme", per_second=1.0, burst=2)
+    limit = RateLimit("endpoint", "acme", per_second=1.0, burst=2)
     opened(world, monkeypatch, limits=(limit,))
     assert world.say({"funct": "greet"}, said=said) == []
     assert effect(world.admit()) == "Allow"
@@ -150,7 +150,7 @@ def test_a_fault_denies(world: World, failure: Exception, monkeypatch: pytest.Mo
     policy = world.admit()
     assert effect(policy) == "Deny"
     assert "x" not in policy["context"]["error_message"].split()
-    assert len(world.notifier.sent) == 1
+    assert len(world.alerts.sent) == 1
 
 
 @pytest.mark.parametrize("missing", ["requestContext", "queryStringParameters", "headers"])
@@ -204,7 +204,7 @@ def test_a_connection_is_a_row_of_the_contract(world: World) -> None:
             "connection_id": "c1",
             "api_key": "acme-key",
             "area": "core",
-            "data": {"principalId": key_name("acme-key"), "key_id": key_name("acme-key")},
+            "data": {"principalId": key_id_of("acme-key"), "key_id": key_id_of("acme-key")},
             "status": "active",
             "created_at": "2025-11-24T16:00:00.250000+0000",
             "updated_at": "2025-11-24T16:00:00.250000+0000",

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.aws.management import BusyError
+from silvaengine.aws.apigateway import BusyError
 from silvaengine.errors import InvocationError, RequestError, UnavailableError
-from silvaengine_websocket.message import Message, read_message, read_names, read_object
+from silvaengine_websocket.message import Message, read_message, read_object, read_ref
 
 from ..http.conftest import ARN
 from .conftest import NOW, World, event
@@ -116,7 +116,7 @@ def test_what_is_wrong_is_told(world: World, message: Any, status: int, named: d
     assert (problem["status"], frame) == (status, named)
     assert len(problem["request_id"]) == 32
     assert world.invoker.sent == []
-    assert world.notifier.sent == []
+    assert world.alerts.sent == []
 
 
 def test_a_binary_message_is_refused(world: World) -> None:
@@ -142,7 +142,7 @@ def test_a_fault_of_ours_is_told_and_noticed(
     assert (frame["id"], frame["error"]["status"]) == ("1", status)
     assert words in frame["error"]["message"]
     assert "secret" not in json.dumps(frame)
-    assert len(world.notifier.sent) == 1
+    assert len(world.alerts.sent) == 1
 
 
 def test_a_revoked_key_is_refused_at_the_next_message(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_a_revoked_key_is_refused_at_the_next_message(world: World, monkeypatch:
     def refuse(*_: object) -> None:
         raise RequestError("API key missing or not valid for endpoint 'acme'", status=403)
 
-    monkeypatch.setattr(world.registry, "connection", refuse)
+    monkeypatch.setattr(world.registry, "key_access", refuse)
     (frame,) = world.say({"funct": "greet"}, said=said)
     assert frame["error"]["status"] == 403
 
@@ -163,7 +163,7 @@ def test_a_sender_who_is_gone_is_no_failure(world: World) -> None:
     world.api.gone.add("c1")
     assert world.say("ping", said=said) == []
     assert world.say({"funct": "nothing"}, said=said) == []
-    assert world.notifier.sent == []
+    assert world.alerts.sent == []
 
 
 def test_a_busy_client_is_tried_again(world: World) -> None:
@@ -253,7 +253,7 @@ def test_an_operator_broadcasts(world: World) -> None:
 
 def _read(message: dict[str, Any]) -> Message:
     members = read_object(json.dumps(message))
-    return read_message(members, read_names(members))
+    return read_message(members, read_ref(members))
 
 
 @given(
@@ -275,7 +275,7 @@ def test_any_text_is_a_message_or_a_refusal(text: str) -> None:
     status = 200
     try:
         members = read_object(text)
-        names = read_names(members)
+        names = read_ref(members)
         read_message(members, names)
     except RequestError as error:
         status = error.status

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from silvaengine.dynamodb import TableReader, TableWriter
-from silvaengine.ledger.book import Ledger
-from silvaengine.ledger.objects import Objects
-from silvaengine.messages import WorkerCall
-from silvaengine.notices import Notifier
-from silvaengine_worker.app import Handler
+from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.protocol.messages import WorkerCall
+from silvaengine_worker.app import WorkerHandler
 from silvaengine_worker.jobs import JobRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.worker import Worker
@@ -37,7 +37,7 @@ class LambdaContext:
         self._milliseconds = milliseconds
 
     def get_remaining_time_in_millis(self) -> int:
-        """Give the milliseconds until Lambda ends the process."""
+        """Return the milliseconds until Lambda ends the process."""
         return self._milliseconds
 
 
@@ -104,20 +104,20 @@ def notices() -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.fixture
 def dynamodb() -> MemoryDynamoDB:
-    """Give the tables in memory."""
+    """Return the tables in memory."""
     return MemoryDynamoDB()
 
 
 @pytest.fixture
 def ledger(dynamodb: MemoryDynamoDB) -> Ledger:
-    """Give the ledger in them."""
+    """Return the ledger in them."""
     return Ledger(TableReader(lambda: dynamodb, "se-"), TableWriter(lambda: dynamodb, "se-"))
 
 
 @pytest.fixture
 def jobs(ledger: Ledger) -> JobRunner:
-    """Give what claims and settles, without a bucket."""
-    return JobRunner(ledger, Objects(lambda: None, None), lambda: 0.0)
+    """Return what claims and settles, without a bucket."""
+    return JobRunner(ledger, PayloadStore(lambda: None, None), lambda: 0.0)
 
 
 def no_replies() -> Any:
@@ -126,14 +126,14 @@ def no_replies() -> Any:
 
 
 @pytest.fixture
-def handler(notices: list[tuple[str, dict[str, Any]]], jobs: JobRunner) -> Handler:
-    """Give a warm worker that allows the sample functions."""
-    notifier = Notifier(lambda subject, text: notices.append((subject, json.loads(text))))
-    return Handler(Worker(Loader(["sample_functions"])), lambda: jobs, notifier, no_replies)
+def handler(notices: list[tuple[str, dict[str, Any]]], jobs: JobRunner) -> WorkerHandler:
+    """Return a warm worker that allows the sample functions."""
+    alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
+    return WorkerHandler(Worker(Loader(["sample_functions"])), lambda: jobs, alerts, no_replies)
 
 
 @pytest.fixture
-def handle(handler: Handler, payload: Payload) -> Handle:
+def handle(handler: WorkerHandler, payload: Payload) -> Handle:
     """Call a function by name and give what Lambda would return."""
 
     def run(function: str, *, context: Any = None, **members: Any) -> Any:
@@ -144,5 +144,5 @@ def handle(handler: Handler, payload: Payload) -> Handle:
 
 @pytest.fixture
 def lambda_context() -> type[LambdaContext]:
-    """Give the class of contexts, to be made with the milliseconds left."""
+    """Return the class of contexts, to be made with the milliseconds left."""
     return LambdaContext

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import FunctionError, RequestError, SilvaEngineError
-from silvaengine.messages import SYNC_LIMIT, WorkerAnswer
-from silvaengine.notices import Notifier
-from silvaengine_worker.app import Handler
-from silvaengine_worker.execution import DeadlinePassed
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine_worker.app import WorkerHandler
+from silvaengine_worker.deadline import DeadlinePassed
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.worker import Worker
 
@@ -33,7 +33,7 @@ def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def error(status: int, message: str, error_type: str) -> dict[str, Any]:
-    """Give the payload of a failure."""
+    """Return the payload of a failure."""
     return WorkerAnswer("error", message, status, error_type).encode()
 
 
@@ -65,7 +65,9 @@ def test_a_call_of_the_predecessor_is_known_by_its_parameters(handle: Handle) ->
     assert (answer["endpoint_id"], answer["area"], answer["request_id"]) == ("acme", "core", "lambda-request")
 
 
-def test_a_function_without_any_limit_has_no_deadline(handler: Handler, payload: Callable[..., Any]) -> None:
+def test_a_function_without_any_limit_has_no_deadline(
+    handler: WorkerHandler, payload: Callable[..., Any]
+) -> None:
     """Outside of Lambda, with no deadline in the call, nothing ends a function."""
     assert handler(payload("plain:whoami", deadline=None), None)["value"]["has_deadline"] is False
 
@@ -148,7 +150,7 @@ def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: An
         def run(self, *_args: Any, **_limits: Any) -> Any:
             raise DeadlinePassed
 
-    answer = Handler(LateWorker(Loader([])), lambda: jobs, Notifier(None), no_replies)(
+    answer = WorkerHandler(LateWorker(Loader([])), lambda: jobs, AlertPublisher(None), no_replies)(
         payload("plain:nothing"), lambda_context()
     )
     assert answer == error(504, "The function didn't finish in time", "DeadlineError")
@@ -156,7 +158,7 @@ def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: An
 
 @pytest.mark.parametrize("invocation", [None, [], {"request_id": 1, "deadline": 4e9}])
 def test_a_malformed_payload_is_refused_on_record(
-    handler: Handler, lambda_context: Any, capsys: pytest.CaptureFixture[str], invocation: Any
+    handler: WorkerHandler, lambda_context: Any, capsys: pytest.CaptureFixture[str], invocation: Any
 ) -> None:
     """What isn't a call is refused by the member's name, and the line says so."""
     event = {"MODULENAME": 1, "funct": "a", "invocation": invocation}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import RequestError
-from silvaengine.messages import WorkerCall
+from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.worker import Worker
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import ConfigurationError, FunctionError
-from silvaengine.messages import WorkerCall
+from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker.instances import Instances
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.worker import Worker
@@ -24,7 +24,7 @@ def run(call: Callable[..., WorkerCall]) -> Run:
 
 
 def service() -> Any:
-    """Give the class that counts its objects."""
+    """Return the class that counts its objects."""
     return sys.modules["sample_functions.classes"].Service
 
 
@@ -100,7 +100,7 @@ def test_the_least_recently_used_object_is_given_up() -> None:
         return name
 
     for name in ("a", "b", "a", "c", "a", "b"):
-        with instances.lend((str, name, ""), partial(make, name), lambda: True) as instance:
+        with instances.checkout((str, name, ""), partial(make, name), lambda: True) as instance:
             assert instance == name
     assert made == ["a", "b", "c", "b"]
 

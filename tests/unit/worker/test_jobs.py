@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import UnavailableError
-from silvaengine.ledger.book import Ledger, new_execution
 from silvaengine.ledger.execution import Execution
-from silvaengine.messages import Job
-from silvaengine_worker.app import Handler
+from silvaengine.ledger.store import Ledger, new_execution
+from silvaengine.protocol.messages import ExecutionRef
+from silvaengine_worker.app import WorkerHandler
 
 type Handle = Callable[..., Any]
 type Accept = Callable[..., dict[str, Any]]
@@ -20,7 +20,7 @@ JOB_ID = "a" * 32
 
 @pytest.fixture
 def accept(ledger: Ledger) -> Accept:
-    """Write an accepted execution; give the payload's member that tells the worker of it."""
+    """Write an accepted execution; return the payload's member that tells the worker of it."""
 
     def write(**changes: Any) -> dict[str, Any]:
         execution = new_execution(
@@ -136,7 +136,9 @@ def test_a_job_isnt_notified_by_the_worker(handle: Handle, accept: Accept, notic
     assert notices == []
 
 
-def test_a_ledger_that_cant_be_written_is_a_failure(handler: Handler, accept: Accept, payload: Any) -> None:
+def test_a_ledger_that_cant_be_written_is_a_failure(
+    handler: WorkerHandler, accept: Accept, payload: Any
+) -> None:
     """Whether the function ran nobody knows: the caller gets 503, and no result."""
     job = accept(state="running", attempts=1)
 
@@ -154,7 +156,7 @@ def test_the_pause_doubles_and_ends(jobs: Any) -> None:
     """Backoff: half of it at least, an hour at the most."""
     given = {"job_id": "", "owner": "", "effect": "", "fence": 1, "max_attempts": 20, "on_lost": "retry"}
     pauses = [
-        jobs._backoff(Job(**given, attempt=attempt, keep_seconds=1, backoff_seconds=10))  # type: ignore[arg-type]
+        jobs._backoff(ExecutionRef(**given, attempt=attempt, keep_seconds=1, backoff_seconds=10))  # type: ignore[arg-type]
         for attempt in (1, 2, 3, 20)
     ]
     assert pauses == [5, 10, 20, 1800]

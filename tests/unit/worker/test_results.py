@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from silvaengine.messages import SYNC_LIMIT
+from silvaengine.protocol.messages import SYNC_LIMIT
 from silvaengine_worker.results import ResultError, check_size, envelope, plain
 
 Point = namedtuple("Point", "x y")

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from silvaengine.aws.management import BusyError
+from silvaengine.aws.apigateway import BusyError
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
-from silvaengine.ledger.book import Ledger
 from silvaengine.ledger.execution import Execution
-from silvaengine.messages import Callee, Invocation, Job, Socket, WorkerAnswer, WorkerCall
-from silvaengine.notices import Notifier
+from silvaengine.ledger.store import Ledger
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, ReplyTo, WorkerAnswer, WorkerCall
 from silvaengine.settings import Settings
 from silvaengine.websocket.pushing import Pusher
-from silvaengine_worker.app import Handler
+from silvaengine_worker.app import WorkerHandler
 from silvaengine_worker.connection import CallConnection, connections_of
 from silvaengine_worker.jobs import JobRunner
 from silvaengine_worker.loader import Loader
@@ -65,7 +65,7 @@ class Client:
 
 @pytest.fixture
 def client() -> Client:
-    """Give a client that takes everything."""
+    """Return a client that takes everything."""
     return Client()
 
 
@@ -82,15 +82,15 @@ def say(
     """Call a sample function as the gateway does for a message."""
     pusher = Pusher(lambda: client, sleep=lambda _: None)
 
-    def replies(call: WorkerCall, socket: Socket, request_id: str, limit: float) -> Replies:
+    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> Replies:
         return Replies(socket, call.callee.function, request_id, pusher, lambda: gone.append("c1"), limit)
 
     def connect(call: WorkerCall) -> CallConnection:
         return CallConnection(call, lambda: pusher, broadcaster)
 
-    notifier = Notifier(lambda subject, text: notices.append((subject, json.loads(text))))
+    alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
     worker = Worker(Loader(["sample_functions"]), connect)
-    handler = Handler(worker, lambda: jobs, notifier, lambda: replies)
+    handler = WorkerHandler(worker, lambda: jobs, alerts, lambda: replies)
 
     def call(
         function: str,
@@ -124,7 +124,7 @@ class FakeInvoker:
 
 
 def broadcaster() -> tuple[Any, str]:
-    """Give what invokes the broadcaster, and its name."""
+    """Return what invokes the broadcaster, and its name."""
     return FakeInvoker(), "broadcaster"
 
 
@@ -353,7 +353,7 @@ def test_a_stream_is_ended_in_time(say: Any, client: Client) -> None:
     assert last["seq"] > 0
 
 
-def accepted(ledger: Ledger) -> Job:
+def accepted(ledger: Ledger) -> ExecutionRef:
     """Put a call into the ledger as the gateway does, and give what the worker is told of it."""
     now = ledger.now()
     values: dict[str, Any] = {
@@ -367,7 +367,7 @@ def accepted(ledger: Ledger) -> Job:
     values |= {"setting": "", "principal": "p", "on_lost": "fail", "max_attempts": 1, "keep_seconds": 60}
     values |= {"backoff_seconds": 1, "request_id": "r", "digest": "d", "created_at": now, "changed_at": now}
     assert ledger.accept(Execution(**values)) is None
-    return Job("j" * 32, "o", "e", 1, 1, 1, "fail", 60, 1)
+    return ExecutionRef("j" * 32, "o", "e", 1, 1, 1, "fail", 60, 1)
 
 
 def test_a_call_of_the_ledger_runs_once(say: Any, client: Client, ledger: Ledger) -> None:

@@ -28,5 +28,5 @@ class Shop:
 
 @method_cache(ttl=600, cache_name="walls")
 def kept(text: str) -> str:
-    """Give what was worked out for the tenant that asked first."""
+    """Return what was worked out for the tenant that asked first."""
     return f"{text}: {current_invocation().settings['secret_of']}"

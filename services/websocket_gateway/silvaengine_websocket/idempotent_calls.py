@@ -1,0 +1,124 @@
+"""A call with ``"once": true``: the ledger holds it under its id, so that a repetition runs nothing.
+
+The client repeats what it got no answer to; no sweeper does. The worker claims, settles and pushes; a
+repetition is pushed what was settled, or told why there is nothing yet.
+"""
+
+import json
+from typing import NamedTuple
+
+from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineError
+from silvaengine.ledger.digests import Digests, plain_digest
+from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
+from silvaengine.ledger.execution import LIVE, Execution
+from silvaengine.ledger.policy import ExecutionPolicy
+from silvaengine.ledger.store import DISPATCH_SECONDS, Ledger, new_execution
+from silvaengine.protocol.messages import ReplyTo, WorkerAnswer, WorkerCall
+from silvaengine.registry.model import Function
+
+
+class IdempotentCalls(NamedTuple):
+    """Hands calls to workers that must not run twice.
+
+    Args:
+        ledger: holds them.
+        dispatcher: reaches the workers.
+        keys: makes a row's id of a call's.
+
+    """
+
+    ledger: Ledger
+    dispatcher: Dispatcher
+    keys: Digests
+
+    def serve(
+        self, call: WorkerCall, socket: ReplyTo, function: Function, caller: str, deadline: float
+    ) -> WorkerAnswer | None:
+        """Accept a call and hand it on; return the first one's answer where this is a repetition.
+
+        Args:
+            call: for the worker.
+            socket: where the answer goes; it names the call's id.
+            function: what is called.
+            caller: whose ids these are; another caller's same id is another call.
+            deadline: epoch seconds at which the time for handing on is over.
+
+        Raises:
+            RequestError: 409, the first one is under way, or what became of it isn't known; 422, the id was
+                another call's.
+            SilvaEngineError: it could not be handed on.
+
+        """
+        wanted = self._new(call, socket, function, caller)
+        first = self.ledger.accept(wanted._replace(content=None))  # the client has it
+        if first is None:
+            return self._send(wanted, function, socket, deadline)
+        if first.digest != wanted.digest:
+            raise RequestError("This id was used for another call", status=422)
+        if first.state not in LIVE and (first.result or first.result_at):
+            return _answer(first)
+        if first.is_held(self.ledger.now()):
+            raise RequestError("The first call with this id is under way", status=409)
+        if first.state == "accepted" or (first.state == "running" and first.on_lost == "retry"):
+            return self._again(first._replace(content=wanted.content), function, socket, deadline)
+        raise RequestError("The outcome of the first call with this id is not known", status=409)
+
+    def _new(self, call: WorkerCall, socket: ReplyTo, function: Function, caller: str) -> Execution:
+        policy, now = ExecutionPolicy.of(function.configuration.get("config") or {}), self.ledger.now()
+        invocation = call.invocation
+        assert invocation is not None  # noqa: S101 - this gateway names whom it calls for
+        return new_execution(
+            {
+                "job_id": self.keys.digest(
+                    "socket", invocation.endpoint_id, caller, function.area, function.name, socket.message_id
+                ),
+                "state": "accepted",
+                "owner": self.ledger.new_token(),
+                "effect": self.ledger.new_token(),
+                "attempts": 0,
+                "endpoint_id": invocation.endpoint_id,
+                "area": invocation.area,
+                "function": function.name,
+                "aws_lambda_arn": function.aws_lambda_arn,
+                "setting": function.connection_setting,
+                "principal": plain_digest(invocation.endpoint_id, caller),
+                "on_lost": policy.on_lost or "fail",
+                "max_attempts": 1,
+                "keep_seconds": policy.keep_seconds,
+                "backoff_seconds": policy.backoff_seconds,
+                "request_id": invocation.request_id,
+                "digest": plain_digest(call.body),
+                "created_at": now,
+                "due_at": now + DISPATCH_SECONDS,
+                "expires_at": now + policy.keep_seconds,
+                "content": call.content(),
+            },
+            swept=False,
+        )
+
+    def _send(self, execution: Execution, function: Function, socket: ReplyTo, deadline: float) -> None:
+        try:
+            self.dispatcher.send(execution, function, deadline=deadline, socket=socket)
+        except SilvaEngineError as error:
+            if nothing_ran(error):
+                self._undo(execution)
+            raise
+
+    def _undo(self, execution: Execution) -> None:
+        try:
+            self.ledger.release(execution)
+        except ConditionFailedError:
+            return  # a worker has it after all
+
+    def _again(self, first: Execution, function: Function, socket: ReplyTo, deadline: float) -> None:
+        try:
+            taken = self.ledger.dispatch(first)
+        except ConditionFailedError:
+            raise RequestError("The first call with this id is under way", status=409) from None
+        self.dispatcher.send(taken, function, deadline=deadline, socket=socket)
+
+
+def _answer(first: Execution) -> WorkerAnswer:
+    if first.result is None:
+        raise RequestError("The answer is too large for a WebSocket message", status=413)
+    return WorkerAnswer.decode(json.loads(first.result))

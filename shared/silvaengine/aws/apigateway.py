@@ -1,0 +1,69 @@
+"""The management API of WebSocket APIs: what a Lambda says to a connected client.
+
+docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html.
+"""
+
+from silvaengine.aws.client import AwsClient, error_of, open_client, percent_encode
+from silvaengine.aws.errors import no_answer, to_error
+from silvaengine.aws.http import NoAnswerError, NotSentError
+from silvaengine.errors import NotFoundError, RequestError, UnavailableError
+
+SEND_SECONDS = 2.0
+GONE = 410
+BUSY = 429
+
+
+class BusyError(UnavailableError):
+    """Nothing was sent: too many posts at the moment, the client's buffer is full, or nobody answers."""
+
+
+class ConnectionsApi:
+    """Posts to the connections of one WebSocket API.
+
+    Args:
+        service: sends the requests to the API's endpoint and stage.
+
+    """
+
+    def __init__(self, service: AwsClient) -> None:
+        self._service = service
+
+    def post(self, connection_id: str, data: bytes) -> None:
+        """Send data to a client, once: after a failure it may have arrived.
+
+        Args:
+            connection_id: as the API gave it.
+            data: at most 128 KB.
+
+        Raises:
+            NotFoundError: 410, the client is gone.
+            RequestError: 413, the data are too large.
+            BusyError: nothing was sent; it may be tried again.
+            UnavailableError: API Gateway failed, or gave no answer.
+            ConfigurationError: any other refusal.
+
+        """
+        path = f"/%40connections/{percent_encode(connection_id)}"
+        try:
+            response = self._service.post(
+                path, {"content-type": "application/octet-stream"}, data, SEND_SECONDS
+            )
+        except NotSentError as error:
+            raise BusyError("The client can't be reached at the moment", detail=str(error)) from error
+        except NoAnswerError as error:
+            raise no_answer("PostToConnection", error) from error
+        if response.status < 300:
+            return
+        if response.status == GONE:
+            raise NotFoundError("The client is gone", status=GONE)
+        if response.status == 413:
+            raise RequestError("The message is too large", status=413)
+        code, words = error_of(response)
+        if response.status == BUSY:
+            raise BusyError("The client can't take more at the moment", detail=f"{code}: {words}")
+        raise to_error("PostToConnection", code, words, response.status)
+
+
+def open_connections_api(region: str, url: str) -> ConnectionsApi:
+    """Return the management API at an endpoint, such as ``https://{api}.execute-api.{region}.amazonaws.com/beta``."""
+    return ConnectionsApi(open_client("execute-api", region, url))

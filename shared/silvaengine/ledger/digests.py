@@ -1,0 +1,41 @@
+"""What becomes of an idempotency key: its row's id, which nobody can make without the gateways' secret."""
+
+import hmac
+import json
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+
+from silvaengine.aws.secrets import open_lookups
+from silvaengine.settings import Settings, require
+
+
+class Digests:
+    """Makes digests under a secret.
+
+    Args:
+        secret: returns the secret; called at the first use.
+    """
+
+    def __init__(self, secret: Callable[[], bytes]) -> None:
+        self._secret = secret
+
+    def digest(self, *parts: str | None) -> str:
+        """Return 64 hex digits for these parts; no other parts have the same."""
+        return hmac.new(self._secret(), json.dumps(parts).encode(), sha256).hexdigest()
+
+
+def plain_digest(*parts: str | None) -> str:
+    """Return the same without a secret, for what nobody has to be kept from making."""
+    return sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def open_digests(settings: Settings) -> Digests:
+    """Return what makes digests under the deployment's secret, which is read once."""
+
+    @cache
+    def secret() -> bytes:
+        secret_id = require(settings.ledger_secret, "LEDGER_SECRET")
+        return open_lookups(settings.region)["secretsmanager"](secret_id).encode()
+
+    return Digests(secret)

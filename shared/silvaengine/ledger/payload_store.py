@@ -1,0 +1,64 @@
+"""Values that are too large for a row or for an event, as objects in the deployment's bucket."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from silvaengine.aws.botocore import client, translate_errors
+from silvaengine.ledger.execution import INLINE_LIMIT
+from silvaengine.settings import Settings, require
+
+URL_SECONDS = 300  # an event lives 60 s at the most
+
+
+class PayloadStore:
+    """Keeps texts.
+
+    Args:
+        open_client: returns the low-level S3 client; called at each use.
+        bucket: its name; None where the deployment has none.
+    """
+
+    def __init__(self, open_client: Callable[[], Any], bucket: str | None) -> None:
+        self._open_client = open_client
+        self._bucket = bucket
+
+    def store(self, member: str, key: str, text: str) -> Mapping[str, str]:
+        """Return the row's members for a text: itself, or ``{member}_at`` once it is in the bucket."""
+        body = text.encode()
+        if len(body) <= INLINE_LIMIT:
+            return {member: text}
+        with translate_errors(f"PutObject {key}"):
+            self._open_client().put_object(Bucket=self._name(), Key=key, Body=body)
+        return {f"{member}_at": key}
+
+    def get(self, key: str) -> str:
+        """Read a text."""
+        with translate_errors(f"GetObject {key}"):
+            body: bytes = self._open_client().get_object(Bucket=self._name(), Key=key)["Body"].read()
+        return body.decode()
+
+    def url(self, key: str) -> str:
+        """Return a URL under which whoever has it can read the text for five minutes."""
+        parameters = {"Bucket": self._name(), "Key": key}
+        url: str = self._open_client().generate_presigned_url(
+            "get_object", Params=parameters, ExpiresIn=URL_SECONDS
+        )
+        return url
+
+    def _name(self) -> str:
+        return require(self._bucket, "PAYLOAD_BUCKET")
+
+
+def open_payload_store(settings: Settings) -> PayloadStore:
+    """Return the deployment's bucket; its client is made at the first use."""
+    return PayloadStore(lambda: client("s3", settings.region, read_seconds=5.0), settings.payload_bucket)
+
+
+def content_key(job_id: str, effect: str) -> str:
+    """Where the content of an accepted call lies."""
+    return f"calls/{job_id}/{effect}"
+
+
+def result_key(job_id: str, owner: str) -> str:
+    """Where the result of an attempt lies; the holder's token keeps attempts apart."""
+    return f"results/{job_id}/{owner}"

@@ -1,0 +1,85 @@
+"""Secrets taken out of what an operator or a client reads: by the field's name, by shape, and known ones.
+
+It is the last wall, not the first: payloads, settings and headers are never logged on purpose. But an
+exception may quote what it failed on, and a function logs what it likes.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+REDACTED = "[redacted]"
+SHORTEST = 6  # characters of a known secret; a shorter one would be found in ordinary words
+
+_NAME = (
+    r"(?:pass(?:word|wd|phrase)|\bpwd|(?<!:)secret(?!smanager)|token(?!s[\"']?:? ?\d)|api[_-]?key"
+    r"|(?:access|private|signing|master)[_-]?key|authorization|credential|cookie|session[_-]?id|signature"
+    r"|pepper)s?"
+)
+_QUOTE = r"\\{0,8}[\"']"
+_QUOTED = rf"(?P<quote>{_QUOTE})(?s:(?!(?P=quote))(?:\\.|.))*+(?:(?P=quote)|\Z)"
+_SHAPES = (
+    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)",
+    r"\beyJ[\w-]{5,}\.[\w-]{5,}\.?[\w-]*",  # a JSON Web Token
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",  # an AWS access key's id
+    r"\bsek_\w{1,64}\.[\w-]{8,}",  # one of our own API keys
+    r"(?i:\b(?:Bearer|Basic))\s+[\w.~+/=-]{8,}",
+    r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|[srp]k_(?:live|test)_|whsec_|AIza|npm_)[\w-]{10,}",
+    r"(?i:(?<=cookie:)|(?<=authorization:))[^\r\n\"']{1,4096}",  # all pairs, and whatever scheme
+    r"(?<=://)[^\s/:@]{0,256}:[^\s/@]{1,256}(?=@)",  # user and password in a URL
+)
+
+
+def redact(text: str, settings: Mapping[str, Any] | None = None, *, prose: bool = False) -> str:
+    """Return a text without what looks like a secret.
+
+    Args:
+        text: of any length; the time grows with it.
+        settings: of the call that it is about: values under a secret's name are secrets wherever they stand.
+        prose: whether it is written for a client, so that ``password: must be long`` stays; values in
+            quotes or after ``=`` are taken out all the same.
+    """
+    for secret in known_secrets(settings or {}):
+        text = text.replace(secret, REDACTED)
+    by_shape, by_name, by_name_in_prose = _patterns()
+    text = by_shape.sub(REDACTED, text)
+    return (by_name_in_prose if prose else by_name).sub(_without_value, text)
+
+
+def known_secrets(settings: Mapping[str, Any]) -> list[str]:
+    """List the settings' values that stand, at any depth, under a secret's name; the longest first."""
+    return sorted(set(_named_secrets(settings, is_secret=False)), key=len, reverse=True)
+
+
+def _named_secrets(value: Any, *, is_secret: bool) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            yield from _named_secrets(member, is_secret=is_secret or bool(_name().search(str(name))))
+    elif isinstance(value, list | tuple):
+        for member in value:
+            yield from _named_secrets(member, is_secret=is_secret)
+    elif is_secret and isinstance(value, str) and len(value) >= SHORTEST:
+        yield value
+
+
+def _without_value(found: re.Match[str]) -> str:
+    quote = found["quote"] or ""
+    return f"{found['name']}{quote}{REDACTED}{quote}"
+
+
+@cache
+def _name() -> re.Pattern[str]:
+    return re.compile(_NAME, re.IGNORECASE)
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Compile them for the first text only: most invocations write none."""
+    named = rf"(?P<name>(?i:{_NAME})[\w.-]{{0,40}}(?:{_QUOTE})?\s{{0,8}}(?:=>|[:=])\s{{0,8}})"
+    bare = r"(?!\[redacted)[^\s,;&\"'\\)\]}]+"
+    return (
+        re.compile("|".join(_SHAPES)),
+        re.compile(f"{named}(?:{_QUOTED}|{bare})"),
+        re.compile(f"{named}(?:{_QUOTED}|(?<==){bare})"),
+    )

@@ -1,0 +1,290 @@
+"""What one Lambda says to another: the contract's payload for a worker, and the worker's answer.
+
+Services meet only here; the members in capitals and their JSON texts inside JSON are fixed by packages and
+gateways that exist (docs/contract.md), ours are added beside them.
+"""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple, cast
+
+from silvaengine.errors import LoopError, RequestError
+from silvaengine.protocol.json_codec import encode, standard_decoder
+
+type AnswerKind = Literal["text", "json", "base64", "error"]
+type OnLost = Literal["fail", "retry"]
+
+SYNC_LIMIT = (
+    6_291_456  # bytes, 6 MB each way; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+)
+CALLEES = 128  # functions whose settings' text is kept, of 400 KB at the very most
+EVENT_LIMIT = 1_048_576  # bytes, 1 MB; the same page
+
+# Parameters that only the framework gives: no query and no body of a client sets them.
+RESERVED_PARAMETERS = frozenset(
+    {"endpoint_id", "area", "context", "aws_event", "aws_context", "connection_id"}
+)
+
+# How many calls between functions may lead to one another. AWS ends loops of Lambda, SQS and SNS after some
+# 16 calls of one function, where the trace header came along; this ends them earlier, and says why:
+# docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+MAX_HOPS = 8
+
+ANSWER_MARK = "silvaengine"
+ANSWER_VERSION = 1
+
+
+class Invocation(NamedTuple):
+    """Who asks a worker, for whom and until when.
+
+    ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None says that nobody waits
+    for the answer. ``attempt`` counts from 1; ``hops`` is how many calls between functions led here.
+    ``grant`` lets the function broadcast (``silvaengine.websocket.broadcast_tokens``).
+    """
+
+    request_id: str
+    endpoint_id: str
+    area: str
+    function: str
+    deadline: float | None
+    attempt: int = 1
+    hops: int = 0
+    grant: str | None = None
+
+    def members(self) -> dict[str, Any]:
+        """Return what stands in a payload."""
+        request_id, endpoint_id, area, function, deadline, attempt, hops, grant = self
+        members = {
+            "request_id": request_id,
+            "endpoint_id": endpoint_id,
+            "area": area,
+            "function": function,
+            "deadline": deadline,
+            "attempt": attempt,
+            "hops": hops,
+        }
+        return members if grant is None else {**members, "grant": grant}
+
+
+class ExecutionRef(NamedTuple):
+    """What a worker must know of a call that the ledger holds, to claim and to settle it.
+
+    ``owner`` is the token under which the caller holds the row. ``claimed`` says that somebody waits, who has
+    claimed the row for the worker. ``effect`` and ``fence`` are the function's fencing token. ``kept_due``
+    says that a claimed call's failure stays due until its caller has heard of it.
+    """
+
+    job_id: str
+    owner: str
+    effect: str
+    fence: int
+    attempt: int
+    max_attempts: int
+    on_lost: OnLost
+    keep_seconds: int
+    backoff_seconds: int
+    claimed: bool = False
+    kept_due: bool = False
+
+
+class ReplyTo(NamedTuple):
+    """The WebSocket connection that a call came by, to which the worker pushes what becomes of it.
+
+    ``message_id`` is the client's id of the call, None for none. ``wants_result`` is False where the function
+    pushes for itself; errors are told all the same.
+    """
+
+    connection_id: str
+    message_id: str | None
+    wants_result: bool
+
+
+class Callee(NamedTuple):
+    """What a worker calls. ``class_name`` is empty for a plain function; ``setting`` is JSON text."""
+
+    module_name: str
+    class_name: str
+    function: str
+    setting: str
+
+
+class WorkerCall(NamedTuple):
+    """A call of one function.
+
+    In areas with full events ``aws_event`` and ``aws_context`` stand in the place of ``body`` and
+    ``context``. ``invocation`` is absent when the caller is the predecessor's gateway or a package.
+    ``job`` is there when the ledger holds the call; ``content_url`` then may stand for its content.
+    ``socket`` is there when a client sent it over a WebSocket.
+    """
+
+    callee: Callee
+    params: Mapping[str, Any]
+    body: str | None = None
+    context: Mapping[str, Any] | None = None
+    aws_event: Mapping[str, Any] | None = None
+    aws_context: Mapping[str, Any] | None = None
+    invocation: Invocation | None = None
+    job: ExecutionRef | None = None
+    content_url: str | None = None
+    socket: ReplyTo | None = None
+
+    def encode(self, content: str | None = None) -> str:
+        """Return the payload as JSON text; ``content`` stands for what the call says itself."""
+        payload: dict[str, Any]
+        if self.content_url is not None:
+            payload = {"content_url": self.content_url}
+        else:
+            payload = self._content() if content is None else json.loads(content)
+        if self.invocation is not None:
+            payload["invocation"] = self.invocation.members()
+        if self.job is not None:
+            payload["job"] = self.job._asdict()
+        if self.socket is not None:
+            payload["socket"] = self.socket._asdict()
+        return f"{_payload_prefix(self.callee)},{encode(payload)[1:]}"
+
+    def content(self) -> str:
+        """Return what the call is about, without settings and ids, as JSON text that the ledger can keep."""
+        return encode(self._content())
+
+    def _content(self) -> dict[str, Any]:
+        content: dict[str, Any] = {"params": encode(self.params)}
+        if self.aws_event is not None:
+            content["aws_event"] = encode(self.aws_event)
+            content["aws_context"] = encode(self.aws_context)
+        elif self.context is not None:
+            content |= {"body": self.body, "context": encode(self.context)}
+        return content
+
+    @classmethod
+    def decode(cls, payload: Mapping[str, Any]) -> "WorkerCall":
+        """Read a payload; whole numbers become int, fractions Decimal.
+
+        Raises:
+            RequestError: a member is missing or not what the contract says; the message names it.
+        """
+        body = payload.get("body")
+        invocation, job, socket = payload.get("invocation"), payload.get("job"), payload.get("socket")
+        return cls(
+            Callee(
+                _text(payload, "MODULENAME"),
+                _text(payload, "CLASSNAME", default=""),
+                _text(payload, "funct"),
+                _text(payload, "setting", default="{}") or "{}",
+            ),
+            params=_object(payload, "params") or {},
+            body=body if body is None or isinstance(body, str) else json.dumps(body),
+            context=_object(payload, "context"),
+            aws_event=_object(payload, "aws_event"),
+            aws_context=_object(payload, "aws_context"),
+            invocation=_read(Invocation, "invocation", invocation) if invocation is not None else None,
+            job=_read(ExecutionRef, "job", job) if job is not None else None,
+            content_url=_text(payload, "content_url", default="") or None,
+            socket=_read(ReplyTo, "socket", socket) if socket is not None else None,
+        )
+
+
+class WorkerAnswer(NamedTuple):
+    """What became of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
+
+    An error's ``value`` is its public message, ``status`` its HTTP status.
+    """
+
+    kind: AnswerKind
+    value: Any
+    status: int = 200
+    error_type: str = ""
+
+    def encode(self) -> dict[str, Any]:
+        """Return the answer in the form that a worker returns to a caller who sent an ``invocation``."""
+        kind, value, status, error_type = self
+        return {
+            ANSWER_MARK: ANSWER_VERSION,
+            "kind": kind,
+            "value": value,
+            "status": status,
+            "error_type": error_type,
+        }
+
+    @classmethod
+    def decode(cls, payload: Any) -> "WorkerAnswer":  # noqa: ANN401 - a foreign worker answers anything
+        """Read a worker's answer; one without our mark is a foreign worker's bare result."""
+        if isinstance(payload, dict) and payload.get(ANSWER_MARK) == ANSWER_VERSION:
+            return cls(
+                payload["kind"], payload["value"], payload.get("status", 200), payload.get("error_type", "")
+            )
+        return cls("text" if isinstance(payload, str) else "json", payload)
+
+
+def check_hops(hops: object) -> int:
+    """Return the number that a call between functions carries; None is 0.
+
+    Raises:
+        LoopError: 508, it is more than 8.
+        RequestError: it isn't a whole number from 0 on.
+    """
+    if hops is None:
+        return 0
+    if type(hops) is not int or hops < 0:
+        raise RequestError("The call's hops are not a whole number")
+    if hops > MAX_HOPS:
+        raise LoopError(f"Functions have called one another more than {MAX_HOPS} times: is it a loop?")
+    return hops
+
+
+@lru_cache(CALLEES)
+def _payload_prefix(callee: Callee) -> str:
+    """Return a payload up to the call's own members: a function's settings may be much, and change seldom."""
+    members = {
+        "MODULENAME": callee.module_name,
+        "CLASSNAME": callee.class_name,
+        "funct": callee.function,
+        "setting": callee.setting,
+    }
+    return encode(members)[:-1]
+
+
+_decode = standard_decoder(parse_float=Decimal)
+
+
+def _text(payload: Mapping[str, Any], member: str, default: str | None = None) -> str:
+    value = payload.get(member)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise _malformed(member, "text", value)
+    return value
+
+
+def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None:
+    """Read a member that holds an object, as JSON text or, from callers less strict, as it is."""
+    value = payload.get(member)
+    if isinstance(value, str):
+        try:
+            value = _decode(value)
+        except (ValueError, ArithmeticError):  # an exponent may be more than Decimal takes
+            raise _malformed(member, "the JSON text of an object", value) from None
+    if value is not None and not isinstance(value, dict):
+        raise _malformed(member, "the JSON text of an object", value)
+    return cast("Mapping[str, Any] | None", value)
+
+
+def _read[Message: (Invocation, ExecutionRef, ReplyTo)](
+    kind: type[Message],
+    member: str,
+    value: Any,  # noqa: ANN401 - checked here
+) -> Message:
+    try:
+        return kind(**value)
+    except TypeError:  # a deployment updates one Lambda after the other: what a newer one adds is left out
+        pass
+    try:
+        return kind(**{name: value[name] for name in kind._fields if name in value})
+    except TypeError:
+        raise _malformed(member, f"an object with {', '.join(kind._fields)}", value) from None
+
+
+def _malformed(member: str, expected: str, found: object) -> RequestError:
+    return RequestError(f"Payload member {member!r}: expected {expected}, found {type(found).__name__}")

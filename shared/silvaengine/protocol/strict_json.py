@@ -1,0 +1,148 @@
+"""A client's JSON, parsed once to refuse early what no function could read.
+
+So is what two programs could read differently (RFC 8259, sections 4 and 8.2). What parsing could cost is
+bounded before it begins.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+from math import isinf
+from typing import Any, NoReturn
+
+from silvaengine.errors import RequestError
+from silvaengine.protocol.json_codec import standard_decoder
+
+MAX_DEPTH = 64
+MAX_VALUES = 100_000  # of a text, whatever its size; to count and to parse them takes 0.1 s at the most
+
+NUMBER_SHOWN = 40  # characters
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+# Compiled when one is needed: most texts are refused for nothing, and have few values.
+_TOKENS = r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|NaN|-?Infinity'
+_SEPARATORS = r'"(?:[^"\\]++|\\.)*+"?|[\[{,]'
+_TOKENS_OF_A_VALUE = 4  # its comma, its bracket, its name and itself, at the most
+
+
+class _Refused(Exception):  # noqa: N818 - no error of the program
+    """Python's JSON takes what JSON has not, or what means two things."""
+
+
+def parse_strict_json(text: str, what: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of a text.
+
+    Args:
+        text: a client's.
+        what: names it in errors, such as ``The body``.
+
+    Raises:
+        RequestError: it isn't JSON, or is nested deeper than 64 levels, has more than 100,000 values, two
+            members of one name in an object, a number beyond 1.8e308, or half of a surrogate pair; the
+            message says where.
+
+    """
+    openings = text.count("{") + text.count("[")
+    if openings + text.count(",") >= MAX_VALUES and _has_too_many_values(text):
+        raise too_many_values(what)
+    value = _parsed(text, what)
+    if openings > MAX_DEPTH and _is_too_deep(value):
+        raise _too_deep(text, what)
+    if _SURROGATE.search(text):
+        _refuse_half_pairs(value, what)
+    return value
+
+
+def _parsed(text: str, what: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return _decode(text)
+    except json.JSONDecodeError as error:
+        reason = "Unexpected UTF-8 BOM" if text.startswith("\ufeff") else error.msg
+        message = f"{what} is not valid JSON: {reason} at {_position(text, error.pos)}"
+        raise RequestError(message) from None
+    except RecursionError:
+        raise _too_deep(text, what) from None
+    except ValueError:
+        raise RequestError(f"{what} is not valid JSON: a number has too many digits") from None
+    except _Refused as refusal:
+        raise _refusal(text, what, str(refusal)) from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise _Refused(constant)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):  # no program in double precision could read it: RFC 8259, section 6
+        raise _Refused(digits)
+    return number
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise _Refused("")
+    return members
+
+
+_decode = standard_decoder(object_pairs_hook=_members, parse_constant=_refuse, parse_float=_finite)
+
+
+def _has_too_many_values(text: str) -> bool:
+    """Count commas and brackets outside of strings, and stop where no body under the limit could be."""
+    values = 0
+    for tokens, found in enumerate(re.finditer(_SEPARATORS, text, re.DOTALL)):
+        values += text[found.start()] != '"'
+        if values >= MAX_VALUES or tokens > _TOKENS_OF_A_VALUE * MAX_VALUES:
+            return True
+    return False
+
+
+def too_many_values(what: str) -> RequestError:
+    """Return the refusal of a text with too many values."""
+    return RequestError(f"{what} has more than {MAX_VALUES} values")
+
+
+def _refuse_half_pairs(value: object, what: str) -> None:
+    """Refuse an escaped surrogate without its other half: no function could store it or send it back."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"{what} holds half of a surrogate pair") from None
+
+
+def _is_too_deep(value: object) -> bool:
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [node for node in level if isinstance(node, dict | list)]
+        if not level:
+            return False
+        level = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
+    return True
+
+
+def _too_deep(text: str, what: str) -> RequestError:
+    steps = {"{": 1, "[": 1, "}": -1, "]": -1}
+    depths = accumulate(steps.get(token, 0) for token, _ in _tokens(text))
+    at = next(at for (_, at), depth in zip(_tokens(text), depths, strict=True) if depth > MAX_DEPTH)
+    return RequestError(f"{what} is nested deeper than {MAX_DEPTH} levels at {_position(text, at)}")
+
+
+def _refusal(text: str, what: str, constant: str) -> RequestError:
+    if not constant:
+        return RequestError(f"{what} has an object with two members of one name")
+    if constant[-1].isdigit():
+        return RequestError(f"{what} has a number that is too large: {constant[:NUMBER_SHOWN]}")
+    at = next(at for token, at in _tokens(text) if token == constant)
+    return RequestError(f"{what} is not valid JSON: {constant} at {_position(text, at)}")
+
+
+def _tokens(text: str) -> Iterator[tuple[str, int]]:
+    """Find brackets and constants outside of strings; linear, whatever the text."""
+    return ((found[0], found.start()) for found in re.finditer(_TOKENS, text, re.DOTALL))
+
+
+def _position(text: str, at: int) -> str:
+    return f"line {text.count('\n', 0, at) + 1} column {at - text.rfind('\n', 0, at)}"

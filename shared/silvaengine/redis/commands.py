@@ -1,0 +1,70 @@
+"""What is sent to Redis in its protocol's form, with the scripts that it runs.
+
+What each look-up sends is prepared, to be filled with packed parts.
+Protocol: redis.io/docs/latest/develop/reference/protocol-spec.
+"""
+
+from collections.abc import Sequence
+
+TOKEN_BYTES = 16  # of a lock's owner
+
+type Command = Sequence[bytes | str | int]
+
+# KEYS: a record. ARGV: the pattern, an epoch for a new record, the limits of patterns and of seconds.
+CLEAR = """
+local record = redis.call('MGET', KEYS[1])[1] or ''
+local epoch, cleared, markers = record:match('^(%S+) (%d+)\\n(.*)$')
+local is_new = not epoch
+if is_new then
+  epoch, cleared, markers = ARGV[2], 0, ''
+end
+local count = select(2, markers:gsub('\\n', ''))
+if is_new or ARGV[1] == '*' or count >= tonumber(ARGV[3]) then
+  record = epoch .. ' ' .. string.format('%d', cleared + count + 1) .. '\\n'
+else
+  record = epoch .. ' ' .. cleared .. '\\n' .. markers .. ARGV[1] .. '\\n'
+end
+return redis.call('SET', KEYS[1], record, 'EX', ARGV[4])
+"""
+# KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds, whether to take the lock even
+# where there is a value. It gives 1 for a lock that was taken, now or by the same request whose answer got
+# lost, 0 for none, -1 where it can't be written.
+_LOCK = """
+if ARGV[3] == '0' and redis.call('EXISTS', KEYS[1]) == 1 then
+  return 0
+end
+local taken = redis.pcall('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+if taken then
+  return taken.ok and 1 or -1
+end
+return redis.call('GET', KEYS[2]) == ARGV[1] and 1 or 0
+"""
+# KEYS: a lock. ARGV: the owner's token.
+_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+def pack(command: Command) -> bytes:
+    """Return a command as it is sent."""
+    pieces = [b"*%d\r\n" % len(command)]
+    pieces += [pack_part(part if type(part) is bytes else str(part).encode()) for part in command]
+    return b"".join(pieces)
+
+
+def pack_part(part: bytes) -> bytes:
+    """Return a part of a command likewise."""
+    return b"$%d\r\n%b\r\n" % (len(part), part)
+
+
+FETCH = b"*2\r\n$4\r\nPTTL\r\n%b*4\r\n$4\r\nMGET\r\n%b%b"
+"""The key, the key again, the keys of both records."""
+SET = b"*5\r\n$3\r\nSET\r\n%b%b$2\r\nPX\r\n%b"
+"""The key, the value, the milliseconds that it lasts."""
+COUNT = b"*4\r\n$7\r\nHINCRBY\r\n%b%b%b"
+"""The key of the counters, the counter, by how much."""
+ACQUIRE = b"*8\r\n%b%b$1\r\n2\r\n%%b%%b%%b%%b$1\r\n%%d\r\n" % (
+    pack_part(b"EVAL"),
+    pack_part(_LOCK.encode()),
+)
+"""The key, the lock's, the token, the milliseconds that it lasts, and, not packed, 1 to insist."""
+RELEASE = b"*5\r\n%b%b$1\r\n1\r\n%%b%%b" % (pack_part(b"EVAL"), pack_part(_UNLOCK.encode()))
+"""The lock's key, the token."""

@@ -1,0 +1,220 @@
+"""Signed requests as they go out, where they go, and what is said again after a failure."""
+
+import base64
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.session import Session
+
+from silvaengine.aws.apigateway import BusyError, ConnectionsApi, open_connections_api
+from silvaengine.aws.client import AwsClient, endpoint_url, open_client
+from silvaengine.aws.dynamodb import TARGET, DynamoDb
+from silvaengine.aws.json_api import JsonApi
+from silvaengine.errors import (
+    ConditionFailedError,
+    ConfigurationError,
+    NotFoundError,
+    RequestError,
+    SilvaEngineError,
+    UnavailableError,
+)
+
+from .peer import Step, answer, peer
+
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "t0ken"}
+KEY = {"k": {"S": "v"}}
+BROKEN = b""
+
+
+def head(request: bytes) -> dict[str, str]:
+    """Return a request's headers."""
+    lines = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    return {name: value for name, _, value in (line.partition(":") for line in lines)}
+
+
+def dynamodb(url: str) -> tuple[DynamoDb, list[float]]:
+    """Return a client of an address, and the list of its pauses."""
+    pauses: list[float] = []
+    service = AwsClient("dynamodb", "us-east-1", url, ENVIRONMENT)
+    return DynamoDb(JsonApi(service, TARGET, "1.0", pauses.append)), pauses
+
+
+def refused(code: str, status: int = 400) -> bytes:
+    """Return DynamoDB's refusal."""
+    body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
+    return answer(json.dumps(body).encode(), status)
+
+
+def test_a_request_carries_signature_token_and_trace() -> None:
+    """Without the trace's id Lambda's loop detection is blind."""
+    trace = "Root=1-67000000-000000000000000000000000;Parent=53995c3f42cd8ad8;Sampled=1"
+    with peer([answer()]) as server:
+        service = AwsClient("lambda", "eu-central-1", server.url, {**ENVIRONMENT, "_X_AMZN_TRACE_ID": trace})
+        service.post("/x", {"x-amz-invocation-type": "Event"}, b"{}", 5)
+    sent = head(server.requests[0])
+    assert sent["x-amzn-trace-id"] == trace
+    assert sent["x-amz-security-token"] == "t0ken"
+    assert sent["x-amz-invocation-type"] == "Event"
+    signed = "host;x-amz-date;x-amz-invocation-type;x-amz-security-token"
+    assert f"/eu-central-1/lambda/aws4_request, SignedHeaders={signed}, Signature=" in sent["authorization"]
+
+
+def test_a_trace_id_can_not_bring_headers_of_its_own() -> None:
+    """What isn't printable stays out."""
+    with peer([answer()]) as server:
+        service = AwsClient("lambda", "x", server.url, {**ENVIRONMENT, "_X_AMZN_TRACE_ID": "a\r\nx-evil: 1"})
+        service.post("/x", {}, b"", 5)
+    assert b"evil" not in server.requests[0]
+
+
+def test_new_credentials_hold_from_the_next_request_on() -> None:
+    """The runtime may change them at any time."""
+    environ = dict(ENVIRONMENT)
+    with peer([answer()] * 2) as server:
+        service = AwsClient("lambda", "us-east-1", server.url, environ)
+        service.post("/", {}, b"", 5)
+        environ |= {"AWS_ACCESS_KEY_ID": "OTHER", "AWS_SESSION_TOKEN": "new"}
+        service.post("/", {}, b"", 5)
+    assert "Credential=OTHER/" in head(server.requests[1])["authorization"]
+    assert head(server.requests[1])["x-amz-security-token"] == "new"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [[refused("InternalServerError", 500), answer()]],
+        [[answer(b"<html>", 503), answer()]],
+        [[BROKEN], [answer()]],
+        [[refused("ProvisionedThroughputExceededException")] * 2 + [answer()]],
+    ],
+)
+def test_a_read_is_repeated_after_what_may_pass(script: list[list[Step]]) -> None:
+    """With pauses that grow."""
+    with peer(*script) as server:
+        subject, pauses = dynamodb(server.url)
+        assert subject.get_item(TableName="t", Key=KEY) == {}
+    assert pauses == sorted(pauses)
+    assert len(server.requests) == len(pauses) + 1 >= 2
+
+
+def test_a_write_is_repeated_only_if_it_was_not_made() -> None:
+    """After a broken connection or a failure inside of DynamoDB nobody knows; throttled it wasn't."""
+    with peer([refused("ThrottlingException"), answer()]) as server:
+        assert dynamodb(server.url)[0].put_item(TableName="t", Item=KEY) == {}
+        assert len(server.requests) == 2
+    for failure in (BROKEN, refused("InternalServerError", 500)):
+        with peer([failure], [answer()]) as server:
+            with pytest.raises(UnavailableError):
+                dynamodb(server.url)[0].update_item(TableName="t", Key=KEY)
+            assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        (refused("ConditionalCheckFailedException"), ConditionFailedError),
+        (refused("ResourceNotFoundException"), ConfigurationError),
+        (refused("ThrottlingException"), UnavailableError),
+        (answer(b"[]", 400), ConfigurationError),
+    ],
+)
+def test_refusals_are_told_apart(sent: bytes, error: type[SilvaEngineError]) -> None:
+    """The detail names call and table for the log, the public message neither."""
+    with peer([sent] * 3) as server, pytest.raises(error) as caught:
+        dynamodb(server.url)[0].put_item(TableName="se-t", Item=KEY)
+    assert "PutItem se-t" in caught.value.detail
+    assert "se-t" not in caught.value.message
+
+
+def test_bytes_go_as_base64() -> None:
+    """JSON has none."""
+    with peer([answer()]) as server:
+        dynamodb(server.url)[0].put_item(TableName="t", Item={"b": {"B": b"\x00\xff"}})
+    assert base64.b64encode(b"\x00\xff") in server.requests[0]
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "lambda", "ssm", "secretsmanager", "sns"])
+def test_endpoints_are_botocores(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every region of every partition that botocore knows."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    session = Session()
+    for partition in session.get_available_partitions():
+        for region in session.get_available_regions(service, partition):
+            client: Any = session.create_client(
+                service, region, aws_access_key_id="x", aws_secret_access_key="x"
+            )
+            assert endpoint_url(service, region, {}) == client.meta.endpoint_url
+
+
+def test_the_environment_names_endpoints() -> None:
+    """A service's own before the common one; an empty one is none."""
+    common = {"AWS_ENDPOINT_URL": "http://all"}
+    assert endpoint_url("lambda", "r", common) == "http://all"
+    assert endpoint_url("lambda", "r", {**common, "AWS_ENDPOINT_URL_LAMBDA": "http://own"}) == "http://own"
+    assert (
+        endpoint_url("secretsmanager", "r", {"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://own"})
+        == "http://own"
+    )
+    assert endpoint_url("dynamodb", "r", {"AWS_ENDPOINT_URL": ""}) == "https://dynamodb.r.amazonaws.com"
+
+
+def test_fips_endpoints_are_botocores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their names follow rules with exceptions."""
+    for name, value in {**ENVIRONMENT, "AWS_USE_FIPS_ENDPOINT": "true"}.items():
+        monkeypatch.setenv(name, value)
+    found = endpoint_url("dynamodb", "us-east-1", {"AWS_USE_FIPS_ENDPOINT": "true"})
+    assert found == "https://dynamodb-fips.us-east-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        (answer(b"{}", 410, "x-amzn-ErrorType: GoneException"), NotFoundError),
+        (answer(b"{}", 413, "x-amzn-ErrorType: PayloadTooLargeException"), RequestError),
+        (answer(b"{}", 429, "x-amzn-ErrorType: LimitExceededException"), BusyError),
+        (answer(b"{}", 403, "x-amzn-ErrorType: ForbiddenException"), ConfigurationError),
+        (BROKEN, UnavailableError),
+    ],
+)
+def test_what_became_of_a_message(sent: bytes, error: type[SilvaEngineError]) -> None:
+    """A client that is gone is told apart from one that can't take more now; nothing is sent twice."""
+    with peer([answer(b""), sent]) as server:
+        subject = ConnectionsApi(AwsClient("execute-api", "us-east-1", f"{server.url}/beta", ENVIRONMENT))
+        subject.post("L0SM9cOFvHcCIhw=", b"hello")
+        with pytest.raises(error):
+            subject.post("L0SM9cOFvHcCIhw=", b"hello")
+    assert len(server.requests) == 2
+    assert server.requests[0].startswith(b"POST /beta/%40connections/L0SM9cOFvHcCIhw%3D HTTP/1.1\r\n")
+    assert server.requests[0].endswith(b"\r\n\r\nhello")
+
+
+def test_a_message_that_nobody_took_may_be_sent_again() -> None:
+    """Where nobody listens, nothing was sent."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/beta"
+        subject = ConnectionsApi(AwsClient("execute-api", "us-east-1", url, ENVIRONMENT))
+        with pytest.raises(BusyError):
+            subject.post("L0SM9cOFvHcCIhw=", b"hello")
+
+
+def test_a_client_that_the_engine_does_not_know_is_gone(engine: Any) -> None:
+    """The local engine checks path and signature as AWS does."""
+    open_client.cache_clear()
+    management = open_connections_api("us-east-1", f"{engine.url}/_aws/execute-api/none/beta")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        with pytest.raises(NotFoundError) as caught:
+            management.post("L0SM9cOFvHcCIhw=", b"hello")
+    assert caught.value.status == 410
+
+
+def test_no_address_of_a_service_is_a_misconfiguration(tmp_path: Path) -> None:
+    """The operator reads which one it is."""
+    with pytest.raises(ConfigurationError) as caught:
+        AwsClient("lambda", "us-east-1", "127.0.0.1:4566", ENVIRONMENT)
+    assert "127.0.0.1:4566" in caught.value.detail

@@ -1,0 +1,101 @@
+import json
+import logging
+
+import pytest
+
+from silvaengine.context import CurrentInvocation, bind, current_invocation
+from silvaengine.observability.logging import TEXT_LIMIT, InvocationLog, configure_logging
+from silvaengine.settings import Settings
+
+
+def current() -> CurrentInvocation:
+    """Return a running call."""
+    return CurrentInvocation(
+        request_id="r1",
+        endpoint_id="acme",
+        area="core",
+        function="hello",
+        deadline=None,
+        attempt=1,
+        settings={},
+        logger=logging.getLogger("function"),
+    )
+
+
+def test_an_invocation_writes_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its fields and the time of each stage, the last one's until the end."""
+    log = InvocationLog("http")
+    log.fields(request_id="r1", status=200)
+    log.enter("resolve")
+    log.enter("invoke")
+    log.emit()
+    (line,) = capsys.readouterr().out.splitlines()
+    fields = json.loads(line)
+    assert fields.keys() == {
+        "service",
+        "cold_start",
+        "request_id",
+        "status",
+        "resolve_ms",
+        "invoke_ms",
+        "total_ms",
+    }
+    assert fields["total_ms"] >= fields["resolve_ms"] + fields["invoke_ms"] - 0.01 >= -0.01
+
+
+def test_only_the_first_invocation_is_cold(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever came before it in this process, the second is warm."""
+    InvocationLog("http")
+    InvocationLog("http").emit()
+    assert json.loads(capsys.readouterr().out)["cold_start"] is False
+
+
+def test_log_records_are_json_lines_with_the_running_request(capsys: pytest.CaptureFixture[str]) -> None:
+    """A function's own log line can be found by its request id."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        configure_logging(Settings())
+        with bind(current()):
+            logging.getLogger("shop").info("packed %d", 3)
+        try:
+            int("x")
+        except ValueError:
+            logging.getLogger("shop").exception("failed", extra={"request_id": "r2"})
+        logging.getLogger("shop").debug("not at this level")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {"level": "INFO", "logger": "shop", "message": "packed 3", "request_id": "r1"}
+    assert second["request_id"] == "r2"
+    assert "ValueError" in second["traceback"]
+
+
+def test_the_running_call_is_known_only_while_it_runs() -> None:
+    """Before and after there is none."""
+    with pytest.raises(LookupError, match="only while"):
+        current_invocation()
+    with bind(current()):
+        assert current_invocation().endpoint_id == "acme"
+        assert current_invocation().remaining_seconds() == float("inf")
+    with pytest.raises(LookupError):
+        current_invocation()
+
+
+def test_a_log_record_has_a_bounded_length(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception may quote a whole payload; its two ends are kept."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        configure_logging(Settings())
+        try:
+            int("x" * 1_000_000, base=16)
+        except ValueError:
+            logging.getLogger("shop").exception("sold %s out", "y" * 1_000_000)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    line = json.loads(capsys.readouterr().out)
+    assert len(line["message"]) + len(line["traceback"]) < 2.1 * TEXT_LIMIT
+    assert (line["message"][:5], line["message"][-5:]) == ("sold ", "y out")

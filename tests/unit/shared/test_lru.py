@@ -1,0 +1,85 @@
+from collections.abc import Callable
+
+import pytest
+
+from silvaengine.lru import LruCache
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def counting(value: object) -> tuple[Callable[[], object], list[object]]:
+    """Return a loader of ``value`` and the list of its calls."""
+    calls: list[object] = []
+
+    def load() -> object:
+        calls.append(value)
+        return value
+
+    return load, calls
+
+
+@pytest.mark.parametrize("value", [1, None, "", False, []])
+def test_a_value_is_loaded_once(value: object) -> None:
+    """Falsy values are values."""
+    cache = LruCache(ttl=10, max_entries=2, clock=Clock())
+    load, calls = counting(value)
+    assert [cache.get_or_load("k", load), cache.get_or_load("k", load)] == [value, value]
+    assert len(calls) == 1
+
+
+def test_an_entry_ends() -> None:
+    """After its ttl a value is loaded again."""
+    clock = Clock()
+    cache = LruCache(ttl=10, max_entries=2, clock=clock)
+    load, calls = counting(1)
+    cache.get_or_load("k", load)
+    clock.now = 10
+    cache.get_or_load("k", load)
+    assert len(calls) == 2
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    """The bound holds, and what was asked for lately stays."""
+    cache = LruCache(ttl=10, max_entries=2, clock=Clock())
+    load, calls = counting(1)
+    for key in ("a", "b", "a", "c", "a"):
+        cache.get_or_load(key, load)
+    assert len(calls) == 3
+    cache.get_or_load("b", load)
+    assert len(calls) == 4
+
+
+def test_what_a_loader_raises_is_not_kept() -> None:
+    """The next call loads anew."""
+    cache = LruCache(ttl=10, max_entries=2, clock=Clock())
+
+    def fail() -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        cache.get_or_load("k", fail)
+    load, calls = counting(1)
+    assert cache.get_or_load("k", load) == 1
+    assert len(calls) == 1
+
+
+def test_ttl_0_keeps_nothing_and_clear_forgets_all() -> None:
+    """Both make the next call load."""
+    load, calls = counting(1)
+    none = LruCache(ttl=0, max_entries=2, clock=Clock())
+    none.get_or_load("k", load)
+    none.get_or_load("k", load)
+    assert len(calls) == 2
+    cache = LruCache(ttl=10, max_entries=2, clock=Clock())
+    cache.get_or_load("k", load)
+    cache.clear()
+    cache.get_or_load("k", load)
+    assert len(calls) == 4

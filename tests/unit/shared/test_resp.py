@@ -1,0 +1,119 @@
+"""What Redis answers, however it is cut: every reply whole, none left over for the next request."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis import exceptions
+
+from silvaengine.redis.resp import TAIL_BYTES, RespParser
+
+type Reply = Any
+
+CLOSED = b""
+
+values = st.binary(max_size=2 * TAIL_BYTES) | st.sampled_from([b"\r\n", b"$3\r\nabc\r\n", b"-1"])
+lines = st.text("abc -$*:+1", max_size=20)
+replies = st.recursive(
+    values | st.none() | st.integers(-(2**63), 2**63 - 1),
+    lambda each: st.lists(each, max_size=4),
+    max_leaves=12,
+)
+
+
+class Pieces:
+    """A connection and its socket, over which these pieces come, then nothing within the time-out."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._sock = self
+        self._pieces = list(pieces)
+        self.sent: list[bytes] = []
+
+    def sendall(self, request: bytes) -> None:
+        self.sent.append(request)
+
+    def recv(self, size: int) -> bytes:
+        if not self._pieces:
+            raise TimeoutError
+        return self._pieces.pop(0)
+
+
+def encoded(reply: Reply) -> bytes:
+    """Return a reply as Redis sends it."""
+    if reply is None:
+        return b"$-1\r\n"
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
+    if isinstance(reply, list):
+        return b"*%d\r\n%b" % (len(reply), b"".join(map(encoded, reply)))
+    return b"$%d\r\n%b\r\n" % (len(reply), reply)
+
+
+def answer(*pieces: bytes, count: int = 1) -> list[Reply]:
+    """Ask over a connection over which these pieces come."""
+    wire, connection = RespParser(), Pieces(pieces)
+    wire.on_connect(connection)
+    got = wire.exchange(b"request", count)
+    assert connection.sent == [b"request"]
+    return got
+
+
+@given(st.lists(replies, min_size=1, max_size=4))
+def test_whole_replies_are_read(expected: list[Reply]) -> None:
+    """Any replies that come in one piece, and again when the same follows a value."""
+    data = b"".join(map(encoded, expected))
+    for _ in range(2):
+        assert answer(data, count=len(expected)) == expected
+
+
+@given(st.lists(replies, min_size=1, max_size=3))
+def test_replies_may_be_cut_anywhere(expected: list[Reply]) -> None:
+    """Cut at every byte, they are the same; what ends there is waited for, or was closed."""
+    data, count = b"".join(map(encoded, expected)), len(expected)
+    for place in range(1, len(data)):
+        assert answer(data[:place], data[place:], count=count) == expected
+        with pytest.raises(TimeoutError):
+            answer(data[:place], count=count)
+        with pytest.raises(exceptions.ConnectionError):
+            answer(data[:place], CLOSED, count=count)
+
+
+@given(st.lists(replies, min_size=2, max_size=4))
+def test_more_than_was_asked_for_is_an_error(came: list[Reply]) -> None:
+    """A reply that nobody has asked for is not kept for the next request."""
+    with pytest.raises(exceptions.InvalidResponse):
+        answer(b"".join(map(encoded, came)), count=len(came) - 1)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=60) | replies.map(encoded), min_size=1, max_size=4))
+def test_anything_else_is_an_error_or_a_reply(pieces: list[bytes]) -> None:
+    """Whatever comes, it is read or refused by an exception that the client takes for a failure."""
+    try:
+        answer(*pieces)
+    except (exceptions.RedisError, OSError, ValueError):
+        return
+
+
+@pytest.mark.parametrize(
+    "data", [b"?1\r\n", b"$x\r\n", b"$1\r\nab\r\n", b"$-2\r\n", b"*2\r\n:1\r\n$-9\r\n", b"!-1\r\n", b":x\r\n"]
+)
+def test_what_is_no_reply_is_refused(data: bytes) -> None:
+    """Lengths that are wrong, kinds that the protocol hasn't."""
+    with pytest.raises((exceptions.InvalidResponse, ValueError)):
+        answer(data)
+
+
+@given(lines)
+def test_a_refusal_stands_in_its_place(text: str) -> None:
+    """What Redis refuses is an exception among the replies; those around it are read."""
+    first, refusal, last = answer(b"+OK\r\n-ERR %b\r\n:3\r\n" % text.encode(), count=3)
+    assert (first, last) == (b"OK", 3)
+    assert isinstance(refusal, exceptions.ResponseError)
+
+
+def test_a_server_that_is_loading_is_not_there() -> None:
+    """It says so in the place of each reply."""
+    with pytest.raises(exceptions.ConnectionError):
+        answer(b"-LOADING Redis is loading the dataset in memory\r\n", count=2)
