@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from silvaengine.cache.clear_log import LocalClearLogs, ProcessLogTexts
 from silvaengine.cache.decorators import Cached, cached
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.fence import Fence
-from silvaengine.cache.generations import LocalGenerations, ProcessRecords
 from silvaengine.cache.hybrid import HybridCache
-from silvaengine.cache.lookup import Policy
+from silvaengine.cache.lookup import CachePolicy
 from silvaengine.cache.memory import MemoryTier
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
@@ -49,7 +49,7 @@ def our_cache(port: int | None = None, folder: Path | None = None) -> HybridCach
     redis = RedisTier(RedisClients(RedisSettings(host="127.0.0.1", port=port)), "se-") if port else None
     disk = DiskTier(folder, given.disk_bytes) if folder else None
     fence = Fence(
-        memory, redis or LocalGenerations(disk or ProcessRecords()), per_invocation=redis is not None
+        memory, redis or LocalClearLogs(disk or ProcessLogTexts()), per_invocation=redis is not None
     )
     return HybridCache(memory, fence, SharedTiers(fence, redis, disk))
 
@@ -69,4 +69,4 @@ def ours[**P, R](
     name: str = "bench",
 ) -> Cached[P, R]:
     """Decorate a function with such a cache."""
-    return cached(lambda: cache, cache_name=name, policy=Policy(ttl=ttl, lock=lock))(function)
+    return cached(lambda: cache, cache_name=name, policy=CachePolicy(ttl=ttl, lock=lock))(function)

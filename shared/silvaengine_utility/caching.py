@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from silvaengine.cache.decorators import Cached, cached
-from silvaengine.cache.lookup import LONGEST_SECONDS, Policy
+from silvaengine.cache.lookup import MAX_SECONDS, CachePolicy
 from silvaengine.cache.process import process_cache
 
 
@@ -33,7 +33,7 @@ def method_cache[**P, R](
         ValueError: ``cache_name`` isn't one.
         TypeError: from the decorator, for a generator function.
     """
-    policy = Policy(ttl=ttl, stale_ttl=min(max(0.0, stale_ttl), LONGEST_SECONDS), shared=shared, lock=lock)
+    policy = CachePolicy(ttl=ttl, stale_ttl=min(max(0.0, stale_ttl), MAX_SECONDS), shared=shared, lock=lock)
     return cached(process_cache, cache_name=cache_name, policy=policy, key=key, cache_enabled=cache_enabled)
 
 

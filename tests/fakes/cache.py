@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from silvaengine.cache.clear_log import ClearLog, ClearLogStore, LocalClearLogs, ProcessLogTexts
 from silvaengine.cache.decorators import Cached, cached
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.fence import Fence
-from silvaengine.cache.generations import GenerationStore, LocalGenerations, ProcessRecords, Record
 from silvaengine.cache.hybrid import HybridCache
-from silvaengine.cache.lookup import Policy
+from silvaengine.cache.lookup import CachePolicy
 from silvaengine.cache.memory import MemoryTier
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
@@ -104,7 +104,7 @@ class FakeRedis:
 
     def _clear(self, key: str, pattern: str, epoch: str, limit: str, seconds: str) -> None:
         text = self.value(key)
-        record = Record(epoch, 1) if text is None else Record.decode(text).with_clear(pattern)
+        record = ClearLog(epoch, 1) if text is None else ClearLog.decode(text).with_clear(pattern)
         self.do_set(key, record.encode().decode(), "EX", seconds)
 
 
@@ -156,11 +156,11 @@ class FakeRedisTier(RedisTier):
         self.server = server
 
 
-class FlakyStore(LocalGenerations):
+class FlakyStore(LocalClearLogs):
     """The records of clears in this process, which can be out of reach."""
 
     def __init__(self, fresh_seconds: float = 1.0) -> None:
-        super().__init__(ProcessRecords(), fresh_seconds)
+        super().__init__(ProcessLogTexts(), fresh_seconds)
         self.is_down = False
         self.reads = 0
 
@@ -187,7 +187,7 @@ def make_cache(
     *,
     redis: RedisTier | None = None,
     disk: DiskTier | None = None,
-    store: GenerationStore | None = None,
+    store: ClearLogStore | None = None,
     date: Callable[[], float] | None = None,
     memory_bytes: int = 32 * MEBIBYTE,
     max_entries: int = 16_384,
@@ -196,7 +196,7 @@ def make_cache(
     memory = MemoryTier(memory_bytes, max_entries)
     fence = Fence(
         memory,
-        store or redis or LocalGenerations(ProcessRecords()),
+        store or redis or LocalClearLogs(ProcessLogTexts()),
         per_invocation=redis is not None,
         clock=clock,
         date=date or clock,
@@ -218,7 +218,7 @@ def keep_by[**P, R](
     decorate: Callable[[Callable[P, R]], Cached[P, R]] = cached(
         lambda: cache,
         cache_name=cache_name,
-        policy=Policy(**policy),
+        policy=CachePolicy(**policy),
         key=key,
         cache_enabled=cache_enabled,
     )

@@ -182,7 +182,7 @@ def test_t7_a_clear_ends_its_own_tenants_entries(platform: Platform) -> None:
         place = {"headers": {"x-api-key": "acme-key"}, "query": {"cache_name": "walls", "cache_key": pattern}}
         assert ask(platform, "acme", "cache_clear", place)["statusCode"] == 200
     for tenant in TENANTS:
-        count = sum(entry.space.tenant == tenant for entry in cache.memory.entries.values())
+        count = sum(entry.view.tenant == tenant for entry in cache.memory.entries.values())
         assert count == (tenant != "acme")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from silvaengine.cache.generations import owner_text
+from silvaengine.cache.clear_log import tenant_or_all
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.keys import CACHE_NAME
 from silvaengine.cache.process import process_cache
@@ -82,7 +82,7 @@ def _known_name(cache: HybridCache, params: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or not CACHE_NAME.fullmatch(name):
         raise RequestError("cache_name must be 1 to 64 of a-z, 0-9, _ and -")
     with suppress(TierError):
-        if name != DEFAULT_CACHE and not cache.fence.knows(name):
+        if name != DEFAULT_CACHE and not cache.fence.exists(name):
             raise NotFoundError(f"Cache {name!r} does not exist: no function has used it yet")
     return name
 
@@ -108,6 +108,6 @@ def _keys(cache: HybridCache, name: str, tenant: str | None, _: Mapping[str, Any
     if cache.tiers.redis is None:
         raise RequestError("Only a deployment with Redis can list keys")
     try:
-        return {"cache_name": name, "keys": cache.tiers.redis.keys(name, owner_text(tenant), KEYS_LIMIT)}
+        return {"cache_name": name, "keys": cache.tiers.redis.keys(name, tenant_or_all(tenant), KEYS_LIMIT)}
     except TierError as error:
         raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error

@@ -1,12 +1,12 @@
-"""Values as bytes and back, of the same type and content, without ever running code that the bytes name.
+"""Values as bytes and back, with the same type and content; code that the bytes name is never run.
 
-msgpack by msgspec, with an extension for each type that msgpack lacks. A dataclass travels as its class's
-name, a digest of its fields and their values: bytes of another shape, or of a class that this process has
-not imported, are no value.
+msgpack by msgspec, with an extension for each type that msgpack lacks. A dataclass is written as its class's
+name, a digest of its fields, and their values: bytes with other fields, or of a class that this process has
+not imported, can't be decoded.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -18,13 +18,16 @@ from uuid import UUID
 from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, Encoder, Ext
 
-from silvaengine.cache.dataclass_state import UnknownStateError, members
+from silvaengine.cache.keys import UnknownStateError, field_values
 
-_encode: Callable[[Any], bytes] = Encoder().encode
+type Value = Any
+"""What a cached function returned: of any type, which is looked at by ``type(value)`` alone."""
 
-_PLAIN = frozenset({type(None), bool, float, bytes})
-_SHAREABLE = _PLAIN | {str, int, Decimal, UUID, date, datetime, time, timedelta}
-_SCALARS = _PLAIN | {str, int}
+_encode: Callable[[Value], bytes] = Encoder().encode
+
+_ALWAYS_PLAIN = frozenset({type(None), bool, float, bytes})
+_IMMUTABLE = _ALWAYS_PLAIN | {str, int, Decimal, UUID, date, datetime, time, timedelta}
+_SCALARS = _ALWAYS_PLAIN | {str, int}
 _NESTED = frozenset({dict, list})
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
@@ -34,25 +37,25 @@ class NotEncodableError(TypeError):
 
 
 class NotDecodableError(ValueError):
-    """Bytes that hold no value, or one that this process can't make."""
+    """Bytes that hold no value, or one of a class that this process doesn't have."""
 
 
-def encode(value: Any) -> bytes:  # noqa: ANN401 - any value
+def encode(value: Value) -> bytes:
     """Encode a value; raises NotEncodableError."""
     try:
         if _is_plain(value):
             return _encode(value)
-        return _encode(_packed(value))
-    except (OverflowError, UnicodeEncodeError):  # a number or a text of a plain type that msgpack hasn't
-        return _encode(_packed(value))
+        return _encode(_extend(value))
+    except (OverflowError, UnicodeEncodeError):  # a number or a text that msgpack can't write
+        return _encode(_extend(value))
     except UnknownStateError as error:
         raise NotEncodableError(str(error)) from None
     except RecursionError:
-        raise NotEncodableError("the value holds itself, or is nested too deeply") from None
+        raise NotEncodableError("the value contains itself or is nested too deeply") from None
 
 
-def decode(data: bytes) -> Any:  # noqa: ANN401 - any value
-    """Decode what ``encode`` gave into a value that nobody else holds; raises NotDecodableError."""
+def decode(data: bytes) -> Value:
+    """Decode what ``encode`` returned into a new object; raises NotDecodableError."""
     try:
         return _decode(data)
     except (
@@ -67,16 +70,16 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - any value
         raise NotDecodableError(str(error)) from error
 
 
-def is_immutable(value: Any) -> bool:  # noqa: ANN401 - any value
-    """Return whether a value can be handed to several callers as it is."""
+def is_immutable(value: Value) -> bool:
+    """Return whether several callers can share a value without a copy."""
     kind = type(value)
     if kind is tuple or kind is frozenset:
         return all(map(is_immutable, value))
-    return kind in _SHAREABLE
+    return kind in _IMMUTABLE
 
 
-def _is_plain(value: Any) -> bool:  # noqa: ANN401 - any value
-    """Return whether a value is of types that msgpack gives back; most are, and then nothing is rebuilt."""
+def _is_plain(value: Value) -> bool:
+    """Return whether msgpack restores a value's types; most values are plain, and encoded as they are."""
     kind = type(value)
     if kind is dict:
         for name in value:
@@ -92,31 +95,31 @@ def _is_plain(value: Any) -> bool:  # noqa: ANN401 - any value
     return True
 
 
-def _packed(value: Any) -> Any:  # noqa: ANN401 - any value
-    """Put an extension in the place of what msgpack has no type for; what it has stays as it is."""
+def _extend(value: Value) -> Value:
+    """Replace what msgpack has no type for with extensions."""
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in _ALWAYS_PLAIN:
         return value
     if kind is str:
         return value if value.isascii() or _is_text(value) else Ext(9, value.encode(errors="surrogatepass"))
     if kind is int:
         return value if _SMALLEST <= value <= _LARGEST else Ext(8, hex(value).encode())
     if kind is list:
-        return [_packed(member) for member in value]
+        return [_extend(member) for member in value]
     if kind is dict:
-        return _packed_dict(value)
-    if kind in _CODES:
-        code, give, _ = _CODES[kind]
-        return Ext(code, give(value))
+        return _extend_dict(value)
+    if kind in _EXTENSIONS:
+        code, write, _ = _EXTENSIONS[kind]
+        return Ext(code, write(value))
     if is_dataclass(kind):
-        return Ext(7, _encode([*_class_mark(kind), _packed(list(members(value).values()))]))
+        return Ext(7, _encode([*_class_id(kind), _extend(list(field_values(value).values()))]))
     raise NotEncodableError(f"{kind.__module__}.{kind.__qualname__}")
 
 
-def _packed_dict(value: dict[Any, Any]) -> Any:  # noqa: ANN401 - see _packed
+def _extend_dict(value: dict[Any, Any]) -> Value:
     if all(type(name) is str and (name.isascii() or _is_text(name)) for name in value):
-        return {name: _packed(member) for name, member in value.items()}
-    return Ext(6, _encode([_packed([name, member]) for name, member in value.items()]))
+        return {name: _extend(member) for name, member in value.items()}
+    return Ext(6, _encode([_extend([name, member]) for name, member in value.items()]))
 
 
 def _is_text(value: str) -> bool:
@@ -127,84 +130,86 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _moment(value: datetime | time) -> bytes:
-    if value.fold or not (value.tzinfo is None or _is_nameless(value.tzinfo)):
+def _write_moment(value: datetime | time) -> bytes:
+    if value.fold or not (value.tzinfo is None or _is_plain_offset(value.tzinfo)):
         raise NotEncodableError(f"a {type(value).__name__} of a named time zone")
     return value.isoformat().encode()
 
 
-def _is_nameless(zone: tzinfo) -> bool:
+def _is_plain_offset(zone: tzinfo) -> bool:
     return type(zone) is timezone and zone.tzname(None) == timezone(zone.utcoffset(None)).tzname(None)
 
 
 @lru_cache(maxsize=256)
-def _class_mark(kind: type) -> tuple[str, str, str]:
-    """Name a dataclass, and its shape: another deployment may have changed its fields."""
+def _class_id(kind: type) -> tuple[str, str, str]:
+    """Return a dataclass's module, name, and a digest of its fields, which another deployment may change."""
     try:
-        object.__new__(kind)  # refuses a class that is a dict, too, or an exception
-        is_known = _class_named(kind.__module__, kind.__qualname__) is kind
+        object.__new__(kind)  # raises for a class that is also a dict or an exception
+        is_importable = _find_class(kind.__module__, kind.__qualname__) is kind
     except (LookupError, TypeError):
-        is_known = False
-    if not is_known:
-        raise NotEncodableError(f"{kind.__module__}.{kind.__qualname__}, which can't be made by its name")
+        is_importable = False
+    if not is_importable:
+        raise NotEncodableError(f"{kind.__module__}.{kind.__qualname__}, which can't be found by its name")
     shape = repr([(field.name, str(field.type)) for field in fields(kind)])
     return kind.__module__, kind.__qualname__, sha256(shape.encode()).hexdigest()[:16]
 
 
-def _class_named(module: str, name: str) -> Any:  # noqa: ANN401 - whatever has the name
-    found: Any = sys.modules[module]
-    for part in name.split("."):
-        found = vars(found)[part]
-    return found
+def _find_class(module: str, name: str) -> object:
+    """Return what a loaded module has under a qualified name; raises LookupError or TypeError."""
+    part: object = sys.modules[module]
+    for attribute in name.split("."):
+        part = vars(part)[attribute]
+    return part
 
 
-def _made(data: bytes) -> Any:  # noqa: ANN401 - any dataclass
-    """Fill a new object of a dataclass that this process has already imported; its code isn't run."""
-    module, name, mark, values = _decode(data)
-    kind = _class_named(module, name)
-    if not (isinstance(kind, type) and is_dataclass(kind)) or _class_mark(kind) != (module, name, mark):
+def _decode_dataclass(data: bytes) -> object:
+    """Return a new object of a dataclass that this process has already imported; its code isn't run."""
+    module, name, digest, values = _decode(data)
+    kind = _find_class(module, name)
+    if not (isinstance(kind, type) and is_dataclass(kind)) or _class_id(kind) != (module, name, digest):
         raise ValueError("the class has changed")
-    made = object.__new__(kind)
+    value = object.__new__(kind)
     for field, member in zip(fields(kind), values, strict=True):
-        object.__setattr__(made, field.name, member)
-    return made
+        object.__setattr__(value, field.name, member)
+    return value
 
 
-def _list(value: Any) -> bytes:  # noqa: ANN401 - a tuple or a set
-    return _encode([_packed(member) for member in value])
+def _encode_members(value: Iterable[Value]) -> bytes:
+    return _encode([_extend(member) for member in value])
 
 
-type _Code = tuple[int, Callable[[Any], bytes], Callable[[bytes], Any]]
+type _Extension = tuple[int, Callable[[Any], bytes], Callable[[bytes], Value]]
+"""The number of msgpack's extension, and what writes and reads it."""
 
-_CODES: Mapping[type, _Code] = {
-    tuple: (1, _list, lambda data: tuple(_decode(data))),
-    set: (2, _list, lambda data: set(_decode(data))),
-    frozenset: (3, _list, lambda data: frozenset(_decode(data))),
+_EXTENSIONS: Mapping[type, _Extension] = {
+    tuple: (1, _encode_members, lambda data: tuple(_decode(data))),
+    set: (2, _encode_members, lambda data: set(_decode(data))),
+    frozenset: (3, _encode_members, lambda data: frozenset(_decode(data))),
     Decimal: (4, lambda value: str(value).encode(), lambda data: Decimal(data.decode())),
     UUID: (5, lambda value: value.bytes, lambda data: UUID(bytes=data)),
-    datetime: (10, _moment, lambda data: datetime.fromisoformat(data.decode())),
+    datetime: (10, _write_moment, lambda data: datetime.fromisoformat(data.decode())),
     date: (11, lambda value: value.isoformat().encode(), lambda data: date.fromisoformat(data.decode())),
-    time: (12, _moment, lambda data: time.fromisoformat(data.decode())),
+    time: (12, _write_moment, lambda data: time.fromisoformat(data.decode())),
     timedelta: (
         13,
         lambda value: _encode([value.days, value.seconds, value.microseconds]),
         lambda data: timedelta(*_decode(data)),
     ),
 }
-_DECODERS: Mapping[int, Callable[[bytes], Any]] = {
-    **{code: take for code, _, take in _CODES.values()},
+_READERS: Mapping[int, Callable[[bytes], Value]] = {
+    **{code: read for code, _, read in _EXTENSIONS.values()},
     6: lambda data: dict(_decode(data)),
-    7: _made,
+    7: _decode_dataclass,
     8: lambda data: int(data, 16),
     9: lambda data: data.decode(errors="surrogatepass"),
 }
 
 
-def _unpacked(code: int, data: memoryview) -> Any:  # noqa: ANN401 - any value
-    return _DECODERS[code](bytes(data))
+def _read_extension(code: int, data: memoryview) -> Value:
+    return _READERS[code](bytes(data))
 
 
-_decode: Callable[[bytes], Any] = Decoder(ext_hook=_unpacked).decode
+_decode: Callable[[bytes], Value] = Decoder(ext_hook=_read_extension).decode
 
 copy = _decode
-"""``decode`` of what this process has encoded itself, without a wrapper around msgspec's function."""
+"""``decode`` for what this process has encoded itself: msgspec's function, without a wrapper."""

@@ -1,7 +1,7 @@
-"""The disk tier: what a process computed before it was restarted, shared by the processes of one host.
+"""The disk tier: values that outlive a process, shared by the processes of one host.
 
-diskcache does the work. It pickles what is neither text nor bytes, and unpickles what it finds: whoever could
-write to the folder could run code (CVE-2025-69872, without a fix). Ours stores bytes and refuses the rest.
+By diskcache, which pickles what is neither text nor bytes, and unpickles what it finds: whoever can write to
+the folder could run code (CVE-2025-69872, without a fix). So only bytes are stored and read here.
 """
 
 import logging
@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from silvaengine.redis.breaker import Breaker, TierError
 
 if TYPE_CHECKING:
     from diskcache import Cache
 
-TIMEOUT_SECONDS = 0.1  # what a lock of another process may cost
-VALUE_LIMIT = 16 * 1_048_576  # bytes
+TIMEOUT_SECONDS = 0.1  # how long to wait for another process's lock
+MAX_VALUE = 16 * 1_048_576  # bytes
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_RAW: Final = 1  # diskcache's modes of a row
+_RAW: Final = 1  # how diskcache stores a row's value
 _FILE: Final = 2
 _FILE_NAME = re.compile("[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}[.]val")
 
@@ -30,12 +30,12 @@ _logger = logging.getLogger(__name__)
 
 
 class DiskTier:
-    """Keeps bytes in a folder for each cache.
+    """Bytes by key, in a folder for each cache.
 
     Args:
-        folder: below it each cache has a folder of its name.
-        size: bytes that each cache may take; the oldest go first.
-        clock: monotonic seconds, of the breaker.
+        folder: the caches' folders are in it, by name.
+        size: limit of each cache in bytes; the oldest values go first.
+        clock: monotonic seconds, for the breaker.
     """
 
     def __init__(self, folder: Path, size: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,11 +49,11 @@ class DiskTier:
         return self.folder / name
 
     def get(self, name: str, key: str) -> tuple[bytes, float] | None:
-        """Return a value and the seconds that it has left, None when there is none; raises TierError."""
-        found = self._use(name, lambda folder: folder.get(key))
-        if not isinstance(found, bytes):
+        """Return a value and the seconds that it has left, None for none; raises TierError."""
+        row = self.read_text(name, key)
+        if row is None:
             return None
-        head, _, value = found.partition(b"\n")
+        head, _, value = row.partition(b"\n")
         clock_id, _, end = head.partition(b" ")
         own_id, now = disk_clock()
         if clock_id != own_id or not end.replace(b".", b"", 1).isdigit():
@@ -62,42 +62,42 @@ class DiskTier:
         return (value, left) if left > 0 else None
 
     def set(self, name: str, key: str, value: bytes, seconds: float) -> None:
-        """Keep a value, if it isn't larger than 16 MB; raises TierError."""
-        if len(value) <= VALUE_LIMIT:
+        """Store a value of at most 16 MB; raises TierError."""
+        if len(value) <= MAX_VALUE:
             clock_id, now = disk_clock()
             row = b"%b %a\n%b" % (clock_id, now + seconds, value)
             self._use(name, lambda folder: folder.set(key, row, expire=seconds))
 
     def delete(self, name: str, key: str) -> None:
-        """Forget a value; raises TierError."""
+        """Delete a value; raises TierError."""
         self._use(name, lambda folder: folder.delete(key))
 
-    def record(self, name: str, key: str) -> bytes | None:
-        """See ``silvaengine.cache.generations.Records``."""
-        found = self._use(name, lambda folder: folder.get(key))
-        return found if isinstance(found, bytes) else None
+    def read_text(self, name: str, key: str) -> bytes | None:
+        """See ``silvaengine.cache.clear_log.LogTexts``."""
+        row = self._use(name, lambda folder: folder.get(key))
+        return row if isinstance(row, bytes) else None
 
-    def change(
-        self, name: str, key: str, change: Callable[[bytes | None], bytes], attempts: int = 1
+    def update_text(
+        self, name: str, key: str, update: Callable[[bytes | None], bytes], attempts: int = 1
     ) -> bytes:
-        """See ``silvaengine.cache.generations.Records``."""
+        """See ``silvaengine.cache.clear_log.LogTexts``."""
 
         def transact(folder: "Cache") -> bytes:
             with _transaction(folder, attempts):
-                found = folder.get(key)
-                changed = change(found if isinstance(found, bytes) else None)
-                folder.set(key, changed)
-            return changed
+                row = folder.get(key)
+                text = update(row if isinstance(row, bytes) else None)
+                folder.set(key, text)
+            return text
 
         return self._use(name, transact)
 
     def _use[T](self, name: str, work: "Callable[[Cache], T]") -> T:
-        """Work in a cache's folder and tell the breaker how it went; raises TierError."""
+        """Call ``work`` with a cache's folder, under the breaker; raises TierError."""
         if not self.breaker.allows():
             raise TierError("the disk is passed over for a moment")
         try:
             result = work(self._cache(name))
-        except _failures() as error:
+        except _failure_types() as error:
             if self.breaker.state == "closed":
                 _logger.warning("The cache's folder can't be used: %s", type(error).__name__)
             self.breaker.failed()
@@ -112,7 +112,7 @@ class DiskTier:
 
 
 def _open_folder(folder: Path, size: int) -> "Cache":
-    """Open a folder that only this user may read; what is corrupt is begun anew."""
+    """Open a folder that only this user can read; a corrupt database is deleted."""
     from sqlite3 import DatabaseError, OperationalError
 
     from diskcache import Cache
@@ -131,13 +131,13 @@ def _open_folder(folder: Path, size: int) -> "Cache":
 
 @contextmanager
 def _transaction(folder: "Cache", attempts: int) -> Iterator[None]:
-    """Hold the folder's lock; raises diskcache's Timeout when no attempt got it."""
+    """Hold the folder's lock; raises diskcache's Timeout if no attempt gets it."""
     from diskcache import Timeout
 
-    with ExitStack() as held:
+    with ExitStack() as transaction:
         for left in reversed(range(attempts)):
             try:
-                held.enter_context(folder.transact())
+                transaction.enter_context(folder.transact())
                 break
             except Timeout:
                 if not left:
@@ -147,26 +147,26 @@ def _transaction(folder: "Cache", attempts: int) -> Iterator[None]:
 
 @cache
 def _bytes_disk() -> type:
-    """Return diskcache's ``Disk`` without its pickles; a class of its own only once diskcache is loaded."""
+    """Return diskcache's ``Disk`` without pickles; a function, since diskcache is imported at first use."""
     from diskcache import Disk
 
     class BytesDisk(Disk):  # type: ignore[misc] # diskcache has no types
-        def put(self, key: Any) -> tuple[str, bool]:  # noqa: ANN401 - diskcache's signature
+        def put(self, key: object) -> tuple[str, bool]:
             return _text(key), True
 
-        def get(self, key: Any, raw: bool) -> str:  # noqa: ANN401, ARG002 - the same
+        def get(self, key: object, raw: bool) -> str:  # noqa: ARG002 - diskcache's signature
             return _text(key)
 
-        def store(self, value: Any, read: bool, key: Any = None) -> Any:  # noqa: ANN401 - the same
+        def store(self, value: object, read: bool, key: object = None) -> object:
             if type(value) is not bytes or read:
                 raise TypeError("a value is bytes")
             return super().store(value, read, key)
 
-        def fetch(self, mode: int, filename: str, value: Any, read: bool) -> Any:  # noqa: ANN401
+        def fetch(self, mode: int, filename: str, value: object, read: bool) -> object:
             if mode == _RAW and filename is None:
-                return value  # as diskcache would
+                return value  # as diskcache does
             if read or mode != _FILE or not _FILE_NAME.fullmatch(str(filename)):
-                raise FileNotFoundError("a planted row")  # for diskcache: there is nothing
+                raise FileNotFoundError("a planted row")  # which diskcache takes for no value
             return super().fetch(mode, filename, value, read)
 
         def remove(self, file_path: str) -> None:
@@ -176,14 +176,14 @@ def _bytes_disk() -> type:
     return BytesDisk
 
 
-def _text(key: Any) -> str:  # noqa: ANN401 - whatever a row holds
+def _text(key: object) -> str:
     if not isinstance(key, str):
         raise TypeError("a key is text")
     return key
 
 
 @cache
-def _failures() -> tuple[type[Exception], ...]:
+def _failure_types() -> tuple[type[Exception], ...]:
     import sqlite3  # most calls are answered from memory
 
     from diskcache import Timeout
@@ -197,10 +197,10 @@ def _boot_id() -> bytes | None:
 
 
 def disk_clock() -> tuple[bytes, float]:
-    """Return a clock that every process of this host shares, and its name.
+    """Return the name and the seconds of a clock that all processes of this host share.
 
-    On Linux it counts from the boot, so that no change of the date makes an entry older or younger; elsewhere
-    it is the date.
+    On Linux it counts from the boot, so that a change of the date doesn't change a value's age; elsewhere it
+    is the date.
     """
     boot = _boot_id()
     return (boot, time.clock_gettime(time.CLOCK_BOOTTIME)) if boot else (b"date", time.time())

@@ -1,12 +1,12 @@
-"""``HybridCacheEngine``: a cache used by key, for what is no function's result."""
+"""``HybridCacheEngine``: a cache used by key, for values that aren't a function's result."""
 
 from collections.abc import Callable
 from typing import Any
 
 from silvaengine import context
 from silvaengine.cache.hybrid import HybridCache
-from silvaengine.cache.keys import checked_name, plain_text
-from silvaengine.cache.lookup import MISSING, Call, Policy
+from silvaengine.cache.keys import plain_text, validate_name
+from silvaengine.cache.lookup import MISSING, CachePolicy, Lookup
 from silvaengine.cache.process import process_cache
 from silvaengine.cache.stats import stats
 
@@ -14,52 +14,51 @@ from silvaengine.cache.stats import stats
 class HybridCacheEngine:
     """A cache by name; each tenant has its own keys in it.
 
-    A thread without the call's context has no tenant: it finds nothing, and what it does answers False.
+    A thread without the call's context has no tenant: ``get`` returns None, the others False.
 
     Args:
         cache_name: 1 to 64 of ``a-z 0-9 _ -``.
-        open_cache: returns the cache behind it; the process's own when absent.
+        open_cache: returns the cache to use; by default the process's.
 
     Raises:
-        ValueError: the name isn't one.
+        ValueError: the name is invalid.
     """
 
     def __init__(
         self, cache_name: str = "default", open_cache: Callable[[], HybridCache] = process_cache
     ) -> None:
-        self.cache_name = checked_name(cache_name)
+        self.cache_name = validate_name(cache_name)
         self._open_cache = open_cache
-        self._who = f"HybridCacheEngine({cache_name!r})"
+        self._label = f"HybridCacheEngine({cache_name!r})"
 
-    def get(self, key: str, ttl: float | None = None) -> Any:  # noqa: ANN401, ARG002 - any value; the predecessor's
-        """Return a copy of the value, None if there is none; ``ttl`` is accepted, the value's own counts."""
+    def get(self, key: str, ttl: float | None = None) -> Any:  # noqa: ANN401, ARG002 - any value; ttl: the predecessor has it
+        """Return a copy of the value, None for none; ``ttl`` is ignored, since the value has its own."""
         if not self._has_tenant():
             return None
-        found = self._open_cache().look(self._call(key))
-        return None if found is MISSING else found
+        value = self._open_cache().find(self._lookup(key))
+        return None if value is MISSING else value
 
-    def set(self, key: str, value: Any, ttl: float | None = 300) -> bool:  # noqa: ANN401 - any value
-        """Keep a value for ``ttl`` seconds, None for 30 days, 0 or less for not at all.
+    def set(self, key: str, value: object, ttl: float | None = 300) -> bool:
+        """Store a value for ``ttl`` seconds, None for 30 days; 0 or less deletes it.
 
-        It returns whether the running thread's tenant is known; a tier that fails is passed over.
+        Return whether the running thread's tenant is known; a tier that fails is skipped.
         """
         if not self._has_tenant():
             return False
         if ttl is not None and ttl <= 0:
             return self.delete(key)
-        cache, call = self._open_cache(), self._call(key, ttl)
-        cache.fence.refresh(call.space)
-        call.started = cache.clock()
-        call.stamp = call.space.generation.stamp if call.space.generation else None
-        cache.keep(call, value)
+        cache, lookup = self._open_cache(), self._lookup(key, ttl)
+        cache.fence.refresh(lookup.view)
+        lookup.begin_load(cache.clock())
+        cache.store(lookup, value)
         return True
 
     def delete(self, key: str) -> bool:
-        """Forget a value everywhere, and tell whether a store acknowledged it."""
-        return self._has_tenant() and self._open_cache().delete(self._call(key))
+        """Delete a value everywhere; return whether a store acknowledged it."""
+        return self._has_tenant() and self._open_cache().delete(self._lookup(key))
 
     def clear(self, pattern: str = "*") -> bool:
-        """Forget the running call's tenant's values whose key matches; whether a store acknowledged it.
+        """Clear the values of the running call's tenant by key; return whether a store acknowledged it.
 
         Raises:
             ValueError: the pattern is longer than 512 characters, or holds a control character.
@@ -72,15 +71,15 @@ class HybridCacheEngine:
         return stats(self._open_cache(), self.cache_name, context.tenant.get())
 
     def _has_tenant(self) -> bool:
-        return self._open_cache().has_tenant(self._who)
+        return self._open_cache().has_tenant(self._label)
 
-    def _call(self, key: str, ttl: float | None = None) -> Call:
+    def _lookup(self, key: str, ttl: float | None = None) -> Lookup:
         text, tenant = plain_text(key), context.tenant.get()
-        return Call(
+        return Lookup(
             key=(self.cache_name, tenant, text),
-            space=self._open_cache().fence.space(self.cache_name, tenant),
+            view=self._open_cache().fence.view(self.cache_name, tenant),
             text=f":{text}",
             texts=(text,),
-            policy=Policy(ttl=ttl),
-            who=self._who,
+            policy=CachePolicy(ttl=ttl),
+            label=self._label,
         )

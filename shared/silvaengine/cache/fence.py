@@ -1,4 +1,4 @@
-"""What this process knows of clears, and how it keeps to them, in a fault too."""
+"""The fence: checks cached values against the clears that this process knows, also while a store fails."""
 
 import logging
 import time
@@ -6,33 +6,34 @@ from collections.abc import Callable
 from math import inf
 from threading import Lock
 
-from silvaengine.cache.generations import ALL_TENANTS, Generation, GenerationStore
-from silvaengine.cache.keys import matcher, tenant_text
-from silvaengine.cache.memory import Entry, MemoryTier
+from silvaengine.cache.clear_log import ALL_TENANTS, ClearLogStore, ClearState
+from silvaengine.cache.keys import compile_pattern, tenant_text
+from silvaengine.cache.memory import CacheEntry, MemoryTier
 from silvaengine.redis.breaker import TierError
 
-UNFENCED_SECONDS = 60.0  # how long memory answers when nobody can tell what was cleared
-RETRY_SECONDS = 1.0  # how often it is then asked again
-DRIFT_SECONDS = 1.0  # between date and monotonic clock, from which on a process was frozen
+UNFENCED_SECONDS = 60.0  # how long memory is used while the clear logs can't be read
+RETRY_SECONDS = 1.0  # until the next attempt to read them
+DRIFT_SECONDS = 1.0  # between date and monotonic clock; more means that the process was frozen
 
 _logger = logging.getLogger(__name__)
 
 
-class Space:
-    """One tenant's part of a cache, as this process knows it.
+class TenantView:
+    """What this process knows of one tenant's part of a cache.
 
-    ``until`` is the monotonic second up to which ``generation`` may be relied on; a hit reads it and adds to
-    ``hits``. ``confirmed`` is when the read began that gave the generation.
+    ``state`` may be used until the monotonic second ``until``; a hit reads that and adds to ``hits``.
+    ``confirmed`` is when the read began that returned the state, ``is_readable`` whether the last read
+    succeeded.
     """
 
     __slots__ = (
         "confirmed",
         "counts",
-        "generation",
         "hits",
         "is_readable",
         "name",
-        "sent",
+        "reported",
+        "state",
         "tenant",
         "until",
     )
@@ -42,52 +43,53 @@ class Space:
         self.tenant = tenant
         self.until = -inf
         self.confirmed = -inf
-        self.generation: Generation | None = None
+        self.state: ClearState | None = None
         self.is_readable = False
         self.hits = 0
         self.counts: dict[str, int] = {}
-        self.sent: dict[str, int] = {}
+        self.reported: dict[str, int] = {}
 
-    def count(self, what: str) -> None:
-        """Add to a counter."""
-        self.counts[what] = self.counts.get(what, 0) + 1
+    def count(self, counter: str) -> None:
+        """Add one to a counter."""
+        self.counts[counter] = self.counts.get(counter, 0) + 1
 
     def totals(self) -> dict[str, int]:
         """Return the counters since the process began."""
         return {"memory_hits": self.hits, **self.counts}
 
-    def unsent(self) -> dict[str, int]:
-        """Return what was counted since the last time this was asked."""
-        sent, self.sent = self.sent, self.totals()
+    def take_unreported(self) -> dict[str, int]:
+        """Return what was counted since the previous call."""
+        reported, self.reported = self.reported, self.totals()
         return {
-            what: number - sent.get(what, 0)
-            for what, number in self.sent.items()
-            if number != sent.get(what, 0)
+            counter: number - reported.get(counter, 0)
+            for counter, number in self.reported.items()
+            if number != reported.get(counter, 0)
         }
 
-    def holds(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
-        """Return whether no clear that is known of has ended an entry; of an unknown generation none has."""
-        known = self.generation
-        if known is None or stamp is None:
-            return known is None and stamp is None
-        return stamp == known.stamp or known.holds(stamp, texts)
+    def is_valid(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
+        """Return whether no known clear has ended an entry; without a stamp, whether no clears are known."""
+        state = self.state
+        if state is None or stamp is None:
+            return state is None and stamp is None
+        return stamp == state.stamp or state.is_valid(stamp, texts)
 
 
 class Fence:
-    """Keeps the memory tier to what was cleared anywhere.
+    """Ends entries in memory as clears become known, and checks those of the other tiers.
 
     Args:
-        memory: where entries end.
-        store: the records of what was cleared.
-        per_invocation: whether every invocation looks anew, and not only after a freeze.
+        memory: the memory tier.
+        store: the store of the clear logs.
+        per_invocation: whether to read the logs at each invocation, because reading costs no extra round
+            trip.
         clock: monotonic seconds.
-        date: seconds of the calendar, only to notice a freeze.
+        date: epoch seconds.
     """
 
     def __init__(
         self,
         memory: MemoryTier,
-        store: GenerationStore,
+        store: ClearLogStore,
         *,
         per_invocation: bool,
         clock: Callable[[], float] = time.monotonic,
@@ -99,137 +101,140 @@ class Fence:
         self._clock = clock
         self._date = date
         self._gap = date() - clock()
-        self._spaces: dict[tuple[str, str], Space] = {}
-        self._fresh: set[Space] = set()
+        self._views: dict[tuple[str, str], TenantView] = {}
+        self._fresh: set[TenantView] = set()
         self._lock = Lock()
-        self._floor = -inf  # a read that began before it may not know of this process's latest clear
+        self._floor = -inf  # reads that began earlier may lack this process's last clear
 
-    def space(self, name: str, tenant: str) -> Space:
+    def view(self, name: str, tenant: str) -> TenantView:
         """Return a tenant's part of a cache."""
-        found = self._spaces.get((name, tenant))
-        return found or self._spaces.setdefault((name, tenant), Space(name, tenant_text(tenant)))
+        view = self._views.get((name, tenant))
+        return view or self._views.setdefault((name, tenant), TenantView(name, tenant_text(tenant)))
 
-    def spaces(self, name: str, owner: str) -> list[Space]:
-        """List the parts of a cache that this process has seen, of one tenant or of all."""
+    def views(self, name: str, tenant: str) -> list[TenantView]:
+        """Return the parts of a cache that this process has used, of a tenant or ``ALL_TENANTS``."""
         return [
-            space
-            for space in list(self._spaces.values())
-            if space.name == name and owner in (ALL_TENANTS, space.tenant)
+            view
+            for view in list(self._views.values())
+            if view.name == name and tenant in (ALL_TENANTS, view.tenant)
         ]
 
     def begin(self) -> None:
-        """Note that an invocation begins: look anew, with Redis always, else after a freeze.
+        """Begin an invocation: have the logs read again, with Redis always, else only after a freeze.
 
-        Frozen, a Lambda may not count the time; the date, set anew when it goes on, tells.
+        The monotonic clock may stop while a Lambda is frozen; the date doesn't, so the two drift apart.
         """
         gap = self._date() - self._clock()
         if self._per_invocation or abs(gap - self._gap) > DRIFT_SECONDS:
             with self._lock:
                 self._floor = self._clock()
-                for space in self._fresh:
-                    space.until = -inf
+                for view in self._fresh:
+                    view.until = -inf
                 self._fresh.clear()
         self._gap = gap
 
-    def refresh(self, space: Space) -> None:
-        """Read what was cleared, unless that was done a moment ago."""
+    def refresh(self, view: TenantView) -> None:
+        """Read the clear logs, unless what is known is still fresh."""
         started = self._clock()
-        if started < space.until:
+        if started < view.until:
             return
         try:
-            generation = self._store.read(space.name, space.tenant)
+            state = self._store.read(view.name, view.tenant)
         except TierError:
-            self.unreadable(space)
+            self.mark_unreadable(view)
         else:
-            self.learn(space, generation, started)
+            self.apply(view, state, started)
 
-    def learn(self, space: Space, generation: Generation, started: float) -> None:
-        """Take over what a read that began at ``started`` gave, and end what was cleared."""
+    def apply(self, view: TenantView, state: ClearState, started: float) -> None:
+        """Apply the result of a read that began at ``started``, and end the entries that were cleared."""
         with self._lock:
-            if started < space.confirmed or started < self._floor:
-                return  # a younger read was faster, or what this one read is no longer so
-            known = space.generation
-            is_news = generation is not known and generation != known
-            is_behind = is_news and known is not None and generation.is_behind(known.stamp)
+            if started < view.confirmed or started < self._floor:
+                return  # a later read was faster, or a clear came in between
+            known = view.state
+            is_news = state is not known and state != known
+            is_behind = is_news and known is not None and state.is_behind(known.stamp)
             if not is_behind:
-                space.confirmed = started
-                space.is_readable = True
+                view.confirmed = started
+                view.is_readable = True
                 if is_news:
-                    self._take_over(space, generation)
-                space.until = started + self._store.fresh_seconds
-                self._fresh.add(space)
+                    self._set_state(view, state)
+                view.until = started + self._store.fresh_seconds
+                self._fresh.add(view)
         if is_behind:
-            self._renew(space)
+            self._renew(view)
 
-    def _take_over(self, space: Space, generation: Generation) -> None:
-        space.generation = generation
-        self._memory.drop_if(lambda entry: entry.space is space and not space.holds(entry.stamp, entry.texts))
+    def _set_state(self, view: TenantView, state: ClearState) -> None:
+        view.state = state
+        self._memory.drop_if(lambda entry: entry.view is view and not view.is_valid(entry.stamp, entry.texts))
 
-    def unreadable(self, space: Space) -> None:
-        """Go on with what is known, but for no more than a minute since it was last confirmed."""
-        space.count("generation_errors")
-        if space.is_readable:
-            space.is_readable = False
-            self._limit(space, space.confirmed + UNFENCED_SECONDS)
-        space.until = self._clock() + RETRY_SECONDS
+    def mark_unreadable(self, view: TenantView) -> None:
+        """Go on with what is known, for at most a minute since it was confirmed."""
+        view.count("generation_errors")
+        if view.is_readable:
+            view.is_readable = False
+            self._end_by(view, view.confirmed + UNFENCED_SECONDS)
+        view.until = self._clock() + RETRY_SECONDS
 
-    def _limit(self, space: Space, end: float) -> None:
+    def _end_by(self, view: TenantView, end: float) -> None:
         for entry in list(self._memory.entries.values()):
-            if entry.space is space:
+            if entry.view is view:
                 entry.until, entry.end = min(entry.until, end), min(entry.end, end)
 
-    def trusts(self, space: Space, stamp: bytes, texts: tuple[str, ...]) -> bool:
-        """Return whether an entry of another tier lives; raises ValueError for a stamp that is none."""
-        known = space.generation
+    def accepts(self, view: TenantView, stamp: bytes, texts: tuple[str, ...]) -> bool:
+        """Return whether another tier's value is valid; raises ValueError for a malformed stamp."""
+        state = view.state
         longest = max(UNFENCED_SECONDS, self._store.fresh_seconds)
-        if known is None or self._clock() > space.confirmed + longest:
+        if state is None or self._clock() > view.confirmed + longest:
             return False
-        if stamp == known.stamp:
+        if stamp == state.stamp:
             return True
-        if known.is_behind(stamp):
-            self._renew(space)
+        if state.is_behind(stamp):
+            self._renew(view)
             return False
-        return known.holds(stamp, texts)
+        return state.is_valid(stamp, texts)
 
-    def _renew(self, space: Space) -> None:
-        """Begin new epochs: the store has lost a clear, so that nothing older can be trusted."""
+    def _renew(self, view: TenantView) -> None:
+        """Begin new epochs: the store has lost a clear, so nothing older can be trusted."""
         try:
-            self._store.renew(space.name, space.tenant)
+            self._store.renew(view.name, view.tenant)
         except TierError:
-            self.unreadable(space)
-        space.generation = None
-        space.until = -inf
-        self._memory.drop_if(lambda entry: entry.space is space)
+            self.mark_unreadable(view)
+        view.state = None
+        view.until = -inf
+        self._memory.drop_if(lambda entry: entry.view is view)
 
-    def clear(self, name: str, owner: str, pattern: str) -> bool:
-        """End what matches here and everywhere; tell whether the store has acknowledged it."""
-        matches = matcher(pattern)
+    def clear(self, name: str, tenant: str, pattern: str) -> bool:
+        """End what matches, here and everywhere; return whether the store acknowledged it.
 
-        def is_meant(entry: Entry) -> bool:
-            space: Space = entry.space
+        ``tenant`` may be ``ALL_TENANTS``.
+        """
+        matches = compile_pattern(pattern)
+
+        def is_cleared(entry: CacheEntry) -> bool:
+            view = entry.view
             return (
-                space.name == name and owner in (ALL_TENANTS, space.tenant) and any(map(matches, entry.texts))
+                view.name == name and tenant in (ALL_TENANTS, view.tenant) and any(map(matches, entry.texts))
             )
 
         try:
-            self._store.clear(name, owner, pattern)
+            self._store.clear(name, tenant, pattern)
         except TierError as error:
             _logger.warning("A clear of cache %r reached no store: %s", name, error)
             return False
         finally:
             with self._lock:
                 self._floor = self._clock()
-                for space in self.spaces(name, owner):
-                    space.until = -inf
-            self._memory.drop_if(is_meant)
+                for view in self.views(name, tenant):
+                    view.until = -inf
+            self._memory.drop_if(is_cleared)
         return True
 
-    def use(self, store: GenerationStore) -> None:
-        """Go on with another store, and with nothing known."""
+    def replace_store(self, store: ClearLogStore) -> None:
+        """Use another store from now on, and forget what is known."""
         self._store = store
-        self._spaces.clear()
+        self._views.clear()
         self._fresh.clear()
 
-    def knows(self, name: str) -> bool:
-        """Return whether a cache was ever used; raises TierError when nobody can tell."""
-        return self._store.knows(name)
+    def exists(self, name: str) -> bool:
+        """Return whether a cache was ever used; raises TierError when the store can't be reached."""
+        return self._store.exists(name)

@@ -1,4 +1,4 @@
-"""The hybrid cache: memory, then Redis, then disk, then the source; what is found fills the tiers before it.
+"""The hybrid cache: asks memory, Redis, disk, then the source; what it finds fills the tiers before.
 
 Guarantees: docs/cache.md. Nothing here raises but what the source raised.
 """
@@ -7,15 +7,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from threading import get_ident
-from typing import Any
 
 from silvaengine import context
+from silvaengine.cache.clear_log import ClearState, LocalClearLogs, ProcessLogTexts, tenant_or_all
 from silvaengine.cache.fence import UNFENCED_SECONDS, Fence
-from silvaengine.cache.flights import Flight, Flights
-from silvaengine.cache.generations import Generation, LocalGenerations, ProcessRecords, owner_text
-from silvaengine.cache.keys import PATTERN_LIMIT, literal
-from silvaengine.cache.lookup import MISSING, Call, Packed
-from silvaengine.cache.memory import MUTABLE, Entry, MemoryTier, is_read_once, weight
+from silvaengine.cache.keys import MAX_PATTERN, exact_pattern
+from silvaengine.cache.lookup import MISSING, Encoded, Flight, Flights, Lookup
+from silvaengine.cache.memory import MUTABLE, CacheEntry, MemoryTier, estimate_size, is_read_once
 from silvaengine.cache.shared_tiers import SharedTiers, codec
 
 _logger = logging.getLogger(__name__)
@@ -26,8 +24,8 @@ class HybridCache:
 
     Args:
         memory: the first tier.
-        fence: keeps it to what was cleared.
-        tiers: the others.
+        fence: checks values against clears.
+        tiers: the other tiers.
         clock: monotonic seconds.
     """
 
@@ -45,242 +43,242 @@ class HybridCache:
         self._flights = Flights()
         self._warned: set[tuple[str, str]] = set()
 
-    def fetch(self, call: Call, load: Callable[..., Any], values: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any value
-        """Return a value from a tier, or load it from ``values`` and keep it; raises what ``load`` raises.
+    def fetch(self, lookup: Lookup, load: Callable[..., object], values: tuple[object, ...]) -> object:
+        """Return a value from a tier, or load it from ``values`` and store it; raises what ``load`` raises.
 
-        One caller loads for all who ask at the same time.
+        Calls for one key at the same time share one load.
         """
-        while (found := self.peek(call)) is MISSING:
-            flight = self._flights.join(call.key, call, get_ident())
-            if flight is call:
+        while (value := self.peek(lookup)) is MISSING:
+            own = lookup.flight = Flight(get_ident())
+            flight = self._flights.join(lookup.key, own)
+            if flight is own:
                 try:
-                    found = self._found(call)
-                    if found is MISSING:
-                        found = self._loaded(call, load, values)
+                    value = self._find_shared(lookup)
+                    if value is MISSING:
+                        value = self._load(lookup, load, values)
                 except Exception as error:
-                    call.error = error
+                    own.error = error
                     raise
                 else:
-                    call.brought = call.entry
-                    return found
+                    own.entry = lookup.entry
+                    return value
                 finally:
-                    self._flights.land(call.key, call)
-            if self._is_outdated(flight, call):
+                    self._flights.land(lookup.key, own)
+            if self._is_outdated(flight, lookup):
                 continue
-            known = call.space.generation
+            state = lookup.view.state
             if not flight.wait():
-                return self._loaded(call, load, values)
-            if (found := _brought(flight, known)) is not MISSING:
-                return found
-        return found
+                return self._load(lookup, load, values)
+            if (value := _result_of(flight, state)) is not MISSING:
+                return value
+        return value
 
     async def fetch_async(
-        self, call: Call, load: Callable[..., Awaitable[Any]], values: tuple[Any, ...]
-    ) -> Any:  # noqa: ANN401 - any value
+        self, lookup: Lookup, load: Callable[..., Awaitable[object]], values: tuple[object, ...]
+    ) -> object:
         """Do the same for a coroutine; the tiers are asked in another thread."""
         from asyncio import current_task, to_thread
 
-        while (found := await to_thread(self.peek, call)) is MISSING:
-            flight = self._flights.join(call.key, call, current_task())
-            if flight is call:
+        while (value := await to_thread(self.peek, lookup)) is MISSING:
+            own = lookup.flight = Flight(current_task())
+            flight = self._flights.join(lookup.key, own)
+            if flight is own:
                 try:
-                    found = self._noted(call, await self.tiers.find_async(call))
-                    if found is MISSING:
-                        found = await self._loaded_async(call, load, values)
+                    value = self._record(lookup, await self.tiers.find_async(lookup))
+                    if value is MISSING:
+                        value = await self._load_async(lookup, load, values)
                 except Exception as error:
-                    call.error = error
+                    own.error = error
                     raise
                 else:
-                    call.brought = call.entry
-                    return found
+                    own.entry = lookup.entry
+                    return value
                 finally:
-                    self._flights.land(call.key, call)
-            if await to_thread(self._is_outdated, flight, call):
+                    self._flights.land(lookup.key, own)
+            if await to_thread(self._is_outdated, flight, lookup):
                 continue
-            known = call.space.generation
+            state = lookup.view.state
             if not await flight.wait_async():
-                return await self._loaded_async(call, load, values)
-            if (found := _brought(flight, known)) is not MISSING:
-                return found
-        return found
+                return await self._load_async(lookup, load, values)
+            if (value := _result_of(flight, state)) is not MISSING:
+                return value
+        return value
 
-    def peek(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        """Return the value in memory, MISSING for none; what was cleared is looked up when that is due."""
+    def peek(self, lookup: Lookup) -> object:
+        """Return the value in memory, MISSING for none; the clear logs are read when that is due."""
         entries = self.memory.entries
-        entry = entries.get(call.key)
+        entry = entries.get(lookup.key)
         if entry is None or self.clock() >= entry.until:
             return MISSING
-        self.fence.refresh(call.space)
-        entry = entries.get(call.key)  # the fence may have ended it
+        self.fence.refresh(lookup.view)
+        entry = entries.get(lookup.key)  # the fence may have ended it
         now = self.clock()
         if entry is None or now >= entry.until:
             return MISSING
         entry.used = now
-        call.space.hits += 1
-        return _handed(entry)
+        lookup.view.hits += 1
+        return _copy_out(entry)
 
-    def look(self, call: Call) -> Any:  # noqa: ANN401 - any value
+    def find(self, lookup: Lookup) -> object:
         """Return the value in any tier, MISSING for none."""
-        found = self.peek(call)
-        return self._found(call) if found is MISSING else found
+        value = self.peek(lookup)
+        return self._find_shared(lookup) if value is MISSING else value
 
-    def keep(self, call: Call, value: Any) -> None:  # noqa: ANN401 - any value
-        """Put a value into every tier that can hold it."""
+    def store(self, lookup: Lookup, value: object) -> None:
+        """Store a value in every tier that can hold it."""
         try:
             data = codec().encode(value)
         except (TypeError, ImportError) as error:
             if is_read_once(value):
-                self.warn(call.who, "its result can be read only once, so that it is not kept")
+                self.warn(lookup.label, "a result that can be read only once isn't cached")
                 return
-            text = f"its result is shared, and kept in this process only: no encoded form of {error}"
-            self.warn(call.who, text)
+            self.warn(lookup.label, f"results are shared, in this process only: can't encode {error}")
             data = b""
-        packed = data, call.stamp, call.policy.seconds(), call.policy.stale_ttl
-        self._remember(call, value, packed, call.started)
-        self.tiers.keep(call, packed)
+        encoded = data, lookup.stamp, lookup.policy.fresh_seconds(), lookup.policy.stale_ttl
+        self._store_in_memory(lookup, value, encoded, lookup.started)
+        self.tiers.store(lookup, encoded)
 
-    def delete(self, call: Call) -> bool:
-        """Forget one value everywhere, and tell whether a store acknowledged it."""
-        self.tiers.delete(call)
-        return self.fence.clear(call.space.name, call.space.tenant, literal(call.texts[0]))
+    def delete(self, lookup: Lookup) -> bool:
+        """Delete one value everywhere; return whether a store acknowledged it."""
+        self.tiers.delete(lookup)
+        return self.fence.clear(lookup.view.name, lookup.view.tenant, exact_pattern(lookup.texts[0]))
 
     def clear(self, name: str, tenant: str | None, pattern: str = "*") -> bool:
-        """Forget what matches a pattern, of one tenant or, with None, of all.
+        """Clear the values that match a pattern, of one tenant or, with None, of all.
 
-        It returns whether a store acknowledged it; if none did, this process alone has forgotten.
+        Return whether a store acknowledged it; if none did, only this process has cleared them.
 
         Raises:
             ValueError: the pattern is longer than 512 characters, or holds a control character.
         """
-        if len(pattern) > PATTERN_LIMIT or not pattern.isprintable():
-            raise ValueError(f"expected a pattern of at most {PATTERN_LIMIT} printable characters")
-        return self.fence.clear(name, owner_text(tenant), pattern)
+        if len(pattern) > MAX_PATTERN or not pattern.isprintable():
+            raise ValueError(f"expected a pattern of at most {MAX_PATTERN} printable characters")
+        return self.fence.clear(name, tenant_or_all(tenant), pattern)
 
     def isolate(self) -> None:
-        """Forget everything, and keep to this process from now on; for tests of cached functions."""
+        """Empty the cache and use only this process from now on; for tests of cached functions."""
         self.tiers.redis = self.tiers.disk = None
-        self.fence.use(LocalGenerations(ProcessRecords()))
+        self.fence.replace_store(LocalClearLogs(ProcessLogTexts()))
         self.memory.drop_if(lambda _: True)
 
-    def stands_in(self, call: Call) -> bool:
-        """Let a stale value stand in for a source that fails; tell whether there is one."""
-        entry = self.memory.entries.get(call.key)
-        if call.stale is MISSING and entry is not None and self.clock() < entry.end:
-            call.stale = _handed(entry)
-            call.entry = entry  # whoever waits gets it, too
-        if call.stale is MISSING:
+    def use_stale(self, lookup: Lookup) -> bool:
+        """Set the stale value to return after the source has failed; return whether there is one."""
+        entry = self.memory.entries.get(lookup.key)
+        if lookup.stale is MISSING and entry is not None and self.clock() < entry.end:
+            lookup.stale = _copy_out(entry)
+            lookup.entry = entry  # for the waiters
+        if lookup.stale is MISSING:
             return False
-        call.space.count("stale_hits")
+        lookup.view.count("stale_hits")
         return True
 
-    def has_tenant(self, who: str) -> bool:
-        """Return whether the running thread's tenant is known, and warn once where it isn't."""
+    def has_tenant(self, label: str) -> bool:
+        """Return whether the running thread's tenant is known; warn once where it isn't."""
         if context.is_elsewhere():
-            self.warn(who, "a thread without the call's context passes the cache")
+            self.warn(label, "calls in a thread without the call's context aren't cached")
             return False
         return True
 
-    def warn(self, who: str, what: str) -> None:
-        """Write a warning about a function or an engine, once."""
-        if (who, what) not in self._warned:
-            self._warned.add((who, what))
-            _logger.warning("Hybrid cache, %s: %s", who, what)
+    def warn(self, label: str, message: str) -> None:
+        """Log a warning about a function or an engine, once."""
+        if (label, message) not in self._warned:
+            self._warned.add((label, message))
+            _logger.warning("Hybrid cache, %s: %s", label, message)
 
-    def _found(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        return self._noted(call, self.tiers.find(call))
+    def _find_shared(self, lookup: Lookup) -> object:
+        return self._record(lookup, self.tiers.find(lookup))
 
-    def _noted(self, call: Call, found: Any) -> Any:  # noqa: ANN401 - any value
-        """Remember what the other tiers gave, and what is known before a load begins."""
-        if call.packed is not None:
-            value = call.stale if found is MISSING else found
-            self._remember(call, value, call.packed, call.space.confirmed)
-        if found is MISSING:
-            call.started = self.clock()
-            call.stamp = call.space.generation.stamp if call.space.generation else None
-        return found
+    def _record(self, lookup: Lookup, value: object) -> object:
+        """Store in memory what the other tiers returned; without a value, begin the load."""
+        if lookup.encoded is not None:
+            found = lookup.stale if value is MISSING else value
+            self._store_in_memory(lookup, found, lookup.encoded, lookup.view.confirmed)
+        if value is MISSING:
+            lookup.begin_load(self.clock())
+        return value
 
-    def _is_outdated(self, flight: Flight, call: Call) -> bool:
-        """Return whether a flight began before a clear, and if so let none but its waiters wait for it."""
-        self.fence.refresh(call.space)
-        generation = call.space.generation
-        if flight.stamp is None or (generation is not None and generation.stamp == flight.stamp):
+    def _is_outdated(self, flight: Flight, lookup: Lookup) -> bool:
+        """Return whether a flight began before a clear, and if so let no one else join it."""
+        self.fence.refresh(lookup.view)
+        state = lookup.view.state
+        if flight.stamp is None or (state is not None and state.stamp == flight.stamp):
             return False
-        self._flights.leave(call.key, flight)
+        self._flights.close(lookup.key, flight)
         return True
 
-    def _loaded(self, call: Call, load: Callable[..., Any], values: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any value
-        with _Rescue(self, call):
+    def _load(self, lookup: Lookup, load: Callable[..., object], values: tuple[object, ...]) -> object:
+        with _StaleOnError(self, lookup):
             value = load(*values)
-            self._keep_loaded(call, value)
+            self._store_loaded(lookup, value)
             return value
-        return call.stale
+        return lookup.stale
 
-    async def _loaded_async(
-        self, call: Call, load: Callable[..., Awaitable[Any]], values: tuple[Any, ...]
-    ) -> Any:  # noqa: ANN401 - any value
+    async def _load_async(
+        self, lookup: Lookup, load: Callable[..., Awaitable[object]], values: tuple[object, ...]
+    ) -> object:
         from asyncio import to_thread
 
-        with _Rescue(self, call):
+        with _StaleOnError(self, lookup):
             value = await load(*values)
-            await to_thread(self._keep_loaded, call, value)
+            await to_thread(self._store_loaded, lookup, value)
             return value
-        return call.stale
+        return lookup.stale
 
-    def _keep_loaded(self, call: Call, value: Any) -> None:  # noqa: ANN401 - any value
-        call.space.count("misses")
-        self.keep(call, value)
+    def _store_loaded(self, lookup: Lookup, value: object) -> None:
+        lookup.view.count("misses")
+        self.store(lookup, value)
 
-    def _remember(self, call: Call, value: Any, packed: Packed, known_at: float) -> None:  # noqa: ANN401 - any value
-        """Keep a value in memory; one whose generation can't be watched only for a minute since it could."""
-        (data, stamp, fresh, stale), space, now = packed, call.space, self.clock()
+    def _store_in_memory(self, lookup: Lookup, value: object, encoded: Encoded, confirmed: float) -> None:
+        """Store a value in memory; while the clear logs can't be read, until a minute after ``confirmed``."""
+        (data, stamp, fresh, stale), view, now = encoded, lookup.view, self.clock()
         until = now + fresh
         end = until + stale
-        if not space.is_readable:
-            longest = known_at + UNFENCED_SECONDS
+        if not view.is_readable:
+            longest = confirmed + UNFENCED_SECONDS
             until, end = min(until, longest), min(end, longest)
-        size = (len(data) or weight(value)) + call.weight()
-        if call.policy.shared or not data or codec().is_immutable(value):
+        size = (len(data) or estimate_size(value)) + lookup.overhead()
+        if lookup.policy.shared or not data or codec().is_immutable(value):
             data = b""
         else:
             value = MUTABLE
-        call.entry = Entry(value, data, space, stamp, call.texts, now, until, end, size)
-        if call.register:
-            call.register(call.entry)
-        self.memory.keep(call.key, call.entry)
+        lookup.entry = CacheEntry(value, data, view, stamp, lookup.texts, now, until, end, size)
+        if lookup.bind:
+            lookup.bind(lookup.entry)
+        self.memory.store(lookup.key, lookup.entry)
 
 
-class _Rescue:
-    """Lets a stale value stand in for a source that fails, and gives the lock back in any case."""
+class _StaleOnError:
+    """Replaces the source's error with a stale value where there is one; releases the lock in any case."""
 
-    __slots__ = ("_cache", "_call")
+    __slots__ = ("_cache", "_lookup")
 
-    def __init__(self, cache: HybridCache, call: Call) -> None:
+    def __init__(self, cache: HybridCache, lookup: Lookup) -> None:
         self._cache = cache
-        self._call = call
+        self._lookup = lookup
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         try:
-            return isinstance(error, Exception) and self._cache.stands_in(self._call)
+            return isinstance(error, Exception) and self._cache.use_stale(self._lookup)
         finally:
-            self._cache.tiers.give_back(self._call)
+            self._cache.tiers.release_lock(self._lookup)
 
 
-def _brought(flight: Flight, known: Generation | None) -> Any:  # noqa: ANN401 - any value
-    """Return what a flight brought, MISSING for nothing; raises what its load raised.
+def _result_of(flight: Flight, state: ClearState | None) -> object:
+    """Return a flight's value, MISSING for none; raises what its load raised.
 
-    A clear that was ``known`` before the wait began has ended what is older.
+    ``state`` is what the waiter knew before it waited: a value that those clears have ended is MISSING.
     """
     if flight.error is not None:
         raise flight.error
-    entry = flight.brought
+    entry = flight.entry
     if entry is None:
         return MISSING
-    lived = known is None or entry.stamp is None or known.holds(entry.stamp, entry.texts)
-    return _handed(entry) if lived else MISSING
+    is_valid = state is None or entry.stamp is None or state.is_valid(entry.stamp, entry.texts)
+    return _copy_out(entry) if is_valid else MISSING
 
 
-def _handed(entry: Entry) -> Any:  # noqa: ANN401 - any value
+def _copy_out(entry: CacheEntry) -> object:
     return codec().decode(entry.data) if entry.value is MUTABLE else entry.value

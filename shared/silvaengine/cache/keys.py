@@ -1,27 +1,25 @@
-"""The text of a key: readable, typed, and without two calls that share one. Grammar: docs/cache.md.
+"""Cache keys as text: readable, typed, and never the same for two different calls. Grammar: docs/cache.md.
 
-A string stands as it is, everything else behind a ``~``: ``1`` is text, ``~1`` a number, ``~1.0`` another,
-``~True`` neither. What has a meaning in this grammar or in a pattern is percent-encoded inside a string.
+A string stands for itself, everything else follows a ``~``: ``1`` is text, ``~1`` a number, ``~1.0`` another,
+``~True`` neither. Characters with a meaning in this grammar or in a pattern are percent-encoded.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from fnmatch import translate
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from silvaengine.cache.dataclass_state import UnknownStateError, members
-
 CACHE_NAME = re.compile("[a-z0-9_-]{1,64}")
-LONGEST_TEXT = 256  # characters; a longer text ends in a digest of all of it
-PATTERN_LIMIT = 512  # characters
-KEPT = LONGEST_TEXT - 66
+MAX_TEXT = 256  # characters; a longer text ends in a digest of all of it
+MAX_PATTERN = 512  # characters
+TEXT_HEAD = MAX_TEXT - 66  # what is left of a longer text
 
 _UNWRITABLE = re.compile(r"[%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPECIAL = re.compile(r"[%,~()\[\]{}=*?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -32,45 +30,49 @@ class NoKeyError(TypeError):
     """A value that can't be part of a key."""
 
 
-def checked_name(name: str) -> str:
-    """Return a cache's name; ValueError unless it is 1 to 64 of ``a-z 0-9 _ -``."""
+class UnknownStateError(TypeError):
+    """An object of a dataclass whose fields aren't all of its state."""
+
+
+def validate_name(name: str) -> str:
+    """Return a cache's name; raises ValueError unless it is 1 to 64 of ``a-z 0-9 _ -``."""
     if not CACHE_NAME.fullmatch(name):
         raise ValueError(f"cache_name: expected 1 to 64 of a-z, 0-9, _ and -, found {name!r}")
     return name
 
 
 def escape(text: str) -> str:
-    """Percent-encode what separates; a lone surrogate too, which no store takes."""
-    return _SPECIAL.sub(_percent, text)
+    """Percent-encode separators, and lone surrogates, which no store takes."""
+    return _SPECIAL.sub(_percent_encode, text)
 
 
-def _percent(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode(errors="surrogatepass"))
+def _percent_encode(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode(errors="surrogatepass"))
 
 
 def tenant_text(tenant: str) -> str:
-    """Encode a tenant, in whose place in a key a colon separates as well."""
+    """Encode a tenant, which a colon ends in a key."""
     return escape(tenant).replace(":", "%3A")
 
 
 def plain_text(text: str) -> str:
-    """Return a key that somebody made as text: only what no key can hold is percent-encoded."""
-    return shortened(_UNWRITABLE.sub(_percent, text))
+    """Return the text of a key that a caller made: only what no key can hold is percent-encoded."""
+    return shorten(_UNWRITABLE.sub(_percent_encode, text))
 
 
-def argument_text(value: Any) -> str:  # noqa: ANN401 - any argument
+def argument_text(value: object) -> str:
     """Return a value's text; two values that differ in type or content never share one.
 
     Raises:
-        NoKeyError: the value is of a type whose content isn't known.
+        NoKeyError: the value's content isn't known for its type.
     """
     if type(value) is str:
-        return escape(value) if _has_special(value) else value or "~''"  # nothing would be no argument
+        return escape(value) if _has_special(value) else value or "~''"  # empty would be no argument
     writer = _WRITERS.get(type(value))
     if writer:
         return f"~{writer(value)}"
-    if issubclass(type(value), Enum):  # a lazy proxy raises when it is asked for its class
-        return f"~{_type_name(value)}{_member(value)}"
+    if issubclass(type(value), Enum):  # isinstance would ask a lazy proxy for its class, which may raise
+        return f"~{_type_name(value)}{_member_name(cast('Enum', value))}"
     if is_dataclass(type(value)):
         return f"~{_type_name(value)}({_pairs(_fields(value))})"
     raise NoKeyError(f"{type(value).__module__}.{type(value).__qualname__} can't be part of a cache key")
@@ -80,33 +82,62 @@ def _type_name(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _member(value: Enum) -> str:
-    """Name a member; a combination of flags that has no name of its own has its number."""
+def _member_name(value: Enum) -> str:
+    """Return a member's name; a combination of flags without one has its number."""
     name: str | None = value.name
     return f"({_number(value.value)})" if name is None else f".{escape(name)}"
 
 
 def _fields(value: object) -> Iterable[tuple[str, Any]]:
     try:
-        return members(value).items()
+        return field_values(value).items()
     except UnknownStateError as error:
-        raise NoKeyError(f"{error}, so that it can't be part of a cache key") from None
+        raise NoKeyError(f"{error}, so it can't be part of a cache key") from None
 
 
-def _joined(values: Iterable[Any]) -> str:
+def field_values(value: object) -> dict[str, Any]:
+    """Return the values of a dataclass object's fields by name, in order; for keys and encoded values.
+
+    Raises:
+        UnknownStateError: a subclass has added attributes of its own, the object is a dict as well, or a
+            field has no value.
+    """
+    kind: Any = type(value)
+    try:
+        values = {field.name: getattr(value, field.name) for field in fields(kind)}
+    except AttributeError as error:
+        raise UnknownStateError(f"{kind.__qualname__} lacks a field: {error}") from None
+    state = object.__getstate__(value)
+    in_dict, in_slots = state if type(state) is tuple else (state, None)
+    if not ((in_dict or {}).keys() | (in_slots or {}).keys()) <= values.keys() or _has_builtin_base(kind):
+        raise UnknownStateError(f"{kind.__qualname__} holds more than its fields")
+    return values
+
+
+@lru_cache(maxsize=256)
+def _has_builtin_base(kind: type) -> bool:
+    """Return whether a class derives from a built-in one, such as dict or Exception."""
+    try:
+        object.__new__(kind)  # raises for those
+    except TypeError:
+        return True
+    return False
+
+
+def _joined(values: Iterable[object]) -> str:
     return ",".join(map(argument_text, values))
 
 
-def _sorted(values: Iterable[Any]) -> str:
+def _sorted(values: Iterable[object]) -> str:
     return ",".join(sorted(map(argument_text, values)))
 
 
-def _pairs(pairs: Iterable[tuple[Any, Any]]) -> str:
+def _pairs(pairs: Iterable[tuple[object, object]]) -> str:
     return ",".join(sorted(f"{argument_text(name)}={argument_text(value)}" for name, value in pairs))
 
 
 def _number(value: int) -> str:
-    """Write a number; one of more decimal digits than the interpreter writes, in hexadecimal."""
+    """Write a number in decimal, or in hexadecimal where it has more digits than the interpreter writes."""
     try:
         return str(value)
     except ValueError:
@@ -138,41 +169,44 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
 }
 
 
-def call_text(values: Iterable[Any], named: Mapping[str, Any] | None = None) -> str:
-    """Return the text of a call's arguments, those beyond the signature by name; raises NoKeyError.
+def call_text(values: Iterable[object], keywords: Mapping[str, object] | None = None) -> str:
+    """Return the text of a call's arguments; ``keywords`` are those that the signature doesn't name.
 
-    A value that holds itself has no text: NoKeyError as well.
+    Raises:
+        NoKeyError: a value can't be part of a key, or holds itself.
     """
     try:
         texts = [
             value if type(value) is str and value and not _has_special(value) else argument_text(value)
             for value in values
         ]
-        if named:
-            texts += sorted(f"{argument_text(name)}={argument_text(value)}" for name, value in named.items())
+        if keywords:
+            texts += sorted(
+                f"{argument_text(name)}={argument_text(value)}" for name, value in keywords.items()
+            )
     except RecursionError:
         raise NoKeyError("a value that holds itself can't be part of a cache key") from None
     text = ",".join(texts)
-    return text if len(text) <= LONGEST_TEXT else shortened(text)
+    return text if len(text) <= MAX_TEXT else shorten(text)
 
 
-def shortened(text: str) -> str:
-    """Let a long text end in a digest of all of it: readable, and still nobody else's."""
-    if len(text) <= LONGEST_TEXT:
+def shorten(text: str) -> str:
+    """Replace the end of a long text with a digest of all of it: still readable, and still unique."""
+    if len(text) <= MAX_TEXT:
         return text
     digest = sha256(text.encode(errors="surrogatepass")).hexdigest()
-    return f"{text[:KEPT]}~~{digest}"
+    return f"{text[:TEXT_HEAD]}~~{digest}"
 
 
 @lru_cache(maxsize=512)
-def matcher(pattern: str) -> Callable[[str], object]:
-    """Return what tells whether a text is of a pattern: a case-sensitive glob over the whole text.
+def compile_pattern(pattern: str) -> Callable[[str], object]:
+    """Return a function that matches texts against a case-sensitive glob over the whole text.
 
     ``*`` stands for anything, ``?`` for one character, ``[ab]`` and ``[!ab]`` for one of a set.
     """
     return re.compile(translate(pattern)).match
 
 
-def literal(text: str) -> str:
-    """Return the pattern that matches this text alone."""
+def exact_pattern(text: str) -> str:
+    """Return the pattern that matches this text only."""
     return re.sub(r"([*?\[])", r"[\1]", text)

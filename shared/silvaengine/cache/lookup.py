@@ -1,18 +1,22 @@
-"""One look-up: what is asked for, how it is kept, and what the tiers have found out about it."""
+"""One look-up of a key, and its flight: the load that others who ask for the same key wait for."""
 
+import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from os import urandom
 from sys import getsizeof
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from silvaengine.cache.fence import Space
-from silvaengine.cache.flights import Flight
-from silvaengine.cache.keys import KEPT
-from silvaengine.cache.memory import Entry
+from silvaengine.cache.fence import TenantView
+from silvaengine.cache.keys import TEXT_HEAD
+from silvaengine.cache.memory import CacheEntry
 
-LONGEST_SECONDS = 30 * 86_400.0  # of a value without a ttl
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
+
+MAX_SECONDS = 30 * 86_400.0  # of a value without a ttl
 JITTER = 0.1  # by which a ttl is shortened at random, so that values don't end together
+WAIT_SECONDS = 10.0  # then a waiter loads for itself: two flights may wait for one another
 
 ENTRY_BYTES = 500  # of an entry without its texts and its value
 
@@ -20,13 +24,13 @@ MISSING: Final = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How values are kept.
+class CachePolicy:
+    """How values are cached.
 
-    ``ttl`` and ``stale_ttl`` are seconds: of a fresh value, and of one that is still served when the source
-    fails. ``ttl`` None means 30 days, the longest; 0 or less keeps nothing. ``shared`` hands out the same
-    object instead of copies. ``lock`` lets one process load while the others wait. ``local`` keeps values in
-    this process only.
+    ``ttl`` and ``stale_ttl`` are seconds: how long a value is fresh, and how long after that it is still
+    served when the source fails. ``ttl`` None means 30 days, the longest; 0 or less caches nothing.
+    ``shared`` returns the same object instead of copies. ``lock`` lets one process load while the others
+    wait. ``local`` keeps values in this process only.
     """
 
     ttl: float | None = 300.0
@@ -35,55 +39,144 @@ class Policy:
     lock: bool = False
     local: bool = False
 
-    def seconds(self) -> float:
-        """Return how long a value is to be fresh, a little less each time."""
-        longest = LONGEST_SECONDS if self.ttl is None else min(self.ttl, LONGEST_SECONDS)
+    def fresh_seconds(self) -> float:
+        """Return how long a value is fresh: the ttl, at random up to a tenth less."""
+        longest = MAX_SECONDS if self.ttl is None else min(self.ttl, MAX_SECONDS)
         return longest * (1 - JITTER * int.from_bytes(urandom(2)) / 65_536)
 
 
-type Packed = tuple[bytes, bytes | None, float, float]
-"""An encoded value, its generation, and for how many seconds it is fresh and then still of use."""
+type Encoded = tuple[bytes, bytes | None, float, float]
+"""An encoded value, its stamp, and for how many seconds it is fresh, and after that may be served stale."""
 
 
-class Call(Flight):
-    """A look-up and what it has learned so far; one that has to load is a flight.
+class Lookup:
+    """A call's key and policy, and what was found out about them so far.
 
     Args:
-        key: that of the memory tier.
-        space: the tenant's part of the cache.
-        text: the key of the other tiers.
+        key: the key in the memory tier.
+        view: the tenant's part of the cache.
+        text: the key in the other tiers.
         texts: what patterns are matched against.
-        policy: how the value is kept.
-        who: the function or engine that warnings are about.
+        policy: how the value is cached.
+        label: the function or engine, for warnings.
     """
 
-    stale: Any = MISSING
-    packed: Packed | None = None
-    entry: Entry | None = None
-    register: Callable[[Entry], None] | None = None
-    """Told of an entry before it can be found; it keeps the object whose call this is alive meanwhile."""
+    flight: "Flight | None" = None
+    """Where this look-up is the one that loads."""
+    stale: object = MISSING
+    encoded: Encoded | None = None
+    entry: CacheEntry | None = None
+    bind: Callable[[CacheEntry], None] | None = None
+    """Called with an entry before others can find it; keeps the object of a method call alive until then."""
     started = 0.0
     """When the load began."""
+    stamp: bytes | None = None
+    """The clear state that was known before the load began, None if none was."""
     token: bytes | None = None
-    """Of a lock that is held; empty where Redis takes none, None while nobody has tried or another has it."""
+    """The lock's token: empty where Redis takes none, None if not tried or held by another process."""
 
     def __init__(
         self,
         key: tuple[Hashable, ...],
-        space: Space,
+        view: TenantView,
         text: str,
         texts: tuple[str, ...],
-        policy: Policy,
-        who: str,
+        policy: CachePolicy,
+        label: str,
     ) -> None:
         self.key = key
-        self.space = space
+        self.view = view
         self.text = text
         self.texts = texts
         self.policy = policy
-        self.who = who
+        self.label = label
 
-    def weight(self) -> int:
-        """Estimate the bytes that an entry has beside its value."""
+    def begin_load(self, now: float) -> None:
+        """Record when a load begins, and which clears are known before it."""
+        self.started = now
+        self.stamp = self.view.state.stamp if self.view.state else None
+        if self.flight:
+            self.flight.stamp = self.stamp
+
+    def overhead(self) -> int:
+        """Estimate the bytes of an entry besides its value."""
         length = len(self.text)
-        return ENTRY_BYTES + (3 * length if length < KEPT else sum(map(getsizeof, self.key)))
+        return ENTRY_BYTES + (3 * length if length < TEXT_HEAD else sum(map(getsizeof, self.key)))
+
+
+class Flight:
+    """A load under way, which others who ask for the same key wait for.
+
+    The owner, the thread or task that loads, sets ``entry`` or ``error`` before it lands. Both stay None if
+    the load was given up (a cancellation or an alarm) or its value isn't cached. ``stamp`` is that of the
+    owner's look-up, None until its load begins.
+    """
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner
+        self.stamp: bytes | None = None
+        self.error: Exception | None = None
+        self.entry: CacheEntry | None = None
+        self.has_landed = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def land(self) -> None:
+        """Wake the waiters."""
+        self.has_landed = True
+        for callback in self._callbacks:
+            callback()
+
+    def wait(self) -> bool:
+        """Wait until it has landed, at most 10 s; return whether it has."""
+        wakeup = threading.Lock()
+        wakeup.acquire()
+        self._callbacks.append(wakeup.release)  # before reading has_landed, which the owner sets first
+        return self.has_landed or wakeup.acquire(timeout=WAIT_SECONDS)
+
+    async def wait_async(self) -> bool:
+        """Do the same without blocking the event loop."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        wakeup: Future[None] = loop.create_future()
+        self._callbacks.append(lambda: _wake(loop, wakeup))
+        if self.has_landed:
+            return True
+        done, _ = await asyncio.wait([wakeup], timeout=WAIT_SECONDS)
+        return bool(done)
+
+
+def _wake(loop: "AbstractEventLoop", wakeup: "Future[None]") -> None:
+    """Wake a coroutine of another thread's loop, which may have been closed meanwhile."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(_resolve, wakeup)
+
+
+def _resolve(wakeup: "Future[None]") -> None:
+    if not wakeup.done():
+        wakeup.set_result(None)
+
+
+class Flights:
+    """The flights under way, by key."""
+
+    def __init__(self) -> None:
+        self._flights: dict[Hashable, Flight] = {}
+
+    def join(self, key: Hashable, own: Flight) -> Flight:
+        """Return the key's flight to wait for, or the caller's own if it has to load.
+
+        A caller that already owns the key's flight (a function that calls itself) has to load as well.
+        """
+        flight = self._flights.setdefault(key, own)
+        return own if flight.owner == own.owner else flight
+
+    def land(self, key: Hashable, flight: Flight) -> None:
+        """Let no one else join a flight, and wake its waiters."""
+        self.close(key, flight)
+        flight.land()
+
+    def close(self, key: Hashable, flight: Flight) -> None:
+        """Let no one else join a flight."""
+        if self._flights.get(key) is flight:
+            self._flights.pop(key, None)

@@ -1,4 +1,4 @@
-"""The tier in this process: bounded in entries and bytes, least recently used first out."""
+"""The memory tier: entries of this process, limited in number and bytes; least recently used go first."""
 
 import sys
 from collections import deque
@@ -7,34 +7,37 @@ from dataclasses import is_dataclass
 from gc import get_referents
 from threading import Lock
 from types import FunctionType, ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from silvaengine.cache.fence import TenantView
 
 MAX_ENTRIES = 16_384
-SPARED = 0.9  # what an eviction leaves, so that the next one is far
-WALK_LIMIT = 1_000  # objects that are looked at to weigh one
+EVICT_TO = 0.9  # of a limit, so that the next eviction is far
+WALK_LIMIT = 1_000  # objects that are looked at to estimate one's size
 
-_ONCE = ("__next__", "__await__", "__anext__")  # what can be read only once has one of these
+_READ_ONCE = ("__next__", "__await__", "__anext__")  # what can be read only once has one of these
 _CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 
 MUTABLE: Final = object()
-"""In the place of an entry's value: each caller gets a copy of its own, decoded from ``data``."""
+"""The ``value`` of an entry of which each caller gets a copy, decoded from ``data``."""
 
 
-class Entry:
-    """A value with what a hit must know; a hit reads ``until`` and ``space`` and writes ``used``, no more.
+class CacheEntry:
+    """A value and what a hit needs; a hit reads ``until`` and ``view`` and writes ``used``.
 
-    ``until`` is the monotonic second from which it counts no more, ``end`` the one from which it can't even
-    be served stale. ``space`` is the tenant's part of the cache, ``stamp`` the generation that was known when
-    its load began, None for an unknown one. ``texts`` are what patterns are matched against.
+    From the monotonic second ``until`` on it isn't fresh, from ``end`` on it isn't served stale either.
+    ``view`` is the tenant's part of the cache. ``stamp`` is the clear state that was known when its load
+    began, None if none was. ``texts`` are what patterns are matched against.
     """
 
-    __slots__ = ("__weakref__", "data", "end", "size", "space", "stamp", "texts", "until", "used", "value")
+    __slots__ = ("__weakref__", "data", "end", "size", "stamp", "texts", "until", "used", "value", "view")
 
     def __init__(
         self,
-        value: Any,  # noqa: ANN401 - any value
+        value: object,
         data: bytes,
-        space: Any,  # noqa: ANN401 - silvaengine.cache.fence.Space, above this module
+        view: "TenantView",
         stamp: bytes | None,
         texts: tuple[str, ...],
         used: float,
@@ -44,7 +47,7 @@ class Entry:
     ) -> None:
         self.value = value
         self.data = data
-        self.space = space
+        self.view = view
         self.stamp = stamp
         self.texts = texts
         self.used = used
@@ -52,36 +55,33 @@ class Entry:
         self.end = end
         self.size = size
 
-    def lives(self) -> bool:
-        """Return whether no clear that is known of has ended it."""
-        lives: bool = self.space.holds(self.stamp, self.texts)
-        return lives
-
 
 class MemoryTier:
-    """Entries by key. Readers take them from ``entries`` without a lock, as one look-up in a dict.
+    """Entries by key. Readers look ``entries`` up without a lock.
 
     Args:
-        max_bytes: of all entries together; a single one may have a quarter of it.
-        max_entries: how many are kept at the most.
+        max_bytes: limit of all entries together; a quarter of it is that of one.
+        max_entries: limit of their number.
     """
 
     def __init__(self, max_bytes: int, max_entries: int = MAX_ENTRIES) -> None:
-        self.entries: dict[Hashable, Entry] = {}
+        self.entries: dict[Hashable, CacheEntry] = {}
         self.bytes = 0
         self._max_bytes = max_bytes
         self._max_entries = max_entries
         self._lock = Lock()
 
-    def keep(self, key: Hashable, entry: Entry) -> None:
-        """Keep an entry that still lives, in the place of an older one; one that is too large isn't kept."""
+    def store(self, key: Hashable, entry: CacheEntry) -> None:
+        """Store an entry, unless it is too large or no longer valid; an older one of the key goes."""
         with self._lock:
-            known = entry.space.generation
-            if (known is None or known.stamp != entry.stamp) and not entry.lives():
+            state = entry.view.state
+            if (state is None or state.stamp != entry.stamp) and not entry.view.is_valid(
+                entry.stamp, entry.texts
+            ):
                 return
             entries, size = self.entries, entry.size
             if key in entries:
-                self._forget(key)
+                self._remove(key)
             if size > self._max_bytes // 4:
                 return
             entries[key] = entry
@@ -89,34 +89,29 @@ class MemoryTier:
             if self.bytes > self._max_bytes or len(entries) > self._max_entries:
                 self._evict(entry.used)
 
-    def drop(self, key: Hashable) -> None:
-        """Forget an entry."""
+    def drop_if(self, condition: Callable[[CacheEntry], bool]) -> None:
+        """Remove every entry for which the condition is true."""
         with self._lock:
-            self._forget(key)
+            for key in [key for key, entry in self.entries.items() if condition(entry)]:
+                self._remove(key)
 
-    def drop_if(self, ended: Callable[[Entry], bool]) -> None:
-        """Forget every entry of which this is true."""
-        with self._lock:
-            for key in [key for key, entry in self.entries.items() if ended(entry)]:
-                self._forget(key)
-
-    def _forget(self, key: Hashable) -> None:
+    def _remove(self, key: Hashable) -> None:
         entry = self.entries.pop(key, None)
         if entry is not None:
             self.bytes -= entry.size
 
     def _evict(self, now: float) -> None:
-        """Forget what has ended, then the least recently used, until a tenth is free."""
+        """Remove what has ended, then the least recently used, until a tenth is free."""
         for key in [key for key, entry in self.entries.items() if entry.end <= now]:
-            self._forget(key)
+            self._remove(key)
         for key in sorted(self.entries, key=lambda key: self.entries[key].used):
-            if self.bytes <= self._max_bytes * SPARED and len(self.entries) <= self._max_entries * SPARED:
+            if self.bytes <= self._max_bytes * EVICT_TO and len(self.entries) <= self._max_entries * EVICT_TO:
                 return
-            self._forget(key)
+            self._remove(key)
 
 
-def weight(value: object) -> int:
-    """Estimate the bytes of an object and what it alone holds; modules, classes and functions aren't its."""
+def estimate_size(value: object) -> int:
+    """Estimate the bytes of an object and all it refers to, but modules, classes and functions."""
     seen: set[int] = set()
     pending, size = [value], 0
     while pending and len(seen) < WALK_LIMIT:
@@ -129,7 +124,7 @@ def weight(value: object) -> int:
 
 
 def is_read_once(value: object) -> bool:
-    """Return whether an iterator or a stream is a value, or lies in its containers and dataclasses."""
+    """Return whether a value is an iterator or a stream, or holds one in containers and dataclasses."""
     seen: set[int] = set()
     kinds: set[type] = set()
     pending = [value]
@@ -140,4 +135,4 @@ def is_read_once(value: object) -> bool:
         if id(each) not in seen and (issubclass(kind, _CONTAINERS) or is_dataclass(kind)):
             seen.add(id(each))
             pending += get_referents(each)
-    return any(hasattr(kind, once) for kind in kinds for once in _ONCE)
+    return any(hasattr(kind, method) for kind in kinds for method in _READ_ONCE)

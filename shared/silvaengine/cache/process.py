@@ -1,12 +1,12 @@
-"""The hybrid cache of this process, made from its environment at the first use."""
+"""The hybrid cache of this process, made from its environment at first use."""
 
 from functools import cache
 from pathlib import Path
 
 from silvaengine import context
+from silvaengine.cache.clear_log import ClearLogStore, LocalClearLogs, ProcessLogTexts
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.fence import Fence
-from silvaengine.cache.generations import GenerationStore, LocalGenerations, ProcessRecords
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.memory import MemoryTier
 from silvaengine.cache.redis_tier import RedisTier
@@ -19,27 +19,27 @@ from silvaengine.settings import Settings
 def process_cache() -> HybridCache:
     """Return the cache that the decorators use; nothing is connected or opened before it is needed."""
     settings = Settings.from_environment()
-    opened = open_cache(settings)
-    context.at_start(opened.fence.begin)
-    return opened
+    hybrid_cache = open_cache(settings)
+    context.at_start(hybrid_cache.fence.begin)
+    return hybrid_cache
 
 
 def open_cache(settings: Settings) -> HybridCache:
-    """Make a cache with the tiers that a deployment has."""
-    given = settings.cache
-    memory = MemoryTier(given.memory_bytes)
-    redis = RedisTier(process_redis(given.redis), settings.table_prefix) if given.redis else None
-    disk = DiskTier(Path(given.folder), given.disk_bytes) if given.folder else None
-    fence = Fence(memory, _store(settings, redis, disk), per_invocation=redis is not None)
+    """Return a new cache with the tiers of the deployment."""
+    options = settings.cache
+    memory = MemoryTier(options.memory_bytes)
+    redis = RedisTier(process_redis(options.redis), settings.table_prefix) if options.redis else None
+    disk = DiskTier(Path(options.folder), options.disk_bytes) if options.folder else None
+    fence = Fence(memory, _choose_store(settings, redis, disk), per_invocation=redis is not None)
     return HybridCache(memory, fence, SharedTiers(fence, redis, disk))
 
 
-def _store(settings: Settings, redis: RedisTier | None, disk: DiskTier | None) -> GenerationStore:
-    """Choose where clears are noted: the place that the most processes share."""
+def _choose_store(settings: Settings, redis: RedisTier | None, disk: DiskTier | None) -> ClearLogStore:
+    """Return the store for clear logs that the most processes share."""
     if redis is not None:
         return redis
     if settings.cache.fence_seconds is None:
-        return LocalGenerations(disk or ProcessRecords())
-    from silvaengine.cache.table_generations import open_table_generations  # Redis needs none
+        return LocalClearLogs(disk or ProcessLogTexts())
+    from silvaengine.cache.table_clear_log import open_table_clear_logs  # not needed with Redis
 
-    return open_table_generations(settings.region, settings.table_prefix, settings.cache.fence_seconds)
+    return open_table_clear_logs(settings.region, settings.table_prefix, settings.cache.fence_seconds)

@@ -1,7 +1,7 @@
-"""The Redis tier: values, what was cleared, counters and locks of each cache, all of them in one slot.
+"""The Redis tier: values, clear logs, counters and locks of each cache.
 
-A value and both generation records come in one round trip. The hash tag is the cache's name, so that on a
-cluster they lie on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
+A value and both clear logs take one round trip. The hash tag is the cache's name, so that on a cluster they
+are in one slot, on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
 """
 
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from functools import lru_cache
 from os import urandom
 from typing import NamedTuple
 
-from silvaengine.cache.generations import (
+from silvaengine.cache.clear_log import (
     ALL_TENANTS,
-    MARKER_LIMIT,
-    Generation,
-    Record,
-    generation_of,
+    MAX_PATTERNS,
+    ClearLog,
+    ClearState,
+    decode_state,
     new_epoch,
 )
 from silvaengine.redis.client import RedisClient, RedisClients, Reply
@@ -30,30 +30,30 @@ from silvaengine.redis.commands import (
     pack_part,
 )
 
-RECORD_SECONDS = 31 * 86_400  # longer than any entry lives; a record that is gone ends them all
-VALUE_LIMIT = 1_048_576  # bytes
+LOG_SECONDS = 31 * 86_400  # longer than any entry lives; a log that is gone ends them all
+MAX_VALUE = 1_048_576  # bytes
 SCAN_STEP = 1_000
 
-type Found = tuple[bytes | None, float, Generation]
-"""A value as it lies in Redis, None for none, the seconds that it has left there, and what was cleared."""
+type Found = tuple[bytes | None, float, ClearState]
+"""A value as it is in Redis, None for none, the seconds that it has left there, and the clear state."""
 
 
-class _Place(NamedTuple):
-    """Where a tenant's values lie: what keys of values and locks begin with, and others as they are sent."""
+class _Keys(NamedTuple):
+    """A tenant's keys in a cache: prefixes for values and locks; those of logs and counters packed."""
 
     client: RedisClient
     values: str
     locks: str
-    records: bytes
+    logs: bytes
     counters: bytes
 
 
 class RedisTier:
-    """See ``silvaengine.cache.generations.GenerationStore``; and the values.
+    """Values, and a ``silvaengine.cache.clear_log.ClearLogStore``.
 
     Args:
-        clients: speak to Redis.
-        prefix: what all keys begin with, so that several deployments can share it.
+        clients: the connections to Redis.
+        prefix: of all keys, so that several deployments can share one Redis.
     """
 
     fresh_seconds = 1.0
@@ -64,47 +64,47 @@ class RedisTier:
         self._prefix = prefix
 
     def fetch(self, name: str, tenant: str, text: str) -> Found:
-        """Return a value and both records in one round trip; raises TierError."""
-        client, values, _, records, _ = self._place(name, tenant)
+        """Return a value and the clear state in one round trip; raises TierError."""
+        client, values, _, logs, _ = self._keys(name, tenant)
         part = pack_part((key := values + text).encode())
-        left, (value, whole, own) = client.exchange(key, FETCH % (part, part, records), 2)
-        return value if left > 0 else None, left / 1000, self._generation(name, tenant, whole, own)
+        left, (value, everyone, own) = client.exchange(key, FETCH % (part, part, logs), 2)
+        return value if left > 0 else None, left / 1000, self._state(name, tenant, everyone, own)
 
     def acquire(
-        self, name: str, tenant: str, text: str, seconds: float, *, insists: bool = False
-    ) -> tuple[bytes | None, bytes | None, float, Generation]:
-        """Do the same, and take the value's lock where there is no value or, insisting, always.
+        self, name: str, tenant: str, text: str, seconds: float, *, force_lock: bool = False
+    ) -> tuple[bytes | None, bytes | None, float, ClearState]:
+        """Do the same, and take the value's lock where there is no value or, if forced, always.
 
-        The owner's token stands before: empty where Redis takes no lock (it is full, or a replica), None
-        where another has it or nobody needs it.
+        The lock's token comes first: empty where Redis takes no lock (it is full, or a replica), None where
+        another process has it or there is a value.
         """
-        client, values, locks, records, _ = self._place(name, tenant)
+        client, values, locks, logs, _ = self._keys(name, tenant)
         part = pack_part((key := values + text).encode())
         token, lock = urandom(TOKEN_BYTES), pack_part((locks + text).encode())
         lease = pack_part(b"%d" % (seconds * 1000))
-        request = ACQUIRE % (part, lock, pack_part(token), lease, insists) + FETCH % (part, part, records)
-        taken, left, (value, whole, own) = client.exchange(key, request, 3)
-        held = token if taken == 1 else None if taken == 0 else b""
-        generation = self._generation(name, tenant, whole, own)
-        return held, value if left > 0 else None, left / 1000, generation
+        request = ACQUIRE % (part, lock, pack_part(token), lease, force_lock) + FETCH % (part, part, logs)
+        result, left, (value, everyone, own) = client.exchange(key, request, 3)
+        held = token if result == 1 else None if result == 0 else b""
+        state = self._state(name, tenant, everyone, own)
+        return held, value if left > 0 else None, left / 1000, state
 
-    def read(self, name: str, tenant: str) -> Generation:
-        """Read both records, made with a new epoch where there is none."""
-        ((whole, own),) = self._execute(name, ("MGET", *self._records(name, tenant)))
-        return self._generation(name, tenant, whole, own)
+    def read(self, name: str, tenant: str) -> ClearState:
+        """See ``ClearLogStore``."""
+        ((everyone, own),) = self._execute(name, ("MGET", *self._log_keys(name, tenant)))
+        return self._state(name, tenant, everyone, own)
 
     def clear(self, name: str, tenant: str, pattern: str) -> None:
-        """Add a clear to a record."""
-        limits = (MARKER_LIMIT, RECORD_SECONDS)
-        self._execute(name, ("EVAL", CLEAR, 1, self._record(name, tenant), pattern, new_epoch(), *limits))
+        """See ``ClearLogStore``."""
+        limits = (MAX_PATTERNS, LOG_SECONDS)
+        self._execute(name, ("EVAL", CLEAR, 1, self._log_key(name, tenant), pattern, new_epoch(), *limits))
 
     def renew(self, name: str, tenant: str) -> None:
-        """Return both records new epochs."""
-        self._execute(name, *(self._creation(record) for record in self._records(name, tenant)))
+        """See ``ClearLogStore``."""
+        self._execute(name, *(self._begin_log(key) for key in self._log_keys(name, tenant)))
 
-    def knows(self, name: str) -> bool:
-        """Return whether the cache was ever used."""
-        return bool(self._execute(name, ("EXISTS", self._record(name, ALL_TENANTS)))[0])
+    def exists(self, name: str) -> bool:
+        """See ``ClearLogStore``."""
+        return bool(self._execute(name, ("EXISTS", self._log_key(name, ALL_TENANTS)))[0])
 
     def store(
         self,
@@ -116,32 +116,32 @@ class RedisTier:
         counts: Mapping[str, int],
         token: bytes | None = None,
     ) -> None:
-        """Keep a value of at most 1 MB, add to the counters, and give back a lock that is held.
+        """Store a value of at most 1 MB, add to the counters, and release the lock if it is held.
 
         Raises:
-            TierError: Redis is away, or refuses to write.
+            TierError: Redis can't be reached, or refuses to write.
         """
-        client, values, locks, _, counters = self._place(name, tenant)
+        client, values, locks, _, counters = self._keys(name, tenant)
         key = values + text
         requests = [
-            COUNT % (counters, pack_part(what.encode()), pack_part(b"%d" % number))
-            for what, number in counts.items()
+            COUNT % (counters, pack_part(counter.encode()), pack_part(b"%d" % number))
+            for counter, number in counts.items()
         ]
-        if len(value) <= VALUE_LIMIT:
-            lasts = pack_part(b"%d" % max(1, int(seconds * 1000)))
-            requests.append(SET % (pack_part(key.encode()), pack_part(value), lasts))
+        if len(value) <= MAX_VALUE:
+            lifetime = pack_part(b"%d" % max(1, int(seconds * 1000)))
+            requests.append(SET % (pack_part(key.encode()), pack_part(value), lifetime))
         if token:
             requests.append(_release(locks + text, token))
         if requests:
             client.exchange(key, b"".join(requests), len(requests))
 
     def delete(self, name: str, tenant: str, text: str) -> None:
-        """Remove a value; raises TierError."""
-        self._execute(name, ("DEL", self._place(name, tenant).values + text))
+        """Delete a value; raises TierError."""
+        self._execute(name, ("DEL", self._keys(name, tenant).values + text))
 
     def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
-        """Return the lock back, if it is still this owner's; raises TierError."""
-        client, values, locks, _, _ = self._place(name, tenant)
+        """Release a lock if it still has this token; raises TierError."""
+        client, values, locks, _, _ = self._keys(name, tenant)
         client.exchange(values + text, _release(locks + text, token), 1)
 
     def counts(self, name: str, tenant: str) -> dict[str, int]:
@@ -150,49 +150,49 @@ class RedisTier:
         return {key.decode(): int(value) for key, value in zip(flat[::2], flat[1::2], strict=True)}
 
     def keys(self, name: str, tenant: str, limit: int) -> list[str]:
-        """List up to so many keys of values, of one tenant or of all; walks the whole database."""
-        begin = self._key(name, ":")
-        pattern = begin if tenant == ALL_TENANTS else f"{begin}{tenant}:"
-        cursor, found = b"0", set[str]()
-        while len(found) < limit:
+        """Return up to ``limit`` keys of values, of a tenant or ``ALL_TENANTS``; scans the whole database."""
+        start = self._key(name, ":")
+        prefix = start if tenant == ALL_TENANTS else f"{start}{tenant}:"
+        cursor, keys = b"0", set[str]()
+        while len(keys) < limit:
             ((cursor, page),) = self._execute(
-                name, ("SCAN", cursor, "MATCH", f"{_literal(pattern)}*", "COUNT", SCAN_STEP)
+                name, ("SCAN", cursor, "MATCH", f"{_escape_glob(prefix)}*", "COUNT", SCAN_STEP)
             )
-            found |= {key.decode().removeprefix(begin) for key in page}
+            keys |= {key.decode().removeprefix(start) for key in page}
             if cursor == b"0":
                 break
-        return sorted(found)[:limit]
+        return sorted(keys)[:limit]
 
     def _execute(self, name: str, *commands: Command) -> list[Reply]:
         return self._clients.of(name).execute(self._key(name, ""), *commands)
 
-    def _generation(self, name: str, tenant: str, whole: bytes | None, own: bytes | None) -> Generation:
-        if whole is None or own is None:
-            records = self._records(name, tenant)
-            creations = [(*self._creation(record), "NX") for record in records]
-            whole, own = self._execute(name, *creations, ("MGET", *records))[-1]
+    def _state(self, name: str, tenant: str, everyone: bytes | None, own: bytes | None) -> ClearState:
+        if everyone is None or own is None:
+            keys = self._log_keys(name, tenant)
+            commands = [(*self._begin_log(key), "NX") for key in keys]
+            everyone, own = self._execute(name, *commands, ("MGET", *keys))[-1]
         try:
-            return generation_of(whole or b"", own or b"")
-        except ValueError:  # something else lies in a record's place
+            return decode_state(everyone or b"", own or b"")
+        except ValueError:  # the keys hold something else
             self.renew(name, tenant)
-            (made,) = self._execute(name, ("MGET", *self._records(name, tenant)))
-            return generation_of(*made)
+            (logs,) = self._execute(name, ("MGET", *self._log_keys(name, tenant)))
+            return decode_state(*logs)
 
     @lru_cache(maxsize=1024)  # noqa: B019 - the tier lives as long as the process
-    def _place(self, name: str, tenant: str) -> _Place:
-        records = b"".join(pack_part(record.encode()) for record in self._records(name, tenant))
+    def _keys(self, name: str, tenant: str) -> _Keys:
+        logs = b"".join(pack_part(key.encode()) for key in self._log_keys(name, tenant))
         counters = pack_part(self._counters(name, tenant).encode())
         values, locks = self._key(name, f":{tenant}:"), self._key(name, f"!{tenant}:")
-        return _Place(self._clients.of(name), values, locks, records, counters)
+        return _Keys(self._clients.of(name), values, locks, logs, counters)
 
-    def _creation(self, record: str) -> tuple[str | bytes | int, ...]:
-        return ("SET", record, Record(new_epoch()).encode(), "EX", RECORD_SECONDS)
+    def _begin_log(self, key: str) -> tuple[str | bytes | int, ...]:
+        return ("SET", key, ClearLog(new_epoch()).encode(), "EX", LOG_SECONDS)
 
-    def _records(self, name: str, tenant: str) -> tuple[str, str]:
-        return self._record(name, ALL_TENANTS), self._record(name, tenant)
+    def _log_keys(self, name: str, tenant: str) -> tuple[str, str]:
+        return self._log_key(name, ALL_TENANTS), self._log_key(name, tenant)
 
-    def _record(self, name: str, owner: str) -> str:
-        return self._key(name, f"/{owner}")
+    def _log_key(self, name: str, tenant: str) -> str:
+        return self._key(name, f"/{tenant}")
 
     def _counters(self, name: str, tenant: str) -> str:
         return self._key(name, f"#{tenant}")
@@ -205,5 +205,5 @@ def _release(lock: str, token: bytes) -> bytes:
     return RELEASE % (pack_part(lock.encode()), pack_part(token))
 
 
-def _literal(text: str) -> str:
+def _escape_glob(text: str) -> str:
     return "".join(f"\\{character}" if character in "*?[]\\" else character for character in text)

@@ -1,33 +1,32 @@
-"""The tiers that outlive a process: Redis, then disk. What lies there is a line about it, then bytes.
+"""The tiers that outlive a process: Redis, then disk. Each value in them is a line about it, then its bytes.
 
-The line is ``SE1``, the generation in which the value was loaded, and the seconds for which it may be served
-stale. Anything else, and what this process can't decode, is no value.
+The line is ``SE1``, the stamp of the clear state in which the value was loaded, and the seconds for which it
+may be served stale. Anything else, and what this process can't decode, counts as no value.
 """
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from types import ModuleType
 
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.fence import Fence
-from silvaengine.cache.flights import WAIT_SECONDS
-from silvaengine.cache.lookup import MISSING, Call, Packed
+from silvaengine.cache.lookup import MISSING, WAIT_SECONDS, Encoded, Lookup
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.redis.breaker import TierError
 
-LOCK_PAUSE = 0.025  # seconds between two looks at what another process loads
+LOCK_PAUSE = 0.025  # seconds between two attempts while another process loads
 VERSION = b"SE1 "
 
 
 class SharedTiers:
-    """Finds and keeps encoded values; a tier that fails is counted and passed over.
+    """Finds and stores encoded values; a tier that fails is counted and skipped.
 
     Args:
-        fence: knows what was cleared.
-        redis: the one of the two that is asked first, if there is one.
-        disk: the other, likewise.
+        fence: checks values against clears.
+        redis: the first tier, if there is one.
+        disk: the second tier, if there is one.
         clock: monotonic seconds.
         sleep: waits for some seconds.
     """
@@ -46,149 +45,151 @@ class SharedTiers:
         self._clock = clock
         self._sleep = sleep
 
-    def find(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        """Return a value, or MISSING; what was cleared is known afterwards.
+    def find(self, lookup: Lookup) -> object:
+        """Return a value, or MISSING; the clear state is known afterwards.
 
-        Where another process has the call's lock, wait for what that one stores.
+        While another process holds the key's lock, wait for the value that it stores.
         """
-        found, end = self._look(call), self._clock() + WAIT_SECONDS
-        while found is MISSING and self._is_loaded_elsewhere(call) and self._clock() < end:
+        value, end = self._find_once(lookup), self._clock() + WAIT_SECONDS
+        while value is MISSING and self._loads_elsewhere(lookup) and self._clock() < end:
             self._sleep(LOCK_PAUSE)
-            found = self._insist(call)
-        return found
-
-    async def find_async(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        """Do the same for a coroutine: other threads look, and none is held by the wait."""
-        from asyncio import sleep, to_thread
-
-        found, end = await to_thread(self._look, call), self._clock() + WAIT_SECONDS
-        while found is MISSING and self._is_loaded_elsewhere(call) and self._clock() < end:
-            await sleep(LOCK_PAUSE)
-            found = await to_thread(self._insist, call)
-        return found
-
-    def _look(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        policy, redis = call.policy, self.redis
-        if policy.local or redis is None:
-            self._fence.refresh(call.space)
-            return MISSING if policy.local else self._on_disk(call)
-        found = self._in_redis(call, redis)
-        if found is MISSING:
-            found = self._on_disk(call)
-        if found is MISSING and self._is_loaded_elsewhere(call):
-            found = self._insist(call)
-        return found
-
-    def _insist(self, call: Call) -> Any:  # noqa: ANN401 - any value
-        """Ask once more, and take the lock though there be a value that is of no use."""
-        return MISSING if self.redis is None else self._in_redis(call, self.redis, insists=True)
-
-    def _is_loaded_elsewhere(self, call: Call) -> bool:
-        """Return whether another process has the call's lock, as far as anybody knows."""
-        takes_lock = call.policy.lock and not call.policy.local and self.redis is not None
-        return takes_lock and call.token is None and call.space.is_readable
-
-    def _in_redis(self, call: Call, redis: RedisTier, *, insists: bool = False) -> Any:  # noqa: ANN401 - any value
-        space, started = call.space, self._clock()
-        try:
-            if call.policy.lock:
-                place = (space.name, space.tenant, call.text)
-                call.token, raw, left, generation = redis.acquire(*place, WAIT_SECONDS, insists=insists)
-            else:
-                raw, left, generation = redis.fetch(space.name, space.tenant, call.text)
-        except TierError:
-            space.count("redis_errors")
-            self._fence.unreadable(space)
-            return MISSING
-        self._fence.learn(space, generation, started)
-        value = MISSING if raw is None else self._unwrap(call, raw, left, "redis_hits")
-        if call.token and value is not MISSING:
-            self.give_back(call)
+            value = self._retry_with_lock(lookup)
         return value
 
-    def _on_disk(self, call: Call) -> Any:  # noqa: ANN401 - any value
+    async def find_async(self, lookup: Lookup) -> object:
+        """Do the same for a coroutine: other threads ask the tiers, and none is held while it waits."""
+        from asyncio import sleep, to_thread
+
+        value, end = await to_thread(self._find_once, lookup), self._clock() + WAIT_SECONDS
+        while value is MISSING and self._loads_elsewhere(lookup) and self._clock() < end:
+            await sleep(LOCK_PAUSE)
+            value = await to_thread(self._retry_with_lock, lookup)
+        return value
+
+    def _find_once(self, lookup: Lookup) -> object:
+        policy, redis = lookup.policy, self.redis
+        if policy.local or redis is None:
+            self._fence.refresh(lookup.view)
+            return MISSING if policy.local else self._find_on_disk(lookup)
+        value = self._find_in_redis(lookup, redis)
+        if value is MISSING:
+            value = self._find_on_disk(lookup)
+        if value is MISSING and self._loads_elsewhere(lookup):
+            value = self._retry_with_lock(lookup)
+        return value
+
+    def _retry_with_lock(self, lookup: Lookup) -> object:
+        """Ask Redis again, and take the lock even where there is a value, which is of no use."""
+        return MISSING if self.redis is None else self._find_in_redis(lookup, self.redis, force_lock=True)
+
+    def _loads_elsewhere(self, lookup: Lookup) -> bool:
+        """Return whether another process holds the key's lock, as far as is known."""
+        takes_lock = lookup.policy.lock and not lookup.policy.local and self.redis is not None
+        return takes_lock and lookup.token is None and lookup.view.is_readable
+
+    def _find_in_redis(self, lookup: Lookup, redis: RedisTier, *, force_lock: bool = False) -> object:
+        view, started = lookup.view, self._clock()
+        try:
+            if lookup.policy.lock:
+                lookup.token, raw, left, state = redis.acquire(
+                    view.name, view.tenant, lookup.text, WAIT_SECONDS, force_lock=force_lock
+                )
+            else:
+                raw, left, state = redis.fetch(view.name, view.tenant, lookup.text)
+        except TierError:
+            view.count("redis_errors")
+            self._fence.mark_unreadable(view)
+            return MISSING
+        self._fence.apply(view, state, started)
+        value = MISSING if raw is None else self._decode(lookup, raw, left, "redis_hits")
+        if lookup.token and value is not MISSING:
+            self.release_lock(lookup)
+        return value
+
+    def _find_on_disk(self, lookup: Lookup) -> object:
         if self.disk is None:
             return MISSING
         try:
-            found = self.disk.get(call.space.name, _disk_key(call))
+            row = self.disk.get(lookup.view.name, _disk_key(lookup))
         except TierError:
-            call.space.count("disk_errors")
+            lookup.view.count("disk_errors")
             return MISSING
-        value = self._unwrap(call, *found, "disk_hits") if found else MISSING
-        if found and value is not MISSING:
-            self._to_redis(call, *found)
+        value = self._decode(lookup, *row, "disk_hits") if row else MISSING
+        if row and value is not MISSING:
+            self._store_in_redis(lookup, *row)
         return value
 
-    def _unwrap(self, call: Call, raw: bytes, left: float, counter: str) -> Any:  # noqa: ANN401 - any value
-        """Return the value that lies in a tier, if it was made here and no clear has ended it."""
+    def _decode(self, lookup: Lookup, raw: bytes, left: float, counter: str) -> object:
+        """Return a tier's value if it can be decoded, is fresh, and no clear has ended it."""
         head, _, data = raw.partition(b"\n")
         stamp, _, stale = head.removeprefix(VERSION).rpartition(b" ")
         try:
-            if not (head.startswith(VERSION) and self._fence.trusts(call.space, stamp, call.texts)):
+            if not (head.startswith(VERSION) and self._fence.accepts(lookup.view, stamp, lookup.texts)):
                 return MISSING
             seconds = float(stale)
-            value = codec().decode(data)
+            value: object = codec().decode(data)
         except (ValueError, ImportError):
-            call.space.count("unreadable_values")
+            lookup.view.count("unreadable_values")
             return MISSING
-        call.packed = data, stamp, left - seconds, seconds
+        lookup.encoded = data, stamp, left - seconds, seconds
         if left <= seconds:
-            call.stale = value
+            lookup.stale = value
             return MISSING
-        call.space.count(counter)
+        lookup.view.count(counter)
         return value
 
-    def give_back(self, call: Call) -> None:
-        """Return a lock back that is still held."""
-        if self.redis is not None and call.token:
+    def release_lock(self, lookup: Lookup) -> None:
+        """Release the key's lock if this look-up still holds it."""
+        if self.redis is not None and lookup.token:
             with suppress(TierError):
-                self.redis.release(call.space.name, call.space.tenant, call.text, call.token)
-        call.token = None
+                self.redis.release(lookup.view.name, lookup.view.tenant, lookup.text, lookup.token)
+        lookup.token = None
 
-    def keep(self, call: Call, packed: Packed) -> None:
-        """Put a value into both tiers, unless it is meant for this process, was cleared, or may have been."""
-        (data, stamp, fresh, stale), space = packed, call.space
-        is_sure = space.is_readable and space.holds(stamp, call.texts)
-        if data and stamp is not None and is_sure and not call.policy.local:
+    def store(self, lookup: Lookup, encoded: Encoded) -> None:
+        """Store a value in both tiers, unless it is local or a clear has, or may have, ended it."""
+        (data, stamp, fresh, stale), view = encoded, lookup.view
+        is_valid = view.is_readable and view.is_valid(stamp, lookup.texts)
+        if data and stamp is not None and is_valid and not lookup.policy.local:
             raw = b"%b%b %a\n%b" % (VERSION, stamp, stale, data)
-            self._to_redis(call, raw, fresh + stale)
-            self._to_disk(call, raw, fresh + stale)
+            self._store_in_redis(lookup, raw, fresh + stale)
+            self._store_on_disk(lookup, raw, fresh + stale)
 
-    def _to_redis(self, call: Call, raw: bytes, seconds: float) -> None:
-        space = call.space
+    def _store_in_redis(self, lookup: Lookup, raw: bytes, seconds: float) -> None:
+        view = lookup.view
         if self.redis is None:
             return
-        token, call.token = call.token, None
+        token, lookup.token = lookup.token, None
         try:
-            self.redis.store(space.name, space.tenant, call.text, raw, seconds, space.unsent(), token)
+            counts = view.take_unreported()
+            self.redis.store(view.name, view.tenant, lookup.text, raw, seconds, counts, token)
         except TierError:
-            space.count("redis_errors")
+            view.count("redis_errors")
 
-    def _to_disk(self, call: Call, raw: bytes, seconds: float) -> None:
+    def _store_on_disk(self, lookup: Lookup, raw: bytes, seconds: float) -> None:
         if self.disk is None:
             return
         try:
-            self.disk.set(call.space.name, _disk_key(call), raw, seconds)
+            self.disk.set(lookup.view.name, _disk_key(lookup), raw, seconds)
         except TierError:
-            call.space.count("disk_errors")
+            lookup.view.count("disk_errors")
 
-    def delete(self, call: Call) -> None:
-        """Remove a value."""
+    def delete(self, lookup: Lookup) -> None:
+        """Delete a value from both tiers."""
         if self.redis is not None:
             with suppress(TierError):
-                self.redis.delete(call.space.name, call.space.tenant, call.text)
+                self.redis.delete(lookup.view.name, lookup.view.tenant, lookup.text)
         if self.disk is not None:
             with suppress(TierError):
-                self.disk.delete(call.space.name, _disk_key(call))
+                self.disk.delete(lookup.view.name, _disk_key(lookup))
 
 
 @cache
-def codec() -> Any:  # noqa: ANN401 - a module
-    """Return the codec; who keeps nothing that must be encoded does without msgspec."""
+def codec() -> ModuleType:
+    """Return the codec, imported at first use: msgspec isn't needed where nothing is encoded."""
     from silvaengine.cache import codec as module
 
     return module
 
 
-def _disk_key(call: Call) -> str:
-    return f"{call.space.tenant}:{call.text}"
+def _disk_key(lookup: Lookup) -> str:
+    return f"{lookup.view.tenant}:{lookup.text}"

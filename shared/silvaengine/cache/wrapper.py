@@ -1,8 +1,8 @@
-"""The function that stands in for a cached one, compiled once from its signature.
+"""The wrapper of a cached function, compiled once from its signature: the way of a hit in memory.
 
-Its parameters are the function's own, so that ``f(1)``, ``f(a=1)`` and a default spelled out are one key
-without any binding at run time. A hit is a look-up in a dict, two comparisons and a counter. Whatever an
-argument's ``__hash__`` or a ``key=`` raises there is a miss, which tells what to make of it.
+It has the function's parameters, so that ``f(1)``, ``f(a=1)`` and a default spelled out are one key without
+binding arguments at run time. A hit is a look-up in a dict, two comparisons and a counter. An exception from
+an argument's ``__hash__`` or from ``key=`` is a miss there, and is handled as one (``decorators``).
 """
 
 from collections.abc import Callable, Mapping
@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from silvaengine.cache.identity import DECLARED
 
 SKIP = "skip_cache"
-OWN = "_se_"  # what the wrapper's own names begin with
+PREFIX = "_se_"  # of the wrapper's own names
 
-_HIT = """
+_CACHED = """
 {prefix}def wrapper({parameters}):
     if {skip}:
         return {wait}_se_call(({values}))
@@ -25,34 +25,34 @@ _HIT = """
     except Exception:
         return {wait}_se_miss(({values}))
     _se_now = _se_clock()
-    _se_space = _se_entry.space
-    if _se_now < _se_entry.until and _se_now < _se_space.until:
+    _se_view = _se_entry.view
+    if _se_now < _se_entry.until and _se_now < _se_view.until:
         _se_entry.used = _se_now
-        _se_space.hits += 1
+        _se_view.hits += 1
         _se_value = _se_entry.value
         return _se_value if _se_value is not _se_mutable else _se_copy(_se_entry.data)
     return {wait}_se_miss(({values}))
 """
-_OPEN = """
+_VARIADIC = """
 {prefix}def wrapper({parameters}):
     if {skip}:
-        return {wait}_se_call(({values}), {rest}, {named})
-    return {wait}_se_miss(({values}), {rest}, {named})
+        return {wait}_se_call(({values}), {args}, {kwargs})
+    return {wait}_se_miss(({values}), {args}, {kwargs})
 """
-_VALUES = """
-def values({parameters}):
-    return ({values}), {rest}, {named}
+_BINDER = """
+def bind({parameters}):
+    return ({values}), {args}, {kwargs}
 """
 
 
 class Signature(NamedTuple):
-    """A function's parameters by kind; ``rest`` and ``named`` are those of ``*args`` and ``**kwargs``."""
+    """The names of a function's parameters by kind; ``args`` and ``kwargs`` are those with asterisks."""
 
     positional_only: tuple[str, ...]
     positional: tuple[str, ...]
     keyword_only: tuple[str, ...]
-    rest: str = ""
-    named: str = ""
+    args: str = ""
+    kwargs: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,8 +60,8 @@ class Signature(NamedTuple):
         return (*self.positional_only, *self.positional, *self.keyword_only)
 
 
-def signature(function: Callable[..., Any]) -> Signature:
-    """Read a function's parameters from its code; anything else takes what it takes."""
+def read_signature(function: Callable[..., Any]) -> Signature:
+    """Return a function's parameters; other callables are taken to have ``*args`` and ``**kwargs``."""
     if not isinstance(function, FunctionType):
         return Signature((), (), (), "args", "kwargs")
     code = function.__code__
@@ -78,96 +78,110 @@ def signature(function: Callable[..., Any]) -> Signature:
 
 
 def compile_wrapper(
-    function: Callable[..., Any], names: Mapping[str, Any], *, in_class: bool, is_async: bool, has_key: bool
+    function: Callable[..., Any],
+    names: Mapping[str, object],
+    *,
+    in_class: bool,
+    is_async: bool,
+    has_key: bool,
 ) -> Callable[..., Any]:
     """Compile the wrapper of a function.
 
     Args:
-        function: what is cached.
-        names: what the wrapper's own names stand for, without ``_se_``.
-        in_class: whether the first argument may be an object, whose identity then stands for it.
+        function: the function to cache.
+        names: the values of the wrapper's own names, without ``_se_``.
+        in_class: whether the first argument may be an object, to be replaced by its identity.
         is_async: whether it is a coroutine function.
         has_key: whether ``names["key"]`` makes the key from the arguments.
     """
-    given = signature(function)
-    is_open = bool(given.rest or given.named)
-    skip, takes_skip = "False", SKIP not in given.names
+    signature = read_signature(function)
+    is_variadic = bool(signature.args or signature.kwargs)
+    skip, takes_skip = "False", SKIP not in signature.names
     if takes_skip:
-        skip = f"{given.named}.pop({SKIP!r}, False)" if given.named else SKIP
-    source = (_OPEN if is_open else _HIT).format(
+        skip = f"{signature.kwargs}.pop({SKIP!r}, False)" if signature.kwargs else SKIP
+    source = (_VARIADIC if is_variadic else _CACHED).format(
         prefix="async " if is_async else "",
         wait="await " if is_async else "",
-        parameters=_parameters(function, given, add_skip=takes_skip and not given.named),
-        skip=_skipping(skip, names),
-        values=_tuple(given.names),
-        rest=given.rest or "()",
-        named=given.named or "{}",
-        key=_key(given, in_class=in_class, has_key=has_key),
+        parameters=_parameter_list(function, signature, add_skip=takes_skip and not signature.kwargs),
+        skip=_skip_condition(skip, names),
+        values=_members(signature.names),
+        args=signature.args or "()",
+        kwargs=signature.kwargs or "{}",
+        key=_key_members(signature, in_class=in_class, has_key=has_key),
     )
-    return update_wrapper(_compiled("wrapper", source, function, names), function)
+    return update_wrapper(_compile("wrapper", source, function, names), function)
 
 
-def compile_values(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile what turns a call's arguments into the values by parameter, the rest, and the named rest."""
-    given = signature(function)
-    source = _VALUES.format(
-        parameters=_parameters(function, given, add_skip=False),
-        values=_tuple(given.names),
-        rest=given.rest or "()",
-        named=given.named or "{}",
+def compile_binder(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function that returns a call's values by parameter, its ``*args`` and its ``**kwargs``."""
+    signature = read_signature(function)
+    source = _BINDER.format(
+        parameters=_parameter_list(function, signature, add_skip=False),
+        values=_members(signature.names),
+        args=signature.args or "()",
+        kwargs=signature.kwargs or "{}",
     )
-    return _compiled("values", source, function, {})
+    return _compile("bind", source, function, {})
 
 
-def _skipping(skip: str, names: Mapping[str, Any]) -> str:
-    return f"{skip} or not {OWN}enabled()" if "enabled" in names else skip
+def _skip_condition(skip: str, names: Mapping[str, object]) -> str:
+    return f"{skip} or not {PREFIX}enabled()" if "enabled" in names else skip
 
 
-def _parameters(function: Callable[..., Any], given: Signature, *, add_skip: bool) -> str:
-    """Return the parameter list as source; a default is a name of the compiled namespace."""
-    positional = [*given.positional_only, *given.positional]
+def _parameter_list(function: Callable[..., Any], signature: Signature, *, add_skip: bool) -> str:
+    """Return the parameter list as source; defaults are names of the compiled namespace."""
+    positional = [*signature.positional_only, *signature.positional]
     first = len(positional) - len(getattr(function, "__defaults__", None) or ())
-    parts = [f"{name}={OWN}d_{name}" if place >= first else name for place, name in enumerate(positional)]
-    if given.positional_only:
-        parts.insert(len(given.positional_only), "/")
-    named = getattr(function, "__kwdefaults__", None) or {}
-    keyword_only = [f"{name}={OWN}d_{name}" if name in named else name for name in given.keyword_only]
+    parts = [f"{name}={PREFIX}d_{name}" if place >= first else name for place, name in enumerate(positional)]
+    if signature.positional_only:
+        parts.insert(len(signature.positional_only), "/")
+    keyword_defaults = getattr(function, "__kwdefaults__", None) or {}
+    keyword_only = [
+        f"{name}={PREFIX}d_{name}" if name in keyword_defaults else name for name in signature.keyword_only
+    ]
     keyword_only += [f"{SKIP}=False"] if add_skip else []
-    if given.rest or keyword_only:
-        parts.append(f"*{given.rest}")
-    return ", ".join(parts + keyword_only + ([f"**{given.named}"] if given.named else []))
+    if signature.args or keyword_only:
+        parts.append(f"*{signature.args}")
+    return ", ".join(parts + keyword_only + ([f"**{signature.kwargs}"] if signature.kwargs else []))
 
 
-def _tuple(names: tuple[str, ...]) -> str:
+def _members(names: tuple[str, ...]) -> str:
     return "".join(f"{name}, " for name in names)
 
 
-def _key(given: Signature, *, in_class: bool, has_key: bool) -> str:
-    """Return the key's members as source: the values, then their classes, for 1, 1.0 and True are equal."""
-    owner, names = "", given.names
+def _key_members(signature: Signature, *, in_class: bool, has_key: bool) -> str:
+    """Return the key's members as source: values, then their classes, since 1, 1.0 and True are equal."""
+    owner, names = "", signature.names
     if in_class and names:
         first = names[0]
-        own = f"{first}.{DECLARED} if {OWN}c in {OWN}constants else {OWN}number({first})"
-        owner = f"({OWN}c := {first}.__class__), {own}, "
+        own = f"{first}.{DECLARED} if {PREFIX}c in {PREFIX}constants else {PREFIX}number({first})"
+        owner = f"({PREFIX}c := {first}.__class__), {own}, "
         names = names[1:]
     if has_key:
-        arguments = [*given.positional_only, *given.positional, *(f"{n}={n}" for n in given.keyword_only)]
-        return f"{owner}({OWN}k := {OWN}key({', '.join(arguments)})), {OWN}k.__class__"
-    return owner + _tuple(names) + "".join(f"{name}.__class__, " for name in names)
+        arguments = [
+            *signature.positional_only,
+            *signature.positional,
+            *(f"{n}={n}" for n in signature.keyword_only),
+        ]
+        return f"{owner}({PREFIX}k := {PREFIX}key({', '.join(arguments)})), {PREFIX}k.__class__"
+    return owner + _members(names) + "".join(f"{name}.__class__, " for name in names)
 
 
-def _compiled(
-    name: str, source: str, function: Callable[..., Any], names: Mapping[str, Any]
+def _compile(
+    name: str, source: str, function: Callable[..., Any], names: Mapping[str, object]
 ) -> Callable[..., Any]:
-    given = signature(function)
-    positional = [*given.positional_only, *given.positional]
+    signature = read_signature(function)
+    positional = [*signature.positional_only, *signature.positional]
     defaults = getattr(function, "__defaults__", None) or ()
-    named = getattr(function, "__kwdefaults__", None) or {}
-    values = {**dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True)), **named}
-    namespace = {f"{OWN}{own}": value for own, value in names.items()}
-    namespace |= {f"{OWN}d_{parameter}": value for parameter, value in values.items()}
+    keyword_defaults = getattr(function, "__kwdefaults__", None) or {}
+    values = {
+        **dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True)),
+        **keyword_defaults,
+    }
+    namespace: dict[str, Any] = {f"{PREFIX}{own}": value for own, value in names.items()}
+    namespace |= {f"{PREFIX}d_{parameter}": value for parameter, value in values.items()}
     namespace["__name__"] = function.__module__
-    # The source holds the function's own parameter names, and nothing of a caller's.
+    # The source holds the names of the function's parameters, and nothing from callers.
     exec(compile(source, f"<cached {function.__module__}>", "exec"), namespace)  # noqa: S102 - see above
     compiled: Callable[..., Any] = namespace[name]
     return compiled

@@ -38,7 +38,7 @@ def opened(**environment: str) -> HybridCache:
     assert settings.cache.redis
     cache = open_cache(settings)
     cache.tiers.redis = RedisTier(RedisClients(settings.cache.redis), settings.table_prefix)
-    cache.fence.use(cache.tiers.redis)
+    cache.fence.replace_store(cache.tiers.redis)
     return cache
 
 
@@ -68,7 +68,7 @@ def test_the_documented_user_can_do_all_that_the_worker_does(port: int) -> None:
     assert engine.clear("k*") is True
     assert engine.get("key") is None
     assert engine.delete("key") is True
-    assert tier.knows("access")
+    assert tier.exists("access")
     assert tier.keys("access", "-", 10) == []
     engine.set("key", 1)  # with the next write the counters go to Redis
     assert engine.stats()["fleet"]["redis_hits"] >= 1

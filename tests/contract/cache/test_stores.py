@@ -13,16 +13,16 @@ from tests.fakes.cache import Clock
 from silvaengine.aws.client import open_client
 from silvaengine.aws.dynamodb import open_dynamodb
 from silvaengine.aws.table_client import TableReader, TableWriter
-from silvaengine.cache.disk import DiskTier
-from silvaengine.cache.generations import (
+from silvaengine.cache.clear_log import (
     ALL_TENANTS,
-    MARKER_LIMIT,
-    GenerationStore,
-    LocalGenerations,
-    ProcessRecords,
+    MAX_PATTERNS,
+    ClearLogStore,
+    LocalClearLogs,
+    ProcessLogTexts,
 )
+from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.redis_tier import RedisTier
-from silvaengine.cache.table_generations import TableGenerations, open_table_generations
+from silvaengine.cache.table_clear_log import TableClearLogs, open_table_clear_logs
 from silvaengine.redis.breaker import TierError
 from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
@@ -41,7 +41,7 @@ KEPT = ("an entry",)
 class Place(NamedTuple):
     """A place: how a process opens it, and how somebody puts something else where a tenant's record was."""
 
-    open: Callable[[], GenerationStore]
+    open: Callable[[], ClearLogStore]
     spoil: Callable[[str], object]
     writers: int = 4
 
@@ -49,10 +49,10 @@ class Place(NamedTuple):
 @contextmanager
 def process(_: pytest.FixtureRequest) -> Iterator[Place]:
     """Keep the records in the process."""
-    records = ProcessRecords()
+    records = ProcessLogTexts()
     yield Place(
-        lambda: LocalGenerations(records),
-        lambda owner: records.change(NAME, f"/{owner}", lambda _: b"something else"),
+        lambda: LocalClearLogs(records),
+        lambda owner: records.update_text(NAME, f"/{owner}", lambda _: b"something else"),
     )
 
 
@@ -61,8 +61,8 @@ def disk(request: pytest.FixtureRequest) -> Iterator[Place]:
     """Keep them in a folder."""
     folder: Path = request.getfixturevalue("tmp_path")
     yield Place(
-        lambda: LocalGenerations(DiskTier(folder, MEBIBYTE)),
-        lambda owner: DiskTier(folder, MEBIBYTE).change(NAME, f"/{owner}", lambda _: b"something else"),
+        lambda: LocalClearLogs(DiskTier(folder, MEBIBYTE)),
+        lambda owner: DiskTier(folder, MEBIBYTE).update_text(NAME, f"/{owner}", lambda _: b"something else"),
     )
 
 
@@ -96,7 +96,7 @@ def table(request: pytest.FixtureRequest, url: str) -> Iterator[Place]:
         key = {name: {"S": value} for name, value in cache_generation_key(NAME, owner).items()}
         client.put_item(TableName="se-configdata", Item={**key, "epoch": {"N": "7"}})
 
-    yield Place(lambda: open_table_generations(REGION, "se-", 5.0), spoil)
+    yield Place(lambda: open_table_clear_logs(REGION, "se-", 5.0), spoil)
     client.delete_table(TableName="se-configdata")
 
 
@@ -128,7 +128,7 @@ def test_what_two_processes_read_is_one(place: Place) -> None:
     """The first read begins the records; every later one, in any process, gives the same."""
     first = place.open().read(NAME, "acme")
     assert place.open().read(NAME, "acme") == first
-    assert place.open().read(NAME, "globex").whole == first.whole
+    assert place.open().read(NAME, "globex").everyone == first.everyone
     assert first.sequence == 0
 
 
@@ -138,9 +138,9 @@ def test_a_clear_ends_what_was_loaded_before(place: Place) -> None:
     before, others = mine.read(NAME, "acme").stamp, mine.read(NAME, "globex").stamp
     other.clear(NAME, "acme", "*")
     after = mine.read(NAME, "acme")
-    assert not after.holds(before, KEPT)
-    assert after.holds(after.stamp, KEPT)
-    assert mine.read(NAME, "globex").holds(others, KEPT)
+    assert not after.is_valid(before, KEPT)
+    assert after.is_valid(after.stamp, KEPT)
+    assert mine.read(NAME, "globex").is_valid(others, KEPT)
 
 
 def test_a_clear_of_all_tenants_reaches_each(place: Place) -> None:
@@ -148,7 +148,7 @@ def test_a_clear_of_all_tenants_reaches_each(place: Place) -> None:
     store = place.open()
     stamps = {tenant: store.read(NAME, tenant).stamp for tenant in ("acme", "globex")}
     place.open().clear(NAME, ALL_TENANTS, "*")
-    assert not any(store.read(NAME, tenant).holds(stamp, KEPT) for tenant, stamp in stamps.items())
+    assert not any(store.read(NAME, tenant).is_valid(stamp, KEPT) for tenant, stamp in stamps.items())
 
 
 def test_a_pattern_ends_what_it_matches(place: Place) -> None:
@@ -157,24 +157,24 @@ def test_a_pattern_ends_what_it_matches(place: Place) -> None:
     before = store.read(NAME, "acme").stamp
     store.clear(NAME, "acme", "user:*")
     after = store.read(NAME, "acme")
-    assert [after.holds(before, (text,)) for text in ("user:1", "order:1")] == [False, True]
-    assert after.holds(after.stamp, ("user:1",))
+    assert [after.is_valid(before, (text,)) for text in ("user:1", "order:1")] == [False, True]
+    assert after.is_valid(after.stamp, ("user:1",))
 
 
 def test_too_many_patterns_become_a_whole_clear(place: Place) -> None:
     """A record stays small: one pattern more than it holds ends everything older."""
     store = place.open()
     before = store.read(NAME, "acme").stamp
-    for number in range(MARKER_LIMIT):
+    for number in range(MAX_PATTERNS):
         store.clear(NAME, "acme", f"user:{number}")
     full = store.read(NAME, "acme")
-    assert len(full.own.markers) == MARKER_LIMIT
-    assert full.holds(before, KEPT)
+    assert len(full.tenant.patterns) == MAX_PATTERNS
+    assert full.is_valid(before, KEPT)
     store.clear(NAME, "acme", "one:more")
     cleared = store.read(NAME, "acme")
-    assert cleared.own.markers == ()
-    assert not cleared.holds(before, KEPT)
-    assert cleared.sequence == MARKER_LIMIT + 1
+    assert cleared.tenant.patterns == ()
+    assert not cleared.is_valid(before, KEPT)
+    assert cleared.sequence == MAX_PATTERNS + 1
 
 
 def test_clears_at_once_lose_nothing(place: Place) -> None:
@@ -188,13 +188,13 @@ def test_clears_at_once_lose_nothing(place: Place) -> None:
     with ThreadPoolExecutor(place.writers) as pool:
         list(pool.map(clear, range(32)))
     found = stores[0].read(NAME, "acme")
-    assert sorted(found.own.markers) == sorted(f"user:{number}" for number in range(32))
+    assert sorted(found.tenant.patterns) == sorted(f"user:{number}" for number in range(32))
 
 
 def test_a_clear_may_come_first(place: Place) -> None:
     """A tenant who never used the cache can clear it."""
     place.open().clear(NAME, "acme", "user:*")
-    assert place.open().read(NAME, "acme").own.sequence >= 1
+    assert place.open().read(NAME, "acme").tenant.sequence >= 1
 
 
 def test_new_epochs_end_everything(place: Place) -> None:
@@ -204,8 +204,8 @@ def test_new_epochs_end_everything(place: Place) -> None:
     before = store.read(NAME, "acme")
     store.renew(NAME, "acme")
     after = place.open().read(NAME, "acme")
-    assert not after.holds(before.stamp, KEPT)
-    assert after.whole.epoch != before.whole.epoch
+    assert not after.is_valid(before.stamp, KEPT)
+    assert after.everyone.epoch != before.everyone.epoch
 
 
 def test_a_record_that_is_none_is_begun_anew(place: Place) -> None:
@@ -214,7 +214,7 @@ def test_a_record_that_is_none_is_begun_anew(place: Place) -> None:
     before = store.read(NAME, "acme").stamp
     place.spoil("acme")
     found = store.read(NAME, "acme")
-    assert not found.holds(before, KEPT)
+    assert not found.is_valid(before, KEPT)
     assert place.open().read(NAME, "acme") == found
     store.clear(NAME, "acme", "user:*")
     assert store.read(NAME, "acme").sequence == found.sequence + 1
@@ -222,9 +222,9 @@ def test_a_record_that_is_none_is_begun_anew(place: Place) -> None:
 
 def test_a_cache_is_known_once_it_was_used(place: Place) -> None:
     """A name that nobody used is unknown, to every process."""
-    assert not place.open().knows(NAME)
+    assert not place.open().exists(NAME)
     place.open().read(NAME, "acme")
-    assert place.open().knows(NAME)
+    assert place.open().exists(NAME)
 
 
 def test_a_table_out_of_reach_is_passed_over(
@@ -237,14 +237,14 @@ def test_a_table_out_of_reach_is_passed_over(
         clients.cache_clear()  # they are another account's
     clock = Clock()
     reader = TableReader(lambda: open_dynamodb(REGION), "absent-")
-    store = TableGenerations(reader, TableWriter(lambda: open_dynamodb(REGION), "absent-"), 5.0, clock)
+    store = TableClearLogs(reader, TableWriter(lambda: open_dynamodb(REGION), "absent-"), 5.0, clock)
     with pytest.raises(TierError):
         store.read(NAME, "acme")
     questions: list[Callable[[], object]] = [
         lambda: store.read(NAME, "acme"),
         lambda: store.clear(NAME, "acme", "*"),
         lambda: store.renew(NAME, "acme"),
-        lambda: store.knows(NAME),
+        lambda: store.exists(NAME),
     ]
     for ask in questions:
         with pytest.raises(TierError, match="passed over"):
@@ -253,7 +253,7 @@ def test_a_table_out_of_reach_is_passed_over(
         clock.now += 60
         with pytest.raises(TierError, match=r"^(?!.*passed over)"):
             ask()
-    assert caplog.text.count("generations can't be read") == 1
+    assert caplog.text.count("clear logs can't be read") == 1
 
 
 def test_a_record_that_two_processes_begin_is_one(place: Place) -> None:

@@ -18,7 +18,7 @@ import redis
 from silvaengine.cache.decorators import cached
 from silvaengine.cache.fence import Fence
 from silvaengine.cache.hybrid import HybridCache
-from silvaengine.cache.lookup import Policy
+from silvaengine.cache.lookup import CachePolicy
 from silvaengine.cache.memory import MemoryTier
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
@@ -45,7 +45,7 @@ def main() -> None:
 
     answer.__qualname__ = "answer"
     answer.__module__ = "worker_process"
-    kept = cached(lambda: cache, cache_name="test", policy=Policy(lock=lock))(answer)
+    kept = cached(lambda: cache, cache_name="test", policy=CachePolicy(lock=lock))(answer)
     write("ready")
     for line in sys.stdin:
         word, _, pattern = line.strip().partition(" ")

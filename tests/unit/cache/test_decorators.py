@@ -420,9 +420,9 @@ def test_two_functions_of_one_name_share_nothing_here(cache: HybridCache, calls:
         return local
 
     from silvaengine.cache.decorators import cached  # noqa: PLC0415 - here alone a local function stays one
-    from silvaengine.cache.lookup import Policy  # noqa: PLC0415
+    from silvaengine.cache.lookup import CachePolicy  # noqa: PLC0415
 
-    decorate: Any = cached(lambda: shared, cache_name="test", policy=Policy())
+    decorate: Any = cached(lambda: shared, cache_name="test", policy=CachePolicy())
     one, other = decorate(make(1)), decorate(make(2))
     assert [one(), other(), one(), other()] == [1, 2, 1, 2]
     assert not [key for key in server.strings if "}:" in key]

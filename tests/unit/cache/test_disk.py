@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from silvaengine.cache.disk import TIMEOUT_SECONDS, VALUE_LIMIT, DiskTier, disk_clock
-from silvaengine.cache.generations import LocalGenerations
+from silvaengine.cache.clear_log import LocalClearLogs
+from silvaengine.cache.disk import MAX_VALUE, TIMEOUT_SECONDS, DiskTier, disk_clock
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.redis.breaker import TierError
 
@@ -26,7 +26,7 @@ def tier(folder: Path, clock: Clock, size: int = 64 * MEBIBYTE) -> DiskTier:
 def process(folder: Path, clock: Clock) -> HybridCache:
     """Return the cache of one that has memory and disk."""
     disk = tier(folder, clock)
-    return make_cache(clock, disk=disk, store=LocalGenerations(disk))
+    return make_cache(clock, disk=disk, store=LocalClearLogs(disk))
 
 
 @contextmanager
@@ -94,14 +94,14 @@ def test_a_value_ends_on_disk(clock: Clock, tmp_path: Path) -> None:
 def test_a_row_of_another_boot_or_form_is_none(clock: Clock, tmp_path: Path, row: bytes) -> None:
     """A clock that began anew can't tell how old a value is."""
     disk = tier(tmp_path, clock)
-    disk.change("test", "k", lambda _: row)
+    disk.update_text("test", "k", lambda _: row)
     assert disk.get("test", "k") is None
 
 
 def test_a_value_that_is_too_large_is_not_kept(clock: Clock, tmp_path: Path) -> None:
     """Nothing is pushed out for it."""
     disk = tier(tmp_path, clock)
-    disk.set("test", "k", b"x" * (VALUE_LIMIT + 1), 100)
+    disk.set("test", "k", b"x" * (MAX_VALUE + 1), 100)
     assert disk.get("test", "k") is None
 
 
@@ -269,7 +269,7 @@ def test_trap_disk_that_is_read_only(clock: Clock, tmp_path: Path) -> None:
     assert [kept(), kept()] == [1, 1]
     assert len(calls) == 1
     assert not kept.cache_clear()
-    assert cache.fence.space("test", "-").totals()["disk_errors"] >= 1
+    assert cache.fence.view("test", "-").totals()["disk_errors"] >= 1
 
 
 def test_a_folder_in_use_costs_one_short_wait(clock: Clock, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_a_folder_in_use_costs_one_short_wait(clock: Clock, tmp_path: Path) -> N
 def test_a_clear_waits_for_a_folder_in_use(clock: Clock, tmp_path: Path) -> None:
     """An operator's clear outlasts a writer that takes three times what a call would wait."""
     disk = tier(tmp_path, clock)
-    store = LocalGenerations(disk)
+    store = LocalClearLogs(disk)
     before = store.read("test", "-").stamp
     with database(tmp_path) as rows, ThreadPoolExecutor(1) as pool:
         rows.execute("BEGIN IMMEDIATE")
@@ -299,7 +299,7 @@ def test_a_clear_waits_for_a_folder_in_use(clock: Clock, tmp_path: Path) -> None
             clear.result(3 * TIMEOUT_SECONDS)
         rows.rollback()
         clear.result()
-    assert not store.read("test", "-").holds(before, ("user:1",))
+    assert not store.read("test", "-").is_valid(before, ("user:1",))
 
 
 def test_a_planted_setting_costs_the_tier_alone(clock: Clock, tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_only_bytes_under_text_can_be_kept(clock: Clock, tmp_path: Path) -> None
     """Nothing that would be pickled reaches the file."""
     disk: Any = tier(tmp_path, clock)
     attempts: list[Callable[[], Any]] = [
-        lambda: disk.change("test", "k", lambda _: {"a": 1}),
+        lambda: disk.update_text("test", "k", lambda _: {"a": 1}),
         lambda: disk.get("test", ("a", 1)),
     ]
     for attempt in attempts:

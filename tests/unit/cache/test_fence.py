@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from silvaengine.cache.clear_log import ClearState
 from silvaengine.cache.fence import RETRY_SECONDS, UNFENCED_SECONDS
-from silvaengine.cache.generations import Generation
 from silvaengine.cache.hybrid import HybridCache
-from silvaengine.cache.memory import Entry, MemoryTier
+from silvaengine.cache.memory import CacheEntry, MemoryTier
 
 from ...fakes.cache import (
     Clock,
@@ -230,10 +230,10 @@ def test_a_lost_clear_is_noticed_while_the_store_cannot_be_renewed(clock: Clock)
     source, _ = counting(1, 2, 3)
     function = keep_by(cache, source, ttl=None)
     function()
-    before = dict(store._records._texts)  # type: ignore[attr-defined]  # a backup
+    before = dict(store._texts._texts)  # type: ignore[attr-defined]  # a backup
     function.cache_clear()
     function()
-    store._records._texts = before  # type: ignore[attr-defined]  # it is restored
+    store._texts._texts = before  # type: ignore[attr-defined]  # it is restored
     clock.now += 2
     assert function() == 3
 
@@ -277,13 +277,13 @@ class Gate(FlakyStore):
         self.may_go = Event()
         self.is_armed = False
 
-    def read(self, name: str, tenant: str) -> Generation:
-        generation: Generation = super().read(name, tenant)
+    def read(self, name: str, tenant: str) -> ClearState:
+        state: ClearState = super().read(name, tenant)
         if self.is_armed:
             self.is_armed = False
             self.has_read.set()
             assert self.may_go.wait(10)
-        return generation
+        return state
 
 
 def in_thread(call: Callable[[], Any]) -> tuple[Thread, list[Any]]:
@@ -341,17 +341,17 @@ def test_a_slower_read_does_not_undo_a_younger_one(clock: Clock) -> None:
     """Of two reads the one that began later counts."""
     store = Gate()
     cache = make_cache(clock, store=store)
-    space = cache.fence.space("test", "-")
+    view = cache.fence.view("test", "-")
     store.is_armed = True
-    thread, _ = in_thread(lambda: cache.fence.refresh(space))
+    thread, _ = in_thread(lambda: cache.fence.refresh(view))
     assert store.has_read.wait(10)
     clock.now += 1
     store.clear("test", "-", "*")
-    cache.fence.refresh(space)
-    known = space.generation
+    cache.fence.refresh(view)
+    state = view.state
     store.may_go.set()
     thread.join(10)
-    assert space.generation is known
+    assert view.state is state
 
 
 def test_a_waiter_is_not_given_what_was_cleared_before_it_came(clock: Clock, server: FakeRedis) -> None:
@@ -361,8 +361,8 @@ def test_a_waiter_is_not_given_what_was_cleared_before_it_came(clock: Clock, ser
     class SlowMemory(MemoryTier):
         """Lets an entry land only when it may."""
 
-        def keep(self, key: Any, entry: Entry) -> None:
-            super().keep(key, entry)
+        def store(self, key: Any, entry: CacheEntry) -> None:
+            super().store(key, entry)
             if not found.is_set():
                 found.set()
                 assert may_land.wait(10)
@@ -400,7 +400,7 @@ def test_invocations_may_begin_while_other_threads_read(clock: Clock, server: Fa
     thread = Thread(target=begin)
     thread.start()
     for number in range(3_000):
-        cache.fence.refresh(cache.fence.space("test", f"tenant-{number}"))
+        cache.fence.refresh(cache.fence.view("test", f"tenant-{number}"))
     ended.set()
     thread.join(10)
     assert failures == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.cache import flights
+from silvaengine.cache import lookup
 from silvaengine.cache.hybrid import HybridCache
 
 from ...fakes.cache import Clock, FakeRedis, FakeRedisTier, counting, keep_by, make_cache
@@ -45,8 +45,8 @@ def ask(
     assert cache
     joined, join = list[Any](), cache._flights.join
 
-    def note(key: Any, mine: Any, owner: object) -> Any:
-        flight = join(key, mine, owner)
+    def note(key: Any, own: Any) -> Any:
+        flight = join(key, own)
         joined.append(flight)
         return flight
 
@@ -197,7 +197,7 @@ def test_two_functions_that_wait_for_one_another_go_on(
     cache: HybridCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while each loads for itself."""
-    monkeypatch.setattr(flights, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(lookup, "WAIT_SECONDS", 0.05)
     both = Barrier(2)
     met: dict[str, int] = {"1": 0, "2": 0}
 
@@ -316,7 +316,7 @@ def test_a_coroutine_waits_for_another_only_so_long(
     cache: HybridCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it loads for itself: the two may wait for one another."""
-    monkeypatch.setattr(flights, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(lookup, "WAIT_SECONDS", 0.05)
     loads = []
 
     async def source() -> int:

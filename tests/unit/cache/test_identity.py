@@ -141,7 +141,7 @@ def test_an_entry_whose_caller_was_cancelled_ends_with_its_object(cache: HybridC
 
     coroutine.__name__, coroutine.__qualname__ = "answer", "Service.answer"
     answer = keep_by(cache, coroutine)
-    keep, is_keeping, may_keep = cache.memory.keep, Event(), Event()
+    keep, is_keeping, may_keep = cache.memory.store, Event(), Event()
 
     def keep_late(key: Any, entry: Any) -> None:
         is_keeping.set()
@@ -157,7 +157,7 @@ def test_an_entry_whose_caller_was_cancelled_ends_with_its_object(cache: HybridC
             await leader
         return ref(one)
 
-    cache.memory.keep = keep_late  # type: ignore[method-assign] # late
+    cache.memory.store = keep_late  # type: ignore[method-assign] # late
     loop = asyncio.new_event_loop()
     watched = loop.run_until_complete(scenario())
     may_keep.set()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from silvaengine.cache.fence import UNFENCED_SECONDS
-from silvaengine.cache.lookup import JITTER, LONGEST_SECONDS
+from silvaengine.cache.lookup import JITTER, MAX_SECONDS
 
 from ...fakes.cache import (
     Clock,
@@ -104,16 +104,16 @@ def test_a_value_lives_for_its_time_up_to_a_tenth_less(clock: Clock) -> None:
     assert loads_at(100.01) == 400
 
 
-@pytest.mark.parametrize("ttl", [None, float("inf"), LONGEST_SECONDS * 2])
+@pytest.mark.parametrize("ttl", [None, float("inf"), MAX_SECONDS * 2])
 def test_no_ttl_means_the_longest(clock: Clock, server: FakeRedis, ttl: float | None) -> None:
     """Thirty days, and then it is loaded again."""
     source, calls = counting(1)
     function = keep_by(make_cache(clock, redis=FakeRedisTier(server)), source, ttl=ttl)
     function()
-    clock.now += LONGEST_SECONDS * (1 - JITTER) - 1
+    clock.now += MAX_SECONDS * (1 - JITTER) - 1
     function()
     assert len(calls) == 1
-    clock.now += LONGEST_SECONDS * JITTER + 2
+    clock.now += MAX_SECONDS * JITTER + 2
     function()
     assert len(calls) == 2
 
@@ -183,7 +183,7 @@ def test_a_stale_value_stands_in_for_a_source_that_fails(clock: Clock) -> None:
     assert [function(), function()] == [1, 1]
     assert len(calls) == 3
     assert function() == 2
-    assert cache.fence.space("test", "-").totals()["stale_hits"] == 2
+    assert cache.fence.view("test", "-").totals()["stale_hits"] == 2
 
 
 def test_a_value_that_is_too_stale_is_none(clock: Clock) -> None:
@@ -351,7 +351,7 @@ def test_when_redis_is_down_memory_still_answers(clock: Clock, server: FakeRedis
     function = keep_by(cache, source)
     assert [function() for _ in range(10)] == [1] * 10
     assert len(calls) == 1
-    assert cache.fence.space("test", "-").totals()["redis_errors"] >= 1
+    assert cache.fence.view("test", "-").totals()["redis_errors"] >= 1
 
 
 def test_what_nobody_can_watch_is_served_for_a_minute(clock: Clock, server: FakeRedis) -> None:
@@ -395,7 +395,7 @@ def test_redis_that_refuses_to_write_still_answers(clock: Clock, server: FakeRed
     server.is_full = True
     assert [function(2), function(2), function(1)] == [1, 1, 1]
     assert len(calls) == 2
-    assert cache.fence.space("test", "-").totals()["redis_errors"] == 1
+    assert cache.fence.view("test", "-").totals()["redis_errors"] == 1
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_bytes_that_are_no_value_are_a_miss(clock: Clock, server: FakeRedis, dat
     cache = make_cache(clock, redis=FakeRedisTier(server))
     assert keep_by(cache, source)() == 1
     assert len(calls) == 2
-    assert cache.fence.space("test", "-").totals()["unreadable_values"] == 1
+    assert cache.fence.view("test", "-").totals()["unreadable_values"] == 1
 
 
 def test_a_lock_lets_one_process_load(clock: Clock, server: FakeRedis) -> None:

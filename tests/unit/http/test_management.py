@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from silvaengine.cache.clear_log import LocalClearLogs, ProcessLogTexts
 from silvaengine.cache.engine import HybridCacheEngine
-from silvaengine.cache.generations import LocalGenerations, ProcessRecords
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.process import process_cache
 from silvaengine.context import tenant
@@ -162,11 +162,11 @@ def test_statistics_are_the_tenants_own(world: Any, ask: Ask) -> None:
 def test_a_clear_that_reached_nobody_is_503(world: Any, ask: Ask, cache: HybridCache) -> None:
     """Success is only said when a store has acknowledged the clear."""
 
-    class Away(LocalGenerations):
+    class Away(LocalClearLogs):
         def clear(self, name: str, tenant: str, pattern: str) -> None:
             raise TierError("away")
 
-    cache.fence.use(Away(ProcessRecords()))
+    cache.fence.replace_store(Away(ProcessLogTexts()))
     world.registry.grants = frozenset({"cache:admin"})
     answer = ask()
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "1")
