@@ -1,4 +1,4 @@
-"""The cache's surroundings: a clock that stands still, and a Redis in this process that obeys it."""
+"""Fakes for the cache: a clock that stands still, and a Redis in this process that uses it."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ MEBIBYTE = 1_048_576
 
 
 class Clock:
-    """Seconds that pass only when told to."""
+    """Seconds that pass only when a test says so."""
 
     def __init__(self, now: float = 1_000.0) -> None:
         self.now = now
@@ -38,7 +38,7 @@ class Clock:
 
 
 class FakeRedis:
-    """Strings, hashes and the tier's scripts; counts round trips, fails and refuses to write when told to."""
+    """Strings, hashes and the tier's scripts; counts round trips, and can fail or refuse to write."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -96,16 +96,16 @@ class FakeRedis:
         if "gsub" in script:
             return self._clear(*arguments)
         if "NX" in script:
-            value, lock, token, lease, insists = arguments
-            is_wanted = self.value(value) is None or insists == "1"
-            return int(is_wanted and self.do_set(lock, token, "PX", lease, "NX") is not None)
+            value, lock, token, lease, force_lock = arguments
+            is_tried = self.value(value) is None or force_lock == "1"
+            return int(is_tried and self.do_set(lock, token, "PX", lease, "NX") is not None)
         key, token = arguments
         return self.do_del(key) if self.value(key) == raw(token) else 0
 
     def _clear(self, key: str, pattern: str, epoch: str, limit: str, seconds: str) -> None:
         text = self.value(key)
-        record = ClearLog(epoch, 1) if text is None else ClearLog.decode(text).with_clear(pattern)
-        self.do_set(key, record.encode().decode(), "EX", seconds)
+        log = ClearLog(epoch, 1) if text is None else ClearLog.decode(text).with_clear(pattern)
+        self.do_set(key, log.encode().decode(), "EX", seconds)
 
 
 class FakeClients(RedisClients):
@@ -125,7 +125,7 @@ class FakeClients(RedisClients):
         self.server.trips += 1
         if self.server.is_down:
             raise TierError("Redis is down")
-        commands = list(parsed(request))
+        commands = list(parse(request))
         assert len(commands) == count
         return [self.server.run(command) for command in commands]
 
@@ -135,8 +135,8 @@ def raw(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def parsed(request: bytes) -> Iterator[list[str]]:
-    """Read commands in the protocol's form."""
+def parse(request: bytes) -> Iterator[list[str]]:
+    """Parse commands in the protocol's form."""
     while request:
         head, _, request = request.partition(b"\r\n")
         parts = []
@@ -157,7 +157,7 @@ class FakeRedisTier(RedisTier):
 
 
 class FlakyStore(LocalClearLogs):
-    """The records of clears in this process, which can be out of reach."""
+    """Clear logs in this process, which can be made unreachable."""
 
     def __init__(self, fresh_seconds: float = 1.0) -> None:
         super().__init__(ProcessLogTexts(), fresh_seconds)
@@ -213,7 +213,7 @@ def keep_by[**P, R](
     cache_enabled: bool | Callable[[], bool] = True,
     **policy: Any,
 ) -> Cached[P, R]:
-    """Decorate a function as if it stood in a module: what is local isn't kept outside of the process."""
+    """Decorate a function as if a module defined it: values of local functions stay in the process."""
     function.__qualname__ = function.__qualname__.rpartition("<locals>.")[2]
     decorate: Callable[[Callable[P, R]], Cached[P, R]] = cached(
         lambda: cache,
@@ -227,7 +227,7 @@ def keep_by[**P, R](
 
 @contextmanager
 def invocation(tenant: str, *caches: HybridCache) -> Iterator[None]:
-    """Serve a call of a tenant, as the worker does."""
+    """Run the block as a call of a tenant, as the worker does."""
     current = CurrentInvocation(
         request_id="r1",
         endpoint_id=tenant,
@@ -245,13 +245,13 @@ def invocation(tenant: str, *caches: HybridCache) -> Iterator[None]:
 
 
 def in_thread[R](function: Callable[[], R]) -> R:
-    """Call in a new thread, which has no context, and give the answer."""
+    """Call in a new thread, which has no context, and return the result."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function).result(20)
 
 
 def counting(*results: Any) -> tuple[Callable[..., Any], list[Any]]:
-    """Return a function that gives these in turn, the last one for ever, and the list of its calls."""
+    """Return a function that returns these in turn, the last one repeatedly, and the list of its calls."""
     calls: list[Any] = []
 
     def source(argument: Any = None) -> Any:

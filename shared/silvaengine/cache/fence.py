@@ -150,13 +150,13 @@ class Fence:
         with self._lock:
             if started < view.confirmed or started < self._floor:
                 return  # a later read was faster, or a clear came in between
-            known = view.state
-            is_news = state is not known and state != known
-            is_behind = is_news and known is not None and state.is_behind(known.stamp)
+            previous = view.state
+            is_new = state is not previous and state != previous
+            is_behind = is_new and previous is not None and state.is_behind(previous.stamp)
             if not is_behind:
                 view.confirmed = started
                 view.is_readable = True
-                if is_news:
+                if is_new:
                     self._set_state(view, state)
                 view.until = started + self._store.fresh_seconds
                 self._fresh.add(view)

@@ -191,8 +191,8 @@ class HybridCache:
     def _record(self, lookup: Lookup, value: object) -> object:
         """Store in memory what the other tiers returned; without a value, begin the load."""
         if lookup.encoded is not None:
-            found = lookup.stale if value is MISSING else value
-            self._store_in_memory(lookup, found, lookup.encoded, lookup.view.confirmed)
+            usable = lookup.stale if value is MISSING else value
+            self._store_in_memory(lookup, usable, lookup.encoded, lookup.view.confirmed)
         if value is MISSING:
             lookup.begin_load(self.clock())
         return value

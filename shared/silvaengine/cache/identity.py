@@ -74,9 +74,9 @@ class ObjectIdentities:
 
     def bind_entry(self, first: object, entry: CacheEntry) -> None:
         """Let an entry end with its object, whose ``id`` another one may get afterwards."""
-        known = self._objects.get(id(first))
-        if known:
-            known[2].add(entry)
+        record = self._objects.get(id(first))
+        if record:
+            record[2].add(entry)
 
     def _kind(self, first: object) -> Kind:
         """Return what a call's first argument is, by where its class has the function."""

@@ -43,7 +43,7 @@ def opened(**environment: str) -> HybridCache:
 
 
 def round_trip(cache: HybridCache) -> Any:
-    """Keep a value, forget it in memory, look it up in Redis."""
+    """Store a value, empty memory, look the value up in Redis."""
     engine = HybridCacheEngine("access", lambda: cache)
     engine.set("key", {"a": 1})
     cache.memory.drop_if(lambda _: True)

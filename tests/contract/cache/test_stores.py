@@ -39,7 +39,7 @@ KEPT = ("an entry",)
 
 
 class Place(NamedTuple):
-    """A place: how a process opens it, and how somebody puts something else where a tenant's record was."""
+    """A kind of store: how a process opens it, and how a test overwrites a tenant's log."""
 
     open: Callable[[], ClearLogStore]
     spoil: Callable[[str], object]
@@ -48,11 +48,11 @@ class Place(NamedTuple):
 
 @contextmanager
 def process(_: pytest.FixtureRequest) -> Iterator[Place]:
-    """Keep the records in the process."""
-    records = ProcessLogTexts()
+    """Keep the logs in the process."""
+    texts = ProcessLogTexts()
     yield Place(
-        lambda: LocalClearLogs(records),
-        lambda owner: records.update_text(NAME, f"/{owner}", lambda _: b"something else"),
+        lambda: LocalClearLogs(texts),
+        lambda owner: texts.update_text(NAME, f"/{owner}", lambda _: b"something else"),
     )
 
 
@@ -125,7 +125,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 def test_what_two_processes_read_is_one(place: Place) -> None:
-    """The first read begins the records; every later one, in any process, gives the same."""
+    """The first read begins the logs; every later one, in any process, returns the same."""
     first = place.open().read(NAME, "acme")
     assert place.open().read(NAME, "acme") == first
     assert place.open().read(NAME, "globex").everyone == first.everyone
@@ -133,7 +133,7 @@ def test_what_two_processes_read_is_one(place: Place) -> None:
 
 
 def test_a_clear_ends_what_was_loaded_before(place: Place) -> None:
-    """A whole clear ends every older entry of its tenant and none of another's, nor a younger one."""
+    """A full clear ends every older entry of its tenant, and neither later ones nor another tenant's."""
     mine, other = place.open(), place.open()
     before, others = mine.read(NAME, "acme").stamp, mine.read(NAME, "globex").stamp
     other.clear(NAME, "acme", "*")
@@ -144,7 +144,7 @@ def test_a_clear_ends_what_was_loaded_before(place: Place) -> None:
 
 
 def test_a_clear_of_all_tenants_reaches_each(place: Place) -> None:
-    """It is noted once, and every tenant's read tells of it."""
+    """It is one write, and every tenant's read returns it."""
     store = place.open()
     stamps = {tenant: store.read(NAME, tenant).stamp for tenant in ("acme", "globex")}
     place.open().clear(NAME, ALL_TENANTS, "*")
@@ -152,7 +152,7 @@ def test_a_clear_of_all_tenants_reaches_each(place: Place) -> None:
 
 
 def test_a_pattern_ends_what_it_matches(place: Place) -> None:
-    """Of older entries those that match, of younger ones none."""
+    """A clear by pattern ends older entries that match, and no later ones."""
     store = place.open()
     before = store.read(NAME, "acme").stamp
     store.clear(NAME, "acme", "user:*")
@@ -162,7 +162,7 @@ def test_a_pattern_ends_what_it_matches(place: Place) -> None:
 
 
 def test_too_many_patterns_become_a_whole_clear(place: Place) -> None:
-    """A record stays small: one pattern more than it holds ends everything older."""
+    """A log stays small: one pattern more than its limit ends everything older."""
     store = place.open()
     before = store.read(NAME, "acme").stamp
     for number in range(MAX_PATTERNS):
@@ -178,7 +178,7 @@ def test_too_many_patterns_become_a_whole_clear(place: Place) -> None:
 
 
 def test_clears_at_once_lose_nothing(place: Place) -> None:
-    """Of clears that several make at the same time each one is noted."""
+    """Clears by several writers at the same time are all recorded."""
     stores = [place.open() for _ in range(place.writers)]
     stores[0].read(NAME, "acme")
 
@@ -198,7 +198,7 @@ def test_a_clear_may_come_first(place: Place) -> None:
 
 
 def test_new_epochs_end_everything(place: Place) -> None:
-    """After `renew` nothing that was kept before lives, whatever sequence it had."""
+    """After `renew` no older entry is valid, whatever its sequence."""
     store = place.open()
     store.clear(NAME, "acme", "*")
     before = store.read(NAME, "acme")
@@ -209,7 +209,7 @@ def test_new_epochs_end_everything(place: Place) -> None:
 
 
 def test_a_record_that_is_none_is_begun_anew(place: Place) -> None:
-    """Something else in its place ends what was kept, and the store goes on."""
+    """A log that is something else ends older entries, and the store goes on."""
     store = place.open()
     before = store.read(NAME, "acme").stamp
     place.spoil("acme")
@@ -221,7 +221,7 @@ def test_a_record_that_is_none_is_begun_anew(place: Place) -> None:
 
 
 def test_a_cache_is_known_once_it_was_used(place: Place) -> None:
-    """A name that nobody used is unknown, to every process."""
+    """A cache exists, for every process, once it was used."""
     assert not place.open().exists(NAME)
     place.open().read(NAME, "acme")
     assert place.open().exists(NAME)
@@ -230,7 +230,7 @@ def test_a_cache_is_known_once_it_was_used(place: Place) -> None:
 def test_a_table_out_of_reach_is_passed_over(
     moto: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Every question is answered by one kind of error, and of many calls one waits for the table."""
+    """Every method raises TierError, and of many calls one waits for the table."""
     for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": moto}.items():
         monkeypatch.setenv(name, value)
     for clients in (open_client, open_dynamodb):
@@ -257,7 +257,7 @@ def test_a_table_out_of_reach_is_passed_over(
 
 
 def test_a_record_that_two_processes_begin_is_one(place: Place) -> None:
-    """Whoever comes second takes over what the first one made."""
+    """The second of two processes uses the log that the first one created."""
     stores = [place.open() for _ in range(place.writers)]
     with ThreadPoolExecutor(len(stores)) as pool:
         found = list(pool.map(lambda store: store.read(NAME, "acme"), stores))

@@ -127,15 +127,15 @@ def test_any_number_of_arguments(cache: HybridCache, calls: Calls) -> None:
     assert kept(1, "") == 6
 
 
-def test_skip_cache_passes_the_cache(cache: HybridCache, calls: Calls) -> None:
-    """It calls the function, keeps nothing, and isn't handed on."""
+def test_skip_cache_bypasses_the_cache(cache: HybridCache, calls: Calls) -> None:
+    """The function is called, without ``skip_cache``, and nothing is cached."""
     kept: Any = keep_by(cache, calls.of_one())
     assert [kept(1), kept(1, skip_cache=True), kept(1, skip_cache=False), kept(1)] == [1, 2, 1, 1]
 
 
 @pytest.mark.parametrize("kind", ["args", "kwargs", "both"])
 def test_skip_cache_works_with_any_number_of_arguments(cache: HybridCache, calls: Calls, kind: str) -> None:
-    """And isn't handed on either."""
+    """``skip_cache=False`` isn't passed to the function either."""
 
     def args(*args: Any) -> int:
         return calls.source(*args)
@@ -184,7 +184,7 @@ def test_a_disabled_cache_lets_calls_pass(cache: HybridCache, calls: Calls) -> N
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-def test_a_switch_is_asked_at_every_call(cache: HybridCache, calls: Calls, is_open: bool) -> None:
+def test_cache_enabled_is_called_at_every_call(cache: HybridCache, calls: Calls, is_open: bool) -> None:
     """``cache_enabled`` may be a function, such as a look at a setting."""
     switch = [True]
     function: Any = calls.of_any() if is_open else calls.of_one()
@@ -222,10 +222,10 @@ def test_a_pattern_matches_what_a_key_function_made(cache: HybridCache, calls: C
     assert [kept(1), kept(2)] == [3, 2]
 
 
-def test_an_argument_without_content_passes_the_cache(
+def test_a_call_with_an_argument_without_content_is_not_cached(
     cache: HybridCache, calls: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The call is answered, nothing is kept, and one warning says what would help."""
+    """The function is called, nothing is cached, and one warning says what would help."""
     kept: Any = keep_by(cache, calls.of_one())
     argument = object()
     assert [kept(argument), kept(argument), kept([argument])] == [1, 2, 3]
@@ -249,10 +249,10 @@ class Proxy:
 
 
 @pytest.mark.parametrize("make", [Unhashable, Proxy, lambda: [Proxy()]])
-def test_an_argument_that_raises_when_it_is_looked_at_passes_the_cache(
+def test_a_call_with_an_argument_that_raises_is_not_cached(
     cache: HybridCache, calls: Calls, make: Callable[[], Any]
 ) -> None:
-    """What it raises is nobody's business but the function's."""
+    """The cache swallows what the argument raises; the function is called with it."""
     kept: Any = keep_by(cache, calls.of_one())
     assert [kept(make()), kept(make())] == [1, 2]
     assert not kept.cache_delete(make())
@@ -428,7 +428,7 @@ def test_two_functions_of_one_name_share_nothing_here(cache: HybridCache, calls:
     assert not [key for key in server.strings if "}:" in key]
 
 
-def test_a_thread_without_the_calls_context_passes_the_cache(
+def test_calls_in_a_thread_without_context_are_not_cached(
     cache: HybridCache, calls: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its tenant isn't known: the call is answered, and nothing of another tenant's is seen or kept."""

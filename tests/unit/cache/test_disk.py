@@ -91,8 +91,8 @@ def test_a_value_ends_on_disk(clock: Clock, tmp_path: Path) -> None:
         b"\xff\xfe 1.0\nv",
     ],
 )
-def test_a_row_of_another_boot_or_form_is_none(clock: Clock, tmp_path: Path, row: bytes) -> None:
-    """A clock that began anew can't tell how old a value is."""
+def test_a_row_of_another_boot_or_form_is_ignored(clock: Clock, tmp_path: Path, row: bytes) -> None:
+    """After a reboot the clock can't tell how old a value is."""
     disk = tier(tmp_path, clock)
     disk.update_text("test", "k", lambda _: row)
     assert disk.get("test", "k") is None
@@ -115,7 +115,7 @@ def test_the_folder_is_bounded(clock: Clock, tmp_path: Path) -> None:
 
 
 def test_the_folder_is_closed_to_others(clock: Clock, tmp_path: Path) -> None:
-    """Who can write there could give wrong answers."""
+    """Whoever could write to the folder could plant wrong values."""
     tier(tmp_path, clock).set("test", "k", b"v", 100)
     assert (tmp_path / "test").stat().st_mode & 0o077 == 0
 
@@ -129,7 +129,7 @@ def end(cache: HybridCache) -> None:
 @pytest.mark.parametrize(
     "damage", [b"no database at all" * 500, b"", b"x", b"SQLite format 3\x00" + b"\xff" * 4_096]
 )
-def test_a_file_that_is_no_database_is_begun_anew(clock: Clock, tmp_path: Path, damage: bytes) -> None:
+def test_a_file_that_is_no_database_is_replaced(clock: Clock, tmp_path: Path, damage: bytes) -> None:
     """The call is answered, and later ones find what was kept since."""
     source, calls = counting(1)
     first = process(tmp_path, clock)
@@ -158,7 +158,7 @@ def test_a_file_that_is_damaged_while_it_is_open_costs_the_tier_alone(clock: Clo
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A file that is none of the cache's."""
+    """A file that doesn't belong to the cache."""
     file = tmp_path / "outside.val"
     file.write_bytes(b"%b 99999999999.0\nSE1 secret" % disk_clock()[0])
     return file
@@ -273,7 +273,7 @@ def test_trap_disk_that_is_read_only(clock: Clock, tmp_path: Path) -> None:
 
 
 def test_a_folder_in_use_costs_one_short_wait(clock: Clock, tmp_path: Path) -> None:
-    """Another process that holds the file locked is gone around."""
+    """A call skips the disk while another process holds its lock."""
     disk = tier(tmp_path, clock)
     disk.set("test", "k", b"v", 100)
     with database(tmp_path) as rows:

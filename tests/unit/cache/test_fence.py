@@ -30,7 +30,7 @@ def processes(clock: Clock, server: FakeRedis) -> list[HybridCache]:
 
 
 def test_a_clear_elsewhere_is_seen_at_the_next_invocation(processes: list[HybridCache]) -> None:
-    """However long the value would have lived."""
+    """A clear ends a value without a ttl."""
     source, _ = counting(1, 2)
     one, other = (keep_by(cache, source, ttl=None) for cache in processes)
     with invocation("acme", processes[0]):
@@ -44,7 +44,7 @@ def test_a_clear_elsewhere_is_seen_at_the_next_invocation(processes: list[Hybrid
 def test_a_clear_elsewhere_is_seen_within_a_second_in_a_long_invocation(
     clock: Clock, processes: list[HybridCache]
 ) -> None:
-    """An invocation that goes on for minutes looks every second."""
+    """A long invocation reads the clear logs every second."""
     source, _ = counting(1, 2)
     one, other = (keep_by(cache, source, ttl=None) for cache in processes)
     assert one() == 1
@@ -63,7 +63,7 @@ def test_a_clear_here_is_seen_at_once(processes: list[HybridCache]) -> None:
 
 
 def test_a_clear_of_one_tenant_leaves_the_others(processes: list[HybridCache]) -> None:
-    """Each tenant has a record of its own."""
+    """Each tenant has a clear log of its own."""
     source, calls = counting(1)
     function = keep_by(processes[0], source)
     for tenant in ("acme", "other"):
@@ -77,7 +77,7 @@ def test_a_clear_of_one_tenant_leaves_the_others(processes: list[HybridCache]) -
 
 
 def test_a_clear_of_all_tenants_reaches_each(processes: list[HybridCache]) -> None:
-    """None in the place of a tenant stands for all of them."""
+    """The tenant None means all of them."""
     source, calls = counting(1)
     function = keep_by(processes[0], source)
     for _ in range(2):
@@ -89,7 +89,7 @@ def test_a_clear_of_all_tenants_reaches_each(processes: list[HybridCache]) -> No
 
 
 def test_a_pattern_clears_what_it_matches(processes: list[HybridCache]) -> None:
-    """In memory here and there, and in Redis."""
+    """A clear by pattern ends what matches in every process's memory and in Redis."""
     source, calls = counting(1)
     for cache in processes:
         function = keep_by(cache, source)
@@ -107,7 +107,7 @@ def test_a_pattern_clears_what_it_matches(processes: list[HybridCache]) -> None:
 
 
 def test_a_clear_that_no_store_acknowledged_says_so(processes: list[HybridCache], server: FakeRedis) -> None:
-    """The caller is told; this process alone has forgotten."""
+    """It returns False, and only this process has cleared the value."""
     source, calls = counting(1)
     function = keep_by(processes[0], source)
     function()
@@ -120,7 +120,7 @@ def test_a_clear_that_no_store_acknowledged_says_so(processes: list[HybridCache]
 
 
 def test_a_store_out_of_reach_is_asked_again_every_second(clock: Clock) -> None:
-    """What was known goes on to be served for a minute since it was last confirmed, and no longer."""
+    """Known values are served until a minute after the clear logs were last read, and no longer."""
     store = FlakyStore()
     source, calls = counting(1)
     function = keep_by(make_cache(clock, store=store), source, ttl=None)
@@ -144,7 +144,7 @@ def test_a_store_out_of_reach_is_asked_again_every_second(clock: Clock) -> None:
 
 
 def test_a_clear_during_an_outage_is_kept_to_after_it(clock: Clock, processes: list[HybridCache]) -> None:
-    """A process that couldn't read for a while learns what it missed with its first read."""
+    """A process that couldn't read for a while applies the clears that it missed at its next read."""
     tier = processes[0].tiers.redis
     assert isinstance(tier, FakeRedisTier)
     apart = FakeRedis(clock)
@@ -162,7 +162,7 @@ def test_a_clear_during_an_outage_is_kept_to_after_it(clock: Clock, processes: l
 
 
 def test_what_was_loaded_during_an_outage_is_not_trusted_after_it(clock: Clock, server: FakeRedis) -> None:
-    """Nobody knows whether it was cleared in between."""
+    """A value that was loaded while Redis was away may have been cleared, so it is loaded again."""
     server.is_down = True
     source, calls = counting(1, 2)
     function = keep_by(make_cache(clock, redis=FakeRedisTier(server)), source, ttl=None)
@@ -174,7 +174,7 @@ def test_what_was_loaded_during_an_outage_is_not_trusted_after_it(clock: Clock, 
 
 
 def test_a_lost_record_ends_what_was_under_it(processes: list[HybridCache], server: FakeRedis) -> None:
-    """A record that was evicted gets a new epoch: what it had said isn't known any more."""
+    """An evicted log begins a new epoch, which ends all values, since its clears aren't known any more."""
     source, calls = counting(1)
     for cache in processes:
         keep_by(cache, source, ttl=None)()
@@ -188,7 +188,7 @@ def test_a_lost_record_ends_what_was_under_it(processes: list[HybridCache], serv
 def test_a_failover_that_lost_a_clear_ends_everything(
     processes: list[HybridCache], server: FakeRedis
 ) -> None:
-    """Who knows of a clear that the store doesn't renews the epoch, for all processes."""
+    """A process that knows a clear that the store has lost begins new epochs, for all processes."""
     source, calls = counting(1, 2, 3)
     one, other = (keep_by(cache, source, ttl=None) for cache in processes)
     assert one() == 1
@@ -205,7 +205,7 @@ def test_a_failover_that_lost_a_clear_ends_everything(
 def test_a_value_of_a_clear_that_the_store_has_lost_ends_everything(
     processes: list[HybridCache], server: FakeRedis
 ) -> None:
-    """Its stamp alone tells a process that has just begun."""
+    """A new process notices it by the value's stamp."""
     source, calls = counting(1, 2, 3)
     one, other = (keep_by(cache, source, ttl=None) for cache in processes)
     one()
@@ -218,7 +218,7 @@ def test_a_value_of_a_clear_that_the_store_has_lost_ends_everything(
 
 
 def test_a_lost_clear_is_noticed_while_the_store_cannot_be_renewed(clock: Clock) -> None:
-    """Then nothing that was known is trusted."""
+    """If the store can't be renewed, no known value is trusted."""
 
     class Forgetful(FlakyStore):
         def renew(self, name: str, tenant: str) -> None:
@@ -240,7 +240,7 @@ def test_a_lost_clear_is_noticed_while_the_store_cannot_be_renewed(clock: Clock)
 
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_a_clock_two_hours_off_is_only_looked_at_for_a_freeze(clock: Clock, hours: int) -> None:
-    """The date jumps: one more look, no value longer or shorter."""
+    """A jump of the date causes one more read and changes no value's lifetime."""
     date = Clock(1_800_000_000)
     store = FlakyStore(fresh_seconds=3_600)
     cache = make_cache(clock, store=store, date=date)
@@ -255,7 +255,7 @@ def test_a_clock_two_hours_off_is_only_looked_at_for_a_freeze(clock: Clock, hour
 
 
 def test_a_freeze_that_the_monotonic_clock_slept_through_is_noticed(clock: Clock) -> None:
-    """A clear while a Lambda was frozen is seen at its next invocation, though for it no time has passed."""
+    """A clear during a freeze is seen at the next invocation, though the monotonic clock stood still."""
     date = Clock(1_800_000_000)
     store = FlakyStore(fresh_seconds=5.0)
     cache = make_cache(clock, store=store, date=date)
@@ -269,7 +269,7 @@ def test_a_freeze_that_the_monotonic_clock_slept_through_is_noticed(clock: Clock
 
 
 class Gate(FlakyStore):
-    """A store whose next read, once it has its answer, waits until it is let through."""
+    """A store whose next read waits, after reading, until ``may_go`` is set."""
 
     def __init__(self) -> None:
         super().__init__(fresh_seconds=60.0)
@@ -287,7 +287,7 @@ class Gate(FlakyStore):
 
 
 def in_thread(call: Callable[[], Any]) -> tuple[Thread, list[Any]]:
-    """Run something beside the test, and give what it gave."""
+    """Start a call in a thread; return the thread and the list that gets its result."""
     results: list[Any] = []
     thread = Thread(target=lambda: results.append(call()))
     thread.start()
@@ -295,7 +295,7 @@ def in_thread(call: Callable[[], Any]) -> tuple[Thread, list[Any]]:
 
 
 def test_a_read_that_was_under_way_does_not_hide_a_clear(clock: Clock) -> None:
-    """What was read before a clear in this process isn't relied on after it."""
+    """A state that was read before a clear in this process isn't applied after it."""
     store = Gate()
     cache = make_cache(clock, store=store)
     source, _ = counting(1, 2)
@@ -313,7 +313,7 @@ def test_a_read_that_was_under_way_does_not_hide_a_clear(clock: Clock) -> None:
 
 
 def test_a_load_that_ends_within_a_clear_does_not_outlive_it(clock: Clock) -> None:
-    """Between forgetting here and noting it in the store, nothing old comes back."""
+    """A load that ends while the store writes the clear leaves no old value behind."""
     loading, may_load = Event(), Event()
     answers = iter([1, 2])
 
@@ -338,7 +338,7 @@ def test_a_load_that_ends_within_a_clear_does_not_outlive_it(clock: Clock) -> No
 
 
 def test_a_slower_read_does_not_undo_a_younger_one(clock: Clock) -> None:
-    """Of two reads the one that began later counts."""
+    """Of two reads, the one that began later counts."""
     store = Gate()
     cache = make_cache(clock, store=store)
     view = cache.fence.view("test", "-")
@@ -354,12 +354,12 @@ def test_a_slower_read_does_not_undo_a_younger_one(clock: Clock) -> None:
     assert view.state is state
 
 
-def test_a_waiter_is_not_given_what_was_cleared_before_it_came(clock: Clock, server: FakeRedis) -> None:
-    """What a flight found before a clear goes to those alone who had come before it, too."""
+def test_a_waiter_does_not_get_a_value_cleared_before_it_came(clock: Clock, server: FakeRedis) -> None:
+    """A flight's value from before a clear is returned only to calls from before it."""
     found, may_land = Event(), Event()
 
     class SlowMemory(MemoryTier):
-        """Lets an entry land only when it may."""
+        """Delays the first entry until ``may_land`` is set."""
 
         def store(self, key: Any, entry: CacheEntry) -> None:
             super().store(key, entry)
@@ -385,7 +385,7 @@ def test_a_waiter_is_not_given_what_was_cleared_before_it_came(clock: Clock, ser
 
 
 def test_invocations_may_begin_while_other_threads_read(clock: Clock, server: FakeRedis) -> None:
-    """A thread that outlived its invocation disturbs no other one."""
+    """A thread that outlives its invocation doesn't break the next one."""
     cache = make_cache(clock, redis=FakeRedisTier(server))
     ended = Event()
     failures: list[BaseException] = []
@@ -408,6 +408,6 @@ def test_invocations_may_begin_while_other_threads_read(clock: Clock, server: Fa
 
 @pytest.mark.parametrize("pattern", ["x" * 513, "a\nb", "\x00", "\ud800"])
 def test_a_pattern_is_short_and_printable(clock: Clock, pattern: str) -> None:
-    """A record holds it as a line."""
+    """A pattern is a line of the clear log."""
     with pytest.raises(ValueError, match="512 printable"):
         make_cache(clock).clear("test", "-", pattern)

@@ -1,4 +1,4 @@
-"""One load for all who ask at the same time: threads, coroutines, leaders that fail, calls within calls."""
+"""One load for calls at the same time: threads, coroutines, leaders that fail, calls within calls."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ THREADS = 200
 
 
 class Slow:
-    """A source that goes on only when all who are expected have asked, and counts its calls."""
+    """A source that counts its calls and waits in each until ``may_go`` is set."""
 
     def __init__(self, *results: Any) -> None:
         self.loads = 0
@@ -39,9 +39,9 @@ class Slow:
 def ask(
     function: Callable[[], Any], slow: Slow, count: int = THREADS, *, cache: HybridCache | None = None
 ) -> list[Any]:
-    """Call from so many threads at once, let the source go on when all wait, and give answers and errors."""
+    """Call from ``count`` threads at once, let the source go on when all wait; return results and errors."""
     together = Barrier(count + 1)
-    cache = cache or function.cache_clear.__self__._cache  # type: ignore[attr-defined] # what it keeps by
+    cache = cache or function.cache_clear.__self__._cache  # type: ignore[attr-defined] # its cache
     assert cache
     joined, join = list[Any](), cache._flights.join
 
@@ -70,7 +70,7 @@ def ask(
 
 
 def source_of(slow: Slow) -> Callable[[], Any]:
-    """Return a function that a decorator takes."""
+    """Return the source as a function, for the decorator."""
 
     def source() -> Any:
         return slow.load()
@@ -80,7 +80,7 @@ def source_of(slow: Slow) -> Callable[[], Any]:
 
 @pytest.mark.parametrize("value", [1, [1], None])
 def test_two_hundred_threads_make_one_load(clock: Clock, cache: HybridCache, value: Any) -> None:
-    """On a key that has just expired."""
+    """Threads that ask for a key that has just expired share one load."""
     slow = Slow(0, value)
     function = keep_by(cache, source_of(slow), ttl=10)
     slow.may_go.set()
@@ -92,28 +92,28 @@ def test_two_hundred_threads_make_one_load(clock: Clock, cache: HybridCache, val
 
 
 def test_each_waiter_has_a_copy_of_its_own(cache: HybridCache) -> None:
-    """What one changes, no other sees."""
+    """What one waiter changes in its value, no other sees."""
     slow = Slow([1])
     answers = ask(keep_by(cache, source_of(slow)), slow, 20)
     assert len(set(map(id, answers))) == 20
 
 
 def test_what_can_not_be_copied_is_shared_by_the_waiters(cache: HybridCache) -> None:
-    """An object that has no encoded form is one and the same for all."""
+    """A value that can't be encoded is one object for all waiters."""
     slow = Slow(object())
     answers = ask(keep_by(cache, source_of(slow)), slow, 20)
     assert len(set(map(id, answers))) == 1
 
 
-def test_the_error_of_the_load_is_everybodys(cache: HybridCache) -> None:
-    """A source that fails is asked once for all who wait, not once for each."""
+def test_all_waiters_get_the_error_of_the_load(cache: HybridCache) -> None:
+    """A source that fails is called once for all waiters, not once for each."""
     slow = Slow(ValueError("x"))
     answers = ask(keep_by(cache, source_of(slow)), slow)
     assert {str(answer) for answer in answers} == {"x"}
     assert slow.loads == 1
 
 
-def test_a_stale_value_is_everybodys(clock: Clock, cache: HybridCache) -> None:
+def test_all_waiters_get_the_stale_value(clock: Clock, cache: HybridCache) -> None:
     """A source that fails slowly doesn't make the waiters queue up for it."""
     slow = Slow([1], ValueError("x"))
     slow.may_go.set()
@@ -126,7 +126,7 @@ def test_a_stale_value_is_everybodys(clock: Clock, cache: HybridCache) -> None:
 
 
 def test_a_value_of_sixty_megabytes_reaches_every_waiter(cache: HybridCache) -> None:
-    """Though no tier keeps it."""
+    """Waiters get a value that is too large for every tier."""
     slow = Slow("x" * 60_000_000)
     answers = ask(keep_by(cache, source_of(slow)), slow, 10)
     assert set(map(len, answers)) == {60_000_000}
@@ -134,7 +134,7 @@ def test_a_value_of_sixty_megabytes_reaches_every_waiter(cache: HybridCache) -> 
 
 
 def test_different_keys_load_side_by_side(cache: HybridCache) -> None:
-    """One slow key holds no other one up."""
+    """A slow load doesn't delay other keys."""
     may_go = Event()
 
     def source(key: str) -> str:
@@ -151,7 +151,7 @@ def test_different_keys_load_side_by_side(cache: HybridCache) -> None:
 
 
 def test_a_leader_that_is_given_up_leaves_the_load_to_another(cache: HybridCache) -> None:
-    """An alarm or an exit is no result: one of the waiters loads."""
+    """After an alarm or an exit in the leader, one of the waiters loads."""
 
     class AlarmError(BaseException):
         pass
@@ -176,7 +176,7 @@ def test_a_leader_that_is_given_up_leaves_the_load_to_another(cache: HybridCache
 
 
 def test_a_function_may_call_itself(cache: HybridCache) -> None:
-    """With other arguments, and even with the same ones, it doesn't wait for itself."""
+    """A function that calls itself, even with the same arguments, doesn't wait for itself."""
 
     def factorial(number: int) -> int:
         return number * (function(number - 1) if number else 1) or 1
@@ -196,7 +196,7 @@ def test_a_function_may_call_itself(cache: HybridCache) -> None:
 def test_two_functions_that_wait_for_one_another_go_on(
     cache: HybridCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a while each loads for itself."""
+    """After WAIT_SECONDS each loads for itself."""
     monkeypatch.setattr(lookup, "WAIT_SECONDS", 0.05)
     both = Barrier(2)
     met: dict[str, int] = {"1": 0, "2": 0}
@@ -215,7 +215,7 @@ def test_two_functions_that_wait_for_one_another_go_on(
 
 
 def test_coroutines_make_one_load(clock: Clock, cache: HybridCache) -> None:
-    """Those of one loop wait without blocking it."""
+    """Coroutines of one event loop share one load, and don't block the loop."""
     loads = []
 
     async def source(key: int) -> list[int]:
@@ -235,7 +235,7 @@ def test_coroutines_make_one_load(clock: Clock, cache: HybridCache) -> None:
 
 
 def test_coroutines_of_several_loops_make_one_load(cache: HybridCache) -> None:
-    """A loop in each thread; who waits in one is woken by another."""
+    """Coroutines in the event loops of several threads share one load."""
     slow = Slow(7)
 
     async def source() -> Any:
@@ -247,7 +247,7 @@ def test_coroutines_of_several_loops_make_one_load(cache: HybridCache) -> None:
 
 
 def test_a_coroutine_that_fails_fails_for_all(cache: HybridCache) -> None:
-    """Once."""
+    """All waiting coroutines get the error of one call."""
     source, calls = counting(ValueError("x"))
 
     async def coroutine() -> Any:
@@ -264,7 +264,7 @@ def test_a_coroutine_that_fails_fails_for_all(cache: HybridCache) -> None:
 
 
 def test_a_cancelled_coroutine_leaves_the_load_to_another(cache: HybridCache) -> None:
-    """The others are not cancelled with it."""
+    """If the leader is cancelled, another coroutine loads; the others aren't cancelled."""
     loads = []
 
     async def source() -> int:
@@ -290,7 +290,7 @@ def test_a_cancelled_coroutine_leaves_the_load_to_another(cache: HybridCache) ->
 
 
 def test_a_cancelled_waiter_leaves_the_others_alone(cache: HybridCache) -> None:
-    """Its leader goes on and lands."""
+    """If a waiter is cancelled, the leader still returns its value."""
     may_go = asyncio.Event()
 
     async def source() -> int:
@@ -315,7 +315,7 @@ def test_a_cancelled_waiter_leaves_the_others_alone(cache: HybridCache) -> None:
 def test_a_coroutine_waits_for_another_only_so_long(
     cache: HybridCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then it loads for itself: the two may wait for one another."""
+    """After WAIT_SECONDS a coroutine loads for itself, since two may wait for one another."""
     monkeypatch.setattr(lookup, "WAIT_SECONDS", 0.05)
     loads = []
 
@@ -337,7 +337,7 @@ def test_a_coroutine_waits_for_another_only_so_long(
 
 
 def test_a_load_that_began_before_a_clear_is_not_waited_for(clock: Clock, cache: HybridCache) -> None:
-    """Who comes after a clear gets what is loaded after it."""
+    """A call after a clear gets a value that is loaded after it."""
     slow = Slow(1, 2)
     function = keep_by(cache, source_of(slow))
     with ThreadPoolExecutor(2) as pool:
@@ -355,7 +355,7 @@ def test_a_load_that_began_before_a_clear_is_not_waited_for(clock: Clock, cache:
 
 
 def test_coroutines_do_not_wait_for_a_load_from_before_a_clear(clock: Clock, cache: HybridCache) -> None:
-    """Likewise."""
+    """A coroutine after a clear starts a load of its own."""
     loads = []
 
     async def source() -> int:
@@ -378,8 +378,8 @@ def test_coroutines_do_not_wait_for_a_load_from_before_a_clear(clock: Clock, cac
     assert asyncio.run(scenario()) == [2, 1, 2]
 
 
-def test_a_stale_coroutine_value_stands_in(clock: Clock) -> None:
-    """Coroutines have stale values as well."""
+def test_a_coroutine_that_fails_returns_its_stale_value(clock: Clock) -> None:
+    """A coroutine whose source fails returns the stale value."""
     source, _ = counting(1, ValueError("x"))
 
     async def coroutine() -> Any:

@@ -123,7 +123,7 @@ def test_entries_end_with_their_object(cache: HybridCache, calls: list[Any]) -> 
 
 
 def test_entries_end_with_an_object_in_a_cycle(cache: HybridCache, calls: list[Any]) -> None:
-    """Collected late, but before its number is given again."""
+    """Its entries end even if it is collected late, before its ``id`` is reused."""
     kind = service(cache, calls)
     for expected in range(1, 6):
         one = kind()
@@ -134,7 +134,7 @@ def test_entries_end_with_an_object_in_a_cycle(cache: HybridCache, calls: list[A
 
 
 def test_an_entry_whose_caller_was_cancelled_ends_with_its_object(cache: HybridCache) -> None:
-    """Though it is kept after the caller has gone, and with it the last who held the object."""
+    """The entry is stored after the caller and the object are gone, and still ends."""
 
     async def coroutine(self: Any) -> str:
         return "answer"
@@ -193,7 +193,7 @@ def test_an_object_is_not_kept_alive(cache: HybridCache, calls: list[Any]) -> No
     assert ended == [1]
 
 
-def test_an_object_that_cannot_be_watched_passes_the_cache(
+def test_calls_on_an_object_without_weak_references_are_not_cached(
     cache: HybridCache, calls: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither an identity nor weak references: its end couldn't be noticed."""
@@ -262,7 +262,7 @@ def test_an_object_may_be_told_an_identity_from_outside(
     assert other.answer() == 2
 
 
-def test_an_identity_that_only_an_object_has_is_none(cache: HybridCache, calls: list[Any]) -> None:
+def test_an_identity_that_only_an_object_has_is_ignored(cache: HybridCache, calls: list[Any]) -> None:
     """The class says whether its objects share; without it each has entries of its own."""
     kind = service(cache, calls)
     objects = [kind(), kind()]
@@ -455,7 +455,7 @@ def test_a_class_that_borrows_a_name_stays_in_the_process(
     assert [double.answer(), Model.answer()] == [3, 1]
 
 
-def test_a_function_called_with_an_object_of_its_namesake_is_none_of_its_methods(
+def test_a_function_is_no_method_of_an_object_that_has_its_namesake(
     cache: HybridCache, calls: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """An object whose class doesn't have the function is an argument, and one that no key can hold."""

@@ -40,7 +40,7 @@ class Row:
 def test_a_miss_costs_two_round_trips_and_a_hit_in_redis_one(
     clock: Clock, server: FakeRedis, *, lock: bool
 ) -> None:
-    """Value, generation and lock come together; a hit in memory costs none within a second."""
+    """Value, clear logs and lock take one round trip; a hit in memory takes none within a second."""
     source, calls = counting({"a": 1})
     caches = [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
     first, second = (keep_by(cache, source, lock=lock) for cache in caches)
@@ -55,7 +55,7 @@ def test_a_miss_costs_two_round_trips_and_a_hit_in_redis_one(
 
 
 def test_an_invocation_looks_once_and_then_at_most_once_a_second(clock: Clock, server: FakeRedis) -> None:
-    """Of a hundred hits in an invocation one asks what was cleared."""
+    """Of a hundred hits in an invocation one reads the clear logs."""
     cache = make_cache(clock, redis=FakeRedisTier(server))
     source, _ = counting(1)
     function = keep_by(cache, source)
@@ -173,7 +173,7 @@ def test_an_exception_is_not_kept(clock: Clock) -> None:
     assert len(calls) == 2
 
 
-def test_a_stale_value_stands_in_for_a_source_that_fails(clock: Clock) -> None:
+def test_a_stale_value_is_served_when_the_source_fails(clock: Clock) -> None:
     """After its time, up to ``stale_ttl``, and only while the source raises."""
     source, calls = counting(1, ValueError("x"), ValueError("x"), 2)
     cache = make_cache(clock)
@@ -186,8 +186,8 @@ def test_a_stale_value_stands_in_for_a_source_that_fails(clock: Clock) -> None:
     assert cache.fence.view("test", "-").totals()["stale_hits"] == 2
 
 
-def test_a_value_that_is_too_stale_is_none(clock: Clock) -> None:
-    """Then the source's error is the caller's."""
+def test_a_value_that_is_too_stale_is_not_served(clock: Clock) -> None:
+    """After ``stale_ttl`` the caller gets the source's error."""
     source, _ = counting(1, ValueError("x"))
     function = keep_by(make_cache(clock), source, ttl=10, stale_ttl=100)
     function()
@@ -215,7 +215,7 @@ def test_a_long_stale_time_does_not_make_a_value_fresh(clock: Clock, server: Fak
     assert len(calls) == 2
 
 
-def test_a_stale_value_that_was_cleared_is_none(clock: Clock) -> None:
+def test_a_stale_value_that_was_cleared_is_not_served(clock: Clock) -> None:
     """A clear ends what could be served stale as well."""
     source, _ = counting(1, ValueError("x"))
     function = keep_by(make_cache(clock), source, ttl=10, stale_ttl=100)
@@ -354,8 +354,8 @@ def test_when_redis_is_down_memory_still_answers(clock: Clock, server: FakeRedis
     assert cache.fence.view("test", "-").totals()["redis_errors"] >= 1
 
 
-def test_what_nobody_can_watch_is_served_for_a_minute(clock: Clock, server: FakeRedis) -> None:
-    """What was known before Redis went away, and what was loaded since: neither is served for longer."""
+def test_values_whose_clears_are_unknown_are_served_for_a_minute(clock: Clock, server: FakeRedis) -> None:
+    """Neither values from before Redis went away nor those loaded since are served for longer."""
     source, calls = counting(*range(10))
     cache = make_cache(clock, redis=FakeRedisTier(server))
     function = keep_by(cache, source, ttl=3_600, stale_ttl=3_600)
@@ -374,7 +374,7 @@ def test_what_nobody_can_watch_is_served_for_a_minute(clock: Clock, server: Fake
 
 
 def test_nothing_stale_is_served_for_longer_than_a_minute_unwatched(clock: Clock, server: FakeRedis) -> None:
-    """Neither does a source that fails make an unwatched value live on."""
+    """A source that fails doesn't make such a value live longer."""
     server.is_down = True
     source, _ = counting(1, ValueError("x"))
     function = keep_by(make_cache(clock, redis=FakeRedisTier(server)), source, ttl=10, stale_ttl=3_600)
@@ -430,7 +430,7 @@ def test_bytes_that_are_no_value_are_a_miss(clock: Clock, server: FakeRedis, dat
 
 
 def test_a_lock_lets_one_process_load(clock: Clock, server: FakeRedis) -> None:
-    """Who comes second waits, and gets what the first one stored."""
+    """The second process waits, and gets the value that the first one stored."""
     caches = [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
     calls = []
 
@@ -461,7 +461,7 @@ def test_a_lock_lets_one_process_load(clock: Clock, server: FakeRedis) -> None:
 
 
 def test_coroutines_that_wait_for_a_lock_hold_no_thread(clock: Clock, server: FakeRedis) -> None:
-    """The event loop's few threads stay free for those who store what the others wait for."""
+    """A waiting coroutine holds none of the event loop's few threads, which storing a value needs."""
 
     async def source(number: int) -> int:
         return number
@@ -490,8 +490,8 @@ def test_coroutines_that_wait_for_a_lock_hold_no_thread(clock: Clock, server: Fa
     assert not [key for key in server.strings if "}!" in key]
 
 
-def test_a_lock_that_nobody_gives_back_ends(clock: Clock, server: FakeRedis) -> None:
-    """A process that died with it holds the others up for ten seconds at the most."""
+def test_a_lock_that_is_not_released_expires(clock: Clock, server: FakeRedis) -> None:
+    """A process that died with the lock delays the others by at most ten seconds."""
     cache = make_cache(clock, redis=FakeRedisTier(server))
     source, calls = counting(1)
     function = keep_by(cache, source, lock=True)
@@ -504,8 +504,8 @@ def test_a_lock_that_nobody_gives_back_ends(clock: Clock, server: FakeRedis) -> 
     assert len(calls) == 2
 
 
-def test_a_lock_is_given_back_by_a_source_that_fails(clock: Clock, server: FakeRedis) -> None:
-    """Nobody waits for what isn't coming."""
+def test_a_source_that_fails_releases_the_lock(clock: Clock, server: FakeRedis) -> None:
+    """The lock is gone after the error, so that other processes load at once."""
     source, _ = counting(ValueError("x"))
     function = keep_by(make_cache(clock, redis=FakeRedisTier(server)), source, lock=True)
     with pytest.raises(ValueError, match="x"):
@@ -536,10 +536,10 @@ def test_a_lock_is_taken_where_a_value_is_of_no_use(
 
 
 @pytest.mark.parametrize("has_redis", [False, True], ids=["without redis", "local"])
-def test_where_nobody_else_can_load_a_lock_is_none(
+def test_a_lock_is_ignored_where_no_other_process_can_load(
     clock: Clock, server: FakeRedis, *, has_redis: bool
 ) -> None:
-    """The function is kept as without it, and waits for nobody."""
+    """The function is cached as without ``lock``, and doesn't wait."""
     source, calls = counting(1)
     cache = make_cache(clock, redis=FakeRedisTier(server) if has_redis else None)
     function = keep_by(cache, source, lock=True, local=has_redis)
