@@ -137,8 +137,12 @@ def template() -> dict[str, Any]:
     """Return the parameters with their defaults, the outputs, and each function's handler and variables."""
     text = (PROJECT / "template.yaml").read_text()
     parsed = expand_language_extensions(yaml_parse(text), REGION, enabled=True).expanded_template
+    shared = parsed["Globals"]["Function"]["Environment"]["Variables"]
     functions = {
-        name: [each["Properties"]["Handler"], sorted(each["Properties"]["Environment"]["Variables"])]
+        name: [
+            each["Properties"]["Handler"],
+            sorted({**shared, **each["Properties"]["Environment"]["Variables"]}),
+        ]
         for name, each in parsed["Resources"].items()
         if each.get("Type") == "AWS::Serverless::Function"
     }
@@ -146,7 +150,6 @@ def template() -> dict[str, Any]:
         "parameters": {name: str(each.get("Default")) for name, each in parsed["Parameters"].items()},
         "outputs": sorted(parsed["Outputs"]),
         "functions": functions,
-        "variables of all": sorted(parsed["Globals"]["Function"]["Environment"]["Variables"]),
     }
 
 
