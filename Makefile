@@ -15,7 +15,7 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 	then echo "$$python"; exit; fi; done; \
 	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
 
-.PHONY: help setup engine peers bench bench-quick valgrind chromium dev test coverage simulation whole test-sam-local lint audit sbom format build lock clean
+.PHONY: help setup engine peers bench bench-quick valgrind chromium dev test coverage simulation whole test-sam-local lint map audit sbom format build lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -82,6 +82,9 @@ lint: setup ## Check style, types, imports, the template and the lock
 	@uv lock --check --quiet
 	@$(export_requirements) | diff shared/requirements.txt - || { echo "shared/requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
 	@$(export_authorizers) | diff authorizers/jwt-requirements.txt - || { echo "authorizers/jwt-requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
+
+map: setup ## Print the rooms of the code and which of them each imports
+	@python packaging/rooms.py
 
 audit: setup ## Ask the public databases about what ships, and bandit about the code (needs the network)
 	@bandit --quiet --recursive --configfile pyproject.toml -ll services shared cli packaging
