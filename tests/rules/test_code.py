@@ -47,7 +47,7 @@ COMPOSING = {
     "silvaengine_worker/app.py",
 }
 
-# Who sees the environment itself: its reader, the client whose credentials change, the worker, which restores it.
+# Who sees the environment itself: its reader, the client (credentials change), the worker, which restores it.
 ENVIRONMENT = {
     "silvaengine/aws/client.py",
     "silvaengine/settings.py",
