@@ -8,6 +8,12 @@ export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 export ARCHITECTURE
 unexport VIRTUAL_ENV
+# Where a machine forbids bytecode, each start of a tool compiles all that it imports: half of a test's time.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Several targets at a time, and what each prints in one piece, where make can do that (macOS's cannot).
+JOBS ?= 2
+side_by_side = +@$(MAKE) --no-print-directory -j $(JOBS) $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 # A python3.13 on the PATH may be a version manager's stand-in that refuses to run, so each one is tried.
 find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python3.13; do \
@@ -15,10 +21,12 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 	then echo "$$python"; exit; fi; done; \
 	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
 
-.PHONY: help setup engine peers bench bench-quick valgrind chromium dev test coverage simulation whole test-sam-local lint audit sbom format build lock clean
+.PHONY: help setup engine peers bench bench-quick valgrind chromium dev
+.PHONY: check quick t test coverage security simulation rules browser e2e readme test-sam-local nightly ci ci-built
+.PHONY: lint style types imports template locked map wheel audit sbom format build lock clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 24
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1	\2/' | expand -t 24
 
 setup: .venv/.synced ## Make the virtual environment from the lock
 
@@ -43,7 +51,7 @@ bench-quick: setup peers engine valgrind ## Show that the benchmarks run; nothin
 	@python -m benchmarks --quick
 
 valgrind: # counts instructions
-	@command -v valgrind >/dev/null || apt-get install -qq -y valgrind >/dev/null || { echo "valgrind is needed" >&2; exit 1; }
+	@command -v valgrind >/dev/null || (apt-get update -qq && apt-get install -qq -y valgrind) >/dev/null || { echo "valgrind is needed" >&2; exit 1; }
 
 chromium: # runs the browser's tests
 	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
@@ -53,35 +61,94 @@ chromium: # runs the browser's tests
 dev: setup ## Run everything here, and follow changes
 	@silvaengine dev
 
-test: setup engine coverage simulation whole ## Run all tests
+check: setup ## Check style, types, imports and the quick tests, in less than a minute
+	$(side_by_side) quick types imports style
+
+quick: setup # the unit tests that start no process
+	@pytest -q -m "not slow and not nightly" tests/unit
+
+t: setup ## Run the quick tests whose names match: make t K=expression
+	@pytest -q -m "not slow and not nightly" -k "$(K)" tests/unit
+
+# The longest first.
+TESTS := coverage e2e rules simulation readme browser
+
+test: setup engine chromium ## Run all tests, but for Docker's and what only make nightly does
+	$(side_by_side) $(TESTS)
 
 # Measured from the interpreter's first line: this project's own pytest plugin is loaded before any other.
-coverage: setup ## Run the unit and contract tests with coverage
+coverage: setup engine ## Run the unit, contract and security tests with coverage
 	@coverage erase
 	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract tests/security
 	@coverage combine --quiet
 	@coverage json --quiet
 	@python tests/coverage_floor.py
 
-simulation: setup ## Put faults at every boundary of ledger and queues, under a virtual clock
-	@pytest -n 2 --dist worksteal tests/simulation tests/test_cache_performance.py
+security: setup ## Test the rows of the threat model, which make coverage does, too
+	@pytest tests/security
 
-whole: setup chromium ## Test the template, the artefacts, the browser's client, a deployed stack and the README
-	@pytest tests/rules tests/browser tests/e2e tests/readme
+simulation: setup ## Put faults at every boundary of ledger and queues, under a virtual clock
+	@pytest tests/simulation tests/test_cache_performance.py
+
+rules: setup ## Test the template, the artefacts and this file
+	@pytest tests/rules
+
+browser: setup chromium ## Test the browser's client in Chromium
+	@pytest tests/browser
+
+e2e: setup engine ## Test a deployed stack on the local engine
+	@pytest tests/e2e
+
+readme: setup ## Follow the README as a newcomer would
+	@pytest tests/readme
 
 test-sam-local: setup engine ## Test the HTTP gateway in Docker (Debian, root)
 	@tests/sam_local/run.sh
 
-lint: setup ## Check style, types, imports, the template and the lock
+nightly: setup ## Do what is long and rare: no limit of time
+	@HYPOTHESIS_PROFILE=nightly pytest --timeout 0 tests/unit tests/security tests/browser
+	@pytest -m nightly
+	@python -m tests.simulation.run --calls 1000000
+	@$(MAKE) bench
+
+# Docker's tests and the benchmarks build in the same folder, so one comes after the other.
+ci: setup engine chromium valgrind ## Do all that a change must pass (Debian, root)
+	$(side_by_side) ci-built $(TESTS) lint wheel
+
+ci-built:
+	@$(MAKE) test-sam-local
+	@$(MAKE) bench-quick
+
+lint: style types imports template locked ## Check style, types, imports, the template and the lock
+
+style: setup
 	@ruff check .
 	@ruff format --check .
+
+types: setup
 	@mypy
+
+imports: setup
 	@lint-imports --no-logo
+
+template: setup
 	@cfn-lint template.yaml
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
+
+locked: setup # that make lock would change nothing
 	@uv lock --check --quiet
 	@$(export_requirements) | diff shared/requirements.txt - || { echo "shared/requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
 	@$(export_authorizers) | diff authorizers/jwt-requirements.txt - || { echo "authorizers/jwt-requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
+
+map: setup ## Print the rooms of the code and which of them each imports
+	@python packaging/rooms.py
+
+wheel: setup ## Install the wheel into an empty environment and import from it
+	@rm -rf dist/wheel
+	@uv build --quiet --wheel --out-dir dist/wheel --python .bootstrap/bin/python
+	@uv venv --quiet --python .bootstrap/bin/python dist/wheel/venv
+	@uv pip install --quiet --python dist/wheel/venv/bin/python dist/wheel/*.whl
+	@cd dist/wheel && venv/bin/python -I -c "from silvaengine_base import Resources; print('the wheel has', Resources)"
 
 audit: setup ## Ask the public databases about what ships, and bandit about the code (needs the network)
 	@bandit --quiet --recursive --configfile pyproject.toml -ll services shared cli packaging

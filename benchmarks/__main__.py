@@ -1,28 +1,47 @@
-"""Runs the benchmarks: `python -m benchmarks [--quick] [NAME ...]`."""
+"""Run the benchmarks: `python -m benchmarks [--quick] [NAME ...]`."""
 
 import argparse
 from importlib import import_module
 
-from benchmarks.harness.paths import build
+from benchmarks.harness import build
+from benchmarks.harness.report import publish
 
-NAMES = ("warm", "clients", "cold", "profile", "end_to_end", "growth", "websocket", "events", "cache")
+SECTIONS = {
+    "warm": "Warm request",
+    "clients": "Clients",
+    "cold": "Cold start",
+    "profile": "Profile",
+    "end_to_end": "End to end on the local engine",
+    "growth": "Growth",
+    "websocket": "WebSocket",
+    "events": "Event batch",
+    "cache": "Cache",
+    "trace": "Trace",
+}
+"""Each benchmark's module, and its section in RESULTS.md."""
+
+FROM_SOURCE = {"cache", "events", "trace"}
+"""Those that need no artefact."""
 
 
 def main() -> None:
     """Read the command line and run what it names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all when none is given"
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(SECTIONS)}; all when none is given"
     )
     parser.add_argument(
         "--quick", action="store_true", help="show that they run: few calls, nothing is written"
     )
-    given = parser.parse_args()
-    names = given.names or NAMES
-    if set(names) - {"cache", "events"}:  # which measure the sources
+    options = parser.parse_args()
+    names = options.names or SECTIONS
+    if set(names) - FROM_SOURCE:
         build()
     for name in names:
-        import_module(f"benchmarks.{name}").run(quick=given.quick)
+        text = import_module(f"benchmarks.{name}").run(quick=options.quick)
+        print(text)
+        if not options.quick:
+            publish(SECTIONS[name], text)
 
 
 if __name__ == "__main__":

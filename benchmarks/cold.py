@@ -1,43 +1,38 @@
 """Cold starts: instructions up to the first answer, and each Lambda under AWS's runtime emulator."""
 
 import json
-import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.harness import BUILT, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.emulator import cold_starts
 from benchmarks.harness.loopback import Loopback, loopback
-from benchmarks.harness.paths import BUILT, PROJECT, PYTHON, RUNTIME
-from benchmarks.harness.report import table, write_section
+from benchmarks.harness.report import table
 from benchmarks.harness.subject import Subject, cold_instructions
-from benchmarks.subjects import OUR_AUTHORITIES, PEER_MODULES, RESULT, event, gateway, peer, registry
+from benchmarks.subjects import HTTP_PEERS, OUR_AUTHORITIES, RESULT, event, gateway, peer, registry
 from benchmarks.warm import worker
 from benchmarks.websocket import event as message
 
-WITH_BOTO3 = tuple(PEER_MODULES)
 DIRECT = {"endpoint_id": "demo", "funct": "hello", "params": {"name": "Ada"}}
 
-type Started = tuple[Subject, str, Any]
+type Lambda = tuple[Subject, str, Any]
 """A Lambda, its handler (``package.module.name``), and the first event that it gets."""
 
 
-def run(*, quick: bool) -> None:
-    """Measure, and write the section."""
+def run(*, quick: bool) -> str:
+    """Return the section."""
     with loopback(registry(), RESULT) as server:
         text = f"### Instructions\n{instructions(server, quick=quick)}\n"
         text += f"### Under the runtime interface emulator\n{emulated(server, rounds=1 if quick else 11)}\n"
-    text += f"### Artefacts\n{sizes()}"
-    if not quick:
-        write_section("Cold start", text)
-    print(text)
+    return f"{text}### Artefacts\n{sizes()}"
 
 
 def instructions(server: Loopback, *, quick: bool) -> str:
     """Return a table: process start, import, first look-up and Invoke, answer."""
-    subjects = [peer(server, name, work="boto3") for name in WITH_BOTO3[: 0 if quick else None]]
+    subjects = [peer(server, name, work="boto3") for name in HTTP_PEERS[: 0 if quick else None]]
     subjects.append(gateway(server))
     counts = [cold_instructions(replace(subject, warm_ups=1)) for subject in subjects]
     rows = [(each.name, count, count / counts[0]) for each, count in zip(subjects, counts, strict=True)]
@@ -46,10 +41,7 @@ def instructions(server: Loopback, *, quick: bool) -> str:
 
 def emulated(server: Loopback, rounds: int) -> str:
     """Return a table of the four functions and of the peers, from the start to the first answer."""
-    subjects = [
-        *(_peer(server, name) for name in WITH_BOTO3),
-        *services(server),
-    ]
+    subjects = [*(_peer(server, name) for name in HTTP_PEERS), *services(server)]
     starts = cold_starts(subjects, rounds)
     base = starts[0].wall
     rows = [
@@ -61,14 +53,8 @@ def emulated(server: Loopback, rounds: int) -> str:
 
 def modules(subject: Subject, handler: str) -> int:
     """Count what the import of a handler loads, above an empty interpreter."""
-    code = (
-        "import sys; before = len(sys.modules); sys.path[:0] = sys.argv[1].split(':')\n"
-        "__import__(sys.argv[2]); print(len(sys.modules) - before)"
-    )
-    folders = ":".join(map(str, subject.folders))
-    command = [str(subject.python), "-I", "-S", "-c", code, folders, handler.rpartition(".")[0]]
-    done = subprocess.run(command, env=dict(subject.environment), capture_output=True, text=True, check=True)
-    return int(done.stdout)
+    code = "before = len(sys.modules); __import__(sys.argv[1]); print(len(sys.modules) - before)"
+    return int(subject.evaluate(code, handler.rpartition(".")[0]))
 
 
 def sizes() -> str:
@@ -85,7 +71,7 @@ def sizes() -> str:
     return table(("", "bytes, zipped", "unzipped"), rows)
 
 
-def services(server: Loopback) -> list[Started]:
+def services(server: Loopback) -> list[Lambda]:
     """Return this project's four functions; each but the worker looks a function up and invokes it."""
     run = worker()[0]
     return [
@@ -96,7 +82,7 @@ def services(server: Loopback) -> list[Started]:
     ]
 
 
-def _service(server: Loopback, name: str, handler: str, first: object) -> Started:
+def _service(server: Loopback, name: str, handler: str, first: object) -> Lambda:
     folders = (BUILT / name, BUILT / "SharedLayer/python", PROJECT, RUNTIME)
     environment = server.environment(OUR_AUTHORITIES) | {
         "BENCHMARK_EVENT": json.dumps(first),
@@ -106,5 +92,5 @@ def _service(server: Loopback, name: str, handler: str, first: object) -> Starte
     return Subject(f"SilvaEngine {name}", PYTHON, folders, "", environment), handler, first
 
 
-def _peer(server: Loopback, name: str) -> Started:
-    return peer(server, name, work="boto3"), f"benchmarks.peers.{PEER_MODULES[name]}.handler", event()
+def _peer(server: Loopback, name: str) -> Lambda:
+    return peer(server, name, work="boto3"), "benchmarks.peers.http.handler", event()

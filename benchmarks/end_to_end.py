@@ -7,8 +7,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from benchmarks.harness.paths import PROJECT
-from benchmarks.harness.report import table, write_section
+from benchmarks.harness import PROJECT
+from benchmarks.harness.report import table
 from silvaengine_cli import deploy
 from silvaengine_cli.engine import LocalEngine, install_engine
 from silvaengine_cli.registry.apply import apply_file
@@ -17,11 +17,12 @@ from silvaengine_cli.watch import REGISTRY_FILE
 
 CHAINED = Path(__file__).parent / "peers/chained.py"
 STACK = Path(__file__).parent / "peers/chained_stack.yaml"
+WARM_UPS = 5
 BUCKET = "benchmark-artefacts"
 
 
-def run(*, quick: bool) -> None:
-    """Measure, and write the section."""
+def run(*, quick: bool) -> str:
+    """Return the section."""
     requests = 5 if quick else 200
     with (
         TemporaryDirectory() as folder,
@@ -29,29 +30,23 @@ def run(*, quick: bool) -> None:
     ):
         urls = {"two bare Lambdas, chained by boto3": chained(engine), "SilvaEngine": ours(engine)}
         times: dict[str, list[float]] = {name: [] for name in urls}
-        for number in range(requests + 5):
+        for _ in range(requests + WARM_UPS):
             for name, url in urls.items():
-                took = milliseconds(url)
-                if number >= 5:
-                    times[name].append(took)
-    medians = {name: median(values) for name, values in times.items()}
-    base = next(iter(medians.values()))
-    slowest = {name: sorted(values)[int(len(values) * 0.99)] for name, values in times.items()}
-    rows = [(name, took, took / base, slowest[name]) for name, took in medians.items()]
-    text = table(("", "ms, median", "ratio", "ms, 99 of 100"), rows)
-    if not quick:
-        write_section("End to end on the local engine", text)
-    print(text)
+                times[name] += [milliseconds(url)]
+    taken = {name: sorted(values[WARM_UPS:]) for name, values in times.items()}
+    base = median(next(iter(taken.values())))
+    rows = [
+        (name, median(values), median(values) / base, values[int(requests * 0.99)])
+        for name, values in taken.items()
+    ]
+    return table(("", "ms, median", "ratio", "ms, 99 of 100"), rows)
 
 
 def ours(engine: LocalEngine) -> str:
     """Deploy the project with its demo; return the address of a function."""
     outputs = deploy.deploy(PROJECT, engine)
-    apply_file(
-        PROJECT / REGISTRY_FILE,
-        RegistryTables(engine.client("dynamodb"), outputs.table_prefix),
-        outputs.worker_arn,
-    )
+    tables = RegistryTables(engine.client("dynamodb"), outputs.table_prefix)
+    apply_file(PROJECT / REGISTRY_FILE, tables, outputs.worker_arn)
     return f"{outputs.api_url}/core/demo/hello?name=Ada"
 
 
@@ -59,17 +54,12 @@ def chained(engine: LocalEngine) -> str:
     """Deploy the two Lambdas; return the first one's address."""
     objects, stacks = engine.client("s3"), engine.client("cloudformation")
     objects.create_bucket(Bucket=BUCKET)
-    objects.put_object(
-        Bucket=BUCKET, Key="chained.zip", Body=deploy.zip_files({"chained.py": CHAINED.read_bytes()})
-    )
-    stacks.create_stack(
-        StackName="chained",
-        TemplateBody=STACK.read_text(),
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
-    stacks.get_waiter("stack_create_complete").wait(
-        StackName="chained", WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-    )
+    archive = deploy.zip_files({"chained.py": CHAINED.read_bytes()})
+    objects.put_object(Bucket=BUCKET, Key="chained.zip", Body=archive)
+    rights = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+    stacks.create_stack(StackName="chained", TemplateBody=STACK.read_text(), Capabilities=rights)
+    patience = {"Delay": 1, "MaxAttempts": 60}
+    stacks.get_waiter("stack_create_complete").wait(StackName="chained", WaiterConfig=patience)
     (stack,) = stacks.describe_stacks(StackName="chained")["Stacks"]
     return f"{engine.url}/_aws/execute-api/{stack['Outputs'][0]['OutputValue']}/beta/hello?name=Ada"
 

@@ -1,24 +1,16 @@
-"""A batch of ten SQS messages in one process, beside Powertools' batch processor with its idempotency."""
+"""A batch of ten SQS messages in one process, beside Powertools' batch processor."""
 
-from benchmarks.harness.interleaved import warm_microseconds
-from benchmarks.harness.paths import PEERS, PROJECT, PYTHON, version
-from benchmarks.harness.report import table, write_section
-from benchmarks.harness.subject import Subject, warm_instructions
+from benchmarks.harness import PEERS, PROJECT, PYTHON, version
+from benchmarks.harness.report import table
+from benchmarks.harness.subject import Subject, warm_instructions, warm_microseconds
 
 RECORDS = 10
 FOLDERS = (PROJECT / "services/tasks", PROJECT / "shared", PROJECT, PEERS)
-
-
-SUBJECTS = (
-    ("SilvaEngine", "ours"),
-    ("around the same claims and calls", "around"),
-    ("with its own idempotency, which invokes nothing", "powertools"),
-)
 WAIT = 0.1  # seconds
 
 
-def run(*, quick: bool) -> None:
-    """Measure, and write the section."""
+def run(*, quick: bool) -> str:
+    """Return the section."""
     rounds, calls = (2, 5) if quick else (21, 50)
     subjects = _subjects()
     times = warm_microseconds(subjects, rounds=rounds, calls=calls)
@@ -29,17 +21,13 @@ def run(*, quick: bool) -> None:
         for subject, time, count, milliseconds in zip(subjects, times, counts, waited, strict=True)
     ]
     columns = ("", "µs a record", "instructions a record", "ratio", "ms a batch that waits 100 ms a record")
-    text = "Batches of ten; claims and function in memory.\n\n" + table(columns, rows)
-    if not quick:
-        write_section("Event batch", text)
-    print(text)
+    return "Batches of ten; claims and function in memory.\n\n" + table(columns, rows)
 
 
 def _subjects(**variables: str) -> list[Subject]:
-    peer = version("aws-lambda-powertools")
+    calls = {"SilvaEngine": "ours", f"{version('aws-lambda-powertools')}, its loop": "powertools"}
     environment = {"POWERTOOLS_SERVICE_NAME": "tasks", "AWS_REGION": "us-east-1", **variables}
-    names = [name if call == "ours" else f"{peer} {name}" for name, call in SUBJECTS]
     return [
         Subject(name, PYTHON, FOLDERS, f"benchmarks.peers.event_batch:{call}", environment, warm_ups=2)
-        for name, (_, call) in zip(names, SUBJECTS, strict=True)
+        for name, call in calls.items()
     ]

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.harness.loopback import Rows, loopback
-from benchmarks.harness.report import table, write_section
+from benchmarks.harness.report import table
 from benchmarks.harness.subject import cold_instructions, warm_instructions
 from benchmarks.subjects import RESULT, gateway, registry
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 
 
-def run(*, quick: bool) -> None:
-    """Measure, and write the section."""
+def run(*, quick: bool) -> str:
+    """Return the section."""
     results = []
     for name, rows in list(registries())[: 1 if quick else None]:
         with loopback(rows, RESULT) as server:
@@ -20,14 +20,11 @@ def run(*, quick: bool) -> None:
             results.append((name, warm, cold_instructions(replace(subject, warm_ups=1))))
     first = results[0]
     rows_of_table = [(name, warm, warm / first[1], cold, cold / first[2]) for name, warm, cold in results]
-    text = table(("", "instructions, warm", "ratio", "instructions, cold", "ratio"), rows_of_table)
-    if not quick:
-        write_section("Growth", text)
-    print(text)
+    return table(("", "instructions, warm", "ratio", "instructions, cold", "ratio"), rows_of_table)
 
 
 def registries() -> Iterator[tuple[str, Rows]]:
-    """Return registries that differ in one thing each."""
+    """Yield registries that differ in one thing each."""
     for count in (10, 1_000, 4_000):
         yield f"{count:,} functions in the connection", registry(count)
     base = registry(10)

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import BUILT, PEERS, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.loopback import Loopback, Rows
-from benchmarks.harness.paths import BUILT, PEERS, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.subject import Subject
 from silvaengine.protocol.messages import Callee
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS
@@ -16,13 +16,9 @@ RESULT = {"silvaengine": 1, "kind": "json", "value": ANSWER, "status": 200, "err
 HELLO = Callee(
     "silvaengine_demo.greetings", "Greetings", "hello", '{"greeting": "Hello", "punctuation": "!"}'
 )
-PEER_MODULES = {
-    "bare handler": "bare",
-    "Powertools": "powertools_resolver",
-    "Chalice": "chalice_app",
-    "Mangum + Starlette": "starlette_app",
-    "Mangum + FastAPI": "fastapi_app",
-}
+HTTP_PEERS = ("bare handler", "Powertools", "Mangum + FastAPI")
+"""Their names in ``benchmarks.peers.http``; README.md says why these."""
+
 # What each trusts on AWS: botocore its own list, we Amazon's authorities.
 BOTOCORE_AUTHORITIES = PEERS / "botocore/cacert.pem"
 OUR_AUTHORITIES = BUILT / "SharedLayer/python/silvaengine/aws/amazon_roots.pem"
@@ -68,9 +64,10 @@ def gateway(server: Loopback, handler: str = "silvaengine_http.app:handler") -> 
 
 def peer(server: Loopback, name: str, *, work: str) -> Subject:
     """Return a peer; ``work`` is ``none``, or ``boto3`` for a GetItem at first and an Invoke always."""
-    environment = {**server.environment(BOTOCORE_AUTHORITIES), "BENCHMARK_WORK": work}
+    choice = {"BENCHMARK_PEER": name, "BENCHMARK_WORK": work}
     title = name if work == "none" else f"{name} + {work}"
-    return _subject(title, (PROJECT, PEERS), f"benchmarks.peers.{PEER_MODULES[name]}:handler", environment)
+    environment = server.environment(BOTOCORE_AUTHORITIES) | choice
+    return _subject(title, (PROJECT, PEERS), "benchmarks.peers.http:handler", environment)
 
 
 def _subject(name: str, folders: tuple[Path, ...], handler: str, environment: dict[str, str]) -> Subject:

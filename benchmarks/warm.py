@@ -3,40 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.harness.interleaved import warm_microseconds
+from benchmarks.harness import BUILT, PROJECT, PYTHON, RUNTIME
 from benchmarks.harness.loopback import loopback
-from benchmarks.harness.paths import BUILT, PROJECT, PYTHON, RUNTIME
-from benchmarks.harness.report import table, write_section
-from benchmarks.harness.subject import Subject, warm_instructions
-from benchmarks.subjects import HELLO, PEER_MODULES, RESULT, gateway, peer, registry
+from benchmarks.harness.report import table
+from benchmarks.harness.subject import Subject, warm_instructions, warm_microseconds
+from benchmarks.subjects import HELLO, HTTP_PEERS, RESULT, gateway, peer, registry
 from silvaengine.protocol.messages import Invocation, WorkerCall
 
-WITH_BOTO3 = ("bare handler", "Powertools", "Mangum + FastAPI")
 
-
-def run(*, quick: bool) -> None:
-    """Measure, and write the section."""
+def run(*, quick: bool) -> str:
+    """Return the section."""
     with loopback(registry(), RESULT) as server:
-        alone = replace(
-            gateway(server, "benchmarks.peers.gateway_alone:handler"),
-            name="SilvaEngine gateway, nothing sent",
-        )
-        sending = [gateway(server), *(peer(server, name, work="boto3") for name in WITH_BOTO3)]
-        plain = [alone, *(peer(server, name, work="none") for name in PEER_MODULES)]
-        text = (
+        alone = gateway(server, "benchmarks.parts.unsent:handler")
+        alone = replace(alone, name="SilvaEngine gateway, nothing sent")
+        sending = [gateway(server), *(peer(server, name, work="boto3") for name in HTTP_PEERS)]
+        plain = [alone, *(peer(server, name, work="none") for name in HTTP_PEERS)]
+        return (
             "### With the Invoke, over TLS on a kept connection\n"
-            + measured(sending, base="bare handler + boto3", quick=quick)
+            + compare(sending, base="bare handler + boto3", quick=quick)
             + "\n### Without the Invoke\n"
-            + measured(plain, base="Powertools", quick=quick)
+            + compare(plain, base="Powertools", quick=quick)
             + "\n### Worker\n"
-            + measured(worker(), base="the function, called directly", quick=quick)
+            + compare(worker(), base="the function, called directly", quick=quick)
         )
-    if not quick:
-        write_section("Warm request", text)
-    print(text)
 
 
-def measured(subjects: Sequence[Subject], *, base: str, quick: bool) -> str:
+def compare(subjects: Sequence[Subject], *, base: str, quick: bool) -> str:
     """Return a table of times and instructions; the ratios are to the subject of that name."""
     rounds, calls, counted = (2, 20, 5) if quick else (21, 200, 50)
     if quick:
@@ -63,8 +55,6 @@ def worker() -> list[Subject]:
     )
     folders = (BUILT / "Worker", BUILT / "SharedLayer/python", PROJECT, RUNTIME)
     environment = {"AWS_REGION": "us-east-1", "BENCHMARK_PAYLOAD": call.encode()}
-    subject = Subject(
-        "SilvaEngine worker", PYTHON, folders, "benchmarks.peers.worker_call:worker", environment
-    )
-    bare = replace(subject, name="the function, called directly", call="benchmarks.peers.worker_call:bare")
+    subject = Subject("SilvaEngine worker", PYTHON, folders, "benchmarks.parts.worker:whole", environment)
+    bare = replace(subject, name="the function, called directly", call="benchmarks.parts.worker:bare")
     return [subject, bare]

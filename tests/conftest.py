@@ -1,6 +1,9 @@
 """What holds for every test: where it connects and logs to, that it tells no secret and isn't skipped."""
 
 import logging
+import os
+import signal
+import sys
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
@@ -9,15 +12,27 @@ from hypothesis import settings
 
 from .canaries import found_in
 
-settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
-settings.load_profile("untimed")
+# No deadline: a busy machine is no failure. What a change must pass tries the same examples everywhere.
+settings.register_profile("dev", max_examples=10, deadline=None)
+settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("nightly", max_examples=2_000, deadline=None, derandomize=False, print_blob=True)
+_environment = os.environ  # noqa: TID251 - it says who runs the tests, and programs get it from them
+for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):  # a make that a test runs is no part of the one around it
+    _environment.pop(name, None)
+settings.load_profile(_environment.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in _environment else "dev"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to what it runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # and tests end programs by it
 
 TESTS = Path(__file__).parent
 
 # Ids of tests that may be skipped, each with its reason beside it; any other skip fails the run.
 PERMITTED_SKIPS: frozenset[str] = frozenset()
 
+_PROCESS_STARTS = {"subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+
 _skipped: list[str] = []
+_quick: list[str] = []  # the test that runs, when it is one of `make check`
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +44,31 @@ def _plain_logging() -> None:
     root.setLevel(logging.WARNING)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None]:
+    """Note that a unit test runs that isn't marked as slow."""
+    is_quick = str(item.path).startswith(f"{TESTS / 'unit'}{os.sep}") and not item.get_closest_marker("slow")
+    _quick[:] = [item.nodeid] if is_quick else []
+    try:
+        return (yield)
+    finally:
+        _quick.clear()
+
+
+def _refuse_processes(event: str, _: object) -> None:
+    """Raise where a quick test starts a process."""
+    if _quick and event in _PROCESS_STARTS:
+        raise RuntimeError(f"{_quick[0]} starts a process: mark it as slow")
+
+
+sys.addaudithook(_refuse_processes)
+
+
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     """Unit and security tests open no sockets; all others reach this machine alone."""
+    closed = tuple(f"{TESTS / folder}{os.sep}" for folder in ("unit", "security"))
     for item in items:
-        is_unit = any(item.path.is_relative_to(TESTS / folder) for folder in ("unit", "security"))
+        is_unit = str(item.path).startswith(closed)
         item.add_marker(pytest.mark.disable_socket if is_unit else pytest.mark.allow_hosts(["127.0.0.1"]))
 
 

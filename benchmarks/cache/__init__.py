@@ -1,40 +1,40 @@
-"""The hybrid cache beside its peers: hits, misses, clears, stampedes, a Redis that hangs, the import.
+"""The hybrid cache beside its peers: hits, misses, round trips, clears, a Redis that hangs.
 
 Everything runs in this process, pinned to one core, and in turns; the tables have medians.
 """
 
 import os
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.cache import clears, faults, hits, imports, instructions, round_trips, stampede
-from benchmarks.cache.redis_server import redis_version, running_redis
-from benchmarks.harness.paths import version
-from benchmarks.harness.report import write_section
+from tests.redis_server import running_redis
 
-PEERS = ("aiocache", "cachebox", "cachetools", "cashews", "django", "dogpile.cache", "orjson", "theine")
-LIBRARIES = ("diskcache", "msgspec", "redis")
+from benchmarks.harness import PEERS, version
+
+sys.path.append(str(PEERS))
+
+from benchmarks.cache import costs, hits, instructions
+
+PACKAGES = ("redis", "orjson", "diskcache", "msgspec", "cachetools", "dogpile.cache")
 
 
-def run(*, quick: bool) -> None:
-    """Measure, and write the section."""
+def run(*, quick: bool) -> str:
+    """Return the section."""
     cores = sorted(os.sched_getaffinity(0))
-    with TemporaryDirectory() as folder, running_redis(Path(folder), core=cores[0]) as redis:
-        os.sched_setaffinity(0, {cores[-1]})
-        try:
+    os.sched_setaffinity(0, {cores[-1]})
+    try:
+        with TemporaryDirectory() as folder, running_redis(Path(folder)) as (port, process):
+            os.sched_setaffinity(process.pid, {cores[0]})
             parts = {
-                "Hits": hits.measured(redis, Path(folder), cores, quick=quick),
-                "Instructions": instructions.measured(quick=quick),
-                "Round trips": round_trips.measured(redis.port),
-                "Clear": clears.measured(redis.port, core=cores[0], quick=quick),
-                "Redis hangs": faults.measured(redis, quick=quick),
-                "Import": imports.measured(quick=quick),
+                "Hits": hits.compare(port, process.pid, Path(folder), cores, quick=quick),
+                "Instructions": instructions.compare(quick=quick),
+                "Round trips": costs.round_trips(port),
+                "Clear": costs.clears(port, (1_000,) if quick else (10_000, 100_000, 1_000_000)),
+                "Redis hangs": costs.hangs(port, process.pid, rounds=1 if quick else 5),
             }
-        finally:
-            os.sched_setaffinity(0, cores)
-        parts["Stampede on a missing key"] = stampede.measured(redis.port, Path(folder), quick=quick)
-        versions = ", ".join([redis_version(redis.port), *map(version, (*LIBRARIES, *PEERS))])
-    text = "\n".join([f"{versions}.\n", *(f"### {title}\n{part}" for title, part in parts.items())])
-    if not quick:
-        write_section("Cache", text)
-    print(text)
+    finally:
+        os.sched_setaffinity(0, cores)
+    return f"{', '.join(map(version, PACKAGES))}.\n\n" + "\n".join(
+        f"### {title}\n{part}" for title, part in parts.items()
+    )

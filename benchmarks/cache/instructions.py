@@ -1,29 +1,43 @@
-"""Hits in memory counted by callgrind, where a busy machine makes times unsteady."""
+"""Hits in memory counted by callgrind, where a busy machine makes times unsteady; and what is counted."""
 
-import sys
+import functools
+from itertools import count
 from pathlib import Path
+from threading import RLock
 
-from benchmarks.harness.paths import PEERS, PROJECT, PYTHON
+import cachetools
+import msgspec
+
+from benchmarks.cache.subjects import AGENT, get_agent, get_name, our_cache, ours
+from benchmarks.harness import PEERS, PROJECT, PYTHON
 from benchmarks.harness.report import table
 from benchmarks.harness.subject import Subject, warm_instructions
+from benchmarks.parts import choose
 
-SUBJECTS = {
-    "two arguments, functools.lru_cache": "lru_cache",
-    "two arguments, cachetools TTLCache + RLock": "cachetools_cache",
-    "two arguments, SilvaEngine": "silvaengine_cache",
-    "mutable value, bare msgspec decode": "decode",
-    "mutable value, SilvaEngine": "silvaengine_copy",
-    "a miss in memory alone, SilvaEngine": "silvaengine_miss",
+_numbers = count()
+_plain = functools.lru_cache(get_name)
+_locked = cachetools.cached(cachetools.TTLCache(1000, 3600), lock=RLock())(get_name)
+_found = ours(our_cache(), get_name)
+_copied = ours(our_cache(), get_agent)
+_encoded = msgspec.msgpack.encode(AGENT)
+_decode = msgspec.msgpack.Decoder().decode
+WORKS = {
+    "two arguments, functools.lru_cache": lambda: _plain("acme", "a1"),
+    "two arguments, cachetools TTLCache + RLock": lambda: _locked("acme", "a1"),
+    "two arguments, SilvaEngine": lambda: _found("acme", "a1"),
+    "mutable value, bare msgspec decode": lambda: _decode(_encoded),
+    "mutable value, SilvaEngine": lambda: _copied("acme", "a1"),
+    "a miss in memory alone, SilvaEngine": lambda: _copied("acme", f"a{next(_numbers)}"),
 }
+work = choose(WORKS)
 
 
-def measured(*, quick: bool) -> str:
+def compare(*, quick: bool) -> str:
     """Return the table; the loop that calls is in it."""
-    packages = next(path for path in sys.path if path.endswith("site-packages"))
-    folders = (PROJECT, PROJECT / "shared", Path(packages), PEERS)
+    folders = (PROJECT, PROJECT / "shared", Path(msgspec.__file__).parents[1], PEERS)
     rows = []
-    for name, function in SUBJECTS.items():
-        call = f"benchmarks.cache.counted:{function}"
-        subject = Subject(name, PYTHON, folders, call, {"HOME": "/"}, warm_ups=200)
+    for name in WORKS:
+        environment = {"HOME": "/", "BENCHMARK_PART": name}
+        subject = Subject(name, PYTHON, folders, f"{__name__}:work", environment, warm_ups=200)
         rows.append((name, warm_instructions(subject, 20 if quick else 1_000)))
     return table(("", "instructions"), rows)

@@ -1,4 +1,4 @@
-"""What the measured functions give, and this project's cache with the tiers that a measurement wants."""
+"""The functions that are cached, and this project's cache with the tiers that a measurement wants."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,17 +37,12 @@ def get_name(endpoint_id: str, agent_id: str) -> str:
     return "Ada Lovelace"
 
 
-def get_rate(currency: str) -> float:
-    """Return an immutable value by one argument."""
-    return 1.07
-
-
 def our_cache(port: int | None = None, folder: Path | None = None) -> HybridCache:
     """Return a cache of its own with Redis, a disk, both or neither; nothing is shared with another one."""
-    given = CacheSettings()
-    memory = MemoryTier(given.memory_bytes)
+    settings = CacheSettings()
+    memory = MemoryTier(settings.memory_bytes)
     redis = RedisTier(RedisClients(RedisSettings(host="127.0.0.1", port=port)), "se-") if port else None
-    disk = DiskTier(folder, given.disk_bytes) if folder else None
+    disk = DiskTier(folder, settings.disk_bytes) if folder else None
     fence = Fence(
         memory, redis or LocalClearLogs(disk or ProcessLogTexts()), per_invocation=redis is not None
     )

@@ -1,7 +1,7 @@
-"""Runs in the process that is measured: imports one subject and calls it as often as it is told.
+"""Run one subject in the process that is measured, as often as the harness asks.
 
-It knows nothing of the harness, and imports nothing that a subject may not have: it is started by its path,
-in an isolated interpreter, with the subject's own folders on the path.
+This script knows nothing of the harness, and imports nothing that a subject may not have: the harness starts
+it by its path, in an isolated interpreter, with the subject's own folders on the path.
 
     child.py FOLDERS MODULE:FUNCTION WARM_UPS
 
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def repeat(call: "Callable[[], object]", times: int) -> int:
-    """Call so many times and give the nanoseconds that all of it took."""
+    """Call so many times and return the nanoseconds that all of it took."""
     started = time.perf_counter_ns()
     for _ in range(times):
         call()

@@ -15,16 +15,15 @@ from typing import Any, NamedTuple
 
 import samcli
 
-from benchmarks.harness.subject import Subject
+from benchmarks.harness.subject import Subject, cpu_seconds, peak_megabytes
 
 MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 EMULATOR = Path(samcli.__file__).parent / f"local/rapid/aws-lambda-rie-{MACHINE}"
-TICKS = os.sysconf("SC_CLK_TCK")
 SECONDS = 30.0
 
 
 class Start(NamedTuple):
-    """A cold start and what it took: milliseconds until the first answer, of CPU, megabytes at the most."""
+    """What a cold start takes: milliseconds until the first answer, of CPU, megabytes at the most."""
 
     wall: float
     cpu: float
@@ -32,13 +31,7 @@ class Start(NamedTuple):
 
 
 def cold_starts(subjects: Sequence[tuple[Subject, str, Any]], rounds: int) -> list[Start]:
-    """Return each subject's medians over the rounds, taken in turns.
-
-    Args:
-        subjects: each with its handler (``package.module.name``) and its event.
-        rounds: how often.
-
-    """
+    """Return the medians of subjects with their handlers (``package.module.name``) and events, in turns."""
     starts = [[cold_start(*subject) for subject in subjects] for _ in range(rounds)]
     return [Start(*map(median, zip(*column, strict=True))) for column in zip(*starts, strict=True)]
 
@@ -52,22 +45,14 @@ def cold_start(subject: Subject, handler: str, event: object) -> Start:
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
         "AWS_LAMBDA_FUNCTION_TIMEOUT": "30",
     }
-    command: list[str | Path] = [
-        EMULATOR,
-        "--log-level",
-        "ERROR",
-        "--runtime-interface-emulator-address",
-        f"127.0.0.1:{port}",
-    ]
-    command += ["--runtime-api-address", f"127.0.0.1:{inner}"]
+    addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
+    addresses += ["--runtime-api-address", f"127.0.0.1:{inner}"]
+    command: list[str | Path] = [EMULATOR, "--log-level", "ERROR", *addresses]
     command += [subject.python, "-S", "-m", "awslambdaric", handler]
     started = time.perf_counter()
+    silence = subprocess.DEVNULL
     with subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        command, env=environment, stdout=silence, stderr=silence, start_new_session=True
     ) as process:
         try:
             _post(port, event, started + SECONDS)
@@ -96,18 +81,10 @@ def _post(port: int, event: object, until: float) -> None:
 
 
 def _used(emulator: int) -> tuple[float, float]:
-    """Return CPU seconds and peak megabytes of the emulator's child, the runtime."""
-    (child,) = Path(f"/proc/{emulator}/task/{emulator}/children").read_text().split() or _children(emulator)
-    fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-    status = Path(f"/proc/{child}/status").read_text()
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return (int(fields[11]) + int(fields[12])) / TICKS, int(peak.split()[1]) / 1024
-
-
-def _children(parent: int) -> list[str]:
-    """Find the children of a process whose threads started them."""
-    tasks = Path(f"/proc/{parent}/task").glob("*/children")
-    return [child for task in tasks for child in task.read_text().split()]
+    """Return CPU seconds and peak megabytes of the emulator's child, the runtime; any thread started it."""
+    tasks = Path(f"/proc/{emulator}/task").glob("*/children")
+    (child,) = [Path("/proc", child) for task in tasks for child in task.read_text().split()]
+    return cpu_seconds(child), peak_megabytes(child)
 
 
 def _free_port() -> int:

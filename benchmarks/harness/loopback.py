@@ -1,8 +1,7 @@
 """An AWS on loopback that answers at once over TLS, so that what is measured is the client.
 
-It knows Invoke, posts to WebSocket connections, and the reads of DynamoDB over rows that are given. It checks
-no signature and serves one thread per connection. Answers are made before they are asked for, as far as that
-goes.
+It knows Invoke, posts to WebSocket connections, and DynamoDB's reads. It checks no signature and has a thread
+for each connection. Answers are made before they are asked for, as far as that goes.
 """
 
 import json
@@ -38,12 +37,7 @@ class Loopback:
     answers: "Answers"
 
     def environment(self, *ca_file: Path) -> dict[str, str]:
-        """Return the variables that lead any AWS client here.
-
-        Args:
-            ca_file: files of certificates that the client would load on AWS; ours is added.
-
-        """
+        """Return what leads any AWS client here; it trusts this server besides its usual authorities."""
         bundle = self.certificate.with_name("bundle-" + "-".join(path.stem for path in ca_file) + ".pem")
         bundle.write_text("\n".join(path.read_text() for path in (*ca_file, self.certificate)))
         return {
@@ -55,19 +49,14 @@ class Loopback:
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_SESSION_TOKEN": "token" * 60,  # a role's token has some hundred characters
             "AWS_LAMBDA_FUNCTION_NAME": "gateway",
+            "REGISTRY_REFRESH_SECONDS": "3600",  # else a look falls into some counted calls
             "_X_AMZN_TRACE_ID": "Root=1-67000000-000000000000000000000000;Parent=53995c3f42cd8ad8;Sampled=0",
         }
 
 
 @contextmanager
 def loopback(rows: Rows, result: object) -> Iterator[Loopback]:
-    """Serve for the length of the block.
-
-    Args:
-        rows: what the tables hold, by table.
-        result: what every Invoke answers.
-
-    """
+    """Serve tables with these rows, and Invokes with this result, for the length of the block."""
     with TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         certificate, key = Path(folder, "server.pem"), Path(folder, "key.pem")
         make_certificate(certificate, key)
@@ -80,28 +69,14 @@ def loopback(rows: Rows, result: object) -> Iterator[Loopback]:
 
 def make_certificate(certificate: Path, key: Path) -> None:
     """Make a certificate for 127.0.0.1 that signs itself, of the kind that AWS's servers have."""
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=loopback",
-    ]
-    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
-    subprocess.run([*command, *files], check=True, capture_output=True)
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=loopback", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-out", str(certificate), "-keyout", str(key)]
+    subprocess.run([*command, *names, *files], check=True, capture_output=True)
 
 
 class Answers:
-    """What the server says to a request.
-
-    ``posts`` are the moments, in nanoseconds of the performance counter, at which posts to connections came;
-    ``requests`` counts all requests by their operation.
-    """
+    """The server's answers; it notes when posts came (``perf_counter_ns``), and counts operations."""
 
     def __init__(self, rows: Rows, result: object) -> None:
         self._invoked = _response(json.dumps(result).encode())
@@ -129,8 +104,8 @@ class Answers:
         self.requests[operation.decode()] += 1
         known = self._known.get((operation, body))
         if known is None:
-            made = json.dumps(self._read(operation.decode(), json.loads(body)))
-            known = self._known[operation, body] = _response(made.encode())
+            text = json.dumps(self._read(operation.decode(), json.loads(body)))
+            known = self._known[operation, body] = _response(text.encode())
         return known
 
     def _read(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +126,8 @@ class Answers:
 
     def _page(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the next rows of a partition, 1 MB of them (API_Query.html); filters let all through."""
-        name, value = request["TableName"], _hash_value(request)
+        name, mark = request["TableName"], request["KeyConditionExpression"].split()[2]
+        value = request["ExpressionAttributeValues"][mark]["S"]
         found = [item for key, item in self._items.items() if key[:2] == (name, value)]
         begin = int(request.get("ExclusiveStartKey", {}).get("at", {}).get("N", 0))
         size, end = 0, begin
@@ -163,13 +139,6 @@ class Answers:
 
     def _item(self, name: str, key: dict[str, dict[str, str]]) -> dict[str, Any] | None:
         return self._items.get((name, *(key[member]["S"] for member in self._key_names[name])))
-
-
-def _hash_value(request: dict[str, Any]) -> str:
-    """Return the value that a KeyConditionExpression compares the partition key with."""
-    mark = request["KeyConditionExpression"].split()[2]
-    value: str = request["ExpressionAttributeValues"][mark]["S"]
-    return value
 
 
 def _accept(listener: socket.socket, context: ssl.SSLContext, answers: Answers) -> None:

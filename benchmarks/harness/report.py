@@ -9,7 +9,8 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 TITLE = (
-    "# Results\nWritten by `make bench`; [docs/performance.md](../docs/performance.md) says what they mean.\n"
+    "# Results\nEach section names the commit that it was measured at; "
+    "[README.md](README.md) says how, [docs/performance.md](../docs/performance.md) what it means.\n"
 )
 
 
@@ -19,30 +20,32 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "".join(f"| {' | '.join(_text(cell) for cell in line)} |\n" for line in lines)
 
 
-def write_section(title: str, text: str, path: Path = RESULTS) -> None:
-    """Put a section in the place of the one with its title, or at the end."""
-    sections = _sections(path.read_text()) if path.exists() else {}
+def publish(title: str, text: str) -> None:
+    """Replace the section with that title, or append it; only what a commit names is worth keeping."""
+    if has_changes():
+        print("Not written to RESULTS.md: the work tree has changes that no commit names.")
+        return
+    sections = _sections(RESULTS.read_text())
     sections[title] = f"## {title}\n{machine()}\n\n{text.strip()}\n"
-    path.write_text("\n".join([TITLE, *sections.values()]))
+    RESULTS.write_text("\n".join([TITLE, *sections.values()]))
+
+
+def has_changes() -> bool:
+    """Return whether the work tree differs from its commit, but for the results themselves."""
+    changes = ["git", "status", "--porcelain", "--", ":/", ":(top,exclude)benchmarks/RESULTS.md"]
+    return bool(subprocess.run(changes, capture_output=True, check=True).stdout)
 
 
 def machine() -> str:
-    """Say when and on what it was measured."""
+    """Return when, at which commit and on what it was measured."""
+    commit = subprocess.run(["git", "describe", "--always"], capture_output=True, text=True, check=True)
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     cores = len(re.findall(r"^processor", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit() or 'unknown'}, "
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit.stdout.strip()}, "
         f"Python {platform.python_version()}, Linux {platform.release()}, "
         f"{cores} cores of {cpu[1].strip() if cpu else platform.machine()}."
     )
-
-
-def _commit() -> str:
-    """Name what was measured; that results were written meanwhile changes nothing of it."""
-    described = subprocess.run(["git", "describe", "--always"], capture_output=True, text=True, check=False)
-    changes = ["git", "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)benchmarks/RESULTS.md"]
-    is_dirty = subprocess.run(changes, check=False).returncode
-    return described.stdout.strip() + ("-dirty" if is_dirty else "")
 
 
 def _sections(text: str) -> dict[str, str]:

@@ -4,10 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 
 CHILD = Path(__file__).with_name("child.py")
 COLLECTED = re.compile(rb"Collected : (\d+)")
@@ -39,32 +40,53 @@ class Subject:
         folders = ":".join(map(str, self.folders))
         return [str(self.python), "-I", "-S", str(CHILD), folders, self.call, str(self.warm_ups)]
 
+    def evaluate(self, code: str, argument: str) -> str:
+        """Return what Python code prints in such a process; it finds its argument in ``sys.argv[1]``."""
+        path = f"import sys; sys.path[:0] = {[str(folder) for folder in self.folders]!r}\n"
+        command = [str(self.python), "-I", "-S", "-c", path + code, argument]
+        done = subprocess.run(command, env=dict(self.environment), capture_output=True, text=True, check=True)
+        return done.stdout
+
+
+def cpu_seconds(process: Path) -> float:
+    """Return what all threads of a process, a folder in /proc, have used so far, in steps of 10 ms."""
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_megabytes(process: Path) -> float:
+    """Return the most memory that a process had at once."""
+    status = (process / "status").read_text()
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / 1024
+
 
 class Running:
-    """A subject's running process."""
+    """A subject's running process; ``folder`` is the one in /proc."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
-        self._folder = Path("/proc", str(process.pid))
+        self.folder = Path("/proc", str(process.pid))
         self._expect()
 
-    def cpu_seconds(self) -> float:
-        """Return what all threads of the process have used so far, in steps of 10 ms."""
-        fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def peak_megabytes(self) -> float:
-        """Return the most memory that it had at once."""
-        status = (self._folder / "status").read_text()
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        return int(peak.split()[1]) / 1024
-
     def call(self, times: int) -> float:
-        """Call the subject so many times; gives microseconds per call."""
+        """Call the subject so many times and return the microseconds per call."""
         assert self._process.stdin
         self._process.stdin.write(b"%d\n" % times)
         self._process.stdin.flush()
         return int(self._expect()) / times / 1000
+
+    def instrument(self, state: str) -> None:
+        """Let callgrind count from now on, or no more."""
+        control = ["callgrind_control", "-i", state, str(self._process.pid)]
+        subprocess.run(control, check=True, capture_output=True)
+
+    def end(self) -> bytes:
+        """Let the process end by itself, and return what it wrote last."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        assert self._process.stderr
+        return self._process.stderr.read()
 
     def _expect(self) -> bytes:
         """Read the child's next answer, past whatever the subject or valgrind writes."""
@@ -93,13 +115,16 @@ def running(subject: Subject, *wrapper: str) -> Iterator[Running]:
             process.kill()
 
 
+def warm_microseconds(subjects: Sequence[Subject], *, rounds: int, calls: int) -> list[float]:
+    """Return each subject's median of microseconds per warm call, taken in turns against a busy machine."""
+    with ExitStack() as stack:
+        children = [stack.enter_context(running(subject)) for subject in subjects]
+        times = [[child.call(calls) for child in children] for _ in range(rounds)]
+    return [median(column) for column in zip(*times, strict=True)]
+
+
 def callgrind(*options: str) -> list[str]:
-    """Return what counts the user-mode instructions of a command that follows.
-
-    Raises:
-        SystemExit: valgrind isn't installed.
-
-    """
+    """Return what counts the user-mode instructions of a command that follows, or end without valgrind."""
     if shutil.which("valgrind") is None:
         raise SystemExit("Instructions are counted by valgrind: apt-get install -y valgrind")
     return ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *options]
@@ -107,43 +132,21 @@ def callgrind(*options: str) -> list[str]:
 
 def warm_instructions(subject: Subject, times: int = 50) -> int:
     """Count the instructions of one warm call; the start of the process isn't in it."""
-    with subprocess.Popen(
-        [*callgrind("--instr-atstart=no"), *subject.command()],
-        env={"PYTHONHASHSEED": "0", **subject.environment},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as process:
-        try:
-            child = Running(process)
-            _instrument(process.pid, "on")
-            child.call(times)
-            _instrument(process.pid, "off")
-            assert process.stdin
-            process.stdin.close()
-            assert process.stderr
-            return _collected(process.stderr.read()) // times
-        finally:
-            process.kill()
+    with running(_repeatable(subject), *callgrind("--instr-atstart=no")) as child:
+        child.instrument("on")
+        child.call(times)
+        child.instrument("off")
+        return _collected(child.end()) // times
 
 
 def cold_instructions(subject: Subject) -> int:
     """Count the instructions of a whole life: process start, import, ``warm_ups`` calls, end."""
-    done = subprocess.run(
-        [*callgrind(), *subject.command()],
-        env={"PYTHONHASHSEED": "0", **subject.environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr.decode())
-    return _collected(done.stderr)
+    with running(_repeatable(subject), *callgrind()) as child:
+        return _collected(child.end())
 
 
-def _instrument(pid: int, state: str) -> None:
-    subprocess.run(["callgrind_control", "-i", state, str(pid)], check=True, capture_output=True)
+def _repeatable(subject: Subject) -> Subject:
+    return replace(subject, environment={"PYTHONHASHSEED": "0", **subject.environment})
 
 
 def _collected(output: bytes) -> int:

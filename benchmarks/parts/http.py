@@ -1,8 +1,8 @@
 """The HTTP gateway's parts."""
 
-from benchmarks.parts import chosen
+from benchmarks.parts import choose
 from benchmarks.parts.invoke import invoke_parts
-from benchmarks.peers.gateway_alone import RESULT, Answering
+from benchmarks.parts.unsent import RESULT, Answering
 from benchmarks.peers.request import CONTEXT, EVENT
 from silvaengine.authorization.admission import admit
 from silvaengine.observability.logging import InvocationLog
@@ -57,4 +57,4 @@ PARTS = {
     "its form and headers": lambda: render(ANSWER, read_response_format(EVENT), "0" * 32),
     "the log line, and the time of each step": _log,
 }
-part = chosen(PARTS)
+part = choose(PARTS)

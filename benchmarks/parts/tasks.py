@@ -3,7 +3,7 @@
 import json
 import os
 
-from benchmarks.parts import chosen
+from benchmarks.parts import choose
 from benchmarks.parts.invoke import invoke_parts
 from benchmarks.peers.request import CONTEXT
 from silvaengine.observability.logging import InvocationLog
@@ -60,4 +60,4 @@ PARTS = {
     "the answer": lambda: succeeded(RESULT).value,
     "the log line": _log,
 }
-part = chosen(PARTS)
+part = choose(PARTS)

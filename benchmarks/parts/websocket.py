@@ -3,7 +3,7 @@
 import json
 import os
 
-from benchmarks.parts import chosen
+from benchmarks.parts import choose
 from benchmarks.parts.invoke import invoke_parts
 from benchmarks.peers.request import CONTEXT
 from silvaengine.authorization.admission import admit
@@ -64,4 +64,4 @@ PARTS = {
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, _payload(), event=True),
     "the log line, and the time of each step": _log,
 }
-part = chosen(PARTS)
+part = choose(PARTS)

@@ -1,24 +1,42 @@
-"""The worker's parts."""
+"""The worker's parts, a whole call of it, and the same function called directly."""
 
+import json
+import logging
+import os
 from contextvars import copy_context
 from decimal import localcontext
 
-from benchmarks.parts import chosen
+from silvaengine_demo.greetings import Greetings
+
+from benchmarks.parts import choose
 from benchmarks.peers.request import CONTEXT
-from benchmarks.peers.worker_call import LOGGER, PAYLOAD, bare, handler
 from silvaengine.context import bind
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker import app, worker
+from silvaengine_worker.app import handler
 from silvaengine_worker.arguments import arguments
 from silvaengine_worker.deadline import complete, run_with_deadline
 from silvaengine_worker.process_state import ProcessStateGuard
 from silvaengine_worker.results import check_size, envelope
 
+PAYLOAD = json.loads(os.environ["BENCHMARK_PAYLOAD"])
+LOGGER = logging.getLogger("silvaengine_demo.greetings")
 CALL = WorkerCall.decode(PAYLOAD)
 RESULT = handler(PAYLOAD, CONTEXT)
 PARAMETERS = handler._worker._loader.load(*CALL.callee[:3]).parameters
 CURRENT = worker._current(CALL, CALL.invocation, 4e9, LOGGER, None)
+
+
+def whole():
+    """From payload to result."""
+    if handler(PAYLOAD, CONTEXT)["status"] != 200:
+        raise AssertionError
+
+
+def bare():
+    """The function alone."""
+    Greetings(LOGGER, greeting="Hello").hello(name="Ada")
 
 
 def _log():
@@ -50,4 +68,4 @@ PARTS = {
     "size and form of the result": _answer,
     "the log line, its ids and times": _log,
 }
-part = chosen(PARTS)
+part = choose(PARTS)

@@ -42,62 +42,46 @@ def _botocore_client():
 
 def awscrt():
     """By AWS's common runtime: its signer, its connection, its threads."""
-    assert json.loads(_crt().invoke())["value"] == ANSWER
+    from io import BytesIO
+
+    from awscrt import auth, http
+
+    connection, host, credentials = _crt()
+    headers = http.HttpHeaders([("host", host), ("content-length", str(len(PAYLOAD)))])
+    path = "/2015-03-31/functions/" + WORKER.replace(":", "%3A") + "/invocations"
+    request = http.HttpRequest("POST", path, headers, BytesIO(PAYLOAD))
+    config = auth.AwsSigningConfig(
+        algorithm=auth.AwsSigningAlgorithm.V4,
+        credentials_provider=credentials,
+        region="us-east-1",
+        service="lambda",
+    )
+    body = bytearray()
+    stream = connection.request(
+        auth.aws_sign_request(request, config).result(5),
+        lambda **_: None,
+        lambda http_stream, chunk, **_: body.extend(chunk),
+    )
+    stream.activate()
+    stream.completion_future.result(5)
+    assert json.loads(body)["value"] == ANSWER
 
 
 @cache
 def _crt():
-    return Crt()
+    """Return a connection, its host, and the credentials that are signed with."""
+    from urllib.parse import urlsplit
 
+    from awscrt import auth, http, io
 
-class Crt:
-    """One connection of awscrt, and what signs for it."""
-
-    def __init__(self):
-        from urllib.parse import urlsplit
-
-        from awscrt import auth, http, io
-
-        self.auth, self.http = auth, http
-        address = urlsplit(os.environ["AWS_ENDPOINT_URL"])
-        options = io.TlsContextOptions()
-        options.override_default_trust_store_from_path(None, os.environ["AWS_CA_BUNDLE"])
-        tls = io.ClientTlsContext(options).new_connection_options()
-        tls.set_server_name(address.hostname)
-        elg = io.EventLoopGroup(1)
-        bootstrap = io.ClientBootstrap(elg, io.DefaultHostResolver(elg))
-        self.host = address.netloc
-        self.provider = auth.AwsCredentialsProvider.new_static(
-            os.environ["AWS_ACCESS_KEY_ID"],
-            os.environ["AWS_SECRET_ACCESS_KEY"],
-            os.environ["AWS_SESSION_TOKEN"],
-        )
-        connecting = http.HttpClientConnection.new(
-            host_name=address.hostname,
-            port=address.port,
-            bootstrap=bootstrap,
-            tls_connection_options=tls,
-        )
-        self.connection = connecting.result(5)
-
-    def invoke(self):
-        """Sign, send, wait, and give the body."""
-        from io import BytesIO
-
-        headers = self.http.HttpHeaders([("host", self.host), ("content-length", str(len(PAYLOAD)))])
-        path = "/2015-03-31/functions/" + WORKER.replace(":", "%3A") + "/invocations"
-        request = self.http.HttpRequest("POST", path, headers, BytesIO(PAYLOAD))
-        config = self.auth.AwsSigningConfig(
-            algorithm=self.auth.AwsSigningAlgorithm.V4,
-            credentials_provider=self.provider,
-            region="us-east-1",
-            service="lambda",
-        )
-        signed = self.auth.aws_sign_request(request, config).result(5)
-        body = bytearray()
-        stream = self.connection.request(
-            signed, lambda **_: None, lambda http_stream, chunk, **_: body.extend(chunk)
-        )
-        stream.activate()
-        stream.completion_future.result(5)
-        return bytes(body)
+    address = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+    options = io.TlsContextOptions()
+    options.override_default_trust_store_from_path(None, os.environ["AWS_CA_BUNDLE"])
+    tls = io.ClientTlsContext(options).new_connection_options()
+    tls.set_server_name(address.hostname)
+    threads = io.EventLoopGroup(1)
+    bootstrap = io.ClientBootstrap(threads, io.DefaultHostResolver(threads))
+    connection = http.HttpClientConnection.new(address.hostname, address.port, bootstrap, None, tls)
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    credentials = auth.AwsCredentialsProvider.new_static(*(os.environ[name] for name in names))
+    return connection.result(5), address.netloc, credentials

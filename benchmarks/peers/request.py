@@ -17,7 +17,7 @@ class Context:
 
     @staticmethod
     def get_remaining_time_in_millis():
-        """Say how long there is."""
+        """Return how long there is."""
         return 29_000
 
 

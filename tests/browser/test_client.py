@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from playwright.sync_api import Page
 
+from ..examples import examples
 from .conftest import turn_until
 from .scripted_server import Script, ScriptedServer, Session
 
@@ -47,7 +48,7 @@ def test_a_refusal_is_an_error_of_the_call(page: Page, server: ScriptedServer) -
 
 
 @given(sizes=st.lists(st.integers(0, 5), max_size=12), resent=st.integers(0, 3))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(0.2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_stream_is_whole_however_it_was_framed(
     page: Page, server: ScriptedServer, sizes: list[int], resent: int
 ) -> None:

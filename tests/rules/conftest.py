@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,11 @@ class NoManagedPolicies:
 @pytest.fixture(scope="session")
 def resources_with() -> Callable[..., Resources]:
     """Return the template's resources, after its transforms, for parameters that differ from the defaults."""
+    template = yaml_parse((PROJECT / "template.yaml").read_text())
 
     def resources(**parameters: str) -> Resources:
-        template = yaml_parse((PROJECT / "template.yaml").read_text())
         expanded = expand_language_extensions(
-            template, {**ACCOUNT, **parameters}, enabled=True
+            deepcopy(template), {**ACCOUNT, **parameters}, enabled=True
         ).expanded_template
         for resource in expanded["Resources"].values():
             for place in {"CodeUri", "ContentUri"} & resource["Properties"].keys():

@@ -8,12 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine_worker.loader import Loader
 
+from ..examples import examples
 from .platform import Platform, rest_event
 
 POST = {"methods": ["GET", "POST", "DELETE"]}
@@ -132,7 +133,7 @@ def checked(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(_EVENTS, st.dictionaries(_MEMBERS, _WRONG, max_size=1))
-@settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(25, suppress_health_check=list(HealthCheck))
 def test_t26_no_request_makes_a_500_or_tells_internals(
     platform: Platform, event: dict[str, Any], wrong: dict[str, Any]
 ) -> None:
@@ -176,7 +177,7 @@ _CALLABLES = st.text(max_size=8) | st.sampled_from(
 
 
 @given(st.lists(st.tuples(_MODULES, _CLASSES, _CALLABLES), min_size=20, max_size=20))
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(2.5, suppress_health_check=list(HealthCheck))
 def test_t1_no_name_imports_what_is_not_allowed(names: list[tuple[str, str, str]]) -> None:
     """Ten thousand names of modules, classes and callables: nothing is imported that may not be."""
     loader = Loader(["sample_functions"])

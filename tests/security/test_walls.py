@@ -7,12 +7,13 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.cache.keys import call_text
 from silvaengine.cache.process import process_cache
 
+from ..examples import examples
 from .platform import Platform, json_of, rest_event
 
 TENANTS = ("acme", "globex", "initech")
@@ -148,7 +149,7 @@ def test_t3_a_job_and_an_idempotency_key_are_their_tenants(platform: Platform) -
 
 
 @given(st.lists(st.sampled_from(TENANTS), min_size=20, max_size=60))
-@settings(max_examples=25, deadline=None)
+@examples(0.125)
 def test_t4_no_setting_of_one_tenant_is_seen_by_the_next(order: list[str]) -> None:
     """A thousand interleaved calls on one warm process: each sees its own settings and cached value."""
     whole = Platform({"look": LOOK})

@@ -106,15 +106,16 @@ def test_a_stampede_in_a_process(server: Server) -> None:
     assert loads(server) == 1
 
 
+@pytest.mark.parametrize("processes", [5, pytest.param(20, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("lock", [False, True])
-def test_a_stampede_of_processes(server: Server, *, lock: bool) -> None:
-    """Of 20 processes with ten threads each process asks once; with a lock one does for all."""
+def test_a_stampede_of_processes(server: Server, processes: int, *, lock: bool) -> None:
+    """Of several processes with ten threads each process asks once; with a lock one does for all."""
     with ExitStack() as stack:
-        workers = [stack.enter_context(worker(server, threads=10, lock=lock)) for _ in range(20)]
+        workers = [stack.enter_context(worker(server, threads=10, lock=lock)) for _ in range(processes)]
         for each in workers:
             each.send("a")
         answers = [set(each.read()) for each in workers]
     assert all(len(answer) == 1 for answer in answers)
-    assert loads(server) == 1 if lock else loads(server) <= 20
+    assert loads(server) == 1 if lock else loads(server) <= processes
     if lock:
         assert set.union(*answers) == {"a 1"}

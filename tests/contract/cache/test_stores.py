@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from botocore.session import Session
-from tests.contract.conftest import definition
+from tests.contract.conftest import made_tables
 from tests.fakes.cache import Clock
 
 from silvaengine.aws.client import open_client
@@ -26,7 +25,7 @@ from silvaengine.cache.table_clear_log import TableClearLogs, open_table_clear_l
 from silvaengine.redis.breaker import TierError
 from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
-from silvaengine.tables import CONFIG_DATA, cache_generation_key
+from silvaengine.tables import cache_generation_key
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine
 
 from .conftest import MEBIBYTE, Server
@@ -89,15 +88,13 @@ def table(request: pytest.FixtureRequest, url: str) -> Iterator[Place]:
         environment.setenv(name, value)
     for clients in (open_client, open_dynamodb):
         clients.cache_clear()  # they are another account's
-    client: Any = Session().create_client("dynamodb", REGION, endpoint_url=url)
-    client.create_table(**definition(CONFIG_DATA))
+    with made_tables(url) as client:
 
-    def spoil(owner: str) -> None:
-        key = {name: {"S": value} for name, value in cache_generation_key(NAME, owner).items()}
-        client.put_item(TableName="se-configdata", Item={**key, "epoch": {"N": "7"}})
+        def spoil(owner: str) -> None:
+            key = {name: {"S": value} for name, value in cache_generation_key(NAME, owner).items()}
+            client.put_item(TableName="se-configdata", Item={**key, "epoch": {"N": "7"}})
 
-    yield Place(lambda: open_table_clear_logs(REGION, "se-", 5.0), spoil)
-    client.delete_table(TableName="se-configdata")
+        yield Place(lambda: open_table_clear_logs(REGION, "se-", 5.0), spoil)
 
 
 @contextmanager

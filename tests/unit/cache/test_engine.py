@@ -197,6 +197,7 @@ def test_a_wrong_name_is_refused(name: str) -> None:
         silvaengine_utility.method_cache(cache_name=name)
 
 
+@pytest.mark.slow
 def test_importing_the_cache_loads_no_tier(tmp_path: Path) -> None:
     """Nor does a cached function that finds what it needs in memory."""
     program = """
@@ -218,6 +219,7 @@ print(sorted({"redis", "diskcache", "asyncio", "sqlite3", "boto3", "botocore"} &
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cluster", ["true", "false"])
 def test_redis_without_its_package_is_passed_over(cluster: str) -> None:
     """The library alone may be told of a Redis: calls are answered, and one warning says what is missing."""

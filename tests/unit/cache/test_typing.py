@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from mypy import api
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import asyncio
 

@@ -38,6 +38,7 @@ def test_help_lists_every_command_and_a_wrong_one_is_a_usage_error() -> None:
     assert CliRunner().invoke(cli, ["aply"]).exit_code == 2
 
 
+@pytest.mark.slow
 def test_help_is_quick() -> None:
     """AWS's library, slower to import than all else, is left alone until a command asks a server."""
     program = (
@@ -47,6 +48,7 @@ def test_help_is_quick() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_without_its_extra_it_says_what_to_install() -> None:
     """The wheel alone brings the command's name, but not what it needs."""
     folder = str(Path(silvaengine_cli.__file__).parents[1])

@@ -56,7 +56,7 @@ _CHANGES = st.dictionaries(_MEMBERS, _TEXTS | _MAPS | _JSON, max_size=5)
 _PUBLIC = {200, 204, 400, 403, 404, 405, 413, 415}
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(["rest_v1", "api_v2", "function_url"]),
     _CHANGES,

@@ -48,6 +48,7 @@ def test_a_bug_of_ours_is_answered_and_told(world: Any, event_of: Callable[..., 
     assert notice.keys() == {"service", "request_id", "status"}
 
 
+@pytest.mark.slow
 def test_importing_the_handler_loads_only_the_stdlib_and_ours() -> None:
     """Each import costs every cold start, so that AWS's and other libraries wait until they are needed."""
     program = (

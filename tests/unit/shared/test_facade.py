@@ -31,6 +31,7 @@ def test_every_public_name_is_there_and_no_other() -> None:
         silvaengine_base.Resource  # noqa: B018 - the access is the test
 
 
+@pytest.mark.slow
 def test_importing_the_names_loads_no_service_and_no_library() -> None:
     """The facade costs nothing before it is used."""
     done = run_with_layer_only(
@@ -39,6 +40,7 @@ def test_importing_the_names_loads_no_service_and_no_library() -> None:
     assert done.stdout.strip() == "['silvaengine_base']", done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("use", "service"),
     [
@@ -55,6 +57,7 @@ def test_an_artefact_without_the_service_says_so_in_one_line(use: str, service: 
     assert done.stderr.splitlines()[-1] == f"ImportError: This artefact does not hold the service {service}"
 
 
+@pytest.mark.slow
 def test_a_broken_service_is_not_called_missing(tmp_path: Path) -> None:
     """A module that a service lacks is named as it is."""
     package = tmp_path / "silvaengine_tasks"

@@ -262,6 +262,7 @@ def test_a_failure_that_nobody_waits_for_is_a_notice(handle: Handle, notices: No
     ]
 
 
+@pytest.mark.slow
 def test_a_cold_start_loads_nothing_that_tenants_may_bring() -> None:
     """Tenants' requirements stand before the layer in any version, so the worker's start imports none."""
     program = "import silvaengine_worker.app, sys; print(*{name.partition('.')[0] for name in sys.modules})"

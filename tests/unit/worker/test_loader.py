@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from silvaengine.errors import ConfigurationError
 from silvaengine_worker.loader import MANIFEST, Loader, extend_path, shipped_packages
+
+from ...examples import examples
 
 PLAIN = "sample_functions.plain"
 CLASSES = "sample_functions.classes"
@@ -67,7 +69,7 @@ names = st.one_of(
 )
 
 
-@settings(max_examples=1_000, deadline=None)
+@examples(5)
 @given(module=names, class_name=st.one_of(st.just(""), names), function=names)
 @example(module="os", class_name="", function="system")
 @example(module="builtins", class_name="", function="eval")

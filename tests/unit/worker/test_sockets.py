@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.aws.apigateway import BusyError
@@ -26,6 +26,7 @@ from silvaengine_worker.replies import Replies
 from silvaengine_worker.stream import WAITING_LIMIT, Stream
 from silvaengine_worker.worker import Worker
 
+from ...examples import examples
 from .conftest import REQUEST_ID, LambdaContext
 
 
@@ -420,7 +421,7 @@ def test_a_deployment_without_sockets_has_no_connections() -> None:
     assert connections_of(Settings()) is None
 
 
-@settings(max_examples=30, deadline=None)
+@examples(0.2)
 @given(st.lists(st.text(max_size=2000), max_size=60), st.booleans())
 def test_a_stream_loses_and_doubles_nothing(texts: list[str], is_slow: bool) -> None:
     """Whatever the items and however slow the client, the frames hold each once, in order."""

@@ -50,17 +50,13 @@ def echo_alone():
 
 def fan_out():
     """Push a frame to all connections."""
-    pages = (
-        client("dynamodb")
-        .get_paginator("query")
-        .paginate(
-            TableName="se-wss-connections",
-            KeyConditionExpression="endpoint_id = :endpoint",
-            FilterExpression="#status = :status",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":endpoint": {"S": "demo"}, ":status": {"S": "active"}},
-        )
-    )
+    pages = client("dynamodb").get_paginator("query").paginate(
+        TableName="se-wss-connections",
+        KeyConditionExpression="endpoint_id = :endpoint",
+        FilterExpression="#status = :status",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":endpoint": {"S": "demo"}, ":status": {"S": "active"}},
+    )  # fmt: skip
     frame = {"said": "Hello, everybody"}
     sent = 0
     with ThreadPoolExecutor(THREADS) as pool:
