@@ -115,7 +115,7 @@ def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
     ("code", "error"),
     [("ThrottlingException", UnavailableError), ("AccessDeniedException", ConfigurationError)],
 )
-def test_refusals_are_told_apart(code: str, error: type[Exception]) -> None:
+def test_botocores_refusals_are_told_apart(code: str, error: type[Exception]) -> None:
     """Too much at the moment is not the same as never."""
     with pytest.raises(error, match=r"busy|misconfigured"), botocore.translate_errors("GetItem"):
         raise ClientError({"Error": {"Code": code, "Message": "m"}}, "GetItem")

@@ -92,7 +92,7 @@ def test_new_credentials_hold_from_the_next_request_on() -> None:
     ],
 )
 def test_a_read_is_repeated_after_what_may_pass(script: list[list[Step]]) -> None:
-    """With pauses that grow."""
+    """A read is repeated with pauses that grow."""
     with peer(*script) as server:
         subject, pauses = dynamodb(server.url)
         assert subject.get_item(TableName="t", Key=KEY) == {}
@@ -130,7 +130,7 @@ def test_refusals_are_told_apart(sent: bytes, error: type[SilvaEngineError]) -> 
 
 
 def test_bytes_go_as_base64() -> None:
-    """JSON has none."""
+    """Bytes are sent as base64, since JSON has none."""
     with peer([answer()]) as server:
         dynamodb(server.url)[0].put_item(TableName="t", Item={"b": {"B": b"\x00\xff"}})
     assert base64.b64encode(b"\x00\xff") in server.requests[0]

@@ -166,14 +166,14 @@ def test_an_address_without_a_gateway_is_an_error_in_one_line(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["ws://[::1", "ws://exa mple", "ws://127.0.0.1:1", "http://127.0.0.1:1"])
 def test_an_address_without_sockets_is_an_error_in_one_line(url: str) -> None:
-    """The same of a WebSocket's."""
+    """A WebSocket's address that leads nowhere gives no traceback either."""
     result = run("ws", "connect", "demo", "--url", url)
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert result.output.startswith("Error: ")
 
 
 def test_a_server_that_says_nothing_is_an_error_in_one_line(gateway: str) -> None:
-    """It took the request and closed."""
+    """A server that took the request and closed is told of in one line."""
     result = run("invoke", "demo", "nothing", "--url", gateway)
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert "closed connection without response" in result.output

@@ -64,13 +64,13 @@ def test_import_leaves_what_a_registry_file_says_of_executions(tables: RegistryT
 
 
 def test_an_endpoint_without_a_connection_gets_one(tables: RegistryTables) -> None:
-    """For calls without a key."""
+    """An import makes the connection that calls without a key need."""
     carry_out(make_import(functions_of("shop", "core", METADATA), "globex", tables, WORKER), tables)
     assert len(connection(tables, "globex", "#####")["functions"]) == 2
 
 
 @pytest.mark.parametrize("old", [OLD, "old"])
-def test_remap(tables: RegistryTables, old: str) -> None:
+def test_a_remap_names_the_new_worker_in_every_row(tables: RegistryTables, old: str) -> None:
     """Rows name the new worker; the old one's function rows stay for the way back, settings too."""
     tables.create(FUNCTIONS, {"aws_lambda_arn": OLD, "function": "ping", "area": "core", "config": {}})
     carry_out(make_remap(old, tables, WORKER), tables)

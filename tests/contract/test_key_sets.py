@@ -44,21 +44,21 @@ def url() -> Iterator[str]:
 
 
 def test_a_document_is_fetched(url: str) -> None:
-    """As it is."""
+    """A document arrives byte for byte."""
     assert fetch(f"{url}/keys") == b"{}"
 
 
 @pytest.mark.parametrize(
     ("path", "words"), [("/large", "more than"), ("/elsewhere", "302"), ("/missing", "500")]
 )
-def test_what_is_no_document(url: str, path: str, words: str) -> None:
+def test_what_is_no_document_is_an_os_error(url: str, path: str, words: str) -> None:
     """Too large, a redirection, which nobody follows, or an error: it is an OSError, as is nobody there."""
     with pytest.raises(OSError, match=words):
         fetch(f"{url}{path}")
     assert Documents.asked == [path]
 
 
-def test_nobody_there() -> None:
-    """It is an OSError, too."""
+def test_an_issuer_that_is_not_there_is_an_os_error() -> None:
+    """An issuer where nobody listens is an OSError like any other failure."""
     with pytest.raises(OSError, match="refused"):
         fetch("http://127.0.0.1:1/keys")

@@ -55,7 +55,7 @@ def test_all_instances_count_together(clients: RedisClients) -> None:
     assert granted(instances, slow, 9) == 1
 
 
-def test_both_limits_hold_and_neither_is_charged_for_a_refusal(clients: RedisClients) -> None:
+def test_redis_charges_neither_limit_for_a_refusal(clients: RedisClients) -> None:
     """What the key's limit refuses takes nothing from the tenant's."""
     slow = (TENANT._replace(per_second=0.01), KEY._replace(per_second=0.01))
     assert granted([limiter(clients)], slow, 9) == 3

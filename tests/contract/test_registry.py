@@ -1,6 +1,6 @@
 """The look-up of docs/contract.md, on tables in the form in which existing deployments hold them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -329,14 +329,6 @@ def test_an_entry_ends_without_a_new_generation(rows: Put, dynamodb: Any) -> Non
     assert found() == ("new", "red")
     clock.now += 1200
     assert found() == ("new", "green")
-
-
-def test_values_that_were_handed_out_can_not_be_changed(dynamodb: Any) -> None:
-    """One request's mistake never reaches the next."""
-    function = registry(dynamodb)[0].resolve("acme", DEFAULT_API_KEY, "core", "hello")
-    assert isinstance(function.settings, Mapping)
-    with pytest.raises(TypeError):
-        function.settings["color"] = "x"  # type: ignore[index] # the point
 
 
 def test_an_endpoints_hooks_are_read_once(dynamodb: Any, put: Put) -> None:

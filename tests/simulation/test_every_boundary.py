@@ -70,7 +70,7 @@ def test_one_fault_at_every_boundary(name: str) -> None:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_two_faults_at_every_pair_of_boundaries(name: str) -> None:
-    """The same for any two faults."""
+    """The promises hold for any two faults, too."""
     for at in pairs(WAYS[name]):
         assert walk(WAYS[name], at).account.violations == [], at
 

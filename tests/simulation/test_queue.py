@@ -39,7 +39,7 @@ def test_the_faults_are_there() -> None:
 
 
 def test_without_faults_each_is_received_once() -> None:
-    """Calm weather: one receive, one effect."""
+    """In calm weather each message has one receive and one effect."""
     queue = received(1, CALM)
     assert queue.check() == []
     assert {message.receives for message in queue.messages} == {1}

@@ -101,7 +101,7 @@ def test_a_package_that_cannot_be_taken_over_is_named_in_one_line(
 
 
 @pytest.mark.parametrize("endpoint", ["1", "acme"])
-def test_import_as_yaml(folder: Path, endpoint: str) -> None:
+def test_an_import_prints_a_valid_registry_file(folder: Path, endpoint: str) -> None:
     """With its settings filled in it is a valid registry file, without a whitelist; no server is asked."""
     done = run("import", "shop", "--folder", folder, "--endpoint", endpoint, "--yaml")
     spec = parse(done.stdout.replace(": {}", ": {region_name: us-east-1}").encode()).spec
@@ -159,7 +159,7 @@ def test_packages_that_run_have_nothing_wrong() -> None:
         assert (done.exit_code, "note: reads setting" in done.stdout) == (0, True)
 
 
-def test_doctor_is_content(folder: Path) -> None:
+def test_doctor_passes_a_package_that_lists_what_it_needs(folder: Path) -> None:
     """A package whose requirements are listed and whose names are offered passes, in any spelling."""
     (folder / "shop/__init__.py").write_text("import graphql, yaml, jwt, no_such_library\n")
     (folder / "requirements.txt").write_text("Graphene==2.1.9\nPyJWT\nno-such.library>=1\n")

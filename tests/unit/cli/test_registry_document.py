@@ -120,7 +120,7 @@ def test_an_empty_file_is_an_empty_registry(text: bytes) -> None:
 
 
 def test_paths_are_written_as_one_reads_them() -> None:
-    """Members by dots, items by brackets."""
+    """Members are joined by dots, and items stand in brackets."""
     assert path_text(("connections", 0, "functions", 2, "settings")) == "connections[0].functions[2].settings"
 
 

@@ -88,5 +88,5 @@ def test_another_connection_does_not_stand_in_for_the_common_one() -> None:
     ],
 )
 def test_a_form_that_lines_cannot_be_added_to_is_left_alone(old: str) -> None:
-    """Rather no edit than a wrong one."""
+    """A file that no line can be added to safely isn't edited."""
     assert with_function(old.encode(), "greet", GREET, {"greeting": "Hello"}) is None

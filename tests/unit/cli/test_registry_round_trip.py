@@ -117,7 +117,7 @@ def test_applying_an_export_changes_nothing(spec: RegistrySpec) -> None:
 
 
 def test_numbers_of_any_size_come_back_exactly() -> None:
-    """Large, small and with 38 digits."""
+    """Large and small numbers come back with all of their 38 digits."""
     numbers = [Decimal("1E+125"), Decimal("1E-130"), Decimal("0." + "7" * 38), 10**38 - 1, Decimal("-1.50")]
     spec = RegistrySpec.model_validate(
         {"settings": {"s": {f"n{i}": number for i, number in enumerate(numbers)}}}

@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_watched_files(project: Path) -> None:
+def test_sources_are_watched_and_tools_files_are_not(project: Path) -> None:
     """Sources are watched, what tools and editors write beside them is not."""
     assert {path.relative_to(project).as_posix() for path in take_snapshot(project)} == set(FILES)
 
@@ -73,12 +73,12 @@ def test_changes_of_every_kind_are_seen(project: Path) -> None:
         ("template.yaml", Work(everything=True)),
     ],
 )
-def test_least_work(tmp_path: Path, name: str, work: Work) -> None:
+def test_a_change_asks_for_the_least_work(tmp_path: Path, name: str, work: Work) -> None:
     """A change asks for no more than what runs the changed file."""
     assert work_for(tmp_path, [tmp_path / name]) == work
 
 
-def test_work_of_several_files(tmp_path: Path) -> None:
+def test_the_work_of_several_files_is_done_together(tmp_path: Path) -> None:
     """What several changes ask for is done together."""
     names = (REGISTRY_FILE, "services/tasks/x.py", "services/worker/functions/new/__init__.py")
     expected = Work(functions=frozenset({"Tasks", "Worker"}), registry=True)

@@ -66,7 +66,7 @@ def _own(headers: dict[str, str]) -> dict[str, str]:
         ("json", {"statusCode": 99}, 200, "application/json", '{"statusCode": 99}'),
     ],
 )
-def test_values_and_texts(
+def test_text_goes_out_as_it_is_and_a_value_as_json(
     kind: AnswerKind, value: object, status: int, content_type: str, body: str, form: ResponseFormat
 ) -> None:
     """Text goes out as it is, typed by what it is; values go out as JSON."""
@@ -133,7 +133,7 @@ def test_a_multi_value_header_replaces_the_single_one() -> None:
     ],
 )
 @pytest.mark.parametrize("form", [V1, V2])
-def test_redirects_pass(value: object, form: ResponseFormat) -> None:
+def test_a_redirection_goes_out_as_it_is(value: object, form: ResponseFormat) -> None:
     """An object with a 30x goes through, even with members that API Gateway doesn't know."""
     answer = _rendered("text" if isinstance(value, str) else "json", value, form)
     assert (answer["statusCode"], answer["body"]) == (302, "")
@@ -248,10 +248,11 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
+_NAMES = st.text(max_size=4) | st.sampled_from(["Connection", "TE", "Set-Cookie", "X-A: b", "a\r\nb"])
 _PROXIES = st.fixed_dictionaries(
     {"statusCode": st.integers(0, 700) | _JSON},
     optional={
-        "headers": st.dictionaries(st.text(max_size=4), _JSON, max_size=3) | _JSON,
+        "headers": st.dictionaries(_NAMES, _JSON, max_size=3) | _JSON,
         "multiValueHeaders": st.dictionaries(st.text(max_size=4), st.lists(_JSON, max_size=2)) | _JSON,
         "cookies": st.lists(st.text(max_size=4), max_size=2) | _JSON,
         "body": st.text(max_size=8) | _JSON,
@@ -278,8 +279,13 @@ def test_any_answer_is_well_formed_or_502(given_answer: tuple[AnswerKind, object
     for value in [*answer["headers"].values(), *several, *answer.get("cookies", [])]:
         assert isinstance(value, str)
         assert not set(value) & set("\r\n\x00")
+    names = [*answer["headers"], *answer.get("multiValueHeaders", {})]
+    assert not [name for name in names if set(name) & set("\r\n\0: ")]
+    assert not {"connection", "te", "transfer-encoding"} & {name.lower() for name in names}
+    assert type(answer["statusCode"]) is int
     assert 100 <= answer["statusCode"] <= 599
     assert isinstance(answer["body"], str)
+    assert type(answer["isBase64Encoded"]) is bool
 
 
 @pytest.mark.timeout(10)

@@ -87,7 +87,7 @@ def send(world: Any, event_of: EventOf, token: str, **changes: Any) -> Any:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("body", [None, '{"n": 1}'])
-def test_the_function_form(
+def test_an_authorizer_may_be_a_function(
     method: str, body: str | None, world: Any, event_of: EventOf, install: Install
 ) -> None:
     """Both actions run for every request, body or not, and the answers reach the function's context."""
@@ -148,7 +148,7 @@ def test_the_function_form_refuses(
     assert not world.invoker.sent
 
 
-def test_the_class_form(world: Any, event_of: EventOf, install: Install) -> None:
+def test_an_authorizer_may_be_a_class(world: Any, event_of: EventOf, install: Install) -> None:
     """The predecessor's public class works unnamed; each request gets an object of its own."""
     install(CLASS, "silvaengine_authorizer")
     for _ in range(2):
@@ -285,7 +285,9 @@ def test_an_authorizer_may_say_what_may_be_remembered(
 
 
 @pytest.mark.parametrize(("key", "status"), [("acme-key", 200), (None, 403)])
-def test_the_api_key_authorizer(key: str | None, status: int, world: Any, event_of: EventOf) -> None:
+def test_the_api_key_authorizer_takes_a_key_of_ones_own(
+    key: str | None, status: int, world: Any, event_of: EventOf
+) -> None:
     """A key of one's own is enough; the function learns its public name, never the key."""
     world.add("greet", auth_required=True)
     world.registry.settings = {"authorizer": "api_key"}

@@ -178,7 +178,7 @@ def test_a_first_error_is_given_again_too(world: Any, ask: Any) -> None:
 
 
 def test_while_the_first_is_under_way_others_wait(world: Any, ask: Any) -> None:
-    """409 with `Retry-After`."""
+    """A repetition meanwhile gets 409 with `Retry-After`."""
     world.invoker.result = InvocationError("The connection broke")
     ask(idempotency_key=KEY)
     answer = ask(idempotency_key=KEY)
@@ -187,7 +187,7 @@ def test_while_the_first_is_under_way_others_wait(world: Any, ask: Any) -> None:
 
 
 def test_another_body_under_a_key_is_refused(world: Any, ask: Any) -> None:
-    """422: a key means one request."""
+    """A key means one request: another body under it is a 422."""
     ask(idempotency_key=KEY)
     assert ask({"name": "Grace"}, idempotency_key=KEY)["statusCode"] == 422
 
@@ -250,7 +250,7 @@ def test_a_key_is_visible_ascii(ask: Any, key: str) -> None:
     assert ask(idempotency_key=key)["statusCode"] == 400
 
 
-def test_a_get_has_no_key(world: Any, ask: Any) -> None:
+def test_a_get_is_not_keyed_whatever_its_header(world: Any, ask: Any) -> None:
     """GET is idempotent by itself: the header changes nothing."""
     ask(method="GET", idempotency_key=KEY)
     assert "job" not in world.payload

@@ -104,12 +104,6 @@ def test_a_refusal_says_what_is_wrong(
     assert not world.alerts.sent
 
 
-def test_a_wrong_key_is_404(world: Any, event_of: EventOf) -> None:
-    """A key that the endpoint doesn't know opens nothing, and isn't told whether the endpoint exists."""
-    event = event_of(requestContext={"identity": {"apiKey": "guessed"}})
-    assert world.call(event)["statusCode"] == 404
-
-
 @pytest.mark.parametrize(
     ("methods", "allow"),
     [

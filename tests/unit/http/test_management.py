@@ -100,6 +100,16 @@ def test_a_clear_stays_within_the_tenant(world: Any, ask: Ask) -> None:
     )
 
 
+def test_a_parameter_of_another_path_manages_nothing(
+    world: Any, rest_path: Callable[[str], dict[str, Any]]
+) -> None:
+    """The predecessor's ``_cache_operation`` is a parameter like others, whatever the key was granted."""
+    world.registry.grants = frozenset({"admin", "cache:admin"})
+    query = {"_cache_operation": ["cache_clear"]}
+    assert world.call(rest_path("/core/acme/greet") | {"multiValueQueryStringParameters": query})
+    assert world.payload["params"]["_cache_operation"] == "cache_clear"
+
+
 def test_a_grant_for_all_clears_all(world: Any, ask: Ask) -> None:
     """cache:admin:all reaches every tenant's values."""
     world.registry.grants = frozenset({"cache:admin:all"})
@@ -118,7 +128,7 @@ def test_a_setting_opens_it(world: Any, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("area", ["core", "raw"])
-def test_by_post(world: Any, ask: Ask, area: str) -> None:
+def test_a_post_may_say_it_in_its_body(world: Any, ask: Ask, area: str) -> None:
     """A POST may say in its JSON body what a GET says in its query, in areas with full events as well."""
     world.registry.grants = frozenset({"cache:admin"})
     keep("acme", "user:1")

@@ -177,17 +177,6 @@ def test_what_is_no_http_event_is_refused(event: object) -> None:
         read_request(event, NO_AREAS)
 
 
-def test_full_event_areas_keep_their_bodies(event_of: Callable[..., dict[str, Any]]) -> None:
-    """A function that gets the whole event reads the body itself, of whatever type."""
-    event = event_of(
-        path="/raw/acme/greet",
-        pathParameters=None,
-        headers={"Content-Type": "application/xml"},
-        body="<a/>",
-    )
-    assert read_request(event, frozenset({"raw"})).body is None
-
-
 @pytest.mark.parametrize(
     ("event", "form", "method"),
     [

@@ -56,7 +56,9 @@ def test_a_valid_token_opens(algorithm: str, world: Any, event_of: EventOf, issu
         {"sub": ""},
     ],
 )
-def test_claims_that_do_not_hold(claims: Any, world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_claims_that_do_not_hold_are_refused(
+    claims: Any, world: Any, event_of: EventOf, issuer: Issuer
+) -> None:
     """Issuer, audience, times and subject are all demanded."""
     try:
         token = issuer.sign(**claims)
@@ -121,7 +123,7 @@ def test_a_key_serves_its_own_algorithm(world: Any, event_of: EventOf, issuer: I
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "a.b.c", "..", "é.é.é", "a" * 20_000])
-def test_what_is_no_token(token: str | None, world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_what_is_no_token_is_a_401(token: str | None, world: Any, event_of: EventOf, issuer: Issuer) -> None:
     """It is a 401 with a challenge, never a failure."""
     status, challenge = send(world, event_of, token)
     assert status == 401
@@ -158,7 +160,9 @@ def test_a_new_key_is_found(world: Any, event_of: EventOf, issuer: Issuer) -> No
     assert send(world, event_of, issuer.sign("ES256", sub="bob"))[0] == 401
 
 
-def test_an_issuer_that_is_away(world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_an_issuer_that_is_away_is_served_from_its_last_keys(
+    world: Any, event_of: EventOf, issuer: Issuer
+) -> None:
     """Its last keys serve for a day; without any the answer is 503, which lets nobody in."""
     issuer.is_away = True
     assert send(world, event_of, issuer.sign())[0] == 503
@@ -213,7 +217,9 @@ def test_a_token_is_verified_once_a_minute(world: Any, event_of: EventOf, issuer
         ({}, 403),
     ],
 )
-def test_scopes(claims: Any, status: int, world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_a_token_needs_every_scope_that_is_demanded(
+    claims: Any, status: int, world: Any, event_of: EventOf, issuer: Issuer
+) -> None:
     """All that the settings demand must be granted (RFC 6750, section 3.1)."""
     world.registry.settings["authorizer"]["scopes"] = ["orders:read", "orders:write"]
     found, challenge = send(world, event_of, issuer.sign(**claims))
@@ -231,7 +237,9 @@ def test_scopes(claims: Any, status: int, world: Any, event_of: EventOf, issuer:
         ({"token_use": "id", "client_id": "app", "aud": "other"}, 401),
     ],
 )
-def test_a_cognito_user_pool(claims: Any, status: int, world: Any, event_of: EventOf) -> None:
+def test_a_cognito_user_pool_takes_its_clients_tokens(
+    claims: Any, status: int, world: Any, event_of: EventOf
+) -> None:
     """One line of settings; access tokens name their client where id tokens have an audience."""
     pool = "eu-central-1_Ab12"
     issuer = Issuer(f"https://cognito-idp.eu-central-1.amazonaws.com/{pool}")
@@ -251,7 +259,9 @@ def test_a_cognito_user_pool(claims: Any, status: int, world: Any, event_of: Eve
         {"type": "jwt", "issuer": "http://login.example.com/", "audience": "shop"},
     ],
 )
-def test_a_setting_that_lacks_something(options: Any, world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_a_setting_that_lacks_something_lets_nobody_in(
+    options: Any, world: Any, event_of: EventOf, issuer: Issuer
+) -> None:
     """It is a misconfiguration, not an open door."""
     world.registry.settings = {"authorizer": options}
     assert send(world, event_of, issuer.sign())[0] == 500
@@ -272,7 +282,7 @@ SIGNER = {"userArn": "arn:aws:sts::123456789012:assumed-role/shop/ada", "account
         ({}, None, 401),
     ],
 )
-def test_the_iam_authorizer(
+def test_the_iam_authorizer_takes_who_signed(
     context: Any, principals: Any, status: int, world: Any, event_of: EventOf
 ) -> None:
     """A request that AWS has seen signed is let in, as the ARN that signed it."""

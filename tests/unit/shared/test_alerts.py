@@ -29,7 +29,7 @@ def test_a_fingerprint_is_told_once_in_five_minutes() -> None:
 
 
 def test_a_subject_is_what_sns_takes() -> None:
-    """At most 99 printable ASCII characters."""
+    """A subject has at most 99 printable ASCII characters."""
     topic = Topic()
     topic.alerts.publish("é\n" + "x" * 200, "f", {})
     assert topic.sent[0][0] == "??" + "x" * 97

@@ -18,13 +18,13 @@ def run_with_layer_only(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_function_error_has_its_status() -> None:
-    """As the specification raises it."""
+    """A FunctionError has the status that the specification gives it."""
     error = FunctionError("no such order", status_code=404)
     assert (str(error), error.status_code, error.status) == ("no such order", 404, 404)
 
 
 def test_every_public_name_is_there_and_no_other() -> None:
-    """Each loads at its first use."""
+    """Each public name loads at its first use, and no other is there."""
     for name in silvaengine_base.__all__:
         assert getattr(silvaengine_base, name).__name__ == name
     with pytest.raises(AttributeError, match="Resource"):

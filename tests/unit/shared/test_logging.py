@@ -73,7 +73,7 @@ def test_log_records_are_json_lines_with_the_running_request(capsys: pytest.Capt
 
 
 def test_the_running_call_is_known_only_while_it_runs() -> None:
-    """Before and after there is none."""
+    """Before and after a call there is no running one."""
     with pytest.raises(LookupError, match="only while"):
         current_invocation()
     with bind(current()):

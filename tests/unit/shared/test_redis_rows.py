@@ -128,7 +128,7 @@ def test_rows_stay_out_of_a_redis_that_functions_read(redis: FakeRedis, tables: 
     assert list(redis.values) == ["se-registry:generation"]
 
 
-def test_redis_away(redis: FakeRedis, tables: FakeTables) -> None:
+def test_without_redis_rows_come_from_dynamodb(redis: FakeRedis, tables: FakeTables) -> None:
     """Requests are served from DynamoDB then, and an announcement fails clearly."""
     redis.away = True
     registry = instance(redis, tables)

@@ -199,11 +199,3 @@ def test_a_mutated_message_is_answered_in_the_queues_form(name: str, value: Any)
         assert name == "messageId"
     else:
         assert {"n": 2} in world.ran
-
-
-@given(ANYTHING)
-def test_a_mutated_object_is_a_typed_failure(value: Any) -> None:
-    """No record makes another exception than ours."""
-    for record in (value, {"s3": value}, {"s3": {"bucket": {"name": "b"}, "object": value}}):
-        with pytest.raises(SilvaEngineError):
-            read_object(record)

@@ -135,7 +135,7 @@ def test_a_large_content_goes_by_url(world: World) -> None:
 
 
 def test_a_vanished_worker_is_followed_by_another(world: World) -> None:
-    """Under `retry` with attempts left."""
+    """Under `retry` a call with attempts left goes to another worker."""
     world.accept(state="running", attempts=1)
     world.sweep()
     assert world.sent[0]["invocation"]["attempt"] == 2

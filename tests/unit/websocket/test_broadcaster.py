@@ -66,7 +66,9 @@ def test_all_of_a_tenant_hear_it(world: World) -> None:
         ({}, {"where": {}}, True),
     ],
 )
-def test_who_is_meant(world: World, row: dict[str, Any], asked: dict[str, Any], hears: bool) -> None:
+def test_only_those_who_are_meant_hear_it(
+    world: World, row: dict[str, Any], asked: dict[str, Any], hears: bool
+) -> None:
     """Only connections that can still be open, in the area, of whom all of this was said."""
     connected(world, "c1", **row)
     assert counts(world, **asked) == (int(hears), 0, 0)
@@ -130,7 +132,7 @@ def test_one_connection_is_the_tenants_or_none(world: World, row: dict[str, Any]
 
 
 def test_one_connection_that_is_there_hears_it(world: World) -> None:
-    """And no other."""
+    """The named connection hears it, and no other."""
     connected(world, "c1")
     connected(world, "c2")
     assert counts(world, connection_id="c1") == (1, 0, 0)
@@ -210,7 +212,7 @@ def test_a_worker_needs_its_tenant_s_grant(world: World) -> None:
 def test_a_fault_of_ours_is_an_answer_of_the_worker_s_form(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that the function hears its status."""
+    """The function hears the status of a fault of ours."""
 
     def fail(**_: object) -> None:
         raise UnavailableError("busy", detail="secret")
@@ -240,7 +242,7 @@ def test_a_grant_is_one_tenants_for_an_hour(tenant: str, other: str, later: int)
 
 @given(st.text())
 def test_a_grant_can_not_be_made_up(grant: str) -> None:
-    """Neither its end nor its digest."""
+    """Neither a grant's end nor its digest can be made up."""
     grants = BroadcastTokens(Digests(lambda: b"secret"), lambda: NOW)
     good = grants.of("acme")
     _, _, digest = good.partition(".")

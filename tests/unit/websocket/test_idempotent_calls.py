@@ -64,7 +64,7 @@ def test_a_failure_is_an_answer_too(world: World) -> None:
 
 
 def test_a_repetition_meanwhile_is_told_so(world: World) -> None:
-    """Whether a worker has begun or not."""
+    """A repetition is told that the call is under way, whether a worker has begun or not."""
     world.say(CALL)
     (frame,) = world.say(CALL)
     assert frame["error"]["status"] == 409

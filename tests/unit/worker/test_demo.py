@@ -40,7 +40,7 @@ def test_whoami_tells_the_tenant(invoke: Invoke) -> None:
 
 
 def test_versions_tells_pythons(invoke: Invoke) -> None:
-    """The one function of the area admin."""
+    """The one function of the area admin tells Python's version."""
     assert invoke("versions", area="admin")["python"].startswith("3.")
 
 

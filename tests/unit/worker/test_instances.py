@@ -45,15 +45,6 @@ def test_two_tenants_interleaved_a_thousand_times_never_meet(run: Run, own_setti
     assert service().made == 2
 
 
-def test_one_handler_keeps_no_settings_of_its_first_request(run: Run) -> None:
-    """Known defect: the predecessor's handler answered every tenant with the first one's settings."""
-    seen = [
-        run("classes:Service.tell", settings={"owner": owner}, endpoint_id="demo", params={"a": 1})["setting"]
-        for owner in ("first", "second", "first")
-    ]
-    assert seen == [{"owner": "first"}, {"owner": "second"}, {"owner": "first"}]
-
-
 def test_a_key_in_the_environment_stays_with_its_tenant(run: Run) -> None:
     """An object that counts on what its constructor put there finds it at each call, and never another's."""
     seen = [

@@ -158,7 +158,7 @@ def test_json_stays_as_it_is(value: Any) -> None:
 
 
 @given(st.binary())
-def test_bytes_come_back(value: bytes) -> None:
+def test_bytes_survive_their_base64(value: bytes) -> None:
     """Base64 in the answer is the function's bytes."""
     assert b64decode(envelope(value)["value"]) == value
 

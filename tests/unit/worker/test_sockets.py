@@ -158,7 +158,7 @@ def test_json_text_goes_out_character_for_character(say: Any, client: Client) ->
     assert client.posts == ['{"id":"1","funct":"anything","data":{"a":  1.50}}']
 
 
-def test_bytes_are_base64(say: Any, client: Client) -> None:
+def test_bytes_go_out_as_base64_text(say: Any, client: Client) -> None:
     """Frames are text."""
     say("plain:blob")
     assert isinstance(client.frames[0]["data"], str)
@@ -245,7 +245,7 @@ def test_a_stream_of_a_coroutine_knows_its_call(say: Any, client: Client) -> Non
 
 
 def test_an_empty_stream_has_an_end(say: Any, client: Client) -> None:
-    """No item, but it is done."""
+    """A stream without an item is done all the same."""
     say("sockets:numbers", params={"to": 0})
     assert client.frames == [{"id": "1", "seq": 0, "done": True}]
 
@@ -330,7 +330,7 @@ def test_a_push_that_fails_is_a_failure_of_the_invocation(say: Any, client: Clie
         say("plain:whoami")
 
 
-def test_a_busy_client_is_tried_again(say: Any, client: Client) -> None:
+def test_an_answer_to_a_busy_client_is_sent_again(say: Any, client: Client) -> None:
     """The frame goes out once it can."""
     client.failures = [BusyError("slow")] * 3
     say("plain:anything", params={"value": 1})

@@ -1,23 +1,21 @@
-"""API keys whose rows hold no secret, and what ends a key, on tables."""
+"""API keys whose rows hold no secret, and what ends a key."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import TypeSerializer
 
 from silvaengine.access.api_keys import ApiKeyVerifier, KeyUsage, key_digest
 from silvaengine.aws.table_client import TableReader
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.registry.model import KeyAccess
 from silvaengine.registry.registry import Registry
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, Table
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS
+
+from ...fakes.dynamodb import MemoryDynamoDB
 
 PEPPER = b"pepper"
 KEY_ID = "sek_0123456789abcdef"
 NOT_OPENED = "does not exist or is not opened by this API key"
-
-type Put = Callable[..., None]
 
 
 class Client:
@@ -36,9 +34,9 @@ class Client:
 class World:
     """A registry with its clocks, and the uses that it noted."""
 
-    def __init__(self, dynamodb: Any) -> None:
-        self._dynamodb = dynamodb
-        self.client = Client(dynamodb)
+    def __init__(self) -> None:
+        self.dynamodb = MemoryDynamoDB()
+        self.client = Client(self.dynamodb)
         self.now = 1_000_000.0
         self.uses: list[tuple[str, str]] = []
         self.registry = Registry(
@@ -54,20 +52,16 @@ class World:
     def clock(self) -> float:
         return self.now
 
-    def put(self, table: Table, **row: Any) -> None:
-        item = {name: TypeSerializer().serialize(value) for name, value in row.items()}
-        self._dynamodb.put_item(TableName=table.full_name("se-"), Item=item)
-
     def put_key(self, endpoint_id: str = "acme", *, secrets: Any = ("secret",), **row: Any) -> None:
         """Put a key's row; a secret may be a pair of it and its end."""
         hashes = []
         for secret in secrets:
             text, end = secret if isinstance(secret, tuple) else (secret, None)
             hashes.append({"hash": key_digest(PEPPER, KEY_ID, text), "expires_at": end})
-        self.put(CONNECTIONS, endpoint_id=endpoint_id, api_key=KEY_ID, key_hashes=hashes, **row)
+        self.dynamodb.put(CONNECTIONS, endpoint_id=endpoint_id, api_key=KEY_ID, key_hashes=hashes, **row)
 
     def announce(self, generation: int) -> None:
-        self.put(CONFIG_DATA, setting_id="silvaengine", variable="generation", value=generation)
+        self.dynamodb.put(CONFIG_DATA, setting_id="silvaengine", variable="generation", value=generation)
 
     def open(self, endpoint_id: str = "acme", key: str = f"{KEY_ID}.secret") -> KeyAccess:
         """Do what a request does."""
@@ -84,13 +78,13 @@ class World:
 
 
 @pytest.fixture
-def world(dynamodb: Any) -> World:
-    """Two endpoints with connections of their own, and one that uses the common ones."""
-    world = World(dynamodb)
+def world() -> World:
+    """Two endpoints with connections of their own, and two that use the common ones."""
+    world = World()
     for endpoint_id in ("acme", "globex"):
-        world.put(ENDPOINTS, endpoint_id=endpoint_id, special_connection=True)
+        world.dynamodb.put(ENDPOINTS, endpoint_id=endpoint_id, special_connection=True)
     for endpoint_id in ("shop", "farm"):
-        world.put(ENDPOINTS, endpoint_id=endpoint_id)
+        world.dynamodb.put(ENDPOINTS, endpoint_id=endpoint_id)
     return world
 
 
@@ -119,7 +113,7 @@ def test_a_secret_opens_its_key(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("is_known", [True, False])
-def test_nothing_else_does(key: str, is_known: bool, world: World) -> None:
+def test_nothing_but_its_secret_opens_a_key(key: str, is_known: bool, world: World) -> None:
     """Not the id and not the digest that the row holds, whether or not the connection is remembered."""
     world.put_key()
     if is_known:
@@ -129,10 +123,10 @@ def test_nothing_else_does(key: str, is_known: bool, world: World) -> None:
 
 def test_a_copied_row_opens_nothing(world: World) -> None:
     """Without its digests a key's row is no row whose key is the id, and another's digests don't fit."""
-    world.put(CONNECTIONS, endpoint_id="acme", api_key=KEY_ID, functions=[])
+    world.dynamodb.put(CONNECTIONS, endpoint_id="acme", api_key=KEY_ID, functions=[])
     assert world.status(key=KEY_ID) == world.status() == 404
     other = [{"hash": key_digest(PEPPER, "sek_other", "secret")}]
-    world.put(CONNECTIONS, endpoint_id="globex", api_key=KEY_ID, key_hashes=other)
+    world.dynamodb.put(CONNECTIONS, endpoint_id="globex", api_key=KEY_ID, key_hashes=other)
     assert world.status("globex") == 404
 
 
@@ -148,7 +142,7 @@ def test_a_key_is_good_for_its_endpoints_alone(world: World) -> None:
     """A key of the common connection may name them; a key of one endpoint is no other's."""
     world.put_key("1", endpoints=["shop"])
     assert [world.status(endpoint) for endpoint in ("shop", "farm", "acme", "nobody")] == [200, 404, 404, 404]
-    world.put(CONNECTIONS, endpoint_id="1", api_key="raw", endpoints=["farm"])
+    world.dynamodb.put(CONNECTIONS, endpoint_id="1", api_key="raw", endpoints=["farm"])
     assert [world.status(endpoint, "raw") for endpoint in ("shop", "farm")] == [404, 200]
 
 
@@ -172,29 +166,27 @@ def test_a_refusal_tells_nothing_of_other_tenants(world: World) -> None:
 
 
 @pytest.mark.parametrize("is_hashed", [True, False])
-def test_a_revoked_key_is_dead_in_five_seconds(is_hashed: bool, world: World, dynamodb: Any) -> None:
-    """As the registry's generation tells of it."""
+def test_a_revoked_key_is_dead_in_five_seconds(is_hashed: bool, world: World) -> None:
+    """The registry's generation tells every instance of a revoked key."""
     key = f"{KEY_ID}.secret" if is_hashed else "raw"
     put_either(world, is_hashed)
     assert world.status(key=key) == 200
-    dynamodb.delete_item(TableName="se-connections", Key=row_key(is_hashed))
+    world.dynamodb.delete_item(TableName="se-connections", Key=row_key(is_hashed))
     world.announce(1)
     world.now += 5
     assert world.status(key=key) == 404
 
 
 @pytest.mark.parametrize("is_hashed", [True, False])
-def test_a_revoked_key_is_dead_in_a_minute_when_nobody_can_tell(
-    is_hashed: bool, world: World, dynamodb: Any
-) -> None:
+def test_a_revoked_key_is_dead_in_a_minute_when_nobody_can_tell(is_hashed: bool, world: World) -> None:
     """While the generation can't be read, a key's row is, from a minute on; a key without a row is dead."""
     key = f"{KEY_ID}.secret" if is_hashed else "raw"
     put_either(world, is_hashed)
-    world.put(CONNECTIONS, endpoint_id="shop", api_key="unused", functions=[])
-    world.put(CONNECTIONS, endpoint_id="1", api_key=DEFAULT_API_KEY, functions=[])
+    world.dynamodb.put(CONNECTIONS, endpoint_id="shop", api_key="unused", functions=[])
+    world.dynamodb.put(CONNECTIONS, endpoint_id="1", api_key=DEFAULT_API_KEY, functions=[])
     assert world.status(key=key) == world.status("shop", DEFAULT_API_KEY) == 200
     world.client.lost = {"get_item"}
-    dynamodb.delete_item(TableName="se-connections", Key=row_key(is_hashed))
+    world.dynamodb.delete_item(TableName="se-connections", Key=row_key(is_hashed))
     world.now += 59
     assert world.status(key=key) == 200
     world.now += 1
@@ -239,7 +231,7 @@ def put_either(world: World, is_hashed: bool) -> None:
     if is_hashed:
         world.put_key()
     else:
-        world.put(CONNECTIONS, endpoint_id="acme", api_key="raw", functions=[])
+        world.dynamodb.put(CONNECTIONS, endpoint_id="acme", api_key="raw", functions=[])
 
 
 def row_key(is_hashed: bool) -> Any:
