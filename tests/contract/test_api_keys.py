@@ -47,7 +47,7 @@ class World:
             stage="beta",
             refresh=5.0,
             api_keys=ApiKeyVerifier(lambda: PEPPER, self.clock),
-            key_uses=KeyUsage(lambda owner, key_id: self.uses.append((owner, key_id)), self.clock),
+            key_usage=KeyUsage(lambda owner, key_id: self.uses.append((owner, key_id)), self.clock),
             clock=self.clock,
         )
 
@@ -209,14 +209,14 @@ def test_a_socket_goes_on_with_its_key_and_ends_with_it(is_revoked: bool, world:
     """A connection that was opened needs no secret again, but a key that still holds."""
     world.put_key(secrets=[("secret", 1_000_060)])
     row = world.open().api_key
-    assert world.registry.known_key_access("acme", row, "core").key_id == KEY_ID
+    assert world.registry.key_access_by_row("acme", row, "core").key_id == KEY_ID
     if is_revoked:
         world.put_key(secrets=[])
         world.announce(1)
     world.now += 5 if is_revoked else 60
     world.registry.refresh()
     with pytest.raises(NotFoundError):
-        world.registry.known_key_access("acme", row, "core")
+        world.registry.key_access_by_row("acme", row, "core")
 
 
 def test_a_use_is_noted_once_an_hour(world: World) -> None:

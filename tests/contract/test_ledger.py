@@ -192,7 +192,7 @@ def test_a_dead_one_is_due_until_it_was_told(ledger: Ledger, make: Make) -> None
 def test_a_released_one_is_gone(ledger: Ledger, make: Make) -> None:
     """Nothing of it was started: the key is free at once."""
     ledger.accept(make())
-    ledger.release(make())
+    ledger.cancel(make())
     assert ledger.get(JOB_ID) is None
     assert ledger.due("a", 10) == []
     assert ledger.accept(make(effect="other")) is None
@@ -245,7 +245,7 @@ def test_reads_that_lag_are_only_the_simulations() -> None:
 def test_a_policy_is_checked(config: dict[str, Any]) -> None:
     """A registry row that says what can't be is a configuration error that names the member."""
     with pytest.raises(ConfigurationError) as caught:
-        ExecutionPolicy.of(config)
+        ExecutionPolicy.from_config(config)
     assert next(iter(config)) in caught.value.detail
 
 

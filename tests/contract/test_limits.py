@@ -101,7 +101,7 @@ def test_counting_takes_no_round_trip_of_its_own(clients: RedisClients) -> None:
     """Once a key's limits are known they go along with the look at the registry, and are kept to."""
     tables: Any = Tables()
     shared = RedisRows(clients.of("registry"), "se-", refresh=60.0, keeps_rows=False)
-    registry = Registry(tables, {}, stage="beta", shared=shared)
+    registry = Registry(tables, {}, stage="beta", redis_rows=shared)
     sent: list[int] = []
     client = clients.of("registry")
     exchange = client.exchange

@@ -194,9 +194,9 @@ def test_the_connection_tells_grants_and_whitelist(dynamodb: Any) -> None:
     """Absent or null they are empty."""
     subject, _ = registry(dynamodb)
     connection = subject.key_access("acme", "key-1", "core")
-    assert connection.grants == {"cache:admin"}
-    assert connection.whitelist == ("10.0.0.0/8",)
-    assert subject.key_access("globex", "key-g", "core").whitelist == ()
+    assert connection.scopes == {"cache:admin"}
+    assert connection.allowlist == ("10.0.0.0/8",)
+    assert subject.key_access("globex", "key-g", "core").allowlist == ()
 
 
 def test_the_gateway_settings_are_those_of_stage_area_and_endpoint(dynamodb: Any) -> None:

@@ -85,7 +85,7 @@ class DeferForgetsTheTime(Ledger):
     @override
     def retry_later(self, job: ExecutionRef, owner: str, cause: str, seconds: float) -> None:
         values = {"state": "accepted", "cause": cause}
-        self._move(job.job_id, owner, self._changed(values), done=True)
+        self._move(job.job_id, owner, self._with_change(values), done=True)
 
 
 class ReleasedStaysAlive(Ledger):
@@ -94,7 +94,7 @@ class ReleasedStaysAlive(Ledger):
     @override
     def get(self, job_id: str) -> Execution | None:
         row = self._tables.get(EXECUTIONS, {"job_id": job_id})
-        return Execution.of(row) if row else None
+        return Execution.from_row(row) if row else None
 
     @override
     def accept(self, execution: Execution) -> Execution | None:

@@ -246,7 +246,7 @@ class World:
         found = []
         for item in self.dynamodb.items("se-executions"):
             row = reader.get(EXECUTIONS, {"job_id": item["job_id"]["S"]})
-            execution = Execution.of(row or {})
+            execution = Execution.from_row(row or {})
             if execution and not execution.is_gone(int(self.scheduler.now)):
                 found.append(execution)
         return found

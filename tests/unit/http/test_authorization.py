@@ -12,8 +12,8 @@ import pytest
 
 from silvaengine.access.api_keys import key_id_of
 from silvaengine.access.rate_limits import RateLimit
-from silvaengine.authorization.access import AccessRequest
-from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.authorization import Authorization
+from silvaengine.authorization.model import AccessRequest
 from silvaengine.authorization.packages import Packages
 
 type EventOf = Callable[..., dict[str, Any]]

@@ -36,7 +36,7 @@ def test_a_whitelist_lets_its_addresses_in(
     payload: str, whitelist: tuple[str, ...], address: str | None, status: int, world: Any, event_of: EventOf
 ) -> None:
     """By address or CIDR, as API Gateway tells it; an address that nobody knows is on no list."""
-    world.registry.whitelist = whitelist
+    world.registry.allowlist = whitelist
     event = event_of("rest_v1" if payload == "1.0" else "api_v2")
     place = "identity" if payload == "1.0" else "http"
     event["requestContext"] = {
@@ -50,8 +50,8 @@ def test_a_whitelist_lets_its_addresses_in(
 @pytest.mark.parametrize("path", ["/core/acme/cache_stats", "/core/acme/job_status", "/core/acme/nothing"])
 def test_a_whitelist_stands_before_everything(path: str, world: Any, rest_path: RestPath) -> None:
     """Who is elsewhere learns nothing of functions, caches and jobs."""
-    world.registry.whitelist = ("10.0.0.0/8",)
-    world.registry.grants = frozenset({"admin"})
+    world.registry.allowlist = ("10.0.0.0/8",)
+    world.registry.scopes = frozenset({"admin"})
     answer = world.call(rest_path(path))
     assert (answer["statusCode"], "from this address" in answer["body"]) == (403, True)
 
@@ -72,7 +72,7 @@ def test_a_key_may_do_what_it_was_granted(
     grants: set[str], allowed: set[str], world: Any, rest_path: RestPath
 ) -> None:
     """And nothing else; a key that is its own secret may invoke and see jobs unasked."""
-    world.registry.grants = frozenset(grants)
+    world.registry.scopes = frozenset(grants)
     world.registry.key_hashes = ()
     asked = {"greet", "job_status", "cache_stats"}
     assert {name for name in asked if _answers(world, rest_path, name)} == allowed
@@ -90,4 +90,4 @@ def test_a_connection_shows_no_grant_that_it_lacks() -> None:
     """Admin is all of them at its own endpoints, but not another tenant's caches."""
     connection = KeyAccess("acme", "acme", "sek_1", {}, {}, frozenset({"admin"}), (), "sek_1", ())
     assert connection.may("cache:admin")
-    assert "cache:admin:all" not in connection.grants
+    assert "cache:admin:all" not in connection.scopes

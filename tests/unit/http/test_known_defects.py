@@ -54,7 +54,7 @@ def test_cache_management_is_not_open_to_anyone(
 
 def test_a_cache_name_makes_no_folder(world: Any, rest_path: Callable[[str], dict[str, Any]]) -> None:
     """cache_name=../../x is refused before anything is made of it."""
-    world.registry.grants = frozenset({"cache:admin"})
+    world.registry.scopes = frozenset({"cache:admin"})
     event = rest_path("/core/acme/cache_clear") | {
         "body": None,
         "multiValueQueryStringParameters": {"cache_name": ["../../x"]},

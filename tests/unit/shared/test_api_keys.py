@@ -34,7 +34,7 @@ def test_the_pepper_is_read_once_from_where_it_is_named(named: str, pepper: str)
     keys = open_api_key_verifier(named, lookups)
     assert keys
     for _ in range(2):
-        assert keys.opens([KeyHash(key_digest(pepper.encode(), "sek_1", "s"))], "sek_1", "s")
+        assert keys.verify([KeyHash(key_digest(pepper.encode(), "sek_1", "s"))], "sek_1", "s")
     assert len(read) == 1
 
 
@@ -52,6 +52,6 @@ def test_a_note_that_fails_is_no_requests_concern() -> None:
         raise UnavailableError("away")
 
     uses = KeyUsage(write, lambda: 0.0)
-    uses.note("acme", "sek_1")
-    uses.note("acme", "sek_1")
+    uses.record("acme", "sek_1")
+    uses.record("acme", "sek_1")
     assert tried == ["sek_1"]

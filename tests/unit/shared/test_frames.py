@@ -25,10 +25,10 @@ VALUES = st.recursive(
 def test_a_result_holds_the_answer(message_id: str, function: str, value: Any) -> None:
     """A JSON value, and the same as JSON text, are one and the same data."""
     expected = {"id": message_id, "funct": function, "data": value}
-    as_value = frames.data_of(WorkerAnswer("json", value))
+    as_value = frames.data_text(WorkerAnswer("json", value))
     assert json.loads(frames.result(message_id, function, as_value)) == expected
     text = json.dumps(value)
-    as_text = frames.data_of(WorkerAnswer("text", text))
+    as_text = frames.data_text(WorkerAnswer("text", text))
     assert as_text == text
     assert json.loads(frames.result(message_id, function, as_text)) == expected
 
@@ -36,14 +36,14 @@ def test_a_result_holds_the_answer(message_id: str, function: str, value: Any) -
 @given(TEXT)
 def test_text_that_is_no_json_is_a_string(text: str) -> None:
     """What isn't JSON can't break the frame."""
-    data = json.loads(frames.data_of(WorkerAnswer("text", f"x{text}")))
+    data = json.loads(frames.data_text(WorkerAnswer("text", f"x{text}")))
     assert data == f"x{text}"
 
 
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", "{", "", "[" * 100_000])
 def test_what_other_parsers_refuse_is_a_string(text: str) -> None:
     """Python's JSON is wider than JSON."""
-    assert json.loads(frames.data_of(WorkerAnswer("text", text))) == text
+    assert json.loads(frames.data_text(WorkerAnswer("text", text))) == text
 
 
 @given(TEXT, st.integers(0), st.lists(VALUES, min_size=1))

@@ -76,7 +76,7 @@ def tables() -> FakeTables:
 def instance(redis: Any, tables: Any, *, keeps_rows: bool = True) -> Registry:
     """Start a gateway's registry."""
     shared = RedisRows(redis, "se-", refresh=5.0, keeps_rows=keeps_rows)
-    return Registry(tables, {}, stage="beta", shared=shared)
+    return Registry(tables, {}, stage="beta", redis_rows=shared)
 
 
 def greeting(registry: Registry) -> Any:

@@ -98,9 +98,9 @@ def test_a_keys_secret_is_not_carried_along(world: World, monkeypatch: pytest.Mo
 
 def test_a_key_that_may_not_call_opens_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key with a secret may do what it was granted."""
-    opened(world, monkeypatch, key_hashes=(), grants=frozenset({"jobs"}))
+    opened(world, monkeypatch, key_hashes=(), scopes=frozenset({"jobs"}))
     assert effect(world.admit()) == "Deny"
-    opened(world, monkeypatch, key_hashes=(), grants=frozenset({"invoke"}))
+    opened(world, monkeypatch, key_hashes=(), scopes=frozenset({"invoke"}))
     assert effect(world.admit()) == "Allow"
 
 
@@ -109,7 +109,7 @@ def test_a_key_opens_from_its_addresses(
     world: World, monkeypatch: pytest.MonkeyPatch, network: str, says: str
 ) -> None:
     """Where its row lists some."""
-    opened(world, monkeypatch, whitelist=(network,))
+    opened(world, monkeypatch, allowlist=(network,))
     assert effect(world.admit()) == says
 
 
@@ -126,7 +126,7 @@ def test_a_limit_refuses_handshakes_and_messages(world: World, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "changes", [{"key_hashes": (), "grants": frozenset({"jobs"})}, {"whitelist": ("198.51.100.7",)}]
+    "changes", [{"key_hashes": (), "scopes": frozenset({"jobs"})}, {"allowlist": ("198.51.100.7",)}]
 )
 def test_what_a_key_may_no_more_ends_its_sockets_calls(
     world: World, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
