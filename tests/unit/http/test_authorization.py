@@ -12,6 +12,7 @@ import pytest
 
 from silvaengine.access.api_keys import key_id_of
 from silvaengine.access.rate_limits import RateLimit
+from silvaengine.authorization.admission import is_authorizer_call
 from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.model import AccessRequest
 from silvaengine.authorization.packages import Packages
@@ -352,6 +353,26 @@ def test_a_failed_authorizer_call_is_a_policy_that_denies(
     (statement,) = answer["policyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
     assert message in answer["context"]["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"methodArn": "arn:aws:execute-api:eu-central-1:1:api/prod/GET/x"}, True),
+        ({"routeArn": "arn:aws:execute-api:eu-central-1:1:api/prod/GET/x"}, True),
+        ({}, False),
+        ({"methodArn": None}, False),
+        ({"methodArn": "arn", "type": "TOKEN"}, False),
+    ],
+)
+def test_only_an_event_with_a_methods_arn_is_an_authorizer_call(
+    changes: dict[str, Any], expected: bool, world: Any, event_of: EventOf
+) -> None:
+    """Any other event is a request: without an ARN there is nothing to write a policy for."""
+    event = event_of() | {"type": "REQUEST", **changes}
+    assert is_authorizer_call(event) is expected
+    assert ("policyDocument" in world.handler(event, None)) is expected
+    assert not is_authorizer_call([event])
 
 
 def test_an_authorizer_call_about_an_open_function(world: Any, event_of: EventOf) -> None:

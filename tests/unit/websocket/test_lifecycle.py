@@ -153,6 +153,11 @@ def test_a_fault_denies(world: World, failure: Exception, monkeypatch: pytest.Mo
     assert len(world.alerts.sent) == 1
 
 
+def test_an_event_without_a_methods_arn_is_no_authorizer_call(world: World) -> None:
+    """It is a route's event, without what an authorizer said, and is refused."""
+    assert world.handler(handshake() | {"methodArn": None}, None) == {"statusCode": 403}
+
+
 @pytest.mark.parametrize("missing", ["requestContext", "queryStringParameters", "headers"])
 def test_an_odd_authorizer_call_denies_or_stands(world: World, missing: str) -> None:
     """API Gateway sends null for what isn't there."""
