@@ -1,4 +1,4 @@
-"""API keys whose rows hold no secret, and what ends a key, on tables."""
+"""Hashed API keys on tables: what opens them, and what ends them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ type Put = Callable[..., None]
 
 
 class Client:
-    """DynamoDB, until it is taken away."""
+    """DynamoDB, which a test can make unreachable."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -34,7 +34,7 @@ class Client:
 
 
 class World:
-    """A registry with its clocks, and the uses that it noted."""
+    """A registry with its clock, and the uses that it recorded."""
 
     def __init__(self, dynamodb: Any) -> None:
         self._dynamodb = dynamodb
@@ -59,7 +59,7 @@ class World:
         self._dynamodb.put_item(TableName=table.full_name("se-"), Item=item)
 
     def put_key(self, endpoint_id: str = "acme", *, secrets: Any = ("secret",), **row: Any) -> None:
-        """Put a key's row; a secret may be a pair of it and its end."""
+        """Write a key's row; a secret may be a pair of it and its end."""
         hashes = []
         for secret in secrets:
             text, end = secret if isinstance(secret, tuple) else (secret, None)
@@ -70,7 +70,7 @@ class World:
         self.put(CONFIG_DATA, setting_id="silvaengine", variable="generation", value=generation)
 
     def open(self, endpoint_id: str = "acme", key: str = f"{KEY_ID}.secret") -> KeyAccess:
-        """Do what a request does."""
+        """Resolve a key as a request does."""
         self.registry.refresh()
         return self.registry.key_access(endpoint_id, key, "core")
 
@@ -85,7 +85,7 @@ class World:
 
 @pytest.fixture
 def world(dynamodb: Any) -> World:
-    """Two endpoints with connections of their own, and one that uses the common ones."""
+    """Return two endpoints with their own key rows, and one with the common ones."""
     world = World(dynamodb)
     for endpoint_id in ("acme", "globex"):
         world.put(ENDPOINTS, endpoint_id=endpoint_id, special_connection=True)
@@ -95,7 +95,7 @@ def world(dynamodb: Any) -> World:
 
 
 def test_a_secret_opens_its_key(world: World) -> None:
-    """The connection names the key by its id; the secret is nowhere in it."""
+    """The result names the key by its id and holds no secret."""
     world.put_key(grants=["invoke"])
     connection = world.open()
     assert (connection.api_key, connection.key_id) == (KEY_ID, KEY_ID)
@@ -119,8 +119,8 @@ def test_a_secret_opens_its_key(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("is_known", [True, False])
-def test_nothing_else_does(key: str, is_known: bool, world: World) -> None:
-    """Not the id and not the digest that the row holds, whether or not the connection is remembered."""
+def test_only_the_secret_opens_a_key(key: str, is_known: bool, world: World) -> None:
+    """Neither the id nor the digest in the row does, whether or not the row is cached."""
     world.put_key()
     if is_known:
         assert world.status() == 200
@@ -128,7 +128,7 @@ def test_nothing_else_does(key: str, is_known: bool, world: World) -> None:
 
 
 def test_a_copied_row_opens_nothing(world: World) -> None:
-    """Without its digests a key's row is no row whose key is the id, and another's digests don't fit."""
+    """Without its digests a row opens nothing, and another key's digests don't match."""
     world.put(CONNECTIONS, endpoint_id="acme", api_key=KEY_ID, functions=[])
     assert world.status(key=KEY_ID) == world.status() == 404
     other = [{"hash": key_digest(PEPPER, "sek_other", "secret")}]
@@ -136,16 +136,16 @@ def test_a_copied_row_opens_nothing(world: World) -> None:
     assert world.status("globex") == 404
 
 
-def test_two_secrets_while_one_is_replaced(world: World) -> None:
-    """The old one ends by itself, without anything being read."""
+def test_both_secrets_open_a_key_while_one_is_replaced(world: World) -> None:
+    """The old one ends by itself, without a read."""
     world.put_key(secrets=[("old", 1_000_060), "secret"])
     assert [world.status(key=f"{KEY_ID}.{secret}") for secret in ("old", "secret")] == [200, 200]
     world.now += 60
     assert [world.status(key=f"{KEY_ID}.{secret}") for secret in ("old", "secret")] == [404, 200]
 
 
-def test_a_key_is_good_for_its_endpoints_alone(world: World) -> None:
-    """A key of the common connection may name them; a key of one endpoint is no other's."""
+def test_a_key_opens_only_its_endpoints(world: World) -> None:
+    """A common key may list them; an endpoint's own key opens no other endpoint."""
     world.put_key("1", endpoints=["shop"])
     assert [world.status(endpoint) for endpoint in ("shop", "farm", "acme", "nobody")] == [200, 404, 404, 404]
     world.put(CONNECTIONS, endpoint_id="1", api_key="raw", endpoints=["farm"])
@@ -153,14 +153,14 @@ def test_a_key_is_good_for_its_endpoints_alone(world: World) -> None:
 
 
 @pytest.mark.parametrize(("endpoints", "status"), [(None, 200), ([], 404)])
-def test_a_key_that_names_no_endpoint_opens_none(endpoints: Any, status: int, world: World) -> None:
-    """An empty list is good for nothing; only where there is no list is a common key good for all."""
+def test_an_empty_list_of_endpoints_opens_none(endpoints: Any, status: int, world: World) -> None:
+    """Only a common key without a list opens all."""
     world.put_key("1", endpoints=endpoints)
     assert world.status("shop") == status
 
 
-def test_a_refusal_tells_nothing_of_other_tenants(world: World) -> None:
-    """An endpoint that isn't there and one that the key doesn't open are answered alike."""
+def test_a_refusal_reveals_no_other_tenant(world: World) -> None:
+    """A missing endpoint and one that the key doesn't open get the same answer."""
     world.put_key()
     words = []
     for endpoint_id in ("globex", "farm", "nobody"):
@@ -172,8 +172,8 @@ def test_a_refusal_tells_nothing_of_other_tenants(world: World) -> None:
 
 
 @pytest.mark.parametrize("is_hashed", [True, False])
-def test_a_revoked_key_is_dead_in_five_seconds(is_hashed: bool, world: World, dynamodb: Any) -> None:
-    """As the registry's generation tells of it."""
+def test_a_revoked_key_ends_within_five_seconds(is_hashed: bool, world: World, dynamodb: Any) -> None:
+    """The registry's generation says that rows have changed."""
     key = f"{KEY_ID}.secret" if is_hashed else "raw"
     put_either(world, is_hashed)
     assert world.status(key=key) == 200
@@ -184,10 +184,10 @@ def test_a_revoked_key_is_dead_in_five_seconds(is_hashed: bool, world: World, dy
 
 
 @pytest.mark.parametrize("is_hashed", [True, False])
-def test_a_revoked_key_is_dead_in_a_minute_when_nobody_can_tell(
+def test_a_revoked_key_ends_within_a_minute_without_the_generation(
     is_hashed: bool, world: World, dynamodb: Any
 ) -> None:
-    """While the generation can't be read, a key's row is, from a minute on; a key without a row is dead."""
+    """After a minute without the generation each request reads the key's row."""
     key = f"{KEY_ID}.secret" if is_hashed else "raw"
     put_either(world, is_hashed)
     world.put(CONNECTIONS, endpoint_id="shop", api_key="unused", functions=[])
@@ -205,8 +205,8 @@ def test_a_revoked_key_is_dead_in_a_minute_when_nobody_can_tell(
 
 
 @pytest.mark.parametrize("is_revoked", [True, False])
-def test_a_socket_goes_on_with_its_key_and_ends_with_it(is_revoked: bool, world: World) -> None:
-    """A connection that was opened needs no secret again, but a key that still holds."""
+def test_a_socket_ends_with_its_key(is_revoked: bool, world: World) -> None:
+    """A message needs no secret, but a key that is still valid."""
     world.put_key(secrets=[("secret", 1_000_060)])
     row = world.open().api_key
     assert world.registry.key_access_by_row("acme", row, "core").key_id == KEY_ID
@@ -219,8 +219,8 @@ def test_a_socket_goes_on_with_its_key_and_ends_with_it(is_revoked: bool, world:
         world.registry.key_access_by_row("acme", row, "core")
 
 
-def test_a_use_is_noted_once_an_hour(world: World) -> None:
-    """For each key and instance; a key that was refused was not used, and raw keys are noted nowhere."""
+def test_a_use_is_recorded_once_an_hour(world: World) -> None:
+    """By each instance for each hashed key; a refused key is not recorded."""
     world.put_key()
     put_either(world, is_hashed=False)
     for _ in range(3):
@@ -235,7 +235,7 @@ def test_a_use_is_noted_once_an_hour(world: World) -> None:
 
 
 def put_either(world: World, is_hashed: bool) -> None:
-    """Put a key of one kind."""
+    """Write a key of one kind."""
     if is_hashed:
         world.put_key()
     else:
@@ -243,5 +243,5 @@ def put_either(world: World, is_hashed: bool) -> None:
 
 
 def row_key(is_hashed: bool) -> Any:
-    """Return the key of the row that it put."""
+    """Return the key of that row."""
     return {"endpoint_id": {"S": "acme"}, "api_key": {"S": KEY_ID if is_hashed else "raw"}}

@@ -9,27 +9,27 @@ from .run import simulate
 from .world import STORM, Parts, Weather
 
 WORLDS = 15
-TOLD_WRONG = "was told of an effect that never was"
+ANSWERED_WRONG = "was answered without an effect"
 
 CAUGHT_BY = {
     "NoOwnerInTheCondition": "effects, at most once was promised",
     "OneOwnerForAll": "effects, at most once was promised",
-    "OwnTokenIsNotRecognized": "a worker in time was told that it was late",
-    "LeaseShorterThanTheTimeout": "a worker in time was told that it was late",
-    "LeaseWithoutMargin": "a worker in time was told that it was late",
+    "OwnTokenIsNotRecognized": "a worker in time was refused as late",
+    "LeaseShorterThanTheTimeout": "a worker in time was refused as late",
+    "LeaseWithoutMargin": "a worker in time was refused as late",
     "RetryForgetsTheTime": "ends as accepted",
     "CancelledStaysAlive": "never got an outcome",
     "FenceStaysTheSame": "attempt with token",
     "EventualRead": "its job is not found",
     "NoTenantInTheKey": "got the answer of call",
-    "NoPrincipalInTheKey": TOLD_WRONG,
-    "NoFunctionInTheKey": TOLD_WRONG,
+    "NoPrincipalInTheKey": ANSWERED_WRONG,
+    "NoFunctionInTheKey": ANSWERED_WRONG,
     "TokenReused": "succeeded without an effect",
     "BodyNotCompared": "another request under its key was answered",
     "AcceptedBeforeItIsWritten": "was accepted and is not in the ledger",
     "ForgetsTheKeyAfterAnyFailure": "effects, at most once was promised",
     "TakesOverWhatMayHaveRun": "effects, at most once was promised",
-    "TakesOverWhatIsHeld": "a worker in time was told that it was late",
+    "TakesOverWhatIsHeld": "a worker in time was refused as late",
     "RunsWithoutAClaim": "effects, at most once was promised",
     "SettlesBeforeTheEffect": "succeeded without an effect",
     "SwallowsTheException": "succeeded without an effect",
@@ -37,8 +37,8 @@ CAUGHT_BY = {
     "SweepsWithoutAClaim": "attempt with token",
     "SweepsWhatMayHaveRun": "effects, at most once was promised",
     "IgnoresTheLastAttempt": "attempts, at most",
-    "AcknowledgesBeforeItTells": "dead and not told",
-    "ReportsNothing": "dead and not told",
+    "AcknowledgesBeforeItTells": "dead without a report",
+    "ReportsNothing": "dead without a report",
 }
 
 

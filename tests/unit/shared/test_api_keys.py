@@ -1,4 +1,4 @@
-"""Where the pepper of hashed keys comes from, and what becomes of a note that can't be written."""
+"""Where the pepper of hashed keys comes from, and what happens if a use can't be recorded."""
 
 import pytest
 
@@ -39,12 +39,12 @@ def test_the_pepper_is_read_once_from_where_it_is_named(named: str, pepper: str)
 
 
 def test_without_a_pepper_there_are_no_hashed_keys() -> None:
-    """A deployment of raw keys alone needs none."""
+    """A deployment that has only raw keys needs none."""
     assert open_api_key_verifier(None, {}) is None
 
 
-def test_a_note_that_fails_is_no_requests_concern() -> None:
-    """Nor is it tried again at once."""
+def test_a_use_that_cant_be_recorded_fails_no_request() -> None:
+    """It isn't tried again at once."""
     tried = []
 
     def write(owner: str, key_id: str) -> None:
