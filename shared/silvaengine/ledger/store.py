@@ -167,7 +167,7 @@ class Ledger:
         return execution._replace(**due, owner=self._move(execution.job_id, execution.owner, due))
 
     def acknowledge(self, execution: Execution) -> None:
-        """Take an execution whose end was reported out of the sweeper's index."""
+        """Unlist a dead or failed execution after its report, so that the sweeper doesn't see it again."""
         self._move(execution.job_id, execution.owner, {}, done=True)
 
     def requeue(self, execution: Execution) -> None:
