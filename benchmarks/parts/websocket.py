@@ -30,7 +30,7 @@ def _read():
 
 def _find():
     connection, _ = admit(
-        REGISTRY, None, SOCKET.endpoint_id, SOCKET.api_key, SOCKET.area, SOCKET.stage, is_known=True
+        REGISTRY, None, SOCKET.endpoint_id, SOCKET.api_key, SOCKET.area, SOCKET.stage, is_row_key=True
     )
     return REGISTRY.function(connection, "hello")
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from silvaengine.access.api_keys import ACTIVE, PREFIX, key_digest
+from silvaengine.access.api_keys import MAX_SECRETS, PREFIX, key_digest
 from silvaengine.registry.registry import ROOT_ENDPOINT
 from silvaengine.tables import (
     COMMON_ENDPOINT,
@@ -89,7 +89,7 @@ class Keys:
         hashes = before.get("key_hashes") or ()
         made, key_hash = self._secret(key_id, _lifetime(hashes) if days is None else days * DAY)
         end = int(time.time()) + overlap_hours * HOUR
-        old = [_ended(each, end) for each in hashes][-(ACTIVE - 1) :]
+        old = [_ended(each, end) for each in hashes][-(MAX_SECRETS - 1) :]
         self._update(before, {"key_hashes": [*old, key_hash]})
         return made
 

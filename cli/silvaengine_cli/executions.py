@@ -42,7 +42,7 @@ class Executions:
         for page in pages:
             for item in page["Items"]:
                 row = {name: decode(value) for name, value in item.items()}
-                execution = Execution.of(row)
+                execution = Execution.from_row(row)
                 if execution and not execution.is_gone(self.ledger.now()):
                     yield execution
 

@@ -243,7 +243,7 @@ def test_the_worker_may_have_a_redis_user_of_its_own(resources_with: Callable[..
 
 
 def attributes_of_a_worker() -> set[str]:
-    """Collect what a worker's transitions name: claim, settle, defer, give up."""
+    """Collect what a worker's transitions name: claim, settle, retry later, mark dead."""
     named: set[str] = set()
 
     class Noted(TableWriter):

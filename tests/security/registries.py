@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from silvaengine.access.api_keys import ApiKeyVerifier, key_digest
-from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.aws.table_client import TableReader
 from silvaengine.protocol.messages import WorkerAnswer

@@ -19,7 +19,7 @@ from silvaengine_worker.jobs import JobRunner, Note
 
 
 class NoOwnerInTheCondition(Ledger):
-    """Writes whoever comes."""
+    """Writes whatever token the row has."""
 
     @override
     def _move(
@@ -30,7 +30,7 @@ class NoOwnerInTheCondition(Ledger):
 
 
 class OneOwnerForAll(Ledger):
-    """Takes the same token for every owner."""
+    """Uses the same token for every owner."""
 
     @override
     def _move(
@@ -43,8 +43,8 @@ class OneOwnerForAll(Ledger):
             self.new_token = fresh
 
 
-class OwnTokenIsNotKnownAgain(Ledger):
-    """Takes its own write, sent again, for another one's."""
+class OwnTokenIsNotRecognized(Ledger):
+    """Mistakes its own write, sent again, for another's."""
 
     @override
     def _move(
@@ -64,7 +64,7 @@ class OwnTokenIsNotKnownAgain(Ledger):
 
 
 class LeaseShorterThanTheTimeout(Ledger):
-    """Gives a holder up while it may still run."""
+    """Ends a lease while its holder may still run."""
 
     @override
     def lease_end(self, seconds: float) -> int:
@@ -72,29 +72,29 @@ class LeaseShorterThanTheTimeout(Ledger):
 
 
 class LeaseWithoutMargin(Ledger):
-    """Forgets that clocks differ."""
+    """Allows no difference between clocks."""
 
     @override
     def lease_end(self, seconds: float) -> int:
         return self.now() + round(seconds) - 10
 
 
-class DeferForgetsTheTime(Ledger):
-    """Gives an attempt back without saying when it is due."""
+class RetryForgetsTheTime(Ledger):
+    """Returns an attempt without a time at which it is due."""
 
     @override
     def retry_later(self, job: ExecutionRef, owner: str, cause: str, seconds: float) -> None:
         values = {"state": "accepted", "cause": cause}
-        self._move(job.job_id, owner, self._changed(values), done=True)
+        self._move(job.job_id, owner, self._with_change(values), done=True)
 
 
-class ReleasedStaysAlive(Ledger):
-    """Takes what is gone for what is there."""
+class CancelledStaysAlive(Ledger):
+    """Returns rows that have expired."""
 
     @override
     def get(self, job_id: str) -> Execution | None:
         row = self._tables.get(EXECUTIONS, {"job_id": job_id})
-        return Execution.of(row) if row else None
+        return Execution.from_row(row) if row else None
 
     @override
     def accept(self, execution: Execution) -> Execution | None:
@@ -102,8 +102,8 @@ class ReleasedStaysAlive(Ledger):
         return found or super().accept(execution)
 
 
-class FenceStands(Ledger):
-    """Hands out the same number again."""
+class FenceStaysTheSame(Ledger):
+    """Uses the same number again."""
 
     @override
     def dispatch(self, execution: Execution) -> Execution:
@@ -111,7 +111,7 @@ class FenceStands(Ledger):
 
 
 class EventualRead(TableReader):
-    """Reads what was, not what is."""
+    """Reads an earlier state."""
 
     @override
     def get(self, table: Table, key: Key) -> Row | None:
@@ -122,7 +122,7 @@ class EventualRead(TableReader):
 
 
 class NoTenantInTheKey(Executions):
-    """Makes the id of key, principal and function."""
+    """Makes the id from key, principal and function."""
 
     @override
     def _new(self, order: LedgerCall) -> Execution:
@@ -131,7 +131,7 @@ class NoTenantInTheKey(Executions):
 
 
 class NoPrincipalInTheKey(Executions):
-    """Makes the id of tenant, key and function."""
+    """Makes the id from tenant, key and function."""
 
     @override
     def _new(self, order: LedgerCall) -> Execution:
@@ -139,18 +139,18 @@ class NoPrincipalInTheKey(Executions):
 
 
 class NoFunctionInTheKey(Executions):
-    """Makes the id of tenant, principal and key."""
+    """Makes the id from tenant, principal and key."""
 
     @override
     def _new(self, order: LedgerCall) -> Execution:
-        made = super()._new(order)
+        execution = super()._new(order)
         if order.key is None:
-            return made
-        return made._replace(job_id=self.keys.digest(order.endpoint_id, order.principal, order.key))
+            return execution
+        return execution._replace(job_id=self.keys.digest(order.endpoint_id, order.principal, order.key))
 
 
 class TokenReused(Dispatcher):
-    """Names the effects of all calls of a principal alike."""
+    """Uses one token for the effects of all calls of a principal."""
 
     @override
     def send(
@@ -167,7 +167,7 @@ class TokenReused(Dispatcher):
 
 
 class BodyNotCompared(Executions):
-    """Answers any request under a used key."""
+    """Answers any request that has a used key."""
 
     @override
     def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
@@ -188,7 +188,7 @@ class AcceptedBeforeItIsWritten(Executions):
 
 
 class ForgetsTheKeyAfterAnyFailure(Executions):
-    """Takes an acceptance back although the worker may run."""
+    """Cancels an acceptance although the worker may run."""
 
     @override
     def _start(self, order: LedgerCall, execution: Execution) -> Answer:
@@ -208,7 +208,7 @@ class TakesOverWhatMayHaveRun(Executions):
 
 
 class TakesOverWhatIsHeld(Executions):
-    """Doesn't wait for the end of a holder's time."""
+    """Doesn't wait for the end of the lease."""
 
     @override
     def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
@@ -231,7 +231,7 @@ class RunsWithoutAClaim(JobRunner):
 
 
 class SettlesBeforeTheEffect(JobRunner):
-    """Notes the success first."""
+    """Settles the success first."""
 
     @override
     def run(
@@ -243,7 +243,7 @@ class SettlesBeforeTheEffect(JobRunner):
 
 
 class SwallowsTheException(JobRunner):
-    """Takes a failure for a result."""
+    """Settles a failure as a result."""
 
     @override
     def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
@@ -251,7 +251,7 @@ class SwallowsTheException(JobRunner):
 
 
 class FailsAtOnce(JobRunner):
-    """Never tries again."""
+    """Never retries."""
 
     @override
     def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
@@ -259,7 +259,7 @@ class FailsAtOnce(JobRunner):
 
 
 class SweepsWithoutAClaim(Sweeper):
-    """Hands over what it saw, without taking it first."""
+    """Sends what it read, without taking it over first."""
 
     @override
     def _hand_over(self, execution: Execution, sweep: Sweep) -> str:
@@ -276,16 +276,16 @@ class SweepsWhatMayHaveRun(Sweeper):
         return super()._hopeless(execution._replace(on_lost="retry"))
 
 
-class NeverGivesUp(Sweeper):
-    """Knows no last attempt."""
+class IgnoresTheLastAttempt(Sweeper):
+    """Retries without end."""
 
     @override
     def _hopeless(self, execution: Execution) -> str | None:
         return super()._hopeless(execution._replace(attempts=0))
 
 
-class BuriesBeforeItTells(Sweeper):
-    """Takes a dead one out of the index, and then tells of it."""
+class AcknowledgesBeforeItTells(Sweeper):
+    """Takes a dead execution out of the index before it reports it."""
 
     @override
     def _tell(self, execution: Execution) -> str:
@@ -294,8 +294,8 @@ class BuriesBeforeItTells(Sweeper):
         return "buried"
 
 
-class TellsNobody(Sweeper):
-    """Lets the dead lie."""
+class ReportsNothing(Sweeper):
+    """Takes a dead execution out of the index without a report."""
 
     @override
     def _tell(self, execution: Execution) -> str:
@@ -309,12 +309,12 @@ MISTAKES: Mapping[str, dict[str, type]] = {
         "ledger": (
             NoOwnerInTheCondition,
             OneOwnerForAll,
-            OwnTokenIsNotKnownAgain,
+            OwnTokenIsNotRecognized,
             LeaseShorterThanTheTimeout,
             LeaseWithoutMargin,
-            DeferForgetsTheTime,
-            ReleasedStaysAlive,
-            FenceStands,
+            RetryForgetsTheTime,
+            CancelledStaysAlive,
+            FenceStaysTheSame,
         ),
         "reader": (EventualRead,),
         "executions": (
@@ -332,9 +332,9 @@ MISTAKES: Mapping[str, dict[str, type]] = {
         "sweeper": (
             SweepsWithoutAClaim,
             SweepsWhatMayHaveRun,
-            NeverGivesUp,
-            BuriesBeforeItTells,
-            TellsNobody,
+            IgnoresTheLastAttempt,
+            AcknowledgesBeforeItTells,
+            ReportsNothing,
         ),
     }.items()
     for each in classes

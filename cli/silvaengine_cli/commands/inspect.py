@@ -82,8 +82,8 @@ def _connection_facts(connection: KeyAccess) -> dict[str, Any]:
         "connection": "common" if connection.owner != connection.endpoint_id else "own",
         "api_key": mask(connection.api_key),
         "functions": sorted(connection.functions),
-        "whitelist": list(connection.whitelist),
-        "grants": sorted(connection.grants),
+        "whitelist": list(connection.allowlist),
+        "grants": sorted(connection.scopes),
     }
 
 

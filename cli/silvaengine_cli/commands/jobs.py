@@ -142,7 +142,7 @@ def _wanted(execution: Execution, state: str | None, endpoint: str | None) -> bo
 
 def _facts(execution: Execution) -> dict[str, Any]:
     """Return what tells nothing of the call's content and lets nobody move it."""
-    row = {name: value for name, value in execution.row().items() if name not in HIDDEN}
+    row = {name: value for name, value in execution.to_row().items() if name not in HIDDEN}
     times = ("created_at", "changed_at", "due_at", "expires_at")
     return row | {name: _time(row[name]) for name in times if name in row}
 

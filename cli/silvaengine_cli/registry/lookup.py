@@ -26,7 +26,7 @@ def open_registry(target: Deployment, *, secrets: bool = False) -> Registry:
 def connection_of(registry: Registry, endpoint: str, api_key: str) -> KeyAccess:
     """Return what a key's row opens, whatever its secret; raises what ``Registry.connection`` raises."""
     row_key, _ = split_key(api_key)
-    return registry.known_key_access(endpoint, row_key, "")
+    return registry.key_access_by_row(endpoint, row_key, "")
 
 
 def _lookups(target: Deployment) -> dict[str, Lookup]:

@@ -7,11 +7,11 @@ from functools import cache
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.authorization.admission import process_limiter
+from silvaengine.authorization.admission import is_authorizer_call, process_limiter
 from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.ledger.digests import open_digests
-from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import open_payload_store
 from silvaengine.ledger.store import open_ledger
 from silvaengine.observability.alerts import AlertPublisher, open_alert_publisher
@@ -29,12 +29,11 @@ from silvaengine_http.response import Answer, error_answer, render, with_headers
 
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
     from silvaengine.ledger.dispatch import TokenIssuer
 
 type Handler = Callable[[Any, Any], dict[str, Any]]
 
-AUTHORIZER_CALL = "REQUEST"  # the type of an event by which API Gateway asks for a policy alone
 OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 
 _logger = logging.getLogger(__name__)
@@ -49,17 +48,17 @@ def create_handler(
     clock: Callable[[], float] = time.time,
     open_authorization: "Callable[[], Authorization]" = deployed_authorization,
     open_limiter: "Callable[[], RateLimiter]" = process_limiter,
-    grant: "TokenIssuer | None" = None,
+    issue_token: "TokenIssuer" = issue_no_token,
 ) -> Handler:
     """Return a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
-    gateway = Gateway(settings, registry, invoker, executions, open_authorization, open_limiter, grant)
+    gateway = Gateway(settings, registry, invoker, executions, open_authorization, open_limiter, issue_token)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
         if isinstance(event, dict) and OPERATOR in event:
             return operate(registry, event[OPERATOR])
         log = InvocationLog("http", encode)
         call = HttpCall(urandom(16).hex(), event, context, deadline(context, clock()), log)
-        if isinstance(event, dict) and event.get("type") == AUTHORIZER_CALL:
+        if is_authorizer_call(event):
             return _policy(gateway, call)
         answer = _answer(gateway, call)
         if answer.status >= 500:
@@ -75,16 +74,21 @@ def create_handler(
 
 def open_handler(settings: Settings, invoker: LambdaInvoker) -> Handler:
     """Return the handler of a deployment; ``invoker`` sends its Invokes."""
-    payloads, grant = open_payload_store(settings), broadcast_token_issuer(settings)
+    payloads, issue_token = open_payload_store(settings), broadcast_token_issuer(settings)
     executions = Executions(
         open_ledger(settings),
-        Dispatcher(invoker, payloads, grant),
+        Dispatcher(invoker, payloads, issue_token),
         payloads,
         open_digests(settings),
         settings.worker_timeout_seconds,
     )
     return create_handler(
-        settings, open_registry(settings), invoker, open_alert_publisher(settings), executions, grant=grant
+        settings,
+        open_registry(settings),
+        invoker,
+        open_alert_publisher(settings),
+        executions,
+        issue_token=issue_token,
     )
 
 

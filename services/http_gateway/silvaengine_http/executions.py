@@ -110,7 +110,7 @@ class Executions(NamedTuple):
                 "area": order.area,
                 "function": order.function.name,
                 "aws_lambda_arn": order.function.aws_lambda_arn,
-                "setting": order.function.connection_setting,
+                "setting": order.function.entry_setting,
                 "principal": plain_digest(order.endpoint_id, order.principal),
                 "on_lost": policy.on_lost or ("retry" if order.key is None else "fail"),
                 "max_attempts": policy.max_attempts,
@@ -136,7 +136,7 @@ class Executions(NamedTuple):
         """
         try:
             if execution.fence == 1:
-                self.ledger.release(execution)
+                self.ledger.cancel(execution)
             else:  # an attempt before this one may have run: it stays accepted
                 self.ledger.reschedule(execution, 0)
         except ConditionFailedError:
@@ -211,7 +211,7 @@ def prefers_async(headers: Mapping[str, str]) -> bool:
 
 def policy_of(function: Function) -> ExecutionPolicy:
     """Read how a function's executions are treated."""
-    return ExecutionPolicy.of(function.configuration.get("config") or {})
+    return ExecutionPolicy.from_config(function.configuration.get("config") or {})
 
 
 def accepted_answer(job_id: str, status_url: str, headers: Mapping[str, str] | None = None) -> Answer:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from silvaengine.authorization.admission import admit, check_access
 from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import RequestError
+from silvaengine.ledger.dispatch import issue_no_token
 from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.registry.registry import Registry
@@ -24,8 +25,8 @@ from silvaengine_http.response import Answer, function_answer, json_answer
 
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.access import Permission
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
+    from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
 
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
@@ -44,7 +45,7 @@ class Gateway(NamedTuple):
         executions: holds asynchronous calls, and those with an idempotency key.
         open_authorization: returns what functions with ``auth_required`` need.
         open_limiter: returns what counts the calls of tenants and keys that have a limit.
-        grant: returns what lets a function broadcast.
+        issue_token: returns a function's broadcast token, None for one that may not broadcast.
 
     """
 
@@ -54,7 +55,7 @@ class Gateway(NamedTuple):
     executions: Executions
     open_authorization: "Callable[[], Authorization]"
     open_limiter: "Callable[[], RateLimiter]"
-    grant: "TokenIssuer | None" = None
+    issue_token: "TokenIssuer" = issue_no_token
 
     def serve(self, call: HttpCall) -> Answer:
         """Answer one HTTP event.
@@ -86,7 +87,7 @@ class Gateway(NamedTuple):
 
     def permission(self, call: HttpCall) -> "Permission":
         """Return what an authorizer call of API Gateway asks for; raises what ``serve`` raises."""
-        from silvaengine.authorization.access import Permission  # few APIs ask
+        from silvaengine.authorization.model import Permission  # few APIs ask
 
         request = self._read(call)
         key_access, name = self._resolve_key(call, request, None)  # the request itself counts
@@ -124,7 +125,7 @@ class Gateway(NamedTuple):
     def _permit(
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function
     ) -> "Permission":
-        from silvaengine.authorization.access import AccessRequest  # not every function asks
+        from silvaengine.authorization.model import AccessRequest  # not every function asks
 
         permission = self.open_authorization().permit(
             AccessRequest(
@@ -177,7 +178,7 @@ class Gateway(NamedTuple):
         self, call: HttpCall, request: Request, function: Function, deadline: float | None
     ) -> WorkerCall:
         area, endpoint_id, _, _ = request.target
-        grant = self.grant(function, endpoint_id) if self.grant else None
+        grant = self.issue_token(function, endpoint_id)
         invocation = Invocation(call.request_id, endpoint_id, area, function.name, deadline, grant=grant)
         if area not in self.settings.full_event_areas:
             return WorkerCall(
@@ -194,7 +195,7 @@ class Gateway(NamedTuple):
 
 def deployed_authorization() -> "Authorization":
     """Return the authorization of this artefact and its operator's authorizers."""
-    from silvaengine.authorization.authorize import open_authorization  # not every function asks
+    from silvaengine.authorization.authorization import open_authorization  # not every function asks
 
     return open_authorization(dirname(dirname(__file__)))
 

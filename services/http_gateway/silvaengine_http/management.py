@@ -29,7 +29,7 @@ def managed_tenant(key_access: KeyAccess) -> str | None:
         RequestError: 403, the key wasn't granted it.
 
     """
-    if GRANT_ALL in key_access.grants:
+    if GRANT_ALL in key_access.scopes:
         return None
     if key_access.may(GRANT) or key_access.settings.get(OPEN_SETTING) is True:
         return key_access.endpoint_id

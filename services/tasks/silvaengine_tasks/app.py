@@ -76,12 +76,12 @@ def sources_of(
 def _open_sources(settings: Settings) -> tuple[Source, ...]:
     ledger, registry = open_ledger(settings), open_registry(settings)
     invoker, alerts = open_invoker(settings), open_alert_publisher(settings)
-    payloads, grant = open_payload_store(settings), broadcast_token_issuer(settings)
-    dispatcher = Dispatcher(invoker, payloads, grant)
+    payloads, issue_token = open_payload_store(settings), broadcast_token_issuer(settings)
+    dispatcher = Dispatcher(invoker, payloads, issue_token)
     sweep = sweeper.Sweeper(ledger, registry, dispatcher, open_dead_letters(settings), alerts)
     claims = Claims(ledger, open_digests(settings), payloads, settings.worker_timeout_seconds)
     routes, hooks = Bindings(registry), CallHooks(registry, invoker)
-    caller = Caller(registry, invoker, dispatcher, claims, alerts, hooks, grant)
+    caller = Caller(registry, invoker, dispatcher, claims, alerts, hooks, issue_token)
     queues = sqs.open_queues(settings, caller, routes)
     return ((sweeper.is_schedule, sweep.serve), *sources_of(caller, routes, queues, settings))
 

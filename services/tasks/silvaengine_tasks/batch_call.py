@@ -90,7 +90,7 @@ class BatchCall(NamedTuple):
             deadline,
             attempt=max(execution.attempts for execution in claimed.values()),
             hops=max(records[position].hops for position in positions),
-            grant=self.caller.grant(function, endpoint_id) if self.caller.grant else None,
+            grant=self.caller.issue_token(function, endpoint_id),
         )
         heard = HookedCall(function, endpoint_id, {"records": given}, request_id, deadline)
         try:

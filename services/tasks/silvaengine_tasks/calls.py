@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import InvocationError, LoopError, SilvaEngineError
-from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, nothing_ran
+from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, issue_no_token, nothing_ran
 from silvaengine.ledger.execution import Execution
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
@@ -48,7 +48,7 @@ class Caller(NamedTuple):
         claims: keeps a record from being called twice.
         alerts: tells the operator.
         hooks: hear of the calls.
-        grant: returns what lets a function broadcast.
+        issue_token: returns a function's broadcast token, None for one that may not broadcast.
     """
 
     registry: Registry
@@ -57,7 +57,7 @@ class Caller(NamedTuple):
     claims: Claims
     alerts: AlertPublisher
     hooks: CallHooks
-    grant: TokenIssuer | None = None
+    issue_token: TokenIssuer = issue_no_token
 
     def each(self, read: Callable[[], Sequence[CallRecord]], deadline: float) -> None:
         """Make the calls that a record of a source means, each unless it was made before.
@@ -103,7 +103,7 @@ class Caller(NamedTuple):
         try:
             function = self.function(endpoint_id, name)
             heard = HookedCall(function, endpoint_id, params, request_id, deadline)
-            grant = self.grant(function, endpoint_id) if self.grant else None
+            grant = self.issue_token(function, endpoint_id)
             call = worker_call(function, params, Invocation(
                 request_id, endpoint_id, function.area, name, deadline, hops=hops, grant=grant
             ))  # fmt: skip

@@ -126,7 +126,8 @@ class Claims(NamedTuple):
         return execution._replace(content=kept.get("content"), content_at=kept.get("content_at"))
 
     def _new(self, record: CallRecord, function: Function, content: str, request_id: str) -> Execution:
-        policy, now = ExecutionPolicy.of(function.configuration.get("config") or {}), self.ledger.now()
+        policy = ExecutionPolicy.from_config(function.configuration.get("config") or {})
+        now = self.ledger.now()
         return new_execution(
             {
                 "job_id": self.keys.digest(*record.id, record.endpoint_id, record.function),
@@ -138,7 +139,7 @@ class Claims(NamedTuple):
                 "area": function.area,
                 "function": function.name,
                 "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.connection_setting,
+                "setting": function.entry_setting,
                 "principal": plain_digest(*record.id),
                 "on_lost": policy.on_lost or "retry",
                 "max_attempts": policy.max_attempts,
@@ -152,7 +153,7 @@ class Claims(NamedTuple):
                 "content": content,
                 "covers": record.covers,
             },
-            swept=record.swept,
+            is_swept=record.swept,
         )
 
 

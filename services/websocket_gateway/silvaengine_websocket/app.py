@@ -12,7 +12,7 @@ from os import urandom
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.authorization.admission import process_limiter
+from silvaengine.authorization.admission import is_authorizer_call, process_limiter
 from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher, open_alert_publisher
@@ -30,8 +30,8 @@ from silvaengine_websocket.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.access import Permission
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
+    from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
     from silvaengine_websocket.broadcaster import Broadcaster
     from silvaengine_websocket.idempotent_calls import IdempotentCalls
@@ -82,7 +82,7 @@ class WebSocketHandler:
                 raise ConfigurationError("Not an event of a WebSocket API")
             if OPERATOR in event:
                 return self._operate(event[OPERATOR], context)
-            if event.get("type") == "REQUEST":
+            if is_authorizer_call(event):
                 return self._authorize(event, context, request_id, log)
             return {"statusCode": self._serve(event, context, request_id, log)}
         finally:
@@ -169,7 +169,7 @@ def create_handler(
     open_authorization: "Callable[[], Authorization]",
     open_once: "Callable[[], IdempotentCalls]",
     shipped: Callable[[], Collection[str]],
-    grant: "TokenIssuer",
+    issue_token: "TokenIssuer",
     open_broadcaster: "Callable[[], Broadcaster]",
     open_limiter: "Callable[[], RateLimiter]" = process_limiter,
     clock: Callable[[], float] = time.time,
@@ -185,7 +185,7 @@ def create_handler(
         open_authorization: returns what names and permits callers.
         open_once: returns what calls need that must not run twice.
         shipped: returns the names of the operator's packages that hooks may stand in.
-        grant: returns what lets a function broadcast.
+        issue_token: returns a function's broadcast token, None for one that may not broadcast.
         open_broadcaster: returns what reaches all of a tenant's clients.
         open_limiter: returns what counts the calls of tenants and keys that have a limit.
         clock: epoch seconds.
@@ -194,7 +194,7 @@ def create_handler(
     hooks = SocketHooks(shipped)
     return WebSocketHandler(
         Lifecycle(registry, connections, open_authorization, open_limiter, hooks),
-        Gateway(registry, invoker, pusher, open_authorization, open_limiter, open_once, hooks, grant),
+        Gateway(registry, invoker, pusher, open_authorization, open_limiter, open_once, hooks, issue_token),
         open_broadcaster,
         alerts,
         clock,
@@ -205,7 +205,7 @@ def create_handler(
 def _deployed() -> Handler:
     settings = Settings.from_environment()
     configure_logging(settings)
-    invoker, grant = open_invoker(settings), broadcast_token_issuer(settings)
+    invoker, issue_token = open_invoker(settings), broadcast_token_issuer(settings)
     return create_handler(
         open_registry(settings),
         open_connection_store(settings),
@@ -213,15 +213,15 @@ def _deployed() -> Handler:
         open_pusher(settings),
         open_alert_publisher(settings),
         open_authorization=_authorization,
-        open_once=lambda: _once(settings, invoker, grant),
+        open_once=lambda: _once(settings, invoker, issue_token),
         shipped=_shipped,
-        grant=grant,
+        issue_token=issue_token,
         open_broadcaster=lambda: _broadcaster(settings),
     )
 
 
 def _authorization() -> "Authorization":
-    from silvaengine.authorization.authorize import open_authorization  # not every message asks
+    from silvaengine.authorization.authorization import open_authorization  # not every message asks
 
     return open_authorization(ARTEFACT)
 
@@ -234,7 +234,7 @@ def _shipped() -> Collection[str]:
 
 
 @cache
-def _once(settings: Settings, invoker: LambdaInvoker, grant: "TokenIssuer") -> "IdempotentCalls":
+def _once(settings: Settings, invoker: LambdaInvoker, issue_token: "TokenIssuer") -> "IdempotentCalls":
     from silvaengine.ledger.digests import open_digests
     from silvaengine.ledger.dispatch import Dispatcher
     from silvaengine.ledger.payload_store import open_payload_store
@@ -243,7 +243,7 @@ def _once(settings: Settings, invoker: LambdaInvoker, grant: "TokenIssuer") -> "
 
     return IdempotentCalls(
         open_ledger(settings),
-        Dispatcher(invoker, open_payload_store(settings), grant),
+        Dispatcher(invoker, open_payload_store(settings), issue_token),
         open_digests(settings),
     )
 

@@ -26,7 +26,7 @@ type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
 
 def create_handler(
-    broadcaster: Broadcaster, grants: BroadcastTokens, clock: Callable[[], float] = time.time
+    broadcaster: Broadcaster, tokens: BroadcastTokens, clock: Callable[[], float] = time.time
 ) -> Handler:
     """Return a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
 
@@ -34,7 +34,7 @@ def create_handler(
         log = InvocationLog("broadcaster")
         log.fields(request_id=str(event.get("request_id")), endpoint_id=str(event.get("endpoint_id")))
         try:
-            grants.check(str(event.get("endpoint_id")), str(event.get("grant")))
+            tokens.check(str(event.get("endpoint_id")), str(event.get("grant")))
             deadline = clock() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
             counts = answer_of(dict(event), broadcaster, deadline)
             log.fields(status=200, **counts)

@@ -11,7 +11,7 @@ from silvaengine.aws.table_client import Row, TableReader, open_table_reader
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
-from silvaengine.websocket.broadcasts import Broadcast, Counts
+from silvaengine.websocket.broadcasts import Broadcast, BroadcastCounts
 from silvaengine.websocket.pushing import Pusher, check_size, open_pusher
 from silvaengine_websocket.connections import (
     KEEP_SECONDS,
@@ -41,7 +41,7 @@ class Broadcaster(NamedTuple):
     pusher: Pusher
     clock: Callable[[], float] = time.time
 
-    def broadcast(self, asked: Broadcast, deadline: float) -> Counts:
+    def broadcast(self, asked: Broadcast, deadline: float) -> BroadcastCounts:
         """Push a frame to every live connection that is meant.
 
         Args:
@@ -65,7 +65,7 @@ class Broadcaster(NamedTuple):
                 found.update(pool.map(push, page))
         if asked.connection_id is not None and not found["sent"] + found["failed"]:
             raise NotFoundError("There is no such connection")
-        return Counts(found["sent"], found["gone"], found["failed"])
+        return BroadcastCounts(found["sent"], found["gone"], found["failed"])
 
     def _push(self, asked: Broadcast, connection_id: str, deadline: float) -> str:
         if self.clock() >= deadline:

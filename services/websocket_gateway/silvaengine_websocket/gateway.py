@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
     from silvaengine.ledger.dispatch import TokenIssuer
     from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
@@ -73,7 +73,7 @@ class Gateway(NamedTuple):
         open_limiter: returns what counts the calls of tenants and keys that have a limit.
         open_once: returns what calls need that must not run twice.
         hooks: the operator's functions that hear of messages.
-        grant: returns what lets a function broadcast.
+        issue_token: returns a function's broadcast token, None for one that may not broadcast.
 
     """
 
@@ -84,7 +84,7 @@ class Gateway(NamedTuple):
     open_limiter: "Callable[[], RateLimiter]"
     open_once: "Callable[[], IdempotentCalls]"
     hooks: SocketHooks
-    grant: "TokenIssuer"
+    issue_token: "TokenIssuer"
 
     def serve(self, call: MessageCall) -> None:
         """Hand one message on; raises SilvaEngineError when that fails, of which the client is to be told."""
@@ -130,7 +130,7 @@ class Gateway(NamedTuple):
             socket.api_key,
             socket.area,
             socket.stage or None,
-            is_known=True,
+            is_row_key=True,
         )
         check_access(key_access, "invoke", "functions", socket.context)
         return key_access
@@ -147,7 +147,7 @@ class Gateway(NamedTuple):
         context = call.socket.context
         if not function.auth_required:
             return context
-        from silvaengine.authorization.access import AccessRequest  # not every function asks
+        from silvaengine.authorization.model import AccessRequest  # not every function asks
 
         asked = AccessRequest(
             event=call.event,
@@ -163,7 +163,7 @@ class Gateway(NamedTuple):
     def _invoke(
         self, call: MessageCall, message: Message, key_access: KeyAccess, function: Function, context: Members
     ) -> None:
-        grant = self.grant(function, call.socket.endpoint_id)
+        grant = self.issue_token(function, call.socket.endpoint_id)
         worker_call, socket = _worker_call(call, message, function, context, grant)
         if not message.is_once:
             payload = worker_call._replace(socket=socket).encode()
@@ -179,7 +179,7 @@ def _repeated(call: MessageCall, socket: messages.ReplyTo, function: Function, f
     """Return the frame of the first call's answer."""
     message_id = socket.message_id or ""
     if first.kind != "error":
-        return frames.result(message_id, function.name, frames.data_of(first))
+        return frames.result(message_id, function.name, frames.data_text(first))
     return frames.error(
         message_id,
         function.name,

@@ -64,7 +64,8 @@ class IdempotentCalls(NamedTuple):
         raise RequestError("The outcome of the first call with this id is not known", status=409)
 
     def _new(self, call: WorkerCall, socket: ReplyTo, function: Function, caller: str) -> Execution:
-        policy, now = ExecutionPolicy.of(function.configuration.get("config") or {}), self.ledger.now()
+        policy = ExecutionPolicy.from_config(function.configuration.get("config") or {})
+        now = self.ledger.now()
         invocation = call.invocation
         assert invocation is not None  # noqa: S101 - this gateway names whom it calls for
         return new_execution(
@@ -80,7 +81,7 @@ class IdempotentCalls(NamedTuple):
                 "area": invocation.area,
                 "function": function.name,
                 "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.connection_setting,
+                "setting": function.entry_setting,
                 "principal": plain_digest(invocation.endpoint_id, caller),
                 "on_lost": policy.on_lost or "fail",
                 "max_attempts": 1,
@@ -93,7 +94,7 @@ class IdempotentCalls(NamedTuple):
                 "expires_at": now + policy.keep_seconds,
                 "content": call.content(),
             },
-            swept=False,
+            is_swept=False,
         )
 
     def _send(self, execution: Execution, function: Function, socket: ReplyTo, deadline: float) -> None:
@@ -106,7 +107,7 @@ class IdempotentCalls(NamedTuple):
 
     def _undo(self, execution: Execution) -> None:
         try:
-            self.ledger.release(execution)
+            self.ledger.cancel(execution)
         except ConditionFailedError:
             return  # a worker has it after all
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.access import Permission
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
+    from silvaengine.authorization.model import Permission
 
 
 class Lifecycle(NamedTuple):
@@ -45,7 +45,7 @@ class Lifecycle(NamedTuple):
             SilvaEngineError: it is refused.
 
         """
-        from silvaengine.authorization.access import AccessRequest  # messages do without
+        from silvaengine.authorization.model import AccessRequest  # messages do without
 
         key_access, _ = admit(
             self.registry,
@@ -80,7 +80,7 @@ class Lifecycle(NamedTuple):
             SilvaEngineError: it is refused, or the row can't be written.
 
         """
-        key_access = self.registry.known_key_access(
+        key_access = self.registry.key_access_by_row(
             socket.endpoint_id, socket.api_key, socket.area, socket.stage or None
         )
         self.hooks.call("on_connect", key_access, event, lambda_context)

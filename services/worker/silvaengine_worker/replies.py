@@ -83,10 +83,10 @@ class Replies:
         if answer.kind == "error":
             return self._error(answer.value, answer.status, sent)
         if message_id is None:
-            return frames.bare_of(answer) if self._socket.wants_result else None
+            return frames.bare_text(answer) if self._socket.wants_result else None
         if sent is not None:
             return frames.done(message_id, sent)
-        return frames.result(message_id, self._function, frames.data_of(answer))
+        return frames.result(message_id, self._function, frames.data_text(answer))
 
     def _error(self, message: str, status: int, sent: int | None) -> str:
         return frames.error(

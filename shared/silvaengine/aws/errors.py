@@ -40,7 +40,7 @@ def to_error(what: str, code: str, words: str, status: int = 400) -> SilvaEngine
     if code in THROTTLING_CODES or status >= 500:
         return UnavailableError("A backend is busy at the moment", detail=detail)
     if code == "ConditionalCheckFailedException":
-        return ConditionFailedError("Somebody else changed this at the same time", detail=detail)
+        return ConditionFailedError("The row was modified concurrently", detail=detail)
     return ConfigurationError("The service is misconfigured", detail=detail)
 
 

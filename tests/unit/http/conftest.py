@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from silvaengine.access.api_keys import key_id_of
-from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import NotFoundError
@@ -39,15 +39,15 @@ class FakeRegistry:
         self.asked: list[tuple[Any, ...]] = []
         self.functions: dict[str, Function] = {}
         self.settings: dict[str, Any] = {}
-        self.grants: frozenset[str] = frozenset()
-        self.whitelist: tuple[str, ...] = ()
+        self.scopes: frozenset[str] = frozenset()
+        self.allowlist: tuple[str, ...] = ()
         self.key_hashes: tuple[Any, ...] | None = None
         self.limits: tuple[Any, ...] = ()
 
     def refresh(self, command: Any = None) -> None:
         self.asked.append(("refresh",))
 
-    def known_limits(self, endpoint_id: str, api_key: str) -> tuple[Any, ...]:
+    def recent_limits(self, endpoint_id: str, api_key: str) -> tuple[Any, ...]:
         return ()
 
     def key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> KeyAccess:
@@ -62,8 +62,8 @@ class FakeRegistry:
             api_key=api_key,
             functions={name: FunctionEntry(ARN, "") for name in self.functions},
             settings=self.settings,
-            grants=self.grants,
-            whitelist=self.whitelist,
+            scopes=self.scopes,
+            allowlist=self.allowlist,
             key_hashes=self.key_hashes,
             limits=self.limits,
             key_id=key_id_of(api_key),
@@ -73,7 +73,7 @@ class FakeRegistry:
         self.asked.append(("gateway_settings", endpoint_id, area, stage))
         return self.settings if endpoint_id == "acme" else {}
 
-    def known_key_access(
+    def key_access_by_row(
         self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
     ) -> KeyAccess:
         return self.key_access(endpoint_id, row_key, area, stage)

@@ -19,7 +19,7 @@ NOT_OPENED = "does not exist or is not opened by this API key"
 
 
 class Client:
-    """DynamoDB, until it is taken away."""
+    """DynamoDB, which a test can make unreachable."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -32,7 +32,7 @@ class Client:
 
 
 class World:
-    """A registry with its clocks, and the uses that it noted."""
+    """A registry with its clock, and the uses that it recorded."""
 
     def __init__(self) -> None:
         self.dynamodb = MemoryDynamoDB()
@@ -45,7 +45,7 @@ class World:
             stage="beta",
             refresh=5.0,
             api_keys=ApiKeyVerifier(lambda: PEPPER, self.clock),
-            key_uses=KeyUsage(lambda owner, key_id: self.uses.append((owner, key_id)), self.clock),
+            key_usage=KeyUsage(lambda owner, key_id: self.uses.append((owner, key_id)), self.clock),
             clock=self.clock,
         )
 
@@ -53,7 +53,7 @@ class World:
         return self.now
 
     def put_key(self, endpoint_id: str = "acme", *, secrets: Any = ("secret",), **row: Any) -> None:
-        """Put a key's row; a secret may be a pair of it and its end."""
+        """Write a key's row; a secret may be a pair of it and its end."""
         hashes = []
         for secret in secrets:
             text, end = secret if isinstance(secret, tuple) else (secret, None)
@@ -64,7 +64,7 @@ class World:
         self.dynamodb.put(CONFIG_DATA, setting_id="silvaengine", variable="generation", value=generation)
 
     def open(self, endpoint_id: str = "acme", key: str = f"{KEY_ID}.secret") -> KeyAccess:
-        """Do what a request does."""
+        """Resolve a key as a request does."""
         self.registry.refresh()
         return self.registry.key_access(endpoint_id, key, "core")
 
@@ -89,7 +89,7 @@ def world() -> World:
 
 
 def test_a_secret_opens_its_key(world: World) -> None:
-    """The connection names the key by its id; the secret is nowhere in it."""
+    """The result names the key by its id and holds no secret."""
     world.put_key(grants=["invoke"])
     connection = world.open()
     assert (connection.api_key, connection.key_id) == (KEY_ID, KEY_ID)
@@ -130,16 +130,16 @@ def test_a_copied_row_opens_nothing(world: World) -> None:
     assert world.status("globex") == 404
 
 
-def test_two_secrets_while_one_is_replaced(world: World) -> None:
-    """The old one ends by itself, without anything being read."""
+def test_both_secrets_open_a_key_while_one_is_replaced(world: World) -> None:
+    """The old one ends by itself, without a read."""
     world.put_key(secrets=[("old", 1_000_060), "secret"])
     assert [world.status(key=f"{KEY_ID}.{secret}") for secret in ("old", "secret")] == [200, 200]
     world.now += 60
     assert [world.status(key=f"{KEY_ID}.{secret}") for secret in ("old", "secret")] == [404, 200]
 
 
-def test_a_key_is_good_for_its_endpoints_alone(world: World) -> None:
-    """A key of the common connection may name them; a key of one endpoint is no other's."""
+def test_a_key_opens_only_its_endpoints(world: World) -> None:
+    """A common key may list them; an endpoint's own key opens no other endpoint."""
     world.put_key("1", endpoints=["shop"])
     assert [world.status(endpoint) for endpoint in ("shop", "farm", "acme", "nobody")] == [200, 404, 404, 404]
     world.dynamodb.put(CONNECTIONS, endpoint_id="1", api_key="raw", endpoints=["farm"])
@@ -147,14 +147,14 @@ def test_a_key_is_good_for_its_endpoints_alone(world: World) -> None:
 
 
 @pytest.mark.parametrize(("endpoints", "status"), [(None, 200), ([], 404)])
-def test_a_key_that_names_no_endpoint_opens_none(endpoints: Any, status: int, world: World) -> None:
-    """An empty list is good for nothing; only where there is no list is a common key good for all."""
+def test_an_empty_list_of_endpoints_opens_none(endpoints: Any, status: int, world: World) -> None:
+    """Only a common key without a list opens all."""
     world.put_key("1", endpoints=endpoints)
     assert world.status("shop") == status
 
 
-def test_a_refusal_tells_nothing_of_other_tenants(world: World) -> None:
-    """An endpoint that isn't there and one that the key doesn't open are answered alike."""
+def test_a_refusal_reveals_no_other_tenant(world: World) -> None:
+    """A missing endpoint and one that the key doesn't open get the same answer."""
     world.put_key()
     words = []
     for endpoint_id in ("globex", "farm", "nobody"):
@@ -197,22 +197,22 @@ def test_a_revoked_key_is_dead_in_a_minute_when_nobody_can_tell(is_hashed: bool,
 
 
 @pytest.mark.parametrize("is_revoked", [True, False])
-def test_a_socket_goes_on_with_its_key_and_ends_with_it(is_revoked: bool, world: World) -> None:
-    """A connection that was opened needs no secret again, but a key that still holds."""
+def test_a_socket_ends_with_its_key(is_revoked: bool, world: World) -> None:
+    """A message needs no secret, but a key that is still valid."""
     world.put_key(secrets=[("secret", 1_000_060)])
     row = world.open().api_key
-    assert world.registry.known_key_access("acme", row, "core").key_id == KEY_ID
+    assert world.registry.key_access_by_row("acme", row, "core").key_id == KEY_ID
     if is_revoked:
         world.put_key(secrets=[])
         world.announce(1)
     world.now += 5 if is_revoked else 60
     world.registry.refresh()
     with pytest.raises(NotFoundError):
-        world.registry.known_key_access("acme", row, "core")
+        world.registry.key_access_by_row("acme", row, "core")
 
 
-def test_a_use_is_noted_once_an_hour(world: World) -> None:
-    """For each key and instance; a key that was refused was not used, and raw keys are noted nowhere."""
+def test_a_use_is_recorded_once_an_hour(world: World) -> None:
+    """By each instance for each hashed key; a refused key is not recorded."""
     world.put_key()
     put_either(world, is_hashed=False)
     for _ in range(3):
@@ -227,7 +227,7 @@ def test_a_use_is_noted_once_an_hour(world: World) -> None:
 
 
 def put_either(world: World, is_hashed: bool) -> None:
-    """Put a key of one kind."""
+    """Write a key of one kind."""
     if is_hashed:
         world.put_key()
     else:
@@ -235,5 +235,5 @@ def put_either(world: World, is_hashed: bool) -> None:
 
 
 def row_key(is_hashed: bool) -> Any:
-    """Return the key of the row that it put."""
+    """Return the key of that row."""
     return {"endpoint_id": {"S": "acme"}, "api_key": {"S": KEY_ID if is_hashed else "raw"}}

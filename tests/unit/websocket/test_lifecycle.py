@@ -98,9 +98,9 @@ def test_a_keys_secret_is_not_carried_along(world: World, monkeypatch: pytest.Mo
 
 def test_a_key_that_may_not_call_opens_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key with a secret may do what it was granted."""
-    opened(world, monkeypatch, key_hashes=(), grants=frozenset({"jobs"}))
+    opened(world, monkeypatch, key_hashes=(), scopes=frozenset({"jobs"}))
     assert effect(world.admit()) == "Deny"
-    opened(world, monkeypatch, key_hashes=(), grants=frozenset({"invoke"}))
+    opened(world, monkeypatch, key_hashes=(), scopes=frozenset({"invoke"}))
     assert effect(world.admit()) == "Allow"
 
 
@@ -109,7 +109,7 @@ def test_a_key_opens_from_its_addresses(
     world: World, monkeypatch: pytest.MonkeyPatch, network: str, says: str
 ) -> None:
     """Where a key's row lists addresses, it opens from these alone."""
-    opened(world, monkeypatch, whitelist=(network,))
+    opened(world, monkeypatch, allowlist=(network,))
     assert effect(world.admit()) == says
 
 
@@ -126,7 +126,7 @@ def test_a_limit_refuses_handshakes_and_messages(world: World, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "changes", [{"key_hashes": (), "grants": frozenset({"jobs"})}, {"whitelist": ("198.51.100.7",)}]
+    "changes", [{"key_hashes": (), "scopes": frozenset({"jobs"})}, {"allowlist": ("198.51.100.7",)}]
 )
 def test_what_a_key_may_no_more_ends_its_sockets_calls(
     world: World, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
@@ -153,6 +153,11 @@ def test_a_fault_denies_the_handshake(
     assert effect(policy) == "Deny"
     assert "x" not in policy["context"]["error_message"].split()
     assert len(world.alerts.sent) == 1
+
+
+def test_an_event_without_a_methods_arn_is_no_authorizer_call(world: World) -> None:
+    """It is a route's event, without what an authorizer said, and is refused."""
+    assert world.handler(handshake() | {"methodArn": None}, None) == {"statusCode": 403}
 
 
 @pytest.mark.parametrize("missing", ["requestContext", "queryStringParameters", "headers"])

@@ -220,7 +220,7 @@ def test_a_function_that_broadcasts_gets_its_tenants_grant(world: World) -> None
     """A function has its tenant's grant only where the registry says so."""
     world.add("tell", config={"broadcasts": True})
     world.say({"funct": "tell"})
-    world.grants.check("acme", world.payload["invocation"]["grant"])
+    world.tokens.check("acme", world.payload["invocation"]["grant"])
     world.say({"funct": "greet"})
     assert "grant" not in world.payload["invocation"]
 
