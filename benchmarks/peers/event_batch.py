@@ -32,7 +32,7 @@ from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import Caller, deadline_of
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.sqs import Queues, read
+from silvaengine_tasks.sources.sqs import SqsSource, read_calls
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
 BATCH = 10
@@ -126,18 +126,18 @@ _claims = Claims(LEDGER, Digests(lambda: b"secret"), PayloadStore(lambda: None, 
 _caller = Caller(
     _account,
     _account,
-    Dispatcher(_account, _claims.objects),
+    Dispatcher(_account, _claims.payloads),
     _claims,
     AlertPublisher(None),
     CallHooks(_account, _account),
 )
-_queues = Queues(_caller, Bindings(_account), lambda *_: None)
+_source = SqsSource(_caller, Bindings(_account), lambda *_: None)
 
 
 def ours():
     """A batch by the tasks Lambda's source."""
     _rows.clear()
-    if _queues.serve(batch(), _context, InvocationLog("tasks")) != {"batchItemFailures": []}:
+    if _source.serve(batch(), _context, InvocationLog("tasks")) != {"batchItemFailures": []}:
         raise AssertionError
 
 
@@ -185,7 +185,7 @@ def _handle(record):
 
 
 def _same(record):
-    _caller.each(lambda: read(record.raw_event), deadline_of(_context))
+    _caller.call_all(lambda: read_calls(record.raw_event), deadline_of(_context))
 
 
 def around():

@@ -262,7 +262,7 @@ class SweepsWithoutAClaim(Sweeper):
     """Hands over what it saw, without taking it first."""
 
     @override
-    def _hand_over(self, execution: Execution, sweep: Sweep) -> str:
+    def _dispatch(self, execution: Execution, sweep: Sweep) -> str:
         function = self._registry.function_of(None, execution.function)  # type: ignore[arg-type]
         self._dispatcher.send(execution, function)
         return "dispatched"
@@ -272,25 +272,25 @@ class SweepsWhatMayHaveRun(Sweeper):
     """Runs a lost execution again, whatever was promised."""
 
     @override
-    def _hopeless(self, execution: Execution) -> str | None:
-        return super()._hopeless(execution._replace(on_lost="retry"))
+    def _cause_of_death(self, execution: Execution) -> str | None:
+        return super()._cause_of_death(execution._replace(on_lost="retry"))
 
 
 class NeverGivesUp(Sweeper):
     """Knows no last attempt."""
 
     @override
-    def _hopeless(self, execution: Execution) -> str | None:
-        return super()._hopeless(execution._replace(attempts=0))
+    def _cause_of_death(self, execution: Execution) -> str | None:
+        return super()._cause_of_death(execution._replace(attempts=0))
 
 
 class BuriesBeforeItTells(Sweeper):
     """Takes a dead one out of the index, and then tells of it."""
 
     @override
-    def _tell(self, execution: Execution) -> str:
+    def _publish_dead_letter(self, execution: Execution) -> str:
         self._ledger.acknowledge(execution)
-        self._dead_letters(execution)
+        self._send_dead_letter(execution)
         return "buried"
 
 
@@ -298,7 +298,7 @@ class TellsNobody(Sweeper):
     """Lets the dead lie."""
 
     @override
-    def _tell(self, execution: Execution) -> str:
+    def _publish_dead_letter(self, execution: Execution) -> str:
         self._ledger.acknowledge(execution)
         return "buried"
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from silvaengine.errors import SilvaEngineError
 from silvaengine.settings import Settings
 from silvaengine_cli.events import SOURCES, sample
-from silvaengine_tasks.app import create_handler, sources_of
-from silvaengine_tasks.sources.sqs import Queues
+from silvaengine_tasks.app import create_handler, create_sources
+from silvaengine_tasks.sources.sqs import SqsSource
 
 from .world import World
 
@@ -80,9 +80,10 @@ def _mutate(draw: st.DrawFn, event: Any, way: Path) -> None:
 
 def served(world: World, event: Any) -> Any:
     """Return what Lambda would get; an error of ours is raised, and no other."""
-    queues = Queues(world.caller, world.routes, lambda *_: None)
+    queues = SqsSource(world.caller, world.bindings, lambda *_: None)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
-    return create_handler(sources_of(world.caller, world.routes, queues, settings))(event, world)
+    sources = create_sources(world.caller, world.bindings, queues, settings)
+    return create_handler(lambda: sources)(event, world)
 
 
 @pytest.mark.parametrize("source", SOURCES)

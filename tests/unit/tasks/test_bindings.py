@@ -7,7 +7,7 @@ import pytest
 
 from silvaengine.errors import InvocationError
 from silvaengine.ledger.execution import Execution
-from silvaengine_tasks.batches import side_by_side
+from silvaengine_tasks.parallel import side_by_side
 
 from .world import NOW, World, message
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from silvaengine.errors import InvocationError, LoopError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerAnswer
-from silvaengine_tasks.sources.direct import Direct
-from silvaengine_tasks.sources.s3 import read as read_object
-from silvaengine_tasks.sources.sqs import is_batch
+from silvaengine_tasks.sources.direct import DirectSource
+from silvaengine_tasks.sources.s3 import read_calls as read_object_calls
+from silvaengine_tasks.sources.sqs import SqsSource
 
 from .world import NOW, QUEUE, World, message, stored
 
@@ -109,7 +109,9 @@ def test_a_message_without_a_route_is_a_failure(world: World) -> None:
 @pytest.mark.parametrize("name", ["a b", "a+b", "ü😀", "100%", "%2F", "plain"])
 def test_keys_are_decoded_once(name: str) -> None:
     """Spaces, plus, unicode and percent signs arrive as they were stored; nobody's key names a tenant."""
-    (record,) = read_object(stored(f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv"))
+    (record,) = read_object_calls(
+        stored(f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv")
+    )
     assert (record.endpoint_id, record.function) == ("acme", "load")
     assert record.params == {
         "bucket": "b", "key": f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv",
@@ -129,15 +131,15 @@ def test_every_object_of_an_event_is_served_and_once(world: World) -> None:
 
 def test_a_direct_call_answers_and_keeps_its_tenant(world: World) -> None:
     """The function's result is the answer, and params can't name another tenant."""
-    event = {"endpoint_id": "acme", "funct": "f", "params": {"endpoint_id": "evil", "a": 1}}
-    answer = Direct(world.caller).serve(event, world, InvocationLog("tasks"))
+    event: Any = {"endpoint_id": "acme", "funct": "f", "params": {"endpoint_id": "evil", "a": 1}}
+    answer = DirectSource(world.caller).serve(event, world, InvocationLog("tasks"))
     assert answer == {"got": {"endpoint_id": "acme", "a": 1}}
 
 
 def ask(world: World, **members: Any) -> WorkerAnswer:
     """Call directly as the library for function authors does: with the deadline of the one who waits."""
     event = {"endpoint_id": "acme", "funct": "f", "deadline": 4e9, **members}
-    return WorkerAnswer.decode(Direct(world.caller).serve(event, world, InvocationLog("tasks")))
+    return WorkerAnswer.decode(DirectSource(world.caller).serve(event, world, InvocationLog("tasks")))
 
 
 def test_a_direct_caller_who_waits_is_told_the_status(world: World) -> None:
@@ -160,7 +162,7 @@ def test_calls_between_functions_are_counted(world: World) -> None:
     assert (too_many.status, too_many.error_type) == (508, "LoopError")
     assert "more than 8 times: is it a loop?" in too_many.value
     with pytest.raises(LoopError):
-        Direct(world.caller).serve(
+        DirectSource(world.caller).serve(
             {"endpoint_id": "acme", "funct": "f", "hops": 9}, world, InvocationLog("tasks")
         )
     counted["messageId"], counted["messageAttributes"]["hops"]["stringValue"] = "m3", "9"
@@ -173,7 +175,7 @@ def test_a_count_that_is_none_is_refused(world: World, hops: Any) -> None:
     """It can't be told whether such a call is one of a loop."""
     event = {"endpoint_id": "acme", "funct": "f", "hops": hops}
     with pytest.raises(RequestError, match="hops"):
-        Direct(world.caller).serve(event, world, InvocationLog("tasks"))
+        DirectSource(world.caller).serve(event, world, InvocationLog("tasks"))
     odd = message(1)
     odd["messageAttributes"]["hops"] = {"stringValue": "9" * 5000, "dataType": "Number"}
     assert world.sqs(odd) == ["m1"]
@@ -192,7 +194,7 @@ def test_a_mutated_message_is_answered_in_the_queues_form(name: str, value: Any)
     world = World()
     broken = {**message(1), name: value}
     event = {"Records": [message(2), broken]}
-    assert is_batch(event)
+    assert SqsSource.matches(event)
     try:
         assert set(world.sqs(*event["Records"])) <= {broken["messageId"]}
     except SilvaEngineError:
@@ -206,4 +208,4 @@ def test_a_mutated_object_is_a_typed_failure(value: Any) -> None:
     """No record makes another exception than ours."""
     for record in (value, {"s3": value}, {"s3": {"bucket": {"name": "b"}, "object": value}}):
         with pytest.raises(SilvaEngineError):
-            read_object(record)
+            read_object_calls(record)

@@ -6,7 +6,7 @@ import pytest
 
 from silvaengine.errors import InvocationError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.sources.direct import Direct
+from silvaengine_tasks.sources.direct import DirectSource
 
 from .world import World, message
 
@@ -72,5 +72,5 @@ def test_a_direct_call_has_hooks_too(world: World) -> None:
     """An error of a hook that may stop the call is the caller's."""
     world.hooked, world.broken = [hook("first", is_interruptible=True)], {"first"}
     with pytest.raises(InvocationError, match="A hook stopped the call"):
-        Direct(world.caller).serve({"endpoint_id": "acme", "funct": "f"}, world, InvocationLog("tasks"))
+        DirectSource(world.caller).serve({"endpoint_id": "acme", "funct": "f"}, world, InvocationLog("tasks"))
     assert world.called == ["first"]

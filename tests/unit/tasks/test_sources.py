@@ -8,8 +8,8 @@ import pytest
 from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerAnswer
-from silvaengine_tasks.sources.cognito import UserPools, is_trigger
-from silvaengine_tasks.sources.eventbridge import is_event
+from silvaengine_tasks.sources.cognito import CognitoSource
+from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 
 from .world import NOW, World
 
@@ -118,7 +118,7 @@ def test_an_event_without_a_route_fails(world: World, event: Any) -> None:
 def test_other_events_are_not_taken_for_a_rules(world: World) -> None:
     """A direct call, the sweep and records belong to others."""
     others: list[Any] = [{"endpoint_id": "acme", "funct": "f"}, {"silvaengine": "sweep"}, {"Records": []}, {}]
-    assert not any(is_event(event) for event in others)
+    assert not any(EventBridgeSource.matches(event) for event in others)
 
 
 class Pools(World):
@@ -136,8 +136,8 @@ class Pools(World):
 
     def trigger(self, event: Any) -> Any:
         """Deliver an event of Cognito."""
-        assert is_trigger(event)
-        pools = UserPools(self.caller, "arn:worker", lambda: NOW)
+        assert CognitoSource.matches(event)
+        pools = CognitoSource(self.caller, "arn:worker", lambda: NOW)
         return pools.serve(event, self, InvocationLog("tasks"))
 
 
@@ -185,6 +185,6 @@ def test_a_hooks_refusal_reaches_the_user_in_its_own_words() -> None:
 def test_a_hook_that_answers_no_event_fails_the_trigger(answer: Any) -> None:
     """Cognito would take it for something else; the operator is told."""
     world = Pools(WorkerAnswer("text" if isinstance(answer, str) else "json", answer))
-    with pytest.raises(InvocationError, match="did not answer"):
+    with pytest.raises(InvocationError, match="did not return"):
         world.trigger(SIGN_UP)
     assert len(world.notices) == 1

@@ -6,8 +6,8 @@ import pytest
 
 from silvaengine.errors import ConfigurationError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.sources.lex import APOLOGY, Bots, is_turn
-from silvaengine_tasks.sources.streams import chunks
+from silvaengine_tasks.sources.lex import APOLOGY, LexSource
+from silvaengine_tasks.sources.streams import split_chunks
 
 from .world import World
 
@@ -33,7 +33,7 @@ def tables(*functions: str) -> World:
 def test_chunks_keep_the_order_and_fit() -> None:
     """Nothing is lost or moved, and no chunk of several is larger than a call takes."""
     records = [change(n, 150_000) for n in range(7)]
-    split = list(chunks(records))
+    split = list(split_chunks(records))
     assert [record for chunk in split for record in chunk] == records
     assert [len(chunk) for chunk in split] == [2, 2, 2, 1]
 
@@ -120,12 +120,12 @@ def test_a_dialog_is_answered_even_when_its_function_fails(version: int) -> None
     turn: dict[str, Any] = {"bot": {"id": "acme", "name": "Order"}, "currentIntent": {"name": "Buy"}}
     if version == 2:
         turn = {"bot": turn["bot"], "sessionState": {"intent": {"name": "Buy"}}}
-    assert is_turn(turn)
+    assert LexSource.matches(turn)
     world = World()
-    bots = Bots(world.caller)
-    assert bots.serve(turn, world, InvocationLog("tasks"))["got"] == turn
+    bots = LexSource(world.caller)
+    assert bots.serve(turn, world, InvocationLog("tasks")) == {"got": turn}
     world.dies = True
-    answer = bots.serve(turn, world, InvocationLog("tasks"))
+    answer: Any = bots.serve(turn, world, InvocationLog("tasks"))
     assert APOLOGY in str(answer)
     closed = (
         answer["sessionState"]["intent"]["state"]

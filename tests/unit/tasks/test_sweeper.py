@@ -22,8 +22,7 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import Callee
 from silvaengine.registry.model import Function
-from silvaengine_tasks.dead_letters import dead_letter
-from silvaengine_tasks.sweeper import Sweeper
+from silvaengine_tasks.sweeper import Sweeper, dead_letter
 
 from ...fakes.dynamodb import MemoryDynamoDB
 
@@ -267,7 +266,7 @@ def test_a_run_ends_in_time(world: World) -> None:
     """It stops at its limit of rows and at its time; the rest is the next run's."""
     for number in range(5):
         world.accept(job_id=f"a{number}")
-    assert world.sweeper.run(lambda: True, rows=2).counts["seen"] == 2
+    assert world.sweeper.run(lambda: True, limit=2).counts["seen"] == 2
     assert world.sweeper.run(lambda: False).counts["seen"] == 0
 
 
