@@ -15,7 +15,7 @@ from silvaengine.tables import EXECUTIONS, Table
 from silvaengine_http.executions import Executions, LedgerCall, accepted_answer
 from silvaengine_http.response import Answer
 from silvaengine_tasks.sweeper import Sweep, Sweeper
-from silvaengine_worker.jobs import JobRunner, Note
+from silvaengine_worker.jobs import CountMetric, JobRunner
 
 
 class NoOwnerInTheCondition(Ledger):
@@ -221,13 +221,13 @@ class RunsWithoutAClaim(JobRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
     ) -> WorkerAnswer | None:
         try:
             owner = self._ledger.claim(job, seconds)
         except ConditionFailedError:
             owner = job.owner
-        return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, note)
+        return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, count)
 
 
 class SettlesBeforeTheEffect(JobRunner):
@@ -235,7 +235,7 @@ class SettlesBeforeTheEffect(JobRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
     ) -> WorkerAnswer | None:
         owner = job.owner if job.claimed else self._ledger.claim(job, seconds)
         self._ledger.settle(job, owner, "succeeded", {"result": "{}"})

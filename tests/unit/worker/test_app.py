@@ -69,7 +69,8 @@ def test_a_function_without_any_limit_has_no_deadline(
     handler: WorkerHandler, payload: Callable[..., Any]
 ) -> None:
     """Outside of Lambda, with no deadline in the call, nothing ends a function."""
-    assert handler(payload("plain:whoami", deadline=None), None)["value"]["has_deadline"] is False
+    answer: Any = handler(payload("plain:whoami", deadline=None), None)
+    assert answer["value"]["has_deadline"] is False
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,8 @@ def test_a_malformed_payload_is_refused_on_record(
         with pytest.raises(RequestError, match="MODULENAME"):
             handler(event, lambda_context())
     else:
-        assert handler(event, lambda_context())["status"] == 400
+        answer: Any = handler(event, lambda_context())
+        assert answer["status"] == 400
     assert line(capsys)["status"] == 400
 
 
@@ -208,7 +210,7 @@ def test_the_reason_of_a_configuration_error_is_in_the_log(
     """What the client isn't told, the operator is."""
     handle("plain:getpid")
     assert (
-        "Function 'getpid': <built-in function getpid> was defined in 'posix', not in an allowed package"
+        "Function 'getpid': <built-in function getpid> is defined in 'posix', not in an allowed package"
         in caplog.text
     )
 

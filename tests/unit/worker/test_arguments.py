@@ -107,7 +107,7 @@ def test_the_frameworks_names_reach_who_takes_them(run: Callable[..., Any]) -> N
         ({}, "Function 'strict' requires the parameter 'a'"),
         ({"body": "[1, 2]"}, "Function 'strict' takes no parameter 'body': send a JSON object"),
         ({"body": '{"a": '}, "Function 'strict' takes no parameter 'body': send a JSON object"),
-        ({"body": '{"a": NaN}'}, "The body holds NaN, which is no JSON"),
+        ({"body": '{"a": NaN}'}, "The body contains NaN, which is not valid JSON"),
         ({"body": "[" * 200_000}, "The body is nested too deeply"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from silvaengine.errors import ConfigurationError
-from silvaengine_worker.loader import MANIFEST, Loader, extend_path, shipped_packages
+from silvaengine_worker.loader import MANIFEST, Loader, extend_path, read_allowed_packages
 
 PLAIN = "sample_functions.plain"
 CLASSES = "sample_functions.classes"
@@ -94,22 +94,22 @@ def test_nothing_outside_the_allow_list_is_imported(module: str, class_name: str
         ("os", "", "getpid", "'os' isn't on the allow-list"),
         ("unlisted_functions", "", "reach", "'unlisted_functions' isn't on the allow-list"),
         (PLAIN, "", "getpid", "not in an allowed package"),
-        (PLAIN, "", "reach", "was defined in 'unlisted_functions'"),
+        (PLAIN, "", "reach", "is defined in 'unlisted_functions'"),
         (PLAIN, "", "current_invocation", "not in an allowed package"),
-        (PLAIN, "Thread", "start", "was defined in 'threading'"),
+        (PLAIN, "Thread", "start", "is defined in 'threading'"),
         (PLAIN, "", "_private", "'_private' is private"),
         (PLAIN, "", "constant", "not in an allowed package"),
         (PLAIN, "", "prefilled", "not in an allowed package"),
         (PLAIN, "", "absent", "has no 'absent'"),
         (PLAIN, "Absent", "tell", "has no 'Absent'"),
-        (PLAIN, "echo", "tell", "is no class"),
-        (CLASSES, "", "Service", "is no function"),
+        (PLAIN, "echo", "tell", "is not a class"),
+        (CLASSES, "", "Service", "is not a function"),
         (CLASSES, "Service", "_private", "'_private' is private"),
-        (CLASSES, "Service", "secret", "is no function"),
-        (CLASSES, "Service", "made", "is no function"),
-        (CLASSES, "Service", "Inner", "is no function"),
-        (CLASSES, "Service", "absent", "is no function"),
-        (CLASSES, "Colour", "RED", "is no function"),
+        (CLASSES, "Service", "secret", "is not a function"),
+        (CLASSES, "Service", "made", "is not a function"),
+        (CLASSES, "Service", "Inner", "is not a function"),
+        (CLASSES, "Service", "absent", "is not a function"),
+        (CLASSES, "Colour", "RED", "is not a function"),
         (CLASSES, "Odd", "tell", "no signature"),
         ("sample_functions.absent", "", "tell", "No module named 'sample_functions.absent'"),
     ],
@@ -170,9 +170,9 @@ def test_an_import_error_is_told_to_the_operator_only(
 def test_the_manifest_is_the_allow_list(tmp_path: Path) -> None:
     """An artefact's manifest names what may be imported, one name a line."""
     (tmp_path / MANIFEST).write_text("first\nsecond\n")
-    assert shipped_packages(tmp_path) == ("first", "second")
+    assert read_allowed_packages(tmp_path) == ("first", "second")
 
 
 def test_without_a_manifest_nothing_is_allowed(tmp_path: Path) -> None:
     """A worker that was built wrongly runs nothing rather than anything."""
-    assert shipped_packages(tmp_path) == ()
+    assert read_allowed_packages(tmp_path) == ()

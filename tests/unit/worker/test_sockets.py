@@ -19,11 +19,11 @@ from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, Repl
 from silvaengine.settings import Settings
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_worker.app import WorkerHandler
-from silvaengine_worker.connection import CallConnection, connections_of
+from silvaengine_worker.client_channel import CallChannel, open_channels
 from silvaengine_worker.jobs import JobRunner
 from silvaengine_worker.loader import Loader
-from silvaengine_worker.replies import Replies
-from silvaengine_worker.stream import WAITING_LIMIT, Stream
+from silvaengine_worker.replies import CallReplies
+from silvaengine_worker.stream import WAITING_LIMIT, ItemStream
 from silvaengine_worker.worker import Worker
 
 from .conftest import REQUEST_ID, LambdaContext
@@ -82,11 +82,11 @@ def say(
     """Call a sample function as the gateway does for a message."""
     pusher = Pusher(lambda: client, sleep=lambda _: None)
 
-    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> Replies:
-        return Replies(socket, call.callee.function, request_id, pusher, lambda: gone.append("c1"), limit)
+    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> CallReplies:
+        return CallReplies(socket, call.callee.function, request_id, pusher, lambda: gone.append("c1"), limit)
 
-    def connect(call: WorkerCall) -> CallConnection:
-        return CallConnection(call, lambda: pusher, broadcaster)
+    def connect(call: WorkerCall) -> CallChannel:
+        return CallChannel(call, lambda: pusher, broadcaster)
 
     alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
     worker = Worker(Loader(["sample_functions"]), connect)
@@ -409,15 +409,15 @@ def test_a_call_without_a_socket_has_nobody_to_answer() -> None:
     """Sending to the caller needs one."""
     invocation = Invocation("r", "demo", "core", "f", None, grant="granted")
     call = WorkerCall(Callee("m", "", "f", "{}"), {}, invocation=invocation)
-    connection = CallConnection(call, lambda: Pusher(Client), broadcaster)
+    connection = CallChannel(call, lambda: Pusher(Client), broadcaster)
     assert connection.id is None
-    with pytest.raises(SilvaEngineError, match="no WebSocket"):
+    with pytest.raises(SilvaEngineError, match="not come over a WebSocket"):
         connection.send("x")
 
 
 def test_a_deployment_without_sockets_has_no_connections() -> None:
     """Nothing is opened that isn't there."""
-    assert connections_of(Settings()) is None
+    assert open_channels(Settings()) is None
 
 
 @settings(max_examples=30, deadline=None)
@@ -426,11 +426,11 @@ def test_a_stream_loses_and_doubles_nothing(texts: list[str], is_slow: bool) -> 
     """Whatever the items and however slow the client, the frames hold each once, in order."""
     client = Client()
     client.seconds = 0.001 if is_slow else 0.0
-    stream = Stream("1", lambda frame: client.post("c1", frame.encode()))
+    stream = ItemStream("1", lambda frame: client.post("c1", frame.encode()))
     with stream:
         for text in texts:
-            stream.put(json.dumps(text))
-    assert stream.end() == len(texts)
+            stream.write(json.dumps(text))
+    assert stream.wait() == len(texts)
     assert client.items() == texts
 
 
@@ -442,10 +442,10 @@ def test_a_function_waits_for_a_client_that_is_much_slower() -> None:
     def push(frame: str) -> None:
         client.post("c1", frame.encode())
 
-    stream = Stream("1", push)
+    stream = ItemStream("1", push)
     with stream:
         for _ in range(100):
-            stream.put(json.dumps("x" * 10_000))
+            stream.write(json.dumps("x" * 10_000))
             waiting.append(stream.waiting_bytes)
     assert max(waiting) <= WAITING_LIMIT + 10_002
     assert len(client.items()) == 100
