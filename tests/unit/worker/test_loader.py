@@ -114,10 +114,10 @@ def test_nothing_outside_the_allow_list_is_imported(module: str, class_name: str
         ("sample_functions.absent", "", "tell", "No module named 'sample_functions.absent'"),
     ],
 )
-def test_what_is_nobodys_function_is_refused(
+def test_a_name_that_is_no_allowed_function_is_refused(
     loader: Loader, module: str, class_name: str, function: str, reason: str
 ) -> None:
-    """A name leads to a function of an allowed package or to a refusal, whose reason is for the log only."""
+    """The reason of the refusal is for the log only."""
     with pytest.raises(ConfigurationError) as refused:
         loader.load(module, class_name, function)
     assert reason in refused.value.detail
@@ -152,10 +152,10 @@ def test_a_package_of_a_further_folder_is_found_last(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("source", ["import no_such_module_at_all", "def broken(:"])
-def test_an_import_error_is_told_to_the_operator_only(
+def test_an_import_error_is_for_the_operator_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
-    """A package that can't be imported is a 500 with a bland message; the next call tries again."""
+    """A package that can't be imported is a 500 with a general message; the next call tries again."""
     monkeypatch.syspath_prepend(tmp_path)
     module = tmp_path / f"broken_functions_{len(source)}.py"
     module.write_text(source)
@@ -174,5 +174,5 @@ def test_the_manifest_is_the_allow_list(tmp_path: Path) -> None:
 
 
 def test_without_a_manifest_nothing_is_allowed(tmp_path: Path) -> None:
-    """A worker that was built wrongly runs nothing rather than anything."""
+    """A worker that was built wrongly runs nothing."""
     assert read_allowed_packages(tmp_path) == ()

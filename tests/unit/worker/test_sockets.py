@@ -55,7 +55,7 @@ class Client:
         return [json.loads(post) for post in self.posts]
 
     def items(self) -> list[Any]:
-        """The items of a stream, whose numbers have no hole."""
+        """The items of a stream, whose numbers have no gap."""
         items: list[Any] = []
         for frame in self.frames:
             assert frame["seq"] == len(items)
@@ -71,7 +71,7 @@ def client() -> Client:
 
 @pytest.fixture
 def gone() -> list[str]:
-    """Hold what was noted of clients that are gone."""
+    """Hold the connections of clients that are gone."""
     return []
 
 
@@ -110,7 +110,7 @@ def say(
 
 
 class FakeInvoker:
-    """Answers as the broadcaster does."""
+    """Stands in for the broadcaster."""
 
     def invoke(self, name: str, payload: str, *, deadline: float) -> Any:
         asked = json.loads(payload)
@@ -124,7 +124,7 @@ class FakeInvoker:
 
 
 def broadcaster() -> tuple[Any, str]:
-    """Return what invokes the broadcaster, and its name."""
+    """Return the invoker and the name of the broadcaster."""
     return FakeInvoker(), "broadcaster"
 
 
@@ -152,7 +152,7 @@ def test_an_answer_is_framed_or_bare(
 
 
 def test_json_text_goes_out_character_for_character(say: Any, client: Client) -> None:
-    """A function's JSON text isn't written anew."""
+    """A function's JSON text isn't encoded again."""
     say("plain:anything", params={"value": '{"a":  1.50}'})
     assert client.posts == ['{"id":"1","funct":"anything","data":{"a":  1.50}}']
 
@@ -163,7 +163,7 @@ def test_bytes_are_base64(say: Any, client: Client) -> None:
     assert isinstance(client.frames[0]["data"], str)
 
 
-def test_what_nobody_wants_isnt_pushed(say: Any, client: Client) -> None:
+def test_a_result_that_the_sender_does_not_want_is_not_pushed(say: Any, client: Client) -> None:
     """A function of type Event pushes for itself."""
     say("plain:anything", params={"value": 1}, message_id=None, wants_result=False)
     assert client.posts == []
@@ -181,7 +181,7 @@ def test_what_nobody_wants_isnt_pushed(say: Any, client: Client) -> None:
     ],
 )
 @pytest.mark.parametrize("message_id", ["1", None])
-def test_a_failure_is_always_told(
+def test_a_failure_is_always_pushed(
     say: Any,
     client: Client,
     function: str,
@@ -190,7 +190,7 @@ def test_a_failure_is_always_told(
     message: str,
     message_id: str | None,
 ) -> None:
-    """With our id of the call, whether the sender named it or not."""
+    """With the request id, whether the sender sent an id or not."""
     assert say(function, message_id=message_id, **members) is None
     (frame,) = client.frames
     problem = frame.pop("error")
@@ -199,14 +199,14 @@ def test_a_failure_is_always_told(
     assert message in problem["message"]
 
 
-def test_an_event_functions_failure_is_told(say: Any, client: Client) -> None:
-    """Also to a sender who wants no result."""
+def test_an_event_functions_failure_is_pushed(say: Any, client: Client) -> None:
+    """Also to a sender that wants no result."""
     say("plain:refuse", message_id=None, wants_result=False)
     assert client.frames[0]["error"]["status"] == 418
 
 
-def test_only_faults_of_ours_are_notices(say: Any, notices: list[Any]) -> None:
-    """Nobody is woken for a teapot."""
+def test_only_failures_from_500_on_are_alerts(say: Any, notices: list[Any]) -> None:
+    """An error that the function chose, such as 418, is none."""
     say("plain:refuse")
     assert notices == []
     say("plain:crash")
@@ -214,7 +214,7 @@ def test_only_faults_of_ours_are_notices(say: Any, notices: list[Any]) -> None:
 
 
 def test_a_messages_own_members_are_offered(say: Any, client: Client) -> None:
-    """`funct`, `payload` and `connection_id` reach a function that takes them, and disturb no other."""
+    """`funct`, `payload` and `connection_id` reach a function that takes them; another one runs without."""
     params = {"funct": "message", "payload": '{"a": 1}', "connection_id": "c1", "endpoint_id": "demo"}
     say("sockets:message", params=params, body='{"a": 1}')
     say("sockets:takes_a", params=params, body='{"a": 1}')
@@ -266,7 +266,7 @@ def test_an_item_goes_out_while_the_function_goes_on(say: Any, client: Client) -
 
 
 def test_a_slow_client_gets_items_together(say: Any, client: Client) -> None:
-    """What is yielded during a post goes out in the next one: fewer posts, the same items."""
+    """Items yielded during a post go out in the next one: fewer posts, the same items."""
     client.seconds = 0.02
     say("sockets:numbers", params={"to": 500})
     assert client.items() == list(range(500))
@@ -283,7 +283,7 @@ def test_a_stream_that_fails_says_how_far_it_came(say: Any, client: Client) -> N
 
 
 def test_an_item_that_is_too_large_ends_the_stream(say: Any, client: Client) -> None:
-    """The function is ended, and the error says what the limit is."""
+    """The function is ended, and the error has the limit."""
     say("sockets:numbers", params={"to": 3, "size": 32_767})
     (frame,) = client.frames
     assert (frame["seq"], frame["error"]["status"]) == (0, 413)
@@ -302,7 +302,7 @@ def test_no_frame_of_a_stream_is_larger_than_a_socket_s(say: Any, client: Client
 def test_a_stream_ends_when_its_client_is_gone(
     say: Any, client: Client, gone: list[str], function: str, notices: list[Any]
 ) -> None:
-    """The function is closed at its next item, its own cleaning up runs, and the row is ended."""
+    """The function is closed at its next item, its own cleanup runs, and the row is deleted."""
     from sample_functions import sockets  # type: ignore[import-not-found]  # noqa: PLC0415 - on the path now
 
     client.leaves_after = 2
@@ -316,14 +316,14 @@ def test_a_stream_ends_when_its_client_is_gone(
 def test_a_client_that_is_gone_at_the_end_is_no_failure(
     say: Any, client: Client, gone: list[str], notices: list[Any]
 ) -> None:
-    """Its row is ended by its key."""
+    """Its row is deleted."""
     client.leaves_after = 0
     assert say("plain:whoami") is None
     assert (gone, notices) == (["c1"], [])
 
 
 def test_a_push_that_fails_is_a_failure_of_the_invocation(say: Any, client: Client) -> None:
-    """Nobody knows whether the client has it: Lambda's metrics show it."""
+    """Whether the client has it is unknown: Lambda's metrics show the failure."""
     client.failures = [UnavailableError("no answer")]
     with pytest.raises(UnavailableError):
         say("plain:whoami")
@@ -337,15 +337,15 @@ def test_a_busy_client_is_tried_again(say: Any, client: Client) -> None:
 
 
 def test_a_stream_s_push_that_fails_ends_the_stream(say: Any, client: Client) -> None:
-    """What comes after a hole is not sent."""
+    """Nothing is sent after a gap."""
     client.failures = [UnavailableError("no answer")]
     say("sockets:numbers", params={"to": 5})
     (frame,) = client.frames
     assert (frame["seq"], frame["error"]["status"]) == (0, 503)
 
 
-def test_a_stream_is_ended_in_time(say: Any, client: Client) -> None:
-    """Before Lambda ends the process, the client is told how far it came."""
+def test_a_stream_ends_before_the_deadline(say: Any, client: Client) -> None:
+    """Before Lambda ends the process, the client gets an error with the number of items."""
     say("sockets:numbers", params={"to": 1000, "seconds": 0.05}, context=LambdaContext(1500))
     last = client.frames[-1]
     assert last["error"]["status"] == 504
@@ -354,7 +354,7 @@ def test_a_stream_is_ended_in_time(say: Any, client: Client) -> None:
 
 
 def accepted(ledger: Ledger) -> ExecutionRef:
-    """Put a call into the ledger as the gateway does, and give what the worker is told of it."""
+    """Write a call into the ledger as the gateway does, and return the payload's member for it."""
     now = ledger.now()
     values: dict[str, Any] = {
         "job_id": "j" * 32,
@@ -382,7 +382,7 @@ def test_a_call_of_the_ledger_runs_once(say: Any, client: Client, ledger: Ledger
 
 
 def test_a_stream_of_the_ledger_is_one_answer(say: Any, client: Client, ledger: Ledger) -> None:
-    """What can be given again is a list."""
+    """An answer that can be repeated is a list."""
     say("sockets:numbers", params={"to": 3}, job=accepted(ledger)._asdict())
     assert client.frames == [{"id": "1", "funct": "numbers", "data": [0, 1, 2]}]
 
@@ -394,7 +394,7 @@ def test_a_function_sends_to_its_caller(say: Any, client: Client) -> None:
 
 
 def test_a_function_reaches_others_through_the_broadcaster(say: Any, client: Client) -> None:
-    """With the grant that its call brought; what the broadcaster says is what the function hears."""
+    """It sends its call's grant, and returns what the broadcaster answered."""
     say("sockets:tell", params={"data": "x", "where": {"user": "ada"}}, grant="granted")
     assert client.frames[-1]["data"] == {"sent": 2, "gone": 0, "failed": 0}
     for to, status in (("c2", 200), ("foreign", 404), ("slow", 503)):
@@ -405,7 +405,7 @@ def test_a_function_reaches_others_through_the_broadcaster(say: Any, client: Cli
         assert client.frames[-1]["error"]["status"] == 403
 
 
-def test_a_call_without_a_socket_has_nobody_to_answer() -> None:
+def test_a_call_without_a_socket_has_no_client_to_send_to() -> None:
     """Sending to the caller needs one."""
     invocation = Invocation("r", "demo", "core", "f", None, grant="granted")
     call = WorkerCall(Callee("m", "", "f", "{}"), {}, invocation=invocation)
@@ -435,7 +435,7 @@ def test_a_stream_loses_and_doubles_nothing(texts: list[str], is_slow: bool) -> 
 
 
 def test_a_function_waits_for_a_client_that_is_much_slower() -> None:
-    """What waits is bounded, however much a function yields."""
+    """The queue is bounded, however much a function yields."""
     client, waiting = Client(), []
     client.seconds = 0.01
 
