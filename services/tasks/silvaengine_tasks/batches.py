@@ -41,7 +41,7 @@ def serve_or_raise(
     context: LambdaContext,
     log: InvocationLog,
 ) -> None:
-    """Serve the records of a source whose event Lambda retries as a whole.
+    """Serve the records of an event that Lambda retries as a whole.
 
     A retry doesn't repeat what is done, since the ledger knows it.
 

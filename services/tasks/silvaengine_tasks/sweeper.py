@@ -1,7 +1,7 @@
-"""The retry engine: every minute it takes up executions whose lease ended.
+"""The retry engine: every minute it takes up executions with an ended lease.
 
 An event to a worker may be lost, a worker may vanish, an attempt may have failed: in the ledger each of these
-is an execution whose owner's time is over. The sweeper takes it over by a conditional write before it sends
+is an execution with a lease that has ended. The sweeper takes it over by a conditional write before it sends
 it to a worker, so that two sweepers never send the same one. Or it marks it dead, sends the dead letter and
 the alert, and only then takes it out of the index: the next run finishes what a crash leaves in between.
 """

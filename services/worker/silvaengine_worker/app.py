@@ -2,7 +2,7 @@
 
 A gateway that waits for the answer (it sends an ``invocation`` with a deadline) gets failures as answers:
 Lambda takes an exception for a crash, and its status and message would be lost on the way. The outcome of a
-job goes to the ledger. Where nobody waits and the ledger has no row, a failure is raised. The predecessor's
+job goes to the ledger. Where no caller waits and the ledger has no row, a failure is raised. The predecessor's
 callers send no ``invocation``; they get the bare result or the exception.
 """
 
@@ -166,7 +166,7 @@ class WorkerHandler:
     def _to_answer(
         self, error: BaseException, event: "Event", context: object, log: InvocationLog
     ) -> WorkerAnswer:
-        """Return the answer of a failure, which is logged and, where nobody else does it, alerted."""
+        """Log and alert a failure, and return its answer."""
         answer = _error_answer(error, event)
         log.fields(status=answer.status, error_type=answer.error_type)
         self._report(error, answer, event, context)

@@ -1,4 +1,4 @@
-"""SNS: a message whose topic is bound or that names its function; Lambda retries an event that failed.
+"""SNS: a message of a bound topic, or one that names its function; Lambda retries an event that failed.
 
 docs.aws.amazon.com/lambda/latest/dg/with-sns.html: one record in an event.
 """

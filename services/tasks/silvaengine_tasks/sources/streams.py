@@ -44,7 +44,7 @@ class StreamSource(NamedTuple):
     Args:
         caller: calls functions.
         bindings: of tables.
-        endpoint_id: the tenant whose function serves unbound tables; None for no one.
+        endpoint_id: the tenant with the function for unbound tables; None for none.
         sleep: waits for some seconds.
     """
 
