@@ -2,8 +2,8 @@
 
 A gateway that waits for the answer (it sends an ``invocation`` with a deadline) gets failures as answers:
 Lambda takes an exception for a crash, and its status and message would be lost on the way. The outcome of a
-job goes to the ledger. Where no caller waits and the ledger has no row, a failure is raised. The predecessor's
-callers send no ``invocation``; they get the bare result or the exception.
+job goes to the ledger. Where no caller waits and the ledger has no row, a failure is raised. Callers of the
+predecessor send no ``invocation``; they get the bare result or the exception.
 """
 
 import logging
