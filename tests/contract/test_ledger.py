@@ -22,7 +22,7 @@ from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.settings import Settings
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.engine import REGION
-from silvaengine_worker.jobs import fetched
+from silvaengine_worker.jobs import fetch_content
 
 from ..fakes.dynamodb import MemoryDynamoDB
 from .conftest import made_tables, pointed_at
@@ -299,9 +299,9 @@ def test_large_content_is_fetched_by_its_url() -> None:
     thread.start()
     try:
         address = f"http://127.0.0.1:{server.server_port}"
-        assert fetched({"funct": "f", "content_url": f"{address}/there"})["body"] == "large"
+        assert fetch_content({"funct": "f", "content_url": f"{address}/there"})["body"] == "large"
         with pytest.raises(UnavailableError):
-            fetched({"content_url": f"{address}/gone"})
+            fetch_content({"content_url": f"{address}/gone"})
     finally:
         server.shutdown()
         thread.join()

@@ -13,8 +13,8 @@ from silvaengine.ledger.store import Ledger
 from silvaengine.observability.logging import NAMESPACE
 from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
-from silvaengine_tasks.sources.eventbridge import is_event
-from silvaengine_tasks.sweeper import is_schedule
+from silvaengine_tasks.sources.eventbridge import EventBridgeSource
+from silvaengine_tasks.sweeper import Sweeper
 
 from .conftest import PROJECT, Resources
 
@@ -357,7 +357,7 @@ def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callab
         assert "EventDeadLetterQueue" in str(target["DeadLetterConfig"])
         sent = re.sub("<[^>]+>", '{"id": "1"}', target["InputTransformer"]["InputTemplate"])
         assert json.loads(sent).keys() == says
-        assert is_event(json.loads(sent))
+        assert EventBridgeSource.matches(json.loads(sent))
     assert resources["EventRule"]["Properties"]["EventPattern"] == {"source": ["shop", "stock"]}
     allowed = {
         str(each["Properties"]["SourceArn"])
@@ -393,7 +393,7 @@ def test_the_sweeper_comes_every_minute(resources: Resources) -> None:
     (rule,) = (each for each in of_type(resources, "AWS::Events::Rule").values() if "Condition" not in each)
     assert rule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Properties"]["Targets"]
-    assert is_schedule(json.loads(target["Input"]))
+    assert Sweeper.matches(json.loads(target["Input"]))
     lag, dead = (resources[name]["Properties"] for name in ("SweeperLagAlarm", "DeadJobsAlarm"))
     assert (lag["TreatMissingData"], dead["TreatMissingData"]) == ("breaching", "notBreaching")
     assert {lag["Namespace"], dead["Namespace"]} == {NAMESPACE}

@@ -15,7 +15,7 @@ from silvaengine.tables import EXECUTIONS, Table
 from silvaengine_http.executions import Executions, LedgerCall, accepted_answer
 from silvaengine_http.response import Answer
 from silvaengine_tasks.sweeper import Sweep, Sweeper
-from silvaengine_worker.jobs import JobRunner, Note
+from silvaengine_worker.jobs import CountMetric, JobRunner
 
 
 class NoOwnerInTheCondition(Ledger):
@@ -221,13 +221,13 @@ class RunsWithoutAClaim(JobRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
     ) -> WorkerAnswer | None:
         try:
             owner = self._ledger.claim(job, seconds)
         except ConditionFailedError:
             owner = job.owner
-        return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, note)
+        return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, count)
 
 
 class SettlesBeforeTheEffect(JobRunner):
@@ -235,7 +235,7 @@ class SettlesBeforeTheEffect(JobRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
     ) -> WorkerAnswer | None:
         owner = job.owner if job.claimed else self._ledger.claim(job, seconds)
         self._ledger.settle(job, owner, "succeeded", {"result": "{}"})
@@ -262,7 +262,7 @@ class SweepsWithoutAClaim(Sweeper):
     """Sends what it read, without taking it over first."""
 
     @override
-    def _hand_over(self, execution: Execution, sweep: Sweep) -> str:
+    def _dispatch(self, execution: Execution, sweep: Sweep) -> str:
         function = self._registry.function_of(None, execution.function)  # type: ignore[arg-type]
         self._dispatcher.send(execution, function)
         return "dispatched"
@@ -272,25 +272,25 @@ class SweepsWhatMayHaveRun(Sweeper):
     """Runs a lost execution again, whatever was promised."""
 
     @override
-    def _hopeless(self, execution: Execution) -> str | None:
-        return super()._hopeless(execution._replace(on_lost="retry"))
+    def _cause_of_death(self, execution: Execution) -> str | None:
+        return super()._cause_of_death(execution._replace(on_lost="retry"))
 
 
 class IgnoresTheLastAttempt(Sweeper):
     """Retries without end."""
 
     @override
-    def _hopeless(self, execution: Execution) -> str | None:
-        return super()._hopeless(execution._replace(attempts=0))
+    def _cause_of_death(self, execution: Execution) -> str | None:
+        return super()._cause_of_death(execution._replace(attempts=0))
 
 
 class AcknowledgesBeforeItTells(Sweeper):
     """Takes a dead execution out of the index before it reports it."""
 
     @override
-    def _tell(self, execution: Execution) -> str:
+    def _publish_dead_letter(self, execution: Execution) -> str:
         self._ledger.acknowledge(execution)
-        self._dead_letters(execution)
+        self._send_dead_letter(execution)
         return "buried"
 
 
@@ -298,7 +298,7 @@ class ReportsNothing(Sweeper):
     """Takes a dead execution out of the index without a report."""
 
     @override
-    def _tell(self, execution: Execution) -> str:
+    def _publish_dead_letter(self, execution: Execution) -> str:
         self._ledger.acknowledge(execution)
         return "buried"
 

@@ -16,9 +16,9 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.model import Function
 from silvaengine_tasks.calls import Caller
-from silvaengine_tasks.claims import Claims, UnderWayError
+from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.sqs import read
+from silvaengine_tasks.sources.sqs import read_calls
 
 from .account import Request
 from .callers import add_functions
@@ -111,8 +111,8 @@ class Queue:
         scheduler = self.world.scheduler
         deadline = scheduler.now + READER_SECONDS - 5
         try:
-            self._caller.each(lambda: read(_record(message)), deadline)
-        except UnderWayError as error:
+            self._caller.call_all(lambda: read_calls(_record(message)), deadline)
+        except InProgressError as error:
             message.visible_at = (
                 max(message.visible_at, scheduler.now) if message.end else scheduler.now + error.seconds
             )

@@ -19,7 +19,7 @@ from silvaengine_tasks.bindings import Binding
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.streams import Streams
+from silvaengine_tasks.sources.streams import StreamSource
 
 from .account import Account
 from .callers import add_functions
@@ -66,11 +66,11 @@ class Targets:
     """Binds the table to functions."""
 
     def __init__(self, *functions: str) -> None:
-        self._routes = [Binding("acme", name) for name in functions]
+        self._bindings = [Binding("acme", name) for name in functions]
 
-    def to(self, _kind: str, _name: str, _key: str = "") -> list[Binding]:
+    def find(self, _kind: str, _name: str, _key: str = "") -> list[Binding]:
         """Return them."""
-        return self._routes
+        return self._bindings
 
 
 class Shard:
@@ -83,7 +83,7 @@ class Shard:
         self.given_up: list[int] = []
         registry: Any = Registry(world.functions)
         invoker: Any = Invoker(world)
-        routes: Any = Targets("often")
+        bindings: Any = Targets("often")
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
         caller = Caller(
@@ -94,7 +94,7 @@ class Shard:
             AlertPublisher(None),
             CallHooks(registry, invoker),
         )
-        self._streams = Streams(caller, routes, None, world.scheduler.pause)
+        self._streams = StreamSource(caller, bindings, None, world.scheduler.pause)
 
     def run(self) -> None:
         """Read to the end, as a mapping with ten retries does."""
@@ -141,6 +141,8 @@ class Shard:
 
 
 class _Context:
+    aws_request_id = function_name = invoked_function_arn = "tasks"
+
     def get_remaining_time_in_millis(self) -> int:
         return int(READER_SECONDS * 1000)
 
