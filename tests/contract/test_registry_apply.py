@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, GENERATION_KEY, Table
-from silvaengine_cli.api_keys import complaints
+from silvaengine_cli.api_keys import find_unrestricted_keys
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.apply import ConflictError, apply_file, carry_out
 from silvaengine_cli.registry.export import export
@@ -54,7 +54,7 @@ def tables(dynamodb: Any) -> RegistryTables:
 
 @pytest.fixture
 def apply(tables: RegistryTables, tmp_path: Path) -> Apply:
-    """Apply a text; gives what was done, a line for each row."""
+    """Apply a text; return what was done, a line for each row."""
 
     def apply_text(text: str, **options: Any) -> tuple[str, ...]:
         path = tmp_path / "registry.yaml"
@@ -313,7 +313,7 @@ def test_a_key_that_opens_nothing_is_no_key_for_everything(
         "connections 1 / not… is left out: its list of endpoints is empty",
     )
     assert "nothing-key" not in export(tables, WORKER).text
-    (complaint,) = complaints(tables)
+    (complaint,) = find_unrestricted_keys(tables)
     assert complaint.startswith("connections 1 / ever… opens every endpoint")
     listed = {facts["key"]: facts["endpoints"] for facts in json.loads(run("keys", "list", "--json").stdout)}
     assert listed == {"not…": [], "ever…": None}
@@ -332,9 +332,7 @@ def test_a_row_that_would_outgrow_dynamodb_is_refused_before_anything_is_written
     )
     names = [f"function_{number:04}" for number in range(200)]
     rows = "\n".join(f"  {name}: {{module: a, area: b}}" for name in names)
-    with pytest.raises(
-        click.ClickException, match="end at 400 KB; move functions to a connection with another"
-    ):
+    with pytest.raises(click.ClickException, match="is 400 KB; move functions to a connection with another"):
         apply(f"functions:\n{rows}\nconnections:\n  - functions: [{', '.join(names)}]")
     assert list(tables.scan(FUNCTIONS)) == []
 
@@ -372,10 +370,10 @@ def test_what_was_taken_out_of_the_file_is_named(run: Callable[..., Result], tmp
     )
     run("apply")
     (tmp_path / "registry.yaml").write_text(REGISTRY)
-    told = run("diff").output
-    assert "rows that are not in the file stay: configdata" in told
-    assert "/ odd (--prune deletes them)" in told
-    assert "as the file says" not in told
+    output = run("diff").output
+    assert "rows that are not in the file stay: configdata" in output
+    assert "/ odd (--prune deletes them)" in output
+    assert "as the file says" not in output
     assert "delete" in run("apply", "--prune", "--yes").output
     assert run("diff").output == "nothing to do: the tables are as the file says\n"
 
