@@ -77,7 +77,7 @@ def generation(tables: RegistryTables) -> int:
 
 
 def test_a_file_becomes_the_contracts_rows(apply: Apply, tables: RegistryTables) -> None:
-    """Each section fills its table, with all fixed attributes and the revision 1; what refers comes last."""
+    """Each section fills its table, with fixed attributes and revision 1; rows come after those they name."""
     assert apply(REGISTRY) == (
         "create configdata demo / greeting",
         "create configdata demo / limit",
@@ -127,7 +127,7 @@ def test_a_file_becomes_the_contracts_rows(apply: Apply, tables: RegistryTables)
 
 
 def test_a_second_apply_does_nothing(apply: Apply, tables: RegistryTables) -> None:
-    """Not even the generation moves."""
+    """Not even the generation changes."""
     apply(REGISTRY)
     assert apply(REGISTRY) == ()
     assert generation(tables) == 1
@@ -152,7 +152,7 @@ def test_true_and_one_are_different_values(apply: Apply, tables: RegistryTables)
 
 
 def test_of_two_operators_the_second_is_refused(tables: RegistryTables) -> None:
-    """A row that changed since the plan was made is named and left; the generation tells of the rest."""
+    """A row that changed since the plan was made is named and kept; the generation rises for the others."""
     carry_out(make_plan(parse(REGISTRY.encode()).spec, tables, WORKER), tables)
     second = REGISTRY.replace("module: demo,", "module: mine,").replace("greeting: Hello", "greeting: Mine")
     plan = make_plan(parse(second.encode()).spec, tables, WORKER)
@@ -190,7 +190,7 @@ def test_a_row_that_another_tool_changes_meanwhile_is_not_overwritten(
 
 
 def test_a_predecessors_rows_are_added_to(dynamodb: Any, apply: Apply, tables: RegistryTables) -> None:
-    """What they hold beyond the file stays: entries, addresses, attributes that we don't know."""
+    """What they hold beyond the file stays: entries, addresses, unknown attributes."""
     dynamodb.put_item(
         TableName="se-connections",
         Item={
@@ -210,7 +210,7 @@ def test_a_predecessors_rows_are_added_to(dynamodb: Any, apply: Apply, tables: R
 def test_pruning_deletes_only_what_an_apply_wrote(
     dynamodb: Any, apply: Apply, tables: RegistryTables
 ) -> None:
-    """Rows without a revision are somebody else's, and the generation is nobody's."""
+    """Rows without a revision and the generation are not the file's, and stay."""
     dynamodb.put_item(TableName="se-endpoints", Item={"endpoint_id": {"S": "theirs"}})
     apply(REGISTRY)
     assert apply("endpoints: {demo: }") == ()
@@ -233,7 +233,7 @@ def test_pruning_deletes_only_what_an_apply_wrote(
 
 
 def test_pruning_does_not_delete_what_changed_meanwhile(tables: RegistryTables) -> None:
-    """Deleting is conditional, too."""
+    """Deletions are conditional, too."""
     carry_out(make_plan(parse(b"endpoints: {a: }").spec, tables, WORKER), tables)
     plan = make_plan(parse(b"").spec, tables, WORKER, prune=True)
     carry_out(make_plan(parse(b"endpoints: {a: {connection: own}}").spec, tables, WORKER), tables)
@@ -278,8 +278,8 @@ def test_what_an_export_says_is_what_is_there(dynamodb: Any, apply: Apply, table
     assert apply(exported.text, prune=True) == ()
 
 
-def test_an_export_names_what_no_file_can_say(dynamodb: Any, tables: RegistryTables) -> None:
-    """Entries without a function, connections without an endpoint and sets in settings are left out aloud."""
+def test_an_export_names_what_no_file_can_express(dynamodb: Any, tables: RegistryTables) -> None:
+    """Entries without a function, connections without an endpoint and sets are left out, with a note."""
     entry = {"M": {"aws_lambda_arn": {"S": OTHER}, "function": {"S": "gone"}}}
     for endpoint in ("1", "lost"):
         dynamodb.put_item(
@@ -301,10 +301,10 @@ def test_an_export_names_what_no_file_can_say(dynamodb: Any, tables: RegistryTab
     ]
 
 
-def test_a_key_that_opens_nothing_is_no_key_for_everything(
+def test_a_key_without_endpoints_is_not_exported_as_one_for_all(
     apply: Apply, run: Callable[..., Result], tables: RegistryTables
 ) -> None:
-    """A row whose list of endpoints is empty is left out of an export, and no file could say it."""
+    """A row whose list of endpoints is empty is left out of an export: no file can express it."""
     apply("endpoints: {demo: }")
     nothing: dict[str, Any] = {"endpoint_id": "1", "api_key": "nothing-key", "functions": []}
     tables.create(CONNECTIONS, nothing | {"endpoints": []})
@@ -363,8 +363,8 @@ def test_apply_prints_its_plan_and_then_that_there_is_nothing_to_do(run: Callabl
     assert second.output == "nothing to do: the tables are as the file says\n"
 
 
-def test_what_was_taken_out_of_the_file_is_named(run: Callable[..., Result], tmp_path: Path) -> None:
-    """A variable that is there no more stays, and nobody is told that the tables are as the file says."""
+def test_what_left_the_file_is_named(run: Callable[..., Result], tmp_path: Path) -> None:
+    """A variable that left the file stays, and the tables are not said to be as the file says."""
     (tmp_path / "registry.yaml").write_text(
         REGISTRY.replace("greeting: Hello", "greeting: Hello\n    odd: 1")
     )
@@ -378,8 +378,8 @@ def test_what_was_taken_out_of_the_file_is_named(run: Callable[..., Result], tmp
     assert run("diff").output == "nothing to do: the tables are as the file says\n"
 
 
-def test_an_exported_file_is_its_owners_alone(run: Callable[..., Result], tmp_path: Path) -> None:
-    """It holds keys; where it can't be written one line says why."""
+def test_an_exported_file_is_readable_by_its_owner_alone(run: Callable[..., Result], tmp_path: Path) -> None:
+    """It holds keys; if it can't be written, one line says why."""
     run("apply")
     assert run("export", "-o", "out.yaml").exit_code == 0
     assert (tmp_path / "out.yaml").stat().st_mode & 0o777 == 0o600
@@ -413,7 +413,7 @@ def test_diff_says_what_changes_and_what_stays(run: Callable[..., Result], tmp_p
     assert "functions: - hello" in run("diff", "--prune").output
 
 
-def test_diff_tells_of_a_right_that_is_taken_away(
+def test_diff_shows_a_right_that_is_dropped(
     run: Callable[..., Result], tmp_path: Path, tables: RegistryTables
 ) -> None:
     """A line that is gone from the file is gone from the row, and the plan says so."""
@@ -429,7 +429,7 @@ def test_diff_tells_of_a_right_that_is_taken_away(
 
 
 def test_prune_asks_first(run: Callable[..., Result], tmp_path: Path, tables: RegistryTables) -> None:
-    """No deletes nothing; --yes needs no answer."""
+    """The answer no deletes nothing; --yes doesn't ask."""
     run("apply")
     (tmp_path / "registry.yaml").write_text("endpoints: {demo: }\n")
     refused = run("apply", "--prune", answer="n\n")
@@ -490,7 +490,7 @@ def test_missing_tables_are_an_error_in_one_line(run: Callable[..., Result]) -> 
 
 
 def test_bindings_of_several_functions_share_their_sources_row(apply: Apply, tables: RegistryTables) -> None:
-    """What another tool bound stays and is told of, until it is pruned; an export says it all."""
+    """What another tool bound stays, with a note, until it is pruned; an export holds all bindings."""
     bound = REGISTRY.replace("settings: demo}", "settings: demo, events: [{endpoint: demo, queue: work}]}", 1)
     bound = bound.replace(
         "graphql: true}", "graphql: true, events: [{endpoint: demo, queue: work, batch: true}]}"
@@ -516,7 +516,7 @@ def test_bindings_of_several_functions_share_their_sources_row(apply: Apply, tab
     assert "delete configdata silvaengine_events / queue:work" in apply(REGISTRY, prune=True)
 
 
-def test_an_export_tells_of_bindings_that_it_cant_say(apply: Apply, tables: RegistryTables) -> None:
+def test_an_export_notes_bindings_that_it_cannot_express(apply: Apply, tables: RegistryTables) -> None:
     """A function that no endpoint reaches without a key stays a row; a stream's, as settings, in the file."""
     apply(REGISTRY)
     target = [{"endpoint_id": "nobody", "funct": "hello"}]
