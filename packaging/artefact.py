@@ -30,7 +30,7 @@ SERVICES = {
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 
 # What the layer and Lambda's runtime bring: a package of such a name would stand before it on the path.
-# Requirements may bring versions of their own. The same list is in cli/silvaengine_cli/packages/brought.py.
+# Requirements may bring versions of their own. The same list is in cli/silvaengine_cli/packages/__init__.py.
 BROUGHT = {
     *FRAMEWORK,
     "_yaml", "awslambdaric", "boto3", "botocore", "dateutil", "diskcache", "jmespath", "msgspec", "pynamodb",

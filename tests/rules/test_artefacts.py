@@ -14,7 +14,7 @@ from types import CodeType
 import pytest
 import redis
 
-from silvaengine_cli.packages.brought import BROUGHT
+from silvaengine_cli.packages import RESERVED_NAMES
 
 from .conftest import PROJECT, copy_sources
 
@@ -317,7 +317,7 @@ def test_what_the_layer_and_lambda_bring_is_known_to_the_build_and_to_the_comman
     spec.loader.exec_module(artefact)
     packages = [path for path in (built / "SharedLayer/python").iterdir() if path.suffix != ".dist-info"]
     names = {path.name.partition(".")[0] for path in (*packages, *runtime.iterdir())}
-    assert names - {"__pycache__"} <= artefact.BROUGHT == BROUGHT
+    assert names - {"__pycache__"} <= artefact.BROUGHT == RESERVED_NAMES
 
 
 def test_requirements_may_bring_their_own(project: Path, tmp_path: Path) -> None:
