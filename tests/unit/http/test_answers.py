@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.messages import SYNC_LIMIT, AnswerKind, WorkerAnswer
-from silvaengine_http.headers import SAFETY
+from silvaengine_http.headers import SECURITY_HEADERS
 from silvaengine_http.request import ResponseFormat
 from silvaengine_http.response import error_answer, function_answer, render
 
@@ -28,7 +28,7 @@ def _own(headers: dict[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in headers.items()
-        if not name.startswith("Access-Control-") and name not in {"x-request-id", CSP, *SAFETY}
+        if not name.startswith("Access-Control-") and name not in {"x-request-id", CSP, *SECURITY_HEADERS}
     }
 
 
