@@ -84,7 +84,7 @@ class World:
         self.handler = create_handler(
             *parts,
             open_authorization=lambda: authorization,
-            open_once=lambda: once,
+            open_idempotent=lambda: once,
             shipped=lambda: self.shipped,
             grant=self.grant,
             open_broadcaster=lambda: self.broadcaster,
