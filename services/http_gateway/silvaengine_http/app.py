@@ -116,11 +116,10 @@ def handler(event: object, context: object) -> dict[str, Any]:
 
 
 def _serve_operator(registry: Registry, call: HttpCall) -> dict[str, Any]:
-    """Answer an operator's event, which no client of an API can send; raises what ``_operate`` raises."""
-    request = call.event[OPERATOR]
+    """Serve an operator's event, which no client of an API can send; raises what ``_operate`` raises."""
     call.log.fields(request_id=call.request_id)
     try:
-        answer = _operate(registry, request, call.log)
+        answer = _operate(registry, call.event[OPERATOR], call.log)
         call.log.fields(status=200)
     except Exception as error:
         _log_failure(call, error)

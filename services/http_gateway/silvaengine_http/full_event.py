@@ -18,14 +18,14 @@ _CONTEXT_MEMBERS = (
 )
 
 
-def whole_event(
+def full_event(
     event: Mapping[str, Any], request: Request, configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the event with the function's configuration and the extended requestContext."""
     return {**event, "requestContext": request.context, "fnConfigurations": dict(configuration)}
 
 
-def whole_context(context: object) -> dict[str, Any]:
+def full_context(context: object) -> dict[str, Any]:
     """Return the nine data members of Lambda's context, None for those that it lacks.
 
     docs.aws.amazon.com/lambda/latest/dg/python-context.html lists them.

@@ -14,7 +14,7 @@ from silvaengine_http import job_status
 from silvaengine_http.body import read_body
 from silvaengine_http.call import HttpCall
 from silvaengine_http.executions import Executions, LedgerCall, prefers_async, read_key
-from silvaengine_http.full_event import whole_context, whole_event
+from silvaengine_http.full_event import full_context, full_event
 from silvaengine_http.path import check_name
 from silvaengine_http.request import Request
 from silvaengine_http.response import Answer, function_answer, json_answer
@@ -179,8 +179,8 @@ class Gateway(NamedTuple):
         return WorkerCall(
             function.callee,
             request.params,
-            aws_event=whole_event(call.event, request, function.configuration),
-            aws_context=whole_context(call.context),
+            aws_event=full_event(call.event, request, function.configuration),
+            aws_context=full_context(call.context),
             invocation=invocation,
         )
 

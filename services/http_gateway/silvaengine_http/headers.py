@@ -1,6 +1,6 @@
 """The headers of every answer: who may read it in a browser, and what a browser may do with it.
 
-A tenant's gateway settings list the origins whose pages may read its answers::
+A tenant's gateway settings list the origins that may read its answers::
 
     cors: {origins: ["https://app.example.com"], credentials: true}
 
@@ -8,7 +8,7 @@ Without that setting every origin may, without credentials, as the contract has 
 fetch.spec.whatwg.org, section 3.2; the others: cheatsheetseries.owasp.org, REST Security.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from silvaengine.errors import SilvaEngineError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from silvaengine.registry.registry import Registry
     from silvaengine_http.path import Route
 
+type Header = tuple[str, tuple[str, ...]]
 type Headers = Mapping[str, tuple[str, ...]]
 
 REQUEST_ID = "x-request-id"
@@ -32,7 +33,7 @@ _ALLOWED: Headers = {
 }
 CORS: Headers = {_ALLOW_ORIGIN: ("*",), **_ALLOWED}
 SECURITY_HEADERS: Headers = {
-    "Cache-Control": ("no-store",),  # a cache on the way doesn't know that an API key tells answers apart
+    "Cache-Control": ("no-store",),  # a cache on the way doesn't know that answers depend on the API key
     "Referrer-Policy": ("no-referrer",),
     "Strict-Transport-Security": ("max-age=31536000",),
     "X-Content-Type-Options": ("nosniff",),
@@ -41,35 +42,48 @@ JSON: Headers = {CONTENT_TYPE: ("application/json",)}
 YAML: Headers = {CONTENT_TYPE: ("application/x-yaml",)}
 BYTES: Headers = {CONTENT_TYPE: ("application/octet-stream",)}
 
-_DATA_TYPES = ("application/json", "application/x-yaml")  # no documents: nothing in them runs or is framed
-_CONTENT_POLICY: Headers = {"Content-Security-Policy": ("default-src 'none'; frame-ancestors 'none'",)}
-
 _OPAQUE_ORIGINS = ("null", "*")  # many pages have the first, and the second is no origin
+
+
+def _by_name(*several: Headers) -> dict[str, Header]:
+    """Return headers by lower-case name."""
+    return {name.lower(): (name, values) for headers in several for name, values in headers.items()}
+
+
+_CONTENT_POLICY = ("Content-Security-Policy", ("default-src 'none'; frame-ancestors 'none'",))
+_SECURITY = _by_name(SECURITY_HEADERS)
+_DEFAULTS = _by_name(CORS, SECURITY_HEADERS)
 
 
 def merge_headers(*several: Headers) -> dict[str, tuple[str, ...]]:
     """Merge headers, whatever the case of their names; later ones win."""
-    merged = {name.lower(): (name, values) for headers in several for name, values in headers.items()}
-    return dict(merged.values())
+    return dict(_by_name(*several).values())
 
 
-def with_defaults(own: Headers, request_id: str, cors: Headers | None) -> dict[str, tuple[str, ...]]:
-    """Return an answer's headers and those of every answer; the answer's own win.
+def all_headers(own: Headers, request_id: str, cors: Headers | None) -> Iterable[Header]:
+    """Return an answer's own headers and those that every answer has; its own win.
 
     Args:
         own: the answer's own.
         request_id: replaces any that the answer has.
         cors: the tenant's policy, which the answer's own don't overrule; None for the contract's.
     """
-    by_name = {name.lower(): values for name, values in own.items()}
-    content_type = by_name.get("content-type", ("",))[0].partition(";")[0].strip().lower()
-    content_policy = _CONTENT_POLICY if content_type in _DATA_TYPES else {}
-    ours = {REQUEST_ID: (request_id,)}
     if cors is None:
-        return merge_headers(CORS, SECURITY_HEADERS, content_policy, own, ours)
-    kept = {name: values for name, values in own.items() if not name.lower().startswith("access-control-")}
-    vary = {"Vary": (*by_name.get("vary", ()), *cors["Vary"])}
-    return merge_headers(SECURITY_HEADERS, content_policy, kept, cors, vary, ours)
+        headers = {**_DEFAULTS, **_by_name(own)}
+    else:
+        headers = {**_SECURITY, **_by_name(own)}
+        _, vary = headers.pop("vary", ("Vary", ()))
+        kept = {name: header for name, header in headers.items() if not name.startswith("access-control-")}
+        headers = {**kept, **_by_name(cors, {"Vary": (*vary, *cors["Vary"])})}
+    if "content-type" in headers and _is_data(headers["content-type"][1][0]):
+        headers.setdefault("content-security-policy", _CONTENT_POLICY)
+    headers[REQUEST_ID] = (REQUEST_ID, (request_id,))
+    return headers.values()
+
+
+def _is_data(content_type: str) -> bool:
+    """Return whether an answer is no document: nothing in it runs or is framed."""
+    return content_type.partition(";")[0].strip().lower() in {"application/json", "application/x-yaml"}
 
 
 def cors_of(call: HttpCall, registry: "Registry") -> Headers | None:

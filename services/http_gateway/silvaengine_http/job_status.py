@@ -23,7 +23,7 @@ OPERATION = "job_status"
 def job_status(ledger: Ledger, payloads: PayloadStore, route: Route, params: Mapping[str, object]) -> Answer:
     """Return the state of a job of this endpoint and area, and its result.
 
-    In the place of a result too large for an answer stands its ``result_url``, valid for five minutes.
+    A result too large for an answer is replaced by its ``result_url``, which is valid for five minutes.
 
     Raises:
         RequestError: there is no ``job_id``.

@@ -138,9 +138,25 @@ def read_request(
     body = None
     if route.area not in full_event_areas:
         body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip)
-    shown = {**context, "channel": route.endpoint_id, "area": route.area, "headers": sent, "query": query}
+    function_context = {
+        **context,
+        "channel": route.endpoint_id,
+        "area": route.area,
+        "headers": sent,
+        "query": query,
+    }
     return Request(
-        method, route, headers, query, api_key, stage, body, shown, path_of(event), raw_body, is_base64
+        method,
+        route,
+        headers,
+        query,
+        api_key,
+        stage,
+        body,
+        function_context,
+        path_of(event),
+        raw_body,
+        is_base64,
     )
 
 

@@ -15,7 +15,7 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
 from silvaengine.protocol.strict_json import MAX_DEPTH
-from silvaengine_http.headers import BYTES, JSON, YAML, Headers, merge_headers, with_defaults
+from silvaengine_http.headers import BYTES, JSON, YAML, Header, Headers, all_headers, merge_headers
 from silvaengine_http.request import ResponseFormat
 
 ENVELOPE = 4096  # bytes left for the gateway's own headers and the answer's frame
@@ -97,7 +97,7 @@ def render(
 ) -> dict[str, Any]:
     """Return the proxy answer; ``cors`` is the tenant's, None for the contract's."""
     body = "" if form.is_head else answer.body
-    headers = with_defaults(answer.headers, request_id, cors)
+    headers = all_headers(answer.headers, request_id, cors)
     return {
         "statusCode": answer.status,
         "body": body,
@@ -106,9 +106,9 @@ def render(
     }
 
 
-def _v1_headers(headers: Headers) -> dict[str, Any]:
+def _v1_headers(headers: Iterable[Header]) -> dict[str, Any]:
     single, several = {}, {}
-    for name, values in headers.items():
+    for name, values in headers:
         if len(values) == 1:
             single[name] = values[0]
         elif values:
@@ -116,11 +116,16 @@ def _v1_headers(headers: Headers) -> dict[str, Any]:
     return {"headers": single, "multiValueHeaders": several} if several else {"headers": single}
 
 
-def _v2_headers(headers: Headers) -> dict[str, Any]:
+def _v2_headers(headers: Iterable[Header]) -> dict[str, Any]:
     """Return one value for each name and, apart, the cookies, which must not be joined."""
-    cookies = [value for name, values in headers.items() if name.lower() == "set-cookie" for value in values]
-    joined = {name: ", ".join(values) for name, values in headers.items() if name.lower() != "set-cookie"}
-    return {"headers": joined} | ({"cookies": cookies} if cookies else {})
+    cookies: list[str] = []
+    joined = {}
+    for name, values in headers:
+        if name.lower() == "set-cookie":
+            cookies += values
+        else:
+            joined[name] = ", ".join(values)
+    return {"headers": joined, "cookies": cookies} if cookies else {"headers": joined}
 
 
 def _bytes_answer(value: object) -> Answer:
@@ -191,10 +196,12 @@ def _proxy_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     cookies = _read_headers([("Set-Cookie", value.get("cookies") or [])])
     hop_by_hop = _HOP_BY_HOP.union(*map(_connection_options, headers.items()))
     kept = {name: values for name, values in headers.items() if name.lower() not in hop_by_hop}
-    return merge_headers(kept, {name: values for name, values in cookies.items() if values})
+    if cookies["Set-Cookie"]:
+        kept = merge_headers(kept, cookies)
+    return {name: values for name, values in kept.items() if values}
 
 
-def _connection_options(header: tuple[str, tuple[str, ...]]) -> set[str]:
+def _connection_options(header: Header) -> set[str]:
     """Return the headers that ``Connection`` lists as being for the next hop alone."""
     name, values = header
     if name.lower() != "connection":
@@ -256,8 +263,10 @@ def _is_base64(value: object) -> bool:
 
 def _check_size(answer: Answer) -> None:
     """Refuse what Lambda would refuse: the client would see an error without a message."""
-    size = sum(len(name) + len(value) + 8 for name, values in answer.headers.items() for value in values)
-    if size + _text_size(answer.body) > SYNC_LIMIT - ENVELOPE:
+    size = _text_size(answer.body)
+    for name, values in answer.headers.items():
+        size += sum(map(len, values), (len(name) + 8) * len(values))
+    if size > SYNC_LIMIT - ENVELOPE:
         raise SilvaEngineError(f"The function's answer is larger than {SYNC_LIMIT} bytes", status=502)
 
 

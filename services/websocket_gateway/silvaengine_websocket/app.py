@@ -40,7 +40,7 @@ type Handler = Callable[[object, object], dict[str, Any]]
 
 ARTEFACT = dirname(dirname(__file__))
 OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
-WAIT_SECONDS = 27.0  # API Gateway gives an integration 29
+WAIT_SECONDS = 27.0  # API Gateway's limit for an integration is 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 _logger = logging.getLogger(__name__)

@@ -104,7 +104,7 @@ def read_context(event: Members) -> SocketContext:
         name: value for name, value in authorizer.items() if name not in PINNED and isinstance(value, str)
     }
     endpoint_id, area = str(pinned["endpoint_id"]), str(pinned["area"])
-    shown = {name: value for name, value in authorizer.items() if name != "api_key"}
+    public = {name: value for name, value in authorizer.items() if name != "api_key"}
     return SocketContext(
         connection_id=str(pinned["connection_id"]),
         endpoint_id=endpoint_id,
@@ -113,7 +113,7 @@ def read_context(event: Members) -> SocketContext:
         stage=str(context.get("stage") or ""),
         principal=claims.get("principalId", ""),
         claims=claims,
-        context={**context, "authorizer": shown, "channel": endpoint_id, "area": area},
+        context={**context, "authorizer": public, "channel": endpoint_id, "area": area},
     )
 
 

@@ -101,8 +101,8 @@ class FakeInvoker:
         return None if event else self.result
 
 
-class FakeNotifier:
-    """Remembers notices."""
+class FakeAlerts:
+    """Remembers alerts."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, Any]] = []
@@ -144,7 +144,7 @@ class World:
     def __init__(self) -> None:
         self.registry = FakeRegistry()
         self.invoker = FakeInvoker()
-        self.alerts = FakeNotifier()
+        self.alerts = FakeAlerts()
         self.settings = Settings(full_event_areas=frozenset({"raw"}))
         self.now = NOW
         self.dynamodb = MemoryDynamoDB()

@@ -124,6 +124,18 @@ def test_a_multi_value_header_replaces_the_single_one() -> None:
     assert _own(_rendered("json", value)["headers"]) == {"Vary": "Accept"}
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "X-Own", "set-cookie"])
+@pytest.mark.parametrize("is_v2", [False, True])
+def test_a_header_without_values_is_left_out(name: str, is_v2: bool) -> None:
+    """An empty list of values is no header, whatever its name."""
+    value = {"statusCode": 200, "multiValueHeaders": {name: []}, "body": "x"}
+    answer = render(
+        function_answer(WorkerAnswer("json", value)), ResponseFormat(is_v2=is_v2, is_head=False), "id"
+    )
+    assert answer["statusCode"] == 200
+    assert name not in answer["headers"]
+
+
 @pytest.mark.parametrize(
     "value",
     [
