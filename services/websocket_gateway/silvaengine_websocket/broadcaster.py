@@ -83,7 +83,7 @@ class Broadcaster(NamedTuple):
 
     def _live(self, broadcast: Broadcast) -> Iterator[list[Row]]:
         """Return pages of the rows that the frame is for and that can still be open."""
-        born = int(self.clock()) + KEEP_SECONDS - LIFE_SECONDS
+        expired = int(self.clock()) + KEEP_SECONDS - LIFE_SECONDS
         if broadcast.connection_id is not None:
             key = {"endpoint_id": broadcast.endpoint_id, "connection_id": broadcast.connection_id}
             row = self.tables.get(WSS_CONNECTIONS, key)
@@ -92,14 +92,14 @@ class Broadcaster(NamedTuple):
             pages = self.tables.query_pages(
                 WSS_CONNECTIONS,
                 broadcast.endpoint_id,
-                condition="#status = :status AND #expires_at > :born",
-                values={"status": "active", "born": born},
+                condition="#status = :status AND #expires_at > :expired",
+                values={"status": "active", "expired": expired},
             )
-        return ([row for row in page if _is_for(broadcast, row, born)] for page in pages)
+        return ([row for row in page if _is_for(broadcast, row, expired)] for page in pages)
 
 
-def _is_for(broadcast: Broadcast, row: Row, born: int) -> bool:
-    if row.get("status") != "active" or int(row.get("expires_at") or 0) <= born:
+def _is_for(broadcast: Broadcast, row: Row, expired: int) -> bool:
+    if row.get("status") != "active" or int(row.get("expires_at") or 0) <= expired:
         return False
     if broadcast.area is not None and row.get("area") != broadcast.area:
         return False

@@ -1,4 +1,4 @@
-"""Answers: each form that a function may give, in the form that each API takes."""
+"""Answers: each form that a function may return, in the form that each API takes."""
 
 import base64
 import json
@@ -221,7 +221,7 @@ def test_what_cannot_be_encoded_is_502(kind: AnswerKind, value: object, words: s
     ids=["long", "escapes", "headers"],
 )
 def test_an_answer_over_6_mb_is_502(kind: AnswerKind, value: object) -> None:
-    """Lambda would cut it off without words; quotes count twice, since the answer is JSON in JSON."""
+    """Lambda would refuse it without a message; quotes count twice, since the answer is JSON in JSON."""
     with pytest.raises(SilvaEngineError, match="larger than 6291456 bytes") as refused:
         _rendered(kind, value)
     assert refused.value.status == 502
@@ -277,7 +277,7 @@ _TEXTS = st.text(max_size=20) | st.text(alphabet='{}[]",:-\n \t&*!%a1', max_size
     st.one_of(st.tuples(st.just("json"), _JSON | _PROXIES), st.tuples(st.just("text"), _TEXTS)), st.booleans()
 )
 def test_any_answer_is_well_formed_or_502(given_answer: tuple[AnswerKind, object], is_v2: bool) -> None:
-    """Whatever a function gives, the client gets an answer that its API takes."""
+    """Whatever a function returns, the client gets an answer that its API takes."""
     status = 502
     try:
         answer = _rendered(*given_answer, ResponseFormat(is_v2=is_v2, is_head=False))

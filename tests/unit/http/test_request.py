@@ -24,7 +24,7 @@ def read(event_of: Callable[..., dict[str, Any]]) -> Callable[..., Request]:
 
 @pytest.mark.parametrize("name", ["rest_v1", "api_v2", "function_url"])
 def test_each_event_gives_the_same_request(name: str, read: Callable[..., Request]) -> None:
-    """REST API, HTTP API and Function URL differ in form, not in what a function is asked."""
+    """REST API, HTTP API and Function URL differ in form, not in what a function gets."""
     request = read(name)
     assert request.method == "POST"
     assert request.api_key == "acme-key"
@@ -139,7 +139,7 @@ def test_a_client_cannot_set_reserved_names_by_query(read: Callable[..., Request
 
 
 def test_the_path_is_absent_when_empty(read: Callable[..., Request]) -> None:
-    """A function isn't handed an empty path; a client's own parameter of that name stays."""
+    """A function gets no empty path; a client's own parameter of that name stays."""
     request = read(
         pathParameters={"area": "core", "endpoint_id": "acme", "proxy": "greet"},
         multiValueQueryStringParameters={"path": ["mine"]},
@@ -148,7 +148,7 @@ def test_the_path_is_absent_when_empty(read: Callable[..., Request]) -> None:
 
 
 def test_a_get_may_have_a_body(read: Callable[..., Request]) -> None:
-    """A body is handed over whatever the method."""
+    """A body is forwarded whatever the method."""
     assert read(httpMethod="GET").body == '{"name": "Ada"}'
 
 
