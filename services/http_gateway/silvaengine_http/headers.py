@@ -8,7 +8,7 @@ Without that setting every origin may, without credentials, as the contract has 
 fetch.spec.whatwg.org, section 3.2; the others: cheatsheetseries.owasp.org, REST Security.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from silvaengine.errors import SilvaEngineError
@@ -60,7 +60,7 @@ def merge_headers(*several: Headers) -> dict[str, tuple[str, ...]]:
     return dict(_by_name(*several).values())
 
 
-def all_headers(own: Headers, request_id: str, cors: Headers | None) -> Iterable[Header]:
+def all_headers(own: Headers, request_id: str, cors: Headers | None) -> Collection[Header]:
     """Return an answer's own headers and those that every answer has; its own win.
 
     Args:

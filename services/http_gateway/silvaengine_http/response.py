@@ -7,7 +7,7 @@ http-api-develop-integrations-lambda.html (2.0).
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -106,17 +106,15 @@ def render(
     }
 
 
-def _v1_headers(headers: Iterable[Header]) -> dict[str, Any]:
-    single, several = {}, {}
-    for name, values in headers:
-        if len(values) == 1:
-            single[name] = values[0]
-        elif values:
-            several[name] = list(values)
-    return {"headers": single, "multiValueHeaders": several} if several else {"headers": single}
+def _v1_headers(headers: Collection[Header]) -> dict[str, Any]:
+    single = {name: values[0] for name, values in headers if len(values) == 1}
+    if len(single) == len(headers):
+        return {"headers": single}
+    several = {name: list(values) for name, values in headers if len(values) > 1}
+    return {"headers": single, "multiValueHeaders": several}
 
 
-def _v2_headers(headers: Iterable[Header]) -> dict[str, Any]:
+def _v2_headers(headers: Collection[Header]) -> dict[str, Any]:
     """Return one value for each name and, apart, the cookies, which must not be joined."""
     cookies: list[str] = []
     joined = {}
@@ -265,7 +263,8 @@ def _check_size(answer: Answer) -> None:
     """Refuse what Lambda would refuse: the client would see an error without a message."""
     size = _text_size(answer.body)
     for name, values in answer.headers.items():
-        size += sum(map(len, values), (len(name) + 8) * len(values))
+        for value in values:
+            size += len(name) + len(value) + 8
     if size > SYNC_LIMIT - ENVELOPE:
         raise SilvaEngineError(f"The function's answer is larger than {SYNC_LIMIT} bytes", status=502)
 
