@@ -35,7 +35,7 @@ def _find():
     return REGISTRY.function(connection, "hello")
 
 
-CALL = gateway.Call("0" * 32, MESSAGE, CONTEXT, SOCKET, 4e9, InvocationLog("websocket", encode))
+CALL = gateway.MessageCall("0" * 32, MESSAGE, CONTEXT, SOCKET, 4e9, InvocationLog("websocket", encode))
 SENT = _read()
 FUNCTION = _find()
 

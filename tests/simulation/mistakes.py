@@ -125,28 +125,28 @@ class NoTenantInTheKey(Executions):
     """Makes the id from key, principal and function."""
 
     @override
-    def _new(self, order: LedgerCall) -> Execution:
-        shared = super()._new(order._replace(endpoint_id="all"))
-        return shared._replace(endpoint_id=order.endpoint_id)
+    def _new(self, call: LedgerCall) -> Execution:
+        shared = super()._new(call._replace(endpoint_id="all"))
+        return shared._replace(endpoint_id=call.endpoint_id)
 
 
 class NoPrincipalInTheKey(Executions):
     """Makes the id from tenant, key and function."""
 
     @override
-    def _new(self, order: LedgerCall) -> Execution:
-        return super()._new(order._replace(principal="anybody"))
+    def _new(self, call: LedgerCall) -> Execution:
+        return super()._new(call._replace(principal="anybody"))
 
 
 class NoFunctionInTheKey(Executions):
     """Makes the id from tenant, principal and key."""
 
     @override
-    def _new(self, order: LedgerCall) -> Execution:
-        execution = super()._new(order)
-        if order.key is None:
-            return execution
-        return execution._replace(job_id=self.keys.digest(order.endpoint_id, order.principal, order.key))
+    def _new(self, call: LedgerCall) -> Execution:
+        made = super()._new(call)
+        if call.key is None:
+            return made
+        return made._replace(job_id=self.keys.digest(call.endpoint_id, call.principal, call.key))
 
 
 class TokenReused(Dispatcher):
@@ -170,30 +170,30 @@ class BodyNotCompared(Executions):
     """Answers any request that has a used key."""
 
     @override
-    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
-        return super()._repeat(order._replace(body=""), first._replace(digest=plain_digest("")))
+    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
+        return super()._repeat(call._replace(body=""), first._replace(digest=plain_digest("")))
 
 
 class AcceptedBeforeItIsWritten(Executions):
     """Answers 202 although the ledger refused."""
 
     @override
-    def serve(self, order: LedgerCall) -> Answer:
+    def serve(self, call: LedgerCall) -> Answer:
         try:
-            return super().serve(order)
+            return super().serve(call)
         except SilvaEngineError:
-            if not order.is_async:
+            if not call.is_async:
                 raise
-            return accepted_answer(self.ledger.new_token(), order.status_url)
+            return accepted_answer(self.ledger.new_token(), call.status_url)
 
 
 class ForgetsTheKeyAfterAnyFailure(Executions):
     """Cancels an acceptance although the worker may run."""
 
     @override
-    def _start(self, order: LedgerCall, execution: Execution) -> Answer:
+    def _start(self, call: LedgerCall, execution: Execution) -> Answer:
         try:
-            return super()._start(order, execution)
+            return super()._start(call, execution)
         except SilvaEngineError:
             self._undo(execution)
             raise
@@ -203,17 +203,17 @@ class TakesOverWhatMayHaveRun(Executions):
     """Runs a lost call again, whatever was promised."""
 
     @override
-    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
-        return super()._repeat(order, first._replace(on_lost="retry"))
+    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
+        return super()._repeat(call, first._replace(on_lost="retry"))
 
 
 class TakesOverWhatIsHeld(Executions):
     """Doesn't wait for the end of the lease."""
 
     @override
-    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
+    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
         due = 0 if first.state == "running" else first.due_at
-        return super()._repeat(order, first._replace(due_at=due))
+        return super()._repeat(call, first._replace(due_at=due))
 
 
 class RunsWithoutAClaim(JobRunner):

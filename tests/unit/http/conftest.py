@@ -86,7 +86,7 @@ class FakeRegistry:
 
 
 class FakeInvoker:
-    """Gives what a test put in, and remembers the payloads."""
+    """Returns a test's result, and remembers the payloads."""
 
     def __init__(self) -> None:
         self.sent: list[SimpleNamespace] = []
@@ -101,8 +101,8 @@ class FakeInvoker:
         return None if event else self.result
 
 
-class FakeNotifier:
-    """Remembers notices."""
+class FakeAlerts:
+    """Remembers alerts."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, Any]] = []
@@ -128,7 +128,7 @@ class FakeS3:
 
 
 class Documents:
-    """What lies at the issuers' URLs."""
+    """The documents at the issuers' URLs."""
 
     def __init__(self) -> None:
         self.source: Callable[[str], bytes] | None = None
@@ -144,7 +144,7 @@ class World:
     def __init__(self) -> None:
         self.registry = FakeRegistry()
         self.invoker = FakeInvoker()
-        self.alerts = FakeNotifier()
+        self.alerts = FakeAlerts()
         self.settings = Settings(full_event_areas=frozenset({"raw"}))
         self.now = NOW
         self.dynamodb = MemoryDynamoDB()
@@ -210,7 +210,7 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    """Return a gateway of one's own."""
+    """Return a gateway for one test."""
     return World()
 
 
@@ -234,7 +234,7 @@ def event_of() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def rest_path(event_of: Callable[..., dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
-    """Return a REST event for a raw path of at least three segments, cut up as API Gateway does."""
+    """Return a REST event for a raw path of at least three segments, split as API Gateway does."""
 
     def build(path: str) -> dict[str, Any]:
         area, endpoint_id, proxy = path.removeprefix("/").split("/", 2)

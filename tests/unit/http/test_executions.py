@@ -289,7 +289,7 @@ def test_a_wrong_policy_is_the_operators_mistake(world: Any, ask: Any) -> None:
 def test_the_query_is_part_of_the_request(world: Any, request_of: EventOf) -> None:
     """Two requests that differ in their query only aren't the same."""
     event = request_of(idempotency_key=KEY)
-    assert read_request(event, frozenset()).headers["idempotency-key"] == KEY
+    assert read_request(event, "POST", frozenset()).headers["idempotency-key"] == KEY
     world.call(event)
     other = event | {"queryStringParameters": {"x": "2"}, "multiValueQueryStringParameters": {"x": ["2"]}}
     assert world.call(other)["statusCode"] == 422

@@ -25,7 +25,7 @@ from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
 from ...fakes.dynamodb import MemoryDynamoDB
-from ..http.conftest import ARN, FakeInvoker, FakeNotifier, FakeRegistry
+from ..http.conftest import ARN, FakeAlerts, FakeInvoker, FakeRegistry
 
 NOW = 1_764_000_000.25
 METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:api/beta/$connect"
@@ -66,7 +66,7 @@ class World:
         self.now = NOW
         self.registry = SocketRegistry()
         self.invoker = FakeInvoker()
-        self.alerts = FakeNotifier()
+        self.alerts = FakeAlerts()
         self.api = FakeApi()
         self.shipped: set[str] = set()
         self.dynamodb = MemoryDynamoDB(lambda: self.now)
@@ -84,7 +84,7 @@ class World:
         self.handler = create_handler(
             *parts,
             open_authorization=lambda: authorization,
-            open_once=lambda: once,
+            open_idempotent=lambda: once,
             shipped=lambda: self.shipped,
             issue_token=self.issue_token,
             open_broadcaster=lambda: self.broadcaster,
