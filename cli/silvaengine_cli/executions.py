@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import ConditionFailedError
 from silvaengine.ledger.execution import LIVE, Execution
@@ -30,8 +31,9 @@ class Executions:
     def __init__(self, target: Deployment) -> None:
         self._dynamodb = target.client("dynamodb")
         self._table = EXECUTIONS.full_name(target.table_prefix)
-        reader = TableReader(lambda: self._dynamodb, target.table_prefix)
-        self.ledger = Ledger(reader, TableWriter(lambda: self._dynamodb, target.table_prefix))
+        api = BotocoreApi(self._dynamodb)
+        reader = TableReader(lambda: api, target.table_prefix)
+        self.ledger = Ledger(reader, TableWriter(lambda: api, target.table_prefix))
 
     def all(self) -> Iterator[Execution]:
         """Read all executions that count, in no order; the whole table is scanned."""

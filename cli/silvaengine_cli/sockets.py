@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import click
 
+from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
 from silvaengine.tables import ENDPOINTS, WSS_CONNECTIONS
 from silvaengine_cli.target import Deployment
@@ -20,7 +21,7 @@ class Sockets:
     """The connections of a deployment, with the operator's own rights."""
 
     def __init__(self, target: Deployment) -> None:
-        dynamodb = target.client("dynamodb")
+        dynamodb = BotocoreApi(target.client("dynamodb"))
         self._reader = TableReader(lambda: dynamodb, target.table_prefix)
         self._connections = ConnectionStore(TableWriter(lambda: dynamodb, target.table_prefix))
         self._target = target

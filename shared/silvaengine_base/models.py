@@ -22,7 +22,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
 from silvaengine import tables
-from silvaengine.aws.table_client import decode
+from silvaengine.aws.attribute_values import decode
 from silvaengine.settings import Settings
 from silvaengine.tables import DEFAULT_API_KEY, Table
 

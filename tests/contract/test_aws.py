@@ -12,9 +12,8 @@ from botocore.session import Session
 
 from silvaengine.aws import botocore
 from silvaengine.aws.client import open_client
-from silvaengine.aws.dynamodb import open_dynamodb
 from silvaengine.aws.secrets import open_lookups
-from silvaengine.aws.table_client import TableReader, open_table_reader, open_table_writer
+from silvaengine.aws.table_client import TableReader, open_dynamodb, open_table_reader, open_table_writer
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
 from silvaengine.observability.alerts import open_alert_publisher
 from silvaengine.registry.registry import open_registry
@@ -127,9 +126,9 @@ def test_keys_that_stay_unprocessed_are_unavailable() -> None:
     class Busy:
         calls = 0
 
-        def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - botocore's name
+        def call(self, operation: str, request: Any, about: str, *, repeatable: bool = False) -> Any:
             self.calls += 1
-            return {"Responses": {}, "UnprocessedKeys": RequestItems}
+            return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
 
     busy = Busy()
     with pytest.raises(UnavailableError):

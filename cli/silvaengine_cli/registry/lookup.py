@@ -3,6 +3,7 @@
 from typing import Any
 
 from silvaengine.access.api_keys import ApiKeyVerifier, split_key
+from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.secrets import Lookup
 from silvaengine.aws.table_client import TableReader
 from silvaengine.registry.model import KeyAccess
@@ -17,7 +18,7 @@ def open_registry(target: Deployment, *, secrets: bool = False) -> Registry:
         target: the deployment.
         secrets: put secrets in the place of references to them; otherwise the references stay.
     """
-    tables = TableReader(lambda: target.client("dynamodb"), target.table_prefix)
+    tables = TableReader(lambda: BotocoreApi(target.client("dynamodb")), target.table_prefix)
     # A key's secret is the gateway's to check; only whether any is still good is told here.
     api_keys = ApiKeyVerifier(bytes)
     return Registry(tables, _lookups(target) if secrets else {}, stage="", api_keys=api_keys)

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from silvaengine.aws.dynamodb import DynamoDb, open_dynamodb
-from silvaengine.aws.table_client import Key, Row, TableReader, TableWriter
+from silvaengine.aws.json_api import JsonApi
+from silvaengine.aws.table_client import Key, Row, TableReader, TableWriter, open_dynamodb
 from silvaengine.cache.generations import (
     ALL_TENANTS,
     MARKER_LIMIT,
@@ -134,7 +134,7 @@ def _record(row: Row) -> Record | None:
 def open_table_generations(region: str, prefix: str, fresh_seconds: float) -> TableGenerations:
     """Return the records in the account's table; one short attempt, for every cached call may wait for it."""
 
-    def open_client() -> DynamoDb:
+    def open_api() -> JsonApi:
         return open_dynamodb(region, read_seconds=1.0, attempts=1)
 
-    return TableGenerations(TableReader(open_client, prefix), TableWriter(open_client, prefix), fresh_seconds)
+    return TableGenerations(TableReader(open_api, prefix), TableWriter(open_api, prefix), fresh_seconds)

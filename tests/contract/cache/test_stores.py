@@ -11,8 +11,7 @@ from tests.contract.conftest import definition
 from tests.fakes.cache import Clock
 
 from silvaengine.aws.client import open_client
-from silvaengine.aws.dynamodb import open_dynamodb
-from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter, open_dynamodb
 from silvaengine.cache.disk import DiskTier
 from silvaengine.cache.generations import (
     ALL_TENANTS,
