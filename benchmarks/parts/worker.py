@@ -23,8 +23,8 @@ CURRENT = worker._current(CALL, CALL.invocation, 4e9, LOGGER, None)
 
 def _log():
     log = InvocationLog("worker")
-    log.fields(**app._ids(PAYLOAD, CONTEXT), status=200)
-    log.enter("invoke")
+    log.add(**app._ids(PAYLOAD, CONTEXT), status=200)
+    log.begin_step("invoke")
     log.emit()
 
 

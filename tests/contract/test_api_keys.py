@@ -28,10 +28,10 @@ class Client:
         self._api = BotocoreApi(client)
         self.lost: set[str] = set()
 
-    def call(self, operation: str, request: Any, about: str, *, repeatable: bool = False) -> Any:
+    def call(self, operation: str, request: Any, resource: str, *, repeatable: bool = False) -> Any:
         if operation in self.lost:
             raise UnavailableError("away")
-        return self._api.call(operation, request, about)
+        return self._api.call(operation, request, resource)
 
 
 class World:

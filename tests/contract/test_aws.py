@@ -1,4 +1,4 @@
-"""What the layer says to AWS besides reading rows: secrets, notices, and what AWS's refusals become."""
+"""What the layer says to AWS besides reading rows: secrets, alerts, and what AWS's refusals become."""
 
 import json
 import subprocess
@@ -65,11 +65,11 @@ def test_a_secret_costs_no_botocore(client: Client) -> None:
     assert done.stdout.split() == ["s3cret", "False"]
 
 
-def test_a_notice_reaches_the_topic(client: Client) -> None:
+def test_an_alert_reaches_the_topic(client: Client) -> None:
     """Subject and text are what a subscriber gets."""
-    topic = client("sns").create_topic(Name="notices")["TopicArn"]
+    topic = client("sns").create_topic(Name="alerts")["TopicArn"]
     sqs = client("sqs")
-    queue = sqs.create_queue(QueueName="notices")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="alerts")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
     policy = {"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]}
@@ -82,7 +82,7 @@ def test_a_notice_reaches_the_topic(client: Client) -> None:
 
 
 def test_a_missing_topic_is_logged_only(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    """The failing notice names itself in the log."""
+    """The failing alert names itself in the log."""
     open_alert_publisher(Settings(sns_topic_arn=f"arn:aws:sns:{REGION}:000000000000:none")).publish(
         "s", "f", {}
     )
@@ -126,7 +126,7 @@ def test_keys_that_stay_unprocessed_are_unavailable() -> None:
     class Busy:
         calls = 0
 
-        def call(self, operation: str, request: Any, about: str, *, repeatable: bool = False) -> Any:
+        def call(self, operation: str, request: Any, resource: str, *, repeatable: bool = False) -> Any:
             self.calls += 1
             return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
 

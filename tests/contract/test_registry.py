@@ -31,14 +31,14 @@ class StaleReader:
         self._api = BotocoreApi(client)
         self.calls: list[str] = []
 
-    def call(self, operation: str, request: Any, about: str, *, repeatable: bool = False) -> Any:
+    def call(self, operation: str, request: Any, resource: str, *, repeatable: bool = False) -> Any:
         self.calls.append(operation)
         if operation == "BatchGetItem":
             reads = request["RequestItems"].items()
             request = {"RequestItems": {name: keys for name, keys in reads if keys.get("ConsistentRead")}}
         elif not request.get("ConsistentRead"):
             return {"Items": []}
-        return self._api.call(operation, request, about)
+        return self._api.call(operation, request, resource)
 
 
 class Clock:

@@ -47,7 +47,7 @@ class MemoryDynamoDB:
         return (item for versions in self._rows[table].values() if (item := versions[-1][1]))
 
     def call(
-        self, operation: str, request: Mapping[str, Any], about: str, *, repeatable: bool = False
+        self, operation: str, request: Mapping[str, Any], resource: str, *, repeatable: bool = False
     ) -> dict[str, Any]:
         """Do an operation, as ``silvaengine.aws.json_api.JsonApi`` does."""
         method = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).lower()

@@ -271,9 +271,9 @@ class _Tables:
         self._world = world
         self._tables = tables
 
-    def call(self, operation: str, request: Any, about: str, *, repeatable: bool = False) -> Any:
+    def call(self, operation: str, request: Any, resource: str, *, repeatable: bool = False) -> Any:
         return self._world.boundary(
-            operation, lambda: self._tables.call(operation, request, about), _lost(), _busy()
+            operation, lambda: self._tables.call(operation, request, resource), _lost(), _busy()
         )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from silvaengine.access.api_keys import ApiKeyVerifier, split_key
 from silvaengine.aws.botocore import BotocoreApi
-from silvaengine.aws.secrets import Lookup
+from silvaengine.aws.secrets import SecretLookup
 from silvaengine.aws.table_client import TableReader
 from silvaengine.registry.model import KeyAccess
 from silvaengine.registry.registry import Registry
@@ -30,7 +30,7 @@ def connection_of(registry: Registry, endpoint: str, api_key: str) -> KeyAccess:
     return registry.known_key_access(endpoint, row_key, "")
 
 
-def _lookups(target: Deployment) -> dict[str, Lookup]:
+def _lookups(target: Deployment) -> dict[str, SecretLookup]:
     ssm: Any = target.client("ssm")
     secrets: Any = target.client("secretsmanager")
     return {

@@ -64,7 +64,7 @@ def create_handler(
         answer = _answer(gateway, call)
         if answer.status >= 500:
             _notify(alerts, call, answer.status)
-        log.fields(**call.ids(), status=answer.status)
+        log.add(**call.ids(), status=answer.status)
         log.emit()
         if call.rate:
             answer = with_headers(answer, call.rate)
@@ -126,7 +126,7 @@ def _policy(gateway: Gateway, call: HttpCall) -> dict[str, Any]:
     from silvaengine.authorization.policies import answer_authorizer_call  # few APIs ask
 
     answer = answer_authorizer_call(call.event, lambda: gateway.permission(call))
-    call.log.fields(**call.ids(), policy=answer["policyDocument"]["Statement"][0]["Effect"])
+    call.log.add(**call.ids(), policy=answer["policyDocument"]["Statement"][0]["Effect"])
     call.log.emit()
     return answer
 
@@ -136,12 +136,12 @@ def _answer(gateway: Gateway, call: HttpCall) -> Answer:
     try:
         return gateway.serve(call)
     except SilvaEngineError as error:
-        call.log.fields(error=type(error).__name__)
+        call.log.add(error=type(error).__name__)
         if error.status >= 500:
             _logger.error("%s (%s)", error.message, error.detail, extra=extra)  # noqa: TRY400 - detail says why
         return error_answer(error, call.request_id)
     except Exception as error:
-        call.log.fields(error=type(error).__name__)
+        call.log.add(error=type(error).__name__)
         _logger.exception("Unexpected failure", extra=extra)
         return error_answer(SilvaEngineError("Internal server error"), call.request_id)
 

@@ -66,19 +66,19 @@ class Gateway(NamedTuple):
         if read_method(call.event) == "OPTIONS":
             return Answer(204)
         request = self._read(call)
-        call.log.enter("resolve")
+        call.log.begin_step("resolve")
         key_access, name = self._resolve_key(call, request, self.open_limiter)
         if name in CACHE_OPERATIONS:
             return _manage(name, call.event, request, key_access)
         if name == job_status.OPERATION:
             return self._job_status(request)
         call.function = function = self.registry.function(key_access, name)
-        call.log.enter("authorize")
+        call.log.begin_step("authorize")
         _check(request, function)
         if function.auth_required:
             permission = self._permit(call, request, key_access, function)
             request = request._replace(context=permission.context)
-        call.log.enter("invoke")
+        call.log.begin_step("invoke")
         order = self._order(call, request, key_access, function)
         if order is None:
             return self._invoke(call, request, function)

@@ -40,14 +40,14 @@ def create_handler(sources: tuple[Source, ...]) -> Callable[[Event, Any], Any]:
     def handle(event: Event, context: Any) -> Any:  # noqa: ANN401 - Lambda's context, any result
         line = InvocationLog("tasks", encode)
         request_id = urandom(16).hex()
-        line.fields(request_id=request_id, status=500)
+        line.add(request_id=request_id, status=500)
         try:
             for knows, serve in sources if isinstance(event, Mapping) else ():
                 if knows(event):
                     answer = serve(event, context, line)
-                    line.fields(status=200)
+                    line.add(status=200)
                     return answer
-            line.fields(status=501)
+            line.add(status=501)
             raise ConfigurationError(f"Event source not supported (request {request_id})")
         except RecursionError:
             raise RequestError("The event is nested too deeply") from None

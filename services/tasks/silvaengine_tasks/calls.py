@@ -177,10 +177,8 @@ def succeeded(result: Any) -> WorkerAnswer:  # noqa: ANN401 - a worker's answer
         if answer.status == LoopError.default_status:
             raise LoopError(str(answer.value))
         message = f"The function failed: {answer.value}"
-        words = str(answer.value)
-        raise InvocationError(
-            message, error_type=answer.error_type, error_message=words, status=answer.status
-        )
+        detail = str(answer.value)
+        raise InvocationError(message, error_type=answer.error_type, detail=detail, status=answer.status)
     return answer
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
-from silvaengine.errors import InvocationError, SilvaEngineError
+from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
 from silvaengine.protocol.messages import Callee, Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
@@ -51,7 +51,7 @@ class CallHooks(NamedTuple):
         """Await the hooks that come before a call.
 
         Raises:
-            InvocationError: one that may stop the call failed; nothing of the call ran.
+            NotStartedError: one that may stop the call failed; nothing of the call ran.
         """
         for row in self._active(call.endpoint_id, is_async=False):
             try:
@@ -60,7 +60,7 @@ class CallHooks(NamedTuple):
                 _note(row, error)
                 if row.get("is_interruptible"):
                     message = "A hook stopped the call"
-                    raise InvocationError(message, error_message=error.message, refused=True) from error
+                    raise NotStartedError(message, detail=error.message) from error
 
     def after(self, call: HookedCall) -> None:
         """Start the hooks that follow a call; one that can't be started is logged."""

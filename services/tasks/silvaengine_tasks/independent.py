@@ -40,10 +40,10 @@ def serve_whole(
     caller.registry.refresh()
     errors = serve_records(caller, raws, read, deadline_of(context))
     failures = [error for error in errors if error]
-    line.fields(source=source, records=len(raws), failed=len(failures))
+    line.add(source=source, records=len(raws), failed=len(failures))
     if failures:
         message = f"{len(failures)} of {len(errors)} records failed; the first: {failures[0].message}"
-        raise InvocationError(message, error_message=failures[0].detail)
+        raise InvocationError(message, detail=failures[0].detail)
 
 
 def serve_records(

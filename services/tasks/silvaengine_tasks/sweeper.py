@@ -80,9 +80,9 @@ class Sweeper:
     def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> dict[str, int]:  # noqa: ANN401, ARG002 - a source's signature
         """Serve the schedule's event; tell what was done."""
         sweep = self.run(lambda: context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS)
-        line.fields(**sweep.counts)
-        line.count("SweeperLag", sweep.lag, function_name=context.function_name)
-        line.count("DeadJobs", sweep.counts["buried"], function_name=context.function_name)
+        line.add(**sweep.counts)
+        line.add_metric("SweeperLag", sweep.lag, function_name=context.function_name)
+        line.add_metric("DeadJobs", sweep.counts["buried"], function_name=context.function_name)
         return dict(sweep.counts)
 
     def run(self, has_time: Callable[[], bool], rows: int = ROWS) -> Sweep:

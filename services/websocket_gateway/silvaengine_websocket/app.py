@@ -76,7 +76,7 @@ class WebSocketHandler:
         """Serve an event of the WebSocket API."""
         log = InvocationLog("websocket", encode)
         request_id = urandom(16).hex()
-        log.fields(request_id=request_id, status=200)
+        log.add(request_id=request_id, status=200)
         try:
             if not isinstance(event, dict):
                 raise ConfigurationError("Not an event of a WebSocket API")
@@ -101,12 +101,12 @@ class WebSocketHandler:
     ) -> dict[str, Any]:
         from silvaengine.authorization.policies import answer_authorizer_call
 
-        log.fields(route="authorizer")
+        log.add(route="authorizer")
 
         def decide() -> "Permission":
             try:
                 handshake = read_handshake(event)
-                log.fields(endpoint_id=handshake.endpoint_id, area=handshake.area)
+                log.add(endpoint_id=handshake.endpoint_id, area=handshake.area)
                 return self._lifecycle.admit(event, handshake, context)
             except Exception as error:
                 self._note(error, request_id, log)
@@ -116,10 +116,10 @@ class WebSocketHandler:
 
     def _serve(self, event: Members, context: object, request_id: str, log: InvocationLog) -> int:
         route = route_of(event)
-        log.fields(route=route)
+        log.add(route=route)
         try:
             socket = read_context(event)
-            log.fields(endpoint_id=socket.endpoint_id, area=socket.area)
+            log.add(endpoint_id=socket.endpoint_id, area=socket.area)
             if route == "$connect":
                 self._lifecycle.connect(event, socket, context)
             elif route == "$disconnect":
@@ -146,7 +146,7 @@ class WebSocketHandler:
 
     def _note(self, error: Exception, request_id: str, log: InvocationLog) -> SilvaEngineError:
         known = error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
-        log.fields(status=known.status, error=type(error).__name__)
+        log.add(status=known.status, error=type(error).__name__)
         if known.status >= 500:
             subject = "silvaengine websocket gateway"
             facts = {"service": "websocket", "request_id": request_id, "status": known.status}

@@ -32,15 +32,15 @@ def create_handler(
 
     def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context
         log = InvocationLog("broadcaster")
-        log.fields(request_id=str(event.get("request_id")), endpoint_id=str(event.get("endpoint_id")))
+        log.add(request_id=str(event.get("request_id")), endpoint_id=str(event.get("endpoint_id")))
         try:
             grants.check(str(event.get("endpoint_id")), str(event.get("grant")))
             deadline = clock() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
             counts = answer_of(dict(event), broadcaster, deadline)
-            log.fields(status=200, **counts)
+            log.add(status=200, **counts)
             return WorkerAnswer("json", counts).encode()
         except SilvaEngineError as error:
-            log.fields(status=error.status, error=type(error).__name__)
+            log.add(status=error.status, error=type(error).__name__)
             if error.status >= 500:
                 _logger.error("%s (%s)", error.message, error.detail)  # noqa: TRY400 - detail says why
             return WorkerAnswer("error", error.message, error.status, type(error).__name__).encode()

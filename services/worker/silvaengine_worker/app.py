@@ -70,9 +70,9 @@ class WorkerHandler:
     def __call__(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's context; any result
         """Run the call of a payload (docs/contract.md); ``context`` is Lambda's."""
         line = InvocationLog("worker")
-        line.fields(**_ids(event, context), status=200)
+        line.add(**_ids(event, context), status=200)
         try:
-            line.enter("invoke")
+            line.begin_step("invoke")
             return self._serve(event, context, line)
         except BaseException as error:  # the door; a function may raise SystemExit, too
             failure = self._failed(error, event, context, line)
@@ -100,12 +100,12 @@ class WorkerHandler:
         context: Any,  # noqa: ANN401 - the same
         line: InvocationLog,
     ) -> WorkerAnswer | None:
-        line.fields(job_id=job.job_id, attempt=job.attempt)
+        line.add(job_id=job.job_id, attempt=job.attempt)
         return self._open_jobs().run(
             job,
             min(_limit(context) - time.time(), MAX_LAMBDA_SECONDS),
             attempt,
-            partial(line.count, function_name=getattr(context, "function_name", "worker")),
+            partial(line.add_metric, function_name=getattr(context, "function_name", "worker")),
         )
 
     def _converse(
@@ -128,7 +128,7 @@ class WorkerHandler:
             answer = self._job(call.job, lambda: self._attempt(call, event, context, line), context, line)
         if answer is not None:
             replies.answer(answer)
-        line.fields(gone=replies.is_gone)
+        line.add(gone=replies.is_gone)
 
     def _attempt(
         self,
@@ -169,7 +169,7 @@ class WorkerHandler:
         self, error: BaseException, event: Mapping[str, Any], context: object, line: InvocationLog
     ) -> WorkerAnswer:
         failure = _failure(error, event)
-        line.fields(status=failure.status, error_type=failure.error_type)
+        line.add(status=failure.status, error_type=failure.error_type)
         self._report(error, failure, event, context)
         return failure
 

@@ -33,7 +33,7 @@ class BotocoreApi:
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - botocore makes its client classes at run time
         self._client = client
 
-    def call(self, operation: str, request: "Members", about: str, *, repeatable: bool = False) -> "Members":  # noqa: ARG002 - JsonApi's signature
+    def call(self, operation: str, request: "Members", *_: object, **__: object) -> "Members":
         """Call an operation and return its answer's members; raises botocore's errors."""
         from botocore import xform_name
 

@@ -29,7 +29,7 @@ _NAME = re.compile("#([A-Za-z0-9_]+)")
 class DynamoDbApi(Protocol):
     """DynamoDB's operations, called by name; see ``JsonApi.call``."""
 
-    def call(self, operation: str, request: Members, about: str, *, repeatable: bool = False) -> Members:
+    def call(self, operation: str, request: Members, resource: str, *, repeatable: bool = False) -> Members:
         """Call an operation and return its answer's members."""
 
 

@@ -4,13 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
-from silvaengine.errors import (
-    DeadlineError,
-    InvocationError,
-    RequestError,
-    SilvaEngineError,
-    UnavailableError,
-)
+from silvaengine.errors import NotStartedError, RequestError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import EVENT_LIMIT, ExecutionRef, Invocation, ReplyTo, WorkerCall
@@ -111,9 +105,7 @@ class Dispatcher:
 
 def nothing_ran(error: SilvaEngineError) -> bool:
     """Return whether an error of an Invoke says that the worker can't have got it."""
-    if isinstance(error, InvocationError | DeadlineError):
-        return error.refused
-    return isinstance(error, UnavailableError | RequestError)
+    return isinstance(error, NotStartedError | UnavailableError | RequestError)
 
 
 def ref_of(execution: Execution, attempt: int, *, claimed: bool) -> ExecutionRef:

@@ -23,7 +23,7 @@ from silvaengine.access.api_keys import (
     read_key_hashes,
     split_key,
 )
-from silvaengine.aws.secrets import Lookup, open_lookups, resolve_references
+from silvaengine.aws.secrets import SecretLookup, open_lookups, resolve_references
 from silvaengine.aws.table_client import BATCH_ROWS, Row, TableReader, open_table_reader
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError
 from silvaengine.lru import LruCache
@@ -77,7 +77,7 @@ class Registry:
     def __init__(
         self,
         tables: TableReader,
-        lookups: Mapping[str, Lookup],
+        lookups: Mapping[str, SecretLookup],
         *,
         stage: str,
         ttl: float = 600.0,
@@ -297,7 +297,7 @@ class Registry:
             raise ConfigurationError(
                 "The function is misconfigured", detail=f"setting id {setting_id!r} has no rows"
             )
-        return dict(resolve_references(rows, self._lookups))
+        return resolve_references(rows, self._lookups)
 
     def _merged_settings(self, *setting_ids: str | None) -> Row:
         merged: Row = {}

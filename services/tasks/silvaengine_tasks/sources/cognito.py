@@ -48,7 +48,7 @@ class UserPools(NamedTuple):
             SilvaEngineError: it refuses or fails; Cognito shows the message to the user.
         """
         pool, request_id = text(event, "userPoolId"), urandom(16).hex()
-        line.fields(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
+        line.add(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
         self.caller.registry.refresh()
         settings = _settings(self.caller.registry, pool)
         deadline = min(deadline_of(context, self.clock), self.clock() + ANSWER_SECONDS)

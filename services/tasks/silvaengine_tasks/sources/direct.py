@@ -27,7 +27,7 @@ class Direct(NamedTuple):
         try:
             return self._call(event, min(until, deadline_of(context)), line).encode()
         except SilvaEngineError as error:
-            line.fields(error=type(error).__name__)
+            line.add(error=type(error).__name__)
             return WorkerAnswer("error", error.message, error.status, type(error).__name__).encode()
 
     def _call(self, event: Mapping[str, Any], deadline: float, line: InvocationLog) -> WorkerAnswer:
@@ -35,7 +35,7 @@ class Direct(NamedTuple):
         params = event.get("params") or {}
         if not isinstance(params, dict):
             raise RequestError("The event's params are not an object")
-        line.fields(source="direct", endpoint_id=endpoint_id, function=name)
+        line.add(source="direct", endpoint_id=endpoint_id, function=name)
         hops = check_hops(event.get("hops"))
         self.caller.registry.refresh()
         return self.caller.directly(endpoint_id, name, {**params, "endpoint_id": endpoint_id}, deadline, hops)

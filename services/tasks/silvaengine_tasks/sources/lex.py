@@ -22,16 +22,16 @@ class Bots(NamedTuple):
 
     def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> Any:  # noqa: ANN401 - Lex's answer
         """Return the function's answer, or one that ends the intent as failed."""
-        line.fields(source="lex")
+        line.add(source="lex")
         try:
             endpoint_id = text(event, "bot", "id")
             name = f"{text(event, 'bot', 'name').lower()}_lex_dispatch"
-            line.fields(endpoint_id=endpoint_id, function=name)
+            line.add(endpoint_id=endpoint_id, function=name)
             self.caller.registry.refresh()
             answer = self.caller.directly(endpoint_id, name, dict(event), deadline_of(context))
             return decoded(answer)
         except SilvaEngineError as error:
-            line.fields(error=type(error).__name__)
+            line.add(error=type(error).__name__)
             return _failed(event)
 
 

@@ -54,7 +54,7 @@ class Queues(NamedTuple):
         self.caller.registry.refresh()
         errors = self._serve(messages, str(member(messages[0], "eventSourceARN")), deadline_of(context))
         failed = [identifier for identifier, error in zip(ids, errors, strict=True) if error]
-        line.fields(source="sqs", records=len(messages), failed=len(failed))
+        line.add(source="sqs", records=len(messages), failed=len(failed))
         return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 
     def _serve(self, messages: Sequence[Any], arn: str, deadline: float) -> Errors:

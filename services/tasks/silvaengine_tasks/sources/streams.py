@@ -64,7 +64,7 @@ class Streams(NamedTuple):
         routes = self._routes(arn)
         for record in records:
             _number(record)
-        line.fields(source="dynamodb", records=len(records))
+        line.add(source="dynamodb", records=len(records))
         for chunk in chunks(records):
             stopped = self._chunk(arn, chunk, routes, deadline)
             if stopped < len(chunk):
