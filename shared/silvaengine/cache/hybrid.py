@@ -175,7 +175,7 @@ class HybridCache:
 
     def has_tenant(self, who: str) -> bool:
         """Return whether the running thread's tenant is known, and warn once where it isn't."""
-        if context.is_elsewhere():
+        if context.is_foreign_thread():
             self.warn(who, "a thread without the call's context passes the cache")
             return False
         return True

@@ -20,7 +20,7 @@ def process_cache() -> HybridCache:
     """Return the cache that the decorators use; nothing is connected or opened before it is needed."""
     settings = Settings.from_environment()
     opened = open_cache(settings)
-    context.at_start(opened.fence.begin)
+    context.on_call_start(opened.fence.begin)
     return opened
 
 

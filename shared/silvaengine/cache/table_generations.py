@@ -94,9 +94,9 @@ class TableGenerations:
         except SilvaEngineError as error:
             if self._breaker.state == "closed":
                 _logger.warning("The caches' generations can't be read: %s", error.detail or error.message)
-            self._breaker.failed()
+            self._breaker.record_failure()
             raise TierError(error.detail or error.message) from error
-        self._breaker.succeeded()
+        self._breaker.record_success()
 
     def _marked(self, key: Key, pattern: str) -> bool:
         values = {"pattern": [pattern], "one": 1, "limit": MARKER_LIMIT}
