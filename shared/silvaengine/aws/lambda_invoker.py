@@ -7,7 +7,7 @@ broke on the way, the callee may have run.
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from silvaengine.aws.client import error_of, open_client, percent_encode
 from silvaengine.aws.errors import THROTTLING_CODES
@@ -68,7 +68,7 @@ class LambdaInvoker:
         self._clock = clock
         self._sleep = sleep
 
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:  # noqa: ANN401 - any JSON value
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> object:
         """Invoke a Lambda and return its decoded result, None for an event.
 
         Args:

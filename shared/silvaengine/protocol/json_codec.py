@@ -41,7 +41,7 @@ def encode_readable(value: object) -> str:
     return _encode_strictly(value) if "null" in text else text
 
 
-def decode(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
+def decode(text: bytes) -> Json:
     """Return the value of JSON text in UTF-8.
 
     Raises:
@@ -50,7 +50,8 @@ def decode(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return _codec()[1](text)
     except (ValueError, RecursionError):
-        return json.loads(text)
+        value: Json = json.loads(text)
+        return value
 
 
 def standard_decoder(
@@ -83,7 +84,7 @@ _encode_strictly = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 @cache
-def _codec() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any], Callable[[bytes], bytes]]:
+def _codec() -> tuple[Callable[[object], bytes], Callable[[bytes], Json], Callable[[bytes], bytes]]:
     """Return the encoder, the decoder, and a function that adds spaces to encoded text."""
     try:
         from msgspec.json import Decoder, Encoder, format  # noqa: A004 - msgspec's name
