@@ -42,8 +42,8 @@ PAYLOAD = GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode()
 def _log():
     log = InvocationLog("http", encode)
     for stage in ("resolve", "authorize", "invoke"):
-        log.enter(stage)
-    log.fields(**CALL.ids(), status=200)
+        log.begin_step(stage)
+    log.add(**CALL.ids(), status=200)
     log.emit()
 
 

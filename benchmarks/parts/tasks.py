@@ -44,9 +44,9 @@ def _hooks():
 
 def _log():
     log = InvocationLog("tasks", encode)
-    log.fields(request_id="0" * 32, status=500)
-    log.fields(source="direct", endpoint_id="demo", function="hello")
-    log.fields(status=200)
+    log.add(request_id="0" * 32, status=500)
+    log.add(source="direct", endpoint_id="demo", function="hello")
+    log.add(status=200)
     log.emit()
 
 

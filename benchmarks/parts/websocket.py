@@ -48,10 +48,10 @@ def _payload():
 
 def _log():
     log = InvocationLog("websocket", encode)
-    log.fields(request_id="0" * 32, status=200, route="$default", endpoint_id="demo", area="core")
-    log.fields(function="hello")
+    log.add(request_id="0" * 32, status=200, route="$default", endpoint_id="demo", area="core")
+    log.add(function="hello")
     for stage in ("resolve", "authorize", "invoke"):
-        log.enter(stage)
+        log.begin_step(stage)
     log.emit()
 
 

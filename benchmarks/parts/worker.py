@@ -41,8 +41,8 @@ def bare():
 
 def _log():
     log = InvocationLog("worker")
-    log.fields(**app._log_ids(PAYLOAD, CONTEXT), status=200)
-    log.enter("invoke")
+    log.add(**app._log_ids(PAYLOAD, CONTEXT), status=200)
+    log.begin_step("invoke")
     log.emit()
 
 

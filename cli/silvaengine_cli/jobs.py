@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from silvaengine.aws.table_client import TableReader, TableWriter, decode
+from silvaengine.aws.attribute_values import decode_row
+from silvaengine.aws.botocore import BotocoreApi
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.execution import LIVE, Execution
 from silvaengine.ledger.store import Ledger
 from silvaengine.tables import EXECUTIONS
@@ -15,8 +17,9 @@ class Jobs:
     def __init__(self, deployment: Deployment) -> None:
         self._dynamodb = deployment.client("dynamodb")
         self._table = EXECUTIONS.full_name(deployment.table_prefix)
-        reader = TableReader(lambda: self._dynamodb, deployment.table_prefix)
-        self._writer = TableWriter(lambda: self._dynamodb, deployment.table_prefix)
+        api = BotocoreApi(self._dynamodb)
+        reader = TableReader(lambda: api, deployment.table_prefix)
+        self._writer = TableWriter(lambda: api, deployment.table_prefix)
         self.ledger = Ledger(reader, self._writer)
         # What boto3 raises; ConditionFailedError comes from the framework's own client alone.
         self._conflict: type[Exception] = self._dynamodb.exceptions.ConditionalCheckFailedException
@@ -26,7 +29,7 @@ class Jobs:
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
         for page in pages:
             for item in page["Items"]:
-                execution = Execution.from_row({name: decode(value) for name, value in item.items()})
+                execution = Execution.from_row(decode_row(item))
                 if execution and not execution.is_gone(self.ledger.now()):
                     yield execution
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import click
 
+from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
 from silvaengine.tables import ENDPOINTS, WSS_CONNECTIONS
 from silvaengine_cli.deployment import Deployment
@@ -20,7 +21,7 @@ class OpenConnections:
     """The connections of a deployment, with the operator's own rights."""
 
     def __init__(self, deployment: Deployment) -> None:
-        dynamodb = deployment.client("dynamodb")
+        dynamodb = BotocoreApi(deployment.client("dynamodb"))
         self._reader = TableReader(lambda: dynamodb, deployment.table_prefix)
         self._connections = ConnectionStore(TableWriter(lambda: dynamodb, deployment.table_prefix))
         self._deployment = deployment

@@ -207,7 +207,7 @@ def test_tls_refuses_whoever_is_not_certified(certificate: tuple[ssl.SSLContext,
         ("http://127.0.0.1:80/_aws/api/beta", (False, "127.0.0.1", 80, "127.0.0.1:80", "/_aws/api/beta")),
     ],
 )
-def test_an_ipv6_address_stands_in_brackets(url: str, expected: tuple[object, ...]) -> None:
+def test_an_address_is_read_from_a_url(url: str, expected: tuple[object, ...]) -> None:
     """IPv6 addresses stand in brackets, in the address and in the Host header."""
     assert Origin.of(url)[:5] == expected
 
@@ -216,6 +216,6 @@ def test_an_ipv6_address_stands_in_brackets(url: str, expected: tuple[object, ..
     "url", ["", "ftp://x", "https://", "https://user@host", "http://x:y", "http://a b/?q"]
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
-    """An address that is none is refused before anything is sent anywhere."""
-    with pytest.raises(ValueError, match="no address"):
+    """A malformed address is refused before anything is sent anywhere."""
+    with pytest.raises(ValueError, match="not an endpoint"):
         Origin.of(url)

@@ -10,8 +10,7 @@ from urllib.request import urlopen
 import pytest
 from botocore.session import Session
 
-from silvaengine.aws.dynamodb import open_dynamodb
-from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter, open_dynamodb
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
 from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.execution import INLINE_LIMIT, Execution

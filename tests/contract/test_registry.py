@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
+from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import TableReader
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, SilvaEngineError
 from silvaengine.registry.registry import Registry
@@ -27,21 +28,17 @@ class StaleReader:
     """
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self._api = BotocoreApi(client)
         self.calls: list[str] = []
 
-    def get_item(self, **request: Any) -> Any:
-        self.calls.append("GetItem")
-        return self._client.get_item(**request) if request.get("ConsistentRead") else {}
-
-    def batch_get_item(self, RequestItems: dict[str, Any]) -> Any:  # noqa: N803 - botocore's name
-        self.calls.append("BatchGetItem")
-        fresh = {name: keys for name, keys in RequestItems.items() if keys.get("ConsistentRead")}
-        return self._client.batch_get_item(RequestItems=fresh)
-
-    def query(self, **request: Any) -> Any:
-        self.calls.append("Query")
-        return self._client.query(**request) if request.get("ConsistentRead") else {"Items": []}
+    def call(self, operation: str, request: Any, resource: str, *, repeatable: bool = False) -> Any:
+        self.calls.append(operation)
+        if operation == "BatchGetItem":
+            reads = request["RequestItems"].items()
+            request = {"RequestItems": {name: keys for name, keys in reads if keys.get("ConsistentRead")}}
+        elif not request.get("ConsistentRead"):
+            return {"Items": []}
+        return self._api.call(operation, request, resource)
 
 
 class Clock:

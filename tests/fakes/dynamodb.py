@@ -1,7 +1,7 @@
 """DynamoDB in memory: conditional writes of single rows, consistent reads, and reads that lag behind.
 
-It has the methods of the low-level client that the framework calls, for the expressions that the framework
-writes; the contract suite runs the same cases against it, moto and the local engine.
+It does what the framework calls, for the expressions that the framework writes; the contract suite runs the
+same cases against it, moto and the local engine.
 """
 
 import re
@@ -54,6 +54,14 @@ class MemoryDynamoDB:
         serialize = TypeSerializer().serialize
         item: Any = {name: serialize(value) for name, value in row.items()}
         self.put_item(TableName=table.full_name(self._prefix), Item=item)
+
+    def call(
+        self, operation: str, request: Mapping[str, Any], resource: str, *, repeatable: bool = False
+    ) -> dict[str, Any]:
+        """Do an operation, as ``silvaengine.aws.json_api.JsonApi`` does."""
+        method = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).lower()
+        answer: dict[str, Any] = getattr(self, method)(**request)
+        return answer
 
     def put_item(
         self,

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, override
 
-from silvaengine.aws.table_client import Key, Row, TableReader, decode
+from silvaengine.aws.attribute_values import decode_row
+from silvaengine.aws.table_client import Key, Row, TableReader
 from silvaengine.errors import ConditionFailedError, SilvaEngineError
 from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.dispatch import Dispatcher
@@ -116,9 +117,8 @@ class EventualRead(TableReader):
     @override
     def get(self, table: Table, key: Key) -> Row | None:
         encoded = {name: {"S": value} for name, value in key.items()}
-        answer = self._open_client().get_item(TableName=f"se-{table.name}", Key=encoded)
-        item = answer.get("Item")
-        return {name: decode(value) for name, value in item.items()} if item else None
+        answer = self._open_api().call("GetItem", {"TableName": f"se-{table.name}", "Key": encoded}, "")
+        return decode_row(answer["Item"]) if "Item" in answer else None
 
 
 class NoTenantInTheKey(Executions):

@@ -102,6 +102,6 @@ def test_the_calls_meet_every_kind_of_boundary() -> None:
         for at in single_faults(way):
             seen |= set(walk(way, at).faults.seen)
     assert seen == {
-        "put_item", "get_item", "update_item", "query", "batch_get_item",
+        "PutItem", "GetItem", "UpdateItem", "Query", "BatchGetItem",
         "event", "invoke", "effect", "queue", "notice",
     }  # fmt: skip

@@ -35,7 +35,7 @@ type FaultKind = Literal["kill_before", "kill_after", "refused", "answer_lost", 
 
 FAULTS: tuple[FaultKind, ...] = ("kill_before", "kill_after", "refused", "answer_lost", "resent")
 # What a client sends again by itself when its answer is lost; an Invoke never is.
-RESENT = frozenset({"put_item", "update_item", "queue"})
+RESENT = frozenset({"PutItem", "UpdateItem", "queue"})
 WORKER_SECONDS = 30.0
 CALLER_SECONDS = 27.0
 EVENT_SECONDS = 60.0
@@ -113,7 +113,7 @@ class World:
         self.functions: dict[str, Function] = {}
         self._parts = parts = parts or Parts()
         self.dynamodb = MemoryDynamoDB(lambda: self.scheduler.now, lambda: self.random.random() * weather.lag)
-        boundary: Any = _Tables(self, self.dynamodb)
+        boundary = _Tables(self, self.dynamodb)
         reader = parts.reader(lambda: boundary, "se-")
         clock = self.scheduler.clock
         new_token = self._token
@@ -265,15 +265,16 @@ class World:
 
 
 class _Tables:
-    """DynamoDB's client, each call of it a boundary."""
+    """DynamoDB's API, each call of it a boundary."""
 
     def __init__(self, world: World, tables: MemoryDynamoDB) -> None:
         self._world = world
         self._tables = tables
 
-    def __getattr__(self, operation: str) -> Callable[..., Any]:
-        apply = getattr(self._tables, operation)
-        return lambda **request: self._world.boundary(operation, lambda: apply(**request), _lost(), _busy())
+    def call(self, operation: str, request: Any, resource: str, *, repeatable: bool = False) -> Any:
+        return self._world.boundary(
+            operation, lambda: self._tables.call(operation, request, resource), _lost(), _busy()
+        )
 
 
 class Invoker:

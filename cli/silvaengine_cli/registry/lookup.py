@@ -1,7 +1,8 @@
 """The gateways' own look-up, from the command line."""
 
 from silvaengine.access.api_keys import ApiKeyVerifier, split_key
-from silvaengine.aws.secrets import Lookup
+from silvaengine.aws.botocore import BotocoreApi
+from silvaengine.aws.secrets import SecretLookup
 from silvaengine.aws.table_client import TableReader
 from silvaengine.registry.model import KeyAccess
 from silvaengine.registry.registry import Registry
@@ -15,7 +16,7 @@ def open_registry(deployment: Deployment, *, secrets: bool = False) -> Registry:
         deployment: the deployment.
         secrets: replace references to secrets by the secrets.
     """
-    tables = TableReader(lambda: deployment.client("dynamodb"), deployment.table_prefix)
+    tables = TableReader(lambda: BotocoreApi(deployment.client("dynamodb")), deployment.table_prefix)
     # Only the gateway checks a key's secret; here it matters only whether one is still valid.
     api_keys = ApiKeyVerifier(bytes)
     return Registry(tables, _lookups(deployment) if secrets else {}, stage="", api_keys=api_keys)
@@ -27,7 +28,7 @@ def read_key_access(registry: Registry, endpoint: str, api_key: str) -> KeyAcces
     return registry.key_access_by_row(endpoint, row_key, "")
 
 
-def _lookups(deployment: Deployment) -> dict[str, Lookup]:
+def _lookups(deployment: Deployment) -> dict[str, SecretLookup]:
     ssm, secrets = deployment.client("ssm"), deployment.client("secretsmanager")
     return {
         "ssm": lambda name: str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]),

@@ -8,7 +8,7 @@ from itertools import batched
 from typing import Any
 
 from silvaengine.errors import ConditionFailedError
-from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_ours
+from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_internal
 from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.rows import Row
@@ -56,7 +56,7 @@ class RegistryTables:
         for page in pages:
             for item in page["Items"]:
                 row = _decode(item)
-                if not (table is CONFIG_DATA and is_ours(row["setting_id"])):
+                if not (table is CONFIG_DATA and is_internal(row["setting_id"])):
                     yield row
 
     def create(self, table: Table, row: Row) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from silvaengine.tables import EVENTS_SETTING_ID, is_ours
+from silvaengine.tables import EVENTS_SETTING_ID, is_internal
 from silvaengine_cli.registry.document import MAX_DIGITS, is_storable
 
 RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
@@ -41,7 +41,7 @@ def _check_label(label: str) -> str:
 
 
 def _check_setting(setting: str) -> str:
-    if is_ours(setting):
+    if is_internal(setting):
         raise ValueError(f"{setting!r} is reserved: generations are kept there")
     if setting == EVENTS_SETTING_ID:
         raise ValueError(f"{setting!r} is reserved: write `events` at the function")

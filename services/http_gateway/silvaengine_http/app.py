@@ -77,7 +77,7 @@ def create_handler(
         answer = _answer(gateway, call, method)
         if answer.status >= 500:
             _publish_alert(alerts, call, answer.status)
-        log.fields(**call.ids(), status=answer.status)
+        log.add(**call.ids(), status=answer.status)
         log.emit()
         if call.rate:
             answer = with_headers(answer, call.rate)
@@ -121,10 +121,10 @@ def handler(event: object, context: object) -> dict[str, Any]:
 
 def _serve_operator(registry: Registry, call: HttpCall) -> dict[str, Any]:
     """Serve an operator's event, which no client of an API can send; raises what ``_operate`` raises."""
-    call.log.fields(request_id=call.request_id)
+    call.log.add(request_id=call.request_id)
     try:
         answer = _operate(registry, call.event[OPERATOR], call.log)
-        call.log.fields(status=200)
+        call.log.add(status=200)
     except Exception as error:
         _log_failure(call, error)
         raise
@@ -149,9 +149,9 @@ def _operate(registry: Registry, request: object, log: InvocationLog) -> dict[st
     if not isinstance(request, dict):
         raise RequestError(f"{OPERATOR}: expected an object with an operation")
     operation, endpoint_id = str(request.get("operation")), request.get("endpoint_id")
-    log.fields(operation=operation)
+    log.add(operation=operation)
     if endpoint_id is not None:
-        log.fields(endpoint_id=str(endpoint_id))
+        log.add(endpoint_id=str(endpoint_id))
     if operation == "registry_changed":
         registry.announce()
         return {"success": True}
@@ -170,9 +170,9 @@ def _policy(gateway: Gateway, call: HttpCall) -> dict[str, Any]:
             _log_failure(call, error)
             raise
 
-    call.log.fields(status=200)
+    call.log.add(status=200)
     answer = answer_authorizer_call(call.event, decide)
-    call.log.fields(**call.ids(), policy=answer["policyDocument"]["Statement"][0]["Effect"])
+    call.log.add(**call.ids(), policy=answer["policyDocument"]["Statement"][0]["Effect"])
     call.log.emit()
     return answer
 
@@ -208,7 +208,7 @@ def _read(gateway: Gateway, call: HttpCall, method: str) -> Request:
 
 def _log_failure(call: HttpCall, error: Exception) -> None:
     status = error.status if isinstance(error, SilvaEngineError) else 500
-    call.log.fields(status=status, error=type(error).__name__)
+    call.log.add(status=status, error=type(error).__name__)
 
 
 def _publish_alert(alerts: AlertPublisher, call: HttpCall, status: int) -> None:

@@ -63,19 +63,19 @@ class Gateway(NamedTuple):
             SilvaEngineError: it is refused or failed; the error's status and message are the answer.
 
         """
-        call.log.enter("resolve")
+        call.log.begin_step("resolve")
         key_access, name = self._resolve_key(call, request, self.open_limiter)
         if name in CACHE_OPERATIONS:
             return _manage_cache(name, request, key_access)
         if name == job_status.OPERATION:
             return self._job_status(request)
         call.function = function = self.registry.function(key_access, name)
-        call.log.enter("authorize")
+        call.log.begin_step("authorize")
         _check_function(request, function)
         if function.auth_required:
             permission = self._permit(call, request, key_access, function)
             request = request._replace(context=permission.context)
-        call.log.enter("invoke")
+        call.log.begin_step("invoke")
         key = read_key(request.method, request.headers, function)
         prefers_job = prefers_async(request.headers)
         if key is None and not prefers_job and function.funct_type != "Event":

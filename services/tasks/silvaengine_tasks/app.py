@@ -46,14 +46,14 @@ def create_handler(open_sources: Callable[[], Sequence[Source]]) -> Handler:
     def handle(event: Event, context: LambdaContext) -> object:
         log = InvocationLog("tasks", encode)
         request_id = urandom(16).hex()
-        log.fields(request_id=request_id, status=500)
+        log.add(request_id=request_id, status=500)
         try:
             for source in open_sources() if isinstance(event, Mapping) else ():
                 if source.matches(event):
                     answer = source.serve(event, context, log)
-                    log.fields(status=200)
+                    log.add(status=200)
                     return answer
-            log.fields(status=501)
+            log.add(status=501)
             raise ConfigurationError(f"Event source not supported (request {request_id})")
         except RecursionError:
             raise RequestError("The event is nested too deeply") from None

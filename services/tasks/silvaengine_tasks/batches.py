@@ -59,10 +59,10 @@ def serve_or_raise(
     caller.registry.refresh()
     errors = serve_records(caller, records, read_calls, deadline_of(context))
     failures = [error for error in errors if error]
-    log.fields(source=source, records=len(records), failed=len(failures))
+    log.add(source=source, records=len(records), failed=len(failures))
     if failures:
         message = f"{len(failures)} of {len(errors)} records failed; the first: {failures[0].message}"
-        raise InvocationError(message, error_message=failures[0].detail)
+        raise InvocationError(message, detail=failures[0].detail)
 
 
 def serve_records(

@@ -188,7 +188,7 @@ def read_answer(result: Json) -> WorkerAnswer:
         raise InvocationError(
             f"The function failed: {message}",
             error_type=answer.error_type,
-            error_message=message,
+            detail=message,
             status=answer.status,
         )
     return answer

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
-from silvaengine.errors import InvocationError, SilvaEngineError
+from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
 from silvaengine.protocol.messages import Callee, Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
@@ -51,7 +51,7 @@ class CallHooks(NamedTuple):
         """Run the hooks that come before a call, and wait for them.
 
         Raises:
-            InvocationError: an interruptible hook failed; nothing of the call ran.
+            NotStartedError: an interruptible hook failed; nothing of the call ran.
         """
         for row in self._active(call.endpoint_id, is_async=False):
             try:
@@ -60,7 +60,7 @@ class CallHooks(NamedTuple):
                 _log_failure(row, error)
                 if row.get("is_interruptible"):
                     message = "A hook stopped the call"
-                    raise InvocationError(message, error_message=error.message, refused=True) from error
+                    raise NotStartedError(message, detail=error.message) from error
 
     def start_after(self, call: HookedCall) -> None:
         """Start the hooks that follow a call; log those that can't be started."""

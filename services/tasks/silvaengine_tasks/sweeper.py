@@ -90,9 +90,9 @@ class Sweeper:
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> dict[str, int]:  # noqa: ARG002 - a source's signature
         """Serve the schedule's event; return the counts."""
         sweep = self.run(lambda: context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS)
-        log.fields(**sweep.counts)
-        log.count("SweeperLag", sweep.lag, function_name=context.function_name)
-        log.count("DeadJobs", sweep.counts["buried"], function_name=context.function_name)
+        log.add(**sweep.counts)
+        log.add_metric("SweeperLag", sweep.lag, function_name=context.function_name)
+        log.add_metric("DeadJobs", sweep.counts["buried"], function_name=context.function_name)
         return dict(sweep.counts)
 
     def run(self, has_time: Callable[[], bool], limit: int = MAX_EXECUTIONS) -> Sweep:

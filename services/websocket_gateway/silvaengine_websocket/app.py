@@ -76,7 +76,7 @@ class WebSocketHandler:
         """Serve an event of the WebSocket API."""
         log = InvocationLog("websocket", encode)
         request_id = urandom(16).hex()
-        log.fields(request_id=request_id, status=200)
+        log.add(request_id=request_id, status=200)
         try:
             return self._handle(event, context, request_id, log)
         except Exception as error:
@@ -101,9 +101,9 @@ class WebSocketHandler:
         if not isinstance(request, dict):
             raise RequestError(f"{OPERATOR}: expected the operation ws_broadcast")
         operation, endpoint_id = str(request.get("operation")), request.get("endpoint_id")
-        log.fields(operation=operation)
+        log.add(operation=operation)
         if endpoint_id is not None:
-            log.fields(endpoint_id=str(endpoint_id))
+            log.add(endpoint_id=str(endpoint_id))
         if operation != "ws_broadcast":
             raise RequestError(f"{OPERATOR}: expected the operation ws_broadcast")
         return {**broadcast_payload(request, self._open_broadcaster(), self._deadline(context))}
@@ -113,12 +113,12 @@ class WebSocketHandler:
     ) -> dict[str, Any]:
         from silvaengine.authorization.policies import answer_authorizer_call
 
-        log.fields(route="authorizer")
+        log.add(route="authorizer")
 
         def decide() -> "Permission":
             try:
                 handshake = read_handshake(event)
-                log.fields(endpoint_id=handshake.endpoint_id, area=handshake.area)
+                log.add(endpoint_id=handshake.endpoint_id, area=handshake.area)
                 return self._lifecycle.admit(event, handshake, context)
             except Exception as error:
                 self._record_failure(error, request_id, log)
@@ -128,10 +128,10 @@ class WebSocketHandler:
 
     def _serve(self, event: Members, context: object, request_id: str, log: InvocationLog) -> int:
         route = route_of(event)
-        log.fields(route=route)
+        log.add(route=route)
         try:
             socket = read_context(event)
-            log.fields(endpoint_id=socket.endpoint_id, area=socket.area)
+            log.add(endpoint_id=socket.endpoint_id, area=socket.area)
             if route == "$connect":
                 self._lifecycle.connect(event, socket, context)
             elif route == "$disconnect":
@@ -173,7 +173,7 @@ class WebSocketHandler:
 
 def _log_failure(error: Exception, log: InvocationLog) -> SilvaEngineError:
     public = error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
-    log.fields(status=public.status, error=type(error).__name__)
+    log.add(status=public.status, error=type(error).__name__)
     return public
 
 

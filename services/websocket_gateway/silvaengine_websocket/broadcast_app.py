@@ -37,20 +37,20 @@ def create_handler(
         log = InvocationLog("broadcaster")
         members = event if isinstance(event, dict) else {}
         endpoint_id = str(members.get("endpoint_id"))
-        log.fields(request_id=str(members.get("request_id")), endpoint_id=endpoint_id)
+        log.add(request_id=str(members.get("request_id")), endpoint_id=endpoint_id)
         try:
             tokens.check(endpoint_id, str(members.get("grant")))
             deadline = clock() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
             counts = broadcast_payload(members, broadcaster, deadline)
-            log.fields(status=200, **counts)
+            log.add(status=200, **counts)
             return WorkerAnswer("json", counts).encode()
         except SilvaEngineError as error:
-            log.fields(status=error.status, error=type(error).__name__)
+            log.add(status=error.status, error=type(error).__name__)
             if error.status >= 500:
                 _logger.error("%s (%s)", error.message, error.detail)  # noqa: TRY400 - detail says why
             return WorkerAnswer("error", error.message, error.status, type(error).__name__).encode()
         except Exception as error:
-            log.fields(status=500, error=type(error).__name__)
+            log.add(status=500, error=type(error).__name__)
             raise
         finally:
             log.emit()

@@ -93,14 +93,14 @@ class Gateway(NamedTuple):
         members = read_object(text)
         call.ref = read_ref(members)
         message = read_message(members, call.ref)
-        call.log.fields(function=message.funct)
-        call.log.enter("resolve")
+        call.log.add(function=message.funct)
+        call.log.begin_step("resolve")
         key_access = self._key_access(call.socket)
         self.hooks.call("on_message", key_access, call.event, call.context)
         function = self._function(key_access, call.socket, message)
-        call.log.enter("authorize")
+        call.log.begin_step("authorize")
         context = self._permit(call, key_access, function)
-        call.log.enter("invoke")
+        call.log.begin_step("invoke")
         return self._invoke(call, message, key_access, function, context)
 
     def refuse(self, call: MessageCall, error: SilvaEngineError) -> None:
@@ -119,7 +119,7 @@ class Gateway(NamedTuple):
         try:
             self.pusher.push(call.socket.connection_id, frame, call.deadline)
         except NotFoundError:
-            call.log.fields(gone=True)
+            call.log.add(gone=True)
 
     def _key_access(self, socket: SocketContext) -> KeyAccess:
         key_access, _ = admit(

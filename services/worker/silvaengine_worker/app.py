@@ -73,9 +73,9 @@ class WorkerHandler:
         log = InvocationLog("worker")
         if not isinstance(event, dict):
             event = {}  # no payload: decoding it fails below, behind the log line
-        log.fields(**_log_ids(event, context), status=200)
+        log.add(**_log_ids(event, context), status=200)
         try:
-            log.enter("invoke")
+            log.begin_step("invoke")
             return self._serve(event, context, log)
         except BaseException as error:  # boundary of the Lambda; a function may raise SystemExit, too
             answer = self._to_answer(error, event, context, log)
@@ -104,12 +104,12 @@ class WorkerHandler:
         context: object,
         log: InvocationLog,
     ) -> WorkerAnswer | None:
-        log.fields(job_id=job.job_id, attempt=job.attempt)
+        log.add(job_id=job.job_id, attempt=job.attempt)
         return self._open_jobs().run(
             job,
             min(_process_end(context) - time.time(), MAX_LAMBDA_SECONDS),
             attempt,
-            partial(log.count, function_name=getattr(context, "function_name", "worker")),
+            partial(log.add_metric, function_name=getattr(context, "function_name", "worker")),
         )
 
     def _serve_socket(
@@ -126,7 +126,7 @@ class WorkerHandler:
             answer = self._run_job(call.job, lambda: self._attempt(call, event, context, log), context, log)
         if answer is not None:
             replies.send(answer)
-        log.fields(gone=replies.is_gone)
+        log.add(gone=replies.is_gone)
 
     def _attempt(
         self,
@@ -168,7 +168,7 @@ class WorkerHandler:
     ) -> WorkerAnswer:
         """Log and alert a failure, and return its answer."""
         answer = _error_answer(error, event)
-        log.fields(status=answer.status, error_type=answer.error_type)
+        log.add(status=answer.status, error_type=answer.error_type)
         self._report(error, answer, event, context)
         return answer
 

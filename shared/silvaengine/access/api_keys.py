@@ -12,7 +12,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from silvaengine.aws.secrets import Lookup
+from silvaengine.aws.secrets import SecretLookup
 from silvaengine.aws.table_client import open_table_writer
 from silvaengine.errors import SilvaEngineError
 from silvaengine.lru import LruCache
@@ -115,7 +115,7 @@ class KeyUsage:
         return True
 
 
-def open_api_key_verifier(pepper: str | None, lookups: Mapping[str, Lookup]) -> ApiKeyVerifier | None:
+def open_api_key_verifier(pepper: str | None, lookups: Mapping[str, SecretLookup]) -> ApiKeyVerifier | None:
     """Return the verifier under a pepper, which is read once; None without a pepper.
 
     Args:

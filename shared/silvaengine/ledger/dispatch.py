@@ -4,13 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
-from silvaengine.errors import (
-    DeadlineError,
-    InvocationError,
-    RequestError,
-    SilvaEngineError,
-    UnavailableError,
-)
+from silvaengine.errors import NotStartedError, RequestError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import EVENT_LIMIT, ExecutionRef, Invocation, ReplyTo, WorkerCall
@@ -83,8 +77,7 @@ class Dispatcher:
         if kept_due and call.job is not None and execution.due_shard is not None:
             call = call._replace(job=call.job._replace(kept_due=True))
         payload = call.encode(content)
-        answer: Json = self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
-        return answer
+        return self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
     def _event_payload(self, call: WorkerCall, execution: Execution) -> str:
         if execution.content is not None:
@@ -119,9 +112,7 @@ class Dispatcher:
 
 def nothing_ran(error: SilvaEngineError) -> bool:
     """Return whether an Invoke's error says that the worker can't have got the call."""
-    if isinstance(error, InvocationError | DeadlineError):
-        return error.refused
-    return isinstance(error, UnavailableError | RequestError)
+    return isinstance(error, NotStartedError | UnavailableError | RequestError)
 
 
 def ref_of(execution: Execution, attempt: int, *, claimed: bool) -> ExecutionRef:

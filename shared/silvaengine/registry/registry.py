@@ -21,7 +21,7 @@ from silvaengine.access.api_keys import (
     read_key_hashes,
     split_key,
 )
-from silvaengine.aws.secrets import Lookup, open_lookups, resolve_references
+from silvaengine.aws.secrets import SecretLookup, open_lookups, resolve_references
 from silvaengine.aws.table_client import Row, TableReader, open_table_reader
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError
 from silvaengine.lru import LruCache
@@ -68,7 +68,7 @@ class Registry:
     def __init__(
         self,
         tables: TableReader,
-        lookups: Mapping[str, Lookup],
+        lookups: Mapping[str, SecretLookup],
         *,
         stage: str,
         ttl: float = 600.0,
@@ -263,7 +263,7 @@ class Registry:
             raise ConfigurationError(
                 "The function is misconfigured", detail=f"setting id {setting_id!r} has no rows"
             )
-        return dict(resolve_references(rows, self._lookups))
+        return resolve_references(rows, self._lookups)
 
 
 def open_registry(settings: Settings) -> Registry:

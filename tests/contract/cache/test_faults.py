@@ -32,15 +32,15 @@ def attempts(cache: HybridCache, work: Callable[[], object]) -> int:
     """Count how often Redis is asked in vain while the work is done."""
     redis = cache.tiers.redis
     assert redis
-    failed, counted = redis.breaker.failed, list[bool]()
+    failed, counted = redis.breaker.record_failure, list[bool]()
 
     def count() -> None:
         counted.append(True)
         failed()
 
-    redis.breaker.failed = count  # type: ignore[method-assign] # watched for a moment
+    redis.breaker.record_failure = count  # type: ignore[method-assign] # watched for a moment
     work()
-    redis.breaker.failed = failed  # type: ignore[method-assign]
+    redis.breaker.record_failure = failed  # type: ignore[method-assign]
     return len(counted)
 
 
@@ -88,7 +88,7 @@ def test_a_redis_that_freezes_and_comes_back_is_used_again(
         answers(cache, kept)
     redis = cache.tiers.redis
     assert redis
-    redis.breaker.succeeded()  # its pause is over
+    redis.breaker.record_success()  # its pause is over
     before = len(calls)
     kept("back")
     other = server.instance()
@@ -157,7 +157,7 @@ def test_what_comes_too_late_is_nobodys(cut: int) -> None:
         assert client.execute("key", ("ECHO", "first")) == [b"first"]
         with pytest.raises(TierError):
             client.execute("key", ("ECHO", "late"))
-        client.breaker.succeeded()  # its pause is over
+        client.breaker.record_success()  # its pause is over
         went_on.set()
         for word in ("one", "two", "three"):
             assert client.execute("key", ("ECHO", word)) == [word.encode()]

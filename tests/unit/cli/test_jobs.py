@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from silvaengine.aws.table_client import encode
+from silvaengine.aws.attribute_values import encode
 from silvaengine.ledger.execution import Execution
 from silvaengine_cli.jobs import Jobs
 

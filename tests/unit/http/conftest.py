@@ -107,8 +107,8 @@ class FakeAlerts:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, Any]] = []
 
-    def publish(self, subject: str, fingerprint: str, message: Any) -> None:
-        self.sent.append((subject, fingerprint, message))
+    def publish(self, subject: str, dedup_key: str, message: Any) -> None:
+        self.sent.append((subject, dedup_key, message))
 
 
 class FakeS3:

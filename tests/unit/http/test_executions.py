@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.errors import InvocationError, UnavailableError
+from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
 from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
 from silvaengine_http.request import read_request
 
@@ -215,7 +215,7 @@ def test_under_retry_a_repetition_takes_over(world: Any, ask: Any) -> None:
     assert world.payload["invocation"]["attempt"] == 2
 
 
-@pytest.mark.parametrize("error", [UnavailableError("no room"), InvocationError("no", refused=True)])
+@pytest.mark.parametrize("error", [UnavailableError("no room"), NotStartedError("no")])
 @pytest.mark.parametrize("headers", [{"idempotency_key": KEY}, {"prefer": "respond-async"}])
 def test_when_nothing_was_started_nothing_is_left(
     world: Any, ask: Any, error: Exception, headers: dict[str, str]

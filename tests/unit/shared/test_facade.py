@@ -54,7 +54,9 @@ def test_importing_the_names_loads_no_service_and_no_library() -> None:
 def test_an_artefact_without_the_service_says_so_in_one_line(use: str, service: str) -> None:
     """Where only the layer is, each service is missing."""
     done = run_with_layer_only(f"from silvaengine_base import Resources, Tasks, Worker; {use}")
-    assert done.stderr.splitlines()[-1] == f"ImportError: This artefact does not hold the service {service}"
+    assert (
+        done.stderr.splitlines()[-1] == f"ImportError: This artefact does not contain the service {service}"
+    )
 
 
 @pytest.mark.slow

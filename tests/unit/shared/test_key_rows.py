@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from silvaengine.access.api_keys import ApiKeyVerifier, KeyUsage, key_digest
+from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import TableReader
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.registry.model import KeyAccess
@@ -22,13 +23,13 @@ class Client:
     """DynamoDB, which a test can make unreachable."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
+        self._api = BotocoreApi(client)
         self.lost: set[str] = set()
 
-    def __getattr__(self, operation: str) -> Any:
+    def call(self, operation: str, request: Any, resource: str, *, repeatable: bool = False) -> Any:
         if operation in self.lost:
             raise UnavailableError("away")
-        return getattr(self._client, operation)
+        return self._api.call(operation, request, resource)
 
 
 class World:
@@ -185,13 +186,13 @@ def test_a_revoked_key_is_dead_in_a_minute_when_nobody_can_tell(is_hashed: bool,
     world.dynamodb.put(CONNECTIONS, endpoint_id="shop", api_key="unused", functions=[])
     world.dynamodb.put(CONNECTIONS, endpoint_id="1", api_key=DEFAULT_API_KEY, functions=[])
     assert world.status(key=key) == world.status("shop", DEFAULT_API_KEY) == 200
-    world.client.lost = {"get_item"}
+    world.client.lost = {"GetItem"}
     world.dynamodb.delete_item(TableName="se-connections", Key=row_key(is_hashed))
     world.now += 59
     assert world.status(key=key) == 200
     world.now += 1
     assert world.status(key=key) == 404
-    world.client.lost = {"get_item", "batch_get_item"}
+    world.client.lost = {"GetItem", "BatchGetItem"}
     assert world.status(key=key) == 503
     assert world.status("shop", DEFAULT_API_KEY) == 200  # it is open to everyone: nothing was revoked
 

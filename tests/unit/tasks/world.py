@@ -9,9 +9,9 @@ from urllib.parse import quote_plus
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
     ConfigurationError,
-    DeadlineError,
     InvocationError,
     NotFoundError,
+    NotStartedError,
     UnavailableError,
 )
 from silvaengine.ledger.digests import Digests
@@ -116,7 +116,7 @@ class World:
         if self.refuses:
             raise UnavailableError("throttled")
         if self.too_late:
-            raise DeadlineError("The time for this request is over", refused=True)
+            raise NotStartedError("The time for this request is over", status=504)
         call = json.loads(payload)
         self.events += [call["funct"]] if event else []
         params = json.loads(call["params"])

@@ -10,7 +10,8 @@ import pytest
 from silvaengine.access.rate_limits import RateLimiter
 from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
-from silvaengine.aws.table_client import TableReader, TableWriter, decode
+from silvaengine.aws.attribute_values import decode
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import NotFoundError
 from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher

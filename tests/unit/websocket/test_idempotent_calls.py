@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.errors import InvocationError, UnavailableError
+from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
 from silvaengine_worker.jobs import JobRunner
@@ -124,7 +124,7 @@ def test_another_caller_s_id_is_another_call(world: World) -> None:
     assert len(world.invoker.sent) == 2
 
 
-@pytest.mark.parametrize("failure", [UnavailableError("busy"), InvocationError("no", refused=True)])
+@pytest.mark.parametrize("failure", [UnavailableError("busy"), NotStartedError("no")])
 def test_what_could_not_be_started_is_forgotten(world: World, failure: Exception) -> None:
     """The sender is told, and may try again at once."""
     world.invoker.result = failure

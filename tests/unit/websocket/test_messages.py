@@ -127,7 +127,7 @@ def test_a_binary_message_is_refused(world: World) -> None:
     ("failure", "status", "words"),
     [
         (UnavailableError("The function can't be started at the moment"), 503, "can't be started"),
-        (InvocationError("The function can't be invoked", error_message="arn:secret"), 502, "be invoked"),
+        (InvocationError("The function can't be invoked", detail="arn:secret"), 502, "be invoked"),
         (KeyError("secret"), 500, "Internal server error"),
     ],
 )

@@ -55,7 +55,7 @@ class CognitoSource(NamedTuple):
             SilvaEngineError: it refuses or fails; Cognito shows the message to the user.
         """
         pool, request_id = text(event, "userPoolId"), urandom(16).hex()
-        log.fields(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
+        log.add(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
         self.caller.registry.refresh()
         settings = _pool_settings(self.caller.registry, pool)
         deadline = min(deadline_of(context, self.clock), self.clock() + ANSWER_SECONDS)

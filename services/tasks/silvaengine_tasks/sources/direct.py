@@ -38,7 +38,7 @@ class DirectSource(NamedTuple):
         try:
             return self._call(event, min(deadline, deadline_of(context)), log).encode()
         except SilvaEngineError as error:
-            log.fields(error=type(error).__name__)
+            log.add(error=type(error).__name__)
             return WorkerAnswer("error", error.message, error.status, type(error).__name__).encode()
 
     def _call(self, event: Event, deadline: float, log: InvocationLog) -> WorkerAnswer:
@@ -46,7 +46,7 @@ class DirectSource(NamedTuple):
         params = event.get("params") or {}
         if not isinstance(params, dict):
             raise RequestError("The event's params must be an object")
-        log.fields(source="direct", endpoint_id=endpoint_id, function=name)
+        log.add(source="direct", endpoint_id=endpoint_id, function=name)
         hops = check_hops(event.get("hops"))
         self.caller.registry.refresh()
         return self.caller.call_directly(

@@ -33,16 +33,16 @@ class LexSource(NamedTuple):
 
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> Json:
         """Return the function's answer, or one that closes the intent as failed."""
-        log.fields(source="lex")
+        log.add(source="lex")
         try:
             endpoint_id = text(event, "bot", "id")
             name = f"{text(event, 'bot', 'name').lower()}_lex_dispatch"
-            log.fields(endpoint_id=endpoint_id, function=name)
+            log.add(endpoint_id=endpoint_id, function=name)
             self.caller.registry.refresh()
             answer = self.caller.call_directly(endpoint_id, name, dict(event), deadline_of(context))
             return answer_value(answer)
         except SilvaEngineError as error:
-            log.fields(error=type(error).__name__)
+            log.add(error=type(error).__name__)
             return _failed_answer(event)
 
 

@@ -70,7 +70,7 @@ class SqsSource(NamedTuple):
         self.caller.registry.refresh()
         errors = self._serve(messages, str(member(messages[0], "eventSourceARN")), deadline_of(context))
         failed = [message_id for message_id, error in zip(ids, errors, strict=True) if error]
-        log.fields(source="sqs", records=len(messages), failed=len(failed))
+        log.add(source="sqs", records=len(messages), failed=len(failed))
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
     def _serve(self, messages: Sequence[Json], queue_arn: str, deadline: float) -> Errors:

@@ -70,7 +70,7 @@ class StreamSource(NamedTuple):
         bindings = self._find_bindings(arn)
         for record in records:
             _sequence_number(record)
-        log.fields(source="dynamodb", records=len(records))
+        log.add(source="dynamodb", records=len(records))
         for chunk in split_chunks(records):
             done = self._serve_chunk(arn, chunk, bindings, deadline)
             if done < len(chunk):
