@@ -7,10 +7,10 @@ what functions change in it (``silvaengine_worker.process_state``).
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from posixpath import join
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError
 
@@ -77,32 +77,45 @@ def _folder(_variable: str, text: str) -> str | None:
     return None if text == "none" else text
 
 
-def _read(settings: type[tuple[object, ...]], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields that are annotated with a variable that is set: its text, or what a parser returns.
+def _text(_variable: str, text: str) -> str:
+    return text
 
-    Raises:
-        ConfigurationError: the parser doesn't accept the text.
-    """
-    fields = {}
-    for name, annotation in settings.__annotations__.items():
-        variable, *parsers = getattr(annotation, "__metadata__", ("",))
-        if variable in environ:
-            text = environ[variable]
-            fields[name] = parsers[0](variable, text) if parsers else text
-    return fields
+
+type _Variables = Mapping[str, tuple[str, Callable[[str, str], object]]]
+"""The variable of a field, and the parser that gets its name and its text."""
+
+
+def _read(variables: _Variables, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of the variables that are set; raises ConfigurationError."""
+    return {
+        field: parse(variable, environ[variable])
+        for field, (variable, parse) in variables.items()
+        if variable in environ
+    }
+
+
+_REDIS_VARIABLES: _Variables = {
+    "host": ("REDIS_HOST", _text),
+    "port": ("REDIS_PORT", _number),
+    "database": ("REDIS_DB", _number),
+    "username": ("REDIS_USERNAME", _text),
+    "password": ("REDIS_PASSWORD", _text),
+    "tls": ("REDIS_TLS", _is_true),
+    "cluster": ("REDIS_CLUSTER", _is_true),
+}
 
 
 class RedisSettings(NamedTuple):
     """The address of the shared cache; a cluster has no database but 0."""
 
-    host: Annotated[str, "REDIS_HOST"]
-    port: Annotated[int, "REDIS_PORT", _number] = 6379
-    database: Annotated[int, "REDIS_DB", _number] = 0
+    host: str
+    port: int = 6379
+    database: int = 0
     databases: Mapping[str, int] = MappingProxyType({})
-    username: Annotated[str | None, "REDIS_USERNAME"] = None
-    password: Annotated[str | None, "REDIS_PASSWORD"] = None
-    tls: Annotated[bool, "REDIS_TLS", _is_true] = False
-    cluster: Annotated[bool, "REDIS_CLUSTER", _is_true] = False
+    username: str | None = None
+    password: str | None = None
+    tls: bool = False
+    cluster: bool = False
 
     def __repr__(self) -> str:
         """Return text without user and password."""
@@ -125,7 +138,15 @@ class RedisSettings(NamedTuple):
             for variable, text in environ.items()
             if variable.startswith(prefix)
         }
-        return cls(databases=databases, **_read(cls, environ))
+        return cls(databases=databases, **_read(_REDIS_VARIABLES, environ))
+
+
+_CACHE_VARIABLES: _Variables = {
+    "folder": ("CACHE_DIR", _folder),
+    "memory_bytes": ("CACHE_MEMORY_MB", _mebibytes),
+    "disk_bytes": ("CACHE_DISK_MB", _mebibytes),
+    "fence_seconds": ("CACHE_FENCE_SECONDS", _seconds),
+}
 
 
 class CacheSettings(NamedTuple):
@@ -136,47 +157,77 @@ class CacheSettings(NamedTuple):
     """
 
     redis: RedisSettings | None = None
-    folder: Annotated[str | None, "CACHE_DIR", _folder] = "/tmp/silvaengine_cache"  # noqa: S108 - Lambda has no other; the folder is closed to others
-    memory_bytes: Annotated[int, "CACHE_MEMORY_MB", _mebibytes] = 32 * MEBIBYTE
-    disk_bytes: Annotated[int, "CACHE_DISK_MB", _mebibytes] = 128 * MEBIBYTE
-    fence_seconds: Annotated[float | None, "CACHE_FENCE_SECONDS", _seconds] = None
+    folder: str | None = "/tmp/silvaengine_cache"  # noqa: S108 - Lambda has no other; the folder is closed to others
+    memory_bytes: int = 32 * MEBIBYTE
+    disk_bytes: int = 128 * MEBIBYTE
+    fence_seconds: float | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "CacheSettings":
         """Return the cache's settings; raises ConfigurationError."""
-        return cls(redis=RedisSettings.from_environment(environ), **_read(cls, environ))
+        return cls(redis=RedisSettings.from_environment(environ), **_read(_CACHE_VARIABLES, environ))
+
+
+_VARIABLES: _Variables = {
+    "region": ("AWS_REGION", _text),
+    "stage": ("STAGE", _text),
+    "table_prefix": ("TABLE_PREFIX", _text),
+    "log_level": ("LOGGINGLEVEL", _log_level),
+    "full_event_areas": ("FULL_EVENT_AREAS", _name_set),
+    "sns_topic_arn": ("SNSTOPICARN", _text),
+    "stream_endpoint_id": ("DYNAMODBSTREAMENDPOINTID", _text),
+    "allowed_packages": ("ALLOWED_PACKAGES", _names),
+    "tasks_function": ("TASKS_FUNCTION", _text),
+    "worker_arn": ("WORKER_ARN", _text),
+    "worker_alias": ("WORKER_ALIAS", _text),
+    "mapped_workers": ("WORKER_ARN_MAP", _names),
+    "other_workers": ("OTHER_WORKER_ARNS", _names),
+    "isolated_worker_arn": ("ISOLATED_WORKER_ARN", _text),
+    "registry_refresh_seconds": ("REGISTRY_REFRESH_SECONDS", _seconds),
+    "registry_ttl_seconds": ("REGISTRY_TTL_SECONDS", _seconds),
+    "registry_in_redis": ("REDIS_WORKER_USERNAME", _is_set),
+    "rate_limit_instances": ("RATE_LIMIT_INSTANCES", _instances),
+    "takes_gzip": ("TAKES_GZIP", _is_true),
+    "ledger_secret": ("LEDGER_SECRET", _text),
+    "key_pepper": ("KEY_PEPPER", _text),
+    "payload_bucket": ("PAYLOAD_BUCKET", _text),
+    "dead_letter_queue_url": ("DEAD_LETTER_QUEUE_URL", _text),
+    "worker_timeout_seconds": ("WORKER_TIMEOUT", _seconds),
+    "websocket_management_url": ("WEBSOCKET_MANAGEMENT_URL", _text),
+    "broadcaster": ("BROADCASTER", _text),
+}
 
 
 class Settings(NamedTuple):
-    """What the deployment decides, with the variable of each field; docs/contract.md describes them."""
+    """What the deployment decides; docs/contract.md describes the variables."""
 
-    region: Annotated[str, "AWS_REGION"] = "us-east-1"
-    stage: Annotated[str, "STAGE"] = "beta"
-    table_prefix: Annotated[str, "TABLE_PREFIX"] = "se-"
-    log_level: Annotated[int, "LOGGINGLEVEL", _log_level] = logging.INFO
-    full_event_areas: Annotated[frozenset[str], "FULL_EVENT_AREAS", _name_set] = frozenset()
-    sns_topic_arn: Annotated[str | None, "SNSTOPICARN"] = None
-    stream_endpoint_id: Annotated[str | None, "DYNAMODBSTREAMENDPOINTID"] = None
+    region: str = "us-east-1"
+    stage: str = "beta"
+    table_prefix: str = "se-"
+    log_level: int = logging.INFO
+    full_event_areas: frozenset[str] = frozenset()
+    sns_topic_arn: str | None = None
+    stream_endpoint_id: str | None = None
     packages_path: str | None = None
-    allowed_packages: Annotated[tuple[str, ...], "ALLOWED_PACKAGES", _names] = ()
-    tasks_function: Annotated[str, "TASKS_FUNCTION"] = "silvaengine_agenttask"
-    worker_arn: Annotated[str | None, "WORKER_ARN"] = None
-    worker_alias: Annotated[str | None, "WORKER_ALIAS"] = None
-    mapped_workers: Annotated[tuple[str, ...], "WORKER_ARN_MAP", _names] = ()
-    other_workers: Annotated[tuple[str, ...], "OTHER_WORKER_ARNS", _names] = ()
-    isolated_worker_arn: Annotated[str | None, "ISOLATED_WORKER_ARN"] = None
-    registry_refresh_seconds: Annotated[float, "REGISTRY_REFRESH_SECONDS", _seconds] = 5.0
-    registry_ttl_seconds: Annotated[float, "REGISTRY_TTL_SECONDS", _seconds] = 600.0
-    registry_in_redis: Annotated[bool, "REDIS_WORKER_USERNAME", _is_set] = False
-    rate_limit_instances: Annotated[int, "RATE_LIMIT_INSTANCES", _instances] = 4
-    takes_gzip: Annotated[bool, "TAKES_GZIP", _is_true] = False
-    ledger_secret: Annotated[str | None, "LEDGER_SECRET"] = None
-    key_pepper: Annotated[str | None, "KEY_PEPPER"] = None
-    payload_bucket: Annotated[str | None, "PAYLOAD_BUCKET"] = None
-    dead_letter_queue_url: Annotated[str | None, "DEAD_LETTER_QUEUE_URL"] = None
-    worker_timeout_seconds: Annotated[float, "WORKER_TIMEOUT", _seconds] = 300.0
-    websocket_management_url: Annotated[str | None, "WEBSOCKET_MANAGEMENT_URL"] = None
-    broadcaster: Annotated[str | None, "BROADCASTER"] = None
+    allowed_packages: tuple[str, ...] = ()
+    tasks_function: str = "silvaengine_agenttask"
+    worker_arn: str | None = None
+    worker_alias: str | None = None
+    mapped_workers: tuple[str, ...] = ()
+    other_workers: tuple[str, ...] = ()
+    isolated_worker_arn: str | None = None
+    registry_refresh_seconds: float = 5.0
+    registry_ttl_seconds: float = 600.0
+    registry_in_redis: bool = False
+    rate_limit_instances: int = 4
+    takes_gzip: bool = False
+    ledger_secret: str | None = None
+    key_pepper: str | None = None
+    payload_bucket: str | None = None
+    dead_letter_queue_url: str | None = None
+    worker_timeout_seconds: float = 300.0
+    websocket_management_url: str | None = None
+    broadcaster: str | None = None
     cache: CacheSettings = CacheSettings()
 
     @classmethod
@@ -191,7 +242,7 @@ class Settings(NamedTuple):
             present["AWS_REGION"] = present["REGIONNAME"]
         packages_path = join(present.get("EFSMOUNTPOINT", ""), present.get("PYTHONPACKAGESPATH", ""))
         cache = CacheSettings.from_environment(present)
-        return cls(packages_path=packages_path or None, cache=cache, **_read(cls, present))
+        return cls(packages_path=packages_path or None, cache=cache, **_read(_VARIABLES, present))
 
 
 def _redis_url(text: str) -> dict[str, str]:

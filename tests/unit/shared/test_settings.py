@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from silvaengine.errors import ConfigurationError
-from silvaengine.settings import CacheSettings, RedisSettings, Settings
+from silvaengine.settings import (
+    _CACHE_VARIABLES,
+    _REDIS_VARIABLES,
+    _VARIABLES,
+    CacheSettings,
+    RedisSettings,
+    Settings,
+)
 
 
 def test_an_empty_environment_gives_the_contract_defaults() -> None:
@@ -68,6 +75,13 @@ def test_every_variable_stands_in_the_contract() -> None:
     asked = set(re.findall(r'"([A-Z][A-Z_]+)"', (project / "shared/silvaengine/settings.py").read_text()))
     documented = (project / "docs/contract.md").read_text()
     assert {name for name in asked - {"INFO"} if f"`{name}`" not in documented} == set()
+
+
+def test_every_setting_has_a_variable() -> None:
+    """A field without one would always have its default; two fields are composed of others' variables."""
+    assert set(Settings._fields) - set(_VARIABLES) == {"cache", "packages_path"}
+    assert set(CacheSettings._fields) - set(_CACHE_VARIABLES) == {"redis"}
+    assert set(RedisSettings._fields) - set(_REDIS_VARIABLES) == {"databases"}
 
 
 def redis(**given: str) -> RedisSettings | None:
