@@ -68,8 +68,8 @@ def records_of(event: Event) -> list[Json]:
 
 def are_records_of(event: Event, source: str) -> bool:
     """Return whether an event's records come from a source; all records of an event have the same one."""
-    records = records_of(event)
-    if not records:
+    records = event.get("Records")
+    if not isinstance(records, list) or not records:
         return False
     return (member(records[0], "eventSource") or member(records[0], "EventSource")) == source
 

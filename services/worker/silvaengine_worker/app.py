@@ -143,7 +143,7 @@ class WorkerHandler:
             limit = min(limit, call.invocation.deadline - SYNC_SETTLE_SECONDS)
         try:
             return WorkerAnswer.decode(self._run(call, context, limit, finish))
-        except BaseException as error:  # noqa: BLE001 - boundary of the function: its failure is the call's outcome
+        except BaseException as error:  # noqa: BLE001 - boundary of the function: it fails the call
             return self._to_answer(error, event, context, log)
 
     def _run(

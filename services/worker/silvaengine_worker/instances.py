@@ -38,7 +38,7 @@ class Instances:
     def checkout(
         self, key: InstanceKey | None, create: Callable[[], object], may_keep: Callable[[], bool]
     ) -> "Lease":
-        """Return a lease of the kept object or a new one; it is kept afterwards if ``may_keep`` says so."""
+        """Return a lease of the kept or a new object, kept afterwards if it has a key and ``may_keep``."""
         instance = self._kept.pop(key) if key in self._kept else create()
         return Lease(self, key, instance, may_keep)
 

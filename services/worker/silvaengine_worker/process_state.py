@@ -26,7 +26,7 @@ class ProcessStateGuard:
     def __enter__(self) -> Self:
         """Save them."""
         self._before = dict(_data)
-        self._folder = os.getcwd()  # noqa: PTH109 - a path object costs a percent of a call
+        self._folder = os.getcwd()  # noqa: PTH109 - a path object adds a tenth to a call's instructions
         self._root = logging.getLogger()
         self._level, self._handlers = self._root.level, list(self._root.handlers)
         return self
