@@ -1,8 +1,8 @@
-"""Makes the artefact of the layer or of one function; `sam build` calls it through the Makefile beside it.
+"""Build the artefact of the layer or of one function; `sam build` calls this through the Makefile beside it.
 
-It runs in a folder of sources with nothing but Python's standard library and uv or pip. Bytecode ships with
-the sources: a Lambda's file system is read-only, so without it every cold start would compile every module.
-The same sources give the same bytes, so that only what changed is deployed.
+It runs in a folder of sources and needs only Python's standard library and uv or pip. Bytecode ships with the
+sources: a Lambda's file system is read-only, so without it every cold start would compile every module. The
+same sources give the same bytes, so that only changed artefacts are deployed.
 """
 
 import argparse
@@ -29,15 +29,15 @@ SERVICES = {
 }
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 
-# What the layer and Lambda's runtime bring: a package of such a name would stand before it on the path.
-# Requirements may bring versions of their own. The same list is in cli/silvaengine_cli/packages/brought.py.
-BROUGHT = {
+# Modules of the layer and of Lambda's runtime, which an operator's package of the same name would shadow;
+# requirements may have their own versions. cli/silvaengine_cli/packages/__init__.py has the same list.
+PROVIDED = {
     *FRAMEWORK,
     "_yaml", "awslambdaric", "boto3", "botocore", "dateutil", "diskcache", "jmespath", "msgspec", "pynamodb",
     "redis", "runtime_client", "s3transfer", "simplejson", "six", "snapshot_restore_py", "urllib3", "yaml",
 }  # fmt: skip
 
-# What the operator adds to a service: the folder of packages, and where the artefact lists them.
+# The operator's packages of a service: their folder, and the artefact's list of them.
 OPERATORS = {
     "HttpGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
     "WebsocketGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
@@ -46,8 +46,8 @@ OPERATORS = {
 }
 REQUIREMENTS = ("requirements.txt", "jwt-requirements.txt")
 
-# What function packages of the predecessor require by name: the layer brings it, and no registry has it.
-OURS = re.compile(r"\s*silvaengine[-_.]+(base|utility)(?![\w.-])", re.IGNORECASE)
+# Requirements of the predecessor's function packages that the layer contains, and no registry has.
+FRAMEWORK_REQUIREMENT = re.compile(r"\s*silvaengine[-_.]+(base|utility)(?![\w.-])", re.IGNORECASE)
 
 # Lambda's python3.13 is Amazon Linux 2023, whose glibc is 2.34.
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
@@ -57,82 +57,81 @@ ZIP_EPOCH = 315_532_800
 
 
 def main() -> None:
-    """Read the command line and make one artefact."""
+    """Read the command line and build one artefact."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", choices=["SharedLayer", *SERVICES])
     parser.add_argument("artefact", type=Path)
     parser.add_argument("--architecture", choices=MACHINES, required=True)
-    given = parser.parse_args()
-    given.artefact.mkdir(parents=True, exist_ok=True)
-    if given.target == "SharedLayer":
-        make_layer(given.artefact / "python", MACHINES[given.architecture])
-    elif given.target in OPERATORS:
-        make_service(given.target, given.artefact, MACHINES[given.architecture])
+    options = parser.parse_args()
+    options.artefact.mkdir(parents=True, exist_ok=True)
+    if options.target == "SharedLayer":
+        build_layer(options.artefact / "python", MACHINES[options.architecture])
+    elif options.target in OPERATORS:
+        build_service(options.target, options.artefact, MACHINES[options.architecture])
     else:
-        copy([Path(SERVICES[given.target])], given.artefact, "/var/task")
-    normalize(given.artefact)
+        copy([Path(SERVICES[options.target])], options.artefact, "/var/task")
+    normalize(options.artefact)
 
 
-def make_layer(folder: Path, machine: str) -> None:
-    """Fill the layer: what the lock pins, and the framework."""
-    # The lock names every dependency; those that it leaves out are in Lambda's runtime.
+def build_layer(folder: Path, machine: str) -> None:
+    """Build the layer: the locked requirements, and the framework."""
+    # The lock has every dependency; those that it leaves out are in Lambda's runtime.
     options = ("--require-hashes", "--no-deps", "--only-binary=:all:")
     install([Path("requirements.txt")], folder, machine, *options)
     compile_all([folder], folder, "/opt/python")
     copy([Path(name) for name in FRAMEWORK if Path(name).is_dir()], folder, "/opt/python")
 
 
-def make_service(target: str, folder: Path, machine: str) -> None:
-    """Fill a function: its own code, the operator's packages and what these require.
+def build_service(target: str, folder: Path, machine: str) -> None:
+    """Build a function: its own code, the operator's packages and their requirements.
 
     Raises:
-        SystemExit: a name is taken, or the packages' and their requirements' both; or the folder is missing.
-
+        SystemExit: the folder is missing, or a package has the name of another or of a provided module.
     """
     source, manifest = OPERATORS[target]
     if not source.is_dir():  # a link to authorizers/, which not every system or archive keeps
         raise SystemExit(f"{source}/ is missing in the sources of {target}")
     with TemporaryDirectory() as scratch:
-        requirements = [source / name for name in REQUIREMENTS if (source / name).is_file()]
-        if foreign := [foreign_requirements(path, Path(scratch)) for path in requirements]:
-            install(foreign, folder, machine)
+        files = [source / name for name in REQUIREMENTS if (source / name).is_file()]
+        if files:
+            install([without_framework(path, Path(scratch)) for path in files], folder, machine)
     compile_all([folder], folder, "/var/task")
     packages = shipped_packages(source)
     required = {path.name for path in folder.iterdir()}
-    if taken := BROUGHT.intersection(path.stem for path in packages) | required.intersection(FRAMEWORK):
-        raise SystemExit(f"{source}/ has {', '.join(sorted(taken))}, which the layer or Lambda brings")
+    if taken := PROVIDED.intersection(path.stem for path in packages) | required.intersection(FRAMEWORK):
+        raise SystemExit(f"{source}/ has {', '.join(sorted(taken))}, which the layer or Lambda provides")
     copy([Path(SERVICES[target]), *packages], folder, "/var/task")
     importable = (path.stem for path in packages if path.suffix == ".py" or (path / "__init__.py").is_file())
     (folder / manifest).write_text("".join(f"{name}\n" for name in importable))
 
 
-def foreign_requirements(requirements: Path, scratch: Path) -> Path:
-    """Return the requirements without those that the layer fulfils; each is left out with a notice."""
+def without_framework(requirements: Path, scratch: Path) -> Path:
+    """Return the requirements without the framework's packages; each omission is printed."""
     lines = requirements.read_text().splitlines(keepends=True)
-    ours = [line for line in lines if OURS.match(line)]
-    if not ours:
+    omitted = [line for line in lines if FRAMEWORK_REQUIREMENT.match(line)]
+    if not omitted:
         return requirements
-    for line in ours:
-        print(f"{requirements}: {line.strip()} is left out: the layer brings it", file=sys.stderr)  # noqa: T201
-    kept = scratch / requirements.name
-    kept.write_text("".join(line for line in lines if line not in ours))
-    return kept
+    for line in omitted:
+        sys.stderr.write(f"{requirements}: {line.strip()} is left out: the layer provides it\n")
+    rest = scratch / requirements.name
+    rest.write_text("".join(line for line in lines if line not in omitted))
+    return rest
 
 
 def shipped_packages(source: Path) -> list[Path]:
-    """List the folders and modules of an operator's folder that ship: all but tests and what is hidden."""
-    unwanted = ("tests", "conftest.py", "__pycache__")
+    """Return the folders and modules of an operator's folder that ship: all but tests and hidden ones."""
+    excluded = ("tests", "conftest.py", "__pycache__")
     return [
         path
         for path in sorted(source.glob("*"))
         if (path.is_dir() or path.suffix == ".py")
-        and path.name not in unwanted
+        and path.name not in excluded
         and not path.name.startswith((".", "test_"))
     ]
 
 
 def copy(paths: Iterable[Path], folder: Path, deployed: str) -> None:
-    """Copy packages and modules into the artefact's root and compile them; a syntax error ends the build."""
+    """Copy packages and modules into the artefact's root and compile them; a syntax error fails the build."""
     copies = []
     for source in paths:
         target = folder / source.name
@@ -148,7 +147,7 @@ def copy(paths: Iterable[Path], folder: Path, deployed: str) -> None:
 
 
 def compile_all(paths: Iterable[Path], folder: Path, deployed: str) -> bool:
-    """Write bytecode that Python takes without looking at the source; tracebacks name the deployed paths."""
+    """Write bytecode that Python uses without a look at the source; tracebacks have the deployed paths."""
     compiled = []
     for path in paths:
         compile_path = compileall.compile_dir if path.is_dir() else compileall.compile_file
@@ -165,7 +164,7 @@ def compile_all(paths: Iterable[Path], folder: Path, deployed: str) -> bool:
 
 
 def install(files: Iterable[Path], folder: Path, machine: str, *options: str) -> None:
-    """Install requirements for Lambda's platform by uv or pip, whichever is there."""
+    """Install requirements for Lambda's platform with uv or, without it, with pip."""
     requirements = [word for path in files for word in ("-r", str(path))]
     uv = shutil.which("uv", path=f"{PROJECT / '.bootstrap/bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv:
@@ -179,7 +178,7 @@ def install(files: Iterable[Path], folder: Path, machine: str, *options: str) ->
 
 
 def install_by_pip(requirements: list[str], folder: Path, machine: str, *options: str) -> None:
-    """Install by pip, which takes only wheels for a foreign platform: what has none is built to one first."""
+    """Install with pip, which accepts only wheels for a foreign platform: build missing ones first."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     platforms = [f"--platform={tag}_{machine}" for tag in PIP_PLATFORMS]
     with TemporaryDirectory() as wheels:
@@ -191,13 +190,13 @@ def install_by_pip(requirements: list[str], folder: Path, machine: str, *options
 
 
 def run(command: list[str]) -> None:
-    """Run a command whose failure ends the build."""
+    """Run a command; its failure ends the build."""
     if status := subprocess.run(command, check=False).returncode:
         raise SystemExit(status)
 
 
 def normalize(artefact: Path) -> None:
-    """Remove what tells of this machine and moment: installers' notes, scripts, modes, times."""
+    """Remove traces of this machine and moment: installers' notes, scripts, modes, times."""
     for folder in (artefact, artefact / "python"):
         shutil.rmtree(folder / "bin", ignore_errors=True)
         (folder / ".lock").unlink(missing_ok=True)

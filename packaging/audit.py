@@ -1,6 +1,6 @@
-"""Asks the public databases whether anything that ships is known to be vulnerable; `make audit` runs it.
+"""Check what ships for known vulnerabilities in public databases; `make audit` runs this.
 
-An exception holds until its day and not longer: from then on the audit fails until somebody has looked again.
+An exception holds until its date; after that the audit fails until someone reviews it.
 """
 
 import subprocess
@@ -30,7 +30,7 @@ def main() -> int:
 
 def command(requirements: str, today: date) -> list[str]:
     """Return the command that audits one list."""
-    ignored = [f"--ignore-vuln={each['id']}" for each in exceptions() if today <= each["until"]]
+    ignored = [f"--ignore-vuln={item['id']}" for item in exceptions() if today <= item["until"]]
     return [
         sys.executable,
         "-m",
@@ -45,7 +45,7 @@ def command(requirements: str, today: date) -> list[str]:
 
 
 def exceptions() -> Iterator[dict[str, Any]]:
-    """Return the exceptions: ``id``, ``package``, ``until``, ``reason`` and the ``tests`` that show it."""
+    """Yield the exceptions: ``id``, ``package``, ``until``, ``reason`` and the ``tests`` that prove it."""
     yield from tomllib.loads(EXCEPTIONS.read_text())["exception"]
 
 

@@ -22,7 +22,7 @@ def clock() -> Clock:
 
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "shared"])
-def test_a_hundred_reads(clock: Clock, name: str, is_warm: bool) -> None:
+def test_a_hundred_reads_make_one_load_and_one_round_trip(clock: Clock, name: str, is_warm: bool) -> None:
     """They make one load, none where another instance had made it, and one round trip per invocation."""
     server, loads = FakeRedis(clock), list[str]()
 

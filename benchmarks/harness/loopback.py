@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
-from silvaengine.aws.table_client import encode
+from silvaengine.aws.attribute_values import encode
 from silvaengine.tables import TABLES, Table
 
 type Rows = Mapping[Table, Sequence[Mapping[str, Any]]]

@@ -12,13 +12,13 @@ from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine_http import app, gateway
 from silvaengine_http.call import HttpCall, deadline
-from silvaengine_http.request import read_request, read_response_format
+from silvaengine_http.request import read_method, read_request, read_response_format
 from silvaengine_http.response import function_answer, render
 
 SETTINGS = Settings.from_environment()
 REGISTRY = open_registry(SETTINGS)
 GATEWAY = gateway.Gateway(SETTINGS, REGISTRY, Answering(), None, None, None)
-REQUEST = read_request(EVENT, SETTINGS.full_event_areas)
+REQUEST = read_request(EVENT, read_method(EVENT), SETTINGS.full_event_areas)
 
 
 def _call():
@@ -26,15 +26,15 @@ def _call():
 
 
 def _find():
-    target = REQUEST.target
-    connection, _ = admit(REGISTRY, None, target.endpoint_id, REQUEST.api_key, target.area, REQUEST.stage)
-    function = REGISTRY.function(connection, target.function)
-    gateway._check(REQUEST, function)
+    route = REQUEST.route
+    connection, _ = admit(REGISTRY, None, route.endpoint_id, REQUEST.api_key, route.area, REQUEST.stage)
+    function = REGISTRY.function(connection, route.function)
+    gateway._check_function(REQUEST, function)
     return function
 
 
 CALL = _call()
-ANSWER = GATEWAY.serve(CALL)
+ANSWER = GATEWAY.serve(CALL, REQUEST)
 FUNCTION = _find()
 PAYLOAD = GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode()
 
@@ -42,19 +42,19 @@ PAYLOAD = GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode()
 def _log():
     log = InvocationLog("http", encode)
     for stage in ("resolve", "authorize", "invoke"):
-        log.enter(stage)
-    log.fields(**CALL.ids(), status=200)
+        log.begin_step(stage)
+    log.add(**CALL.ids(), status=200)
     log.emit()
 
 
 PARTS = {
     "whole": lambda: app.handler(EVENT, CONTEXT),
-    "reading the event": lambda: read_request(EVENT, SETTINGS.full_event_areas),
+    "reading the event": lambda: read_request(EVENT, read_method(EVENT), SETTINGS.full_event_areas),
     "limits, key, connection, function, method": _find,
     "the payload": lambda: GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(),
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
     "the answer": lambda: function_answer(WorkerAnswer.decode(RESULT)),
-    "its form and headers": lambda: render(ANSWER, read_response_format(EVENT), "0" * 32),
+    "its form and headers": lambda: render(ANSWER, read_response_format(EVENT, REQUEST.method), "0" * 32),
     "the log line, and the time of each step": _log,
 }
 part = choose(PARTS)

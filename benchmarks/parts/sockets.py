@@ -15,7 +15,7 @@ CALL = json.loads(os.environ.get("BENCHMARK_PAYLOAD", "null"))
 CONNECTIONS = int(os.environ["BENCHMARK_CONNECTIONS"])
 ASKED = {
     "endpoint_id": "demo",
-    "grant": BroadcastTokens(Digests(lambda: b"secret")).of("demo"),
+    "grant": BroadcastTokens(Digests(lambda: b"secret")).issue("demo"),
     "request_id": "0" * 32,
     "frame": '{"said":"Hello, everybody"}',
 }

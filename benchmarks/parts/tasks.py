@@ -12,7 +12,7 @@ from silvaengine.protocol.messages import Invocation
 from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine_tasks import app
-from silvaengine_tasks.calls import succeeded, worker_call
+from silvaengine_tasks.calls import read_answer, worker_call
 from silvaengine_tasks.hooks import CallHooks, HookedCall
 
 EVENT = json.loads(os.environ["BENCHMARK_EVENT"])
@@ -38,26 +38,26 @@ def _payload():
 
 
 def _hooks():
-    HOOKS.before(HEARD)
-    HOOKS.after(HEARD)
+    HOOKS.run_before(HEARD)
+    HOOKS.start_after(HEARD)
 
 
 def _log():
     log = InvocationLog("tasks", encode)
-    log.fields(request_id="0" * 32, status=500)
-    log.fields(source="direct", endpoint_id="demo", function="hello")
-    log.fields(status=200)
+    log.add(request_id="0" * 32, status=500)
+    log.add(source="direct", endpoint_id="demo", function="hello")
+    log.add(status=200)
     log.emit()
 
 
 PARTS = {
     "whole": lambda: app.handler(EVENT, CONTEXT),
-    "telling the source": lambda: [knows(EVENT) for knows, _ in SOURCES],
+    "telling the source": lambda: [source.matches(EVENT) for source in SOURCES],
     "connection, function": _find,
     "hooks": _hooks,
     "the payload": _payload,
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, _payload()),
-    "the answer": lambda: succeeded(RESULT).value,
+    "the answer": lambda: read_answer(RESULT).value,
     "the log line": _log,
 }
 part = choose(PARTS)

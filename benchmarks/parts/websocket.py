@@ -30,12 +30,12 @@ def _read():
 
 def _find():
     connection, _ = admit(
-        REGISTRY, None, SOCKET.endpoint_id, SOCKET.api_key, SOCKET.area, SOCKET.stage, is_known=True
+        REGISTRY, None, SOCKET.endpoint_id, SOCKET.api_key, SOCKET.area, SOCKET.stage, is_row_key=True
     )
     return REGISTRY.function(connection, "hello")
 
 
-CALL = gateway.Call("0" * 32, MESSAGE, CONTEXT, SOCKET, 4e9, InvocationLog("websocket", encode))
+CALL = gateway.MessageCall("0" * 32, MESSAGE, CONTEXT, SOCKET, 4e9, InvocationLog("websocket", encode))
 SENT = _read()
 FUNCTION = _find()
 
@@ -48,10 +48,10 @@ def _payload():
 
 def _log():
     log = InvocationLog("websocket", encode)
-    log.fields(request_id="0" * 32, status=200, route="$default", endpoint_id="demo", area="core")
-    log.fields(function="hello")
+    log.add(request_id="0" * 32, status=200, route="$default", endpoint_id="demo", area="core")
+    log.add(function="hello")
     for stage in ("resolve", "authorize", "invoke"):
-        log.enter(stage)
+        log.begin_step(stage)
     log.emit()
 
 

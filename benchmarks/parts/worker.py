@@ -15,7 +15,7 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker import app, worker
 from silvaengine_worker.app import handler
-from silvaengine_worker.arguments import arguments
+from silvaengine_worker.arguments import fit_arguments
 from silvaengine_worker.deadline import complete, run_with_deadline
 from silvaengine_worker.process_state import ProcessStateGuard
 from silvaengine_worker.results import check_size, envelope
@@ -25,7 +25,7 @@ LOGGER = logging.getLogger("silvaengine_demo.greetings")
 CALL = WorkerCall.decode(PAYLOAD)
 RESULT = handler(PAYLOAD, CONTEXT)
 PARAMETERS = handler._worker._loader.load(*CALL.callee[:3]).parameters
-CURRENT = worker._current(CALL, CALL.invocation, 4e9, LOGGER, None)
+CURRENT = worker._current_invocation(CALL, CALL.invocation, 4e9, LOGGER, None)
 
 
 def whole():
@@ -41,8 +41,8 @@ def bare():
 
 def _log():
     log = InvocationLog("worker")
-    log.fields(**app._ids(PAYLOAD, CONTEXT), status=200)
-    log.enter("invoke")
+    log.add(**app._log_ids(PAYLOAD, CONTEXT), status=200)
+    log.begin_step("invoke")
     log.emit()
 
 
@@ -59,8 +59,8 @@ PARTS = {
     "whole": lambda: handler(PAYLOAD, CONTEXT),
     "the function": bare,
     "reading the payload": lambda: WorkerCall.decode(PAYLOAD),
-    "arguments, fitted to the function": lambda: arguments(CALL, PARAMETERS),
-    "settings and what the function may ask of its call": lambda: worker._current(
+    "arguments, fitted to the function": lambda: fit_arguments(CALL, PARAMETERS),
+    "settings and what the function may ask of its call": lambda: worker._current_invocation(
         CALL, CALL.invocation, 4e9, LOGGER, None
     ),
     "environment, folder, logging, decimal context put back": _isolate,

@@ -21,7 +21,7 @@ from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import Caller, deadline_of
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.sqs import Queues, read
+from silvaengine_tasks.sources.sqs import SqsSource, read_calls
 
 BATCH = 10
 
@@ -59,7 +59,7 @@ _dispatcher = Dispatcher(_account, _objects)
 _caller = Caller(
     _account, _account, _dispatcher, _claims, AlertPublisher(None), CallHooks(_account, _account)
 )
-_queues = Queues(_caller, Bindings(_account), lambda *_: None)
+_source = SqsSource(_caller, Bindings(_account), lambda *_: None)
 _processor = BatchProcessor(event_type=EventType.SQS)
 
 
@@ -71,7 +71,7 @@ def batch():
 
 def ours():
     """Serve a batch by the tasks Lambda's source."""
-    if _queues.serve(batch(), _context, InvocationLog("tasks")) != {"batchItemFailures": []}:
+    if _source.serve(batch(), _context, InvocationLog("tasks")) != {"batchItemFailures": []}:
         raise AssertionError
 
 
@@ -86,4 +86,4 @@ def powertools():
 
 def call(record):
     """Claim a record and call its function."""
-    _caller.each(lambda: read(record.raw_event), deadline_of(_context))
+    _caller.call_all(lambda: read_calls(record.raw_event), deadline_of(_context))

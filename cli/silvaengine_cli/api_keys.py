@@ -1,4 +1,4 @@
-"""API keys as an operator makes, replaces and ends them: rows of connections, and what each says."""
+"""API keys as an operator creates, rotates and revokes them: rows of the table of connections."""
 
 import secrets
 import time
@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from silvaengine.access.api_keys import ACTIVE, PREFIX, key_digest
+from silvaengine.access.api_keys import MAX_SECRETS, PREFIX, key_digest
+from silvaengine.errors import ConditionFailedError
 from silvaengine.registry.registry import ROOT_ENDPOINT
 from silvaengine.tables import (
     COMMON_ENDPOINT,
@@ -18,11 +19,11 @@ from silvaengine.tables import (
     FUNCTIONS,
     key_use_key,
 )
+from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.operator import announce
 from silvaengine_cli.registry.plan import mask, row_name
 from silvaengine_cli.registry.rows import Row
-from silvaengine_cli.registry.tables import ConditionFailedError, RegistryTables
-from silvaengine_cli.target import Deployment
+from silvaengine_cli.registry.tables import RegistryTables
 
 DAY = 86_400
 HOUR = 3_600
@@ -32,74 +33,74 @@ SECRET_BYTES = 32
 type Facts = dict[str, Any]
 
 
-class Made(NamedTuple):
-    """A key with its secret, which is shown once and kept nowhere; and when it ends, in epoch seconds."""
+class NewKey(NamedTuple):
+    """A key with its secret, which is shown once and stored nowhere, and its end in epoch seconds."""
 
     key_id: str
     api_key: str
     expires_at: int | None
 
 
-class Keys:
-    """Makes, replaces and ends keys of a deployment.
+class ApiKeyAdmin:
+    """Creates, rotates and revokes the keys of a deployment.
 
     Args:
-        target: the deployment; its stack's output names the pepper.
+        deployment: the deployment; its stack's output names the pepper.
     """
 
-    def __init__(self, target: Deployment) -> None:
-        self._target = target
-        self._tables = target.tables()
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._tables = deployment.tables()
 
-    def create(self, endpoint: str, row: Row, days: int | None) -> Made:
+    def create(self, endpoint: str, row: Row, days: int | None) -> NewKey:
         """Write a key's row with a first secret.
 
         Args:
-            endpoint: whose key it is, the common connection's for ``1``.
-            row: what it opens and may: ``functions``, ``grants``, ``endpoints``, ``whitelist``, ``label``.
-            days: until it ends, None for never.
+            endpoint: the key's endpoint, ``1`` for the common connection.
+            row: its rights: ``functions``, ``grants``, ``endpoints``, ``whitelist``, ``label``.
+            days: its lifetime, None for no end.
 
         Raises:
-            ClickException: the endpoint isn't there, or uses the common connection; or the key would be good
-                for an endpoint that isn't there or has connections of its own.
+            ClickException: the endpoint doesn't exist or uses the common connection, or one of ``endpoints``
+                doesn't exist or has connections of its own.
         """
         self._check_endpoint(endpoint)
-        self._check_good_for(row.get("endpoints") or ())
+        self._check_endpoints(row.get("endpoints") or ())
         key_id = PREFIX + secrets.token_hex(ID_BYTES)
-        made, key_hash = self._secret(key_id, None if days is None else days * DAY)
+        key, key_hash = self._new_secret(key_id, None if days is None else days * DAY)
         now = int(time.time())
-        ours = {"endpoint_id": endpoint, "api_key": key_id, "key_hashes": [key_hash], "created_at": now}
-        self._tables.create(CONNECTIONS, {**row, **ours})  # without a revision, so that no `apply` prunes it
+        identity = {"endpoint_id": endpoint, "api_key": key_id, "key_hashes": [key_hash], "created_at": now}
+        self._tables.create(CONNECTIONS, {**row, **identity})  # no revision, so that no `apply` prunes it
         self._publish()
-        return made
+        return key
 
-    def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> Made:
-        """Return a key a new secret; of those before only the latest lives on, until the overlap is over.
+    def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> NewKey:
+        """Add a new secret to a key; of the older ones only the latest stays valid, until the overlap ends.
 
         Args:
-            endpoint: whose key it is.
+            endpoint: the key's endpoint.
             key_id: its id.
-            days: until the new secret ends; None for the lifetime of the latest one, from now.
-            overlap_hours: how long that one lives on.
+            days: the new secret's lifetime, None for that of the latest one.
+            overlap_hours: how long the latest one stays valid.
 
         Raises:
             ClickException: there is no such key, or it is revoked.
         """
         before = self.row(endpoint, key_id)
         hashes = before.get("key_hashes") or ()
-        made, key_hash = self._secret(key_id, _lifetime(hashes) if days is None else days * DAY)
+        key, key_hash = self._new_secret(key_id, _lifetime(hashes) if days is None else days * DAY)
         end = int(time.time()) + overlap_hours * HOUR
-        old = [_ended(each, end) for each in hashes][-(ACTIVE - 1) :]
+        old = [_end_by(each, end) for each in hashes][-(MAX_SECRETS - 1) :]
         self._update(before, {"key_hashes": [*old, key_hash]})
-        return made
+        return key
 
     def revoke(self, endpoint: str, key_id: str) -> None:
-        """End a key; its row stays and says when."""
+        """End a key; its row stays, with the time."""
         before = self.row(endpoint, key_id)
         self._update(before, {"key_hashes": [], "revoked_at": int(time.time())})
 
     def row(self, endpoint: str, key_id: str) -> Row:
-        """Return a key's row; raises ClickException without one, and for a key that is its own secret."""
+        """Return a key's row; raise ClickException if there is none, or the key is its own secret."""
         row = self._tables.read(CONNECTIONS, [(endpoint, key_id)]).get((endpoint, key_id))
         if row is None or not key_id.startswith(PREFIX):
             raise click.ClickException(
@@ -110,8 +111,8 @@ class Keys:
             raise click.ClickException(f"{key_id} is revoked")
         return row
 
-    def listed(self, endpoint: str | None) -> Iterator[Facts]:
-        """Say of every key whose it is, how it stands and what it may; no secret, and no key that is one."""
+    def facts(self, endpoint: str | None) -> Iterator[Facts]:
+        """Return each key's endpoint, state, rights and times, without secrets and keys that are secrets."""
         rows = [row for row in self._tables.scan(CONNECTIONS) if endpoint in (None, row["endpoint_id"])]
         uses = self._uses(rows)
         now = time.time()
@@ -121,24 +122,24 @@ class Keys:
     def _uses(self, rows: Iterable[Row]) -> Mapping[tuple[str, ...], int]:
         names = {CONNECTIONS.key_of(row): key_use_key(*CONNECTIONS.key_of(row)) for row in rows}
         keys = [CONFIG_DATA.key_of(name) for name in names.values()]
-        found = self._tables.read(CONFIG_DATA, keys)
+        used = self._tables.read(CONFIG_DATA, keys)
         return {
             key: int(row["value"])
             for key, name in names.items()
-            if (row := found.get(CONFIG_DATA.key_of(name))) is not None
+            if (row := used.get(CONFIG_DATA.key_of(name))) is not None
         }
 
-    def _secret(self, key_id: str, seconds: int | None) -> tuple[Made, Row]:
+    def _new_secret(self, key_id: str, seconds: int | None) -> tuple[NewKey, Row]:
         secret = secrets.token_urlsafe(SECRET_BYTES)
         now = int(time.time())
         key_hash: Row = {"hash": key_digest(self._pepper(), key_id, secret), "created_at": now}
         if seconds is not None:
             key_hash["expires_at"] = now + seconds
-        return Made(key_id, f"{key_id}.{secret}", key_hash.get("expires_at")), key_hash
+        return NewKey(key_id, f"{key_id}.{secret}", key_hash.get("expires_at")), key_hash
 
     def _pepper(self) -> bytes:
-        answer = self._target.client("secretsmanager").get_secret_value(
-            SecretId=self._target.output("KeyPepper")
+        answer = self._deployment.client("secretsmanager").get_secret_value(
+            SecretId=self._deployment.output("KeyPepper")
         )
         return str(answer["SecretString"]).encode()
 
@@ -146,22 +147,22 @@ class Keys:
         try:
             self._tables.update(CONNECTIONS, before, {**before, **changes})
         except ConditionFailedError:
-            raise click.ClickException("the key was changed by someone else meanwhile; try again") from None
+            raise click.ClickException("the key was changed meanwhile; try again") from None
         self._publish()
 
     def _publish(self) -> None:
         self._tables.bump_generation()
-        announce(self._target)
+        announce(self._deployment)
 
     def _check_endpoint(self, endpoint: str) -> None:
         row = self._tables.read(ENDPOINTS, [(endpoint,)]).get((endpoint,))
         if endpoint != COMMON_ENDPOINT and not (row and row.get("special_connection")):
             raise click.ClickException(
-                f"endpoint {endpoint!r} has no connection of its own: make a key of the common connection "
-                f"that is good for it alone, by --endpoint {COMMON_ENDPOINT} --only {endpoint}"
+                f"endpoint {endpoint!r} has no connection of its own: create a key of the common connection "
+                f"for it alone, with --endpoint {COMMON_ENDPOINT} --only {endpoint}"
             )
 
-    def _check_good_for(self, endpoints: Iterable[str]) -> None:
+    def _check_endpoints(self, endpoints: Iterable[str]) -> None:
         named = [name for name in endpoints if name != ROOT_ENDPOINT]
         rows = self._tables.read(ENDPOINTS, [(name,) for name in named])
         for name in named:
@@ -173,41 +174,41 @@ class Keys:
                 )
 
 
-def entries_like(tables: RegistryTables, endpoint: str, api_key: str) -> Row:
-    """Return what another key's row of the endpoint opens, and from where; raises ClickException."""
+def rights_of(tables: RegistryTables, endpoint: str, api_key: str) -> Row:
+    """Return the functions and addresses of a key's row; raise ClickException if there is none."""
     row = tables.read(CONNECTIONS, [(endpoint, api_key)]).get((endpoint, api_key))
     if row is None:
         raise click.ClickException(f"endpoint {endpoint!r} has no connection {mask(api_key)}")
     return {name: row[name] for name in ("functions", "whitelist") if row.get(name)}
 
 
-def entries_of(tables: RegistryTables, names: Sequence[str], worker_arn: str) -> list[Row]:
-    """Return entries of functions of the stack's worker; raises ClickException for unknown ones."""
+def function_entries(tables: RegistryTables, names: Sequence[str], worker_arn: str) -> list[Row]:
+    """Return a key row's entries for functions of a worker; raise ClickException for unknown ones."""
     keys = [(worker_arn, name) for name in names]
-    found = tables.read(FUNCTIONS, keys)
-    if missing := [name for arn, name in keys if (arn, name) not in found]:
+    rows = tables.read(FUNCTIONS, keys)
+    if missing := [name for arn, name in keys if (arn, name) not in rows]:
         raise click.ClickException(f"the stack's worker has no function {', '.join(missing)}")
     return [{"aws_lambda_arn": arn, "function": name, "setting": ""} for arn, name in keys]
 
 
-def complaints(tables: RegistryTables) -> Iterator[str]:
-    """Name the keys of the common connection that open every endpoint without a connection of its own."""
+def find_unrestricted_keys(tables: RegistryTables) -> Iterator[str]:
+    """Return a complaint for each common key that opens every endpoint without a connection of its own."""
     for row in tables.scan(CONNECTIONS):
         is_key = row["api_key"] != DEFAULT_API_KEY and not row.get("revoked_at")
         if row["endpoint_id"] == COMMON_ENDPOINT and is_key and row.get("endpoints") is None:
             yield (
                 f"{row_name(CONNECTIONS, row)} opens every endpoint that has no connection of its own: "
-                "name those that it is good for (`endpoints` in registry.yaml, --only for new keys)"
+                "name those that it may open (`endpoints` in registry.yaml, --only for new keys)"
             )
 
 
 def _lifetime(key_hashes: Sequence[Row]) -> int | None:
-    """Return the seconds that the latest secret was made for."""
+    """Return the seconds for which the latest secret was created, None for no end."""
     latest = key_hashes[-1] if key_hashes else {}
     return int(latest["expires_at"] - latest["created_at"]) if latest.get("expires_at") else None
 
 
-def _ended(key_hash: Row, end: int) -> Row:
+def _end_by(key_hash: Row, end: int) -> Row:
     return {**key_hash, "expires_at": min(end, int(key_hash.get("expires_at", end)))}
 
 

@@ -1,6 +1,6 @@
-"""A talk with a deployment over one WebSocket: lines become calls, frames are shown as they come.
+"""A conversation with a deployment over a WebSocket: lines become calls, frames are shown as they arrive.
 
-docs/websocket.md has the frames.
+docs/websocket.md describes the frames.
 """
 
 import json
@@ -16,9 +16,10 @@ from rich.text import Text
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from silvaengine_cli.parameters import parse_parameters
+from silvaengine.protocol.json_codec import Json
+from silvaengine_cli.client_options import parse_json_or_text, parse_parameters
 
-IDLE_SECONDS = 240  # API Gateway ends a connection that was idle for 600
+IDLE_SECONDS = 240  # API Gateway closes a connection after 600 idle seconds
 WAIT_SECONDS = 300  # the worker's own limit
 PING, PONG = "ping", "pong"
 
@@ -27,11 +28,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 type Show = Callable[[Text], None]
 
 
-def read_line(line: str, message_id: str) -> dict[str, Any]:
+def read_line(line: str, message_id: str) -> dict[str, Json]:
     """Return the message for a line: ``FUNCTION NAME=VALUE ...``, ``FUNCTION {...}`` or a whole message.
 
     Raises:
-        ValueError: it is none of these; the words say why.
+        ValueError: the line is none of these; the message says why.
     """
     if line.startswith("{"):
         return _object(line)
@@ -40,23 +41,23 @@ def read_line(line: str, message_id: str) -> dict[str, Any]:
     return {"id": message_id, "funct": function, "payload": payload}
 
 
-def _object(text: str) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(text)
+def _object(text: str) -> dict[str, Json]:
+    value: dict[str, Json] = json.loads(text)
     return value
 
 
 def _message(line: str, message_id: str) -> tuple[str, str]:
-    """Return what is sent for a line, and whose answer it awaits; nobody's when that is empty."""
+    """Return what to send for a line, and the id of the answer to wait for, empty for none."""
     if line == PING:
         return PING, PONG
     message = read_line(line, message_id)
-    awaited = message.get("id")
-    return json.dumps(message), awaited if isinstance(awaited, str) else ""
+    answer_id = message.get("id")
+    return json.dumps(message), answer_id if isinstance(answer_id, str) else ""
 
 
-def _ended_by(text: str) -> str:
-    """Return the id of the call that a frame ends, or nothing."""
-    frame = _parsed(text)
+def _finished_id(text: str) -> str:
+    """Return the id of the call that a frame ends, empty for none."""
+    frame: Any = parse_json_or_text(text)
     if frame == PONG:
         return PONG
     is_last = isinstance(frame, dict) and ("error" in frame or "done" in frame or "seq" not in frame)
@@ -64,32 +65,32 @@ def _ended_by(text: str) -> str:
 
 
 def render(text: str) -> Text:
-    """Return a frame as people read it: its call's id, then what it says, in the colour of its kind."""
-    frame = _parsed(_CONTROL.sub("\ufffd", text))
+    """Return a frame for people: its call's id and its content, in the colour of its kind."""
+    frame: Any = parse_json_or_text(_CONTROL.sub("\ufffd", text))
     match frame:
         case {"error": {"status": status, "message": message, **rest}}:
-            words, style = _shown(f"{status} {message}  request {rest.get('request_id')}"), "red"
+            content, style = _plain_text(f"{status} {message}  request {rest.get('request_id')}"), "red"
         case {"id": _, "seq": seq, "done": True}:
-            words, style = f"done, {seq} items", "dim"
+            content, style = f"done, {seq} items", "dim"
         case {"id": _, "seq": seq, "items": list(items)}:
-            words, style = "\n".join(_item(seq + at, item) for at, item in enumerate(items)), "cyan"
+            content, style = "\n".join(_item(seq + at, item) for at, item in enumerate(items)), "cyan"
         case {"id": _, "seq": seq, "data": data}:
-            words, style = _item(seq, data), "cyan"
+            content, style = _item(seq, data), "cyan"
         case {"id": _, "data": data}:
-            words, style = _shown(data), "green"
+            content, style = _plain_text(data), "green"
         case _:
-            return Text.assemble(("push ", "bold"), (_shown(frame), "magenta"))
+            return Text.assemble(("push ", "bold"), (_plain_text(frame), "magenta"))
     name = frame.get("id")
-    return Text.assemble((_shown(f"{name} ") if name else "", "bold"), (words, style))
+    return Text.assemble((_plain_text(f"{name} ") if name else "", "bold"), (content, style))
 
 
 class Conversation:
-    """Sends what is typed and shows what comes, until the input or the connection ends.
+    """Sends what is typed and shows what arrives, until the input or the connection ends.
 
     Args:
-        connection: an open one.
-        show: takes what came, to print it; called in a thread of its own.
-        as_json: show frames as they came, without colours.
+        connection: an open connection.
+        show: prints a frame; called in a thread of its own.
+        as_json: show frames unchanged, without colours.
     """
 
     def __init__(self, connection: ClientConnection, show: Show, *, as_json: bool = False) -> None:
@@ -97,16 +98,16 @@ class Conversation:
         self._show = show
         self._as_json = as_json
         self._changed = Condition()
-        self._awaited: set[str] = set()
+        self._open_ids: set[str] = set()
         self._own_pings = 0
         self._is_typing = True
         self.is_lost = False
 
     def hold(self, lines: Iterable[str], *, interrupt: bool = False) -> None:
-        """Have the conversation; after the last line wait for the answers to all calls.
+        """Send all lines, then wait for the answers to all calls.
 
         Args:
-            lines: what is typed.
+            lines: the lines that are typed.
             interrupt: raise KeyboardInterrupt in the main thread when the connection ends.
         """
         Thread(target=self._receive, args=(interrupt,), daemon=True).start()
@@ -116,17 +117,17 @@ class Conversation:
                 return
         with self._changed:
             self._is_typing = False
-            self._changed.wait_for(lambda: self.is_lost or not self._awaited, WAIT_SECONDS)
+            self._changed.wait_for(lambda: self.is_lost or not self._open_ids, WAIT_SECONDS)
 
     def _send(self, line: str, message_id: str) -> bool:
-        """Send a line; False when the connection has ended."""
+        """Send a line; return False if the connection has ended."""
         try:
-            text, awaited = _message(line, message_id)
+            text, answer_id = _message(line, message_id)
         except ValueError as error:
             self._show(Text(f"not sent: {error}", style="red"))
             return True
         with self._changed:
-            self._awaited |= {awaited} - {""}
+            self._open_ids |= {answer_id} - {""}
         try:
             self._connection.send(text)
         except ConnectionClosed:
@@ -138,7 +139,7 @@ class Conversation:
             for text in self._texts():
                 self._show(Text(text) if self._as_json else render(text))
                 with self._changed:
-                    self._awaited.discard(_ended_by(text))
+                    self._open_ids.discard(_finished_id(text))
                     self._changed.notify_all()
         except ConnectionClosed:
             with self._changed:
@@ -149,7 +150,7 @@ class Conversation:
                 signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
 
     def _texts(self) -> Iterator[str]:
-        """Return what comes, but for the pongs to pings of our own, which keep an idle connection."""
+        """Return the frames but the pongs to this object's pings, which keep an idle connection open."""
         while True:
             try:
                 text = str(self._connection.recv(IDLE_SECONDS))
@@ -164,8 +165,8 @@ class Conversation:
 
 
 def typed_lines(prompt: str) -> Iterator[str]:
-    """Return the lines that somebody types, with a history; ends at Ctrl-D."""
-    import readline  # noqa: F401 - `input` uses it once it is there
+    """Return the lines that are typed, with a history, until Ctrl-D."""
+    import readline  # noqa: F401 - `input` uses it once it is imported
 
     while True:
         try:
@@ -175,7 +176,7 @@ def typed_lines(prompt: str) -> Iterator[str]:
 
 
 def above_prompt(prompt: str, show: Show) -> Show:
-    """Return what shows a text above the line that is being typed."""
+    """Return a function that shows a text above the line that is being typed."""
     import readline  # only at a terminal
 
     def show_above(text: Text) -> None:
@@ -189,17 +190,10 @@ def above_prompt(prompt: str, show: Show) -> Show:
 
 
 def _item(seq: int, data: object) -> str:
-    return f"#{seq} {_shown(data)}"
+    return f"#{seq} {_plain_text(data)}"
 
 
-def _shown(value: object) -> str:
-    """Return a value as text that can't move a terminal's cursor, whoever sent it."""
+def _plain_text(value: object) -> str:
+    """Return a value as text without control characters, which could move a terminal's cursor."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _CONTROL.sub("\ufffd", text)
-
-
-def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

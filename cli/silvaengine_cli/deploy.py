@@ -1,7 +1,7 @@
-"""From the sources to a stack on the local engine: `sam build`, `sam deploy`, a shortcut for one function.
+"""Deploys the sources to the local engine: `sam build`, `sam deploy`, and a shortcut for one function.
 
-The first deployment is the one that AWS would see. After it, a changed function needs none of sam's ten
-seconds: its packaging target runs and the code is handed to Lambda directly.
+The first deployment is as on AWS. After it a changed function doesn't wait ten seconds for sam: its packaging
+target runs, and Lambda gets the code directly.
 """
 
 import io
@@ -33,12 +33,12 @@ _SHOWN_LINES = 30
 
 
 class DeployError(click.ClickException):
-    """A build or a deployment failed; the text is the tool's own last lines."""
+    """A build or a deployment failed; the message is the tool's last lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackOutputs:
-    """What a deployed stack says about itself."""
+    """The outputs of a deployed stack."""
 
     api_url: str
     api_id: str
@@ -53,7 +53,7 @@ class StackOutputs:
 
     @classmethod
     def read(cls, engine: LocalEngine, stack: str) -> Self:
-        """Read the outputs of a stack that is deployed. Raises DeployError when one is missing."""
+        """Read the outputs of a deployed stack; raise DeployError if one is missing."""
         (description,) = engine.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", ())}
         names = {field: field.title().replace("_", "") for field in cls.__slots__}
@@ -62,7 +62,7 @@ class StackOutputs:
         return cls(**{field: outputs[name] for field, name in names.items()})
 
     def function_arn(self, logical_id: str) -> str:
-        """Return the ARN of one of the functions by its name in the template."""
+        """Return a function's ARN by its name in the template."""
         return {
             "HttpGateway": self.http_gateway_arn,
             "WebsocketGateway": self.websocket_gateway_arn,
@@ -73,8 +73,8 @@ class StackOutputs:
 
 
 def build(project: Path) -> None:
-    """Run `sam build` into the project's `.aws-sam/build`. Raises DeployError."""
-    _run(["build"], project, {})
+    """Run `sam build` into the project's `.aws-sam/build`; raise DeployError if it fails."""
+    _run_sam(["build"], project, {})
 
 
 def deploy(
@@ -84,48 +84,48 @@ def deploy(
     stack: str = LOCAL_STACK,
     parameters: Mapping[str, str] | None = None,
 ) -> StackOutputs:
-    """Deploy what `sam build` left to the engine by `sam deploy`, and return the stack's outputs.
+    """Deploy the build to the engine with `sam deploy`; return the stack's outputs.
 
     Args:
         project: the folder of template.yaml and samconfig.toml.
         engine: a running engine.
         stack: the stack's name, new or known to the engine.
-        parameters: of the template, besides those that point at the engine.
+        parameters: the template's, besides those that point to the engine.
 
     Raises:
-        DeployError: sam refused; nothing of the change stays.
-
+        DeployError: sam failed; nothing of the change stays.
     """
     overrides = {"LocalEndpoint": engine.url, "AwsEndpointUrl": engine.url, **(parameters or {})}
     pairs = [f"{name}={value}" for name, value in overrides.items()]
     options = ["--config-env", "local", "--stack-name", stack, "--parameter-overrides", *pairs]
-    _run(["deploy", *options], project, engine.environment())
+    _run_sam(["deploy", *options], project, engine.environment())
     return StackOutputs.read(engine, stack)
 
 
 def redeploy_function(project: Path, engine: LocalEngine, outputs: StackOutputs, logical_id: str) -> None:
-    """Package one function as `sam build` would and put the code in place, past CloudFormation.
+    """Package one function as `sam build` would, and update its code without CloudFormation.
 
-    Raises DeployError when the packaging target fails; the function then stays as it was.
+    Raises:
+        DeployError: the packaging target failed; the function is unchanged.
     """
     with tempfile.TemporaryDirectory(prefix="silvaengine-") as folder:
-        _put_code(engine, outputs, logical_id, _package(project, logical_id, Path(folder)))
+        _update_code(engine, outputs, logical_id, _package(project, logical_id, Path(folder)))
 
 
 def restore_functions(project: Path, engine: LocalEngine, outputs: StackOutputs) -> None:
-    """Put in place what `sam build` left: CloudFormation knows nothing of what `redeploy_function` did."""
+    """Update all functions to the build: CloudFormation doesn't know what `redeploy_function` did."""
     for logical_id in SOURCES:
-        _put_code(engine, outputs, logical_id, project / ".aws-sam" / "build" / logical_id)
+        _update_code(engine, outputs, logical_id, project / ".aws-sam" / "build" / logical_id)
 
 
-def _put_code(engine: LocalEngine, outputs: StackOutputs, logical_id: str, artefact: Path) -> None:
+def _update_code(engine: LocalEngine, outputs: StackOutputs, logical_id: str, artefact: Path) -> None:
     paths = (path for path in artefact.rglob("*") if path.is_file())
     code = zip_files({path.relative_to(artefact).as_posix(): path.read_bytes() for path in paths})
     engine.client("lambda").update_function_code(FunctionName=outputs.function_arn(logical_id), ZipFile=code)
 
 
 def zip_files(files: Mapping[str, bytes]) -> bytes:
-    """Zip files by their names in the archive; the same content gives the same bytes at any time."""
+    """Return an archive of files by their names in it; the same files give the same bytes at any time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in sorted(files.items()):
@@ -141,26 +141,26 @@ def _package(project: Path, logical_id: str, folder: Path) -> Path:
     artefact.mkdir()
     makefile = project / "packaging" / "Makefile"
     command = ["make", "-s", "-f", str(makefile), f"build-{logical_id}", f"ARTIFACTS_DIR={artefact}"]
-    _checked(f"packaging {logical_id}", command, source, _tool_environment())
+    _run_tool(f"packaging {logical_id}", command, source, _tool_environment())
     return artefact
 
 
-def _run(arguments: list[str], project: Path, environment: Mapping[str, str]) -> None:
+def _run_sam(arguments: list[str], project: Path, environment: Mapping[str, str]) -> None:
     sam = Path(sys.executable).with_name("sam")
     if not sam.exists():
         raise DeployError(f"{sam} is missing: run `make setup`, and this command from .venv")
-    _checked(f"sam {arguments[0]}", [str(sam), *arguments], project, {**_tool_environment(), **environment})
+    _run_tool(f"sam {arguments[0]}", [str(sam), *arguments], project, {**_tool_environment(), **environment})
 
 
 def _tool_environment() -> dict[str, str]:
-    """Return our environment with this interpreter's folder in front, and without anybody's AWS account."""
+    """Return this process's environment with the interpreter's folder in front and no AWS account."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
     # sam polls a stack every 5 s; the engine has it ready within one.
     return {**own, "PATH": path, "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}
 
 
-def _checked(what: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+def _run_tool(what: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
     done = subprocess.run(  # noqa: S603
         command,
         cwd=folder,

@@ -1,26 +1,26 @@
-"""`silvaengine dev`: the whole system on this machine, kept in step with the files one edits."""
+"""`silvaengine dev`: the whole system on this machine, updated as files are edited."""
 
 import json
 import re
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 from rich.console import Console
 
 from silvaengine_cli import deploy, watch
+from silvaengine_cli.deployment import DEV_FILE
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.tail import LogTail
-from silvaengine_cli.target import DEV_FILE
+from silvaengine_cli.tail import LogTail, Record
 
-# A disk tier would outlive the code whose results it holds; on AWS a new deployment has a new disk.
+# A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
 PARAMETERS = {"CacheDir": "none"}
 POLL_SECONDS = 0.3
 _DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task)/([^"]+)"')
@@ -29,7 +29,7 @@ _WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:
 _HELP = """Run everything on this machine and redeploy what changes.
 
 Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml and
-prints what to try. Then it watches the sources: a changed function answers within seconds, and its tracebacks
+prints what to try. Then it watches the sources: a changed function runs within seconds, and its tracebacks
 are shown here with their request ids. Ctrl-C ends it; stack and tables are kept for the next time.
 
 \b
@@ -48,15 +48,15 @@ Try:
 
 
 @click.command(help=_HELP)
-@click.option("--fresh", is_flag=True, help="Begin with an empty engine.")
+@click.option("--fresh", is_flag=True, help="Start with an empty engine.")
 @click.option(
-    "--port", type=click.IntRange(1024, 65535), default=None, help="The engine's port; else a free one."
+    "--port", type=click.IntRange(1024, 65535), default=None, help="The engine's port.  [default: a free one]"
 )
 def dev(*, fresh: bool, port: int | None) -> None:
-    """Serve the command; see its help."""
+    """Run the command; its help is above."""
     console = Console(highlight=False, soft_wrap=True)
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signal_number, _leave)
+        signal.signal(signal_number, _exit_on_signal)
     project = find_project(Path.cwd())
     try:
         with _running_engine(console, project, port or 0, fresh=fresh) as engine:
@@ -66,7 +66,7 @@ def dev(*, fresh: bool, port: int | None) -> None:
 
 
 def find_project(start: Path) -> Path:
-    """Return the folder with the template, from `start` upwards. Raises ClickException when there is none."""
+    """Return the folder of the template, from `start` upwards; raise ClickException if there is none."""
     for folder in (start, *start.parents):
         if (folder / "template.yaml").is_file() and (folder / "services").is_dir():
             return folder
@@ -74,9 +74,9 @@ def find_project(start: Path) -> Path:
 
 
 class DevSession:
-    """A deployed stack on a running engine, and what keeps it in step with the sources.
+    """A stack on a running engine that is redeployed when sources change.
 
-    Making one deploys everything, applies the registry and prints what to try.
+    Creating one deploys everything, applies the registry and prints what to try.
     """
 
     def __init__(self, console: Console, project: Path, engine: LocalEngine) -> None:
@@ -84,14 +84,14 @@ class DevSession:
         self._project = project
         self._engine = engine
         self._snapshot = watch.take_snapshot(project)
-        self._undone: set[Path] = set()  # what failed is tried again with the next change
+        self._pending: set[Path] = set()  # what failed is tried again with the next change
         self._outputs = self._deploy_everything()
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
         console.print(_EXAMPLES.format(**urls), markup=False)
 
     def follow(self) -> NoReturn:
-        """Redeploy what changes and show requests and failures, until interrupted."""
+        """Redeploy what changes, and show requests and failures, until interrupted."""
         requests = LogTail(self._engine, self._outputs.http_gateway_arn)
         calls = LogTail(self._engine, self._outputs.worker_arn)
         self._console.print("watching the sources; Ctrl-C ends")
@@ -108,15 +108,15 @@ class DevSession:
             return
         names = ", ".join(str(path.relative_to(self._project)) for path in changed)
         self._console.print(f"changed: {names}", markup=False)
-        self._undone.update(changed)
+        self._pending.update(changed)
         try:
-            self._do(watch.work_for(self._project, self._undone))
-            self._undone.clear()
+            self._carry_out(watch.work_for(self._project, self._pending))
+            self._pending.clear()
         except click.ClickException as error:
-            shown = _DEPLOYED_PATH.sub(self._source_path, error.format_message())
-            self._console.print(shown, style="red", markup=False)
+            message = _DEPLOYED_PATH.sub(self._source_path, error.format_message())
+            self._console.print(message, style="red", markup=False)
 
-    def _do(self, work: watch.Work) -> None:
+    def _carry_out(self, work: watch.Work) -> None:
         if work.everything:
             self._outputs = self._deploy_everything()
         for logical_id in () if work.everything else sorted(work.functions):
@@ -142,43 +142,43 @@ class DevSession:
         for note in plan.notes:
             self._console.print(f"  {note}", style="cyan", markup=False)
 
-    def _show(self, record: Mapping[str, Any]) -> None:
+    def _show(self, record: Record) -> None:
         if record.get("service") == "http":
             self._console.print(_request_line(record), markup=False)
         elif message := record.get("message"):
             self._console.print(f"  {message}", markup=False)
             if trace := record.get("traceback"):
-                shown = own_frames(_DEPLOYED_PATH.sub(self._source_path, trace))
-                self._console.print(f"request {record['request_id']}\n{shown}", style="red", markup=False)
+                frames = own_frames(_DEPLOYED_PATH.sub(self._source_path, trace))
+                self._console.print(f"request {record['request_id']}\n{frames}", style="red", markup=False)
 
     def _source_path(self, deployed: re.Match[str]) -> str:
-        """Return the file that one edits for the one that the engine ran."""
+        """Return the path in the sources for the path that the engine ran."""
         functions = Path("services/worker/functions", deployed[1])
         return (
             f'"{functions if (self._project / functions).exists() else Path("services/worker", deployed[1])}"'
         )
 
 
-def _is_request_or_trace(record: Mapping[str, Any]) -> bool:
-    """Tell what is shown of the gateway's log: the rest repeats what the worker's says."""
+def _is_request_or_trace(record: Record) -> bool:
+    """Return whether to show a record of the gateway: the others repeat the worker's."""
     return "service" in record or "traceback" in record
 
 
 def own_frames(trace: str) -> str:
-    """Leave the worker's own frames out of a traceback, unless it has no others."""
+    """Return a traceback without the worker's frames, or unchanged if it has no others."""
     shorter = _WORKER_FRAME.sub("", trace)
     return shorter if "  File " in shorter else trace
 
 
-def _request_line(record: Mapping[str, Any]) -> str:
-    """Make a line for people of the gateway's line about a request."""
+def _request_line(record: Record) -> str:
+    """Return a line for people from the gateway's log line of a request."""
     path = "/".join(str(record.get(name, "-")) for name in ("area", "endpoint_id", "function"))
     return f"{record.get('status')} /{path}  {record.get('total_ms')} ms  request {record.get('request_id')}"
 
 
 @contextmanager
 def _step(console: Console, what: str) -> Iterator[None]:
-    """Show that something is under way, and how long it took."""
+    """Show a step while it runs, and how long it took."""
     start = time.monotonic()
     with console.status(what):
         yield
@@ -191,20 +191,20 @@ def _running_engine(console: Console, project: Path, port: int, *, fresh: bool) 
         program = install_engine(project)
     with LocalEngine(program, project / ".silvaengine" / "state", port=port, fresh=fresh) as engine:
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
-        with _recorded(project / DEV_FILE, engine):
+        with _dev_file(project / DEV_FILE, engine):
             yield engine
 
 
 @contextmanager
-def _recorded(record: Path, engine: LocalEngine) -> Iterator[None]:
-    """Tell the other commands, which take `--local`, where the engine is, for as long as it is there."""
-    target = {"endpoint_url": engine.url, "stack": deploy.LOCAL_STACK, "region": REGION}
-    record.write_text(json.dumps(target))
+def _dev_file(path: Path, engine: LocalEngine) -> Iterator[None]:
+    """Keep the file from which other commands with `--local` read where the engine is."""
+    content = {"endpoint_url": engine.url, "stack": deploy.LOCAL_STACK, "region": REGION}
+    path.write_text(json.dumps(content))
     try:
         yield
     finally:
-        record.unlink()
+        path.unlink()
 
 
-def _leave(signal_number: int, _frame: object) -> NoReturn:
+def _exit_on_signal(signal_number: int, _frame: object) -> NoReturn:
     sys.exit(128 + signal_number)

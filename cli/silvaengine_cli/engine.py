@@ -1,7 +1,7 @@
 """The local engine: MiniStack as a child process that lives as long as a `with` block.
 
-It stands in a virtual environment of its own, because it shares that environment with every Lambda that it
-runs and its requirements are none of the project's. For the same reason it starts with a clean environment.
+It has a virtual environment of its own, because it shares that environment with every Lambda that it runs,
+and the project doesn't need its requirements. For the same reason it starts with clean environment variables.
 """
 
 import fcntl
@@ -17,9 +17,11 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Self
 
 import click
+
+from silvaengine_cli import AwsClient
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -32,22 +34,23 @@ STOP_SECONDS = 20.0
 
 
 class EngineError(click.ClickException):
-    """The engine can't be installed, started or used; the text says what to do."""
+    """The engine can't be installed, started or used; the message says what to do."""
 
 
 def find_uv(project: Path) -> str:
-    """Return the uv that `make` bootstrapped, else the one on the PATH."""
+    """Return the uv that `make` installed, else the one on the PATH; raise EngineError if there is none."""
     bootstrapped = project / ".bootstrap" / "bin" / "uv"
-    found = str(bootstrapped) if bootstrapped.exists() else shutil.which("uv")
-    if found is None:
+    uv = str(bootstrapped) if bootstrapped.exists() else shutil.which("uv")
+    if uv is None:
         raise EngineError("uv is missing: run `make setup`, or install uv")
-    return found
+    return uv
 
 
 def install_engine(project: Path) -> Path:
-    """Bring `.silvaengine/engine` to what uv.lock names and return the program to run.
+    """Install what uv.lock names into `.silvaengine/engine`; return the program to run.
 
-    Raises EngineError when uv is missing or can't get a package.
+    Raises:
+        EngineError: uv is missing or can't get a package.
     """
     folder = project / ".silvaengine" / "engine"
     command = [find_uv(project), "sync", "--frozen", "--only-group", "engine", "--python", sys.executable]
@@ -60,7 +63,7 @@ def install_engine(project: Path) -> Path:
 
 
 def free_port(preferred: int = 0) -> int:
-    """Return a TCP port of 127.0.0.1 that is free now: `preferred` when it is, else any."""
+    """Return a TCP port of 127.0.0.1 that is free now: `preferred` if it is, else any."""
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -74,20 +77,24 @@ def free_port(preferred: int = 0) -> int:
 
 @cache
 def _session() -> "Session":
-    from botocore.session import Session  # slow, and `--help` needs none
+    from botocore.session import Session  # slow, and `--help` doesn't need it
 
     return Session()
 
 
 class LocalEngine:
-    """One MiniStack process on 127.0.0.1 with IAM enforced; entering starts it, leaving ends it.
+    """A MiniStack process on 127.0.0.1 with IAM enforced; entering starts it, leaving ends it.
 
-    `program` is what `install_engine` gave; port 0 means that we choose.
-    State (tables, objects, stacks, functions) is read from the folder `state` at the start and written to it
-    at a clean end; one engine at a time may use a folder. `fresh` empties it first. The engine keeps the port
-    of the last run while that is free, so that addresses stay the same.
+    State (tables, objects, stacks, functions) is read at the start and written at a clean end.
 
-    Raises EngineError when the folder is in use or the engine is not ready within 60 seconds.
+    Args:
+        program: the result of `install_engine`.
+        state: the folder of the state, for one engine at a time.
+        port: 0 for the last run's port if that is free, so that addresses stay the same, else for any.
+        fresh: empty the folder first.
+
+    Raises:
+        EngineError: the folder is in use, or the engine is not ready within 60 seconds.
     """
 
     def __init__(self, program: Path, state: Path, *, port: int = 0, fresh: bool = False) -> None:
@@ -101,19 +108,19 @@ class LocalEngine:
 
     @property
     def url(self) -> str:
-        """The address of every AWS API that the engine serves."""
+        """The URL of every AWS API that the engine serves."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def log(self) -> Path:
-        """What the engine and its Lambdas print; the run before it is kept beside it as `.old`."""
+        """The output of the engine and its Lambdas; that of the run before has the suffix `.old`."""
         return self._state.with_name(f"{self._state.name}.log")
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that point an AWS client, the `sam` command among them, at this engine."""
+        """Return the variables that point an AWS client, such as the `sam` command, to this engine."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - botocore makes its client classes at run time
+    def client(self, service: str) -> AwsClient:
         """Return a client of the engine's root user for one AWS service."""
         return _session().create_client(
             service,
@@ -136,7 +143,7 @@ class LocalEngine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in a terminal must reach only us: the engine saves its state on SIGTERM alone.
+                # Ctrl-C in a terminal must not reach the engine: it saves its state only on SIGTERM.
                 start_new_session=True,
             )
             self._resources.callback(self._stop)
@@ -156,7 +163,7 @@ class LocalEngine:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise EngineError(f"another engine uses {self._state}: end it first") from None
+            raise EngineError(f"another engine uses {self._state}: stop it first") from None
         if self._fresh:
             shutil.rmtree(self._state, ignore_errors=True)
         self._state.mkdir(exist_ok=True)
@@ -166,7 +173,7 @@ class LocalEngine:
         last = int(record.read_text()) if record.exists() else 0
         port = free_port(self._requested_port or last)
         if self._requested_port not in (0, port):
-            raise EngineError(f"port {self._requested_port} of {HOST} is in use: name another, or none")
+            raise EngineError(f"port {self._requested_port} of {HOST} is in use: choose another, or none")
         record.write_text(str(port))
         return port
 

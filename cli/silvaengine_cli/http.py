@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
-from typing import Any
+from http.client import HTTPException, HTTPResponse
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 import click
+
+from silvaengine.protocol.json_codec import Json
 
 TIMEOUT_SECONDS = 35  # API Gateway answers within 29
 _WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
@@ -17,7 +18,7 @@ _WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back; header names are in lower case."""
+    """The answer; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -29,11 +30,11 @@ def function_url(base: str, area: str, endpoint_id: str, function: str) -> str:
     return "/".join([base.rstrip("/"), *(quote(part, safe="") for part in (area, endpoint_id, function))])
 
 
-def send(url: str, method: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> HttpAnswer:
-    """Send parameters: as query where the method has no body, else as a JSON object.
+def send(url: str, method: str, params: Mapping[str, Json], headers: Mapping[str, str]) -> HttpAnswer:
+    """Send parameters, in the query where the method has no body, else as a JSON object.
 
     Raises:
-        ClickException: the URL is not one of HTTP, or nothing answers there.
+        ClickException: the URL is not an HTTP one, or nothing answers there.
     """
     try:
         if urlsplit(url).scheme not in ("http", "https"):
@@ -43,11 +44,11 @@ def send(url: str, method: str, params: Mapping[str, Any], headers: Mapping[str,
             return _answer(answer)
     except HTTPError as error:
         return _answer(error)
-    except (OSError, HTTPException, ValueError) as error:  # a ValueError says what is wrong with the URL
+    except (OSError, HTTPException, ValueError) as error:  # a ValueError is about the URL
         raise click.ClickException(f"{url}: {getattr(error, 'reason', error)}") from error
 
 
-def _request(url: str, method: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> Request:
+def _request(url: str, method: str, params: Mapping[str, Json], headers: Mapping[str, str]) -> Request:
     if method in _WITHOUT_BODY:
         texts = {
             name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()
@@ -57,7 +58,6 @@ def _request(url: str, method: str, params: Mapping[str, Any], headers: Mapping[
     return Request(url, body, {**headers, "Content-Type": "application/json"}, method=method)  # noqa: S310
 
 
-def _answer(answer: Any) -> HttpAnswer:  # noqa: ANN401 - an HTTPResponse, or an error that is one as well
-    return HttpAnswer(
-        answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
-    )
+def _answer(answer: HTTPResponse | HTTPError) -> HttpAnswer:
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return HttpAnswer(answer.status or 0, headers, answer.read())

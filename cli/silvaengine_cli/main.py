@@ -1,7 +1,6 @@
-"""The ``silvaengine`` command: commands are imported when they are used."""
+"""The ``silvaengine`` command; each subcommand is imported when it is used."""
 
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -40,14 +39,14 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+    def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except _aws_errors() as error:
             raise click.ClickException(f"AWS: {error}") from error
         except SilvaEngineError as error:
-            words = f"{error}: {error.detail}" if error.detail else str(error)
-            raise click.ClickException(words) from error
+            message = f"{error}: {error.detail}" if error.detail else str(error)
+            raise click.ClickException(message) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,7 +75,7 @@ def main() -> None:
 
 
 def _aws_errors() -> tuple[type[Exception], ...]:
-    """Return what boto3 raises; called only when something was raised, since botocore is slow to import."""
+    """Return boto3's exceptions; called only once something was raised, since botocore is slow to import."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     return BotoCoreError, ClientError

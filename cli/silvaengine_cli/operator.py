@@ -1,6 +1,6 @@
-"""What only the deployment itself can do, since Redis and its clients are reached from inside alone.
+"""Operations that only a gateway can carry out, since Redis and clients are reached from inside alone.
 
-A gateway's Lambda does it when an operator invokes it with an event that no client of an API can send.
+An operator invokes the gateway's Lambda with an event that no client of an API can send.
 """
 
 import json
@@ -8,31 +8,32 @@ from typing import Any
 
 import click
 
-from silvaengine_cli.target import Deployment
+from silvaengine.protocol.json_codec import Json
+from silvaengine_cli.deployment import Deployment
 
 
 def operate(
-    target: Deployment,
+    deployment: Deployment,
     operation: str,
     *,
     gateway: str = "HttpGatewayArn",
-    **request: Any,  # noqa: ANN401 - JSON values
+    **members: Json,
 ) -> dict[str, Any]:
-    """Have a gateway carry out an operation and give its answer.
+    """Have a gateway carry out an operation; return its answer.
 
     Args:
-        target: the deployment.
-        operation: what the gateway calls it.
+        deployment: the deployment.
+        operation: the gateway's name for it.
         gateway: the stack's output that names the Lambda.
-        request: what the operation takes; None counts as absent.
+        members: the operation's arguments; None counts as absent.
 
     Raises:
-        ClickException: it was refused or failed; the words are the gateway's.
+        ClickException: it was refused or failed; the message is the gateway's.
     """
-    members = {name: value for name, value in request.items() if value is not None}
-    answer = target.client("lambda").invoke(
-        FunctionName=target.output(gateway),
-        Payload=json.dumps({"silvaengine": {"operation": operation, **members}}),
+    request = {name: value for name, value in members.items() if value is not None}
+    answer = deployment.client("lambda").invoke(
+        FunctionName=deployment.output(gateway),
+        Payload=json.dumps({"silvaengine": {"operation": operation, **request}}),
     )
     result: dict[str, Any] = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
@@ -40,13 +41,13 @@ def operate(
     return result
 
 
-def announce(target: Deployment) -> None:
-    """Let every instance see a changed registry at its next request, where Redis tells them.
+def announce(deployment: Deployment) -> None:
+    """Make all instances see a changed registry at their next request, where there is Redis.
 
-    If that fails they see it all the same, when Redis's copy of the generation ends.
+    If that fails, they see it when Redis's copy of the generation expires.
     """
-    if target.has_output("RedisHost"):
+    if deployment.has_output("RedisHost"):
         try:
-            operate(target, "registry_changed")
+            operate(deployment, "registry_changed")
         except click.ClickException as error:
-            click.echo(f"written, but Redis couldn't be told, so that it is seen later: {error}", err=True)
+            click.echo(f"written, but Redis was not updated: instances see it later: {error}", err=True)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 
 import click
 from rich.console import Console
@@ -13,13 +12,13 @@ from rich.table import Table
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+def print_json(value: object) -> None:
     """Print one JSON value on stdout."""
-    click.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+    click.echo(json.dumps(value, indent=2, default=_to_json, ensure_ascii=False))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table, without a head if the columns have no names; nothing in the cells is markup."""
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table, without a header if the columns have no names; cells are plain text, not markup."""
     table = Table(title=title, title_justify="left", header_style="bold", show_header=any(columns))
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)
@@ -29,7 +28,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 
 def console() -> Console:
-    """Return a console on today's stdout; it is made anew since tests and pipes change stdout."""
+    """Return a new console on the current stdout, which tests and pipes change."""
     return Console(highlight=False)
 
 
@@ -45,7 +44,7 @@ def _cell(value: object) -> str:
             return str(value)
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return list(value) if isinstance(value, set | frozenset | tuple) else str(value)

@@ -1,4 +1,4 @@
-"""Reading a deployed Lambda's log while it is being written."""
+"""A deployed Lambda's log, read while it is written."""
 
 import json
 import time
@@ -7,14 +7,14 @@ from typing import Any
 
 from silvaengine_cli.engine import EngineError, LocalEngine
 
-_OVERLAP_MS = 5_000  # lines may appear later than their time says
-_PLATFORM = ("INIT_START ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
+_OVERLAP_MS = 5_000  # lines may appear later than their timestamp says
+_PLATFORM_LINES = ("INIT_START ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
 
 type Record = Mapping[str, Any]
 
 
 class LogTail:
-    """The records that a Lambda writes from now on; each is given once."""
+    """The records that a Lambda writes from now on."""
 
     def __init__(self, engine: LocalEngine, function_arn: str) -> None:
         configuration = engine.client("lambda").get_function_configuration(FunctionName=function_arn)
@@ -26,26 +26,27 @@ class LogTail:
         self.new_records()
 
     def new_records(self) -> list[Record]:
-        """Return what was written since the last call, oldest first; a line that is no JSON is a message.
+        """Return what was written since the last call, oldest first; text becomes a message.
 
-        Raises EngineError when the Lambda's log is gone, as after `silvaengine destroy`.
+        Raises:
+            EngineError: the Lambda's log is gone, as after `silvaengine destroy`.
         """
         pages = self._logs.get_paginator("filter_log_events").paginate(
             logGroupName=self._group, startTime=self._from - _OVERLAP_MS
         )
         try:
-            # The engine gives its events no `eventId`.
+            # The engine's events have no `eventId`.
             lines = [
                 (event["logStreamName"], event["timestamp"], event["message"])
                 for page in pages
                 for event in page["events"]
             ]
         except self._logs.exceptions.ResourceNotFoundException:
-            raise EngineError("the stack was taken away; start again to deploy it anew") from None
+            raise EngineError("the stack was deleted; start again to deploy it") from None
         new = [line for line in lines if line not in self._seen]
         self._seen.update(new)
         self._from = max([self._from, *(timestamp for _, timestamp, _ in new)])
-        return [_record(message) for *_, message in new if not message.startswith(_PLATFORM)]
+        return [_record(message) for *_, message in new if not message.startswith(_PLATFORM_LINES)]
 
 
 def _record(line: str) -> Record:

@@ -1,4 +1,4 @@
-"""Which files of the project changed, and the least that must be done for the engine to run them."""
+"""The files of the project that changed, and the least work that makes the engine run them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ type Snapshot = Mapping[Path, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a change asks for: a whole deployment, or single functions and the registry."""
+    """What a change requires: a whole deployment, or single functions and the registry."""
 
     everything: bool = False
     functions: frozenset[str] = frozenset()
@@ -29,17 +29,17 @@ class Work:
 
 
 def take_snapshot(project: Path) -> Snapshot:
-    """Note size and time of each watched file; a change of content that keeps both goes unseen."""
+    """Return size and time of each watched file; a change that keeps both isn't noticed."""
     return {path: state for path in _watched_files(project) if (state := _state(path)) is not None}
 
 
 def changed_files(before: Snapshot, after: Snapshot) -> list[Path]:
-    """Return the files that were written, made or removed between two snapshots."""
+    """Return the files that were written, added or removed between two snapshots."""
     return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 
 def work_for(project: Path, paths: Iterable[Path]) -> Work:
-    """Return what the changes of these files ask for."""
+    """Return the work that changes of these files require."""
     names = [path.relative_to(project).as_posix() for path in paths]
     return Work(
         everything=any(_is_under(name, _EVERYTHING) for name in names),
@@ -51,7 +51,7 @@ def work_for(project: Path, paths: Iterable[Path]) -> Work:
 def _functions(name: str) -> frozenset[str]:
     if name == REGISTRY_FILE:
         return frozenset()
-    return frozenset().union(*(found for folder, found in _FUNCTIONS.items() if _is_under(name, [folder])))
+    return frozenset().union(*(ids for folder, ids in _FUNCTIONS.items() if _is_under(name, [folder])))
 
 
 def _is_under(name: str, roots: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What a function can ask about the call that it serves."""
+"""The running call, for the functions that serve it."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 
 class LambdaContext(Protocol):
-    """What Lambda hands to a handler: docs.aws.amazon.com/lambda/latest/dg/python-context.html."""
+    """Lambda's context object: docs.aws.amazon.com/lambda/latest/dg/python-context.html."""
 
     aws_request_id: str
     function_name: str
@@ -20,11 +20,11 @@ class LambdaContext(Protocol):
 
 
 class FencingToken(NamedTuple):
-    """What a function makes its effect conditional on, so that it happens once (docs/ledger.md).
+    """A condition for a function's effect, so that it happens once (docs/ledger.md).
 
-    ``effect`` is the same in all attempts of one accepted call and never another call's: an effect that is
-    written only where none of that name is happens once. ``number`` grows with each attempt: a write that
-    demands the larger number refuses an attempt that was given up and goes on all the same.
+    ``effect`` is the same in all attempts of one accepted call and in no other call: an effect that is
+    written only if none of that name exists happens once. ``number`` grows with each attempt: a write that
+    requires a larger number refuses an abandoned attempt that is still running.
     """
 
     effect: str
@@ -32,38 +32,38 @@ class FencingToken(NamedTuple):
 
 
 class ClientChannel(Protocol):
-    """The way to clients that are connected by a WebSocket.
+    """Pushes to clients that are connected by a WebSocket.
 
-    ``data`` is text, sent as it is, or a value, sent as JSON; at most 128 KB. ``id`` is the connection that
-    the call came by, None for a call that came another way. See docs/websocket.md.
+    ``data`` is text, sent as it is, or a value, sent as JSON; at most 128 KB. ``id`` is the connection of the
+    call, None for a call that didn't come over a WebSocket. See docs/websocket.md.
     """
 
     id: str | None
 
-    def send(self, data: Any, *, to: str | None = None) -> None:  # noqa: ANN401 - any value
+    def send(self, data: object, *, to: str | None = None) -> None:
         """Push to the caller, or ``to`` another connection of the same tenant.
 
         Raises:
-            NotFoundError: the client is gone, or no connection of the tenant's.
-            SilvaEngineError: it could not be sent, or may not be.
+            NotFoundError: the client is gone, or isn't the tenant's.
+            SilvaEngineError: the message can't or may not be sent.
         """
 
     def broadcast(
         self,
-        data: Any,  # noqa: ANN401 - any value
+        data: object,
         *,
         area: str | None = None,
         where: Mapping[str, str] | None = None,
     ) -> Mapping[str, int]:
-        """Push to all of the tenant's connections; return how many got it, are gone, and failed.
+        """Push to all of the tenant's connections; return the numbers of those sent to, gone and failed.
 
         Args:
-            data: see above.
-            area: only connections of this area.
-            where: only connections about which the authorizer said all of this.
+            data: text, or a value.
+            area: push only to connections of this area.
+            where: push only to connections with all of these members in their authorizer's context.
 
         Raises:
-            SilvaEngineError: the function may not broadcast (``broadcasts: true`` in the registry lets it).
+            SilvaEngineError: the function may not broadcast (it needs ``broadcasts: true`` in the registry).
         """
 
 
@@ -71,9 +71,8 @@ class CurrentInvocation(NamedTuple):
     """The running call: its tenant, ids, limits, settings and logger.
 
     ``deadline`` is in epoch seconds, None without one; ``attempt`` counts from 1. ``job_id`` and
-    ``fencing_token`` are None for a call that the ledger doesn't know. ``hops`` is how many calls between
-    functions led here. ``connection`` leads to clients that are connected; None where the deployment has no
-    WebSocket API.
+    ``fencing_token`` are None for a call without a row in the ledger. ``hops`` is the number of calls between
+    functions that led here. ``connection`` pushes to connected clients; None without a WebSocket API.
     """
 
     request_id: str
@@ -90,15 +89,15 @@ class CurrentInvocation(NamedTuple):
     connection: ClientChannel | None = None
 
     def remaining_seconds(self) -> float:
-        """How long the function may go on; infinite without a deadline, never negative."""
+        """Return the seconds to the deadline: infinite without one, never negative."""
         return float("inf") if self.deadline is None else max(0.0, self.deadline - time.time())
 
 
 tenant: ContextVar[str] = ContextVar("silvaengine_tenant", default="-")
-"""The tenant of the running call, ``-`` outside of one: what keeps the tenants' cached values apart."""
+"""The tenant of the running call, ``-`` outside of one; it keeps the tenants' cached values apart."""
 
-_starts: list[Callable[[], None]] = []
-_serving = 0
+_start_callbacks: list[Callable[[], None]] = []
+_running_calls = 0
 
 _current: ContextVar[CurrentInvocation] = ContextVar("silvaengine_current_invocation")
 
@@ -107,7 +106,7 @@ def current_invocation() -> CurrentInvocation:
     """Return the running call.
 
     Raises:
-        LookupError: no function is being called.
+        LookupError: no call is running.
     """
     try:
         return _current.get()
@@ -116,7 +115,7 @@ def current_invocation() -> CurrentInvocation:
 
 
 class bind:  # noqa: N801 - a context manager, called like a function
-    """Make ``current`` the running call for a block; for the worker only."""
+    """Make ``current`` the running call within a block; for the worker only."""
 
     __slots__ = ("_current", "_tokens")
 
@@ -125,29 +124,28 @@ class bind:  # noqa: N801 - a context manager, called like a function
 
     def __enter__(self) -> None:
         """Begin the call."""
-        global _serving  # noqa: PLW0603 - one process serves one call at a time
-        _serving += 1
+        global _running_calls  # noqa: PLW0603 - one process serves one call at a time
+        _running_calls += 1
         self._tokens = _current.set(self._current), tenant.set(self._current.endpoint_id)
-        for callback in _starts:
+        for callback in _start_callbacks:
             callback()
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
-        global _serving  # noqa: PLW0603 - likewise
-        _serving -= 1
+        """End the call."""
+        global _running_calls  # noqa: PLW0603 - likewise
+        _running_calls -= 1
         _current.reset(self._tokens[0])
         tenant.reset(self._tokens[1])
 
 
-def is_elsewhere() -> bool:
-    """Return whether this is a thread that doesn't carry the context of the call that is being served.
+def is_foreign_thread() -> bool:
+    """Return whether a call is running and this thread lacks its context, and so its tenant.
 
-    A new thread starts with an empty context (docs.python.org/3.13/library/contextvars.html), so that its
-    tenant isn't known.
+    A new thread starts with an empty context: docs.python.org/3.13/library/contextvars.html.
     """
-    return _serving > 0 and tenant.get() == "-" and current_thread() is not main_thread()
+    return _running_calls > 0 and tenant.get() == "-" and current_thread() is not main_thread()
 
 
-def at_start(callback: Callable[[], None]) -> None:
-    """Have ``callback`` run whenever a call begins: a Lambda may have been frozen in between."""
-    _starts.append(callback)
+def on_call_start(callback: Callable[[], None]) -> None:
+    """Call ``callback`` at the beginning of each call: the Lambda may have been frozen since the last."""
+    _start_callbacks.append(callback)

@@ -1,17 +1,17 @@
-"""The few errors of the system: each has a status, a public message and a private detail."""
+"""The framework's errors: each has a status, a public message and a private detail."""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 
 class SilvaEngineError(Exception):
-    """An error that a caller is told about.
+    """An error that is reported to the caller.
 
     Args:
         message: public text; it reaches the client as it is.
-        status: HTTP status, 400 to 599; the class's own when absent.
-        headers: HTTP headers that belong to the answer, such as ``Allow``.
-        detail: for the log only; never part of an answer.
+        status: HTTP status, 400 to 599; the class's default when absent.
+        headers: HTTP headers of the response, such as ``Allow``.
+        detail: for the log only; never part of a response.
     """
 
     default_status: ClassVar[int] = 500
@@ -38,51 +38,46 @@ class RequestError(SilvaEngineError):
 
 
 class NotFoundError(RequestError):
-    """What the client asked for isn't there."""
+    """What the client asked for doesn't exist."""
 
     default_status = 404
 
 
 class ConfigurationError(SilvaEngineError):
-    """The registry, the settings or the deployment is wrong; ``detail`` says what."""
+    """The registry, the settings or the deployment is wrong; ``detail`` says how."""
 
 
 class ConditionFailedError(SilvaEngineError):
-    """A conditional write was refused: the row isn't as its writer believed."""
+    """The condition of a write didn't hold: the row isn't as its writer expected."""
 
     default_status = 409
 
 
 class InvocationError(SilvaEngineError):
-    """A Lambda that we invoked failed.
+    """A Lambda that was invoked failed.
 
     Args:
         message: public text.
         error_type: the callee's error class, as Lambda reports it; private.
-        error_message: the callee's own words; private.
-        refused: whether Lambda took nothing, so that the callee can't have run.
-        status: HTTP status that the callee gave; 502 when absent.
+        detail: the callee's message, for the log only; ``error_type`` is put before it.
+        status: HTTP status from the callee; 502 when absent.
     """
 
     default_status = 502
 
     def __init__(
-        self,
-        message: str,
-        *,
-        error_type: str = "",
-        error_message: str = "",
-        refused: bool = False,
-        status: int | None = None,
+        self, message: str, *, error_type: str = "", detail: str = "", status: int | None = None
     ) -> None:
-        super().__init__(message, status=status, detail=f"{error_type}: {error_message}")
+        super().__init__(message, status=status, detail=f"{error_type}: {detail}" if error_type else detail)
         self.error_type = error_type
-        self.error_message = error_message
-        self.refused = refused
+
+
+class NotStartedError(InvocationError):
+    """A Lambda couldn't be invoked, or there was no time left to: nothing of the call ran."""
 
 
 class UnavailableError(SilvaEngineError):
-    """AWS refuses work for the moment; the client may come again.
+    """AWS refuses requests at the moment; the client may try again.
 
     Args:
         message: public text.
@@ -97,19 +92,9 @@ class UnavailableError(SilvaEngineError):
 
 
 class DeadlineError(SilvaEngineError):
-    """The time that the caller gave is over.
-
-    Args:
-        message: public text.
-        refused: whether nothing was sent, so that the callee can't have run.
-        detail: for the log only.
-    """
+    """The caller's time is over."""
 
     default_status = 504
-
-    def __init__(self, message: str, *, refused: bool = False, detail: str = "") -> None:
-        super().__init__(message, detail=detail)
-        self.refused = refused
 
 
 class LoopError(SilvaEngineError):
@@ -119,7 +104,7 @@ class LoopError(SilvaEngineError):
 
 
 class FunctionError(SilvaEngineError):
-    """What a user's function raises to answer with a status and a message of its own.
+    """Raised by a user's function to answer with a status and a message of its own.
 
     Args:
         message: public text.

@@ -1,8 +1,7 @@
-"""A small cache of what a loader gave: bounded, unused entries first out, every entry with an end.
+"""A small in-memory cache: bounded in size and time, without locks on a hit.
 
-Which goes is CLOCK's choice, an approximation of the least recently used: a hit sets a mark, and an entry is
-spared once for it. So a hit moves nothing and takes no lock, and names that are asked for only once, such as
-invented ones, push out none that are in use.
+Its replacement is CLOCK, an approximation of least recently used: a hit sets a mark, which spares the entry
+once. So a hit moves nothing, and keys that are used only once, such as invented names, displace none in use.
 """
 
 import time
@@ -21,11 +20,11 @@ class _Entry:
 
 
 class LruCache:
-    """Keeps what a loader gave for a while.
+    """Caches the results of loaders.
 
     Args:
-        ttl: seconds that an entry lives, 0 to keep nothing.
-        max_entries: how many entries are kept at the most.
+        ttl: seconds that an entry lives, 0 to cache nothing.
+        max_entries: the largest number of entries.
         clock: monotonic seconds.
     """
 
@@ -37,20 +36,20 @@ class LruCache:
         self._lock = Lock()
 
     def get_or_load[Value](self, key: Hashable, load: Callable[[], Value]) -> Value:
-        """Return the entry, or load and keep it; what ``load`` raises is passed on and not kept."""
+        """Return a key's value, loaded if absent; errors of ``load`` are passed on and not cached."""
         entry = self._entries.get(key)
         if entry is not None and self._clock() < entry.end:
             entry.is_used = True
-            kept: Value = entry.value
-            return kept
+            cached: Value = entry.value
+            return cached
         value = load()
         if self._ttl > 0:
-            self._keep(key, value)
+            self._store(key, value)
         return value
 
-    def _keep(self, key: Hashable, value: object) -> None:
+    def _store(self, key: Hashable, value: object) -> None:
         with self._lock:
-            self._entries.pop(key, None)  # an entry that has ended goes to the end of the row, too
+            self._entries.pop(key, None)  # an expired entry moves to the end, too
             self._entries[key] = _Entry(value, self._clock() + self._ttl)
             while len(self._entries) > self._max_entries:
                 oldest = next(iter(self._entries))
@@ -60,6 +59,6 @@ class LruCache:
                     self._entries[oldest] = entry
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         with self._lock:
             self._entries.clear()

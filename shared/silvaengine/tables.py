@@ -1,7 +1,7 @@
-"""The tables' names and keys, declared once for the models, the reads and writes and the command line.
+"""Names and keys of the tables, declared once for models, table client and command line.
 
-Names and keys are fixed: deployments of the predecessor hold rows under them (docs/contract.md), but for the
-executions, which are ours.
+They are fixed: deployments of the predecessor have rows under them (docs/contract.md); only the executions
+are new.
 """
 
 from collections.abc import Mapping
@@ -16,21 +16,21 @@ class Table(NamedTuple):
     range_key: str | None = None
 
     def full_name(self, prefix: str) -> str:
-        """The name in the account, such as ``se-endpoints``."""
+        """Return the name in the account, such as ``se-endpoints``."""
         return prefix + self.name
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        """The attributes of the primary key."""
+        """Return the attributes of the primary key."""
         return (self.hash_key, self.range_key) if self.range_key else (self.hash_key,)
 
     def key_of(self, row: Mapping[str, str]) -> tuple[str, ...]:
-        """The values of the primary key in a row."""
+        """Return the values of the primary key in a row."""
         return tuple(row[name] for name in self.key_names)
 
 
 class Index(NamedTuple):
-    """A table's index whose sort key is a number; a row without its attributes isn't in it."""
+    """An index of a table with a number as its sort key; rows without its attributes aren't in it."""
 
     name: str
     hash_key: str
@@ -52,27 +52,27 @@ DUE_INDEX = Index("due-index", "due_shard", "due_at")
 DEFAULT_API_KEY = "#####"
 COMMON_ENDPOINT = "1"
 
-# Not a setting of any function: the row that tells running instances that the registry has changed.
+# Not a function's setting: the row with the registry's generation.
 GENERATION_KEY = {"setting_id": "silvaengine", "variable": "generation"}
 CACHE_SETTING_ID = "silvaengine:cache:"
 KEY_USE_SETTING_ID = "silvaengine:keys"
 
-# Which functions a source of events calls: variables such as ``queue:orders``; for tables the contract's own.
+# Bindings of event sources to functions: variables such as ``queue:orders``; tables have an older setting id.
 EVENTS_SETTING_ID = "silvaengine_events"
 STREAMS_SETTING_ID = "dynamodb_stream_config"
 
 
 def cache_generation_key(name: str, owner: str) -> dict[str, str]:
-    """Return the key of the row that tells what was cleared in a cache, for one tenant or for all."""
+    """Return the key of a cache's clear log, for one tenant or for all."""
     return {"setting_id": CACHE_SETTING_ID + name, "variable": owner}
 
 
 def key_use_key(owner: str, key_id: str) -> dict[str, str]:
-    """Return the key of the row that tells when an endpoint's API key was used last."""
+    """Return the key of the row with the last use of an endpoint's API key."""
     return {"setting_id": KEY_USE_SETTING_ID, "variable": f"{owner}:{key_id}"}
 
 
-def is_ours(setting_id: str) -> bool:
-    """Return whether a settings id is the framework's own, and no function's settings."""
-    ours = (GENERATION_KEY["setting_id"], KEY_USE_SETTING_ID)
-    return setting_id in ours or setting_id.startswith(CACHE_SETTING_ID)
+def is_internal(setting_id: str) -> bool:
+    """Return whether a setting id holds the framework's own rows instead of settings."""
+    internal = (GENERATION_KEY["setting_id"], KEY_USE_SETTING_ID)
+    return setting_id in internal or setting_id.startswith(CACHE_SETTING_ID)

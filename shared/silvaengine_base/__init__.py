@@ -1,10 +1,10 @@
 """The public names of the specification, each loaded at its first use.
 
-An artefact holds one service only: there, using another service raises an ImportError that says so in a line.
+An artefact contains one service only: using another one raises an ImportError that says so in one line.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from silvaengine.context import current_invocation
@@ -45,7 +45,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'silvaengine_base' has no attribute {name!r}")
     return getattr(import_module(_MODULES.get(name, "silvaengine_base.models")), name)

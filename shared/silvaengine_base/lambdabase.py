@@ -1,4 +1,4 @@
-"""``LambdaBase``: what existing code calls to invoke Lambdas and to read the registry."""
+"""``LambdaBase``: the predecessor's functions to invoke Lambdas and to read the registry."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from silvaengine.tables import DEFAULT_API_KEY
 
 
 class LambdaBase:
-    """The predecessor's static functions, over the registry and the invoker."""
+    """The predecessor's static functions, based on the registry and the invoker."""
 
     @staticmethod
     def invoke(
@@ -24,7 +24,7 @@ class LambdaBase:
         *,
         function_name: str = "",
     ) -> Any:  # noqa: ANN401 - any JSON value
-        """Invoke a Lambda and give its decoded result, None for an ``Event``.
+        """Invoke a Lambda and return its decoded result, None for an ``Event``.
 
         Args:
             arn: ARN or name of the Lambda; ``function_name`` is another name for it.
@@ -57,11 +57,11 @@ class LambdaBase:
         """Return a function's merged settings and its row.
 
         The row has ``aws_lambda_arn``, ``function``, ``area`` and ``config`` with ``module_name``,
-        ``class_name``, ``funct_type``, ``methods`` and what else it holds.
+        ``class_name``, ``funct_type``, ``methods`` and its other members.
 
         Raises:
-            RequestError: no such endpoint, key or function, or the method is not one of its.
-            ConfigurationError: rows that are named are missing or malformed.
+            RequestError: no such endpoint, key or function, or the function doesn't take the method.
+            ConfigurationError: rows that the registry refers to are missing or malformed.
         """
         function = _registry().resolve(endpoint_id, api_key, "", funct)
         if method and method.upper() not in function.methods:

@@ -1,8 +1,8 @@
 """The six tables as PynamoDB models: for function packages, the command line and tests.
 
 Nothing on a request's path imports this module; ``silvaengine.aws.table_client`` is ten times lighter. Names
-and keys
-of the tables come from ``silvaengine.tables``. Region and prefix are the environment's at the first import.
+and keys of the tables come from ``silvaengine.tables``. The first import reads region and prefix from the
+environment.
 """
 
 from typing import Any
@@ -22,40 +22,40 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
 from silvaengine import tables
-from silvaengine.aws.table_client import decode
+from silvaengine.aws.attribute_values import decode
 from silvaengine.settings import Settings
 from silvaengine.tables import DEFAULT_API_KEY, Table
 
 _settings = Settings.from_environment()
 
 
-def _meta(table: Table) -> Any:  # noqa: ANN401 - PynamoDB wants a class of its own kind
+def _meta(table: Table) -> Any:  # noqa: ANN401 - PynamoDB expects a class of its own kind
     name = table.full_name(_settings.table_prefix)
     members = {"table_name": name, "region": _settings.region, "billing_mode": "PAY_PER_REQUEST"}
     return type("Meta", (), members)
 
 
 class AnyAttribute(Attribute[Any]):
-    """A value of any type that DynamoDB and JSON share."""
+    """A value of any type that both DynamoDB and JSON have."""
 
     attr_type = STRING
 
-    def serialize(self, value: Any) -> Any:  # noqa: ANN401 - PynamoDB's signature
-        """Encode the value and take on its type, which PynamoDB reads right after."""
+    def serialize(self, value: object) -> object:
+        """Return the encoded value and set the attribute's type, which PynamoDB reads next."""
         ((self.attr_type, encoded),) = ListAttribute().serialize([value])[0].items()
         return encoded
 
-    def get_value(self, value: dict[str, Any]) -> Any:  # noqa: ANN401 - PynamoDB's signature
-        """Hand the value over with its type."""
+    def get_value(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return the value with its type."""
         return value
 
-    def deserialize(self, value: Any) -> Any:  # noqa: ANN401 - PynamoDB's signature
-        """Decode the value by its type."""
+    def deserialize(self, value: dict[str, Any]) -> object:
+        """Return the value, decoded by its type."""
         return decode(value)
 
 
 class EndpointModel(Model):
-    """A tenant, and whether it has connections of its own."""
+    """A tenant, and whether it has key rows of its own."""
 
     Meta = _meta(tables.ENDPOINTS)
     endpoint_id = UnicodeAttribute(hash_key=True)
@@ -64,7 +64,7 @@ class EndpointModel(Model):
 
 
 class ConnectionFunctionMap(MapAttribute[str, Any]):
-    """A connection's mention of a function."""
+    """A key row's reference to a function."""
 
     aws_lambda_arn = UnicodeAttribute()
     function = UnicodeAttribute()
@@ -106,7 +106,7 @@ class FunctionModel(Model):
 
 
 class HookModel(Model):
-    """A function that is called along with others."""
+    """A function that is called before or after others."""
 
     Meta = _meta(tables.HOOKS)
     api_id = UnicodeAttribute(hash_key=True)
@@ -147,7 +147,7 @@ class WSSConnectionModel(Model):
 
 
 class ConfigDataModel(Model):
-    """A variable of a settings id."""
+    """A variable of a setting id."""
 
     Meta = _meta(tables.CONFIG_DATA)
     setting_id = UnicodeAttribute(hash_key=True)

@@ -1,15 +1,18 @@
-"""``Resources``, ``Tasks`` and ``Worker``: the specification's doors to the four services."""
+"""``Resources``, ``Tasks`` and ``Worker``: the specification's names for the four services' handlers."""
 
 import logging
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-type Handler = Callable[[Mapping[str, Any], Any], Any]
+type Event = Mapping[str, Any]
+type Result = Any  # in the form that the event's source expects
+type Handler = Callable[[Event, object], Result]
+type Service = Any  # a module that the facade imports lazily
 
 
 class _Service:
-    """A door to one or two Lambdas' handlers."""
+    """The handlers of one or two Lambdas."""
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self.logger = logger
@@ -19,11 +22,11 @@ class _Service:
         """Return a Lambda's ``handler(event, context)``.
 
         Args:
-            logger: accepted from callers that have one; the services log by themselves.
+            logger: accepted and ignored; the services have their own.
         """
         return cls(logger).handler
 
-    def handler(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - what Lambda hands over
+    def handler(self, event: Event, context: object) -> Result:
         """Serve an event as the Lambda does."""
         raise NotImplementedError
 
@@ -31,22 +34,21 @@ class _Service:
 class Resources(_Service):
     """HTTP requests and WebSocket events."""
 
-    def handler(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - what Lambda hands over
-        """Serve an HTTP or a WebSocket event; which one it is, the event says.
+    def handler(self, event: Event, context: object) -> Result:
+        """Serve an HTTP or a WebSocket event.
 
         Only a WebSocket event has ``requestContext.connectionId``
         (docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html).
         """
-        socket = "connectionId" in (event.get("requestContext") or {})
-        return _load("silvaengine_websocket.app" if socket else "silvaengine_http.app").handler(
-            event, context
-        )
+        is_websocket = "connectionId" in (event.get("requestContext") or {})
+        app = _load("silvaengine_websocket.app" if is_websocket else "silvaengine_http.app")
+        return app.handler(event, context)
 
     def _handle_cache_management(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Clear a cache for all tenants (``cache_clear``) or tell about it (``cache_stats``).
+        """Clear a cache for all tenants (``cache_clear``) or return its statistics (``cache_stats``).
 
         Args:
-            operation: one of the two names.
+            operation: ``cache_clear`` or ``cache_stats``.
             params: ``cache_name`` and ``cache_key``.
         """
         answer: dict[str, Any] = _load("silvaengine_http.management").manage_cache(operation, params)
@@ -56,7 +58,7 @@ class Resources(_Service):
 class Tasks(_Service):
     """Events of AWS's sources."""
 
-    def handler(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - what Lambda hands over
+    def handler(self, event: Event, context: object) -> Result:
         """Serve an event of a source."""
         return _load("silvaengine_tasks.app").handler(event, context)
 
@@ -64,16 +66,16 @@ class Tasks(_Service):
 class Worker(_Service):
     """Calls of functions."""
 
-    def handler(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - what Lambda hands over
+    def handler(self, event: Event, context: object) -> Result:
         """Serve a call of a function."""
         return _load("silvaengine_worker.app").handler(event, context)
 
 
-def _load(module: str) -> Any:  # noqa: ANN401 - a service's module
+def _load(module: str) -> Service:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         service = module.partition(".")[0]
         if error.name not in (service, module):
             raise
-        raise ImportError(f"This artefact does not hold the service {service}") from None
+        raise ImportError(f"This artefact does not contain the service {service}") from None

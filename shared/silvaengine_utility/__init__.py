@@ -5,7 +5,7 @@ functions behind them, in ``json_text``, ``calls``, ``graphql_text``, ``graphql_
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from silvaengine.cache.engine import HybridCacheEngine
@@ -28,7 +28,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module 'silvaengine_utility' has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

@@ -18,19 +18,19 @@ def method_cache[**P, R](
     stale_ttl: float = 0,
     lock: bool = False,
 ) -> Callable[[Callable[P, R]], Cached[P, R]]:
-    """Keep what a function, a method or a coroutine function gives, for each tenant and arguments.
+    """Cache the results of a function, a method or a coroutine function by tenant and arguments.
 
     Args:
-        ttl: seconds that a value is fresh, up to a tenth less; None for 30 days, 0 or less for no cache.
-        cache_name: the cache that ``cache_clear`` and ``cache_stats`` name, 1 to 64 of ``a-z 0-9 _ -``.
-        cache_enabled: False, or what answers False at a call, lets calls pass.
-        key: makes the key from the call's arguments, text or another value that a key can hold.
-        shared: hand out the same object to everybody, instead of copies.
-        stale_ttl: seconds after ``ttl`` in which an old value is served when the function raises.
-        lock: let one process compute while the others wait for its result; needs Redis.
+        ttl: seconds that a value is fresh, less up to a tenth; None for 30 days, 0 or less for no caching.
+        cache_name: the name for ``cache_clear`` and ``cache_stats``, 1 to 64 of ``a-z 0-9 _ -``.
+        cache_enabled: False, or a callable that returns False at a call, to bypass the cache.
+        key: returns the key for a call's arguments: text or another value that keys support.
+        shared: return the same object to every caller, instead of copies.
+        stale_ttl: seconds after ``ttl`` during which an old value is returned if the function raises.
+        lock: let one process compute while others wait for its result; needs Redis.
 
     Raises:
-        ValueError: ``cache_name`` isn't one.
+        ValueError: ``cache_name`` is malformed.
         TypeError: from the decorator, for a generator function.
     """
     policy = CachePolicy(ttl=ttl, stale_ttl=min(max(0.0, stale_ttl), MAX_SECONDS), shared=shared, lock=lock)
@@ -43,5 +43,5 @@ def hybrid_cache[**P, R](
     cache_enabled: bool | Callable[[], bool] = True,
     **options: Any,  # noqa: ANN401 - method_cache checks them
 ) -> Callable[[Callable[P, R]], Cached[P, R]]:
-    """Do what ``method_cache`` does, with another default name and the same further options."""
+    """Do what ``method_cache`` does, with another default name; ``options`` are its keyword arguments."""
     return method_cache(ttl, cache_name, cache_enabled, **options)

@@ -11,21 +11,24 @@ from silvaengine.context import current_invocation
 from silvaengine.errors import InvocationError, LoopError
 from silvaengine.protocol.messages import WorkerAnswer, check_hops
 from silvaengine.settings import Settings
-from silvaengine_utility.graphql_text import INTROSPECTION
+from silvaengine_utility.graphql_text import INTROSPECTION, Schema
 from silvaengine_utility.json_text import dumps, loads, normalize
+
+type Boto3Client = Any  # boto3 makes its classes at run time
+type Boto3Queue = Any
 
 
 class CallError(InvocationError):
-    """The called function failed, in the words of ``errors``, or answered ``errors``."""
+    """The called function failed with the message ``errors``, or answered ``errors``."""
 
-    def __init__(self, function: str, errors: Any) -> None:  # noqa: ANN401 - any JSON value
-        words = errors if isinstance(errors, str) else json.dumps(errors, default=str)
-        super().__init__(f"Function {function!r} failed", error_message=words)
+    def __init__(self, function: str, errors: object) -> None:
+        self._text = errors if isinstance(errors, str) else json.dumps(errors, default=str)
+        super().__init__(f"Function {function!r} failed", detail=self._text)
         self.errors = errors
 
     def __str__(self) -> str:
-        """Return the function's own words, for the package that called it."""
-        return self.error_message
+        """Return the function's own message, for the package that called it."""
+        return self._text
 
 
 def call_function(
@@ -34,20 +37,20 @@ def call_function(
     params: Mapping[str, Any] | None = None,
     *,
     wait: bool = True,
-    lambda_client: Any = None,  # noqa: ANN401 - boto3 has no types of its own
-) -> Any:  # noqa: ANN401 - any JSON value
-    """Call a function of an endpoint through the tasks Lambda.
+    lambda_client: Boto3Client | None = None,
+) -> Any:  # noqa: ANN401 - the function's result
+    """Call a function of an endpoint through the tasks Lambda and return its result.
 
     Args:
         endpoint_id: the tenant.
         function: its name in the registry.
         params: its parameters, at most 6 MB, 1 MB without waiting.
-        wait: for the result; without, the call is only handed over and gives None.
-        lambda_client: a boto3 client, in place of one of ours.
+        wait: whether to wait for the result; without, the call is only handed over and returns None.
+        lambda_client: a boto3 client instead of the framework's own.
 
     Returns:
-        What the function's JSON text says, with Decimals and datetimes as ``json_text.loads`` gives them, of
-        ``{"data": ...}`` the data alone; other text and bytes as they are.
+        The function's JSON text decoded, with Decimals and datetimes as ``json_text.loads`` returns them, and
+        of ``{"data": ...}`` the data alone; other text and bytes as they are.
 
     Raises:
         CallError: the function failed, or answered ``errors``.
@@ -60,21 +63,23 @@ def call_function(
     settings = Settings.from_environment()
     if lambda_client is None:
         invoker = open_invoker(settings)
-        result = invoker.invoke(settings.tasks_function, payload, event=not wait, deadline=deadline)
+        result: object = invoker.invoke(settings.tasks_function, payload, event=not wait, deadline=deadline)
     else:
-        result = _invoke_by(lambda_client, settings.tasks_function, payload, wait=wait)
-    return _data(function, _read(function, WorkerAnswer.decode(result)))
+        result = _invoke_by_boto3(lambda_client, settings.tasks_function, payload, wait=wait)
+    return _data(function, _value(function, WorkerAnswer.decode(result)))
 
 
-def send_to_queue(queue: Any, group: str | None, endpoint_id: str, function: str, params: Any) -> None:  # noqa: ANN401 - boto3's Queue
-    """Put a call into a queue that the tasks Lambda reads.
+def send_to_queue(
+    queue: Boto3Queue, group: str | None, endpoint_id: str, function: str, params: object
+) -> None:
+    """Send a call to a queue that the tasks Lambda reads.
 
     Args:
         queue: boto3's ``Queue`` resource.
-        group: MessageGroupId of a FIFO queue, None for another.
+        group: MessageGroupId for a FIFO queue, None for a standard one.
         endpoint_id: the tenant.
         function: its name in the registry.
-        params: its parameters; the message has at most 1 MB.
+        params: its parameters; a message has at most 1 MB.
 
     Raises:
         LoopError: functions have called one another more than 8 times.
@@ -96,26 +101,28 @@ def execute_query(
     variables: Mapping[str, Any] | None = None,
     *,
     connection_id: str | None = None,
-    lambda_client: Any = None,  # noqa: ANN401 - boto3 has no types of its own
-) -> Any:  # noqa: ANN401 - any JSON value
-    """Run a GraphQL operation in a function, and give its data; raises what ``call_function`` raises."""
+    lambda_client: Boto3Client | None = None,
+) -> Any:  # noqa: ANN401 - the query's data
+    """Run a GraphQL operation in a function and return its data; raises what ``call_function`` raises."""
     params = {"query": query, "variables": dict(variables or {})}
     if connection_id:
         params["connection_id"] = connection_id
     return call_function(endpoint_id, function, params, lambda_client=lambda_client)
 
 
-def fetch_schema(endpoint_id: str, function: str, *, lambda_client: Any = None) -> Any:  # noqa: ANN401 - boto3, JSON
+def fetch_schema(endpoint_id: str, function: str, *, lambda_client: Boto3Client | None = None) -> Schema:
     """Return the ``__schema`` of a GraphQL function; raises what ``call_function`` raises."""
-    return execute_query(endpoint_id, function, INTROSPECTION, lambda_client=lambda_client)["__schema"]
+    data = execute_query(endpoint_id, function, INTROSPECTION, lambda_client=lambda_client)
+    schema: Schema = data["__schema"]
+    return schema
 
 
-def _invoke_by(lambda_client: Any, name: str, payload: str, *, wait: bool) -> Any:  # noqa: ANN401 - boto3, JSON
+def _invoke_by_boto3(lambda_client: Boto3Client, name: str, payload: str, *, wait: bool) -> object:
     kind = "RequestResponse" if wait else "Event"
     answer = lambda_client.invoke(FunctionName=name, InvocationType=kind, Payload=payload)
     text = answer["Payload"].read()
     if "FunctionError" in answer:
-        raise InvocationError("The function failed", error_message=text.decode(errors="replace"))
+        raise InvocationError("The function failed", detail=text.decode(errors="replace"))
     return json.loads(text) if text else None
 
 
@@ -134,8 +141,8 @@ def _next_hop() -> int:
         return 1
 
 
-def _read(function: str, answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSON value
-    """Decode the function's own JSON text, which Lambda's result holds as text."""
+def _value(function: str, answer: WorkerAnswer) -> object:
+    """Return an answer's value, decoded where it is the function's own JSON text."""
     if answer.kind == "error":
         if answer.status == LoopError.default_status:
             raise LoopError(answer.value)
@@ -150,9 +157,9 @@ def _read(function: str, answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSO
         return answer.value
 
 
-def _data(function: str, answer: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if not isinstance(answer, dict):
-        return answer
-    if answer.get("errors"):
-        raise CallError(function, answer["errors"])
-    return answer.get("data", answer)
+def _data(function: str, value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    if value.get("errors"):
+        raise CallError(function, value["errors"])
+    return value.get("data", value)

@@ -1,21 +1,23 @@
-"""A SQLAlchemy session, for functions that require SQLAlchemy and a driver themselves."""
+"""A SQLAlchemy session, for functions whose requirements have SQLAlchemy and a driver."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from silvaengine_utility.libraries import library
 
+type Session = Any  # SQLAlchemy's scoped_session; the framework doesn't depend on it
 
-def open_session(settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy is no library of ours
-    """Return a scoped session that flushes when it is told; it connects at its first statement.
+
+def open_session(settings: Mapping[str, Any]) -> Session:
+    """Return a scoped session without autoflush; it connects at its first statement.
 
     Args:
-        settings: ``user``, ``password``, ``host``, ``port`` and ``schema``; ``type`` and ``driver`` are
-            SQLAlchemy's names, ``mysql`` and ``pymysql`` when absent; ``charset`` of a MySQL database is
-            ``utf8mb4`` when absent.
+        settings: ``user``, ``password``, ``host``, ``port`` and ``schema``; ``type`` and ``driver``, by
+            SQLAlchemy's names, default to ``mysql`` and ``pymysql``; ``charset`` of a MySQL database to
+            ``utf8mb4``.
 
     Raises:
-        ImportError: the function's requirements have no SQLAlchemy, or not the driver.
+        ImportError: the function's requirements lack SQLAlchemy or the driver.
     """
     kind = settings.get("type", "mysql")
     url = library("sqlalchemy.engine", "SQLAlchemy").URL.create(

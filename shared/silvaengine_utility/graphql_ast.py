@@ -1,11 +1,13 @@
-"""``Graphql``: what a query asks for, as lists of names that permissions are checked against."""
+"""``Graphql``: the fields of a query by path, for checks of permissions."""
 
 from typing import Any
 
 from silvaengine_utility.libraries import library
 
+type Node = Any  # graphql-core's, of any version
+
 MAX_DEPTH = 50
-MAX_PATHS = 10_000  # fragments that name one another twice would double at each level
+MAX_PATHS = 10_000  # fragments that use one another twice double at each level
 
 
 class Graphql:
@@ -18,30 +20,28 @@ class Graphql:
 
 
 def flatten(query: str) -> list[dict[str, Any]]:
-    """Return each operation's kind, name and fields by path, all in lower case.
+    """Return the kind, name and fields by path of each operation, in lower case.
 
     Returns:
-        ``{"operation", "operation_name", "fields": {"/": [...], "/a/": [...]}}`` for each operation; fields
-        of fragments stand where the fragment is used.
+        ``{"operation", "operation_name", "fields": {"/": [...], "/a/": [...]}}`` for each operation; a
+        fragment's fields stand where it is used.
 
     Raises:
-        ImportError: the function's requirements have no graphql-core.
-        ValueError: the query has more than 50 levels or 10,000 paths, or a fragment is in itself.
-        GraphQLError: the query isn't one.
+        ImportError: the function's requirements lack graphql-core.
+        ValueError: the query has more than 50 levels or 10,000 paths, or a fragment contains itself.
+        GraphQLError: the text isn't a query.
     """
     document = library("graphql", "graphene==2.1.9 (or graphene>=3)").parse(query)
-    is_fragment = "FragmentDefinition"
-    fragments = {each.name.value: each for each in document.definitions if _kind(each) == is_fragment}
-    return [
-        _operation(each, fragments) for each in document.definitions if _kind(each) == "OperationDefinition"
-    ]
+    definitions = document.definitions
+    fragments = {node.name.value: node for node in definitions if _kind(node) == "FragmentDefinition"}
+    return [_operation(node, fragments) for node in definitions if _kind(node) == "OperationDefinition"]
 
 
-def _kind(node: Any) -> str:  # noqa: ANN401 - graphql's nodes
+def _kind(node: Node) -> str:
     return type(node).__name__.removesuffix("Node")
 
 
-def _operation(node: Any, fragments: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - graphql's nodes
+def _operation(node: Node, fragments: dict[str, Node]) -> dict[str, Any]:
     fields: dict[str, list[str]] = {}
     _collect(node, "/", fragments, fields, 0)
     return {
@@ -52,9 +52,9 @@ def _operation(node: Any, fragments: dict[str, Any]) -> dict[str, Any]:  # noqa:
 
 
 def _collect(
-    node: Any,  # noqa: ANN401 - graphql's nodes
+    node: Node,
     path: str,
-    fragments: dict[str, Any],
+    fragments: dict[str, Node],
     fields: dict[str, list[str]],
     depth: int,
 ) -> None:

@@ -1,4 +1,4 @@
-"""GraphQL without a GraphQL library: the question for a schema, an operation's text, an error as a dict."""
+"""GraphQL without a library: the introspection query, the text of operations, errors as dicts."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -27,8 +27,8 @@ type Schema = Mapping[str, Any]
 
 
 def format_error(error: BaseException) -> dict[str, Any]:
-    """Return a GraphQL error as its specification writes it, any other as ``{"message": text}``."""
-    graphql = sys.modules.get("graphql.error")  # loaded, if the error is one of its
+    """Return a GraphQL error in its specification's form, any other as ``{"message": text}``."""
+    graphql = sys.modules.get("graphql.error")  # loaded if the error comes from it
     if graphql is None or not isinstance(error, graphql.GraphQLError):
         return {"message": str(error)}
     formatted = getattr(error, "formatted", None)  # graphql-core 3
@@ -36,18 +36,18 @@ def format_error(error: BaseException) -> dict[str, Any]:
 
 
 def generate_operation(operation_name: str, operation_type: str, schema: Schema) -> str:
-    """Write an operation that asks for all of a field, down to 5 levels.
+    """Return an operation that selects all of a field, down to 5 levels.
 
     Args:
         operation_name: a field of the schema's query or mutation type.
         operation_type: ``Query`` or ``Mutation``, in any case.
-        schema: the ``__schema`` that ``fetch_schema`` gives.
+        schema: the ``__schema`` that ``fetch_schema`` returns.
 
     Raises:
         LookupError: the schema has no such operation.
     """
     kind = operation_type.lower()
-    types = {each["name"]: each for each in schema["types"]}
+    types = {type_["name"]: type_ for type_ in schema["types"]}
     root = types.get((schema.get(f"{kind}Type") or {}).get("name"), {})
     field = next((each for each in root.get("fields") or () if each["name"] == operation_name), None)
     if field is None:
@@ -55,45 +55,45 @@ def generate_operation(operation_name: str, operation_type: str, schema: Schema)
     arguments = field["args"]
     variables = ", ".join(f"${each['name']}: {_type_text(each['type'])}" for each in arguments)
     values = ", ".join(f"{each['name']}: ${each['name']}" for each in arguments)
-    head = f"{kind} {operation_name}{_bracketed(variables)}"
+    head = f"{kind} {operation_name}{_in_brackets(variables)}"
     selection = _selection(field["type"], types, ())
-    return f"{head} {{ {operation_name}{_bracketed(values)}{selection} }}"
+    return f"{head} {{ {operation_name}{_in_brackets(values)}{selection} }}"
 
 
-def _bracketed(text: str) -> str:
+def _in_brackets(text: str) -> str:
     return f"({text})" if text else ""
 
 
-def _type_text(given: Schema) -> str:
-    match given["kind"]:
+def _type_text(type_ref: Schema) -> str:
+    match type_ref["kind"]:
         case "NON_NULL":
-            return f"{_type_text(given['ofType'])}!"
+            return f"{_type_text(type_ref['ofType'])}!"
         case "LIST":
-            return f"[{_type_text(given['ofType'])}]"
+            return f"[{_type_text(type_ref['ofType'])}]"
         case _:
-            return str(given["name"])
+            return str(type_ref["name"])
 
 
-def _selection(given: Schema, types: Mapping[str, Schema], above: tuple[str, ...]) -> str:
-    """Return what to ask of a type, empty for a scalar; a type inside itself is left out, so it ends."""
-    fields = _inner(given, types).get("fields")
+def _selection(type_ref: Schema, types: Mapping[str, Schema], above: tuple[str, ...]) -> str:
+    """Return the selection set for a type, empty for a scalar; types that are above it are left out."""
+    fields = _named_type(type_ref, types).get("fields")
     if not fields:
         return ""
-    asked = " ".join(_fields(fields, types, (*above, _inner(given, types)["name"])))
-    return f" {{ {asked or '__typename'} }}"
+    selected = " ".join(_fields(fields, types, (*above, _named_type(type_ref, types)["name"])))
+    return f" {{ {selected or '__typename'} }}"
 
 
 def _fields(fields: list[Schema], types: Mapping[str, Schema], above: tuple[str, ...]) -> Iterator[str]:
     for field in fields:
-        inner = _inner(field["type"], types)
-        is_demanding = any(argument["type"]["kind"] == "NON_NULL" for argument in field["args"])
+        inner = _named_type(field["type"], types)
+        needs_arguments = any(argument["type"]["kind"] == "NON_NULL" for argument in field["args"])
         is_leaf = inner.get("kind") in ("SCALAR", "ENUM")
         is_new = bool(inner.get("fields")) and inner["name"] not in above and len(above) < MAX_DEPTH
-        if not is_demanding and (is_leaf or is_new):
+        if not needs_arguments and (is_leaf or is_new):
             yield f"{field['name']}{_selection(field['type'], types, above)}"
 
 
-def _inner(given: Schema, types: Mapping[str, Schema]) -> Schema:
-    while given.get("ofType"):
-        given = given["ofType"]
-    return types.get(given["name"], given)
+def _named_type(type_ref: Schema, types: Mapping[str, Schema]) -> Schema:
+    while type_ref.get("ofType"):
+        type_ref = type_ref["ofType"]
+    return types.get(type_ref["name"], type_ref)

@@ -11,29 +11,29 @@ from uuid import UUID
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
 
-def dumps(data: Any) -> str:  # noqa: ANN401 - any value
+def dumps(data: object) -> str:
     """Return JSON text, indented by 2, members in their order, characters as they are.
 
-    Decimals become numbers, times ISO 8601 text (UTC as ``Z``), sets lists, PynamoDB and other objects their
-    members; what is no number becomes null.
+    Decimals become numbers, times ISO 8601 text (UTC as ``Z``), sets lists, PynamoDB's and other objects
+    their members, NaN and infinities null.
 
     Raises:
-        TypeError: something in it is none of these.
+        TypeError: a part of it is none of these.
     """
     try:
         return _encode(data)
-    except ValueError:  # NaN or an infinity, which JSON has not
+    except ValueError:  # NaN or an infinity, which JSON lacks
         return _encode(json.loads(json.dumps(data, default=_plain), parse_constant=lambda _: None))
 
 
-def loads(data: str | bytes, parser_number: bool = True, parse_datetime: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002, RUF100 - the contract's form
-    """Read JSON text.
+def loads(data: str | bytes, parser_number: bool = True, parse_datetime: bool = True) -> Any:  # noqa: ANN401 - any value
+    """Return the value of JSON text.
 
     Args:
         data: the text.
-        parser_number: make numbers Decimal, whole ones too.
-        parse_datetime: make text that is an ISO 8601 date, or one with a time to the second, a datetime in
-            UTC without a zone.
+        parser_number: return numbers as Decimal, whole ones too.
+        parse_datetime: return text that is an ISO 8601 date, with a time to the second or without, as a
+            datetime in UTC without a zone.
 
     Raises:
         ValueError: it isn't JSON.
@@ -43,21 +43,21 @@ def loads(data: str | bytes, parser_number: bool = True, parse_datetime: bool = 
     return _with_times(value) if parse_datetime else value
 
 
-def normalize(data: Any, parser_number: bool = True, parse_datetime: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002, RUF100 - the contract's form
+def normalize(data: object, parser_number: bool = True, parse_datetime: bool = True) -> Any:  # noqa: ANN401 - any value
     """Return data as JSON would bring it back: ``loads`` of ``dumps``."""
     return loads(dumps(data), parser_number, parse_datetime)
 
 
-def is_json(text: Any) -> bool:  # noqa: ANN401 - callers ask about anything
-    """Return whether this is text that holds JSON."""
+def is_json(text: object) -> bool:
+    """Return whether this is JSON text."""
     try:
-        json.loads(text)
+        json.loads(text)  # type: ignore[arg-type] # callers pass anything
     except (TypeError, ValueError):
         return False
     return True
 
 
-def _with_times(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _with_times(value: object) -> object:
     match value:
         case dict():
             return {name: _with_times(member) for name, member in value.items()}
@@ -77,7 +77,7 @@ def _utc(text: str) -> datetime | str:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - what json can't encode by itself
+def _plain(value: object) -> object:
     match value:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
@@ -96,8 +96,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - what json can't encode by itsel
     return _members(value)
 
 
-def _members(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any object
-    """Return an object's public members; PynamoDB keeps its own in ``attribute_values``, in any version."""
+def _members(value: object) -> dict[str, Any]:
+    """Return an object's public members; every version of PynamoDB keeps its own in ``attribute_values``."""
     members = getattr(value, "attribute_values", None)
     if isinstance(members, dict):
         return members

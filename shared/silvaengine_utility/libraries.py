@@ -1,18 +1,20 @@
-"""Libraries that are the function packages' own requirements, imported when something is done with them."""
+"""Import of libraries that function packages have to require themselves."""
 
 from importlib import import_module
 from typing import Any
 
+type Library = Any  # a module without types of ours
 
-def library(module: str, requirement: str) -> Any:  # noqa: ANN401 - a module that we have no types of
-    """Import a library that the layer doesn't hold.
+
+def library(module: str, requirement: str) -> Library:
+    """Return a library that the layer doesn't contain.
 
     Args:
         module: import path.
-        requirement: what brings it, as a line of requirements.txt.
+        requirement: the line to add to requirements.txt.
 
     Raises:
-        ImportError: it isn't there; the message is one line that says what to add.
+        ImportError: it isn't installed; the message is one line that says what to add.
     """
     try:
         return import_module(module)

@@ -1,14 +1,14 @@
-"""``Authorizer``: the policy that API Gateway's authorizers answer."""
+"""``Authorizer``: policies, as API Gateway's authorizers answer them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class Authorizer:
-    """Writes policies for one API's stage.
+    """Makes policies for one stage of an API.
 
     Args:
-        principal_id: whom the policy is about.
+        principal_id: the caller.
         account: AWS account of 12 digits.
         api_id: the API.
         region: its region.
@@ -26,8 +26,8 @@ class Authorizer:
         docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html.
 
         Args:
-            is_allow: whether it allows.
-            context: flat claims, handed to what is behind the authorizer.
+            is_allow: whether to allow or to deny.
+            context: flat claims for the integration behind the authorizer.
         """
         statement = {
             "Action": "execute-api:Invoke",

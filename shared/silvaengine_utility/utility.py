@@ -1,21 +1,26 @@
-"""``Utility``: the predecessor's names, each a thin face of a function of a module beside this one."""
+"""``Utility``: the predecessor's names for functions of the modules beside this one."""
 
 import ipaddress
 import logging
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from inspect import getattr_static
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from silvaengine_utility.graphql_text import format_error, generate_operation
+from silvaengine_utility.graphql_text import Schema, format_error, generate_operation
 from silvaengine_utility.json_text import dumps, is_json, loads, normalize
+
+if TYPE_CHECKING:
+    from silvaengine_utility.calls import Boto3Client, Boto3Queue
+    from silvaengine_utility.databases import Session
 
 
 class Utility:
     """Static functions under their old names.
 
-    ``logger``, ``setting`` and ``test_mode`` of the calls are accepted and not needed: region, credentials
-    and the log are the worker's.
+    Calls accept ``logger``, ``setting`` and ``test_mode`` and ignore them: region, credentials and log are
+    the worker's.
     """
 
     json_dumps = staticmethod(dumps)
@@ -27,7 +32,7 @@ class Utility:
 
     @staticmethod
     def in_subnet(ip: str, subnet: str) -> bool:
-        """Return whether an address is in a network (CIDR), or the same text as what is no network."""
+        """Return whether an address is in a network (CIDR); other texts are compared."""
         try:
             return ipaddress.ip_address(ip) in ipaddress.ip_network(subnet, strict=False)
         except ValueError:
@@ -40,21 +45,20 @@ class Utility:
         class_name: str | None = None,
         constructor_parameters: Mapping[str, Any] | None = None,
     ) -> Callable[..., Any] | None:
-        """Import a module and give its function, or the method of an object of its class, None for neither.
+        """Return a module's function, or the method of a new object of its class; None if there is neither.
 
         Args:
-            module_name: import path; the caller answers for where it comes from.
-            function_name: the function.
-            class_name: the class whose object is made, by keyword; not for a static method without
-                parameters.
-            constructor_parameters: what its constructor takes.
+            module_name: import path; the caller is responsible for where it comes from.
+            function_name: the function or method.
+            class_name: the class; no object is made for a static method without ``constructor_parameters``.
+            constructor_parameters: arguments of its constructor, by keyword.
 
         Raises:
-            ImportError: the module is there and imports what isn't.
+            ImportError: the module exists and imports one that doesn't.
         """
         if not module_name or not function_name:
             return None
-        owner = _module(module_name.strip())
+        owner: Any = _module(module_name.strip())
         name = function_name.strip()
         if class_name and hasattr(owner, class_name.strip()):
             owner = getattr(owner, class_name.strip())
@@ -64,7 +68,7 @@ class Utility:
         return function
 
     @staticmethod
-    def create_database_session(settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    def create_database_session(settings: Mapping[str, Any]) -> "Session":
         """See ``silvaengine_utility.databases.open_session``."""
         from silvaengine_utility.databases import open_session  # few functions need one
 
@@ -77,44 +81,45 @@ class Utility:
         funct: str,
         params: Mapping[str, Any] | None = None,
         *,
-        aws_lambda: Any = None,  # noqa: ANN401 - boto3 has no types of its own
+        aws_lambda: "Boto3Client | None" = None,
         invocation_type: str = "RequestResponse",
         message_group_id: str | None = None,
-        task_queue: Any = None,  # noqa: ANN401 - boto3 has no types of its own
+        task_queue: "Boto3Queue | None" = None,
         **_ignored: object,
     ) -> Any:  # noqa: ANN401 - any JSON value
-        """Call a function, through ``task_queue`` in a group; see ``silvaengine_utility.calls``."""
+        """Call a function; with ``task_queue`` and a group, send the call there and return None."""
         from silvaengine_utility.calls import call_function  # most functions call no other
 
         if task_queue is not None and message_group_id:
-            members = {"endpoint_id": endpoint_id, "funct": funct, "params": params}
-            Utility._invoke_funct_on_aws_sqs(logger, task_queue, message_group_id, **members)
+            call = {"endpoint_id": endpoint_id, "funct": funct, "params": params}
+            Utility._invoke_funct_on_aws_sqs(logger, task_queue, message_group_id, **call)
             return None
         is_event = invocation_type == "Event"
         return call_function(endpoint_id, funct, params, wait=not is_event, lambda_client=aws_lambda)
 
     @staticmethod
     def _invoke_funct_on_aws_sqs(
-        logger: logging.Logger | None,  # noqa: ARG004 - the contract's form
-        task_queue: Any,  # noqa: ANN401 - boto3 has no types of its own
+        logger: logging.Logger | None,  # noqa: ARG004 - the contract's signature
+        task_queue: "Boto3Queue",
         message_group_id: str | None,
-        **kwargs: Any,  # noqa: ANN401 - endpoint_id, funct and params
+        **call: Any,  # noqa: ANN401 - endpoint_id, funct and params
     ) -> None:
         """See ``silvaengine_utility.calls.send_to_queue``."""
         from silvaengine_utility.calls import send_to_queue  # most functions call no other
 
-        params = kwargs.get("params") or {}
-        send_to_queue(task_queue, message_group_id, kwargs["endpoint_id"], kwargs["funct"], params)
+        send_to_queue(
+            task_queue, message_group_id, call["endpoint_id"], call["funct"], call.get("params") or {}
+        )
 
     @staticmethod
     def execute_graphql_query(
-        logger: logging.Logger | None,  # noqa: ARG004 - the contract's form
+        logger: logging.Logger | None,  # noqa: ARG004 - the contract's signature
         endpoint_id: str,
         funct: str,
         query: str,
         variables: Mapping[str, Any] | None = None,
         *,
-        aws_lambda: Any = None,  # noqa: ANN401 - boto3 has no types of its own
+        aws_lambda: "Boto3Client | None" = None,
         connection_id: str | None = None,
         **_ignored: object,
     ) -> Any:  # noqa: ANN401 - any JSON value
@@ -127,20 +132,20 @@ class Utility:
 
     @staticmethod
     def fetch_graphql_schema(
-        logger: logging.Logger | None,  # noqa: ARG004 - the contract's form
+        logger: logging.Logger | None,  # noqa: ARG004 - the contract's signature
         endpoint_id: str,
         funct: str,
         *,
-        aws_lambda: Any = None,  # noqa: ANN401 - boto3 has no types of its own
+        aws_lambda: "Boto3Client | None" = None,
         **_ignored: object,
-    ) -> Any:  # noqa: ANN401 - any JSON value
+    ) -> Schema:
         """See ``silvaengine_utility.calls.fetch_schema``."""
         from silvaengine_utility.calls import fetch_schema  # most functions call no other
 
         return fetch_schema(endpoint_id, funct, lambda_client=aws_lambda)
 
 
-def _module(name: str) -> Any:  # noqa: ANN401 - a module, None where there is none
+def _module(name: str) -> ModuleType | None:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:

@@ -109,7 +109,7 @@ def test_a_stream_that_fails_gives_its_items_first(page: Page, server: ScriptedS
     assert (items, failure["name"], failure["status"]) == ([1, 2], "CallError", 500)
 
 
-def test_a_hole_is_told(page: Page, server: ScriptedServer) -> None:
+def test_a_hole_in_a_stream_is_thrown(page: Page, server: ScriptedServer) -> None:
     """After an item that isn't the next one the loop throws, and an event says which one is missing."""
 
     def stream(session: Session) -> None:

@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from silvaengine.aws import botocore
 from silvaengine.aws.client import open_client
-from silvaengine.aws.dynamodb import open_dynamodb
+from silvaengine.aws.table_client import open_dynamodb
 from silvaengine.tables import DUE_INDEX, EXECUTIONS, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine
 

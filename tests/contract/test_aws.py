@@ -1,4 +1,4 @@
-"""What the layer says to AWS besides reading rows: secrets, notices, and what AWS's refusals become."""
+"""What the layer says to AWS besides reading rows: secrets, alerts, and what AWS's refusals become."""
 
 import json
 import subprocess
@@ -12,9 +12,8 @@ from botocore.session import Session
 
 from silvaengine.aws import botocore
 from silvaengine.aws.client import open_client
-from silvaengine.aws.dynamodb import open_dynamodb
 from silvaengine.aws.secrets import open_lookups
-from silvaengine.aws.table_client import TableReader, open_table_reader, open_table_writer
+from silvaengine.aws.table_client import TableReader, open_dynamodb, open_table_reader, open_table_writer
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
 from silvaengine.observability.alerts import open_alert_publisher
 from silvaengine.registry.registry import open_registry
@@ -66,11 +65,11 @@ def test_a_secret_costs_no_botocore(client: Client) -> None:
     assert done.stdout.split() == ["s3cret", "False"]
 
 
-def test_a_notice_reaches_the_topic(client: Client) -> None:
+def test_an_alert_reaches_the_topic(client: Client) -> None:
     """Subject and text are what a subscriber gets."""
-    topic = client("sns").create_topic(Name="notices")["TopicArn"]
+    topic = client("sns").create_topic(Name="alerts")["TopicArn"]
     sqs = client("sqs")
-    queue = sqs.create_queue(QueueName="notices")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="alerts")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
     policy = {"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]}
@@ -83,7 +82,7 @@ def test_a_notice_reaches_the_topic(client: Client) -> None:
 
 
 def test_a_missing_topic_is_logged_only(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    """The failing notice names itself in the log."""
+    """The failing alert names itself in the log."""
     open_alert_publisher(Settings(sns_topic_arn=f"arn:aws:sns:{REGION}:000000000000:none")).publish(
         "s", "f", {}
     )
@@ -115,7 +114,7 @@ def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
     ("code", "error"),
     [("ThrottlingException", UnavailableError), ("AccessDeniedException", ConfigurationError)],
 )
-def test_refusals_are_told_apart(code: str, error: type[Exception]) -> None:
+def test_botocores_refusals_are_told_apart(code: str, error: type[Exception]) -> None:
     """Too much at the moment is not the same as never."""
     with pytest.raises(error, match=r"busy|misconfigured"), botocore.translate_errors("GetItem"):
         raise ClientError({"Error": {"Code": code, "Message": "m"}}, "GetItem")
@@ -127,9 +126,9 @@ def test_keys_that_stay_unprocessed_are_unavailable() -> None:
     class Busy:
         calls = 0
 
-        def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803 - botocore's name
+        def call(self, operation: str, request: Any, resource: str, *, repeatable: bool = False) -> Any:
             self.calls += 1
-            return {"Responses": {}, "UnprocessedKeys": RequestItems}
+            return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
 
     busy = Busy()
     with pytest.raises(UnavailableError):

@@ -11,8 +11,8 @@ from botocore.session import Session
 
 from silvaengine.aws.apigateway import BusyError, ConnectionsApi, open_connections_api
 from silvaengine.aws.client import AwsClient, endpoint_url, open_client
-from silvaengine.aws.dynamodb import TARGET, DynamoDb
 from silvaengine.aws.json_api import JsonApi
+from silvaengine.aws.table_client import API_TARGET
 from silvaengine.errors import (
     ConditionFailedError,
     ConfigurationError,
@@ -35,11 +35,11 @@ def head(request: bytes) -> dict[str, str]:
     return {name: value for name, _, value in (line.partition(":") for line in lines)}
 
 
-def dynamodb(url: str) -> tuple[DynamoDb, list[float]]:
-    """Return a client of an address, and the list of its pauses."""
+def dynamodb(url: str) -> tuple[JsonApi, list[float]]:
+    """Return DynamoDB's API at an address, and the list of its pauses."""
     pauses: list[float] = []
     service = AwsClient("dynamodb", "us-east-1", url, ENVIRONMENT)
-    return DynamoDb(JsonApi(service, TARGET, "1.0", pauses.append)), pauses
+    return JsonApi(service, API_TARGET, "1.0", pauses.append), pauses
 
 
 def refused(code: str, status: int = 400) -> bytes:
@@ -92,10 +92,10 @@ def test_new_credentials_hold_from_the_next_request_on() -> None:
     ],
 )
 def test_a_read_is_repeated_after_what_may_pass(script: list[list[Step]]) -> None:
-    """With pauses that grow."""
+    """A read is repeated with pauses that grow."""
     with peer(*script) as server:
         subject, pauses = dynamodb(server.url)
-        assert subject.get_item(TableName="t", Key=KEY) == {}
+        assert subject.call("GetItem", {"TableName": "t", "Key": KEY}, "t", repeatable=True) == {}
     assert pauses == sorted(pauses)
     assert len(server.requests) == len(pauses) + 1 >= 2
 
@@ -103,12 +103,12 @@ def test_a_read_is_repeated_after_what_may_pass(script: list[list[Step]]) -> Non
 def test_a_write_is_repeated_only_if_it_was_not_made() -> None:
     """After a broken connection or a failure inside of DynamoDB nobody knows; throttled it wasn't."""
     with peer([refused("ThrottlingException"), answer()]) as server:
-        assert dynamodb(server.url)[0].put_item(TableName="t", Item=KEY) == {}
+        assert dynamodb(server.url)[0].call("PutItem", {"TableName": "t", "Item": KEY}, "t") == {}
         assert len(server.requests) == 2
     for failure in (BROKEN, refused("InternalServerError", 500)):
         with peer([failure], [answer()]) as server:
             with pytest.raises(UnavailableError):
-                dynamodb(server.url)[0].update_item(TableName="t", Key=KEY)
+                dynamodb(server.url)[0].call("UpdateItem", {"TableName": "t", "Key": KEY}, "t")
             assert len(server.requests) == 1
 
 
@@ -124,15 +124,15 @@ def test_a_write_is_repeated_only_if_it_was_not_made() -> None:
 def test_refusals_are_told_apart(sent: bytes, error: type[SilvaEngineError]) -> None:
     """The detail names call and table for the log, the public message neither."""
     with peer([sent] * 3) as server, pytest.raises(error) as caught:
-        dynamodb(server.url)[0].put_item(TableName="se-t", Item=KEY)
+        dynamodb(server.url)[0].call("PutItem", {"TableName": "se-t", "Item": KEY}, "se-t")
     assert "PutItem se-t" in caught.value.detail
     assert "se-t" not in caught.value.message
 
 
 def test_bytes_go_as_base64() -> None:
-    """JSON has none."""
+    """Bytes are sent as base64, since JSON has none."""
     with peer([answer()]) as server:
-        dynamodb(server.url)[0].put_item(TableName="t", Item={"b": {"B": b"\x00\xff"}})
+        dynamodb(server.url)[0].call("PutItem", {"Item": {"b": {"B": b"\x00\xff"}}}, "t")
     assert base64.b64encode(b"\x00\xff") in server.requests[0]
 
 

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
+from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine import CREDENTIALS, REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.target import Deployment
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 PICTURE = b"\x89PNG\r\n"
@@ -29,7 +29,7 @@ settings: {demo: {greeting: Hello}}
 
 
 class Gateway(BaseHTTPRequestHandler):
-    """Answers with what it was asked, or with the status that the function's name is."""
+    """Answers with the request as JSON, or with the function's name as status."""
 
     def do_GET(self) -> None:
         self._answer()
@@ -51,8 +51,8 @@ class Gateway(BaseHTTPRequestHandler):
         self.send_response(int(name) if name.isdigit() else 200)
         self.end_headers()
         accept = self.headers.get("Accept")
-        said = {"method": self.command, "path": self.path, "body": body, "key": key, "accept": accept}
-        self.wfile.write(json.dumps(said).encode())
+        request = {"method": self.command, "path": self.path, "body": body, "key": key, "accept": accept}
+        self.wfile.write(json.dumps(request).encode())
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -105,28 +105,28 @@ def run(*arguments: str, answer: str | None = None) -> Result:
     return CliRunner().invoke(cli, [*arguments, "--region", REGION], input=answer)
 
 
-def test_the_registry_tells_area_and_method(stack: str) -> None:
-    """One names endpoint and function; the rest of the URL is looked up."""
+def test_area_and_method_are_looked_up_in_the_registry(stack: str) -> None:
+    """The caller names only endpoint and function."""
     result = run("invoke", "demo", "hello", "-p", "name=Ada & Co", "-p", "n=[1]", "--stack", stack)
     assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout)
-    assert (said["method"], said["path"]) == ("GET", "/beta/admin/demo/hello?name=Ada+%26+Co&n=%5B1%5D")
-    assert (said["body"], said["key"]) == ("", None)
+    request = json.loads(result.stdout)
+    assert (request["method"], request["path"]) == ("GET", "/beta/admin/demo/hello?name=Ada+%26+Co&n=%5B1%5D")
+    assert (request["body"], request["key"]) == ("", None)
 
 
 def test_a_body_holds_values_of_their_types(gateway: str) -> None:
-    """What is JSON is sent as JSON, all else as text; the key is a header."""
+    """JSON is sent as JSON, anything else as text; the key is a header."""
     params = ("-p", "n=1", "-p", 'id="007"', "-p", "zip=007", "-p", "empty=")
     result = run("invoke", "demo", "hello", *params, "--url", gateway, "--api-key", "k", "--json")
     answer = json.loads(result.stdout)
-    said = answer["body"]
-    assert (answer["status"], said["method"], said["path"], said["key"]) == (
+    request = answer["body"]
+    assert (answer["status"], request["method"], request["path"], request["key"]) == (
         200,
         "POST",
         "/beta/core/demo/hello",
         "k",
     )
-    assert json.loads(said["body"]) == {"n": 1, "id": "007", "zip": "007", "empty": ""}
+    assert json.loads(request["body"]) == {"n": 1, "id": "007", "zip": "007", "empty": ""}
 
 
 def test_any_kind_of_answer_is_accepted(gateway: str) -> None:
@@ -135,20 +135,20 @@ def test_any_kind_of_answer_is_accepted(gateway: str) -> None:
 
 
 def test_a_picture_is_printed_byte_for_byte(gateway: str) -> None:
-    """A file that the output is sent to is what the function answered."""
+    """Output redirected to a file is the function's answer."""
     assert run("invoke", "demo", "pixel", "--url", gateway).stdout_bytes == PICTURE
 
 
 def test_an_error_status_is_a_failure(gateway: str) -> None:
-    """The status is said and the body printed as it is."""
+    """The status is printed, and the body unchanged."""
     result = run("invoke", "demo", "404", "--url", gateway)
     status, _, body = result.output.partition("\n")
     assert (result.exit_code, status) == (1, "HTTP 404")
     assert json.loads(body)["path"] == "/beta/core/demo/404"
 
 
-def test_a_function_that_nobody_registered_is_for_the_gateway_to_refuse(stack: str) -> None:
-    """The look-up only helps; the request is made as any client's would be."""
+def test_an_unknown_function_is_refused_by_the_gateway(stack: str) -> None:
+    """The look-up only fills in the URL; the request is sent as any client's would be."""
     result = run("invoke", "demo", "404", "--stack", stack)
     assert result.exit_code == 1
     assert '"/beta/core/demo/404"' in result.output
@@ -158,7 +158,7 @@ def test_a_function_that_nobody_registered_is_for_the_gateway_to_refuse(stack: s
     "url", ["file:///etc/passwd", "127.0.0.1:1", "http://127.0.0.1:1", "http://exa mple", "http://[::1"]
 )
 def test_an_address_without_a_gateway_is_an_error_in_one_line(url: str) -> None:
-    """Neither other schemes nor closed ports nor what is no address give a traceback."""
+    """Other schemes, closed ports and malformed addresses give no traceback."""
     result = run("invoke", "demo", "hello", "--url", url)
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
@@ -166,14 +166,14 @@ def test_an_address_without_a_gateway_is_an_error_in_one_line(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["ws://[::1", "ws://exa mple", "ws://127.0.0.1:1", "http://127.0.0.1:1"])
 def test_an_address_without_sockets_is_an_error_in_one_line(url: str) -> None:
-    """The same of a WebSocket's."""
+    """A WebSocket's address that leads nowhere gives no traceback either."""
     result = run("ws", "connect", "demo", "--url", url)
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert result.output.startswith("Error: ")
 
 
-def test_a_server_that_says_nothing_is_an_error_in_one_line(gateway: str) -> None:
-    """It took the request and closed."""
+def test_a_server_that_does_not_answer_is_an_error_in_one_line(gateway: str) -> None:
+    """A server that took the request and closed is told of in one line."""
     result = run("invoke", "demo", "nothing", "--url", gateway)
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert "closed connection without response" in result.output
@@ -182,8 +182,8 @@ def test_a_server_that_says_nothing_is_an_error_in_one_line(gateway: str) -> Non
 @pytest.mark.parametrize(
     "command", [("invoke", "demo", "hello"), ("ws", "connect", "demo"), ("show", "demo")]
 )
-def test_what_no_header_can_hold_is_no_key(command: tuple[str, ...]) -> None:
-    """A key that was pasted with something else is a mistyped command line."""
+def test_a_key_that_no_header_can_hold_is_a_usage_error(command: tuple[str, ...]) -> None:
+    """A key pasted with other characters is refused before a request is sent."""
     for key in ("s3cr€t", "s3cret\n", ""):
         result = run(*command, "--api-key", key)
         assert result.exit_code == 2
@@ -196,7 +196,7 @@ def test_a_parameter_without_a_name_is_a_usage_error() -> None:
 
 
 def test_destroy_asks_and_then_deletes_the_stack(stack: str) -> None:
-    """No leaves it; --yes needs no answer; after that there is no stack."""
+    """The answer no keeps it; --yes doesn't ask; then there is no stack."""
     assert run("destroy", "--stack", stack, answer="n\n").exit_code == 1
     done = run("destroy", "--stack", stack, "--yes", "--json")
     assert (done.exit_code, json.loads(done.stdout)) == (

@@ -1,4 +1,4 @@
-"""``silvaengine keys`` on the tables of a stack: what is refused, and how long a new secret lives."""
+"""``silvaengine keys`` on the tables of a stack: what is refused, and the lifetime of a new secret."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from silvaengine.tables import CONNECTIONS, ENDPOINTS, FUNCTIONS
+from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine import REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.target import Deployment
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 STACK = "keys-stack"
@@ -33,8 +33,9 @@ def tables(dynamodb: Any) -> RegistryTables:
 @pytest.fixture
 def run(tables: RegistryTables) -> Iterator[Run]:
     """Run `keys` on a stack whose outputs name the tables, the worker and a pepper."""
-    target = Deployment(region=REGION)
-    cloudformation, secrets = target.client("cloudformation"), target.client("secretsmanager")
+    deployment = Deployment(region=REGION)
+    cloudformation = deployment.client("cloudformation")
+    secrets = deployment.client("secretsmanager")
     secrets.create_secret(Name="keys-pepper", SecretString="pepper")
     outputs = {"TablePrefix": "se-", "WorkerArn": WORKER, "KeyPepper": "keys-pepper"}
     template = {
@@ -49,8 +50,8 @@ def run(tables: RegistryTables) -> Iterator[Run]:
     secrets.delete_secret(SecretId="keys-pepper", ForceDeleteWithoutRecovery=True)
 
 
-def made(run: Run, *arguments: str) -> dict[str, Any]:
-    """Make or rotate a key of acme's."""
+def answer_of(run: Run, *arguments: str) -> dict[str, Any]:
+    """Run a command for a key of acme; return its JSON."""
     done = run(*arguments, "--endpoint", "acme", "--json")
     assert done.exit_code == 0, done.output
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -58,7 +59,7 @@ def made(run: Run, *arguments: str) -> dict[str, Any]:
 
 
 def lifetime(tables: RegistryTables, key_id: str) -> int | None:
-    """Return the seconds that a key's latest secret lives."""
+    """Return the lifetime of a key's latest secret in seconds, None for no end."""
     latest = tables.read(CONNECTIONS, [("acme", key_id)])["acme", key_id]["key_hashes"][-1]
     return int(latest["expires_at"] - latest["created_at"]) if "expires_at" in latest else None
 
@@ -72,20 +73,20 @@ def lifetime(tables: RegistryTables, key_id: str) -> int | None:
         ([], ["--expires", "7"], 7 * DAY),
     ],
 )
-def test_a_new_secret_lives_as_long_as_the_one_before(
+def test_a_new_secret_has_the_lifetime_of_the_one_before(
     ends: list[str], rotates: list[str], seconds: int | None, run: Run, tables: RegistryTables
 ) -> None:
-    """Unless it is told how long, again and again; and the answer says when it ends."""
-    key_id = made(run, "create", "--function", "hello", *ends)["key_id"]
+    """This holds for each rotation without --expires, and the answer has the end."""
+    key_id = answer_of(run, "create", "--function", "hello", *ends)["key_id"]
     for _ in range(2):
-        answer = made(run, "rotate", key_id, *rotates)
+        answer = answer_of(run, "rotate", key_id, *rotates)
         assert lifetime(tables, key_id) == seconds
         latest = tables.read(CONNECTIONS, [("acme", key_id)])["acme", key_id]["key_hashes"][-1]
         assert answer["expires_at"] == latest.get("expires_at")
 
 
-def test_people_are_told_when_a_secret_ends(run: Run) -> None:
-    """Beside the key, which alone is the output."""
+def test_the_end_of_a_secret_is_printed(run: Run) -> None:
+    """It goes to stderr: stdout holds only the key."""
     options = ("--endpoint", "acme", "--function", "hello")
     done = run("create", *options, "--expires", "90")
     assert done.stdout.startswith("sek_")
@@ -102,10 +103,10 @@ def test_people_are_told_when_a_secret_ends(run: Run) -> None:
         (["--endpoint", "acme", "--only", "shop"], "--only is for keys of the common connection"),
     ],
 )
-def test_a_key_that_could_never_be_used_is_not_made(
+def test_a_key_that_could_never_be_used_is_not_created(
     options: list[str], complaint: str, run: Run, tables: RegistryTables
 ) -> None:
-    """A mistyped address or endpoint is refused by its name."""
+    """A mistyped address or endpoint is refused, and the error quotes it."""
     refused = run("create", "--function", "hello", *options)
     assert refused.exit_code != 0
     assert complaint in refused.output

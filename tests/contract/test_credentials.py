@@ -41,7 +41,7 @@ def source(url: str, **more: str) -> tuple[CredentialsSource, Clock]:
 
 
 def test_the_environment_comes_first() -> None:
-    """With a role's token, or without one."""
+    """Keys of the environment are taken, with a role's token or without one."""
     environ = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
     assert CredentialsSource(environ).current() == Credentials("k", "s", None)
     assert CredentialsSource({**environ, "AWS_SESSION_TOKEN": "t"}).current().token == "t"
@@ -61,7 +61,7 @@ def test_the_container_endpoint_is_asked_with_its_token(tmp_path: Path) -> None:
 
 
 def test_they_are_fetched_again_before_their_end() -> None:
-    """And kept until then."""
+    """Credentials are kept until shortly before their end, and then fetched again."""
     with peer([issued("A", 3600)], [issued("B", 7200)]) as server:
         subject, clock = source(server.url)
         assert [subject.current().access_key for _ in range(3)] == ["A", "A", "A"]

@@ -58,7 +58,7 @@ def item(dynamodb: Any, table: str, **key: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("rows")
 def test_get_function_gives_settings_and_row() -> None:
-    """As the predecessor's callers read them."""
+    """Settings and row come in the form that the predecessor's callers read."""
     settings, function = LambdaBase.get_function("acme", "hello", "#####", "POST")
     assert settings == {"color": "blue", "limits": {"max": 3}}
     assert (function.aws_lambda_arn, function.function, function.area) == (ARN, "hello", "core")
@@ -75,7 +75,7 @@ def test_a_wrong_method_names_the_right_ones() -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_get_setting() -> None:
+def test_a_setting_without_rows_is_an_error() -> None:
     """An empty id is empty; one without rows is an error."""
     assert LambdaBase.get_setting("shop")["color"] == "red"
     assert LambdaBase.get_setting("") == {}
@@ -119,8 +119,8 @@ def test_timestamps_are_the_contract_texts(dynamodb: Any) -> None:
     assert (found.endpoint_id, found.status, found.data.as_dict()) == ("acme", "active", {"user": "u"})
 
 
-def test_hooks_can_be_read() -> None:
-    """The predecessor never could."""
+def test_a_hooks_row_can_be_read_by_its_model() -> None:
+    """The model reads a hook's row, which the predecessor's never could."""
     HookModel("acme", "audit", function_name="note").save()
     (hook,) = HookModel.query("acme")
     assert (hook.function_name, hook.status, hook.is_async) == ("note", True, False)

@@ -69,7 +69,7 @@ def test_a_body_is_read_to_its_end(sent: bytes, body: bytes) -> None:
 
 
 def test_a_body_may_end_with_its_connection() -> None:
-    """Which then isn't used again."""
+    """A connection whose end ends the body isn't used again."""
     with peer([b"HTTP/1.1 200 OK\r\n\r\nup to the end"], [answer(b"next")]) as server:
         subject = pool(server.url)
         assert subject.exchange(REQUEST, SECONDS).body == b"up to the end"
@@ -77,7 +77,7 @@ def test_a_body_may_end_with_its_connection() -> None:
 
 
 def test_headers_are_found_whatever_their_case() -> None:
-    """And only as whole names."""
+    """A header is found in any case, and only by its whole name."""
     with peer([answer(b"", 200, "X-Amz-Function-Error:  Unhandled ", "x-other-content-length: 9")]) as server:
         response = pool(server.url).exchange(REQUEST, SECONDS)
     assert response.header(b"x-amz-function-error") == "Unhandled"
@@ -177,7 +177,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContex
 
 
 def test_tls_trusts_the_given_authorities(certificate: tuple[ssl.SSLContext, Path]) -> None:
-    """Those of ``AWS_CA_BUNDLE``, and then no others."""
+    """The authorities of ``AWS_CA_BUNDLE`` are trusted, and then no others."""
     context, trusted = certificate
     with peer([answer(b"1"), answer(b"2")], context=context) as server:
         subject = pool(server.url, ca_file=str(trusted))
@@ -207,7 +207,7 @@ def test_tls_refuses_whoever_is_not_certified(certificate: tuple[ssl.SSLContext,
         ("http://127.0.0.1:80/_aws/api/beta", (False, "127.0.0.1", 80, "127.0.0.1:80", "/_aws/api/beta")),
     ],
 )
-def test_addresses(url: str, expected: tuple[object, ...]) -> None:
+def test_an_address_is_read_from_a_url(url: str, expected: tuple[object, ...]) -> None:
     """IPv6 addresses stand in brackets, in the address and in the Host header."""
     assert Origin.of(url)[:5] == expected
 
@@ -216,6 +216,6 @@ def test_addresses(url: str, expected: tuple[object, ...]) -> None:
     "url", ["", "ftp://x", "https://", "https://user@host", "http://x:y", "http://a b/?q"]
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
-    """Before anything is sent anywhere."""
-    with pytest.raises(ValueError, match="no address"):
+    """A malformed address is refused before anything is sent anywhere."""
+    with pytest.raises(ValueError, match="not an endpoint"):
         Origin.of(url)

@@ -30,12 +30,12 @@ def tables(dynamodb: Any) -> RegistryTables:
 
 
 def connection(tables: RegistryTables, endpoint: str, key: str) -> dict[str, Any]:
-    """Read a connection."""
+    """Return a connection's row."""
     return tables.read(CONNECTIONS, [(endpoint, key)])[endpoint, key]
 
 
 def test_import_joins_every_connection_of_the_endpoint(tables: RegistryTables) -> None:
-    """Entries that are there stay, a whitelist is never dropped, other endpoints are left alone."""
+    """Existing entries and whitelists stay, and other endpoints are unchanged."""
     functions = functions_of("shop", "core", METADATA)
     plan = make_import(functions, "1", tables, WORKER)
     assert plan.notes == ("setting 'shop' has no rows: its functions answer 500 until it has",)
@@ -54,7 +54,7 @@ def test_import_joins_every_connection_of_the_endpoint(tables: RegistryTables) -
 
 
 def test_import_leaves_what_a_registry_file_says_of_executions(tables: RegistryTables) -> None:
-    """A deploy() can't say how often a job is tried, so that taking it over again takes nothing away."""
+    """A deploy() can't say how often a job is tried, so that importing it again changes nothing."""
     functions = functions_of("shop", "core", METADATA)
     carry_out(make_import(functions, "1", tables, WORKER), tables)
     before = tables.read(FUNCTIONS, [(WORKER, "order")])[WORKER, "order"]
@@ -64,13 +64,13 @@ def test_import_leaves_what_a_registry_file_says_of_executions(tables: RegistryT
 
 
 def test_an_endpoint_without_a_connection_gets_one(tables: RegistryTables) -> None:
-    """For calls without a key."""
+    """An import makes the connection that calls without a key need."""
     carry_out(make_import(functions_of("shop", "core", METADATA), "globex", tables, WORKER), tables)
     assert len(connection(tables, "globex", "#####")["functions"]) == 2
 
 
 @pytest.mark.parametrize("old", [OLD, "old"])
-def test_remap(tables: RegistryTables, old: str) -> None:
+def test_remap_points_rows_to_the_new_worker(tables: RegistryTables, old: str) -> None:
     """Rows name the new worker; the old one's function rows stay for the way back, settings too."""
     tables.create(FUNCTIONS, {"aws_lambda_arn": OLD, "function": "ping", "area": "core", "config": {}})
     carry_out(make_remap(old, tables, WORKER), tables)

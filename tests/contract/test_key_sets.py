@@ -1,4 +1,4 @@
-"""How documents of token issuers are fetched, over real sockets."""
+"""Fetching documents of token issuers, over real sockets."""
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +11,7 @@ from silvaengine.authorization.key_sets import MAX_BYTES, fetch
 
 
 class Documents(BaseHTTPRequestHandler):
-    """Serves a document, a large one, one that is elsewhere, and none."""
+    """Serves a document, a large one, a redirect and an error."""
 
     asked: list[str]
 
@@ -35,7 +35,7 @@ class Documents(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """The address of the documents."""
+    """Return the address of the documents."""
     Documents.asked = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Documents)
     Thread(target=server.serve_forever, daemon=True).start()
@@ -44,21 +44,21 @@ def url() -> Iterator[str]:
 
 
 def test_a_document_is_fetched(url: str) -> None:
-    """As it is."""
+    """A document arrives byte for byte."""
     assert fetch(f"{url}/keys") == b"{}"
 
 
 @pytest.mark.parametrize(
     ("path", "words"), [("/large", "more than"), ("/elsewhere", "302"), ("/missing", "500")]
 )
-def test_what_is_no_document(url: str, path: str, words: str) -> None:
+def test_a_failed_fetch_is_an_oserror(url: str, path: str, words: str) -> None:
     """Too large, a redirection, which nobody follows, or an error: it is an OSError, as is nobody there."""
     with pytest.raises(OSError, match=words):
         fetch(f"{url}{path}")
     assert Documents.asked == [path]
 
 
-def test_nobody_there() -> None:
-    """It is an OSError, too."""
+def test_a_refused_connection_is_an_oserror() -> None:
+    """An issuer where nobody listens is an OSError like any other failure."""
     with pytest.raises(OSError, match="refused"):
         fetch("http://127.0.0.1:1/keys")

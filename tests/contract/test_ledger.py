@@ -10,8 +10,7 @@ from urllib.request import urlopen
 import pytest
 from botocore.session import Session
 
-from silvaengine.aws.dynamodb import open_dynamodb
-from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter, open_dynamodb
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
 from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.execution import INLINE_LIMIT, Execution
@@ -22,7 +21,7 @@ from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.settings import Settings
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.engine import REGION
-from silvaengine_worker.jobs import fetched
+from silvaengine_worker.jobs import fetch_content
 
 from ..fakes.dynamodb import MemoryDynamoDB
 from .conftest import made_tables, pointed_at
@@ -32,7 +31,7 @@ type Make = Callable[..., Execution]
 
 
 class Clock:
-    """Seconds that a test sets."""
+    """A clock that a test sets."""
 
     now = 1_700_000_000
 
@@ -42,7 +41,7 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return a clock that stands."""
+    """Return a clock that a test sets."""
     return Clock()
 
 
@@ -59,14 +58,14 @@ def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.fixture
 def ledger(client: Any, clock: Clock) -> Ledger:
-    """Return the ledger in it."""
+    """Return a ledger in that DynamoDB."""
     caller = client if isinstance(client, MemoryDynamoDB) else open_dynamodb(REGION)
     return Ledger(TableReader(lambda: caller, "se-"), TableWriter(lambda: caller, "se-"), clock=clock)
 
 
 @pytest.fixture
 def make(clock: Clock) -> Make:
-    """Make an execution."""
+    """Return a maker of executions."""
 
     def execution(**changes: Any) -> Execution:
         return new_execution(
@@ -83,7 +82,7 @@ def make(clock: Clock) -> Make:
 
 
 def job_of(execution: Execution) -> ExecutionRef:
-    """Return what a worker is told."""
+    """Return the reference that a worker gets."""
     names = (
         "job_id",
         "owner",
@@ -98,7 +97,7 @@ def job_of(execution: Execution) -> ExecutionRef:
 
 
 def test_one_acceptance_for_one_key(ledger: Ledger, make: Make) -> None:
-    """The second one gets the first; the same one, sent again, is known again."""
+    """A second acceptance returns the first; the same one, sent again, counts as written."""
     first = make()
     assert ledger.accept(first) is None
     assert ledger.accept(first) is None
@@ -107,7 +106,7 @@ def test_one_acceptance_for_one_key(ledger: Ledger, make: Make) -> None:
 
 
 def test_one_claim_for_one_delivery(ledger: Ledger, make: Make, clock: Clock) -> None:
-    """The holder has the timeout and a margin; whoever comes with the token that was is refused."""
+    """The lease is the time-out and a margin; another claim with the same token is refused."""
     ledger.accept(make())
     job = job_of(make())
     owner = ledger.claim(job, 30)
@@ -120,7 +119,7 @@ def test_one_claim_for_one_delivery(ledger: Ledger, make: Make, clock: Clock) ->
 
 
 def test_a_row_holds_the_largest_content_and_result(ledger: Ledger, make: Make) -> None:
-    """Both that aren't in the bucket yet fit DynamoDB's 400 KB, so that every outcome can be written."""
+    """Both together fit DynamoDB's 400 KB, so that every outcome can be written."""
     largest = "ä" * (INLINE_LIMIT // 2)
     ledger.accept(make(content=largest))
     job = job_of(make())
@@ -130,8 +129,8 @@ def test_a_row_holds_the_largest_content_and_result(ledger: Ledger, make: Make) 
     assert (settled.content, settled.result) == (largest, largest)
 
 
-def test_a_settled_one_is_settled_once_and_ends(ledger: Ledger, make: Make, clock: Clock) -> None:
-    """The result is kept as long as the function says, whenever DynamoDB deletes it; then the key is free."""
+def test_an_execution_is_settled_once_and_expires(ledger: Ledger, make: Make, clock: Clock) -> None:
+    """Its result is kept for keep_seconds, whenever DynamoDB deletes the row; then the key is free."""
     ledger.accept(make())
     job = job_of(make())
     owner = ledger.claim(job, 30)
@@ -147,8 +146,8 @@ def test_a_settled_one_is_settled_once_and_ends(ledger: Ledger, make: Make, cloc
     assert ledger.accept(make(effect="other")) is None
 
 
-def test_a_zombie_is_refused(ledger: Ledger, make: Make) -> None:
-    """Who was given up can't settle any more, nor can who took over be pushed aside."""
+def test_a_late_worker_is_refused(ledger: Ledger, make: Make) -> None:
+    """After the sweeper took over, the earlier holder can neither settle nor claim."""
     ledger.accept(make())
     job = job_of(make())
     zombie = ledger.claim(job, 30)
@@ -163,7 +162,7 @@ def test_a_zombie_is_refused(ledger: Ledger, make: Make) -> None:
 
 
 def test_what_is_due_comes_longest_first(ledger: Ledger, make: Make, clock: Clock) -> None:
-    """Only what is due, of its shard, and what the sweeper may see; at most as many as asked."""
+    """Only due executions of the shard that have a due_shard, and no more than the limit."""
     for number in range(4):
         ledger.accept(make(job_id=f"a{number}", due_at=clock.now - number))
     ledger.accept(make(job_id="a-later", due_at=clock.now + 1))
@@ -173,33 +172,38 @@ def test_what_is_due_comes_longest_first(ledger: Ledger, make: Make, clock: Cloc
     assert {each.job_id for each in ledger.due("a", 2)} == {"a3", "a2"}
 
 
-def test_a_dead_one_is_due_until_it_was_told(ledger: Ledger, make: Make) -> None:
-    """Then it isn't, and may be accepted anew by an operator, with all its attempts."""
+def test_a_dead_execution_is_due_until_it_is_acknowledged(ledger: Ledger, make: Make) -> None:
+    """After that an operator can requeue it, with all its attempts."""
     ledger.accept(make(attempts=3))
     ledger.mark_dead(JOB_ID, "gateway", "outcome_unknown")
     (dead,) = ledger.due("a", 10)
     assert (dead.state, dead.cause) == ("dead", "outcome_unknown")
     ledger.acknowledge(dead)
     assert ledger.due("a", 10) == []
-    buried = ledger.get(JOB_ID)
-    assert buried
-    ledger.requeue(buried)
-    (revived,) = ledger.due("a", 10)
-    assert (revived.state, revived.attempts, revived.cause, revived.expires_at) == ("accepted", 0, None, None)
-    assert revived.fence == dead.fence
+    ended = ledger.get(JOB_ID)
+    assert ended
+    ledger.requeue(ended)
+    (requeued,) = ledger.due("a", 10)
+    assert (requeued.state, requeued.attempts, requeued.cause, requeued.expires_at) == (
+        "accepted",
+        0,
+        None,
+        None,
+    )
+    assert requeued.fence == ended.fence
 
 
-def test_a_released_one_is_gone(ledger: Ledger, make: Make) -> None:
-    """Nothing of it was started: the key is free at once."""
+def test_a_cancelled_execution_is_gone(ledger: Ledger, make: Make) -> None:
+    """Its key is free at once."""
     ledger.accept(make())
-    ledger.release(make())
+    ledger.cancel(make())
     assert ledger.get(JOB_ID) is None
     assert ledger.due("a", 10) == []
     assert ledger.accept(make(effect="other")) is None
 
 
-def test_rows_that_nobody_accepted_leave_the_index(ledger: Ledger, client: Any, clock: Clock) -> None:
-    """An update of a key that never was makes a row: the sweeper drops it, and it ends."""
+def test_rows_without_an_acceptance_leave_the_index(ledger: Ledger, client: Any, clock: Clock) -> None:
+    """An update of a missing key creates a row: the sweeper takes it out of the index, and it expires."""
     client.update_item(
         TableName="se-executions",
         Key={"job_id": {"S": "a-forged"}},
@@ -219,8 +223,8 @@ def test_rows_that_nobody_accepted_leave_the_index(ledger: Ledger, client: Any, 
     assert row is None
 
 
-def test_reads_that_lag_are_only_the_simulations() -> None:
-    """In memory a read that isn't consistent gives what was; a consistent one never does."""
+def test_only_inconsistent_reads_lag() -> None:
+    """The DynamoDB in memory returns an earlier state unless a read is consistent."""
     clock = Clock()
     client = MemoryDynamoDB(clock, lag=lambda: 2.0)
     writer = TableWriter(lambda: client, "se-")
@@ -242,15 +246,15 @@ def test_reads_that_lag_are_only_the_simulations() -> None:
         {"idempotency": "x"},
     ],
 )
-def test_a_policy_is_checked(config: dict[str, Any]) -> None:
-    """A registry row that says what can't be is a configuration error that names the member."""
+def test_a_wrong_policy_is_a_misconfiguration(config: dict[str, Any]) -> None:
+    """The error names the member."""
     with pytest.raises(ConfigurationError) as caught:
-        ExecutionPolicy.of(config)
+        ExecutionPolicy.from_config(config)
     assert next(iter(config)) in caught.value.detail
 
 
-def test_large_values_lie_in_the_bucket(aws: str | None) -> None:
-    """Past 180 KB a value is an object, which whoever has its URL can read."""
+def test_large_values_are_in_the_bucket(aws: str | None) -> None:
+    """A value over 180 KB is an object, which its URL can read."""
     s3: Any = Session().create_client("s3", REGION, endpoint_url=aws)
     s3.create_bucket(Bucket="payloads")
     payloads = PayloadStore(lambda: s3, "payloads")
@@ -264,8 +268,8 @@ def test_large_values_lie_in_the_bucket(aws: str | None) -> None:
         PayloadStore(lambda: s3, None).url("a")
 
 
-def test_keys_are_made_under_the_deployments_secret(aws: str | None) -> None:
-    """One secret, read once; other parts, or the same text cut elsewhere, are another key."""
+def test_digests_need_the_deployments_secret(aws: str | None) -> None:
+    """It is read once; other parts, or the same text split elsewhere, have another digest."""
     client: Any = Session().create_client("secretsmanager", REGION, endpoint_url=aws)
     arn = client.create_secret(Name="ledger-key", SecretString="s3cret")["ARN"]
     keys = open_digests(Settings(ledger_secret=arn))
@@ -276,8 +280,8 @@ def test_keys_are_made_under_the_deployments_secret(aws: str | None) -> None:
         open_digests(Settings()).digest("a")
 
 
-def test_content_is_fetched_where_a_url_stands_for_it() -> None:
-    """A large request's content is read by its URL; a URL that gives nothing is an error."""
+def test_large_content_is_fetched_by_its_url() -> None:
+    """A URL without content is an error."""
     content = {"params": '{"a": 1}', "body": "large"}
 
     class Bucket(BaseHTTPRequestHandler):
@@ -294,9 +298,9 @@ def test_content_is_fetched_where_a_url_stands_for_it() -> None:
     thread.start()
     try:
         address = f"http://127.0.0.1:{server.server_port}"
-        assert fetched({"funct": "f", "content_url": f"{address}/there"})["body"] == "large"
+        assert fetch_content({"funct": "f", "content_url": f"{address}/there"})["body"] == "large"
         with pytest.raises(UnavailableError):
-            fetched({"content_url": f"{address}/gone"})
+            fetch_content({"content_url": f"{address}/gone"})
     finally:
         server.shutdown()
         thread.join()

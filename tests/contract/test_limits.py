@@ -1,4 +1,4 @@
-"""Token buckets in a real Redis, by itself and along with the registry's generation."""
+"""Token buckets in a real Redis, alone and together with the registry's generation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ TENANT, KEY = RateLimit("tenant", "tenant:acme", 50.0, 5), RateLimit("key", "key
 
 @pytest.fixture
 def clients(tmp_path: Path) -> Iterator[RedisClients]:
-    """Return what speaks to a Redis of the test's own."""
+    """Return clients of a Redis of its own."""
     with running_redis(tmp_path) as (port, _):
         yield RedisClients(RedisSettings("127.0.0.1", port))
 
@@ -33,8 +33,8 @@ def limiter(clients: RedisClients) -> RateLimiter:
     return RateLimiter(clients.of("registry"), "{se-registry:generation}limit:", instances=1)
 
 
-def granted(limiters: list[RateLimiter], limits: tuple[RateLimit, ...], calls: int) -> int:
-    """Call so often, in turns; count what was let in."""
+def count_allowed(limiters: list[RateLimiter], limits: tuple[RateLimit, ...], calls: int) -> int:
+    """Make so many calls, in turns; return how many were allowed."""
     count = 0
     for number in range(calls):
         try:
@@ -47,22 +47,22 @@ def granted(limiters: list[RateLimiter], limits: tuple[RateLimit, ...], calls: i
 
 
 def test_all_instances_count_together(clients: RedisClients) -> None:
-    """A burst is one for all instances, and so is what flows in afterwards."""
+    """Burst and rate are those of all instances together."""
     instances = [limiter(clients) for _ in range(3)]
     slow = (KEY._replace(per_second=0.5),)
-    assert granted(instances, slow, 9) == 3
+    assert count_allowed(instances, slow, 9) == 3
     sleep(2.1)
-    assert granted(instances, slow, 9) == 1
+    assert count_allowed(instances, slow, 9) == 1
 
 
 def test_both_limits_hold_and_neither_is_charged_for_a_refusal(clients: RedisClients) -> None:
     """What the key's limit refuses takes nothing from the tenant's."""
     slow = (TENANT._replace(per_second=0.01), KEY._replace(per_second=0.01))
-    assert granted([limiter(clients)], slow, 9) == 3
+    assert count_allowed([limiter(clients)], slow, 9) == 3
     assert limiter(clients).admit(slow[:1])["RateLimit"].startswith('"tenant";r=1;')
 
 
-def test_a_bucket_ends_when_it_is_full(clients: RedisClients) -> None:
+def test_a_full_bucket_expires(clients: RedisClients) -> None:
     """Redis keeps nothing of tenants that are quiet."""
     instance = limiter(clients)
     instance.admit((KEY,))
@@ -71,11 +71,11 @@ def test_a_bucket_ends_when_it_is_full(clients: RedisClients) -> None:
     assert clients.of("registry").execute(key, ("EXISTS", key)) == [0]
 
 
-def test_while_redis_is_away_each_instance_grants_its_share(clients: RedisClients) -> None:
-    """Nobody is let in without a limit, and nobody is shut out."""
+def test_without_redis_each_instance_allows_its_share(clients: RedisClients) -> None:
+    """Calls are neither unlimited nor all refused."""
     away = RedisClients(RedisSettings("127.0.0.1", 1))
     instance = RateLimiter(away.of("registry"), "limit:", instances=2)
-    assert granted([instance], (TENANT._replace(per_second=0.5, burst=6),), 9) == 3
+    assert count_allowed([instance], (TENANT._replace(per_second=0.5, burst=6),), 9) == 3
 
 
 class Tables:
@@ -97,11 +97,11 @@ class Tables:
         return []
 
 
-def test_counting_takes_no_round_trip_of_its_own(clients: RedisClients) -> None:
-    """Once a key's limits are known they go along with the look at the registry, and are kept to."""
+def test_counting_takes_no_extra_round_trip(clients: RedisClients) -> None:
+    """Cached limits are charged in the round trip that checks the generation, and hold."""
     tables: Any = Tables()
     shared = RedisRows(clients.of("registry"), "se-", refresh=60.0, keeps_rows=False)
-    registry = Registry(tables, {}, stage="beta", shared=shared)
+    registry = Registry(tables, {}, stage="beta", redis_rows=shared)
     sent: list[int] = []
     client = clients.of("registry")
     exchange = client.exchange

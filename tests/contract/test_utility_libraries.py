@@ -56,7 +56,7 @@ def run(python: Path, *arguments: str | Path, **environ: str) -> subprocess.Comp
 
 
 @pytest.mark.parametrize(("requirement", "version"), [("graphene==2.1.9", 2), ("graphene>=3,<4", 3)])
-def test_graphene(environment: Environment, requirement: str, version: int) -> None:
+def test_graphene_2_and_3_give_the_same(environment: Environment, requirement: str, version: int) -> None:
     """Scalar, errors, operations and flattening are the same with graphene 2.1.9 and with 3."""
     done = run(environment(requirement), PROBES / "utility_probe.py")
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,6 @@ API_KEY = "e2e-key"
 ADMIN_KEY = "e2e-admin-key"
 OTHER_ENDPOINT = "e2e-other"
 LIMITED_ENDPOINT = "e2e-limited"
-SECRET = "ssm:/silvaengine/beta/e2e"
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "settings": {"class_name": "Told", "setting": "e2e"},
     "secret": {"class_name": "Told", "setting": "e2e-secret"},
@@ -27,37 +26,28 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "fail_loudly": {},
     "fail_later": {"funct_type": "Event", "max_attempts": 1},
     "fail_again": {"funct_type": "Event", "max_attempts": 1},
-    "leave": {},
     "effect": {"backoff_seconds": 1},
     "stored": {},
     "received": {},
-    "vanish": {},
     "effect_once": {"on_lost": "fail", "idempotency": "required"},
     "effect_later": {"funct_type": "Event", "max_attempts": 3, "backoff_seconds": 1, "setting": "e2e"},
-    "unencodable": {},
     "large": {},
-    "redirect": {},
-    "yaml_text": {},
     "wait": {},
     "read_table": {},
     "number": {},
     "note": {"funct_type": "Event"},
     "echo": {},
     "count": {},
-    "count_async": {},
     "count_slowly": {},
     "note_effect": {},
     "show_guarded": {"auth_required": True, "area": "talks"},
     "push": {"broadcasts": True},
-    "push_without": {},
     "show": {},
     "only_post": {"methods": ["POST"]},
-    "missing": {},
     "guarded": {"auth_required": True},
     "members_context": {"auth_required": True, "area": "members"},
     "tokens_context": {"auth_required": True, "area": "tokens"},
     "foreign": {"module_name": "os", "methods": ["GET"]},
-    "dangling": {"setting": "nowhere"},
 }
 
 

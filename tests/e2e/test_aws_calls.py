@@ -33,7 +33,7 @@ def cold(deployment: Deployment) -> Iterator[Deployment]:
     restart(usual)
 
 
-def test_cold_and_warm(cold: Deployment) -> None:
+def test_a_cold_request_makes_six_aws_calls_and_a_warm_one_one(cold: Deployment) -> None:
     """A cold request takes at most six calls and the Invoke, each warm one the Invoke alone."""
     with cold.proxy.recorded() as calls:
         assert cold.api.get("/core/e2e/settings", KEY).status == 200
@@ -45,7 +45,7 @@ def test_cold_and_warm(cold: Deployment) -> None:
         assert calls == ["Lambda.Invoke"]
 
 
-def test_a_warm_message_takes_two(cold: Deployment) -> None:
+def test_a_warm_message_makes_two_aws_calls(cold: Deployment) -> None:
     """One Invoke by the gateway and one post by the worker; what opens a socket is read before."""
     query = urlencode({"endpointId": ENDPOINT, "area": "core", "x-api-key": API_KEY})
     functions, arn = cold.engine.client("lambda"), cold.outputs.websocket_gateway_arn
@@ -62,7 +62,7 @@ def test_a_warm_message_takes_two(cold: Deployment) -> None:
     functions.update_function_configuration(FunctionName=arn, Environment={"Variables": usual})
 
 
-def test_a_secret_takes_one_call_more(cold: Deployment) -> None:
+def test_a_secret_makes_one_aws_call_more(cold: Deployment) -> None:
     """A setting that refers to a secret arrives resolved, by one call, and the next request needs none."""
     cold.engine.client("ssm").put_parameter(
         Name="/silvaengine/beta/e2e", Value="open sesame", Type="SecureString"
@@ -75,7 +75,7 @@ def test_a_secret_takes_one_call_more(cold: Deployment) -> None:
     assert calls == ["Lambda.Invoke"]
 
 
-def test_a_keyed_call_takes_three(cold: Deployment, tmp_path: Path) -> None:
+def test_an_idempotent_call_makes_three_aws_calls(cold: Deployment, tmp_path: Path) -> None:
     """With an Idempotency-Key: the claim, the Invoke and what the worker settles; the secret is read once."""
     body = {"path": str(tmp_path / "effects"), "call": "1"}
     for attempt in range(3):
@@ -85,7 +85,7 @@ def test_a_keyed_call_takes_three(cold: Deployment, tmp_path: Path) -> None:
     assert calls == ["DynamoDB.PutItem", "Lambda.Invoke", "DynamoDB.UpdateItem"]
 
 
-def test_a_job_takes_two_and_two(cold: Deployment, tmp_path: Path) -> None:
+def test_a_job_makes_two_aws_calls_to_accept_and_two_to_run(cold: Deployment, tmp_path: Path) -> None:
     """To accept a job: the write and the Invoke; to run it: the claim and what is settled."""
     body = {"path": str(tmp_path / "effects"), "call": "1"}
     for _ in range(2):

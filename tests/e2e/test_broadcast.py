@@ -63,16 +63,6 @@ def id_of(socket: Socket) -> str:
     return str(socket.json()["data"]["connectionId"])
 
 
-def age(deployment: Deployment, connection_id: str, seconds: int) -> None:
-    """Let a connection's row be older."""
-    deployment.engine.client("dynamodb").update_item(
-        TableName=f"{deployment.outputs.table_prefix}wss-connections",
-        Key={"endpoint_id": {"S": ENDPOINT}, "connection_id": {"S": connection_id}},
-        UpdateExpression="ADD expires_at :older",
-        ExpressionAttributeValues={":older": {"N": str(-seconds)}},
-    )
-
-
 def test_a_socket_tells_all_of_its_tenant(connect: Connect) -> None:
     """Everybody of the tenant hears it, the sender too, and nobody of another; the answer counts them."""
     one, two = connect(), connect()
@@ -94,22 +84,6 @@ def test_http_tells_two_hundred(api: Api, connect: Connect) -> None:
     assert {socket.receive() for socket in sockets} == {"hello"}
 
 
-def test_only_those_who_are_meant_hear_it(api: Api, connect: Connect) -> None:
-    """An area, or what the authorizer said of a caller, narrows it down."""
-    mine, whole = connect(), connect(area="whole")
-    admin = connect(key=ADMIN_KEY)
-    meant: list[dict[str, Any]] = [{"zone": "whole"}, {"where": {"key_id": "nobody"}}, {"zone": "elsewhere"}]
-    counts = [api.post("/core/e2e/push", {"data": "x", **some}, KEY).json()["sent"] for some in meant]
-    assert counts == [1, 0, 0]
-    assert whole.receive() == "x"
-    admin.send({"id": "1", "funct": "show"})
-    key_id = admin.json()["data"]["authorizer"]["key_id"]
-    answer = api.post("/core/e2e/push", {"data": "y", "where": {"key_id": key_id}}, KEY).json()
-    assert (answer["sent"], admin.receive()) == (1, "y")
-    mine.send("ping")
-    assert mine.receive() == "pong"
-
-
 def test_another_tenants_connection_is_out_of_reach(api: Api, connect: Connect) -> None:
     """Whoever knows another tenant's connection id still can't have the broadcaster post to it."""
     mine, theirs = connect(), connect(OTHER_ENDPOINT, ADMIN_KEY)
@@ -120,42 +94,6 @@ def test_another_tenants_connection_is_out_of_reach(api: Api, connect: Connect) 
     assert api.post("/core/e2e/push", {"data": "hi", "to": "nonsense"}, KEY).status == 404
     theirs.send("ping")
     assert theirs.receive() == "pong"
-
-
-def test_a_function_broadcasts_only_where_the_registry_says_so(api: Api) -> None:
-    """Without `broadcasts` a function has no grant."""
-    assert api.post("/core/e2e/push_without", {"data": "hi"}, KEY).status == 403
-
-
-@pytest.mark.parametrize("grant", ["", "9999999999.00", "1.00", "x"])
-def test_a_grant_can_not_be_made_up(deployment: Deployment, grant: str) -> None:
-    """Function code may invoke the broadcaster, and gets nowhere without its own tenant's grant."""
-    asked = {"endpoint_id": ENDPOINT, "frame": "x", "grant": grant}
-    answer = deployment.engine.client("lambda").invoke(
-        FunctionName=deployment.outputs.broadcaster_arn, Payload=json.dumps(asked)
-    )
-    assert json.loads(answer["Payload"].read())["status"] == 403
-
-
-def test_an_old_row_is_not_pushed_to(api: Api, deployment: Deployment, connect: Connect) -> None:
-    """API Gateway ends a connection after two hours: a row of that age means nobody."""
-    old, young = connect(), connect()
-    old_id, young_id = id_of(old), id_of(young)
-    age(deployment, old_id, 7200)
-    age(deployment, young_id, 7000)
-    assert api.post("/core/e2e/push", {"data": "x"}, KEY).json() == {"sent": 1, "gone": 0, "failed": 0}
-    assert young.receive() == "x"
-    old.send("ping")
-    assert old.receive() == "pong"
-
-
-def test_a_push_ends_the_row_of_a_client_that_is_gone(api: Api, deployment: Deployment) -> None:
-    """What `$disconnect` did not tell, the next push finds."""
-    stale = {"connection_id": "gone-gone-gone", "area": "core", "status": "active"}
-    expires = int(time.time()) + 86_400
-    deployment.rows.put("wss-connections", endpoint_id=ENDPOINT, expires_at=expires, data={}, **stale)
-    assert api.post("/core/e2e/push", {"data": "x"}, KEY).json() == {"sent": 0, "gone": 1, "failed": 0}
-    assert rows(deployment) == {}
 
 
 def test_an_operator_tells_a_tenant(deployment: Deployment, connect: Connect) -> None:

@@ -155,7 +155,7 @@ def test_destroyed_stack_ends_it(project: Path, tmp_path: Path) -> None:
     with running(project, tmp_path / "output") as dev:
         dev.wait_for_line("Ctrl-C ends")
         subprocess.run([SILVAENGINE, "destroy", "--local", "--yes"], cwd=project, check=True)
-        dev.wait_for_line("the stack was taken away")
+        dev.wait_for_line("the stack was deleted")
         assert dev.process.wait(SECONDS) == 1
     assert [line for line in process_list() if str(project) in line] == []
 

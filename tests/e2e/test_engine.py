@@ -54,7 +54,9 @@ def test_port_in_use_is_said_so(engine_program: Path, tmp_path: Path) -> None:
         assert again.port == busy
 
 
-def test_nothing_is_left(engine_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_of_an_engine_that_ended(
+    engine_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After an error inside the block, the process and its temporary files are gone."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     engine = LocalEngine(engine_program, tmp_path / "state")

@@ -169,54 +169,6 @@ def test_objects_with_odd_names_arrive_as_they_were_stored(events: Deployment, t
     )
 
 
-def test_three_objects_of_one_event_are_three_calls(events: Deployment, tmp_path: Path) -> None:
-    """Every record of an event counts; the same event again does nothing."""
-    path, (record,) = tmp_path / "notes", sample("s3")["Records"]
-    keys = [f"{ENDPOINT}/stored/at:{hexadecimal(path)}/{n}.csv" for n in range(3)]
-    event = {
-        "Records": [
-            {**record, "s3": {**record["s3"], "object": {"key": key, "sequencer": "1"}}} for key in keys
-        ]
-    }
-    for _ in range(2):
-        answer = events.engine.client("lambda").invoke(
-            FunctionName=events.outputs.tasks_arn, Payload=json.dumps(event).encode()
-        )
-        assert "FunctionError" not in answer
-    assert sorted(note["id"] for note in notes_in(path)) == ["0", "1", "2"]
-
-
-def test_an_objects_vanished_worker_is_made_up_for_by_the_sweeper(events: Deployment, tmp_path: Path) -> None:
-    """S3's event counts as taken; when the lease is over the sweeper calls the function again."""
-    path, record = tmp_path / "effects", sample("s3")
-    folder = f"{ENDPOINT}/vanish/at:{hexadecimal(path)}/call:n1/wrong:crash"
-    record["Records"][0]["s3"]["object"]["key"] = f"{folder}/x.csv"
-    answer = events.engine.client("lambda").invoke(
-        FunctionName=events.outputs.tasks_arn, Payload=json.dumps(record).encode()
-    )
-    assert "FunctionError" not in answer
-    assert lines(path) == []
-
-    def swept() -> list[str]:
-        events.sweep()
-        return lines(path)
-
-    assert eventually(swept, bool, 60) == ["n1"]
-
-
-def test_a_direct_call_gives_the_result_or_fails(events: Deployment) -> None:
-    """Packages that invoke the tasks Lambda get the function's JSON text, and an error as one."""
-    answers = []
-    for funct in ("settings", "nowhere"):
-        call = json.dumps({"endpoint_id": ENDPOINT, "funct": funct}).encode()
-        answers.append(
-            events.engine.client("lambda").invoke(FunctionName=events.outputs.tasks_arn, Payload=call)
-        )
-    assert "greeting" in json.loads(json.loads(answers[0]["Payload"].read()))
-    assert answers[1]["FunctionError"] == "Unhandled"
-    assert "does not exist" in json.loads(answers[1]["Payload"].read())["errorMessage"]
-
-
 def test_topic_rule_and_stream_of_the_stack_arrive(
     events: Deployment, bind: Callable[..., None], tmp_path: Path
 ) -> None:

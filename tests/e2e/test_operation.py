@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from silvaengine.tables import ADOPTABLE
 from silvaengine_cli import deploy
@@ -17,7 +16,7 @@ CALLER = {"http": {"key_id"}, "worker": set[str]()}
 STAGES = {"http": {"resolve_ms", "authorize_ms", "invoke_ms"}, "worker": {"invoke_ms"}}
 
 
-def test_one_line_per_invocation(deployment: Deployment) -> None:
+def test_each_lambda_writes_one_line_per_invocation(deployment: Deployment) -> None:
     """Each Lambda writes exactly one line about an invocation, with ids and times and without content."""
     logs = {"http": deployment.gateway_log(), "worker": deployment.worker_log()}
     answer = deployment.api.post("/core/e2e/arguments?word=from-query", {"other": "from-body"}, KEY)
@@ -46,7 +45,7 @@ def test_changed_service_is_the_only_one_updated(deployment: Deployment) -> None
     assert [name for name in codes if after[name] != codes[name]] == ["Tasks"]
 
 
-def test_adopted_tables(deployment: Deployment) -> None:
+def test_tables_that_exist_can_be_adopted(deployment: Deployment) -> None:
     """`CreateTables=false` deploys over tables that exist, and their rows, written by others, answer."""
     engine, prefix = deployment.engine, "old-"
     tables = engine.client("dynamodb")
@@ -87,19 +86,3 @@ def code_hashes(deployment: Deployment) -> Mapping[str, str]:
         ]
         for name in deploy.SOURCES
     }
-
-
-def invoke(deployment: Deployment, arn: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Invoke a Lambda directly."""
-    answer: Mapping[str, Any] = deployment.engine.client("lambda").invoke(
-        FunctionName=arn, Payload=json.dumps(event)
-    )
-    return answer
-
-
-def test_event_of_an_unknown_source_fails(deployment: Deployment) -> None:
-    """The tasks Lambda fails what it can't serve, so that the source keeps it."""
-    event = {"Records": [{"eventSource": "aws:elsewhere"}]}
-    answer = invoke(deployment, deployment.outputs.tasks_arn, event)
-    assert "FunctionError" in answer
-    assert "not supported" in answer["Payload"].read().decode()

@@ -50,7 +50,7 @@ def is_connected(page: Page) -> None:
     expect(page.get_by_role("status").first).to_have_text("connected", timeout=15_000)
 
 
-def test_call_and_stream(open_page: Open) -> None:
+def test_enter_calls_and_a_stream_counts_its_items(open_page: Open) -> None:
     """The address is filled in and connected to; Enter calls, and a stream counts its items."""
     page = open_page()
     page.get_by_label("Name", exact=True).fill("Grace")
@@ -86,7 +86,7 @@ def test_lost_connection_is_told_and_mended(open_page: Open, deployment: Deploym
     expect(page.locator("#call output")).to_have_text("Hello, Ada!")
 
 
-def test_refusal_is_explained(open_page: Open) -> None:
+def test_the_page_says_why_it_is_not_let_in(open_page: Open) -> None:
     """Who isn't let in reads what may be wrong, and can't call."""
     page = open_page()
     page.get_by_label("API key").fill("wrong")

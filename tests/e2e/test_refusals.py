@@ -28,27 +28,20 @@ def assert_error(answer: Answer, status: int, words: str) -> None:
 @pytest.mark.parametrize(
     ("path", "headers", "status", "words"),
     [
-        ("/core/nowhere/hello", {}, 404, "nowhere"),
         ("/core/demo/nothing", {}, 404, "nothing"),
-        ("/core/demo/cache_clear", {}, 403, ""),
-        ("/core/e2e/settings", {}, 403, "API key"),
         ("/core/e2e/settings", {"x-api-key": "wrong"}, 404, "API key"),
-        ("/core/acme/hello", {"x-api-key": "demo-key-globex"}, 404, "API key"),
-        ("/core/globex/versions", {"x-api-key": "demo-key-globex"}, 403, "area"),
         ("/core/e2e/guarded", KEY, 403, "requires an authorizer"),
-        ("/core/e2e/dangling", KEY, 500, "misconfigured"),
         ("/core/e2e/foreign", KEY, 500, ""),
-        ("/core/e2e/missing", KEY, 500, "available"),
     ],
 )
-def test_refused_by_the_registry(
+def test_what_the_registry_refuses_has_its_own_status(
     api: Api, path: str, headers: dict[str, str], status: int, words: str
 ) -> None:
     """What the registry doesn't know or doesn't allow is refused with its own status."""
     assert_error(api.get(path, headers), status, words)
 
 
-def test_wrong_method(api: Api) -> None:
+def test_a_wrong_method_is_told_the_right_ones(api: Api) -> None:
     """A method that the function doesn't take is a 405 that names those that it does."""
     answer = api.get("/core/e2e/only_post", KEY)
     assert_error(answer, 405, "GET")
@@ -58,21 +51,12 @@ def test_wrong_method(api: Api) -> None:
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/core/demo/../acme/hello", 400),
         ("/core/demo/%2e%2e/hello", 400),
-        ("/core/demo/hello/%2e%2e/x", 400),
         ("/core/demo%2facme/hello", 404),  # the engine decodes it first; test_engine_probes.py
-        ("/core/demo/hello%00", 400),
-        ("/core/demo/hel%0alo", 400),
-        ("/core/demo/hello%ff", 400),
-        ("/core/demo/hello%5cx", 400),
-        ("/core//demo/hello", 400),
-        ("/core/demo//hello", 400),
-        (f"/core/demo/{'x' * 600}", 400),
         (f"/core/{quote('дом')}/hello", 404),
     ],
 )
-def test_odd_paths(api: Api, path: str, status: int) -> None:
+def test_a_path_that_could_mean_two_things_reaches_no_function(api: Api, path: str, status: int) -> None:
     """A path that could mean two things reaches no function."""
     answer = api.get(path)
     assert answer.status == status
@@ -83,33 +67,23 @@ def test_odd_paths(api: Api, path: str, status: int) -> None:
     ("body", "content_type", "status", "words"),
     [
         (b"{", "application/json", 400, "JSON"),
-        (b'{"a": NaN}', "application/json", 400, ""),
         (b'{"a": "\xff"}', "application/json", 400, "UTF-8"),
-        (b"[" * 20_000, "application/json", 400, ""),
-        (b'{"a":' * 20_000, "application/json", 400, ""),
         (b"<a/>", "application/xml", 415, "application/xml"),
-        (b'{"text": 1}', "application/json; charset=", 200, ""),
     ],
 )
-def test_odd_bodies(api: Api, body: bytes, content_type: str, status: int, words: str) -> None:
+def test_a_body_that_is_not_what_it_claims_is_refused(
+    api: Api, body: bytes, content_type: str, status: int, words: str
+) -> None:
     """A body that isn't what it claims to be is refused with the reason."""
     headers = {"content-type": content_type, **KEY}
     answer = api.request("POST", "/core/e2e/arguments", body=body, headers=headers)
-    if status == 200:
-        assert answer.status == 200
-    else:
-        assert_error(answer, status, words)
+    assert_error(answer, status, words)
 
 
-def test_body_over_the_limit(api: Api) -> None:
+def test_a_body_over_the_limit_is_413(api: Api) -> None:
     """A body of 6 MB and one byte is a 413 of our own, before anything is invoked."""
     body = json.dumps({"text": "x" * SIX_MB}).encode()[:SIX_MB] + b"}"
     assert_error(api.request("POST", "/core/e2e/body_size", body=body, headers=JSON), 413, "large")
-
-
-def test_answer_over_the_limit(api: Api) -> None:
-    """An answer that Lambda would not carry is our own error, not a broken connection."""
-    assert_error(api.get("/core/e2e/large?size=7000000", KEY), 500, "limit of 6291456")
 
 
 def test_a_limited_tenant_is_told_when_to_come_again(api: Api) -> None:
@@ -130,39 +104,16 @@ def test_a_limited_tenant_is_told_when_to_come_again(api: Api) -> None:
     assert api.get("/core/demo/hello").status == 200
 
 
-def test_another_origin_may_not_read_a_closed_tenant(api: Api) -> None:
-    """Neither a preflight nor an answer names an origin that the tenant hasn't listed."""
-    path = f"/core/{LIMITED_ENDPOINT}/number"
-    for origin, expected in (("https://app.example.com", True), ("https://evil.example", False)):
-        for method in ("OPTIONS", "POST"):
-            answer = api.request(method, path, headers={"origin": origin, "content-type": "application/xml"})
-            assert ("access-control-allow-origin" in answer.headers) is expected
-
-
-def test_unknown_and_missing_parameters_are_named(api: Api) -> None:
-    """A parameter that the function doesn't take, or lacks, is named."""
-    assert_error(api.get("/core/demo/hello?nme=Ada"), 400, "nme")
-    assert_error(api.post("/core/demo/divide", {"a": 1}), 400, "'b'")
-
-
-@pytest.mark.parametrize(
-    ("name", "words"), [("fail", "'fail'"), ("leave", "'leave'"), ("unencodable", "JSON")]
-)
-def test_failing_function(api: Api, deployment: Deployment, name: str, words: str) -> None:
+def test_a_failing_function_is_a_500_whose_trace_is_logged(api: Api, deployment: Deployment) -> None:
     """A failing function is a bare 500 with a request id, and the worker's log has the trace under it."""
     log = deployment.worker_log()
-    answer = api.get(f"/core/e2e/{name}", KEY)
-    assert_error(answer, 500, words)
+    answer = api.get("/core/e2e/fail", KEY)
+    assert_error(answer, 500, "'fail'")
     record = wait_for_record(log, lambda record: "traceback" in record)
     assert record["request_id"] == answer.headers["x-request-id"]
     assert "Traceback (most recent call last)" in record["traceback"]
 
 
-def test_function_that_takes_too_long(api: Api) -> None:
+def test_a_function_that_takes_too_long_is_504(api: Api) -> None:
     """A function is ended before API Gateway gives up, with an error that says so."""
     assert_error(api.get("/core/e2e/wait?seconds=60", KEY), 504, "time")
-
-
-def test_worker_lives_on_after_failures(api: Api) -> None:
-    """After all this the same deployment still answers."""
-    assert api.get("/core/demo/hello").status == 200

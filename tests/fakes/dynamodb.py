@@ -1,7 +1,7 @@
 """DynamoDB in memory: conditional writes of single rows, consistent reads, and reads that lag behind.
 
-It has the methods of the low-level client that the framework calls, for the expressions that the framework
-writes; the contract suite runs the same cases against it, moto and the local engine.
+It does what the framework calls, for the expressions that the framework writes; the contract suite runs the
+same cases against it, moto and the local engine.
 """
 
 import re
@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from boto3.dynamodb.types import TypeSerializer
+
 from silvaengine.errors import ConditionFailedError
-from silvaengine.tables import TABLES
+from silvaengine.tables import TABLES, Table
 
 type Item = dict[str, dict[str, Any]]
 type Values = Mapping[str, dict[str, Any]]
@@ -37,6 +39,7 @@ class MemoryDynamoDB:
     ) -> None:
         self._clock = clock
         self._lag = lag
+        self._prefix = prefix
         self._keys = {table.full_name(prefix): table.key_names for table in TABLES}
         self._rows: dict[str, dict[tuple[str, ...], list[tuple[float, Item]]]] = {
             name: {} for name in self._keys
@@ -45,6 +48,20 @@ class MemoryDynamoDB:
     def items(self, table: str) -> Iterator[Item]:
         """Return the table's rows as they are now."""
         return (item for versions in self._rows[table].values() if (item := versions[-1][1]))
+
+    def put(self, table: Table, **row: object) -> None:
+        """Write a row of plain values, as another program would."""
+        serialize = TypeSerializer().serialize
+        item: Any = {name: serialize(value) for name, value in row.items()}
+        self.put_item(TableName=table.full_name(self._prefix), Item=item)
+
+    def call(
+        self, operation: str, request: Mapping[str, Any], resource: str, *, repeatable: bool = False
+    ) -> dict[str, Any]:
+        """Do an operation, as ``silvaengine.aws.json_api.JsonApi`` does."""
+        method = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).lower()
+        answer: dict[str, Any] = getattr(self, method)(**request)
+        return answer
 
     def put_item(
         self,
@@ -132,17 +149,16 @@ class MemoryDynamoDB:
         FilterExpression: str = "",  # noqa: N803
         ExclusiveStartKey: Item | None = None,  # noqa: N803
     ) -> dict[str, Any]:
-        """Read one partition: of an index up to a number, or a page of a table's with a filter."""
-        if FilterExpression:
+        """Read one partition: of an index up to a number, or a page of a table's by its filter, if any."""
+        if not IndexName:
             if KeyConditionExpression != "#h = :h" or not ConsistentRead:
                 raise NotImplementedError(KeyConditionExpression)
             names, values = dict(ExpressionAttributeNames), dict(ExpressionAttributeValues)
             hash_name, partition = names.pop("#h"), values.pop(":h")
             self._check("", {}, names, values)
-            return self._page(
-                TableName, hash_name, partition, _condition(FilterExpression), values, ExclusiveStartKey
-            )
-        if not IndexName or KeyConditionExpression != "#h = :h AND #r <= :r":
+            meets = _condition(FilterExpression) if FilterExpression else lambda *_: True
+            return self._page(TableName, hash_name, partition, meets, values, ExclusiveStartKey)
+        if KeyConditionExpression != "#h = :h AND #r <= :r":
             raise NotImplementedError(KeyConditionExpression)
         hash_name, range_name = ExpressionAttributeNames["#h"], ExpressionAttributeNames["#r"]
         partition, up_to = ExpressionAttributeValues[":h"], float(ExpressionAttributeValues[":r"]["N"])

@@ -21,6 +21,7 @@ OTHERS = {
     "HTTPS_PROXY",
     "REDIS_DB_SETTINGS",
     "RetainExceptOnCreate",
+    "Target",
     "authorizerResultTtlInSeconds",
     "execute_mode",
 }
@@ -38,8 +39,10 @@ def _names(page: Path) -> Iterator[str]:
 
 
 def _exists(name: str) -> bool:
-    if name.partition("/")[0] in FOLDERS and "/" in name:
+    if "/" in name and name.partition("/")[0] in FOLDERS:
         return (PROJECT / name).exists()
+    if "/" in name and (PROJECT / "tests" / name).parent.is_dir():
+        return any((PROJECT / "tests" / f"{name}{suffix}").exists() for suffix in ("", ".py"))
     if re.fullmatch(r"silvaengine\w*(\.\w+)+", name) and not name.endswith(".js"):
         return _is_importable(name)
     return name in OTHERS or not name.isidentifier() or name in _words()
@@ -62,7 +65,7 @@ def _source(root: Path, name: str) -> Path | None:
 
 @cache
 def _words() -> set[str]:
-    """Return each word of the project's files but for its pages."""
+    """Return each word of the project's files and of their names, but for its pages."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", ":!*.md", ":!tests/readme/test_names.py"],  # noqa: S607 - git's place differs
         cwd=PROJECT,
@@ -71,9 +74,5 @@ def _words() -> set[str]:
         check=True,
     )
     files = [PROJECT / name for name in listed.stdout.split("\0") if name]
-    return {
-        word
-        for file in files
-        if file.is_file()
-        for word in re.findall(r"\w+", file.read_text(errors="replace"))
-    }
+    text = "\n".join(f"{file} {file.read_text(errors='replace')}" for file in files if file.is_file())
+    return set(re.findall(r"\w+", text))

@@ -14,7 +14,7 @@ from types import CodeType
 import pytest
 import redis
 
-from silvaengine_cli.packages.brought import BROUGHT
+from silvaengine_cli.packages import RESERVED_NAMES
 
 from .conftest import PROJECT, copy_sources
 
@@ -286,13 +286,13 @@ def test_what_ships_of_functions(project: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("silvaengine/__init__.py", "", "silvaengine, which the layer or Lambda brings"),
-        ("silvaengine_base/__init__.py", "", "silvaengine_base, which the layer or Lambda brings"),
-        ("silvaengine_utility/__init__.py", "", "silvaengine_utility, which the layer or Lambda brings"),
+        ("silvaengine/__init__.py", "", "silvaengine, which the layer or Lambda provides"),
+        ("silvaengine_base/__init__.py", "", "silvaengine_base, which the layer or Lambda provides"),
+        ("silvaengine_utility/__init__.py", "", "silvaengine_utility, which the layer or Lambda provides"),
         ("silvaengine_worker/__init__.py", "", "would overwrite"),
-        ("redis/__init__.py", "", "redis, which the layer or Lambda brings"),
-        ("msgspec.py", "", "msgspec, which the layer or Lambda brings"),
-        ("boto3/client.py", "", "boto3, which the layer or Lambda brings"),
+        ("redis/__init__.py", "", "redis, which the layer or Lambda provides"),
+        ("msgspec.py", "", "msgspec, which the layer or Lambda provides"),
+        ("boto3/client.py", "", "boto3, which the layer or Lambda provides"),
         ("broken.py", "def broken(:", "broken.py"),
     ],
 )
@@ -317,7 +317,7 @@ def test_what_the_layer_and_lambda_bring_is_known_to_the_build_and_to_the_comman
     spec.loader.exec_module(artefact)
     packages = [path for path in (built / "SharedLayer/python").iterdir() if path.suffix != ".dist-info"]
     names = {path.name.partition(".")[0] for path in (*packages, *runtime.iterdir())}
-    assert names - {"__pycache__"} <= artefact.BROUGHT == BROUGHT
+    assert names - {"__pycache__"} <= artefact.PROVIDED == RESERVED_NAMES
 
 
 def test_requirements_may_bring_their_own(project: Path, tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ def test_requirements_that_the_layer_fulfils_are_left_out(project: Path, tmp_pat
     made = make(project, "Worker", tmp_path / "made")
     assert made.returncode == 0, made.stderr
     for spelling in spellings:
-        assert f"{spelling} is left out: the layer brings it" in made.stderr
+        assert f"{spelling} is left out: the layer provides it" in made.stderr
     assert (tmp_path / "made/promise/__init__.py").exists()  # graphene 2's, which has no wheel
 
 

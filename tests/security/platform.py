@@ -6,8 +6,6 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from boto3.dynamodb.types import TypeSerializer
-
 from silvaengine.access.rate_limits import RateLimiter
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.digests import Digests
@@ -17,6 +15,7 @@ from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
 from silvaengine_worker.app import WorkerHandler
@@ -27,17 +26,6 @@ from silvaengine_worker.worker import Worker
 from ..fakes.dynamodb import MemoryDynamoDB
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
-
-
-class Tables(MemoryDynamoDB):
-    """Tables whose partitions can be read whole, too."""
-
-    def query(self, **request: Any) -> dict[str, Any]:
-        """Read a partition of a table or of an index."""
-        if "IndexName" in request:
-            return super().query(**request)
-        name, wanted = request["ExpressionAttributeNames"]["#h"], request["ExpressionAttributeValues"][":h"]
-        return {"Items": [item for item in self.items(request["TableName"]) if item[name] == wanted]}
 
 
 class LambdaContext:
@@ -78,7 +66,7 @@ class Platform:
     def __init__(
         self, functions: Mapping[str, Mapping[str, Any]], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.dynamodb = Tables()
+        self.dynamodb = MemoryDynamoDB()
         self._functions = functions
         reader = TableReader(lambda: self.dynamodb, "se-")
         self.ledger = Ledger(reader, TableWriter(lambda: self.dynamodb, "se-"))
@@ -100,24 +88,19 @@ class Platform:
         )
         for name, config in functions.items():
             area = config.get("area", "core")
-            self.put("functions", aws_lambda_arn=WORKER, function=name, area=area, config=dict(config))
-
-    def put(self, table: str, **row: object) -> None:
-        """Put a row as another program would."""
-        item: Any = {name: TypeSerializer().serialize(value) for name, value in row.items()}
-        self.dynamodb.put_item(TableName=f"se-{table}", Item=item)
+            self.dynamodb.put(FUNCTIONS, aws_lambda_arn=WORKER, function=name, area=area, config=dict(config))
 
     def add_tenant(self, endpoint_id: str, api_key: str, settings: Mapping[str, Any], **more: Any) -> None:
         """Let a key of a tenant's own call every function, with settings of its own."""
         for variable, value in settings.items():
-            self.put("configdata", setting_id=f"own-{endpoint_id}", variable=variable, value=value)
+            self.dynamodb.put(CONFIG_DATA, setting_id=f"own-{endpoint_id}", variable=variable, value=value)
         entries = [
             {"aws_lambda_arn": WORKER, "function": name, "setting": f"own-{endpoint_id}" if settings else ""}
             for name in self._functions
         ]
-        self.put("endpoints", endpoint_id=endpoint_id, special_connection=True, **more)
-        self.put(
-            "connections", endpoint_id=endpoint_id, api_key=api_key, functions=entries, grants=["cache:admin"]
+        self.dynamodb.put(ENDPOINTS, endpoint_id=endpoint_id, special_connection=True, **more)
+        self.dynamodb.put(
+            CONNECTIONS, endpoint_id=endpoint_id, api_key=api_key, functions=entries, grants=["cache:admin"]
         )
 
     def call(self, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,18 +1,20 @@
 """A real registry over rows in memory, for a gateway with several tenants."""
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from silvaengine.access.api_keys import ApiKeyVerifier, key_digest
-from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
+from silvaengine.aws.table_client import TableReader
 from silvaengine.protocol.messages import WorkerAnswer
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_http.app import create_handler
+
+from ..fakes.dynamodb import MemoryDynamoDB
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 PEPPER = b"pepper"
@@ -21,38 +23,17 @@ EVENT = json.loads((Path(__file__).parents[1] / "events/http_rest_v1.json").read
 type Row = dict[str, Any]
 
 
-class Tables:
-    """Rows in memory, read as ``TableReader`` reads them."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, ...], Row] = {}
-
-    def put(self, table: Table, **row: Any) -> None:
-        self.rows[table.name, *table.key_of(row)] = row
-
-    def drop(self, table: Table, *key: str) -> None:
-        del self.rows[table.name, *key]
-
-    def get(self, table: Table, key: Mapping[str, str]) -> Row | None:
-        return self.rows.get((table.name, *table.key_of(key)))
-
-    def batch_get(self, wanted: Sequence[tuple[Table, Mapping[str, str]]]) -> list[Row | None]:
-        return [self.get(table, key) for table, key in wanted]
-
-    def query(self, table: Table, hash_value: str) -> list[Row]:
-        return [row for key, row in self.rows.items() if key[:2] == (table.name, hash_value)]
-
-
 class World:
     """A gateway with tenants that have connections of their own; ``sent`` is what reached the worker."""
 
     def __init__(self, executions: Any = None) -> None:
         self.now = 1_000_000.0
-        self.tables = Tables()
+        self.tables = MemoryDynamoDB()
+        self.reader = TableReader(lambda: self.tables, "se-")
         self.peppers = 0
         self.sent: list[Any] = []
         registry = Registry(
-            self.tables,  # type: ignore[arg-type] # see Tables
+            self.reader,
             {},
             stage="beta",
             api_keys=ApiKeyVerifier(self._pepper, self.clock),

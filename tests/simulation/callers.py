@@ -1,4 +1,4 @@
-"""Callers: some with an idempotency key, who ask until they know; some without, who ask once."""
+"""Callers: some with an idempotency key, who retry until the outcome; some without, who call once."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from silvaengine.protocol.messages import Callee
 from silvaengine.registry.model import Function
 from silvaengine_http.executions import LedgerCall
 
-from .account import Asked
+from .account import Request
 from .world import CALLER_SECONDS, World
 
 TENANTS = ("acme", "globex", "initech")
@@ -16,7 +16,7 @@ TRIES = 60
 
 
 def add_functions(world: World) -> None:
-    """Register one function for each promise."""
+    """Add a function for each promise."""
     for name, on_lost in (("once", "fail"), ("often", "retry"), ("exact", "retry")):
         world.functions[name] = Function(
             name=name,
@@ -32,47 +32,47 @@ def add_functions(world: World) -> None:
         )
 
 
-def ask(world: World, asked: Asked, after: float = 0.0) -> None:
-    """Let a caller come; when it dies and has a key, another one asks in its place, as its user would."""
-    world.account.asked[asked.number] = asked
+def ask(world: World, request: Request, after: float = 0.0) -> None:
+    """Start a caller; if it dies and has a key, start another one, as its user would."""
+    world.account.requests[request.number] = request
 
     def run() -> None:
         alive = False
         try:
-            alive = caller(world, asked)
+            alive = caller(world, request)
         finally:
-            if not alive and asked.key:
+            if not alive and request.key:
                 world.spawn("caller", run, 60)
 
     world.spawn("caller", run, after)
 
 
-def caller(world: World, asked: Asked) -> bool:
-    """Ask, with a key until the outcome is known and sometimes once more; without one only once."""
-    for attempt in range(TRIES if asked.key else 1):
-        status, body = send(world, asked)
-        world.account.tell(asked, status, body)
+def caller(world: World, request: Request) -> bool:
+    """Call, with a key until the outcome is known and sometimes once more; without one only once."""
+    for attempt in range(TRIES if request.key else 1):
+        status, body = send(world, request)
+        world.account.answer(request, status, body)
         if is_outcome(status, body):
-            asked.finished = True
-            if not asked.key or attempt % 2 or world.random.random() < 0.7:
+            request.finished = True
+            if not request.key or attempt % 2 or world.random.random() < 0.7:
                 return True
         world.scheduler.pause(min(600.0, 2.0 * 2**attempt) * (0.5 + world.random.random()))
     return True
 
 
-def send(world: World, asked: Asked, *, body: str | None = None) -> tuple[int, str]:
-    """Send one request; give status and body of the answer."""
-    params = {"call": asked.number} | ({"fails": asked.fails} if asked.fails else {})
+def send(world: World, request: Request, *, body: str | None = None) -> tuple[int, str]:
+    """Send a request; return status and body of the answer."""
+    params = {"call": request.number} | ({"fails": request.fails} if request.fails else {})
     order = LedgerCall(
-        function=world.functions[asked.function],
-        endpoint_id=asked.tenant,
+        function=world.functions[request.function],
+        endpoint_id=request.tenant,
         area="core",
-        principal=asked.principal,
+        principal=request.principal,
         request_id=world.ledger.new_token(),
         content=json.dumps({"params": json.dumps(params)}),
-        body=body or asked.key or str(asked.number),  # the same for all who use the same key
-        key=asked.key,
-        is_async=asked.is_async,
+        body=body or request.key or str(request.number),  # the same for all who use the same key
+        key=request.key,
+        is_async=request.is_async,
         deadline=world.scheduler.clock() + CALLER_SECONDS,
         status_url="job_status",
     )
@@ -81,30 +81,30 @@ def send(world: World, asked: Asked, *, body: str | None = None) -> tuple[int, s
     except SilvaEngineError as error:
         return error.status, error.message
     if answer.status == 202:
-        look(world, asked, json.loads(answer.body)["job_id"])
+        look(world, request, json.loads(answer.body)["job_id"])
     return answer.status, answer.body
 
 
-def look(world: World, asked: Asked, job_id: str) -> None:
-    """Ask for the job that was just accepted."""
+def look(world: World, request: Request, job_id: str) -> None:
+    """Read the job that was just accepted."""
     try:
         found = world.ledger.get(job_id)
     except SilvaEngineError:
         return
     if found is None:
-        world.account.violation(asked, "its job is not found")
-    elif found.endpoint_id != asked.tenant:
-        world.account.violation(asked, f"its job is {found.endpoint_id}'s")
+        world.account.violation(request, "its job is not found")
+    elif found.endpoint_id != request.tenant:
+        world.account.violation(request, f"its job is {found.endpoint_id}'s")
 
 
 def is_outcome(status: int, body: str) -> bool:
-    """Whether an answer ends the matter: a result, the function's own error, or that nobody knows."""
+    """Return whether an answer is final: a result, the function's own error, or an unknown outcome."""
     if status == 409:
         return "not known" in body
     return status not in {502, 503, 504}
 
 
-def random_calls(world: World, count: int, seconds: float) -> Iterator[Asked]:
+def random_calls(world: World, count: int, seconds: float) -> Iterator[Request]:
     """Return calls of all kinds; keys are the same for all tenants, principals and functions."""
     keys: dict[tuple[str, str, str], int] = {}
     for number in range(count):
@@ -115,7 +115,7 @@ def random_calls(world: World, count: int, seconds: float) -> Iterator[Asked]:
         if not is_async or world.random.random() < 0.4:
             used = keys[tenant, principal, function] = keys.get((tenant, principal, function), 0) + 1
             key = f"key-{used}"
-        yield Asked(
+        yield Request(
             number=number,
             tenant=tenant,
             principal=principal,
@@ -129,20 +129,20 @@ def random_calls(world: World, count: int, seconds: float) -> Iterator[Asked]:
 
 
 def populate(world: World, count: int, seconds: float) -> None:
-    """Let so many calls come within so many seconds; some keyed ones are sent twice at once, or misused."""
+    """Start so many calls within so many seconds; some keys are sent twice at once, or misused."""
     add_functions(world)
-    for asked in random_calls(world, count, seconds):
+    for request in random_calls(world, count, seconds):
         after = world.random.random() * seconds
-        ask(world, asked, after)
-        if asked.key and world.random.random() < 0.2:
-            ask(world, asked, after + world.random.random() * 3)
-        if asked.key and world.random.random() < 0.1:
-            world.spawn("misuser", lambda asked=asked: misuse(world, asked), after + 5)  # type: ignore[misc]
+        ask(world, request, after)
+        if request.key and world.random.random() < 0.2:
+            ask(world, request, after + world.random.random() * 3)
+        if request.key and world.random.random() < 0.1:
+            world.spawn("misuser", lambda request=request: misuse(world, request), after + 5)  # type: ignore[misc]
 
 
-def misuse(world: World, asked: Asked) -> None:
-    """Send something else under a key that was used."""
-    if asked.told and asked.finished:
-        status, _ = send(world, asked, body="another body")
+def misuse(world: World, request: Request) -> None:
+    """Send another request with a key that was used."""
+    if request.answers and request.finished:
+        status, _ = send(world, request, body="another body")
         if status in {200, 202}:
-            world.account.violation(asked, "another request under its key was answered")
+            world.account.violation(request, "another request under its key was answered")

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, override
 
-from silvaengine.aws.table_client import Key, Row, TableReader, decode
+from silvaengine.aws.attribute_values import decode_row
+from silvaengine.aws.table_client import Key, Row, TableReader
 from silvaengine.errors import ConditionFailedError, SilvaEngineError
 from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.dispatch import Dispatcher
@@ -15,11 +16,11 @@ from silvaengine.tables import EXECUTIONS, Table
 from silvaengine_http.executions import Executions, LedgerCall, accepted_answer
 from silvaengine_http.response import Answer
 from silvaengine_tasks.sweeper import Sweep, Sweeper
-from silvaengine_worker.jobs import JobRunner, Note
+from silvaengine_worker.jobs import CountMetric, JobRunner
 
 
 class NoOwnerInTheCondition(Ledger):
-    """Writes whoever comes."""
+    """Writes whatever token the row has."""
 
     @override
     def _move(
@@ -30,7 +31,7 @@ class NoOwnerInTheCondition(Ledger):
 
 
 class OneOwnerForAll(Ledger):
-    """Takes the same token for every owner."""
+    """Uses the same token for every owner."""
 
     @override
     def _move(
@@ -43,8 +44,8 @@ class OneOwnerForAll(Ledger):
             self.new_token = fresh
 
 
-class OwnTokenIsNotKnownAgain(Ledger):
-    """Takes its own write, sent again, for another one's."""
+class OwnTokenIsNotRecognized(Ledger):
+    """Mistakes its own write, sent again, for another's."""
 
     @override
     def _move(
@@ -64,7 +65,7 @@ class OwnTokenIsNotKnownAgain(Ledger):
 
 
 class LeaseShorterThanTheTimeout(Ledger):
-    """Gives a holder up while it may still run."""
+    """Ends a lease while its holder may still run."""
 
     @override
     def lease_end(self, seconds: float) -> int:
@@ -72,29 +73,29 @@ class LeaseShorterThanTheTimeout(Ledger):
 
 
 class LeaseWithoutMargin(Ledger):
-    """Forgets that clocks differ."""
+    """Allows no difference between clocks."""
 
     @override
     def lease_end(self, seconds: float) -> int:
         return self.now() + round(seconds) - 10
 
 
-class DeferForgetsTheTime(Ledger):
-    """Gives an attempt back without saying when it is due."""
+class RetryForgetsTheTime(Ledger):
+    """Returns an attempt without a time at which it is due."""
 
     @override
     def retry_later(self, job: ExecutionRef, owner: str, cause: str, seconds: float) -> None:
         values = {"state": "accepted", "cause": cause}
-        self._move(job.job_id, owner, self._changed(values), done=True)
+        self._move(job.job_id, owner, self._with_change(values), done=True)
 
 
-class ReleasedStaysAlive(Ledger):
-    """Takes what is gone for what is there."""
+class CancelledStaysAlive(Ledger):
+    """Returns rows that have expired."""
 
     @override
     def get(self, job_id: str) -> Execution | None:
         row = self._tables.get(EXECUTIONS, {"job_id": job_id})
-        return Execution.of(row) if row else None
+        return Execution.from_row(row) if row else None
 
     @override
     def accept(self, execution: Execution) -> Execution | None:
@@ -102,8 +103,8 @@ class ReleasedStaysAlive(Ledger):
         return found or super().accept(execution)
 
 
-class FenceStands(Ledger):
-    """Hands out the same number again."""
+class FenceStaysTheSame(Ledger):
+    """Uses the same number again."""
 
     @override
     def dispatch(self, execution: Execution) -> Execution:
@@ -111,46 +112,45 @@ class FenceStands(Ledger):
 
 
 class EventualRead(TableReader):
-    """Reads what was, not what is."""
+    """Reads an earlier state."""
 
     @override
     def get(self, table: Table, key: Key) -> Row | None:
         encoded = {name: {"S": value} for name, value in key.items()}
-        answer = self._open_client().get_item(TableName=f"se-{table.name}", Key=encoded)
-        item = answer.get("Item")
-        return {name: decode(value) for name, value in item.items()} if item else None
+        answer = self._open_api().call("GetItem", {"TableName": f"se-{table.name}", "Key": encoded}, "")
+        return decode_row(answer["Item"]) if "Item" in answer else None
 
 
 class NoTenantInTheKey(Executions):
-    """Makes the id of key, principal and function."""
+    """Makes the id from key, principal and function."""
 
     @override
-    def _new(self, order: LedgerCall) -> Execution:
-        shared = super()._new(order._replace(endpoint_id="all"))
-        return shared._replace(endpoint_id=order.endpoint_id)
+    def _new(self, call: LedgerCall) -> Execution:
+        shared = super()._new(call._replace(endpoint_id="all"))
+        return shared._replace(endpoint_id=call.endpoint_id)
 
 
 class NoPrincipalInTheKey(Executions):
-    """Makes the id of tenant, key and function."""
+    """Makes the id from tenant, key and function."""
 
     @override
-    def _new(self, order: LedgerCall) -> Execution:
-        return super()._new(order._replace(principal="anybody"))
+    def _new(self, call: LedgerCall) -> Execution:
+        return super()._new(call._replace(principal="anybody"))
 
 
 class NoFunctionInTheKey(Executions):
-    """Makes the id of tenant, principal and key."""
+    """Makes the id from tenant, principal and key."""
 
     @override
-    def _new(self, order: LedgerCall) -> Execution:
-        made = super()._new(order)
-        if order.key is None:
+    def _new(self, call: LedgerCall) -> Execution:
+        made = super()._new(call)
+        if call.key is None:
             return made
-        return made._replace(job_id=self.keys.digest(order.endpoint_id, order.principal, order.key))
+        return made._replace(job_id=self.keys.digest(call.endpoint_id, call.principal, call.key))
 
 
 class TokenReused(Dispatcher):
-    """Names the effects of all calls of a principal alike."""
+    """Uses one token for the effects of all calls of a principal."""
 
     @override
     def send(
@@ -167,33 +167,33 @@ class TokenReused(Dispatcher):
 
 
 class BodyNotCompared(Executions):
-    """Answers any request under a used key."""
+    """Answers any request that has a used key."""
 
     @override
-    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
-        return super()._repeat(order._replace(body=""), first._replace(digest=plain_digest("")))
+    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
+        return super()._repeat(call._replace(body=""), first._replace(digest=plain_digest("")))
 
 
 class AcceptedBeforeItIsWritten(Executions):
     """Answers 202 although the ledger refused."""
 
     @override
-    def serve(self, order: LedgerCall) -> Answer:
+    def serve(self, call: LedgerCall) -> Answer:
         try:
-            return super().serve(order)
+            return super().serve(call)
         except SilvaEngineError:
-            if not order.is_async:
+            if not call.is_async:
                 raise
-            return accepted_answer(self.ledger.new_token(), order.status_url)
+            return accepted_answer(self.ledger.new_token(), call.status_url)
 
 
 class ForgetsTheKeyAfterAnyFailure(Executions):
-    """Takes an acceptance back although the worker may run."""
+    """Cancels an acceptance although the worker may run."""
 
     @override
-    def _start(self, order: LedgerCall, execution: Execution) -> Answer:
+    def _start(self, call: LedgerCall, execution: Execution) -> Answer:
         try:
-            return super()._start(order, execution)
+            return super()._start(call, execution)
         except SilvaEngineError:
             self._undo(execution)
             raise
@@ -203,17 +203,17 @@ class TakesOverWhatMayHaveRun(Executions):
     """Runs a lost call again, whatever was promised."""
 
     @override
-    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
-        return super()._repeat(order, first._replace(on_lost="retry"))
+    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
+        return super()._repeat(call, first._replace(on_lost="retry"))
 
 
 class TakesOverWhatIsHeld(Executions):
-    """Doesn't wait for the end of a holder's time."""
+    """Doesn't wait for the end of the lease."""
 
     @override
-    def _repeat(self, order: LedgerCall, first: Execution) -> Answer:
+    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
         due = 0 if first.state == "running" else first.due_at
-        return super()._repeat(order, first._replace(due_at=due))
+        return super()._repeat(call, first._replace(due_at=due))
 
 
 class RunsWithoutAClaim(JobRunner):
@@ -221,21 +221,21 @@ class RunsWithoutAClaim(JobRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
     ) -> WorkerAnswer | None:
         try:
             owner = self._ledger.claim(job, seconds)
         except ConditionFailedError:
             owner = job.owner
-        return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, note)
+        return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, count)
 
 
 class SettlesBeforeTheEffect(JobRunner):
-    """Notes the success first."""
+    """Settles the success first."""
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
     ) -> WorkerAnswer | None:
         owner = job.owner if job.claimed else self._ledger.claim(job, seconds)
         self._ledger.settle(job, owner, "succeeded", {"result": "{}"})
@@ -243,7 +243,7 @@ class SettlesBeforeTheEffect(JobRunner):
 
 
 class SwallowsTheException(JobRunner):
-    """Takes a failure for a result."""
+    """Settles a failure as a result."""
 
     @override
     def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
@@ -251,7 +251,7 @@ class SwallowsTheException(JobRunner):
 
 
 class FailsAtOnce(JobRunner):
-    """Never tries again."""
+    """Never retries."""
 
     @override
     def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
@@ -259,10 +259,10 @@ class FailsAtOnce(JobRunner):
 
 
 class SweepsWithoutAClaim(Sweeper):
-    """Hands over what it saw, without taking it first."""
+    """Sends what it read, without taking it over first."""
 
     @override
-    def _hand_over(self, execution: Execution, sweep: Sweep) -> str:
+    def _dispatch(self, execution: Execution, sweep: Sweep) -> str:
         function = self._registry.function_of(None, execution.function)  # type: ignore[arg-type]
         self._dispatcher.send(execution, function)
         return "dispatched"
@@ -272,33 +272,33 @@ class SweepsWhatMayHaveRun(Sweeper):
     """Runs a lost execution again, whatever was promised."""
 
     @override
-    def _hopeless(self, execution: Execution) -> str | None:
-        return super()._hopeless(execution._replace(on_lost="retry"))
+    def _cause_of_death(self, execution: Execution) -> str | None:
+        return super()._cause_of_death(execution._replace(on_lost="retry"))
 
 
-class NeverGivesUp(Sweeper):
-    """Knows no last attempt."""
-
-    @override
-    def _hopeless(self, execution: Execution) -> str | None:
-        return super()._hopeless(execution._replace(attempts=0))
-
-
-class BuriesBeforeItTells(Sweeper):
-    """Takes a dead one out of the index, and then tells of it."""
+class IgnoresTheLastAttempt(Sweeper):
+    """Retries without end."""
 
     @override
-    def _tell(self, execution: Execution) -> str:
+    def _cause_of_death(self, execution: Execution) -> str | None:
+        return super()._cause_of_death(execution._replace(attempts=0))
+
+
+class AcknowledgesBeforeItTells(Sweeper):
+    """Takes a dead execution out of the index before it reports it."""
+
+    @override
+    def _publish_dead_letter(self, execution: Execution) -> str:
         self._ledger.acknowledge(execution)
-        self._dead_letters(execution)
+        self._send_dead_letter(execution)
         return "buried"
 
 
-class TellsNobody(Sweeper):
-    """Lets the dead lie."""
+class ReportsNothing(Sweeper):
+    """Takes a dead execution out of the index without a report."""
 
     @override
-    def _tell(self, execution: Execution) -> str:
+    def _publish_dead_letter(self, execution: Execution) -> str:
         self._ledger.acknowledge(execution)
         return "buried"
 
@@ -309,12 +309,12 @@ MISTAKES: Mapping[str, dict[str, type]] = {
         "ledger": (
             NoOwnerInTheCondition,
             OneOwnerForAll,
-            OwnTokenIsNotKnownAgain,
+            OwnTokenIsNotRecognized,
             LeaseShorterThanTheTimeout,
             LeaseWithoutMargin,
-            DeferForgetsTheTime,
-            ReleasedStaysAlive,
-            FenceStands,
+            RetryForgetsTheTime,
+            CancelledStaysAlive,
+            FenceStaysTheSame,
         ),
         "reader": (EventualRead,),
         "executions": (
@@ -332,9 +332,9 @@ MISTAKES: Mapping[str, dict[str, type]] = {
         "sweeper": (
             SweepsWithoutAClaim,
             SweepsWhatMayHaveRun,
-            NeverGivesUp,
-            BuriesBeforeItTells,
-            TellsNobody,
+            IgnoresTheLastAttempt,
+            AcknowledgesBeforeItTells,
+            ReportsNothing,
         ),
     }.items()
     for each in classes

@@ -1,7 +1,7 @@
 """SQS in front of the tasks Lambda's real code: receives, visibility, duplicates, redrive, dying readers.
 
-Each record of a batch is a process of its own, as the Lambda's threads are; what it raises puts the message
-back, and what kills it leaves the message hidden until its visibility ends.
+Each record of a batch is a process of its own, as the Lambda's threads are; an exception puts the message
+back, and a death leaves it hidden until its visibility ends.
 """
 
 import json
@@ -16,11 +16,11 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.model import Function
 from silvaengine_tasks.calls import Caller
-from silvaengine_tasks.claims import Claims, UnderWayError
+from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.sqs import read
+from silvaengine_tasks.sources.sqs import read_calls
 
-from .account import Asked
+from .account import Request
 from .callers import add_functions
 from .world import WORKER_SECONDS, Invoker, Weather, World
 
@@ -35,7 +35,7 @@ FAULTY = Weather(lost=0, duplicated=0.05, fault=0.02, zombie=0.01, slow=0.02, fa
 
 @dataclass
 class Message:
-    """A message: where it stands, and what has become of it."""
+    """A message and its state."""
 
     number: int
     function: str
@@ -45,7 +45,7 @@ class Message:
 
 
 class Registry:
-    """Knows the functions of the simulation; they have no hooks."""
+    """The simulation's functions; they have no hooks."""
 
     def __init__(self, functions: dict[str, Function]) -> None:
         self._functions = functions
@@ -55,7 +55,7 @@ class Registry:
         return self._functions[name]
 
     def refresh(self) -> None:
-        """Nothing changes."""
+        """Change nothing."""
 
     def hooks(self, _endpoint: str) -> list[Any]:
         """Return none."""
@@ -72,7 +72,7 @@ class Queue:
         names = list(FUNCTIONS)
         self.messages = [Message(number, names[number % len(names)]) for number in range(messages)]
         for message in self.messages:
-            world.account.asked[message.number] = _asked(message)
+            world.account.requests[message.number] = _request(message)
         registry: Any = Registry(world.functions)
         invoker: Any = Invoker(world)
         payloads = PayloadStore(lambda: None, None)
@@ -83,7 +83,7 @@ class Queue:
         )
 
     def run(self, hours: float = 20.0) -> None:
-        """Let everything be received until each message is done or dead."""
+        """Receive until each message is done or dead."""
         scheduler = self.world.scheduler
         end = scheduler.now + hours * 3600
         while scheduler.now < end and not all(message.end for message in self.messages):
@@ -111,8 +111,8 @@ class Queue:
         scheduler = self.world.scheduler
         deadline = scheduler.now + READER_SECONDS - 5
         try:
-            self._caller.each(lambda: read(_record(message)), deadline)
-        except UnderWayError as error:
+            self._caller.call_all(lambda: read_calls(_record(message)), deadline)
+        except InProgressError as error:
             message.visible_at = (
                 max(message.visible_at, scheduler.now) if message.end else scheduler.now + error.seconds
             )
@@ -122,7 +122,7 @@ class Queue:
             message.end = message.end or "done"
 
     def check(self) -> list[str]:
-        """Compare what became of each message with its effects; return what should not have been."""
+        """Compare each message's end with its effects; return the violations."""
         found = list(self.world.account.violations)
         for message in self.messages:
             effects = self.world.account.effects[message.number]
@@ -138,12 +138,12 @@ class Queue:
         return found
 
     def ends(self) -> Counter[str]:
-        """Count what became of the messages."""
+        """Count the messages' ends."""
         return Counter(message.end for message in self.messages)
 
 
-def _asked(message: Message) -> Asked:
-    return Asked(
+def _request(message: Message) -> Request:
+    return Request(
         number=message.number, tenant="acme", principal="", function=message.function,
         on_lost=FUNCTIONS[message.function], conditional=message.function == "exact",  # type: ignore[arg-type]
         key=None, is_async=False,

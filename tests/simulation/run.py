@@ -16,7 +16,7 @@ SECONDS = 600.0
 
 
 def simulate(seed: int, weather: Weather | None = None, parts: Parts | None = None) -> World:
-    """Return a world of a hundred calls after its end; its account holds what was found."""
+    """Run a world of a hundred calls; its account has the violations."""
     world = World(seed, weather or Weather(), parts)
     populate(world, CALLS, SECONDS)
     world.run_to_the_end()
@@ -25,14 +25,14 @@ def simulate(seed: int, weather: Weather | None = None, parts: Parts | None = No
 
 
 def figures(world: World) -> Counter[str]:
-    """Count what there was in a world."""
+    """Return a world's numbers."""
     account = world.account
     found: Counter[str] = Counter(row.state for row in world.rows())
     found |= Counter({f"boundary {name}": number for name, number in Counter(world.faults.seen).items()})
     found |= Counter(world.notes)
     found |= Counter(
         {
-            "calls": len(account.asked),
+            "calls": len(account.requests),
             "accepted": len(world.rows()),
             "effects": account.effects.total(),
             "dead letters": len(account.dead_letters),
@@ -42,13 +42,13 @@ def figures(world: World) -> Counter[str]:
     return found
 
 
-def _simulated(seed: int) -> tuple[int, Counter[str], list[str]]:
+def _simulate(seed: int) -> tuple[int, Counter[str], list[str]]:
     world = simulate(seed)
     return seed, figures(world), world.account.violations
 
 
 def main() -> int:
-    """Run worlds until there were enough calls; give 1 when a promise was broken."""
+    """Run worlds until there were enough calls; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1, help="of the first world")
@@ -57,7 +57,7 @@ def main() -> int:
     seeds = islice(count(options.seed), -(-options.calls // CALLS))
     started, total, broken = time.monotonic(), Counter[str](), 0
     with ProcessPoolExecutor(options.processes) as pool:
-        for seed, found, violations in pool.map(_simulated, seeds, chunksize=4):
+        for seed, found, violations in pool.map(_simulate, seeds, chunksize=4):
             total.update(found)
             broken += bool(violations)
             for violation in violations:

@@ -1,7 +1,7 @@
-"""Processes on a virtual clock: each runs until it pauses, and any other may run meanwhile.
+"""Processes on a virtual clock: each runs until it pauses, and others may run meanwhile.
 
-A process is a greenlet, so that the real code runs as it is, and everything that it does outside of its
-memory is a boundary: there others come in between, and there it may die.
+A process is a greenlet, so that the real code runs unchanged. What it does outside of its memory is
+a boundary: there other processes run in between, and there it may die.
 """
 
 import heapq
@@ -14,17 +14,17 @@ START = 1_700_000_000.0  # epoch seconds
 
 
 class KilledError(BaseException):
-    """Ends a process where it stands, as Lambda and power cuts do."""
+    """Ends a process at once, as Lambda and power cuts do."""
 
 
 class Process:
-    """Something that runs: a caller, a worker, the sweeper.
+    """A running caller, worker or sweeper.
 
     Args:
         name: for the trace.
-        run: what it does.
-        skew: seconds that its clock is off.
-        ends_at: when it is killed; a zombie lives on.
+        run: the process's function.
+        skew: seconds by which its clock is off.
+        ends_at: when it is killed; a zombie isn't.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Process:
             self.result = self._run()
         except KilledError as error:
             self.error = error
-        except Exception as error:  # noqa: BLE001 - what a process dies of is seen by whoever waits for it
+        except Exception as error:  # noqa: BLE001 - a waiting process reads it
             self.error = error
         self.done = True
 
@@ -63,7 +63,7 @@ class Scheduler:
         self.current: Process | None = None
 
     def clock(self) -> float:
-        """Epoch seconds, as the running process sees them."""
+        """Return epoch seconds, as the running process sees them."""
         return self.now + (self.current.skew if self.current else 0.0)
 
     def spawn(self, process: Process, after: float = 0.0) -> Process:
@@ -72,7 +72,7 @@ class Scheduler:
         return process
 
     def pause(self, seconds: float) -> None:
-        """Let the running process wait; it dies when its time is over before that."""
+        """Suspend the running process; it dies if its time ends before that."""
         process = self._running()
         self._wake(process, min(self.now + seconds, max(self.now, process.ends_at)))
         self._main.switch()
@@ -80,7 +80,7 @@ class Scheduler:
             raise KilledError
 
     def wait(self, process: Process, seconds: float) -> bool:
-        """Let the running process wait for another one's end; tell whether it came in time."""
+        """Wait in the running process for another one's end; return whether it came in time."""
         if not process.done:
             process.waiting = self._running()
             self.pause(seconds)
@@ -88,7 +88,7 @@ class Scheduler:
         return process.done
 
     def run(self, until: float) -> None:
-        """Go on until this time."""
+        """Run until this time."""
         while self._heap and self._heap[0][0] <= until:
             time, _, turn, process = heapq.heappop(self._heap)
             if turn != process.turn or process.done:
@@ -103,7 +103,7 @@ class Scheduler:
         self.now = until
 
     def is_idle(self) -> bool:
-        """Whether nothing is left to be done."""
+        """Return whether nothing is left to run."""
         return not self._heap
 
     def _wake(self, process: Process, time: float) -> None:

@@ -2,7 +2,7 @@
 
 docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html: after a failure it goes on from
 the record that was named; a batch that failed as a whole is cut in half; a record that fails too often, alone
-in its batch, is given up and told of.
+in its batch, is given up and reported.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from silvaengine_tasks.bindings import Binding
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.streams import Streams
+from silvaengine_tasks.sources.streams import StreamSource
 
 from .account import Account
 from .callers import add_functions
@@ -31,12 +31,12 @@ READER_SECONDS = 330.0
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/1"
 
 
-class Unasked(Account):
-    """Books of calls that no caller asked for."""
+class RecordAccount(Account):
+    """An account of calls without a caller."""
 
     @override
     def began(self, call: WorkerCall) -> None:
-        """Take every attempt as it comes."""
+        """Check nothing."""
 
 
 class ShardWorld(World):
@@ -44,7 +44,7 @@ class ShardWorld(World):
 
     def __init__(self, seed: int, weather: Weather, poison: set[int]) -> None:
         super().__init__(seed, weather)
-        self.account = Unasked()
+        self.account = RecordAccount()
         self.poison = poison
         self.effects: list[int] = []
 
@@ -66,15 +66,15 @@ class Targets:
     """Binds the table to functions."""
 
     def __init__(self, *functions: str) -> None:
-        self._routes = [Binding("acme", name) for name in functions]
+        self._bindings = [Binding("acme", name) for name in functions]
 
-    def to(self, _kind: str, _name: str, _key: str = "") -> list[Binding]:
+    def find(self, _kind: str, _name: str, _key: str = "") -> list[Binding]:
         """Return them."""
-        return self._routes
+        return self._bindings
 
 
 class Shard:
-    """A shard, where its reader stands, and what was given up."""
+    """A shard, its reader, and the records that were given up."""
 
     def __init__(self, world: ShardWorld, records: int) -> None:
         add_functions(world)
@@ -83,7 +83,7 @@ class Shard:
         self.given_up: list[int] = []
         registry: Any = Registry(world.functions)
         invoker: Any = Invoker(world)
-        routes: Any = Targets("often")
+        bindings: Any = Targets("often")
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
         caller = Caller(
@@ -94,7 +94,7 @@ class Shard:
             AlertPublisher(None),
             CallHooks(registry, invoker),
         )
-        self._streams = Streams(caller, routes, None, world.scheduler.pause)
+        self._streams = StreamSource(caller, bindings, None, world.scheduler.pause)
 
     def run(self) -> None:
         """Read to the end, as a mapping with ten retries does."""
@@ -124,7 +124,7 @@ class Shard:
         return [_number(record) for record in batch].index(failed[0]) if failed else len(batch)
 
     def check(self) -> list[str]:
-        """Compare effects with what the shard held; return what should not have been."""
+        """Compare effects with the shard's records; return the violations."""
         counts, found = Counter(self.world.effects), []
         first = list(dict.fromkeys(self.world.effects))
         if first != sorted(first):
@@ -134,13 +134,15 @@ class Shard:
             if number in self.given_up:
                 continue
             if number in self.world.poison:
-                found.append(f"{number} was poisoned and passed for done")
+                found.append(f"{number} was poisoned and counted as done")
             elif not counts[number]:
                 found.append(f"{number} was lost")
         return found
 
 
 class _Context:
+    aws_request_id = function_name = invoked_function_arn = "tasks"
+
     def get_remaining_time_in_millis(self) -> int:
         return int(READER_SECONDS * 1000)
 

@@ -1,10 +1,10 @@
-"""One fault, and every pair of faults, at every boundary of a call's way; nothing is left to chance."""
+"""One fault, and every pair of faults, at every boundary of a call; nothing is random."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from .account import Asked
+from .account import Request
 from .callers import add_functions, ask
 from .world import CALM, FAULTS, FaultKind, World
 
@@ -22,12 +22,12 @@ WAYS: dict[str, Way] = {
 
 
 def walk(way: Way, at: dict[int, FaultKind]) -> World:
-    """Let one call go its way, with a sweeper each minute, and these faults."""
+    """Run one call, with a sweeper each minute, and these faults."""
     world = World(1, CALM, at=at or {-1: "refused"})
     add_functions(world)
     details = {"key": None, "fails": None, **way}
     function = str(details["function"])
-    asked = Asked(
+    request = Request(
         number=0,
         tenant="acme",
         principal="a",
@@ -35,7 +35,7 @@ def walk(way: Way, at: dict[int, FaultKind]) -> World:
         conditional=function == "exact",
         **details,  # type: ignore[arg-type]
     )
-    ask(world, asked)
+    ask(world, request)
     world.sweep()
     world.run_to_the_end()
     world.account.check(world.rows())
@@ -62,46 +62,46 @@ def pairs(way: Way) -> Iterator[dict[int, FaultKind]]:
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_one_fault_at_every_boundary(name: str) -> None:
-    """Whoever dies or is told wrong, once and wherever: the call's promise holds and its outcome is told."""
+def test_one_fault_at_any_boundary_breaks_no_promise(name: str) -> None:
+    """Whichever process dies or gets a wrong answer, the call's promise holds and its outcome is reported."""
     for at in single_faults(WAYS[name]):
         assert walk(WAYS[name], at).account.violations == [], at
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_two_faults_at_every_pair_of_boundaries(name: str) -> None:
-    """The same for any two faults."""
+def test_two_faults_at_any_pair_of_boundaries_break_no_promise(name: str) -> None:
+    """The promises hold for any two faults, too."""
     for at in pairs(WAYS[name]):
         assert walk(WAYS[name], at).account.violations == [], at
 
 
 @pytest.mark.parametrize("name", ["job, retry", "job, retry, conditional"])
 def test_one_fault_never_costs_a_job(name: str) -> None:
-    """A job with attempts left outlives any single fault: what was accepted succeeds."""
+    """An accepted job with attempts left succeeds in spite of any single fault."""
     for at in single_faults(WAYS[name]):
         world = walk(WAYS[name], at)
         assert {row.state for row in world.rows()} <= {"succeeded"}, at
-        if any(status == 202 for status, _ in world.account.asked[0].told):
+        if any(status == 202 for status, _ in world.account.requests[0].answers):
             assert world.rows(), at
 
 
 @pytest.mark.parametrize("name", [name for name in WAYS if "always" not in name])
-def test_an_answer_that_came_at_the_second_try_changes_nothing(name: str) -> None:
-    """A client that sends a write again, since the answer was lost, isn't taken for another one."""
-    usual = walk(WAYS[name], {})
-    for number in range(len(usual.faults.seen)):
+def test_a_repeated_write_changes_nothing(name: str) -> None:
+    """A client that sends a write again, because the answer was lost, is recognized."""
+    calm = walk(WAYS[name], {})
+    for number in range(len(calm.faults.seen)):
         world = walk(WAYS[name], {number: "resent"})
         assert [row.state for row in world.rows()] == ["succeeded"], number
         assert world.notes == {}, number
 
 
-def test_the_ways_meet_every_kind_of_boundary() -> None:
-    """Rows, the index, both kinds of Invoke, the effect, the queue and the notice are all on the ways."""
+def test_the_calls_meet_every_kind_of_boundary() -> None:
+    """Rows, the index, both kinds of Invoke, the effect, the queue and the notice are among them."""
     seen: set[str] = set()
     for way in WAYS.values():
         for at in single_faults(way):
             seen |= set(walk(way, at).faults.seen)
     assert seen == {
-        "put_item", "get_item", "update_item", "query", "batch_get_item",
+        "PutItem", "GetItem", "UpdateItem", "Query", "BatchGetItem",
         "event", "invoke", "effect", "queue", "notice",
     }  # fmt: skip

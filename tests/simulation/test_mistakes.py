@@ -1,4 +1,4 @@
-"""The simulation sees mistakes: each of these, put into the real code, breaks a promise that it watches."""
+"""The simulation finds mistakes: each of these, put into the real code, breaks a promise that it checks."""
 
 from itertools import product
 
@@ -9,52 +9,52 @@ from .run import simulate
 from .world import STORM, Parts, Weather
 
 WORLDS = 15
-TOLD_WRONG = "was told of an effect that never was"
+ANSWERED_WRONG = "was answered without an effect"
 
 CAUGHT_BY = {
     "NoOwnerInTheCondition": "effects, at most once was promised",
     "OneOwnerForAll": "effects, at most once was promised",
-    "OwnTokenIsNotKnownAgain": "a worker in time was told that it was late",
-    "LeaseShorterThanTheTimeout": "a worker in time was told that it was late",
-    "LeaseWithoutMargin": "a worker in time was told that it was late",
-    "DeferForgetsTheTime": "ends as accepted",
-    "ReleasedStaysAlive": "never got an outcome",
-    "FenceStands": "attempt with token",
+    "OwnTokenIsNotRecognized": "a worker in time was refused as late",
+    "LeaseShorterThanTheTimeout": "a worker in time was refused as late",
+    "LeaseWithoutMargin": "a worker in time was refused as late",
+    "RetryForgetsTheTime": "ends as accepted",
+    "CancelledStaysAlive": "never got an outcome",
+    "FenceStaysTheSame": "attempt with token",
     "EventualRead": "its job is not found",
     "NoTenantInTheKey": "got the answer of call",
-    "NoPrincipalInTheKey": TOLD_WRONG,
-    "NoFunctionInTheKey": TOLD_WRONG,
+    "NoPrincipalInTheKey": ANSWERED_WRONG,
+    "NoFunctionInTheKey": ANSWERED_WRONG,
     "TokenReused": "succeeded without an effect",
     "BodyNotCompared": "another request under its key was answered",
     "AcceptedBeforeItIsWritten": "was accepted and is not in the ledger",
     "ForgetsTheKeyAfterAnyFailure": "effects, at most once was promised",
     "TakesOverWhatMayHaveRun": "effects, at most once was promised",
-    "TakesOverWhatIsHeld": "a worker in time was told that it was late",
+    "TakesOverWhatIsHeld": "a worker in time was refused as late",
     "RunsWithoutAClaim": "effects, at most once was promised",
     "SettlesBeforeTheEffect": "succeeded without an effect",
     "SwallowsTheException": "succeeded without an effect",
     "FailsAtOnce": "failed for good at a failure that passes",
     "SweepsWithoutAClaim": "attempt with token",
     "SweepsWhatMayHaveRun": "effects, at most once was promised",
-    "NeverGivesUp": "attempts, at most",
-    "BuriesBeforeItTells": "dead and not told",
-    "TellsNobody": "dead and not told",
+    "IgnoresTheLastAttempt": "attempts, at most",
+    "AcknowledgesBeforeItTells": "dead without a report",
+    "ReportsNothing": "dead without a report",
 }
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_caught(name: str) -> None:
-    """The promise that this mistake breaks is seen to be broken, in one of a few worlds."""
+    """In one of a few worlds the simulation reports the promise that this mistake breaks."""
     for weather, seed in product((Weather(), STORM), range(WORLDS)):
         violations = simulate(seed, weather, Parts(**MISTAKES[name])).account.violations
         if any(CAUGHT_BY[name] in violation for violation in violations):
             return
-    pytest.fail(f"{name} went unseen")
+    pytest.fail(f"{name} was not found")
 
 
 @pytest.mark.parametrize("seed", range(WORLDS))
-def test_without_a_mistake_nothing_is_seen(seed: int) -> None:
-    """The same worlds keep every promise when nothing is wrong."""
+def test_without_a_mistake_nothing_is_reported(seed: int) -> None:
+    """The same worlds keep every promise."""
     assert simulate(seed, STORM).account.violations == []
 
 

@@ -1,4 +1,4 @@
-"""A queue's messages, with a fifth of everything going wrong: each is done once or dead, and none is lost."""
+"""A queue's messages, with a fifth of the calls failing: each is done once or dead, and none is lost."""
 
 from collections import Counter
 
@@ -11,8 +11,8 @@ MESSAGES = 100
 WORLDS = 200
 
 
-def received(seed: int, weather: Weather = FAULTY) -> Queue:
-    """Return a queue of a hundred messages after its end."""
+def receive(seed: int, weather: Weather = FAULTY) -> Queue:
+    """Return a queue of a hundred messages that were received to the end."""
     queue = Queue(World(seed, weather), MESSAGES)
     queue.run()
     return queue
@@ -20,16 +20,16 @@ def received(seed: int, weather: Weather = FAULTY) -> Queue:
 
 @pytest.mark.parametrize("first", range(0, WORLDS, 25))
 def test_20000_messages_are_done_once_or_dead(first: int) -> None:
-    """Accepted is done plus dead; at most one effect where that was promised, at least one where done."""
+    """At most one effect where that was promised, at least one where done."""
     for seed in range(first, first + 25):
-        assert received(seed).check() == [], f"seed {seed} replays it"
+        assert receive(seed).check() == [], f"seed {seed} replays it"
 
 
-def test_the_faults_are_there() -> None:
-    """Messages come again, and some die; most are done."""
+def test_messages_are_received_again_and_some_die() -> None:
+    """Most are done."""
     ends, receives = Counter[str](), Counter[int]()
     for seed in range(10):
-        queue = received(seed)
+        queue = receive(seed)
         ends += queue.ends()
         receives.update(message.receives for message in queue.messages)
     assert ends["done"] > 9 * MESSAGES
@@ -39,8 +39,8 @@ def test_the_faults_are_there() -> None:
 
 
 def test_without_faults_each_is_received_once() -> None:
-    """Calm weather: one receive, one effect."""
-    queue = received(1, CALM)
+    """In calm weather each message has one receive and one effect."""
+    queue = receive(1, CALM)
     assert queue.check() == []
     assert {message.receives for message in queue.messages} == {1}
     assert set(queue.world.account.effects.values()) == {1}

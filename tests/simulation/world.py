@@ -35,7 +35,7 @@ type FaultKind = Literal["kill_before", "kill_after", "refused", "answer_lost", 
 
 FAULTS: tuple[FaultKind, ...] = ("kill_before", "kill_after", "refused", "answer_lost", "resent")
 # What a client sends again by itself when its answer is lost; an Invoke never is.
-RESENT = frozenset({"put_item", "update_item", "queue"})
+RESENT = frozenset({"PutItem", "UpdateItem", "queue"})
 WORKER_SECONDS = 30.0
 CALLER_SECONDS = 27.0
 EVENT_SECONDS = 60.0
@@ -43,7 +43,7 @@ EVENT_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The classes that are tried; a test hands in one with a mistake in it."""
+    """The classes under test; a test may pass one with a mistake."""
 
     ledger: type[Ledger] = Ledger
     reader: type[TableReader] = TableReader
@@ -55,7 +55,7 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Weather:
-    """How often what goes wrong, as probabilities; ``skew`` and ``lag`` are seconds."""
+    """Probabilities of what goes wrong; ``skew`` and ``lag`` are seconds."""
 
     lost: float = 0.2
     duplicated: float = 0.05
@@ -74,13 +74,13 @@ CALM = Weather(lost=0, duplicated=0, fault=0, zombie=0, slow=0, failing=0, skew=
 
 @dataclass
 class Faults:
-    """What happens at which boundary: by number, or by chance."""
+    """The faults at boundaries: by number, or by chance."""
 
     at: Mapping[int, FaultKind] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
     def next(self, name: str, chance: float, random: Random) -> FaultKind | None:
-        """Return the fault of the boundary that comes now."""
+        """Return the fault of the next boundary."""
         self.seen.append(name)
         if self.at:
             return self.at.get(len(self.seen) - 1)
@@ -91,9 +91,9 @@ class World:
     """Everything around the ledger, and the ledger's parts.
 
     Args:
-        seed: decides everything that is left to chance.
+        seed: of the random numbers.
         weather: how much goes wrong.
-        parts: what is tried.
+        parts: the classes under test.
         at: faults by the number of their boundary, instead of by chance.
     """
 
@@ -113,7 +113,7 @@ class World:
         self.functions: dict[str, Function] = {}
         self._parts = parts = parts or Parts()
         self.dynamodb = MemoryDynamoDB(lambda: self.scheduler.now, lambda: self.random.random() * weather.lag)
-        boundary: Any = _Tables(self, self.dynamodb)
+        boundary = _Tables(self, self.dynamodb)
         reader = parts.reader(lambda: boundary, "se-")
         clock = self.scheduler.clock
         new_token = self._token
@@ -142,7 +142,7 @@ class World:
         return self.scheduler.spawn(Process(name, run, skew=skew, **limits), after)
 
     def boundary[T](self, name: str, apply: Callable[[], T], lost: Exception, refused: Exception) -> T:
-        """Do something that others can see; the process may die, or be told wrong, before or after it."""
+        """Do what others can see; the process may die, or get a wrong answer, before or after it."""
         process = self.scheduler.current
         fault = self.faults.next(name, self.weather.fault, self.random)
         if process and fault:
@@ -162,7 +162,7 @@ class World:
         return result
 
     def event(self, payload: str) -> None:
-        """Put an event into Lambda's queue, which may lose, repeat, delay and reorder it."""
+        """Send an event to Lambda's queue, which may lose, repeat, delay and reorder it."""
         copies = 0 if self.random.random() < self.weather.lost else 1
         copies += self.random.random() < self.weather.duplicated
         for _ in range(copies):
@@ -172,7 +172,7 @@ class World:
             self.start_worker(payload, delay)
 
     def start_worker(self, payload: str, delay: float = 0.0) -> Process:
-        """Start a worker; it is killed when Lambda's time is over, unless it is a zombie."""
+        """Start a worker; it is killed at Lambda's time-out, unless it is a zombie."""
         zombie = self.random.random() < self.weather.zombie
         ends_at = float("inf") if zombie else self.scheduler.now + delay + WORKER_SECONDS
         process = self.spawn("worker", lambda: self._work(payload, zombie=zombie), delay, ends_at=ends_at)
@@ -219,9 +219,9 @@ class World:
         self.scheduler.pause(seconds + (self.random.random() * 200 if zombie else 0))
 
     def _perhaps_fail(self, call: WorkerCall) -> None:
-        wanted = call.params.get("fails")
-        if wanted:
-            raise FunctionError("fails always", int(wanted))
+        status = call.params.get("fails")
+        if status:
+            raise FunctionError("fails always", int(status))
         if self.random.random() < self.weather.failing:
             raise FunctionError("failed before the effect", 500)
 
@@ -231,7 +231,7 @@ class World:
         self.spawn("sweeper", lambda: self.sweeper.run(lambda: self.scheduler.now < deadline - 10))
 
     def run_to_the_end(self, hours: float = 20.0) -> None:
-        """Let everything happen, with a sweeper each minute, until no execution is live or due."""
+        """Run, with a sweeper each minute, until no execution is live or due."""
         end = self.scheduler.now + hours * 3600
         while self.scheduler.now < end:
             self.scheduler.run(self.scheduler.now + 60)
@@ -241,15 +241,15 @@ class World:
         self.account.stuck = [execution.job_id for execution in self.rows() if execution.due_shard]
 
     def rows(self) -> list[Execution]:
-        """Return the ledger's rows that count."""
+        """Return the ledger's rows that have not expired."""
         reader = TableReader(lambda: self.dynamodb, "se-")
-        found = []
+        executions = []
         for item in self.dynamodb.items("se-executions"):
             row = reader.get(EXECUTIONS, {"job_id": item["job_id"]["S"]})
-            execution = Execution.of(row or {})
+            execution = Execution.from_row(row or {})
             if execution and not execution.is_gone(int(self.scheduler.now)):
-                found.append(execution)
-        return found
+                executions.append(execution)
+        return executions
 
     def _unsettled(self) -> bool:
         return any("due_shard" in item for item in self.dynamodb.items("se-executions"))
@@ -265,15 +265,16 @@ class World:
 
 
 class _Tables:
-    """DynamoDB's client, each call of it a boundary."""
+    """DynamoDB's API, each call of it a boundary."""
 
     def __init__(self, world: World, tables: MemoryDynamoDB) -> None:
         self._world = world
         self._tables = tables
 
-    def __getattr__(self, operation: str) -> Callable[..., Any]:
-        apply = getattr(self._tables, operation)
-        return lambda **request: self._world.boundary(operation, lambda: apply(**request), _lost(), _busy())
+    def call(self, operation: str, request: Any, resource: str, *, repeatable: bool = False) -> Any:
+        return self._world.boundary(
+            operation, lambda: self._tables.call(operation, request, resource), _lost(), _busy()
+        )
 
 
 class Invoker:
@@ -303,7 +304,7 @@ class _Registry:
         self._functions = functions
 
     def refresh(self) -> None:
-        """Nothing changes."""
+        """Change nothing."""
 
     def function_of(self, _entry: object, name: str) -> Function:
         return self._functions[name]

@@ -1,1 +1,1 @@
-"""One module for each group of commands; ``silvaengine_cli.main`` loads them when they are asked for."""
+"""One module for each group of commands; ``silvaengine_cli.main`` imports them when they are used."""

@@ -1,24 +1,24 @@
-"""``cache clear``, ``cache stats`` and ``cache keys``: the caches of a deployment."""
+"""``cache``: clear a deployment's caches, and look into them."""
 
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.operator import operate
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.target import Deployment, target_options
 
 
 @click.group()
 def cache() -> None:
-    """Clear the caches of functions, and see what is in them."""
+    """Clear the caches of functions, and look into them."""
 
 
 def _options[R](command: Callable[..., R]) -> Callable[..., R]:
-    endpoint = click.option("--endpoint", help="Whose values.  [default: all endpoints']")
-    name = click.option("--name", default="method", show_default=True, help="The cache.")
-    return endpoint(name(json_option(target_options(command))))
+    endpoint = click.option("--endpoint", help="Only values of this endpoint.  [default: all]")
+    name = click.option("--name", default="method", show_default=True, help="Name of the cache.")
+    return endpoint(name(json_option(deployment_options(command))))
 
 
 @cache.command()
@@ -26,15 +26,15 @@ def _options[R](command: Callable[..., R]) -> Callable[..., R]:
     "--key", default="*", show_default=True, help="Pattern of the keys: FUNCTION:ARGUMENTS with * and ?."
 )
 @_options
-def clear(target: Deployment, key: str, name: str, endpoint: str | None, as_json: bool) -> None:
-    """Clear what matches, on every instance.
+def clear(deployment: Deployment, key: str, name: str, endpoint: str | None, as_json: bool) -> None:
+    """Clear matching values on every instance.
 
     \b
     Examples:
       silvaengine cache clear --local
       silvaengine cache clear --name database --key 'get_user:*' --endpoint acme --stack silvaengine
     """
-    answer = operate(target, "cache_clear", cache_name=name, cache_key=key, endpoint_id=endpoint)
+    answer = operate(deployment, "cache_clear", cache_name=name, cache_key=key, endpoint_id=endpoint)
     if as_json:
         print_json(answer)
     else:
@@ -43,15 +43,15 @@ def clear(target: Deployment, key: str, name: str, endpoint: str | None, as_json
 
 @cache.command()
 @_options
-def stats(target: Deployment, name: str, endpoint: str | None, as_json: bool) -> None:
-    """Show which tiers answer and what was counted; the fleet's counters need Redis and an endpoint.
+def stats(deployment: Deployment, name: str, endpoint: str | None, as_json: bool) -> None:
+    """Show which tiers answer, and the counters; those of all instances need Redis and an endpoint.
 
     \b
     Examples:
       silvaengine cache stats --name database --endpoint acme --local
       silvaengine cache stats --stack silvaengine --json
     """
-    answer = operate(target, "cache_stats", cache_name=name, endpoint_id=endpoint)
+    answer = operate(deployment, "cache_stats", cache_name=name, endpoint_id=endpoint)
     if as_json:
         print_json(answer)
     else:
@@ -60,14 +60,14 @@ def stats(target: Deployment, name: str, endpoint: str | None, as_json: bool) ->
 
 @cache.command()
 @_options
-def keys(target: Deployment, name: str, endpoint: str | None, as_json: bool) -> None:
-    """List up to 1,000 keys that lie in Redis, cleared ones too until their time is over.
+def keys(deployment: Deployment, name: str, endpoint: str | None, as_json: bool) -> None:
+    """List up to 1,000 keys in Redis, cleared ones included until they expire.
 
     \b
     Examples:
       silvaengine cache keys --name database --endpoint acme --stack silvaengine
     """
-    answer = operate(target, "cache_keys", cache_name=name, endpoint_id=endpoint)
+    answer = operate(deployment, "cache_keys", cache_name=name, endpoint_id=endpoint)
     if as_json:
         print_json(answer)
     else:

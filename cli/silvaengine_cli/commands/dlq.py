@@ -1,17 +1,18 @@
-"""``dlq``: the messages that tell of jobs which were given up."""
+"""``dlq``: the messages about dead jobs."""
 
 import click
 
-from silvaengine_cli.executions import DeadLetter, DeadLetterQueue, Executions
+from silvaengine_cli.dead_letters import DeadLetter, DeadLetterQueue
+from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.jobs import Jobs
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.target import Deployment, target_options
 
 COLUMNS = ("job_id", "endpoint_id", "function", "cause", "attempts", "request_id")
 
 
 @click.group()
 def dlq() -> None:
-    """Look at the dead-letter queue, and redrive what it tells of.
+    """List the messages of the dead-letter queue, and retry their jobs.
 
     \b
     Examples:
@@ -21,10 +22,10 @@ def dlq() -> None:
 
 
 @dlq.command("list")
-@click.option("--limit", default=100, show_default=True, help="At most so many.")
+@click.option("--limit", default=100, show_default=True, help="How many to list.")
 @json_option
-@target_options
-def list_(target: Deployment, limit: int, as_json: bool) -> None:
+@deployment_options
+def list_(deployment: Deployment, limit: int, as_json: bool) -> None:
     """List messages. They stay in the queue, hidden from others for twenty seconds.
 
     \b
@@ -32,7 +33,7 @@ def list_(target: Deployment, limit: int, as_json: bool) -> None:
       silvaengine dlq list --local
       silvaengine dlq list --limit 500 --json --stack silvaengine
     """
-    letters = list(DeadLetterQueue(target).look(limit))
+    letters = list(DeadLetterQueue(deployment).receive(limit))
     if as_json:
         print_json([letter.facts for letter in letters])
         return
@@ -43,13 +44,13 @@ def list_(target: Deployment, limit: int, as_json: bool) -> None:
 @dlq.command()
 @click.option("--function", help="Only jobs of this function.")
 @click.option("--endpoint", help="Only jobs of this endpoint.")
-@click.option("--cause", help="Only jobs that died of this, such as outcome_unknown.")
-@click.option("--limit", default=100, show_default=True, help="At most so many messages are looked at.")
+@click.option("--cause", help="Only jobs that died for this reason, such as outcome_unknown.")
+@click.option("--limit", default=100, show_default=True, help="How many messages to read.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @json_option
-@target_options
+@deployment_options
 def redrive(
-    target: Deployment,
+    deployment: Deployment,
     function: str | None,
     endpoint: str | None,
     cause: str | None,
@@ -57,35 +58,35 @@ def redrive(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Accept the dead jobs of the queue anew and take their messages out of it.
+    """Accept the dead jobs of the queue again and delete their messages.
 
-    A job whose outcome is not known may have had its effect. A message whose job is no longer dead, or no
-    longer in the ledger, is taken out as well.
+    A job with an unknown outcome may have had its effect. Messages about jobs that are no longer dead, or no
+    longer in the ledger, are deleted as well.
 
     \b
     Examples:
       silvaengine dlq redrive --local
       silvaengine dlq redrive --function report --cause RuntimeError --stack silvaengine
     """
-    queue, executions = DeadLetterQueue(target), Executions(target)
-    wanted = {"function": function, "endpoint_id": endpoint, "cause": cause}
-    letters = [letter for letter in queue.look(limit) if _is_wanted(letter, wanted)]
+    queue, jobs = DeadLetterQueue(deployment), Jobs(deployment)
+    filters = {"function": function, "endpoint_id": endpoint, "cause": cause}
+    letters = [letter for letter in queue.receive(limit) if _matches(letter, filters)]
     if letters and not yes:
         click.confirm(f"Retry the jobs of {len(letters)} messages?", abort=True, err=True)
-    done = []
+    outcomes = []
     for letter in letters:
         job_id = str(letter.facts.get("job_id", ""))
-        done.append((job_id, executions.retry(job_id)))
+        outcomes.append((job_id, jobs.retry(job_id)))
         queue.delete(letter)
     if as_json:
-        print_json(dict(done))
+        print_json(dict(outcomes))
         return
-    for job_id, what in done:
-        click.echo(f"{job_id}: {what}")
-    click.echo(f"{sum(what == 'accepted' for _, what in done)} jobs are accepted anew")
+    for job_id, outcome in outcomes:
+        click.echo(f"{job_id}: {outcome}")
+    click.echo(f"{sum(outcome == 'accepted' for _, outcome in outcomes)} jobs accepted again")
 
 
-def _is_wanted(letter: DeadLetter, wanted: dict[str, str | None]) -> bool:
+def _matches(letter: DeadLetter, filters: dict[str, str | None]) -> bool:
     return "job_id" in letter.facts and all(
-        value in (None, letter.facts.get(name)) for name, value in wanted.items()
+        value in (None, letter.facts.get(name)) for name, value in filters.items()
     )

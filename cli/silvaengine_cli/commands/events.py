@@ -1,4 +1,4 @@
-"""``events``: send one to the tasks Lambda, look at those that failed for good, replay them."""
+"""``events``: send one to the tasks Lambda, list those that failed for good, replay them."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from silvaengine.ledger.execution import Execution
-from silvaengine_cli.events import SOURCES, DeadEvent, DeadEvents, sample, send
-from silvaengine_cli.executions import Executions
+from silvaengine_cli.dead_letters import DeadEvent, DeadEvents
+from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.events import SOURCES, sample, send
+from silvaengine_cli.jobs import Jobs
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.target import Deployment, target_options
 
 COLUMNS = ("id", "from", "endpoint_id", "function", "attempts", "cause")
 
@@ -32,11 +33,11 @@ def events() -> None:
     "--file",
     "path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="In the sample's place.",
+    help="An event to send instead of the sample.",
 )
 @click.option("--print", "only_print", is_flag=True, help="Print the sample event and send nothing.")
-@target_options
-def send_(target: Deployment, source: str, path: Path | None, only_print: bool) -> None:
+@deployment_options
+def send_(deployment: Deployment, source: str, path: Path | None, only_print: bool) -> None:
     """Invoke the tasks Lambda with an event of SOURCE, and print its answer. Exits with 1 when it failed.
 
     The samples are for the demo's functions; print one and edit it for your own.
@@ -51,30 +52,30 @@ def send_(target: Deployment, source: str, path: Path | None, only_print: bool) 
     if only_print:
         print_json(event)
         return
-    taken, answer = send(target, event)
+    succeeded, answer = send(deployment, event)
     print_json(answer)
-    if not taken:
+    if not succeeded:
         raise click.exceptions.Exit(1)
 
 
 @events.command()
-@click.option("--limit", default=100, show_default=True, help="At most so many.")
+@click.option("--limit", default=100, show_default=True, help="How many to list.")
 @json_option
-@target_options
-def dead(target: Deployment, limit: int, as_json: bool) -> None:
-    """List the events that failed for good, with what the ledger knows of the cause.
+@deployment_options
+def dead(deployment: Deployment, limit: int, as_json: bool) -> None:
+    """List the events that failed for good, with the cause where the ledger has it.
 
-    A record without a route never came to the ledger; the tasks Lambda's log has its cause.
+    A record without a binding never reached the ledger; the tasks Lambda's log has its cause.
 
     \b
     Examples:
       silvaengine events dead --local
       silvaengine events dead --json --stack silvaengine
     """
-    queues = DeadEvents(target)
-    found = list(queues.look(limit))
-    executions = list(Executions(target).all()) if found else []
-    rows = [_facts(event, _execution_of(event, queues, executions)) for event in found]
+    queues = DeadEvents(deployment)
+    messages = list(queues.receive(limit))
+    executions = list(Jobs(deployment).scan()) if messages else []
+    rows = [_facts(event, _execution_of(event, queues, executions)) for event in messages]
     if as_json:
         print_json(rows)
     else:
@@ -83,26 +84,26 @@ def dead(target: Deployment, limit: int, as_json: bool) -> None:
 
 @events.command()
 @click.option("--dlq", is_flag=True, required=True, help="Those in the dead-letter queues.")
-@click.option("--limit", default=100, show_default=True, help="At most so many.")
+@click.option("--limit", default=100, show_default=True, help="How many to replay.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@target_options
-def replay(target: Deployment, dlq: bool, limit: int, yes: bool) -> None:  # noqa: ARG001 - says what is replayed
-    """Let events that failed for good come anew, and take them out of the dead-letter queues.
+@deployment_options
+def replay(deployment: Deployment, dlq: bool, limit: int, yes: bool) -> None:  # noqa: ARG001 - only says what is replayed
+    """Send events that failed for good again, and delete them from the dead-letter queues.
 
-    A message goes back to its queue, another event to the tasks Lambda. What was done before isn't done again
-    where the event has its old ids; a message gets a new one.
+    A message goes back to its queue, any other event to the tasks Lambda. What was done before isn't done
+    again where the event keeps its ids; a message gets a new one.
 
     \b
     Examples:
       silvaengine events replay --dlq --local
     """
-    queues = DeadEvents(target)
-    found = list(queues.look(limit))
-    if found and not yes:
-        click.confirm(f"Replay {len(found)} events?", abort=True, err=True)
-    for event in found:
+    queues = DeadEvents(deployment)
+    messages = list(queues.receive(limit))
+    if messages and not yes:
+        click.confirm(f"Replay {len(messages)} events?", abort=True, err=True)
+    for event in messages:
         click.echo(f"{event.message['MessageId']}: {queues.replay(event)}")
-    click.echo(f"{len(found)} events")
+    click.echo(f"{len(messages)} events")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise click.ClickException(f"{path} is not JSON: {error}") from None
     if not isinstance(event, dict):
-        raise click.ClickException(f"{path} is no event: its JSON is not an object")
+        raise click.ClickException(f"{path} is not an event: its JSON is not an object")
     return event
 
 
@@ -136,5 +137,5 @@ def _facts(event: DeadEvent, execution: Execution | None) -> dict[str, Any]:
 def _cause(event: DeadEvent, execution: Execution | None) -> str:
     if execution is not None:
         return execution.cause or str(json.loads(execution.result or "{}").get("error_type", ""))
-    told = event.body.get("responsePayload") if isinstance(event.body, dict) else None
-    return str(told.get("errorMessage", "")) if isinstance(told, dict) else ""
+    answer = event.body.get("responsePayload") if isinstance(event.body, dict) else None
+    return str(answer.get("errorMessage", "")) if isinstance(answer, dict) else ""

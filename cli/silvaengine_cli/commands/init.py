@@ -10,39 +10,39 @@ from string import Template
 import click
 
 from silvaengine_cli.commands.registry import FILE_NAME, FUNCTIONS_FOLDER
-from silvaengine_cli.packages.brought import BROUGHT
+from silvaengine_cli.packages import RESERVED_NAMES
 from silvaengine_cli.registry.file import parse
-from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, callable_endpoint, with_function
-from silvaengine_cli.registry.model import Function, RegistrySpec
+from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, common_endpoint, insert_function
+from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec
 
 AREA = "core"
 GREETING = {"greeting": "Hello"}
 _HEADER = b"# Which function answers to which name, for whom and with which settings.\n"
 _SERVICES = ("silvaengine_http", "silvaengine_tasks", "silvaengine_websocket", "silvaengine_worker")
-_TAKEN = BROUGHT.union(sys.stdlib_module_names, _SERVICES, ["tests"])
+_RESERVED = RESERVED_NAMES.union(sys.stdlib_module_names, _SERVICES, ["tests"])
 
 
-def _package_name(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+def _check_package_name(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or keyword.iskeyword(name):
         raise click.BadParameter(
             f"{name!r} is not a name for a Python package: lower-case letters, digits and '_', a letter first"
         )
-    if name in _TAKEN:
-        raise click.BadParameter(f"{name!r} is the name of a package that the worker has already")
+    if name in _RESERVED:
+        raise click.BadParameter(f"{name!r} is reserved: the worker has a package of this name")
     return name
 
 
 @click.command()
-@click.argument("name", callback=_package_name)
+@click.argument("name", callback=_check_package_name)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help=f"Where the package goes.  [default: {FUNCTIONS_FOLDER} if there is one, else here]",
+    help=f"Folder for the package.  [default: {FUNCTIONS_FOLDER} if it exists, else here]",
 )
 def init(name: str, folder: Path | None) -> None:
     """Make a function package, its test and its registry entry.
 
-    Nothing that exists is overwritten; a registry that is there gets the few lines that the function needs.
+    No file is overwritten; an existing registry gets the few lines that the function needs.
 
     \b
     Examples:
@@ -54,9 +54,9 @@ def init(name: str, folder: Path | None) -> None:
     content = registry.read_bytes() if registry.exists() else _HEADER
     spec = parse(content, str(registry)).spec
     if name in spec.settings:
-        raise click.ClickException(f"{registry} has settings {name!r} already; take another name")
+        raise click.ClickException(f"{registry} has settings {name!r} already; choose another name")
     function = _free_name(spec, name)
-    entry = Function.model_validate(
+    entry = FunctionSpec.model_validate(
         {
             "module": name,
             "class": _class_name(name),
@@ -66,13 +66,13 @@ def init(name: str, folder: Path | None) -> None:
         }
     )
     _write_package(place, name, function)
-    extended = with_function(content, function, entry, GREETING)
+    extended = insert_function(content, function, entry, GREETING)
     if extended is None:
         _explain_entry(registry, name, function)
     else:
         registry.write_bytes(extended)
         click.echo(f"wrote {registry}")
-    _next_steps(place / f"test_{name}.py", callable_endpoint(spec) or FIRST_ENDPOINT, function)
+    _next_steps(place / f"test_{name}.py", common_endpoint(spec) or FIRST_ENDPOINT, function)
 
 
 def _free_name(spec: RegistrySpec, package: str) -> str:
@@ -89,13 +89,13 @@ def _class_name(package: str) -> str:
 
 def _write_package(folder: Path, name: str, function: str) -> None:
     names = {"package": name, "class_name": _class_name(name), "function": function}
-    wanted = {
+    templates = {
         folder / name / "__init__.py": "package.py.txt",
         folder / f"test_{name}.py": "test_package.py.txt",
     }
-    if existing := [str(path) for path in wanted if path.exists()]:
-        raise click.ClickException(f"{', '.join(existing)}: there already; nothing was written")
-    for path, template in wanted.items():
+    if existing := [str(path) for path in templates if path.exists()]:
+        raise click.ClickException(f"{', '.join(existing)}: exists already; nothing was written")
+    for path, template in templates.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         text = (files("silvaengine_cli.templates") / template).read_text()
         path.write_text(Template(text).substitute(names))
@@ -104,7 +104,7 @@ def _write_package(folder: Path, name: str, function: str) -> None:
 
 def _explain_entry(registry: Path, name: str, function: str) -> None:
     click.echo(
-        f"{registry} is written in a way that lines can't be added to; add these yourself:\n\n"
+        f"{registry} has a form to which lines can't be added; add these yourself:\n\n"
         f"functions:\n  {function}:\n    module: {name}\n    class: {_class_name(name)}\n"
         f"    area: {AREA}\n    settings: {name}\n"
         f"settings:\n  {name}: {{greeting: Hello}}\n"

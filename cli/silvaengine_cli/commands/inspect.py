@@ -1,22 +1,21 @@
-"""``list`` and ``show``: what the tables hold, and what a request would reach."""
+"""``list`` and ``show``: the rows of the tables, and what a request would reach."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import click
 
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
-from silvaengine_cli.caller import api_key_option
+from silvaengine_cli.client_options import api_key_option
+from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.registry.lookup import connection_of, open_registry
+from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.plan import mask
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.target import Deployment, target_options
 
 HIDDEN = "•••"
 
-type Cells = tuple[Any, ...]
+type Cells = tuple[object, ...]
 
 
 @click.command("list")
@@ -24,11 +23,11 @@ type Cells = tuple[Any, ...]
     "kind", type=click.Choice(["functions", "endpoints", "connections", "settings"]), default="functions"
 )
 @json_option
-@target_options
-def list_(target: Deployment, kind: str, as_json: bool) -> None:
+@deployment_options
+def list_(deployment: Deployment, kind: str, as_json: bool) -> None:
     """List functions, endpoints, connections or settings.
 
-    Settings are listed without values and API keys by their beginning: `export` has them whole.
+    Settings are listed without values, and API keys by their beginning: `export` has them in full.
 
     \b
     Examples:
@@ -37,7 +36,7 @@ def list_(target: Deployment, kind: str, as_json: bool) -> None:
       silvaengine list settings --json
     """
     columns, read = _LISTS[kind]
-    rows = sorted(read(target.tables()), key=lambda row: row[:2])
+    rows = sorted(read(deployment.tables()), key=lambda row: row[:2])
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
@@ -52,9 +51,9 @@ def list_(target: Deployment, kind: str, as_json: bool) -> None:
     "--values", is_flag=True, help="Show the settings' values, too. References to secrets stay references."
 )
 @json_option
-@target_options
+@deployment_options
 def show(
-    target: Deployment, endpoint: str, function: str | None, api_key: str, values: bool, as_json: bool
+    deployment: Deployment, endpoint: str, function: str | None, api_key: str, values: bool, as_json: bool
 ) -> None:
     """Show what a request to an endpoint reaches.
 
@@ -64,40 +63,40 @@ def show(
       silvaengine show demo hello --local --values
       silvaengine show acme hello --api-key acme-key --json
     """
-    registry = open_registry(target)
-    connection = connection_of(registry, endpoint, api_key)
+    registry = open_registry(deployment)
+    access = read_key_access(registry, endpoint, api_key)
     if function is None:
-        facts = _connection_facts(connection)
+        facts = _access_facts(access)
     else:
-        facts = _function_facts(connection, registry.function(connection, function), values=values)
+        facts = _function_facts(access, registry.function(access, function), values=values)
     if as_json:
         print_json(facts)
     else:
         print_table(f"{endpoint} {function or ''}", ("", ""), list(facts.items()))
 
 
-def _connection_facts(connection: KeyAccess) -> dict[str, Any]:
+def _access_facts(access: KeyAccess) -> dict[str, object]:
     return {
-        "endpoint": connection.endpoint_id,
-        "connection": "common" if connection.owner != connection.endpoint_id else "own",
-        "api_key": mask(connection.api_key),
-        "functions": sorted(connection.functions),
-        "whitelist": list(connection.whitelist),
-        "grants": sorted(connection.grants),
+        "endpoint": access.endpoint_id,
+        "connection": "common" if access.owner != access.endpoint_id else "own",
+        "api_key": mask(access.api_key),
+        "functions": sorted(access.functions),
+        "whitelist": list(access.allowlist),
+        "grants": sorted(access.scopes),
     }
 
 
-def _function_facts(connection: KeyAccess, function: Function, *, values: bool) -> dict[str, Any]:
-    shown = {name: value if values else HIDDEN for name, value in function.settings.items()}
+def _function_facts(access: KeyAccess, function: Function, *, values: bool) -> dict[str, object]:
+    settings = {name: value if values else HIDDEN for name, value in function.settings.items()}
     return {
-        "url": f"/{function.area}/{connection.endpoint_id}/{function.name}",
+        "url": f"/{function.area}/{access.endpoint_id}/{function.name}",
         "methods": list(function.methods),
         "type": function.funct_type,
         "code": _code(function.callee.module_name, function.callee.class_name),
         "lambda": function.aws_lambda_arn,
         "auth_required": function.auth_required,
         "graphql": function.graphql,
-        "settings": shown,
+        "settings": settings,
     }
 
 

@@ -1,38 +1,37 @@
-"""``invoke``: call a function as a client would, or straight in its worker."""
+"""``invoke``: call a function as a client would, or directly in its worker."""
 
 import base64
 import json
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
 from silvaengine.errors import RequestError
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
-from silvaengine_cli.caller import api_key_option
+from silvaengine_cli.client_options import api_key_option, parse_json_or_text, parse_parameters
+from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.http import HttpAnswer, function_url, send
 from silvaengine_cli.output import json_option, print_json
-from silvaengine_cli.parameters import json_or_text, parse_parameters
-from silvaengine_cli.registry.lookup import connection_of, open_registry
-from silvaengine_cli.target import Deployment, target_options
+from silvaengine_cli.registry.lookup import open_registry, read_key_access
 
-DIRECT_SECONDS = 27.0  # what a client over HTTP would get
+DIRECT_SECONDS = 27.0  # as over HTTP
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Which function is called, by whom, with what."""
+class CliCall:
+    """A call from the command line."""
 
     endpoint: str
     function: str
     api_key: str
-    params: dict[str, Any]
+    params: dict[str, Json]
 
 
 @click.command()
@@ -44,19 +43,19 @@ class Call:
     "params",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A parameter; a VALUE that is JSON is taken as JSON.",
+    help="A parameter; a VALUE that is JSON is read as JSON.",
 )
 @click.option("--method", type=click.Choice(_METHODS), help="HTTP method.  [default: the function's first]")
 @click.option("--area", help="Area of the function.  [default: as registered; with --url: core]")
 @api_key_option
-@click.option("--url", help="Where the deployment answers.  [default: the stack's ApiUrl]")
+@click.option("--url", help="URL of the deployment.  [default: the stack's ApiUrl]")
 @click.option(
     "--direct", is_flag=True, help="Invoke the worker itself, past API Gateway and the gateway Lambda."
 )
 @json_option
-@target_options
+@deployment_options
 def invoke(
-    target: Deployment,
+    deployment: Deployment,
     endpoint: str,
     function: str,
     params: tuple[str, ...],
@@ -76,14 +75,14 @@ def invoke(
       silvaengine invoke demo hello --url https://api.example.com/beta --api-key s3cret
       silvaengine invoke demo hello --direct --local
     """
-    call = Call(endpoint, function, api_key, _parse(params))
+    call = CliCall(endpoint, function, api_key, _parse(params))
     if direct:
-        _print_direct(_ask_worker(target, call), as_json)
+        _print_direct(_ask_worker(deployment, call), as_json)
     else:
-        _print_http(_send(target, call, method, area, url), as_json)
+        _print_http(_send(deployment, call, method, area, url), as_json)
 
 
-def _parse(params: tuple[str, ...]) -> dict[str, Any]:
+def _parse(params: tuple[str, ...]) -> dict[str, Json]:
     try:
         return parse_parameters(params)
     except ValueError as error:
@@ -99,36 +98,36 @@ def _is_text(body: bytes) -> bool:
 
 
 def _send(
-    target: Deployment, call: Call, method: str | None, area: str | None, url: str | None
+    deployment: Deployment, call: CliCall, method: str | None, area: str | None, url: str | None
 ) -> HttpAnswer:
     if not url and (area is None or method is None):
-        function = _resolve(target, call)
+        function = _resolve(deployment, call)
         area = area or (function.area if function else None)
         method = method or (function.methods[0] if function else None)
-    address = function_url(url or target.output("ApiUrl"), area or "core", call.endpoint, call.function)
+    address = function_url(url or deployment.output("ApiUrl"), area or "core", call.endpoint, call.function)
     headers = {} if call.api_key == DEFAULT_API_KEY else {"x-api-key": call.api_key}
     return send(address, method or "POST", call.params, headers)
 
 
-def _resolve(target: Deployment, call: Call) -> Function | None:
-    """Look the function up; what isn't there is for the gateway to refuse."""
+def _resolve(deployment: Deployment, call: CliCall) -> Function | None:
+    """Return the function, None if the look-up fails: then the gateway refuses the call."""
     try:
-        return _function(open_registry(target), call)
+        return _function(open_registry(deployment), call)
     except RequestError:
         return None
 
 
-def _function(registry: Registry, call: Call) -> Function:
-    return registry.function(connection_of(registry, call.endpoint, call.api_key), call.function)
+def _function(registry: Registry, call: CliCall) -> Function:
+    return registry.function(read_key_access(registry, call.endpoint, call.api_key), call.function)
 
 
-def _ask_worker(target: Deployment, call: Call) -> WorkerAnswer:
-    """Invoke a function's worker as a gateway would; the result even of an ``Event`` function is awaited."""
-    function = _function(open_registry(target, secrets=True), call)
+def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerAnswer:
+    """Invoke a function's worker as a gateway would; wait for the result even of an ``Event`` function."""
+    function = _function(open_registry(deployment, secrets=True), call)
     deadline = time.time() + DIRECT_SECONDS
     worker_call = WorkerCall(
         function.callee,
-        call.params | {"endpoint_id": call.endpoint, "area": function.area},
+        {**call.params, "endpoint_id": call.endpoint, "area": function.area},
         context={"channel": call.endpoint, "area": function.area, "headers": {}},
         invocation=Invocation(
             request_id=uuid.uuid4().hex,
@@ -138,7 +137,7 @@ def _ask_worker(target: Deployment, call: Call) -> WorkerAnswer:
             deadline=deadline,
         ),
     )
-    client = target.client("lambda")
+    client = deployment.client("lambda")
     answer = client.invoke(FunctionName=function.aws_lambda_arn, Payload=worker_call.encode())
     result = json.loads(answer["Payload"].read() or b"null")
     if "FunctionError" in answer:
@@ -164,8 +163,8 @@ def _print_direct(answer: WorkerAnswer, as_json: bool) -> None:
 def _print_http(answer: HttpAnswer, as_json: bool) -> None:
     failed = answer.status >= 400
     if as_json:
-        text = answer.body.decode(errors="replace")
-        print_json({"status": answer.status, "headers": dict(answer.headers), "body": json_or_text(text)})
+        body = parse_json_or_text(answer.body.decode(errors="replace"))
+        print_json({"status": answer.status, "headers": dict(answer.headers), "body": body})
     else:
         if failed:
             click.echo(f"HTTP {answer.status}", err=True)

@@ -1,4 +1,4 @@
-"""``keys``: API keys whose secret is shown once and stands in no table."""
+"""``keys``: API keys whose secret is shown once and stored in no table."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,33 +7,33 @@ import click
 
 from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
 from silvaengine.tables import COMMON_ENDPOINT
-from silvaengine_cli.api_keys import Keys, Made, entries_like, entries_of
+from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, function_entries, rights_of
+from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.output import json_option, print_json, print_table
-from silvaengine_cli.registry.values import network
-from silvaengine_cli.target import Deployment, target_options
+from silvaengine_cli.registry.values import check_network
 
 COLUMNS = ("key", "endpoint", "label", "state", "may", "good for", "expires", "last used")
 
 endpoint_option = click.option(
-    "--endpoint", default=COMMON_ENDPOINT, show_default=True, help="Whose key; 1 is the common connection."
+    "--endpoint", default=COMMON_ENDPOINT, show_default=True, help="Its endpoint; 1 is the common connection."
 )
 expires_option = click.option(
-    "--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Until the secret ends."
+    "--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Lifetime of the secret."
 )
 
 
-def _networks(
+def _check_networks(
     _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
     try:
-        return tuple(map(network, texts))
+        return tuple(map(check_network, texts))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
 
 @click.group()
 def keys() -> None:
-    """Make, list, rotate and revoke API keys.
+    """Create, list, rotate and revoke API keys.
 
     A key is `sek_<id>.<secret>`. The tables hold its id and a digest of the secret.
 
@@ -48,26 +48,26 @@ def keys() -> None:
 
 @keys.command()
 @endpoint_option
-@click.option("--function", "functions", multiple=True, help="What it opens; any number of times.")
-@click.option("--like", metavar="KEY", help="It opens what this one does, from the same addresses.")
+@click.option("--function", "functions", multiple=True, help="A function that it may call; may be repeated.")
+@click.option("--like", metavar="KEY", help="Copy functions and addresses from this key.")
 @click.option("--grant", "grants", multiple=True, type=click.Choice(SCOPES), help="[default: invoke, jobs]")
 @click.option(
-    "--only", "endpoints", multiple=True, help="Of a common key: the endpoints that it is good for."
+    "--only", "endpoints", multiple=True, help="For a common key: an endpoint that it opens; may be repeated."
 )
 @click.option(
     "--from",
     "whitelist",
     multiple=True,
     metavar="CIDR",
-    callback=_networks,
-    help="Addresses from which it may be used.",
+    callback=_check_networks,
+    help="Addresses from which it may be used; may be repeated.",
 )
 @click.option("--label", default="", help="What it is for.")
 @expires_option
 @json_option
-@target_options
+@deployment_options
 def create(
-    target: Deployment,
+    deployment: Deployment,
     endpoint: str,
     functions: tuple[str, ...],
     like: str | None,
@@ -78,7 +78,7 @@ def create(
     expires: int | None,
     as_json: bool,
 ) -> None:
-    """Make a key and show it, this once. Without --expires it never ends.
+    """Create a key and show it, this once. Without --expires it never ends.
 
     \b
     Examples:
@@ -87,21 +87,19 @@ def create(
       silvaengine keys create --only shop --only farm --function hello --from 203.0.113.0/24
     """
     if bool(functions) == bool(like):
-        raise click.UsageError("name what it opens: functions by --function, or another key by --like")
+        raise click.UsageError("name its functions with --function, or another key with --like")
     if endpoint == COMMON_ENDPOINT and not endpoints:
-        raise click.UsageError(
-            "a key of the common connection needs the endpoints that it is good for: --only"
-        )
+        raise click.UsageError("a key of the common connection needs the endpoints that it may open: --only")
     if endpoint != COMMON_ENDPOINT and endpoints:
         raise click.UsageError(f"--only is for keys of the common connection; this one is for {endpoint!r}")
-    tables = target.tables()
-    row: dict[str, Any] = entries_like(tables, endpoint, like) if like else {}
+    tables = deployment.tables()
+    row: dict[str, Any] = rights_of(tables, endpoint, like) if like else {}
     if functions:
-        row["functions"] = entries_of(tables, functions, target.worker_arn)
+        row["functions"] = function_entries(tables, functions, deployment.worker_arn)
     row |= {"grants": list(grants) or sorted(IMPLIED_SCOPES), "label": label}
     row |= {"endpoints": list(endpoints)} if endpoints else {}
     row |= {"whitelist": list(whitelist)} if whitelist else {}
-    _show(Keys(target).create(endpoint, row, expires), as_json=as_json)
+    _show(ApiKeyAdmin(deployment).create(endpoint, row, expires), as_json=as_json)
 
 
 @keys.command()
@@ -113,32 +111,32 @@ def create(
     show_default=True,
     type=click.IntRange(0, 8760),
     metavar="HOURS",
-    help="The old secret's.",
+    help="How long the old secret stays valid.",
 )
 @expires_option
 @json_option
-@target_options
+@deployment_options
 def rotate(
-    target: Deployment, key_id: str, endpoint: str, overlap: int, expires: int | None, as_json: bool
+    deployment: Deployment, key_id: str, endpoint: str, overlap: int, expires: int | None, as_json: bool
 ) -> None:
-    """Return a key a new secret and show it, this once. The old one ends after the overlap.
+    """Add a new secret to a key and show it, this once. The old one ends after the overlap.
 
-    Without --expires the new one lives as long as the old one was made for, from now.
+    Without --expires the new one gets the lifetime of the old one, from now.
 
     \b
     Examples:
       silvaengine keys rotate sek_3f2a… --endpoint acme --stack silvaengine
       silvaengine keys rotate sek_3f2a… --overlap 0 --expires 90 --local
     """
-    _show(Keys(target).rotate(endpoint, key_id, expires, overlap), as_json=as_json)
+    _show(ApiKeyAdmin(deployment).rotate(endpoint, key_id, expires, overlap), as_json=as_json)
 
 
 @keys.command()
 @click.argument("key_id")
 @endpoint_option
 @json_option
-@target_options
-def revoke(target: Deployment, key_id: str, endpoint: str, as_json: bool) -> None:
+@deployment_options
+def revoke(deployment: Deployment, key_id: str, endpoint: str, as_json: bool) -> None:
     """End a key everywhere within 5 seconds, with Redis at the next request. It can't be undone.
 
     \b
@@ -146,7 +144,7 @@ def revoke(target: Deployment, key_id: str, endpoint: str, as_json: bool) -> Non
       silvaengine keys revoke sek_3f2a… --endpoint acme --stack silvaengine
       silvaengine keys revoke sek_3f2a… --local
     """
-    Keys(target).revoke(endpoint, key_id)
+    ApiKeyAdmin(deployment).revoke(endpoint, key_id)
     if as_json:
         print_json({"key_id": key_id, "revoked": True})
     else:
@@ -156,31 +154,31 @@ def revoke(target: Deployment, key_id: str, endpoint: str, as_json: bool) -> Non
 @keys.command("list")
 @click.option("--endpoint", help="Only keys of this endpoint.")
 @json_option
-@target_options
-def list_(target: Deployment, endpoint: str | None, as_json: bool) -> None:
-    """List keys: whose they are, how they stand, what they may, when they end and were used last.
+@deployment_options
+def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
+    """List keys: endpoint, state, rights, end and last use.
 
-    Of keys that are their own secret (raw) only the beginning is shown, and their use is noted nowhere.
+    Of keys that are their own secret (raw) only the beginning is shown, and their use is not recorded.
 
     \b
     Examples:
       silvaengine keys list --stack silvaengine
       silvaengine keys list --endpoint acme --json --local
     """
-    found = list(Keys(target).listed(endpoint))
+    rows = list(ApiKeyAdmin(deployment).facts(endpoint))
     if as_json:
-        print_json(found)
+        print_json(rows)
     else:
-        print_table(f"{len(found)} keys", COLUMNS, map(_cells, found))
+        print_table(f"{len(rows)} keys", COLUMNS, map(_cells, rows))
 
 
-def _show(made: Made, *, as_json: bool) -> None:
+def _show(key: NewKey, *, as_json: bool) -> None:
     if as_json:
-        print_json(made._asdict())
+        print_json(key._asdict())
     else:
-        click.echo(made.api_key)
-        end = "never ends" if made.expires_at is None else f"ends at {_time(made.expires_at)}"
-        click.echo(f"Keep it now: it is shown this once. It {end}.", err=True)
+        click.echo(key.api_key)
+        end = "never ends" if key.expires_at is None else f"ends at {_time(key.expires_at)}"
+        click.echo(f"Save it now: it is shown only once. It {end}.", err=True)
 
 
 def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:
@@ -190,13 +188,13 @@ def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:
         facts["label"],
         facts["state"],
         facts["grants"],
-        _good_for(facts),
+        _endpoints_cell(facts),
         _time(facts["expires_at"]),
         _time(facts["last_used_at"]),
     )
 
 
-def _good_for(facts: dict[str, Any]) -> Any:  # noqa: ANN401 - a cell
+def _endpoints_cell(facts: dict[str, Any]) -> object:
     if facts["endpoint"] != COMMON_ENDPOINT:
         return ""
     return "every endpoint" if facts["endpoints"] is None else facts["endpoints"] or "none"

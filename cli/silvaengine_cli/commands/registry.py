@@ -1,17 +1,17 @@
-"""``validate``, ``diff``, ``apply`` and ``export``: registry.yaml and the tables kept in step."""
+"""``validate``, ``diff``, ``apply`` and ``export``: registry.yaml and the tables."""
 
 from pathlib import Path
 
 import click
 from rich.markup import escape
 
+from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.operator import announce
 from silvaengine_cli.output import console, json_option, print_json
 from silvaengine_cli.registry import export as exporting
 from silvaengine_cli.registry.apply import carry_out
 from silvaengine_cli.registry.file import RegistryFile, RegistryFileError, load, parse
 from silvaengine_cli.registry.plan import Plan, make_plan
-from silvaengine_cli.target import Deployment, target_options
 
 FUNCTIONS_FOLDER = Path("services/worker/functions")
 FILE_NAME = "registry.yaml"
@@ -21,14 +21,14 @@ file_option = click.option(
     "--file",
     "-f",
     type=click.Path(path_type=Path, dir_okay=False),
-    help=f"The registry.  [default: {FILE_NAME} here, or in {FUNCTIONS_FOLDER}]",
+    help=f"The registry file.  [default: {FILE_NAME} here, or in {FUNCTIONS_FOLDER}]",
 )
 prune_option = click.option("--prune", is_flag=True, help="Also delete what the file no longer names.")
 
 
-def registry_path(given: Path | None) -> Path:
-    """Return the registry that is meant: the one named, the one here, or the worker's."""
-    candidates = [given] if given else [Path(FILE_NAME), FUNCTIONS_FOLDER / FILE_NAME]
+def registry_path(option: Path | None) -> Path:
+    """Return the registry file: the option's, the one here, or the worker's."""
+    candidates = [option] if option else [Path(FILE_NAME), FUNCTIONS_FOLDER / FILE_NAME]
     return next((path for path in candidates if path.exists()), candidates[0])
 
 
@@ -36,7 +36,7 @@ def registry_path(given: Path | None) -> Path:
 @file_option
 @json_option
 def validate(file: Path | None, as_json: bool) -> None:
-    """Check registry.yaml without asking any server.
+    """Check registry.yaml without contacting a server.
 
     \b
     Examples:
@@ -45,7 +45,7 @@ def validate(file: Path | None, as_json: bool) -> None:
     """
     path = registry_path(file)
     if as_json:
-        _validate_for_machines(path)
+        _print_validation(path)
         return
     registry = _load(path)
     spec = registry.spec
@@ -58,8 +58,8 @@ def validate(file: Path | None, as_json: bool) -> None:
 @prune_option
 @json_option
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
-@target_options
-def diff(target: Deployment, file: Path | None, prune: bool, as_json: bool, exit_code: bool) -> None:
+@deployment_options
+def diff(deployment: Deployment, file: Path | None, prune: bool, as_json: bool, exit_code: bool) -> None:
     """Show what `apply` would change.
 
     \b
@@ -67,7 +67,7 @@ def diff(target: Deployment, file: Path | None, prune: bool, as_json: bool, exit
       silvaengine diff --local
       silvaengine diff --stack silvaengine --prune --exit-code
     """
-    plan = make_plan(_load(registry_path(file)).spec, target.tables(), target.worker_arn, prune=prune)
+    plan = make_plan(_load(registry_path(file)).spec, deployment.tables(), deployment.worker_arn, prune=prune)
     if as_json:
         print_json(plan.as_json())
     else:
@@ -81,14 +81,14 @@ def diff(target: Deployment, file: Path | None, prune: bool, as_json: bool, exit
 @prune_option
 @json_option
 @click.option("--yes", "-y", is_flag=True, help="Don't ask before deleting.")
-@target_options
-def apply(target: Deployment, file: Path | None, prune: bool, as_json: bool, yes: bool) -> None:
+@deployment_options
+def apply(deployment: Deployment, file: Path | None, prune: bool, as_json: bool, yes: bool) -> None:
     """Write registry.yaml into the tables.
 
-    Running functions see it within seconds, with Redis at the next request. Rows are written on condition
-    that nobody else changed them meanwhile. A function's execution is as the file says, defaults included;
-    what the file doesn't name stays, unless --prune: then rows that an `apply` wrote and what connections
-    have beyond the file go, after a question.
+    Running functions see it within seconds, with Redis at the next request. A row that somebody changed
+    meanwhile is not overwritten. How functions are executed is as the file says, defaults included; all else
+    that the file doesn't name stays. With --prune, rows that an `apply` wrote and what connections have
+    beyond the file are deleted, after a question.
 
     \b
     Examples:
@@ -97,17 +97,17 @@ def apply(target: Deployment, file: Path | None, prune: bool, as_json: bool, yes
       silvaengine apply --prune
       silvaengine apply --prune --yes --json
     """
-    tables = target.tables()
-    plan = make_plan(_load(registry_path(file)).spec, tables, target.worker_arn, prune=prune)
+    tables = deployment.tables()
+    plan = make_plan(_load(registry_path(file)).spec, tables, deployment.worker_arn, prune=prune)
     if not as_json:
         print_plan(plan)
     if plan and prune and not yes:
-        click.confirm("Go on, deletions included?", abort=True, err=as_json)
+        click.confirm("Apply, deletions included?", abort=True, err=as_json)
     try:
         carry_out(plan, tables)
     finally:
         if plan:
-            announce(target)
+            announce(deployment)
     if as_json:
         print_json(plan.as_json())
     elif plan:
@@ -121,12 +121,12 @@ def apply(target: Deployment, file: Path | None, prune: bool, as_json: bool, yes
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write.  [default: stdout]",
 )
-@click.option("--force", is_flag=True, help="Replace the file when it is there.")
-@target_options
-def export(target: Deployment, output: Path | None, force: bool) -> None:
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@deployment_options
+def export(deployment: Deployment, output: Path | None, force: bool) -> None:
     """Write the tables as a registry.yaml.
 
-    Applying it changes nothing. It holds API keys and settings as they are: mind where you put it.
+    Applying it changes nothing. It holds API keys and settings in clear text: mind where you put it.
 
     \b
     Examples:
@@ -134,36 +134,36 @@ def export(target: Deployment, output: Path | None, force: bool) -> None:
       silvaengine export --table-prefix se- --region eu-west-1
     """
     if output and output.exists() and not force:
-        raise click.ClickException(f"{output} is there already; --force replaces it")
-    result = exporting.export(target.tables(), target.known_worker_arn)
+        raise click.ClickException(f"{output} exists already; --force replaces it")
+    result = exporting.export(deployment.tables(), deployment.worker_arn_or_empty)
     if output:
         _write_private(output, result.text)
     else:
         click.echo(result.text, nl=False)
-    for note in (*result.notes, *_complaints(result.text)):
+    for note in (*result.notes, *_problems_of(result.text)):
         click.echo(note, err=True)
 
 
 def _write_private(output: Path, text: str) -> None:
-    """Write a file that only its owner may read: API keys stand in it."""
+    """Write a file that only its owner may read: it holds API keys."""
     try:
         output.touch(mode=0o600)
-        output.chmod(0o600)  # it may have been there
+        output.chmod(0o600)  # it may have existed
         output.write_text(text)
     except OSError as error:
         raise click.ClickException(f"{output} can't be written: {error.strerror}") from error
 
 
-def _validate_for_machines(path: Path) -> None:
+def _print_validation(path: Path) -> None:
     try:
         problems, valid = load(path).warnings, True
     except RegistryFileError as error:
         problems, valid = error.problems, False
-    found = [
+    members = [
         {"line": it.line, "path": list(it.path), "message": it.message, "warning": it.warning}
         for it in problems
     ]
-    print_json({"file": str(path), "valid": valid, "problems": found})
+    print_json({"file": str(path), "valid": valid, "problems": members})
     if not valid:
         raise click.exceptions.Exit(1)
 
@@ -175,8 +175,8 @@ def _load(path: Path) -> RegistryFile:
     return registry
 
 
-def _complaints(text: str) -> tuple[str, ...]:
-    """Say what of an exported registry wouldn't be accepted as it is: the tables are broken there."""
+def _problems_of(text: str) -> tuple[str, ...]:
+    """Return what `apply` would refuse in an exported registry: there the tables are broken."""
     try:
         parse(text.encode(), "exported")
     except RegistryFileError as error:
@@ -185,7 +185,7 @@ def _complaints(text: str) -> tuple[str, ...]:
 
 
 def print_plan(plan: Plan) -> None:
-    """Show a plan to a person, a line for each row."""
+    """Print a plan for people, a line for each row."""
     screen = console()
     for change in plan.changes:
         screen.print(f"{_MARKS[change.action]} {change.action} {escape(change.row_name)}", soft_wrap=True)
@@ -194,5 +194,5 @@ def print_plan(plan: Plan) -> None:
     for note in plan.notes:
         screen.print(f"  {escape(note)}", style="cyan", soft_wrap=True)
     if not plan:
-        agrees = "" if plan.notes else ": the tables are as the file says"
-        screen.print(f"nothing to do{agrees}")
+        reason = "" if plan.notes else ": the tables are as the file says"
+        screen.print(f"nothing to do{reason}")

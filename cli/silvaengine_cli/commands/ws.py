@@ -1,4 +1,4 @@
-"""``ws``: talk over a WebSocket, see who is connected, speak to all of them, and end connections."""
+"""``ws``: talk over a WebSocket, list connections, push to all of them, and close them."""
 
 import sys
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ import click
 
 from silvaengine.aws.table_client import Row
 from silvaengine.tables import DEFAULT_API_KEY
-from silvaengine_cli.caller import api_key_option
+from silvaengine_cli.client_options import api_key_option
+from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.open_connections import OpenConnections, facts
 from silvaengine_cli.operator import operate
 from silvaengine_cli.output import console, json_option, print_json, print_table
 from silvaengine_cli.registry.plan import mask
-from silvaengine_cli.sockets import Sockets, facts
-from silvaengine_cli.target import Deployment, target_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 COLUMNS = ("connection", "endpoint", "area", "key", "principal", "since (UTC)")
 PROMPT = "> "
-SECONDS = 15  # for the handshake, behind which two cold starts may be
+HANDSHAKE_SECONDS = 15  # it may wait for two cold starts
 
 
 @click.group()
 def ws() -> None:
-    """Talk over a WebSocket, and list, tell or end connections.
+    """Talk over a WebSocket, and list, push to or close connections.
 
     \b
     Examples:
@@ -46,13 +46,13 @@ def ws() -> None:
 @api_key_option
 @click.option("--url", help="Where the WebSocket API is.  [default: the stack's WebsocketUrl]")
 @json_option
-@target_options
+@deployment_options
 def connect(
-    target: Deployment, endpoint: str, area: str, api_key: str, url: str | None, as_json: bool
+    deployment: Deployment, endpoint: str, area: str, api_key: str, url: str | None, as_json: bool
 ) -> None:
-    """Connect to ENDPOINT; type calls and see the frames that come.
+    """Connect to ENDPOINT; type calls and see the frames that arrive.
 
-    A line is FUNCTION NAME=VALUE ..., where a VALUE that is JSON is taken as JSON; or FUNCTION {...}; or a
+    A line is FUNCTION NAME=VALUE ..., where a VALUE that is JSON is read as JSON; or FUNCTION {...}; or a
     whole message in JSON; or ping. Ctrl-D ends it. Lines that are piped in are sent, and their answers waited
     for; it exits with 1 when the connection was refused or lost.
 
@@ -64,34 +64,34 @@ def connect(
     """
     where = urlencode({"endpointId": endpoint, "area": area})
     headers = {} if api_key == DEFAULT_API_KEY else {"x-api-key": api_key}
-    with _connected(f"{url or target.output('WebsocketUrl')}?{where}", headers) as connection:
+    with _open(f"{url or deployment.output('WebsocketUrl')}?{where}", headers) as connection:
         is_lost = _talk(connection, f"connected to {endpoint}, area {area}", as_json=as_json)
     if is_lost:
         raise click.ClickException("the connection was lost")
 
 
 @contextmanager
-def _connected(address: str, headers: dict[str, str]) -> Iterator["ClientConnection"]:
+def _open(address: str, headers: dict[str, str]) -> Iterator["ClientConnection"]:
     from websockets.exceptions import InvalidStatus, WebSocketException
     from websockets.sync.client import connect as open_socket
 
-    # Our own pings keep it: whether API Gateway counts those of the protocol isn't documented.
-    options: dict[str, Any] = {"open_timeout": SECONDS, "ping_interval": None, "max_size": None}
+    # Conversation sends pings of its own: whether API Gateway counts the protocol's isn't documented.
+    options: dict[str, Any] = {"open_timeout": HANDSHAKE_SECONDS, "ping_interval": None, "max_size": None}
     try:
         connection = open_socket(address, additional_headers=headers, **options)
     except InvalidStatus as error:
         status = error.response.status_code
-        message = f"refused with {status}: do endpoint, area and API key fit together?"
+        message = f"refused with {status}: check endpoint, area and API key"
         raise click.ClickException(message) from error
-    except (WebSocketException, OSError, ValueError) as error:  # a ValueError says what is wrong with the URL
+    except (WebSocketException, OSError, ValueError) as error:  # a ValueError is about the URL
         raise click.ClickException(f"{address.partition('?')[0]}: {error}") from error
     with connection:
         yield connection
 
 
 def _talk(connection: "ClientConnection", greeting: str, *, as_json: bool) -> bool:
-    """Have the conversation; tell whether the connection was lost."""
-    from silvaengine_cli.conversation import (  # slow, and `list` and `kick` need none
+    """Have the conversation; return whether the connection was lost."""
+    from silvaengine_cli.conversation import (  # slow, and `list` and `kick` don't need it
         Conversation,
         above_prompt,
         typed_lines,
@@ -119,16 +119,16 @@ def _print_plain(text: "Text") -> None:
 @ws.command("list")
 @click.argument("endpoint", required=False)
 @json_option
-@target_options
-def list_(target: Deployment, endpoint: str | None, as_json: bool) -> None:
-    """List who is connected to ENDPOINT, or to any; of connections that broke, some may still be listed.
+@deployment_options
+def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
+    """List the connections of ENDPOINT, or of all. Some that broke may still be listed.
 
     \b
     Examples:
       silvaengine ws list --local
       silvaengine ws list acme --stack silvaengine --json
     """
-    rows = list(Sockets(target).live(endpoint))
+    rows = list(OpenConnections(deployment).scan(endpoint))
     if as_json:
         print_json([facts(row) for row in rows])
     else:
@@ -139,11 +139,11 @@ def list_(target: Deployment, endpoint: str | None, as_json: bool) -> None:
 @click.argument("endpoint")
 @click.argument("connection_ids", nargs=-1, metavar="[CONNECTION]...")
 @click.option("--all", "everybody", is_flag=True, help="All connections of the endpoint.")
-@target_options
-def kick(target: Deployment, endpoint: str, connection_ids: tuple[str, ...], everybody: bool) -> None:
-    """End connections of ENDPOINT at once; what runs for them is stopped at its next item.
+@deployment_options
+def kick(deployment: Deployment, endpoint: str, connection_ids: tuple[str, ...], everybody: bool) -> None:
+    """Close connections of ENDPOINT at once; a stream that runs for one stops at its next item.
 
-    Clients may connect again: take their key out of the registry first, if they are not to.
+    Clients may connect again, unless you revoke their key or take it out of the registry first.
 
     \b
     Examples:
@@ -151,33 +151,33 @@ def kick(target: Deployment, endpoint: str, connection_ids: tuple[str, ...], eve
       silvaengine ws kick demo --all --local
     """
     if bool(connection_ids) == everybody:
-        raise click.UsageError("Name connections, or give --all.")
-    sockets = Sockets(target)
-    sockets.check(endpoint, connection_ids)
-    ids = connection_ids or [row["connection_id"] for row in sockets.live(endpoint)]
-    for connection_id, done in sockets.end(endpoint, ids):
-        click.echo(f"{connection_id} {done}")
+        raise click.UsageError("name connections, or use --all")
+    connections = OpenConnections(deployment)
+    connections.check(endpoint, connection_ids)
+    ids = connection_ids or [row["connection_id"] for row in connections.scan(endpoint)]
+    for connection_id, outcome in connections.close(endpoint, ids):
+        click.echo(f"{connection_id} {outcome}")
 
 
 @ws.command()
 @click.argument("frame")
-@click.option("--endpoint", "endpoint_id", required=True, help="Whose connections.")
+@click.option("--endpoint", "endpoint_id", required=True, help="The connections' endpoint.")
 @click.option("--area", help="Only those of this area.  [default: all areas]")
 @click.option(
     "--where",
-    "wanted",
+    "conditions",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Only those about whom that was said.",
+    help="Only those with this datum, such as user_id=ada; may be repeated.",
 )
 @json_option
-@target_options
+@deployment_options
 def broadcast(
-    target: Deployment,
+    deployment: Deployment,
     frame: str,
     endpoint_id: str,
     area: str | None,
-    wanted: tuple[str, ...],
+    conditions: tuple[str, ...],
     *,
     as_json: bool,
 ) -> None:
@@ -189,13 +189,13 @@ def broadcast(
       silvaengine ws broadcast hello --endpoint acme --where user_id=ada --stack silvaengine
     """
     counts = operate(
-        target,
+        deployment,
         "ws_broadcast",
         gateway="WebsocketGatewayArn",
         endpoint_id=endpoint_id,
         frame=frame,
         area=area,
-        where=dict(_pair(text) for text in wanted),
+        where=dict(_parse_condition(text) for text in conditions),
     )
     if as_json:
         print_json(counts)
@@ -203,7 +203,7 @@ def broadcast(
         click.echo(f"sent to {counts['sent']}, gone {counts['gone']}, failed {counts['failed']}")
 
 
-def _cells(row: Row) -> tuple[Any, ...]:
+def _cells(row: Row) -> tuple[object, ...]:
     principal = (row.get("data") or {}).get("principalId", "")
     since = str(row.get("created_at")).partition(".")[0].replace("T", " ")
     return (
@@ -216,7 +216,7 @@ def _cells(row: Row) -> tuple[Any, ...]:
     )
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_condition(text: str) -> tuple[str, str]:
     name, mark, value = text.partition("=")
     if not (name and mark):
         raise click.BadParameter(f"{text!r} must be NAME=VALUE", param_hint="--where")

@@ -1,54 +1,54 @@
-"""From a package's functions to a plan: rows of the registry beside what is there."""
+"""Plans for a package's functions: rows of the registry beside the existing ones."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, FUNCTIONS
 from silvaengine_cli.registry.merge import same
-from silvaengine_cli.registry.model import EXECUTION, Connection, Entry, Function, RegistrySpec
+from silvaengine_cli.registry.model import EXECUTION, ConnectionSpec, EntrySpec, FunctionSpec, RegistrySpec
 from silvaengine_cli.registry.plan import Change, Plan, make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
 
 def make_import(
-    functions: dict[str, Function], endpoint: str, tables: RegistryTables, worker_arn: str
+    functions: dict[str, FunctionSpec], endpoint: str, tables: RegistryTables, worker_arn: str
 ) -> Plan:
     """Plan the functions' rows, and an entry for each in every connection of the endpoint.
 
-    Entries that are there stay as they are, whatever Lambda and setting they name, and so does a whitelist;
-    of executions a package can't say anything, so that a function's row goes on saying what it does.
-    An endpoint without any connection gets one for calls without a key.
+    Existing entries stay, whatever Lambda and setting they name, and so does a whitelist. A package says
+    nothing about executions, so that what a function's row says about them stays, too. An endpoint without a
+    connection gets one for calls without a key.
     """
-    functions = _as_executed(functions, tables, worker_arn)
+    functions = _with_execution(functions, tables, worker_arn)
     spec = RegistrySpec(functions=functions, connections=tuple(_connections(functions, endpoint, tables)))
     plan = make_plan(spec, tables, worker_arn)
-    # What a connection has beside this package isn't the package's affair; plan.notes would list it.
-    return replace(plan, notes=tuple(_without_rows(functions, tables)))
+    # plan.notes lists what connections have beside this package, which doesn't matter here.
+    return replace(plan, notes=tuple(_missing_settings(functions, tables)))
 
 
 def make_remap(old: str, tables: RegistryTables, worker_arn: str) -> Plan:
-    """Plan that rows of a former worker name this one; its own function rows stay, for the way back.
+    """Plan to point the rows of a former worker to this one; its function rows stay, for the way back.
 
     Args:
-        old: its ARN or name.
-        tables: are read here.
-        worker_arn: what stands in its place.
+        old: the former worker's ARN or name.
+        tables: the tables; they are only read.
+        worker_arn: the ARN of this worker.
     """
     rows = [row for row in tables.scan(FUNCTIONS) if _names(old, row["aws_lambda_arn"])]
-    known = tables.read(FUNCTIONS, [(worker_arn, row["function"]) for row in rows])
+    existing = tables.read(FUNCTIONS, [(worker_arn, row["function"]) for row in rows])
     functions = [
         Change("create", FUNCTIONS, {}, row | {"aws_lambda_arn": worker_arn, "revision": 1})
         for row in rows
-        if (worker_arn, row["function"]) not in known
+        if (worker_arn, row["function"]) not in existing
     ]
-    return Plan((*functions, *_remapped_connections(old, tables, worker_arn)))
+    return Plan((*functions, *_remap_connections(old, tables, worker_arn)))
 
 
 def _names(old: str, arn: str) -> bool:
     return old in (arn, arn.rpartition(":function:")[2])
 
 
-def _remapped_connections(old: str, tables: RegistryTables, worker_arn: str) -> Iterator[Change]:
+def _remap_connections(old: str, tables: RegistryTables, worker_arn: str) -> Iterator[Change]:
     for row in tables.scan(CONNECTIONS):
         entries = [
             entry | {"aws_lambda_arn": worker_arn} if _names(old, entry.get("aws_lambda_arn", "")) else entry
@@ -59,9 +59,9 @@ def _remapped_connections(old: str, tables: RegistryTables, worker_arn: str) -> 
             yield Change("update", CONNECTIONS, row, after, (f"functions: {old} -> this stack's worker",))
 
 
-def _as_executed(
-    functions: dict[str, Function], tables: RegistryTables, worker_arn: str
-) -> dict[str, Function]:
+def _with_execution(
+    functions: dict[str, FunctionSpec], tables: RegistryTables, worker_arn: str
+) -> dict[str, FunctionSpec]:
     rows = tables.read(FUNCTIONS, [(worker_arn, name) for name in functions])
     configs = {name: row.get("config") or {} for (_, name), row in rows.items()}
     return {
@@ -71,21 +71,21 @@ def _as_executed(
 
 
 def _connections(
-    functions: dict[str, Function], endpoint: str, tables: RegistryTables
-) -> Iterator[Connection]:
+    functions: dict[str, FunctionSpec], endpoint: str, tables: RegistryTables
+) -> Iterator[ConnectionSpec]:
     rows = [row for row in tables.scan(CONNECTIONS) if row["endpoint_id"] == endpoint]
     for row in rows or [{"api_key": DEFAULT_API_KEY}]:
-        there = {entry.get("function") for entry in row.get("functions") or ()}
-        entries = tuple(Entry(function=name) for name in functions if name not in there)
+        names = {entry.get("function") for entry in row.get("functions") or ()}
+        entries = tuple(EntrySpec(function=name) for name in functions if name not in names)
         if entries:
-            # The key is the table's own: it is not checked against what a file may say.
-            yield Connection.model_construct(
+            # The key is from the table: it isn't held to the rules for files.
+            yield ConnectionSpec.model_construct(
                 endpoint=endpoint, api_key=row["api_key"], functions=entries, whitelist=None, grants=None
             )
 
 
-def _without_rows(functions: dict[str, Function], tables: RegistryTables) -> Iterator[str]:
-    """Name the settings that functions will ask for and nobody has written."""
-    known = {row["setting_id"] for row in tables.scan(CONFIG_DATA)}
-    for setting in sorted({str(function.settings) for function in functions.values()} - known):
+def _missing_settings(functions: dict[str, FunctionSpec], tables: RegistryTables) -> Iterator[str]:
+    """Return a note for each setting that functions need and that has no rows."""
+    existing = {row["setting_id"] for row in tables.scan(CONFIG_DATA)}
+    for setting in sorted({str(function.settings) for function in functions.values()} - existing):
         yield f"setting {setting!r} has no rows: its functions answer 500 until it has"

@@ -1,8 +1,8 @@
-"""What a package's ``deploy()`` says about its functions, as functions of the registry."""
+"""Turns the metadata of a package's ``deploy()`` into functions of the registry."""
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,20 @@ from typing import Any
 import click
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from silvaengine_cli.registry.model import METHODS, Function
+from silvaengine_cli.registry.model import METHODS, FunctionSpec
 from silvaengine_cli.registry.values import FunctionLabel
 
 _MUTATIONS = ("mutation", "create", "update", "delete")
 
 
 class _Action(BaseModel):
-    """One of a function's GraphQL operations; what else is said of it doesn't concern the registry."""
+    """A GraphQL operation of a function; the registry needs nothing else of it."""
 
     action: str
 
 
-class _Given(BaseModel):
-    """A function as a package describes it; ``Function`` checks what it becomes."""
+class _FunctionMetadata(BaseModel):
+    """A function as a package describes it; ``FunctionSpec`` checks what it becomes."""
 
     support_methods: Any = None
     type: Any = None
@@ -38,21 +38,21 @@ class _Given(BaseModel):
 
 
 class _Service(BaseModel):
-    """A class of a package and its functions."""
+    """A class of a package, and its functions."""
 
     class_name: Any = Field(None, alias="class")
-    functions: dict[FunctionLabel, _Given]
+    functions: dict[FunctionLabel, _FunctionMetadata]
 
 
 _SERVICES = TypeAdapter(list[_Service])
 
 
-def read_metadata(folder: Path, package: str) -> list[Mapping[str, Any]]:
-    """Return what ``deploy()`` returns: from the source when that is plain data, else by calling it.
+def read_metadata(folder: Path, package: str) -> object:
+    """Return what ``deploy()`` returns: read from the source if that is plain data, else by calling it.
 
     Args:
-        folder: where the package stands.
-        package: its name.
+        folder: the folder that holds the package.
+        package: the package's name.
 
     Raises:
         ClickException: there is no such package or function, or it can't be read, imported or called here.
@@ -63,24 +63,24 @@ def read_metadata(folder: Path, package: str) -> list[Mapping[str, Any]]:
     )
     if source is None:
         raise click.ClickException(f"{folder} has no package {package!r}")
-    literal = _returned_literal(_read(source))
-    return _called(folder, package) if literal is None else literal
+    literal = _return_literal(_read(source))
+    return _call_deploy(folder, package) if literal is None else literal
 
 
-def functions_of(package: str, area: str, metadata: list[Mapping[str, Any]]) -> dict[str, Function]:
-    """Return the registry's functions by name; raises ClickException for what the registry can't hold."""
+def functions_of(package: str, area: str, description: object) -> dict[str, FunctionSpec]:
+    """Return the registry's functions by name; raise ClickException if the registry can't hold them."""
     try:
-        services = _SERVICES.validate_python(metadata)
+        services = _SERVICES.validate_python(description)
     except ValidationError as error:
-        raise _refused(f"{package}: deploy()", error) from None
+        raise _invalid(f"{package}: deploy()", error) from None
     return {
-        name: _function(package, area, service.class_name, name, given)
+        name: _function(package, area, service.class_name, name, metadata)
         for service in services
-        for name, given in service.functions.items()
+        for name, metadata in service.functions.items()
     }
 
 
-def _refused(what: str, error: ValidationError) -> click.ClickException:
+def _invalid(what: str, error: ValidationError) -> click.ClickException:
     problem = error.errors()[0]
     place = ".".join(map(str, problem["loc"]))
     return click.ClickException(": ".join(filter(None, (what, place, problem["msg"]))))
@@ -95,7 +95,7 @@ def _read(source: Path) -> ast.Module:
         raise click.ClickException(f"{source} is not UTF-8 text") from None
 
 
-def _returned_literal(module: ast.Module) -> Any:  # noqa: ANN401 - what deploy() answers
+def _return_literal(module: ast.Module) -> object:
     for node in module.body:
         if isinstance(node, ast.FunctionDef) and node.name == "deploy":
             *before, last = node.body
@@ -104,48 +104,50 @@ def _returned_literal(module: ast.Module) -> Any:  # noqa: ANN401 - what deploy(
     return None
 
 
-def _literal(node: ast.expr | None) -> Any:  # noqa: ANN401 - any literal
+def _literal(node: ast.expr | None) -> object:
     try:
         return None if node is None else ast.literal_eval(node)
     except (ValueError, TypeError):
         return None
 
 
-def _called(folder: Path, package: str) -> list[Mapping[str, Any]]:
+def _call_deploy(folder: Path, package: str) -> object:
     sys.path.insert(0, str(folder.resolve()))
     try:
-        answer: list[Mapping[str, Any]] = import_module(package).deploy()
+        answer: object = import_module(package).deploy()
     except Exception as error:  # noqa: BLE001 - a package's own code may raise anything
-        words = f"{type(error).__name__}: {error}"
-        raise click.ClickException(f"deploy() of {package} can't be called here: {words}") from None
+        cause = f"{type(error).__name__}: {error}"
+        raise click.ClickException(f"deploy() of {package} can't be called here: {cause}") from None
     finally:
         sys.path.remove(str(folder.resolve()))
     return answer
 
 
-def _function(package: str, area: str, class_name: str | None, name: str, given: _Given) -> Function:
+def _function(
+    package: str, area: str, class_name: str | None, name: str, metadata: _FunctionMetadata
+) -> FunctionSpec:
     try:
-        return Function.model_validate(
+        return FunctionSpec.model_validate(
             {
                 "module": package,
                 "class": class_name or None,
                 "area": area,
-                "methods": given.support_methods or METHODS,
-                "type": given.type or "RequestResponse",
-                "settings": given.settings or package,
-                "auth_required": bool(given.is_auth_required),
-                "graphql": bool(given.is_graphql),
+                "methods": metadata.support_methods or METHODS,
+                "type": metadata.type or "RequestResponse",
+                "settings": metadata.settings or package,
+                "auth_required": bool(metadata.is_auth_required),
+                "graphql": bool(metadata.is_graphql),
                 "operations": {
-                    "query": tuple(_actions(given, ("query",))),
-                    "mutation": tuple(_actions(given, _MUTATIONS)),
+                    "query": tuple(_actions(metadata, ("query",))),
+                    "mutation": tuple(_actions(metadata, _MUTATIONS)),
                 },
             }
         )
     except ValidationError as error:
-        raise _refused(f"{package}: deploy() of {name!r}", error) from None
+        raise _invalid(f"{package}: deploy() of {name!r}", error) from None
 
 
-def _actions(given: _Given, kinds: tuple[str, ...]) -> Iterator[str]:
-    """Return the flat names of these kinds, each once."""
-    names = (each.action for kind in kinds for each in getattr(given, kind) or ())
+def _actions(metadata: _FunctionMetadata, kinds: tuple[str, ...]) -> Iterator[str]:
+    """Return the operations of these kinds, each once."""
+    names = (each.action for kind in kinds for each in getattr(metadata, kind) or ())
     yield from dict.fromkeys(names)

@@ -1,14 +1,14 @@
-"""The bindings of events, from a function's ``events`` to the rows that the tasks Lambda reads, and back.
+"""Bindings of event sources: from a function's ``events`` to the rows that the tasks Lambda reads, and back.
 
-A row belongs to a source and lists the functions of all tenants that it calls, so that rows are laid over one
-another by their members, as connections are.
+A row belongs to a source and lists the functions of all tenants that it calls, so that rows are merged by
+their members, as connections are.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from silvaengine.tables import EVENTS_SETTING_ID, STREAMS_SETTING_ID
-from silvaengine_cli.registry.model import SOURCES, Binding, RegistrySpec, function_name
+from silvaengine_cli.registry.model import SOURCES, BindingSpec, RegistrySpec, function_name
 
 type Row = dict[str, Any]
 
@@ -17,66 +17,66 @@ _OPTIONS = ("prefix", "suffix", "batch")
 
 def binding_rows(spec: RegistrySpec) -> Iterator[Row]:
     """Return one row for each source that a function is bound to."""
-    found: dict[tuple[str, str], Row] = {}
+    rows: dict[tuple[str, str], Row] = {}
     for label, function in spec.functions.items():
         for binding in function.events:
             setting_id, variable = _key(binding)
-            first: Row = {"setting_id": setting_id, "variable": variable, "value": []}
-            row = found.setdefault((setting_id, variable), first)
+            empty: Row = {"setting_id": setting_id, "variable": variable, "value": []}
+            row = rows.setdefault((setting_id, variable), empty)
             row["value"].append(_target(label, binding))
-    yield from found.values()
+    yield from rows.values()
 
 
-def is_binding(row: Mapping[str, Any]) -> bool:
-    """Return whether a row of settings says which functions a source calls."""
+def is_binding(row: Mapping[str, object]) -> bool:
+    """Return whether a row of settings lists the functions that a source calls."""
     return row["setting_id"] in (EVENTS_SETTING_ID, STREAMS_SETTING_ID) and isinstance(row.get("value"), list)
 
 
-def merged_targets(existing: list[Row], wanted: list[Row], *, prune: bool) -> list[Row]:
-    """Lay what the file wants over what is there; what the file doesn't name stays unless pruned."""
-    missing = {identity(target): target for target in wanted}
+def merge_targets(existing: list[Row], desired: list[Row], *, prune: bool) -> list[Row]:
+    """Return the targets of a source: the file's and, unless pruned, those that it doesn't name."""
+    missing = {target_identity(target): target for target in desired}
     targets = []
     for target in existing:
-        if identity(target) in missing:
-            targets.append(missing.pop(identity(target)))
+        if target_identity(target) in missing:
+            targets.append(missing.pop(target_identity(target)))
         elif not prune:
             targets.append(target)
     return targets + list(missing.values())
 
 
-def identity(target: Any) -> tuple[str, ...]:  # noqa: ANN401 - a row may hold anything
-    """Return what makes two members of a binding one: who is called, and for which objects."""
+def target_identity(target: object) -> tuple[str, ...]:
+    """Return what identifies a target: the function called, and for which objects."""
     names = ("endpoint_id", "funct", "prefix", "suffix")
     return tuple(str(target.get(name) or "") for name in names) if isinstance(target, Mapping) else ("",)
 
 
-def exported(
-    row: Mapping[str, Any], label_of: Callable[[str, str], str | None]
+def bindings_of(
+    row: Mapping[str, Any], find_label: Callable[[str, str], str | None]
 ) -> list[tuple[str, Row]] | None:
-    """Return what a row says as functions' labels and their bindings; None when no file can say it.
+    """Return the labels of functions and their bindings for a source's row; None if no file can express it.
 
     Args:
-        row: of a source.
-        label_of: returns the label of an endpoint's function.
+        row: the source's row.
+        find_label: returns the label of an endpoint's function.
     """
     kind, name = "table", str(row["variable"])
     if row["setting_id"] == EVENTS_SETTING_ID:
         kind, _, name = name.partition(":")
-    found = []
+    pairs = []
     for target in row["value"]:
-        label = label_of(*identity(target)[:2]) if isinstance(target, Mapping) else None
+        label = find_label(*target_identity(target)[:2]) if isinstance(target, Mapping) else None
         if label is None or kind not in SOURCES or target.keys() - {"endpoint_id", "funct", *_OPTIONS}:
             return None
         options = {option: target[option] for option in _OPTIONS if target.get(option)}
-        found.append((label, {"endpoint": target["endpoint_id"], kind: name, **options}))
-    return found
+        pairs.append((label, {"endpoint": target["endpoint_id"], kind: name, **options}))
+    return pairs
 
 
-def _key(binding: Binding) -> tuple[str, str]:
+def _key(binding: BindingSpec) -> tuple[str, str]:
     kind, name = binding.source
     return (STREAMS_SETTING_ID, name) if kind == "table" else (EVENTS_SETTING_ID, f"{kind}:{name}")
 
 
-def _target(label: str, binding: Binding) -> Row:
+def _target(label: str, binding: BindingSpec) -> Row:
     target: Row = {"endpoint_id": binding.endpoint, "funct": function_name(label)}
     return target | {name: value for name in _OPTIONS if (value := getattr(binding, name))}

@@ -1,4 +1,4 @@
-"""What no single field can show: names that nothing answers to, doubles, rows too large for DynamoDB."""
+"""Checks across fields: unknown names, duplicates, rows too large for DynamoDB."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, STREAMS_SETTING_ID
 from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.document import Path
-from silvaengine_cli.registry.model import Connection, RegistrySpec, function_name
+from silvaengine_cli.registry.model import ConnectionSpec, RegistrySpec, function_name
 from silvaengine_cli.registry.rows import connection_row, setting_rows
 from silvaengine_cli.registry.sizes import too_large
 
@@ -18,7 +18,7 @@ SMALLER_CONNECTION = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong, or with ``warning`` something odd, at a path of the file."""
+    """An error, or with ``warning`` an oddity, at a path of the file."""
 
     path: Path
     message: str
@@ -26,7 +26,7 @@ class Finding:
 
 
 def findings(spec: RegistrySpec) -> Iterator[Finding]:
-    """Return everything that is wrong or odd with a well-formed registry."""
+    """Return all errors and oddities of a well-formed registry."""
     yield from _functions(spec)
     yield from _settings(spec)
     yield from _endpoints(spec)
@@ -54,7 +54,7 @@ def _functions(spec: RegistrySpec) -> Iterator[Finding]:
 
 
 def _events(spec: RegistrySpec, label: str, path: Path) -> Iterator[Finding]:
-    """Find bindings that reach nobody, or twice."""
+    """Return bindings that reach nothing, or the same twice."""
     seen: set[tuple[object, ...]] = set()
     for index, binding in enumerate(spec.functions[label].events):
         place = (*path, index)
@@ -63,8 +63,8 @@ def _events(spec: RegistrySpec, label: str, path: Path) -> Iterator[Finding]:
             yield Finding(place, "the same endpoint and source as another binding of this function")
         seen.add(key)
         if binding.endpoint not in spec.endpoints:
-            yield Finding((*place, "endpoint"), _missing("endpoint", binding.endpoint, spec.endpoints))
-        elif label not in _without_key(spec, binding.endpoint):
+            yield Finding((*place, "endpoint"), _unknown("endpoint", binding.endpoint, spec.endpoints))
+        elif label not in _reachable_without_key(spec, binding.endpoint):
             message = (
                 f"events come without a key, and without one {binding.endpoint!r} does not reach {label!r}"
             )
@@ -74,9 +74,9 @@ def _events(spec: RegistrySpec, label: str, path: Path) -> Iterator[Finding]:
             yield Finding(place, f"settings.{STREAMS_SETTING_ID} has this table, too")
 
 
-def _without_key(spec: RegistrySpec, endpoint_id: str) -> set[str]:
-    own = spec.endpoints[endpoint_id].connection == "own"
-    key = (endpoint_id if own else COMMON_ENDPOINT, DEFAULT_API_KEY)
+def _reachable_without_key(spec: RegistrySpec, endpoint_id: str) -> set[str]:
+    is_own = spec.endpoints[endpoint_id].connection == "own"
+    key = (endpoint_id if is_own else COMMON_ENDPOINT, DEFAULT_API_KEY)
     connections = [each for each in spec.connections if (each.endpoint, each.api_key) == key]
     return {entry.function for connection in connections for entry in connection.functions}
 
@@ -100,39 +100,39 @@ def _endpoints(spec: RegistrySpec) -> Iterator[Finding]:
             yield Finding(("endpoints", endpoint_id), message, warning=True)
 
 
-def _connection(spec: RegistrySpec, connection: Connection, path: Path) -> Iterator[Finding]:
+def _connection(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iterator[Finding]:
     row = connection_row(spec, connection, "arn:aws:lambda:us-gov-west-1:000000000000:function:" + "x" * 64)
     if complaint := too_large(row):
         yield Finding(path, f"{complaint}; {SMALLER_CONNECTION}")
     if connection.endpoint == COMMON_ENDPOINT:
-        yield from _good_for(spec, connection, path)
+        yield from _check_endpoints(spec, connection, path)
         return
     if connection.endpoints is not None:
-        yield Finding((*path, "endpoints"), "is for keys of the common connection; this one has its endpoint")
+        yield Finding((*path, "endpoints"), "is only for common keys; this one has an endpoint")
     endpoint = spec.endpoints.get(connection.endpoint)
     if endpoint is None:
-        yield Finding((*path, "endpoint"), _missing("endpoint", connection.endpoint, spec.endpoints))
+        yield Finding((*path, "endpoint"), _unknown("endpoint", connection.endpoint, spec.endpoints))
     elif endpoint.connection == "common":
-        message = f"is never used: say `endpoints: {{{connection.endpoint}: {{connection: own}}}}`"
+        message = f"is never used: write `endpoints: {{{connection.endpoint}: {{connection: own}}}}`"
         yield Finding(path, message, warning=True)
 
 
-def _good_for(spec: RegistrySpec, connection: Connection, path: Path) -> Iterator[Finding]:
+def _check_endpoints(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iterator[Finding]:
     for index, name in enumerate(connection.endpoints or ()):
         place = (*path, "endpoints", index)
         endpoint = spec.endpoints.get(name)
         if endpoint is None:
-            yield Finding(place, _missing("endpoint", name, spec.endpoints))
+            yield Finding(place, _unknown("endpoint", name, spec.endpoints))
         elif endpoint.connection == "own":
             yield Finding(place, f"{name!r} has connections of its own: no common key opens it", warning=True)
 
 
-def _entries(spec: RegistrySpec, connection: Connection, path: Path) -> Iterator[Finding]:
+def _entries(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, entry in enumerate(connection.functions):
         place = (*path, "functions", index)
         if entry.function not in spec.functions:
-            yield Finding(place, _missing("function", entry.function, spec.functions))
+            yield Finding(place, _unknown("function", entry.function, spec.functions))
         name = function_name(entry.function)
         if name in seen:
             yield Finding(place, f"function {name!r} is in this connection already")
@@ -144,12 +144,12 @@ def _setting_reference(spec: RegistrySpec, setting: str | None, path: Path) -> I
     if setting is None:
         return
     if setting not in spec.settings:
-        yield Finding(path, _missing("setting", setting, spec.settings))
+        yield Finding(path, _unknown("setting", setting, spec.settings))
     elif not spec.settings[setting]:
-        yield Finding(path, f"setting {setting!r} has no variables; one that is named needs at least one")
+        yield Finding(path, f"setting {setting!r} has no variables; a setting in use needs at least one")
 
 
-def _missing(kind: str, name: str, known: Collection[str]) -> str:
-    close = get_close_matches(name, known, n=1)
+def _unknown(kind: str, name: str, names: Collection[str]) -> str:
+    close = get_close_matches(name, names, n=1)
     hint = f" (did you mean {close[0]}?)" if close else f"; add it to `{kind}s`"
     return f"{kind} {name!r} is not in this file{hint}"

@@ -1,7 +1,7 @@
-"""YAML text as plain data, with the line of each value, so that every later error can point at one.
+"""YAML text as plain data, with the line of each value for later errors.
 
-A small YAML on purpose: scalars mean what they mean in JSON (``no``, ``on``, dates and ``007`` are text), and
-there are no aliases, tags or duplicate keys, which make a file say something else than what one reads.
+Deliberately a small YAML: scalars mean what they mean in JSON (``no``, ``on``, dates and ``007`` are text),
+and there are no aliases, tags or duplicate keys, which make a file mean something else than it seems to.
 """
 
 import re
@@ -14,10 +14,12 @@ import yaml
 from yaml.reader import ReaderError
 
 type Path = tuple[str | int, ...]
+type Scalar = str | bool | int | Decimal | None
+type Value = Scalar | list[Value] | dict[str, Value]
 
 MAX_BYTES = 4_194_304
-# What DynamoDB takes; docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-SETTING_DEPTH = 31  # it nests 32 levels, of which the attribute is one
+# DynamoDB's limits; docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+SETTING_DEPTH = 31  # DynamoDB nests 32 levels, and the attribute is one
 MAX_DIGITS = 38
 MAX_EXPONENT, MIN_EXPONENT = 125, -130
 
@@ -31,7 +33,7 @@ _FIRST: Path = ()
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong at one place of the file; a warning leaves the file usable."""
+    """An error at one place of the file, or a warning, with which the file is usable."""
 
     line: int
     path: Path
@@ -39,14 +41,14 @@ class Problem:
     warning: bool = False
 
     def text(self, name: str) -> str:
-        """Return the one form of all errors: ``registry.yaml:12: functions.hello.clas: unknown field``."""
+        """Return it in the form ``registry.yaml:12: functions.hello.clas: unknown field``."""
         place = f"{path_text(self.path)}: " if self.path else ""
         note = "warning: " if self.warning else ""
         return f"{name}:{self.line}: {note}{place}{self.message}"
 
 
 class DocumentError(Exception):
-    """The text can't be read as a document; ``problem`` says where and why."""
+    """The text is not a document; ``problem`` says where and why."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -55,14 +57,14 @@ class DocumentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Plain data, the line of each path in it, and what was found wrong on the way (duplicate keys)."""
+    """Plain data, the line of each path in it, and problems that don't stop the reading (duplicate keys)."""
 
     data: Any
     lines: dict[Path, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
     def line_of(self, path: Path) -> int:
-        """Return the line of a path, or of the nearest thing around it that is in the file."""
+        """Return the line of a path, or of the nearest one above it that is in the file."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
@@ -100,7 +102,7 @@ def read_document(content: bytes) -> Document:
 
 
 class _Builder:
-    """Turns the parser's events into data; a depth limit stands before every descent."""
+    """Turns the parser's events into data; the depth is checked before every descent."""
 
     def __init__(self, events: Iterator[yaml.Event]) -> None:
         self._events = events
@@ -121,7 +123,7 @@ class _Builder:
     def _next(self) -> yaml.Event:
         return next(self._events)
 
-    def _value(self, event: yaml.Event, path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    def _value(self, event: yaml.Event, path: Path) -> Value:
         self._lines.setdefault(path, _line(event))
         if isinstance(event, yaml.AliasEvent):
             raise _error(event, path, "aliases (*name) are not supported; write the value out")
@@ -136,14 +138,14 @@ class _Builder:
             return list(self._members(path))
         return self._mapping(path)
 
-    def _members(self, path: Path) -> Iterator[Any]:
+    def _members(self, path: Path) -> Iterator[Value]:
         index = 0
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
             yield self._value(event, (*path, index))
             index += 1
 
-    def _mapping(self, path: Path) -> dict[str, Any]:
-        mapping: dict[str, Any] = {}
+    def _mapping(self, path: Path) -> dict[str, Value]:
+        mapping: dict[str, Value] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
                 raise _error(event, path, "a key must be plain text")
@@ -156,7 +158,7 @@ class _Builder:
         return mapping
 
 
-def _scalar(event: yaml.ScalarEvent, path: Path) -> Any:  # noqa: ANN401 - any JSON value
+def _scalar(event: yaml.ScalarEvent, path: Path) -> Scalar:
     text = event.value
     if event.style:
         return text
@@ -166,7 +168,7 @@ def _scalar(event: yaml.ScalarEvent, path: Path) -> Any:  # noqa: ANN401 - any J
 
 
 def _number(event: yaml.ScalarEvent, path: Path) -> int | Decimal:
-    """Keep fractions exact: DynamoDB stores decimals, and a float would be another number."""
+    """Return an exact number: DynamoDB stores decimals, and a float would be another number."""
     number = Decimal(event.value)
     if not is_storable(number):
         raise _error(
@@ -176,7 +178,7 @@ def _number(event: yaml.ScalarEvent, path: Path) -> int | Decimal:
 
 
 def is_storable(number: Decimal) -> bool:
-    """Return whether DynamoDB holds a number as it is."""
+    """Return whether DynamoDB can store a number exactly."""
     digits = "".join(map(str, number.as_tuple().digits)).strip("0")
     return len(digits) <= MAX_DIGITS and (not number or MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT)
 

@@ -1,4 +1,4 @@
-"""The tables as a registry file: applying what was exported changes nothing."""
+"""The tables as a registry file: applying an export changes nothing."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from silvaengine.tables import (
     EVENTS_SETTING_ID,
     FUNCTIONS,
 )
-from silvaengine_cli.registry.bindings import exported, is_binding
+from silvaengine_cli.registry.bindings import bindings_of, is_binding
 from silvaengine_cli.registry.document import NUMBER, WORDS
 from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.plan import row_name
@@ -28,26 +28,26 @@ from silvaengine_cli.registry.tables import Key, RegistryTables
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The file's text, and what of the tables no file can say."""
+    """The file's text, and notes on rows that no file can express."""
 
     text: str
     notes: tuple[str, ...]
 
 
 def export(tables: RegistryTables, worker_arn: str) -> Export:
-    """Read all rows and write them as the file that stands for them.
+    """Return the registry file for all rows.
 
     Args:
-        tables: read whole.
-        worker_arn: functions of this Lambda are written without ``lambda``.
+        tables: the tables; all of them are scanned.
+        worker_arn: the Lambda whose functions are written without ``lambda``.
     """
     notes: list[str] = []
     rows = {FUNCTIONS.key_of(row): row for row in tables.scan(FUNCTIONS)}
     labels = _labels(rows, worker_arn)
     endpoints = {row["endpoint_id"]: row for row in tables.scan(ENDPOINTS)}
     connections = []
-    connected = {CONNECTIONS.key_of(row): row for row in tables.scan(CONNECTIONS)}
-    for _, row in sorted(connected.items()):
+    key_rows = {CONNECTIONS.key_of(row): row for row in tables.scan(CONNECTIONS)}
+    for _, row in sorted(key_rows.items()):
         if row.get("endpoints") == []:
             notes.append(f"{row_name(CONNECTIONS, row)} is left out: its list of endpoints is empty")
         elif row["endpoint_id"] in {*endpoints, COMMON_ENDPOINT}:
@@ -55,7 +55,7 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
         else:
             notes.append(f"{row_name(CONNECTIONS, row)} is left out: its endpoint has no row")
     settings = list(tables.scan(CONFIG_DATA))
-    bindings, told = _bound(settings, _Labels(labels, endpoints, connected))
+    bindings, binding_keys = _bindings(settings, _LabelFinder(labels, endpoints, key_rows))
     sections = {
         "endpoints": {name: _endpoint(row) for name, row in sorted(endpoints.items())},
         "functions": {
@@ -63,13 +63,15 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
             for key, label in sorted(labels.items(), key=lambda it: it[1])
         },
         "connections": connections,
-        "settings": _settings([row for row in settings if CONFIG_DATA.key_of(row) not in told], notes),
+        "settings": _settings(
+            [row for row in settings if CONFIG_DATA.key_of(row) not in binding_keys], notes
+        ),
     }
     return Export(_to_yaml(sections), tuple(notes))
 
 
 def _labels(keys: Iterable[Key], worker_arn: str) -> dict[Key, str]:
-    """Return each function its name; of several with one name all but one get their Lambda's behind it."""
+    """Return a label for each function: its name, with its Lambda's for all but one of the same name."""
     labels: dict[Key, str] = {}
     for arn, name in sorted(keys, key=lambda key: (key[0] != worker_arn, key)):
         place = arn.split(":function:")[-1].replace(":", ".").replace("$", "")
@@ -83,17 +85,17 @@ def _endpoint(row: Row) -> Row:
     return connection | ({"rate_limit": row["rate_limit"]} if row.get("rate_limit") else {})
 
 
-def _bound(rows: Iterable[Row], labels: "_Labels") -> tuple[dict[str, list[Row]], set[Key]]:
-    """Return the bindings of each function, and the rows that say nothing else."""
+def _bindings(rows: Iterable[Row], labels: "_LabelFinder") -> tuple[dict[str, list[Row]], set[Key]]:
+    """Return the bindings of each function, and the keys of the rows that they express completely."""
     bindings: dict[str, list[Row]] = {}
-    told: set[Key] = set()
+    keys: set[Key] = set()
     for row in sorted(filter(is_binding, rows), key=CONFIG_DATA.key_of):
-        found = exported(row, labels.of)
-        if found is not None:
-            told.add(CONFIG_DATA.key_of(row))
-            for label, binding in found:
+        pairs = bindings_of(row, labels.find)
+        if pairs is not None:
+            keys.add(CONFIG_DATA.key_of(row))
+            for label, binding in pairs:
                 bindings.setdefault(label, []).append(binding)
-    return bindings, told
+    return bindings, keys
 
 
 def _function(row: Row, worker_arn: str, events: list[Row]) -> Row:
@@ -165,14 +167,14 @@ def _is_json(value: object) -> bool:
             return value is None or isinstance(value, str | bool | int | Decimal)
 
 
-class _Labels(NamedTuple):
-    """Finds the label of the function that an endpoint reaches without a key, as events do."""
+class _LabelFinder(NamedTuple):
+    """Finds the label of a function that an endpoint reaches without a key, as events do."""
 
     labels: dict[Key, str]
     endpoints: dict[str, Row]
     connections: dict[Key, Row]
 
-    def of(self, endpoint_id: str, function: str) -> str | None:
+    def find(self, endpoint_id: str, function: str) -> str | None:
         if endpoint_id not in self.endpoints:
             return None
         owner = endpoint_id if self.endpoints[endpoint_id].get("special_connection") else COMMON_ENDPOINT
@@ -182,14 +184,14 @@ class _Labels(NamedTuple):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what our reader reads: text that would look like a number or a word to it is quoted."""
+    """Writes for ``read_document``: quotes text that would be read as a number or a word."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 - PyYAML's signature
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    """Escape YAML's rarer line breaks, which PyYAML writes raw and then reads as blanks."""
+    """Quote text with YAML's rarer line breaks, which PyYAML writes raw and then reads as blanks."""
     style = '"' if any(character in value for character in "\x85\u2028\u2029\ufeff") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
@@ -211,7 +213,7 @@ def _to_yaml(sections: dict[str, Any]) -> str:
     return "\n".join(parts) or "{}\n"
 
 
-def _dump(name: str, content: Any) -> str:  # noqa: ANN401 - any section
+def _dump(name: str, content: object) -> str:
     return yaml.dump(
         {name: content},
         Dumper=_Dumper,

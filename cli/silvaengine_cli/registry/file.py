@@ -1,22 +1,23 @@
-"""``registry.yaml`` read and checked: all that is wrong with it, each with its line."""
+"""``registry.yaml``, read and checked; each problem has its line."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path as FilePath
-from typing import Any
+from typing import IO, Any
 
 import click
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from silvaengine_cli.registry.checks import Finding, findings
 from silvaengine_cli.registry.document import Document, DocumentError, Path, Problem, read_document
 from silvaengine_cli.registry.model import (
-    Binding,
-    Connection,
-    Endpoint,
-    Entry,
-    Function,
-    Operations,
+    BindingSpec,
+    ConnectionSpec,
+    EndpointSpec,
+    EntrySpec,
+    FunctionSpec,
+    OperationsSpec,
     RegistrySpec,
 )
 
@@ -32,28 +33,28 @@ _MESSAGES = {
 
 
 class RegistryFileError(click.ClickException):
-    """The file can't be applied; ``problems`` says all that is wrong with it, in the order of lines."""
+    """The file can't be applied; ``problems`` has all that is wrong with it, in the order of lines."""
 
     def __init__(self, name: str, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(problem.text(name) for problem in problems))
         self.name = name
         self.problems = problems
 
-    def show(self, file: Any = None) -> None:  # noqa: ANN401 - click's own signature
+    def show(self, file: IO[Any] | None = None) -> None:
         """Print one line for each problem, in the form that editors jump to."""
         click.echo(self.message, file=file, err=file is None)
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryFile:
-    """A file without errors, and what its author may want to know."""
+    """A file without errors, and warnings about it."""
 
     spec: RegistrySpec
     warnings: tuple[Problem, ...] = ()
 
 
 def load(path: FilePath) -> RegistryFile:
-    """Read a registry file; raises what ``parse`` raises, and a ClickException when there is none."""
+    """Read a registry file; raise what ``parse`` raises, and ClickException if it can't be read."""
     try:
         return parse(path.read_bytes(), str(path))
     except OSError as error:
@@ -67,7 +68,7 @@ def parse(content: bytes, name: str = "registry.yaml") -> RegistryFile:
 
     Args:
         content: UTF-8 text of at most 4 MB.
-        name: what errors call the file.
+        name: the file's name in errors.
 
     Raises:
         RegistryFileError: anything in it is wrong.
@@ -79,29 +80,29 @@ def parse(content: bytes, name: str = "registry.yaml") -> RegistryFile:
     try:
         spec = RegistrySpec.model_validate(document.data)
     except ValidationError as error:
-        found = tuple(_problem(document, detail) for detail in error.errors())
-        raise RegistryFileError(name, _sorted(document.problems + found)) from None
-    located = tuple(_located(document, finding) for finding in findings(spec))
-    errors = document.problems + tuple(problem for problem in located if not problem.warning)
+        problems = tuple(_problem(document, detail) for detail in error.errors())
+        raise RegistryFileError(name, _by_line(document.problems + problems)) from None
+    problems = tuple(_locate(document, finding) for finding in findings(spec))
+    errors = document.problems + tuple(problem for problem in problems if not problem.warning)
     if errors:
-        raise RegistryFileError(name, _sorted(errors))
-    return RegistryFile(spec, _sorted(located))
+        raise RegistryFileError(name, _by_line(errors))
+    return RegistryFile(spec, _by_line(problems))
 
 
-def _sorted(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+def _by_line(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: problem.line))
 
 
-def _located(document: Document, finding: Finding) -> Problem:
+def _locate(document: Document, finding: Finding) -> Problem:
     return Problem(document.line_of(finding.path), finding.path, finding.message, finding.warning)
 
 
-def _problem(document: Document, detail: Any) -> Problem:  # noqa: ANN401 - pydantic's ErrorDetails
+def _problem(document: Document, detail: ErrorDetails) -> Problem:
     path: Path = tuple(step for step in detail["loc"] if step != "[key]")
     return Problem(document.line_of(path), path, _message(detail, path))
 
 
-def _message(detail: Any, path: Path) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+def _message(detail: ErrorDetails, path: Path) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
         return f"unknown field{_suggestion(path)}"
@@ -121,16 +122,16 @@ def _suggestion(path: Path) -> str:
 def _model_around(path: Path) -> type[BaseModel]:
     match path[:-1]:
         case ("endpoints", _):
-            return Endpoint
+            return EndpointSpec
         case ("functions", _):
-            return Function
+            return FunctionSpec
         case ("functions", _, "events", _):
-            return Binding
+            return BindingSpec
         case ("functions", _, _):
-            return Operations
+            return OperationsSpec
         case ("connections", _):
-            return Connection
+            return ConnectionSpec
         case ("connections", _, _, _):
-            return Entry
+            return EntrySpec
         case _:
             return RegistrySpec

@@ -1,7 +1,7 @@
-"""Adds a function to a registry file as a person would: a few lines in their places, the rest untouched.
+"""Adds a function to a registry file as a person would: a few lines, with the rest unchanged.
 
-A YAML library would write the whole file anew and lose or move its comments. Whether the edit came out right
-is not assumed but read back: unless the result is the old registry and the addition, there is none.
+PyYAML would write the whole file again and lose its comments. The edit is checked by reading the result:
+unless that is the old registry and the addition, the file is not written.
 """
 
 import re
@@ -9,22 +9,24 @@ import re
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
 from silvaengine_cli.registry.document import Document, Path, read_document
 from silvaengine_cli.registry.file import RegistryFileError, parse
-from silvaengine_cli.registry.model import Connection, Endpoint, Entry, Function, RegistrySpec
+from silvaengine_cli.registry.model import ConnectionSpec, EndpointSpec, EntrySpec, FunctionSpec, RegistrySpec
 
 FIRST_ENDPOINT = "demo"
 
 
-def with_function(content: bytes, name: str, function: Function, variables: dict[str, str]) -> bytes | None:
-    """Add a function, its setting, its place in the common connection, and an endpoint if there is none.
+def insert_function(
+    content: bytes, name: str, function: FunctionSpec, variables: dict[str, str]
+) -> bytes | None:
+    """Add a function, its setting, its entry in the common connection, and an endpoint if there is none.
 
     Args:
         content: a valid registry file.
-        name: of the function; nothing in the file has it.
-        function: with ``settings``, which nothing in the file has either.
-        variables: of that setting.
+        name: the function's name, new to the file.
+        function: the function; its ``settings`` are new to the file, too.
+        variables: the variables of that setting.
 
     Returns:
-        The new file, or None when its form is one that a few lines can't be added to.
+        The new file, or None if the file has a form to which lines can't be added.
     """
     old = parse(content).spec
     editor = _Editor(content)
@@ -32,7 +34,7 @@ def with_function(content: bytes, name: str, function: Function, variables: dict
     editor.add(
         "settings", [f"{function.settings}:", *(f"  {key}: {value}" for key, value in variables.items())]
     )
-    if callable_endpoint(old) is None:
+    if common_endpoint(old) is None:
         editor.add("endpoints", [f"{FIRST_ENDPOINT}:"])
     editor.connect(_common_index(old), name)
     try:
@@ -42,12 +44,12 @@ def with_function(content: bytes, name: str, function: Function, variables: dict
     return editor.content() if new == _expected(old, name, function, variables) else None
 
 
-def callable_endpoint(spec: RegistrySpec) -> str | None:
-    """Return an endpoint that the common connection serves."""
+def common_endpoint(spec: RegistrySpec) -> str | None:
+    """Return an endpoint that uses the common connection, None if there is none."""
     return next((name for name, endpoint in spec.endpoints.items() if endpoint.connection == "common"), None)
 
 
-def _function_lines(function: Function) -> list[str]:
+def _function_lines(function: FunctionSpec) -> list[str]:
     methods = ", ".join(function.methods)
     fields = {"module": function.module, "class": function.class_name, "area": function.area}
     return [f"{key}: {value}" for key, value in fields.items()] + [
@@ -62,14 +64,16 @@ def _common_index(spec: RegistrySpec) -> int | None:
     return keys.index(common) if common in keys else None
 
 
-def _expected(old: RegistrySpec, name: str, function: Function, variables: dict[str, str]) -> RegistrySpec:
-    endpoints = {} if callable_endpoint(old) else {FIRST_ENDPOINT: Endpoint()}
+def _expected(
+    old: RegistrySpec, name: str, function: FunctionSpec, variables: dict[str, str]
+) -> RegistrySpec:
+    endpoints = {} if common_endpoint(old) else {FIRST_ENDPOINT: EndpointSpec()}
     connections = list(old.connections)
     index = _common_index(old)
     if index is None:
-        connections.append(Connection(functions=(Entry(function=name),)))
+        connections.append(ConnectionSpec(functions=(EntrySpec(function=name),)))
     else:
-        entries = (*connections[index].functions, Entry(function=name))
+        entries = (*connections[index].functions, EntrySpec(function=name))
         connections[index] = connections[index].model_copy(update={"functions": entries})
     return RegistrySpec(
         endpoints=old.endpoints | endpoints,
@@ -80,7 +84,7 @@ def _expected(old: RegistrySpec, name: str, function: Function, variables: dict[
 
 
 class _Editor:
-    """Lines of a YAML file; each edit reads the lines anew, since it moves what comes after it."""
+    """The lines of a YAML file; each edit reads them again, since it moves the lines after it."""
 
     def __init__(self, content: bytes) -> None:
         self._lines = content.decode().rstrip("\n").split("\n")
@@ -99,7 +103,7 @@ class _Editor:
             self._add_section(document, section, lines)
 
     def connect(self, index: int | None, name: str) -> None:
-        """Let the common connection reach a function."""
+        """Add a function to the common connection."""
         document = self._document()
         if index is None:
             self._add_connection(document, name)
@@ -125,7 +129,7 @@ class _Editor:
             self._add_section(document, "connections", lines)
 
     def _add_section(self, document: Document, section: str, lines: list[str]) -> None:
-        """Fill an empty section that is there, or begin it at the end."""
+        """Fill an empty section, or begin one at the end."""
         if section not in document.data:
             self._lines += ["", f"{section}:"]
             self._insert(len(self._lines), lines, "  ")

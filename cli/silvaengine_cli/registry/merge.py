@@ -1,62 +1,63 @@
-"""A row that is there and a row that is wanted, laid over one another without losing what others wrote.
+"""Merges a row of the file into the existing one without losing what others wrote.
 
-Rows may come from the predecessor or from another tool: attributes that we don't know stay, and so do a
-connection's functions and addresses and a source's functions that the file doesn't name, unless they are to
-be pruned. What a function's row says of its executions doesn't: a line less in the file is a right less.
+Rows may come from the predecessor or from another tool: unknown attributes stay, and so do the functions and
+addresses of a connection and the functions of a source that the file doesn't name, unless they are pruned.
+What a function's row says about executions doesn't stay: a line less in the file is a right less.
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, FUNCTIONS, Table
-from silvaengine_cli.registry.bindings import identity, is_binding, merged_targets
+from silvaengine_cli.registry.bindings import is_binding, merge_targets, target_identity
 from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.rows import Row
 
-# What an absent, null or empty attribute means; for all others, absent means what false and empty mean.
+# The meaning of an absent, null or empty attribute; for all others that is false or empty.
 _ABSENT_MEANS: Row = {"methods": list(METHODS), "funct_type": "RequestResponse"}
 
 
-def merged(table: Table, existing: Row, wanted: Row, *, prune: bool = False) -> Row:
-    """Return the row that should be there; equal to ``existing`` when nothing is to be done.
+def merge(table: Table, existing: Row, desired: Row, *, prune: bool = False) -> Row:
+    """Return the row to write; it equals ``existing`` if nothing changes.
 
     Args:
-        table: which table the rows are of.
-        existing: the row as it was read.
-        wanted: what the file says.
+        table: the rows' table.
+        existing: the row in the table.
+        desired: the row of the file.
         prune: drop a connection's functions, addresses and grants that the file doesn't name. A whitelist,
             endpoints or a limit that it leaves out stay even then: an omission must not let everybody in.
     """
-    if table is CONFIG_DATA and is_binding(wanted) and is_binding(existing):
-        targets = merged_targets(existing["value"], wanted["value"], prune=prune)
+    if table is CONFIG_DATA and is_binding(desired) and is_binding(existing):
+        targets = merge_targets(existing["value"], desired["value"], prune=prune)
         return existing if same(existing["value"], targets) else existing | {"value": targets}
     if table is CONFIG_DATA:
-        return existing if same(existing.get("value"), wanted["value"]) else existing | wanted
+        return existing if same(existing.get("value"), desired["value"]) else existing | desired
     if table is CONNECTIONS:
-        return _merged_connection(existing, wanted, prune=prune)
+        return _merge_connection(existing, desired, prune=prune)
     if table is FUNCTIONS:
-        existing = _without_lost_execution(existing, wanted["config"])
-    return _overlaid(existing, wanted)
+        existing = _without_dropped_execution(existing, desired["config"])
+    return _overlay(existing, desired)
 
 
-def kept(existing: Row, wanted: Row) -> list[str]:
-    """Name what a connection or a source has and the file doesn't: its functions and addresses."""
-    if "functions" not in wanted:
-        names = {identity(target) for target in wanted["value"]}
+def beyond_file(existing: Row, desired: Row) -> list[str]:
+    """Return the functions and addresses of a connection or a source that the file doesn't name."""
+    if "functions" not in desired:
+        names = {target_identity(target) for target in desired["value"]}
         return [
-            "/".join(identity(target)[:2]) for target in existing["value"] if identity(target) not in names
+            "/".join(target_identity(target)[:2])
+            for target in existing["value"]
+            if target_identity(target) not in names
         ]
-    names = {entry["function"] for entry in wanted["functions"]}
+    names = {entry["function"] for entry in desired["functions"]}
     functions = [
         name for entry in existing.get("functions") or () if (name := entry.get("function")) not in names
     ]
-    addresses = [one for one in existing.get("whitelist") or () if one not in wanted.get("whitelist", [one])]
+    addresses = [one for one in existing.get("whitelist") or () if one not in desired.get("whitelist", [one])]
     return functions + addresses
 
 
-def same(left: Any, right: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Compare JSON values; unlike ``==`` it tells true from 1."""
+def same(left: object, right: object) -> bool:
+    """Return whether JSON values are equal; unlike for ``==``, true and 1 are not."""
     match left, right:
         case dict(), dict():
             return left.keys() == right.keys() and all(same(left[name], right[name]) for name in left)
@@ -70,19 +71,19 @@ def same(left: Any, right: Any) -> bool:  # noqa: ANN401 - any JSON value
             return type(left) is type(right) and bool(left == right)
 
 
-def _without_lost_execution(row: Row, wanted: Row) -> Row:
+def _without_dropped_execution(row: Row, desired: Row) -> Row:
     config = row.get("config") or {}
-    lost = {name for name in EXECUTION if config.get(name) and name not in wanted}
-    left = {name: value for name, value in config.items() if name not in lost}
-    return row | {"config": left} if lost else row
+    dropped = {name for name in EXECUTION if config.get(name) and name not in desired}
+    rest = {name: value for name, value in config.items() if name not in dropped}
+    return row | {"config": rest} if dropped else row
 
 
-def _overlaid(existing: Row, wanted: Row) -> Row:
+def _overlay(existing: Row, desired: Row) -> Row:
     changed = {}
-    for name, value in wanted.items():
+    for name, value in desired.items():
         before = existing.get(name)
         is_one_value = name == "rate_limit" or not isinstance(value, dict)
-        after = value if is_one_value else _overlaid(before or {}, value)
+        after = value if is_one_value else _overlay(before or {}, value)
         if not _means_the_same(name, before, after):
             changed[name] = after
     return existing | changed
@@ -94,40 +95,40 @@ def _means_the_same(name: str, left: object, right: object) -> bool:
     return (not left and not right) or same(left, right)
 
 
-def _merged_connection(existing: Row, wanted: Row, *, prune: bool) -> Row:
+def _merge_connection(existing: Row, desired: Row, *, prune: bool) -> Row:
     row = dict(existing)
-    _put(row, "functions", _merged_entries(existing.get("functions") or [], wanted["functions"], prune=prune))
-    if "whitelist" in wanted:
-        _put(row, "whitelist", _joined(existing.get("whitelist") or [], wanted["whitelist"], prune=prune))
-    if "rate_limit" in wanted and not same(row.get("rate_limit"), wanted["rate_limit"]):
-        row["rate_limit"] = wanted["rate_limit"]
-    if "endpoints" in wanted:
-        _put(row, "endpoints", wanted["endpoints"])
-    if "grants" in wanted or prune:
-        _put(row, "grants", wanted.get("grants", []))
+    _put(row, "functions", _merge_entries(existing.get("functions") or [], desired["functions"], prune=prune))
+    if "whitelist" in desired:
+        _put(row, "whitelist", _join(existing.get("whitelist") or [], desired["whitelist"], prune=prune))
+    if "rate_limit" in desired and not same(row.get("rate_limit"), desired["rate_limit"]):
+        row["rate_limit"] = desired["rate_limit"]
+    if "endpoints" in desired:
+        _put(row, "endpoints", desired["endpoints"])
+    if "grants" in desired or prune:
+        _put(row, "grants", desired.get("grants", []))
     return row
 
 
-def _put(row: Row, name: str, value: list[Any]) -> None:
-    """Set a list unless the row has it, or has nothing and needs nothing."""
+def _put(row: Row, name: str, value: Sequence[object]) -> None:
+    """Set a list unless the row has it already, or both are empty."""
     if not same(row.get(name) or [], value):
         row[name] = value
 
 
-def _merged_entries(existing: Sequence[Row], wanted: Sequence[Row], *, prune: bool) -> list[Row]:
-    """Keep the order of what is there; of two entries with one name the first counts and is changed."""
-    missing = {entry["function"]: entry for entry in wanted}
+def _merge_entries(existing: Sequence[Row], desired: Sequence[Row], *, prune: bool) -> list[Row]:
+    """Return entries in their existing order; of two with one name the first counts and is changed."""
+    missing = {entry["function"]: entry for entry in desired}
     names = frozenset(missing)
     entries = []
     for entry in existing:
         name = entry.get("function")
         if name in missing:
-            entries.append(_overlaid(entry, missing.pop(name)))
+            entries.append(_overlay(entry, missing.pop(name)))
         elif not prune or name in names:
             entries.append(entry)
     return entries + list(missing.values())
 
 
-def _joined(existing: Sequence[str], wanted: Sequence[str], *, prune: bool) -> list[str]:
-    stay = [one for one in existing if not prune or one in wanted]
-    return stay + [one for one in wanted if one not in existing]
+def _join(existing: Sequence[str], desired: Sequence[str], *, prune: bool) -> list[str]:
+    stay = [one for one in existing if not prune or one in desired]
+    return stay + [one for one in desired if one not in existing]

@@ -1,17 +1,17 @@
-"""What ``registry.yaml`` may say. Four sections, one table each; every default is the tables' own.
+"""The contents of ``registry.yaml``: four sections, one table each; every default is the tables' own.
 
 ::
 
     endpoints:                          # tenants: /{area}/{endpoint}/{function}
       demo:                             # uses the common connection
       acme:
-        connection: own                 # reaches what its own connection lists
+        connection: own                 # reaches what its own connections list
         rate_limit: {per_second: 50, burst: 100}   # of all its callers; default: none
 
     functions:                          # what can be called
       hello:
         module: demo                    # import path
-        class: Greetings                # absent: a plain function of the module
+        class: Greetings                # none: a plain function of the module
         area: core
         methods: [GET, POST]            # default [POST, GET]
         type: RequestResponse           # default; Event is a job, answered 202 at once
@@ -34,23 +34,23 @@
     connections:                        # what an API key reaches
       - functions:                      # no endpoint: the common connection; no api_key: calls without one
           - hello
-          - {function: report, settings: demo_slow}   # the connection's own setting, laid over the function's
+          - {function: report, settings: demo_slow}   # the connection's own setting overlays the function's
       - endpoint: acme
         api_key: acme-key
         functions: [hello]
         whitelist: [203.0.113.0/24]
         grants: ["cache:admin"]
-        rate_limit: {per_second: 0.5}   # of this key; burst: what may come at once, default a second's
+        rate_limit: {per_second: 0.5}   # of this key; burst: at once, default a second's
       - api_key: shops-key
         functions: [hello]
-        endpoints: [demo]               # what a key of the common connection is good for; default: all
+        endpoints: [demo]               # where a key of the common connection is valid; default: all
 
     settings:                           # id: variables, any JSON value
       demo:
         greeting: Hello
-        password: ssm:/demo/password    # or secretsmanager:name; the gateway puts the secret in its place
+        password: ssm:/demo/password    # or secretsmanager:name; the gateway replaces it by the secret
 
-``hello@eu`` is the function ``hello`` in another Lambda; what follows ``@`` is only this file's label.
+``hello@eu`` is the function ``hello`` in another Lambda; the part from ``@`` on is only this file's label.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -92,19 +92,19 @@ type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 METHODS: tuple[Method, ...] = ("POST", "GET")
 
 
-def _at_least_one(methods: tuple[str, ...]) -> tuple[str, ...]:
+def _at_least_one_method(methods: tuple[str, ...]) -> tuple[str, ...]:
     if not methods:
         raise ValueError("must not be empty; leave it out for POST and GET")
     return methods
 
 
-def _some_endpoint(endpoints: tuple[str, ...]) -> tuple[str, ...]:
+def _at_least_one_endpoint(endpoints: tuple[str, ...]) -> tuple[str, ...]:
     if not endpoints:
         raise ValueError("must not be empty; leave it out for every endpoint")
     return endpoints
 
 
-def _nothing_as_empty(value: object) -> object:
+def _none_as_empty(value: object) -> object:
     return {} if value is None else value
 
 
@@ -112,28 +112,28 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class RateLimit(_Section):
-    """How often may be called: 0.000001 to 100,000 a second in the long run, and ``burst`` at once."""
+class RateLimitSpec(_Section):
+    """A rate of calls: 0.000001 to 100,000 a second in the long run, and ``burst`` at once."""
 
     per_second: Rate
     burst: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
 
 
-class Endpoint(_Section):
-    """A tenant, and whether its callers come through the common connection or one of its own."""
+class EndpointSpec(_Section):
+    """A tenant, and whether its callers use the common connection or its own."""
 
     connection: Literal["common", "own"] = "common"
-    rate_limit: RateLimit | None = None
+    rate_limit: RateLimitSpec | None = None
 
 
-class Operations(_Section):
-    """The GraphQL operations that permissions can be given for."""
+class OperationsSpec(_Section):
+    """The GraphQL operations for which permissions can be given."""
 
     query: tuple[str, ...] = ()
     mutation: tuple[str, ...] = ()
 
 
-class Binding(_Section):
+class BindingSpec(_Section):
     """A source of events that calls a function, on behalf of an endpoint."""
 
     endpoint: EndpointId
@@ -149,13 +149,13 @@ class Binding(_Section):
 
     @property
     def source(self) -> tuple[str, str]:
-        """What calls: its kind and its name."""
+        """The source's kind and name."""
         return next((kind, name) for kind in SOURCES if (name := getattr(self, kind)) is not None)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        named = [kind for kind in SOURCES if getattr(self, kind) is not None]
-        if len(named) != 1:
+        kinds = [kind for kind in SOURCES if getattr(self, kind) is not None]
+        if len(kinds) != 1:
             raise ValueError(f"must name exactly one of {', '.join(SOURCES)}")
         if self.bucket is None and (self.prefix is not None or self.suffix is not None):
             raise ValueError("prefix and suffix are for a bucket")
@@ -164,18 +164,18 @@ class Binding(_Section):
         return self
 
 
-class Function(_Section):
+class FunctionSpec(_Section):
     """A callable of a function package, and how it may be called."""
 
     module: Module
     class_name: ClassName | None = Field(None, alias="class")
     area: Area
-    methods: Annotated[tuple[Method, ...], AfterValidator(_at_least_one)] = METHODS
+    methods: Annotated[tuple[Method, ...], AfterValidator(_at_least_one_method)] = METHODS
     type: Literal["RequestResponse", "Event"] = "RequestResponse"
     settings: SettingId | None = None
     auth_required: StrictBool = False
     graphql: StrictBool = False
-    operations: Operations = Operations()
+    operations: OperationsSpec = OperationsSpec()
     on_lost: Literal["fail", "retry"] | None = None
     max_attempts: Annotated[StrictInt, Field(ge=1, le=20)] | None = None
     idempotency: Literal["optional", "required"] | None = None
@@ -183,11 +183,11 @@ class Function(_Section):
     backoff_seconds: Annotated[StrictInt, Field(ge=1, le=3600)] | None = None
     broadcasts: StrictBool | None = None
     lambda_arn: LambdaArn | None = Field(None, alias="lambda")
-    events: tuple[Binding, ...] = ()
+    events: tuple[BindingSpec, ...] = ()
 
 
-class Entry(_Section):
-    """A connection's mention of a function; a bare name is one without settings of its own."""
+class EntrySpec(_Section):
+    """A function of a connection; a bare name means one without settings of the connection."""
 
     function: FunctionLabel
     settings: SettingId | None = None
@@ -198,33 +198,33 @@ class Entry(_Section):
         return {"function": value} if isinstance(value, str) else value
 
 
-class Connection(_Section):
-    """What an API key reaches: of one endpoint, or of all that use the common connection."""
+class ConnectionSpec(_Section):
+    """What an API key may call: at one endpoint, or at all that use the common connection."""
 
     endpoint: EndpointId = COMMON_ENDPOINT
     api_key: ApiKey = DEFAULT_API_KEY
-    functions: tuple[Entry, ...] = ()
+    functions: tuple[EntrySpec, ...] = ()
     whitelist: tuple[Network, ...] | None = None
     grants: tuple[Grant, ...] | None = None
-    rate_limit: RateLimit | None = None
-    endpoints: Annotated[tuple[EndpointId, ...], AfterValidator(_some_endpoint)] | None = None
+    rate_limit: RateLimitSpec | None = None
+    endpoints: Annotated[tuple[EndpointId, ...], AfterValidator(_at_least_one_endpoint)] | None = None
 
 
 class RegistrySpec(_Section):
     """The whole file."""
 
     endpoints: Annotated[
-        dict[EndpointId, Annotated[Endpoint, BeforeValidator(_nothing_as_empty)]],
-        BeforeValidator(_nothing_as_empty),
+        dict[EndpointId, Annotated[EndpointSpec, BeforeValidator(_none_as_empty)]],
+        BeforeValidator(_none_as_empty),
     ] = {}
-    functions: Annotated[dict[FunctionLabel, Function], BeforeValidator(_nothing_as_empty)] = {}
-    connections: Annotated[tuple[Connection, ...], BeforeValidator(lambda value: value or ())] = ()
+    functions: Annotated[dict[FunctionLabel, FunctionSpec], BeforeValidator(_none_as_empty)] = {}
+    connections: Annotated[tuple[ConnectionSpec, ...], BeforeValidator(lambda value: value or ())] = ()
     settings: Annotated[
-        dict[SettingId, Annotated[dict[Variable, Any], BeforeValidator(_nothing_as_empty)]],
-        BeforeValidator(_nothing_as_empty),
+        dict[SettingId, Annotated[dict[Variable, Any], BeforeValidator(_none_as_empty)]],
+        BeforeValidator(_none_as_empty),
     ] = {}
 
 
 def function_name(label: str) -> str:
-    """Return the function's own name: what stands before the label's ``@``."""
+    """Return the function's name: the label up to ``@``."""
     return label.partition("@")[0]

@@ -1,4 +1,4 @@
-"""What the file wants of the tables: one row for each thing it names, with the tables' own attributes."""
+"""The rows that a registry file stands for, with the tables' own attributes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,10 +7,10 @@ from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, T
 from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.model import (
     EXECUTION,
-    Connection,
-    Endpoint,
-    Entry,
-    Function,
+    ConnectionSpec,
+    EndpointSpec,
+    EntrySpec,
+    FunctionSpec,
     RegistrySpec,
     function_name,
 )
@@ -18,12 +18,12 @@ from silvaengine_cli.registry.model import (
 type Row = dict[str, Any]
 
 
-def wanted_rows(spec: RegistrySpec, worker_arn: str) -> Iterator[tuple[Table, Row]]:
-    """Return every row, each before those that refer to it: no request meets a half-written function.
+def all_rows(spec: RegistrySpec, worker_arn: str) -> Iterator[tuple[Table, Row]]:
+    """Return all rows, each before those that refer to it, so that no request meets half a function.
 
     Args:
         spec: a registry without findings.
-        worker_arn: the Lambda of the functions that name none.
+        worker_arn: the Lambda of functions that name none.
     """
     for row in setting_rows(spec):
         yield CONFIG_DATA, row
@@ -45,8 +45,8 @@ def setting_rows(spec: RegistrySpec) -> Iterator[Row]:
             yield {"setting_id": setting_id, "variable": variable, "value": value}
 
 
-def connection_row(spec: RegistrySpec, connection: Connection, worker_arn: str) -> Row:
-    """Return a connection's row; what is optional is absent when the file doesn't name it."""
+def connection_row(spec: RegistrySpec, connection: ConnectionSpec, worker_arn: str) -> Row:
+    """Return a connection's row, without the optional attributes that the file leaves out."""
     row: Row = {
         "endpoint_id": connection.endpoint,
         "api_key": connection.api_key,
@@ -57,13 +57,13 @@ def connection_row(spec: RegistrySpec, connection: Connection, worker_arn: str) 
     return row | _rate_limit(connection)
 
 
-def _rate_limit(section: Endpoint | Connection) -> Row:
+def _rate_limit(section: EndpointSpec | ConnectionSpec) -> Row:
     if section.rate_limit is None:
         return {}
     return {"rate_limit": section.rate_limit.model_dump(exclude_none=True)}
 
 
-def _function_row(label: str, function: Function, worker_arn: str) -> Row:
+def _function_row(label: str, function: FunctionSpec, worker_arn: str) -> Row:
     return {
         "aws_lambda_arn": function.lambda_arn or worker_arn,
         "function": function_name(label),
@@ -82,7 +82,7 @@ def _function_row(label: str, function: Function, worker_arn: str) -> Row:
     }
 
 
-def _entry(spec: RegistrySpec, entry: Entry, worker_arn: str) -> Row:
+def _entry(spec: RegistrySpec, entry: EntrySpec, worker_arn: str) -> Row:
     function = spec.functions.get(entry.function)
     return {
         "aws_lambda_arn": (function and function.lambda_arn) or worker_arn,

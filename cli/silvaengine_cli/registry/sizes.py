@@ -1,13 +1,12 @@
-"""How large a row is to DynamoDB, which refuses more than 400 KB."""
+"""The size of a row to DynamoDB, which refuses more than 400 KB."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
 
 MAX_ROW_BYTES = 409_600
 
 
-def row_bytes(row: Mapping[str, Any]) -> int:
+def row_bytes(row: Mapping[str, object]) -> int:
     """Return a row's size in bytes, rounded up.
 
     The rule is AWS's, "DynamoDB item sizes and formats": names and texts as UTF-8, 3 bytes for each list or
@@ -16,13 +15,13 @@ def row_bytes(row: Mapping[str, Any]) -> int:
     return sum(len(name.encode()) + _value_bytes(value) for name, value in row.items())
 
 
-def too_large(row: Mapping[str, Any]) -> str | None:
-    """Say what is wrong with a row that DynamoDB would refuse."""
+def too_large(row: Mapping[str, object]) -> str | None:
+    """Return a complaint about a row that DynamoDB would refuse, None for any other."""
     size = row_bytes(row)
-    return f"{size // 1024} KB, and DynamoDB's rows end at 400 KB" if size > MAX_ROW_BYTES else None
+    return f"{size // 1024} KB, and DynamoDB's limit for a row is 400 KB" if size > MAX_ROW_BYTES else None
 
 
-def _value_bytes(value: Any) -> int:  # noqa: ANN401 - any JSON value
+def _value_bytes(value: object) -> int:
     match value:
         case None | bool():
             return 1
@@ -34,5 +33,7 @@ def _value_bytes(value: Any) -> int:  # noqa: ANN401 - any JSON value
             return 3 + len(value) + row_bytes(value)
         case bytes():
             return len(value)
-        case _:
+        case Iterable():
             return 3 + sum(1 + _value_bytes(member) for member in value)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no form in a table")

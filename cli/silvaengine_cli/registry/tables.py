@@ -1,14 +1,15 @@
-"""The registry's tables as ``apply`` needs them: exact values, and writes that never go over someone else's.
+"""The registry's tables as ``apply`` needs them: exact values, and writes that never overwrite others'.
 
-Unlike ``silvaengine.aws.table_client`` it keeps numbers as decimals: what was read is compared and written
-again.
+Unlike ``silvaengine.aws.table_client`` it keeps numbers as decimals: rows are compared and written back.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
-from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_ours
+from silvaengine.errors import ConditionFailedError
+from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_internal
+from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.rows import Row
 
@@ -17,25 +18,21 @@ BATCH_KEYS = 100  # docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_B
 type Key = tuple[str, ...]
 
 
-class ConditionFailedError(Exception):
-    """The row isn't what it was when it was read."""
-
-
 class RegistryTables:
     """Reads and writes rows; every read is consistent, every write is conditional.
 
     Args:
         dynamodb: boto3's low-level DynamoDB client.
-        prefix: what the tables' names begin with.
+        prefix: the prefix of the tables' names.
     """
 
-    def __init__(self, dynamodb: Any, prefix: str = "se-") -> None:  # noqa: ANN401 - boto3 has no types of its own
+    def __init__(self, dynamodb: AwsClient, prefix: str = "se-") -> None:
         self._dynamodb = dynamodb
         self._prefix = prefix
 
     def read(self, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
-        """Return the rows of these keys that are there."""
-        found: dict[Key, Row] = {}
+        """Return the rows of those keys that exist."""
+        rows: dict[Key, Row] = {}
         for batch in batched(dict.fromkeys(keys), BATCH_KEYS, strict=False):
             pending: Any = {
                 self._name(table): {
@@ -47,24 +44,24 @@ class RegistryTables:
                 answer = self._dynamodb.batch_get_item(RequestItems=pending)
                 for item in answer["Responses"].get(self._name(table), ()):
                     row = _decode(item)
-                    found[table.key_of(row)] = row
+                    rows[table.key_of(row)] = row
                 pending = answer.get("UnprocessedKeys")
-        return found
+        return rows
 
     def scan(self, table: Table) -> Iterator[Row]:
-        """Return all rows, but for the registry's own note of its generation."""
+        """Return all rows but the registry's generation."""
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._name(table), ConsistentRead=True
         )
         for page in pages:
             for item in page["Items"]:
                 row = _decode(item)
-                if not (table is CONFIG_DATA and is_ours(row["setting_id"])):
+                if not (table is CONFIG_DATA and is_internal(row["setting_id"])):
                     yield row
 
     def create(self, table: Table, row: Row) -> None:
-        """Put a row that isn't there yet; raises ConditionFailedError when it is."""
-        self._conditional(
+        """Put a new row; raise ConditionFailedError if it exists."""
+        self._write(
             self._dynamodb.put_item,
             TableName=self._name(table),
             Item=_encode(row),
@@ -73,16 +70,16 @@ class RegistryTables:
         )
 
     def update(self, table: Table, before: Row, after: Row) -> None:
-        """Change the attributes that differ, if they and the revision still are what they were.
+        """Change the attributes that differ, if neither they nor the revision have changed since.
 
         Raises:
-            ConditionFailedError: someone else changed or deleted the row.
+            ConditionFailedError: the row was changed or deleted meanwhile.
         """
         names = [name for name in after if name not in before or not same(before[name], after[name])]
         update = Expression()
-        update.sets(after, names)
-        update.unchanged(before, {table.hash_key, "revision", *names})
-        self._conditional(
+        update.set(after, names)
+        update.require_unchanged(before, {table.hash_key, "revision", *names})
+        self._write(
             self._dynamodb.update_item,
             TableName=self._name(table),
             Key=_encode_key(table, table.key_of(before)),
@@ -90,10 +87,10 @@ class RegistryTables:
         )
 
     def delete(self, table: Table, row: Row) -> None:
-        """Delete a row, if its revision is what it was; raises ConditionFailedError otherwise."""
+        """Delete a row if its revision hasn't changed; raise ConditionFailedError otherwise."""
         condition = Expression()
-        condition.unchanged(row, {table.hash_key, "revision"})
-        self._conditional(
+        condition.require_unchanged(row, {table.hash_key, "revision"})
+        self._write(
             self._dynamodb.delete_item,
             TableName=self._name(table),
             Key=_encode_key(table, table.key_of(row)),
@@ -101,7 +98,7 @@ class RegistryTables:
         )
 
     def bump_generation(self) -> None:
-        """Tell every running instance that the registry has changed."""
+        """Raise the generation, from which running instances see that the registry has changed."""
         self._dynamodb.update_item(
             TableName=self._name(CONFIG_DATA),
             Key=_encode(GENERATION_KEY),
@@ -113,15 +110,15 @@ class RegistryTables:
     def _name(self, table: Table) -> str:
         return table.full_name(self._prefix)
 
-    def _conditional(self, operation: Any, **parameters: Any) -> None:  # noqa: ANN401 - boto3 again
+    def _write(self, operation: Callable[..., object], **parameters: object) -> None:
         try:
             operation(**parameters)
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            raise ConditionFailedError from None
+            raise ConditionFailedError("The row was changed meanwhile") from None
 
 
 class Expression:
-    """An update and its condition, with placeholders for names and values: many names are reserved words."""
+    """An update and its condition, with placeholders, since many names are reserved words."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -129,21 +126,20 @@ class Expression:
         self._sets: list[str] = []
         self._conditions: list[str] = []
 
-    def sets(self, row: Row, names: Sequence[str]) -> None:
+    def set(self, row: Row, names: Sequence[str]) -> None:
         """Set these attributes to the row's values."""
         self._sets += [f"{self._name(name)} = {self._value(row[name])}" for name in names]
 
-    def unchanged(self, row: Row, names: set[str]) -> None:
-        """Demand that these attributes are what they are in the row, absent ones absent."""
+    def require_unchanged(self, row: Row, names: Collection[str]) -> None:
+        """Require that these attributes have the row's values, absent ones that they are absent."""
         for name in sorted(names):
             place = self._name(name)
-            wanted = (
+            self._conditions.append(
                 f"{place} = {self._value(row[name])}" if name in row else f"attribute_not_exists({place})"
             )
-            self._conditions.append(wanted)
 
     def parameters(self) -> dict[str, Any]:
-        """Return what boto3 takes."""
+        """Return the parameters for boto3."""
         update = {"UpdateExpression": f"SET {', '.join(self._sets)}"} if self._sets else {}
         return update | {
             "ConditionExpression": " AND ".join(self._conditions),
@@ -152,8 +148,8 @@ class Expression:
         }
 
     def _name(self, name: str) -> str:
-        known = {attribute: place for place, attribute in self._names.items()}
-        place = known.get(name, f"#n{len(self._names)}")
+        places = {attribute: place for place, attribute in self._names.items()}
+        place = places.get(name, f"#n{len(self._names)}")
         self._names[place] = name
         return place
 
@@ -171,10 +167,10 @@ def _encode_key(table: Table, key: Key) -> dict[str, Any]:
     return {name: {"S": value} for name, value in zip(table.key_names, key, strict=True)}
 
 
-def _encode_value(value: object) -> Any:  # noqa: ANN401 - boto3 again
-    from boto3.dynamodb.types import TypeSerializer  # slow, and `--help` and `validate` need none
+def _encode_value(value: object) -> dict[str, Any]:
+    from boto3.dynamodb.types import TypeSerializer  # slow, and `--help` and `validate` don't need it
 
-    return TypeSerializer().serialize(value)
+    return dict(TypeSerializer().serialize(value))
 
 
 def _decode(item: Mapping[str, Any]) -> Row:

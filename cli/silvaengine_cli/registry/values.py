@@ -1,6 +1,6 @@
-"""What single values of ``registry.yaml`` look like: names, ids, paths, addresses.
+"""The form of single values of ``registry.yaml``: names, ids, paths, addresses.
 
-Checks raise ValueError with words that name the value.
+Checks return the value, or raise ValueError with a message that quotes it.
 """
 
 import ipaddress
@@ -11,14 +11,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from silvaengine.tables import EVENTS_SETTING_ID, is_ours
+from silvaengine.tables import EVENTS_SETTING_ID, is_internal
 from silvaengine_cli.registry.document import MAX_DIGITS, is_storable
 
 RESERVED_FUNCTIONS = ("cache_clear", "cache_stats", "job_status")
 
 
-def _checked(pattern: str, rule: str) -> Callable[[str], str]:
-    compiled = re.compile(pattern)
+def _pattern(regex: str, rule: str) -> Callable[[str], str]:
+    compiled = re.compile(regex)
 
     def check(text: str) -> str:
         if not compiled.fullmatch(text):
@@ -29,36 +29,36 @@ def _checked(pattern: str, rule: str) -> Callable[[str], str]:
 
 
 def _as_text(value: object) -> object:
-    """Let ids be written without quotes, as in ``endpoint: 1``."""
+    """Return an integer as text, so that ids may be written without quotes, as in ``endpoint: 1``."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _not_reserved(label: str) -> str:
+def _check_label(label: str) -> str:
     name = label.partition("@")[0]
     if name in RESERVED_FUNCTIONS:
         raise ValueError(f"{name!r} is reserved: the gateway answers it itself")
     return label
 
 
-def _not_ours(setting: str) -> str:
-    if is_ours(setting):
+def _check_setting(setting: str) -> str:
+    if is_internal(setting):
         raise ValueError(f"{setting!r} is reserved: generations are kept there")
     if setting == EVENTS_SETTING_ID:
         raise ValueError(f"{setting!r} is reserved: write `events` at the function")
     return setting
 
 
-def network(text: str) -> str:
-    """Return an address or CIDR back; raises ValueError, with its name, for what is neither."""
+def check_network(text: str) -> str:
+    """Return the text if it is an IP address or CIDR; raise ValueError otherwise."""
     ipaddress.ip_network(text, strict=False)
     return text
 
 
-check_api_key = _checked(r"[!-~]{1,256}", "1 to 256 printable ASCII")
+check_api_key = _pattern(r"[!-~]{1,256}", "1 to 256 printable ASCII")
 
 
-def _storable(number: Decimal) -> Decimal:
-    """Refuse what was written as text, since a number without quotes is refused where it is read."""
+def _check_digits(number: Decimal) -> Decimal:
+    """Refuse too many digits in quotes; a number without quotes was checked when it was read."""
     if not is_storable(number):
         raise ValueError(f"must have at most {MAX_DIGITS} digits")
     return number
@@ -69,41 +69,41 @@ _PYTHON = r"[A-Za-z][A-Za-z0-9_]*"
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 _PATH_RULE = "letters, digits, '_', '-' and '.', at most 128, since it stands in the URL"
 
-EndpointId = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked(_PART, _PATH_RULE))]
+EndpointId = Annotated[str, BeforeValidator(_as_text), AfterValidator(_pattern(_PART, _PATH_RULE))]
 FunctionLabel = Annotated[
     str,
     AfterValidator(
-        _checked(rf"{_NAME}(@{_PART})?", "a Python name of at most 128 characters, not beginning with '_'")
+        _pattern(rf"{_NAME}(@{_PART})?", "a Python name of at most 128 characters, not beginning with '_'")
     ),
-    AfterValidator(_not_reserved),
+    AfterValidator(_check_label),
 ]
 SettingId = Annotated[
     str,
     BeforeValidator(_as_text),
     AfterValidator(
-        _checked(r"[^\x00-\x1f\x7f]{1,255}", "1 to 255 characters, none of them a control character")
+        _pattern(r"[^\x00-\x1f\x7f]{1,255}", "1 to 255 characters, none of them a control character")
     ),
-    AfterValidator(_not_ours),
+    AfterValidator(_check_setting),
 ]
-Variable = Annotated[str, AfterValidator(_checked(r"(?s).{1,255}", "1 to 255 characters"))]
+Variable = Annotated[str, AfterValidator(_pattern(r"(?s).{1,255}", "1 to 255 characters"))]
 ApiKey = Annotated[str, BeforeValidator(_as_text), AfterValidator(check_api_key)]
-Area = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked(_PART, _PATH_RULE))]
+Area = Annotated[str, BeforeValidator(_as_text), AfterValidator(_pattern(_PART, _PATH_RULE))]
 Module = Annotated[
     str,
     AfterValidator(
-        _checked(rf"{_PYTHON}(\.{_PYTHON}){{0,15}}", "an import path such as shop.orders, without '_' first")
+        _pattern(rf"{_PYTHON}(\.{_PYTHON}){{0,15}}", "an import path such as shop.orders, without '_' first")
     ),
 ]
-ClassName = Annotated[str, AfterValidator(_checked(_PYTHON, "a Python class, not beginning with '_'"))]
+ClassName = Annotated[str, AfterValidator(_pattern(_PYTHON, "a Python class, not beginning with '_'"))]
 LambdaArn = Annotated[
     str,
     AfterValidator(
-        _checked(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN")
+        _pattern(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN")
     ),
 ]
 SourceName = Annotated[
-    str, AfterValidator(_checked(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region"))
+    str, AfterValidator(_pattern(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region"))
 ]
-Network = Annotated[str, AfterValidator(network)]
-Grant = Annotated[str, AfterValidator(_checked(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin"))]
-Rate = Annotated[Decimal, Field(ge=Decimal("0.000001"), le=100_000), AfterValidator(_storable)]
+Network = Annotated[str, AfterValidator(check_network)]
+Grant = Annotated[str, AfterValidator(_pattern(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin"))]
+Rate = Annotated[Decimal, Field(ge=Decimal("0.000001"), le=100_000), AfterValidator(_check_digits)]

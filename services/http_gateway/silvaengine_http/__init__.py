@@ -1,1 +1,1 @@
-"""The HTTP gateway: brings requests to the functions that the registry names."""
+"""The HTTP gateway: requests become calls of the functions that the registry names."""

@@ -1,17 +1,19 @@
-"""The HTTP gateway's door: settings become objects, objects become the handler, failures become answers."""
+"""The HTTP gateway's handler: made of the settings; it reads events and answers failures."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from os import urandom
+from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.authorization.admission import process_limiter
+from silvaengine.authorization.admission import is_authorizer_call, process_limiter
 from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.ledger.digests import open_digests
-from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import open_payload_store
 from silvaengine.ledger.store import open_ledger
 from silvaengine.observability.alerts import AlertPublisher, open_alert_publisher
@@ -21,23 +23,32 @@ from silvaengine.registry.registry import Registry, open_registry
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_http.call import HttpCall, deadline
-from silvaengine_http.cors import cors_of
 from silvaengine_http.executions import Executions
-from silvaengine_http.gateway import Gateway, deployed_authorization
-from silvaengine_http.request import read_response_format
+from silvaengine_http.gateway import Gateway
+from silvaengine_http.headers import cors_of
+from silvaengine_http.path import read_path
+from silvaengine_http.request import Request, read_method, read_request, read_response_format
 from silvaengine_http.response import Answer, error_answer, render, with_headers
 
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
+    from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
 
-type Handler = Callable[[Any, Any], dict[str, Any]]
+type Handler = Callable[[object, object], dict[str, Any]]
 
-AUTHORIZER_CALL = "REQUEST"  # the type of an event by which API Gateway asks for a policy alone
+ARTEFACT = dirname(dirname(__file__))
 OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 
 _logger = logging.getLogger(__name__)
+
+
+def deployed_authorization() -> "Authorization":
+    """Return the authorization of this artefact and its operator's authorizers."""
+    from silvaengine.authorization.authorization import open_authorization  # not every function asks
+
+    return open_authorization(ARTEFACT)
 
 
 def create_handler(
@@ -49,42 +60,50 @@ def create_handler(
     clock: Callable[[], float] = time.time,
     open_authorization: "Callable[[], Authorization]" = deployed_authorization,
     open_limiter: "Callable[[], RateLimiter]" = process_limiter,
-    grant: "TokenIssuer | None" = None,
+    issue_token: "TokenIssuer" = issue_no_token,
 ) -> Handler:
-    """Return a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
-    gateway = Gateway(settings, registry, invoker, executions, open_authorization, open_limiter, grant)
+    """Return a Lambda handler made of these parts; ``clock`` returns epoch seconds."""
+    gateway = Gateway(settings, registry, invoker, executions, open_authorization, open_limiter, issue_token)
 
-    def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
-        if isinstance(event, dict) and OPERATOR in event:
-            return operate(registry, event[OPERATOR])
+    def handle(event: object, context: object) -> dict[str, Any]:
         log = InvocationLog("http", encode)
-        call = HttpCall(urandom(16).hex(), event, context, deadline(context, clock()), log)
-        if isinstance(event, dict) and event.get("type") == AUTHORIZER_CALL:
+        members = event if isinstance(event, Mapping) else {}
+        call = HttpCall(urandom(16).hex(), members, context, deadline(context, clock()), log)
+        if isinstance(event, dict) and OPERATOR in event:
+            return _serve_operator(registry, call)
+        if is_authorizer_call(event):
             return _policy(gateway, call)
-        answer = _answer(gateway, call)
+        method = read_method(members)
+        answer = _answer(gateway, call, method)
         if answer.status >= 500:
-            _notify(alerts, call, answer.status)
-        log.fields(**call.ids(), status=answer.status)
+            _publish_alert(alerts, call, answer.status)
+        log.add(**call.ids(), status=answer.status)
         log.emit()
         if call.rate:
             answer = with_headers(answer, call.rate)
-        return render(answer, read_response_format(event), call.request_id, cors_of(call, registry))
+        form = read_response_format(members, method)
+        return render(answer, form, call.request_id, cors_of(call, registry))
 
     return handle
 
 
 def open_handler(settings: Settings, invoker: LambdaInvoker) -> Handler:
-    """Return the handler of a deployment; ``invoker`` sends its Invokes."""
-    payloads, grant = open_payload_store(settings), broadcast_token_issuer(settings)
+    """Return a deployment's handler, which invokes workers by ``invoker``."""
+    payloads, issue_token = open_payload_store(settings), broadcast_token_issuer(settings)
     executions = Executions(
         open_ledger(settings),
-        Dispatcher(invoker, payloads, grant),
+        Dispatcher(invoker, payloads, issue_token),
         payloads,
         open_digests(settings),
         settings.worker_timeout_seconds,
     )
     return create_handler(
-        settings, open_registry(settings), invoker, open_alert_publisher(settings), executions, grant=grant
+        settings,
+        open_registry(settings),
+        invoker,
+        open_alert_publisher(settings),
+        executions,
+        issue_token=issue_token,
     )
 
 
@@ -95,63 +114,109 @@ def _deployed() -> Handler:
     return open_handler(settings, open_invoker(settings))
 
 
-def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
+def handler(event: object, context: object) -> dict[str, Any]:
     """Answer an HTTP event of API Gateway (payload 1.0 or 2.0) or of a Function URL."""
     return _deployed()(event, context)
 
 
-def operate(registry: Registry, request: Any) -> dict[str, Any]:  # noqa: ANN401 - checked here
-    """Carry out what an operator asks by invoking this Lambda; no client of an API can send such an event.
+def _serve_operator(registry: Registry, call: HttpCall) -> dict[str, Any]:
+    """Serve an operator's event, which no client of an API can send; raises what ``_operate`` raises."""
+    call.log.add(request_id=call.request_id)
+    try:
+        answer = _operate(registry, call.event[OPERATOR], call.log)
+        call.log.add(status=200)
+    except Exception as error:
+        _log_failure(call, error)
+        raise
+    finally:
+        call.log.emit()
+    return answer
+
+
+def _operate(registry: Registry, request: object, log: InvocationLog) -> dict[str, Any]:
+    """Carry out an operator's request and log what it is.
 
     Args:
-        registry: is to be announced.
+        registry: announces changes of its tables.
         request: ``operation`` (``cache_clear``, ``cache_stats``, ``cache_keys`` or ``registry_changed``),
-            ``endpoint_id`` (absent for all tenants) and what ``manage_cache`` takes.
+            ``endpoint_id`` (absent for all tenants) and the parameters of ``manage_cache``.
+        log: the invocation's.
 
     Raises:
         SilvaEngineError: see ``manage_cache``.
 
     """
-    from silvaengine_http.management import manage_cache  # clients' requests do without
-
     if not isinstance(request, dict):
         raise RequestError(f"{OPERATOR}: expected an object with an operation")
-    if request.get("operation") == "registry_changed":
+    operation, endpoint_id = str(request.get("operation")), request.get("endpoint_id")
+    log.add(operation=operation)
+    if endpoint_id is not None:
+        log.add(endpoint_id=str(endpoint_id))
+    if operation == "registry_changed":
         registry.announce()
         return {"success": True}
-    return manage_cache(str(request.get("operation")), request, request.get("endpoint_id"))
+    from silvaengine_http.management import manage_cache  # operators are rare
+
+    return manage_cache(operation, request, endpoint_id)
 
 
 def _policy(gateway: Gateway, call: HttpCall) -> dict[str, Any]:
     from silvaengine.authorization.policies import answer_authorizer_call  # few APIs ask
 
-    answer = answer_authorizer_call(call.event, lambda: gateway.permission(call))
-    call.log.fields(**call.ids(), policy=answer["policyDocument"]["Statement"][0]["Effect"])
+    def decide() -> "Permission":
+        try:
+            return gateway.permission(call, _read(gateway, call, read_method(call.event)))
+        except Exception as error:
+            _log_failure(call, error)
+            raise
+
+    call.log.add(status=200)
+    answer = answer_authorizer_call(call.event, decide)
+    call.log.add(**call.ids(), policy=answer["policyDocument"]["Statement"][0]["Effect"])
     call.log.emit()
     return answer
 
 
-def _answer(gateway: Gateway, call: HttpCall) -> Answer:
+def _answer(gateway: Gateway, call: HttpCall, method: str) -> Answer:
     extra = {"request_id": call.request_id}
+    if method == "OPTIONS":
+        return Answer(204)
     try:
-        return gateway.serve(call)
+        return gateway.serve(call, _read(gateway, call, method))
     except SilvaEngineError as error:
-        call.log.fields(error=type(error).__name__)
+        _log_failure(call, error)
         if error.status >= 500:
             _logger.error("%s (%s)", error.message, error.detail, extra=extra)  # noqa: TRY400 - detail says why
         return error_answer(error, call.request_id)
     except Exception as error:
-        call.log.fields(error=type(error).__name__)
+        _log_failure(call, error)
         _logger.exception("Unexpected failure", extra=extra)
         return error_answer(SilvaEngineError("Internal server error"), call.request_id)
 
 
-def _notify(alerts: AlertPublisher, call: HttpCall, status: int) -> None:
-    """Tell the operator which function failed for whom, without what the request or the function said."""
+def _read(gateway: Gateway, call: HttpCall, method: str) -> Request:
+    settings = gateway.settings
+    try:
+        request = read_request(call.event, method, settings.full_event_areas, takes_gzip=settings.takes_gzip)
+    except RequestError:
+        with suppress(RequestError):  # the log names its tenant as far as the path does
+            call.route = read_path(call.event)
+        raise
+    call.request, call.route = request, request.route
+    return request
+
+
+def _log_failure(call: HttpCall, error: Exception) -> None:
+    status = error.status if isinstance(error, SilvaEngineError) else 500
+    call.log.add(status=status, error=type(error).__name__)
+
+
+def _publish_alert(alerts: AlertPublisher, call: HttpCall, status: int) -> None:
+    """Alert the operator: which function failed for whom, without any content of request or answer."""
     subject = call.function.aws_lambda_arn if call.function else "silvaengine http gateway"
     message = {"service": "http", "request_id": call.request_id, "status": status}
-    if call.target:
-        message |= {"endpoint_id": call.target.endpoint_id, "area": call.target.area}
+    if call.route:
+        message |= {"endpoint_id": call.route.endpoint_id, "area": call.route.area}
     if call.function:
         message["function"] = call.function.name
     alerts.publish(subject, f"{subject} {message.get('function')} {status}", message)

@@ -1,75 +1,80 @@
 """One invocation of the gateway."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from silvaengine.authorization.admission import UNLIMITED
-from silvaengine.observability.logging import InvocationLog
+from silvaengine_http.request import CorsRequest, read_cors_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from silvaengine.registry.model import Function
+    from silvaengine.observability.logging import InvocationLog
+    from silvaengine.registry.model import Function, KeyAccess
     from silvaengine_http.path import Route
+    from silvaengine_http.request import Members, Request
 
 HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
-UNKNOWN = object()
 
 
 class HttpCall:
-    """One invocation of the gateway, and what becomes known of it for answer, log and notices.
+    """One invocation of the gateway, and what becomes known of it for the answer, the log and alerts.
 
-    ``deadline`` is in epoch seconds. ``target`` is None until the path was read, ``function`` until the
-    registry has named one; ``cors`` is the tenant's, ``UNKNOWN`` until the connection was found.
-    ``name`` is what is asked for and ``key_id`` names the key, empty until then. ``principal`` is whom an
-    authorizer has named, empty without one; ``rate`` is what headers say of limits.
+    ``event`` is Lambda's, as authorizers and full-event functions are shown it, empty where it is no object;
+    ``context`` is Lambda's, too. ``deadline`` is in epoch seconds. ``request`` is None until the event was
+    read, ``route`` until its path was, ``key_access`` and ``function`` until the registry has named them.
+    ``name`` is the function's or operation's, ``principal`` whom an authorizer has named; both are empty
+    until then. ``rate`` are the headers about limits.
     """
 
     __slots__ = (
         "context",
-        "cors",
         "deadline",
         "event",
         "function",
-        "key_id",
+        "key_access",
         "log",
         "name",
         "principal",
         "rate",
+        "request",
         "request_id",
-        "target",
+        "route",
     )
 
     def __init__(
-        self,
-        request_id: str,
-        event: Any,  # noqa: ANN401 - Lambda hands over anything
-        context: object,
-        deadline: float,
-        log: InvocationLog,
+        self, request_id: str, event: "Members", context: object, deadline: float, log: "InvocationLog"
     ) -> None:
         self.request_id = request_id
         self.event = event
         self.context = context
         self.deadline = deadline
         self.log = log
-        self.target: Route | None = None
+        self.request: Request | None = None
+        self.route: Route | None = None
+        self.key_access: KeyAccess | None = None
         self.function: Function | None = None
-        self.cors: Any = UNKNOWN
-        self.name = self.key_id = self.principal = ""
+        self.name = self.principal = ""
         self.rate = UNLIMITED
 
     def ids(self) -> dict[str, str]:
-        """Name what is known of the call, for whoever operates the deployment."""
+        """Return what is known of the call, for whoever operates the deployment."""
         ids = {"request_id": self.request_id}
-        if self.target:
-            ids["area"], ids["endpoint_id"], ids["function"], _ = self.target
+        if self.route:
+            ids["area"], ids["endpoint_id"], ids["function"], _ = self.route
             ids["function"] = self.name or ids["function"]
-        if self.key_id:
-            ids["key_id"] = self.key_id
+        if self.key_access and self.key_access.key_id:
+            ids["key_id"] = self.key_access.key_id
         if self.principal:
             ids["principal"] = self.principal
         return ids
+
+    def cors_request(self) -> CorsRequest:
+        """Return what decides who may read the answer; of a refused event as far as it says so."""
+        request = self.request
+        if request is None:
+            return read_cors_request(self.event)
+        return CorsRequest(request.headers.get("origin"), request.route, request.stage)
 
 
 def deadline(context: object, now: float) -> float:

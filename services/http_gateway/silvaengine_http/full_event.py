@@ -1,11 +1,11 @@
-"""The whole event and Lambda's context, for functions in areas that are promised them; built nowhere else."""
+"""Event and Lambda context as functions in full-event areas get them; built nowhere else."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from silvaengine_http.request import Request
 
-_CONTEXT = (
+_CONTEXT_MEMBERS = (
     "function_name",
     "function_version",
     "invoked_function_arn",
@@ -18,23 +18,23 @@ _CONTEXT = (
 )
 
 
-def whole_event(
+def full_event(
     event: Mapping[str, Any], request: Request, configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the event with the function's configuration and the extended requestContext."""
     return {**event, "requestContext": request.context, "fnConfigurations": dict(configuration)}
 
 
-def whole_context(context: object) -> dict[str, Any]:
-    """Return the nine members of Lambda's context object that are data; None for one that isn't there.
+def full_context(context: object) -> dict[str, Any]:
+    """Return the nine data members of Lambda's context, None for those that it lacks.
 
     docs.aws.amazon.com/lambda/latest/dg/python-context.html lists them.
     """
-    return {name: _plain(getattr(context, name, None)) for name in _CONTEXT}
+    return {name: _plain(getattr(context, name, None)) for name in _CONTEXT_MEMBERS}
 
 
 def _plain(value: object) -> object:
-    """Turn the runtime's own classes into objects of their attributes; the runtime gives them slots."""
+    """Return a JSON value; the runtime's own classes, which have slots, become objects."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping):

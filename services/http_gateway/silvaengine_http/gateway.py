@@ -1,50 +1,50 @@
-"""The story of a request: read it, find its function, see whether it may be called, call it, answer."""
+"""The path of a request: find its function, check that it may be called, call it, answer."""
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from posixpath import dirname
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import admit, check_access
 from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import RequestError
+from silvaengine.ledger.dispatch import issue_no_token
 from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine_http import job_status
+from silvaengine_http.body import read_body
 from silvaengine_http.call import HttpCall
 from silvaengine_http.executions import Executions, LedgerCall, prefers_async, read_key
-from silvaengine_http.full_event import whole_context, whole_event
-from silvaengine_http.headers import CORS_SETTING
-from silvaengine_http.path import checked_name, read_path
-from silvaengine_http.request import Request, event_body, read_method, read_request
+from silvaengine_http.full_event import full_context, full_event
+from silvaengine_http.path import check_name
+from silvaengine_http.request import Request
 from silvaengine_http.response import Answer, function_answer, json_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.access import Permission
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
+    from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
 
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
-GRANTS = {**dict.fromkeys(CACHE_OPERATIONS, ""), job_status.OPERATION: "jobs"}  # a cache's is its own affair
-OPERATIONS = GRANTS.keys()
+# The scope that an operation requires; cache management checks its own.
+REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), job_status.OPERATION: "jobs"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 
 
 class Gateway(NamedTuple):
-    """Brings HTTP requests to functions.
+    """The calls that HTTP requests make of functions.
 
     Args:
         settings: the deployment's.
-        registry: knows which function a request means.
-        invoker: reaches the workers.
-        executions: holds asynchronous calls, and those with an idempotency key.
-        open_authorization: returns what functions with ``auth_required`` need.
-        open_limiter: returns what counts the calls of tenants and keys that have a limit.
-        grant: returns what lets a function broadcast.
+        registry: finds the function of a request.
+        invoker: invokes workers.
+        executions: accepts asynchronous calls and those with an idempotency key.
+        open_authorization: returns the authorizers, for functions with ``auth_required``.
+        open_limiter: returns the rate limiter, for tenants and keys that have a limit.
+        issue_token: returns a function's broadcast token, None for one that may not broadcast.
 
     """
 
@@ -54,77 +54,70 @@ class Gateway(NamedTuple):
     executions: Executions
     open_authorization: "Callable[[], Authorization]"
     open_limiter: "Callable[[], RateLimiter]"
-    grant: "TokenIssuer | None" = None
+    issue_token: "TokenIssuer" = issue_no_token
 
-    def serve(self, call: HttpCall) -> Answer:
-        """Answer one HTTP event.
+    def serve(self, call: HttpCall, request: Request) -> Answer:
+        """Answer a request.
 
         Raises:
-            SilvaEngineError: the request is refused or failed; the error's status and message are the answer.
+            SilvaEngineError: it is refused or failed; the error's status and message are the answer.
 
         """
-        if read_method(call.event) == "OPTIONS":
-            return Answer(204)
-        request = self._read(call)
-        call.log.enter("resolve")
+        call.log.begin_step("resolve")
         key_access, name = self._resolve_key(call, request, self.open_limiter)
         if name in CACHE_OPERATIONS:
-            return _manage(name, call.event, request, key_access)
+            return _manage_cache(name, request, key_access)
         if name == job_status.OPERATION:
             return self._job_status(request)
         call.function = function = self.registry.function(key_access, name)
-        call.log.enter("authorize")
-        _check(request, function)
+        call.log.begin_step("authorize")
+        _check_function(request, function)
         if function.auth_required:
             permission = self._permit(call, request, key_access, function)
             request = request._replace(context=permission.context)
-        call.log.enter("invoke")
-        order = self._order(call, request, key_access, function)
-        if order is None:
+        call.log.begin_step("invoke")
+        key = read_key(request.method, request.headers, function)
+        prefers_job = prefers_async(request.headers)
+        if key is None and not prefers_job and function.funct_type != "Event":
             return self._invoke(call, request, function)
-        return _applied(self.executions.serve(order), order, request, key_access)
+        ledger_call = self._ledger_call(call, request, key_access, function, key, prefers_job=prefers_job)
+        answer = self.executions.serve(ledger_call)
+        if answer.status != 202 or not ledger_call.is_async:
+            return answer
+        if prefers_job:
+            return answer._replace(headers={**answer.headers, "Preference-Applied": ("respond-async",)})
+        # The endpoint's settings may keep the predecessor's answer.
+        return Answer(200) if key_access.settings.get("event_answer") == "empty" else answer
 
-    def permission(self, call: HttpCall) -> "Permission":
-        """Return what an authorizer call of API Gateway asks for; raises what ``serve`` raises."""
-        from silvaengine.authorization.access import Permission  # few APIs ask
+    def permission(self, call: HttpCall, request: Request) -> "Permission":
+        """Return the permission that an authorizer call asks for; raises what ``serve`` raises."""
+        from silvaengine.authorization.model import Permission  # few APIs ask
 
-        request = self._read(call)
         key_access, name = self._resolve_key(call, request, None)  # the request itself counts
-        if name not in OPERATIONS:
+        if name not in REQUIRED_SCOPE:
             call.function = function = self.registry.function(key_access, name)
-            _check(request, function)
+            _check_function(request, function)
             if function.auth_required:
                 return self._permit(call, request, key_access, function)
         return Permission(key_access.key_id, request.context)
 
-    def _read(self, call: HttpCall) -> Request:
-        settings = self.settings
-        try:
-            return read_request(call.event, settings.full_event_areas, takes_gzip=settings.takes_gzip)
-        except RequestError:
-            # Whose it was stands in the log, as far as it is an event and its path says so.
-            with suppress(RequestError, AttributeError):
-                call.target = read_path(call.event)
-            raise
-
     def _resolve_key(
         self, call: HttpCall, request: Request, open_limiter: "Callable[[], RateLimiter] | None"
     ) -> tuple[KeyAccess, str]:
-        """Return what the request's key opens, and the name of what is asked for."""
-        call.target = target = request.target
+        """Return what the request's key opens, and the name of the function or operation."""
+        route = request.route
         key_access, call.rate = admit(
-            self.registry, open_limiter, target.endpoint_id, request.api_key, target.area, request.stage
+            self.registry, open_limiter, route.endpoint_id, request.api_key, route.area, request.stage
         )
-        call.cors = key_access.settings.get(CORS_SETTING)
-        call.key_id = key_access.key_id
+        call.key_access = key_access
         call.name = name = _function_name(request, key_access)
-        check_access(key_access, GRANTS.get(name, "invoke"), repr(name), request.context)
+        check_access(key_access, REQUIRED_SCOPE.get(name, "invoke"), repr(name), request.context)
         return key_access, name
 
     def _permit(
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function
     ) -> "Permission":
-        from silvaengine.authorization.access import AccessRequest  # not every function asks
+        from silvaengine.authorization.model import AccessRequest  # not every function asks
 
         permission = self.open_authorization().permit(
             AccessRequest(
@@ -143,29 +136,30 @@ class Gateway(NamedTuple):
 
     def _job_status(self, request: Request) -> Answer:
         executions = self.executions
-        return job_status.job_status(executions.ledger, executions.payloads, request.target, request.params)
+        return job_status.job_status(executions.ledger, executions.payloads, request.route, request.params)
 
-    def _order(
-        self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function
-    ) -> LedgerCall | None:
-        """Return what the ledger shall hold; None for a plain synchronous call, which adds nothing."""
-        key = read_key(request.method, request.headers, function)
-        is_async = function.funct_type == "Event" or prefers_async(request.headers)
-        if key is None and not is_async:
-            return None
-        content = self._worker_call(call, request, function, None).content()
+    def _ledger_call(
+        self,
+        call: HttpCall,
+        request: Request,
+        key_access: KeyAccess,
+        function: Function,
+        key: str | None,
+        *,
+        prefers_job: bool,
+    ) -> LedgerCall:
         return LedgerCall(
             function=function,
-            endpoint_id=request.target.endpoint_id,
-            area=request.target.area,
+            endpoint_id=request.route.endpoint_id,
+            area=request.route.area,
             principal=f"{key_access.owner} {key_access.api_key}{call.principal and f' {call.principal}'}",
             request_id=call.request_id,
-            content=content,
-            body=_fingerprint(call.event, request),
+            content=self._worker_call(call, request, function, None).content(),
+            body=_fingerprint(request),
             key=key,
-            is_async=is_async,
+            is_async=function.funct_type == "Event" or prefers_job,
             deadline=call.deadline,
-            status_url="../" * _depth(call.event, request) + job_status.OPERATION,
+            status_url="../" * request.depth + job_status.OPERATION,
         )
 
     def _invoke(self, call: HttpCall, request: Request, function: Function) -> Answer:
@@ -176,8 +170,8 @@ class Gateway(NamedTuple):
     def _worker_call(
         self, call: HttpCall, request: Request, function: Function, deadline: float | None
     ) -> WorkerCall:
-        area, endpoint_id, _, _ = request.target
-        grant = self.grant(function, endpoint_id) if self.grant else None
+        area, endpoint_id, _, _ = request.route
+        grant = self.issue_token(function, endpoint_id)
         invocation = Invocation(call.request_id, endpoint_id, area, function.name, deadline, grant=grant)
         if area not in self.settings.full_event_areas:
             return WorkerCall(
@@ -186,62 +180,45 @@ class Gateway(NamedTuple):
         return WorkerCall(
             function.callee,
             request.params,
-            aws_event=whole_event(call.event, request, function.configuration),
-            aws_context=whole_context(call.context),
+            aws_event=full_event(call.event, request, function.configuration),
+            aws_context=full_context(call.context),
             invocation=invocation,
         )
 
 
-def deployed_authorization() -> "Authorization":
-    """Return the authorization of this artefact and its operator's authorizers."""
-    from silvaengine.authorization.authorize import open_authorization  # not every function asks
-
-    return open_authorization(dirname(dirname(__file__)))
-
-
-def _fingerprint(event: Mapping[str, Any], request: Request) -> str:
+def _fingerprint(request: Request) -> str:
     """Return what makes two requests the same: method, path, query and body, but no header."""
-    body = request.body if request.body is not None else event.get("body")
-    return json.dumps([request.method, request.target.path, dict(request.query), body], sort_keys=True)
-
-
-def _depth(event: Mapping[str, Any], request: Request) -> int:
-    """Count how many steps up the URL leads from the request's path to beside the function's name."""
-    path = event.get("rawPath") or event.get("path") or ""
-    return len(request.target.path.split("/")) * bool(request.target.path) + str(path).endswith("/")
-
-
-def _applied(answer: Answer, order: LedgerCall, request: Request, key_access: KeyAccess) -> Answer:
-    """Say that a wish was granted; or answer as the predecessor did, where the endpoint's settings say so."""
-    if answer.status != 202 or not order.is_async:
-        return answer
-    if prefers_async(request.headers):
-        return answer._replace(headers={**answer.headers, "Preference-Applied": ("respond-async",)})
-    return Answer(200) if key_access.settings.get("event_answer") == "empty" else answer
+    body = request.body if request.body is not None else request.raw_body
+    return json.dumps([request.method, request.route.path, dict(request.query), body], sort_keys=True)
 
 
 def _function_name(request: Request, key_access: KeyAccess) -> str:
-    """Return the name from the header that the endpoint's settings name for it, else the path's."""
+    """Return the name from the header that the endpoint's settings appoint, else the path's."""
     header = key_access.settings.get("api_unified_call_index")
-    named = request.headers.get(header.lower()) if isinstance(header, str) else None
-    return checked_name(f"Header {header!r}", named) if named else request.target.function
+    name = request.headers.get(header.lower()) if isinstance(header, str) else None
+    if not name:
+        return request.route.function
+    check_name(f"Header {header!r}", name)
+    return name
 
 
-def _manage(operation: str, event: Mapping[str, Any], request: Request, key_access: KeyAccess) -> Answer:
+def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Answer:
     from silvaengine_http import management  # few requests manage caches
 
     if request.method not in CACHE_METHODS:
         message = f"{operation} does not take {request.method}"
         raise RequestError(message, status=405, headers={"Allow": ", ".join(CACHE_METHODS)})
     tenant = management.managed_tenant(key_access)
-    body = request.body or event_body(event, request.headers)  # an area with full events has read none
+    body = request.body
+    if not body:  # in a full-event area it wasn't read yet
+        body = read_body(request.raw_body, request.headers, is_base64=request.is_base64)
     params = management.management_params(request.params, body)
     return json_answer(management.manage_cache(operation, params, tenant))
 
 
-def _check(request: Request, function: Function) -> None:
-    if function.area != request.target.area:
-        message = f"Function {function.name!r} is not in area {request.target.area!r}"
+def _check_function(request: Request, function: Function) -> None:
+    if function.area != request.route.area:
+        message = f"Function {function.name!r} is not in area {request.route.area!r}"
         raise RequestError(message, status=403)
     if request.method not in function.methods and request.method not in (
         allowed := _allowed_methods(function)

@@ -1,16 +1,24 @@
-"""The headers that every answer has: who may read it in a browser, and what a browser may make of it.
+"""The headers of every answer: who may read it in a browser, and what a browser may do with it.
 
-Which origins may read a tenant's answers stands in the gateway's settings for it::
+A tenant's gateway settings list the origins that may read its answers::
 
     cors: {origins: ["https://app.example.com"], credentials: true}
 
-Without them every origin may, without credentials, as the contract has it. CORS: fetch.spec.whatwg.org,
-section 3.2; the others: cheatsheetseries.owasp.org, REST Security.
+Without that setting every origin may, without credentials, as the contract has it. CORS:
+fetch.spec.whatwg.org, section 3.2; the others: cheatsheetseries.owasp.org, REST Security.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
+from silvaengine.errors import SilvaEngineError
+from silvaengine_http.call import HttpCall
+
+if TYPE_CHECKING:
+    from silvaengine.registry.registry import Registry
+    from silvaengine_http.path import Route
+
+type Header = tuple[str, tuple[str, ...]]
 type Headers = Mapping[str, tuple[str, ...]]
 
 REQUEST_ID = "x-request-id"
@@ -24,8 +32,8 @@ _ALLOWED: Headers = {
     "Access-Control-Expose-Headers": (f"{REQUEST_ID}, Location, RateLimit, RateLimit-Policy, Retry-After",),
 }
 CORS: Headers = {_ALLOW_ORIGIN: ("*",), **_ALLOWED}
-SAFETY: Headers = {
-    "Cache-Control": ("no-store",),  # a cache on the way doesn't know that an API key tells answers apart
+SECURITY_HEADERS: Headers = {
+    "Cache-Control": ("no-store",),  # a cache on the way doesn't know that answers depend on the API key
     "Referrer-Policy": ("no-referrer",),
     "Strict-Transport-Security": ("max-age=31536000",),
     "X-Content-Type-Options": ("nosniff",),
@@ -34,52 +42,77 @@ JSON: Headers = {CONTENT_TYPE: ("application/json",)}
 YAML: Headers = {CONTENT_TYPE: ("application/x-yaml",)}
 BYTES: Headers = {CONTENT_TYPE: ("application/octet-stream",)}
 
-_DATA = ("application/json", "application/x-yaml")  # what is no document: nothing in it runs or is framed
-_OF_DATA: Headers = {"Content-Security-Policy": ("default-src 'none'; frame-ancestors 'none'",)}
-
-_NOBODYS = (None, "null", "*")  # many pages have the second, and no policy of ours is a pattern
-_USUAL = {name: values[0] for headers in (CORS, SAFETY, _OF_DATA) for name, values in headers.items()}
+_OPAQUE_ORIGINS = ("null", "*")  # many pages have the first, and the second is no origin
 
 
-def usual_headers(given: Headers, request_id: str) -> dict[str, str] | None:
-    """Return the headers of an answer that is data and has none of its own; None for any other."""
-    if given is not JSON and given is not YAML:
-        return None
-    return {**_USUAL, CONTENT_TYPE: given[CONTENT_TYPE][0], REQUEST_ID: request_id}
+def _by_name(*several: Headers) -> dict[str, Header]:
+    """Return headers by lower-case name."""
+    return {name.lower(): (name, values) for headers in several for name, values in headers.items()}
 
 
-def whole_headers(given: Headers, request_id: str, cors: Headers | None) -> dict[str, tuple[str, ...]]:
-    """Return an answer's headers with ours; the answer's own come first.
+_CONTENT_POLICY = ("Content-Security-Policy", ("default-src 'none'; frame-ancestors 'none'",))
+_SECURITY = _by_name(SECURITY_HEADERS)
+_DEFAULTS = _by_name(CORS, SECURITY_HEADERS)
+
+
+def merge_headers(*several: Headers) -> dict[str, tuple[str, ...]]:
+    """Merge headers, whatever the case of their names; later ones win."""
+    return dict(_by_name(*several).values())
+
+
+def all_headers(own: Headers, request_id: str, cors: Headers | None) -> Collection[Header]:
+    """Return an answer's own headers and those that every answer has; its own win.
 
     Args:
-        given: the answer's own.
-        request_id: stands in the place of any that the answer has.
-        cors: the tenant's wish, which the answer's own don't overrule; None for none.
+        own: the answer's own.
+        request_id: replaces any that the answer has.
+        cors: the tenant's policy, which the answer's own don't overrule; None for the contract's.
     """
-    own = {name.lower(): name for name in given}
-    left_out = {REQUEST_ID}
-    if cors is not None:
-        left_out |= {lower for lower in own if lower.startswith("access-control-")}
-    kept = {name: given[name] for lower, name in own.items() if lower not in left_out}
-    added = {**(CORS if cors is None else cors), **SAFETY, **_of_kind(given, own)}
-    headers = {name: values for name, values in added.items() if name.lower() not in own}
-    if cors is not None:
-        headers |= {name: values for name, values in cors.items() if name not in headers}
-        headers["Vary"] = (*given.get(own.get("vary", ""), ()), *cors["Vary"])
-        kept.pop(own.get("vary", ""), None)
-    return {**headers, **kept, REQUEST_ID: (request_id,)}
+    if cors is None:
+        headers = {**_DEFAULTS, **_by_name(own)}
+    else:
+        headers = {**_SECURITY, **_by_name(own)}
+        _, vary = headers.pop("vary", ("Vary", ()))
+        kept = {name: header for name, header in headers.items() if not name.startswith("access-control-")}
+        headers = {**kept, **_by_name(cors, {"Vary": (*vary, *cors["Vary"])})}
+    if "content-type" in headers and _is_data(headers["content-type"][1][0]):
+        headers.setdefault("content-security-policy", _CONTENT_POLICY)
+    headers[REQUEST_ID] = (REQUEST_ID, (request_id,))
+    return headers.values()
 
 
-def _of_kind(given: Headers, own: Mapping[str, str]) -> Headers:
-    content_type = given.get(own.get("content-type", ""), ("",))[0].partition(";")[0].strip().lower()
-    return _OF_DATA if content_type in _DATA else {}
+def _is_data(content_type: str) -> bool:
+    """Return whether an answer is no document: nothing in it runs or is framed."""
+    return content_type.partition(";")[0].strip().lower() in {"application/json", "application/x-yaml"}
 
 
-def cors_headers(policy: Any, origin: str | None) -> Headers | None:  # noqa: ANN401 - a setting
+def cors_of(call: HttpCall, registry: "Registry") -> Headers | None:
+    """Return the headers of the tenant's CORS policy; None where the contract's apply.
+
+    A refused request may have no key and a preflight has none, so that their policy is found by the path.
+    """
+    if call.key_access is not None:
+        policy = call.key_access.settings.get(CORS_SETTING)
+        return None if policy is None else cors_headers(policy, call.cors_request().origin)
+    origin, route, stage = call.cors_request()
+    if origin is None or route is None:
+        return None
+    return cors_headers(_policy_of_path(registry, route, stage), origin)
+
+
+def _policy_of_path(registry: "Registry", route: "Route", stage: str | None) -> object:
+    try:
+        registry.refresh()
+        return registry.gateway_settings(route.endpoint_id, route.area, stage).get(CORS_SETTING)
+    except SilvaEngineError:  # the answer is about this or an earlier error
+        return {}
+
+
+def cors_headers(policy: object, origin: str | None) -> Headers | None:
     """Return the headers that say whether a page of this origin may read the answer.
 
-    An origin is compared as browsers write it, whole; ``null``, which many pages share, is nobody's. What is
-    no policy allows nobody.
+    An origin is compared as browsers write it, whole; ``null``, which many pages share, is never allowed. A
+    malformed policy allows none.
 
     Args:
         policy: the setting ``cors``, None without one.
@@ -91,12 +124,13 @@ def cors_headers(policy: Any, origin: str | None) -> Headers | None:  # noqa: AN
     if policy is None:
         return None
     vary: Headers = {"Vary": ("Origin",)}
-    if origin in _NOBODYS or origin not in _origins(policy):
+    members = policy if isinstance(policy, Mapping) else {}
+    origins = members.get("origins")
+    if origin is None or origin in _OPAQUE_ORIGINS or not isinstance(origins, list | tuple):
         return vary
-    credentials = {"Access-Control-Allow-Credentials": ("true",)} if policy.get("credentials") is True else {}
-    return {_ALLOW_ORIGIN: (origin,), **_ALLOWED, **credentials, **vary}
-
-
-def _origins(policy: Any) -> list[str] | tuple[str, ...]:  # noqa: ANN401 - a setting
-    origins = policy.get("origins") if isinstance(policy, Mapping) else None
-    return origins if isinstance(origins, list | tuple) else ()
+    if origin not in origins:
+        return vary
+    headers = {_ALLOW_ORIGIN: (origin,), **_ALLOWED, **vary}
+    if members.get("credentials") is True:
+        headers["Access-Control-Allow-Credentials"] = ("true",)
+    return headers

@@ -1,8 +1,8 @@
-"""``job_status?job_id=`` in the place of a function's name: how a job stands, and its result."""
+"""The operation ``job_status?job_id=``, called like a function: how a job stands, and its result."""
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from silvaengine.errors import NotFoundError, RequestError
 from silvaengine.ledger.execution import LIVE, Execution
@@ -14,34 +14,37 @@ from silvaengine_http.executions import RETRY_SECONDS, answer_of
 from silvaengine_http.path import Route
 from silvaengine_http.response import ENVELOPE, Answer, json_answer
 
+if TYPE_CHECKING:
+    from silvaengine.protocol.json_codec import Json
+
 OPERATION = "job_status"
 
 
-def job_status(ledger: Ledger, payloads: PayloadStore, target: Route, params: Mapping[str, Any]) -> Answer:
-    """Answer how a job of this endpoint and area stands.
+def job_status(ledger: Ledger, payloads: PayloadStore, route: Route, params: Mapping[str, object]) -> Answer:
+    """Return the state of a job of this endpoint and area, and its result.
 
-    A result that makes the answer too large is given as ``result_url`` instead, which holds for five minutes.
+    A result too large for an answer is replaced by its ``result_url``, which is valid for five minutes.
 
     Raises:
         RequestError: there is no ``job_id``.
-        NotFoundError: there is no such job, or it isn't this endpoint's, or its time is over.
+        NotFoundError: there is no such job, it is another endpoint's or area's, or it has expired.
 
     """
     job_id = params.get("job_id")
     if not isinstance(job_id, str) or not job_id:
         raise RequestError("job_status takes the parameter job_id")
     execution = ledger.get(job_id)
-    if execution is None or (execution.endpoint_id, execution.area) != (target.endpoint_id, target.area):
+    if execution is None or (execution.endpoint_id, execution.area) != (route.endpoint_id, route.area):
         raise NotFoundError("There is no such job")
     headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
     answer = json_answer(_facts(execution) | _outcome(execution, payloads), 200, headers)
     if len(answer.body.encode()) > SYNC_LIMIT - ENVELOPE and execution.result_at:
-        url = {"result_url": payloads.url(execution.result_at)}
+        url: dict[str, Json] = {"result_url": payloads.url(execution.result_at)}
         return json_answer(_facts(execution) | url, 200, headers)
     return answer
 
 
-def _facts(execution: Execution) -> dict[str, Any]:
+def _facts(execution: Execution) -> "dict[str, Json]":
     return {
         "job_id": execution.job_id,
         "status": execution.state,
@@ -53,28 +56,29 @@ def _facts(execution: Execution) -> dict[str, Any]:
     }
 
 
-def _outcome(execution: Execution, payloads: PayloadStore) -> dict[str, Any]:
+def _outcome(execution: Execution, payloads: PayloadStore) -> "dict[str, Json]":
     if execution.state in LIVE:
         return {}
     if not (execution.result or execution.result_at):
         return {"error": {"cause": execution.cause}}
     answer = answer_of(execution, payloads)
     if answer.kind != "error":
-        return {"result": _value(answer)}
+        return {"result": _result(answer)}
     cause = {"cause": execution.cause} if execution.cause else {}
     return {"error": {"status": answer.status, "message": answer.value, **cause}}
 
 
-def _value(answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a result as JSON; text that is JSON is what it says, and bytes stay base64.
+def _result(answer: WorkerAnswer) -> "Json":
+    """Return a result as JSON: text is parsed where it is JSON, and bytes stay base64.
 
-    Python's JSON has numbers that JSON has not, and halves of characters: such a text stays one.
+    Python parses numbers and lone surrogates that JSON doesn't have: such a text stays text.
     """
+    value: Json = answer.value
     if answer.kind != "text":
-        return answer.value
+        return value
     try:
         value = json.loads(answer.value)
         encode_readable(value).encode()
     except (ValueError, RecursionError):
-        return answer.value
+        return str(answer.value)
     return value

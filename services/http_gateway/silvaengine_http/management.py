@@ -1,4 +1,4 @@
-"""The cache management API: ``cache_clear`` and ``cache_stats`` in the place of a function's name."""
+"""The cache management API: the operations ``cache_clear`` and ``cache_stats``, called like functions."""
 
 import json
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from silvaengine.errors import NotFoundError, RequestError, UnavailableError
 from silvaengine.redis.breaker import TierError
 from silvaengine.registry.model import KeyAccess
 
-GRANT = "cache:admin"
-GRANT_ALL = "cache:admin:all"
+SCOPE = "cache:admin"
+SCOPE_ALL = "cache:admin:all"
 OPEN_SETTING = "cache_admin_open"
 DEFAULT_CACHE = "method"
 DEFAULT_KEY = "*"
@@ -26,18 +26,18 @@ def managed_tenant(key_access: KeyAccess) -> str | None:
     """Return the tenant whose entries a key may manage, None for all.
 
     Raises:
-        RequestError: 403, the key wasn't granted it.
+        RequestError: 403, the key has no scope for it.
 
     """
-    if GRANT_ALL in key_access.grants:
+    if SCOPE_ALL in key_access.scopes:
         return None
-    if key_access.may(GRANT) or key_access.settings.get(OPEN_SETTING) is True:
+    if key_access.may(SCOPE) or key_access.settings.get(OPEN_SETTING) is True:
         return key_access.endpoint_id
     raise RequestError("This API key may not manage caches", status=403)
 
 
 def management_params(query: Mapping[str, Any], body: str | None) -> dict[str, Any]:
-    """Lay the members of a JSON object over the query's; raises RequestError for another body."""
+    """Return the query's parameters, overlaid by a JSON object's; raises RequestError for another body."""
     if body is None:
         return dict(query)
     try:
@@ -55,29 +55,29 @@ def manage_cache(
     tenant: str | None = None,
     cache: HybridCache | None = None,
 ) -> dict[str, Any]:
-    """Clear a cache's entries, give its statistics, or list its keys.
+    """Clear a cache's entries, return its statistics, or list its keys.
 
     Args:
         operation: ``cache_clear``, ``cache_stats``, or, for operators, ``cache_keys``.
         params: ``cache_name`` (1 to 64 of ``a-z 0-9 _ -``; ``method`` when absent) and, to clear,
             ``cache_key``, a pattern (``*`` when absent).
-        tenant: whose entries; all tenants' when None.
-        cache: the one to manage; the process's own when absent.
+        tenant: only this tenant's entries; None for all.
+        cache: the process's own when absent.
 
     Raises:
         NotFoundError: there is no such operation, or no function has ever used a cache of that name.
-        RequestError: a parameter is not what it may be.
-        UnavailableError: nobody could be told of the clear; it has to be asked for again.
+        RequestError: a parameter is not valid.
+        UnavailableError: the clear isn't known everywhere; it has to be repeated.
 
     """
     handle = {"cache_clear": _clear, "cache_stats": _stats, "cache_keys": _keys}.get(operation)
     if handle is None:
         raise NotFoundError(f"Cache operation {operation!r} does not exist")
     cache = cache or process_cache()
-    return handle(cache, _known_name(cache, params), tenant, params)
+    return handle(cache, _cache_name(cache, params), tenant, params)
 
 
-def _known_name(cache: HybridCache, params: Mapping[str, Any]) -> str:
+def _cache_name(cache: HybridCache, params: Mapping[str, Any]) -> str:
     name = params.get("cache_name") or DEFAULT_CACHE
     if not isinstance(name, str) or not CACHE_NAME.fullmatch(name):
         raise RequestError("cache_name must be 1 to 64 of a-z, 0-9, _ and -")

@@ -1,6 +1,6 @@
-"""Which function a URL path means, whichever API cut it up.
+"""Which function a URL path names, whichever API split it.
 
-What an event's path holds differs, so that "decode exactly once" means something else for each:
+APIs decode paths differently, so that "decode exactly once" means something else for each:
 
 - REST API (no ``version``): ``path`` and ``pathParameters`` are as the client sent them, still encoded.
 - HTTP API, payload 2.0: ``pathParameters`` are decoded, only ``%25`` is not; payload 1.0, decoded.
@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from silvaengine.errors import NotFoundError, RequestError
 
-FORM = "/{area}/{endpoint_id}/{function}"
-KNOWN_PATHS = 256
-NAME_LIMIT = 512  # bytes; a settings id joins stage, area and endpoint and is a key of at most 2048 bytes
+PATH_TEMPLATE = "/{area}/{endpoint_id}/{function}"
+CACHED_PATHS = 256
+NAME_LIMIT = 512  # bytes; a setting id joins stage, area and endpoint, and a key has at most 2048 bytes
 
-# What most segments are: they mean the same in every API, and nothing of them can be refused.
+# Most segments: they mean the same in every API, and none of the rules below refuses them.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _REFUSALS = (
@@ -43,60 +43,68 @@ class Route(NamedTuple):
     path: str
 
 
+def path_of(event: Mapping[str, Any]) -> str:
+    """Return an event's path as the API sent it; raises RequestError where it isn't text."""
+    path = event.get("rawPath") or event.get("path") or "/"
+    if not isinstance(path, str):
+        raise RequestError("The event's path is not text")
+    return path
+
+
 def read_path(event: Mapping[str, Any]) -> Route:
     """Read an HTTP event's path; one slash at its end is ignored, as REST APIs do.
 
     Raises:
         NotFoundError: the path has fewer than three segments.
-        RequestError: a segment could mean another path to somebody else; the message says which and why.
+        RequestError: a segment could mean another path elsewhere; the message says which and why.
 
     """
-    whole = event.get("rawPath") or event.get("path") or "/"
+    whole = path_of(event)
     parameters = event.get("pathParameters") or {}
-    if not isinstance(whole, str) or not isinstance(parameters, (dict, Mapping)):
+    if not isinstance(parameters, dict):
         raise RequestError("The event's path is not text")
-    area, endpoint_id = parameters.get("area"), parameters.get("endpoint_id")
-    proxy = parameters.get("proxy")
+    area, endpoint_id, proxy = parameters.get("area"), parameters.get("endpoint_id"), parameters.get("proxy")
     if isinstance(area, str) and isinstance(endpoint_id, str) and isinstance(proxy, str):
-        return _target(whole, area, endpoint_id, proxy, str(event.get("version")))
-    return _target(whole)
+        return _route(whole, area, endpoint_id, proxy, str(event.get("version")))
+    return _route(whole)
 
 
-@lru_cache(KNOWN_PATHS)
-def _target(
+@lru_cache(CACHED_PATHS)
+def _route(
     whole: str, area: str = "", endpoint_id: str = "", proxy: str | None = None, version: str = ""
 ) -> Route:
-    """Cut the path at its slashes before anything is decoded; ``proxy`` is None where the API cut nothing."""
+    """Split the path at its slashes before decoding; ``proxy`` is None where the API has split nothing."""
     if "//" in whole:
         raise RequestError("The path holds an empty segment: //")
-    segments, decode = whole.removeprefix("/").split("/"), _DECODERS.get(version, _decoded)
+    segments, decode = whole.removeprefix("/").split("/"), _DECODERS.get(version, _unquote)
     if proxy is not None:
         segments = [area, endpoint_id, *proxy.split("/")]
     if not segments[-1]:
         segments.pop()
     if len(segments) < 3:
-        raise NotFoundError(f"The path must be {FORM}")
+        raise NotFoundError(f"The path must be {PATH_TEMPLATE}")
     if not all(map(_PLAIN.fullmatch, segments)):
-        segments = [_examined(segment, number, decode) for number, segment in enumerate(segments, 1)]
+        segments = [_read_segment(segment, number, decode) for number, segment in enumerate(segments, 1)]
     area, endpoint_id, function, *rest = segments
     return Route(area, endpoint_id, function, "/".join(rest))
 
 
-def _examined(segment: str, number: int, decode: Callable[[str, int], str]) -> str:
+def _read_segment(segment: str, number: int, decode: Callable[[str, int], str]) -> str:
     what = f"Path segment {number}"
-    name = _checked(what, decode(segment, number))
+    name = decode(segment, number)
+    _check_text(what, name)
     if number <= 3:
         _check_length(what, name)
     return name
 
 
-def checked_name(what: str, name: str) -> str:
-    """Return a function's name that came by another way than the path, under the same rules."""
+def check_name(what: str, name: str) -> None:
+    """Check a function's name from elsewhere by the rules of a path's; raises RequestError."""
     _check_length(what, name)
-    return _checked(what, name)
+    _check_text(what, name)
 
 
-def _decoded(segment: str, number: int) -> str:
+def _unquote(segment: str, number: int) -> str:
     if _BAD_ESCAPE.search(segment):
         raise RequestError(f"Path segment {number} holds a % that starts no escape")
     if "%" not in segment:
@@ -115,14 +123,13 @@ _DECODERS: Mapping[str, Callable[[str, int], str]] = {
 }
 
 
-def _checked(what: str, segment: str) -> str:
+def _check_text(what: str, segment: str) -> None:
     replaced = segment.encode(errors="replace").decode()  # a lone surrogate is no UTF-8, either
     reason = next((reason for pattern, reason in _REFUSALS if pattern.search(segment)), "")
     if not reason and replaced != segment:
         reason = "is not valid UTF-8"
     if reason:
         raise RequestError(f"{what} {reason}")
-    return segment
 
 
 def _check_length(what: str, name: str) -> None:

@@ -1,8 +1,8 @@
 """One request, whichever of AWS's HTTP events brought it.
 
 REST APIs send payload 1.0, HTTP APIs and Function URLs payload 2.0:
-docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html. Nothing else
-of the gateway reads an event, but for areas that are given whole events.
+docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html. Only this
+module and ``path`` read an event; authorizers and full-event functions are shown it whole.
 """
 
 from collections.abc import Mapping
@@ -12,49 +12,57 @@ from silvaengine.errors import RequestError
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_http.body import read_body
-from silvaengine_http.path import Route, read_path
+from silvaengine_http.path import Route, path_of, read_path
 
 API_KEY = "x-api-key"
 KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
 
 _TEXT = {str}
-_OBJECT = (dict, Mapping)  # in this order: asking the abstract class takes three times as long
 
 type Members = Mapping[str, Any]
 type Query = Mapping[str, list[str]]
 
 
 class ResponseFormat(NamedTuple):
-    """What the answer has to look like: payload 2.0 or 1.0, and without a body for HEAD."""
+    """How the answer is written: as payload 2.0 or 1.0, and without a body for HEAD."""
 
     is_v2: bool
     is_head: bool
 
 
-_V1 = ResponseFormat(is_v2=False, is_head=False)
+class CorsRequest(NamedTuple):
+    """What decides who may read an answer in a browser; ``route`` is None where the path names no tenant."""
+
+    origin: str | None
+    route: Route | None
+    stage: str | None
 
 
 class Request(NamedTuple):
-    """A request that is well-formed; nothing is known yet of whether it may be served.
+    """A well-formed request, before it is known whether it may be served.
 
     ``headers`` are by lower-case name. ``query`` has every value of each name that a client may set.
-    ``stage`` is None where the API has no stage of its own. ``body`` is JSON text or None. ``context`` is the
-    event's requestContext with what functions are promised beside it.
+    ``stage`` is None where the API has no stage of its own. ``body`` is JSON text, None without one and in
+    full-event areas; ``raw_body`` and ``raw_path`` are as the event has them. ``context`` is the event's
+    requestContext with what functions are promised beside it.
     """
 
     method: str
-    target: Route
+    route: Route
     headers: Mapping[str, str]
     query: Query
     api_key: str
     stage: str | None
     body: str | None
     context: Members
+    raw_path: str
+    raw_body: object
+    is_base64: bool
 
     @property
     def params(self) -> dict[str, str]:
         """The parameters of a call: the last value of each query name, then what only the gateway sets."""
-        area, endpoint_id, _, path = self.target
+        area, endpoint_id, _, path = self.route
         params = {name: values[-1] for name, values in self.query.items() if values}
         if path:
             params["path"] = path
@@ -62,18 +70,22 @@ class Request(NamedTuple):
         params["area"] = area
         return params
 
-
-def read_response_format(event: object) -> ResponseFormat:
-    """Return the form of the answer; any object will do, so that errors have one too."""
-    if not isinstance(event, _OBJECT):
-        return _V1
-    is_v2, is_head = event.get("version") == "2.0", read_method(event) == "HEAD"
-    return ResponseFormat(is_v2, is_head) if is_v2 or is_head else _V1
+    @property
+    def depth(self) -> int:
+        """How many steps up the URL lead from the request's path to beside the function's name."""
+        path = self.route.path
+        return (path.count("/") + 1 if path else 0) + self.raw_path.endswith("/")
 
 
-def read_method(event: object) -> str:
+def read_response_format(event: Members, method: str) -> ResponseFormat:
+    """Return how the answer to an event is written."""
+    return ResponseFormat(event.get("version") == "2.0", method == "HEAD")
+
+
+def read_method(event: Members) -> str:
     """Return the HTTP method in capitals, empty for anything that isn't an HTTP event."""
-    if isinstance(event, _OBJECT) and isinstance(method := event.get("httpMethod"), str):
+    method = event.get("httpMethod")
+    if isinstance(method, str):
         return method.upper()
     match event:
         case {"requestContext": {"http": {"method": str() as method}}}:
@@ -82,59 +94,77 @@ def read_method(event: object) -> str:
             return ""
 
 
-def read_header(event: object, name: str) -> str | None:
-    """Return a header of any event by its lower-case name, None where there is none."""
+def read_cors_request(event: Members) -> CorsRequest:
+    """Return what decides who may read the answer to any event, a refused one too."""
     try:
-        headers = _headers(event) if isinstance(event, _OBJECT) else {}
+        headers = {name.lower(): value for name, value in _headers(event).items()}
     except RequestError:
-        return None
-    return next((value for sent, value in headers.items() if sent.lower() == name), None)
+        headers = {}
+    origin = headers.get("origin")
+    if origin is None:  # no browser will ask
+        return CorsRequest(None, None, None)
+    try:
+        return CorsRequest(origin, read_path(event), _stage(_members(event, "requestContext")))
+    except RequestError:
+        return CorsRequest(origin, None, None)
 
 
-def read_stage(event: Members) -> str | None:
-    """Return the API's stage, None where it has none of its own."""
-    return _stage(_members(event, "requestContext"))
-
-
-def read_request(event: object, full_event_areas: frozenset[str], *, takes_gzip: bool = False) -> Request:
+def read_request(
+    event: Members, method: str, full_event_areas: frozenset[str], *, takes_gzip: bool = False
+) -> Request:
     """Read an HTTP event.
 
     Args:
-        event: what Lambda hands over.
+        event: Lambda's.
+        method: the HTTP method, empty for an event of another kind.
         full_event_areas: areas whose functions read the body themselves, whatever it is.
-        takes_gzip: whether a packed body is unpacked.
+        takes_gzip: whether a gzip body is decompressed.
 
     Raises:
         RequestError: the request is malformed, too large or of a content type that isn't read; the message
             names what is wrong.
 
     """
-    method = read_method(event)
-    if not method or not isinstance(event, _OBJECT):
+    if not method:
         raise RequestError("Not an HTTP request")
-    target = read_path(event)
+    route = read_path(event)
     sent = _headers(event)
     headers = {name.lower(): value for name, value in sent.items()}
     everything = _query(event)
     query = {name: values for name, values in everything.items() if _is_free(name, values)}
-    given = _members(event, "requestContext")
-    api_key, stage = _api_key(given, headers, everything), _stage(given)
-    body = None if target.area in full_event_areas else event_body(event, headers, takes_gzip=takes_gzip)
-    context = {
-        **given,
-        "channel": target.endpoint_id,
-        "area": target.area,
+    context = _members(event, "requestContext")
+    api_key, stage = _api_key(context, headers, everything), _stage(context)
+    raw_body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
+    body = None
+    if route.area not in full_event_areas:
+        body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip)
+    function_context = {
+        **context,
+        "channel": route.endpoint_id,
+        "area": route.area,
         "headers": sent,
         "query": query,
     }
-    return Request(method, target, headers, query, api_key, stage, body, context)
+    return Request(
+        method,
+        route,
+        headers,
+        query,
+        api_key,
+        stage,
+        body,
+        function_context,
+        path_of(event),
+        raw_body,
+        is_base64,
+    )
 
 
 def _members(event: Members, name: str) -> Members:
     value = event.get(name)
     if value is None:
         return {}
-    if not isinstance(value, _OBJECT):
+    if not isinstance(value, dict):
         raise RequestError(f"Event member {name!r} is not an object")
     return value
 
@@ -153,14 +183,14 @@ def _headers(event: Members) -> Mapping[str, str]:
 def _query(event: Members) -> dict[str, list[str]]:
     raw = event.get("rawQueryString")
     if isinstance(raw, str):
-        return _parsed_query(raw)
-    found = {
+        return _parse_query(raw)
+    query = {
         name: _texts(values) for name, values in _members(event, "multiValueQueryStringParameters").items()
     }
     for name, value in _members(event, "queryStringParameters").items():
-        if name not in found and isinstance(value, str):
-            found[name] = [value]
-    return found
+        if name not in query and isinstance(value, str):
+            query[name] = [value]
+    return query
 
 
 def _is_free(name: str, values: list[str]) -> bool:
@@ -174,7 +204,7 @@ def _is_free(name: str, values: list[str]) -> bool:
     return name not in RESERVED_PARAMETERS and name.lower() != API_KEY
 
 
-def _parsed_query(raw: str) -> dict[str, list[str]]:
+def _parse_query(raw: str) -> dict[str, list[str]]:
     from urllib.parse import parse_qsl  # REST APIs send their queries parsed
 
     query: dict[str, list[str]] = {}
@@ -193,7 +223,7 @@ def _texts(values: object) -> list[str]:
 
 def _api_key(context: Members, headers: Mapping[str, str], query: Query) -> str:
     identity = context.get("identity")
-    authenticated = identity.get("apiKey") if isinstance(identity, _OBJECT) else None
+    authenticated = identity.get("apiKey") if isinstance(identity, dict) else None
     key = authenticated or headers.get(API_KEY) or (query.get(API_KEY) or [""])[-1] or DEFAULT_API_KEY
     if not isinstance(key, str) or len(key.encode("utf-8", "replace")) > KEY_LIMIT:
         raise RequestError("The API key is not valid", status=403)
@@ -203,12 +233,3 @@ def _api_key(context: Members, headers: Mapping[str, str], query: Query) -> str:
 def _stage(context: Members) -> str | None:
     stage = context.get("stage")
     return stage if isinstance(stage, str) and stage not in {"", "$default"} else None
-
-
-def event_body(event: Members, headers: Mapping[str, str], *, takes_gzip: bool = False) -> str | None:
-    """Return the body's JSON text, None without one; raises what ``read_body`` raises."""
-    body = event.get("body") or ""
-    if not isinstance(body, str):
-        raise RequestError("Event member 'body' is not text")
-    is_base64 = event.get("isBase64Encoded") is True
-    return read_body(body, headers, is_base64=is_base64, takes_gzip=takes_gzip)

@@ -1,4 +1,4 @@
-"""Answers: what a function may give, and what AWS's HTTP events take.
+"""Answers: what a function may return, in the form that API Gateway takes.
 
 docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html (1.0) and
 http-api-develop-integrations-lambda.html (2.0).
@@ -7,7 +7,7 @@ http-api-develop-integrations-lambda.html (2.0).
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,16 +15,16 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
 from silvaengine.protocol.strict_json import MAX_DEPTH
-from silvaengine_http.headers import BYTES, JSON, YAML, Headers, usual_headers, whole_headers
+from silvaengine_http.headers import BYTES, JSON, YAML, Header, Headers, all_headers, merge_headers
 from silvaengine_http.request import ResponseFormat
 
-ENVELOPE = 4096  # bytes left for our own headers and the answer's frame
+ENVELOPE = 4096  # bytes left for the gateway's own headers and the answer's frame
 
 _ERRORS = range(400, 600)
 _LONGEST_ESCAPE = len(r"\u0000")
 _SHORT = SYNC_LIMIT // 8
 _PROXY = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"})
-_HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what API Gateway reckons itself
+_HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what API Gateway computes itself
     {
         "connection",
         "content-length",
@@ -43,7 +43,7 @@ _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class Answer(NamedTuple):
-    """An answer before it has the form of an event's payload version; header names are as they go out."""
+    """An answer, whatever the payload's version; header names are as they go out."""
 
     status: int
     body: str = ""
@@ -52,26 +52,26 @@ class Answer(NamedTuple):
 
 
 def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with a JSON value."""
+    """Return an answer that is a JSON value."""
     own = {name: (member,) for name, member in (headers or {}).items()}
     return Answer(status, encode_readable(value), {**JSON, **own} if own else JSON)
 
 
 def error_answer(error: SilvaEngineError, request_id: str) -> Answer:
-    """Answer with an error's public message; nothing else of it leaves the gateway."""
+    """Return an error's public message as an answer; nothing else of it leaves the gateway."""
     body = {"error": error.message, "request_id": request_id}
     return json_answer(body, error.status, error.headers)
 
 
 def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
-    """Return an answer with headers of ours, which win over its own."""
+    """Return an answer with further headers, which win over its own."""
     return answer._replace(
-        headers=_merged(answer.headers, {name: (value,) for name, value in headers.items()})
+        headers=merge_headers(answer.headers, {name: (value,) for name, value in headers.items()})
     )
 
 
 def function_answer(result: WorkerAnswer) -> Answer:
-    """Answer with what a worker gave.
+    """Return a worker's answer as the gateway's.
 
     Raises:
         SilvaEngineError: the worker reports an error (its message and status), or, with 502, the function's
@@ -83,11 +83,11 @@ def function_answer(result: WorkerAnswer) -> Answer:
             status = result.status if result.status in _ERRORS else 500
             raise SilvaEngineError(str(result.value), status=status, detail=result.error_type)
         case "base64":
-            answer = _base64_answer(result.value)
+            answer = _bytes_answer(result.value)
         case "text":
-            answer = _of_text(result.value)
+            answer = _text_answer(result.value)
         case _:
-            answer = _of_value(result.value, text=None)
+            answer = _value_answer(result.value, text=None)
     _check_size(answer)
     return answer
 
@@ -97,60 +97,53 @@ def render(
 ) -> dict[str, Any]:
     """Return the proxy answer; ``cors`` is the tenant's, None for the contract's."""
     body = "" if form.is_head else answer.body
-    rendered = {
+    headers = all_headers(answer.headers, request_id, cors)
+    return {
         "statusCode": answer.status,
         "body": body,
         "isBase64Encoded": answer.is_base64 and bool(body),
+        **(_v2_headers(headers) if form.is_v2 else _v1_headers(headers)),
     }
-    usual = usual_headers(answer.headers, request_id) if cors is None else None
-    if usual is not None:
-        rendered["headers"] = usual
-        return rendered
-    headers = whole_headers(answer.headers, request_id, cors)
-    return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
 
 
-def _v1_headers(headers: Headers) -> dict[str, Any]:
-    single, several = {}, {}
-    for name, values in headers.items():
-        if len(values) == 1:
-            single[name] = values[0]
-        elif values:
-            several[name] = list(values)
-    return {"headers": single, "multiValueHeaders": several} if several else {"headers": single}
+def _v1_headers(headers: Collection[Header]) -> dict[str, Any]:
+    single = {name: values[0] for name, values in headers if len(values) == 1}
+    if len(single) == len(headers):
+        return {"headers": single}
+    several = {name: list(values) for name, values in headers if len(values) > 1}
+    return {"headers": single, "multiValueHeaders": several}
 
 
-def _v2_headers(headers: Headers) -> dict[str, Any]:
-    """Payload 2.0 has one value for each name, and cookies, which must not be joined, beside them."""
-    cookies = [value for name, values in headers.items() if name.lower() == "set-cookie" for value in values]
-    joined = {name: ", ".join(values) for name, values in headers.items() if name.lower() != "set-cookie"}
-    return {"headers": joined} | ({"cookies": cookies} if cookies else {})
+def _v2_headers(headers: Collection[Header]) -> dict[str, Any]:
+    """Return one value for each name and, apart, the cookies, which must not be joined."""
+    cookies: list[str] = []
+    joined = {}
+    for name, values in headers:
+        if name.lower() == "set-cookie":
+            cookies += values
+        else:
+            joined[name] = ", ".join(values)
+    return {"headers": joined, "cookies": cookies} if cookies else {"headers": joined}
 
 
-def _merged(*several: Headers) -> dict[str, tuple[str, ...]]:
-    """Merge headers, whatever the case of their names; later ones win."""
-    merged = {name.lower(): (name, values) for headers in several for name, values in headers.items()}
-    return dict(merged.values())
-
-
-def _base64_answer(value: object) -> Answer:
+def _bytes_answer(value: object) -> Answer:
     if not _is_base64(value):
         raise _malformed("its bytes are not base64")
     return Answer(200, str(value), BYTES, is_base64=True)
 
 
-def _of_text(text: str) -> Answer:
-    """A function's text goes out as it is; parsing tells what it is."""
+def _text_answer(text: str) -> Answer:
+    """Return a function's text unchanged, under the content type that it parses as."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         if _is_yaml(text):
             return Answer(200, text, YAML)
         return json_answer({"error": "Unsupported content format"}, 400)
-    return _of_value(value, text)
+    return _value_answer(value, text)
 
 
-def _of_value(value: object, text: str | None) -> Answer:
+def _value_answer(value: object, text: str | None) -> Answer:
     if isinstance(value, dict) and _is_proxy(value):
         return _proxy_answer(value)
     try:
@@ -161,7 +154,7 @@ def _of_value(value: object, text: str | None) -> Answer:
 
 
 def _is_yaml(text: str) -> bool:
-    """Tell YAML, as deep as a body may be at the most: libyaml's time grows with the square of the depth."""
+    """Return whether a text is YAML, no deeper than a body: libyaml's time is quadratic in the depth."""
     import yaml  # few functions answer YAML, and a cold start would pay for all
 
     depth = 0
@@ -176,7 +169,7 @@ def _is_yaml(text: str) -> bool:
 
 
 def _is_proxy(value: Mapping[str, Any]) -> bool:
-    """Tell an answer meant for API Gateway from data that happens to have a ``statusCode``."""
+    """Return whether an object is meant for API Gateway, rather than data with a ``statusCode``."""
     status = value.get("statusCode")
     if type(status) is not int or not 100 <= status <= 599:
         return False
@@ -189,29 +182,29 @@ def _proxy_answer(value: Mapping[str, Any]) -> Answer:
     if body is not None and not isinstance(body, str):
         raise _malformed("its body is not text")
     if not isinstance(is_base64, bool) or (is_base64 and body and not _is_base64(body)):
-        raise _malformed("its body is not the base64 text that it is said to be")
+        raise _malformed("its body is marked as base64 and is not")
     return Answer(value["statusCode"], body or "", _proxy_headers(value), is_base64=is_base64)
 
 
 def _proxy_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     single = {name: [member] for name, member in _mapping(value, "headers").items()}
-    given = _merged(
-        _checked_headers(single.items()), _checked_headers(_mapping(value, "multiValueHeaders").items())
+    headers = merge_headers(
+        _read_headers(single.items()), _read_headers(_mapping(value, "multiValueHeaders").items())
     )
-    cookies = _checked_headers([("Set-Cookie", value.get("cookies") or [])])
-    left_out = _HOP_BY_HOP.union(*map(_listed_names, given.items()))
-    kept = {name: values for name, values in given.items() if name.lower() not in left_out}
-    return _merged(kept, {name: values for name, values in cookies.items() if values})
+    cookies = _read_headers([("Set-Cookie", value.get("cookies") or [])])
+    hop_by_hop = _HOP_BY_HOP.union(*map(_connection_options, headers.items()))
+    kept = {name: values for name, values in headers.items() if name.lower() not in hop_by_hop}
+    if cookies["Set-Cookie"]:
+        kept = merge_headers(kept, cookies)
+    return {name: values for name, values in kept.items() if values}
 
 
-def _listed_names(header: tuple[str, tuple[str, ...]]) -> set[str]:
-    """Return the headers that ``Connection`` names as being for the next hop alone."""
+def _connection_options(header: Header) -> set[str]:
+    """Return the headers that ``Connection`` lists as being for the next hop alone."""
     name, values = header
-    return (
-        {one.strip().lower() for one in ",".join(values).split(",")}
-        if name.lower() == "connection"
-        else set()
-    )
+    if name.lower() != "connection":
+        return set()
+    return {option.strip().lower() for option in ",".join(values).split(",")}
 
 
 def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -221,23 +214,23 @@ def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return member
 
 
-def _checked_headers(headers: Iterable[tuple[str, Any]]) -> dict[str, tuple[str, ...]]:
-    return {_checked_name(name): tuple(map(_checked_value, _listed(values))) for name, values in headers}
+def _read_headers(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str, ...]]:
+    return {_header_name(name): _header_values(values) for name, values in headers}
 
 
-def _listed(values: object) -> list[object]:
-    if not isinstance(values, list):
-        raise _malformed("a header's values are not a list")
-    return values
-
-
-def _checked_name(name: str) -> str:
+def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise _malformed("a header's name is not valid")
     return name
 
 
-def _checked_value(value: object) -> str:
+def _header_values(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise _malformed("a header's values are not a list")
+    return tuple(map(_header_value, values))
+
+
+def _header_value(value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else value
     if isinstance(text, int | float):
         text = str(text)
@@ -247,10 +240,9 @@ def _checked_value(value: object) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    """Return whether UTF-8 can carry a text, which a lone surrogate isn't.
+    """Return whether UTF-8 can encode a text; it can't encode a lone surrogate.
 
-    A regular expression could tell, too; its classes of such characters cost a cold start 35 million
-    instructions to compile.
+    A regular expression for these characters costs a cold start 35 million instructions to compile.
     """
     try:
         text.encode()
@@ -268,22 +260,23 @@ def _is_base64(value: object) -> bool:
 
 
 def _check_size(answer: Answer) -> None:
-    """Refuse what Lambda would refuse, which the client would see as an error without words."""
-    if answer.headers is JSON and len(answer.body) < _SHORT and answer.body.isascii():
-        return
-    size = sum(len(name) + len(value) + 8 for name, values in answer.headers.items() for value in values)
-    if size + _text_size(answer.body) > SYNC_LIMIT - ENVELOPE:
+    """Refuse what Lambda would refuse: the client would see an error without a message."""
+    size = _text_size(answer.body)
+    for name, values in answer.headers.items():
+        for value in values:
+            size += len(name) + len(value) + 8
+    if size > SYNC_LIMIT - ENVELOPE:
         raise SilvaEngineError(f"The function's answer is larger than {SYNC_LIMIT} bytes", status=502)
 
 
 def _text_size(text: str) -> int:
-    """Return the bytes of a text in JSON; for a short one without accents the most that it can have."""
+    """Return the bytes of a text in JSON; of a short ASCII text the most that it can have."""
     if len(text) < _SHORT and text.isascii():
         return _LONGEST_ESCAPE * len(text)
     try:
         return len(json.dumps(text, ensure_ascii=False).encode())
     except UnicodeEncodeError:
-        raise _malformed("it holds half of a surrogate pair, which UTF-8 can't carry") from None
+        raise _malformed("it holds half of a surrogate pair, which UTF-8 can't encode") from None
 
 
 def _malformed(reason: str) -> SilvaEngineError:

@@ -1,1 +1,1 @@
-"""The tasks Lambda: AWS events become calls of functions."""
+"""The tasks Lambda: AWS events become calls of functions, and the sweeper retries lost ones."""

@@ -1,93 +1,245 @@
-"""Running an event's records side by side, or one after the other, and collecting which of them failed.
+"""Serving the records of an event: each record's own calls, then one call for all records (``batch: true``).
 
-One record's failure is its own: the others run.
+A function with ``batch`` gets them as ``records`` and may return the ids of those that failed, as a list or
+in Lambda's ``{"batchItemFailures": [{"itemIdentifier": id}]}``; any other result means that all are done.
+Each record is claimed and settled on its own.
 """
 
 import logging
-import time
-from collections.abc import Callable, Sequence
-from itertools import repeat
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from math import inf
+from os import urandom
+from typing import NamedTuple
 
-from silvaengine.errors import DeadlineError, InvocationError, SilvaEngineError
-
-SIDE_BY_SIDE = 10  # of one event; an SQS batch has ten by default
-LEAST_SECONDS = 1.0  # a call that has less isn't begun: it would only be cut off
+from silvaengine.context import LambdaContext
+from silvaengine.errors import InvocationError, SilvaEngineError
+from silvaengine.ledger.dispatch import nothing_ran, ref_of
+from silvaengine.ledger.execution import Execution
+from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.json_codec import Json
+from silvaengine.protocol.messages import Invocation, WorkerAnswer
+from silvaengine.registry.model import Function
+from silvaengine_tasks.calls import Caller, answer_value, deadline_of, read_answer, worker_call
+from silvaengine_tasks.hooks import HookedCall
+from silvaengine_tasks.parallel import Errors, side_by_side
+from silvaengine_tasks.records import CallRecord, member
 
 _logger = logging.getLogger(__name__)
 
-type Serve = Callable[[Any, float], None]
-type Errors = list[SilvaEngineError | None]
+type ReadCalls = Callable[[Json], Sequence[CallRecord]]
+type RunCalls = Callable[[int, float], None]
+type BatchResponse = dict[str, list[dict[str, str]]]
+"""The ids of the records that failed, as Lambda expects them; see ``sources.sqs`` and ``sources.streams``."""
+type RunAll = Callable[[Sequence[int], RunCalls, float], Errors]
 
 
-def side_by_side(
-    records: Sequence[Any], serve: Serve, deadline: float, clock: Callable[[], float] = time.time
-) -> Errors:
-    """Serve independent records, ten at a time; return each one's failure, None for one that is done."""
-    from concurrent.futures import ThreadPoolExecutor  # the sweeper needs none
+def serve_or_raise(
+    caller: Caller,
+    source: str,
+    records: Sequence[Json],
+    read_calls: ReadCalls,
+    context: LambdaContext,
+    log: InvocationLog,
+) -> None:
+    """Serve the records of an event that Lambda retries as a whole.
 
-    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(records))) as threads:
-        served = threads.map(attempt, records, repeat(serve), repeat(deadline), repeat(clock))
-        return list(served)
+    A retry doesn't repeat what is done, since the ledger knows it.
+
+    Args:
+        caller: calls functions.
+        source: its name in the log line.
+        records: as AWS sent them.
+        read_calls: returns the calls of a record, or raises why there are none.
+        context: Lambda's.
+        log: of the invocation.
+
+    Raises:
+        InvocationError: some records failed; with the first cause.
+    """
+    caller.registry.refresh()
+    errors = serve_records(caller, records, read_calls, deadline_of(context))
+    failures = [error for error in errors if error]
+    log.add(source=source, records=len(records), failed=len(failures))
+    if failures:
+        message = f"{len(failures)} of {len(errors)} records failed; the first: {failures[0].message}"
+        raise InvocationError(message, detail=failures[0].detail)
 
 
-def in_order(
-    groups: Sequence[str],
-    records: Sequence[Any],
-    serve: Serve,
+def serve_records(
+    caller: Caller,
+    records: Sequence[Json],
+    read_calls: ReadCalls,
     deadline: float,
-    clock: Callable[[], float] = time.time,
+    run_all: RunAll = side_by_side,
 ) -> Errors:
-    """Serve groups side by side and each group's records in order, up to the first that fails."""
-    errors: Errors = [None] * len(records)
+    """Make the calls of each record, then those for all records together; return each record's failure.
 
-    def one(positions: Sequence[int], until: float) -> None:
-        for position in positions:
-            errors[position] = attempt(records[position], serve, until, clock)
-            if errors[position]:
-                return
+    Args:
+        caller: calls functions.
+        records: as AWS sent them.
+        read_calls: returns the calls of a record, or raises why there are none.
+        deadline: epoch seconds at which the caller's time is over.
+        run_all: runs all positions, in an order of its own.
+    """
+    calls: list[Sequence[CallRecord]] = [()] * len(records)
 
-    grouped = list(positions_of(groups).values())
-    begun = side_by_side(grouped, one, deadline, clock)
-    for positions, error in zip(grouped, begun, strict=True):
-        errors[positions[0]] = errors[positions[0]] or error
-    return with_the_later(groups, errors)
+    def run(position: int, until: float) -> None:
+        def read_single_calls() -> list[CallRecord]:
+            calls[position] = read_calls(records[position])
+            return [call for call in calls[position] if call.batch_item_id is None]
 
+        caller.call_all(read_single_calls, until)
 
-def with_the_later(groups: Sequence[str], errors: Errors) -> Errors:
-    """Let each record fail that comes after a failed one of its group."""
-    spread = list(errors)
-    for positions in positions_of(groups).values():
-        failure = None
-        for position in positions:
-            failure = failure or spread[position]
-            spread[position] = failure
-    return spread
-
-
-def positions_of(groups: Sequence[str]) -> dict[str, list[int]]:
-    """Return the positions of each group's records, in order."""
-    found: dict[str, list[int]] = {}
-    for position, group in enumerate(groups):
-        found.setdefault(group, []).append(position)
-    return found
+    errors = run_all(range(len(records)), run, deadline)
+    for positions, batch in _batches(calls):
+        batch_errors = BatchCall(caller).call(batch, deadline)
+        for position, error in zip(positions, batch_errors, strict=True):
+            errors[position] = errors[position] or error
+    return errors
 
 
-def attempt(
-    record: Any,  # noqa: ANN401 - a source's
-    serve: Serve,
-    deadline: float,
-    clock: Callable[[], float] = time.time,
-) -> SilvaEngineError | None:
-    """Serve a record if there is time; return its failure, which is logged."""
-    if clock() + LEAST_SECONDS > deadline:
-        return DeadlineError("There was no time left to start this record")
+def _batches(calls: Sequence[Sequence[CallRecord]]) -> Iterable[tuple[list[int], list[CallRecord]]]:
+    """Return the batch of each function with ``batch``: the records' positions and calls."""
+    batches: dict[tuple[str, str], tuple[list[int], list[CallRecord]]] = {}
+    for position, record_calls in enumerate(calls):
+        for call in record_calls:
+            if call.batch_item_id is not None:
+                positions, batch = batches.setdefault((call.endpoint_id, call.function), ([], []))
+                positions.append(position)
+                batch.append(call)
+    return batches.values()
+
+
+class BatchCall(NamedTuple):
+    """One call of a function for many records.
+
+    Args:
+        caller: finds functions and reaches workers.
+    """
+
+    caller: Caller
+
+    def call(self, records: Sequence[CallRecord], deadline: float) -> Errors:
+        """Call a function for those of its records that aren't done yet; return each record's failure.
+
+        Args:
+            records: of one function, each with a ``batch_item_id`` and only itself in ``records``.
+            deadline: epoch seconds at which the caller's time is over.
+        """
+        first, request_id, function = records[0], urandom(16).hex(), None
+        try:
+            function = self.caller.find_function(first.endpoint_id, first.function)
+            claims, errors = self._claim(records, function, request_id, deadline)
+            if claims:
+                outcomes = self._run(function, records, claims, request_id, deadline)
+                errors = [outcomes.get(position, error) for position, error in enumerate(errors)]
+        except SilvaEngineError as error:
+            errors = [error] * len(records)
+        except Exception as error:  # boundary of a batch: its failure must not stop other functions' calls
+            _logger.exception("A batch call failed")
+            errors = [InvocationError("The records could not be served", error_type=type(error).__name__)]
+            errors *= len(records)
+        failure = next(filter(None, errors), None)
+        if failure:
+            self.caller.alert(first.endpoint_id, first.function, failure, request_id, function)
+        return errors
+
+    def _claim(
+        self, records: Sequence[CallRecord], function: Function, request_id: str, deadline: float
+    ) -> tuple[dict[int, Execution], Errors]:
+        """Claim the records; return the claims to run, by position, and each record's failure."""
+        claims: dict[int, Execution] = {}
+
+        def claim(position: int, _: float) -> None:
+            record = records[position]
+            content = worker_call(function, record.params, None).content()
+            execution = self.caller.claims.claim(record, function, content, request_id)
+            if execution and execution.state != "succeeded":
+                claims[position] = execution
+
+        return claims, side_by_side(range(len(records)), claim, deadline)
+
+    def _run(
+        self,
+        function: Function,
+        records: Sequence[CallRecord],
+        claims: dict[int, Execution],
+        request_id: str,
+        deadline: float,
+    ) -> dict[int, SilvaEngineError | None]:
+        """Invoke the worker and settle each claim; return each record's failure by position."""
+        positions, endpoint_id = sorted(claims), records[0].endpoint_id
+        params: dict[str, Json] = {"records": [_own_record(records[position]) for position in positions]}
+        invocation = Invocation(
+            request_id,
+            endpoint_id,
+            function.area,
+            function.name,
+            deadline,
+            attempt=max(execution.attempts for execution in claims.values()),
+            hops=max(records[position].hops for position in positions),
+            grant=self.caller.issue_token(function, endpoint_id),
+        )
+        call = HookedCall(function, endpoint_id, params, request_id, deadline)
+        try:
+            payload = worker_call(function, params, invocation).encode()
+            self.caller.hooks.run_before(call)
+            result = self.caller.invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
+        except SilvaEngineError as error:
+            return {position: self._fail(execution, error) for position, execution in claims.items()}
+        item_ids = [str(records[position].batch_item_id) for position in positions]
+        failures = dict(zip(positions, read_failures(result, item_ids), strict=True))
+        errors = side_by_side(
+            positions, lambda position, _: self._settle(claims[position], failures[position]), inf
+        )
+        if None in errors:
+            self.caller.hooks.start_after(call)
+        return dict(zip(positions, errors, strict=True))
+
+    def _fail(self, execution: Execution, error: SilvaEngineError) -> SilvaEngineError | None:
+        """Undo the claim of what can't have run; what may have run stays claimed until its lease ends."""
+        if nothing_ran(error):
+            self.caller.claims.ledger.unclaim(execution)
+        return None if self.caller.claims.leave_to_sweeper(execution) else error
+
+    def _settle(self, execution: Execution, error: SilvaEngineError | None) -> None:
+        job = ref_of(execution, execution.attempts, claimed=True)
+        self.caller.claims.ledger.settle(job, execution.owner, "failed" if error else "succeeded", {})
+        if error:
+            raise error
+
+
+def _own_record(call: CallRecord) -> Json:
+    records = call.params["records"]
+    return records[0] if isinstance(records, list) else None
+
+
+def read_failures(result: Json, item_ids: Sequence[str]) -> Errors:
+    """Return each record's failure, in the order of the ids, from a worker's answer."""
     try:
-        serve(record, deadline)
+        failed = failed_ids(read_answer(result), item_ids)
     except SilvaEngineError as error:
-        _logger.error("A record failed: %s (%s)", error.message, error.detail)  # noqa: TRY400 - detail says why
-        return error
-    except Exception as error:  # a record's door: what it breaks takes no neighbour along
-        _logger.exception("A record failed")
-        return InvocationError("The record could not be served", error_type=type(error).__name__)
-    return None
+        return [error] * len(item_ids)
+    failure = InvocationError("The function reported this record as failed")
+    return [failure if item_id in failed else None for item_id in item_ids]
+
+
+def failed_ids(answer: WorkerAnswer, item_ids: Sequence[str] | None = None) -> list[Json]:
+    """Return the ids of the failed records that a function's answer names.
+
+    Args:
+        answer: a function's.
+        item_ids: of the records that it got; None where they aren't known any more.
+
+    Raises:
+        InvocationError: the answer names an unknown id, so that its meaning is unclear.
+    """
+    value = answer_value(answer)
+    failures = member(value, "batchItemFailures")
+    if isinstance(failures, list):
+        value = [member(failure, "itemIdentifier") for failure in failures]
+    if not isinstance(value, list):
+        return []
+    if item_ids is not None and any(item_id not in item_ids for item_id in value):
+        raise InvocationError("The function returned ids of records that it was not given")
+    return value

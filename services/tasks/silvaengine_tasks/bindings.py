@@ -1,4 +1,4 @@
-"""Which functions a source is bound to (``events:`` in registry.yaml), whatever its records say themselves.
+"""The functions that sources are bound to (``events:`` in registry.yaml), whatever their records name.
 
 A binding is a value of settings id ``silvaengine_events`` under ``{kind}:{name}``, a table's under its name
 in the contract's ``dynamodb_stream_config``: a list of ``{endpoint_id, funct}``, with ``batch``, and for a
@@ -6,16 +6,17 @@ bucket ``prefix`` and ``suffix`` of its keys.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from silvaengine.errors import ConfigurationError
+from silvaengine.protocol.json_codec import Json
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import EVENTS_SETTING_ID, STREAMS_SETTING_ID
-from silvaengine_tasks.records import CallRecord, text
+from silvaengine_tasks.records import CallRecord, member, text
 
 
 class Binding(NamedTuple):
-    """One function that a record goes to; with ``batch`` all records of an event go to it in one call."""
+    """A function that a source calls; with ``batch`` one call gets all records of an event."""
 
     endpoint_id: str
     function: str
@@ -23,65 +24,63 @@ class Binding(NamedTuple):
 
 
 class Bindings(NamedTuple):
-    """Finds bindings, which the registry remembers.
+    """The bindings in the registry.
 
     Args:
-        registry: holds them.
+        registry: reads and caches them.
     """
 
     registry: Registry
 
-    def to(self, kind: str, name: str, key: str = "") -> list[Binding]:
-        """Return the functions that a source is bound to, none where it isn't bound.
+    def find(self, kind: str, name: str, key: str = "") -> list[Binding]:
+        """Return the functions that a source is bound to, an empty list for an unbound source.
 
         Args:
             kind: ``queue``, ``bucket``, ``table``, ``topic``, ``rule`` or ``schedule``.
-            name: the source's, without its account and region.
-            key: an object's, as it was stored.
+            name: the source's name, without account and region.
+            key: an object's key, decoded.
 
         Raises:
             RequestError, ConfigurationError: the binding is malformed.
         """
         setting_id = STREAMS_SETTING_ID if kind == "table" else EVENTS_SETTING_ID
         variable = name if kind == "table" else f"{kind}:{name}"
-        return list(_routes(self._variables(setting_id).get(variable) or [], key))
+        return list(_read(self._variables(setting_id).get(variable) or [], key))
 
-    def _variables(self, setting_id: str) -> Mapping[str, Any]:
+    def _variables(self, setting_id: str) -> Mapping[str, Json]:
         try:
             return self.registry.settings(setting_id)
         except ConfigurationError:  # it has no rows
             return {}
 
 
-def calls_of(
-    routes: Sequence[Binding],
-    like: CallRecord,
-    name: str,
-    raw: Any,  # noqa: ANN401 - a source's record
+def bound_calls(
+    bindings: Sequence[Binding], template: CallRecord, batch_item_id: str, record: Json
 ) -> list[CallRecord]:
-    """Return the calls of a record that is bound to functions.
+    """Return a record's call of each function that its source is bound to.
 
     Args:
-        routes: to these.
-        like: the calls' members; its params go to a function that gets one record a call.
-        name: the record's id for a function that gets many.
-        raw: the record as AWS sent it, for the same.
+        bindings: of the source.
+        template: the call's other members; its params go to functions that get one record a call.
+        batch_item_id: the record's id for functions with ``batch``.
+        record: as AWS sent it, for functions with ``batch``.
     """
     return [
-        like._replace(
-            endpoint_id=route.endpoint_id,
-            function=route.function,
-            params={"records": [raw]} if route.batch else like.params,
-            batch_name=name if route.batch else None,
+        template._replace(
+            endpoint_id=binding.endpoint_id,
+            function=binding.function,
+            params={"records": [record]} if binding.batch else template.params,
+            batch_item_id=batch_item_id if binding.batch else None,
         )
-        for route in routes
+        for binding in bindings
     ]
 
 
-def _routes(bound: Any, key: str) -> Iterator[Binding]:  # noqa: ANN401 - a row may hold anything
-    if not isinstance(bound, list):
-        raise ConfigurationError("A binding of events is malformed", detail="its value is not a list")
-    for each in bound:
-        route = Binding(text(each, "endpoint_id"), text(each, "funct"), bool(each.get("batch")))
-        if key.startswith(each.get("prefix") or "") and key.endswith(each.get("suffix") or ""):
-            yield route
+def _read(value: Json, key: str) -> Iterator[Binding]:
+    if not isinstance(value, list):
+        raise ConfigurationError("An event binding is malformed", detail="its value is not a list")
+    for item in value:
+        binding = Binding(text(item, "endpoint_id"), text(item, "funct"), bool(member(item, "batch")))
+        prefix, suffix = str(member(item, "prefix") or ""), str(member(item, "suffix") or "")
+        if key.startswith(prefix) and key.endswith(suffix):
+            yield binding

@@ -1,36 +1,38 @@
-"""Calling a function for a record: find it, claim it in the ledger, ask the worker, hear what became of it.
+"""Calling a function for a record: find it, claim the record, invoke the worker, read its answer.
 
-The worker settles the claim, so that a tasks Lambda that died leaves a result behind. What failed may be
-called again: how often, the record's source decides.
+The worker settles the claim, so that a tasks Lambda that died leaves a result behind. Whether a failed call
+is repeated is up to the record's source.
 """
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import urandom
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
+from silvaengine.context import LambdaContext
 from silvaengine.errors import InvocationError, LoopError, SilvaEngineError
-from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, nothing_ran
+from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, issue_no_token, nothing_ran
 from silvaengine.ledger.execution import Execution
 from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
-from silvaengine_tasks.claims import Claims, UnderWayError
+from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks, HookedCall
-from silvaengine_tasks.records import CallRecord
+from silvaengine_tasks.records import CallRecord, Params
 
-SETTLE_SECONDS = 5.0  # what is left for the answer to the source
+SETTLE_SECONDS = 5.0  # reserved for answering the source
 
 
-class Outcome(NamedTuple):
-    """What became of a call.
+class CallResult(NamedTuple):
+    """The result of a call.
 
     Args:
-        covers: the last of the records that it was for, where it was for several.
+        covers: the last record of the chunk that the call was for; None for a single record.
         answer: the function's.
     """
 
@@ -42,13 +44,13 @@ class Caller(NamedTuple):
     """Calls functions.
 
     Args:
-        registry: knows them.
+        registry: finds them.
         invoker: reaches the workers.
-        dispatcher: hands them what the ledger holds.
-        claims: keeps a record from being called twice.
-        alerts: tells the operator.
-        hooks: hear of the calls.
-        grant: returns what lets a function broadcast.
+        dispatcher: sends them what the ledger holds.
+        claims: keep a record from being called twice.
+        alerts: reach the operator.
+        hooks: run before and after calls.
+        issue_token: returns the token that lets a function broadcast.
     """
 
     registry: Registry
@@ -57,78 +59,71 @@ class Caller(NamedTuple):
     claims: Claims
     alerts: AlertPublisher
     hooks: CallHooks
-    grant: TokenIssuer | None = None
+    issue_token: TokenIssuer = issue_no_token
 
-    def each(self, read: Callable[[], Sequence[CallRecord]], deadline: float) -> None:
-        """Make the calls that a record of a source means, each unless it was made before.
+    def call_all(self, read_calls: Callable[[], Sequence[CallRecord]], deadline: float) -> None:
+        """Make all calls of a record, each unless it was made before.
 
         Args:
-            read: returns them, or raises why there are none.
+            read_calls: returns them, or raises why there are none.
             deadline: epoch seconds at which the caller's time is over.
 
         Raises:
-            SilvaEngineError: of the first call that failed or can't be made; the others were made all the
-                same, and the source keeps the record. UnderWayError: somebody else is at one.
+            SilvaEngineError: of the first call that failed or can't be made; the others are made all the
+                same, and the source keeps the record. InProgressError: another delivery is being processed.
         """
         request_id = urandom(16).hex()
         try:
-            records = read()
-        except Exception as error:
-            self.tell("", "", error, request_id)
+            calls = read_calls()
+        except Exception as error:  # boundary of a record: alert whatever reading it raises, and pass it on
+            self.alert("", "", error, request_id)
             raise
-        failures = list(filter(None, (self._failure(record, deadline) for record in records)))
+        failures = list(filter(None, (self._failure(call, deadline) for call in calls)))
         if failures:
-            raise next((each for each in failures if not isinstance(each, UnderWayError)), failures[0])
+            raise next((each for each in failures if not isinstance(each, InProgressError)), failures[0])
 
-    def once(self, record: CallRecord, deadline: float) -> Outcome | None:
-        """Make one call unless it was made before; return its outcome, None where the sweeper looks after it.
+    def call_once(self, record: CallRecord, deadline: float) -> CallResult | None:
+        """Make one call unless it was made before; return its result, None where the sweeper owns the retry.
 
-        Raises what ``each`` raises.
+        Raises what ``call_all`` raises.
         """
         request_id, function = urandom(16).hex(), None
         try:
-            function = self.function(record.endpoint_id, record.function)
-            return self._once(record, function, request_id, deadline)
-        except UnderWayError:
+            function = self.find_function(record.endpoint_id, record.function)
+            return self._claim_and_call(record, function, request_id, deadline)
+        except InProgressError:
             raise
-        except Exception as error:
-            self.tell(record.endpoint_id, record.function, error, request_id, function)
+        except Exception as error:  # boundary of a record: alert whatever its call raises, and pass it on
+            self.alert(record.endpoint_id, record.function, error, request_id, function)
             raise
 
-    def directly(
-        self, endpoint_id: str, name: str, params: dict[str, Any], deadline: float, hops: int = 0
+    def call_directly(
+        self, endpoint_id: str, name: str, params: Params, deadline: float, hops: int = 0
     ) -> WorkerAnswer:
-        """Call a function without the ledger and give what it answered; raises likewise."""
+        """Call a function without the ledger and return its answer; raises SilvaEngineError."""
         request_id, function = urandom(16).hex(), None
         try:
-            function = self.function(endpoint_id, name)
-            heard = HookedCall(function, endpoint_id, params, request_id, deadline)
-            grant = self.grant(function, endpoint_id) if self.grant else None
+            function = self.find_function(endpoint_id, name)
+            hooked = HookedCall(function, endpoint_id, params, request_id, deadline)
+            token = self.issue_token(function, endpoint_id)
             call = worker_call(function, params, Invocation(
-                request_id, endpoint_id, function.area, name, deadline, hops=hops, grant=grant
+                request_id, endpoint_id, function.area, name, deadline, hops=hops, grant=token
             ))  # fmt: skip
-            return self.between_hooks(heard, lambda: self.invoker.invoke(
+            return self._call_with_hooks(hooked, lambda: self.invoker.invoke(
                 function.aws_lambda_arn, call.encode(), deadline=deadline
             ))  # fmt: skip
         except SilvaEngineError as error:
-            self.tell(endpoint_id, name, error, request_id, function)
+            self.alert(endpoint_id, name, error, request_id, function)
             raise
 
-    def between_hooks(self, call: HookedCall, ask: Callable[[], Any]) -> WorkerAnswer:
-        """Ask a worker, with the endpoint's hooks before and after; raises what ``succeeded`` raises."""
-        self.hooks.before(call)
-        answer = succeeded(ask())
-        self.hooks.after(call)
-        return answer
-
-    def function(self, endpoint_id: str, name: str) -> Function:
+    def find_function(self, endpoint_id: str, name: str) -> Function:
         """Return a tenant's function; raises what ``Registry.resolve`` raises."""
         return self.registry.resolve(endpoint_id, DEFAULT_API_KEY, "", name)
 
-    def tell(
+    def alert(
         self, endpoint_id: str, name: str, error: Exception, request_id: str, function: Function | None = None
     ) -> None:
-        """Tell the operator of a failure, without a word of what was called with."""
+        """Alert the operator to a failure, without any of the call's params."""
         kind = getattr(error, "error_type", "") or type(error).__name__
         self.alerts.publish(
             function.aws_lambda_arn if function else "silvaengine tasks",
@@ -138,68 +133,84 @@ class Caller(NamedTuple):
 
     def _failure(self, record: CallRecord, deadline: float) -> SilvaEngineError | None:
         try:
-            self.once(record, deadline)
+            self.call_once(record, deadline)
         except SilvaEngineError as error:
             return error
         return None
 
-    def _once(
+    def _claim_and_call(
         self, record: CallRecord, function: Function, request_id: str, deadline: float
-    ) -> Outcome | None:
+    ) -> CallResult | None:
         content = worker_call(function, record.params, None).content()
-        claimed = self.claims.claim(record, function, content, request_id)
-        if claimed is None or claimed.state == "succeeded":
-            return claimed and Outcome(claimed.covers, self.claims.answer(claimed))
+        execution = self.claims.claim(record, function, content, request_id)
+        if execution is None or execution.state == "succeeded":
+            return execution and CallResult(execution.covers, self.claims.answer(execution))
         try:
-            heard = HookedCall(function, record.endpoint_id, record.params, request_id, deadline)
-            return Outcome(claimed.covers, self._ask(claimed, heard, record.hops))
+            hooked = HookedCall(function, record.endpoint_id, record.params, request_id, deadline)
+            return CallResult(execution.covers, self._dispatch(execution, hooked, record.hops))
         except SilvaEngineError:
-            if not self.claims.leave_to_sweeper(claimed):
+            if not self.claims.leave_to_sweeper(execution):
                 raise
         return None
 
-    def _ask(self, claimed: Execution, call: HookedCall, hops: int) -> WorkerAnswer:
+    def _dispatch(self, execution: Execution, call: HookedCall, hops: int) -> WorkerAnswer:
         try:
-            return self.between_hooks(
+            return self._call_with_hooks(
                 call,
-                lambda: self.dispatcher.ask(claimed, call.function, call.deadline, hops=hops, kept_due=True),
+                lambda: self.dispatcher.ask(
+                    execution, call.function, call.deadline, hops=hops, kept_due=True
+                ),
             )
         except SilvaEngineError as error:
             if nothing_ran(error):
-                self.claims.ledger.unclaim(claimed)
+                self.claims.ledger.unclaim(execution)
             raise
 
+    def _call_with_hooks(self, call: HookedCall, invoke: Callable[[], Json]) -> WorkerAnswer:
+        """Invoke a worker between the endpoint's hooks; raises what ``read_answer`` raises."""
+        self.hooks.run_before(call)
+        answer = read_answer(invoke())
+        self.hooks.start_after(call)
+        return answer
 
-def succeeded(result: Any) -> WorkerAnswer:  # noqa: ANN401 - a worker's answer
-    """Return a worker's answer; raises InvocationError when it is an error, LoopError when it is that one."""
+
+def read_answer(result: Json) -> WorkerAnswer:
+    """Return a worker's answer.
+
+    Raises:
+        InvocationError: the answer is an error. LoopError: it is that error.
+    """
     answer = WorkerAnswer.decode(result)
     if answer.kind == "error":
+        message = str(answer.value)
         if answer.status == LoopError.default_status:
-            raise LoopError(str(answer.value))
-        message = f"The function failed: {answer.value}"
-        words = str(answer.value)
+            raise LoopError(message)
         raise InvocationError(
-            message, error_type=answer.error_type, error_message=words, status=answer.status
+            f"The function failed: {message}",
+            error_type=answer.error_type,
+            detail=message,
+            status=answer.status,
         )
     return answer
 
 
-def decoded(answer: WorkerAnswer) -> Any:  # noqa: ANN401 - any JSON value
-    """Return an answer's value; of JSON text, which functions give as a rule, what it says."""
-    if answer.kind != "text":
-        return answer.value
+def answer_value(answer: WorkerAnswer) -> Json:
+    """Return an answer's value; of a JSON text, which functions often return, the value that it encodes."""
+    value: Json = answer.value
+    if answer.kind != "text" or not isinstance(value, str):
+        return value
     try:
-        return json.loads(answer.value)
+        decoded: Json = json.loads(value)
     except (ValueError, RecursionError):
-        return answer.value
+        return value
+    return decoded
 
 
-def deadline_of(context: Any, clock: Callable[[], float] = time.time) -> float:  # noqa: ANN401 - Lambda's
-    """Return the epoch second at which an invocation must have its answers, to settle in what is left."""
-    left: float = context.get_remaining_time_in_millis() / 1000
-    return clock() + left - SETTLE_SECONDS
+def deadline_of(context: LambdaContext, clock: Callable[[], float] = time.time) -> float:
+    """Return the epoch seconds by which calls must have answered, so that the source can be answered."""
+    return clock() + context.get_remaining_time_in_millis() / 1000 - SETTLE_SECONDS
 
 
-def worker_call(function: Function, params: Any, invocation: Invocation | None) -> WorkerCall:  # noqa: ANN401 - see Record
+def worker_call(function: Function, params: Mapping[str, Json], invocation: Invocation | None) -> WorkerCall:
     """Return the call of a function."""
     return WorkerCall(function.callee, params, invocation=invocation)

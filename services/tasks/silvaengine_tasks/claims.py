@@ -1,8 +1,8 @@
-"""A record's claim in the ledger: who may call its function now, if anybody still has to.
+"""Claiming a record in the ledger, so that of several deliveries one calls the function.
 
-A record of SQS or of a stream comes again until it is done, so that its source looks after it. S3, SNS and
-EventBridge give an event up within minutes, sooner than the lease of a worker that vanished ends: such a
-record is kept with its content, and what became of an unfinished call is the sweeper's to find out.
+SQS and streams deliver a record until it is done: the source owns its retry. S3, SNS and EventBridge give an
+event up within minutes, before the lease of a worker that vanished ends: the ledger keeps such a record with
+its content, and the sweeper finishes the call.
 """
 
 import json
@@ -22,15 +22,15 @@ from silvaengine_tasks.records import CallRecord
 OUTCOME_UNKNOWN = "outcome_unknown"
 
 
-class UnderWayError(UnavailableError):
-    """Another delivery of the same record is being worked on.
+class InProgressError(UnavailableError):
+    """Another delivery of the same record is being processed.
 
     Args:
-        seconds: until it is given up at the latest.
+        seconds: until its claim ends at the latest.
     """
 
     def __init__(self, seconds: int) -> None:
-        super().__init__("This record is under way", retry_after=max(1, seconds))
+        super().__init__("This record is already being processed", retry_after=max(1, seconds))
         self.seconds = max(1, seconds)
 
 
@@ -39,13 +39,13 @@ class Claims(NamedTuple):
 
     Args:
         ledger: holds the claims.
-        keys: makes a claim's id of a record's.
-        payloads: holds contents that are too large for a row.
+        digests: turn a record's id into a job id.
+        payloads: hold contents that are too large for a row.
         lease_seconds: how long a worker may run at the most.
     """
 
     ledger: Ledger
-    keys: Digests
+    digests: Digests
     payloads: PayloadStore
     lease_seconds: float
 
@@ -54,82 +54,83 @@ class Claims(NamedTuple):
     ) -> Execution | None:
         """Claim a record for a worker; return the claim, or the execution that is done (``succeeded``).
 
-        None says that the sweeper looks after it.
+        None says that the sweeper owns the retry.
 
         Args:
-            record: what is to be called.
-            function: what the registry says about its function.
-            content: what the worker will be told, as the ledger keeps it.
+            record: the call to make.
+            function: as the registry describes it.
+            content: the worker's part of the call, as the ledger keeps it.
             request_id: of this attempt.
 
         Raises:
-            UnderWayError: somebody else is at it, and its source has to bring it again.
-            InvocationError: its outcome is lost, and ``on_lost`` forbids another attempt.
+            InProgressError: another delivery holds the claim, and the source must deliver the record again.
+            InvocationError: its outcome is unknown, and ``on_lost`` forbids another attempt.
         """
-        wanted = self._new(record, function, content, request_id)
-        first = self.ledger.accept(self._stored(wanted) if record.swept else wanted._replace(content=None))
-        if first is None:
-            return wanted
-        if first.state == "succeeded":
-            return first
-        taken = self._taken(first, record, request_id)
-        return taken and taken._replace(content=content)
+        new = self._new(record, function, content, request_id)
+        is_kept = record.sweeper_owns_retry
+        existing = self.ledger.accept(self._store(new) if is_kept else new._replace(content=None))
+        if existing is None:
+            return new
+        if existing.state == "succeeded":
+            return existing
+        claimed = self._take_over(existing, record, request_id)
+        return claimed and claimed._replace(content=content)
 
-    def answer(self, done: Execution) -> WorkerAnswer:
+    def answer(self, execution: Execution) -> WorkerAnswer:
         """Return the answer of an execution that is done, as its worker settled it."""
-        text = done.result
-        if text is None and done.result_at is not None:
-            text = self.payloads.get(done.result_at)
+        text = execution.result
+        if text is None and execution.result_at is not None:
+            text = self.payloads.get(execution.result_at)
         return WorkerAnswer.decode(json.loads(text or "null"))
 
     def leave_to_sweeper(self, claimed: Execution) -> bool:
-        """Leave a claim to the sweeper after a failure; tell whether it goes on, so that the source need not.
+        """Return whether the sweeper retries a claimed call that failed, so that its source need not.
 
-        A failure that stands in the ledger is heard of by this look: it is taken from the sweeper, and is the
-        source's.
+        A failure that the ledger holds is acknowledged: the sweeper drops it, and the source retries.
         """
         if claimed.due_shard is None:
             return False
-        found = self.ledger.get(claimed.job_id)
-        if found is not None and found.state == "failed" and found.due_shard is not None:
-            with suppress(ConditionFailedError):  # another delivery is at it
-                self.ledger.acknowledge(found)
+        current = self.ledger.get(claimed.job_id)
+        if current is not None and current.state == "failed" and current.due_shard is not None:
+            with suppress(ConditionFailedError):  # another delivery has taken it over
+                self.ledger.acknowledge(current)
             return False
-        return found is not None and (found.due_shard is not None or found.state == "succeeded")
+        return current is not None and (current.due_shard is not None or current.state == "succeeded")
 
-    def _taken(self, first: Execution, record: CallRecord, request_id: str) -> Execution | None:
-        """Take over what an earlier delivery left."""
-        if first.is_held(self.ledger.now()):
-            return self._left(first, record)
-        if first.state == "running" and first.on_lost == "fail":
-            self.ledger.mark_dead(first.job_id, first.owner, OUTCOME_UNKNOWN)
-        if first.state == "failed" and first.on_lost == "fail":
-            raise InvocationError("This record's function failed, and must not run twice")
-        if first.state == "dead" or (first.state == "running" and first.on_lost == "fail"):
-            if record.swept:  # the sweeper tells of it
+    def _take_over(self, existing: Execution, record: CallRecord, request_id: str) -> Execution | None:
+        """Claim what an earlier delivery left behind; return None where the sweeper owns the retry."""
+        if existing.is_held(self.ledger.now()):
+            if record.sweeper_owns_retry:
                 return None
-            raise InvocationError("The outcome of this record is not known", error_type=OUTCOME_UNKNOWN)
+            raise InProgressError((existing.due_at or 0) - self.ledger.now())
+        if existing.state == "running" and existing.on_lost == "fail":
+            self.ledger.mark_dead(existing.job_id, existing.owner, OUTCOME_UNKNOWN)
+        if existing.state == "failed" and existing.on_lost == "fail":
+            raise InvocationError("This record's function failed, and must not run again")
+        if existing.state == "dead" or (existing.state == "running" and existing.on_lost == "fail"):
+            if record.sweeper_owns_retry:  # the sweeper alerts the operator
+                return None
+            raise InvocationError("The outcome of this record is unknown", error_type=OUTCOME_UNKNOWN)
         try:
-            also = {"due_shard": shard_of(first.job_id)} if record.swept else _covering(record)
-            return self.ledger.take_over(first, request_id, self.lease_seconds, also)
+            also = {"covers": record.covers} if record.covers else {}
+            if record.sweeper_owns_retry:
+                also = {"due_shard": shard_of(existing.job_id)}
+            return self.ledger.take_over(existing, request_id, self.lease_seconds, also)
         except ConditionFailedError:
-            raise UnderWayError(round(self.lease_seconds)) from None
+            raise InProgressError(round(self.lease_seconds)) from None
 
-    def _left(self, first: Execution, record: CallRecord) -> None:
-        """Leave it to whoever holds it; raises UnderWayError when its source has to ask again."""
-        if not record.swept:
-            raise UnderWayError((first.due_at or 0) - self.ledger.now())
-
-    def _stored(self, execution: Execution) -> Execution:
+    def _store(self, execution: Execution) -> Execution:
+        """Return the execution with its content where the ledger keeps it: in the row or in the bucket."""
         key = content_key(execution.job_id, execution.effect)
-        kept = self.payloads.store("content", key, execution.content or "")
-        return execution._replace(content=kept.get("content"), content_at=kept.get("content_at"))
+        place = self.payloads.store("content", key, execution.content or "")
+        return execution._replace(content=place.get("content"), content_at=place.get("content_at"))
 
     def _new(self, record: CallRecord, function: Function, content: str, request_id: str) -> Execution:
-        policy, now = ExecutionPolicy.of(function.configuration.get("config") or {}), self.ledger.now()
+        policy = ExecutionPolicy.from_config(function.configuration.get("config") or {})
+        now = self.ledger.now()
         return new_execution(
             {
-                "job_id": self.keys.digest(*record.id, record.endpoint_id, record.function),
+                "job_id": self.digests.digest(*record.id, record.endpoint_id, record.function),
                 "state": "running",
                 "owner": self.ledger.new_token(),
                 "effect": self.ledger.new_token(),
@@ -138,7 +139,7 @@ class Claims(NamedTuple):
                 "area": function.area,
                 "function": function.name,
                 "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.connection_setting,
+                "setting": function.entry_setting,
                 "principal": plain_digest(*record.id),
                 "on_lost": policy.on_lost or "retry",
                 "max_attempts": policy.max_attempts,
@@ -152,9 +153,5 @@ class Claims(NamedTuple):
                 "content": content,
                 "covers": record.covers,
             },
-            swept=record.swept,
+            is_swept=record.sweeper_owns_retry,
         )
-
-
-def _covering(record: CallRecord) -> dict[str, str]:
-    return {"covers": record.covers} if record.covers else {}

@@ -1,4 +1,4 @@
-"""An endpoint's hooks (``se-hooks``): functions that hear of its events' calls, before them or after.
+"""An endpoint's hooks (``se-hooks``): functions that are told before and after a call of its events.
 
 A row has the endpoint in ``api_id``. A hook that is not ``is_async`` is awaited before the call, and where it
 is ``is_interruptible`` its error stops the call; others are invoked as events after a call that succeeded.
@@ -9,69 +9,69 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
-from silvaengine.errors import InvocationError, SilvaEngineError
+from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
 from silvaengine.protocol.messages import Callee, Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
-from silvaengine_tasks.records import text
+from silvaengine_tasks.records import Params, text
 
 _logger = logging.getLogger(__name__)
 
 
 class HookedCall(NamedTuple):
-    """A call that hooks hear of.
+    """A call that hooks are told of.
 
     Args:
-        function: what is called; its Lambda runs the hooks, too.
-        endpoint_id: for whom.
-        params: with what.
+        function: the function that is called; its Lambda runs the hooks, too.
+        endpoint_id: the tenant.
+        params: the function's parameters.
         request_id: of this attempt.
         deadline: epoch seconds at which the caller's time is over.
     """
 
     function: Function
     endpoint_id: str
-    params: Mapping[str, Any]
+    params: Params
     request_id: str
     deadline: float
 
 
 class CallHooks(NamedTuple):
-    """Calls hooks.
+    """Runs hooks.
 
     Args:
-        registry: knows them, and remembers that an endpoint has none.
+        registry: reads and caches them, also that an endpoint has none.
         invoker: reaches the workers.
     """
 
     registry: Registry
     invoker: LambdaInvoker
 
-    def before(self, call: HookedCall) -> None:
-        """Await the hooks that come before a call.
+    def run_before(self, call: HookedCall) -> None:
+        """Run the hooks that come before a call, and wait for them.
 
         Raises:
-            InvocationError: one that may stop the call failed; nothing of the call ran.
+            NotStartedError: an interruptible hook failed; nothing of the call ran.
         """
         for row in self._active(call.endpoint_id, is_async=False):
             try:
-                self._await(row, call)
+                self._run(row, call)
             except SilvaEngineError as error:
-                _note(row, error)
+                _log_failure(row, error)
                 if row.get("is_interruptible"):
                     message = "A hook stopped the call"
-                    raise InvocationError(message, error_message=error.message, refused=True) from error
+                    raise NotStartedError(message, detail=error.message) from error
 
-    def after(self, call: HookedCall) -> None:
-        """Start the hooks that follow a call; one that can't be started is logged."""
+    def start_after(self, call: HookedCall) -> None:
+        """Start the hooks that follow a call; log those that can't be started."""
         for row in self._active(call.endpoint_id, is_async=True):
             try:
                 payload = _payload(row, call, None)
                 self.invoker.invoke(call.function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
             except SilvaEngineError as error:
-                _note(row, error)
+                _log_failure(row, error)
 
-    def _await(self, row: Mapping[str, Any], call: HookedCall) -> None:
+    def _run(self, row: Mapping[str, Any], call: HookedCall) -> None:
         payload = _payload(row, call, call.deadline)
         result = self.invoker.invoke(call.function.aws_lambda_arn, payload, deadline=call.deadline)
         answer = WorkerAnswer.decode(result)
@@ -92,7 +92,7 @@ def _payload(row: Mapping[str, Any], call: HookedCall, deadline: float | None) -
     ).encode()
 
 
-def _note(row: Mapping[str, Any], error: SilvaEngineError) -> None:
+def _log_failure(row: Mapping[str, Any], error: SilvaEngineError) -> None:
     _logger.error(
         "Hook %s.%s failed: %s (%s)",
         row.get("module_name"),

@@ -1,65 +1,97 @@
-"""What every source's records become: one call of one function, under an id that a redelivery has too."""
+"""Records of event sources as calls: one function, under an id that is the same when it is redelivered."""
 
+import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from silvaengine.errors import RequestError
+from silvaengine.protocol.json_codec import Json
 
-DAY = 86_400
+DAY = 86_400  # seconds
+
+type Event = Mapping[str, Json]
+type Params = Mapping[str, Json]
 
 
 class CallRecord(NamedTuple):
-    """One call.
+    """One call of one function for one record.
 
     Args:
-        id: what the source calls the record, the same at each delivery.
+        id: the source's id of the record, the same at each delivery.
         endpoint_id: the tenant.
         function: the function's name.
-        params: what it is called with.
-        keep_seconds: how long the source can deliver it again.
+        params: the function's parameters.
+        keep_seconds: how long the source can deliver the record again.
         hops: how many calls between functions led to it.
-        swept: whether the ledger's sweeper goes on with what a worker left unfinished, because the source
-            gives up sooner than the lease ends.
-        covers: the last of the records that it stands for, where it stands for several.
-        batch_name: the id by which a function that gets all records of an event in one call says that this
-            one failed; None for a call of its own.
+        sweeper_owns_retry: whether the ledger's sweeper finishes what a worker left unfinished, because the
+            source gives up before the lease ends.
+        covers: the last record of a chunk that the call is for.
+        batch_item_id: the id by which a function that gets all records of an event in one call names this one
+            as failed; None for a call of its own.
     """
 
     id: tuple[str, ...]
     endpoint_id: str
     function: str
-    params: Mapping[str, Any]
+    params: Params
     keep_seconds: int
     hops: int = 0
-    swept: bool = False
+    sweeper_owns_retry: bool = False
     covers: str | None = None
-    batch_name: str | None = None
+    batch_item_id: str | None = None
 
 
-def member(value: Any, *path: str) -> Any:  # noqa: ANN401 - an event holds anything
-    """Return what lies at a path of members; None where one isn't there."""
+def member(value: Json, *path: str) -> Json:
+    """Return the value at a path of members, None where a member is missing."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
-def text(value: Any, *path: str) -> str:  # noqa: ANN401 - the same
+def text(value: Json, *path: str) -> str:
     """Return the text at a path of members.
 
     Raises:
-        RequestError: there is none, or it is empty; the message names it.
+        RequestError: it is missing, empty or not text; the message names the path.
     """
-    found = member(value, *path)
-    if not isinstance(found, str) or not found:
-        raise RequestError(f"The event has no text in {'.'.join(path)}")
-    return found
+    content = member(value, *path)
+    if not isinstance(content, str) or not content:
+        raise RequestError(f"Event member {'.'.join(path)} must be a text that is not empty")
+    return content
 
 
-def records_of(event: Mapping[str, Any], source: str) -> list[Any] | None:
-    """Return an event's records when they are of this source, None otherwise; one event has one source."""
+def records_of(event: Event) -> list[Json]:
+    """Return an event's ``Records``, an empty list where it has none."""
     records = event.get("Records")
-    if not isinstance(records, list) or not records:
+    return records if isinstance(records, list) else []
+
+
+def are_records_of(event: Event, source: str) -> bool:
+    """Return whether an event's records come from a source; all records of an event have the same one."""
+    records = records_of(event)
+    if not records:
+        return False
+    return (member(records[0], "eventSource") or member(records[0], "EventSource")) == source
+
+
+def read_params(body: str) -> Params | None:
+    """Return the object in a JSON body's ``params``, None where there is none."""
+    try:
+        params = member(json.loads(body), "params")
+    except (ValueError, RecursionError):
         return None
-    first = records[0]
-    named = member(first, "eventSource") or member(first, "EventSource")
-    return records if named == source else None
+    return params if isinstance(params, dict) else None
+
+
+def named_call(template: CallRecord, params: Params | None, endpoint_id: Json, function: Json) -> CallRecord:
+    """Return the call that a message itself names by attributes, with ``params`` of its JSON body.
+
+    Raises:
+        RequestError: the endpoint, the function or the params are missing.
+    """
+    if params is None:
+        raise RequestError("The message body must be a JSON object with an object in params")
+    names: Json = {"endpoint_id": endpoint_id, "funct": function}
+    return template._replace(
+        endpoint_id=text(names, "endpoint_id"), function=text(names, "funct"), params=params
+    )

@@ -1,1 +1,1 @@
-"""The WebSocket gateway: messages become calls of functions."""
+"""The WebSocket gateway: clients' messages become calls of functions."""

@@ -1,7 +1,7 @@
-"""The WebSocket gateway's door: settings become objects, objects become the handler.
+"""The WebSocket gateway's handler: made of the settings; it serves events and answers failures.
 
-Each kind of event has its own form of failure: an authorizer call is denied, ``$connect`` is refused, and a
-message's sender gets an error frame. What the handler returns for a message reaches nobody.
+Each kind of event fails in its own way: an authorizer call is denied, ``$connect`` is refused, and the sender
+of a message gets an error frame. What the handler returns for a message is dropped by API Gateway.
 """
 
 import logging
@@ -12,7 +12,7 @@ from os import urandom
 from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.authorization.admission import process_limiter
+from silvaengine.authorization.admission import is_authorizer_call, process_limiter
 from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher, open_alert_publisher
@@ -30,31 +30,31 @@ from silvaengine_websocket.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.access import Permission
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
+    from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
     from silvaengine_websocket.broadcaster import Broadcaster
     from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
-type Handler = Callable[[Any, Any], dict[str, Any]]
+type Handler = Callable[[object, object], dict[str, Any]]
 
 ARTEFACT = dirname(dirname(__file__))
 OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
-WAIT_SECONDS = 27.0  # API Gateway gives an integration 29
+WAIT_SECONDS = 27.0  # API Gateway's limit for an integration is 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 _logger = logging.getLogger(__name__)
 
 
 class WebSocketHandler:
-    """What Lambda calls.
+    """The Lambda handler.
 
     Args:
-        lifecycle: lets clients in and out.
-        gateway: brings messages to functions.
-        open_broadcaster: returns what an operator broadcasts by.
-        alerts: tells the operator about failures that aren't the client's.
-        clock: epoch seconds.
+        lifecycle: opens and ends connections.
+        gateway: serves messages.
+        open_broadcaster: returns the broadcaster, for operators' events.
+        alerts: alerts the operator to failures from status 500 on.
+        clock: epoch seconds, as a callable.
 
     """
 
@@ -72,91 +72,109 @@ class WebSocketHandler:
         self._alerts = alerts
         self._clock = clock
 
-    def __call__(self, event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
+    def __call__(self, event: object, context: object) -> dict[str, Any]:
         """Serve an event of the WebSocket API."""
         log = InvocationLog("websocket", encode)
         request_id = urandom(16).hex()
-        log.fields(request_id=request_id, status=200)
+        log.add(request_id=request_id, status=200)
         try:
-            if not isinstance(event, dict):
-                raise ConfigurationError("Not an event of a WebSocket API")
-            if OPERATOR in event:
-                return self._operate(event[OPERATOR], context)
-            if event.get("type") == "REQUEST":
-                return self._authorize(event, context, request_id, log)
-            return {"statusCode": self._serve(event, context, request_id, log)}
+            return self._handle(event, context, request_id, log)
+        except Exception as error:
+            _log_failure(error, log)
+            raise
         finally:
             log.emit()
 
-    def _operate(self, request: Any, context: object) -> dict[str, Any]:  # noqa: ANN401 - checked here
-        """Carry out what an operator asks by invoking this Lambda; no client's event has such a member."""
-        from silvaengine_websocket.broadcaster import answer_of  # operators are rare
+    def _handle(self, event: object, context: object, request_id: str, log: InvocationLog) -> dict[str, Any]:
+        if not isinstance(event, dict):
+            raise ConfigurationError("Not an event of a WebSocket API")
+        if OPERATOR in event:
+            return self._operate(event[OPERATOR], context, log)
+        if is_authorizer_call(event):
+            return self._authorize(event, context, request_id, log)
+        return {"statusCode": self._serve(event, context, request_id, log)}
 
-        if not isinstance(request, dict) or request.get("operation") != "ws_broadcast":
+    def _operate(self, request: object, context: object, log: InvocationLog) -> dict[str, Any]:
+        """Carry out an operator's event, which no client of an API can send; log what it is."""
+        from silvaengine_websocket.broadcaster import broadcast_payload  # operators are rare
+
+        if not isinstance(request, dict):
             raise RequestError(f"{OPERATOR}: expected the operation ws_broadcast")
-        return {**answer_of(request, self._open_broadcaster(), self._deadline(context))}
+        operation, endpoint_id = str(request.get("operation")), request.get("endpoint_id")
+        log.add(operation=operation)
+        if endpoint_id is not None:
+            log.add(endpoint_id=str(endpoint_id))
+        if operation != "ws_broadcast":
+            raise RequestError(f"{OPERATOR}: expected the operation ws_broadcast")
+        return {**broadcast_payload(request, self._open_broadcaster(), self._deadline(context))}
 
     def _authorize(
         self, event: Members, context: object, request_id: str, log: InvocationLog
     ) -> dict[str, Any]:
         from silvaengine.authorization.policies import answer_authorizer_call
 
-        log.fields(route="authorizer")
+        log.add(route="authorizer")
 
         def decide() -> "Permission":
             try:
                 handshake = read_handshake(event)
-                log.fields(endpoint_id=handshake.endpoint_id, area=handshake.area)
+                log.add(endpoint_id=handshake.endpoint_id, area=handshake.area)
                 return self._lifecycle.admit(event, handshake, context)
             except Exception as error:
-                self._note(error, request_id, log)
+                self._record_failure(error, request_id, log)
                 raise
 
         return answer_authorizer_call(event, decide)
 
     def _serve(self, event: Members, context: object, request_id: str, log: InvocationLog) -> int:
         route = route_of(event)
-        log.fields(route=route)
+        log.add(route=route)
         try:
             socket = read_context(event)
-            log.fields(endpoint_id=socket.endpoint_id, area=socket.area)
+            log.add(endpoint_id=socket.endpoint_id, area=socket.area)
             if route == "$connect":
                 self._lifecycle.connect(event, socket, context)
             elif route == "$disconnect":
                 self._lifecycle.disconnect(socket)
             else:
                 self._message(MessageCall(request_id, event, context, socket, self._deadline(context), log))
-        except Exception as error:  # noqa: BLE001 - the door
-            return self._told(error, request_id, log).status
+        except Exception as error:  # noqa: BLE001 - a Lambda's door
+            return self._report_failure(error, request_id, log).status
         return 200
 
     def _message(self, call: MessageCall) -> None:
         try:
             self._gateway.serve(call)
-        except Exception as error:  # noqa: BLE001 - the door: the sender is told
-            self._gateway.refuse(call, self._told(error, call.request_id, call.log))
+        except Exception as error:  # noqa: BLE001 - the sender gets an error frame
+            self._gateway.refuse(call, self._report_failure(error, call.request_id, call.log))
 
-    def _told(self, error: Exception, request_id: str, log: InvocationLog) -> SilvaEngineError:
-        """Log a failure that is ours, and give what its client may know of it."""
-        known = self._note(error, request_id, log)
-        if known.status >= 500:
-            detail = known.detail or known.message
+    def _report_failure(self, error: Exception, request_id: str, log: InvocationLog) -> SilvaEngineError:
+        """Record a failure, log its traceback from status 500 on, and return what is public."""
+        public = self._record_failure(error, request_id, log)
+        if public.status >= 500:
+            detail = public.detail or public.message
             _logger.error("%s", detail, exc_info=error, extra={"request_id": request_id})
-        return known
+        return public
 
-    def _note(self, error: Exception, request_id: str, log: InvocationLog) -> SilvaEngineError:
-        known = error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
-        log.fields(status=known.status, error=type(error).__name__)
-        if known.status >= 500:
+    def _record_failure(self, error: Exception, request_id: str, log: InvocationLog) -> SilvaEngineError:
+        """Log a failure's class, alert the operator from status 500 on, and return what is public."""
+        public = _log_failure(error, log)
+        if public.status >= 500:
             subject = "silvaengine websocket gateway"
-            facts = {"service": "websocket", "request_id": request_id, "status": known.status}
+            facts = {"service": "websocket", "request_id": request_id, "status": public.status}
             self._alerts.publish(subject, f"{subject} {type(error).__name__}", facts)
-        return known
+        return public
 
     def _deadline(self, context: object) -> float:
         remaining: Callable[[], int] | None = getattr(context, "get_remaining_time_in_millis", None)
         seconds = WAIT_SECONDS if remaining is None else remaining() / 1000 - MARGIN_SECONDS
         return self._clock() + min(WAIT_SECONDS, seconds)
+
+
+def _log_failure(error: Exception, log: InvocationLog) -> SilvaEngineError:
+    public = error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
+    log.add(status=public.status, error=type(error).__name__)
+    return public
 
 
 def create_handler(
@@ -167,9 +185,9 @@ def create_handler(
     alerts: AlertPublisher,
     *,
     open_authorization: "Callable[[], Authorization]",
-    open_once: "Callable[[], IdempotentCalls]",
+    open_idempotent: "Callable[[], IdempotentCalls]",
     shipped: Callable[[], Collection[str]],
-    grant: "TokenIssuer",
+    issue_token: "TokenIssuer",
     open_broadcaster: "Callable[[], Broadcaster]",
     open_limiter: "Callable[[], RateLimiter]" = process_limiter,
     clock: Callable[[], float] = time.time,
@@ -177,24 +195,26 @@ def create_handler(
     """Return a Lambda handler made of these parts.
 
     Args:
-        registry: knows the functions.
-        connections: holds the rows.
-        invoker: reaches the workers.
-        pusher: reaches the clients.
-        alerts: reaches the operator.
-        open_authorization: returns what names and permits callers.
-        open_once: returns what calls need that must not run twice.
-        shipped: returns the names of the operator's packages that hooks may stand in.
-        grant: returns what lets a function broadcast.
-        open_broadcaster: returns what reaches all of a tenant's clients.
-        open_limiter: returns what counts the calls of tenants and keys that have a limit.
-        clock: epoch seconds.
+        registry: finds functions.
+        connections: the rows of connections.
+        invoker: invokes workers.
+        pusher: pushes frames to clients.
+        alerts: alerts the operator.
+        open_authorization: returns the authorizers.
+        open_idempotent: returns the calls with ``"once": true``.
+        shipped: returns the names of the operator's packages, in which hooks may be.
+        issue_token: returns a function's broadcast token, None for one that may not broadcast.
+        open_broadcaster: returns the broadcaster.
+        open_limiter: returns the rate limiter, for tenants and keys that have a limit.
+        clock: epoch seconds, as a callable.
 
     """
     hooks = SocketHooks(shipped)
     return WebSocketHandler(
         Lifecycle(registry, connections, open_authorization, open_limiter, hooks),
-        Gateway(registry, invoker, pusher, open_authorization, open_limiter, open_once, hooks, grant),
+        Gateway(
+            registry, invoker, pusher, open_authorization, open_limiter, open_idempotent, hooks, issue_token
+        ),
         open_broadcaster,
         alerts,
         clock,
@@ -205,7 +225,7 @@ def create_handler(
 def _deployed() -> Handler:
     settings = Settings.from_environment()
     configure_logging(settings)
-    invoker, grant = open_invoker(settings), broadcast_token_issuer(settings)
+    invoker, issue_token = open_invoker(settings), broadcast_token_issuer(settings)
     return create_handler(
         open_registry(settings),
         open_connection_store(settings),
@@ -213,15 +233,15 @@ def _deployed() -> Handler:
         open_pusher(settings),
         open_alert_publisher(settings),
         open_authorization=_authorization,
-        open_once=lambda: _once(settings, invoker, grant),
+        open_idempotent=lambda: _idempotent_calls(settings, invoker, issue_token),
         shipped=_shipped,
-        grant=grant,
+        issue_token=issue_token,
         open_broadcaster=lambda: _broadcaster(settings),
     )
 
 
 def _authorization() -> "Authorization":
-    from silvaengine.authorization.authorize import open_authorization  # not every message asks
+    from silvaengine.authorization.authorization import open_authorization  # not every message asks
 
     return open_authorization(ARTEFACT)
 
@@ -234,7 +254,9 @@ def _shipped() -> Collection[str]:
 
 
 @cache
-def _once(settings: Settings, invoker: LambdaInvoker, grant: "TokenIssuer") -> "IdempotentCalls":
+def _idempotent_calls(
+    settings: Settings, invoker: LambdaInvoker, issue_token: "TokenIssuer"
+) -> "IdempotentCalls":
     from silvaengine.ledger.digests import open_digests
     from silvaengine.ledger.dispatch import Dispatcher
     from silvaengine.ledger.payload_store import open_payload_store
@@ -243,7 +265,7 @@ def _once(settings: Settings, invoker: LambdaInvoker, grant: "TokenIssuer") -> "
 
     return IdempotentCalls(
         open_ledger(settings),
-        Dispatcher(invoker, open_payload_store(settings), grant),
+        Dispatcher(invoker, open_payload_store(settings), issue_token),
         open_digests(settings),
     )
 
@@ -255,6 +277,6 @@ def _broadcaster(settings: Settings) -> "Broadcaster":
     return open_broadcaster(settings)
 
 
-def handler(event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda hands over anything
+def handler(event: object, context: object) -> dict[str, Any]:
     """Serve an event of API Gateway's WebSocket API, its authorizer calls among them."""
     return _deployed()(event, context)

@@ -1,49 +1,57 @@
-"""The broadcaster's door: a Lambda of its own, which workers may invoke.
+"""The broadcaster's handler: a Lambda of its own, which workers may invoke.
 
-They may not invoke the gateway: an event of theirs would be as good as one of API Gateway's. And the role
-that all tenants' functions share may not list connections. So each request brings a grant, which says for
-which tenant it may be made.
+They may not invoke the gateway, which couldn't tell their events from API Gateway's, and the role that all
+tenants' functions share may not list connections. So each request has a broadcast token, which names the
+tenant that it is for.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.logging import InvocationLog, configure_logging
 from silvaengine.protocol.messages import WorkerAnswer
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import BroadcastTokens, open_broadcast_tokens
-from silvaengine_websocket.broadcaster import Broadcaster, answer_of, open_broadcaster
+from silvaengine_websocket.broadcaster import Broadcaster, broadcast_payload, open_broadcaster
 
-MARGIN_SECONDS = 3.0  # a push that is under way ends within them
+if TYPE_CHECKING:
+    from silvaengine.context import LambdaContext
+
+MARGIN_SECONDS = 3.0  # a push under way ends within them
 
 _logger = logging.getLogger(__name__)
 
-type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
+type Handler = Callable[[object, "LambdaContext"], dict[str, Any]]
 
 
 def create_handler(
-    broadcaster: Broadcaster, grants: BroadcastTokens, clock: Callable[[], float] = time.time
+    broadcaster: Broadcaster, tokens: BroadcastTokens, clock: Callable[[], float] = time.time
 ) -> Handler:
-    """Return a Lambda handler made of these parts; ``clock`` gives epoch seconds."""
+    """Return a Lambda handler made of these parts; ``clock`` returns epoch seconds."""
 
-    def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context
+    def handle(event: object, context: "LambdaContext") -> dict[str, Any]:
         log = InvocationLog("broadcaster")
-        log.fields(request_id=str(event.get("request_id")), endpoint_id=str(event.get("endpoint_id")))
+        members = event if isinstance(event, dict) else {}
+        endpoint_id = str(members.get("endpoint_id"))
+        log.add(request_id=str(members.get("request_id")), endpoint_id=endpoint_id)
         try:
-            grants.check(str(event.get("endpoint_id")), str(event.get("grant")))
+            tokens.check(endpoint_id, str(members.get("grant")))
             deadline = clock() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-            counts = answer_of(dict(event), broadcaster, deadline)
-            log.fields(status=200, **counts)
+            counts = broadcast_payload(members, broadcaster, deadline)
+            log.add(status=200, **counts)
             return WorkerAnswer("json", counts).encode()
         except SilvaEngineError as error:
-            log.fields(status=error.status, error=type(error).__name__)
+            log.add(status=error.status, error=type(error).__name__)
             if error.status >= 500:
                 _logger.error("%s (%s)", error.message, error.detail)  # noqa: TRY400 - detail says why
             return WorkerAnswer("error", error.message, error.status, type(error).__name__).encode()
+        except Exception as error:
+            log.add(status=500, error=type(error).__name__)
+            raise
         finally:
             log.emit()
 
@@ -57,6 +65,6 @@ def _deployed() -> Handler:
     return create_handler(open_broadcaster(settings), open_broadcast_tokens(settings))
 
 
-def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context
-    """Broadcast what a worker asks for; a refusal is an answer, in the form of a worker's."""
+def handler(event: object, context: "LambdaContext") -> dict[str, Any]:
+    """Broadcast a worker's frame; the answer, a refusal too, has the form of a worker's."""
     return _deployed()(event, context)

@@ -1,4 +1,4 @@
-"""The rows of ``se-wss-connections``: who is connected (docs/websocket.md says what a row holds)."""
+"""The rows of ``se-wss-connections``: who is connected; docs/websocket.md lists their attributes."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,17 +11,17 @@ from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine_websocket.event import SocketContext
 
 KEEP_SECONDS = 86_400
-LIFE_SECONDS = 7_200  # API Gateway's, by the same page as the limits of frames
+LIFE_SECONDS = 7_200  # API Gateway's limit, on the same page as those of frames
 
 _NEW = "attribute_not_exists(#connection_id)"
 
 
 class ConnectionStore:
-    """Writes and ends rows, each by its primary key.
+    """Writes and deletes rows, each by its primary key.
 
     Args:
         writer: writes rows on a condition.
-        clock: epoch seconds.
+        clock: epoch seconds, as a callable.
 
     """
 
@@ -33,14 +33,14 @@ class ConnectionStore:
         """Write a connection's row.
 
         Raises:
-            ConditionFailedError: it has ended already.
+            ConditionFailedError: the connection has ended already.
             UnavailableError: the row may have been written.
 
         """
         self._put(socket, "active", socket.claims)
 
     def end(self, socket: SocketContext) -> None:
-        """Delete a connection's row; what comes before the row keeps it from being written.
+        """Delete a connection's row, or write one that keeps it from being written later.
 
         Raises:
             UnavailableError: the row may still be there.
@@ -51,7 +51,7 @@ class ConnectionStore:
                 return self._delete_active(socket)
             with suppress(ConditionFailedError):
                 return self._put(socket, "inactive", {})
-        return None  # it has ended before
+        return None  # it had ended before
 
     def delete(self, endpoint_id: str, connection_id: str) -> None:
         """Delete the row of a connection that is gone; raises what ``end`` raises."""
@@ -83,5 +83,5 @@ class ConnectionStore:
 
 
 def open_connection_store(settings: Settings) -> ConnectionStore:
-    """Return the deployment's rows."""
+    """Return the deployment's connections."""
     return ConnectionStore(open_table_writer(settings.region, settings.table_prefix))

@@ -1,7 +1,7 @@
-"""API Gateway's WebSocket events as frozen values: a handshake, and what is known of an open socket.
+"""API Gateway's WebSocket events as frozen values: a handshake, and the context of an open socket.
 
-docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html. What the
-authorizer says comes with every later event of the same connection, so that no message reads a row.
+docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html. The
+authorizer's context comes with every later event of the same connection, so that no message reads a row.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ API_KEY = "x-api-key"
 KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
 NAME_LIMIT = 255  # bytes of an endpoint's and of an area's name
 
-# Members of the authorizer's context that only this gateway sets, whatever an authorizer says.
+# Members of the authorizer's context that only this gateway sets, whatever an authorizer returns.
 PINNED = ("endpoint_id", "area", "api_key", "connection_id")
 
 type Members = Mapping[str, Any]
 
 
 class Handshake(NamedTuple):
-    """What a client says when it connects.
+    """A client's request for a connection.
 
-    ``headers`` are as they were sent, ``context`` is the event's requestContext, ``stage`` the API's.
+    ``headers`` are as they were sent, ``context`` is the event's requestContext, ``stage`` is the API's.
     """
 
     connection_id: str
@@ -35,7 +35,7 @@ class Handshake(NamedTuple):
     context: Members
 
     def pinned(self, row_key: str) -> dict[str, str]:
-        """Return what is fixed for as long as the socket is open; of the key what its row is named by."""
+        """Return what stays fixed while the socket is open; ``row_key`` is what the key's row is named by."""
         return {name: getattr(self, name) for name in PINNED} | {"api_key": row_key}
 
 
@@ -43,8 +43,8 @@ class SocketContext(NamedTuple):
     """An open connection, as its handshake fixed it.
 
     ``api_key`` is what the key's row is named by: for a key with a secret its id.
-    ``claims`` are what the authorizer said besides, ``context`` is the event's requestContext as functions
-    are shown it: without the key.
+    ``claims`` are the authorizer's other text members, ``context`` is the event's requestContext as functions
+    get it: without the key.
     """
 
     connection_id: str
@@ -87,22 +87,24 @@ def read_handshake(event: Members) -> Handshake:
 
 
 def read_context(event: Members) -> SocketContext:
-    """Read who an event comes from.
+    """Read which connection an event comes from.
 
     Raises:
-        RequestError: 403, the authorizer didn't speak of this connection.
+        RequestError: 403, the authorizer's context isn't this connection's.
 
     """
     context = _members(event, "requestContext")
-    said = _members(context, "authorizer")
-    pinned = {name: said.get(name) for name in PINNED}
+    authorizer = _members(context, "authorizer")
+    pinned = {name: authorizer.get(name) for name in PINNED}
     if not all(isinstance(value, str) and value for value in pinned.values()):
         raise RequestError("The connection was not authorized", status=403)
     if pinned["connection_id"] != context.get("connectionId"):
         raise RequestError("The connection was authorized for another one", status=403)
-    claims = {name: value for name, value in said.items() if name not in PINNED and isinstance(value, str)}
+    claims = {
+        name: value for name, value in authorizer.items() if name not in PINNED and isinstance(value, str)
+    }
     endpoint_id, area = str(pinned["endpoint_id"]), str(pinned["area"])
-    shown = {name: value for name, value in said.items() if name != "api_key"}
+    public = {name: value for name, value in authorizer.items() if name != "api_key"}
     return SocketContext(
         connection_id=str(pinned["connection_id"]),
         endpoint_id=endpoint_id,
@@ -111,15 +113,15 @@ def read_context(event: Members) -> SocketContext:
         stage=str(context.get("stage") or ""),
         principal=claims.get("principalId", ""),
         claims=claims,
-        context={**context, "authorizer": shown, "channel": endpoint_id, "area": area},
+        context={**context, "authorizer": public, "channel": endpoint_id, "area": area},
     )
 
 
 def _api_key(event: Members, context: Members, query: Mapping[str, str]) -> str:
-    """Look where HTTP requests have it: API Gateway's own, the header, the query."""
+    """Return the key from where HTTP requests have it: API Gateway's own, the header, the query."""
     headers = {str(name).lower(): value for name, value in _members(event, "headers").items()}
-    own = _members(context, "identity").get("apiKey")
-    key = own or headers.get(API_KEY) or query.get(API_KEY) or DEFAULT_API_KEY
+    authenticated = _members(context, "identity").get("apiKey")
+    key = authenticated or headers.get(API_KEY) or query.get(API_KEY) or DEFAULT_API_KEY
     if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
         raise RequestError("The API key is not valid", status=403)
     return key

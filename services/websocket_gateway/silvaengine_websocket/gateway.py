@@ -1,6 +1,6 @@
-"""The story of a message: read it, find its function, see whether it may be called, hand it to the worker.
+"""The path of a message: read it, find its function, check that it may be called, send it to the worker.
 
-Nobody waits here for the function: the worker pushes what becomes of the call.
+The gateway doesn't wait for the function: the worker pushes the answer.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,8 +9,7 @@ from silvaengine.authorization.admission import admit, check_access
 from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.protocol import messages
-from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerAnswer, WorkerCall
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.registry.registry import Registry
 from silvaengine.websocket import frames
@@ -31,18 +30,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
     from silvaengine.ledger.dispatch import TokenIssuer
     from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
 
 class MessageCall:
-    """One message, and what becomes known of it for the log, for a refusal and for notices.
+    """One message, and what becomes known of it for the log, a refusal and alerts.
 
-    ``context`` is Lambda's, ``deadline`` in epoch seconds.
+    ``context`` is Lambda's, ``deadline`` in epoch seconds. ``ref`` is empty until the message was parsed.
     """
 
-    __slots__ = ("context", "deadline", "event", "log", "names", "request_id", "socket")
+    __slots__ = ("context", "deadline", "event", "log", "ref", "request_id", "socket")
 
     def __init__(
         self,
@@ -59,21 +58,21 @@ class MessageCall:
         self.socket = socket
         self.deadline = deadline
         self.log = log
-        self.names = MessageRef()
+        self.ref = MessageRef()
 
 
 class Gateway(NamedTuple):
-    """Brings messages to functions.
+    """The calls that clients' messages make of functions.
 
     Args:
-        registry: knows which function a message means.
-        invoker: reaches the workers.
-        pusher: tells the client what the gateway itself has to say.
-        open_authorization: returns what functions with ``auth_required`` need.
-        open_limiter: returns what counts the calls of tenants and keys that have a limit.
-        open_once: returns what calls need that must not run twice.
-        hooks: the operator's functions that hear of messages.
-        grant: returns what lets a function broadcast.
+        registry: finds the function of a message.
+        invoker: invokes workers.
+        pusher: pushes the gateway's own frames.
+        open_authorization: returns the authorizers, for functions with ``auth_required``.
+        open_limiter: returns the rate limiter, for tenants and keys that have a limit.
+        open_idempotent: returns the calls with ``"once": true``.
+        hooks: the operator's, called with each message.
+        issue_token: returns a function's broadcast token, None for one that may not broadcast.
 
     """
 
@@ -82,33 +81,33 @@ class Gateway(NamedTuple):
     pusher: Pusher
     open_authorization: "Callable[[], Authorization]"
     open_limiter: "Callable[[], RateLimiter]"
-    open_once: "Callable[[], IdempotentCalls]"
+    open_idempotent: "Callable[[], IdempotentCalls]"
     hooks: SocketHooks
-    grant: "TokenIssuer"
+    issue_token: "TokenIssuer"
 
     def serve(self, call: MessageCall) -> None:
-        """Hand one message on; raises SilvaEngineError when that fails, of which the client is to be told."""
+        """Serve one message; raises SilvaEngineError, which the client has to get as an error frame."""
         text = read_text(call.event.get("body"), is_base64=call.event.get("isBase64Encoded") is True)
         if is_ping(text):
             return self.push(call, frames.PONG)
         members = read_object(text)
-        call.names = read_ref(members)
-        message = read_message(members, call.names)
-        call.log.fields(function=message.funct)
-        call.log.enter("resolve")
+        call.ref = read_ref(members)
+        message = read_message(members, call.ref)
+        call.log.add(function=message.funct)
+        call.log.begin_step("resolve")
         key_access = self._key_access(call.socket)
         self.hooks.call("on_message", key_access, call.event, call.context)
         function = self._function(key_access, call.socket, message)
-        call.log.enter("authorize")
-        shown = self._permit(call, key_access, function)
-        call.log.enter("invoke")
-        return self._invoke(call, message, key_access, function, shown)
+        call.log.begin_step("authorize")
+        context = self._permit(call, key_access, function)
+        call.log.begin_step("invoke")
+        return self._invoke(call, message, key_access, function, context)
 
     def refuse(self, call: MessageCall, error: SilvaEngineError) -> None:
-        """Tell the client why there is no answer; raises what ``push`` raises."""
+        """Push an error frame to the sender; raises what ``push`` raises."""
         frame = frames.error(
-            call.names.id,
-            call.names.funct,
+            call.ref.id,
+            call.ref.funct,
             status=error.status,
             message=error.message,
             request_id=call.request_id,
@@ -120,7 +119,7 @@ class Gateway(NamedTuple):
         try:
             self.pusher.push(call.socket.connection_id, frame, call.deadline)
         except NotFoundError:
-            call.log.fields(gone=True)
+            call.log.add(gone=True)
 
     def _key_access(self, socket: SocketContext) -> KeyAccess:
         key_access, _ = admit(
@@ -130,7 +129,7 @@ class Gateway(NamedTuple):
             socket.api_key,
             socket.area,
             socket.stage or None,
-            is_known=True,
+            is_row_key=True,
         )
         check_access(key_access, "invoke", "functions", socket.context)
         return key_access
@@ -143,13 +142,13 @@ class Gateway(NamedTuple):
         return function
 
     def _permit(self, call: MessageCall, key_access: KeyAccess, function: Function) -> Members:
-        """Return the context that the function is shown."""
+        """Return the context that the function gets."""
         context = call.socket.context
         if not function.auth_required:
             return context
-        from silvaengine.authorization.access import AccessRequest  # not every function asks
+        from silvaengine.authorization.model import AccessRequest  # not every function asks
 
-        asked = AccessRequest(
+        access_request = AccessRequest(
             event=call.event,
             context=context,
             headers={},
@@ -158,28 +157,28 @@ class Gateway(NamedTuple):
             function=function,
             lambda_context=call.context,
         )
-        return self.open_authorization().verify_permission(asked, call.socket.principal).context
+        return self.open_authorization().verify_permission(access_request, call.socket.principal).context
 
     def _invoke(
         self, call: MessageCall, message: Message, key_access: KeyAccess, function: Function, context: Members
     ) -> None:
-        grant = self.grant(function, call.socket.endpoint_id)
-        worker_call, socket = _worker_call(call, message, function, context, grant)
+        grant = self.issue_token(function, call.socket.endpoint_id)
+        worker_call, reply_to = _worker_call(call, message, function, context, grant)
         if not message.is_once:
-            payload = worker_call._replace(socket=socket).encode()
+            payload = worker_call._replace(socket=reply_to).encode()
             self.invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
             return
         caller = f"{key_access.owner} {key_access.api_key} {call.socket.principal}"
-        first = self.open_once().serve(worker_call, socket, function, caller, call.deadline)
+        first = self.open_idempotent().serve(worker_call, reply_to, function, caller, call.deadline)
         if first is not None:
-            self.push(call, _repeated(call, socket, function, first))
+            self.push(call, _replay(call, message, function, first))
 
 
-def _repeated(call: MessageCall, socket: messages.ReplyTo, function: Function, first: WorkerAnswer) -> str:
+def _replay(call: MessageCall, message: Message, function: Function, first: WorkerAnswer) -> str:
     """Return the frame of the first call's answer."""
-    message_id = socket.message_id or ""
+    message_id = message.id or ""
     if first.kind != "error":
-        return frames.result(message_id, function.name, frames.data_of(first))
+        return frames.result(message_id, function.name, frames.data_text(first))
     return frames.error(
         message_id,
         function.name,
@@ -191,7 +190,7 @@ def _repeated(call: MessageCall, socket: messages.ReplyTo, function: Function, f
 
 def _worker_call(
     call: MessageCall, message: Message, function: Function, context: Members, grant: str | None
-) -> tuple[WorkerCall, messages.ReplyTo]:
+) -> tuple[WorkerCall, ReplyTo]:
     """Return the worker's payload for a message, and where its answer goes."""
     socket = call.socket
     params: dict[str, Any] = {
@@ -206,4 +205,4 @@ def _worker_call(
     )
     worker_call = WorkerCall(function.callee, params, message.body, context, invocation=invocation)
     wants_result = message.id is not None or function.funct_type != "Event"
-    return worker_call, messages.ReplyTo(socket.connection_id, message.id, wants_result)
+    return worker_call, ReplyTo(socket.connection_id, message.id, wants_result)

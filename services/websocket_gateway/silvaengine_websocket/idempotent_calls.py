@@ -1,7 +1,7 @@
-"""A call with ``"once": true``: the ledger holds it under its id, so that a repetition runs nothing.
+"""Calls with ``"once": true``: the ledger holds each under its id, so that a repetition runs nothing.
 
-The client repeats what it got no answer to; no sweeper does. The worker claims, settles and pushes; a
-repetition is pushed what was settled, or told why there is nothing yet.
+The client repeats calls that got no answer; no sweeper does. The worker claims, settles and pushes; a
+repetition gets what was settled, or an error frame that says why there is nothing yet.
 """
 
 import json
@@ -18,11 +18,11 @@ from silvaengine.registry.model import Function
 
 
 class IdempotentCalls(NamedTuple):
-    """Hands calls to workers that must not run twice.
+    """Calls of functions that must not run twice.
 
     Args:
         ledger: holds them.
-        dispatcher: reaches the workers.
+        dispatcher: sends them to workers.
         keys: makes a row's id of a call's.
 
     """
@@ -32,45 +32,53 @@ class IdempotentCalls(NamedTuple):
     keys: Digests
 
     def serve(
-        self, call: WorkerCall, socket: ReplyTo, function: Function, caller: str, deadline: float
+        self, call: WorkerCall, reply_to: ReplyTo, function: Function, caller: str, deadline: float
     ) -> WorkerAnswer | None:
-        """Accept a call and hand it on; return the first one's answer where this is a repetition.
+        """Accept a call and send it; return the first call's answer where this is a repetition.
 
         Args:
             call: for the worker.
-            socket: where the answer goes; it names the call's id.
+            reply_to: where the answer goes, and the call's id.
             function: what is called.
-            caller: whose ids these are; another caller's same id is another call.
-            deadline: epoch seconds at which the time for handing on is over.
+            caller: ids are a caller's own: the same id of another caller is another call.
+            deadline: epoch seconds until which it may be sent.
 
         Raises:
-            RequestError: 409, the first one is under way, or what became of it isn't known; 422, the id was
-                another call's.
-            SilvaEngineError: it could not be handed on.
+            RequestError: 409, the first call is under way or its outcome isn't known; 422, the id was another
+                call's.
+            SilvaEngineError: it could not be sent.
 
         """
-        wanted = self._new(call, socket, function, caller)
-        first = self.ledger.accept(wanted._replace(content=None))  # the client has it
+        execution = self._new(call, reply_to, function, caller)
+        first = self.ledger.accept(execution._replace(content=None))  # the client has it
         if first is None:
-            return self._send(wanted, function, socket, deadline)
-        if first.digest != wanted.digest:
+            return self._send(execution, function, reply_to, deadline)
+        if first.digest != execution.digest:
             raise RequestError("This id was used for another call", status=422)
         if first.state not in LIVE and (first.result or first.result_at):
             return _answer(first)
         if first.is_held(self.ledger.now()):
             raise RequestError("The first call with this id is under way", status=409)
         if first.state == "accepted" or (first.state == "running" and first.on_lost == "retry"):
-            return self._again(first._replace(content=wanted.content), function, socket, deadline)
+            return self._resend(first._replace(content=execution.content), function, reply_to, deadline)
         raise RequestError("The outcome of the first call with this id is not known", status=409)
 
-    def _new(self, call: WorkerCall, socket: ReplyTo, function: Function, caller: str) -> Execution:
-        policy, now = ExecutionPolicy.of(function.configuration.get("config") or {}), self.ledger.now()
+    def _new(self, call: WorkerCall, reply_to: ReplyTo, function: Function, caller: str) -> Execution:
+        policy, now = (
+            ExecutionPolicy.from_config(function.configuration.get("config") or {}),
+            self.ledger.now(),
+        )
         invocation = call.invocation
-        assert invocation is not None  # noqa: S101 - this gateway names whom it calls for
+        assert invocation is not None  # noqa: S101 - the gateway always adds one
         return new_execution(
             {
                 "job_id": self.keys.digest(
-                    "socket", invocation.endpoint_id, caller, function.area, function.name, socket.message_id
+                    "socket",
+                    invocation.endpoint_id,
+                    caller,
+                    function.area,
+                    function.name,
+                    reply_to.message_id,
                 ),
                 "state": "accepted",
                 "owner": self.ledger.new_token(),
@@ -80,7 +88,7 @@ class IdempotentCalls(NamedTuple):
                 "area": invocation.area,
                 "function": function.name,
                 "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.connection_setting,
+                "setting": function.entry_setting,
                 "principal": plain_digest(invocation.endpoint_id, caller),
                 "on_lost": policy.on_lost or "fail",
                 "max_attempts": 1,
@@ -93,12 +101,12 @@ class IdempotentCalls(NamedTuple):
                 "expires_at": now + policy.keep_seconds,
                 "content": call.content(),
             },
-            swept=False,
+            is_swept=False,
         )
 
-    def _send(self, execution: Execution, function: Function, socket: ReplyTo, deadline: float) -> None:
+    def _send(self, execution: Execution, function: Function, reply_to: ReplyTo, deadline: float) -> None:
         try:
-            self.dispatcher.send(execution, function, deadline=deadline, socket=socket)
+            self.dispatcher.send(execution, function, deadline=deadline, socket=reply_to)
         except SilvaEngineError as error:
             if nothing_ran(error):
                 self._undo(execution)
@@ -106,16 +114,16 @@ class IdempotentCalls(NamedTuple):
 
     def _undo(self, execution: Execution) -> None:
         try:
-            self.ledger.release(execution)
+            self.ledger.cancel(execution)
         except ConditionFailedError:
             return  # a worker has it after all
 
-    def _again(self, first: Execution, function: Function, socket: ReplyTo, deadline: float) -> None:
+    def _resend(self, first: Execution, function: Function, reply_to: ReplyTo, deadline: float) -> None:
         try:
-            taken = self.ledger.dispatch(first)
+            execution = self.ledger.dispatch(first)
         except ConditionFailedError:
             raise RequestError("The first call with this id is under way", status=409) from None
-        self.dispatcher.send(taken, function, deadline=deadline, socket=socket)
+        self.dispatcher.send(execution, function, deadline=deadline, socket=reply_to)
 
 
 def _answer(first: Execution) -> WorkerAnswer:

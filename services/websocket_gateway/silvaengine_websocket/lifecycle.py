@@ -1,4 +1,4 @@
-"""A connection's beginning and end: who may connect, and the row that tells of it.
+"""A connection's beginning and end: who may connect, and its row.
 
 Any doubt and any failure refuses the handshake, so that a socket that opens is one that may call.
 """
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.access import Permission
-    from silvaengine.authorization.authorize import Authorization
+    from silvaengine.authorization.authorization import Authorization
+    from silvaengine.authorization.model import Permission
 
 
 class Lifecycle(NamedTuple):
-    """Lets clients in and out.
+    """Opens and ends connections.
 
     Args:
-        registry: knows what a key opens.
-        connections: holds the rows.
-        open_authorization: returns what names the caller.
-        open_limiter: returns what counts the calls of tenants and keys that have a limit.
-        hooks: the operator's functions that hear of connections.
+        registry: finds what a key opens.
+        connections: their rows.
+        open_authorization: returns the authorizers.
+        open_limiter: returns the rate limiter, for tenants and keys that have a limit.
+        hooks: the operator's, called with each connection.
 
     """
 
@@ -39,13 +39,13 @@ class Lifecycle(NamedTuple):
     hooks: SocketHooks
 
     def admit(self, event: Members, handshake: Handshake, lambda_context: object) -> "Permission":
-        """Let a handshake through; what the permission's context says of the caller comes with each event.
+        """Permit a handshake; the permission's ``authorizer`` comes with each event of the connection.
 
         Raises:
             SilvaEngineError: it is refused.
 
         """
-        from silvaengine.authorization.access import AccessRequest  # messages do without
+        from silvaengine.authorization.model import AccessRequest  # messages do without
 
         key_access, _ = admit(
             self.registry,
@@ -59,7 +59,7 @@ class Lifecycle(NamedTuple):
         if handshake.area not in self.registry.areas(key_access):
             message = f"The connection has no function in area {handshake.area!r}"
             raise RequestError(message, status=403)
-        asked = AccessRequest(
+        access_request = AccessRequest(
             event=event,
             context={**handshake.context, "headers": handshake.headers},
             headers={name.lower(): value for name, value in handshake.headers.items()},
@@ -68,24 +68,24 @@ class Lifecycle(NamedTuple):
             function=None,
             lambda_context=lambda_context,
         )
-        permission = self.open_authorization().authorize(asked)
+        permission = self.open_authorization().authorize(access_request)
         claims = permission.context.get("authorizer") or {}
-        said = {"key_id": key_access.key_id, **claims, **handshake.pinned(key_access.api_key)}
-        return permission._replace(context={**permission.context, "authorizer": said})
+        authorizer = {"key_id": key_access.key_id, **claims, **handshake.pinned(key_access.api_key)}
+        return permission._replace(context={**permission.context, "authorizer": authorizer})
 
     def connect(self, event: Members, socket: SocketContext, lambda_context: object) -> None:
-        """Write the row of a connection that was let in, unless the operator's hook raises.
+        """Write the row of a permitted connection, unless the operator's hook raises.
 
         Raises:
             SilvaEngineError: it is refused, or the row can't be written.
 
         """
-        key_access = self.registry.known_key_access(
+        key_access = self.registry.key_access_by_row(
             socket.endpoint_id, socket.api_key, socket.area, socket.stage or None
         )
         self.hooks.call("on_connect", key_access, event, lambda_context)
         self.connections.begin(socket)
 
     def disconnect(self, socket: SocketContext) -> None:
-        """End the row; raises what ``ConnectionStore.end`` raises."""
+        """Delete the row; raises what ``ConnectionStore.end`` raises."""
         self.connections.end(socket)

@@ -1,6 +1,6 @@
 """A client's message, checked against the grammar of docs/websocket.md."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from silvaengine.errors import RequestError
@@ -14,8 +14,8 @@ NAME_LIMIT = 255  # bytes of a function's name
 class Message(NamedTuple):
     """A call of a function.
 
-    ``payload`` is as it was sent, ``body`` the same as JSON text, None for none. ``id`` is None for a client
-    that takes bare results. ``is_once`` says that a repetition must not run again.
+    ``payload`` is as it was sent, ``body`` the same as JSON text, None without one. ``id`` is None where the
+    client takes bare results. ``is_once``: a repetition must not run again.
     """
 
     funct: str
@@ -26,14 +26,14 @@ class Message(NamedTuple):
 
 
 class MessageRef(NamedTuple):
-    """What can be said of a message before it is known to be well-formed."""
+    """A message's id and function, as far as they are valid, before the message is."""
 
     id: str | None = None
     funct: str | None = None
 
 
 def is_ping(text: str) -> bool:
-    """Return whether a client asks for a sign of life."""
+    """Return whether a message is a ping."""
     return text == PING
 
 
@@ -65,30 +65,28 @@ def read_object(text: str) -> dict[str, Any]:
 
 
 def read_ref(members: Mapping[str, Any]) -> MessageRef:
-    """Return id and function as far as they are what they may be, so that a refusal can name them."""
-    return MessageRef(
-        _named(members.get("id"), ID_LIMIT, len), _named(members.get("funct"), NAME_LIMIT, _size)
-    )
+    """Return id and function as far as they are valid, so that a refusal can name them."""
+    return MessageRef(_text(members.get("id"), ID_LIMIT, len), _text(members.get("funct"), NAME_LIMIT, _size))
 
 
-def read_message(members: Mapping[str, Any], known: MessageRef) -> Message:
-    """Check a message's members; ``known`` is what ``read_names`` gave.
+def read_message(members: Mapping[str, Any], ref: MessageRef) -> Message:
+    """Read a message's members; ``ref`` is ``read_ref``'s.
 
     Raises:
-        RequestError: one is missing or not what it may be; the message names it.
+        RequestError: one is missing or not valid; the message names it.
 
     """
-    if known.funct is None:
+    if ref.funct is None:
         raise RequestError(f"'funct' must be text of 1 to {NAME_LIMIT} bytes")
-    if known.id is None and members.get("id") is not None:
+    if ref.id is None and members.get("id") is not None:
         raise RequestError(f"'id' must be text of 1 to {ID_LIMIT} characters")
     once = members.get("once", False)
     if not isinstance(once, bool):
         raise RequestError("'once' must be true or false")
-    if once and known.id is None:
+    if once and ref.id is None:
         raise RequestError("'once' needs an 'id'")
     payload = members.get("payload")
-    return Message(known.funct, payload, _body(payload), known.id, once)
+    return Message(ref.funct, payload, _body(payload), ref.id, once)
 
 
 def _body(payload: object) -> str | None:
@@ -108,5 +106,5 @@ def _size(text: str) -> int:
     return len(text.encode(errors="replace"))
 
 
-def _named(value: object, limit: int, size: Any) -> str | None:  # noqa: ANN401 - a measure of text
+def _text(value: object, limit: int, size: Callable[[str], int]) -> str | None:
     return value if isinstance(value, str) and 0 < size(value) <= limit else None

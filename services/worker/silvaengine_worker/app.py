@@ -1,9 +1,9 @@
-"""The worker Lambda: one call of one function, and every outcome in the form that its caller understands.
+"""The worker Lambda: one call of one function, with its outcome in the form that the caller understands.
 
 A gateway that waits for the answer (it sends an ``invocation`` with a deadline) gets failures as answers:
-Lambda takes an exception for a crash, and its status and message would be lost on the way. What became of a
-job stands in the ledger. Where nobody waits and no ledger knows, a failure is raised. The predecessor's
-callers send no ``invocation``; they get the bare result or the exception, as they always did.
+Lambda takes an exception for a crash, and its status and message would be lost on the way. The outcome of a
+job goes to the ledger. Where no caller waits and the ledger has no row, a failure is raised. Callers of the
+predecessor send no ``invocation``; they get the bare result or the exception.
 """
 
 import logging
@@ -20,38 +20,39 @@ from silvaengine.observability.logging import InvocationLog, configure_logging
 from silvaengine.observability.redaction import redact
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerAnswer, WorkerCall
 from silvaengine.settings import Settings
-from silvaengine_worker.connection import connections_of
+from silvaengine_worker.client_channel import open_channels
 from silvaengine_worker.deadline import DeadlinePassed, complete
 from silvaengine_worker.instances import read_settings
-from silvaengine_worker.loader import Loader, extend_path, shipped_packages
-from silvaengine_worker.results import check_size, envelope, plain
+from silvaengine_worker.loader import Loader, extend_path, read_allowed_packages
+from silvaengine_worker.results import check_size, envelope, to_json_value
 from silvaengine_worker.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from silvaengine.protocol.json_codec import Json
     from silvaengine_worker.jobs import JobRunner
-    from silvaengine_worker.replies import Replies
+    from silvaengine_worker.replies import CallReplies
 
-    type OpenReplies = Callable[[WorkerCall, ReplyTo, str, float], Replies]
+    type Event = Mapping[str, Json]
+    type OpenReplies = Callable[[WorkerCall, ReplyTo, str, float], CallReplies]
 
 MAX_LAMBDA_SECONDS = 900.0
 SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
-AWAITED_SETTLE_SECONDS = 0.5  # the same where somebody waits: the answer has to arrive in time
+SYNC_SETTLE_SECONDS = 0.5  # the same where a caller waits: the answer has to arrive in time
 
 _MESSAGE_LIMIT = 16_384  # characters of an error's message
 _logger = logging.getLogger(__name__)
 
 
 class WorkerHandler:
-    """What Lambda calls.
+    """Lambda's handler.
 
     Args:
         worker: runs the call.
-        open_jobs: returns what claims and settles what the ledger holds; called at each job.
-        alerts: tells the operator about failures that aren't the client's.
-        open_replies: returns what makes the answers of calls that came by a WebSocket; called at each of
-            them.
+        open_jobs: returns the runner of jobs; called for each job.
+        alerts: reach the operator, for failures that aren't the client's.
+        open_replies: returns a factory of replies to WebSocket clients; called for each of their calls.
 
     """
 
@@ -67,97 +68,94 @@ class WorkerHandler:
         self._open_replies = open_replies
         self._alerts = alerts
 
-    def __call__(self, event: Mapping[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's context; any result
-        """Run the call of a payload (docs/contract.md); ``context`` is Lambda's."""
-        line = InvocationLog("worker")
-        line.fields(**_ids(event, context), status=200)
+    def __call__(self, event: "Event", context: object) -> "Json":
+        """Run the call of a payload (docs/contract.md); ``context`` is Lambda's, None outside of Lambda."""
+        log = InvocationLog("worker")
+        if not isinstance(event, dict):
+            event = {}  # no payload: decoding it fails below, behind the log line
+        log.add(**_log_ids(event, context), status=200)
         try:
-            line.enter("invoke")
-            return self._serve(event, context, line)
-        except BaseException as error:  # the door; a function may raise SystemExit, too
-            failure = self._failed(error, event, context, line)
-            if _awaited(event):
-                return failure.encode()
-            if isinstance(error, Exception) and not _tells_secrets(error, event):
+            log.begin_step("invoke")
+            return self._serve(event, context, log)
+        except BaseException as error:  # boundary of the Lambda; a function may raise SystemExit, too
+            answer = self._to_answer(error, event, context, log)
+            if _is_synchronous(event):
+                return answer.encode()
+            if isinstance(error, Exception) and not _reveals_setting(error, event):
                 raise
-            raise SilvaEngineError(failure.value) from None  # Lambda logs what is raised, with its causes
+            raise SilvaEngineError(answer.value) from None  # Lambda logs what is raised, with its causes
         finally:
-            line.emit()
+            log.emit()
 
-    def _serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> Any:  # noqa: ANN401 - the same
-        call = WorkerCall.decode(_whole(event))
+    def _serve(self, event: "Event", context: object, log: InvocationLog) -> "Json":
+        call = WorkerCall.decode(_with_content(event))
         if call.socket is not None:
-            return self._converse(call, call.socket, event, context, line)
+            self._serve_socket(call, call.socket, event, context, log)
+            return None
         if call.job is None:
-            return self._run(call, context, _limit(context))
-        answer = self._job(call.job, lambda: self._attempt(call, event, context, line), context, line)
-        return answer.encode() if answer and _awaited(event) else None
+            return self._run(call, context, _process_end(context))
+        answer = self._run_job(call.job, lambda: self._attempt(call, event, context, log), context, log)
+        return answer.encode() if answer and _is_synchronous(event) else None
 
-    def _job(
+    def _run_job(
         self,
         job: ExecutionRef,
         attempt: "Callable[[], WorkerAnswer]",
-        context: Any,  # noqa: ANN401 - the same
-        line: InvocationLog,
+        context: object,
+        log: InvocationLog,
     ) -> WorkerAnswer | None:
-        line.fields(job_id=job.job_id, attempt=job.attempt)
+        log.add(job_id=job.job_id, attempt=job.attempt)
         return self._open_jobs().run(
             job,
-            min(_limit(context) - time.time(), MAX_LAMBDA_SECONDS),
+            min(_process_end(context) - time.time(), MAX_LAMBDA_SECONDS),
             attempt,
-            partial(line.count, function_name=getattr(context, "function_name", "worker")),
+            partial(log.add_metric, function_name=getattr(context, "function_name", "worker")),
         )
 
-    def _converse(
-        self,
-        call: WorkerCall,
-        socket: ReplyTo,
-        event: Mapping[str, Any],
-        context: Any,  # noqa: ANN401 - the same
-        line: InvocationLog,
+    def _serve_socket(
+        self, call: WorkerCall, socket: ReplyTo, event: "Event", context: object, log: InvocationLog
     ) -> None:
-        """Call a message's function and push what becomes of it; of a job only what others can't repeat."""
-        limit = _limit(context)
-        replies = self._open_replies()(
-            call, socket, str(_ids(event, context)["request_id"]), limit - _to_settle(limit)
-        )
+        """Call a message's function and push the outcome; of a job only the attempt that owns it does."""
+        end = _process_end(context)
+        request_id = str(_log_ids(event, context)["request_id"])
+        replies = self._open_replies()(call, socket, request_id, end - _settle_reserve(end))
         answer: WorkerAnswer | None
         if call.job is None:
-            answer = self._attempt(call, event, context, line, replies.finish)
+            answer = self._attempt(call, event, context, log, replies.stream_or_complete)
         else:
-            answer = self._job(call.job, lambda: self._attempt(call, event, context, line), context, line)
+            answer = self._run_job(call.job, lambda: self._attempt(call, event, context, log), context, log)
         if answer is not None:
-            replies.answer(answer)
-        line.fields(gone=replies.is_gone)
+            replies.send(answer)
+        log.add(gone=replies.is_gone)
 
     def _attempt(
         self,
         call: WorkerCall,
-        event: Mapping[str, Any],
-        context: Any,  # noqa: ANN401 - the same
-        line: InvocationLog,
-        finish: "Callable[[Any], Any]" = complete,
+        event: "Event",
+        context: object,
+        log: InvocationLog,
+        finish: "Callable[[Any], object]" = complete,
     ) -> WorkerAnswer:
-        """Call a function early enough that its end can be told, to the ledger or to a client."""
-        limit = _limit(context)
-        limit -= _to_settle(limit)
+        """Call a function, with time left to settle the job or to push the answer."""
+        limit = _process_end(context)
+        limit -= _settle_reserve(limit)
         if call.invocation and call.invocation.deadline is not None:
-            limit = min(limit, call.invocation.deadline - AWAITED_SETTLE_SECONDS)
+            limit = min(limit, call.invocation.deadline - SYNC_SETTLE_SECONDS)
         try:
             return WorkerAnswer.decode(self._run(call, context, limit, finish))
-        except BaseException as error:  # noqa: BLE001 - the function's door; its failure is the call's outcome
-            return self._failed(error, event, context, line)
+        except BaseException as error:  # noqa: BLE001 - boundary of the function: its failure is the call's outcome
+            return self._to_answer(error, event, context, log)
 
     def _run(
         self,
         call: WorkerCall,
-        context: Any,  # noqa: ANN401 - the same
+        context: object,
         limit: float,
-        finish: "Callable[[Any], Any]" = complete,
-    ) -> Any:  # noqa: ANN401 - the same
+        finish: "Callable[[Any], object]" = complete,
+    ) -> "Json":
         result = self._worker.run(
             call,
-            envelope if call.invocation else plain,
+            envelope if call.invocation else to_json_value,
             limit=limit,
             request_id=getattr(context, "aws_request_id", ""),
             finish=finish,
@@ -165,74 +163,77 @@ class WorkerHandler:
         check_size(result)
         return result
 
-    def _failed(
-        self, error: BaseException, event: Mapping[str, Any], context: object, line: InvocationLog
+    def _to_answer(
+        self, error: BaseException, event: "Event", context: object, log: InvocationLog
     ) -> WorkerAnswer:
-        failure = _failure(error, event)
-        line.fields(status=failure.status, error_type=failure.error_type)
-        self._report(error, failure, event, context)
-        return failure
+        """Log and alert a failure, and return its answer."""
+        answer = _error_answer(error, event)
+        log.add(status=answer.status, error_type=answer.error_type)
+        self._report(error, answer, event, context)
+        return answer
 
-    def _report(
-        self, error: BaseException, failure: WorkerAnswer, event: Mapping[str, Any], context: object
-    ) -> None:
-        """Log what operator or author have to mend, and notify unless the gateway or the sweeper does."""
+    def _report(self, error: BaseException, answer: WorkerAnswer, event: "Event", context: object) -> None:
+        """Log what operator or author have to fix, and alert unless the gateway or the sweeper does."""
         is_message = "socket" in event
-        if (_awaited(event) or is_message) and failure.status < 500:
+        if (_is_synchronous(event) or is_message) and answer.status < 500:
             return
-        ids = _ids(event, context)
+        ids = _log_ids(event, context)
         _logger.error(
             "Function %r: %s",
             ids["function"],
-            getattr(error, "detail", "") or failure.value,
+            getattr(error, "detail", "") or answer.value,
             exc_info=error,
-            extra={"request_id": ids["request_id"], "settings": _settings(event)},
+            extra={"request_id": ids["request_id"], "settings": _settings_of(event)},
         )
-        if not is_message and (_awaited(event) or "job" in event):
+        if not is_message and (_is_synchronous(event) or "job" in event):
             return
         self._alerts.publish(
             getattr(context, "invoked_function_arn", "silvaengine worker"),
-            f"{event.get('MODULENAME')}:{event.get('CLASSNAME')}.{event.get('funct')}:{failure.error_type}",
-            {**ids, "status": failure.status, "error_type": failure.error_type},
+            f"{event.get('MODULENAME')}:{event.get('CLASSNAME')}.{event.get('funct')}:{answer.error_type}",
+            {**ids, "status": answer.status, "error_type": answer.error_type},
         )
 
 
-def _whole(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the payload with its content, which a URL may stand for."""
+def _with_content(event: "Event") -> "Event":
+    """Return the payload with its content, which may be behind a URL."""
     if "content_url" not in event:
         return event
-    from silvaengine_worker.jobs import fetched  # large contents are rare
+    from silvaengine_worker.jobs import fetch_content  # large contents are rare
 
-    return fetched(event)
+    return fetch_content(event)
 
 
-def _awaited(event: Mapping[str, Any]) -> bool:
+def _is_synchronous(event: "Event") -> bool:
+    """Return whether the caller waits for the answer."""
     invocation = event.get("invocation")
-    return isinstance(invocation, Mapping) and invocation.get("deadline") is not None
+    return isinstance(invocation, dict) and invocation.get("deadline") is not None
 
 
-def _ids(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Name the call before it is checked, so that a refused one is on record, too."""
+def _log_ids(event: "Event", context: object) -> "dict[str, str | None]":
+    """Return the call's ids from the payload as it came, so that a refused call is logged, too."""
     invocation = event.get("invocation")
-    given = invocation if isinstance(invocation, Mapping) else {}
+    ids = invocation if isinstance(invocation, dict) else {}
+    request_id, endpoint_id, area = ids.get("request_id"), ids.get("endpoint_id"), ids.get("area")
+    function = event.get("funct")
     return {
-        "request_id": given.get("request_id") or getattr(context, "aws_request_id", ""),
-        "endpoint_id": given.get("endpoint_id"),
-        "area": given.get("area"),
-        "function": event.get("funct"),
+        "request_id": (isinstance(request_id, str) and request_id) or getattr(context, "aws_request_id", ""),
+        "endpoint_id": endpoint_id if isinstance(endpoint_id, str) else None,
+        "area": area if isinstance(area, str) else None,
+        "function": function if isinstance(function, str) else None,
     }
 
 
-def _settings(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings of a call that failed, whatever was wrong with it."""
+def _settings_of(event: "Event") -> Mapping[str, Any]:
+    """Return the settings of a call that failed, empty where they can't be read."""
     try:
-        return read_settings(event["setting"])
-    except (KeyError, TypeError, SilvaEngineError):
+        return read_settings(str(event.get("setting")))
+    except SilvaEngineError:
         return {}
 
 
-def _tells_secrets(error: BaseException | None, event: Mapping[str, Any]) -> bool:
-    settings = _settings(event)
+def _reveals_setting(error: BaseException | None, event: "Event") -> bool:
+    """Return whether an error or one of its causes quotes a setting."""
+    settings = _settings_of(event)
     while error is not None:
         text = str(error)
         if redact(text, settings) != text:
@@ -241,27 +242,26 @@ def _tells_secrets(error: BaseException | None, event: Mapping[str, Any]) -> boo
     return False
 
 
-def _limit(context: Any) -> float:  # noqa: ANN401 - Lambda's context
-    """When Lambda ends this process, in epoch seconds; never, outside of Lambda."""
-    if not hasattr(context, "get_remaining_time_in_millis"):
-        return inf
-    return time.time() + float(context.get_remaining_time_in_millis()) / 1000
+def _process_end(context: object) -> float:
+    """Return the epoch seconds at which Lambda ends this process, infinite outside of Lambda."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return inf if remaining is None else time.time() + float(remaining()) / 1000
 
 
-def _to_settle(limit: float) -> float:
-    """Return the seconds that are kept back from a function so that its end can be told."""
-    return min(SETTLE_SECONDS, (limit - time.time()) / 5) if limit < inf else 0.0
+def _settle_reserve(end: float) -> float:
+    """Return the seconds before the process's end that are reserved for settling or pushing the outcome."""
+    return min(SETTLE_SECONDS, (end - time.time()) / 5) if end < inf else 0.0
 
 
-def _failure(error: BaseException, event: Mapping[str, Any]) -> WorkerAnswer:
-    """Make the answer of an error; only our own errors have a text that the client may read."""
+def _error_answer(error: BaseException, event: "Event") -> WorkerAnswer:
+    """Return the answer of an error; only SilvaEngineError has a message for the client."""
     if isinstance(error, DeadlinePassed):
         error = DeadlineError("The function didn't finish in time")
     kind = type(error).__name__
     if not isinstance(error, SilvaEngineError):
         return WorkerAnswer("error", f"Function {event.get('funct')!r} failed", 500, kind)
     message = str(error.message).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
-    message = redact(message, _settings(event), prose=True)
+    message = redact(message, _settings_of(event), prose=True)
     status = error.status if error.status in range(400, 600) else 500
     return WorkerAnswer("error", message, status, kind)
 
@@ -270,8 +270,8 @@ def _open_handler(settings: Settings) -> WorkerHandler:
     configure_logging(settings)
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
-    loader = Loader(settings.allowed_packages or shipped_packages(artefact))
-    worker = Worker(loader, connections_of(settings))
+    loader = Loader(settings.allowed_packages or read_allowed_packages(artefact))
+    worker = Worker(loader, open_channels(settings))
     return WorkerHandler(
         worker, lambda: _open_jobs(settings), open_alert_publisher(settings), lambda: _open_replies(settings)
     )

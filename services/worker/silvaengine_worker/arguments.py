@@ -1,4 +1,4 @@
-"""The arguments of a call: parameters, body and context of a payload, fitted to what the function takes."""
+"""The arguments of a call: params, body and context of a payload, fitted to the function's parameters."""
 
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -9,17 +9,17 @@ from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerCall
 from silvaengine_worker.parameters import Parameters
 
 _OFFERED = RESERVED_PARAMETERS | {"path"}
-"""Names that reach a function only if it takes them."""
+"""Names that are passed only to functions with such a parameter."""
 
 _OFFERED_BY_MESSAGE = _OFFERED | {"funct", "payload"}
-"""The same for a call that came as a WebSocket message, whose own members are among them."""
+"""The same for a WebSocket message, whose own members are among them."""
 
 
-def arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
-    """Return the values by name, fit for ``Parameters.call``; null and empty text count as absent.
+def fit_arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
+    """Return the values by name for ``Parameters.call``; null and empty text count as absent.
 
     Raises:
-        RequestError: the client's names and the function's differ; the message names the parameter.
+        RequestError: a parameter is unknown or missing; the message names it.
     """
     offered = _OFFERED if call.socket is None else _OFFERED_BY_MESSAGE
     members = {
@@ -37,9 +37,9 @@ def arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
 
 
 def _members(call: WorkerCall) -> dict[str, Any]:
-    """Lay the body over the parameters and the context over both.
+    """Return the params, overlaid by the body's members and the context.
 
-    A call with neither parameters nor body has no arguments at all, as in the contract.
+    A call with neither params nor body has no arguments at all, as the contract says.
     """
     if not (call.params or call.body):
         return {}
@@ -53,31 +53,31 @@ def _members(call: WorkerCall) -> dict[str, Any]:
 
 
 def _body_members(body: str | None) -> dict[str, Any]:
-    """Return a JSON object's members; other JSON as ``body``, and any other text as ``body`` unchanged."""
+    """Return a JSON object's members; another JSON value, or text that isn't JSON, as ``body``."""
     if not body:
         return {}
-    value = _decoded(body)
+    value = _decode_body(body)
     if isinstance(value, dict):
         return {name: member for name, member in value.items() if name not in RESERVED_PARAMETERS}
     return {"body": value}
 
 
-def _decoded(body: str) -> Any:  # noqa: ANN401 - any JSON value
+def _decode_body(body: str) -> object:  # fractions are Decimal
     try:
         return _decode(body)
     except RecursionError:
         raise RequestError("The body is nested too deeply") from None
     except ArithmeticError:
-        raise RequestError("The body has a number that is too large") from None
+        raise RequestError("The body contains a number that is too large") from None
     except ValueError:
         return body
 
 
-def _no_number(constant: str) -> NoReturn:
-    raise RequestError(f"The body holds {constant}, which is no JSON")
+def _refuse_constant(constant: str) -> NoReturn:
+    raise RequestError(f"The body contains {constant}, which is not valid JSON")
 
 
-_decode = standard_decoder(parse_float=Decimal, parse_constant=_no_number)
+_decode = standard_decoder(parse_float=Decimal, parse_constant=_refuse_constant)
 
 
 def _refusal(function: str, name: str) -> str:

@@ -1,9 +1,9 @@
-"""Running a function to its end, whatever its kind, or to its deadline, whichever comes first."""
+"""Running a function of any kind to its end, or to its deadline."""
 
 import inspect
 import signal
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -14,23 +14,23 @@ _END = object()
 
 
 class DeadlinePassed(BaseException):
-    """Ends a function from within; ``except Exception`` in the function doesn't hold it."""
+    """Raised inside a function at its deadline; the function's ``except Exception`` doesn't catch it."""
 
 
 def run_with_deadline[T](seconds: float, run: Callable[[], T]) -> T:
-    """Run for at most so many seconds; infinite is no limit, and zero or less doesn't start at all.
+    """Run for at most so many seconds; infinity is no limit, and with zero or less nothing is started.
 
-    The limit is a signal, which only the main thread gets: elsewhere the function runs unlimited. A timer
-    and a handler that stood before stand again afterwards.
+    The limit is a signal, which only the main thread receives: elsewhere the function runs unlimited. An
+    earlier timer and handler are restored afterwards.
 
     Raises:
         DeadlineError: the time is over.
     """
     if seconds <= 0:
-        raise _too_late("not started")
+        raise _deadline_error("not started")
     if seconds == float("inf") or threading.current_thread() is not threading.main_thread():
         return run()
-    handler = signal.signal(signal.SIGALRM, _end)
+    handler = signal.signal(signal.SIGALRM, _raise_passed)
     timer = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT)
     try:
         try:
@@ -38,45 +38,42 @@ def run_with_deadline[T](seconds: float, run: Callable[[], T]) -> T:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except DeadlinePassed as passed:
-        raise _too_late("ended by the alarm") from passed
+        raise _deadline_error("ended by the alarm") from passed
     finally:
-        signal.setitimer(signal.ITIMER_REAL, *timer)  # an alarm in the inner `finally` left ours on
+        signal.setitimer(signal.ITIMER_REAL, *timer)  # an alarm in the inner `finally` left the timer on
         signal.signal(signal.SIGALRM, handler)
 
 
-def complete(result: Any) -> Any:  # noqa: ANN401 - a function answers anything
-    """Await a coroutine, collect a generator into a list, give anything else as it is.
+def complete(result: object) -> object:
+    """Return a coroutine's result, a generator's items as a list, anything else unchanged.
 
     Each call has an event loop of its own: a task that one tenant's function leaves behind is cancelled and
     never runs in another's call.
     """
-    result = awaited(result)
+    result = await_result(result)
     if inspect.isasyncgen(result):
-        return _await(_collect(result))
+        return _run_coroutine(_collect(result))
     return list(result) if inspect.isgenerator(result) else result
 
 
-def awaited(result: Any) -> Any:  # noqa: ANN401 - a function answers anything
-    """Await a coroutine, and what it gives while that is one; give anything else as it is."""
+def await_result(result: object) -> object:
+    """Return a coroutine's result, also of a coroutine that it returns; anything else unchanged."""
     while inspect.iscoroutine(result):
-        result = _await(result)
+        result = _run_coroutine(result)
     return result
 
 
-def iterated(result: Any) -> Generator[Any] | None:  # noqa: ANN401 - a function answers anything
-    """Return a generator of either kind as a plain one, whose ``close`` ends it; None for anything else."""
-    items: Generator[Any] | None = None
+def as_generator(result: object) -> Generator[object] | None:
+    """Return a generator of either kind as a plain one, which ``close`` ends; None for anything else."""
     if isinstance(result, AsyncGenerator):
-        items = _stepped(result)
-    elif isinstance(result, Generator):
-        items = result
-    return items
+        return _iterate(result)
+    return result if isinstance(result, Generator) else None
 
 
-def _stepped(items: AsyncGenerator[Any]) -> Generator[Any]:
+def _iterate(items: AsyncGenerator[object]) -> Generator[object]:
     import asyncio  # cold start: most functions aren't coroutines
 
-    async def step() -> Any:  # noqa: ANN401 - an item
+    async def step() -> object:
         return await anext(items, _END)
 
     with asyncio.Runner() as runner:  # its end closes the generator
@@ -84,19 +81,19 @@ def _stepped(items: AsyncGenerator[Any]) -> Generator[Any]:
             yield item
 
 
-def _await(awaitable: Any) -> Any:  # noqa: ANN401 - a function's coroutine
+def _run_coroutine(coroutine: Coroutine[Any, Any, object]) -> object:
     import asyncio  # cold start: most functions aren't coroutines
 
-    return asyncio.run(awaitable)
+    return asyncio.run(coroutine)
 
 
-async def _collect(items: AsyncIterator[Any]) -> list[Any]:
+async def _collect(items: AsyncIterator[object]) -> list[object]:
     return [item async for item in items]
 
 
-def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _raise_passed(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise DeadlinePassed
 
 
-def _too_late(detail: str) -> DeadlineError:
+def _deadline_error(detail: str) -> DeadlineError:
     return DeadlineError("The function didn't finish in time", detail=detail)

@@ -1,52 +1,52 @@
-"""The worker's half of the ledger: claim a job before it runs, settle it before anybody hears of it."""
+"""The worker's part of the ledger: claim a job before it runs, settle it before its outcome is sent."""
 
 import json
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
 from urllib.request import urlopen
 
 from silvaengine.errors import ConditionFailedError, UnavailableError
 from silvaengine.ledger.payload_store import PayloadStore, result_key
 from silvaengine.ledger.store import Ledger
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
 
 MAX_BACKOFF = 3600.0
 FETCH_SECONDS = 10.0
 
-type Note = Callable[[str], None]
+type CountMetric = Callable[[str], None]
 
 
 class JobRunner:
-    """Runs what the ledger holds.
+    """Runs jobs.
 
     Args:
-        ledger: moves executions; the worker's role lets it update them and read nothing.
-        payloads: takes results that are too large for a row.
-        chance: returns a number from 0 to 1, for the jitter of a backoff.
+        ledger: holds them; the worker's role lets it update rows and read none.
+        payloads: hold results that are too large for a row.
+        jitter: a random number from 0 to 1, as a callable.
 
     """
 
     def __init__(
-        self, ledger: Ledger, payloads: PayloadStore, chance: Callable[[], float] = random.random
+        self, ledger: Ledger, payloads: PayloadStore, jitter: Callable[[], float] = random.random
     ) -> None:
         self._ledger = ledger
         self._payloads = payloads
-        self._chance = chance
+        self._jitter = jitter
 
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], note: Note
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
     ) -> WorkerAnswer | None:
-        """Claim, run and settle a job; return its answer, None for a delivery that is nobody's any more.
+        """Claim, run and settle a job; return its answer, None for a duplicate delivery.
 
         Args:
-            job: what the caller says of it.
+            job: the caller's reference to it.
             seconds: until this process may be ended.
             attempt: calls the function; it never raises.
-            note: counts what an operator watches: ``DuplicateDeliveries``, ``LateWrites``.
+            count: counts a metric: ``DuplicateDeliveries``, ``LateWrites``.
 
         Raises:
-            UnavailableError: the ledger can't be written; whether the job ran, nobody knows.
+            UnavailableError: the ledger can't be written; whether the job ran is unknown.
 
         """
         owner = job.owner
@@ -54,14 +54,14 @@ class JobRunner:
             try:
                 owner = self._ledger.claim(job, seconds)
             except ConditionFailedError:
-                note("DuplicateDeliveries")
+                count("DuplicateDeliveries")
                 return None
         answer = attempt()
         try:
             self._settle(job, owner, answer)
         except ConditionFailedError:
-            note("LateWrites")
-            message = "This call was taken over, since it took too long; its result was not kept"
+            count("LateWrites")
+            message = "This call took too long, so another attempt took it over; its result was discarded"
             return WorkerAnswer("error", message, 409, "LateWrite")
         except UnavailableError as error:
             message = "The outcome could not be recorded; the call may have taken effect"
@@ -83,13 +83,13 @@ class JobRunner:
         return self._payloads.store("result", result_key(job.job_id, owner), text)
 
     def _backoff(self, job: ExecutionRef) -> float:
-        """Double the pause with each attempt, and take from half of it to all of it."""
+        """Return the seconds until the next attempt: doubled with each one, with jitter down to half."""
         pause = min(MAX_BACKOFF, job.backoff_seconds * 2.0 ** (job.attempt - 1))
-        return pause * (0.5 + self._chance() / 2)
+        return pause * (0.5 + self._jitter() / 2)
 
 
-def fetched(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a payload with the content that its URL stands for; any other payload as it is.
+def fetch_content(event: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return a payload with the content behind its URL; any other payload unchanged.
 
     Raises:
         UnavailableError: the content can't be read.
@@ -100,7 +100,7 @@ def fetched(event: Mapping[str, Any]) -> Mapping[str, Any]:
         return event
     try:
         with urlopen(url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - the scheme is checked
-            content: Mapping[str, Any] = json.load(answer)
+            content: Mapping[str, Json] = json.load(answer)
     except OSError as error:
         raise UnavailableError("The request's content can't be read", detail=str(error)) from error
     return {**event, **content}

@@ -1,6 +1,6 @@
-"""The fixture ``invoke``: a call of one's own function, in every pytest run where the wheel is installed.
+"""The fixture ``invoke``, which calls a function in tests; pytest loads it wherever the wheel is installed.
 
-This module loads with every such run, so it imports nothing of ours until the fixture is asked for.
+So this module imports nothing of the framework until a test uses the fixture.
 """
 
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def invoke(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> "Invoke":
-    """Call a function as the worker does, with no engine and no AWS.
+    """Call a function as the worker does, without an engine or AWS.
 
     ``invoke("my_package.orders:Orders.find", settings={"table": "orders"}, params={"id": "7"})`` names the
     module, the class and the function; ``invoke("my_package.orders:find")`` a plain function;
-    ``invoke("find")`` what registry.yaml calls so. See ``silvaengine_worker.testing.Invoke``.
+    ``invoke("find")`` a function of registry.yaml. See ``silvaengine_worker.testing.Invoke``.
     """
     from silvaengine_worker.testing import Invoke, function_folders
 

@@ -1,11 +1,10 @@
-"""What a call that came by a WebSocket sends back: its result, a stream of items, or why there is none."""
+"""What a call over a WebSocket sends back: its result, a stream of items, or an error."""
 
 import json
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from functools import cache, partial
-from typing import Any
 
 from silvaengine.aws.table_client import open_table_writer
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
@@ -14,23 +13,23 @@ from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher, check_size, open_pusher
-from silvaengine_worker.deadline import awaited, complete, iterated
-from silvaengine_worker.results import plain
-from silvaengine_worker.stream import Stream
+from silvaengine_worker.deadline import as_generator, await_result, complete
+from silvaengine_worker.results import to_json_value
+from silvaengine_worker.stream import ItemStream
 
 LAST_SECONDS = 1.0  # how long the last frame of a call may wait for a busy client
 
 
-class Replies:
-    """The answers of one call.
+class CallReplies:
+    """The replies of one call.
 
     Args:
-        socket: where to.
+        socket: the client's connection and message.
         function: the function's name.
-        request_id: our own id of the call.
+        request_id: the request id of the call, which errors carry.
         pusher: reaches the client.
-        note_gone: hears that the client is gone.
-        limit: epoch seconds after which no further item is tried.
+        on_gone: called when the client is gone.
+        limit: epoch seconds after which no further item is sent.
 
     """
 
@@ -40,35 +39,36 @@ class Replies:
         function: str,
         request_id: str,
         pusher: Pusher,
-        note_gone: Callable[[], None],
+        on_gone: Callable[[], None],
         limit: float,
     ) -> None:
         self._socket = socket
         self._function = function
         self._request_id = request_id
         self._pusher = pusher
-        self._note_gone = note_gone
+        self._on_gone = on_gone
         self._limit = limit
-        self._stream: Stream | None = None
+        self._stream: ItemStream | None = None
         self.is_gone = False
 
-    def finish(self, result: Any) -> Any:  # noqa: ANN401 - a function answers anything
-        """Push the items of a stream as they come and give None; complete any other result."""
-        result = awaited(result)
-        items = iterated(result) if self._socket.message_id is not None else None
-        if items is None:
+    def stream_or_complete(self, result: object) -> object:
+        """Push a generator's items as they come and return None; complete any other result."""
+        result = await_result(result)
+        message_id = self._socket.message_id
+        items = None if message_id is None else as_generator(result)
+        if message_id is None or items is None:
             return complete(result)
-        self._push_all(items)
+        self._push_items(message_id, items)
         return None
 
-    def answer(self, answer: WorkerAnswer) -> None:
-        """Push what became of the call, unless the client is gone.
+    def send(self, answer: WorkerAnswer) -> None:
+        """Push the call's outcome, unless the client is gone.
 
         Raises:
-            UnavailableError: the client could not be told, or nobody knows whether it was.
+            UnavailableError: the client could not be reached, or may not have been.
 
         """
-        sent = None if self._stream is None else self._stream.end()
+        sent = None if self._stream is None else self._stream.wait()
         frame = self._frame(answer, sent)
         if frame is None or self.is_gone:
             return
@@ -83,10 +83,10 @@ class Replies:
         if answer.kind == "error":
             return self._error(answer.value, answer.status, sent)
         if message_id is None:
-            return frames.bare_of(answer) if self._socket.wants_result else None
+            return frames.bare_text(answer) if self._socket.wants_result else None
         if sent is not None:
             return frames.done(message_id, sent)
-        return frames.result(message_id, self._function, frames.data_of(answer))
+        return frames.result(message_id, self._function, frames.data_text(answer))
 
     def _error(self, message: str, status: int, sent: int | None) -> str:
         return frames.error(
@@ -98,11 +98,10 @@ class Replies:
             seq=sent,
         )
 
-    def _push_all(self, items: Generator[Any]) -> None:
-        assert self._socket.message_id is not None  # noqa: S101 - only such a call has a stream
-        with closing(items), Stream(self._socket.message_id, self._push_item) as self._stream:
+    def _push_items(self, message_id: str, items: Generator[object]) -> None:
+        with closing(items), ItemStream(message_id, self._push_item) as self._stream:
             for item in items:
-                self._stream.put(json.dumps(plain(item), ensure_ascii=False))
+                self._stream.write(json.dumps(to_json_value(item), ensure_ascii=False))
 
     def _push_item(self, frame: str) -> None:
         if not self._push(frame, self._limit):
@@ -113,29 +112,29 @@ class Replies:
             self._pusher.push(self._socket.connection_id, frame, deadline)
         except NotFoundError:
             self.is_gone = True
-            self._note_gone()
+            self._on_gone()
         return not self.is_gone
 
 
 @cache
 def shared_pusher(settings: Settings) -> Pusher:
-    """Return the process's one way to the clients."""
+    """Return the process's pusher to clients."""
     return open_pusher(settings)
 
 
-def open_replies(settings: Settings) -> "Callable[[WorkerCall, ReplyTo, str, float], Replies]":
-    """Return what makes the answers of a call, for its socket, our id of it and its limit."""
+def open_replies(settings: Settings) -> Callable[[WorkerCall, ReplyTo, str, float], CallReplies]:
+    """Return a factory of replies, for a call, its socket, its request id and its limit."""
     pusher, writer = shared_pusher(settings), open_table_writer(settings.region, settings.table_prefix)
 
-    def end(endpoint_id: str, connection_id: str) -> None:
-        """Delete the row of a client that is gone; what fails here ends by itself in two hours."""
+    def delete_connection(endpoint_id: str, connection_id: str) -> None:
+        """Delete the row of a client that is gone; it expires in two hours where that fails."""
         key = {"endpoint_id": endpoint_id, "connection_id": connection_id}
         with suppress(SilvaEngineError):
             writer.delete(WSS_CONNECTIONS, key)
 
-    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> Replies:
+    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> CallReplies:
         endpoint_id = call.invocation.endpoint_id if call.invocation else ""
-        gone = partial(end, endpoint_id, socket.connection_id)
-        return Replies(socket, call.callee.function, request_id, pusher, gone, limit)
+        on_gone = partial(delete_connection, endpoint_id, socket.connection_id)
+        return CallReplies(socket, call.callee.function, request_id, pusher, on_gone, limit)
 
     return replies

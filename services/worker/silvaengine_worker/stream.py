@@ -1,7 +1,7 @@
-"""A stream on its way to a client: one thread pushes while the function goes on.
+"""A stream of items to a client: one thread pushes while the function goes on.
 
-What the function yields while a push is under way goes out together afterwards, so that a client that is
-slower than the function costs fewer posts, and never order. What waits is bounded: then the function waits.
+Items that the function yields during a push go out together afterwards, so that a client that is slower than
+the function costs fewer posts; their order is kept. What waits is bounded: beyond it the function waits.
 """
 
 import threading
@@ -14,16 +14,15 @@ from silvaengine.errors import RequestError, UnavailableError
 from silvaengine.websocket import frames
 from silvaengine.websocket.frames import ITEM_LIMIT
 
-WAITING_LIMIT = 262_144  # bytes of items that were yielded and not yet pushed
-END_SECONDS = 5.0  # a push that is under way ends within them
+WAITING_LIMIT = 262_144  # bytes of items that were yielded but not pushed
+END_SECONDS = 5.0  # within which a push ends
 
 
-class Stream:
+class ItemStream:
     """Numbers items and pushes them in order.
 
-    The ``with`` block is the function's time: it ends when the last item was pushed, or a push failed.
-
-    ``waiting_bytes`` is the size of what was put and not yet taken for a push.
+    The ``with`` block lasts until the last item was pushed, or a push failed. ``waiting_bytes`` is the size
+    of the items that were written and are in no push yet.
 
     Args:
         message_id: the client's id of the call.
@@ -37,13 +36,13 @@ class Stream:
         self._changed = threading.Condition()
         self._waiting: deque[str] = deque()
         self.waiting_bytes = 0
-        self._is_over = False
+        self._is_ended = False
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="silvaengine-stream", daemon=True)
         self._sent = 0
 
-    def put(self, item: str) -> None:
-        """Take an item's JSON text; wait while too much is on its way.
+    def write(self, item: str) -> None:
+        """Queue an item's JSON text for the next push; wait while too much is queued.
 
         Raises:
             RequestError: 413, the item is larger than 32 KB.
@@ -65,19 +64,19 @@ class Stream:
             self._changed.notify_all()
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait until everything was pushed; raises what kept an item from it.
+        """Wait until everything was pushed; raise the failure of a push.
 
-        After an error it doesn't wait, and after an alarm what still waits is dropped.
+        After an error it doesn't wait, and after an alarm the queued items are dropped.
         """
         with self._changed:
-            self._is_over = True
+            self._is_ended = True
             if error is not None and not isinstance(error, Exception):
                 self._waiting.clear()
             self._changed.notify_all()
@@ -86,33 +85,33 @@ class Stream:
             if self._failure is not None:
                 raise self._failure
 
-    def end(self) -> int:
+    def wait(self) -> int:
         """Wait for the last push; return how many items were pushed.
 
         Raises:
-            UnavailableError: it doesn't end.
+            UnavailableError: the push takes too long.
 
         """
         self._thread.join(END_SECONDS)
         if self._thread.is_alive():
-            raise UnavailableError("The client can't take more at the moment")
+            raise UnavailableError("The client accepts no more data at the moment")
         return self._sent
 
     def _run(self) -> None:
-        while batch := self._next():
+        while batch := self._next_batch():
             try:
                 self._push(frames.items(self._message_id, self._sent, batch))
-            except Exception as error:  # noqa: BLE001 - it belongs to the function's thread
+            except Exception as error:  # noqa: BLE001 - boundary of the thread: the function's own raises it
                 with self._changed:
                     self._failure = error
                     self._changed.notify_all()
                 return
             self._sent += len(batch)
 
-    def _next(self) -> list[str]:
-        """Take what goes into one frame; nothing at the end."""
+    def _next_batch(self) -> list[str]:
+        """Return the queued items that fit into one frame, an empty list at the end."""
         with self._changed:
-            while not self._waiting and not self._is_over:
+            while not self._waiting and not self._is_ended:
                 self._changed.wait()
             batch: list[str] = []
             room = ITEM_LIMIT

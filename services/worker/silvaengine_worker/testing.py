@@ -1,4 +1,4 @@
-"""What the pytest fixture ``invoke`` gives: a call of one's own function on the worker's very own path."""
+"""The pytest fixture ``invoke``: a call of a function by the worker's own code."""
 
 import json
 from base64 import b64decode
@@ -8,6 +8,7 @@ from typing import Any
 
 from silvaengine.cache.process import process_cache
 from silvaengine.errors import SilvaEngineError
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, WorkerAnswer, WorkerCall
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.results import check_size, envelope
@@ -17,13 +18,13 @@ REGISTRY = "registry.yaml"
 
 
 class Invoke:
-    """Calls functions: the same loader, arguments, execution and encoding as in the worker Lambda.
+    """Calls functions with the loader, arguments, deadline and encoding of the worker Lambda.
 
-    Objects of classes and cached values are kept between calls of one test, as they are in a warm Lambda,
-    and never beyond it.
+    Objects of classes and cached values are kept between the calls of one test, as in a warm Lambda, and not
+    beyond it.
 
     Args:
-        folders: where a registry.yaml may be; the first one counts.
+        folders: where to look for registry.yaml; the first one found is used.
 
     """
 
@@ -38,31 +39,31 @@ class Invoke:
         *,
         settings: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
-        body: Any = None,  # noqa: ANN401 - text, or what JSON can carry
+        body: object = None,
         context: Mapping[str, Any] | None = None,
         endpoint_id: str = "test",
         area: str = "core",
         effect: str | None = None,
         attempt: int = 1,
-    ) -> Any:  # noqa: ANN401 - a function answers anything
-        """Call a function and give its result as a caller receives it: text, a JSON value, or bytes.
+    ) -> Any:  # noqa: ANN401 - a test knows what its function returns
+        """Call a function and return its result as a caller receives it: text, a JSON value, or bytes.
 
         Args:
-            function: ``package.module:Class.function``, ``package.module:function``, or a name that stands in
+            function: ``package.module:Class.function``, ``package.module:function``, or a name in
                 registry.yaml (which needs PyYAML), in ``services/worker/functions``, ``functions`` or the
-                root of the tests. Of the registry only module and class are read, never its settings.
-            settings: what the constructor and ``current_invocation().settings`` get.
-            params: as from a query string; JSON-able.
+                root of the tests. Of the registry only module and class are read, not the settings.
+            settings: for the constructor and ``current_invocation().settings``.
+            params: as from a query string, in JSON values.
             body: text as a client sends it, or a value that is sent as JSON.
             context: members of the request's context besides ``channel``, ``area`` and ``headers``.
             endpoint_id: the tenant.
             area: the area.
-            effect: makes it a call that the ledger holds; names it in the fencing token.
-            attempt: which attempt it is.
+            effect: the ``effect`` of the fencing token, for a call that the ledger holds.
+            attempt: the number of the attempt, from 1.
 
         Raises:
             FunctionError: the function's own.
-            SilvaEngineError: names, settings or parameters don't fit, or the result has no JSON form.
+            SilvaEngineError: names, settings or parameters don't match, or the result has no JSON form.
             Exception: whatever else the function raised.
 
         """
@@ -84,7 +85,7 @@ class Invoke:
         )
         return self._run(call)
 
-    def _run(self, call: WorkerCall) -> Any:  # noqa: ANN401 - a function answers anything
+    def _run(self, call: WorkerCall) -> Json | bytes:
         package = call.callee.module_name.partition(".")[0]
         worker = self._workers.setdefault(package, Worker(Loader([package])))
         try:
@@ -95,17 +96,18 @@ class Invoke:
                 error.add_note(error.detail)
             raise
         answer = WorkerAnswer.decode(json.loads(json.dumps(result)))
-        return b64decode(answer.value) if answer.kind == "base64" else answer.value
+        value: Json = answer.value
+        return b64decode(answer.value) if answer.kind == "base64" else value
 
     def _find(self, function: str) -> tuple[str, str, str]:
         module_name, colon, rest = function.partition(":")
         if colon:
             class_name, _, name = rest.rpartition(".")
             return module_name, class_name, name
-        return self._registered(function)
+        return self._find_in_registry(function)
 
-    def _registered(self, function: str) -> tuple[str, str, str]:
-        import yaml  # the wheel's base does without PyYAML
+    def _find_in_registry(self, function: str) -> tuple[str, str, str]:
+        import yaml  # an extra of the wheel
 
         files = [folder / REGISTRY for folder in self._folders if (folder / REGISTRY).is_file()]
         rows = (yaml.safe_load(files[0].read_text("utf-8")) or {}).get("functions", {}) if files else {}
@@ -132,7 +134,7 @@ def _job(effect: str, attempt: int) -> ExecutionRef:
 
 
 def function_folders(root: Path) -> list[Path]:
-    """Return the folders of a project in which function packages and registry.yaml may stand, best first."""
+    """Return the folders of a project that may hold function packages and registry.yaml, best first."""
     return [
         folder for folder in (root / "services/worker/functions", root / "functions", root) if folder.is_dir()
     ]

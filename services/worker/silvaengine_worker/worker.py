@@ -1,4 +1,4 @@
-"""The way of a call: find the function, fit the arguments, lend an object, run it, encode the result."""
+"""Running a call: find the function, fit the arguments, check out an object, run it, encode the result."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -10,14 +10,14 @@ from typing import Any
 
 from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, bind
 from silvaengine.protocol.messages import Invocation, WorkerCall
-from silvaengine_worker.arguments import arguments
+from silvaengine_worker.arguments import fit_arguments
 from silvaengine_worker.deadline import complete, run_with_deadline
 from silvaengine_worker.instances import Instances, construct, read_settings
 from silvaengine_worker.loader import LoadedFunction, Loader
 from silvaengine_worker.process_state import ProcessStateGuard
 
 SPARE_SECONDS = 0.25
-"""How long before the caller's deadline a function is ended, so that the answer still arrives in time."""
+"""Seconds before the caller's deadline at which a function is ended, so that the answer arrives in time."""
 
 
 class Worker:
@@ -25,13 +25,15 @@ class Worker:
 
     Args:
         loader: finds the functions, within its allow-list.
-        connect: returns a call's way to connected clients; None for none.
+        open_channel: returns a call's channel to connected clients; None where there is no WebSocket API.
 
     """
 
-    def __init__(self, loader: Loader, connect: Callable[[WorkerCall], ClientChannel] | None = None) -> None:
+    def __init__(
+        self, loader: Loader, open_channel: Callable[[WorkerCall], ClientChannel] | None = None
+    ) -> None:
         self._loader = loader
-        self._connect = connect
+        self._open_channel = open_channel
         self._instances = Instances()
 
     def run[T](
@@ -41,32 +43,32 @@ class Worker:
         *,
         limit: float = inf,
         request_id: str = "",
-        finish: Callable[[Any], Any] = complete,
+        finish: Callable[[Any], object] = complete,
     ) -> T:
         """Run a call; ``encode`` gets the function's result while the call is still bound and timed.
 
         Args:
-            call: what to run.
-            encode: makes the answer; it may run the function's code too, such as a model's properties.
+            call: the call.
+            encode: returns the answer; it may run the function's code too, such as a model's properties.
             limit: epoch seconds at which the process ends, whatever deadline the call has.
-            request_id: for a call that brings no invocation of its own.
-            finish: makes a value of what the function gave, while its object is still lent.
+            request_id: for a call without an invocation.
+            finish: turns the function's result into a value, while its object is still checked out.
 
         Raises:
-            SilvaEngineError: the call can't be served, or not in time; a ``FunctionError`` is the
-            function's own. Exception: whatever else the function raised.
+            SilvaEngineError: the call can't be served, or not in time; ``FunctionError`` is the function's
+            own. Exception: whatever else the function raised.
 
         """
         target = self._loader.load(*call.callee[:3])
-        values = arguments(call, target.parameters)
-        connection = self._connect(call) if self._connect else None
-        invocation = call.invocation or _anonymous(call, request_id)
-        current = _current(call, invocation, limit, target.logger, connection)
+        values = fit_arguments(call, target.parameters)
+        channel = self._open_channel(call) if self._open_channel else None
+        invocation = call.invocation or _default_invocation(call, request_id)
+        current = _current_invocation(call, invocation, limit, target.logger, channel)
         with bind(current), localcontext(), ProcessStateGuard() as process:
             return copy_context().run(
                 run_with_deadline,
                 current.remaining_seconds(),
-                lambda: encode(self._call(target, call, values, process.untouched, finish)),
+                lambda: encode(self._call(target, call, values, process.is_environment_unchanged, finish)),
             )
 
     def _call(
@@ -74,9 +76,9 @@ class Worker:
         target: LoadedFunction,
         call: WorkerCall,
         values: Mapping[str, Any],
-        untouched: Callable[[], bool],
-        finish: Callable[[Any], Any],
-    ) -> Any:  # noqa: ANN401 - a function answers anything
+        may_keep: Callable[[], bool],
+        finish: Callable[[Any], object],
+    ) -> object:
         if target.constructor is None:
             return finish(target.parameters.call(target.function, values))
         key = (
@@ -84,17 +86,17 @@ class Worker:
             if call.invocation
             else None
         )
-        make = partial(construct, target.constructor, call.callee.setting, target.logger)
-        with self._instances.checkout(key, make, untouched) as instance:
+        create = partial(construct, target.constructor, call.callee.setting, target.logger)
+        with self._instances.checkout(key, create, may_keep) as instance:
             return finish(target.parameters.call(getattr(instance, call.callee.function), values))
 
 
-def _current(
+def _current_invocation(
     call: WorkerCall,
     invocation: Invocation,
     limit: float,
     logger: logging.Logger,
-    connection: ClientChannel | None,
+    channel: ClientChannel | None,
 ) -> CurrentInvocation:
     end = limit if invocation.deadline is None else min(limit, invocation.deadline)
     return CurrentInvocation(
@@ -109,12 +111,12 @@ def _current(
         job_id=call.job.job_id if call.job else None,
         fencing_token=FencingToken(effect=call.job.effect, number=call.job.fence) if call.job else None,
         hops=invocation.hops,
-        connection=connection,
+        connection=channel,
     )
 
 
-def _anonymous(call: WorkerCall, request_id: str) -> Invocation:
-    """Stand in for the invocation that the predecessor's callers don't send."""
+def _default_invocation(call: WorkerCall, request_id: str) -> Invocation:
+    """Return an invocation for the predecessor's callers, who send none."""
     return Invocation(
         request_id=request_id,
         endpoint_id=str(call.params.get("endpoint_id", "")),

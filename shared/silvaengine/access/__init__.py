@@ -1,4 +1,4 @@
-"""What an API key proves and how often it may call.
+"""API keys and rate limits.
 
-The registry reads keys and limits with it, the gateways check them; tasks and worker need neither.
+The registry reads them from rows, the gateways check them; tasks and worker need neither.
 """

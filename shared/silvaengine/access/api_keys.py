@@ -1,7 +1,7 @@
-"""API keys whose rows hold no secret: of ``sek_<id>.<secret>`` a row has the id and a digest of the secret.
+"""API keys and their hashes: of ``sek_<id>.<secret>`` a row has the id and a digest of the secret.
 
-The digest is an HMAC under a pepper that only the gateways and whoever makes keys may read, so that a copy of
-the table opens nothing. A secret has 256 random bits: a slow hash would add cost, and no safety.
+The digest is an HMAC under a pepper that only the gateways and whoever creates keys may read, so that a copy
+of the table opens nothing. A secret has 256 random bits: a slow hash would add cost, and no safety.
 """
 
 import hmac
@@ -12,7 +12,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from silvaengine.aws.secrets import Lookup
+from silvaengine.aws.secrets import SecretLookup
 from silvaengine.aws.table_client import open_table_writer
 from silvaengine.errors import SilvaEngineError
 from silvaengine.lru import LruCache
@@ -20,24 +20,24 @@ from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, DEFAULT_API_KEY, key_use_key
 
 PREFIX = "sek_"
-ACTIVE = 2  # secrets that a key has at the most: the new one, and the old one while it is being replaced
-IMPLIED_SCOPES = frozenset({"invoke", "jobs"})  # what a key that is its own secret may do unasked
+MAX_SECRETS = 2  # of a key: the new one, and the old one while it is being replaced
+IMPLIED_SCOPES = frozenset({"invoke", "jobs"})  # of every key that is its own secret
 SCOPES = ("invoke", "jobs", "cache:admin", "admin")
-USE_SECONDS = 3600.0  # between two notes of a key's use
+USE_SECONDS = 3600.0  # between two records of a key's use
 MAX_USES = 4096
 
 _logger = logging.getLogger(__name__)
 
 
 class KeyHash(NamedTuple):
-    """A secret's digest, 64 hex digits, and when it ends, in epoch seconds."""
+    """A secret's digest, 64 hex digits, and the end of the secret in epoch seconds."""
 
     hash: str
     expires_at: float | None = None
 
 
 def split_key(api_key: str) -> tuple[str, str | None]:
-    """Return what a key's row is named by, and the secret; None for a key that is its own secret."""
+    """Return the key of an API key's row, and its secret; None for a key that is its own secret."""
     if not api_key.startswith(PREFIX):
         return api_key, None
     key_id, _, secret = api_key.partition(".")
@@ -45,12 +45,12 @@ def split_key(api_key: str) -> tuple[str, str | None]:
 
 
 def key_digest(pepper: bytes, key_id: str, secret: str) -> str:
-    """Return the digest that a row keeps of a secret; it fits no other key's row."""
+    """Return the digest of a secret for its key's row; another key's digest differs."""
     return hmac.new(pepper, f"{key_id}.{secret}".encode(), sha256).hexdigest()
 
 
 def key_id_of(row_key: str) -> str:
-    """Name a key without opening anything: one that is its own secret by its digest."""
+    """Return a key's public name; of a key that is its own secret it is a digest."""
     if row_key == DEFAULT_API_KEY:
         return "public"
     if row_key.startswith(PREFIX):
@@ -59,68 +59,68 @@ def key_id_of(row_key: str) -> str:
 
 
 def read_key_hashes(row: Mapping[str, Any]) -> tuple[KeyHash, ...]:
-    """Read the digests of a connection's row."""
+    """Return the hashes in a key row."""
     return tuple(KeyHash(each["hash"], each.get("expires_at")) for each in row.get("key_hashes") or ())
 
 
 class ApiKeyVerifier:
-    """Tells whether a secret opens a key.
+    """Verifies the secrets of keys.
 
     Args:
         pepper: returns the pepper; called at the first use.
-        clock: epoch seconds.
+        clock: returns epoch seconds.
     """
 
     def __init__(self, pepper: Callable[[], bytes], clock: Callable[[], float] = time.time) -> None:
         self._pepper = pepper
         self._clock = clock
 
-    def opens(self, hashes: Iterable[KeyHash], key_id: str, secret: str) -> bool:
-        """Compare in constant time; the work is the same for a key that isn't there."""
+    def verify(self, hashes: Iterable[KeyHash], key_id: str, secret: str) -> bool:
+        """Return whether a secret is one of a key's, in constant time; an unknown key takes the same work."""
         digest = key_digest(self._pepper(), key_id, secret)
-        found = [hmac.compare_digest(each.hash, digest) and self._is_alive(each) for each in hashes]
-        return any(found)
+        matches = [hmac.compare_digest(each.hash, digest) and self._is_current(each) for each in hashes]
+        return any(matches)
 
-    def is_alive(self, hashes: Iterable[KeyHash]) -> bool:
-        """Return whether any secret still opens a key."""
-        return any(map(self._is_alive, hashes))
+    def is_current(self, hashes: Iterable[KeyHash]) -> bool:
+        """Return whether any of a key's secrets has not ended."""
+        return any(map(self._is_current, hashes))
 
-    def _is_alive(self, key_hash: KeyHash) -> bool:
+    def _is_current(self, key_hash: KeyHash) -> bool:
         return key_hash.expires_at is None or self._clock() < key_hash.expires_at
 
 
 class KeyUsage:
-    """Notes when keys were used, each at most once an hour in this process.
+    """Records when keys were used, each at most once an hour in this process.
 
     Args:
-        write: notes the use of an owner's key.
-        clock: monotonic seconds.
+        write: records the use of an owner's key.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
         self, write: Callable[[str, str], object], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._write = write
-        self._noted = LruCache(USE_SECONDS, MAX_USES, clock)
+        self._recent = LruCache(USE_SECONDS, MAX_USES, clock)
 
-    def note(self, owner: str, key_id: str) -> None:
-        """Note it, unless that was done lately; that it fails is no request's concern."""
-        self._noted.get_or_load((owner, key_id), lambda: self._written(owner, key_id))
+    def record(self, owner: str, key_id: str) -> None:
+        """Record a use, unless that was done within the hour; a failure is only logged."""
+        self._recent.get_or_load((owner, key_id), lambda: self._record(owner, key_id))
 
-    def _written(self, owner: str, key_id: str) -> bool:
+    def _record(self, owner: str, key_id: str) -> bool:
         try:
             self._write(owner, key_id)
         except SilvaEngineError as error:
-            _logger.warning("The use of key %s was not noted: %s", key_id, error.detail or error.message)
+            _logger.warning("The use of key %s was not recorded: %s", key_id, error.detail or error.message)
         return True
 
 
-def open_api_key_verifier(pepper: str | None, lookups: Mapping[str, Lookup]) -> ApiKeyVerifier | None:
-    """Return what checks keys under the pepper, which is read once; None where there is none.
+def open_api_key_verifier(pepper: str | None, lookups: Mapping[str, SecretLookup]) -> ApiKeyVerifier | None:
+    """Return the verifier under a pepper, which is read once; None without a pepper.
 
     Args:
         pepper: a name in Secrets Manager, or a reference such as ``ssm:/path``.
-        lookups: what resolves references to secrets, by scheme.
+        lookups: the readers of referenced secrets, by scheme.
     """
     if pepper is None:
         return None
@@ -134,7 +134,7 @@ def open_api_key_verifier(pepper: str | None, lookups: Mapping[str, Lookup]) -> 
 
 
 def open_key_usage(settings: Settings) -> KeyUsage:
-    """Return what notes uses in the table of settings, where the gateways may write these rows."""
+    """Return the record of uses in the table of settings, where the gateways may write these rows."""
     writer = open_table_writer(settings.region, settings.table_prefix)
 
     def write(owner: str, key_id: str) -> None:

@@ -1,7 +1,7 @@
-"""How often a tenant and a key may call: token buckets, counted in Redis for all instances if there is one.
+"""Rate limits of tenants and keys: token buckets, counted in Redis for all instances.
 
 A bucket is one number, the time at which it is full again (the generic cell rate algorithm). Without Redis,
-or while it is away, each instance counts for itself and grants its share of the rate.
+or while it is unreachable, each instance counts for itself and allows its share of the rate.
 """
 
 import time
@@ -19,9 +19,9 @@ from silvaengine.settings import Settings
 MAX_BUCKETS = 4096
 MAX_RATE = 100_000  # per second, and of a burst
 
-# KEYS: buckets. ARGV: of each its tokens in a second and its size. All are charged or none is. Gives of each
-# the whole tokens left and the milliseconds to wait, 0 where it has one. Redis's own clock counts.
-_TAKE = """
+# KEYS: buckets. ARGV: of each its tokens per second and its size. All are charged or none is. Returns of each
+# the whole tokens left and the milliseconds to wait, 0 if it has one. The clock is Redis's own.
+_TAKE_SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local full, answer, refused = {}, {}, false
@@ -44,9 +44,9 @@ return answer
 
 
 class RateLimit(NamedTuple):
-    """What one tenant or key may do: ``per_second`` in the long run, ``burst`` at once.
+    """A limit of a tenant or a key: ``per_second`` calls in the long run, ``burst`` at once.
 
-    ``name`` says to clients which limit it is, ``bucket`` whose.
+    ``name`` tells clients which limit it is, ``bucket`` says for which tenant or key it counts.
     """
 
     name: str
@@ -55,39 +55,39 @@ class RateLimit(NamedTuple):
     burst: int
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], name: str, bucket: str) -> "RateLimit | None":
-        """Read a row's ``rate_limit``; None where it has none.
+    def from_row(cls, row: Mapping[str, Any], name: str, bucket: str) -> "RateLimit | None":
+        """Read a row's ``rate_limit``; None if it has none.
 
         Raises:
-            ConfigurationError: it isn't one; ``detail`` says whose.
+            ConfigurationError: the value is no limit; ``detail`` names the bucket.
         """
-        given = row.get("rate_limit")
-        if given is None:
+        value = row.get("rate_limit")
+        if value is None:
             return None
         try:
-            rate = float(given["per_second"])
-            burst = int(given.get("burst") or max(1, ceil(rate)))
+            rate = float(value["per_second"])
+            burst = int(value.get("burst") or max(1, ceil(rate)))
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
             rate = burst = 0
         if not (0 < rate <= MAX_RATE and 0 < burst <= MAX_RATE):
-            detail = f"rate_limit of {name} {bucket!r}: expected per_second and burst, found {given!r}"
+            detail = f"rate_limit of {name} {bucket!r}: expected per_second and burst, found {value!r}"
             raise ConfigurationError("The endpoint is misconfigured", detail=detail)
         return cls(name, bucket, rate, burst)
 
 
 def rate_limits_of(
-    endpoint: Mapping[str, Any], connection: Mapping[str, Any], endpoint_id: str, key_id: str
+    endpoint: Mapping[str, Any], key_row: Mapping[str, Any], endpoint_id: str, key_id: str
 ) -> tuple[RateLimit, ...]:
-    """Read the limits of a tenant's row and a key's; raises ConfigurationError."""
-    found = (
-        RateLimit.of(endpoint, "tenant", f"tenant:{endpoint_id}"),
-        RateLimit.of(connection, "key", f"key:{endpoint_id}:{key_id}"),
+    """Return the limits in a tenant's row and a key's; raises ConfigurationError."""
+    limits = (
+        RateLimit.from_row(endpoint, "tenant", f"tenant:{endpoint_id}"),
+        RateLimit.from_row(key_row, "key", f"key:{endpoint_id}:{key_id}"),
     )
-    return tuple(limit for limit in found if limit)
+    return tuple(limit for limit in limits if limit)
 
 
 class BucketState(NamedTuple):
-    """What a bucket said: ``left`` whole tokens, or ``wait`` seconds until it has one."""
+    """A bucket's state: ``left`` whole tokens, or ``wait`` seconds until it has one."""
 
     limit: RateLimit
     left: int
@@ -98,10 +98,10 @@ class RateLimiter:
     """Counts calls.
 
     Args:
-        redis: counts for all instances; None without one.
-        prefix: what the buckets' keys begin with.
-        instances: by how many a limit is divided where each one counts for itself.
-        clock: monotonic seconds.
+        redis: counts for all instances; None to count in each.
+        prefix: the prefix of the buckets' keys.
+        instances: the number by which limits are divided while each instance counts for itself.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -119,61 +119,61 @@ class RateLimiter:
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
     def command(self, limits: Sequence[RateLimit]) -> Command | None:
-        """Return what charges these buckets, to be sent along with something else; None without Redis."""
+        """Return the command that charges these buckets, to send with other commands; None without Redis."""
         if self._redis is None:
             return None
         keys = [f"{self._prefix}{limit.bucket}" for limit in limits]
         numbers = [number for limit in limits for number in (repr(limit.per_second), limit.burst)]
-        return "EVAL", _TAKE, len(keys), *keys, *numbers
+        return "EVAL", _TAKE_SCRIPT, len(keys), *keys, *numbers
 
     def admit(self, limits: Sequence[RateLimit], reply: Sequence[int] | None = None) -> dict[str, str]:
-        """Count a call, unless it was counted along with something else, and give the headers that say so.
+        """Count a call, unless ``reply`` says that it was; return the headers that say what is left.
 
         Args:
-            limits: all that the call falls under.
-            reply: what ``command`` gave, None when it wasn't sent.
+            limits: all limits of the call.
+            reply: Redis's reply to ``command``; None if that wasn't sent.
 
         Raises:
             RequestError: 429 with ``Retry-After``; nothing was counted.
         """
-        verdicts = _read(limits, reply) if reply else self._taken(limits)
-        headers = rate_headers(verdicts)
-        if wait := max(verdict.wait for verdict in verdicts):
+        states = _read_reply(limits, reply) if reply else self._take(limits)
+        headers = rate_headers(states)
+        if wait := max(state.wait for state in states):
             headers["Retry-After"] = str(ceil(wait))
-            raise RequestError("Too many requests; come again later", status=429, headers=headers)
+            raise RequestError("Too many requests; try again later", status=429, headers=headers)
         return headers
 
-    def _taken(self, limits: Sequence[RateLimit]) -> list[BucketState]:
+    def _take(self, limits: Sequence[RateLimit]) -> list[BucketState]:
         command = self.command(limits)
         if self._redis is not None and command is not None:
             try:
                 (reply,) = self._redis.execute(f"{self._prefix}{limits[0].bucket}", command)
-                return _read(limits, reply)
+                return _read_reply(limits, reply)
             except TierError:
                 pass
-        return self._taken_here([self._share(limit) for limit in limits])
+        return self._take_locally([self._share(limit) for limit in limits])
 
     def _share(self, limit: RateLimit) -> RateLimit:
         burst = max(1, limit.burst // self._instances)
         return limit._replace(per_second=limit.per_second / self._instances, burst=burst)
 
-    def _taken_here(self, limits: Sequence[RateLimit]) -> list[BucketState]:
+    def _take_locally(self, limits: Sequence[RateLimit]) -> list[BucketState]:
         now = self._clock()
-        left = [
+        tokens = [
             limit.burst - max(0.0, self._full_at.get(limit.bucket, now) - now) * limit.per_second + 1e-6
             for limit in limits
         ]
-        is_refused = min(left) < 1
+        is_refused = min(tokens) < 1
         if not is_refused:
             for limit in limits:
                 self._charge(limit, now)
         return [
-            BucketState(limit, int(one) - (not is_refused), max(0.0, 1 - one) / limit.per_second)
-            for limit, one in zip(limits, left, strict=True)
+            BucketState(limit, int(left) - (not is_refused), max(0.0, 1 - left) / limit.per_second)
+            for limit, left in zip(limits, tokens, strict=True)
         ]
 
     def _charge(self, limit: RateLimit, now: float) -> None:
-        """Take a token; a bucket that was full for the longest is forgotten first."""
+        """Take a token; of too many buckets the one that was charged longest ago is forgotten."""
         full_at = max(now, self._full_at.get(limit.bucket, now)) + 1 / limit.per_second
         self._full_at[limit.bucket] = full_at
         self._full_at.move_to_end(limit.bucket)
@@ -181,33 +181,33 @@ class RateLimiter:
             self._full_at.popitem(last=False)
 
 
-def rate_headers(verdicts: Sequence[BucketState]) -> dict[str, str]:
-    """Say how much is left: draft-ietf-httpapi-ratelimit-headers, its version of May 2025."""
+def rate_headers(states: Sequence[BucketState]) -> dict[str, str]:
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers, in its version of May 2025."""
     policies = [
-        f'"{limit.name}";q={limit.burst};w={ceil(limit.burst / limit.per_second)}' for limit, _, _ in verdicts
+        f'"{limit.name}";q={limit.burst};w={ceil(limit.burst / limit.per_second)}' for limit, _, _ in states
     ]
-    states = [f'"{limit.name}";r={left};t={ceil(_until_full(limit, left))}' for limit, left, _ in verdicts]
-    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(states)}
+    rest = [f'"{limit.name}";r={left};t={ceil(_until_full(limit, left))}' for limit, left, _ in states]
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(rest)}
 
 
 def _until_full(limit: RateLimit, left: int) -> float:
     return (limit.burst - left) / limit.per_second
 
 
-def _read(limits: Sequence[RateLimit], reply: Sequence[int]) -> list[BucketState]:
+def _read_reply(limits: Sequence[RateLimit], reply: Sequence[int]) -> list[BucketState]:
     return [
-        BucketState(limit, int(reply[2 * at]), int(reply[2 * at + 1]) / 1000)
-        for at, limit in enumerate(limits)
+        BucketState(limit, int(reply[2 * index]), int(reply[2 * index + 1]) / 1000)
+        for index, limit in enumerate(limits)
     ]
 
 
 def open_rate_limiter(settings: Settings) -> RateLimiter:
-    """Return what counts a deployment's calls."""
+    """Return the limiter of a deployment's calls."""
     redis = None
     if settings.cache.redis is not None:
         from silvaengine.redis.client import process_redis  # many deployments have no Redis
 
         redis = process_redis(settings.cache.redis).of("registry")
-    # The slot of the registry's generation, so that both go in one round trip on a cluster, too.
+    # In the slot of the registry's generation, so that a cluster, too, takes both in one round trip.
     prefix = f"{{{settings.table_prefix}registry:generation}}limit:"
     return RateLimiter(redis, prefix, instances=settings.rate_limit_instances)

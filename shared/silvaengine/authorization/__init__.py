@@ -1,7 +1,6 @@
-"""Who may call: admission of a key, its addresses and limits, and authorizers for functions that demand more.
+"""Who may call: admission of an API key, its addresses and limits, and the authorizers of functions.
 
-Only the gateways import it. ``admission.admit`` is the entry for every request, ``authorize.Authorization``
-for
-functions with ``auth_required``: it picks the authorizer that the endpoint's settings name, asks it who the
-caller is and whether that caller may, and returns what is merged into the function's context.
+Only the gateways import it. Every request passes ``admission.admit``; a function with ``auth_required`` also
+passes ``authorization.Authorization``, which asks the authorizer named by the endpoint's settings who the
+caller is and whether it may call the function, and returns what the function is shown of the caller.
 """

@@ -1,7 +1,7 @@
-"""The connection that a call comes by, once limits, addresses and grants of its tenant and key let it in.
+"""Admission of a call: what its API key opens, if limits, addresses and scopes of tenant and key allow it.
 
-What is known of the limits goes to Redis with the look at the registry, so that counting takes no round trip
-of its own; only an instance's first call of a key, and the first one after a change, does.
+Cached limits are charged in the same Redis round trip that checks the registry's generation, so that counting
+takes none of its own; only an instance's first call with a key, and the first one after a change, does.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 UNLIMITED: Mapping[str, str] = MappingProxyType({})
 
 
+def is_authorizer_call(event: object) -> bool:
+    """Return whether API Gateway asks for a policy and nothing else; no client can send such an event."""
+    return isinstance(event, dict) and event.get("type") == "REQUEST" and requested_arn(event) != ""
+
+
+def requested_arn(event: Mapping[str, Any]) -> str:
+    """Return the ARN for which an authorizer call asks a policy; empty for any other event."""
+    return str(event.get("methodArn") or event.get("routeArn") or "")
+
+
 def admit(
     registry: Registry,
     open_rate_limiter: "Callable[[], RateLimiter] | None",
@@ -28,55 +38,55 @@ def admit(
     area: str,
     stage: str | None = None,
     *,
-    is_known: bool = False,
+    is_row_key: bool = False,
 ) -> tuple[KeyAccess, Mapping[str, str]]:
-    """Return what a key opens at an endpoint, and the headers that say how much is left of its limits.
+    """Return what a key opens at an endpoint, and the headers that say what is left of its limits.
 
     Args:
-        registry: looks whether it has changed, and finds the connection.
-        open_rate_limiter: returns what counts; not called for those without a limit. None counts nothing.
+        registry: finds the key's row; checked for changes first.
+        open_rate_limiter: returns the limiter; called only for a key with limits. None counts nothing.
         endpoint_id: the tenant.
-        api_key: the caller's.
+        api_key: the caller's key.
         area: with stage and endpoint it names the gateway's own settings.
-        stage: the API's; the deployment's when absent.
-        is_known: whether ``api_key`` is what a checked key's row is named by, as a socket's is.
+        stage: the API's stage; the deployment's by default.
+        is_row_key: whether ``api_key`` is the row key of a key that was checked before, as a socket's is.
 
     Raises:
-        RequestError: 429, a limit is reached; and what ``Registry.connection`` raises.
+        RequestError: 429, a limit is reached; and what ``Registry.key_access`` raises.
     """
-    known = registry.known_limits(endpoint_id, api_key)
-    reply = registry.refresh(open_rate_limiter().command(known) if open_rate_limiter and known else None)
-    find = registry.known_key_access if is_known else registry.key_access
+    limits = registry.recent_limits(endpoint_id, api_key)
+    reply = registry.refresh(open_rate_limiter().command(limits) if open_rate_limiter and limits else None)
+    find = registry.key_access_by_row if is_row_key else registry.key_access
     key_access = find(endpoint_id, api_key, area, stage)
     if open_rate_limiter is None or not key_access.limits:
         return key_access, UNLIMITED
-    counted = reply if key_access.limits == known else None
-    return key_access, open_rate_limiter().admit(key_access.limits, counted)
+    charge = reply if key_access.limits == limits else None
+    return key_access, open_rate_limiter().admit(key_access.limits, charge)
 
 
-def check_access(key_access: KeyAccess, grant: str, what: str, context: Mapping[str, Any]) -> None:
-    """Let a key pass that may do what it is about to do, and from where it is used.
+def check_access(key_access: KeyAccess, scope: str, name: str, context: Mapping[str, Any]) -> None:
+    """Check that a key has a scope and is used from an allowed address.
 
     Args:
         key_access: what the key opens.
-        grant: that it needs, empty for none.
-        what: names what it asks for in the refusal.
+        scope: the scope that the call needs; empty for none.
+        name: of what is called, for the refusal.
         context: an event's requestContext, in which API Gateway says who sent the request.
 
     Raises:
         RequestError: 403.
     """
-    if key_access.whitelist:
+    if key_access.allowlist:
         from silvaengine.authorization.allowlist import check_address  # few keys have one
 
-        check_address(key_access.whitelist, context)
-    if grant and not key_access.may(grant):
-        raise RequestError(f"This API key may not call {what}", status=403)
+        check_address(key_access.allowlist, context)
+    if scope and not key_access.may(scope):
+        raise RequestError(f"This API key may not call {name}", status=403)
 
 
 @cache
 def process_limiter() -> "RateLimiter":
-    """Return what counts this deployment's calls."""
+    """Return the limiter of this deployment's calls."""
     from silvaengine.access.rate_limits import open_rate_limiter  # most tenants have no limit
 
     return open_rate_limiter(Settings.from_environment())

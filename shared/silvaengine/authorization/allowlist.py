@@ -1,4 +1,4 @@
-"""Whether a caller's address is one of those from which a key may be used."""
+"""The addresses from which an API key may be used."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,25 +10,25 @@ from silvaengine.errors import RequestError
 type Network = IPv4Network | IPv6Network
 
 
-def check_address(whitelist: tuple[str, ...], context: Mapping[str, Any]) -> None:
-    """Let a caller pass whose address is on the list.
+def check_address(allowlist: tuple[str, ...], context: Mapping[str, Any]) -> None:
+    """Check that the caller's address is on a key's list.
 
     Args:
-        whitelist: addresses and CIDRs; what is neither lets nobody in.
+        allowlist: addresses and CIDRs; an entry that is neither matches nothing.
         context: an event's requestContext, in which API Gateway says who sent the request.
 
     Raises:
-        RequestError: 403, the address isn't on the list, or nobody knows it.
+        RequestError: 403, the address isn't on the list, or there is none.
     """
     address = _address(context)
-    if address is None or not any(address in network for network in _networks(whitelist)):
+    if address is None or not any(address in network for network in _networks(allowlist)):
         raise RequestError("This API key may not be used from this address", status=403)
 
 
 def _address(context: Mapping[str, Any]) -> IPv4Address | IPv6Address | None:
     for name in ("identity", "http"):  # payload 1.0 and sockets, payload 2.0
-        place = context.get(name)
-        if isinstance(place, Mapping) and isinstance(text := place.get("sourceIp"), str):
+        source = context.get(name)
+        if isinstance(source, Mapping) and isinstance(text := source.get("sourceIp"), str):
             try:
                 address = ip_address(text)
             except ValueError:
@@ -38,9 +38,9 @@ def _address(context: Mapping[str, Any]) -> IPv4Address | IPv6Address | None:
 
 
 @lru_cache(maxsize=1024)
-def _networks(whitelist: tuple[str, ...]) -> tuple[Network, ...]:
+def _networks(allowlist: tuple[str, ...]) -> tuple[Network, ...]:
     networks = []
-    for text in whitelist:
+    for text in allowlist:
         try:
             networks.append(ip_network(text, strict=False))
         except ValueError:

@@ -1,4 +1,4 @@
-"""API Gateway's side of authorization: method ARNs, policies, and the answer to its authorizer calls.
+"""API Gateway's forms of authorization: method ARNs, policies, and the answer to an authorizer call.
 
 docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html and
 …-output.html.
@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from silvaengine.authorization.access import Members, Permission
+from silvaengine.authorization.admission import requested_arn
+from silvaengine.authorization.model import Members, Permission
 from silvaengine.errors import SilvaEngineError
 
 ACTIONS = ("execute-api:Invoke", "execute-api:*", "*")
@@ -18,18 +19,13 @@ ACTIONS = ("execute-api:Invoke", "execute-api:*", "*")
 _logger = logging.getLogger(__name__)
 
 
-def is_authorizer_call(event: Any) -> bool:  # noqa: ANN401 - Lambda hands over anything
-    """Return whether API Gateway asks for a policy and nothing else; no client can send such an event."""
-    return isinstance(event, Mapping) and event.get("type") == "REQUEST" and bool(_asked_arn(event))
-
-
 def answer_authorizer_call(event: Members, decide: Callable[[], Permission]) -> dict[str, Any]:
-    """Answer an authorizer call with a policy for exactly what was asked.
+    """Return the policy for an authorizer call, for exactly the method that it names.
 
     Args:
-        event: API Gateway's.
-        decide: returns the permission; a refusal or a failure is a policy that denies, with the words in its
-            context as ``error_message``.
+        event: API Gateway's event.
+        decide: returns the permission; a refusal or a failure becomes a policy that denies, with the message
+            as ``error_message`` in its context.
     """
     try:
         permission = decide()
@@ -46,19 +42,19 @@ def answer_authorizer_call(event: Members, decide: Callable[[], Permission]) -> 
 
 
 def method_arn(event: Members) -> str:
-    """Return the ARN of the method that an event came through, as an authorizer call names it."""
-    if arn := _asked_arn(event):
+    """Return the ARN of an event's method, as an authorizer call names it."""
+    if arn := requested_arn(event):
         return arn
     context = event.get("requestContext") or {}
     http = context.get("http") or {}
     method = event.get("httpMethod") or http.get("method") or context.get("routeKey") or ""
     path = str(event.get("path") or event.get("rawPath") or "").lstrip("/")
-    place = f"{context.get('apiId', '')}/{context.get('stage', '')}/{method}/{path}"
-    return f"arn:aws:execute-api:{_region(context)}:{context.get('accountId', '')}:{place}"
+    resource = f"{context.get('apiId', '')}/{context.get('stage', '')}/{method}/{path}"
+    return f"arn:aws:execute-api:{_region(context)}:{context.get('accountId', '')}:{resource}"
 
 
-def allows(policy: Any, arn: str) -> bool:  # noqa: ANN401 - an authorizer's
-    """Return whether a policy allows a method: one statement does and none denies it."""
+def allows(policy: object, arn: str) -> bool:
+    """Return whether a policy allows a method: a statement allows it and none denies it."""
     effects = set()
     for statement in _list(policy.get("Statement")) if isinstance(policy, Mapping) else ():
         if isinstance(statement, Mapping) and _applies(statement, arn):
@@ -68,9 +64,9 @@ def allows(policy: Any, arn: str) -> bool:  # noqa: ANN401 - an authorizer's
 
 def _applies(statement: Members, arn: str) -> bool:
     if statement.keys() - {"Sid", "Effect", "Action", "Resource"}:
-        return statement.get("Effect") != "Allow"  # a condition that isn't evaluated can't let anyone in
+        return statement.get("Effect") != "Allow"  # a condition isn't evaluated, and so can't let anyone in
     has_action = any(action in ACTIONS for action in _list(statement.get("Action")))
-    return has_action and any(_matches(str(one), arn) for one in _list(statement.get("Resource")))
+    return has_action and any(_matches(str(pattern), arn) for pattern in _list(statement.get("Resource")))
 
 
 def _matches(pattern: str, arn: str) -> bool:
@@ -80,22 +76,18 @@ def _matches(pattern: str, arn: str) -> bool:
     return re.fullmatch(expression, arn, re.DOTALL) is not None
 
 
-def _list(value: Any) -> list[Any]:  # noqa: ANN401 - of a policy
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
 
 
-def _asked_arn(event: Members) -> str:
-    return str(event.get("methodArn") or event.get("routeArn") or "")
-
-
 def _region(context: Members) -> str:
-    """Read the region from the API's own host name; one of a custom domain tells none."""
+    """Return the region in the API's own host name, ``*`` for a custom domain."""
     parts = str(context.get("domainName") or "").split(".")
     return parts[2] if parts[1:2] == ["execute-api"] else "*"
 
 
 def _policy(event: Members, principal: str, effect: str, context: Members) -> dict[str, Any]:
-    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": [_asked_arn(event)]}
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": [requested_arn(event)]}
     return {
         "principalId": principal,
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
@@ -103,6 +95,6 @@ def _policy(event: Members, principal: str, effect: str, context: Members) -> di
     }
 
 
-def _flat(value: Any) -> str | int | float | bool:  # noqa: ANN401 - a claim
-    """Return what API Gateway passes on: it takes no lists and objects."""
+def _flat(value: object) -> str | int | float | bool:
+    """Return a claim as API Gateway passes it on: lists and objects as JSON text."""
     return value if isinstance(value, str | int | float | bool) else json.dumps(value, default=str)

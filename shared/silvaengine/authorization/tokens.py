@@ -1,8 +1,8 @@
 """The built-in authorizers ``jwt`` and ``cognito``: signed tokens of an OpenID Connect issuer.
 
-RFC 7519, and what RFC 8725 says to beware of: the algorithms are asymmetric ones alone and fit the key's
-type; issuer, audience and expiry are demanded. A token comes as ``Authorization: Bearer`` (RFC 6750), that
-of a socket, which a browser can't give headers, also as the query parameter ``access_token``.
+RFC 7519, with the precautions of RFC 8725: only asymmetric algorithms that fit the key's type; issuer,
+audience and expiry are required. A token comes as ``Authorization: Bearer`` (RFC 6750), and for a socket, to
+which a browser can't add headers, also as the query parameter ``access_token``.
 """
 
 import json
@@ -12,28 +12,28 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from silvaengine.authorization.access import AccessRequest, CallerIdentity, Members, unauthenticated
 from silvaengine.authorization.key_sets import Issuer, Jwk, KeySets
+from silvaengine.authorization.model import AccessRequest, CallerIdentity, Members, unauthenticated
 from silvaengine.errors import ConfigurationError, RequestError
 
-# RFC 7518 and RFC 8037, by the key's type; what has a shared secret or none is missing.
+# RFC 7518 and RFC 8037, by the key's type; without those that have a shared secret or none.
 ALGORITHMS: Mapping[str, frozenset[str]] = {
     "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
     "EC": frozenset({"ES256", "ES384", "ES512"}),
     "OKP": frozenset({"EdDSA"}),
 }
-LEEWAY_SECONDS = 30.0  # between the issuer's clock and ours
+LEEWAY_SECONDS = 30.0  # between the issuer's clock and this one
 MAX_TOKEN = 16_384
-# The clock is ours, and what is demanded of the audience depends on the token's use.
+# Times are checked with the given clock, and the audience's claim depends on the token's use.
 OPTIONS: Any = dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat", "verify_aud"), False)
 OPTIONS["require"] = ["exp"]
 
 
 class TokenAuthorizer(NamedTuple):
-    """Lets those in who bring a token of an issuer for one of the audiences.
+    """Tokens of an issuer for one of the audiences.
 
-    ``is_cognito`` says that an access token names its client in ``client_id``, as user pools do. ``scopes``
-    must all be granted by the token. ``clock`` gives epoch seconds.
+    With ``is_cognito`` an access token names its client in ``client_id``, as user pools do. A token must have
+    all ``scopes``. ``clock`` returns epoch seconds.
     """
 
     issuer: Issuer
@@ -43,37 +43,37 @@ class TokenAuthorizer(NamedTuple):
     keys: KeySets
     clock: Callable[[], float]
 
-    def credential(self, asked: AccessRequest) -> tuple[str, ...]:
-        """Keep what a token has proved; its digest stands for it."""
+    def credential(self, request: AccessRequest) -> tuple[str, ...]:
+        """Return the token's digest, with the issuer and the audiences."""
         audiences = ",".join(sorted(self.audiences))
-        return (*map(str, self.issuer), audiences, sha256(_token(asked).encode()).hexdigest())
+        return (*map(str, self.issuer), audiences, sha256(_token(request).encode()).hexdigest())
 
-    def authorize(self, asked: AccessRequest) -> CallerIdentity:
-        """Verify the token.
+    def authorize(self, request: AccessRequest) -> CallerIdentity:
+        """Verify the token; return its subject as the caller.
 
         Raises:
-            RequestError: 401, there is none or it isn't valid.
-            SilvaEngineError: nobody can tell.
+            RequestError: 401, there is no token or it isn't valid.
+            SilvaEngineError: it can't be verified at the moment.
         """
-        claims = self._verified(_token(asked))
-        expires_at = self._checked_times(claims)
+        claims = self._verify(_token(request))
+        expires_at = self._check_times(claims)
         if not self._names_audience(claims):
             raise _invalid("The token is for another audience")
         if not claims.get("sub"):
             raise _invalid("The token names no subject")
         return CallerIdentity(str(claims["sub"]), claims, expires_at)
 
-    def verify_permission(self, asked: AccessRequest) -> Members:
-        """Demand that the token still holds, as a socket's may not, and the scopes; raises RequestError."""
-        claims = asked.context.get("authorizer") or {}
-        self._checked_times(claims)
-        if self.scopes - _granted(claims):
+    def verify_permission(self, request: AccessRequest) -> Members:
+        """Check the scopes, and that a socket's token has not ended since; raises RequestError."""
+        claims = request.context.get("authorizer") or {}
+        self._check_times(claims)
+        if self.scopes - _scopes(claims):
             challenge = f'Bearer error="insufficient_scope", scope="{" ".join(sorted(self.scopes))}"'
             headers = {"WWW-Authenticate": challenge}
             raise RequestError("The token lacks a scope", status=403, headers=headers)
-        return asked.context
+        return request.context
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def _verify(self, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
             key = self.keys.find(self.issuer, header.get("kid"))
@@ -88,13 +88,13 @@ class TokenAuthorizer(NamedTuple):
             raise _invalid("The token is not valid", detail=str(error)) from error
         return claims
 
-    def _checked_times(self, claims: Members) -> float:
-        """Return when the token ends."""
+    def _check_times(self, claims: Members) -> float:
+        """Return the epoch second at which the token ends."""
         try:
             expires_at = float(claims["exp"]) + LEEWAY_SECONDS
             begins_at = float(claims.get("nbf", 0)) - LEEWAY_SECONDS
         except (KeyError, TypeError, ValueError):
-            raise _invalid("The token's times are none") from None
+            raise _invalid("The token's exp and nbf must be numbers") from None
         if not begins_at <= self.clock() < expires_at:
             raise _invalid(
                 "The token has expired" if self.clock() >= expires_at else "The token is not valid yet"
@@ -104,8 +104,8 @@ class TokenAuthorizer(NamedTuple):
     def _names_audience(self, claims: Members) -> bool:
         if self.is_cognito and claims.get("token_use") == "access":
             return claims.get("client_id") in self.audiences
-        given = claims.get("aud")
-        return not self.audiences.isdisjoint(given if isinstance(given, list) else [given])
+        audience = claims.get("aud")
+        return not self.audiences.isdisjoint(audience if isinstance(audience, list) else [audience])
 
 
 def token_authorizer(options: Members, keys: KeySets, clock: Callable[[], float]) -> TokenAuthorizer:
@@ -114,25 +114,25 @@ def token_authorizer(options: Members, keys: KeySets, clock: Callable[[], float]
     Args:
         options: of ``jwt``: ``issuer``, ``audience`` (one or a list), ``jwks_uri`` (discovered when absent);
             of ``cognito``: ``user_pool`` and ``client`` (one or a list); of both: ``scopes``.
-        keys: the issuers'.
-        clock: epoch seconds.
+        keys: the issuers' keys.
+        clock: returns epoch seconds.
 
     Raises:
-        ConfigurationError: one is missing.
+        ConfigurationError: an option is missing.
     """
     is_cognito = options.get("type") == "cognito"
-    audiences = frozenset(_texts(_needed(options, "client" if is_cognito else "audience")))
-    issuer = _pool(str(_needed(options, "user_pool"))) if is_cognito else _issuer(options)
+    audiences = frozenset(_texts(_require(options, "client" if is_cognito else "audience")))
+    issuer = _user_pool(str(_require(options, "user_pool"))) if is_cognito else _issuer(options)
     return TokenAuthorizer(
         issuer, audiences, frozenset(_texts(options.get("scopes"))), is_cognito, keys, clock
     )
 
 
 def _issuer(options: Members) -> Issuer:
-    return Issuer(str(_needed(options, "issuer")), options.get("jwks_uri") or None)
+    return Issuer(str(_require(options, "issuer")), options.get("jwks_uri") or None)
 
 
-def _pool(user_pool: str) -> Issuer:
+def _user_pool(user_pool: str) -> Issuer:
     """docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html."""
     region = user_pool.partition("_")[0]
     suffix = ".cn" if region.startswith("cn-") else ""
@@ -140,28 +140,28 @@ def _pool(user_pool: str) -> Issuer:
     return Issuer(name, f"{name}/.well-known/jwks.json")
 
 
-def _algorithm(key: Jwk, named: object) -> str:
-    """Return the algorithm that the token names, if the key is one for it."""
+def _algorithm(key: Jwk, name: object) -> str:
+    """Return the algorithm that the token names, if it fits the key."""
     allowed = ALGORITHMS.get(str(key.get("kty")), frozenset())
-    if not isinstance(named, str) or named not in allowed or key.get("alg", named) != named:
+    if not isinstance(name, str) or name not in allowed or key.get("alg", name) != name:
         raise _invalid("The token's algorithm is not one of its key's")
     if key.get("use", "sig") != "sig":
-        raise _invalid("The token is signed by a key that is none for signatures")
-    return named
+        raise _invalid("The use of the token's key is not sig")
+    return name
 
 
-def _granted(claims: Members) -> frozenset[str]:
-    """Read the scopes; API Gateway hands a socket's claims over as text."""
-    given = claims.get("scope") or claims.get("scp") or ()
-    if isinstance(given, str):
-        given = json.loads(given) if given.startswith("[") else given.split()
-    return frozenset(map(str, given))
+def _scopes(claims: Members) -> frozenset[str]:
+    """Return the token's scopes; a socket's claims come from API Gateway as text."""
+    scopes = claims.get("scope") or claims.get("scp") or ()
+    if isinstance(scopes, str):
+        scopes = json.loads(scopes) if scopes.startswith("[") else scopes.split()
+    return frozenset(map(str, scopes))
 
 
-def _token(asked: AccessRequest) -> str:
-    scheme, _, token = asked.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" and not asked.method:
-        token = (asked.event.get("queryStringParameters") or {}).get("access_token") or ""
+def _token(request: AccessRequest) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" and not request.method:
+        token = (request.event.get("queryStringParameters") or {}).get("access_token") or ""
     elif scheme.lower() != "bearer":
         token = ""
     token = token.strip()
@@ -183,7 +183,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list | tuple) else (str(value),)
 
 
-def _needed(options: Members, name: str) -> object:
+def _require(options: Members, name: str) -> object:
     value = options.get(name)
     if not value:
         detail = f"the authorizer {options.get('type')!r} needs {name!r}"

@@ -1,8 +1,7 @@
-"""The two ways to AWS, chosen by what a call costs.
+"""AWS's services, reached in one of two ways by what a call may cost.
 
-What a request or a cold start waits for goes the short way: ``table_client``, ``apigateway``, ``json_api``
-and
-``lambda_invoker`` say what a service understands, ``client`` signs (``signing``, ``credentials``) and sends
-over kept connections (``http``). Everything rare goes through ``botocore``.
-docs/decisions/2026-11-24-signed-client.md has the figures. Every room above protocol may import it.
+Calls that a request or a cold start waits for go through the framework's own client: ``table_client``,
+``apigateway``, ``json_api`` and ``lambda_invoker`` speak a service's protocol, ``client`` signs (``signing``,
+``credentials``) and sends over kept connections (``http``). Rare calls go through ``botocore``.
+docs/decisions/2026-11-24-signed-client.md has the figures. Every room above protocol may import this one.
 """

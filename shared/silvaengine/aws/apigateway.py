@@ -1,4 +1,4 @@
-"""The management API of WebSocket APIs: what a Lambda says to a connected client.
+"""The management API of WebSocket APIs, which sends messages to connected clients.
 
 docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html.
 """
@@ -10,29 +10,29 @@ from silvaengine.errors import NotFoundError, RequestError, UnavailableError
 
 SEND_SECONDS = 2.0
 GONE = 410
-BUSY = 429
+TOO_LARGE = 413
+TOO_MANY = 429
 
 
 class BusyError(UnavailableError):
-    """Nothing was sent: too many posts at the moment, the client's buffer is full, or nobody answers."""
+    """Nothing was sent: too many posts at the moment, a full client buffer, or no connection."""
 
 
 class ConnectionsApi:
     """Posts to the connections of one WebSocket API.
 
     Args:
-        service: sends the requests to the API's endpoint and stage.
-
+        client: the client for the API's endpoint and stage.
     """
 
-    def __init__(self, service: AwsClient) -> None:
-        self._service = service
+    def __init__(self, client: AwsClient) -> None:
+        self._client = client
 
     def post(self, connection_id: str, data: bytes) -> None:
         """Send data to a client, once: after a failure it may have arrived.
 
         Args:
-            connection_id: as the API gave it.
+            connection_id: the API's id of the connection.
             data: at most 128 KB.
 
         Raises:
@@ -41,13 +41,11 @@ class ConnectionsApi:
             BusyError: nothing was sent; it may be tried again.
             UnavailableError: API Gateway failed, or gave no answer.
             ConfigurationError: any other refusal.
-
         """
         path = f"/%40connections/{percent_encode(connection_id)}"
+        headers = {"content-type": "application/octet-stream"}
         try:
-            response = self._service.post(
-                path, {"content-type": "application/octet-stream"}, data, SEND_SECONDS
-            )
+            response = self._client.post(path, headers, data, SEND_SECONDS)
         except NotSentError as error:
             raise BusyError("The client can't be reached at the moment", detail=str(error)) from error
         except NoAnswerError as error:
@@ -56,12 +54,12 @@ class ConnectionsApi:
             return
         if response.status == GONE:
             raise NotFoundError("The client is gone", status=GONE)
-        if response.status == 413:
-            raise RequestError("The message is too large", status=413)
-        code, words = error_of(response)
-        if response.status == BUSY:
-            raise BusyError("The client can't take more at the moment", detail=f"{code}: {words}")
-        raise to_error("PostToConnection", code, words, response.status)
+        if response.status == TOO_LARGE:
+            raise RequestError("The message is too large", status=TOO_LARGE)
+        code, message = error_of(response)
+        if response.status == TOO_MANY:
+            raise BusyError("The client can't take more at the moment", detail=f"{code}: {message}")
+        raise to_error("PostToConnection", code, message, response.status)
 
 
 def open_connections_api(region: str, url: str) -> ConnectionsApi:

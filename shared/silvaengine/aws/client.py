@@ -1,4 +1,4 @@
-"""One service of AWS at its endpoint: requests go out signed, over kept connections, with the trace's id."""
+"""A client for one of AWS's services: signed requests over kept connections, with Lambda's trace id."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from silvaengine.settings import ENVIRONMENT
 
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
-# docs.aws.amazon.com/general/latest/gr/rande.html; a region outside of them is one of amazonaws.com.
+# docs.aws.amazon.com/general/latest/gr/rande.html; all other regions are in amazonaws.com.
 SUFFIXES = {
     "cn-": "amazonaws.com.cn",
     "us-iso-": "c2s.ic.gov",
@@ -23,27 +23,26 @@ SUFFIXES = {
     "eu-isoe-": "cloud.adc-e.uk",
     "eusc-": "amazonaws.eu",
 }
-SERVICE_IDS = {"secretsmanager": "secrets_manager"}  # where a variable's name isn't the signed one
+SERVICE_IDS = {"secretsmanager": "secrets_manager"}  # where the variable's name differs from the signing name
 
 
 class AwsClient:
-    """Sends signed requests to one service; for any number of threads.
+    """Sends signed requests to one service, from any number of threads.
 
     Args:
-        name: as it is signed, such as ``dynamodb``.
+        service: its signing name, such as ``dynamodb``.
         region: an AWS region.
-        url: the endpoint, with a path where the service has one of its own.
+        url: the endpoint, with a path where the service has one.
         environ: the live environment: credentials, ``AWS_CA_BUNDLE``, Lambda's trace id.
         clock: epoch seconds.
 
     Raises:
-        ConfigurationError: the endpoint is no URL.
-
+        ConfigurationError: the endpoint isn't a URL.
     """
 
     def __init__(
         self,
-        name: str,
+        service: str,
         region: str,
         url: str,
         environ: Mapping[str, str],
@@ -53,7 +52,7 @@ class AwsClient:
             origin = Origin.of(url, environ.get("AWS_CA_BUNDLE"))
         except ValueError as error:
             raise ConfigurationError("The service is misconfigured", detail=str(error)) from error
-        self._name = name
+        self._service = service
         self._region = region
         self._path = origin.path
         self._host = origin.netloc
@@ -63,26 +62,25 @@ class AwsClient:
         self._pool = HttpPool(origin, clock)
 
     def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
-        """Send a request and give its answer, whatever its status.
+        """Send a request and return the response, whatever its status.
 
         Args:
             path: below the endpoint, percent-encoded, without a query string.
-            headers: what the service wants besides, by lower-case name; they are signed.
+            headers: the service's own, by lower-case name; they are signed.
             body: the whole body.
-            seconds: until the answer must have come.
+            seconds: the time for the whole response.
 
         Raises:
             NotSentError: the service never had the request.
-            NoAnswerError: it may have acted on it.
+            NoAnswerError: the service may have acted on it.
             SilvaEngineError: there are no credentials.
-
         """
-        whole = self._path + path
+        full_path = self._path + path
         fields = sign_headers(
             self._credentials.current(),
             self._region,
-            self._name,
-            whole,
+            self._service,
+            full_path,
             {**headers, "host": self._host},
             body,
             self._clock(),
@@ -91,57 +89,55 @@ class AwsClient:
         if trace and trace.isascii() and trace.isprintable():  # without it Lambda's loop detection is blind
             fields.append(f"x-amzn-trace-id:{trace}")
         fields += ["user-agent:silvaengine", f"content-length:{len(body)}"]
-        head = f"POST {whole} HTTP/1.1\r\n{'\r\n'.join(fields)}\r\n\r\n"
+        head = f"POST {full_path} HTTP/1.1\r\n{'\r\n'.join(fields)}\r\n\r\n"
         return self._pool.exchange(head.encode("latin-1") + body, seconds)
 
 
 @cache
-def open_client(name: str, region: str, url: str = "") -> AwsClient:
-    """Return the one client of a service.
+def open_client(service: str, region: str, url: str = "") -> AwsClient:
+    """Return the process's one client of a service.
 
     Args:
-        name: as it is signed, such as ``lambda``.
+        service: its signing name, such as ``lambda``.
         region: an AWS region.
-        url: its endpoint, where the environment and AWS's rules don't say it.
-
+        url: its endpoint, where neither the environment nor AWS's rules name it.
     """
-    return AwsClient(name, region, url or endpoint_url(name, region, ENVIRONMENT), ENVIRONMENT)
+    return AwsClient(service, region, url or endpoint_url(service, region, ENVIRONMENT), ENVIRONMENT)
 
 
-def endpoint_url(name: str, region: str, environ: Mapping[str, str]) -> str:
-    """Return a service's endpoint: the environment's, else AWS's own of the region.
+def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:
+    """Return a service's endpoint: from the environment, otherwise AWS's own in the region.
 
     docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
     """
-    variable = f"AWS_ENDPOINT_URL_{SERVICE_IDS.get(name, name).upper()}"
-    given = environ.get(variable) or environ.get("AWS_ENDPOINT_URL")
-    if given:
-        return given
+    variable = f"AWS_ENDPOINT_URL_{SERVICE_IDS.get(service, service).upper()}"
+    if url := environ.get(variable) or environ.get("AWS_ENDPOINT_URL"):
+        return url
     if "true" in (environ.get("AWS_USE_FIPS_ENDPOINT"), environ.get("AWS_USE_DUALSTACK_ENDPOINT")):
-        from silvaengine.aws.botocore import client  # its rules have many exceptions
+        from silvaengine.aws.botocore import client  # their names have many exceptions
 
-        return str(client(name, region).meta.endpoint_url)
+        return str(client(service, region).meta.endpoint_url)
     suffix = next((SUFFIXES[prefix] for prefix in SUFFIXES if region.startswith(prefix)), "amazonaws.com")
-    return f"https://{name}.{region}.{suffix}"
+    return f"https://{service}.{region}.{suffix}"
 
 
 def percent_encode(segment: str) -> str:
-    """Percent-encode a path's segment: RFC 3986, section 2.1; urllib would cost a cold start its import."""
+    """Return a percent-encoded path segment (RFC 3986, section 2.1) without urllib's slow import."""
     return "".join(chr(byte) if byte in UNRESERVED else f"%{byte:02X}" for byte in segment.encode())
 
 
 def error_of(response: Response) -> tuple[str, str]:
-    """Return the code and the words of a service's error, empty where it has none.
+    """Return the code and the message of a service's error, empty where it has none.
 
-    The code stands in a header or in ``__type``, behind a namespace and before a URL:
+    The code stands in a header or in ``__type``, between a namespace and a URL:
     smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html.
     """
     try:
-        said = json.loads(response.body or b"{}")
+        error = json.loads(response.body or b"{}")
     except ValueError:
-        said = {}
-    if not isinstance(said, dict):
-        said = {}
-    name = response.header(b"x-amzn-errortype") or said.get("__type") or said.get("code") or ""
+        error = {}
+    if not isinstance(error, dict):
+        error = {}
+    name = response.header(b"x-amzn-errortype") or error.get("__type") or error.get("code") or ""
     code = str(name).partition(":")[0].rpartition("#")[2]
-    return code, str(said.get("message") or said.get("Message") or "")
+    return code, str(error.get("message") or error.get("Message") or "")

@@ -1,4 +1,4 @@
-"""What AWS's refusals become, whichever way a call went."""
+"""The errors that AWS's refusals become, whichever client met them."""
 
 from silvaengine.errors import (
     ConditionFailedError,
@@ -7,7 +7,7 @@ from silvaengine.errors import (
     UnavailableError,
 )
 
-# Names that AWS's services give to "too much at the moment".
+# The codes of AWS's services for "too much at the moment".
 THROTTLING_CODES = frozenset(
     {
         "InternalServerError",
@@ -21,26 +21,25 @@ THROTTLING_CODES = frozenset(
 )
 
 
-def to_error(what: str, code: str, words: str, status: int = 400) -> SilvaEngineError:
-    """Return the error for a service's answer.
+def to_error(what: str, code: str, message: str, status: int = 400) -> SilvaEngineError:
+    """Return the error for a service's refusal.
 
     Args:
-        what: names the call in the error's detail; never shown to a client.
-        code: the service's name of the error, empty where it gave none.
-        words: its message; for the detail only.
-        status: the answer's HTTP status.
+        what: the call's name for the error's detail; never shown to a client.
+        code: the service's error code, empty for none.
+        message: the service's message, for the detail only.
+        status: the response's HTTP status.
 
     Returns:
         ConditionFailedError: the condition of a write didn't hold.
         UnavailableError: AWS throttles, or fails.
         ConfigurationError: any other refusal, such as a missing table or permission.
-
     """
-    detail = f"{what}: {code}: {words}"
+    detail = f"{what}: {code}: {message}"
     if code in THROTTLING_CODES or status >= 500:
         return UnavailableError("A backend is busy at the moment", detail=detail)
     if code == "ConditionalCheckFailedException":
-        return ConditionFailedError("Somebody else changed this at the same time", detail=detail)
+        return ConditionFailedError("The row was modified concurrently", detail=detail)
     return ConfigurationError("The service is misconfigured", detail=detail)
 
 

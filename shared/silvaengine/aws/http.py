@@ -1,7 +1,7 @@
-"""HTTP/1.1 over connections that are kept: as much of RFC 9112 as AWS's endpoints use.
+"""HTTP/1.1 over kept connections: as much of RFC 9112 as AWS's endpoints use.
 
 A Lambda is frozen between two requests, and its peers may be gone when it wakes. So a kept connection is used
-again only while its peer has said nothing since, and not after a long rest; then a new one takes its place.
+again only if its peer has sent nothing since, and not after a long pause; otherwise a new one replaces it.
 """
 
 from collections.abc import Callable
@@ -11,19 +11,18 @@ from time import monotonic
 
 from silvaengine.aws.origin import Origin
 
-IDLE_SECONDS = 50.0  # of real time; well below what balancers and NAT gateways (350 s) forget unannounced
-TIMEOUT_STEP = 0.05  # seconds by which an answer may be late; to set a limit takes a system call
+IDLE_SECONDS = 50.0  # of real time; balancers and NAT gateways silently forget a connection (after 350 s)
 CHUNK = 65_536
 HEAD_LIMIT = 65_536
 HEAD_END = b"\r\n\r\n"
 
 
 class NoAnswerError(Exception):
-    """The request was sent, wholly or in part, and no whole answer came: the peer may have acted on it."""
+    """The request was sent, wholly or in part, without a complete response: the peer may have acted on it."""
 
 
 class NoAnswerInTimeError(NoAnswerError):
-    """The time for the answer is over."""
+    """The time for the response is over."""
 
 
 class NotSentError(NoAnswerError):
@@ -31,13 +30,12 @@ class NotSentError(NoAnswerError):
 
 
 class Response:
-    """A whole answer.
+    """A complete response.
 
     Args:
-        status: of HTTP.
+        status: HTTP status.
         head: status line and headers, without the empty line.
-        body: decoded.
-
+        body: the decoded body.
     """
 
     __slots__ = ("_head", "_names", "body", "status")
@@ -49,7 +47,7 @@ class Response:
         self._names = head.lower()
 
     def header(self, name: bytes) -> str:
-        """Return a header's value, empty when it isn't there; ``name`` is in lower case."""
+        """Return the value of a header, named in lower case; empty if absent."""
         at = self._names.find(b"\r\n" + name + b":")
         if at < 0:
             return ""
@@ -62,11 +60,10 @@ class HttpConnection:
     """One connection, for one thread at a time.
 
     Raises:
-        NotSentError: there is nobody at the origin, or not whom we trust.
-
+        NotSentError: the origin can't be reached or isn't trusted.
     """
 
-    __slots__ = ("_poll", "_socket", "_timeout", "_unread", "kept")
+    __slots__ = ("_poll", "_socket", "_unread", "is_reusable")
 
     def __init__(self, origin: Origin) -> None:
         try:
@@ -76,40 +73,39 @@ class HttpConnection:
         self._poll = poll()
         self._poll.register(self._socket, POLLIN)
         self._unread = b""
-        self.kept = True
+        self.is_reusable = True
 
     def is_alive(self) -> bool:
-        """Return whether the peer has said nothing since the last answer, not even goodbye."""
+        """Return whether the peer has sent nothing since the last response, not even the end."""
         return not self._poll.poll(0)
 
     def close(self) -> None:
-        """End it; nobody is waited for."""
+        """Close the connection without waiting for the peer."""
         self._socket.close()
 
     def exchange(self, request: bytes, seconds: float) -> Response:
-        """Send a whole request and read the whole answer; ``kept`` then tells whether another may follow.
+        """Send a whole request and return the whole response; ``is_reusable`` is up to date then.
 
         Args:
-            request: as it goes out.
-            seconds: until the answer must have come.
+            request: head and body.
+            seconds: the time for the whole response.
 
         Raises:
             NotSentError: the peer never had it.
-            NoAnswerInTimeError: the answer didn't come in time.
-            NoAnswerError: the connection broke, or what came isn't HTTP.
-
+            NoAnswerInTimeError: the response didn't come in time.
+            NoAnswerError: the connection broke, or the response isn't HTTP.
         """
         end = monotonic() + seconds
         try:
             self._send(request, seconds)
-            return self._read(end)
+            return self._read_response(end)
         except TimeoutError as error:
             raise NoAnswerInTimeError(f"no answer in {seconds:.1f} s") from error
         except (OSError, EOFError, ValueError) as error:
             raise NoAnswerError(f"the connection broke: {error!r}") from error
 
     def _send(self, request: bytes, seconds: float) -> None:
-        self._limit(seconds)
+        self._socket.settimeout(seconds)
         try:
             self._socket.sendall(request)
         except TimeoutError:
@@ -117,38 +113,35 @@ class HttpConnection:
         except OSError as error:
             raise NotSentError(f"the connection was gone: {error!r}") from error
 
-    def _limit(self, seconds: float) -> None:
-        self._timeout = seconds
-        self._socket.settimeout(seconds)
-
-    def _read(self, end: float) -> Response:
-        head = self._until(HEAD_END, end)
+    def _read_response(self, end: float) -> Response:
+        head = self._read_until(HEAD_END, end)
         status = _status(head)
-        while status < 200:  # interim answers: RFC 9110, section 15.2
-            head = self._until(HEAD_END, end)
+        while status < 200:  # interim responses: RFC 9110, section 15.2
+            head = self._read_until(HEAD_END, end)
             status = _status(head)
         response = Response(status, head)
         length = response.header(b"content-length")
         if length:
-            response.body = self._exactly(int(length), end)
+            response.body = self._read_exactly(int(length), end)
         elif response.header(b"transfer-encoding").lower() == "chunked":
-            response.body = self._chunked(end)
+            response.body = self._read_chunked(end)
         elif status != 204:
-            response.body = self._rest(end)
-        self.kept = self.kept and not self._unread and response.header(b"connection").lower() != "close"
+            response.body = self._read_to_end(end)
+        if self._unread or response.header(b"connection").lower() == "close":
+            self.is_reusable = False
         return response
 
-    def _chunked(self, end: float) -> bytes:
+    def _read_chunked(self, end: float) -> bytes:
         """Read a body in chunks and the trailer after it: RFC 9112, section 7.1."""
         parts = []
-        while size := int(self._until(b"\r\n", end).partition(b";")[0], 16):
-            parts.append(self._exactly(size, end))
-            self._until(b"\r\n", end)
-        while self._until(b"\r\n", end):
+        while size := int(self._read_until(b"\r\n", end).partition(b";")[0], 16):
+            parts.append(self._read_exactly(size, end))
+            self._read_until(b"\r\n", end)
+        while self._read_until(b"\r\n", end):
             pass
         return b"".join(parts)
 
-    def _until(self, mark: bytes, end: float) -> bytes:
+    def _read_until(self, mark: bytes, end: float) -> bytes:
         """Read up to a mark, which is dropped."""
         received = self._unread or self._receive(end)
         while (at := received.find(mark)) < 0:
@@ -158,17 +151,17 @@ class HttpConnection:
         self._unread = received[at + len(mark) :]
         return received[:at]
 
-    def _exactly(self, length: int, end: float) -> bytes:
+    def _read_exactly(self, length: int, end: float) -> bytes:
         parts, missing = [self._unread], length - len(self._unread)
         while missing > 0:
             parts.append(self._receive(end))
             missing -= len(parts[-1])
-        whole = b"".join(parts)
-        self._unread = whole[length:]
-        return whole[:length]
+        received = b"".join(parts)
+        self._unread = received[length:]
+        return received[:length]
 
-    def _rest(self, end: float) -> bytes:
-        self.kept = False
+    def _read_to_end(self, end: float) -> bytes:
+        self.is_reusable = False
         parts = [self._unread]
         self._unread = b""
         with suppress(EOFError):
@@ -177,11 +170,10 @@ class HttpConnection:
         return b"".join(parts)
 
     def _receive(self, end: float) -> bytes:
-        left = end - monotonic()
-        if left <= 0:
+        seconds = end - monotonic()
+        if seconds <= 0:
             raise TimeoutError
-        if self._timeout - left > TIMEOUT_STEP:
-            self._limit(left)
+        self._socket.settimeout(seconds)
         received = self._socket.recv(CHUNK)
         if not received:
             raise EOFError("the peer closed it")
@@ -192,9 +184,8 @@ class HttpPool:
     """The kept connections to one origin, for any number of threads.
 
     Args:
-        origin: where to.
+        origin: the server's address.
         clock: epoch seconds, which go on while a Lambda is frozen.
-
     """
 
     def __init__(self, origin: Origin, clock: Callable[[], float]) -> None:
@@ -204,27 +195,27 @@ class HttpPool:
 
     def exchange(self, request: bytes, seconds: float) -> Response:
         """Send a request over a kept connection or a new one; see ``HttpConnection.exchange``."""
-        kept = self._take()
-        if kept is not None:
+        connection = self._take_idle()
+        if connection is not None:
             try:
-                return self._use(kept, request, seconds)
-            except NotSentError:  # it died after the look at it; nothing was done yet
+                return self._exchange_over(connection, request, seconds)
+            except NotSentError:  # it died since the check; nothing was done yet
                 pass
-        return self._use(HttpConnection(self._origin), request, seconds)
+        return self._exchange_over(HttpConnection(self._origin), request, seconds)
 
-    def _use(self, connection: HttpConnection, request: bytes, seconds: float) -> Response:
+    def _exchange_over(self, connection: HttpConnection, request: bytes, seconds: float) -> Response:
         try:
             response = connection.exchange(request, seconds)
-        except BaseException:  # an alarm may end a call anywhere; what comes later is nobody's answer
+        except BaseException:  # also an alarm, anywhere: a late response must not answer a later request
             connection.close()
             raise
-        if connection.kept:
+        if connection.is_reusable:
             self._idle.append((connection, self._clock()))
         else:
             connection.close()
         return response
 
-    def _take(self) -> HttpConnection | None:
+    def _take_idle(self) -> HttpConnection | None:
         while self._idle:
             try:
                 connection, since = self._idle.pop()
@@ -238,5 +229,5 @@ class HttpPool:
 
 def _status(head: bytes) -> int:
     if not head.startswith(b"HTTP/1."):
-        raise ValueError(f"no HTTP: {head[:40]!r}")
+        raise ValueError(f"not HTTP: {head[:40]!r}")
     return int(head[9:12])

@@ -1,4 +1,4 @@
-"""Where requests go, how long to wait for somebody there, and whom to trust for it."""
+"""Addresses of servers, and connections to them with a time limit and trusted authorities."""
 
 import re
 import socket
@@ -18,10 +18,10 @@ _URL = re.compile(r"(https?)://((?:\[([0-9A-Fa-f:.]+)\]|([^/:@\[\]]+))(?::([0-9]
 
 
 class Origin(NamedTuple):
-    """Where requests go.
+    """A server's address and the path of its API.
 
-    ``authority`` is host and port as the URL has them, ``path`` has no slash at its end. ``authorities`` is a
-    file of certificates to trust instead of Amazon's.
+    ``netloc`` is host and port as the URL has them, ``path`` has no slash at its end. ``ca_file`` is a file
+    of certificates to trust instead of Amazon's.
     """
 
     tls: bool
@@ -33,55 +33,53 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, url: str, ca_file: str | None = None) -> "Origin":
-        """Read a URL of ``http`` or ``https``, without user, query and fragment.
+        """Return the origin of a URL of ``http`` or ``https``, without user, query and fragment.
 
         Raises:
-            ValueError: it is none.
-
+            ValueError: it isn't such a URL.
         """
-        found = _URL.fullmatch(url)
-        if found is None:
-            raise ValueError(f"{url!r} is no address of an endpoint")
-        scheme, netloc, address, name, port, path = found.groups()
+        match = _URL.fullmatch(url)
+        if match is None:
+            raise ValueError(f"{url!r} is not an endpoint's URL")
+        scheme, netloc, address, name, port, path = match.groups()
         tls = scheme == "https"
-        standard = 443 if tls else 80
-        return cls(tls, address or name, int(port or standard), netloc, (path or "").rstrip("/"), ca_file)
+        default_port = 443 if tls else 80
+        return cls(tls, address or name, int(port or default_port), netloc, (path or "").rstrip("/"), ca_file)
 
     def connect(self) -> socket.socket:
-        """Return a connection; raises OSError where there is nobody, or not whom we trust."""
+        """Return a new connection; raises OSError if the server can't be reached or isn't trusted."""
         # As bytes: Python loads the tables of internationalized names for text, even for plain ASCII.
         host = self.host.encode("ascii")
-        plain = _reach(host, self.port)
+        connection = _connect(host, self.port)
         if not self.tls:
-            return plain
+            return connection
         try:
-            return _tls(self.ca_file or AMAZON_ROOTS).wrap_socket(plain, server_hostname=host)
+            return _tls_context(self.ca_file or AMAZON_ROOTS).wrap_socket(connection, server_hostname=host)
         except ssl.SSLCertVerificationError:
             if self.ca_file:
                 raise
-        # Not certified by Amazon's authorities: by one of those that this system trusts, or by none.
-        again = _reach(host, self.port)
-        return _tls(None).wrap_socket(again, server_hostname=host)
+        # Not certified by Amazon's authorities: try the system's.
+        return _tls_context(None).wrap_socket(_connect(host, self.port), server_hostname=host)
 
 
-def _reach(host: bytes, port: int) -> socket.socket:
-    reached = socket.create_connection((host, port), CONNECT_SECONDS)  # type: ignore[arg-type] # typeshed wants text
-    reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    reached.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return reached
+def _connect(host: bytes, port: int) -> socket.socket:
+    connection = socket.create_connection((host, port), CONNECT_SECONDS)  # type: ignore[arg-type] # typeshed wants text
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return connection
 
 
-_making = Lock()
+_context_lock = Lock()
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
-    with _making:
-        return _context(ca_file)
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    with _context_lock:
+        return _cached_context(ca_file)
 
 
 @cache
-def _context(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name; TLS 1.2 at the least
+def _cached_context(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name; TLS 1.2 at least
     if ca_file:
         context.load_verify_locations(ca_file)
     else:

@@ -1,6 +1,6 @@
-"""Settings may name a secret instead of holding it: ``ssm:/path`` or ``secretsmanager:name``.
+"""References to secrets in settings: ``ssm:/path`` and ``secretsmanager:name`` instead of a value.
 
-Only the gateways may read secrets; the roles allow them names below ``silvaengine/{stage}/``.
+Only the gateways may read secrets; their roles allow names below ``silvaengine/{stage}/``.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,41 +9,45 @@ from typing import Any
 from silvaengine.aws.json_api import open_json_api
 from silvaengine.errors import ConfigurationError
 
-type Lookup = Callable[[str], str]
+type SecretLookup = Callable[[str], str]
 
 
-def resolve_references(value: Any, lookups: Mapping[str, Lookup]) -> Any:  # noqa: ANN401 - a setting is any JSON value
-    """Put secrets in the place of the references to them, at any depth.
+def resolve_references(settings: Mapping[str, object], lookups: Mapping[str, SecretLookup]) -> dict[str, Any]:
+    """Return settings with secrets instead of the references to them, at any depth.
 
     Args:
-        value: a settings value.
-        lookups: by scheme (``ssm``, ``secretsmanager``), what turns a name into its secret.
+        settings: JSON values by name.
+        lookups: functions from a name to its secret, by scheme (``ssm``, ``secretsmanager``).
     """
-    match value:
-        case dict():
-            return {name: resolve_references(member, lookups) for name, member in value.items()}
-        case list():
-            return [resolve_references(member, lookups) for member in value]
-        case str():
-            scheme, colon, name = value.partition(":")
-            return lookups[scheme](name) if colon and scheme in lookups else value
-        case _:
-            return value
+    return {name: _resolve(value, lookups) for name, value in settings.items()}
 
 
-def open_lookups(region: str) -> dict[str, Lookup]:
+def open_lookups(region: str) -> dict[str, SecretLookup]:
     """Return the look-ups in the account's Parameter Store and Secrets Manager."""
 
     def parameter(name: str) -> str:
         api = open_json_api("ssm", region, "AmazonSSM")
-        asked = {"Name": name, "WithDecryption": True}
-        return str(api.call("GetParameter", asked, name, repeatable=True)["Parameter"]["Value"])
+        request = {"Name": name, "WithDecryption": True}
+        return str(api.call("GetParameter", request, name, repeatable=True)["Parameter"]["Value"])
 
     def secret(name: str) -> str:
         api = open_json_api("secretsmanager", region, "secretsmanager")
         answer = api.call("GetSecretValue", {"SecretId": name}, name, repeatable=True)
         if "SecretString" not in answer:
-            raise ConfigurationError("The service is misconfigured", detail=f"secret {name} is no text")
+            raise ConfigurationError("The service is misconfigured", detail=f"secret {name} isn't text")
         return str(answer["SecretString"])
 
     return {"ssm": parameter, "secretsmanager": secret}
+
+
+def _resolve(value: object, lookups: Mapping[str, SecretLookup]) -> object:
+    match value:
+        case dict():
+            return resolve_references(value, lookups)
+        case list():
+            return [_resolve(member, lookups) for member in value]
+        case str():
+            scheme, colon, name = value.partition(":")
+            return lookups[scheme](name) if colon and scheme in lookups else value
+        case _:
+            return value

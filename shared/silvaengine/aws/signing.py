@@ -1,7 +1,7 @@
 """Signature Version 4, for POST requests without a query string.
 
-docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. botocore's signer is the
-oracle of its tests.
+docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Tests compare it with
+botocore's signer.
 """
 
 import hmac
@@ -29,47 +29,46 @@ def sign_headers(
     """Return the headers of a signed request, each as ``name:value``.
 
     Args:
-        credentials: who asks.
+        credentials: the caller's.
         region: an AWS region.
-        service: as it is signed, such as ``lambda``.
+        service: its signing name, such as ``lambda``.
         path: as it is sent: unreserved characters, slashes and percent-escapes.
-        headers: what is signed besides, by lower-case name, ``host`` among them; no spaces around values.
+        headers: further headers, by lower-case name, ``host`` among them; no spaces around values.
         body: the whole body.
-        now: epoch seconds; AWS takes five minutes' difference.
-
+        now: epoch seconds; AWS accepts five minutes' difference.
     """
     days, second = divmod(int(now), DAY)
     day = _day(days)
     moment = f"{day}T{second // 3600:02}{second // 60 % 60:02}{second % 60:02}Z"
-    given = {**headers, "x-amz-date": moment}
+    signed = {**headers, "x-amz-date": moment}
     if credentials.token:
-        given["x-amz-security-token"] = credentials.token
-    names = sorted(given)
-    fields = [f"{name}:{given[name]}" for name in names]
-    signed = ";".join(names)
-    encoded = path.replace("%", "%25")  # what is encoded is encoded once more, for every service but S3
+        signed["x-amz-security-token"] = credentials.token
+    names = sorted(signed)
+    fields = [f"{name}:{signed[name]}" for name in names]
+    signed_names = ";".join(names)
+    encoded_path = path.replace("%", "%25")  # every service but S3 wants it percent-encoded twice
     lines = "\n".join(fields)
-    request = f"POST\n{encoded}\n\n{lines}\n\n{signed}\n{sha256(body).hexdigest()}"
+    request = f"POST\n{encoded_path}\n\n{lines}\n\n{signed_names}\n{sha256(body).hexdigest()}"
     scope = f"{day}/{region}/{service}/aws4_request"
     text = f"{ALGORITHM}\n{moment}\n{scope}\n{sha256(request.encode()).hexdigest()}"
-    keyed = _keyed(credentials.secret_key, day, region, service).copy()
-    keyed.update(text.encode())
+    signature = _signing_hmac(credentials.secret_key, day, region, service).copy()
+    signature.update(text.encode())
     fields.append(
         f"authorization:{ALGORITHM} Credential={credentials.access_key}/{scope}, "
-        f"SignedHeaders={signed}, Signature={keyed.hexdigest()}"
+        f"SignedHeaders={signed_names}, Signature={signature.hexdigest()}"
     )
     return fields
 
 
 @lru_cache(1)
 def _day(days: int) -> str:
-    """Return the date so many days after the epoch's."""
+    """Return the date of a number of days after the epoch."""
     return strftime("%Y%m%d", gmtime(days * DAY))
 
 
 @lru_cache(SIGNING_KEYS)
-def _keyed(secret: str, day: str, region: str, service: str) -> hmac.HMAC:
-    """Return an HMAC under the day's signing key; to be copied."""
+def _signing_hmac(secret: str, day: str, region: str, service: str) -> hmac.HMAC:
+    """Return an HMAC with the day's signing key, to be copied."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -1,22 +1,22 @@
-"""Which Lambda a registry row's ARN means, and whose environment of it a call is for."""
+"""Routing of calls: the Lambda to invoke for a registry row's ARN, and the tenant's environment of it."""
 
 import json
 import re
 from hashlib import sha256
 
-from silvaengine.errors import InvocationError
+from silvaengine.errors import NotStartedError
 from silvaengine.settings import Settings
 
 
 def worker_for(arn: str, settings: Settings) -> str:
     """Return the ARN to invoke for a row's ARN.
 
-    A former worker that ``WorkerArnMap`` names, by ARN or by name, means this stack's, which is invoked by
-    ``WorkerAlias`` if there is one. Where the settings don't name this stack's worker, every ARN is taken as
-    it is.
+    A former worker that ``WorkerArnMap`` lists, by ARN or by name, is replaced by this stack's, which is
+    invoked by ``WorkerAlias`` if there is one. If the settings don't name this stack's worker, every ARN
+    stays as it is.
 
     Raises:
-        InvocationError: 502, the ARN is neither mapped nor one of ``OtherWorkerArns``; ``detail`` names it.
+        NotStartedError: 502, the ARN is neither mapped nor one of ``OtherWorkerArns``; ``detail`` names it.
     """
     own = settings.worker_arn
     if own is None or arn == settings.isolated_worker_arn:
@@ -26,15 +26,14 @@ def worker_for(arn: str, settings: Settings) -> str:
         return f"{own}:{settings.worker_alias}" if settings.worker_alias else own
     if _is_listed(arn, settings.other_workers):
         return arn
-    words = f"{arn} is neither in WorkerArnMap nor in OtherWorkerArns"
-    message = "The function can't be invoked"
-    raise InvocationError(message, error_type="UnknownWorker", error_message=words, refused=True)
+    detail = f"{arn} is neither in WorkerArnMap nor in OtherWorkerArns"
+    raise NotStartedError("The function can't be invoked", error_type="UnknownWorker", detail=detail)
 
 
 def tenant_id(payload: str) -> str:
-    """Return the id under which Lambda keeps the environments of a payload's tenant apart.
+    """Return the id for Lambda's tenant isolation: the payload's tenant, or its digest.
 
-    It takes 256 of ``a-z A-Z 0-9 . _ : / = + - @`` and space; another tenant's name goes by its digest:
+    Lambda accepts up to 256 of ``a-z A-Z 0-9 . _ : / = + - @`` and space:
     docs.aws.amazon.com/lambda/latest/dg/tenant-isolation.html.
     """
     endpoint_id: str = json.loads(payload)["invocation"]["endpoint_id"]

@@ -100,9 +100,9 @@ class DiskTier:
         except _failure_types() as error:
             if self.breaker.state == "closed":
                 _logger.warning("The cache's folder can't be used: %s", type(error).__name__)
-            self.breaker.failed()
+            self.breaker.record_failure()
             raise TierError(type(error).__name__) from error
-        self.breaker.succeeded()
+        self.breaker.record_success()
         return result
 
     def _cache(self, name: str) -> "Cache":

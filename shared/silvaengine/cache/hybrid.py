@@ -174,7 +174,7 @@ class HybridCache:
 
     def has_tenant(self, label: str) -> bool:
         """Return whether the running thread's tenant is known; warn once where it isn't."""
-        if context.is_elsewhere():
+        if context.is_foreign_thread():
             self.warn(label, "calls in a thread without the call's context aren't cached")
             return False
         return True

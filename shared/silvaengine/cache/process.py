@@ -20,7 +20,7 @@ def process_cache() -> HybridCache:
     """Return the cache that the decorators use; nothing is connected or opened before it is needed."""
     settings = Settings.from_environment()
     hybrid_cache = open_cache(settings)
-    context.at_start(hybrid_cache.fence.begin)
+    context.on_call_start(hybrid_cache.fence.begin)
     return hybrid_cache
 
 

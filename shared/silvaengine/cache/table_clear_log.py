@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from silvaengine.aws.dynamodb import DynamoDb, open_dynamodb
-from silvaengine.aws.table_client import Key, Row, TableReader, TableWriter
+from silvaengine.aws.json_api import JsonApi
+from silvaengine.aws.table_client import Key, Row, TableReader, TableWriter, open_dynamodb
 from silvaengine.cache.clear_log import ALL_TENANTS, MAX_PATTERNS, ClearLog, ClearState, new_epoch
 from silvaengine.errors import ConditionFailedError, SilvaEngineError
 from silvaengine.redis.breaker import Breaker, TierError
@@ -89,9 +89,9 @@ class TableClearLogs:
         except SilvaEngineError as error:
             if self._breaker.state == "closed":
                 _logger.warning("The caches' clear logs can't be read: %s", error.detail or error.message)
-            self._breaker.failed()
+            self._breaker.record_failure()
             raise TierError(error.detail or error.message) from error
-        self._breaker.succeeded()
+        self._breaker.record_success()
 
     def _add_pattern(self, key: Key, pattern: str) -> bool:
         """Add a pattern to a log; return whether there was room for it."""
@@ -130,7 +130,7 @@ def _to_log(row: Row) -> ClearLog | None:
 def open_table_clear_logs(region: str, prefix: str, fresh_seconds: float) -> TableClearLogs:
     """Return the store in the account's table; one short attempt, since every cached call may wait for it."""
 
-    def open_client() -> DynamoDb:
+    def open_api() -> JsonApi:
         return open_dynamodb(region, read_seconds=1.0, attempts=1)
 
-    return TableClearLogs(TableReader(open_client, prefix), TableWriter(open_client, prefix), fresh_seconds)
+    return TableClearLogs(TableReader(open_api, prefix), TableWriter(open_api, prefix), fresh_seconds)

@@ -1,7 +1,6 @@
-"""The execution ledger: what was accepted, who holds it, what became of it (docs/ledger.md).
+"""The execution ledger: which calls were accepted, who holds them and how they ended (docs/ledger.md).
 
-``execution`` is a row, ``store`` its transitions, ``policy`` how a function's executions are treated,
-``dispatch``
-how a worker is told, ``digests`` what an idempotency key becomes, ``payload_store`` where large values lie.
-All services may import it.
+``execution`` is a row, ``store`` its transitions, ``policy`` a function's rules for its executions,
+``dispatch`` sends executions to workers, ``digests`` makes row ids of idempotency keys, ``payload_store``
+keeps large values. All services may import it.
 """

@@ -1,4 +1,4 @@
-"""What becomes of an idempotency key: its row's id, which nobody can make without the gateways' secret."""
+"""Digests under the deployment's secret: only the gateways can make the row id of an idempotency key."""
 
 import hmac
 import json
@@ -11,7 +11,7 @@ from silvaengine.settings import Settings, require
 
 
 class Digests:
-    """Makes digests under a secret.
+    """Digests under a secret.
 
     Args:
         secret: returns the secret; called at the first use.
@@ -21,17 +21,17 @@ class Digests:
         self._secret = secret
 
     def digest(self, *parts: str | None) -> str:
-        """Return 64 hex digits for these parts; no other parts have the same."""
+        """Return 64 hex digits that belong to these parts alone."""
         return hmac.new(self._secret(), json.dumps(parts).encode(), sha256).hexdigest()
 
 
 def plain_digest(*parts: str | None) -> str:
-    """Return the same without a secret, for what nobody has to be kept from making."""
+    """Return 64 hex digits for these parts without a secret, where a forged digest does no harm."""
     return sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def open_digests(settings: Settings) -> Digests:
-    """Return what makes digests under the deployment's secret, which is read once."""
+    """Return digests under the deployment's secret, which is read once."""
 
     @cache
     def secret() -> bytes:

@@ -1,40 +1,41 @@
-"""Handing an execution to its worker, by whoever holds it: a gateway, or the sweeper."""
+"""Sending an execution to its worker, by its holder: a gateway, tasks or the sweeper."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
-from silvaengine.errors import (
-    DeadlineError,
-    InvocationError,
-    RequestError,
-    SilvaEngineError,
-    UnavailableError,
-)
+from silvaengine.errors import NotStartedError, RequestError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import EVENT_LIMIT, ExecutionRef, Invocation, ReplyTo, WorkerCall
 from silvaengine.registry.model import Function
 
+if TYPE_CHECKING:
+    from silvaengine.protocol.json_codec import Json
+
 type TokenIssuer = Callable[[Function, str], str | None]
 
 
+def issue_no_token(*_: object) -> None:
+    """Return None: the function may not broadcast."""
+
+
 class Dispatcher:
-    """Tells workers.
+    """Sends executions to workers.
 
     Args:
-        invoker: reaches them.
-        payloads: holds the contents that are too large for an event.
-        grant: returns what lets a function broadcast (``silvaengine.websocket.broadcast_tokens``), None for
-            one that may not.
+        invoker: invokes the workers.
+        payloads: holds contents that are too large for an event.
+        issue_token: returns a function's token for a tenant (``silvaengine.websocket.broadcast_tokens``),
+            None if it may not broadcast.
     """
 
     def __init__(
-        self, invoker: LambdaInvoker, payloads: PayloadStore, grant: TokenIssuer | None = None
+        self, invoker: LambdaInvoker, payloads: PayloadStore, issue_token: TokenIssuer = issue_no_token
     ) -> None:
         self._invoker = invoker
         self._payloads = payloads
-        self._grant = grant
+        self._issue_token = issue_token
 
     def send(
         self,
@@ -44,16 +45,16 @@ class Dispatcher:
         deadline: float | None = None,
         socket: ReplyTo | None = None,
     ) -> None:
-        """Hand over an accepted execution as an event: the worker claims it, and nobody waits.
+        """Send an accepted execution as an event: the worker claims it, and nobody waits.
 
         With a ``socket`` the worker pushes the answer there.
 
         Raises:
             UnavailableError, RequestError, InvocationError: see ``LambdaInvoker.invoke``; ``nothing_ran``
-                says of an error whether the worker may have got it.
+                says whether the worker may have got the event.
         """
         call = self._call(execution, function, None)._replace(socket=socket)
-        payload = self._fitting(call, execution)
+        payload = self._event_payload(call, execution)
         self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=deadline)
 
     def ask(
@@ -64,10 +65,10 @@ class Dispatcher:
         *,
         hops: int = 0,
         kept_due: bool = False,
-    ) -> Any:  # noqa: ANN401 - any JSON value
-        """Hand over an execution that is claimed for the worker, and wait for the answer; raises likewise.
+    ) -> "Json":
+        """Send an execution that is claimed for the worker, and wait for the answer; raises like ``send``.
 
-        With ``kept_due`` a failure that isn't heard here is the sweeper's, where it looks after the row.
+        With ``kept_due`` a failure that isn't acknowledged is the sweeper's, if it looks after the row.
         """
         content = execution.content
         if content is None and execution.content_at is not None:
@@ -78,7 +79,7 @@ class Dispatcher:
         payload = call.encode(content)
         return self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
-    def _fitting(self, call: WorkerCall, execution: Execution) -> str:
+    def _event_payload(self, call: WorkerCall, execution: Execution) -> str:
         if execution.content is not None:
             payload = call.encode(execution.content)
             if len(payload.encode()) <= EVENT_LIMIT or execution.content_at is None:
@@ -103,21 +104,19 @@ class Dispatcher:
                 deadline=deadline,
                 attempt=attempt,
                 hops=hops,
-                grant=self._grant(function, execution.endpoint_id) if self._grant else None,
+                grant=self._issue_token(function, execution.endpoint_id),
             ),
             job=ref_of(execution, attempt, claimed=claimed),
         )
 
 
 def nothing_ran(error: SilvaEngineError) -> bool:
-    """Return whether an error of an Invoke says that the worker can't have got it."""
-    if isinstance(error, InvocationError | DeadlineError):
-        return error.refused
-    return isinstance(error, UnavailableError | RequestError)
+    """Return whether an Invoke's error says that the worker can't have got the call."""
+    return isinstance(error, NotStartedError | UnavailableError | RequestError)
 
 
 def ref_of(execution: Execution, attempt: int, *, claimed: bool) -> ExecutionRef:
-    """Return what whoever settles an attempt must know of its execution."""
+    """Return what the holder of an attempt must know of its execution to settle it."""
     return ExecutionRef(
         job_id=execution.job_id,
         owner=execution.owner,

@@ -9,31 +9,31 @@ from silvaengine.protocol.messages import OnLost
 type State = Literal["accepted", "running", "succeeded", "failed", "dead"]
 
 LIVE = frozenset({"accepted", "running"})
-INLINE_LIMIT = 180_000  # bytes of a value in a row, which may have 400 KB, for a content and a result:
+INLINE_LIMIT = 180_000  # bytes of a value in a row; a row of 400 KB holds a content and a result:
 # docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 
 DAY = 86_400
 
 
 class Execution(NamedTuple):
-    """One accepted call. Times are whole epoch seconds.
+    """An accepted call. Times are whole epoch seconds.
 
     Args:
         job_id: the row's key: 128 random bits, or the HMAC of an idempotency key.
-        state: where it stands.
-        owner: the token of whoever may write next; each transition takes it over.
-        effect: names this acceptance for good; the function's fencing token with ``fence``.
-        fence: grows each time that the call is handed to a worker.
+        state: of the call.
+        owner: the token of the next writer; each transition replaces it.
+        effect: names this acceptance for good; with ``fence`` the function's fencing token.
+        fence: grows each time the call is sent to a worker.
         attempts: how often a worker has begun.
-        due_at: when the holder's time is over; then the sweeper, or a repeated call, may take over.
-        due_shard: makes the row visible to the sweeper; absent for calls whose source retries by itself.
-        content: what the call is about, ``content_at`` its key in the bucket when it is large.
-        result: a WorkerAnswer's JSON text, ``result_at`` its key in the bucket when it is large.
-        digest: of what was asked, so that one idempotency key means one request.
-        cause: why it was retried or given up.
+        due_at: when the lease ends; then the sweeper, or a repeated call, may take over.
+        due_shard: lists the row for the sweeper; absent for calls whose source retries by itself.
+        content: the call's parameters, body and context; ``content_at`` is its key in the bucket if large.
+        result: a WorkerAnswer's JSON text; ``result_at`` is its key in the bucket if large.
+        digest: of the request, so that one idempotency key means one request.
+        cause: why it was retried or ended as dead.
         changed_at: when ``state`` last changed.
         expires_at: when the row counts as gone, whatever DynamoDB's TTL has done.
-        covers: the last of a stream's records that it stands for; its first one is in the key.
+        covers: the last stream record of this call; the first one is in the key.
     """
 
     job_id: str
@@ -67,20 +67,20 @@ class Execution(NamedTuple):
     covers: str | None = None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Execution | None":
-        """Read a row; None for one that nobody accepted, such as an update of a key that never was."""
-        known = {name: row[name] for name in cls._fields if name in row}
+    def from_row(cls, row: Mapping[str, Any]) -> "Execution | None":
+        """Read a row; None for a row without an acceptance, such as an update of a key that never was."""
+        members = {name: row[name] for name in cls._fields if name in row}
         try:
-            return cls(**known)
+            return cls(**members)
         except TypeError:
             return None
 
-    def row(self) -> dict[str, Any]:
-        """Return the attributes that are there."""
+    def to_row(self) -> dict[str, Any]:
+        """Return the row's attributes, without those that are None."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     def is_held(self, now: int) -> bool:
-        """Return whether somebody still has time to settle it."""
+        """Return whether its holder still has time to settle it."""
         return self.state in LIVE and (self.due_at is None or now < self.due_at)
 
     def is_gone(self, now: int) -> bool:
@@ -89,10 +89,10 @@ class Execution(NamedTuple):
 
 
 def new_token() -> str:
-    """Return 128 random bits that nobody can guess, as 32 hex digits."""
+    """Return 128 unguessable bits as 32 hex digits."""
     return urandom(16).hex()
 
 
 def shard_of(job_id: str) -> str:
-    """Return one of the index's 16 partitions: an id's first hex digit, since ids are evenly spread."""
+    """Return an id's partition of the index, of 16: its first hex digit, since ids are evenly spread."""
     return job_id[0]

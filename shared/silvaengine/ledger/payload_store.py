@@ -1,4 +1,4 @@
-"""Values that are too large for a row or for an event, as objects in the deployment's bucket."""
+"""The deployment's bucket, for values that are too large for a row or an event."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,11 +11,11 @@ URL_SECONDS = 300  # an event lives 60 s at the most
 
 
 class PayloadStore:
-    """Keeps texts.
+    """Texts in the bucket.
 
     Args:
         open_client: returns the low-level S3 client; called at each use.
-        bucket: its name; None where the deployment has none.
+        bucket: the bucket's name; None if the deployment has none.
     """
 
     def __init__(self, open_client: Callable[[], Any], bucket: str | None) -> None:
@@ -23,29 +23,29 @@ class PayloadStore:
         self._bucket = bucket
 
     def store(self, member: str, key: str, text: str) -> Mapping[str, str]:
-        """Return the row's members for a text: itself, or ``{member}_at`` once it is in the bucket."""
+        """Return a row's attribute: the text, or as ``{member}_at`` a large one's key in the bucket."""
         body = text.encode()
         if len(body) <= INLINE_LIMIT:
             return {member: text}
         with translate_errors(f"PutObject {key}"):
-            self._open_client().put_object(Bucket=self._name(), Key=key, Body=body)
+            self._open_client().put_object(Bucket=self._bucket_name(), Key=key, Body=body)
         return {f"{member}_at": key}
 
     def get(self, key: str) -> str:
-        """Read a text."""
+        """Return a text."""
         with translate_errors(f"GetObject {key}"):
-            body: bytes = self._open_client().get_object(Bucket=self._name(), Key=key)["Body"].read()
+            body: bytes = self._open_client().get_object(Bucket=self._bucket_name(), Key=key)["Body"].read()
         return body.decode()
 
     def url(self, key: str) -> str:
-        """Return a URL under which whoever has it can read the text for five minutes."""
-        parameters = {"Bucket": self._name(), "Key": key}
+        """Return a URL that reads the text for five minutes, whoever has it."""
+        parameters = {"Bucket": self._bucket_name(), "Key": key}
         url: str = self._open_client().generate_presigned_url(
             "get_object", Params=parameters, ExpiresIn=URL_SECONDS
         )
         return url
 
-    def _name(self) -> str:
+    def _bucket_name(self) -> str:
         return require(self._bucket, "PAYLOAD_BUCKET")
 
 
@@ -55,10 +55,10 @@ def open_payload_store(settings: Settings) -> PayloadStore:
 
 
 def content_key(job_id: str, effect: str) -> str:
-    """Where the content of an accepted call lies."""
+    """Return the key of an accepted call's content."""
     return f"calls/{job_id}/{effect}"
 
 
 def result_key(job_id: str, owner: str) -> str:
-    """Where the result of an attempt lies; the holder's token keeps attempts apart."""
+    """Return the key of an attempt's result; the owner's token keeps attempts apart."""
     return f"results/{job_id}/{owner}"

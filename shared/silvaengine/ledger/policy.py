@@ -1,4 +1,4 @@
-"""What a function's registry row says about its executions."""
+"""The rules for a function's executions, from its registry row."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -11,9 +11,9 @@ MAX_ATTEMPTS = 20
 
 
 class ExecutionPolicy(NamedTuple):
-    """How a function's executions are treated; the members of ``config`` in its registry row.
+    """A function's rules for its executions: members of ``config`` in its registry row.
 
-    ``on_lost`` is None where the caller's way decides: ``fail`` with an idempotency key, ``retry`` without.
+    Without ``on_lost`` it is ``fail`` for a call with an idempotency key and ``retry`` for others.
     ``keep_seconds`` is how long a result, and with it an idempotency key, is kept; ``backoff_seconds`` the
     pause after the first failure, doubled after each further one.
     """
@@ -25,36 +25,39 @@ class ExecutionPolicy(NamedTuple):
     backoff_seconds: int = 10
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "ExecutionPolicy":
-        """Read a function's config; what is absent has its default.
+    def from_config(cls, config: Mapping[str, Any]) -> "ExecutionPolicy":
+        """Read a function's config; an absent member has its default.
 
         Raises:
-            ConfigurationError: a member isn't what it may be; ``detail`` names it.
+            ConfigurationError: a member has a wrong value; ``detail`` names it.
         """
-        usual = cls()
+        default = cls()
         return cls(
             on_lost=_one_of(config, "on_lost", ("fail", "retry")),
-            max_attempts=_number(config, "max_attempts", 1, MAX_ATTEMPTS, usual.max_attempts),
-            idempotency=_one_of(config, "idempotency", ("optional", "required")) or usual.idempotency,
-            keep_seconds=_number(config, "keep_seconds", 60, 30 * DAY, usual.keep_seconds),
-            backoff_seconds=_number(config, "backoff_seconds", 1, 3600, usual.backoff_seconds),
+            max_attempts=_number(config, "max_attempts", 1, MAX_ATTEMPTS, default.max_attempts),
+            idempotency=_one_of(config, "idempotency", ("optional", "required")) or default.idempotency,
+            keep_seconds=_number(config, "keep_seconds", 60, 30 * DAY, default.keep_seconds),
+            backoff_seconds=_number(config, "backoff_seconds", 1, 3600, default.backoff_seconds),
         )
 
 
-def _one_of(config: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> Any:  # noqa: ANN401 - one of them
+def _one_of[Choice: str](config: Mapping[str, Any], name: str, choices: tuple[Choice, ...]) -> Choice | None:
     value = config.get(name)
-    if value is not None and value not in allowed:
-        raise _wrong(name, " or ".join(allowed), value)
-    return value
+    if value is None:
+        return None
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise _invalid(name, " or ".join(choices), value)
 
 
 def _number(config: Mapping[str, Any], name: str, least: int, most: int, default: int) -> int:
     value = config.get(name, default)
     if type(value) is not int or not least <= value <= most:
-        raise _wrong(name, f"a whole number from {least} to {most}", value)
+        raise _invalid(name, f"a whole number from {least} to {most}", value)
     return value
 
 
-def _wrong(name: str, expected: str, found: object) -> ConfigurationError:
+def _invalid(name: str, expected: str, found: object) -> ConfigurationError:
     detail = f"config.{name}: expected {expected}, found {found!r}"
     return ConfigurationError("The function is misconfigured", detail=detail)

@@ -1,4 +1,4 @@
-"""What an operator learns: log lines, alerts, and the redaction of secrets in both.
+"""What an operator reads: log lines and alerts, both without secrets.
 
-Services and rooms above may import it; it sees no payload, no setting and no header.
+Services and the rooms above import it; it gets no payload, no setting and no header.
 """

@@ -1,11 +1,10 @@
-"""Notices of failures to the operator's SNS topic: few, short, and never in the way of an answer."""
+"""Alerts about failures to the operator's SNS topic: few, short, and without effect on an answer."""
 
 import json
 import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.redaction import redact
@@ -15,62 +14,60 @@ SUBJECT_LIMIT = 99  # SNS takes less than 100 characters: docs.aws.amazon.com/sn
 PUBLISH = {"Action": "Publish", "Version": "2010-03-31"}
 PUBLISH_SECONDS = 1.0
 QUIET_SECONDS = 300.0
-MAX_FINGERPRINTS = 1024
+MAX_DEDUP_KEYS = 1024
 
 _logger = logging.getLogger(__name__)
 
 
 class AlertPublisher:
-    """Publishes notices, one per fingerprint in five minutes.
+    """Publishes at most one alert for each deduplication key in five minutes.
 
     Args:
-        publish: sends a subject and a text; None for no topic.
+        send: sends a subject and a text; None where there is no topic.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, publish: Callable[[str, str], None] | None, *, clock: Callable[[], float] = time.monotonic
+        self, send: Callable[[str, str], None] | None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._publish = publish
+        self._send = send
         self._clock = clock
-        self._sent: dict[str, float] = {}
+        self._sent_at: dict[str, float] = {}
 
-    def publish(self, subject: str, fingerprint: str, message: Mapping[str, Any]) -> None:
-        """Publish unless the same fingerprint was published lately; a failure is logged, never raised.
+    def publish(self, subject: str, dedup_key: str, message: Mapping[str, object]) -> None:
+        """Publish an alert, unless one with the same key was published lately; never raise, but log.
 
         Args:
             subject: such as a function's ARN; cut to 99 printable ASCII characters.
-            fingerprint: what makes two failures the same.
-            message: what the operator reads, JSON-able; no payload, setting or secret. It is redacted, too.
+            dedup_key: equal for failures that count as the same.
+            message: facts for the operator, JSON-able, without payloads, settings and secrets; it is
+                redacted all the same.
         """
-        if self._publish is None or not self._due(fingerprint):
+        if self._send is None or not self._is_due(dedup_key):
             return
         try:
-            self._publish(_printable(subject)[:SUBJECT_LIMIT], redact(json.dumps(message, default=str)))
+            self._send(_printable(subject)[:SUBJECT_LIMIT], redact(json.dumps(message, default=str)))
         except SilvaEngineError as error:
-            _logger.warning("A notice could not be published: %s", error.detail)
+            _logger.warning("An alert could not be published: %s", error.detail)
 
-    def _due(self, fingerprint: str) -> bool:
+    def _is_due(self, dedup_key: str) -> bool:
         now = self._clock()
-        if now - self._sent.get(fingerprint, -QUIET_SECONDS) < QUIET_SECONDS:
+        if now - self._sent_at.get(dedup_key, -QUIET_SECONDS) < QUIET_SECONDS:
             return False
-        if len(self._sent) >= MAX_FINGERPRINTS:
-            self._sent.clear()
-        self._sent[fingerprint] = now
+        if len(self._sent_at) >= MAX_DEDUP_KEYS:
+            self._sent_at.clear()
+        self._sent_at[dedup_key] = now
         return True
 
 
 def open_alert_publisher(settings: Settings) -> AlertPublisher:
-    """Return the notifier of the deployment's topic, a silent one without a topic."""
+    """Return the publisher for the deployment's topic; without a topic it publishes nothing."""
     topic = settings.sns_topic_arn
-    if topic is None:
-        return AlertPublisher(None)
-
-    return AlertPublisher(partial(_publish, settings.region, topic))
+    return AlertPublisher(None if topic is None else partial(_send, settings.region, topic))
 
 
-def _publish(region: str, topic: str, subject: str, text: str) -> None:
-    """Send a notice, once: docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
+def _send(region: str, topic: str, subject: str, text: str) -> None:
+    """Send an alert once: docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
     from urllib.parse import urlencode  # few invocations fail
 
     from silvaengine.aws.client import open_client

@@ -1,6 +1,6 @@
-"""What an operator reads: one structured line per invocation, and log records as JSON lines.
+"""Logs: one structured line for each invocation, and log records as JSON lines.
 
-Nothing here takes a payload, a setting or a header, so that none can be written; what a record or a traceback
+Nothing here takes a payload, a setting or a header, so none can be written; what a record or a traceback
 quotes of them is redacted.
 """
 
@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import Any
 
 from silvaengine.context import CurrentInvocation, current_invocation
 from silvaengine.observability.redaction import redact
@@ -23,43 +22,43 @@ _invocations = count()
 
 
 class InvocationLog:
-    """Collects the fields of an invocation's line; ``emit`` writes it.
+    """The fields of an invocation's log line, collected until ``emit`` writes it.
 
     Args:
         service: the Lambda's name in the line, such as ``http``.
         encode: returns the line's JSON text.
     """
 
-    def __init__(self, service: str, encode: Callable[[Any], str] = json.dumps) -> None:
+    def __init__(self, service: str, encode: Callable[[object], str] = json.dumps) -> None:
         self._encode = encode
-        self._started = self._entered = time.perf_counter()
-        self._stage = ""
+        self._started_at = self._step_started_at = time.perf_counter()
+        self._step = ""
         self._metrics: list[dict[str, str]] = []
-        self._fields: dict[str, Any] = {"service": service, "cold_start": next(_invocations) == 0}
+        self._fields: dict[str, object] = {"service": service, "cold_start": next(_invocations) == 0}
 
-    def fields(self, **fields: str | float | bool | None) -> None:
+    def add(self, **fields: str | float | bool | None) -> None:
         """Add fields: ids, tenant, area, function, status."""
         self._fields |= fields
 
-    def count(self, metric: str, value: float = 1, *, function_name: str) -> None:
-        """Add a number that CloudWatch makes a metric of, by the Lambda's name, in the namespace SilvaEngine.
+    def add_metric(self, metric: str, value: float = 1, *, function_name: str) -> None:
+        """Add a CloudWatch metric with the Lambda's name as its dimension, in the namespace SilvaEngine.
 
         docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
         """
         self._metrics.append({"Name": metric})
         self._fields |= {metric: value, "function_name": function_name}
 
-    def enter(self, stage: str) -> None:
-        """Begin a stage, which lasts until the next one or the end: ``{stage}_ms`` of the line."""
+    def begin_step(self, step: str) -> None:
+        """Begin a step, which lasts until the next one or the end; the line has its ``{step}_ms``."""
         now = time.perf_counter()
-        if self._stage:
-            self._fields[self._stage] = _milliseconds(now - self._entered)
-        self._stage, self._entered = f"{stage}_ms", now
+        if self._step:
+            self._fields[self._step] = _milliseconds(now - self._step_started_at)
+        self._step, self._step_started_at = f"{step}_ms", now
 
     def emit(self) -> None:
         """Write the line, with ``total_ms`` since this object was made."""
-        self.enter("total")
-        self._fields["total_ms"] = _milliseconds(self._entered - self._started)
+        self.begin_step("total")
+        self._fields["total_ms"] = _milliseconds(self._step_started_at - self._started_at)
         if self._metrics:
             directive = {"Namespace": NAMESPACE, "Dimensions": [["function_name"]], "Metrics": self._metrics}
             self._fields["_aws"] = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
@@ -68,11 +67,11 @@ class InvocationLog:
 
 
 def _milliseconds(seconds: float) -> float:
-    return int(seconds * 100_000) / 100  # round takes four times as long
+    return int(seconds * 100_000) / 100
 
 
-class _JsonLines(logging.Formatter):
-    """A record as one JSON object, under the request id of the running call where there is one."""
+class _JsonFormatter(logging.Formatter):
+    """A record as one JSON object, with the request id of the running call if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         running = _running()
@@ -80,18 +79,18 @@ class _JsonLines(logging.Formatter):
         line = {
             "level": record.levelname,
             "logger": record.name,
-            "message": redact(_bounded(record.getMessage()), settings),
+            "message": redact(_shortened(record.getMessage()), settings),
         }
         request_id = getattr(record, "request_id", None) or (running and running.request_id)
         if request_id:
             line["request_id"] = request_id
         if record.exc_info:
-            line["traceback"] = redact(_bounded(self.formatException(record.exc_info)), settings)
+            line["traceback"] = redact(_shortened(self.formatException(record.exc_info)), settings)
         return json.dumps(line)
 
 
-def _bounded(text: str) -> str:
-    """Leave out the middle of a long text; a traceback tells most at its two ends."""
+def _shortened(text: str) -> str:
+    """Return a text without the middle of a long one: a traceback's two ends say most."""
     half = TEXT_LIMIT // 2
     return text if len(text) <= TEXT_LIMIT else f"{text[:half]} [...] {text[-half:]}"
 
@@ -104,9 +103,9 @@ def _running() -> CurrentInvocation | None:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Let the root logger write JSON lines to stdout, instead of any handler that the runtime attached."""
+    """Make the root logger write JSON lines to stdout, instead of any handler of the runtime's."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_JsonLines())
+    handler.setFormatter(_JsonFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    # It tells at every cold start where it found credentials, and at DEBUG what it sends.
+    # It logs at every cold start where it found credentials, and at DEBUG what it sends.
     logging.getLogger("botocore").setLevel(logging.WARNING)

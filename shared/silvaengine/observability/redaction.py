@@ -1,16 +1,15 @@
-"""Secrets taken out of what an operator or a client reads: by the field's name, by shape, and known ones.
+"""Removal of secrets from texts for operators and clients: by field name, by shape, and known values.
 
-It is the last wall, not the first: payloads, settings and headers are never logged on purpose. But an
-exception may quote what it failed on, and a function logs what it likes.
+It is the last line of defence: payloads, settings and headers are never logged on purpose, but an exception
+may quote what it failed on, and functions log what they like.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
 
 REDACTED = "[redacted]"
-SHORTEST = 6  # characters of a known secret; a shorter one would be found in ordinary words
+SHORTEST = 6  # characters of a known secret; a shorter one would occur in ordinary words
 
 _NAME = (
     r"(?:pass(?:word|wd|phrase)|\bpwd|(?<!:)secret(?!smanager)|token(?!s[\"']?:? ?\d)|api[_-]?key"
@@ -31,14 +30,14 @@ _SHAPES = (
 )
 
 
-def redact(text: str, settings: Mapping[str, Any] | None = None, *, prose: bool = False) -> str:
+def redact(text: str, settings: Mapping[str, object] | None = None, *, prose: bool = False) -> str:
     """Return a text without what looks like a secret.
 
     Args:
-        text: of any length; the time grows with it.
-        settings: of the call that it is about: values under a secret's name are secrets wherever they stand.
-        prose: whether it is written for a client, so that ``password: must be long`` stays; values in
-            quotes or after ``=`` are taken out all the same.
+        text: the text, of any length; the time is linear in it.
+        settings: the call's settings; their values under a secret's name are removed wherever they occur.
+        prose: whether the text is written for a client, so that ``password: must be long`` stays; values
+            in quotes or after ``=`` are removed all the same.
     """
     for secret in known_secrets(settings or {}):
         text = text.replace(secret, REDACTED)
@@ -47,12 +46,12 @@ def redact(text: str, settings: Mapping[str, Any] | None = None, *, prose: bool 
     return (by_name_in_prose if prose else by_name).sub(_without_value, text)
 
 
-def known_secrets(settings: Mapping[str, Any]) -> list[str]:
-    """List the settings' values that stand, at any depth, under a secret's name; the longest first."""
+def known_secrets(settings: Mapping[str, object]) -> list[str]:
+    """Return the settings' values under a secret's name, at any depth, the longest first."""
     return sorted(set(_named_secrets(settings, is_secret=False)), key=len, reverse=True)
 
 
-def _named_secrets(value: Any, *, is_secret: bool) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+def _named_secrets(value: object, *, is_secret: bool) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, member in value.items():
             yield from _named_secrets(member, is_secret=is_secret or bool(_name().search(str(name))))
@@ -63,9 +62,9 @@ def _named_secrets(value: Any, *, is_secret: bool) -> Iterator[str]:  # noqa: AN
         yield value
 
 
-def _without_value(found: re.Match[str]) -> str:
-    quote = found["quote"] or ""
-    return f"{found['name']}{quote}{REDACTED}{quote}"
+def _without_value(match: re.Match[str]) -> str:
+    quote = match["quote"] or ""
+    return f"{match['name']}{quote}{REDACTED}{quote}"
 
 
 @cache
@@ -75,7 +74,7 @@ def _name() -> re.Pattern[str]:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Compile them for the first text only: most invocations write none."""
+    """Return the compiled patterns by shape, by name, and by name in prose: most invocations need none."""
     named = rf"(?P<name>(?i:{_NAME})[\w.-]{{0,40}}(?:{_QUOTE})?\s{{0,8}}(?:=>|[:=])\s{{0,8}})"
     bare = r"(?!\[redacted)[^\s,;&\"'\\)\]}]+"
     return (

@@ -1,4 +1,4 @@
-"""What Lambdas say to one another, and the JSON that they and clients say it in.
+"""The messages between Lambdas, and the JSON of messages and requests.
 
-Everything may import it; it imports nothing of the framework but errors.
+Everything may import it; of the framework it imports only errors.
 """

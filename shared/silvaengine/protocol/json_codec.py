@@ -1,8 +1,8 @@
-"""JSON where a gateway meets it on every request: msgspec's, and the standard library's for the rest.
+"""JSON on the path of a gateway's requests: by msgspec, and by the standard library for the rest.
 
-msgspec takes a tenth of the instructions. What it refuses, such as lone surrogates or integers beyond 64
-bits, the standard library does, and everything where there is no msgspec.
-docs/decisions/2026-11-24-msgspec.md says where it is used, and where it isn't.
+msgspec takes a tenth of the instructions. The standard library does what msgspec refuses, such as lone
+surrogates or integers beyond 64 bits, and everything where msgspec isn't installed.
+docs/decisions/2026-11-24-msgspec.md says where it is used, and where not.
 """
 
 import json
@@ -13,13 +13,12 @@ from typing import Any
 type Json = bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None
 
 
-def encode(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return a value's JSON text, for a program.
+def encode(value: object) -> str:
+    """Return a value's JSON text, without spaces.
 
     Raises:
         TypeError: a part of it has no JSON form.
-        ValueError: it holds itself.
-
+        ValueError: it contains itself.
     """
     try:
         return _codec()[0](value).decode()
@@ -27,45 +26,51 @@ def encode(value: Any) -> str:  # noqa: ANN401 - any JSON value
         return json.dumps(value)
 
 
-def encode_readable(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def encode_readable(value: object) -> str:
     """Return a JSON value's text with spaces, as ``json`` writes it.
 
     Raises:
-        ValueError: it holds a number that JSON doesn't have.
-
+        ValueError: it contains NaN or an infinity.
     """
     encode_bytes, _, add_spaces = _codec()
     try:
         text = add_spaces(encode_bytes(value)).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _encode_strictly(value)
-    # msgspec writes null for such a number, too.
+    # msgspec writes null for such a number.
     return _encode_strictly(value) if "null" in text else text
 
 
-def decode(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value of a JSON text in UTF-8.
+def decode(text: bytes) -> Json:
+    """Return the value of JSON text in UTF-8.
 
     Raises:
-        ValueError: it is none.
-
+        ValueError: it isn't JSON.
     """
     try:
         return _codec()[1](text)
     except (ValueError, RecursionError):
-        return json.loads(text)
+        value: Json = json.loads(text)
+        return value
 
 
-def standard_decoder(**options: Any) -> Callable[[str], Any]:  # noqa: ANN401 - json.JSONDecoder's
-    """Return what decodes as a ``json.JSONDecoder`` with these options does.
+def standard_decoder(
+    *,
+    parse_float: Callable[[str], object] | None = None,
+    parse_constant: Callable[[str], object] | None = None,
+    object_pairs_hook: Callable[[list[tuple[str, Any]]], object] | None = None,
+) -> Callable[[str], Any]:
+    """Return a function that decodes as ``json.JSONDecoder`` with these options does, in half the time.
 
-    Where no space surrounds the text it takes half as long: the standard library looks for it by regular
-    expressions.
+    The standard library's ``decode`` looks for white space around the text by two regular expressions: 5,600
+    instructions of a small text's 9,500, and a worker's call decodes several.
     """
-    decoder = json.JSONDecoder(**options)
-    scan = decoder.scan_once  # type: ignore[attr-defined] # typeshed leaves it out
+    decoder = json.JSONDecoder(
+        parse_float=parse_float, parse_constant=parse_constant, object_pairs_hook=object_pairs_hook
+    )
+    scan = decoder.scan_once  # type: ignore[attr-defined] # typeshed lacks it
 
-    def decode_standard(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    def decode_standard(text: str) -> object:
         try:
             value, end = scan(text, 0)
         except StopIteration:
@@ -79,10 +84,10 @@ _encode_strictly = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 @cache
-def _codec() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any], Callable[[bytes], bytes]]:
-    """Return what encodes, what decodes, and what puts spaces into encoded text."""
+def _codec() -> tuple[Callable[[object], bytes], Callable[[bytes], Json], Callable[[bytes], bytes]]:
+    """Return the encoder, the decoder, and a function that adds spaces to encoded text."""
     try:
-        from msgspec.json import Decoder, Encoder, format  # noqa: A004 - msgspec's name; see above
+        from msgspec.json import Decoder, Encoder, format  # noqa: A004 - msgspec's name
     except ImportError:
         return lambda value: json.dumps(value).encode(), json.loads, lambda text: text
     return Encoder().encode, Decoder().decode, lambda text: format(text, indent=0)

@@ -1,7 +1,7 @@
-"""What one Lambda says to another: the contract's payload for a worker, and the worker's answer.
+"""Messages between Lambdas: the contract's payload for a worker, and the worker's answer.
 
-Services meet only here; the members in capitals and their JSON texts inside JSON are fixed by packages and
-gateways that exist (docs/contract.md), ours are added beside them.
+They are all that services share. Existing packages and gateways fix the members in capitals and their JSON
+texts inside JSON (docs/contract.md); new members stand beside them.
 """
 
 import json
@@ -16,19 +16,19 @@ from silvaengine.protocol.json_codec import encode, standard_decoder
 type AnswerKind = Literal["text", "json", "base64", "error"]
 type OnLost = Literal["fail", "retry"]
 
-SYNC_LIMIT = (
-    6_291_456  # bytes, 6 MB each way; docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-)
-CALLEES = 128  # functions whose settings' text is kept, of 400 KB at the very most
-EVENT_LIMIT = 1_048_576  # bytes, 1 MB; the same page
+# docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+SYNC_LIMIT = 6_291_456  # bytes, 6 MB each way
+EVENT_LIMIT = 1_048_576  # bytes, 1 MB
 
-# Parameters that only the framework gives: no query and no body of a client sets them.
+CALLEES = 128  # cached payload prefixes; the settings in one have at most 400 KB
+
+# Parameters that only the framework sets, not a client's query or body.
 RESERVED_PARAMETERS = frozenset(
     {"endpoint_id", "area", "context", "aws_event", "aws_context", "connection_id"}
 )
 
-# How many calls between functions may lead to one another. AWS ends loops of Lambda, SQS and SNS after some
-# 16 calls of one function, where the trace header came along; this ends them earlier, and says why:
+# The longest chain of calls between functions. AWS ends loops of Lambda, SQS and SNS after some 16 calls of
+# one function, if the trace header was passed on; this ends them earlier, and says why:
 # docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 MAX_HOPS = 8
 
@@ -37,11 +37,11 @@ ANSWER_VERSION = 1
 
 
 class Invocation(NamedTuple):
-    """Who asks a worker, for whom and until when.
+    """The context of a call: request, tenant, function and deadline.
 
-    ``request_id`` is our own, never Lambda's. ``deadline`` is in epoch seconds; None says that nobody waits
-    for the answer. ``attempt`` counts from 1; ``hops`` is how many calls between functions led here.
-    ``grant`` lets the function broadcast (``silvaengine.websocket.broadcast_tokens``).
+    ``request_id`` is the framework's, never Lambda's. ``deadline`` is in epoch seconds, None if no caller
+    waits for the answer. ``attempt`` counts from 1; ``hops`` is the number of calls between functions that
+    led here. ``grant`` lets the function broadcast (``silvaengine.websocket.broadcast_tokens``).
     """
 
     request_id: str
@@ -54,7 +54,7 @@ class Invocation(NamedTuple):
     grant: str | None = None
 
     def members(self) -> dict[str, Any]:
-        """Return what stands in a payload."""
+        """Return the members in a payload."""
         request_id, endpoint_id, area, function, deadline, attempt, hops, grant = self
         members = {
             "request_id": request_id,
@@ -69,11 +69,11 @@ class Invocation(NamedTuple):
 
 
 class ExecutionRef(NamedTuple):
-    """What a worker must know of a call that the ledger holds, to claim and to settle it.
+    """An execution of the ledger, as a worker needs it to claim and to settle it.
 
-    ``owner`` is the token under which the caller holds the row. ``claimed`` says that somebody waits, who has
-    claimed the row for the worker. ``effect`` and ``fence`` are the function's fencing token. ``kept_due``
-    says that a claimed call's failure stays due until its caller has heard of it.
+    ``owner`` is the caller's token for the row. ``claimed`` is true if a waiting caller has claimed the row
+    for the worker. ``effect`` and ``fence`` are the function's fencing token. With ``kept_due`` a claimed
+    call's failure stays due, for the sweeper, until its caller has received it.
     """
 
     job_id: str
@@ -90,10 +90,10 @@ class ExecutionRef(NamedTuple):
 
 
 class ReplyTo(NamedTuple):
-    """The WebSocket connection that a call came by, to which the worker pushes what becomes of it.
+    """The WebSocket connection of a call, to which the worker pushes the result.
 
-    ``message_id`` is the client's id of the call, None for none. ``wants_result`` is False where the function
-    pushes for itself; errors are told all the same.
+    ``message_id`` is the client's id of the call, None without one. ``wants_result`` is False if the function
+    pushes itself; errors are pushed all the same.
     """
 
     connection_id: str
@@ -102,7 +102,7 @@ class ReplyTo(NamedTuple):
 
 
 class Callee(NamedTuple):
-    """What a worker calls. ``class_name`` is empty for a plain function; ``setting`` is JSON text."""
+    """The function that a worker calls; ``class_name`` is empty for a plain one, ``setting`` is JSON text."""
 
     module_name: str
     class_name: str
@@ -113,10 +113,10 @@ class Callee(NamedTuple):
 class WorkerCall(NamedTuple):
     """A call of one function.
 
-    In areas with full events ``aws_event`` and ``aws_context`` stand in the place of ``body`` and
-    ``context``. ``invocation`` is absent when the caller is the predecessor's gateway or a package.
-    ``job`` is there when the ledger holds the call; ``content_url`` then may stand for its content.
-    ``socket`` is there when a client sent it over a WebSocket.
+    In areas with full events ``aws_event`` and ``aws_context`` replace ``body`` and ``context``.
+    ``invocation`` is absent if the caller is the predecessor's gateway or a package. ``job`` is present if
+    the ledger holds the call; ``content_url`` may then replace its content. ``socket`` is present if a client
+    sent it over a WebSocket.
     """
 
     callee: Callee
@@ -131,7 +131,7 @@ class WorkerCall(NamedTuple):
     socket: ReplyTo | None = None
 
     def encode(self, content: str | None = None) -> str:
-        """Return the payload as JSON text; ``content`` stands for what the call says itself."""
+        """Return the payload as JSON text, with ``content`` instead of the call's own if given."""
         payload: dict[str, Any]
         if self.content_url is not None:
             payload = {"content_url": self.content_url}
@@ -146,7 +146,7 @@ class WorkerCall(NamedTuple):
         return f"{_payload_prefix(self.callee)},{encode(payload)[1:]}"
 
     def content(self) -> str:
-        """Return what the call is about, without settings and ids, as JSON text that the ledger can keep."""
+        """Return the call without settings and ids, as JSON text for the ledger."""
         return encode(self._content())
 
     def _content(self) -> dict[str, Any]:
@@ -160,10 +160,10 @@ class WorkerCall(NamedTuple):
 
     @classmethod
     def decode(cls, payload: Mapping[str, Any]) -> "WorkerCall":
-        """Read a payload; whole numbers become int, fractions Decimal.
+        """Return the call of a payload, with whole numbers as int and fractions as Decimal.
 
         Raises:
-            RequestError: a member is missing or not what the contract says; the message names it.
+            RequestError: a member is missing or malformed; the message names it.
         """
         body = payload.get("body")
         invocation, job, socket = payload.get("invocation"), payload.get("job"), payload.get("socket")
@@ -187,7 +187,7 @@ class WorkerCall(NamedTuple):
 
 
 class WorkerAnswer(NamedTuple):
-    """What became of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
+    """The result of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
 
     An error's ``value`` is its public message, ``status`` its HTTP status.
     """
@@ -198,7 +198,7 @@ class WorkerAnswer(NamedTuple):
     error_type: str = ""
 
     def encode(self) -> dict[str, Any]:
-        """Return the answer in the form that a worker returns to a caller who sent an ``invocation``."""
+        """Return the answer to a caller that sent an ``invocation``."""
         kind, value, status, error_type = self
         return {
             ANSWER_MARK: ANSWER_VERSION,
@@ -209,8 +209,8 @@ class WorkerAnswer(NamedTuple):
         }
 
     @classmethod
-    def decode(cls, payload: Any) -> "WorkerAnswer":  # noqa: ANN401 - a foreign worker answers anything
-        """Read a worker's answer; one without our mark is a foreign worker's bare result."""
+    def decode(cls, payload: object) -> "WorkerAnswer":
+        """Return a worker's answer; without the mark the payload is the bare result of a foreign worker."""
         if isinstance(payload, dict) and payload.get(ANSWER_MARK) == ANSWER_VERSION:
             return cls(
                 payload["kind"], payload["value"], payload.get("status", 200), payload.get("error_type", "")
@@ -219,11 +219,11 @@ class WorkerAnswer(NamedTuple):
 
 
 def check_hops(hops: object) -> int:
-    """Return the number that a call between functions carries; None is 0.
+    """Return the number of hops that a call between functions carries; None is 0.
 
     Raises:
         LoopError: 508, it is more than 8.
-        RequestError: it isn't a whole number from 0 on.
+        RequestError: it isn't a whole number of at least 0.
     """
     if hops is None:
         return 0
@@ -236,7 +236,7 @@ def check_hops(hops: object) -> int:
 
 @lru_cache(CALLEES)
 def _payload_prefix(callee: Callee) -> str:
-    """Return a payload up to the call's own members: a function's settings may be much, and change seldom."""
+    """Return a payload up to the call's own members, cached: settings may be long, and seldom change."""
     members = {
         "MODULENAME": callee.module_name,
         "CLASSNAME": callee.class_name,
@@ -259,12 +259,12 @@ def _text(payload: Mapping[str, Any], member: str, default: str | None = None) -
 
 
 def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None:
-    """Read a member that holds an object, as JSON text or, from callers less strict, as it is."""
+    """Return a member that is an object, as JSON text or, from lenient callers, as it is."""
     value = payload.get(member)
     if isinstance(value, str):
         try:
             value = _decode(value)
-        except (ValueError, ArithmeticError):  # an exponent may be more than Decimal takes
+        except (ValueError, ArithmeticError):  # an exponent may exceed Decimal's
             raise _malformed(member, "the JSON text of an object", value) from None
     if value is not None and not isinstance(value, dict):
         raise _malformed(member, "the JSON text of an object", value)
@@ -272,13 +272,11 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
 
 
 def _read[Message: (Invocation, ExecutionRef, ReplyTo)](
-    kind: type[Message],
-    member: str,
-    value: Any,  # noqa: ANN401 - checked here
+    kind: type[Message], member: str, value: Mapping[str, Any]
 ) -> Message:
     try:
         return kind(**value)
-    except TypeError:  # a deployment updates one Lambda after the other: what a newer one adds is left out
+    except TypeError:  # a newer Lambda's additions are dropped: a deployment updates one after the other
         pass
     try:
         return kind(**{name: value[name] for name in kind._fields if name in value})
@@ -286,5 +284,5 @@ def _read[Message: (Invocation, ExecutionRef, ReplyTo)](
         raise _malformed(member, f"an object with {', '.join(kind._fields)}", value) from None
 
 
-def _malformed(member: str, expected: str, found: object) -> RequestError:
-    return RequestError(f"Payload member {member!r}: expected {expected}, found {type(found).__name__}")
+def _malformed(member: str, expected: str, value: object) -> RequestError:
+    return RequestError(f"Payload member {member!r}: expected {expected}, found {type(value).__name__}")

@@ -1,52 +1,51 @@
-"""A client's JSON, parsed once to refuse early what no function could read.
+"""Strict parsing of a client's JSON, to refuse early what no function could read.
 
-So is what two programs could read differently (RFC 8259, sections 4 and 8.2). What parsing could cost is
-bounded before it begins.
+It also refuses what two programs could read differently (RFC 8259, sections 4 and 8.2), and bounds the cost
+of parsing before it begins.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from math import isinf
 from typing import Any, NoReturn
 
 from silvaengine.errors import RequestError
-from silvaengine.protocol.json_codec import standard_decoder
+from silvaengine.protocol.json_codec import Json, standard_decoder
 
 MAX_DEPTH = 64
-MAX_VALUES = 100_000  # of a text, whatever its size; to count and to parse them takes 0.1 s at the most
+MAX_VALUES = 100_000  # in a text of any size; counting and parsing them takes 0.1 s at most
 
 NUMBER_SHOWN = 40  # characters
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-# Compiled when one is needed: most texts are refused for nothing, and have few values.
+# Compiled when needed: most texts are valid and have few values.
 _TOKENS = r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|NaN|-?Infinity'
 _SEPARATORS = r'"(?:[^"\\]++|\\.)*+"?|[\[{,]'
-_TOKENS_OF_A_VALUE = 4  # its comma, its bracket, its name and itself, at the most
+_TOKENS_OF_A_VALUE = 4  # at most: its comma, its bracket, its name and itself
 
 
-class _Refused(Exception):  # noqa: N818 - no error of the program
-    """Python's JSON takes what JSON has not, or what means two things."""
+class _InvalidError(Exception):
+    """Python's parser accepts something that isn't JSON or is ambiguous."""
 
 
-def parse_strict_json(text: str, what: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value of a text.
+def parse_strict_json(text: str, what: str) -> Json:
+    """Return the value of a client's JSON text.
 
     Args:
-        text: a client's.
-        what: names it in errors, such as ``The body``.
+        text: the text.
+        what: its name in errors, such as ``The body``.
 
     Raises:
-        RequestError: it isn't JSON, or is nested deeper than 64 levels, has more than 100,000 values, two
+        RequestError: it isn't JSON, is nested deeper than 64 levels, or has more than 100,000 values, two
             members of one name in an object, a number beyond 1.8e308, or half of a surrogate pair; the
             message says where.
-
     """
     openings = text.count("{") + text.count("[")
     if openings + text.count(",") >= MAX_VALUES and _has_too_many_values(text):
         raise too_many_values(what)
-    value = _parsed(text, what)
+    value = _parse(text, what)
     if openings > MAX_DEPTH and _is_too_deep(value):
         raise _too_deep(text, what)
     if _SURROGATE.search(text):
@@ -54,7 +53,7 @@ def parse_strict_json(text: str, what: str) -> Any:  # noqa: ANN401 - any JSON v
     return value
 
 
-def _parsed(text: str, what: str) -> Any:  # noqa: ANN401 - any JSON value
+def _parse(text: str, what: str) -> Json:
     try:
         return _decode(text)
     except json.JSONDecodeError as error:
@@ -65,48 +64,50 @@ def _parsed(text: str, what: str) -> Any:  # noqa: ANN401 - any JSON value
         raise _too_deep(text, what) from None
     except ValueError:
         raise RequestError(f"{what} is not valid JSON: a number has too many digits") from None
-    except _Refused as refusal:
-        raise _refusal(text, what, str(refusal)) from None
+    except _InvalidError as error:
+        raise _refusal(text, what, str(error)) from None
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise _Refused(constant)
+    raise _InvalidError(constant)
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
-    if isinf(number):  # no program in double precision could read it: RFC 8259, section 6
-        raise _Refused(digits)
+    if isinf(number):  # beyond double precision: RFC 8259, section 6
+        raise _InvalidError(digits)
     return number
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise _Refused("")
+        raise _InvalidError("")
     return members
 
 
-_decode = standard_decoder(object_pairs_hook=_members, parse_constant=_refuse, parse_float=_finite)
+_decode: Callable[[str], Json] = standard_decoder(
+    object_pairs_hook=_members, parse_constant=_refuse, parse_float=_finite
+)
 
 
 def _has_too_many_values(text: str) -> bool:
-    """Count commas and brackets outside of strings, and stop where no body under the limit could be."""
+    """Count commas and brackets outside of strings, up to the limit."""
     values = 0
-    for tokens, found in enumerate(re.finditer(_SEPARATORS, text, re.DOTALL)):
-        values += text[found.start()] != '"'
+    for tokens, match in enumerate(re.finditer(_SEPARATORS, text, re.DOTALL)):
+        values += text[match.start()] != '"'
         if values >= MAX_VALUES or tokens > _TOKENS_OF_A_VALUE * MAX_VALUES:
             return True
     return False
 
 
 def too_many_values(what: str) -> RequestError:
-    """Return the refusal of a text with too many values."""
+    """Return the error for a text with too many values."""
     return RequestError(f"{what} has more than {MAX_VALUES} values")
 
 
 def _refuse_half_pairs(value: object, what: str) -> None:
-    """Refuse an escaped surrogate without its other half: no function could store it or send it back."""
+    """Raise for an escaped surrogate without its other half: no function could store it or send it back."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -140,8 +141,8 @@ def _refusal(text: str, what: str, constant: str) -> RequestError:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int]]:
-    """Find brackets and constants outside of strings; linear, whatever the text."""
-    return ((found[0], found.start()) for found in re.finditer(_TOKENS, text, re.DOTALL))
+    """Yield brackets and constants outside of strings with their positions; the time is linear."""
+    return ((match[0], match.start()) for match in re.finditer(_TOKENS, text, re.DOTALL))
 
 
 def _position(text: str, at: int) -> str:

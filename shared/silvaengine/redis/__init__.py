@@ -1,4 +1,4 @@
-"""The connections to Redis, and the circuit breaker around them.
+"""Connections to Redis, and the circuit breaker around them.
 
-Whoever wants Redis (cache, registry, rate limits) goes through it, so that one breaker counts for all.
+Cache, registry and rate limits all use it, so that one breaker serves them all.
 """

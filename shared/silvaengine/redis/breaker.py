@@ -1,4 +1,4 @@
-"""Going around what doesn't answer: one short time-out, then nothing is asked until a pause is over."""
+"""A circuit breaker: after a failure a store isn't asked until a pause is over."""
 
 import time
 from collections.abc import Callable
@@ -8,11 +8,11 @@ LONGEST_PAUSE = 30.0
 
 
 class TierError(Exception):
-    """A tier, or the store of what was cleared, can't be used at the moment."""
+    """A cache tier, or the store of clears, can't be used at the moment."""
 
 
 class Breaker:
-    """Open after a failure, for 1 s that grows to 30 s; then one call may probe.
+    """Opens after a failure, for 1 s growing to 30 s; then one call may probe.
 
     Args:
         clock: monotonic seconds.
@@ -21,7 +21,7 @@ class Breaker:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._pause = FIRST_PAUSE
-        self._closed_from = 0.0
+        self._probe_at = 0.0
         self.has_failed = False
 
     @property
@@ -29,24 +29,24 @@ class Breaker:
         """``closed``, ``open``, or ``half-open`` when the next call probes."""
         if not self.has_failed:
             return "closed"
-        return "half-open" if self._clock() >= self._closed_from else "open"
+        return "half-open" if self._clock() >= self._probe_at else "open"
 
     def allows(self) -> bool:
-        """Return whether to ask; the one who may probe keeps the others away while it does."""
+        """Return whether a call may go out; a probe keeps others away for the length of the pause."""
         if not self.has_failed:
             return True
-        if self._clock() < self._closed_from:
+        if self._clock() < self._probe_at:
             return False
-        self._closed_from = self._clock() + self._pause
+        self._probe_at = self._clock() + self._pause
         return True
 
-    def succeeded(self) -> None:
-        """Close."""
+    def record_success(self) -> None:
+        """Close the breaker."""
         self.has_failed = False
         self._pause = FIRST_PAUSE
 
-    def failed(self) -> None:
-        """Open for the pause, and double the next one."""
+    def record_failure(self) -> None:
+        """Open the breaker for the pause, and double the next one."""
         self.has_failed = True
-        self._closed_from = self._clock() + self._pause
+        self._probe_at = self._clock() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)

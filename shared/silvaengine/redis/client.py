@@ -1,8 +1,8 @@
-"""The one module that speaks to Redis: connections with short time-outs, and the breaker around them.
+"""A Redis client with short time-outs and a circuit breaker.
 
 It uses the ``redis`` package's connections, not its clients: their defaults (5 s, 10 retries, a pool of 100
-that raises) outlive a request, and a client costs twice the time of its connection. A connection that died
-while the Lambda was frozen is opened once again, and that is no failure.
+that raises) outlive a request, and a client takes twice the time of its connection. A connection that died
+while the Lambda was frozen is replaced once, which doesn't count as a failure.
 """
 
 import logging
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 0.1
 IDLE_SECONDS = 30.0  # a network may have forgotten a connection that was silent for longer
-MOVES = 2  # how often a cluster may send a command on
+MAX_MOVES = 2  # how often a cluster may redirect a command
 
 type Address = tuple[str, int]
 type Reply = Any
@@ -31,22 +31,22 @@ _logger = logging.getLogger(__name__)
 
 
 class Link(NamedTuple):
-    """A connection of the package's, which types half of its methods, and what goes over it."""
+    """A connection of the package, and the parser that exchanges commands and replies over it."""
 
-    connection: Any
-    wire: "RespParser"
+    connection: Any  # the package types half of its methods
+    parser: "RespParser"
 
 
 type Idle = tuple[Link, float]
 
 
 class RedisClient:
-    """Sends commands, several in one round trip.
+    """Sends commands to Redis, several in one round trip.
 
     Args:
-        settings: where Redis is.
+        settings: the address of Redis.
         database: number of the database; a cluster has only 0.
-        breaker: shared by all who speak to this Redis.
+        breaker: shared by all clients of this Redis.
         clock: monotonic seconds.
     """
 
@@ -71,38 +71,38 @@ class RedisClient:
         }
         self._address = (settings.host, settings.port)
         self._idle: defaultdict[Address, list[Idle]] = defaultdict(list)
-        register_at_fork(after_in_child=self._idle.clear)  # a child must not speak on its parent's
+        register_at_fork(after_in_child=self._idle.clear)  # a child must not use its parent's connections
         self._cluster: Any = None
-        self._refusals: set[str] = set()
+        self._warned: set[str] = set()
 
     def execute(self, key: str, *commands: Command) -> list[Reply]:
-        """Send commands about keys in one slot and give their replies.
+        """Send commands on keys of one slot and return their replies.
 
         Args:
-            key: one of the keys; a cluster's node is found by it.
+            key: one of the keys, which selects a cluster's node.
             commands: each a command and its arguments.
 
         Raises:
-            TierError: there was no answer within 0.1 s, or nothing was sent since there lately was none, or
-                Redis refused a command (out of memory, read-only), which doesn't open the breaker.
+            TierError: there was no reply within 0.1 s, the breaker is open, or Redis refused a command (out
+                of memory, read-only), which doesn't open the breaker.
         """
         return self.exchange(key, b"".join(map(pack, commands)), len(commands))
 
     def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
-        """Send commands in the protocol's form and give so many replies; see ``execute``."""
+        """Send packed commands and return ``count`` replies; see ``execute``."""
         breaker = self.breaker
         if breaker.has_failed and not breaker.allows():
-            raise TierError("Redis is passed over for a moment")
+            raise TierError("Redis is bypassed for the moment")
         try:
             if self._settings.cluster:
-                replies = self._routed(key, request, count)
+                replies = self._send_to_cluster(key, request, count)
             else:
-                replies = self._sent(self._address, request, count)
+                replies = self._send(self._address, request, count)
         except _package().failures as error:
-            self._note_failure(error)
+            self._record_failure(error)
             raise TierError(type(error).__name__) from error
         if breaker.has_failed:
-            breaker.succeeded()
+            breaker.record_success()
         for reply in replies:
             if isinstance(reply, Exception):
                 self._warn_once(str(reply))
@@ -110,24 +110,24 @@ class RedisClient:
         return replies
 
     def _warn_once(self, refusal: str) -> None:
-        """Log the first refusal of its kind: NOAUTH, NOPERM, MOVED and OOM tell of a set-up gone wrong."""
+        """Log the first refusal of each kind: NOAUTH, NOPERM, MOVED and OOM mean a wrong set-up."""
         kind = refusal.partition(" ")[0]
-        if kind not in self._refusals:
-            self._refusals.add(kind)
+        if kind not in self._warned:
+            self._warned.add(kind)
             _logger.warning("Redis refuses a command: %s", refusal)
 
-    def _note_failure(self, error: Exception) -> None:
+    def _record_failure(self, error: Exception) -> None:
         if self.breaker.state == "closed":
             _logger.warning("Redis can't be reached: %s", type(error).__name__)
-        self.breaker.failed()
+        self.breaker.record_failure()
 
-    def _routed(self, key: str, request: bytes, count: int) -> list[Reply]:
-        """Send to the cluster's node that has the key's slot."""
+    def _send_to_cluster(self, key: str, request: bytes, count: int) -> list[Reply]:
+        """Send to the cluster's node with the key's slot."""
         moved_error = _package().moved
         try:
             address = self._node(key)
-            for _ in range(MOVES):
-                replies = self._sent(address, request, count)
+            for _ in range(MAX_MOVES):
+                replies = self._send(address, request, count)
                 moved = next((reply for reply in replies if isinstance(reply, moved_error)), None)
                 if moved is None:
                     return replies
@@ -139,12 +139,12 @@ class RedisClient:
         return replies
 
     def _node(self, key: str) -> Address:
-        """Ask for the cluster's map of slots when none is known, or the known one turned out to be old."""
+        """Return the address of a key's node, from a new map of slots if the last was out of date."""
         from redis.backoff import NoBackoff
         from redis.cluster import RedisCluster
         from redis.retry import Retry
 
-        cluster = self._cluster  # another thread may forget it meanwhile
+        cluster = self._cluster  # another thread may drop it meanwhile
         if cluster is None:
             options = {name: value for name, value in self._options.items() if name != "db"}
             options |= {"host": self._settings.host, "port": self._settings.port, "ssl": self._settings.tls}
@@ -154,48 +154,48 @@ class RedisClient:
             raise ConnectionError("no node of the cluster has the slot")
         return node.host, node.port
 
-    def _sent(self, address: Address, request: bytes, count: int) -> list[Reply]:
-        """Send over a kept connection; where those that were kept have died, over a new one."""
+    def _send(self, address: Address, request: bytes, count: int) -> list[Reply]:
+        """Send over an idle connection or, if it has died, over a new one."""
         idle = self._idle[address]
         try:
             link, since = idle.pop()
         except IndexError:
-            return self._over(self._connect(address), idle, request, count)
+            return self._exchange_over(self._connect(address), idle, request, count)
         if self._clock() - since < IDLE_SECONDS:
             try:
-                return self._over(link, idle, request, count)
+                return self._exchange_over(link, idle, request, count)
             except _package().breaks:
-                _logger.debug("A kept connection to Redis had died")
+                _logger.debug("An idle connection to Redis had died")
         link.connection.disconnect()
         idle.clear()
-        return self._over(self._connect(address), idle, request, count)
+        return self._exchange_over(self._connect(address), idle, request, count)
 
-    def _over(self, link: Link, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
+    def _exchange_over(self, link: Link, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
         try:
-            replies = link.wire.exchange(request, count)
+            replies = link.parser.exchange(request, count)
         except BaseException:
-            link.connection.disconnect()  # what it brings from now on is nobody's
+            link.connection.disconnect()  # a late reply must not answer a later request
             raise
         idle.append((link, self._clock()))
         return replies
 
     def _connect(self, address: Address) -> Link:
-        from redis import connection as kinds
+        from redis.connection import Connection, SSLConnection
 
         from silvaengine.redis.resp import RespParser
 
-        kind: Any = kinds.SSLConnection if self._settings.tls else kinds.Connection
-        (host, port), wire = address, RespParser()
-        connection = kind(host=host, port=port, parser_class=lambda **_: wire, **self._options)
+        connection_class: Any = SSLConnection if self._settings.tls else Connection
+        (host, port), parser = address, RespParser()
+        connection = connection_class(host=host, port=port, parser_class=lambda **_: parser, **self._options)
         connection.connect()
-        return Link(connection, wire)
+        return Link(connection, parser)
 
 
 class RedisClients:
-    """The clients of one Redis, by the database that a cache lies in; they share the breaker.
+    """The clients of one Redis, one for each database; they share the breaker.
 
     Args:
-        settings: where Redis is.
+        settings: the address of Redis.
         clock: monotonic seconds.
     """
 
@@ -206,7 +206,7 @@ class RedisClients:
         self._clients: dict[int, RedisClient] = {}
 
     def of(self, cache_name: str) -> RedisClient:
-        """Return the client for a cache; it connects at its first command."""
+        """Return the client for a cache; it connects with its first command."""
         database = 0 if self._settings.cluster else self._settings.database_of(cache_name)
         if database not in self._clients:
             self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
@@ -217,25 +217,25 @@ _clients: list[RedisClients] = []
 
 
 def process_redis(settings: RedisSettings) -> RedisClients:
-    """Return what speaks to Redis for everyone in this process: one breaker, and no more connections."""
+    """Return the process's one set of clients, with one breaker."""
     if not _clients:
         _clients.append(RedisClients(settings))
     return _clients[0]
 
 
 class _Package(NamedTuple):
+    """The ``redis`` package's errors: a redirection, any failure of Redis, and a cut connection."""
+
     moved: Any
     failures: tuple[type[Exception], ...]
-    """What the package, a socket or ``RespParser`` raises when Redis is down, or something else answers."""
     breaks: tuple[type[Exception], ...] = (ConnectionError,)
-    """What it raises where a connection was cut."""
 
 
 @cache
 def _package() -> _Package:
     try:
         from redis import exceptions  # most deployments have no Redis
-    except ImportError as error:  # and the library is installed without its package
+    except ImportError as error:  # the package is optional in a local installation
         return _Package(type(error), (type(error),))
     package = (exceptions.RedisError, exceptions.RedisClusterException)
     failures = (*package, OSError, ValueError, RecursionError)

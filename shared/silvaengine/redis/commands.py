@@ -1,6 +1,6 @@
-"""What is sent to Redis in its protocol's form, with the scripts that it runs.
+"""Redis commands as bytes of the protocol, and Lua scripts.
 
-What each look-up sends is prepared, to be filled with packed parts.
+The commands of each look-up are templates for packed parts.
 Protocol: redis.io/docs/latest/develop/reference/protocol-spec.
 """
 
@@ -27,8 +27,8 @@ end
 return redis.call('SET', KEYS[1], record, 'EX', ARGV[4])
 """
 # KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds, whether to take the lock even
-# where there is a value. It gives 1 for a lock that was taken, now or by the same request whose answer got
-# lost, 0 for none, -1 where it can't be written.
+# where there is a value. Returns 1 for a lock that was taken, now or by the same request if its reply was
+# lost, 0 for none, -1 if it can't be written.
 _LOCK = """
 if ARGV[3] == '0' and redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
@@ -44,27 +44,27 @@ _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL'
 
 
 def pack(command: Command) -> bytes:
-    """Return a command as it is sent."""
+    """Return a command in the protocol's form."""
     pieces = [b"*%d\r\n" % len(command)]
     pieces += [pack_part(part if type(part) is bytes else str(part).encode()) for part in command]
     return b"".join(pieces)
 
 
 def pack_part(part: bytes) -> bytes:
-    """Return a part of a command likewise."""
+    """Return a part of a command in the protocol's form."""
     return b"$%d\r\n%b\r\n" % (len(part), part)
 
 
 FETCH = b"*2\r\n$4\r\nPTTL\r\n%b*4\r\n$4\r\nMGET\r\n%b%b"
-"""The key, the key again, the keys of both records."""
+"""Parts: the key, the key again, the keys of both records."""
 SET = b"*5\r\n$3\r\nSET\r\n%b%b$2\r\nPX\r\n%b"
-"""The key, the value, the milliseconds that it lasts."""
+"""Parts: the key, the value, its milliseconds to live."""
 COUNT = b"*4\r\n$7\r\nHINCRBY\r\n%b%b%b"
-"""The key of the counters, the counter, by how much."""
+"""Parts: the key of the counters, the counter, the increment."""
 ACQUIRE = b"*8\r\n%b%b$1\r\n2\r\n%%b%%b%%b%%b$1\r\n%%d\r\n" % (
     pack_part(b"EVAL"),
     pack_part(_LOCK.encode()),
 )
-"""The key, the lock's, the token, the milliseconds that it lasts, and, not packed, 1 to insist."""
+"""Parts: the key, the lock's key, the token, its milliseconds to live; not packed, 1 to lock in any case."""
 RELEASE = b"*5\r\n%b%b$1\r\n1\r\n%%b%%b" % (pack_part(b"EVAL"), pack_part(_UNLOCK.encode()))
-"""The lock's key, the token."""
+"""Parts: the lock's key, the token."""

@@ -1,12 +1,10 @@
-"""What goes over a connection of the ``redis`` package, which opened it: requests, and Redis's replies.
+"""A parser of Redis's replies, for connections of the ``redis`` package (``parser_class``).
 
-It is the connection's parser (``parser_class``). The package's own asks its buffer for each line; this one
-takes apart in one go what came in one piece, as most replies do. Nothing is ever left over for the next
-request: more than was asked for is an error.
+The package's own parser asks its buffer for each line; this one parses a whole piece at once, and most
+replies come in one piece. Nothing is left over for the next request: excess data is an error.
 Protocol: redis.io/docs/latest/develop/reference/protocol-spec, version 2.
 """
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from redis import exceptions
@@ -16,40 +14,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PIECE_BYTES = 65_536
-TAIL_BYTES = 256  # of what follows a value, to be remembered
 END = b"\r\n"
 ABSENT = b"-1"
 BULK, ARRAY, INTEGER, REFUSAL, STATUS = b"$*:-+"
 
+type Connection = Any  # the package types half of its methods
 type Reply = Any
 
 
 class RespParser(BaseParser):
-    """The socket of a connection, whose time-out is the connection's.
+    """Exchanges requests and replies over a connection's socket, within the connection's time-out.
 
-    Whoever gets an exception has to close the connection: redis.exceptions.ConnectionError where it was
-    closed, or the server is loading; InvalidResponse or ValueError where something else came, or more; or
-    the socket's own OSError.
+    After an exception the caller has to close the connection: redis.exceptions.ConnectionError if it was
+    closed or the server is loading; InvalidResponse or ValueError if the data isn't the protocol's, or more
+    than the replies; or the socket's OSError.
     """
 
     def __init__(self) -> None:
         self._socket: Any = None
 
-    def on_connect(self, connection: Any) -> None:  # noqa: ANN401 - the package types half of its methods
-        """Use this connection from now on."""
+    def on_connect(self, connection: Connection) -> None:
+        """Use a connection from now on."""
         self._socket = connection._sock
 
     def on_disconnect(self) -> None:
-        """Use none."""
+        """Use no connection any more."""
         self._socket = None
 
     def read_response(self, **_: object) -> Reply:
-        """Return one reply, for the package's handshake."""
+        """Return one reply; called in the package's handshake."""
         (reply,) = self.exchange(b"", 1)
         return reply
 
     def exchange(self, request: bytes, count: int) -> list[Reply]:
-        """Send a request and give so many replies; where a command was refused, a ResponseError."""
+        """Send a request and return ``count`` replies; the reply of a refused command is a ResponseError."""
         socket, data = self._socket, b""
         socket.sendall(request)
         while piece := socket.recv(PIECE_BYTES):
@@ -59,13 +57,13 @@ class RespParser(BaseParser):
             except EOFError:
                 continue
             if end < len(data):
-                raise exceptions.InvalidResponse("more came than was asked for")
+                raise exceptions.InvalidResponse("more data than the replies")
             return replies
         raise exceptions.ConnectionError("the server has closed the connection")
 
 
 def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
-    """Return so many replies and where they end; raises EOFError where the data ends before they do."""
+    """Return ``count`` replies and their end; raises EOFError if the data ends before them."""
     replies: list[Reply] = []
     while len(replies) < count:
         stop = data.find(END, at)
@@ -79,39 +77,30 @@ def _replies(data: bytes, at: int, count: int) -> tuple[list[Reply], int]:
             if len(data) < at:
                 raise EOFError
             if stop < begin or not data.endswith(END, stop, at):
-                raise exceptions.InvalidResponse("a value has another length than was said")
-            if 0 < len(data) - at < TAIL_BYTES:
-                rest, length = _tail(data[at:], count - len(replies))
-                return replies + rest, at + length
+                raise exceptions.InvalidResponse("a value isn't as long as announced")
         elif kind == ARRAY and text != ABSENT:
             members, at = _replies(data, at, int(text))
             replies.append(members)
         elif kind == INTEGER:
             replies.append(int(text))
         else:
-            replies.append(_short(kind, text))
+            replies.append(_rare_reply(kind, text))
     return replies, at
 
 
-@lru_cache(maxsize=1024)
-def _tail(data: bytes, count: int) -> tuple[list[Reply], int]:
-    """Do the same for what follows a value: mostly what followed the last one, so that it is read once."""
-    return _replies(data, 0, count)
-
-
-def _short(kind: int, text: bytes) -> Reply:
-    """Return a rarer reply of one line."""
+def _rare_reply(kind: int, text: bytes) -> Reply:
+    """Return a refusal, a status or an absent value."""
     if kind == REFUSAL:
         return _refusal(text)
     if kind == STATUS:
         return text
     if kind in (BULK, ARRAY):
         return None
-    raise exceptions.InvalidResponse(f"{chr(kind)!r} begins no reply")
+    raise exceptions.InvalidResponse(f"no reply begins with {chr(kind)!r}")
 
 
 def _refusal(text: bytes) -> exceptions.RedisError:
-    """Return a refusal as the package's exception; one that is about the whole connection is raised."""
+    """Return a refusal as the package's exception; raise one that concerns the whole connection."""
     parse: Callable[[str], exceptions.RedisError] = BaseParser.parse_error
     error = parse(text.decode(errors="replace"))
     if isinstance(error, exceptions.ConnectionError):

@@ -1,4 +1,4 @@
-"""Which function a name means for a tenant: rows of the registry as immutable values, kept until they change.
+"""The registry: a tenant's functions by name, as immutable values that are kept until rows change.
 
-Gateways and tasks resolve with it; the worker has no right to the tables and never imports it.
+Gateways and tasks resolve calls with it; the worker has no right to the tables and never imports it.
 """

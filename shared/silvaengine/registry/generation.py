@@ -1,13 +1,13 @@
-"""Whether the registry has changed: its generation, which every ``silvaengine apply`` raises.
+"""The registry's generation, which every ``silvaengine apply`` raises: a new one says that rows have changed.
 
-With Redis every call looks there, and one instance at DynamoDB for all; without it each looks at DynamoDB
-once in some seconds.
+With Redis every call checks it there, and one instance reads DynamoDB for all; without it each instance reads
+DynamoDB once in some seconds.
 """
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from silvaengine.aws.table_client import TableReader
 from silvaengine.errors import UnavailableError
@@ -16,85 +16,85 @@ from silvaengine.tables import CONFIG_DATA, GENERATION_KEY
 
 if TYPE_CHECKING:
     from silvaengine.redis.commands import Command
-    from silvaengine.registry.redis_rows import RedisRows
+    from silvaengine.registry.redis_rows import RedisRows, Reply
 
 
 class RegistryGeneration:
-    """The generation as it is known here.
+    """The generation as this instance knows it.
 
     Args:
         tables: reads rows consistently.
-        shared: what Redis keeps for all instances, if there is one.
-        refresh: seconds between two looks at DynamoDB.
-        clock: monotonic seconds.
+        redis_rows: the generation that all instances share in Redis, if any.
+        refresh: seconds between two reads of DynamoDB.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
         self,
         tables: TableReader,
-        shared: "RedisRows | None",
+        redis_rows: "RedisRows | None",
         refresh: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables = tables
-        self._shared = shared
+        self._redis_rows = redis_rows
         self._refresh = refresh
         self._clock = clock
-        self._next_look = clock() + refresh
+        self._next_read = clock() + refresh
         self._confirmed = clock()
         self._is_unread = False
-        self.known: str | None = None
+        self.current: str | None = None
 
-    def look(self, command: "Command | None" = None) -> tuple[bool, Any]:
-        """Look whether the registry has changed; where that can't be read, it counts as unchanged.
+    def check(self, command: "Command | None" = None) -> "tuple[bool, Reply | None]":
+        """Check whether the registry has changed; if the generation can't be read, it counts as unchanged.
 
-        What was read before the first look belongs to no generation, so that the first one is a change.
+        Rows that were read before the first check belong to no generation, so that it is always a change.
 
         Args:
-            command: something else for Redis, sent in the same round trip; it reads and writes the slot of
-                the generation.
+            command: another command for Redis, sent in the same round trip; its keys are in the slot of the
+                generation.
 
         Returns:
-            Whether it has, and what Redis replied to the command; None when that wasn't sent.
+            Whether it has, and Redis's reply to the command; None if that wasn't sent.
 
         """
         try:
-            generation, reply = self._looked_up(command)
+            generation, reply = self._read_latest(command)
         except UnavailableError:
             self._is_unread = True
             return False, None
         if generation is None:
             return False, reply
-        before, self.known = self.known, generation
+        previous, self.current = self.current, generation
         self._confirmed = self._clock()
         self._is_unread = False
-        return generation != before, reply
+        return generation != previous, reply
 
     def is_unknown_for(self, seconds: float) -> bool:
-        """Return whether nobody could tell for so long whether the registry has changed."""
+        """Return whether the generation couldn't be read for so long."""
         return self._is_unread and self._clock() - self._confirmed >= seconds
 
     def announce(self) -> None:
-        """Show all instances that share a Redis the present generation.
+        """Publish the current generation to all instances that share a Redis.
 
         Raises:
             UnavailableError: Redis or DynamoDB can't be reached.
         """
-        if self._shared is None:
+        if self._redis_rows is None:
             return
         try:
-            self._shared.announce(self._read())
+            self._redis_rows.announce(self._read())
         except TierError as error:
             raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error
 
-    def _looked_up(self, command: "Command | None") -> tuple[str | None, Any]:
-        if self._shared is not None:
+    def _read_latest(self, command: "Command | None") -> "tuple[str | None, Reply | None]":
+        if self._redis_rows is not None:
             with suppress(TierError):
-                return self._shared.generation(self._read, command)
+                return self._redis_rows.generation(self._read, command)
         now = self._clock()
-        if now < self._next_look:
+        if now < self._next_read:
             return None, None
-        self._next_look = now + self._refresh
+        self._next_read = now + self._refresh
         return self._read(), None
 
     def _read(self) -> str:

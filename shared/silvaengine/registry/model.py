@@ -1,4 +1,4 @@
-"""What the registry resolves a request to: immutable values made of rows."""
+"""What the registry resolves a request to: immutable values made from rows."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ CONFIG_DEFAULTS: Values = MappingProxyType(
 
 
 class FunctionEntry(NamedTuple):
-    """A connection's mention of a function: the Lambda that runs it, and a settings id that wins."""
+    """A key row's entry of a function: the Lambda that runs it, and a settings id that overrides its own."""
 
     aws_lambda_arn: str
     setting: str
@@ -36,10 +36,11 @@ class FunctionEntry(NamedTuple):
 class KeyAccess(NamedTuple):
     """What an API key opens at an endpoint.
 
-    ``owner`` is the endpoint whose connection row serves: the endpoint itself, or the common one. ``api_key``
-    is what the row is named by. ``settings`` are the gateway's own for this area and endpoint, empty when
-    there are none. ``key_id`` names the key to authorizers and in logs, and opens nothing. ``limits`` are its
-    tenant's and its own. ``key_hashes`` is None for a key that is its own secret.
+    ``owner`` is the endpoint of the key row: the endpoint itself, or the common one. ``api_key`` is the row's
+    key. ``settings`` are the gateway's own for this area and endpoint, empty if there are none. ``scopes``
+    are the row's ``grants``, ``allowlist`` its ``whitelist``. ``key_id`` names the key to authorizers and in
+    logs, and opens nothing. ``limits`` are the tenant's and the key's. ``key_hashes`` is None for a key that
+    is its own secret.
     """
 
     endpoint_id: str
@@ -47,24 +48,24 @@ class KeyAccess(NamedTuple):
     api_key: str
     functions: Mapping[str, FunctionEntry]
     settings: Values
-    grants: frozenset[str]
-    whitelist: tuple[str, ...]
+    scopes: frozenset[str]
+    allowlist: tuple[str, ...]
     key_id: str = ""
     limits: "tuple[RateLimit, ...]" = ()
     key_hashes: tuple[KeyHash, ...] | None = None
 
-    def may(self, grant: str) -> bool:
-        """Return whether the key was granted something, or is of the kind that may do it unasked."""
-        unasked = IMPLIED_SCOPES if self.key_hashes is None else ()
-        return grant in unasked or grant in self.grants or "admin" in self.grants
+    def may(self, scope: str) -> bool:
+        """Return whether the key has a scope: by its row, or because all keys of its kind have it."""
+        implied = IMPLIED_SCOPES if self.key_hashes is None else ()
+        return scope in implied or scope in self.scopes or "admin" in self.scopes
 
 
 class Function(NamedTuple):
     """A function as the registry describes it, with its merged settings.
 
-    ``callee`` is what a worker is told to call. ``configuration`` is what authorizers and full-event
-    functions are shown as ``fnConfigurations``. ``connection_setting`` is the settings id of the connection's
-    entry, often empty. ``broadcasts`` says that it may push to all of a tenant's sockets.
+    ``callee`` is what the worker calls. ``configuration`` is what authorizers and full-event functions get as
+    ``fnConfigurations``. ``entry_setting`` is the settings id of the key row's entry, often empty.
+    ``broadcasts`` says whether it may push to all of a tenant's sockets.
     """
 
     name: str
@@ -77,12 +78,27 @@ class Function(NamedTuple):
     graphql: bool
     settings: Values
     configuration: Values
-    connection_setting: str = ""
+    entry_setting: str = ""
     broadcasts: bool = False
 
 
+def opens_endpoint(key_row: "Row", endpoint_id: str) -> bool:
+    """Return whether a key opens an endpoint: any if its row has no list, none if the list is empty."""
+    endpoints = key_row.get("endpoints")
+    return endpoints is None or endpoint_id in endpoints
+
+
+def read_limits(endpoint: "Row", key_row: "Row", endpoint_id: str, key_id: str) -> "tuple[RateLimit, ...]":
+    """Return the limits in a tenant's row and a key's; raises ConfigurationError."""
+    if "rate_limit" not in endpoint and "rate_limit" not in key_row:
+        return ()
+    from silvaengine.access.rate_limits import rate_limits_of  # most tenants have none
+
+    return rate_limits_of(endpoint, key_row, endpoint_id, key_id)
+
+
 def read_entries(row: "Row") -> Mapping[str, FunctionEntry]:
-    """Index a connection's functions by name; of two entries with one name the first counts, as ever."""
+    """Return a key row's function entries by name; of two with the same name the first counts."""
     entries = {}
     for entry in reversed(row.get("functions") or ()):
         entries[entry["function"]] = FunctionEntry(entry["aws_lambda_arn"], entry.get("setting") or "")
@@ -90,13 +106,13 @@ def read_entries(row: "Row") -> Mapping[str, FunctionEntry]:
 
 
 def function_config(name: str, row: "Row", entry: FunctionEntry) -> dict[str, Any]:
-    """Return a function's configuration with the defaults of what its row leaves out.
+    """Return a function's configuration, with defaults for what its row leaves out.
 
     Raises:
         ConfigurationError: the row names no module.
     """
-    given = {member: value for member, value in (row.get("config") or {}).items() if value}
-    config = {**CONFIG_DEFAULTS, **given}
+    members = {member: value for member, value in (row.get("config") or {}).items() if value}
+    config = {**CONFIG_DEFAULTS, **members}
     if "module_name" not in config:
         detail = f"function {name!r} of {entry.aws_lambda_arn}: its row has no config.module_name"
         raise ConfigurationError("The function is misconfigured", detail=detail)
@@ -106,7 +122,7 @@ def function_config(name: str, row: "Row", entry: FunctionEntry) -> dict[str, An
 def read_function(
     name: str, row: "Row", entry: FunctionEntry, config: Mapping[str, Any], settings: "Row"
 ) -> Function:
-    """Return the function that a row describes, with its merged settings."""
+    """Return the function of a row, with its merged settings."""
     return Function(
         name=name,
         area=row.get("area", ""),
@@ -125,6 +141,6 @@ def read_function(
                 "config": config,
             }
         ),
-        connection_setting=entry.setting,
+        entry_setting=entry.setting,
         broadcasts=config.get("broadcasts") is True,
     )

@@ -1,4 +1,4 @@
-"""What a Lambda says to a connected client: frames, how they are pushed, and who may broadcast.
+"""Messages to connected clients: frames, pushes, broadcasts and the tokens that allow them.
 
-The WebSocket gateway and the worker push with it; the other services only issue broadcast tokens.
+The WebSocket gateway and the worker push; the other services only issue broadcast tokens.
 """

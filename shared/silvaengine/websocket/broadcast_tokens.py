@@ -1,8 +1,8 @@
-"""Grants: what lets a call's function speak to the open connections of its tenant, and of no other.
+"""Broadcast tokens: a call's proof that it may push to its tenant's open connections, and to no other's.
 
-All tenants' functions share the worker's role, so the role can't say for whom a worker asks the broadcaster.
-A grant can: the gateways make it under a secret that the worker doesn't have, for one tenant and an hour or
-two, and only for functions whose registry row says that they broadcast.
+All tenants' functions share the worker's role, so the role can't say for which tenant a worker calls the
+broadcaster. A token can: the gateways and tasks sign it with a secret that the worker doesn't have, for one
+tenant and an hour or two, and only for functions with ``broadcasts`` in their registry row.
 """
 
 import hmac
@@ -23,31 +23,31 @@ HOUR = 3600
 
 
 class BroadcastTokens:
-    """Makes and checks grants.
+    """Issues and checks tokens.
 
     Args:
-        keys: makes digests under the deployment's secret.
-        clock: epoch seconds.
+        digests: digests under the deployment's secret.
+        clock: returns epoch seconds.
 
     """
 
-    def __init__(self, keys: "Digests", clock: Callable[[], float] = time.time) -> None:
-        self._keys = keys
+    def __init__(self, digests: "Digests", clock: Callable[[], float] = time.time) -> None:
+        self._digests = digests
         self._clock = clock
 
-    def of(self, endpoint_id: str) -> str:
-        """Return a tenant's grant, good for an hour at the least."""
+    def issue(self, endpoint_id: str) -> str:
+        """Return a token for a tenant, valid for at least an hour."""
         end = (int(self._clock()) // HOUR + 2) * HOUR
         return f"{end}.{self._digest(endpoint_id, end)}"
 
-    def check(self, endpoint_id: str, grant: str) -> None:
-        """Refuse what isn't this tenant's grant.
+    def check(self, endpoint_id: str, token: str) -> None:
+        """Check that a token is valid for a tenant.
 
         Raises:
             RequestError: 403.
 
         """
-        end, _, digest = grant.partition(".")
+        end, _, digest = token.partition(".")
         is_current = end.isdecimal() and len(end) < 12 and self._clock() < int(end)
         if not is_current or not hmac.compare_digest(
             digest.encode(), self._digest(endpoint_id, int(end)).encode()
@@ -55,21 +55,21 @@ class BroadcastTokens:
             raise RequestError("This call may not broadcast for this endpoint", status=403)
 
     def _digest(self, endpoint_id: str, end: int) -> str:
-        return self._keys.digest("broadcast", endpoint_id, str(end))
+        return self._digests.digest("broadcast", endpoint_id, str(end))
 
 
 def broadcast_token_issuer(settings: "Settings") -> "TokenIssuer":
-    """Return what makes the grants of a gateway's calls; the secret is read at the first one."""
-    grants = cache(lambda: open_broadcast_tokens(settings))
+    """Return what issues the tokens of a service's calls; the secret is read at the first one."""
+    tokens = cache(lambda: open_broadcast_tokens(settings))
 
-    def grant(function: Function, endpoint_id: str) -> str | None:
-        return grants().of(endpoint_id) if function.broadcasts else None
+    def issue_token(function: Function, endpoint_id: str) -> str | None:
+        return tokens().issue(endpoint_id) if function.broadcasts else None
 
-    return grant
+    return issue_token
 
 
 def open_broadcast_tokens(settings: "Settings") -> BroadcastTokens:
-    """Return the deployment's grants."""
+    """Return the deployment's broadcast tokens."""
     from silvaengine.ledger.digests import open_digests  # few functions broadcast
 
     return BroadcastTokens(open_digests(settings))

@@ -1,4 +1,4 @@
-"""What a worker and an operator ask the broadcaster for, and what it answers."""
+"""The request to the broadcaster, from a worker or an operator, and its result."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ class Broadcast(NamedTuple):
         """Read a request.
 
         Raises:
-            RequestError: a member is missing or not what it may be; the message names it.
+            RequestError: a member is missing or has a wrong value; the message names it.
         """
         where = payload.get("where") or {}
         if not isinstance(where, dict) or not all(isinstance(value, str) for value in where.values()):
@@ -44,8 +44,8 @@ class Broadcast(NamedTuple):
         )
 
 
-class Counts(NamedTuple):
-    """What became of a broadcast: connections that got it, that are gone, and that may not have got it."""
+class BroadcastCounts(NamedTuple):
+    """A broadcast's numbers of connections: that got it, that are gone, and that may not have got it."""
 
     sent: int
     gone: int

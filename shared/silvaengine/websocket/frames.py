@@ -1,7 +1,6 @@
-"""The frames that go to a client; docs/websocket.md has their grammar.
+"""The frames that go to a client, as text; docs/websocket.md has their grammar.
 
-Each function gives a frame's text. A value that stands in a frame is given as JSON text, so that what a
-function answered goes out as it wrote it.
+A frame's value is passed in as JSON text, so that a function's answer goes out as the function wrote it.
 """
 
 import json
@@ -21,7 +20,7 @@ PONG = "pong"
 
 
 def result(message_id: str, function: str, data: str) -> str:
-    """Return the answer to a call; ``data`` is JSON text."""
+    """Return the frame of a call's answer; ``data`` is JSON text."""
     return f'{{"id":{encode(message_id)},"funct":{encode(function)},"data":{data}}}'
 
 
@@ -34,14 +33,14 @@ def error(
     request_id: str,
     seq: int | None = None,
 ) -> str:
-    """Return the frame that says why there is no answer; ``seq`` is how many items a stream had before."""
+    """Return the frame of an error; ``seq`` is the number of a stream's items before it."""
     problem = {"status": status, "message": message, "request_id": request_id}
     frame = {"id": message_id, "seq": seq, "funct": function, "error": problem}
     return encode({name: value for name, value in frame.items() if value is not None})
 
 
 def items(message_id: str, seq: int, texts: Sequence[str]) -> str:
-    """Return one or more items of a stream, the first of which is number ``seq``; each is JSON text."""
+    """Return the frame of a stream's items, numbered from ``seq``; each is JSON text."""
     head = f'{{"id":{encode(message_id)},"seq":{seq},'
     if len(texts) == 1:
         return f'{head}"data":{texts[0]}}}'
@@ -49,19 +48,19 @@ def items(message_id: str, seq: int, texts: Sequence[str]) -> str:
 
 
 def done(message_id: str, seq: int) -> str:
-    """Return the end of a stream of ``seq`` items."""
+    """Return the frame that ends a stream of ``seq`` items."""
     return f'{{"id":{encode(message_id)},"seq":{seq},"done":true}}'
 
 
-def data_of(answer: WorkerAnswer) -> str:
-    """Return an answer as JSON text: text that is JSON as it is, any other as a JSON string."""
+def data_text(answer: WorkerAnswer) -> str:
+    """Return an answer as JSON text: text that is JSON unchanged, other text as a JSON string."""
     if answer.kind == "text" and _is_json(answer.value):
         return str(answer.value)
     return encode(answer.value)
 
 
-def bare_of(answer: WorkerAnswer) -> str | None:
-    """Return an answer for a client who sent no id; None where there is nothing to say."""
+def bare_text(answer: WorkerAnswer) -> str | None:
+    """Return an answer as text for a client that sent no id; None for an empty answer."""
     if answer.value is None:
         return None
     return str(answer.value) if answer.kind in {"text", "base64"} else encode(answer.value)

@@ -1,4 +1,4 @@
-"""Pushing a frame to a client: once, but for when API Gateway says that it took nothing."""
+"""Pushing a frame to a client: again only where API Gateway says that it accepted nothing."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ LONGEST_PAUSE = 2.0
 
 
 class Poster(Protocol):
-    """What posts to connections; see ``silvaengine.aws.apigateway.ManagementApi``."""
+    """Posts to connections; see ``silvaengine.aws.apigateway.ConnectionsApi``."""
 
     def post(self, connection_id: str, data: bytes) -> None:
         """Send data to a client."""
@@ -25,11 +25,10 @@ class Pusher:
     """Pushes frames to connections; for any number of threads.
 
     Args:
-        open_api: returns what posts; called at each push.
-        clock: epoch seconds.
+        open_api: returns the poster; called at each push.
+        clock: returns epoch seconds.
         sleep: waits for some seconds.
-        chance: returns a number from 0 to 1, for the jitter of a pause; Python's random generator when
-            absent.
+        chance: returns a number from 0 to 1, for jitter; Python's random generator by default.
 
     """
 
@@ -44,20 +43,20 @@ class Pusher:
         self._open_api = open_api
         self._clock = clock
         self._sleep = sleep
-        self._chance = chance or _by_chance
+        self._chance = chance or _random
 
     def push(self, connection_id: str, frame: str, deadline: float) -> None:
-        """Push a frame; wait with jitter and try again while API Gateway or the client is too slow.
+        """Push a frame; wait with jitter and retry while API Gateway or the client is too slow.
 
         Args:
-            connection_id: the client's.
+            connection_id: the client's connection.
             frame: at most 128 KB.
             deadline: epoch seconds after which no further attempt begins.
 
         Raises:
             NotFoundError: 410, the client is gone.
             RequestError: 413, the frame is too large.
-            BusyError: API Gateway took nothing until the deadline.
+            BusyError: API Gateway accepted nothing until the deadline.
             UnavailableError: there was no answer; the client may have got it.
 
         """
@@ -75,7 +74,7 @@ class Pusher:
 
 
 def check_size(size: int) -> None:
-    """Refuse what API Gateway would refuse.
+    """Check a message's size against API Gateway's limit.
 
     Raises:
         RequestError: 413, with the size in bytes.
@@ -86,14 +85,14 @@ def check_size(size: int) -> None:
         raise RequestError(message, status=413)
 
 
-def _by_chance() -> float:
-    from random import random  # only a repetition needs it
+def _random() -> float:
+    from random import random  # only a retry needs it
 
     return random()  # noqa: S311 - no secret
 
 
 def open_pusher(settings: Settings) -> Pusher:
-    """Return what pushes to the deployment's WebSocket API; without one a push is a ConfigurationError."""
+    """Return the pusher to the deployment's WebSocket API; without one a push raises ConfigurationError."""
 
     def open_api() -> Poster:
         url = require(settings.websocket_management_url, "WEBSOCKET_MANAGEMENT_URL")

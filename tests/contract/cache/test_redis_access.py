@@ -18,7 +18,7 @@ from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.process import open_cache
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.redis.client import RedisClients
-from silvaengine.settings import RedisSettings, Settings
+from silvaengine.settings import Settings
 
 PROJECT = Path(__file__).parents[3]
 PASSWORD = "an open secret"
@@ -86,15 +86,7 @@ def test_a_wrong_password_is_a_redis_that_is_away(port: int, caplog: pytest.LogC
     assert "secret" not in caplog.text
 
 
-def test_by_url(port: int) -> None:
-    """A URL says all of it, a password with odd characters too."""
-    url = f"redis://default:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{port}/3"
-    assert round_trip(opened(REDIS_URL=url)) == {"a": 1}
-    third: Any = redis.Redis(port=port, password=PASSWORD, db=3)
-    assert third.keys("se-cache:{access}:*") == [b"se-cache:{access}:-::key"]
-
-
-def test_a_cache_may_have_a_database_of_its_own(port: int) -> None:
+def test_a_cache_with_a_database_of_its_own_lies_there(port: int) -> None:
     """REDIS_DB_{CACHE_NAME} moves one cache."""
     access = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port), "REDIS_PASSWORD": PASSWORD}
     cache = opened(**access, REDIS_DB="1", REDIS_DB_MOVED="5")
@@ -143,16 +135,12 @@ def _pipe(source: socket.socket, target: socket.socket) -> None:
         target.close()
 
 
-def test_over_tls(tls_port: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redis_over_tls_has_its_certificate_checked(
+    tls_port: tuple[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A connection is encrypted and the server's certificate checked."""
     port, certificate = tls_port
     access = {"REDIS_HOST": "localhost", "REDIS_PORT": str(port), "REDIS_PASSWORD": PASSWORD}
     assert round_trip(opened(**access, REDIS_TLS="true")) is None, "nobody vouches for this server"
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     assert round_trip(opened(**access, REDIS_TLS="true")) == {"a": 1}
-
-
-def test_settings_show_no_password() -> None:
-    """What may end in a log names host and port alone."""
-    settings = Settings(cache=Settings().cache._replace(redis=RedisSettings("h", 1, password=PASSWORD)))
-    assert PASSWORD not in repr(settings)

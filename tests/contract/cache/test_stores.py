@@ -10,8 +10,7 @@ from tests.contract.conftest import made_tables
 from tests.fakes.cache import Clock
 
 from silvaengine.aws.client import open_client
-from silvaengine.aws.dynamodb import open_dynamodb
-from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.aws.table_client import TableReader, TableWriter, open_dynamodb
 from silvaengine.cache.clear_log import (
     ALL_TENANTS,
     MAX_PATTERNS,

@@ -1,11 +1,10 @@
 """Functions with which the end-to-end tests ask the deployed worker what it does."""
 
-import asyncio
 import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -86,11 +85,6 @@ class Hooks:
         return event
 
 
-def vanish(at: str, call: str, wrong: str, **_object: object) -> dict[str, object]:
-    """Have an effect because of an object whose key tells which."""
-    return effect(bytes.fromhex(at).decode(), call, wrong)
-
-
 def effect(path: str, call: str, wrong: str = "", mended: str = "") -> dict[str, object]:
     """Have an effect that a test can count: a line in a file. What goes `wrong` does so at the first attempt.
 
@@ -143,29 +137,9 @@ def tell(how: str, texts: list[str], **_: object) -> str:
 tell_later = tell
 
 
-def leave() -> None:
-    """End the process, as a function that was a script before may do."""
-    raise SystemExit(3)
-
-
-def unencodable() -> object:
-    """Answer what has no JSON form."""
-    return object()
-
-
 def large(size: int) -> str:
     """Answer JSON text of about `size` bytes."""
     return json.dumps("x" * int(size))
-
-
-def redirect() -> Mapping[str, Any]:
-    """Answer a redirection."""
-    return {"statusCode": 302, "headers": {"Location": "https://example.com/"}}
-
-
-def yaml_text() -> str:
-    """Answer YAML."""
-    return "name: Ada\nyears: [1815, 1852]\n"
 
 
 def note(text: str) -> None:
@@ -193,13 +167,6 @@ def count(to: int, size: int = 0, fail_at: int = -1) -> Iterator[Any]:
         if number == fail_at:
             raise FunctionError("That is far enough", status_code=409)
         yield "x" * size if size else number
-
-
-async def count_async(to: int) -> AsyncIterator[int]:
-    """Yield the numbers below `to` from a coroutine."""
-    for number in range(int(to)):
-        await asyncio.sleep(0)
-        yield number
 
 
 def count_slowly(to: int, seconds: float, path: str = "") -> Iterator[int]:
@@ -231,9 +198,6 @@ def push(
         connection.send(data, to=to)
         return {}
     return connection.broadcast(data, area=zone, where=where)
-
-
-push_without = push
 
 
 def wait(seconds: float) -> str:

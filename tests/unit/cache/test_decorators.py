@@ -91,7 +91,7 @@ def test_positional_only_parameters_stay_so(cache: HybridCache, calls: Calls) ->
 
 
 def test_a_wrong_call_raises_what_the_function_would(cache: HybridCache) -> None:
-    """TypeError, and nothing is kept."""
+    """A wrong call raises TypeError, and nothing is kept."""
     source, _ = counting(1)
     kept: Any = keep_by(cache, source)
     with pytest.raises(TypeError):
@@ -208,14 +208,14 @@ def test_a_key_is_made_from_the_arguments(cache: HybridCache, calls: Calls) -> N
 
 
 def test_a_key_is_made_for_any_number_of_arguments(cache: HybridCache, calls: Calls) -> None:
-    """Likewise."""
+    """A key function may take any number of arguments."""
     kept: Any = keep_by(cache, lambda *args, **named: calls.source(args), key=lambda *args, **named: args[0])
     assert kept("a", 1, b=2) == kept("a", 2) == 1
     assert kept("b") == 2
 
 
 def test_a_pattern_matches_what_a_key_function_made(cache: HybridCache, calls: Calls) -> None:
-    """The text itself, without the function's name."""
+    """A pattern is matched against the text itself, without the function's name."""
     kept: Any = keep_by(cache, calls.of_one(), key=lambda a: f"user:{a}")
     assert [kept(1), kept(2)] == [1, 2]
     assert cache.clear("test", "-", "user:1")
@@ -344,7 +344,7 @@ def test_the_fleet_is_counted_in_redis(clock: Clock) -> None:
 
 
 def test_a_coroutine_function_stays_one(cache: HybridCache, calls: Calls) -> None:
-    """With everything that a function has."""
+    """A kept coroutine function has everything that a kept function has."""
 
     async def f(a: int = 1) -> list[int]:
         return [calls.source(a)]

@@ -59,7 +59,7 @@ def test_a_clear_outlives_its_process_too(clock: Clock, tmp_path: Path) -> None:
 
 
 def test_a_deleted_value_is_gone_for_the_next_process(clock: Clock, tmp_path: Path) -> None:
-    """From the file as well."""
+    """A delete takes the value out of the file as well."""
     source, _ = counting(1, 2)
     kept = keep_by(process(tmp_path, clock), source)
     kept()
@@ -68,7 +68,7 @@ def test_a_deleted_value_is_gone_for_the_next_process(clock: Clock, tmp_path: Pa
 
 
 def test_a_value_ends_on_disk(clock: Clock, tmp_path: Path) -> None:
-    """It is asked for how long it has left."""
+    """A value's row tells how long it has left."""
     disk = tier(tmp_path, clock)
     disk.set("test", "k", b"v", 100)
     value, left = disk.get("test", "k") or (b"", 0.0)
@@ -175,7 +175,9 @@ def plant(folder: Path, column: str, value: Any, mode: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../outside.val", "{absolute}", "aa/bb/../../../outside.val", ""])
-def test_trap_planted_row_of_a_file_outside(clock: Clock, tmp_path: Path, outside: Path, name: str) -> None:
+def test_a_planted_row_leads_to_no_file_outside(
+    clock: Clock, tmp_path: Path, outside: Path, name: str
+) -> None:
     """It is neither read nor, when the row is overwritten or deleted, removed; and the tier goes on."""
     source, calls = counting(1)
     folder = tmp_path / "cache"
@@ -244,7 +246,7 @@ def without_space(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [0, 4_096, 40_000])
-def test_trap_disk_without_space(clock: Clock, tmp_path: Path, size: int) -> None:
+def test_a_disk_without_space_costs_the_tier_alone(clock: Clock, tmp_path: Path, size: int) -> None:
     """Every call is answered, memory goes on, and once there is space the tier comes back."""
     source, calls = counting(*(f"{number}" * 200_000 for number in range(1, 5)))
     cache = process(tmp_path, clock)
@@ -260,7 +262,7 @@ def test_trap_disk_without_space(clock: Clock, tmp_path: Path, size: int) -> Non
     assert keep_by(process(tmp_path, clock), source)("d")[0] == "4"
 
 
-def test_trap_disk_that_is_read_only(clock: Clock, tmp_path: Path) -> None:
+def test_a_disk_that_is_read_only_costs_the_tier_alone(clock: Clock, tmp_path: Path) -> None:
     """A folder in which nothing can be made costs the tier and never the call."""
     (tmp_path / "file").write_text("in the folder's place")
     source, calls = counting(1)

@@ -39,8 +39,8 @@ def test_what_was_set_can_be_got(engine: HybridCacheEngine) -> None:
     assert engine.get("k", ttl=5) == 2
 
 
-def test_what_was_set_ends(engine: HybridCacheEngine, clock: Clock) -> None:
-    """After its time to live."""
+def test_what_was_set_ends_after_its_ttl(engine: HybridCacheEngine, clock: Clock) -> None:
+    """A value is gone once its time to live is over."""
     engine.set("k", 1, ttl=10)
     clock.now += 8.9
     assert engine.get("k") == 1
@@ -57,7 +57,7 @@ def test_no_time_to_live_removes(engine: HybridCacheEngine, ttl: float) -> None:
 
 
 def test_what_was_deleted_is_gone(clock: Clock, server: FakeRedis) -> None:
-    """Everywhere, and the others stay."""
+    """A deleted key is gone for every process, and the others stay."""
     caches = [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
     one, other = (HybridCacheEngine("orders", partial(_given, cache)) for cache in caches)
     one.set("a*", 1), one.set("ab", 2)
@@ -92,7 +92,7 @@ def test_values_without_an_encoded_form_are_warned_of_once(
 
 
 def test_tenants_have_keys_of_their_own(engine: HybridCacheEngine, cache: HybridCache) -> None:
-    """And so have caches."""
+    """Neither another tenant nor another cache sees a tenant's key."""
     engine.set("k", "none")
     with invocation("acme", cache):
         assert engine.get("k") is None
@@ -118,7 +118,7 @@ def test_a_thread_without_the_calls_context_has_no_tenant(
 
 
 def test_a_value_is_found_in_redis(clock: Clock, server: FakeRedis) -> None:
-    """By another process, for the time that is left; and not when Redis was away at its setting."""
+    """Another process finds a value for the time that is left, unless Redis was away at its setting."""
     caches = [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
     one, other = (HybridCacheEngine("orders", partial(_given, cache)) for cache in caches)
     one.set("k", "v", ttl=100)
@@ -132,7 +132,7 @@ def test_a_value_is_found_in_redis(clock: Clock, server: FakeRedis) -> None:
 
 
 def test_what_can_be_used_is_said(clock: Clock, server: FakeRedis, tmp_path: Path) -> None:
-    """The specification's members of ``cache_stats``."""
+    """The specification's members of ``cache_stats`` tell what can be used."""
     cache = make_cache(clock, redis=FakeRedisTier(server), disk=DiskTier(tmp_path, MEBIBYTE, clock))
     said = {"cache_name": "api", "disk_available": True, "disk_path": str(tmp_path / "api")}
     assert availability(cache, "api") == {**said, "redis_available": True}
@@ -147,7 +147,7 @@ def test_what_can_be_used_is_said(clock: Clock, server: FakeRedis, tmp_path: Pat
 
 
 def test_a_cache_has_the_tiers_of_its_deployment(tmp_path: Path) -> None:
-    """As the environment says."""
+    """The environment says which tiers a cache has."""
     environment = {"CACHE_DIR": str(tmp_path), "REDIS_HOST": "localhost"}
     both = open_cache(Settings.from_environment(environment))
     assert both.tiers.redis
@@ -190,7 +190,7 @@ def test_the_decorators_use_the_processs_cache() -> None:
 
 @pytest.mark.parametrize("name", ["../../x", "", "A"])
 def test_a_wrong_name_is_refused(name: str) -> None:
-    """Wherever it is given."""
+    """A wrong cache name is refused wherever it is given."""
     with pytest.raises(ValueError, match="cache_name"):
         HybridCacheEngine(name)
     with pytest.raises(ValueError, match="cache_name"):

@@ -29,18 +29,6 @@ def processes(clock: Clock, server: FakeRedis) -> list[HybridCache]:
     return [make_cache(clock, redis=FakeRedisTier(server)) for _ in range(2)]
 
 
-def test_a_clear_elsewhere_is_seen_at_the_next_invocation(processes: list[HybridCache]) -> None:
-    """A clear ends a value without a ttl."""
-    source, _ = counting(1, 2)
-    one, other = (keep_by(cache, source, ttl=None) for cache in processes)
-    with invocation("acme", processes[0]):
-        assert one() == 1
-        with invocation("acme", processes[1]):
-            assert other.cache_clear()
-    with invocation("acme", processes[0]):
-        assert one() == 2
-
-
 def test_a_clear_elsewhere_is_seen_within_a_second_in_a_long_invocation(
     clock: Clock, processes: list[HybridCache]
 ) -> None:
@@ -143,24 +131,6 @@ def test_a_store_out_of_reach_is_asked_again_every_second(clock: Clock) -> None:
     assert len(calls) == 2
 
 
-def test_a_clear_during_an_outage_is_kept_to_after_it(clock: Clock, processes: list[HybridCache]) -> None:
-    """A process that couldn't read for a while applies the clears that it missed at its next read."""
-    tier = processes[0].tiers.redis
-    assert isinstance(tier, FakeRedisTier)
-    apart = FakeRedis(clock)
-    apart.is_down = True
-    source, _ = counting(1, 2)
-    one, other = (keep_by(cache, source, ttl=None) for cache in processes)
-    assert one() == 1
-    shared, tier.server = tier.server, apart
-    clock.now += 2
-    assert one() == 1
-    other.cache_clear()
-    clock.now += 2
-    tier.server = shared
-    assert one() == 2
-
-
 def test_what_was_loaded_during_an_outage_is_not_trusted_after_it(clock: Clock, server: FakeRedis) -> None:
     """A value that was loaded while Redis was away may have been cleared, so it is loaded again."""
     server.is_down = True
@@ -170,18 +140,6 @@ def test_what_was_loaded_during_an_outage_is_not_trusted_after_it(clock: Clock, 
     server.is_down = False
     clock.now += 2
     assert function() == 2
-    assert len(calls) == 2
-
-
-def test_a_lost_record_ends_what_was_under_it(processes: list[HybridCache], server: FakeRedis) -> None:
-    """An evicted log begins a new epoch, which ends all values, since its clears aren't known any more."""
-    source, calls = counting(1)
-    for cache in processes:
-        keep_by(cache, source, ttl=None)()
-    server.strings = {key: value for key, value in server.strings.items() if "}/" not in key}
-    for cache in processes:
-        with invocation("-", cache):
-            keep_by(cache, source, ttl=None)()
     assert len(calls) == 2
 
 

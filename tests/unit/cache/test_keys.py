@@ -202,8 +202,8 @@ def test_long_keys_end_in_a_digest_of_all_of_them() -> None:
         (b"\x01", "~bytes(01)"),
     ],
 )
-def test_keys_can_be_read(value: Any, text: str) -> None:
-    """The grammar, by example."""
+def test_a_key_is_readable_text(value: Any, text: str) -> None:
+    """Examples show the grammar of keys."""
     assert argument_text(value) == text
 
 
@@ -243,7 +243,7 @@ def test_what_has_no_content_has_no_key(make: Callable[[], Any]) -> None:
 
 @given(st.text("ab*?[]!-A", max_size=8), st.text("abA-", max_size=8))
 def test_patterns_are_anchored_and_case_sensitive_globs(pattern: str, text: str) -> None:
-    """What the standard library's case-sensitive match says."""
+    """A pattern matches what the standard library's case-sensitive match says."""
     assert bool(compile_pattern(pattern)(text)) == fnmatchcase(text, pattern)
 
 
@@ -257,7 +257,7 @@ def test_a_literal_pattern_matches_its_text_alone(text: str, other: str) -> None
 
 @pytest.mark.parametrize("name", ["api", "a-b_c9", "x" * 64])
 def test_a_cache_name_is_short_and_plain(name: str) -> None:
-    """Letters, digits, hyphens and underscores."""
+    """A name has letters, digits, hyphens and underscores."""
     assert validate_name(name) == name
 
 

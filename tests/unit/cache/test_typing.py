@@ -99,7 +99,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
 
 @pytest.mark.parametrize("call", RIGHT)
 def test_a_right_call_has_the_functions_type(said: dict[int, str], call: str) -> None:
-    """Of functions, methods, coroutines and class methods."""
+    """Functions, methods, coroutines and class methods keep their types."""
     text = said[list(RIGHT).index(call)].replace("builtins.", "").replace("typing.", "")
     assert f'note: Revealed type is "{RIGHT[call]}"' in text
 

@@ -1,4 +1,4 @@
-"""What is typed and shown in `silvaengine ws connect`."""
+"""What may be typed and what is shown in `silvaengine ws connect`."""
 
 import json
 from typing import Any
@@ -22,14 +22,14 @@ PROBLEM = {"status": 404, "message": "No such function", "request_id": "r1"}
         ('{"funct": "hello"}', {"funct": "hello"}),
     ],
 )
-def test_a_line_is_a_message(line: str, message: dict[str, Any]) -> None:
-    """Names and values, an object, or the whole message."""
+def test_a_line_becomes_a_message(line: str, message: dict[str, Any]) -> None:
+    """A line holds names and values, an object, or the whole message."""
     assert read_line(line, "7") == message
 
 
 @pytest.mark.parametrize("line", ["hello Ada", "hello 'Ada", "{oops", 'hello {"a"'])
-def test_a_line_that_is_none_is_refused(line: str) -> None:
-    """It is said before anything is sent."""
+def test_a_malformed_line_is_refused(line: str) -> None:
+    """The error is raised before anything is sent."""
     with pytest.raises(ValueError, match=r"\w"):
         read_line(line, "7")
 
@@ -49,7 +49,7 @@ def test_a_line_that_is_none_is_refused(line: str) -> None:
     ],
 )
 def test_each_kind_of_frame_is_shown(frame: Any, shown: str) -> None:
-    """Every frame of the grammar has a form of its own; whatever else comes is a push."""
+    """Every frame of the grammar has a form of its own; anything else is a push."""
     assert render(json.dumps(frame)).plain == shown
 
 

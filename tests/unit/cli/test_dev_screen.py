@@ -43,8 +43,8 @@ class Logs:
         return SimpleNamespace(paginate=lambda **_: [{"events": events}])
 
 
-def test_what_a_function_prints_is_a_message() -> None:
-    """Text is shown like what is logged; Lambda's own lines about a request are not."""
+def test_what_a_function_prints_is_shown_as_a_message() -> None:
+    """Text is shown like log records; Lambda's own lines about a request are not."""
     logs = Logs()
     tail = LogTail(cast("LocalEngine", logs), "arn")
     logs.lines = [
@@ -59,8 +59,8 @@ def test_what_a_function_prints_is_a_message() -> None:
     assert tail.new_records() == []
 
 
-def test_a_functions_traceback_is_without_the_workers_frames() -> None:
-    """One's own lines are what one looks for; where there are none, the worker's stay."""
+def test_a_functions_traceback_has_no_frames_of_the_worker() -> None:
+    """A developer looks for the function's own lines; if there are none, the worker's stay."""
     assert (
         own_frames(TRACE.format(frame=FRAME))
         == f"Traceback (most recent call last):\n{FRAME}KeyError: 'name'"

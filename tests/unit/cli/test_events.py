@@ -1,4 +1,4 @@
-"""Events that failed for good: what each was, and how it comes anew."""
+"""Events that failed for good: what each was, and how it is replayed."""
 
 import json
 from typing import Any
@@ -7,11 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from silvaengine_cli.commands.events import events
-from silvaengine_cli.events import SOURCES, DeadEvents, sample
+from silvaengine_cli.dead_letters import DeadEvents
+from silvaengine_cli.events import SOURCES, sample
 
 
 class Account:
-    """A deployment with dead-letter queues, and what was sent to its queues and to its tasks Lambda."""
+    """A deployment with dead-letter queues; keeps what is sent to its queues and to its tasks Lambda."""
 
     def __init__(self, *bodies: Any, **attributes: str) -> None:
         self.messages = [
@@ -54,10 +55,10 @@ class Account:
         self.deleted.append(ReceiptHandle)
 
 
-def replayed(account: Any) -> list[str]:
-    """Replay everything."""
+def replay_all(account: Any) -> list[str]:
+    """Replay all messages; return what was done with each."""
     queues = DeadEvents(account)
-    return [queues.replay(event) for event in queues.look(10)]
+    return [queues.replay(event) for event in queues.receive(10)]
 
 
 NOTICE = {"Type": "Notification", "MessageId": "m", "TopicArn": "arn:t", "Message": "{}"}
@@ -73,20 +74,20 @@ PLACE = {"requestContext": {}, "DDBStreamBatchInfo": {"shardId": "s", "streamArn
         (sample("schedule"), None),
     ],
 )
-def test_what_lambda_or_sns_kept_is_invoked_again(body: Any, event: Any) -> None:
-    """The tasks Lambda gets the very event that failed; then the message is taken out of the queue."""
+def test_an_event_goes_to_the_tasks_lambda_again(body: Any, event: Any) -> None:
+    """The tasks Lambda gets the very event that failed; then the message is deleted."""
     account = Account(body)
-    assert replayed(account) == ["sent to the tasks function"]
-    wanted = body if event is None else body[event] if isinstance(event, str) else event
-    assert account.invoked == [wanted]
+    assert replay_all(account) == ["sent to the tasks function"]
+    expected = body if event is None else body[event] if isinstance(event, str) else event
+    assert account.invoked == [expected]
     assert account.deleted == ["r0"]
 
 
 @pytest.mark.parametrize("body", ["hello", {"params": {}}, [1]])
 def test_a_message_goes_back_to_its_queue(body: Any) -> None:
-    """With its text and its attributes, and no member that SQS would refuse."""
+    """It keeps its text and its attributes, without members that SQS would refuse."""
     account = Account(body)
-    assert replayed(account) == ["sent back to its queue"]
+    assert replay_all(account) == ["sent back to its queue"]
     (sent,) = account.sent
     assert (sent["QueueUrl"], sent["MessageBody"]) == ("EventQueueUrl", account.messages[0]["Body"])
     assert sent["MessageAttributes"] == {"funct": {"DataType": "String", "StringValue": "f"}}
@@ -104,36 +105,36 @@ def test_a_message_goes_back_to_its_queue(body: Any) -> None:
     ],
 )
 def test_a_message_is_never_taken_for_another_event(body: Any) -> None:
-    """Whatever somebody wrote into it: SQS tells in which queue it failed, and an event failed in none."""
+    """Whatever its sender wrote: SQS names the queue in which a message failed, and an event has none."""
     account = Account(body, DeadLetterQueueSourceArn="arn:aws:sqs:us-east-1:123456789012:events")
-    assert replayed(account) == ["sent back to its queue"]
+    assert replay_all(account) == ["sent back to its queue"]
     assert account.invoked == []
 
 
-def test_a_message_of_a_group_stays_in_it() -> None:
-    """With a new deduplication id, or its queue would drop it."""
+def test_a_message_of_a_group_stays_in_its_group() -> None:
+    """It gets a new deduplication id, or its queue would drop it."""
     account = Account("hello", MessageGroupId="a")
-    replayed(account)
+    replay_all(account)
     assert account.sent[0]["MessageGroupId"] == "a"
     assert len(account.sent[0]["MessageDeduplicationId"]) == 32
 
 
-def test_a_streams_place_stays() -> None:
-    """It holds no record that could be replayed."""
+def test_a_streams_position_is_not_replayed() -> None:
+    """It names a place in the stream and holds no record, so that its message stays."""
     account = Account(PLACE)
-    (told,) = replayed(account)
-    assert told.startswith("stays")
+    (outcome,) = replay_all(account)
+    assert outcome.startswith("stays")
     assert account.deleted == account.invoked == account.sent == []
 
 
 def test_a_samples_ids_are_new_each_time() -> None:
-    """Or a second one would be taken for a repetition."""
+    """Otherwise a second event would be taken for a repetition."""
     assert sample("sqs")["Records"][0]["messageId"] != sample("sqs")["Records"][0]["messageId"]
     assert set(SOURCES) == {"cognito", "direct", "dynamodb", "lex", "rule", "s3", "schedule", "sns", "sqs"}
 
 
 def test_a_sample_is_printed_to_be_edited(tmp_path: Any) -> None:
-    """What is printed is an event; a file that is none is refused with its name."""
+    """What is printed is an event; a file that isn't one is refused with its name."""
     printed = CliRunner().invoke(events, ["send", "sqs", "--print"])
     assert json.loads(printed.output)["Records"]
     for text in ("{", "[]"):

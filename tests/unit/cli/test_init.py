@@ -57,7 +57,7 @@ def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
     (tmp_path / "test_other.py").touch()
     refused = run("init", "other")
     assert refused.exit_code == 1
-    assert "test_other.py: there already; nothing was written" in refused.output
+    assert "test_other.py: exists already; nothing was written" in refused.output
     assert (tmp_path / "registry.yaml").read_bytes() == before
     assert not (tmp_path / "other").exists()
 

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 import silvaengine_cli
+from silvaengine_cli.deployment import Deployment, read_local_deployment
 from silvaengine_cli.main import cli
-from silvaengine_cli.target import Deployment, local_target
 
 COMMANDS = ("init", "dev", "validate", "diff", "apply", "export", "list", "show", "invoke", "ws", "destroy")
 TRY = """\
@@ -22,7 +22,7 @@ finally:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_examples(command: str) -> None:
-    """A newcomer finds what to type."""
+    """A newcomer sees what to type."""
     result = CliRunner().invoke(cli, [command, "--help"])
     assert result.exit_code == 0
     examples = result.output.partition("  Examples:\n")[2].partition("\nOptions:")[0].splitlines()
@@ -40,7 +40,7 @@ def test_help_lists_every_command_and_a_wrong_one_is_a_usage_error() -> None:
 
 @pytest.mark.slow
 def test_help_is_quick() -> None:
-    """AWS's library, slower to import than all else, is left alone until a command asks a server."""
+    """boto3, slower to import than all else, isn't imported until a command contacts a server."""
     program = (
         f"from silvaengine_cli.main import main; import sys; sys.argv = ['silvaengine', '--help']\n{TRY}"
     )
@@ -50,7 +50,7 @@ def test_help_is_quick() -> None:
 
 @pytest.mark.slow
 def test_without_its_extra_it_says_what_to_install() -> None:
-    """The wheel alone brings the command's name, but not what it needs."""
+    """The wheel alone has the command, but not its requirements."""
     folder = str(Path(silvaengine_cli.__file__).parents[1])
     program = f"import sys; sys.path.insert(0, {folder!r}); import silvaengine_cli.main"
     done = subprocess.run([sys.executable, "-ISc", program], capture_output=True, text=True, check=False)
@@ -61,7 +61,7 @@ def test_without_its_extra_it_says_what_to_install() -> None:
 
 
 def test_validate_prints_every_problem_and_fails(tmp_path: Path) -> None:
-    """For people a line each, for machines one JSON object; both exit with 1."""
+    """It prints a line for each, or one JSON object; both exit with 1."""
     path = tmp_path / "registry.yaml"
     path.write_text("functions:\n  x: {modul: a, area: b}\n")
     result = CliRunner().invoke(cli, ["validate", "-f", str(path)])
@@ -89,13 +89,13 @@ def test_validate_counts_what_is_there(tmp_path: Path, monkeypatch: pytest.Monke
     assert "registry.yaml:1: warning: endpoints.a" in result.output
 
 
-def test_local_reads_what_dev_recorded_here_or_above(tmp_path: Path) -> None:
+def test_local_reads_devs_record_here_or_above(tmp_path: Path) -> None:
     """A command in a subfolder of the project finds the engine, too."""
     (tmp_path / ".silvaengine").mkdir()
     recorded = {"endpoint_url": "http://127.0.0.1:1", "stack": "s", "region": "us-east-1", "pid": 1}
     (tmp_path / ".silvaengine/dev.json").write_text(json.dumps(recorded))
     (tmp_path / "a/b").mkdir(parents=True)
-    assert local_target(tmp_path / "a/b") == {
+    assert read_local_deployment(tmp_path / "a/b") == {
         "endpoint_url": "http://127.0.0.1:1",
         "stack": "s",
         "region": "us-east-1",
@@ -112,17 +112,17 @@ def test_local_without_an_engine_says_how_to_start_one(
 
 
 @pytest.mark.parametrize("recorded", ["", "{", "[]", '{"endpoint_url": 1}', '{"stack": "s"}'])
-def test_a_broken_record_of_the_engine_is_said_so(tmp_path: Path, recorded: str) -> None:
+def test_a_broken_record_of_the_engine_is_an_error(tmp_path: Path, recorded: str) -> None:
     """A file cut off half-way or without an engine's URL never turns into a command against AWS."""
     (tmp_path / ".silvaengine").mkdir()
     (tmp_path / ".silvaengine/dev.json").write_text(recorded)
     with pytest.raises(click.ClickException, match=r"dev\.json"):
-        local_target(tmp_path)
+        read_local_deployment(tmp_path)
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://exa mple", "127.0.0.1:4566", "http://"])
 def test_an_engine_without_an_address_is_a_usage_error(url: str) -> None:
-    """The command line is wrong, and nothing is asked."""
+    """The command line is wrong, and no server is contacted."""
     result = CliRunner().invoke(cli, ["list", "--endpoint-url", url, "--region", "us-east-1"])
     assert result.exit_code == 2
     assert "is not an http:// or https:// URL" in result.output
@@ -132,7 +132,7 @@ def test_an_engine_without_an_address_is_a_usage_error(url: str) -> None:
 def test_an_engine_on_this_machine_never_gets_real_credentials(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The shell's own keys stay out of requests to it."""
+    """The shell's own keys aren't used for requests to it."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")

@@ -50,7 +50,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 def test_metadata_becomes_functions(folder: Path) -> None:
-    """Read from the source, so that no requirement need be here; defaults are the contract's."""
+    """They are read from the source, without the package's requirements; defaults are the contract's."""
     functions = functions_of("shop", "core", read_metadata(folder, "shop"))
     order, ping = functions["order"], functions["ping"]
     assert (order.module, order.class_name, order.type, order.methods) == ("shop", "Shop", "Event", ("POST",))
@@ -60,8 +60,8 @@ def test_metadata_becomes_functions(folder: Path) -> None:
     assert (ping.auth_required, ping.graphql) == (False, True)
 
 
-def test_computed_metadata_is_asked_for(tmp_path: Path) -> None:
-    """A deploy() that is more than data is called; what it lacks here is named."""
+def test_computed_metadata_is_returned_by_a_call(tmp_path: Path) -> None:
+    """A deploy() that is more than data is called; a missing requirement is named."""
     (tmp_path / "computed.py").write_text("N = 'f'\n\n\ndef deploy():\n    return [{'functions': {N: {}}}]\n")
     assert list(functions_of("computed", "core", read_metadata(tmp_path, "computed"))) == ["f"]
     (tmp_path / "lacking.py").write_text("import no_such_library\n")
@@ -91,7 +91,7 @@ def test_computed_metadata_is_asked_for(tmp_path: Path) -> None:
 def test_a_package_that_cannot_be_taken_over_is_named_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, complaint: str, options: tuple[str, ...]
 ) -> None:
-    """Whatever is wrong with it: nobody reads a traceback, and no file that `validate` refuses."""
+    """Whatever is wrong, there is no traceback, and no file that `validate` refuses."""
     monkeypatch.delitem(sys.modules, "broken", raising=False)
     (tmp_path / "broken.py").write_text(source)
     done = run("import", "broken", "--folder", tmp_path, *options, "--table-prefix", "x-")
@@ -101,7 +101,7 @@ def test_a_package_that_cannot_be_taken_over_is_named_in_one_line(
 
 
 @pytest.mark.parametrize("endpoint", ["1", "acme"])
-def test_import_as_yaml(folder: Path, endpoint: str) -> None:
+def test_import_can_print_a_registry_file(folder: Path, endpoint: str) -> None:
     """With its settings filled in it is a valid registry file, without a whitelist; no server is asked."""
     done = run("import", "shop", "--folder", folder, "--endpoint", endpoint, "--yaml")
     spec = parse(done.stdout.replace(": {}", ": {region_name: us-east-1}").encode()).spec
@@ -118,7 +118,7 @@ def test_import_needs_a_package_or_a_worker(folder: Path) -> None:
 
 
 def test_doctor_names_what_would_fail(folder: Path) -> None:
-    """With file and line: unknown imports, names that aren't offered, and what is read."""
+    """It has file and line of unknown imports, names that don't exist, and settings and parameters read."""
     done = run("doctor", "--packages", folder)
     assert done.exit_code == 1
     lines = done.stdout.splitlines()
@@ -130,7 +130,7 @@ def test_doctor_names_what_would_fail(folder: Path) -> None:
 
 
 def test_doctor_names_what_the_worker_would_refuse(tmp_path: Path) -> None:
-    """Private names, folders that are no packages, and copies of the layer's own packages."""
+    """It names private names, folders that aren't packages, and packages with reserved names."""
     (tmp_path / "private.py").write_text(
         "def deploy():\n    return [{'class': '_Shop', 'functions': {'_order': {}}}]\n"
     )
@@ -142,24 +142,24 @@ def test_doctor_names_what_the_worker_would_refuse(tmp_path: Path) -> None:
     found = json.loads(run("doctor", "--packages", tmp_path, "--json").stdout)
     words = {(each["path"], each["message"].partition(":")[0]) for each in found if each["wrong"]}
     assert words == {
-        ("private.py", "'_Shop' is private or no plain name"),
-        ("private.py", "'_order' is private or no plain name"),
+        ("private.py", "'_Shop' is private or not a plain name"),
+        ("private.py", "'_order' is private or not a plain name"),
         ("loose", "has no __init__.py"),
-        ("silvaengine_utility", "is the layer's or Lambda's"),
-        ("redis.py", "is the layer's or Lambda's"),
+        ("silvaengine_utility", "has the name of a package of the layer or Lambda"),
+        ("redis.py", "has the name of a package of the layer or Lambda"),
         ("broken.py", "can't be read"),
     }
 
 
 def test_packages_that_run_have_nothing_wrong() -> None:
-    """What the end-to-end tests deploy is what doctor lets pass."""
+    """Doctor accepts what the end-to-end tests deploy."""
     packages = Path(__file__).parents[2] / "e2e/packages"
     for folder in ("functions", "authorizers"):
         done = run("doctor", "--packages", packages / folder)
         assert (done.exit_code, "note: reads setting" in done.stdout) == (0, True)
 
 
-def test_doctor_is_content(folder: Path) -> None:
+def test_doctor_accepts_a_package_with_its_requirements(folder: Path) -> None:
     """A package whose requirements are listed and whose names are offered passes, in any spelling."""
     (folder / "shop/__init__.py").write_text("import graphql, yaml, jwt, no_such_library\n")
     (folder / "requirements.txt").write_text("Graphene==2.1.9\nPyJWT\nno-such.library>=1\n")

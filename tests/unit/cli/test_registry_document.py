@@ -9,7 +9,7 @@ from silvaengine_cli.registry.document import MAX_BYTES, DocumentError, path_tex
 
 
 def problem_of(text: bytes) -> str:
-    """Return what is said about a text."""
+    """Return the complaint about a text."""
     with pytest.raises(DocumentError) as caught:
         read_document(text)
     return caught.value.problem.text("registry.yaml")
@@ -38,14 +38,14 @@ def problem_of(text: bytes) -> str:
     ],
 )
 def test_scalars_mean_what_they_mean_in_json(text: str, value: object) -> None:
-    """Only true, false, null and numbers are no text; nothing else that YAML 1.1 guesses at is guessed at."""
+    """All is text but true, false, null and numbers; YAML 1.1 would guess more."""
     found = read_document(f"a: {text}".encode()).data["a"]
     assert found == value
     assert type(found) is type(value)
 
 
 def test_fractions_stay_exact() -> None:
-    """A fraction is the decimal that is written, with all its digits."""
+    """A fraction is the decimal as written, with all its digits."""
     assert (
         str(read_document(b"a: 0.10000000000000000000000000001").data["a"])
         == "0.10000000000000000000000000001"
@@ -53,7 +53,7 @@ def test_fractions_stay_exact() -> None:
 
 
 def test_every_value_has_a_line() -> None:
-    """A member's line is its key's, a list item's its own; what has none takes that of what is around it."""
+    """A member's line is its key's, an item's its own; what isn't there has the line of what is around it."""
     document = read_document(b"a:\n  b:\n    - c\n    - {d: 1}\n")
     assert document.line_of(("a",)) == 1
     assert document.line_of(("a", "b")) == 2
@@ -85,13 +85,13 @@ def test_numbers_that_dynamodb_cannot_hold_are_refused(number: str) -> None:
 
 
 def test_control_characters_are_refused_with_their_line() -> None:
-    """They are no YAML, and are said to be none in one line."""
+    """They aren't YAML, and the error is one line."""
     complaint = "registry.yaml:2: not YAML: character #x0000: control characters are not allowed"
     assert problem_of("é: ü\nb: \0".encode()) == complaint
 
 
 def test_deep_nesting_and_large_files_are_refused() -> None:
-    """Neither exhausts the stack nor the memory."""
+    """Neither can exhaust the stack or the memory."""
     assert "nested deeper than 34 levels" in problem_of(b"[" * 100_000)
     assert f"at most {MAX_BYTES} are read" in problem_of(b"#" * (MAX_BYTES + 1))
 
@@ -107,7 +107,7 @@ def test_a_setting_is_nested_as_deep_as_dynamodb_takes() -> None:
 
 
 def test_duplicate_keys_are_all_found() -> None:
-    """A key that comes again is an error that names the first line, and reading goes on."""
+    """A repeated key is an error that names the first line, and reading goes on."""
     document = read_document(b"a: 1\nb: 2\na: 3\nb: 4\n")
     texts = [problem.text("r") for problem in document.problems]
     assert texts == ["r:3: a: duplicate key, already on line 1", "r:4: b: duplicate key, already on line 2"]
@@ -115,17 +115,17 @@ def test_duplicate_keys_are_all_found() -> None:
 
 @pytest.mark.parametrize("text", [b"", b"# nothing\n"])
 def test_an_empty_file_is_an_empty_registry(text: bytes) -> None:
-    """A file of comments says nothing, which is allowed."""
+    """A file of comments is valid."""
     assert read_document(text).data == {}
 
 
-def test_paths_are_written_as_one_reads_them() -> None:
-    """Members by dots, items by brackets."""
+def test_paths_have_dots_and_brackets() -> None:
+    """Members are joined by dots, and items stand in brackets."""
     assert path_text(("connections", 0, "functions", 2, "settings")) == "connections[0].functions[2].settings"
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
-    """No input escapes as another exception."""
+    """No input raises another exception."""
     with suppress(DocumentError):
         read_document(content)

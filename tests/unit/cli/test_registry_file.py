@@ -30,14 +30,14 @@ settings:
 
 
 def complaints(text: str) -> list[str]:
-    """Return all that is said about a text, line by line."""
+    """Return all complaints about a text, line by line."""
     with pytest.raises(RegistryFileError) as caught:
         parse(text.encode())
     return caught.value.message.splitlines()
 
 
 def test_a_whole_registry_is_read() -> None:
-    """Every section and the defaults of what is left out."""
+    """Every section is read, and what is left out has its default."""
     registry = parse(FULL.encode())
     assert registry.warnings == ()
     report = registry.spec.functions["report"]
@@ -47,7 +47,7 @@ def test_a_whole_registry_is_read() -> None:
 
 
 def test_ids_may_be_written_without_quotes() -> None:
-    """An endpoint 1 is the text "1"; one with leading zeros keeps them."""
+    """The endpoint 1 is the text "1"; one with leading zeros keeps them."""
     spec = parse(
         b"endpoints: {7: , 007: {connection: own}}\nconnections: [{endpoint: 007}, {api_key: 12}]"
     ).spec
@@ -122,7 +122,7 @@ def test_ids_may_be_written_without_quotes() -> None:
     ],
 )
 def test_each_mistake_has_its_line_and_place(text: str, complaint: str) -> None:
-    """What is wrong is said in one form, which an editor can jump to."""
+    """All complaints have one form, from which an editor can jump to the line."""
     assert [line for line in complaints(text) if complaint in line]
 
 
@@ -135,7 +135,7 @@ def test_each_mistake_has_its_line_and_place(text: str, complaint: str) -> None:
         ),
         (
             "functions:\n  x: {module: a, area: b, settings: demo}\nsettings: {demo: }",
-            ":2: functions.x.settings: setting 'demo' has no variables; one that is named needs at least one",
+            ":2: functions.x.settings: setting 'demo' has no variables; a setting in use needs at least one",
         ),
         (
             "functions:\n  hello: {module: a, area: b}\nconnections:\n  - functions: [helo]",
@@ -168,34 +168,37 @@ def test_each_mistake_has_its_line_and_place(text: str, complaint: str) -> None:
         ("settings:\n  a: {x: 1, x: 2}", ":2: settings.a.x: duplicate key, already on line 2"),
     ],
 )
-def test_names_that_nothing_answers_to_are_errors(text: str, complaint: str) -> None:
-    """Dangling references and doubles are found, not only wrong fields."""
+def test_unknown_names_and_duplicates_are_errors(text: str, complaint: str) -> None:
+    """Dangling references and duplicates are found, not only wrong fields."""
     assert f"registry.yaml{complaint}" in complaints(text)
 
 
 def test_all_mistakes_come_at_once_in_the_order_of_lines() -> None:
-    """One run shows everything that one run can see."""
+    """One run shows all mistakes that it can find."""
     text = "functions:\n  x: {modul: a, area: b}\nendpoints:\n  a: {connecton: own}\n"
     assert [line.split(":")[1] for line in complaints(text)] == ["2", "2", "4"]
 
 
 def test_rows_larger_than_dynamodb_takes_are_refused_with_what_to_do() -> None:
-    """A connection of too many functions and a setting of too much text name their lines and the way out."""
+    """The complaints about a large connection and a large setting have their lines and say what to do."""
     names = [f"function_{number:05}" for number in range(5000)]
     functions = "\n".join(f"  {name}: {{module: a, area: b}}" for name in names)
     connection = f"connections:\n  - functions: [{', '.join(names)}]"
     found = complaints(f"functions:\n{functions}\n{connection}\nsettings:\n  a:\n    b: {'x' * 409_600}")
     assert [line.split(":")[1] for line in found] == ["5003", "5006"]
-    assert "DynamoDB's rows end at 400 KB; move functions to a connection with another api_key" in found[0]
+    assert (
+        "DynamoDB's limit for a row is 400 KB; move functions to a connection with another api_key"
+        in found[0]
+    )
     assert "settings.a.b" in found[1]
 
 
 def test_odd_things_are_warnings() -> None:
-    """What works but can't be meant doesn't stop anybody."""
+    """What works but can't be intended doesn't make the file invalid."""
     registry = parse(b"endpoints:\n  a: {connection: own}\n  b:\nconnections:\n  - endpoint: b\n")
     assert [warning.text("r") for warning in registry.warnings] == [
         "r:2: warning: endpoints.a: says `connection: own`, and no connection names it: no key opens it",
-        "r:5: warning: connections[0]: is never used: say `endpoints: {b: {connection: own}}`",
+        "r:5: warning: connections[0]: is never used: write `endpoints: {b: {connection: own}}`",
     ]
 
 
@@ -236,6 +239,6 @@ settings: {{dynamodb_stream_config: {{orders: []}}}}
         ),
     ],
 )
-def test_a_binding_that_reaches_nobody_is_a_mistake(binding: str, complaint: str) -> None:
+def test_a_binding_that_reaches_nothing_is_a_mistake(binding: str, complaint: str) -> None:
     """A source is one of six, its function's endpoint reaches it without a key, and none is named twice."""
     assert [line for line in complaints(BOUND.format(binding)) if complaint in line]

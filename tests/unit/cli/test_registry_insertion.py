@@ -1,10 +1,10 @@
 import pytest
 
 from silvaengine_cli.registry.file import parse
-from silvaengine_cli.registry.insertion import callable_endpoint, with_function
-from silvaengine_cli.registry.model import Function
+from silvaengine_cli.registry.insertion import common_endpoint, insert_function
+from silvaengine_cli.registry.model import FunctionSpec
 
-GREET = Function.model_validate(
+GREET = FunctionSpec.model_validate(
     {"module": "shop", "class": "Shop", "area": "core", "methods": ["GET", "POST"], "settings": "shop"}
 )
 LINES = [
@@ -17,8 +17,8 @@ LINES = [
 
 
 def added_lines(old: str) -> list[str]:
-    """Return what is new, and see that nothing else is gone."""
-    content = with_function(old.encode(), "greet", GREET, {"greeting": "Hello"})
+    """Return the new lines, and check that no other is gone."""
+    content = insert_function(old.encode(), "greet", GREET, {"greeting": "Hello"})
     assert content is not None
     new = content.decode().splitlines()
     added = [line for line in new if line not in old.splitlines()]
@@ -29,12 +29,12 @@ def added_lines(old: str) -> list[str]:
     assert spec.functions["greet"] == GREET
     assert spec.settings["shop"] == {"greeting": "Hello"}
     assert "greet" in {entry.function for entry in spec.connections[-1].functions}
-    assert callable_endpoint(spec)
+    assert common_endpoint(spec)
     return added
 
 
 def test_an_empty_file_gets_everything_that_a_call_needs() -> None:
-    """A function, its setting, an endpoint, and the common connection."""
+    """It gets a function, its setting, an endpoint, and the common connection."""
     assert [line for line in added_lines("# mine\n") if line] == [
         "functions:",
         "  greet:",
@@ -51,7 +51,7 @@ def test_an_empty_file_gets_everything_that_a_call_needs() -> None:
 
 
 def test_a_registry_in_blocks_gets_lines_in_their_places() -> None:
-    """Comments and the order of things stay; sections that are there are continued."""
+    """Comments and order stay; existing sections are continued."""
     old = (
         "# head\nendpoints:\n    a:  # the first\n"
         "functions:\n    x:   # what it is\n        module: m\n        area: b\n"
@@ -71,8 +71,8 @@ def test_a_list_in_one_line_is_continued_in_that_line() -> None:
     assert "  - functions: [greet]" in added_lines("connections:\n  - functions: []\n")
 
 
-def test_another_connection_does_not_stand_in_for_the_common_one() -> None:
-    """The function goes to the common connection, which is added where only others are."""
+def test_another_connection_is_not_taken_for_the_common_one() -> None:
+    """The function goes to the common connection, which is added if there are only others."""
     added = added_lines(
         "endpoints: {a: {connection: own}, b: }\nconnections:\n  - endpoint: a\n    api_key: k\n"
     )
@@ -88,5 +88,5 @@ def test_another_connection_does_not_stand_in_for_the_common_one() -> None:
     ],
 )
 def test_a_form_that_lines_cannot_be_added_to_is_left_alone(old: str) -> None:
-    """Rather no edit than a wrong one."""
-    assert with_function(old.encode(), "greet", GREET, {"greeting": "Hello"}) is None
+    """A file that no line can be added to safely isn't edited."""
+    assert insert_function(old.encode(), "greet", GREET, {"greeting": "Hello"}) is None

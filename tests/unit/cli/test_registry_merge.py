@@ -3,19 +3,19 @@ from decimal import Decimal
 import pytest
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
-from silvaengine_cli.registry.merge import kept, merged, same
+from silvaengine_cli.registry.merge import beyond_file, merge, same
 from silvaengine_cli.registry.rows import Row
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 
 
 def entry(name: str, setting: str = "", **more: object) -> Row:
-    """Make a connection's entry."""
+    """Return a connection's entry."""
     return {"aws_lambda_arn": WORKER, "function": name, "setting": setting, **more}
 
 
 def connection(*entries: Row, **more: object) -> Row:
-    """Make a common connection."""
+    """Return a common connection."""
     return {"endpoint_id": "1", "api_key": "#####", "functions": list(entries), **more}
 
 
@@ -32,11 +32,11 @@ CONFIG = {
 FUNCTION = {"aws_lambda_arn": WORKER, "function": "hello", "area": "core", "config": CONFIG}
 
 
-def test_what_the_file_says_and_the_row_leaves_out_is_no_difference_when_it_is_the_default() -> None:
+def test_a_default_that_the_row_leaves_out_is_no_difference() -> None:
     """A predecessor's short row means the same as ours with every default written out."""
     short = FUNCTION | {"config": {"module_name": "demo", "setting": None, "methods": []}}
-    assert merged(FUNCTIONS, short, FUNCTION) == short
-    assert merged(ENDPOINTS, {"endpoint_id": "a"}, {"endpoint_id": "a", "special_connection": False}) == {
+    assert merge(FUNCTIONS, short, FUNCTION) == short
+    assert merge(ENDPOINTS, {"endpoint_id": "a"}, {"endpoint_id": "a", "special_connection": False}) == {
         "endpoint_id": "a"
     }
 
@@ -47,8 +47,11 @@ def test_unknown_attributes_stay() -> None:
         "code": 7,
         "config": CONFIG | {"label": "x", "operations": {"subscription": ["s"]}},
     }
-    wanted = FUNCTION | {"area": "admin", "config": CONFIG | {"operations": {"query": ["q"], "mutation": []}}}
-    row = merged(FUNCTIONS, existing, wanted)
+    desired = FUNCTION | {
+        "area": "admin",
+        "config": CONFIG | {"operations": {"query": ["q"], "mutation": []}},
+    }
+    row = merge(FUNCTIONS, existing, desired)
     assert (row["area"], row["code"], row["config"]["label"]) == ("admin", 7, "x")
     assert row["config"]["operations"] == {"subscription": ["s"], "query": ["q"]}
 
@@ -56,73 +59,73 @@ def test_unknown_attributes_stay() -> None:
 def test_a_switch_can_be_turned_off_again() -> None:
     """False in the file overrides true in the row."""
     existing = FUNCTION | {"config": CONFIG | {"auth_required": True, "methods": ["GET"], "class_name": "A"}}
-    assert merged(FUNCTIONS, existing, FUNCTION)["config"] == CONFIG
+    assert merge(FUNCTIONS, existing, FUNCTION)["config"] == CONFIG
 
 
-def test_a_right_that_the_file_no_longer_gives_is_taken_away() -> None:
-    """What a row says of its executions goes with its line in the file; what others wrote beside it stays."""
+def test_a_right_that_the_file_drops_is_dropped_from_the_row() -> None:
+    """What a row says about executions goes with its line in the file; what others wrote stays."""
     executions = {"broadcasts": True, "idempotency": "required", "on_lost": "retry", "max_attempts": 1}
     existing = FUNCTION | {"config": CONFIG | executions | {"label": "x"}}
-    wanted = FUNCTION | {"config": CONFIG | {"on_lost": "retry"}}
-    assert merged(FUNCTIONS, existing, wanted)["config"] == CONFIG | {"on_lost": "retry", "label": "x"}
+    desired = FUNCTION | {"config": CONFIG | {"on_lost": "retry"}}
+    assert merge(FUNCTIONS, existing, desired)["config"] == CONFIG | {"on_lost": "retry", "label": "x"}
 
 
-def test_a_right_that_nobody_has_is_no_difference() -> None:
-    """A row may say so or not."""
+def test_a_right_that_is_off_is_no_difference() -> None:
+    """The row may have the attribute or not."""
     existing = FUNCTION | {"config": CONFIG | {"broadcasts": False, "on_lost": None}}
-    assert merged(FUNCTIONS, existing, FUNCTION) == existing
+    assert merge(FUNCTIONS, existing, FUNCTION) == existing
 
 
-def test_a_rate_is_what_the_file_says_of_it() -> None:
-    """Without a burst it is a second's again; a whole limit that the file leaves out stays."""
+def test_a_rate_limit_is_replaced_whole() -> None:
+    """Without a burst in the file the row has none; a limit that the file leaves out stays."""
     existing = {"endpoint_id": "a", "rate_limit": {"per_second": Decimal(5), "burst": 100}}
-    wanted = {"endpoint_id": "a", "special_connection": False, "rate_limit": {"per_second": Decimal(5)}}
-    assert merged(ENDPOINTS, existing, wanted)["rate_limit"] == {"per_second": 5}
-    del wanted["rate_limit"]
-    assert merged(ENDPOINTS, existing, wanted) == existing
+    desired = {"endpoint_id": "a", "special_connection": False, "rate_limit": {"per_second": Decimal(5)}}
+    assert merge(ENDPOINTS, existing, desired)["rate_limit"] == {"per_second": 5}
+    del desired["rate_limit"]
+    assert merge(ENDPOINTS, existing, desired) == existing
 
 
 def test_entries_that_the_file_does_not_name_stay() -> None:
-    """The order of what is there is kept, changes are made in place, new ones come last."""
+    """Existing entries keep their order and are changed in place, new ones come last."""
     existing = connection(entry("old", note="x"), entry("hello"))
-    row = merged(CONNECTIONS, existing, connection(entry("new"), entry("hello", "s")))
+    row = merge(CONNECTIONS, existing, connection(entry("new"), entry("hello", "s")))
     assert row["functions"] == [entry("old", note="x"), entry("hello", "s"), entry("new")]
-    assert kept(existing, connection(entry("new"))) == ["old", "hello"]
+    assert beyond_file(existing, connection(entry("new"))) == ["old", "hello"]
 
 
 def test_pruning_drops_entries_addresses_and_grants_that_the_file_does_not_name() -> None:
     """With prune a connection is what the file says."""
     existing = connection(entry("old"), entry("hello"), whitelist=["10.0.0.1", "10.0.0.2"], grants=["admin"])
-    row = merged(CONNECTIONS, existing, connection(entry("hello"), whitelist=["10.0.0.2"]), prune=True)
+    row = merge(CONNECTIONS, existing, connection(entry("hello"), whitelist=["10.0.0.2"]), prune=True)
     assert row == connection(entry("hello"), whitelist=["10.0.0.2"], grants=[])
 
 
 def test_a_whitelist_that_the_file_leaves_out_stays_even_when_pruning() -> None:
     """An omission doesn't let everybody in; an explicit empty list does."""
     existing = connection(whitelist=["10.0.0.1"])
-    assert merged(CONNECTIONS, existing, connection(), prune=True) == existing
-    assert merged(CONNECTIONS, existing, connection(whitelist=[]), prune=True)["whitelist"] == []
+    assert merge(CONNECTIONS, existing, connection(), prune=True) == existing
+    assert merge(CONNECTIONS, existing, connection(whitelist=[]), prune=True)["whitelist"] == []
 
 
 def test_addresses_are_added_and_grants_are_as_the_file_says() -> None:
-    """A whitelist grows; grants are exactly those of the file, so that a line less is a grant less."""
+    """A whitelist only grows; grants are exactly those of the file, so that a line less is a grant less."""
     existing = connection(whitelist=["10.0.0.1"], grants=["admin", "jobs"])
-    row = merged(CONNECTIONS, existing, connection(whitelist=["10.0.0.2"], grants=["jobs"]))
+    row = merge(CONNECTIONS, existing, connection(whitelist=["10.0.0.2"], grants=["jobs"]))
     assert row == connection(whitelist=["10.0.0.1", "10.0.0.2"], grants=["jobs"])
-    assert kept(existing, connection(whitelist=["10.0.0.2"])) == ["10.0.0.1"]
+    assert beyond_file(existing, connection(whitelist=["10.0.0.2"])) == ["10.0.0.1"]
 
 
 @pytest.mark.parametrize("nothing", [{}, {"whitelist": None}, {"whitelist": []}])
-def test_an_absent_null_or_empty_whitelist_is_none(nothing: Row) -> None:
+def test_an_absent_null_or_empty_whitelist_means_none(nothing: Row) -> None:
     """All three forms of the predecessor's rows are left as they are."""
     existing = {"endpoint_id": "1", "api_key": "#####", **nothing}
-    assert merged(CONNECTIONS, existing, connection(whitelist=[])) == existing
+    assert merge(CONNECTIONS, existing, connection(whitelist=[])) == existing
 
 
 def test_of_two_entries_with_one_name_only_the_first_is_changed() -> None:
     """The first is the one that counts for requests."""
     existing = connection(entry("a", "1"), entry("a", "2"))
-    assert merged(CONNECTIONS, existing, connection(entry("a", "3")), prune=True)["functions"] == [
+    assert merge(CONNECTIONS, existing, connection(entry("a", "3")), prune=True)["functions"] == [
         entry("a", "3"),
         entry("a", "2"),
     ]
@@ -131,8 +134,8 @@ def test_of_two_entries_with_one_name_only_the_first_is_changed() -> None:
 def test_settings_are_replaced_whole() -> None:
     """A value is one thing: members that the file doesn't name go."""
     row = {"setting_id": "a", "variable": "b", "value": {"x": 1, "y": 2}, "note": "n"}
-    wanted = {"setting_id": "a", "variable": "b", "value": {"x": 1}}
-    assert merged(CONFIG_DATA, row, wanted) == row | {"value": {"x": 1}}
+    desired = {"setting_id": "a", "variable": "b", "value": {"x": 1}}
+    assert merge(CONFIG_DATA, row, desired) == row | {"value": {"x": 1}}
 
 
 @pytest.mark.parametrize(
@@ -150,5 +153,5 @@ def test_settings_are_replaced_whole() -> None:
     ],
 )
 def test_json_values_are_compared_as_json(left: object, right: object, alike: bool) -> None:
-    """Numbers by value, true is not 1, text is not a number."""
+    """Numbers are compared by value, true is not 1, text is not a number."""
     assert same(left, right) is alike

@@ -11,7 +11,7 @@ from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.registry.model import RegistrySpec
 from silvaengine_cli.registry.plan import make_plan
-from silvaengine_cli.registry.rows import Row, wanted_rows
+from silvaengine_cli.registry.rows import Row, all_rows
 from silvaengine_cli.registry.tables import Key, RegistryTables
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
@@ -19,7 +19,7 @@ OTHERS = [f"arn:aws:lambda:us-east-1:123456789012:function:other:{number}" for n
 
 
 class TablesInMemory:
-    """Rows as DynamoDB gives them back."""
+    """Rows as DynamoDB returns them."""
 
     def __init__(self, rows: Sequence[tuple[Table, Row]]) -> None:
         self._rows = [(table, _through_dynamodb(row)) for table, row in rows]
@@ -83,7 +83,7 @@ BINDINGS = st.lists(
 
 @st.composite
 def specs(draw: st.DrawFn) -> RegistrySpec:
-    """Make a valid registry; a label's Lambda is its own, so that no two are one function."""
+    """Draw a valid registry; a label with `@` has a Lambda of its own, so that no two are one function."""
     functions: dict[str, Any] = draw(st.dictionaries(LABELS, FUNCTIONS, max_size=4))
     if "hello@1" in functions:
         functions["hello@1"]["lambda"] = draw(st.sampled_from(OTHERS))
@@ -108,8 +108,8 @@ def specs(draw: st.DrawFn) -> RegistrySpec:
 
 @given(specs())
 def test_applying_an_export_changes_nothing(spec: RegistrySpec) -> None:
-    """Whatever a registry holds, tables -> file -> plan is empty, pruning included."""
-    tables = cast("RegistryTables", TablesInMemory(list(wanted_rows(spec, WORKER))))
+    """Whatever a registry holds, the plan of its export is empty, with pruning too."""
+    tables = cast("RegistryTables", TablesInMemory(list(all_rows(spec, WORKER))))
     exported = export(tables, WORKER)
     again = parse(exported.text.encode()).spec
     assert exported.notes == ()
@@ -117,10 +117,10 @@ def test_applying_an_export_changes_nothing(spec: RegistrySpec) -> None:
 
 
 def test_numbers_of_any_size_come_back_exactly() -> None:
-    """Large, small and with 38 digits."""
+    """Large and small numbers come back with all of their 38 digits."""
     numbers = [Decimal("1E+125"), Decimal("1E-130"), Decimal("0." + "7" * 38), 10**38 - 1, Decimal("-1.50")]
     spec = RegistrySpec.model_validate(
         {"settings": {"s": {f"n{i}": number for i, number in enumerate(numbers)}}}
     )
-    tables = cast("RegistryTables", TablesInMemory(list(wanted_rows(spec, WORKER))))
+    tables = cast("RegistryTables", TablesInMemory(list(all_rows(spec, WORKER))))
     assert list(parse(export(tables, WORKER).text.encode()).spec.settings["s"].values()) == numbers

@@ -29,4 +29,4 @@ def test_sizes_follow_dynamodbs_rule(row: dict[str, object], size: int) -> None:
 def test_the_limit_itself_is_allowed() -> None:
     """A row of 400 KB is taken, one byte more is not."""
     assert too_large({"a": "x" * (MAX_ROW_BYTES - 1)}) is None
-    assert too_large({"a": "x" * MAX_ROW_BYTES}) == "400 KB, and DynamoDB's rows end at 400 KB"
+    assert too_large({"a": "x" * MAX_ROW_BYTES}) == "400 KB, and DynamoDB's limit for a row is 400 KB"

@@ -1,4 +1,4 @@
-"""Which sources are watched, and what a change of each asks for."""
+"""Which sources are watched, and what a change of each requires."""
 
 import os
 from pathlib import Path
@@ -37,13 +37,13 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_watched_files(project: Path) -> None:
+def test_sources_are_watched(project: Path) -> None:
     """Sources are watched, what tools and editors write beside them is not."""
     assert {path.relative_to(project).as_posix() for path in take_snapshot(project)} == set(FILES)
 
 
 def test_changes_of_every_kind_are_seen(project: Path) -> None:
-    """A file that was written, made or removed has changed."""
+    """A file that was written, added or removed has changed."""
     before = take_snapshot(project)
     written, made, removed = (
         project / "shared" / name for name in ("silvaengine/settings.py", "new.py", "old.py")
@@ -73,13 +73,13 @@ def test_changes_of_every_kind_are_seen(project: Path) -> None:
         ("template.yaml", Work(everything=True)),
     ],
 )
-def test_least_work(tmp_path: Path, name: str, work: Work) -> None:
+def test_a_change_requires_the_least_work(tmp_path: Path, name: str, work: Work) -> None:
     """A change asks for no more than what runs the changed file."""
     assert work_for(tmp_path, [tmp_path / name]) == work
 
 
-def test_work_of_several_files(tmp_path: Path) -> None:
-    """What several changes ask for is done together."""
+def test_several_changes_are_one_work(tmp_path: Path) -> None:
+    """The work that several changes require is done together."""
     names = (REGISTRY_FILE, "services/tasks/x.py", "services/worker/functions/new/__init__.py")
     expected = Work(functions=frozenset({"Tasks", "Worker"}), registry=True)
     assert work_for(tmp_path, [tmp_path / name for name in names]) == expected

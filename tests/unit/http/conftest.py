@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from silvaengine.access.api_keys import key_id_of
-from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import NotFoundError
@@ -39,15 +39,15 @@ class FakeRegistry:
         self.asked: list[tuple[Any, ...]] = []
         self.functions: dict[str, Function] = {}
         self.settings: dict[str, Any] = {}
-        self.grants: frozenset[str] = frozenset()
-        self.whitelist: tuple[str, ...] = ()
+        self.scopes: frozenset[str] = frozenset()
+        self.allowlist: tuple[str, ...] = ()
         self.key_hashes: tuple[Any, ...] | None = None
         self.limits: tuple[Any, ...] = ()
 
     def refresh(self, command: Any = None) -> None:
         self.asked.append(("refresh",))
 
-    def known_limits(self, endpoint_id: str, api_key: str) -> tuple[Any, ...]:
+    def recent_limits(self, endpoint_id: str, api_key: str) -> tuple[Any, ...]:
         return ()
 
     def key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> KeyAccess:
@@ -62,8 +62,8 @@ class FakeRegistry:
             api_key=api_key,
             functions={name: FunctionEntry(ARN, "") for name in self.functions},
             settings=self.settings,
-            grants=self.grants,
-            whitelist=self.whitelist,
+            scopes=self.scopes,
+            allowlist=self.allowlist,
             key_hashes=self.key_hashes,
             limits=self.limits,
             key_id=key_id_of(api_key),
@@ -73,7 +73,7 @@ class FakeRegistry:
         self.asked.append(("gateway_settings", endpoint_id, area, stage))
         return self.settings if endpoint_id == "acme" else {}
 
-    def known_key_access(
+    def key_access_by_row(
         self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
     ) -> KeyAccess:
         return self.key_access(endpoint_id, row_key, area, stage)
@@ -86,7 +86,7 @@ class FakeRegistry:
 
 
 class FakeInvoker:
-    """Gives what a test put in, and remembers the payloads."""
+    """Returns a test's result, and remembers the payloads."""
 
     def __init__(self) -> None:
         self.sent: list[SimpleNamespace] = []
@@ -101,14 +101,14 @@ class FakeInvoker:
         return None if event else self.result
 
 
-class FakeNotifier:
-    """Remembers notices."""
+class FakeAlerts:
+    """Remembers alerts."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, Any]] = []
 
-    def publish(self, subject: str, fingerprint: str, message: Any) -> None:
-        self.sent.append((subject, fingerprint, message))
+    def publish(self, subject: str, dedup_key: str, message: Any) -> None:
+        self.sent.append((subject, dedup_key, message))
 
 
 class FakeS3:
@@ -128,7 +128,7 @@ class FakeS3:
 
 
 class Documents:
-    """What lies at the issuers' URLs."""
+    """The documents at the issuers' URLs."""
 
     def __init__(self) -> None:
         self.source: Callable[[str], bytes] | None = None
@@ -144,7 +144,7 @@ class World:
     def __init__(self) -> None:
         self.registry = FakeRegistry()
         self.invoker = FakeInvoker()
-        self.alerts = FakeNotifier()
+        self.alerts = FakeAlerts()
         self.settings = Settings(full_event_areas=frozenset({"raw"}))
         self.now = NOW
         self.dynamodb = MemoryDynamoDB()
@@ -210,7 +210,7 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    """Return a gateway of one's own."""
+    """Return a gateway for one test."""
     return World()
 
 
@@ -234,7 +234,7 @@ def event_of() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def rest_path(event_of: Callable[..., dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
-    """Return a REST event for a raw path of at least three segments, cut up as API Gateway does."""
+    """Return a REST event for a raw path of at least three segments, split as API Gateway does."""
 
     def build(path: str) -> dict[str, Any]:
         area, endpoint_id, proxy = path.removeprefix("/").split("/", 2)

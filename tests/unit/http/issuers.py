@@ -29,7 +29,7 @@ class Issuer:
         self.is_away = False
 
     def fetch(self, url: str) -> bytes:
-        """Return a document as the network would."""
+        """Return a document, as the issuer serves it."""
         self.asked.append(url)
         keys = {"keys": [public_jwk(name) for name in self.published]}
         documents = {JWKS: keys, f"{self.name}/.well-known/jwks.json": keys, **self.documents}

@@ -1,4 +1,4 @@
-"""Answers: each form that a function may give, in the form that each API takes."""
+"""Answers: each form that a function may return, in the form that each API takes."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.messages import SYNC_LIMIT, AnswerKind, WorkerAnswer
-from silvaengine_http.headers import SAFETY
+from silvaengine_http.headers import SECURITY_HEADERS
 from silvaengine_http.request import ResponseFormat
 from silvaengine_http.response import error_answer, function_answer, render
 
@@ -28,7 +28,7 @@ def _own(headers: dict[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in headers.items()
-        if not name.startswith("Access-Control-") and name not in {"x-request-id", CSP, *SAFETY}
+        if not name.startswith("Access-Control-") and name not in {"x-request-id", CSP, *SECURITY_HEADERS}
     }
 
 
@@ -66,7 +66,7 @@ def _own(headers: dict[str, str]) -> dict[str, str]:
         ("json", {"statusCode": 99}, 200, "application/json", '{"statusCode": 99}'),
     ],
 )
-def test_values_and_texts(
+def test_text_goes_out_as_it_is_and_a_value_as_json(
     kind: AnswerKind, value: object, status: int, content_type: str, body: str, form: ResponseFormat
 ) -> None:
     """Text goes out as it is, typed by what it is; values go out as JSON."""
@@ -124,6 +124,18 @@ def test_a_multi_value_header_replaces_the_single_one() -> None:
     assert _own(_rendered("json", value)["headers"]) == {"Vary": "Accept"}
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "X-Own", "set-cookie"])
+@pytest.mark.parametrize("is_v2", [False, True])
+def test_a_header_without_values_is_left_out(name: str, is_v2: bool) -> None:
+    """An empty list of values is no header, whatever its name."""
+    value = {"statusCode": 200, "multiValueHeaders": {name: []}, "body": "x"}
+    answer = render(
+        function_answer(WorkerAnswer("json", value)), ResponseFormat(is_v2=is_v2, is_head=False), "id"
+    )
+    assert answer["statusCode"] == 200
+    assert name not in answer["headers"]
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -133,7 +145,7 @@ def test_a_multi_value_header_replaces_the_single_one() -> None:
     ],
 )
 @pytest.mark.parametrize("form", [V1, V2])
-def test_redirects_pass(value: object, form: ResponseFormat) -> None:
+def test_a_redirection_goes_out_as_it_is(value: object, form: ResponseFormat) -> None:
     """An object with a 30x goes through, even with members that API Gateway doesn't know."""
     answer = _rendered("text" if isinstance(value, str) else "json", value, form)
     assert (answer["statusCode"], answer["body"]) == (302, "")
@@ -209,7 +221,7 @@ def test_what_cannot_be_encoded_is_502(kind: AnswerKind, value: object, words: s
     ids=["long", "escapes", "headers"],
 )
 def test_an_answer_over_6_mb_is_502(kind: AnswerKind, value: object) -> None:
-    """Lambda would cut it off without words; quotes count twice, since the answer is JSON in JSON."""
+    """Lambda would refuse it without a message; quotes count twice, since the answer is JSON in JSON."""
     with pytest.raises(SilvaEngineError, match="larger than 6291456 bytes") as refused:
         _rendered(kind, value)
     assert refused.value.status == 502
@@ -248,10 +260,11 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
+_NAMES = st.text(max_size=4) | st.sampled_from(["Connection", "TE", "Set-Cookie", "X-A: b", "a\r\nb"])
 _PROXIES = st.fixed_dictionaries(
     {"statusCode": st.integers(0, 700) | _JSON},
     optional={
-        "headers": st.dictionaries(st.text(max_size=4), _JSON, max_size=3) | _JSON,
+        "headers": st.dictionaries(_NAMES, _JSON, max_size=3) | _JSON,
         "multiValueHeaders": st.dictionaries(st.text(max_size=4), st.lists(_JSON, max_size=2)) | _JSON,
         "cookies": st.lists(st.text(max_size=4), max_size=2) | _JSON,
         "body": st.text(max_size=8) | _JSON,
@@ -265,7 +278,7 @@ _TEXTS = st.text(max_size=20) | st.text(alphabet='{}[]",:-\n \t&*!%a1', max_size
     st.one_of(st.tuples(st.just("json"), _JSON | _PROXIES), st.tuples(st.just("text"), _TEXTS)), st.booleans()
 )
 def test_any_answer_is_well_formed_or_502(given_answer: tuple[AnswerKind, object], is_v2: bool) -> None:
-    """Whatever a function gives, the client gets an answer that its API takes."""
+    """Whatever a function returns, the client gets an answer that its API takes."""
     status = 502
     try:
         answer = _rendered(*given_answer, ResponseFormat(is_v2=is_v2, is_head=False))
@@ -278,8 +291,13 @@ def test_any_answer_is_well_formed_or_502(given_answer: tuple[AnswerKind, object
     for value in [*answer["headers"].values(), *several, *answer.get("cookies", [])]:
         assert isinstance(value, str)
         assert not set(value) & set("\r\n\x00")
+    names = [*answer["headers"], *answer.get("multiValueHeaders", {})]
+    assert not [name for name in names if set(name) & set("\r\n\0: ")]
+    assert not {"connection", "te", "transfer-encoding"} & {name.lower() for name in names}
+    assert type(answer["statusCode"]) is int
     assert 100 <= answer["statusCode"] <= 599
     assert isinstance(answer["body"], str)
+    assert type(answer["isBase64Encoded"]) is bool
 
 
 @pytest.mark.timeout(10)

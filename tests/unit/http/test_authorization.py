@@ -1,4 +1,4 @@
-"""Functions with ``auth_required``: who is let in, and what the function learns of it."""
+"""Functions with ``auth_required``: who may call them, and what they are shown of the caller."""
 
 import json
 import sys
@@ -12,8 +12,9 @@ import pytest
 
 from silvaengine.access.api_keys import key_id_of
 from silvaengine.access.rate_limits import RateLimit
-from silvaengine.authorization.access import AccessRequest
-from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.admission import is_authorizer_call
+from silvaengine.authorization.authorization import Authorization
+from silvaengine.authorization.model import AccessRequest
 from silvaengine.authorization.packages import Packages
 
 type EventOf = Callable[..., dict[str, Any]]
@@ -62,7 +63,7 @@ CLASS = """
 
 @pytest.fixture
 def install(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Let an authorizer package be in the artefact and, unless it is the default one, in the settings."""
+    """Return what adds a package to the artefact and, unless it is the default one, to the settings."""
     monkeypatch.syspath_prepend(tmp_path)
     names: list[str] = []
 
@@ -87,10 +88,10 @@ def send(world: Any, event_of: EventOf, token: str, **changes: Any) -> Any:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("body", [None, '{"n": 1}'])
-def test_the_function_form(
+def test_a_function_authorizes_and_verifies(
     method: str, body: str | None, world: Any, event_of: EventOf, install: Install
 ) -> None:
-    """Both actions run for every request, body or not, and the answers reach the function's context."""
+    """Both actions run for every request, with a body or without, and their answers reach the function."""
     install(FUNCTION)
     assert send(world, event_of, "ada", httpMethod=method, body=body)["statusCode"] == 200
     context = world.payload["context"]
@@ -99,7 +100,7 @@ def test_the_function_form(
     assert [call[0] for call in sys.modules["acme_auth"].CALLS] == ["authorize", "verify_permission"]
 
 
-def test_what_an_authorizer_is_shown(world: Any, event_of: EventOf, install: Install) -> None:
+def test_an_authorizer_gets_the_extended_event(world: Any, event_of: EventOf, install: Install) -> None:
     """The event with fnConfigurations, the extended requestContext and, to authorize, the method's ARN."""
     install(FUNCTION)
     context = object()
@@ -114,8 +115,8 @@ def test_what_an_authorizer_is_shown(world: Any, event_of: EventOf, install: Ins
         assert event["requestContext"]["headers"] == {"Token": "ada"}
 
 
-def test_an_authorizer_is_shown_the_body_decoded(world: Any, event_of: EventOf, install: Install) -> None:
-    """It reads JSON text, as the predecessor's do, whatever form API Gateway gave the body."""
+def test_an_authorizer_gets_the_decoded_body(world: Any, event_of: EventOf, install: Install) -> None:
+    """It is JSON text, whatever form API Gateway gave the body."""
     install(FUNCTION)
     body = b64encode(b'{"n": 1}').decode()
     send(world, event_of, "ada", httpMethod="POST", body=body, isBase64Encoded=True)
@@ -126,7 +127,7 @@ def test_an_authorizer_is_shown_the_body_decoded(world: Any, event_of: EventOf, 
 def test_an_authorizer_cannot_move_a_request_to_another_tenant(
     world: Any, event_of: EventOf, install: Install
 ) -> None:
-    """Of the requestContext only ``authorizer`` and ``additionalContext`` are its to change."""
+    """It may change only ``authorizer`` and ``additionalContext`` in the requestContext."""
     install(FUNCTION)
     send(world, event_of, "ada")
     assert world.payload["context"]["channel"] == "acme"
@@ -137,10 +138,10 @@ def test_an_authorizer_cannot_move_a_request_to_another_tenant(
     ("token", "status", "message"),
     [("eve", 403, "Access denied"), ("expired", 401, "The token has expired")],
 )
-def test_the_function_form_refuses(
+def test_a_function_refuses(
     token: str, status: int, message: str, world: Any, event_of: EventOf, install: Install
 ) -> None:
-    """False is a refusal, and an error of its own says why and with which status."""
+    """False is a refusal; an error of its own has its message and status."""
     install(FUNCTION)
     answer = send(world, event_of, token)
     assert answer["statusCode"] == status
@@ -148,7 +149,7 @@ def test_the_function_form_refuses(
     assert not world.invoker.sent
 
 
-def test_the_class_form(world: Any, event_of: EventOf, install: Install) -> None:
+def test_a_class_authorizes_and_verifies(world: Any, event_of: EventOf, install: Install) -> None:
     """The predecessor's public class works unnamed; each request gets an object of its own."""
     install(CLASS, "silvaengine_authorizer")
     for _ in range(2):
@@ -160,8 +161,10 @@ def test_the_class_form(world: Any, event_of: EventOf, install: Install) -> None
     assert len({id(each) for each in made}) == len(made) == 4
 
 
-def test_a_policy_that_denies(world: Any, event_of: EventOf, install: Install) -> None:
-    """Its error_message is the answer's."""
+def test_a_denying_policys_message_reaches_the_client(
+    world: Any, event_of: EventOf, install: Install
+) -> None:
+    """It is its error_message."""
     install(CLASS)
     answer = send(world, event_of, "bob")
     assert (answer["statusCode"], "Who are you?" in answer["body"]) == (403, True)
@@ -178,7 +181,7 @@ def test_a_policy_that_denies(world: Any, event_of: EventOf, install: Install) -
 def test_whatever_is_not_a_clear_yes_denies(
     action: str, result: str, world: Any, event_of: EventOf, install: Install
 ) -> None:
-    """Nothing, nonsense, an error or a policy for something else let nobody in, and tell nothing."""
+    """No answer, nonsense, an error or a policy for another method refuse, without details."""
     if (action, result) == ("verify_permission", "event"):
         result = "event['body']"
     other = "{'sub': 'ada'}" if action == "verify_permission" else "event"
@@ -204,7 +207,7 @@ def test_whatever_is_not_a_clear_yes_denies(
 def test_policies_are_read_as_api_gateway_reads_them(
     statements: str, allowed: bool, world: Any, event_of: EventOf, install: Install
 ) -> None:
-    """A statement has to allow this very method, and none may deny it; conditions let nobody in."""
+    """A statement must allow this method and none deny it; one with a condition allows nothing."""
     install(
         f"""
         def authorizer(event, context, action):
@@ -221,7 +224,7 @@ def test_policies_are_read_as_api_gateway_reads_them(
 def test_only_what_was_built_in_is_imported(
     name: str, world: Any, event_of: EventOf, install: Install
 ) -> None:
-    """A setting that names any other module is a misconfiguration that tells the client nothing."""
+    """A setting with any other module is a misconfiguration; the client gets no details."""
     install(FUNCTION)
     world.registry.settings["authorizer_module_name"] = name
     answer = send(world, event_of, "ada")
@@ -233,15 +236,17 @@ def test_only_what_was_built_in_is_imported(
 def test_a_module_that_was_not_built_in_is_not_imported(
     world: Any, event_of: EventOf, install: Install
 ) -> None:
-    """Not even one that stands on the path and would let the caller in."""
+    """Not even one on the path that would allow the caller."""
     install(FUNCTION)
     world.shipped.remove("acme_auth")
     assert send(world, event_of, "ada")["statusCode"] == 500
     assert "acme_auth" not in sys.modules
 
 
-def test_names_are_settings(world: Any, event_of: EventOf, install: Install) -> None:
-    """The class, its methods and the function may be called otherwise."""
+def test_settings_may_rename_class_methods_and_function(
+    world: Any, event_of: EventOf, install: Install
+) -> None:
+    """Each has a default name."""
     renamed = CLASS.replace("class Authorizer", "class Gate").replace("def authorize(", "def who(")
     install(renamed, authorizer_class_name="Gate", authorizer_authorize_function_name="who")
     assert send(world, event_of, "ada")["statusCode"] == 200
@@ -249,18 +254,16 @@ def test_names_are_settings(world: Any, event_of: EventOf, install: Install) -> 
     assert send(world, event_of, "eve")["statusCode"] == 403
 
 
-def test_what_an_authorizer_says_is_not_remembered(world: Any, event_of: EventOf, install: Install) -> None:
-    """Neither action of an operator's package is, unless it says by which headers it decides."""
+def test_a_packages_answers_are_not_cached(world: Any, event_of: EventOf, install: Install) -> None:
+    """Neither action's, unless the package names the headers by which it decides."""
     install(FUNCTION)
     for _ in range(3):
         send(world, event_of, "ada")
     assert len(sys.modules["acme_auth"].CALLS) == 6
 
 
-def test_an_authorizer_may_say_what_may_be_remembered(
-    world: Any, event_of: EventOf, install: Install
-) -> None:
-    """Then authorize runs once a minute for a header's value, method and function; permission always."""
+def test_cache_headers_let_identities_be_cached(world: Any, event_of: EventOf, install: Install) -> None:
+    """Authorize runs once a minute for a header's value, method and function; permission always."""
     install(dedent(FUNCTION) + "\nauthorizer.cache_headers = ['Token']\n")
     calls = sys.modules
 
@@ -285,7 +288,9 @@ def test_an_authorizer_may_say_what_may_be_remembered(
 
 
 @pytest.mark.parametrize(("key", "status"), [("acme-key", 200), (None, 403)])
-def test_the_api_key_authorizer(key: str | None, status: int, world: Any, event_of: EventOf) -> None:
+def test_the_api_key_authorizer_takes_any_key(
+    key: str | None, status: int, world: Any, event_of: EventOf
+) -> None:
     """A key of one's own is enough; the function learns its public name, never the key."""
     world.add("greet", auth_required=True)
     world.registry.settings = {"authorizer": "api_key"}
@@ -299,7 +304,7 @@ def test_the_api_key_authorizer(key: str | None, status: int, world: Any, event_
 
 
 def test_an_unknown_authorizer_is_a_misconfiguration(world: Any, event_of: EventOf) -> None:
-    """It lets nobody in."""
+    """The caller is refused."""
     world.add("greet", auth_required=True)
     world.registry.settings = {"authorizer": "open_door"}
     assert world.call(event_of())["statusCode"] == 500
@@ -307,7 +312,7 @@ def test_an_unknown_authorizer_is_a_misconfiguration(world: Any, event_of: Event
 
 
 def authorizer_call(event_of: EventOf, **changes: Any) -> dict[str, Any]:
-    """Return API Gateway's question about a request."""
+    """Return API Gateway's authorizer call for a request."""
     event = event_of(**{"headers": {"token": "ada"}, **changes})
     arn = "arn:aws:execute-api:eu-central-1:123456789012:api/prod/GET/core/acme/greet"
     return event | {"type": "REQUEST", "methodArn": arn, "body": None}
@@ -316,7 +321,7 @@ def authorizer_call(event_of: EventOf, **changes: Any) -> dict[str, Any]:
 def test_an_authorizer_call_is_answered_with_a_policy(
     world: Any, event_of: EventOf, install: Install
 ) -> None:
-    """It allows exactly what was asked, to the principal, with flat claims; no function is invoked."""
+    """It allows the principal exactly that method, with flat claims; no function is invoked."""
     install(FUNCTION.replace('"tenant": "acme"', '"scopes": ["a", "b"], "admin": True'))
     event = authorizer_call(event_of)
     assert world.handler(event, None) == {
@@ -354,15 +359,35 @@ def test_a_failed_authorizer_call_is_a_policy_that_denies(
     assert message in answer["context"]["error_message"]
 
 
-def test_an_authorizer_call_about_an_open_function(world: Any, event_of: EventOf) -> None:
-    """The API key alone decides, as it does for the request itself."""
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"methodArn": "arn:aws:execute-api:eu-central-1:1:api/prod/GET/x"}, True),
+        ({"routeArn": "arn:aws:execute-api:eu-central-1:1:api/prod/GET/x"}, True),
+        ({}, False),
+        ({"methodArn": None}, False),
+        ({"methodArn": "arn", "type": "TOKEN"}, False),
+    ],
+)
+def test_only_an_event_with_a_methods_arn_is_an_authorizer_call(
+    changes: dict[str, Any], expected: bool, world: Any, event_of: EventOf
+) -> None:
+    """Any other event is a request: without an ARN there is nothing to write a policy for."""
+    event = event_of() | {"type": "REQUEST", **changes}
+    assert is_authorizer_call(event) is expected
+    assert ("policyDocument" in world.handler(event, None)) is expected
+    assert not is_authorizer_call([event])
+
+
+def test_without_auth_required_the_api_key_decides_an_authorizer_call(world: Any, event_of: EventOf) -> None:
+    """As it does for the request itself."""
     answer = world.handler(authorizer_call(event_of), None)
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
     assert answer["principalId"] == key_id_of("acme-key")
 
 
 def test_an_authorizer_call_spends_nothing_of_a_limit(world: Any, event_of: EventOf) -> None:
-    """The request that follows it does."""
+    """Only the request that follows is counted."""
     world.registry.limits = (RateLimit("endpoint", "authorizer-call", per_second=0.001, burst=1),)
     for _ in range(3):
         answer = world.handler(authorizer_call(event_of), None)
@@ -371,7 +396,7 @@ def test_an_authorizer_call_spends_nothing_of_a_limit(world: Any, event_of: Even
 
 
 def test_principals_do_not_share_idempotency_keys(world: Any, event_of: EventOf, install: Install) -> None:
-    """Two users behind one API key have keys of their own."""
+    """Two users with one API key don't share them."""
     install(FUNCTION)
     for token in ("ada", "bob"):
         headers = {"token": token, "idempotency-key": "1", "content-type": "application/json"}
@@ -379,8 +404,10 @@ def test_principals_do_not_share_idempotency_keys(world: Any, event_of: EventOf,
     assert len(world.invoker.sent) == 2
 
 
-def test_what_is_remembered_is_one_tenants(world: Any, event_of: EventOf, install: Install) -> None:
-    """Endpoints that share a connection, a key and an authorizer still are asked about one by one."""
+def test_cached_identities_are_not_shared_between_tenants(
+    world: Any, event_of: EventOf, install: Install
+) -> None:
+    """Not even by endpoints that share a key row, a key and an authorizer."""
     install(dedent(FUNCTION) + "\nauthorizer.cache_headers = ['token']\n")
     connection = world.registry.key_access("acme", "#####", "core")
     subject = Authorization(Packages(world.shipped))

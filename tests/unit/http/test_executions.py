@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.errors import InvocationError, UnavailableError
+from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
 from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
 from silvaengine_http.request import read_request
 
@@ -178,7 +178,7 @@ def test_a_first_error_is_given_again_too(world: Any, ask: Any) -> None:
 
 
 def test_while_the_first_is_under_way_others_wait(world: Any, ask: Any) -> None:
-    """409 with `Retry-After`."""
+    """A repetition meanwhile gets 409 with `Retry-After`."""
     world.invoker.result = InvocationError("The connection broke")
     ask(idempotency_key=KEY)
     answer = ask(idempotency_key=KEY)
@@ -187,7 +187,7 @@ def test_while_the_first_is_under_way_others_wait(world: Any, ask: Any) -> None:
 
 
 def test_another_body_under_a_key_is_refused(world: Any, ask: Any) -> None:
-    """422: a key means one request."""
+    """A key means one request: another body under it is a 422."""
     ask(idempotency_key=KEY)
     assert ask({"name": "Grace"}, idempotency_key=KEY)["statusCode"] == 422
 
@@ -215,7 +215,7 @@ def test_under_retry_a_repetition_takes_over(world: Any, ask: Any) -> None:
     assert world.payload["invocation"]["attempt"] == 2
 
 
-@pytest.mark.parametrize("error", [UnavailableError("no room"), InvocationError("no", refused=True)])
+@pytest.mark.parametrize("error", [UnavailableError("no room"), NotStartedError("no")])
 @pytest.mark.parametrize("headers", [{"idempotency_key": KEY}, {"prefer": "respond-async"}])
 def test_when_nothing_was_started_nothing_is_left(
     world: Any, ask: Any, error: Exception, headers: dict[str, str]
@@ -250,7 +250,7 @@ def test_a_key_is_visible_ascii(ask: Any, key: str) -> None:
     assert ask(idempotency_key=key)["statusCode"] == 400
 
 
-def test_a_get_has_no_key(world: Any, ask: Any) -> None:
+def test_a_get_is_not_keyed_whatever_its_header(world: Any, ask: Any) -> None:
     """GET is idempotent by itself: the header changes nothing."""
     ask(method="GET", idempotency_key=KEY)
     assert "job" not in world.payload
@@ -289,7 +289,7 @@ def test_a_wrong_policy_is_the_operators_mistake(world: Any, ask: Any) -> None:
 def test_the_query_is_part_of_the_request(world: Any, request_of: EventOf) -> None:
     """Two requests that differ in their query only aren't the same."""
     event = request_of(idempotency_key=KEY)
-    assert read_request(event, frozenset()).headers["idempotency-key"] == KEY
+    assert read_request(event, "POST", frozenset()).headers["idempotency-key"] == KEY
     world.call(event)
     other = event | {"queryStringParameters": {"x": "2"}, "multiValueQueryStringParameters": {"x": ["2"]}}
     assert world.call(other)["statusCode"] == 422

@@ -1,4 +1,4 @@
-"""What an API key may do, and from where."""
+"""An API key's scopes and allowed addresses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ ADDRESS = "203.0.113.7"
 
 
 @pytest.mark.parametrize(
-    ("whitelist", "address", "status"),
+    ("allowlist", "address", "status"),
     [
         ((), ADDRESS, 200),
         ((ADDRESS,), ADDRESS, 200),
@@ -32,11 +32,11 @@ ADDRESS = "203.0.113.7"
     ],
 )
 @pytest.mark.parametrize("payload", ["1.0", "2.0"])
-def test_a_whitelist_lets_its_addresses_in(
-    payload: str, whitelist: tuple[str, ...], address: str | None, status: int, world: Any, event_of: EventOf
+def test_a_key_works_only_from_its_allowlist(
+    payload: str, allowlist: tuple[str, ...], address: str | None, status: int, world: Any, event_of: EventOf
 ) -> None:
-    """By address or CIDR, as API Gateway tells it; an address that nobody knows is on no list."""
-    world.registry.whitelist = whitelist
+    """By address or CIDR, as API Gateway says; an unknown address is on no list."""
+    world.registry.allowlist = allowlist
     event = event_of("rest_v1" if payload == "1.0" else "api_v2")
     place = "identity" if payload == "1.0" else "http"
     event["requestContext"] = {
@@ -48,16 +48,16 @@ def test_a_whitelist_lets_its_addresses_in(
 
 
 @pytest.mark.parametrize("path", ["/core/acme/cache_stats", "/core/acme/job_status", "/core/acme/nothing"])
-def test_a_whitelist_stands_before_everything(path: str, world: Any, rest_path: RestPath) -> None:
-    """Who is elsewhere learns nothing of functions, caches and jobs."""
-    world.registry.whitelist = ("10.0.0.0/8",)
-    world.registry.grants = frozenset({"admin"})
+def test_the_allowlist_is_checked_first(path: str, world: Any, rest_path: RestPath) -> None:
+    """A caller from elsewhere learns nothing about functions, caches and jobs."""
+    world.registry.allowlist = ("10.0.0.0/8",)
+    world.registry.scopes = frozenset({"admin"})
     answer = world.call(rest_path(path))
     assert (answer["statusCode"], "from this address" in answer["body"]) == (403, True)
 
 
 @pytest.mark.parametrize(
-    ("grants", "allowed"),
+    ("scopes", "allowed"),
     [
         ({"invoke"}, {"greet"}),
         ({"jobs"}, {"job_status"}),
@@ -68,11 +68,11 @@ def test_a_whitelist_stands_before_everything(path: str, world: Any, rest_path: 
         ({"Invoke", "*"}, set()),
     ],
 )
-def test_a_key_may_do_what_it_was_granted(
-    grants: set[str], allowed: set[str], world: Any, rest_path: RestPath
+def test_a_key_may_do_what_its_scopes_say(
+    scopes: set[str], allowed: set[str], world: Any, rest_path: RestPath
 ) -> None:
-    """And nothing else; a key that is its own secret may invoke and see jobs unasked."""
-    world.registry.grants = frozenset(grants)
+    """And nothing else; a key that is its own secret always has invoke and jobs."""
+    world.registry.scopes = frozenset(scopes)
     world.registry.key_hashes = ()
     asked = {"greet", "job_status", "cache_stats"}
     assert {name for name in asked if _answers(world, rest_path, name)} == allowed
@@ -86,8 +86,8 @@ def _answers(world: Any, rest_path: RestPath, name: str) -> bool:
     return bool(world.call(event)["statusCode"] != 403)
 
 
-def test_a_connection_shows_no_grant_that_it_lacks() -> None:
-    """Admin is all of them at its own endpoints, but not another tenant's caches."""
+def test_admin_doesnt_include_another_tenants_caches() -> None:
+    """It has all scopes at its own endpoints."""
     connection = KeyAccess("acme", "acme", "sek_1", {}, {}, frozenset({"admin"}), (), "sek_1", ())
     assert connection.may("cache:admin")
-    assert "cache:admin:all" not in connection.grants
+    assert "cache:admin:all" not in connection.scopes

@@ -71,7 +71,7 @@ def test_a_key_without_the_grant_is_refused(
     operation: str, grants: frozenset[str], world: Any, ask: Ask
 ) -> None:
     """Only a connection with the grant cache:admin reaches the caches."""
-    world.registry.grants = grants
+    world.registry.scopes = grants
     answer = ask(operation)
     assert answer["statusCode"] == 403
     assert json.loads(answer["body"])["error"] == "This API key may not manage caches"
@@ -80,7 +80,7 @@ def test_a_key_without_the_grant_is_refused(
 
 def test_a_clear_stays_within_the_tenant(world: Any, ask: Ask) -> None:
     """The grant reaches the caller's own values; every other tenant's stay."""
-    world.registry.grants = frozenset({"cache:admin"})
+    world.registry.scopes = frozenset({"cache:admin"})
     keep("acme", "user:1")
     keep("acme", "order:1")
     keep("globex", "user:1")
@@ -100,9 +100,19 @@ def test_a_clear_stays_within_the_tenant(world: Any, ask: Ask) -> None:
     )
 
 
+def test_a_parameter_of_another_path_manages_nothing(
+    world: Any, rest_path: Callable[[str], dict[str, Any]]
+) -> None:
+    """The predecessor's ``_cache_operation`` is a parameter like others, whatever the key was granted."""
+    world.registry.grants = frozenset({"admin", "cache:admin"})
+    query = {"_cache_operation": ["cache_clear"]}
+    assert world.call(rest_path("/core/acme/greet") | {"multiValueQueryStringParameters": query})
+    assert world.payload["params"]["_cache_operation"] == "cache_clear"
+
+
 def test_a_grant_for_all_clears_all(world: Any, ask: Ask) -> None:
     """cache:admin:all reaches every tenant's values."""
-    world.registry.grants = frozenset({"cache:admin:all"})
+    world.registry.scopes = frozenset({"cache:admin:all"})
     keep("acme", "a")
     keep("globex", "a")
     assert ask()["statusCode"] == 200
@@ -118,9 +128,9 @@ def test_a_setting_opens_it(world: Any, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("area", ["core", "raw"])
-def test_by_post(world: Any, ask: Ask, area: str) -> None:
+def test_a_post_may_say_it_in_its_body(world: Any, ask: Ask, area: str) -> None:
     """A POST may say in its JSON body what a GET says in its query, in areas with full events as well."""
-    world.registry.grants = frozenset({"cache:admin"})
+    world.registry.scopes = frozenset({"cache:admin"})
     keep("acme", "user:1")
     keep("acme", "order:1")
     assert ask(method="POST", body='{"cache_key": "user:*"}', area=area)["statusCode"] == 200
@@ -133,7 +143,7 @@ def test_by_post(world: Any, ask: Ask, area: str) -> None:
 @pytest.mark.parametrize("name", ["../../x", "A", "a" * 65, "a b", "a/b", ".", "a\n"])
 def test_a_cache_name_is_no_path(name: str, world: Any, ask: Ask) -> None:
     """A cache's name is of a few letters, so that it can't lead anywhere else."""
-    world.registry.grants = frozenset({"cache:admin"})
+    world.registry.scopes = frozenset({"cache:admin"})
     answer = ask(cache_name=name)
     assert answer["statusCode"] == 400
     assert "cache_name must be" in json.loads(answer["body"])["error"]
@@ -141,7 +151,7 @@ def test_a_cache_name_is_no_path(name: str, world: Any, ask: Ask) -> None:
 
 def test_an_unknown_cache_is_404_until_it_is_used(world: Any, ask: Ask) -> None:
     """A name that no function has used doesn't exist; the default one always does."""
-    world.registry.grants = frozenset({"cache:admin"})
+    world.registry.scopes = frozenset({"cache:admin"})
     assert ask("cache_stats", cache_name="orders")["statusCode"] == 404
     keep("globex", "a", "orders")
     assert ask("cache_stats", cache_name="orders")["statusCode"] == 200
@@ -150,7 +160,7 @@ def test_an_unknown_cache_is_404_until_it_is_used(world: Any, ask: Ask) -> None:
 
 def test_statistics_are_the_tenants_own(world: Any, ask: Ask) -> None:
     """Counters and entries of other tenants aren't told."""
-    world.registry.grants = frozenset({"cache:admin"})
+    world.registry.scopes = frozenset({"cache:admin"})
     keep("acme", "a")
     keep("globex", "a")
     keep("globex", "b")
@@ -167,7 +177,7 @@ def test_a_clear_that_reached_nobody_is_503(world: Any, ask: Ask, cache: HybridC
             raise TierError("away")
 
     cache.fence.replace_store(Away(ProcessLogTexts()))
-    world.registry.grants = frozenset({"cache:admin"})
+    world.registry.scopes = frozenset({"cache:admin"})
     answer = ask()
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "1")
 

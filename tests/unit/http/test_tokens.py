@@ -1,4 +1,4 @@
-"""The built-in authorizers of tokens: what is let in, and what never is."""
+"""The built-in authorizers of tokens: what is allowed, and what never is."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ type EventOf = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def issuer(world: Any) -> Issuer:
-    """Let an issuer's tokens open `greet`."""
+    """Return an issuer whose tokens open `greet`."""
     issuer = Issuer()
     world.documents.source = issuer.fetch
     world.add("greet", auth_required=True)
@@ -26,7 +26,7 @@ def issuer(world: Any) -> Issuer:
 
 
 def send(world: Any, event_of: EventOf, token: str | None, **changes: Any) -> Any:
-    """Send a request with a token; give status, and the challenge of a refusal."""
+    """Send a request with a token; return the status, and the challenge of a refusal."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     answer = world.call(event_of(headers=headers, **changes))
     return answer["statusCode"], answer["headers"].get("WWW-Authenticate")
@@ -56,7 +56,7 @@ def test_a_valid_token_opens(algorithm: str, world: Any, event_of: EventOf, issu
         {"sub": ""},
     ],
 )
-def test_claims_that_do_not_hold(claims: Any, world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_wrong_claims_are_refused(claims: Any, world: Any, event_of: EventOf, issuer: Issuer) -> None:
     """Issuer, audience, times and subject are all demanded."""
     try:
         token = issuer.sign(**claims)
@@ -121,7 +121,7 @@ def test_a_key_serves_its_own_algorithm(world: Any, event_of: EventOf, issuer: I
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "a.b.c", "..", "é.é.é", "a" * 20_000])
-def test_what_is_no_token(token: str | None, world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_a_malformed_token_is_a_401(token: str | None, world: Any, event_of: EventOf, issuer: Issuer) -> None:
     """It is a 401 with a challenge, never a failure."""
     status, challenge = send(world, event_of, token)
     assert status == 401
@@ -129,8 +129,8 @@ def test_what_is_no_token(token: str | None, world: Any, event_of: EventOf, issu
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "bearer", "Token x"])
-def test_another_scheme_is_no_token(header: str, world: Any, event_of: EventOf, issuer: Issuer) -> None:
-    """Only Bearer is read, and never the query string of an HTTP request."""
+def test_only_a_bearer_token_is_read(header: str, world: Any, event_of: EventOf, issuer: Issuer) -> None:
+    """No other scheme is, nor the query string of an HTTP request."""
     query = {"access_token": [issuer.sign()]}
     event = event_of(headers={"authorization": header}, multiValueQueryStringParameters=query)
     assert world.call(event)["statusCode"] == 401
@@ -149,7 +149,7 @@ def test_keys_are_fetched_rarely(world: Any, event_of: EventOf, issuer: Issuer) 
 
 
 def test_a_new_key_is_found(world: Any, event_of: EventOf, issuer: Issuer) -> None:
-    """An issuer that changes its keys is asked when a token names the new one; the old one ends."""
+    """The issuer's keys are fetched when a token names a new one; the old one ends."""
     issuer.published = ["ES256"]
     assert send(world, event_of, issuer.sign("ES256"))[0] == 200
     issuer.published = ["RS256"]
@@ -158,7 +158,7 @@ def test_a_new_key_is_found(world: Any, event_of: EventOf, issuer: Issuer) -> No
     assert send(world, event_of, issuer.sign("ES256", sub="bob"))[0] == 401
 
 
-def test_an_issuer_that_is_away(world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_an_issuers_last_keys_serve_for_a_day(world: Any, event_of: EventOf, issuer: Issuer) -> None:
     """Its last keys serve for a day; without any the answer is 503, which lets nobody in."""
     issuer.is_away = True
     assert send(world, event_of, issuer.sign())[0] == 503
@@ -184,17 +184,17 @@ def test_an_issuer_that_is_away(world: Any, event_of: EventOf, issuer: Issuer) -
         (JWKS, []),
     ],
 )
-def test_an_issuer_that_answers_something_else(
+def test_an_issuers_wrong_documents_are_a_misconfiguration(
     url: str, document: Any, world: Any, event_of: EventOf, issuer: Issuer
 ) -> None:
-    """Nobody is let in, and no other place is asked."""
+    """The caller is refused, and no other address is asked."""
     issuer.documents[url] = document
     assert send(world, event_of, issuer.sign())[0] == 500
     assert all(asked.startswith("https://login.example.com/") for asked in issuer.asked)
 
 
 def test_a_token_is_verified_once_a_minute(world: Any, event_of: EventOf, issuer: Issuer) -> None:
-    """What it has proved is kept for that function and method, and ends with the token."""
+    """The identity is cached for that function and method, and ends with the token."""
     token = issuer.sign(exp=1_000_010)
     assert send(world, event_of, token)[0] == 200
     world.now += 39
@@ -213,7 +213,9 @@ def test_a_token_is_verified_once_a_minute(world: Any, event_of: EventOf, issuer
         ({}, 403),
     ],
 )
-def test_scopes(claims: Any, status: int, world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_a_token_must_have_all_scopes(
+    claims: Any, status: int, world: Any, event_of: EventOf, issuer: Issuer
+) -> None:
     """All that the settings demand must be granted (RFC 6750, section 3.1)."""
     world.registry.settings["authorizer"]["scopes"] = ["orders:read", "orders:write"]
     found, challenge = send(world, event_of, issuer.sign(**claims))
@@ -231,7 +233,7 @@ def test_scopes(claims: Any, status: int, world: Any, event_of: EventOf, issuer:
         ({"token_use": "id", "client_id": "app", "aud": "other"}, 401),
     ],
 )
-def test_a_cognito_user_pool(claims: Any, status: int, world: Any, event_of: EventOf) -> None:
+def test_a_cognito_user_pools_tokens_open(claims: Any, status: int, world: Any, event_of: EventOf) -> None:
     """One line of settings; access tokens name their client where id tokens have an audience."""
     pool = "eu-central-1_Ab12"
     issuer = Issuer(f"https://cognito-idp.eu-central-1.amazonaws.com/{pool}")
@@ -251,7 +253,9 @@ def test_a_cognito_user_pool(claims: Any, status: int, world: Any, event_of: Eve
         {"type": "jwt", "issuer": "http://login.example.com/", "audience": "shop"},
     ],
 )
-def test_a_setting_that_lacks_something(options: Any, world: Any, event_of: EventOf, issuer: Issuer) -> None:
+def test_a_missing_option_is_a_misconfiguration(
+    options: Any, world: Any, event_of: EventOf, issuer: Issuer
+) -> None:
     """It is a misconfiguration, not an open door."""
     world.registry.settings = {"authorizer": options}
     assert send(world, event_of, issuer.sign())[0] == 500
@@ -272,10 +276,10 @@ SIGNER = {"userArn": "arn:aws:sts::123456789012:assumed-role/shop/ada", "account
         ({}, None, 401),
     ],
 )
-def test_the_iam_authorizer(
+def test_a_signed_request_opens(
     context: Any, principals: Any, status: int, world: Any, event_of: EventOf
 ) -> None:
-    """A request that AWS has seen signed is let in, as the ARN that signed it."""
+    """The caller is the ARN that signed it, as AWS says."""
     world.add("greet", auth_required=True)
     world.registry.settings = {"authorizer": {"type": "iam", "principals": principals}}
     answer = world.call(event_of(requestContext=context))

@@ -3,12 +3,12 @@ import json
 import pytest
 
 from silvaengine.errors import UnavailableError
-from silvaengine.observability.alerts import MAX_FINGERPRINTS, AlertPublisher, open_alert_publisher
+from silvaengine.observability.alerts import MAX_DEDUP_KEYS, AlertPublisher, open_alert_publisher
 from silvaengine.settings import Settings
 
 
 class Topic:
-    """Keeps what was published, under a clock of its own."""
+    """A topic that keeps what was published, with a clock of its own."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -18,8 +18,8 @@ class Topic:
         )
 
 
-def test_a_fingerprint_is_told_once_in_five_minutes() -> None:
-    """A flood of one failure is one notice."""
+def test_a_failure_is_published_once_in_five_minutes() -> None:
+    """A flood of one failure is one alert."""
     topic = Topic()
     for now in (0, 1, 299.9, 300, 301):
         topic.now = now
@@ -29,14 +29,14 @@ def test_a_fingerprint_is_told_once_in_five_minutes() -> None:
 
 
 def test_a_subject_is_what_sns_takes() -> None:
-    """At most 99 printable ASCII characters."""
+    """A subject has at most 99 printable ASCII characters."""
     topic = Topic()
     topic.alerts.publish("é\n" + "x" * 200, "f", {})
     assert topic.sent[0][0] == "??" + "x" * 97
 
 
 def test_a_failing_topic_never_raises(caplog: pytest.LogCaptureFixture) -> None:
-    """The answer goes on; the log says that a notice was lost."""
+    """The answer goes on; the log says that an alert was lost."""
 
     def fail(_: str, __: str) -> None:
         raise UnavailableError("x", detail="topic is away")
@@ -45,15 +45,15 @@ def test_a_failing_topic_never_raises(caplog: pytest.LogCaptureFixture) -> None:
     assert "topic is away" in caplog.text
 
 
-def test_the_memory_of_fingerprints_is_bounded() -> None:
+def test_the_memory_of_deduplication_keys_is_bounded() -> None:
     """Many different failures don't fill the process."""
     topic = Topic()
-    for number in range(MAX_FINGERPRINTS + 1):
+    for number in range(MAX_DEDUP_KEYS + 1):
         topic.alerts.publish("arn", str(number), {})
-    topic.alerts.publish("arn", str(MAX_FINGERPRINTS), {})
-    assert len(topic.sent) == MAX_FINGERPRINTS + 1
+    topic.alerts.publish("arn", str(MAX_DEDUP_KEYS), {})
+    assert len(topic.sent) == MAX_DEDUP_KEYS + 1
 
 
-def test_without_a_topic_there_is_silence() -> None:
+def test_without_a_topic_nothing_is_published() -> None:
     """No client is made and nothing is raised."""
     open_alert_publisher(Settings()).publish("arn", "f", {})

@@ -1,4 +1,4 @@
-"""Where the pepper of hashed keys comes from, and what becomes of a note that can't be written."""
+"""Where the pepper of hashed keys comes from, and what happens if a use can't be recorded."""
 
 import pytest
 
@@ -34,17 +34,17 @@ def test_the_pepper_is_read_once_from_where_it_is_named(named: str, pepper: str)
     keys = open_api_key_verifier(named, lookups)
     assert keys
     for _ in range(2):
-        assert keys.opens([KeyHash(key_digest(pepper.encode(), "sek_1", "s"))], "sek_1", "s")
+        assert keys.verify([KeyHash(key_digest(pepper.encode(), "sek_1", "s"))], "sek_1", "s")
     assert len(read) == 1
 
 
 def test_without_a_pepper_there_are_no_hashed_keys() -> None:
-    """A deployment of raw keys alone needs none."""
+    """A deployment that has only raw keys needs none."""
     assert open_api_key_verifier(None, {}) is None
 
 
-def test_a_note_that_fails_is_no_requests_concern() -> None:
-    """Nor is it tried again at once."""
+def test_a_use_that_cant_be_recorded_fails_no_request() -> None:
+    """A note that fails changes no answer, and isn't tried again at once."""
     tried = []
 
     def write(owner: str, key_id: str) -> None:
@@ -52,6 +52,6 @@ def test_a_note_that_fails_is_no_requests_concern() -> None:
         raise UnavailableError("away")
 
     uses = KeyUsage(write, lambda: 0.0)
-    uses.note("acme", "sek_1")
-    uses.note("acme", "sek_1")
+    uses.record("acme", "sek_1")
+    uses.record("acme", "sek_1")
     assert tried == ["sek_1"]

@@ -18,13 +18,13 @@ def run_with_layer_only(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_function_error_has_its_status() -> None:
-    """As the specification raises it."""
+    """A FunctionError has the status that the specification gives it."""
     error = FunctionError("no such order", status_code=404)
     assert (str(error), error.status_code, error.status) == ("no such order", 404, 404)
 
 
 def test_every_public_name_is_there_and_no_other() -> None:
-    """Each loads at its first use."""
+    """Each public name loads at its first use, and no other is there."""
     for name in silvaengine_base.__all__:
         assert getattr(silvaengine_base, name).__name__ == name
     with pytest.raises(AttributeError, match="Resource"):
@@ -54,7 +54,9 @@ def test_importing_the_names_loads_no_service_and_no_library() -> None:
 def test_an_artefact_without_the_service_says_so_in_one_line(use: str, service: str) -> None:
     """Where only the layer is, each service is missing."""
     done = run_with_layer_only(f"from silvaengine_base import Resources, Tasks, Worker; {use}")
-    assert done.stderr.splitlines()[-1] == f"ImportError: This artefact does not hold the service {service}"
+    assert (
+        done.stderr.splitlines()[-1] == f"ImportError: This artefact does not contain the service {service}"
+    )
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The frames that go to a client are those of the grammar, whatever stands in them."""
+"""The frames that go to a client follow the grammar, whatever they contain."""
 
 import json
 from typing import Any
@@ -23,32 +23,32 @@ VALUES = st.recursive(
 
 @given(TEXT, TEXT, VALUES)
 def test_a_result_holds_the_answer(message_id: str, function: str, value: Any) -> None:
-    """A JSON value, and the same as JSON text, are one and the same data."""
+    """A JSON value and the same value as JSON text become the same data."""
     expected = {"id": message_id, "funct": function, "data": value}
-    as_value = frames.data_of(WorkerAnswer("json", value))
+    as_value = frames.data_text(WorkerAnswer("json", value))
     assert json.loads(frames.result(message_id, function, as_value)) == expected
     text = json.dumps(value)
-    as_text = frames.data_of(WorkerAnswer("text", text))
+    as_text = frames.data_text(WorkerAnswer("text", text))
     assert as_text == text
     assert json.loads(frames.result(message_id, function, as_text)) == expected
 
 
 @given(TEXT)
-def test_text_that_is_no_json_is_a_string(text: str) -> None:
-    """What isn't JSON can't break the frame."""
-    data = json.loads(frames.data_of(WorkerAnswer("text", f"x{text}")))
+def test_text_that_isnt_json_becomes_a_string(text: str) -> None:
+    """It can't break the frame."""
+    data = json.loads(frames.data_text(WorkerAnswer("text", f"x{text}")))
     assert data == f"x{text}"
 
 
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", "{", "", "[" * 100_000])
-def test_what_other_parsers_refuse_is_a_string(text: str) -> None:
-    """Python's JSON is wider than JSON."""
-    assert json.loads(frames.data_of(WorkerAnswer("text", text))) == text
+def test_json_that_only_python_reads_becomes_a_string(text: str) -> None:
+    """Other parsers refuse it."""
+    assert json.loads(frames.data_text(WorkerAnswer("text", text))) == text
 
 
 @given(TEXT, st.integers(0), st.lists(VALUES, min_size=1))
-def test_items_are_one_or_many(message_id: str, seq: int, values: list[Any]) -> None:
-    """One is data, more are items; both say which is the first."""
+def test_one_item_is_data_and_more_are_items(message_id: str, seq: int, values: list[Any]) -> None:
+    """Both say the number of the first."""
     frame = json.loads(frames.items(message_id, seq, [json.dumps(value) for value in values]))
     assert (frame["id"], frame["seq"]) == (message_id, seq)
     assert (frame["items"] if len(values) > 1 else [frame["data"]]) == values
@@ -56,18 +56,18 @@ def test_items_are_one_or_many(message_id: str, seq: int, values: list[Any]) -> 
 
 
 @given(st.none() | TEXT, st.none() | TEXT, TEXT, st.none() | st.integers(0))
-def test_an_error_names_what_is_known(
+def test_an_error_leaves_out_unknown_members(
     message_id: str | None, function: str | None, message: str, seq: int | None
 ) -> None:
-    """What isn't known isn't there."""
+    """A member that is None isn't in the frame."""
     problem = {"status": 400, "message": message, "request_id": "r"}
     frame = json.loads(frames.error(message_id, function, seq=seq, **problem))  # type: ignore[arg-type]
     known = {"id": message_id, "funct": function, "seq": seq}
     assert frame == {name: value for name, value in known.items() if value is not None} | {"error": problem}
 
 
-def test_a_push_gives_up_after_some_attempts() -> None:
-    """Pauses grow up to a bound, with jitter, and each is a new chance."""
+def test_a_push_ends_after_eight_attempts() -> None:
+    """Its pauses grow up to a bound, with jitter."""
     pauses: list[float] = []
     posts: list[str] = []
 

@@ -35,7 +35,7 @@ def test_a_readable_text_is_the_standard_librarys(value: Any) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 def test_a_number_that_json_does_not_have_is_refused(number: float) -> None:
-    """And never turned into null."""
+    """NaN and infinity are refused, and never turned into null."""
     with pytest.raises(ValueError, match="JSON"):
         encode_readable({"a": None, "b": [number]})
 
@@ -48,7 +48,7 @@ def test_odd_texts_read_as_the_standard_library_reads_them(text: bytes) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[1,]"])
 def test_what_is_no_json_is_an_error(text: bytes) -> None:
-    """Never a guess."""
+    """Text that is no JSON is refused rather than guessed at."""
     with pytest.raises(ValueError, match=r"."):
         decode(text)
 

@@ -8,6 +8,7 @@ from silvaengine.aws.lambda_invoker import GRACE_SECONDS, READ_SECONDS, LambdaIn
 from silvaengine.errors import (
     DeadlineError,
     InvocationError,
+    NotStartedError,
     RequestError,
     SilvaEngineError,
     UnavailableError,
@@ -107,7 +108,7 @@ def test_what_never_started_is_repeated(refusal: Exception | Response) -> None:
     [
         (NoAnswerInTimeError("slow"), DeadlineError),
         (NoAnswerError("broken"), InvocationError),
-        (refused("ResourceNotFoundException", 404), InvocationError),
+        (refused("ResourceNotFoundException", 404), NotStartedError),
         (refused("RequestTooLargeException", 413), RequestError),
         (Response(502, b"HTTP/1.1 502 Bad Gateway", b"<html>"), InvocationError),
     ],
@@ -134,9 +135,9 @@ def test_no_repetition_begins_after_the_deadline() -> None:
 def test_nothing_is_sent_after_the_deadline() -> None:
     """The caller's time is over before the call, and the error says that nothing can have run."""
     client = FakeLambda()
-    with pytest.raises(DeadlineError) as caught:
+    with pytest.raises(NotStartedError) as caught:
         invoker(client, clock=lambda: 100.0)[0].invoke("arn", "{}", deadline=100)
-    assert client.requests == []
+    assert (caught.value.status, client.requests) == (504, [])
     assert nothing_ran(caught.value)
 
 
@@ -145,7 +146,7 @@ def test_a_callee_error_keeps_its_type_and_words_in_private() -> None:
     client = FakeLambda(failed({"errorType": "KeyError", "errorMessage": "secret"}))
     with pytest.raises(InvocationError) as caught:
         invoker(client)[0].invoke("arn", "{}")
-    assert (caught.value.error_type, caught.value.error_message) == ("KeyError", "secret")
+    assert (caught.value.error_type, caught.value.detail) == ("KeyError", "KeyError: secret")
     assert "secret" not in caught.value.message
 
 

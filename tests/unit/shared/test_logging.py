@@ -23,11 +23,11 @@ def current() -> CurrentInvocation:
 
 
 def test_an_invocation_writes_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its fields and the time of each stage, the last one's until the end."""
+    """The line has the fields and the time of each step, the last one's until the end."""
     log = InvocationLog("http")
-    log.fields(request_id="r1", status=200)
-    log.enter("resolve")
-    log.enter("invoke")
+    log.add(request_id="r1", status=200)
+    log.begin_step("resolve")
+    log.begin_step("invoke")
     log.emit()
     (line,) = capsys.readouterr().out.splitlines()
     fields = json.loads(line)
@@ -44,7 +44,7 @@ def test_an_invocation_writes_one_line(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_only_the_first_invocation_is_cold(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever came before it in this process, the second is warm."""
+    """Only the first invocation of a process is a cold start."""
     InvocationLog("http")
     InvocationLog("http").emit()
     assert json.loads(capsys.readouterr().out)["cold_start"] is False
@@ -73,7 +73,7 @@ def test_log_records_are_json_lines_with_the_running_request(capsys: pytest.Capt
 
 
 def test_the_running_call_is_known_only_while_it_runs() -> None:
-    """Before and after there is none."""
+    """Before and after a call there is no running one."""
     with pytest.raises(LookupError, match="only while"):
         current_invocation()
     with bind(current()):

@@ -35,7 +35,7 @@ def test_a_value_is_loaded_once(value: object) -> None:
     assert len(calls) == 1
 
 
-def test_an_entry_ends() -> None:
+def test_an_entry_ends_after_its_ttl() -> None:
     """After its ttl a value is loaded again."""
     clock = Clock()
     cache = LruCache(ttl=10, max_entries=2, clock=clock)

@@ -1,4 +1,4 @@
-"""What gateways share through Redis: one look at DynamoDB for all, and rows of one generation."""
+"""What gateways share through Redis: the generation, read once for all, and rows of one generation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ ENDPOINT = {"endpoint_id": "acme", "special_connection": True}
 
 
 class FakeRedis:
-    """Keeps what it is given; nothing ends by itself."""
+    """Keeps values; none expires."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
@@ -63,24 +63,24 @@ class FakeTables:
 
 @pytest.fixture
 def redis() -> FakeRedis:
-    """A Redis."""
+    """Return a Redis."""
     return FakeRedis()
 
 
 @pytest.fixture
 def tables() -> FakeTables:
-    """The registry's tables."""
+    """Return the registry's tables."""
     return FakeTables()
 
 
 def instance(redis: Any, tables: Any, *, keeps_rows: bool = True) -> Registry:
-    """Start a gateway's registry."""
+    """Return the registry of a new instance."""
     shared = RedisRows(redis, "se-", refresh=5.0, keeps_rows=keeps_rows)
-    return Registry(tables, {}, stage="beta", shared=shared)
+    return Registry(tables, {}, stage="beta", redis_rows=shared)
 
 
 def greeting(registry: Registry) -> Any:
-    """Serve a request, as far as the registry does."""
+    """Resolve a request; return a setting of its function."""
     registry.refresh()
     return registry.resolve("acme", "key", "core", "hello").settings["greeting"]
 
@@ -103,8 +103,8 @@ def test_an_announced_change_is_seen_by_all_at_once(redis: FakeRedis, tables: Fa
     assert [greeting(each) for each in instances] == ["Howdy"] * 2
 
 
-def test_a_look_that_began_before_does_not_undo_an_announcement(redis: FakeRedis, tables: FakeTables) -> None:
-    """An instance that read the old generation just before `apply` doesn't put it back."""
+def test_an_older_read_does_not_undo_an_announcement(redis: FakeRedis, tables: FakeTables) -> None:
+    """An instance that read the old generation just before `apply` doesn't write it to Redis."""
     shared = RedisRows(redis, "se-", refresh=5.0, keeps_rows=False)  # type: ignore[arg-type]
 
     def read() -> str:
@@ -115,8 +115,8 @@ def test_a_look_that_began_before_does_not_undo_an_announcement(redis: FakeRedis
     assert shared.generation(lambda: "never asked") == ("2", None)
 
 
-def test_no_key_lies_in_redis(redis: FakeRedis, tables: FakeTables) -> None:
-    """Rows lie under digests, so that API keys aren't to be read off Redis's keys."""
+def test_no_api_key_is_in_redis(redis: FakeRedis, tables: FakeTables) -> None:
+    """Rows are stored under digests, so that Redis's keys hold no API keys."""
     greeting(instance(redis, tables))
     assert redis.values
     assert not [name for name in redis.values if "key" in name or "acme" in name]
@@ -128,7 +128,7 @@ def test_rows_stay_out_of_a_redis_that_functions_read(redis: FakeRedis, tables: 
     assert list(redis.values) == ["se-registry:generation"]
 
 
-def test_redis_away(redis: FakeRedis, tables: FakeTables) -> None:
+def test_without_redis_dynamodb_serves(redis: FakeRedis, tables: FakeTables) -> None:
     """Requests are served from DynamoDB then, and an announcement fails clearly."""
     redis.away = True
     registry = instance(redis, tables)
@@ -137,8 +137,8 @@ def test_redis_away(redis: FakeRedis, tables: FakeTables) -> None:
         registry.announce()
 
 
-def test_garbage_in_redis_is_no_row(redis: FakeRedis, tables: FakeTables) -> None:
-    """What can't be decoded is read from DynamoDB again."""
+def test_an_undecodable_row_is_read_again(redis: FakeRedis, tables: FakeTables) -> None:
+    """Garbage in Redis is ignored, and the row read from DynamoDB."""
     greeting(instance(redis, tables))
     redis.values = {
         name: value if name.endswith("generation") else b"\xc1" for name, value in redis.values.items()

@@ -82,7 +82,7 @@ def test_no_host_is_no_redis() -> None:
 
 
 def test_redis_is_read_from_its_variables() -> None:
-    """Each has its default."""
+    """Each variable of Redis has its default."""
     assert redis(HOST="h") == RedisSettings("h", 6379, 0, {}, None, None, tls=False, cluster=False)
     given = redis(
         HOST="h", PORT="6380", DB="2", USERNAME="u", PASSWORD="p", TLS="True", CLUSTER="true", DB_API="7"
@@ -147,7 +147,7 @@ def test_a_password_is_not_shown() -> None:
     ],
 )
 def test_the_cache_is_sized_by_its_variables(given: dict[str, str], settings: CacheSettings) -> None:
-    """Megabytes and seconds; ``none`` for no disk."""
+    """Sizes are in megabytes and seconds; ``none`` stands for no disk."""
     assert Settings.from_environment(given).cache == settings
 
 
@@ -161,7 +161,7 @@ def test_the_cache_is_sized_by_its_variables(given: dict[str, str], settings: Ca
     ],
 )
 def test_a_wrong_number_of_the_cache_is_named(name: str, value: str) -> None:
-    """As every other one."""
+    """A number of the cache's variables is checked like every other one."""
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environment({name: value, "REDIS_HOST": "h"})
     assert name in caught.value.detail

@@ -70,7 +70,7 @@ def call(answer: Any, **options: Any) -> Any:
 
 
 def test_every_public_name_loads() -> None:
-    """And no other is there."""
+    """Each name of the package loads, and no other is there."""
     for name in silvaengine_utility.__all__:
         assert getattr(silvaengine_utility, name).__name__ == name
     with pytest.raises(AttributeError, match="Utilities"):
@@ -99,7 +99,7 @@ def test_members_and_characters_stay_as_they_are() -> None:
 
 
 def test_what_has_no_json_form_is_named() -> None:
-    """Rather than an invented text."""
+    """A value without a JSON form is named rather than written as an invented text."""
     with pytest.raises(TypeError, match="complex"):
         Utility.json_dumps(1j)
 
@@ -124,7 +124,7 @@ def test_dates_become_naive_utc(text: str, moment: object) -> None:
 
 
 def test_numbers_become_decimal() -> None:
-    """Unless the caller wants Python's own."""
+    """Numbers become Decimal, unless the caller wants Python's own."""
     found = Utility.json_loads("[1, 0.1]")
     assert found == [Decimal(1), Decimal("0.1")]
     assert {type(number) for number in found} == {Decimal}
@@ -139,8 +139,8 @@ def test_normalize_is_loads_of_dumps() -> None:
 @pytest.mark.parametrize(
     ("text", "is_json"), [("{}", True), ("1", True), ("{", False), (None, False), ({}, False)]
 )
-def test_is_json_string(text: object, is_json: bool) -> None:
-    """Anything may be asked about."""
+def test_a_string_is_told_to_be_json(text: object, is_json: bool) -> None:
+    """Anything may be asked about, and only JSON text is JSON."""
     assert Utility.is_json_string(text) is is_json
 
 
@@ -154,12 +154,12 @@ def test_is_json_string(text: object, is_json: bool) -> None:
         ("office", " office ", True),
     ],
 )
-def test_in_subnet(address: str, network: str, is_in: bool) -> None:
+def test_an_address_is_in_its_subnet(address: str, network: str, is_in: bool) -> None:
     """A bare address is a network of one; an entry that is none matches itself, and spoils no list."""
     assert Utility.in_subnet(address, network) is is_in
 
 
-def test_import_dynamically() -> None:
+def test_a_function_is_imported_by_its_name() -> None:
     """A function of a module, or a method of an object made by keyword."""
     load = Utility.import_dynamically("json", "loads")
     encode = Utility.import_dynamically("json", "encode", "JSONEncoder", {"indent": 2})
@@ -196,7 +196,7 @@ def test_a_static_method_needs_no_object() -> None:
 
 
 def test_another_error_is_its_message() -> None:
-    """Where no GraphQL library is loaded, too."""
+    """An error of another kind is told by its message, also where no GraphQL library is loaded."""
     assert Utility.format_error(ValueError("bad")) == {"message": "bad"}
 
 
@@ -334,7 +334,7 @@ def test_a_query_goes_through_the_tasks_lambda() -> None:
 
 
 @pytest.mark.parametrize(("is_allow", "effect"), [(True, "Allow"), (False, "Deny")])
-def test_the_policy(is_allow: bool, effect: str) -> None:
+def test_an_authorizers_policy_has_its_claims_as_context(is_allow: bool, effect: str) -> None:
     """An authorizer's answer, with the claims as its context."""
     answer = Authorizer("ada", "123456789012", "api", "us-east-1", "beta").authorize(is_allow, {"role": "r"})
     (statement,) = answer["policyDocument"].pop("Statement")

@@ -20,7 +20,7 @@ def payload(endpoint_id: str) -> str:
 
 
 class FakeLambda:
-    """Remembers the headers."""
+    """Records the headers."""
 
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
@@ -31,7 +31,7 @@ class FakeLambda:
 
 
 @pytest.mark.parametrize("event", [True, False])
-def test_an_isolated_worker_is_told_the_tenant(event: bool) -> None:
+def test_an_isolated_worker_gets_the_tenants_id(event: bool) -> None:
     """Lambda gets the tenant's id with each call of that worker, and of no other, which would refuse it."""
     client = FakeLambda()
     invoker = LambdaInvoker(lambda: client, isolated=frozenset({ISOLATED}))
@@ -40,8 +40,8 @@ def test_an_isolated_worker_is_told_the_tenant(event: bool) -> None:
     assert [headers.get("x-amz-tenant-id") for headers in client.headers] == ["acme", None]
 
 
-def test_without_an_isolated_worker_nobody_is() -> None:
-    """A deployment that names none sends no tenant's id."""
+def test_without_an_isolated_worker_no_tenant_id_is_sent() -> None:
+    """Lambda would refuse it."""
     client = FakeLambda()
     LambdaInvoker(lambda: client, isolated=frozenset({None})).invoke(OWN, "{}")
     assert "x-amz-tenant-id" not in client.headers[0]
@@ -54,7 +54,7 @@ def test_a_tenants_own_id_is_taken_where_lambda_takes_it(endpoint_id: str) -> No
 
 
 @pytest.mark.parametrize("endpoint_id", ["дом", "a*b", "x" * 257, "a\n", ""])
-def test_another_id_goes_by_its_digest(endpoint_id: str) -> None:
+def test_another_id_is_sent_as_a_digest(endpoint_id: str) -> None:
     """No two tenants share environments, whatever they are called."""
     assert tenant_id(payload(endpoint_id)) == f"sha256:{sha256(endpoint_id.encode()).hexdigest()}"
 

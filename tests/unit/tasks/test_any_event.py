@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from silvaengine.errors import SilvaEngineError
 from silvaengine.settings import Settings
 from silvaengine_cli.events import SOURCES, sample
-from silvaengine_tasks.app import create_handler, sources_of
-from silvaengine_tasks.sources.sqs import Queues
+from silvaengine_tasks.app import create_handler, create_sources
+from silvaengine_tasks.sources.sqs import SqsSource
 
 from .world import World
 
@@ -22,7 +22,7 @@ MANY = 12  # records of an event, at the most
 
 
 def nested(depth: int) -> Any:
-    """Return lists in lists."""
+    """Return nested lists."""
     value: Any = []
     for _ in range(depth):
         value = [value]
@@ -43,7 +43,7 @@ VALUES = (
 
 
 def paths(value: Any, at: Path = ()) -> Iterator[Path]:
-    """Return the way to everything in an event."""
+    """Yield the path of each member of an event."""
     members = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
@@ -79,15 +79,16 @@ def _mutate(draw: st.DrawFn, event: Any, way: Path) -> None:
 
 
 def served(world: World, event: Any) -> Any:
-    """Return what Lambda would get; an error of ours is raised, and no other."""
-    queues = Queues(world.caller, world.routes, lambda *_: None)
+    """Return the answer for Lambda; only a SilvaEngineError may be raised."""
+    queues = SqsSource(world.caller, world.bindings, lambda *_: None)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
-    return create_handler(sources_of(world.caller, world.routes, queues, settings))(event, world)
+    sources = create_sources(world.caller, world.bindings, queues, settings)
+    return create_handler(lambda: sources)(event, world)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_sample_is_served(source: str) -> None:
-    """The base of what is mutated is valid: it calls one function and isn't refused."""
+    """The events that the next test mutates are valid: each calls one function."""
     world = World()
     if source in ("rule", "schedule"):
         world.bind(f"{source}:stack", "f")
@@ -99,7 +100,7 @@ def test_a_sample_is_served(source: str) -> None:
 @pytest.mark.parametrize("source", SOURCES)
 @given(data=st.data())
 def test_any_event_is_answered_or_refused_in_its_sources_form(source: str, data: st.DataObject) -> None:
-    """No exception but ours; failed ids are the event's own; no more calls than records."""
+    """Only SilvaEngineError is raised; failed ids are the event's; there are no more calls than records."""
     event = data.draw(mutated(source))
     world = World()
     records = event.get("Records") if isinstance(event, dict) else None

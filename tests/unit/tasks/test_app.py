@@ -1,31 +1,53 @@
 """What the tasks Lambda serves, and what it fails."""
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
+from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError
+from silvaengine.observability.logging import InvocationLog
 from silvaengine_tasks.app import create_handler
-from silvaengine_tasks.sweeper import is_schedule
+from silvaengine_tasks.sweeper import Sweeper
+
+from .world import World
 
 
-def served(event: Any, _context: Any, _line: Any) -> str:
-    """Stand for a source."""
-    return f"served {event['name']}"
+class FakeSource:
+    """A source of events with a name."""
+
+    def __init__(self, name: str | None, serve: Callable[[Mapping[str, Any]], object]) -> None:
+        self.name = name
+        self._serve = serve
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """Match events of the name, without one all events."""
+        return self.name is None or event["name"] == self.name
+
+    def serve(self, event: Mapping[str, Any], context: LambdaContext, log: InvocationLog) -> object:
+        """Return what the test wants."""
+        return self._serve(event)
 
 
-def test_an_event_goes_to_the_source_that_knows_it(capsys: pytest.CaptureFixture[str]) -> None:
-    """The first source that knows it serves it, and one line tells so."""
-    handler = create_handler(((lambda event: event["name"] == "b", served), (lambda _: True, served)))
-    assert handler({"name": "b"}, None) == "served b"
+def fail(_event: Any) -> None:
+    """Fail as code does that has a bug."""
+    raise RuntimeError("broken")
+
+
+def test_an_event_goes_to_the_first_source_that_matches_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """That source serves it, and the log line has the status."""
+    sources = (FakeSource("b", lambda _: "served by b"), FakeSource(None, fail))
+    handler = create_handler(lambda: sources)
+    assert handler({"name": "b"}, World()) == "served by b"
     assert json.loads(capsys.readouterr().out)["status"] == 200
 
 
-def test_what_no_source_knows_fails(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_event_that_no_source_matches_fails(capsys: pytest.CaptureFixture[str]) -> None:
     """An answer would mean success: the event's source keeps it, and the message names the log's line."""
     with pytest.raises(ConfigurationError, match="not supported") as caught:
-        create_handler(((is_schedule, served),))({"Records": []}, None)
+        create_handler(lambda: (FakeSource("b", fail),))({"name": "a"}, World())
     line = json.loads(capsys.readouterr().out)
     assert line["status"] == 501
     assert line["request_id"] in str(caught.value)
@@ -33,17 +55,13 @@ def test_what_no_source_knows_fails(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_source_that_fails_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     """What it raises reaches Lambda, and the line says 500."""
-
-    def fail(*_: Any) -> None:
-        raise RuntimeError("broken")
-
     with pytest.raises(RuntimeError, match="broken"):
-        create_handler(((lambda _: True, fail),))({}, None)
+        create_handler(lambda: (FakeSource(None, fail),))({}, World())
     assert json.loads(capsys.readouterr().out)["status"] == 500
 
 
 @pytest.mark.parametrize("event", [{}, {"silvaengine": "other"}, {"source": "aws.events"}])
 def test_only_the_schedules_own_event_starts_a_sweep(event: Any) -> None:
-    """Nothing else is taken for it."""
-    assert is_schedule({"silvaengine": "sweep"})
-    assert not is_schedule(event)
+    """No other event does."""
+    assert Sweeper.matches({"silvaengine": "sweep"})
+    assert not Sweeper.matches(event)

@@ -7,19 +7,19 @@ import pytest
 
 from silvaengine.errors import InvocationError
 from silvaengine.ledger.execution import Execution
-from silvaengine_tasks.batches import side_by_side
+from silvaengine_tasks.parallel import side_by_side
 
 from .world import NOW, World, message
 
 
 @pytest.fixture
 def world() -> World:
-    """Return a world of one's own."""
+    """Return a new world."""
     return World()
 
 
 def rows(world: World) -> list[Execution]:
-    """Return what the ledger holds of due executions."""
+    """Return the due executions in the ledger."""
     found = []
     for shard in "0123456789abcdef":
         found += world.ledger.due(shard, 10)
@@ -27,7 +27,7 @@ def rows(world: World) -> list[Execution]:
 
 
 def test_a_bound_queue_brings_foreign_messages(world: World) -> None:
-    """A message that is no call goes to the queue's functions as its record; one that is, as its params."""
+    """A message that isn't a call reaches the queue's functions as its record, one that is as its params."""
     world.bind("queue:work", "f")
     foreign = {**message(2), "body": "hello", "messageAttributes": {}}
     assert world.sqs(message(1), foreign) == []
@@ -36,7 +36,7 @@ def test_a_bound_queue_brings_foreign_messages(world: World) -> None:
 
 
 def test_a_bucket_binds_by_prefix_and_suffix(world: World) -> None:
-    """A key that matches goes to the bound function, another one where its own name says."""
+    """A matching key goes to the bound function, another one to the function that it names."""
     world.bind("bucket:b", "thumbnail", prefix="in/", suffix=".jpg")
     world.s3("in/2026/a b.jpg", "acme/load/x.csv")
     assert dict(zip(world.called, (params["key"] for params in world.ran), strict=True)) == {
@@ -46,7 +46,7 @@ def test_a_bucket_binds_by_prefix_and_suffix(world: World) -> None:
 
 
 def test_a_batch_is_one_call_and_its_failures_go_back_alone(world: World) -> None:
-    """The function names two of ten; the eight others are never handed to it again."""
+    """The function names two of ten; it never gets the other eight again."""
     world.bind("queue:work", "f", batch=True)
     batch = [message(n) for n in range(10)]
     world.answer = ["m3", "m7"]
@@ -59,7 +59,7 @@ def test_a_batch_is_one_call_and_its_failures_go_back_alone(world: World) -> Non
     assert handed == [[f"m{n}" for n in range(10)], ["m3", "m7"], ["m7"]]
 
 
-def test_a_batch_has_come_as_far_as_its_farthest_record(world: World) -> None:
+def test_a_batch_call_has_the_hops_of_its_farthest_record(world: World) -> None:
     """Functions that call one another through a queue that is read in batches end, too."""
     world.bind("queue:work", "f", batch=True)
     far = message(2)
@@ -69,7 +69,7 @@ def test_a_batch_has_come_as_far_as_its_farthest_record(world: World) -> None:
 
 
 def test_a_call_that_breaks_fails_its_records_alone(world: World) -> None:
-    """An exception that nobody thought of takes no other function's records along."""
+    """An unexpected exception doesn't fail other functions' records."""
     world.bind("queue:work", "f", batch=True)
     world.bind("queue:work", "g")
     world.breaking = {"f"}
@@ -79,7 +79,7 @@ def test_a_call_that_breaks_fails_its_records_alone(world: World) -> None:
 
 @pytest.mark.parametrize("answer", [["m1", "other"], [None], [["m1"]], {"batchItemFailures": [{}]}])
 def test_an_answer_that_names_no_record_fails_the_batch(world: World, answer: Any) -> None:
-    """What it means nobody knows, so that all come again; nothing is taken for done."""
+    """Its meaning is unclear, so all records come again and none counts as done."""
     world.bind("queue:work", "f", batch=True)
     world.answer = answer
     assert world.sqs(message(1), message(2)) == ["m1", "m2"]
@@ -100,7 +100,7 @@ def test_a_batch_whose_function_fails_comes_again_as_a_whole(world: World) -> No
 
 
 def test_a_batch_that_vanished_waits_for_its_lease(world: World) -> None:
-    """What may have run isn't handed out again before the lease ends, and then it is."""
+    """What may have run is run again, but not before its lease ends."""
     world.bind("queue:work", "f", batch=True)
     world.dies = True
     assert world.sqs(message(1), message(2)) == ["m1", "m2"]
@@ -112,7 +112,7 @@ def test_a_batch_that_vanished_waits_for_its_lease(world: World) -> None:
 
 
 def test_a_batch_of_a_fifo_queue_gives_back_the_later_ones_too(world: World) -> None:
-    """The failed one's group goes back from there on; what was done of it isn't handed out again."""
+    """The group goes back from the failed message on; what was done of it isn't run again."""
     world.bind("queue:work.fifo", "f", batch=True)
     batch = [message(n, group="a" if n % 2 else "b") for n in range(6)]
     world.answer = ["m3"]
@@ -124,7 +124,7 @@ def test_a_batch_of_a_fifo_queue_gives_back_the_later_ones_too(world: World) -> 
 
 @pytest.mark.parametrize("value", ["text", [1], [{"endpoint_id": "acme"}], {"a": 1}])
 def test_a_malformed_binding_is_a_failure(world: World, value: Any) -> None:
-    """An object of a bucket whose row can't be read fails, and the operator is told."""
+    """An object fails where its bucket's row can't be read, and the operator is alerted."""
     world.bound["silvaengine_events"] = {"bucket:b": value}
     with pytest.raises(InvocationError):
         world.s3("acme/load/x.csv")
@@ -133,7 +133,7 @@ def test_a_malformed_binding_is_a_failure(world: World, value: Any) -> None:
 
 
 def test_the_sweeper_ends_what_a_vanished_worker_left_of_an_object(world: World) -> None:
-    """S3 gives up before the lease ends: its event succeeds, and the ledger has the call with its content."""
+    """S3 gives up before the lease ends, so its event succeeds and the ledger keeps the call."""
     world.dies = True
     world.s3("acme/f/1.csv")
     world.dies = False
@@ -144,8 +144,8 @@ def test_the_sweeper_ends_what_a_vanished_worker_left_of_an_object(world: World)
     assert json.loads(json.loads(row.content or "")["params"])["key"] == "acme/f/1.csv"
 
 
-def test_an_object_whose_function_failed_is_s3s_to_repeat(world: World) -> None:
-    """It is either with Lambda or with the sweeper, never with both."""
+def test_s3_retries_an_object_whose_function_failed(world: World) -> None:
+    """Either Lambda or the sweeper owns the retry, never both."""
     world.broken = {"f"}
     with pytest.raises(InvocationError):
         world.s3("acme/f/1.csv")
@@ -160,8 +160,8 @@ def test_an_object_whose_function_failed_is_s3s_to_repeat(world: World) -> None:
     assert len(rows(world)) == 1
 
 
-def test_a_failure_after_contact_was_lost_is_the_sweepers(world: World) -> None:
-    """S3's event counts as taken by then: what its worker says later is due, and is nobody else's."""
+def test_the_sweeper_retries_a_failure_after_contact_was_lost(world: World) -> None:
+    """S3's event has succeeded by then, so what its worker settles later is due for the sweeper alone."""
     world.dies = True
     world.s3("acme/f/1.csv")
     (job,) = world.jobs
@@ -171,8 +171,8 @@ def test_a_failure_after_contact_was_lost_is_the_sweepers(world: World) -> None:
     assert [row.state for row in rows(world)] == ["failed"]
 
 
-def test_a_failure_that_was_written_before_contact_was_lost_is_s3s(world: World) -> None:
-    """The look at the ledger hears of it: the event fails, and the sweeper never sees the row."""
+def test_s3_retries_a_failure_written_before_contact_was_lost(world: World) -> None:
+    """The ledger is read after the loss: the event fails, and the sweeper never sees the row."""
     world.is_deaf, world.broken = True, {"f"}
     with pytest.raises(InvocationError):
         world.s3("acme/f/1.csv")
@@ -181,7 +181,7 @@ def test_a_failure_that_was_written_before_contact_was_lost_is_s3s(world: World)
 
 
 def test_a_message_whose_time_was_over_before_it_was_sent_comes_again(world: World) -> None:
-    """Nothing ran, and so even a function that must not run twice is called by the next delivery."""
+    """Nothing ran, so the next delivery calls even a function that must not run twice."""
     world.config, world.too_late = {"on_lost": "fail"}, True
     assert world.sqs(message(1)) == ["m1"]
     world.too_late = False
@@ -190,7 +190,7 @@ def test_a_message_whose_time_was_over_before_it_was_sent_comes_again(world: Wor
 
 
 def test_an_object_is_never_run_while_the_sweeper_has_it(world: World) -> None:
-    """A late delivery of an event that the sweeper has handed to a worker does nothing."""
+    """A late delivery of an event that the sweeper has sent to a worker does nothing."""
     world.dies = True
     world.s3("acme/f/1.csv")
     world.now, world.dies = NOW + 316, False
@@ -199,8 +199,8 @@ def test_an_object_is_never_run_while_the_sweeper_has_it(world: World) -> None:
     assert world.ran == []
 
 
-def test_what_a_record_breaks_takes_no_neighbour_along() -> None:
-    """An exception that nobody thought of is one record's own failure."""
+def test_an_unexpected_exception_fails_its_record_alone() -> None:
+    """The other records are done."""
 
     def serve(record: int, _deadline: float) -> None:
         if record == 4:

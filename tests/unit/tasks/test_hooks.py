@@ -6,7 +6,7 @@ import pytest
 
 from silvaengine.errors import InvocationError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.sources.direct import Direct
+from silvaengine_tasks.sources.direct import DirectSource
 
 from .world import World, message
 
@@ -21,12 +21,12 @@ def hook(name: str, **members: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def world() -> World:
-    """Return a world of one's own."""
+    """Return a new world."""
     return World()
 
 
 def test_hooks_come_before_and_after(world: World) -> None:
-    """They get endpoint, function and params; those after the call are events; inactive ones are left out."""
+    """They get endpoint, function and params; those after the call are events; inactive ones don't run."""
     world.hooked = [hook("later", is_async=True), hook("first"), hook("off", status=False)]
     assert world.sqs(message(1)) == []
     assert world.called == ["first", "f", "later"]
@@ -39,7 +39,7 @@ def test_hooks_come_before_and_after(world: World) -> None:
 def test_only_an_interruptible_hooks_error_stops_the_call(
     world: World, interrupts: bool, called: list[str]
 ) -> None:
-    """The message goes back then, and its function is called once the hook lets it."""
+    """The message goes back then, and its function is called when the hook allows it."""
     world.hooked, world.broken = [hook("first", is_interruptible=interrupts)], {"first"}
     assert world.sqs(message(1)) == (["m1"] if interrupts else [])
     assert world.called == called
@@ -49,7 +49,7 @@ def test_only_an_interruptible_hooks_error_stops_the_call(
 
 
 def test_hooks_after_a_call_that_failed_stay_silent(world: World) -> None:
-    """Nothing follows what was not done."""
+    """They follow only calls that were made."""
     world.hooked, world.broken = [hook("later", is_async=True)], {"f"}
     assert world.sqs(message(1)) == ["m1"]
     assert world.events == []
@@ -72,5 +72,5 @@ def test_a_direct_call_has_hooks_too(world: World) -> None:
     """An error of a hook that may stop the call is the caller's."""
     world.hooked, world.broken = [hook("first", is_interruptible=True)], {"first"}
     with pytest.raises(InvocationError, match="A hook stopped the call"):
-        Direct(world.caller).serve({"endpoint_id": "acme", "funct": "f"}, world, InvocationLog("tasks"))
+        DirectSource(world.caller).serve({"endpoint_id": "acme", "funct": "f"}, world, InvocationLog("tasks"))
     assert world.called == ["first"]

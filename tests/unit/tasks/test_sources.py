@@ -8,8 +8,8 @@ import pytest
 from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerAnswer
-from silvaengine_tasks.sources.cognito import UserPools, is_trigger
-from silvaengine_tasks.sources.eventbridge import is_event
+from silvaengine_tasks.sources.cognito import CognitoSource
+from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 
 from .world import NOW, World
 
@@ -20,7 +20,7 @@ SCHEDULE = "arn:aws:scheduler:us-east-1:123456789012:schedule/default/hourly"
 
 @pytest.fixture
 def world() -> World:
-    """Return a world of one's own."""
+    """Return a new world."""
     return World()
 
 
@@ -63,7 +63,7 @@ def test_a_topic_brings_a_foreign_message_to_all_its_functions(world: World) -> 
 
 
 def test_of_two_functions_the_one_that_failed_is_called_again(world: World) -> None:
-    """One function's failure is the record's, and takes neither the other along nor calls it twice."""
+    """One function's failure fails the record, but the other function runs, and only once."""
     world.bind("topic:news", "f", "g", "h")
     world.broken = {"f"}
     for _ in range(2):
@@ -107,18 +107,18 @@ def test_rules_and_schedules_reach_what_they_are_bound_to(world: World, variable
         {"schedule": SCHEDULE, "time": ""},
     ],
 )
-def test_an_event_without_a_route_fails(world: World, event: Any) -> None:
-    """It isn't taken for a success: Lambda repeats it and then keeps it."""
+def test_an_event_that_leads_to_no_function_fails(world: World, event: Any) -> None:
+    """It doesn't count as a success: Lambda retries it and then keeps it."""
     with pytest.raises(InvocationError, match="1 of 1"):
         world.rule(event)
     assert world.ran == []
     assert len(world.notices) == 1
 
 
-def test_other_events_are_not_taken_for_a_rules(world: World) -> None:
+def test_eventbridge_matches_no_event_of_another_source(world: World) -> None:
     """A direct call, the sweep and records belong to others."""
     others: list[Any] = [{"endpoint_id": "acme", "funct": "f"}, {"silvaengine": "sweep"}, {"Records": []}, {}]
-    assert not any(is_event(event) for event in others)
+    assert not any(EventBridgeSource.matches(event) for event in others)
 
 
 class Pools(World):
@@ -136,16 +136,16 @@ class Pools(World):
 
     def trigger(self, event: Any) -> Any:
         """Deliver an event of Cognito."""
-        assert is_trigger(event)
-        pools = UserPools(self.caller, "arn:worker", lambda: NOW)
+        assert CognitoSource.matches(event)
+        pools = CognitoSource(self.caller, "arn:worker", lambda: NOW)
         return pools.serve(event, self, InvocationLog("tasks"))
 
 
 SIGN_UP = {"triggerSource": "PreSignUp_SignUp", "userPoolId": "us-east-1_pool", "request": {}, "response": {}}
 
 
-def test_a_trigger_is_answered_by_its_pools_hook() -> None:
-    """The pool's settings name the hook, which gets them and the event; Cognito gets what it answers."""
+def test_a_function_of_the_pool_answers_a_trigger() -> None:
+    """The pool's settings name it; it gets them and the event, and Cognito gets its answer."""
     answered = {**SIGN_UP, "response": {"autoConfirmUser": True}}
     world = Pools(WorkerAnswer("text", json.dumps(answered)))
     world.bound = {
@@ -164,7 +164,7 @@ def test_a_trigger_is_answered_by_its_pools_hook() -> None:
     assert deadline < NOW + 5
 
 
-def test_a_pool_without_settings_has_the_usual_hook() -> None:
+def test_a_pool_without_settings_has_the_default_function() -> None:
     """The contract's default names serve it."""
     world = Pools(WorkerAnswer("json", SIGN_UP))
     assert world.trigger(SIGN_UP) == SIGN_UP
@@ -173,7 +173,7 @@ def test_a_pool_without_settings_has_the_usual_hook() -> None:
 
 
 def test_a_hooks_refusal_reaches_the_user_in_its_own_words() -> None:
-    """Cognito shows the exception's text; a refusal is no failure that an operator is told of."""
+    """Cognito shows the exception's text; a refusal raises no alert."""
     world = Pools(WorkerAnswer("error", "Invited users only", 403, "FunctionError"))
     with pytest.raises(SilvaEngineError) as refused:
         world.trigger(SIGN_UP)
@@ -183,8 +183,8 @@ def test_a_hooks_refusal_reaches_the_user_in_its_own_words() -> None:
 
 @pytest.mark.parametrize("answer", [None, [], "text", 1])
 def test_a_hook_that_answers_no_event_fails_the_trigger(answer: Any) -> None:
-    """Cognito would take it for something else; the operator is told."""
+    """Cognito needs the event; the operator is alerted."""
     world = Pools(WorkerAnswer("text" if isinstance(answer, str) else "json", answer))
-    with pytest.raises(InvocationError, match="did not answer"):
+    with pytest.raises(InvocationError, match="did not return"):
         world.trigger(SIGN_UP)
     assert len(world.notices) == 1

@@ -6,8 +6,8 @@ import pytest
 
 from silvaengine.errors import ConfigurationError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.sources.lex import APOLOGY, Bots, is_turn
-from silvaengine_tasks.sources.streams import chunks
+from silvaengine_tasks.sources.lex import APOLOGY, LexSource
+from silvaengine_tasks.sources.streams import split_chunks
 
 from .world import World
 
@@ -33,7 +33,7 @@ def tables(*functions: str) -> World:
 def test_chunks_keep_the_order_and_fit() -> None:
     """Nothing is lost or moved, and no chunk of several is larger than a call takes."""
     records = [change(n, 150_000) for n in range(7)]
-    split = list(chunks(records))
+    split = list(split_chunks(records))
     assert [record for chunk in split for record in chunk] == records
     assert [len(chunk) for chunk in split] == [2, 2, 2, 1]
 
@@ -47,14 +47,14 @@ def test_every_bound_function_gets_the_records_once() -> None:
 
 
 def test_a_failure_names_the_first_record_of_its_chunk() -> None:
-    """What came before isn't delivered again, what comes after waits."""
+    """Records before it aren't delivered again, records after it wait."""
     world = tables("f")
     world.refuses = True
     assert world.stream(change(7), change(8)) == ["7"]
 
 
 def test_a_function_names_the_record_at_which_it_stopped() -> None:
-    """Lambda goes on from there, and the records before it are never handed out again."""
+    """Lambda resumes there, and the function never gets the records before it again."""
     world = tables("f")
     world.answer = ["3"]
     assert world.stream(*(change(n) for n in range(1, 6))) == ["3"]
@@ -73,8 +73,8 @@ def test_where_one_function_stopped_the_next_one_stops_too() -> None:
     assert [len(params["records"]) for params in world.ran] == [5, 2]
 
 
-def test_a_redelivery_with_more_records_hands_out_the_new_ones() -> None:
-    """A chunk that was done is left out, whatever the records after it; a shorter one is done as a whole."""
+def test_a_redelivery_with_more_records_runs_the_new_ones() -> None:
+    """A chunk that was done is skipped, whatever follows it; so is a shorter part of it."""
     world = tables("f")
     assert world.stream(change(1), change(2)) == []
     assert world.stream(change(1), change(2), change(3)) == []
@@ -85,7 +85,7 @@ def test_a_redelivery_with_more_records_hands_out_the_new_ones() -> None:
     ]
 
 
-def test_a_stream_waits_for_the_delivery_that_is_under_way() -> None:
+def test_a_stream_waits_for_the_delivery_in_progress() -> None:
     """Lambda's retries of a shard are bounded: they aren't used up while another worker has the records."""
     world = tables("f")
     world.dies = True
@@ -98,8 +98,8 @@ def test_a_stream_waits_for_the_delivery_that_is_under_way() -> None:
     assert world.stream(change(1), change(2)) == []
 
 
-def test_names_of_other_records_are_a_failure() -> None:
-    """An answer that names what the function never got fails the chunk, at each delivery."""
+def test_an_answer_that_names_other_records_is_a_failure() -> None:
+    """It fails the chunk, at each delivery."""
     world = tables("f")
     world.answer = ["9"]
     assert world.stream(change(1), change(2)) == ["1"]
@@ -116,16 +116,16 @@ def test_an_unbound_table_is_the_default_functions_or_a_failure() -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_dialog_is_answered_even_when_its_function_fails(version: int) -> None:
-    """The function's value is the answer; a failure closes the intent and says nothing of its cause."""
+    """The function's value is the answer; a failure closes the intent without its cause."""
     turn: dict[str, Any] = {"bot": {"id": "acme", "name": "Order"}, "currentIntent": {"name": "Buy"}}
     if version == 2:
         turn = {"bot": turn["bot"], "sessionState": {"intent": {"name": "Buy"}}}
-    assert is_turn(turn)
+    assert LexSource.matches(turn)
     world = World()
-    bots = Bots(world.caller)
-    assert bots.serve(turn, world, InvocationLog("tasks"))["got"] == turn
+    bots = LexSource(world.caller)
+    assert bots.serve(turn, world, InvocationLog("tasks")) == {"got": turn}
     world.dies = True
-    answer = bots.serve(turn, world, InvocationLog("tasks"))
+    answer: Any = bots.serve(turn, world, InvocationLog("tasks"))
     assert APOLOGY in str(answer)
     closed = (
         answer["sessionState"]["intent"]["state"]

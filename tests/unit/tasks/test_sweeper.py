@@ -22,8 +22,7 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import Callee
 from silvaengine.registry.model import Function
-from silvaengine_tasks.dead_letters import dead_letter
-from silvaengine_tasks.sweeper import Sweeper
+from silvaengine_tasks.sweeper import Sweeper, dead_letter
 
 from ...fakes.dynamodb import MemoryDynamoDB
 
@@ -31,7 +30,7 @@ NOW = 1_700_000_000
 
 
 class World:
-    """A sweeper, and what it reaches."""
+    """A sweeper, with stand-ins for what it calls."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -87,7 +86,7 @@ class World:
         self.sent.append(json.loads(payload))
 
     def accept(self, **changes: Any) -> Execution:
-        """Put an execution there that is due."""
+        """Accept an execution that is due."""
         execution = new_execution(
             {
                 "job_id": "a1", "state": "accepted", "owner": "gateway", "effect": "e", "attempts": 0,
@@ -113,12 +112,12 @@ class World:
 
 @pytest.fixture
 def world() -> World:
-    """Return a sweeper of one's own."""
+    """Return a new sweeper."""
     return World()
 
 
 def test_a_lost_event_is_sent_again(world: World) -> None:
-    """With the settings of today, a larger token, and the first attempt still to come."""
+    """It has the current settings, a larger fencing number, and its first attempt still to come."""
     world.accept()
     assert world.sweep() == {"seen": 1, "dispatched": 1}
     (sent,) = world.sent
@@ -128,14 +127,14 @@ def test_a_lost_event_is_sent_again(world: World) -> None:
 
 
 def test_a_large_content_goes_by_url(world: World) -> None:
-    """The sweeper hands over where it lies, and doesn't read it."""
+    """The sweeper sends its URL, and doesn't read it."""
     world.accept(content=None, content_at="calls/a1/e")
     world.sweep()
     assert world.sent[0]["content_url"] == "https://calls/a1/e"
 
 
 def test_a_vanished_worker_is_followed_by_another(world: World) -> None:
-    """Under `retry` with attempts left."""
+    """With on_lost retry and attempts left, it is sent again."""
     world.accept(state="running", attempts=1)
     world.sweep()
     assert world.sent[0]["invocation"]["attempt"] == 2
@@ -149,8 +148,10 @@ def test_a_vanished_worker_is_followed_by_another(world: World) -> None:
         ({"created_at": NOW - 90_000}, "never_started"),
     ],
 )
-def test_a_hopeless_one_is_dead_and_told_once(world: World, changes: dict[str, Any], cause: str) -> None:
-    """The queue and the operator are told with tenant, function, cause and attempts, and of no content."""
+def test_an_execution_that_must_not_run_again_is_dead_with_one_letter(
+    world: World, changes: dict[str, Any], cause: str
+) -> None:
+    """Dead letter and alert have tenant, function, cause and attempts, but no content."""
     world.accept(**changes)
     world.sweep()
     world.sweep()
@@ -168,8 +169,8 @@ def test_a_hopeless_one_is_dead_and_told_once(world: World, changes: dict[str, A
     assert not world.sent
 
 
-def test_a_crash_before_the_message_is_made_good(world: World) -> None:
-    """A dead one that nobody told of is told of by a later run."""
+def test_a_crash_before_the_dead_letter_is_made_good(world: World) -> None:
+    """A later run sends the letter of a dead execution that has none."""
     execution = world.accept()
     world.ledger.mark_dead("a1", execution.owner, "RuntimeError")
     assert world.sweep() == {"seen": 1, "buried": 1}
@@ -185,7 +186,7 @@ def test_a_function_that_is_gone_ends_its_jobs(world: World) -> None:
 
 
 def test_a_setting_that_cant_be_read_ends_no_job(world: World) -> None:
-    """What is wrong for a moment, such as a right to a secret, is tried again."""
+    """A temporary failure, such as a missing right to a secret, is retried."""
     world.accept()
     world.registry_error = ConfigurationError("The service is misconfigured", detail="AccessDenied")
     assert world.sweep() == {"seen": 1, "postponed": 1}
@@ -208,7 +209,7 @@ def test_one_bad_row_keeps_no_other_waiting(world: World, error: Exception) -> N
 
 
 def test_a_queue_that_takes_nothing_keeps_no_other_waiting(world: World) -> None:
-    """A dead one that can't be told of is due again after a while; jobs go on meanwhile."""
+    """A dead execution whose letter can't be sent is due again later; jobs go on meanwhile."""
     world.accept(job_id="01", state="running", on_lost="fail", attempts=1)
     world.accept(job_id="a1")
     world.queue_error = UnavailableError("the queue is gone")
@@ -219,7 +220,7 @@ def test_a_queue_that_takes_nothing_keeps_no_other_waiting(world: World) -> None
 
 
 def test_an_end_without_an_answer_keeps_no_other_waiting(world: World) -> None:
-    """Nobody knows whether the event arrived; another attempt finds the row as it left it."""
+    """Whether the event arrived is unknown; the next attempt finds the row as it was left."""
     world.accept(job_id="01")
     world.error = DeadlineError("no answer in time")
     assert world.sweep() == {"seen": 1, "postponed": 1}
@@ -236,13 +237,13 @@ def test_an_end_without_an_answer_keeps_no_other_waiting(world: World) -> None:
 def test_a_failure_that_nobody_heard_is_repeated(
     world: World, changes: dict[str, Any], counts: dict[str, int], cause: str | None
 ) -> None:
-    """As often as its policy allows; then it is dead, and told."""
+    """It is retried as often as its policy allows; then it is dead, with a letter."""
     world.accept(state="failed", result="{}", **changes)
     assert world.sweep() == counts
     assert (world.row().cause, len(world.letters)) == (cause, counts.get("buried", 0))
 
 
-def test_a_lambda_without_room_is_left_alone(world: World) -> None:
+def test_a_throttled_lambda_is_left_alone(world: World) -> None:
     """After the first refusal its other jobs wait without a try; those of another Lambda go on."""
     for number in range(3):
         world.accept(job_id=f"a{number}", due_at=NOW - 10 + number)
@@ -264,14 +265,14 @@ def test_a_lambda_that_cant_be_invoked_is_tried_later(world: World, caplog: pyte
 
 
 def test_a_run_ends_in_time(world: World) -> None:
-    """It stops at its limit of rows and at its time; the rest is the next run's."""
+    """It stops at its limit of executions and of time; the next run does the rest."""
     for number in range(5):
         world.accept(job_id=f"a{number}")
-    assert world.sweeper.run(lambda: True, rows=2).counts["seen"] == 2
+    assert world.sweeper.run(lambda: True, limit=2).counts["seen"] == 2
     assert world.sweeper.run(lambda: False).counts["seen"] == 0
 
 
-def test_the_line_tells_lag_and_dead(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_line_has_lag_and_dead_jobs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Both are metrics, by the Lambda's name, for the alarms."""
     world.accept(state="running", on_lost="fail", attempts=1, due_at=NOW - 70)
     line = InvocationLog("tasks")

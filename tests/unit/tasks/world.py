@@ -9,9 +9,9 @@ from urllib.parse import quote_plus
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
     ConfigurationError,
-    DeadlineError,
     InvocationError,
     NotFoundError,
+    NotStartedError,
     UnavailableError,
 )
 from silvaengine.ledger.digests import Digests
@@ -26,12 +26,11 @@ from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import Caller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.eventbridge import Rules, is_event
-from silvaengine_tasks.sources.s3 import Buckets, is_notification
-from silvaengine_tasks.sources.sns import Topics
-from silvaengine_tasks.sources.sns import is_notification as is_message
-from silvaengine_tasks.sources.sqs import Queues
-from silvaengine_tasks.sources.streams import Streams, is_batch
+from silvaengine_tasks.sources.eventbridge import EventBridgeSource
+from silvaengine_tasks.sources.s3 import S3Source
+from silvaengine_tasks.sources.sns import SnsSource
+from silvaengine_tasks.sources.sqs import SqsSource
+from silvaengine_tasks.sources.streams import StreamSource
 
 from ...fakes.dynamodb import MemoryDynamoDB
 
@@ -43,6 +42,7 @@ class World:
     """A caller, a worker that settles as the real one does, and what they did."""
 
     def __init__(self) -> None:
+        self.aws_request_id = self.function_name = self.invoked_function_arn = "tasks"
         self.now = NOW
         self.seconds = 60.0
         self.pause = 0.0
@@ -78,7 +78,7 @@ class World:
             Claims(self.ledger, Digests(lambda: b"secret"), payloads, 300.0),
             AlertPublisher(self.publish), CallHooks(registry, invoker),
         )  # fmt: skip
-        self.routes = Bindings(registry)
+        self.bindings = Bindings(registry)
 
     def publish(self, subject: str, text: str) -> None:
         """Stand for the operator's topic."""
@@ -116,7 +116,7 @@ class World:
         if self.refuses:
             raise UnavailableError("throttled")
         if self.too_late:
-            raise DeadlineError("The time for this request is over", refused=True)
+            raise NotStartedError("The time for this request is over", status=504)
         call = json.loads(payload)
         self.events += [call["funct"]] if event else []
         params = json.loads(call["params"])
@@ -145,32 +145,32 @@ class World:
 
     def sqs(self, *messages: Any) -> list[str]:
         """Deliver messages; return the ids that go back."""
-        queues = Queues(self.caller, self.routes, lambda *hidden: self.hidden.append(hidden))
+        queues = SqsSource(self.caller, self.bindings, lambda *hidden: self.hidden.append(hidden))
         answer = queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def s3(self, *keys: str) -> None:
         """Deliver objects."""
         event = {"Records": [stored(key) for key in keys]}
-        assert is_notification(event)
-        Buckets(self.caller, self.routes).serve(event, self, InvocationLog("tasks"))
+        assert S3Source.matches(event)
+        S3Source(self.caller, self.bindings).serve(event, self, InvocationLog("tasks"))
 
     def sns(self, *records: Any) -> None:
         """Deliver messages of a topic."""
         event = {"Records": list(records)}
-        assert is_message(event)
-        Topics(self.caller, self.routes).serve(event, self, InvocationLog("tasks"))
+        assert SnsSource.matches(event)
+        SnsSource(self.caller, self.bindings).serve(event, self, InvocationLog("tasks"))
 
     def rule(self, event: Any) -> None:
         """Deliver an event of EventBridge."""
-        assert is_event(event)
-        Rules(self.caller, self.routes).serve(event, self, InvocationLog("tasks"))
+        assert EventBridgeSource.matches(event)
+        EventBridgeSource(self.caller, self.bindings).serve(event, self, InvocationLog("tasks"))
 
     def stream(self, *records: Any, endpoint_id: str | None = None) -> list[str]:
         """Deliver records of a table; return what goes back."""
         event = {"Records": list(records)}
-        assert is_batch(event)
-        streams = Streams(self.caller, self.routes, endpoint_id, self.slept.append)
+        assert StreamSource.matches(event)
+        streams = StreamSource(self.caller, self.bindings, endpoint_id, self.slept.append)
         answer = streams.serve(event, self, InvocationLog("tasks"))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 

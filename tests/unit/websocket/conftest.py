@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from silvaengine.access.rate_limits import RateLimiter
-from silvaengine.authorization.authorize import Authorization
+from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
-from silvaengine.aws.table_client import TableReader, TableWriter, decode
+from silvaengine.aws.attribute_values import decode
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import NotFoundError
 from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
@@ -25,7 +26,7 @@ from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
 from ...fakes.dynamodb import MemoryDynamoDB
-from ..http.conftest import ARN, FakeInvoker, FakeNotifier, FakeRegistry
+from ..http.conftest import ARN, FakeAlerts, FakeInvoker, FakeRegistry
 
 NOW = 1_764_000_000.25
 METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:api/beta/$connect"
@@ -34,7 +35,7 @@ METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:api/beta/$connect"
 class SocketRegistry(FakeRegistry):
     """Knows areas, too."""
 
-    def known_key_access(
+    def key_access_by_row(
         self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
     ) -> KeyAccess:
         return self.key_access(endpoint_id, row_key, area, stage)
@@ -66,7 +67,7 @@ class World:
         self.now = NOW
         self.registry = SocketRegistry()
         self.invoker = FakeInvoker()
-        self.alerts = FakeNotifier()
+        self.alerts = FakeAlerts()
         self.api = FakeApi()
         self.shipped: set[str] = set()
         self.dynamodb = MemoryDynamoDB(lambda: self.now)
@@ -75,7 +76,7 @@ class World:
         self.ledger = Ledger(self.tables, self.writer, clock=lambda: self.now)
         self.connections = ConnectionStore(self.writer, clock=lambda: self.now)
         self.pusher = Pusher(lambda: self.api, clock=lambda: self.now, sleep=self.sleep, chance=lambda: 1.0)
-        self.grants = BroadcastTokens(Digests(lambda: b"secret"), clock=lambda: self.now)
+        self.tokens = BroadcastTokens(Digests(lambda: b"secret"), clock=lambda: self.now)
         self.broadcaster = Broadcaster(self.tables, self.connections, self.pusher, lambda: self.now)
         once = IdempotentCalls(self.ledger, self.dispatcher(), Digests(lambda: b"secret"))
         authorization = Authorization(Packages(self.shipped), lambda: self.now)
@@ -84,9 +85,9 @@ class World:
         self.handler = create_handler(
             *parts,
             open_authorization=lambda: authorization,
-            open_once=lambda: once,
+            open_idempotent=lambda: once,
             shipped=lambda: self.shipped,
-            grant=self.grant,
+            issue_token=self.issue_token,
             open_broadcaster=lambda: self.broadcaster,
             open_limiter=lambda: limiter,
             clock=lambda: self.now,
@@ -96,11 +97,11 @@ class World:
     def dispatcher(self) -> Dispatcher:
         """Return what hands executions to the workers."""
         invoker: Any = self.invoker
-        return Dispatcher(invoker, PayloadStore(lambda: None, None), self.grant)
+        return Dispatcher(invoker, PayloadStore(lambda: None, None), self.issue_token)
 
-    def grant(self, function: Function, endpoint_id: str) -> str | None:
-        """Grant what the function's row says."""
-        return self.grants.of(endpoint_id) if function.broadcasts else None
+    def issue_token(self, function: Function, endpoint_id: str) -> str | None:
+        """Return a token for a function whose row says that it broadcasts."""
+        return self.tokens.issue(endpoint_id) if function.broadcasts else None
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""

@@ -66,7 +66,9 @@ def test_all_of_a_tenant_hear_it(world: World) -> None:
         ({}, {"where": {}}, True),
     ],
 )
-def test_who_is_meant(world: World, row: dict[str, Any], asked: dict[str, Any], hears: bool) -> None:
+def test_only_those_who_are_meant_hear_it(
+    world: World, row: dict[str, Any], asked: dict[str, Any], hears: bool
+) -> None:
     """Only connections that can still be open, in the area, of whom all of this was said."""
     connected(world, "c1", **row)
     assert counts(world, **asked) == (int(hears), 0, 0)
@@ -130,7 +132,7 @@ def test_one_connection_is_the_tenants_or_none(world: World, row: dict[str, Any]
 
 
 def test_one_connection_that_is_there_hears_it(world: World) -> None:
-    """And no other."""
+    """The named connection hears it, and no other."""
     connected(world, "c1")
     connected(world, "c2")
     assert counts(world, connection_id="c1") == (1, 0, 0)
@@ -189,7 +191,7 @@ def test_a_request_is_what_it_may_be(asked: dict[str, Any]) -> None:
 
 def door(world: World) -> Any:
     """Return the Lambda that workers invoke, with 20 s left."""
-    handler = create_handler(world.broadcaster, world.grants, lambda: world.now)
+    handler = create_handler(world.broadcaster, world.tokens, lambda: world.now)
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000)
     return lambda **asked: handler(asked, context)
 
@@ -198,7 +200,7 @@ def test_a_worker_needs_its_tenant_s_grant(world: World) -> None:
     """With it the answer counts; without it, nothing happens."""
     connected(world, "c1")
     ask = door(world)
-    grant = world.grants.of("acme")
+    grant = world.tokens.issue("acme")
     answer = ask(endpoint_id="acme", frame="x", grant=grant)
     assert (answer["kind"], answer["value"]) == ("json", {"sent": 1, "gone": 0, "failed": 0})
     for refused in ({"endpoint_id": "globex", "grant": grant}, {"endpoint_id": "acme"}):
@@ -210,13 +212,13 @@ def test_a_worker_needs_its_tenant_s_grant(world: World) -> None:
 def test_a_fault_of_ours_is_an_answer_of_the_worker_s_form(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that the function hears its status."""
+    """The function hears the status of a fault of ours."""
 
     def fail(**_: object) -> None:
         raise UnavailableError("busy", detail="secret")
 
     monkeypatch.setattr(world.dynamodb, "query", fail)
-    answer = door(world)(endpoint_id="acme", frame="x", grant=world.grants.of("acme"))
+    answer = door(world)(endpoint_id="acme", frame="x", grant=world.tokens.issue("acme"))
     assert answer["status"] == 503
     assert "secret" not in json.dumps(answer)
 
@@ -225,29 +227,29 @@ def test_a_fault_of_ours_is_an_answer_of_the_worker_s_form(
 def test_a_grant_is_one_tenants_for_an_hour(tenant: str, other: str, later: int) -> None:
     """No other tenant's, and not for longer than two."""
     now = NOW
-    grants = BroadcastTokens(Digests(lambda: b"secret"), lambda: now)
-    grant = grants.of(tenant)
+    tokens = BroadcastTokens(Digests(lambda: b"secret"), lambda: now)
+    grant = tokens.issue(tenant)
     now += later
     if later < HOUR:
-        grants.check(tenant, grant)
+        tokens.check(tenant, grant)
     if later > 2 * HOUR:
         with pytest.raises(RequestError):
-            grants.check(tenant, grant)
+            tokens.check(tenant, grant)
     if tenant != other:
         with pytest.raises(RequestError):
-            grants.check(other, grant)
+            tokens.check(other, grant)
 
 
 @given(st.text())
 def test_a_grant_can_not_be_made_up(grant: str) -> None:
-    """Neither its end nor its digest."""
-    grants = BroadcastTokens(Digests(lambda: b"secret"), lambda: NOW)
-    good = grants.of("acme")
+    """Neither a token's end nor its digest can be made up."""
+    tokens = BroadcastTokens(Digests(lambda: b"secret"), lambda: NOW)
+    good = tokens.issue("acme")
     _, _, digest = good.partition(".")
     for forged in (grant, f"{int(NOW) + 10**6}.{digest}", f"{grant}.{digest}", good[:-1], good + "0"):
         if forged != good:
             with pytest.raises(RequestError):
-                grants.check("acme", forged)
+                tokens.check("acme", forged)
 
 
 def test_most_functions_have_no_grant(world: World) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.errors import InvocationError, UnavailableError
+from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
 from silvaengine_worker.jobs import JobRunner
@@ -64,7 +64,7 @@ def test_a_failure_is_an_answer_too(world: World) -> None:
 
 
 def test_a_repetition_meanwhile_is_told_so(world: World) -> None:
-    """Whether a worker has begun or not."""
+    """A repetition is told that the call is under way, whether a worker has begun or not."""
     world.say(CALL)
     (frame,) = world.say(CALL)
     assert frame["error"]["status"] == 409
@@ -124,7 +124,7 @@ def test_another_caller_s_id_is_another_call(world: World) -> None:
     assert len(world.invoker.sent) == 2
 
 
-@pytest.mark.parametrize("failure", [UnavailableError("busy"), InvocationError("no", refused=True)])
+@pytest.mark.parametrize("failure", [UnavailableError("busy"), NotStartedError("no")])
 def test_what_could_not_be_started_is_forgotten(world: World, failure: Exception) -> None:
     """The sender is told, and may try again at once."""
     world.invoker.result = failure

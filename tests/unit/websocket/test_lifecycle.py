@@ -20,7 +20,7 @@ def effect(policy: dict[str, Any]) -> str:
     return str(policy["policyDocument"]["Statement"][0]["Effect"])
 
 
-def test_a_key_lets_in(world: World) -> None:
+def test_a_key_opens_a_socket_of_its_endpoint(world: World) -> None:
     """The policy names whose connection it is, and fixes endpoint, area and key for all that follows."""
     policy = world.admit()
     assert effect(policy) == "Allow"
@@ -54,7 +54,7 @@ def test_a_key_is_found_where_http_has_it(
 
 
 def test_without_a_key_the_open_connection_counts(world: World) -> None:
-    """Where the endpoint has one."""
+    """Where the endpoint has an open connection, a handshake needs no key."""
     policy = world.admit(handshake(query={"endpointId": "acme", "area": "core"}))
     assert (effect(policy), policy["principalId"]) == ("Allow", "public")
 
@@ -75,7 +75,7 @@ def test_without_a_key_the_open_connection_counts(world: World) -> None:
         {"endpointId": ["acme"], "area": "core"},
     ],
 )
-def test_a_doubt_denies(world: World, query: dict[str, Any]) -> None:
+def test_a_doubt_denies_the_handshake(world: World, query: dict[str, Any]) -> None:
     """What is missing, unknown or odd lets nobody in, and says why in the policy's context."""
     policy = world.admit(handshake(query=query))
     assert effect(policy) == "Deny"
@@ -98,9 +98,9 @@ def test_a_keys_secret_is_not_carried_along(world: World, monkeypatch: pytest.Mo
 
 def test_a_key_that_may_not_call_opens_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key with a secret may do what it was granted."""
-    opened(world, monkeypatch, key_hashes=(), grants=frozenset({"jobs"}))
+    opened(world, monkeypatch, key_hashes=(), scopes=frozenset({"jobs"}))
     assert effect(world.admit()) == "Deny"
-    opened(world, monkeypatch, key_hashes=(), grants=frozenset({"invoke"}))
+    opened(world, monkeypatch, key_hashes=(), scopes=frozenset({"invoke"}))
     assert effect(world.admit()) == "Allow"
 
 
@@ -108,8 +108,8 @@ def test_a_key_that_may_not_call_opens_nothing(world: World, monkeypatch: pytest
 def test_a_key_opens_from_its_addresses(
     world: World, monkeypatch: pytest.MonkeyPatch, network: str, says: str
 ) -> None:
-    """Where its row lists some."""
-    opened(world, monkeypatch, whitelist=(network,))
+    """Where a key's row lists addresses, it opens from these alone."""
+    opened(world, monkeypatch, allowlist=(network,))
     assert effect(world.admit()) == says
 
 
@@ -126,7 +126,7 @@ def test_a_limit_refuses_handshakes_and_messages(world: World, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "changes", [{"key_hashes": (), "grants": frozenset({"jobs"})}, {"whitelist": ("198.51.100.7",)}]
+    "changes", [{"key_hashes": (), "scopes": frozenset({"jobs"})}, {"allowlist": ("198.51.100.7",)}]
 )
 def test_what_a_key_may_no_more_ends_its_sockets_calls(
     world: World, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
@@ -140,7 +140,9 @@ def test_what_a_key_may_no_more_ends_its_sockets_calls(
 
 
 @pytest.mark.parametrize("failure", [UnavailableError("busy"), KeyError("x"), ZeroDivisionError()])
-def test_a_fault_denies(world: World, failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_denies_the_handshake(
+    world: World, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever breaks while it is decided, nobody comes in, and the operator hears of it."""
 
     def fail(*_: object) -> None:
@@ -151,6 +153,11 @@ def test_a_fault_denies(world: World, failure: Exception, monkeypatch: pytest.Mo
     assert effect(policy) == "Deny"
     assert "x" not in policy["context"]["error_message"].split()
     assert len(world.alerts.sent) == 1
+
+
+def test_an_event_without_a_methods_arn_is_no_authorizer_call(world: World) -> None:
+    """It is a route's event, without what an authorizer said, and is refused."""
+    assert world.handler(handshake() | {"methodArn": None}, None) == {"statusCode": 403}
 
 
 @pytest.mark.parametrize("missing", ["requestContext", "queryStringParameters", "headers"])
@@ -248,14 +255,17 @@ def test_nothing_happens_without_the_authorizer(world: World, said: dict[str, An
     assert (world.rows(), world.invoker.sent, world.api.posts) == ([], [], [])
 
 
-def test_a_row_that_cant_be_written_refuses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("failure", "status"), [(UnavailableError("busy"), 503), (KeyError("x"), 500)])
+def test_a_row_that_cant_be_written_refuses(
+    world: World, monkeypatch: pytest.MonkeyPatch, failure: Exception, status: int
+) -> None:
     """A handshake whose row is in doubt is no 2xx."""
 
     def fail(*_: object, **__: object) -> None:
-        raise UnavailableError("busy")
+        raise failure
 
     monkeypatch.setattr(world.dynamodb, "put_item", fail)
-    assert world.handler(event("$connect", world.enter()), None) == {"statusCode": 503}
+    assert world.handler(event("$connect", world.enter()), None) == {"statusCode": status}
 
 
 def hook(world: World, monkeypatch: pytest.MonkeyPatch, name: str, function: Any) -> None:
@@ -283,7 +293,7 @@ def test_on_connect_hears_of_a_connection(world: World, monkeypatch: pytest.Monk
 def test_a_raise_in_on_connect_refuses(
     world: World, monkeypatch: pytest.MonkeyPatch, raised: BaseException, status: int
 ) -> None:
-    """Then there is no row."""
+    """A hook that raises refuses the handshake, and no row is written."""
 
     def refuse(*_: object) -> None:
         raise raised

@@ -28,7 +28,7 @@ REQUEST_ID = "f" * 32
 
 
 class LambdaContext:
-    """What the Lambda runtime hands over beside the event."""
+    """The context that Lambda passes with the event."""
 
     aws_request_id = "lambda-request"
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:worker"
@@ -98,7 +98,7 @@ def call(payload: Payload) -> Callable[..., WorkerCall]:
 
 @pytest.fixture
 def notices() -> list[tuple[str, dict[str, Any]]]:
-    """Hold the subject and the message of each notice."""
+    """Hold the subject and the message of each alert."""
     return []
 
 
@@ -116,7 +116,7 @@ def ledger(dynamodb: MemoryDynamoDB) -> Ledger:
 
 @pytest.fixture
 def jobs(ledger: Ledger) -> JobRunner:
-    """Return what claims and settles, without a bucket."""
+    """Return a runner of jobs, without a bucket."""
     return JobRunner(ledger, PayloadStore(lambda: None, None), lambda: 0.0)
 
 
@@ -134,7 +134,7 @@ def handler(notices: list[tuple[str, dict[str, Any]]], jobs: JobRunner) -> Worke
 
 @pytest.fixture
 def handle(handler: WorkerHandler, payload: Payload) -> Handle:
-    """Call a function by name and give what Lambda would return."""
+    """Call a function by name and return what Lambda would."""
 
     def run(function: str, *, context: Any = None, **members: Any) -> Any:
         return handler(payload(function, **members), context or LambdaContext())
@@ -144,5 +144,5 @@ def handle(handler: WorkerHandler, payload: Payload) -> Handle:
 
 @pytest.fixture
 def lambda_context() -> type[LambdaContext]:
-    """Return the class of contexts, to be made with the milliseconds left."""
+    """Return the class of contexts, which takes the milliseconds left."""
     return LambdaContext

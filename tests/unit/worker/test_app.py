@@ -1,4 +1,4 @@
-"""What Lambda returns, what the operator reads, and what neither may hold."""
+"""What the worker returns and what it logs, and what neither may contain."""
 
 import json
 import logging
@@ -38,14 +38,14 @@ def error(status: int, message: str, error_type: str) -> dict[str, Any]:
 
 
 def test_a_call_finds_the_process_as_it_was(handle: Handle) -> None:
-    """Environment, folder, logging, decimals and context variables don't tell of the tenant before."""
+    """Environment, folder, logging, decimal context and context variables keep nothing of the last tenant."""
     before = handle("plain:look", endpoint_id="globex")
     handle("plain:untidy", endpoint_id="acme")
     assert handle("plain:look", endpoint_id="globex") == before
 
 
 def test_a_function_knows_its_call(handle: Handle) -> None:
-    """``current_invocation()`` tells ids, tenant, settings and limits, and gives a logger."""
+    """``current_invocation()`` has ids, tenant, settings, limits and a logger."""
     answer = handle("plain:whoami", settings={"a": 0.5}, endpoint_id="acme")
     assert answer["value"] == {
         "request_id": REQUEST_ID,
@@ -59,8 +59,8 @@ def test_a_function_knows_its_call(handle: Handle) -> None:
     }
 
 
-def test_a_call_of_the_predecessor_is_known_by_its_parameters(handle: Handle) -> None:
-    """Without ``invocation`` the parameters tell the tenant, and Lambda's own id is the request id."""
+def test_a_call_of_the_predecessor_is_identified_by_its_parameters(handle: Handle) -> None:
+    """Without ``invocation`` the parameters name the tenant, and Lambda's id is the request id."""
     answer = handle("plain:whoami", params={"endpoint_id": "acme", "area": "core"}, invocation=False)
     assert (answer["endpoint_id"], answer["area"], answer["request_id"]) == ("acme", "core", "lambda-request")
 
@@ -69,7 +69,8 @@ def test_a_function_without_any_limit_has_no_deadline(
     handler: WorkerHandler, payload: Callable[..., Any]
 ) -> None:
     """Outside of Lambda, with no deadline in the call, nothing ends a function."""
-    assert handler(payload("plain:whoami", deadline=None), None)["value"]["has_deadline"] is False
+    answer: Any = handler(payload("plain:whoami", deadline=None), None)
+    assert answer["value"]["has_deadline"] is False
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_the_predecessors_callers_get_the_exception(
 def test_a_failure_is_an_answer_with_a_status(
     handle: Handle, function: str, params: dict[str, Any], answer: dict[str, Any]
 ) -> None:
-    """A function's own error keeps its words; any other tells the client nothing but that it failed."""
+    """A FunctionError keeps its message; of any other the client learns only that the function failed."""
     assert handle(function, params=params) == answer
 
 
@@ -125,7 +126,7 @@ def test_a_message_of_any_length_still_arrives(handle: Handle) -> None:
 
 
 def test_lambdas_own_limit_ends_a_function_like_a_deadline(handle: Handle, lambda_context: Any) -> None:
-    """The answer is given before Lambda ends the process."""
+    """The answer is returned before Lambda ends the process."""
     answer = handle("plain:stubborn", context=lambda_context(milliseconds=350))
     assert answer == error(504, "The function didn't finish in time", "DeadlineError")
 
@@ -144,7 +145,7 @@ def test_a_leaving_function_doesnt_end_the_process(handle: Handle) -> None:
 
 
 def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: Any, jobs: Any) -> None:
-    """An alarm that comes after the function but before the answer is no crash."""
+    """An alarm between the function's end and the answer is a DeadlineError."""
 
     class LateWorker(Worker):
         def run(self, *_args: Any, **_limits: Any) -> Any:
@@ -157,16 +158,17 @@ def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: An
 
 
 @pytest.mark.parametrize("invocation", [None, [], {"request_id": 1, "deadline": 4e9}])
-def test_a_malformed_payload_is_refused_on_record(
+def test_a_malformed_payload_is_refused_and_logged(
     handler: WorkerHandler, lambda_context: Any, capsys: pytest.CaptureFixture[str], invocation: Any
 ) -> None:
-    """What isn't a call is refused by the member's name, and the line says so."""
+    """The message names the member, and the log line has the status."""
     event = {"MODULENAME": 1, "funct": "a", "invocation": invocation}
     if not invocation:
         with pytest.raises(RequestError, match="MODULENAME"):
             handler(event, lambda_context())
     else:
-        assert handler(event, lambda_context())["status"] == 400
+        answer: Any = handler(event, lambda_context())
+        assert answer["status"] == 400
     assert line(capsys)["status"] == 400
 
 
@@ -192,7 +194,7 @@ def test_one_line_per_invocation_and_no_payload_in_it(
 def test_a_failure_is_logged_once_with_its_trace(
     handle: Handle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The author finds the traceback under the request id that the client has."""
+    """The traceback is logged with the client's request id."""
     handle("plain:crash", params={"text": "password=hunter2"})
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
@@ -205,45 +207,38 @@ def test_a_failure_is_logged_once_with_its_trace(
 def test_the_reason_of_a_configuration_error_is_in_the_log(
     handle: Handle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the client isn't told, the operator is."""
+    """The operator reads what the client must not."""
     handle("plain:getpid")
     assert (
-        "Function 'getpid': <built-in function getpid> was defined in 'posix', not in an allowed package"
+        "Function 'getpid': <built-in function getpid> is defined in 'posix', not in an allowed package"
         in caplog.text
     )
 
 
-def test_a_functions_error_never_shows_its_stack_or_secrets(handle: Handle) -> None:
-    """Known defect: a client of the predecessor read the stack, and the password in the exception's text."""
-    answer = json.dumps(handle("plain:crash", params={"text": "password=hunter2"}))
-    assert "hunter2" not in answer
-    assert "Traceback" not in answer
-
-
-def test_a_failure_that_nobody_waits_for_is_raised(handle: Handle) -> None:
-    """Lambda keeps the event in the dead-letter queue; an answer would go nowhere."""
+def test_an_asynchronous_calls_failure_is_raised(handle: Handle) -> None:
+    """Lambda sends the event to the dead-letter queue; an answer would be lost."""
     with pytest.raises(RuntimeError):
         handle("plain:crash", deadline=None)
     with pytest.raises(FunctionError):
         handle("plain:refuse", deadline=None)
 
 
-def test_a_failure_that_tells_a_secret_is_raised_without_it(handle: Handle) -> None:
-    """Lambda writes what is raised, with its causes, to the log: the text is ours then."""
+def test_a_failure_that_quotes_a_secret_is_raised_without_it(handle: Handle) -> None:
+    """Lambda logs what is raised, with its causes: so another error is raised instead."""
     for members in ({"deadline": None}, {"invocation": False}):
         with pytest.raises(SilvaEngineError, match="Function 'crash' failed") as raised:
             handle("plain:crash", params={"text": "password=hunter2"}, **members)
         assert (raised.value.__cause__, raised.value.__suppress_context__) == (None, True)
 
 
-def test_a_gateway_that_waits_notifies_by_itself(handle: Handle, notices: Notices) -> None:
-    """One failure is one notice."""
+def test_a_gateway_that_waits_sends_the_alert(handle: Handle, notices: Notices) -> None:
+    """One failure is one alert."""
     handle("plain:crash")
     assert notices == []
 
 
-def test_a_failure_that_nobody_waits_for_is_a_notice(handle: Handle, notices: Notices) -> None:
-    """The notice is without the exception's text, and comes once in five minutes."""
+def test_an_asynchronous_calls_failure_is_an_alert(handle: Handle, notices: Notices) -> None:
+    """The alert has no text of the exception, and is sent once in five minutes."""
     for _ in range(2):
         with pytest.raises(RuntimeError):
             handle("plain:crash", deadline=None)

@@ -18,7 +18,7 @@ TENANT = {"endpoint_id": "demo", "area": "core"}
 
 @pytest.fixture
 def run(call: Build) -> Callable[..., Any]:
-    """Call a function and give its bare result."""
+    """Call a function and return its bare result."""
     worker = Worker(Loader(["sample_functions"]))
     return lambda *args, **members: worker.run(call(*args, **members), lambda result: result)
 
@@ -26,10 +26,8 @@ def run(call: Build) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("function", "name"), [("classes:Service.tell", "self"), ("classes:Service.family", "cls")]
 )
-def test_the_receiver_of_a_method_is_nobodys_parameter(
-    run: Callable[..., Any], function: str, name: str
-) -> None:
-    """A client's ``self`` is refused in words, although ``**params`` takes any other name."""
+def test_the_receiver_of_a_method_is_no_parameter(run: Callable[..., Any], function: str, name: str) -> None:
+    """A client's ``self`` is refused, although ``**params`` takes any other name."""
     with pytest.raises(RequestError, match=f"takes no parameter '{name}'"):
         run(function, params=TENANT | {name: "x"})
 
@@ -52,15 +50,15 @@ def test_numbers_keep_their_kind(run: Callable[..., Any]) -> None:
     }
 
 
-def test_a_number_that_no_decimal_holds_is_the_clients_mistake(run: Callable[..., Any]) -> None:
-    """It is refused in words, in the body and in the parameters, and is no failure of the function."""
+def test_a_number_that_no_decimal_holds_is_the_clients_error(run: Callable[..., Any]) -> None:
+    """It is refused with a message, in the body and in the parameters."""
     with pytest.raises(RequestError, match="a number that is too large"):
         run("plain:echo", body='{"d": 1e-99999999999999999999}')
     with pytest.raises(RequestError, match="'params'"):
         WorkerCall.decode({"MODULENAME": "m", "funct": "f", "params": '{"a": 1e99999999999999999999}'})
 
 
-def test_the_body_lies_over_the_parameters(run: Callable[..., Any]) -> None:
+def test_the_body_overlays_the_parameters(run: Callable[..., Any]) -> None:
     """A name in both has the body's value."""
     assert run("plain:strict", params={"a": "query", "b": "query"}, body='{"a": "body"}') == "bodyquery"
 
@@ -90,8 +88,8 @@ def test_a_body_member_endpoint_id_never_replaces_the_tenant(run: Callable[..., 
     }
 
 
-def test_the_frameworks_names_reach_who_takes_them(run: Callable[..., Any]) -> None:
-    """A function that takes tenant, area, path and context gets them; one that doesn't isn't bothered."""
+def test_the_frameworks_names_reach_functions_that_take_them(run: Callable[..., Any]) -> None:
+    """A function that takes tenant, area, path or context gets them; another one runs without."""
     params = {**TENANT, "path": "a/b"}
     assert run("plain:framed", params=params, body=None, context="{}") == ["demo", "core", "a/b", {}]
     assert run("plain:strict", params={**params, "a": "1"}, body=None, context="{}") == "1b"
@@ -107,14 +105,14 @@ def test_the_frameworks_names_reach_who_takes_them(run: Callable[..., Any]) -> N
         ({}, "Function 'strict' requires the parameter 'a'"),
         ({"body": "[1, 2]"}, "Function 'strict' takes no parameter 'body': send a JSON object"),
         ({"body": '{"a": '}, "Function 'strict' takes no parameter 'body': send a JSON object"),
-        ({"body": '{"a": NaN}'}, "The body holds NaN, which is no JSON"),
+        ({"body": '{"a": NaN}'}, "The body contains NaN, which is not valid JSON"),
         ({"body": "[" * 200_000}, "The body is nested too deeply"),
     ],
 )
-def test_a_misfit_is_the_clients_error_and_names_the_parameter(
+def test_an_unknown_or_missing_parameter_is_the_clients_error(
     run: Callable[..., Any], members: dict[str, Any], message: str
 ) -> None:
-    """Unknown and missing names are 400, in words that the client can act on."""
+    """It is 400, and the message names the parameter."""
     with pytest.raises(RequestError) as refused:
         run("plain:strict", **members)
     assert refused.value.message == message
@@ -125,7 +123,7 @@ def test_a_misfit_is_the_clients_error_and_names_the_parameter(
     ("body", "value"),
     [("[1, 2]", [1, 2]), ('"text"', "text"), ("plain text", "plain text"), ("1" * 5000, "1" * 5000)],
 )
-def test_a_body_that_is_no_object_is_handed_over_as_body(
+def test_a_body_that_is_no_object_is_the_parameter_body(
     run: Callable[..., Any], body: str, value: Any
 ) -> None:
     """Other JSON arrives decoded, other text as it is."""

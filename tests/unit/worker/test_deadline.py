@@ -19,7 +19,7 @@ type Run = Callable[..., Any]
 
 @pytest.fixture
 def run(call: Callable[..., WorkerCall]) -> Run:
-    """Call a function that may take ``seconds``, and give its bare result."""
+    """Call a function that may take ``seconds``, and return its bare result."""
     worker = Worker(Loader(["sample_functions"]))
 
     def in_time(function: str, *, seconds: float = 30.0, **members: Any) -> Any:
@@ -49,7 +49,7 @@ def test_every_kind_of_function_works(run: Run, function: str, result: Any) -> N
 
 @pytest.mark.parametrize("function", ["plain:stubborn", "plain:sleep_on", "plain:deaf"])
 def test_a_deadline_ends_the_function(run: Run, function: str) -> None:
-    """``except Exception``, a waiting event loop and one bare ``except`` don't hold the alarm."""
+    """``except Exception``, a waiting event loop and one bare ``except`` don't stop the alarm."""
     started = time.monotonic()
     with pytest.raises(DeadlineError) as ended:
         run(function, seconds=0.05)
@@ -58,13 +58,13 @@ def test_a_deadline_ends_the_function(run: Run, function: str) -> None:
 
 
 def test_a_call_that_comes_too_late_is_not_started(run: Run) -> None:
-    """Past the deadline nobody waits, so nothing is done."""
+    """Past the deadline no caller waits, so nothing is done."""
     with pytest.raises(DeadlineError, match="didn't finish in time"):
         run("plain:crash", seconds=-1.0)
 
 
 def test_the_alarm_is_over_with_the_function() -> None:
-    """A handler and a timer that stood before stand again, and no alarm comes late."""
+    """An earlier handler and timer are restored, and no alarm comes late."""
     before = signal.getsignal(signal.SIGALRM)
     standing = signal.setitimer(signal.ITIMER_REAL, 500)
     try:
@@ -77,7 +77,7 @@ def test_the_alarm_is_over_with_the_function() -> None:
 
 
 def test_an_alarm_while_the_function_is_left_still_counts() -> None:
-    """An alarm in the last moment is a deadline like any other, never an exception of another kind."""
+    """An alarm in the last moment raises DeadlineError like any other, never another exception."""
 
     def last_moment() -> None:
         raise DeadlinePassed

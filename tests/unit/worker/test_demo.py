@@ -10,7 +10,7 @@ from silvaengine_base import FunctionError
 from silvaengine_worker.testing import Invoke
 
 
-def test_hello_speaks_with_the_tenants_words(invoke: Invoke) -> None:
+def test_hello_greets_in_the_tenants_words(invoke: Invoke) -> None:
     """Settings make the greeting; without them it has its own."""
     assert invoke("hello") == {"message": "Hello, world!"}
     acme = {"greeting": "Good day", "punctuation": "."}
@@ -40,7 +40,7 @@ def test_whoami_tells_the_tenant(invoke: Invoke) -> None:
 
 
 def test_versions_tells_pythons(invoke: Invoke) -> None:
-    """The one function of the area admin."""
+    """The one function of the area admin tells Python's version."""
     assert invoke("versions", area="admin")["python"].startswith("3.")
 
 
@@ -77,14 +77,14 @@ def test_page_serves_its_files(invoke: Invoke, path: str, content_type: str) -> 
 
 @pytest.mark.parametrize("path", ["../page.py", "static/page.js", "other.js"])
 def test_page_serves_nothing_else(invoke: Invoke, path: str) -> None:
-    """A path is a name of the list and never a way through the folders."""
+    """A path is a name of the list, never a path of folders."""
     with pytest.raises(FunctionError) as refused:
         invoke("page", params={"path": path})
     assert refused.value.status_code == 404
 
 
 def test_report_logs_and_answers_nothing(invoke: Invoke, caplog: pytest.LogCaptureFixture) -> None:
-    """An Event function's result is nobody's; its log line is there."""
+    """An Event function has no result, but its log record."""
     with caplog.at_level("INFO"):
         assert invoke("report", params={"title": "Q1"}) is None
     assert "Report 'Q1' is ready" in caplog.text
@@ -101,8 +101,8 @@ def test_book_has_its_effect_once(invoke: Invoke) -> None:
         invoke("book")
 
 
-def test_a_member_is_whom_the_authorizer_named(invoke: Invoke) -> None:
-    """What an authorizer found out reaches a function in its context."""
+def test_a_member_is_the_authorizers_principal(invoke: Invoke) -> None:
+    """What an authorizer returned reaches a function in its context."""
     context = {"authorizer": {"user_id": "grace"}, "additionalContext": {"roles": ["member"]}}
     assert invoke("member", context=context) == {"user": "grace", "roles": ["member"]}
     with pytest.raises(FunctionError, match="Only an admin") as refused:

@@ -45,17 +45,8 @@ def test_two_tenants_interleaved_a_thousand_times_never_meet(run: Run, own_setti
     assert service().made == 2
 
 
-def test_one_handler_keeps_no_settings_of_its_first_request(run: Run) -> None:
-    """Known defect: the predecessor's handler answered every tenant with the first one's settings."""
-    seen = [
-        run("classes:Service.tell", settings={"owner": owner}, endpoint_id="demo", params={"a": 1})["setting"]
-        for owner in ("first", "second", "first")
-    ]
-    assert seen == [{"owner": "first"}, {"owner": "second"}, {"owner": "first"}]
-
-
 def test_a_key_in_the_environment_stays_with_its_tenant(run: Run) -> None:
-    """An object that counts on what its constructor put there finds it at each call, and never another's."""
+    """An object that relies on what its constructor set finds it at each call, and never another's."""
     seen = [
         run("classes:Keyed.tell", settings={"key": tenant}, endpoint_id=tenant)
         for tenant in ("acme", "globex", "acme", "acme")
@@ -64,8 +55,8 @@ def test_a_key_in_the_environment_stays_with_its_tenant(run: Run) -> None:
     assert run("plain:look")["environment"] is None
 
 
-def test_changed_settings_stay_where_they_were_changed(run: Run) -> None:
-    """A function that writes into its settings spoils its own object only."""
+def test_changed_settings_stay_in_their_object(run: Run) -> None:
+    """A function that changes its settings changes those of its own object only."""
     settings = {"nested": {"a": 1}}
     run("classes:Service.spoil", settings=settings, params={"key": "a"}, endpoint_id="acme")
     other = run("classes:Service.tell", settings=settings, params={"a": 1}, endpoint_id="globex")
@@ -74,12 +65,12 @@ def test_changed_settings_stay_where_they_were_changed(run: Run) -> None:
 
 
 def test_a_call_without_a_tenant_gets_an_object_of_its_own(run: Run) -> None:
-    """The predecessor's callers don't say whose call it is, so nothing is kept for them."""
+    """The predecessor's callers don't name the tenant, so nothing is kept for them."""
     for _ in range(2):
         assert run("classes:Service.tell", params={"endpoint_id": "a"}, invocation=False)["seen"] == ["a"]
 
 
-def test_an_object_survives_the_error_that_its_function_means(run: Run) -> None:
+def test_an_object_is_kept_after_a_function_error(run: Run) -> None:
     """A FunctionError is an answer; after any other exception the next call gets a new object."""
     for function, error, made in (("fail", FunctionError, 1), ("crash", ValueError, 1), ("tell", None, 2)):
         if error is None:
@@ -90,7 +81,7 @@ def test_an_object_survives_the_error_that_its_function_means(run: Run) -> None:
         assert service().made == made
 
 
-def test_the_least_recently_used_object_is_given_up() -> None:
+def test_the_least_recently_used_object_is_dropped() -> None:
     """The number of kept objects is bounded; what was used last stays."""
     instances = Instances(limit=2)
     made: list[str] = []
@@ -135,7 +126,7 @@ def test_the_logger_goes_to_constructors_that_take_it(
         ("Service", "{", "its setting isn't a JSON object"),
     ],
 )
-def test_settings_that_dont_fit_are_named(
+def test_settings_that_dont_match_are_named(
     run: Run, class_name: str, settings: dict[str, Any] | str, detail: str
 ) -> None:
     """A constructor that doesn't take a setting, or lacks one, is an error that names it in the log."""

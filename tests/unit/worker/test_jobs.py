@@ -147,7 +147,7 @@ def test_a_ledger_that_cant_be_written_is_a_failure(
             raise UnavailableError("busy")
 
     handler._open_jobs()._ledger.__class__ = Broken
-    answer = handler(payload("plain:whoami", job=job), None)
+    answer: Any = handler(payload("plain:whoami", job=job), None)
     assert answer["status"] == 503
     assert "may have taken effect" in answer["value"]
 

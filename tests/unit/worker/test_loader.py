@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from silvaengine.errors import ConfigurationError
-from silvaengine_worker.loader import MANIFEST, Loader, extend_path, shipped_packages
+from silvaengine_worker.loader import MANIFEST, Loader, extend_path, read_allowed_packages
 
 from ...examples import examples
 
@@ -96,41 +96,35 @@ def test_nothing_outside_the_allow_list_is_imported(module: str, class_name: str
         ("os", "", "getpid", "'os' isn't on the allow-list"),
         ("unlisted_functions", "", "reach", "'unlisted_functions' isn't on the allow-list"),
         (PLAIN, "", "getpid", "not in an allowed package"),
-        (PLAIN, "", "reach", "was defined in 'unlisted_functions'"),
+        (PLAIN, "", "reach", "is defined in 'unlisted_functions'"),
         (PLAIN, "", "current_invocation", "not in an allowed package"),
-        (PLAIN, "Thread", "start", "was defined in 'threading'"),
+        (PLAIN, "Thread", "start", "is defined in 'threading'"),
         (PLAIN, "", "_private", "'_private' is private"),
         (PLAIN, "", "constant", "not in an allowed package"),
         (PLAIN, "", "prefilled", "not in an allowed package"),
         (PLAIN, "", "absent", "has no 'absent'"),
         (PLAIN, "Absent", "tell", "has no 'Absent'"),
-        (PLAIN, "echo", "tell", "is no class"),
-        (CLASSES, "", "Service", "is no function"),
+        (PLAIN, "echo", "tell", "is not a class"),
+        (CLASSES, "", "Service", "is not a function"),
         (CLASSES, "Service", "_private", "'_private' is private"),
-        (CLASSES, "Service", "secret", "is no function"),
-        (CLASSES, "Service", "made", "is no function"),
-        (CLASSES, "Service", "Inner", "is no function"),
-        (CLASSES, "Service", "absent", "is no function"),
-        (CLASSES, "Colour", "RED", "is no function"),
+        (CLASSES, "Service", "secret", "is not a function"),
+        (CLASSES, "Service", "made", "is not a function"),
+        (CLASSES, "Service", "Inner", "is not a function"),
+        (CLASSES, "Service", "absent", "is not a function"),
+        (CLASSES, "Colour", "RED", "is not a function"),
         (CLASSES, "Odd", "tell", "no signature"),
         ("sample_functions.absent", "", "tell", "No module named 'sample_functions.absent'"),
     ],
 )
-def test_what_is_nobodys_function_is_refused(
+def test_a_name_that_is_no_allowed_function_is_refused(
     loader: Loader, module: str, class_name: str, function: str, reason: str
 ) -> None:
-    """A name leads to a function of an allowed package or to a refusal, whose reason is for the log only."""
+    """The reason of the refusal is for the log only."""
     with pytest.raises(ConfigurationError) as refused:
         loader.load(module, class_name, function)
     assert reason in refused.value.detail
     assert refused.value.status == 500
     assert reason not in refused.value.message
-
-
-def test_the_predecessors_worker_ran_any_importable_callable(loader: Loader) -> None:
-    """Known defect: a payload could name ``os.system``; here it is refused before any import."""
-    with pytest.raises(ConfigurationError):
-        loader.load("os", "", "system")
 
 
 def test_a_module_is_imported_once(loader: Loader) -> None:
@@ -154,10 +148,10 @@ def test_a_package_of_a_further_folder_is_found_last(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("source", ["import no_such_module_at_all", "def broken(:"])
-def test_an_import_error_is_told_to_the_operator_only(
+def test_an_import_error_is_for_the_operator_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
-    """A package that can't be imported is a 500 with a bland message; the next call tries again."""
+    """A package that can't be imported is a 500 with a general message; the next call tries again."""
     monkeypatch.syspath_prepend(tmp_path)
     module = tmp_path / f"broken_functions_{len(source)}.py"
     module.write_text(source)
@@ -172,9 +166,9 @@ def test_an_import_error_is_told_to_the_operator_only(
 def test_the_manifest_is_the_allow_list(tmp_path: Path) -> None:
     """An artefact's manifest names what may be imported, one name a line."""
     (tmp_path / MANIFEST).write_text("first\nsecond\n")
-    assert shipped_packages(tmp_path) == ("first", "second")
+    assert read_allowed_packages(tmp_path) == ("first", "second")
 
 
 def test_without_a_manifest_nothing_is_allowed(tmp_path: Path) -> None:
-    """A worker that was built wrongly runs nothing rather than anything."""
-    assert shipped_packages(tmp_path) == ()
+    """A worker that was built wrongly runs nothing."""
+    assert read_allowed_packages(tmp_path) == ()

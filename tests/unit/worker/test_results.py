@@ -19,7 +19,7 @@ from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from silvaengine.protocol.messages import SYNC_LIMIT
-from silvaengine_worker.results import ResultError, check_size, envelope, plain
+from silvaengine_worker.results import ResultError, check_size, envelope, to_json_value
 
 Point = namedtuple("Point", "x y")
 
@@ -122,9 +122,9 @@ class Row(Model):
     ],
 )
 def test_each_kind_of_value_has_a_json_form(value: Any, form: Any) -> None:
-    """What goes out is what one expects to read."""
-    assert plain(value) == form
-    assert json.loads(json.dumps(plain(value))) == form
+    """The form is the one that a client expects."""
+    assert to_json_value(value) == form
+    assert json.loads(json.dumps(to_json_value(value))) == form
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_each_kind_of_value_has_a_json_form(value: Any, form: Any) -> None:
         (b"\x00\xff", "base64", "AP8="),
     ],
 )
-def test_a_result_says_what_it_is(value: Any, kind: str, form: Any) -> None:
-    """Text goes out unchanged, bytes as bytes, everything else as JSON; None is JSON's null."""
+def test_an_answer_has_the_kind_of_its_result(value: Any, kind: str, form: Any) -> None:
+    """Text is sent unchanged, bytes as bytes, everything else as JSON; None is JSON's null."""
     answer = envelope(value)
     assert (answer["kind"], answer["value"], answer["status"]) == (kind, form, 200)
 
@@ -154,13 +154,13 @@ json_values = st.recursive(
 @given(json_values)
 def test_json_stays_as_it_is(value: Any) -> None:
     """A value that is JSON already isn't changed."""
-    assert plain(value) == value
+    assert to_json_value(value) == value
 
 
 @given(st.binary())
-def test_bytes_come_back(value: bytes) -> None:
+def test_bytes_survive_their_base64(value: bytes) -> None:
     """Base64 in the answer is the function's bytes."""
-    assert b64decode(envelope(value)["value"]) == value
+    assert b64decode(str(envelope(value)["value"])) == value
 
 
 @pytest.mark.parametrize(
@@ -178,9 +178,9 @@ def test_bytes_come_back(value: bytes) -> None:
     ],
 )
 def test_what_has_no_json_form_is_named_with_its_place(value: Any, what: str) -> None:
-    """The client's message tells the type and the place, so that the author finds it."""
+    """The message has the type and the place, so that the author finds it."""
     with pytest.raises(ResultError) as refused:
-        plain(value)
+        to_json_value(value)
     assert refused.value.message == f"The function's result can't be sent as JSON: {what}"
     assert refused.value.status == 500
 
@@ -190,7 +190,7 @@ def test_a_result_that_holds_itself_is_refused() -> None:
     endless: list[Any] = []
     endless.append(endless)
     with pytest.raises(ResultError, match="holds itself"):
-        plain(endless)
+        to_json_value(endless)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_result_that_holds_itself_is_refused() -> None:
     ],
     ids=["size", "bytes, not characters", "lone surrogate", "digits"],
 )
-def test_what_lambda_would_refuse_is_refused_in_clear_words(value: Any, message: str) -> None:
+def test_what_lambda_would_refuse_is_refused_with_the_reason(value: Any, message: str) -> None:
     """Size is counted in bytes as the runtime writes them; 6 MB exactly still go through."""
     with pytest.raises(ResultError, match=message):
         check_size(value)

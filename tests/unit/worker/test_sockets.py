@@ -19,11 +19,11 @@ from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, Repl
 from silvaengine.settings import Settings
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_worker.app import WorkerHandler
-from silvaengine_worker.connection import CallConnection, connections_of
+from silvaengine_worker.client_channel import CallChannel, open_channels
 from silvaengine_worker.jobs import JobRunner
 from silvaengine_worker.loader import Loader
-from silvaengine_worker.replies import Replies
-from silvaengine_worker.stream import WAITING_LIMIT, Stream
+from silvaengine_worker.replies import CallReplies
+from silvaengine_worker.stream import WAITING_LIMIT, ItemStream
 from silvaengine_worker.worker import Worker
 
 from ...examples import examples
@@ -56,7 +56,7 @@ class Client:
         return [json.loads(post) for post in self.posts]
 
     def items(self) -> list[Any]:
-        """The items of a stream, whose numbers have no hole."""
+        """The items of a stream, whose numbers have no gap."""
         items: list[Any] = []
         for frame in self.frames:
             assert frame["seq"] == len(items)
@@ -72,7 +72,7 @@ def client() -> Client:
 
 @pytest.fixture
 def gone() -> list[str]:
-    """Hold what was noted of clients that are gone."""
+    """Hold the connections of clients that are gone."""
     return []
 
 
@@ -83,11 +83,11 @@ def say(
     """Call a sample function as the gateway does for a message."""
     pusher = Pusher(lambda: client, sleep=lambda _: None)
 
-    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> Replies:
-        return Replies(socket, call.callee.function, request_id, pusher, lambda: gone.append("c1"), limit)
+    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> CallReplies:
+        return CallReplies(socket, call.callee.function, request_id, pusher, lambda: gone.append("c1"), limit)
 
-    def connect(call: WorkerCall) -> CallConnection:
-        return CallConnection(call, lambda: pusher, broadcaster)
+    def connect(call: WorkerCall) -> CallChannel:
+        return CallChannel(call, lambda: pusher, broadcaster)
 
     alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
     worker = Worker(Loader(["sample_functions"]), connect)
@@ -111,7 +111,7 @@ def say(
 
 
 class FakeInvoker:
-    """Answers as the broadcaster does."""
+    """Stands in for the broadcaster."""
 
     def invoke(self, name: str, payload: str, *, deadline: float) -> Any:
         asked = json.loads(payload)
@@ -125,7 +125,7 @@ class FakeInvoker:
 
 
 def broadcaster() -> tuple[Any, str]:
-    """Return what invokes the broadcaster, and its name."""
+    """Return the invoker and the name of the broadcaster."""
     return FakeInvoker(), "broadcaster"
 
 
@@ -153,18 +153,18 @@ def test_an_answer_is_framed_or_bare(
 
 
 def test_json_text_goes_out_character_for_character(say: Any, client: Client) -> None:
-    """A function's JSON text isn't written anew."""
+    """A function's JSON text isn't encoded again."""
     say("plain:anything", params={"value": '{"a":  1.50}'})
     assert client.posts == ['{"id":"1","funct":"anything","data":{"a":  1.50}}']
 
 
-def test_bytes_are_base64(say: Any, client: Client) -> None:
+def test_bytes_go_out_as_base64_text(say: Any, client: Client) -> None:
     """Frames are text."""
     say("plain:blob")
     assert isinstance(client.frames[0]["data"], str)
 
 
-def test_what_nobody_wants_isnt_pushed(say: Any, client: Client) -> None:
+def test_a_result_that_the_sender_does_not_want_is_not_pushed(say: Any, client: Client) -> None:
     """A function of type Event pushes for itself."""
     say("plain:anything", params={"value": 1}, message_id=None, wants_result=False)
     assert client.posts == []
@@ -182,7 +182,7 @@ def test_what_nobody_wants_isnt_pushed(say: Any, client: Client) -> None:
     ],
 )
 @pytest.mark.parametrize("message_id", ["1", None])
-def test_a_failure_is_always_told(
+def test_a_failure_is_always_pushed(
     say: Any,
     client: Client,
     function: str,
@@ -191,7 +191,7 @@ def test_a_failure_is_always_told(
     message: str,
     message_id: str | None,
 ) -> None:
-    """With our id of the call, whether the sender named it or not."""
+    """With the request id, whether the sender sent an id or not."""
     assert say(function, message_id=message_id, **members) is None
     (frame,) = client.frames
     problem = frame.pop("error")
@@ -200,14 +200,14 @@ def test_a_failure_is_always_told(
     assert message in problem["message"]
 
 
-def test_an_event_functions_failure_is_told(say: Any, client: Client) -> None:
-    """Also to a sender who wants no result."""
+def test_an_event_functions_failure_is_pushed(say: Any, client: Client) -> None:
+    """Also to a sender that wants no result."""
     say("plain:refuse", message_id=None, wants_result=False)
     assert client.frames[0]["error"]["status"] == 418
 
 
-def test_only_faults_of_ours_are_notices(say: Any, notices: list[Any]) -> None:
-    """Nobody is woken for a teapot."""
+def test_only_failures_from_500_on_are_alerts(say: Any, notices: list[Any]) -> None:
+    """An error that the function chose, such as 418, is none."""
     say("plain:refuse")
     assert notices == []
     say("plain:crash")
@@ -215,7 +215,7 @@ def test_only_faults_of_ours_are_notices(say: Any, notices: list[Any]) -> None:
 
 
 def test_a_messages_own_members_are_offered(say: Any, client: Client) -> None:
-    """`funct`, `payload` and `connection_id` reach a function that takes them, and disturb no other."""
+    """`funct`, `payload` and `connection_id` reach a function that takes them; another one runs without."""
     params = {"funct": "message", "payload": '{"a": 1}', "connection_id": "c1", "endpoint_id": "demo"}
     say("sockets:message", params=params, body='{"a": 1}')
     say("sockets:takes_a", params=params, body='{"a": 1}')
@@ -245,7 +245,7 @@ def test_a_stream_of_a_coroutine_knows_its_call(say: Any, client: Client) -> Non
 
 
 def test_an_empty_stream_has_an_end(say: Any, client: Client) -> None:
-    """No item, but it is done."""
+    """A stream without an item is done all the same."""
     say("sockets:numbers", params={"to": 0})
     assert client.frames == [{"id": "1", "seq": 0, "done": True}]
 
@@ -267,7 +267,7 @@ def test_an_item_goes_out_while_the_function_goes_on(say: Any, client: Client) -
 
 
 def test_a_slow_client_gets_items_together(say: Any, client: Client) -> None:
-    """What is yielded during a post goes out in the next one: fewer posts, the same items."""
+    """Items yielded during a post go out in the next one: fewer posts, the same items."""
     client.seconds = 0.02
     say("sockets:numbers", params={"to": 500})
     assert client.items() == list(range(500))
@@ -284,7 +284,7 @@ def test_a_stream_that_fails_says_how_far_it_came(say: Any, client: Client) -> N
 
 
 def test_an_item_that_is_too_large_ends_the_stream(say: Any, client: Client) -> None:
-    """The function is ended, and the error says what the limit is."""
+    """The function is ended, and the error has the limit."""
     say("sockets:numbers", params={"to": 3, "size": 32_767})
     (frame,) = client.frames
     assert (frame["seq"], frame["error"]["status"]) == (0, 413)
@@ -303,7 +303,7 @@ def test_no_frame_of_a_stream_is_larger_than_a_socket_s(say: Any, client: Client
 def test_a_stream_ends_when_its_client_is_gone(
     say: Any, client: Client, gone: list[str], function: str, notices: list[Any]
 ) -> None:
-    """The function is closed at its next item, its own cleaning up runs, and the row is ended."""
+    """The function is closed at its next item, its own cleanup runs, and the row is deleted."""
     from sample_functions import sockets  # type: ignore[import-not-found]  # noqa: PLC0415 - on the path now
 
     client.leaves_after = 2
@@ -317,20 +317,20 @@ def test_a_stream_ends_when_its_client_is_gone(
 def test_a_client_that_is_gone_at_the_end_is_no_failure(
     say: Any, client: Client, gone: list[str], notices: list[Any]
 ) -> None:
-    """Its row is ended by its key."""
+    """Its row is deleted."""
     client.leaves_after = 0
     assert say("plain:whoami") is None
     assert (gone, notices) == (["c1"], [])
 
 
 def test_a_push_that_fails_is_a_failure_of_the_invocation(say: Any, client: Client) -> None:
-    """Nobody knows whether the client has it: Lambda's metrics show it."""
+    """Whether the client has it is unknown: Lambda's metrics show the failure."""
     client.failures = [UnavailableError("no answer")]
     with pytest.raises(UnavailableError):
         say("plain:whoami")
 
 
-def test_a_busy_client_is_tried_again(say: Any, client: Client) -> None:
+def test_an_answer_to_a_busy_client_is_sent_again(say: Any, client: Client) -> None:
     """The frame goes out once it can."""
     client.failures = [BusyError("slow")] * 3
     say("plain:anything", params={"value": 1})
@@ -338,15 +338,15 @@ def test_a_busy_client_is_tried_again(say: Any, client: Client) -> None:
 
 
 def test_a_stream_s_push_that_fails_ends_the_stream(say: Any, client: Client) -> None:
-    """What comes after a hole is not sent."""
+    """Nothing is sent after a gap."""
     client.failures = [UnavailableError("no answer")]
     say("sockets:numbers", params={"to": 5})
     (frame,) = client.frames
     assert (frame["seq"], frame["error"]["status"]) == (0, 503)
 
 
-def test_a_stream_is_ended_in_time(say: Any, client: Client) -> None:
-    """Before Lambda ends the process, the client is told how far it came."""
+def test_a_stream_ends_before_the_deadline(say: Any, client: Client) -> None:
+    """Before Lambda ends the process, the client gets an error with the number of items."""
     say("sockets:numbers", params={"to": 1000, "seconds": 0.05}, context=LambdaContext(1500))
     last = client.frames[-1]
     assert last["error"]["status"] == 504
@@ -355,7 +355,7 @@ def test_a_stream_is_ended_in_time(say: Any, client: Client) -> None:
 
 
 def accepted(ledger: Ledger) -> ExecutionRef:
-    """Put a call into the ledger as the gateway does, and give what the worker is told of it."""
+    """Write a call into the ledger as the gateway does, and return the payload's member for it."""
     now = ledger.now()
     values: dict[str, Any] = {
         "job_id": "j" * 32,
@@ -383,7 +383,7 @@ def test_a_call_of_the_ledger_runs_once(say: Any, client: Client, ledger: Ledger
 
 
 def test_a_stream_of_the_ledger_is_one_answer(say: Any, client: Client, ledger: Ledger) -> None:
-    """What can be given again is a list."""
+    """An answer that can be repeated is a list."""
     say("sockets:numbers", params={"to": 3}, job=accepted(ledger)._asdict())
     assert client.frames == [{"id": "1", "funct": "numbers", "data": [0, 1, 2]}]
 
@@ -395,7 +395,7 @@ def test_a_function_sends_to_its_caller(say: Any, client: Client) -> None:
 
 
 def test_a_function_reaches_others_through_the_broadcaster(say: Any, client: Client) -> None:
-    """With the grant that its call brought; what the broadcaster says is what the function hears."""
+    """It sends its call's grant, and returns what the broadcaster answered."""
     say("sockets:tell", params={"data": "x", "where": {"user": "ada"}}, grant="granted")
     assert client.frames[-1]["data"] == {"sent": 2, "gone": 0, "failed": 0}
     for to, status in (("c2", 200), ("foreign", 404), ("slow", 503)):
@@ -406,19 +406,19 @@ def test_a_function_reaches_others_through_the_broadcaster(say: Any, client: Cli
         assert client.frames[-1]["error"]["status"] == 403
 
 
-def test_a_call_without_a_socket_has_nobody_to_answer() -> None:
+def test_a_call_without_a_socket_has_no_client_to_send_to() -> None:
     """Sending to the caller needs one."""
     invocation = Invocation("r", "demo", "core", "f", None, grant="granted")
     call = WorkerCall(Callee("m", "", "f", "{}"), {}, invocation=invocation)
-    connection = CallConnection(call, lambda: Pusher(Client), broadcaster)
+    connection = CallChannel(call, lambda: Pusher(Client), broadcaster)
     assert connection.id is None
-    with pytest.raises(SilvaEngineError, match="no WebSocket"):
+    with pytest.raises(SilvaEngineError, match="not come over a WebSocket"):
         connection.send("x")
 
 
 def test_a_deployment_without_sockets_has_no_connections() -> None:
     """Nothing is opened that isn't there."""
-    assert connections_of(Settings()) is None
+    assert open_channels(Settings()) is None
 
 
 @examples(0.2)
@@ -427,26 +427,26 @@ def test_a_stream_loses_and_doubles_nothing(texts: list[str], is_slow: bool) -> 
     """Whatever the items and however slow the client, the frames hold each once, in order."""
     client = Client()
     client.seconds = 0.001 if is_slow else 0.0
-    stream = Stream("1", lambda frame: client.post("c1", frame.encode()))
+    stream = ItemStream("1", lambda frame: client.post("c1", frame.encode()))
     with stream:
         for text in texts:
-            stream.put(json.dumps(text))
-    assert stream.end() == len(texts)
+            stream.write(json.dumps(text))
+    assert stream.wait() == len(texts)
     assert client.items() == texts
 
 
 def test_a_function_waits_for_a_client_that_is_much_slower() -> None:
-    """What waits is bounded, however much a function yields."""
+    """The queue is bounded, however much a function yields."""
     client, waiting = Client(), []
     client.seconds = 0.01
 
     def push(frame: str) -> None:
         client.post("c1", frame.encode())
 
-    stream = Stream("1", push)
+    stream = ItemStream("1", push)
     with stream:
         for _ in range(100):
-            stream.put(json.dumps("x" * 10_000))
+            stream.write(json.dumps("x" * 10_000))
             waiting.append(stream.waiting_bytes)
     assert max(waiting) <= WAITING_LIMIT + 10_002
     assert len(client.items()) == 100

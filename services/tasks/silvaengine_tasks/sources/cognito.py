@@ -1,39 +1,41 @@
-"""Cognito triggers: a hook of the user pool's settings answers the event, or its error reaches the user.
+"""Cognito triggers: a function from the user pool's settings answers the event; its error reaches the user.
 
 docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-identity-pools-working-with-aws-lambda-triggers.html:
-Cognito waits five seconds, and asks three times at the most, so that a hook may run again. The event of a
-migration holds a password: nothing of an event is kept or logged.
+Cognito waits five seconds and tries three times at the most, so that the function may run again. The event of
+a migration holds a password: nothing of an event is kept or logged.
 """
 
 import json
 import time
 from collections.abc import Callable, Mapping
 from os import urandom
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError, InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Callee, Invocation, WorkerAnswer, WorkerCall
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import require
-from silvaengine_tasks.calls import Caller, deadline_of, decoded
-from silvaengine_tasks.records import text
+from silvaengine_tasks.calls import Caller, answer_value, deadline_of
+from silvaengine_tasks.records import Event, text
 
 POOLS_SETTING_ID = "general"  # its variables are user pools, their values settings ids
 ANSWER_SECONDS = 4.0
-HOOK = {
+DEFAULTS = {
     "cognito_hooks_module_name": "event_triggers",
     "cognito_hooks_class_name": "Cognito",
     "cognito_hooks_function_name": "pre_token_generate",
 }
 
 
-class UserPools(NamedTuple):
-    """Serves Cognito events.
+class CognitoSource(NamedTuple):
+    """Triggers of user pools.
 
     Args:
         caller: reaches workers.
-        worker_arn: the worker that has the hooks; None where there is none.
+        worker_arn: the worker that runs the functions; None where there is none.
         clock: epoch seconds.
     """
 
@@ -41,34 +43,34 @@ class UserPools(NamedTuple):
     worker_arn: str | None
     clock: Callable[[], float] = time.time
 
-    def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> Any:  # noqa: ANN401 - Lambda's
-        """Return the event as the hook answers it.
+    @staticmethod
+    def matches(event: Event) -> bool:
+        """Return whether an event is a user pool's trigger."""
+        return "triggerSource" in event and "userPoolId" in event
+
+    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> Json:
+        """Return the event as the function answers it.
 
         Raises:
             SilvaEngineError: it refuses or fails; Cognito shows the message to the user.
         """
         pool, request_id = text(event, "userPoolId"), urandom(16).hex()
-        line.fields(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
+        log.add(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
         self.caller.registry.refresh()
-        settings = _settings(self.caller.registry, pool)
+        settings = _pool_settings(self.caller.registry, pool)
         deadline = min(deadline_of(context, self.clock), self.clock() + ANSWER_SECONDS)
-        call = _call(event, settings, Invocation(request_id, pool, "", _hook(settings)[2], deadline))
+        call = _call(event, settings, Invocation(request_id, pool, "", _names(settings)[2], deadline))
         try:
             arn = require(self.worker_arn, "WORKER_ARN")
-            return _answered(self.caller.invoker.invoke(arn, call.encode(), deadline=deadline))
+            return _read_event(self.caller.invoker.invoke(arn, call.encode(), deadline=deadline))
         except SilvaEngineError as error:
             if error.status >= 500:
-                self.caller.tell(pool, call.callee.function, error, request_id)
+                self.caller.alert(pool, call.callee.function, error, request_id)
             raise
 
 
-def is_trigger(event: Mapping[str, Any]) -> bool:
-    """Return whether an event is a user pool's."""
-    return "triggerSource" in event and "userPoolId" in event
-
-
-def _settings(registry: Registry, pool: str) -> Mapping[str, Any]:
-    """Return the gateway settings of a user pool; none where the registry names none for it."""
+def _pool_settings(registry: Registry, pool: str) -> Mapping[str, Json]:
+    """Return a user pool's settings, an empty mapping where the registry has none for it."""
     try:
         setting_id = registry.settings(POOLS_SETTING_ID).get(pool)
     except ConfigurationError:  # it has no rows
@@ -76,22 +78,23 @@ def _settings(registry: Registry, pool: str) -> Mapping[str, Any]:
     return registry.settings(setting_id) if setting_id else {}
 
 
-def _hook(settings: Mapping[str, Any]) -> tuple[str, str, str]:
-    module, class_name, function = (str(settings.get(name) or usual) for name, usual in HOOK.items())
+def _names(settings: Mapping[str, Json]) -> tuple[str, str, str]:
+    """Return module, class and function of a user pool."""
+    module, class_name, function = (str(settings.get(name) or default) for name, default in DEFAULTS.items())
     return module, class_name, function
 
 
-def _call(event: Mapping[str, Any], settings: Mapping[str, Any], invocation: Invocation) -> WorkerCall:
-    callee = Callee(*_hook(settings), json.dumps(settings))
+def _call(event: Event, settings: Mapping[str, Json], invocation: Invocation) -> WorkerCall:
+    callee = Callee(*_names(settings), json.dumps(settings))
     params = {"event": event, "context": {"request_id": invocation.request_id}}
     return WorkerCall(callee, params, invocation=invocation)
 
 
-def _answered(result: Any) -> Mapping[str, Any]:  # noqa: ANN401 - a worker's answer
+def _read_event(result: Json) -> Mapping[str, Json]:
     answer = WorkerAnswer.decode(result)
     if answer.kind == "error":
         raise SilvaEngineError(str(answer.value), status=answer.status)
-    value = decoded(answer)
+    value = answer_value(answer)
     if not isinstance(value, Mapping):
-        raise InvocationError("The hook did not answer with the event", error_type=type(value).__name__)
+        raise InvocationError("The hook did not return the event", error_type=type(value).__name__)
     return value

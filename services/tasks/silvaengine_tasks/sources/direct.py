@@ -1,46 +1,54 @@
-"""A direct invoke of this Lambda, as function packages send it: ``{endpoint_id, funct, params}``.
+"""Direct invokes of this Lambda, as function packages send them: ``{endpoint_id, funct, params}``.
 
-The function's result is the answer: its JSON text where it gave text. An error fails the invocation, but for
-a caller that sends its ``deadline``: it waits, and gets a WorkerAnswer that tells an error's status.
+The answer is the function's result: JSON text where it returned text. An error fails the invocation, except
+for a caller that sends its ``deadline``: it waits, and gets a WorkerAnswer with the error's status.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from silvaengine.context import LambdaContext
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import WorkerAnswer, check_hops
 from silvaengine_tasks.calls import Caller, deadline_of
-from silvaengine_tasks.records import text
+from silvaengine_tasks.records import Event, text
 
 
-class Direct(NamedTuple):
-    """Serves direct invokes."""
+class DirectSource(NamedTuple):
+    """Direct invokes.
+
+    Args:
+        caller: calls functions.
+    """
 
     caller: Caller
 
-    def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> Any:  # noqa: ANN401 - any result
-        """Call the function and give its result; raises SilvaEngineError."""
-        until = event.get("deadline")
-        if not isinstance(until, int | float):
-            return self._call(event, deadline_of(context), line).value
+    @staticmethod
+    def matches(event: Event) -> bool:
+        """Return whether an event is a direct call."""
+        return "endpoint_id" in event and "funct" in event
+
+    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> Json:
+        """Call the function and return its result; raises SilvaEngineError."""
+        deadline = event.get("deadline")
+        if not isinstance(deadline, int | float):
+            result: Json = self._call(event, deadline_of(context), log).value
+            return result
         try:
-            return self._call(event, min(until, deadline_of(context)), line).encode()
+            return self._call(event, min(deadline, deadline_of(context)), log).encode()
         except SilvaEngineError as error:
-            line.fields(error=type(error).__name__)
+            log.add(error=type(error).__name__)
             return WorkerAnswer("error", error.message, error.status, type(error).__name__).encode()
 
-    def _call(self, event: Mapping[str, Any], deadline: float, line: InvocationLog) -> WorkerAnswer:
+    def _call(self, event: Event, deadline: float, log: InvocationLog) -> WorkerAnswer:
         endpoint_id, name = text(event, "endpoint_id"), text(event, "funct")
         params = event.get("params") or {}
         if not isinstance(params, dict):
-            raise RequestError("The event's params are not an object")
-        line.fields(source="direct", endpoint_id=endpoint_id, function=name)
+            raise RequestError("The event's params must be an object")
+        log.add(source="direct", endpoint_id=endpoint_id, function=name)
         hops = check_hops(event.get("hops"))
         self.caller.registry.refresh()
-        return self.caller.directly(endpoint_id, name, {**params, "endpoint_id": endpoint_id}, deadline, hops)
-
-
-def is_call(event: Mapping[str, Any]) -> bool:
-    """Return whether an event is a direct call."""
-    return "endpoint_id" in event and "funct" in event
+        return self.caller.call_directly(
+            endpoint_id, name, {**params, "endpoint_id": endpoint_id}, deadline, hops
+        )

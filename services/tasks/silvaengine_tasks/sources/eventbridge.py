@@ -1,69 +1,72 @@
-"""EventBridge: a rule's events and schedules; a failure is raised, so that Lambda repeats it.
+"""EventBridge: events of rules and schedules; a failure is raised, so that Lambda retries the event.
 
 An event doesn't say which rule matched it. A schedule's does (``resources``); the target of another rule
-hands over ``{"rule": name, "event": event}`` by its input transformer, as the template's does. An event that
-comes as it is names its function itself: ``detail`` is ``{endpoint_id, funct, params}``. A schedule of
-EventBridge Scheduler sends ``{"schedule": "<aws.scheduler.schedule-arn>", "time":
-"<aws.scheduler.scheduled-time>"}``.
+sends ``{"rule": name, "event": event}`` by its input transformer, as the template's does. An event without a
+rule names its function itself: ``detail`` is ``{endpoint_id, funct, params}``. A schedule of EventBridge
+Scheduler sends ``{"schedule": "<aws.scheduler.schedule-arn>", "time": "<aws.scheduler.scheduled-time>"}``.
 docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html and
 docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.bindings import Bindings, calls_of
+from silvaengine.protocol.json_codec import Json
+from silvaengine_tasks.batches import serve_or_raise
+from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
 from silvaengine_tasks.calls import Caller
-from silvaengine_tasks.independent import serve_whole
-from silvaengine_tasks.named import own_call
-from silvaengine_tasks.records import DAY, CallRecord, member, text
+from silvaengine_tasks.records import DAY, CallRecord, Event, member, named_call, text
 
-KEEP_SECONDS = (
-    2 * DAY
-)  # 24 hours of tries, then 6 of Lambda's: see the user guide's eb-rule-retry-policy.html
+# 24 hours of retries, then 6 of Lambda's: see the user guide's eb-rule-retry-policy.html
+KEEP_SECONDS = 2 * DAY
 SCHEDULED = "Scheduled Event"
 
 
-class Rules(NamedTuple):
-    """Serves events of rules and schedules.
+class EventBridgeSource(NamedTuple):
+    """Events of rules and schedules.
 
     Args:
         caller: calls functions.
-        routes: knows what they are bound to.
+        bindings: of rules and schedules.
     """
 
     caller: Caller
-    routes: Bindings
+    bindings: Bindings
 
-    def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> None:  # noqa: ANN401 - Lambda's
+    @staticmethod
+    def matches(event: Event) -> bool:
+        """Return whether an event is from a rule or a schedule."""
+        if "rule" in event:
+            return isinstance(event.get("event"), Mapping)
+        return ("detail-type" in event and "source" in event) or {"schedule", "time"} <= event.keys()
+
+    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> None:
         """Call the event's functions; raises InvocationError when one failed."""
-        serve_whole(self.caller, "events", [event], self._read, context, line)
+        serve_or_raise(self.caller, "events", [event], lambda _: self._read_calls(event), context, log)
 
-    def _read(self, event: Mapping[str, Any]) -> list[CallRecord]:
-        """Read an event; raises RequestError or ConfigurationError when it leads to no function."""
-        kind, name = _origin(event)
-        inner = event["event"] if kind == "rule" and "rule" in event else event
-        like = CallRecord(_identity(inner), "", "", {"event": inner}, KEEP_SECONDS, swept=True)
-        routes = self.routes.to(kind, name) if name else []
-        if routes:
-            return calls_of(routes, like, like.id[-1], inner)
-        detail, params = member(inner, "detail"), member(inner, "detail", "params")
-        if kind == "schedule" or not isinstance(params, dict):
-            raise ConfigurationError("No function is bound to this event", detail=f"{kind}:{name}")
-        return [own_call(like, params, member(detail, "endpoint_id"), member(detail, "funct"))]
+    def _read_calls(self, event: Event) -> list[CallRecord]:
+        kind, name = _rule_or_schedule(event)
+        return read_calls(event, self.bindings.find(kind, name) if name else [])
 
 
-def is_event(event: Mapping[str, Any]) -> bool:
-    """Return whether an event is one of a rule or of a schedule."""
-    if "rule" in event:
-        return isinstance(event.get("event"), Mapping)
-    return ("detail-type" in event and "source" in event) or {"schedule", "time"} <= event.keys()
+def read_calls(event: Event, bindings: Sequence[Binding] = ()) -> list[CallRecord]:
+    """Return an event's calls; raises RequestError or ConfigurationError when it leads to no function."""
+    kind, name = _rule_or_schedule(event)
+    inner = event["event"] if "rule" in event else event
+    template = CallRecord(_id(inner), "", "", {"event": inner}, KEEP_SECONDS, sweeper_owns_retry=True)
+    if bindings:
+        return bound_calls(bindings, template, template.id[-1], inner)
+    detail, params = member(inner, "detail"), member(inner, "detail", "params")
+    if kind == "schedule" or not isinstance(params, dict):
+        raise ConfigurationError("No function is bound to this event", detail=f"{kind}:{name}")
+    return [named_call(template, params, member(detail, "endpoint_id"), member(detail, "funct"))]
 
 
-def _origin(event: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the kind of what sent an event, and its name; an empty one where the event doesn't say."""
+def _rule_or_schedule(event: Event) -> tuple[str, str]:
+    """Return the kind and the name of an event's sender; an empty name where the event doesn't say it."""
     if "rule" in event:
         return "rule", text(event, "rule")
     if "schedule" in event:
@@ -74,7 +77,7 @@ def _origin(event: Mapping[str, Any]) -> tuple[str, str]:
     return "rule", ""
 
 
-def _identity(event: Any) -> tuple[str, ...]:  # noqa: ANN401 - what a rule hands over
+def _id(event: Json) -> tuple[str, ...]:
     if member(event, "schedule") is not None:
         return "schedule", text(event, "schedule"), text(event, "time")
     return "events", str(member(event, "account")), text(event, "id")

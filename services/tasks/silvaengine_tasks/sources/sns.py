@@ -1,56 +1,67 @@
-"""SNS: a message that is bound to functions or names one; a failure is raised, so that Lambda repeats it.
+"""SNS: a message of a bound topic, or one that names its function; Lambda retries an event that failed.
 
 docs.aws.amazon.com/lambda/latest/dg/with-sns.html: one record in an event.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from silvaengine.context import LambdaContext
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.bindings import Binding, Bindings, calls_of
+from silvaengine.protocol.json_codec import Json
+from silvaengine_tasks.batches import serve_or_raise
+from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
 from silvaengine_tasks.calls import Caller
-from silvaengine_tasks.independent import serve_whole
-from silvaengine_tasks.named import own_call, params_of
-from silvaengine_tasks.records import DAY, CallRecord, member, records_of, text
+from silvaengine_tasks.records import (
+    DAY,
+    CallRecord,
+    Event,
+    are_records_of,
+    member,
+    named_call,
+    read_params,
+    records_of,
+    text,
+)
 
-KEEP_SECONDS = (
-    24 * DAY
-)  # 23 days of tries: docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+# 23 days of retries: docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+KEEP_SECONDS = 24 * DAY
 
 
-class Topics(NamedTuple):
-    """Serves SNS events.
+class SnsSource(NamedTuple):
+    """Messages of topics.
 
     Args:
         caller: calls functions.
-        routes: knows what topics are bound to.
+        bindings: of topics.
     """
 
     caller: Caller
-    routes: Bindings
+    bindings: Bindings
 
-    def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> None:  # noqa: ANN401 - Lambda's
+    @staticmethod
+    def matches(event: Event) -> bool:
+        """Return whether an event is from SNS."""
+        return are_records_of(event, "aws:sns")
+
+    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> None:
         """Call the functions of each message; raises InvocationError when some failed."""
-        serve_whole(self.caller, "sns", event["Records"], self._read, context, line)
+        serve_or_raise(self.caller, "sns", records_of(event), self._read_calls, context, log)
 
-    def _read(self, record: Any) -> list[CallRecord]:  # noqa: ANN401 - an event's
-        return read(record, self.routes.to("topic", text(record, "Sns", "TopicArn").rpartition(":")[2]))
-
-
-def is_notification(event: Mapping[str, Any]) -> bool:
-    """Return whether an event is SNS's."""
-    return records_of(event, "aws:sns") is not None
+    def _read_calls(self, record: Json) -> list[CallRecord]:
+        topic = text(record, "Sns", "TopicArn").rpartition(":")[2]
+        return read_calls(record, self.bindings.find("topic", topic))
 
 
-def read(record: Any, routes: Sequence[Binding] = ()) -> list[CallRecord]:  # noqa: ANN401 - an event's
-    """Read a record; raises RequestError when it is bound to nothing and names no function, or no params."""
-    topic, identifier = text(record, "Sns", "TopicArn"), text(record, "Sns", "MessageId")
-    params = params_of(str(member(record, "Sns", "Message")))
-    like = CallRecord(("sns", topic, identifier), "", "", {}, KEEP_SECONDS, swept=True)
-    if routes:
-        given = {"record": record} if params is None else params
-        return calls_of(routes, like._replace(params=given), identifier, record)
+def read_calls(record: Json, bindings: Sequence[Binding] = ()) -> list[CallRecord]:
+    """Return a record's calls; raises RequestError when it is unbound and names no function or no params."""
+    topic_arn, message_id = text(record, "Sns", "TopicArn"), text(record, "Sns", "MessageId")
+    params = read_params(str(member(record, "Sns", "Message")))
+    template = CallRecord(("sns", topic_arn, message_id), "", "", {}, KEEP_SECONDS, sweeper_owns_retry=True)
+    if bindings:
+        template = template._replace(params={"record": record} if params is None else params)
+        return bound_calls(bindings, template, message_id, record)
     endpoint_id, function = (
         member(record, "Sns", "MessageAttributes", name, "Value") for name in ("endpoint_id", "funct")
     )
-    return [own_call(like, params, endpoint_id, function)]
+    return [named_call(template, params, endpoint_id, function)]

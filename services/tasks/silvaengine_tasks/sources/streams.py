@@ -1,23 +1,24 @@
 """DynamoDB Streams: chunks of records in order; a failure names the first record that is to come again.
 
 docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html: Lambda goes on from there, with
-more records or fewer than before. So a chunk is claimed by its first record, and its claim says how far it
-went.
+more records or fewer than before. So a chunk is claimed by its first record, and its claim says how many
+records it covers.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
+from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.protocol.json_codec import encode
-from silvaengine_tasks.batch_call import failed_names
-from silvaengine_tasks.batches import attempt
+from silvaengine.protocol.json_codec import Json, encode
+from silvaengine_tasks.batches import BatchResponse, failed_ids
 from silvaengine_tasks.bindings import Binding, Bindings
 from silvaengine_tasks.calls import Caller, deadline_of
-from silvaengine_tasks.claims import UnderWayError
-from silvaengine_tasks.records import CallRecord, records_of, text
+from silvaengine_tasks.claims import InProgressError
+from silvaengine_tasks.parallel import attempt
+from silvaengine_tasks.records import CallRecord, Event, are_records_of, records_of, text
 
 DEFAULT_FUNCTION = "stream_handle"
 KEEP_SECONDS = 25 * 3600  # a stream keeps a record for 24 hours
@@ -28,8 +29,8 @@ class StoppedError(SilvaEngineError):
     """A function stopped at a record of its chunk.
 
     Args:
-        position: the record's in the chunk.
-        cause: what the function or its call said.
+        position: of the record in the chunk.
+        cause: the message of the function or its call.
     """
 
     def __init__(self, position: int, cause: str) -> None:
@@ -37,127 +38,129 @@ class StoppedError(SilvaEngineError):
         self.position = position
 
 
-class Streams(NamedTuple):
-    """Serves the events of tables' streams.
+class StreamSource(NamedTuple):
+    """Records of tables' streams.
 
     Args:
         caller: calls functions.
-        routes: knows what tables are bound to.
-        endpoint_id: whose function serves a table that the registry doesn't mention; None for nobody's.
+        bindings: of tables.
+        endpoint_id: the tenant with the function for unbound tables; None for none.
         sleep: waits for some seconds.
     """
 
     caller: Caller
-    routes: Bindings
+    bindings: Bindings
     endpoint_id: str | None
     sleep: Callable[[float], None] = time.sleep
 
-    def serve(self, event: Mapping[str, Any], context: Any, line: InvocationLog) -> dict[str, Any]:  # noqa: ANN401 - Lambda's
-        """Call the table's functions chunk after chunk; name the first record that failed.
+    @staticmethod
+    def matches(event: Event) -> bool:
+        """Return whether an event is from a stream."""
+        return are_records_of(event, "aws:dynamodb")
+
+    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> BatchResponse:
+        """Call the table's functions chunk after chunk; return the number of the first record that failed.
 
         Raises:
-            SilvaEngineError: no function is known for the table, or a record has no number.
+            SilvaEngineError: the table has no function, or a record has no sequence number.
         """
-        records, deadline = event["Records"], deadline_of(context)
+        records, deadline = records_of(event), deadline_of(context)
         self.caller.registry.refresh()
         arn = text(records[0], "eventSourceARN")
-        routes = self._routes(arn)
+        bindings = self._find_bindings(arn)
         for record in records:
-            _number(record)
-        line.fields(source="dynamodb", records=len(records))
-        for chunk in chunks(records):
-            stopped = self._chunk(arn, chunk, routes, deadline)
-            if stopped < len(chunk):
-                return {"batchItemFailures": [{"itemIdentifier": _number(chunk[stopped])}]}
+            _sequence_number(record)
+        log.add(source="dynamodb", records=len(records))
+        for chunk in split_chunks(records):
+            done = self._serve_chunk(arn, chunk, bindings, deadline)
+            if done < len(chunk):
+                return {"batchItemFailures": [{"itemIdentifier": _sequence_number(chunk[done])}]}
         return {"batchItemFailures": []}
 
-    def _routes(self, arn: str) -> list[Binding]:
+    def _find_bindings(self, arn: str) -> list[Binding]:
         table = arn.partition(":table/")[2].partition("/")[0]
-        bound = self.routes.to("table", table)
-        if bound:
-            return bound
+        bindings = self.bindings.find("table", table)
+        if bindings:
+            return bindings
         if self.endpoint_id is None:
             raise ConfigurationError("No function is bound to this table", detail=table)
         return [Binding(self.endpoint_id, DEFAULT_FUNCTION)]
 
-    def _chunk(self, arn: str, chunk: Sequence[Any], routes: Sequence[Binding], deadline: float) -> int:
-        """Call each function, up to the record at which one before it stopped; return how far all got."""
+    def _serve_chunk(
+        self, arn: str, chunk: Sequence[Json], bindings: Sequence[Binding], deadline: float
+    ) -> int:
+        """Call each function up to the record at which an earlier one stopped; return how many all did."""
         end = len(chunk)
-        for route in routes:
-            error = attempt(_Part(arn, chunk[:end], route), self._serve, deadline) if end else None
+        for binding in bindings:
+            error = attempt(_Part(arn, chunk[:end], binding), self._serve_part, deadline) if end else None
             if error:
                 end = error.position if isinstance(error, StoppedError) else 0
         return end
 
-    def _serve(self, part: "_Part", deadline: float) -> None:
-        """Call one function until it has had all records of a part; raises StoppedError where it stops."""
+    def _serve_part(self, part: "_Part", deadline: float) -> None:
+        """Call one function until it has all records of a part; raises StoppedError where it stops."""
         start = 0
         while start < len(part.records):
             rest = part.records[start:]
             try:
-                start += self._done(part, rest, deadline)
+                start += self._call(part, rest, deadline)
             except StoppedError as error:
                 raise StoppedError(start + error.position, error.detail) from error
-            except UnderWayError as error:
+            except InProgressError as error:
                 self._wait(error.seconds, deadline)
                 raise StoppedError(start, error.message) from error
             except SilvaEngineError as error:
                 raise StoppedError(start, f"{error.message} ({error.detail})") from error
 
-    def _done(self, part: "_Part", rest: Sequence[Any], deadline: float) -> int:
-        """Call a function with the rest of its records; return how many are done, maybe since long."""
-        numbers = [_number(record) for record in rest]
-        outcome = self.caller.once(part.call(rest, numbers), deadline)
-        if outcome is None:
+    def _call(self, part: "_Part", rest: Sequence[Json], deadline: float) -> int:
+        """Call a function with the rest of its records; return how many are done, by this call or before."""
+        numbers = [_sequence_number(record) for record in rest]
+        result = self.caller.call_once(part.call(rest, numbers), deadline)
+        if result is None:
             return len(rest)
-        fresh = outcome.covers == numbers[-1]
-        failed = failed_names(outcome.answer, numbers if fresh else None)
+        is_whole = result.covers == numbers[-1]
+        failed = failed_ids(result.answer, numbers if is_whole else None)
         for position, number in enumerate(numbers):
             if number in failed:
-                raise StoppedError(position, "the function named it")
-        return numbers.index(outcome.covers) + 1 if outcome.covers in numbers else len(rest)
+                raise StoppedError(position, "the function reported it as failed")
+        return numbers.index(result.covers) + 1 if result.covers in numbers else len(rest)
 
     def _wait(self, seconds: float, deadline: float) -> None:
-        """Wait for another delivery's end, where Lambda would use up its retries of the shard meanwhile."""
+        """Wait until the delivery in progress ends, where Lambda would use up its retries of the shard."""
         self.sleep(max(0.0, min(seconds, deadline - time.time())))
 
 
 class _Part(NamedTuple):
-    """What one function gets of a chunk."""
+    """The records of a chunk that one function gets."""
 
     arn: str
-    records: Sequence[Any]
-    route: Binding
+    records: Sequence[Json]
+    binding: Binding
 
-    def call(self, records: Sequence[Any], numbers: Sequence[str]) -> CallRecord:
+    def call(self, records: Sequence[Json], numbers: Sequence[str]) -> CallRecord:
         return CallRecord(
             ("dynamodb", self.arn, numbers[0]),
-            self.route.endpoint_id,
-            self.route.function,
+            self.binding.endpoint_id,
+            self.binding.function,
             {"records": list(records)},
             KEEP_SECONDS,
             covers=numbers[-1],
         )
 
 
-def is_batch(event: Mapping[str, Any]) -> bool:
-    """Return whether an event is a stream's."""
-    return records_of(event, "aws:dynamodb") is not None
-
-
-def chunks(records: Sequence[Any]) -> Iterator[list[Any]]:
-    """Split records, in order, so that each chunk fits into a call; one that is too large stands alone."""
-    chunk: list[Any] = []
+def split_chunks(records: Sequence[Json]) -> Iterator[list[Json]]:
+    """Yield records in chunks, in order, that fit into a call each; one that is too large stands alone."""
+    chunk: list[Json] = []
     size = 0
     for record in records:
-        added = len(encode(record).encode())
-        if chunk and size + added > CHUNK_BYTES:
+        record_size = len(encode(record).encode())
+        if chunk and size + record_size > CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
         chunk.append(record)
-        size += added
+        size += record_size
     yield chunk
 
 
-def _number(record: Any) -> str:  # noqa: ANN401 - an event's
+def _sequence_number(record: Json) -> str:
     return text(record, "dynamodb", "SequenceNumber")

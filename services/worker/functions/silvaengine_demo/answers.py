@@ -1,4 +1,4 @@
-"""Plain functions: what one may answer."""
+"""Plain functions: what one may return."""
 
 import platform
 import struct
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class Order:
-    """What ``order`` answers."""
+    """The result of ``order``."""
 
     item: str
     price: Decimal
@@ -19,17 +19,17 @@ class Order:
 
 
 def order(item: str = "tea") -> Order:
-    """Answer a value: dataclasses, decimals, dates, UUIDs, sets and more become JSON by themselves."""
+    """Return a value: dataclasses, decimals, dates, UUIDs, sets and more become JSON by themselves."""
     return Order(item, price=Decimal("4.20"), due=date(2030, 1, 31))
 
 
 def menu() -> str:
-    """Answer YAML text: it goes out as it is, as application/x-yaml (and JSON text as application/json)."""
+    """Return YAML text: it is sent unchanged, as application/x-yaml (and JSON text as application/json)."""
     return "soup: 3.50\nbread:\n  - rye\n  - wheat\n"
 
 
 def picture() -> dict[str, Any]:
-    """Answer with status and headers of one's own; bytes in it are sent as base64 and arrive as bytes."""
+    """Return status and headers, too; bytes in the body are sent as base64 and arrive as bytes."""
     return {
         "statusCode": 200,
         "headers": {"Content-Type": "image/png"},
@@ -39,12 +39,12 @@ def picture() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Answer what runs here; registered in the area ``admin``, so that ``core`` can't reach it."""
+    """Return the versions in use; registered in the area ``admin``, so that ``core`` can't reach it."""
     return {"python": platform.python_version(), "machine": platform.machine()}
 
 
 def _png(pixel: bytes) -> bytes:
-    """Draw one pixel; a name with an underscore is nobody's to call from outside."""
+    """Return one pixel as PNG; a name with an underscore can't be called from outside."""
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
     return (
         b"\x89PNG\r\n\x1a\n" + header + _chunk(b"IDAT", zlib.compress(b"\0" + pixel)) + _chunk(b"IEND", b"")

@@ -1,4 +1,4 @@
-"""Plain functions: what one can know and do about the call that it serves."""
+"""Plain functions: what one can learn and do about its call."""
 
 import asyncio
 import sqlite3
@@ -13,13 +13,13 @@ _DATABASE = Path(tempfile.gettempdir()) / "silvaengine_demo.db"
 
 
 def whoami() -> dict[str, Any]:
-    """Tell whose call this is; no parameter can forge it."""
+    """Return the call's tenant, area and request id; no parameter can forge them."""
     call = current_invocation()
     return {"endpoint_id": call.endpoint_id, "area": call.area, "request_id": call.request_id}
 
 
 def divide(a: float, b: float) -> float:
-    """Refuse with a status and a message that the client reads; any other exception is a bare 500.
+    """Return a quotient, or fail with a status and a message for the client; other exceptions are a bare 500.
 
     A value of the query string is text, one of a JSON body has its type; ``float()`` takes both.
     """
@@ -30,20 +30,20 @@ def divide(a: float, b: float) -> float:
 
 
 async def wait(seconds: float = 0.1) -> dict[str, float]:
-    """Wait without blocking, at most two seconds; a coroutine is run to its end."""
+    """Wait without blocking, at most two seconds; a coroutine is awaited."""
     try:
         pause = min(float(seconds), 2.0)
-    except ValueError:  # what comes by the query string is text
+    except ValueError:  # a value of the query string is text
         raise FunctionError("seconds must be a number", status_code=400) from None
     await asyncio.sleep(pause)
     return {"waited": pause}
 
 
 def book(item: str = "seat") -> dict[str, Any]:
-    """Have an effect once, however often one is called: write it only where this call has not yet.
+    """Book once, however often the call is attempted: insert the row only if this call has not done so.
 
     The file stands for your database. Two attempts of a call have the same ``effect``, and a later one the
-    larger ``number``: a condition on the first refuses the repetition, one on the second a late writer.
+    larger ``number``: a condition on the first refuses a repetition, one on the second a late writer.
     """
     token = current_invocation().fencing_token
     if token is None:
@@ -60,5 +60,5 @@ def book(item: str = "seat") -> dict[str, Any]:
 
 
 def report(title: str = "untitled") -> None:
-    """Work while nobody waits: registered as ``Event``, so the caller has its 202 already."""
+    """Work in the background: registered as ``Event``, so the client already has its 202."""
     current_invocation().logger.info("Report %r is ready", title)

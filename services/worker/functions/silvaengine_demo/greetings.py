@@ -1,10 +1,10 @@
-"""A class: made from its settings, then kept for further calls of the same tenant."""
+"""A class: created from its settings, then kept for later calls of the same tenant."""
 
 import logging
 
 
 class Greetings:
-    """Greets; the words are settings, so that each tenant has its own."""
+    """Greets in words from the settings, so that each tenant has its own."""
 
     def __init__(self, logger: logging.Logger, greeting: str = "Hello", punctuation: str = "!") -> None:
         """Take the settings by name; a setting that has no parameter here is an error."""
@@ -13,6 +13,6 @@ class Greetings:
         self.punctuation = punctuation
 
     def hello(self, name: str = "world") -> dict[str, str]:
-        """Answer JSON; ``name`` comes from the query string or from a JSON body."""
+        """Return JSON; ``name`` comes from the query string or from a JSON body."""
         self.logger.debug("Greeting somebody")
         return {"message": f"{self.greeting}, {name}{self.punctuation}"}

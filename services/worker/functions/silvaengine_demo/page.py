@@ -1,4 +1,4 @@
-"""A page for the browser: it calls this package's functions over a WebSocket."""
+"""A page for the browser that calls this package's functions over a WebSocket."""
 
 from importlib.resources import files
 from typing import Any
@@ -11,7 +11,7 @@ _TYPES = {
     "page.js": "text/javascript; charset=utf-8",
     "silvaengine.js": "text/javascript; charset=utf-8",
 }
-# The page runs its own files and nothing else, whatever is written into it; sockets may be anywhere.
+# The page runs only its own files, whatever is injected into it; sockets may connect to any host.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src ws: wss:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -19,7 +19,7 @@ _POLICY = (
 
 
 def page(path: str = "page.html") -> dict[str, Any]:
-    """Answer a file of the page; ``path`` is what follows the function's name in the URL."""
+    """Return a file of the page; ``path`` is what follows the function's name in the URL."""
     if path not in _TYPES:
         raise FunctionError(f"The page has no file {path!r}", status_code=404)
     return {

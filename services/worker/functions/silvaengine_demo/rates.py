@@ -1,4 +1,4 @@
-"""A cached function: asked once for each tenant and currency, however often it is called."""
+"""A cached function: it runs once for each tenant and currency, however often it is called."""
 
 from datetime import UTC, datetime
 
@@ -7,5 +7,5 @@ from silvaengine_utility import method_cache
 
 @method_cache(ttl=600, cache_name="demo")
 def rate(currency: str = "EUR") -> dict[str, str]:
-    """Stand in for a slow source; the moment tells whether it was asked again."""
+    """Return a rate as a slow source would; ``asked_at`` shows whether it was asked again."""
     return {"currency": currency, "asked_at": datetime.now(UTC).isoformat()}

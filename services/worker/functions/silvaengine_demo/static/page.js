@@ -1,4 +1,4 @@
-/** The demo's page: what silvaengine.js can do, one form for each thing. */
+/** The demo's page: one form for each thing that silvaengine.js can do. */
 
 import { connect } from "./silvaengine.js";
 
@@ -15,20 +15,20 @@ function show(name, words) {
   functions.disabled = name !== "open";
 }
 
-function listen(opened) {
+function listen(connection) {
   let wasOpen = false;
-  opened.addEventListener("open", () => {
+  connection.addEventListener("open", () => {
     wasOpen = true;
     advice.hidden = true;
     show("open", "connected");
   });
-  opened.addEventListener("close", ({ detail: { retryIn } }) => {
+  connection.addEventListener("close", ({ detail: { retryIn } }) => {
     if (retryIn === null) return;
     show("waiting", `${wasOpen ? "connection lost" : "not let in"}; next try in ${(retryIn / 1000).toFixed(1)} s`);
     advice.hidden = wasOpen;
     advice.textContent = "Does anything answer at the address, and do endpoint, area and key fit together?";
   });
-  opened.addEventListener("push", showSaid);
+  connection.addEventListener("push", showSaid);
 }
 
 function open() {
@@ -46,7 +46,7 @@ function open() {
   listen(connection);
 }
 
-/** Let a form do its work when it is sent, with its fields' values, and say how that ended. */
+/** Run `work` with a form's values when it is submitted, and show the outcome. */
 function onSubmit(id, work) {
   const output = form(id).querySelector("output");
   const button = form(id).querySelector("button");

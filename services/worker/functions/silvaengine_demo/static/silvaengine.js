@@ -1,5 +1,5 @@
 /**
- * A client of SilvaEngine's WebSocket API, for browsers. It needs nothing else: copy this file.
+ * A client of SilvaEngine's WebSocket API, for browsers. It has no dependencies: copy this file.
  *
  *     const connection = connect("wss://api.example.com/beta", { endpointId: "demo", area: "core" });
  *     const answer = await connection.call("hello", { name: "Ada" });
@@ -7,16 +7,16 @@
  *     connection.addEventListener("push", (event) => console.log(event.detail));
  *
  * The frames are those of docs/websocket.md. When the socket is lost, another one is opened after a pause.
- * What was under way then is never taken for done: a stream throws a GapError that says which items came, a
- * call throws a LostError, and a call with `once` is sent again under its id.
+ * Calls in progress never count as done then: a stream throws a GapError that says which items came, a call
+ * throws a LostError, and a call with `once` is sent again under its id.
  */
 
-const MESSAGE_LIMIT = 131_072; // bytes; API Gateway takes no more
+const MESSAGE_LIMIT = 131_072; // bytes, the most that API Gateway takes
 const IDLE_SECONDS = 240; // API Gateway ends a socket that was idle for 600
 const PONG_SECONDS = 10;
 const FIRST_PAUSE = 1_000; // milliseconds, doubled after each failure
 const LONGEST_PAUSE = 30_000;
-const STEADY = 10_000; // a socket that was open so long has ended the row of failures
+const STEADY = 10_000; // milliseconds; a socket that was open that long resets the count of failures
 const SENDINGS = 8; // of a call with `once`, at most
 const CONFLICT = 409;
 
@@ -30,12 +30,12 @@ export class CallError extends Error {
   }
 }
 
-/** The socket was lost before a call had its answer: nobody knows whether the function ran. */
+/** The socket was lost before a call had its answer: whether the function ran is unknown. */
 export class LostError extends Error {
   name = "LostError";
 }
 
-/** A stream is not whole: items 0 to `next - 1` came, and what is missing begins with item `next`. */
+/** A stream is incomplete: items 0 to `next - 1` came, and item `next` is the first one missing. */
 export class GapError extends LostError {
   name = "GapError";
 
@@ -46,9 +46,9 @@ export class GapError extends LostError {
 }
 
 /**
- * Connect to an endpoint, and again whenever the connection is lost.
- * @param {string} url - Where the deployment's WebSocket API is.
- * @param {{endpointId: string, area: string, apiKey?: string}} who - As whom.
+ * Connect to an endpoint, and reconnect whenever the connection is lost.
+ * @param {string} url - The address of the deployment's WebSocket API.
+ * @param {{endpointId: string, area: string, apiKey?: string}} who - The caller.
  * @returns {Connection}
  */
 export function connect(url, { endpointId, area, apiKey }) {
@@ -61,10 +61,10 @@ export function connect(url, { endpointId, area, apiKey }) {
 
 /**
  * A connection that outlives its sockets. It fires:
- * - `open`: a socket is open, the first or another one;
- * - `close`: it is lost, or could not be opened; `detail.retryIn` are the milliseconds until the next try;
- * - `push`: something came that answers no call; `detail` is its JSON value, or text that is no JSON;
- * - `gap`: a stream is not whole; `detail` is its GapError, which its loop throws too.
+ * - `open`: a socket is open, the first or a later one;
+ * - `close`: it was lost, or could not be opened; `detail.retryIn` is the milliseconds until the next try;
+ * - `push`: a message came that answers no call; `detail` is its JSON value, or its text if that isn't JSON;
+ * - `gap`: a stream is incomplete; `detail` is its GapError, which its loop throws too.
  */
 export class Connection extends EventTarget {
   #address;
@@ -89,11 +89,11 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Call a function and give its answer; of a function that yields, the list of its items.
+   * Call a function and return its answer; of a function that yields, the list of its items.
    * @param {string} funct - The function's name.
    * @param {object} [payload] - Its parameters.
    * @param {{once?: boolean, timeout?: number}} [options] - `once`: run it once, however often the call must
-   *   be sent. `timeout`: milliseconds in which something must come, 60,000 unless told.
+   *   be sent. `timeout`: milliseconds in which a frame must come, 60,000 by default.
    * @throws {CallError|LostError|DOMException} Refused or failed; lost; a `TimeoutError`.
    */
   async call(funct, payload, { once = false, timeout } = {}) {
@@ -108,12 +108,12 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Call a function and give its items as they come; an answer that is none of a stream is the only item.
-   * Leaving the loop early drops what still comes.
+   * Call a function and yield its items as they come; an answer that is no stream is the only item.
+   * Leaving the loop early drops later items.
    * @param {string} funct - The function's name.
    * @param {object} [payload] - Its parameters.
-   * @param {{timeout?: number}} [options] - Milliseconds in which the next frame must come, 60,000 unless told.
-   * @throws {CallError|GapError|DOMException} After the items: refused or failed; not whole; a `TimeoutError`.
+   * @param {{timeout?: number}} [options] - Milliseconds in which the next frame must come, 60,000 by default.
+   * @throws {CallError|GapError|DOMException} After the items: refused or failed; incomplete; a `TimeoutError`.
    */
   async *stream(funct, payload, { timeout } = {}) {
     const reply = this.#begin({ funct, payload }, { timeout, mayGap: true });
@@ -129,7 +129,7 @@ export class Connection extends EventTarget {
     }
   }
 
-  /** Close the connection for good; what is under way is lost. */
+  /** Close the connection for good; calls in progress are lost. */
   close() {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -161,21 +161,21 @@ export class Connection extends EventTarget {
 
   #open() {
     const socket = (this.#socket = new WebSocket(this.#address));
-    const ours = (handle) => (event) => socket === this.#socket && handle(event);
-    socket.onopen = ours(() => this.#opened());
-    socket.onmessage = ours(({ data }) => this.#received(data));
-    socket.onclose = ours(() => this.#lost());
+    const ifCurrent = (handle) => (event) => socket === this.#socket && handle(event);
+    socket.onopen = ifCurrent(() => this.#onOpen());
+    socket.onmessage = ifCurrent(({ data }) => this.#onMessage(data));
+    socket.onclose = ifCurrent(() => this.#onClose());
   }
 
-  #opened() {
+  #onOpen() {
     this.#openedAt = Date.now();
-    this.#rest();
+    this.#schedulePing();
     for (const reply of this.#replies.values()) this.#send(reply);
     this.dispatchEvent(new Event("open"));
   }
 
   /** Ping when nothing came for a while; without a pong the socket is dead, whatever its state says. */
-  #rest() {
+  #schedulePing() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#socket.send("ping");
@@ -185,10 +185,10 @@ export class Connection extends EventTarget {
 
   #drop(code) {
     this.#socket?.close(code);
-    this.#lost(); // a dead socket's own word of its end may take a minute
+    this.#onClose(); // a dead socket may take a minute to report its end
   }
 
-  #lost() {
+  #onClose() {
     this.#socket = null;
     clearTimeout(this.#timer);
     if (Date.now() - this.#openedAt > STEADY) this.#failures = 0;
@@ -211,23 +211,23 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new CustomEvent("gap", { detail: reply.error }));
   }
 
-  #received(data) {
-    this.#rest();
+  #onMessage(data) {
+    this.#schedulePing();
     if (data === "pong") return;
-    const frame = parsed(data);
+    const frame = parse(data);
     const id = frame?.id;
     if (typeof id !== "string" || !id.startsWith(`${this.#prefix}-`)) {
       this.dispatchEvent(new CustomEvent("push", { detail: frame }));
       return;
     }
     const reply = this.#replies.get(id);
-    if (!reply || reply.isOver) return; // nobody waits for it any more
-    if (isUnderWay(reply, frame)) setTimeout(() => this.#send(reply), pause(reply.sendings));
+    if (!reply || reply.isOver) return; // its caller has given up
+    if (isInProgress(reply, frame)) setTimeout(() => this.#send(reply), pause(reply.sendings));
     else if (!reply.take(frame)) this.#gap(reply);
   }
 }
 
-/** What has come for one call. */
+/** The frames of one call. */
 class Reply {
   items = [];
   next = 0; // the number of the next item of a stream
@@ -243,12 +243,12 @@ class Reply {
     this.#wait();
   }
 
-  /** Wait until something else has come. */
+  /** Wait for the next frame, or the end. */
   change() {
     return new Promise((resolve) => (this.#wake = resolve));
   }
 
-  /** Take a frame; false means that items before it are missing. */
+  /** Take a frame; return false if items before it are missing. */
   take(frame) {
     this.#wait();
     if (!("seq" in frame)) {
@@ -266,7 +266,7 @@ class Reply {
     return true;
   }
 
-  /** No more comes. */
+  /** Finish: no more frames are taken. */
   end(error = null) {
     clearTimeout(this.timer);
     this.isOver = true;
@@ -281,17 +281,17 @@ class Reply {
   }
 }
 
-/** Tell whether a call that was sent again met its first sending. */
-function isUnderWay(reply, frame) {
+/** Return whether a call that was sent again is still running from its first sending. */
+function isInProgress(reply, frame) {
   return reply.once && frame.error?.status === CONFLICT && reply.sendings > 1 && reply.sendings < SENDINGS;
 }
 
-/** Give a pause of random length, in milliseconds, so that clients who lost one server don't meet again. */
+/** Return a random pause in milliseconds, so that clients that lost a server don't reconnect at once. */
 function pause(failures) {
   return Math.random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures);
 }
 
-function parsed(text) {
+function parse(text) {
   try {
     return JSON.parse(text);
   } catch {

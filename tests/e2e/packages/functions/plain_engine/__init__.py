@@ -38,6 +38,3 @@ class PlainEngine:
         return Utility.json_dumps(
             {"params": params, "region": self.setting["region_name"], "channel": context.get("channel")}
         )
-
-    def plain_crash(self, **params):
-        raise Exception("can't reach the database with password " + self.setting["password"])

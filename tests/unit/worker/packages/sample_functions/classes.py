@@ -21,7 +21,7 @@ class Service:
         self.seen: list[str] = []
 
     def tell(self, **params: Any) -> dict[str, Any]:
-        """Answer the settings, and every tenant that this object has served."""
+        """Return the settings, and every tenant that this object has served."""
         self.seen.append(params.get("endpoint_id", ""))
         return {"setting": self.setting, "seen": self.seen, "logger": self.logger.name}
 
@@ -30,11 +30,11 @@ class Service:
         self.setting["nested"][key] = "spoiled"
 
     def fail(self) -> None:
-        """Fail as a function means it."""
+        """Fail with a FunctionError."""
         raise FunctionError("no", status_code=404)
 
     def crash(self) -> None:
-        """Fail as nobody means it."""
+        """Fail with another exception."""
         raise ValueError("broken")
 
     @staticmethod
@@ -75,7 +75,7 @@ class Keyed:
         os.environ["SAMPLE_KEY"] = key  # noqa: TID251 - as tenants' code does
 
     def tell(self) -> str | None:
-        """Answer the key that the library would take."""
+        """Return the key that the library would take."""
         return os.environ.get("SAMPLE_KEY")  # noqa: TID251 - as tenants' code does
 
 
@@ -87,7 +87,7 @@ class Silent:
         self.limit = limit
 
     def tell(self) -> list[Any]:
-        """Answer the settings."""
+        """Return the settings."""
         return [self.table, self.limit]
 
 
@@ -99,7 +99,7 @@ class Loose:
         self.settings = settings
 
     def tell(self) -> list[Any]:
-        """Answer what came."""
+        """Return what came."""
         return [self.logger.name, self.settings]
 
 
@@ -110,7 +110,7 @@ class Terse:
         self.told = [getattr(log, "name", log), setting]
 
     def tell(self) -> list[Any]:
-        """Answer what came."""
+        """Return what came."""
         return self.told
 
 
@@ -118,7 +118,7 @@ class Bare:
     """Takes nothing."""
 
     def tell(self) -> str:
-        """Answer."""
+        """Return a text."""
         return "bare"
 
 
@@ -130,7 +130,7 @@ class Data:
     logger: logging.Logger
 
     def tell(self) -> list[str]:
-        """Answer the settings."""
+        """Return the settings."""
         return [self.colour, self.logger.name]
 
 
@@ -138,7 +138,7 @@ class Odd(dict):  # type: ignore[type-arg]
     """Has a constructor whose signature Python can't tell."""
 
     def tell(self) -> str:
-        """Answer."""
+        """Return a text."""
         return "odd"
 
 

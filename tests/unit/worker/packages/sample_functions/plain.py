@@ -26,11 +26,11 @@ prefilled = partial(max, 1)
 
 
 def nothing() -> None:
-    """Answer nothing."""
+    """Return nothing."""
 
 
 def echo(**values: Any) -> dict[str, Any]:
-    """Answer what came."""
+    """Return what came."""
     return {name: [type(value).__name__, str(value)] for name, value in values.items()}
 
 
@@ -60,12 +60,12 @@ def full(aws_event: Any, aws_context: Any, endpoint_id: str) -> list[Any]:
 
 
 def anything(value: Any = None) -> Any:
-    """Answer what a test put there."""
+    """Return what a test put there."""
     return value
 
 
 def blob() -> bytes:
-    """Answer bytes."""
+    """Return bytes."""
     return b"\x00\xff"
 
 
@@ -75,7 +75,7 @@ def count(limit: int = 3) -> Iterator[int]:
 
 
 async def wait() -> str:
-    """Answer after a turn of the loop."""
+    """Return after a turn of the loop."""
     await asyncio.sleep(0)
     return f"waited for {current_invocation().endpoint_id}"
 
@@ -92,7 +92,7 @@ async def sleep_on() -> None:
 
 
 def whoami() -> dict[str, Any]:
-    """Answer all that one can know about the call."""
+    """Return all that a function can learn about its call."""
     call = current_invocation()
     return {
         "request_id": call.request_id,
@@ -107,19 +107,19 @@ def whoami() -> dict[str, Any]:
 
 
 def fencing() -> dict[str, Any]:
-    """Answer what an effect can be made conditional on."""
+    """Return the fencing token."""
     call = current_invocation()
     assert call.fencing_token is not None
     return {"job_id": call.job_id, "effect": call.fencing_token.effect, "number": call.fencing_token.number}
 
 
 def refuse(status: Any = 418, message: str = "a teapot") -> None:
-    """Raise the error that a function may raise."""
+    """Raise a FunctionError."""
     raise FunctionError(message, status_code=status)
 
 
 def crash(text: str = "it broke") -> None:
-    """Fail with something that nobody outside may read."""
+    """Fail with a text that no client may read."""
     raise RuntimeError(text)
 
 
@@ -150,7 +150,7 @@ def deaf(swallow: int = 1) -> str:
 
 
 def untidy() -> None:
-    """Leave the process as no other call may find it."""
+    """Change the state of the process."""
     os.environ["SAMPLE_LEFT"] = "acme"  # noqa: TID251 - as tenants' code does
     os.chdir("/")
     logging.getLogger().handlers.clear()
@@ -165,7 +165,7 @@ def call_another() -> None:
 
 
 def look() -> dict[str, Any]:
-    """Answer the state of the process."""
+    """Return the state of the process."""
     root = logging.getLogger()
     return {
         "environment": os.environ.get("SAMPLE_LEFT"),  # noqa: TID251 - as tenants' code does

@@ -34,7 +34,7 @@ async def numbers_async(to: int, seconds: float = 0) -> AsyncIterator[str]:
 
 
 async def later(to: int) -> Iterator[int]:
-    """Answer a generator after a while."""
+    """Return a generator after a while."""
     await asyncio.sleep(0)
     return iter_numbers(to)
 
@@ -45,12 +45,12 @@ def iter_numbers(to: int) -> Iterator[int]:
 
 
 def message(funct: str, payload: Any, connection_id: str, **others: Any) -> list[Any]:
-    """Answer what came of the message itself."""
+    """Return what came of the message itself."""
     return [funct, payload, connection_id, sorted(others)]
 
 
 def takes_a(a: int) -> int:
-    """Answer the one parameter."""
+    """Return the one parameter."""
     return a
 
 

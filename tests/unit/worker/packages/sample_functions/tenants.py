@@ -7,13 +7,13 @@ from silvaengine_utility import method_cache
 
 
 class Shop:
-    """Made from a tenant's settings."""
+    """Created from a tenant's settings."""
 
     def __init__(self, **setting: Any) -> None:
         self.setting = setting
 
     def look(self, endpoint_id: str, context: Any = None, **params: Any) -> dict[str, Any]:
-        """Answer everything that is known of the call."""
+        """Return everything that is known of the call."""
         current = current_invocation()
         return {
             "endpoint_id": endpoint_id,
@@ -28,5 +28,5 @@ class Shop:
 
 @method_cache(ttl=600, cache_name="walls")
 def kept(text: str) -> str:
-    """Return what was worked out for the tenant that asked first."""
+    """Return the value cached for the tenant that asked first."""
     return f"{text}: {current_invocation().settings['secret_of']}"

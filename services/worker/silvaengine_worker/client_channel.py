@@ -1,17 +1,17 @@
-"""A function's way to connected clients: ``current_invocation().connection``.
+"""A function's channel to connected clients: ``current_invocation().connection``.
 
-It is made for every call, so that nothing is opened or imported before a function sends.
+It is created for every call, so it opens and imports nothing before a function sends.
 """
 
 import json
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.protocol.messages import WorkerAnswer, WorkerCall
 from silvaengine.settings import Settings, require
-from silvaengine_worker.results import plain
+from silvaengine_worker.results import to_json_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +23,13 @@ SEND_SECONDS = 10.0
 BROADCAST_SECONDS = 27.0
 
 
-class CallConnection:
-    """The connections that a call may speak to.
+class CallChannel:
+    """The channel of one call.
 
     Args:
-        call: the running one.
-        open_pusher: returns what reaches the client that sent the call.
-        open_broadcaster: returns what invokes the broadcaster, and its name.
+        call: the running call.
+        open_pusher: returns the pusher to the client that sent the call.
+        open_broadcaster: returns the invoker and the name of the broadcaster.
 
     """
 
@@ -44,28 +44,28 @@ class CallConnection:
         self._open_pusher = open_pusher
         self._open_broadcaster = open_broadcaster
 
-    def send(self, data: Any, *, to: str | None = None) -> None:  # noqa: ANN401 - any value
-        """See ``silvaengine.context.Connection``."""
+    def send(self, data: object, *, to: str | None = None) -> None:
+        """See ``silvaengine.context.ClientChannel``."""
         if to is not None and to != self.id:
-            counts = self._ask(data, connection_id=to)
+            counts = self._broadcast(data, connection_id=to)
             if not counts["sent"]:
                 raise SilvaEngineError("The message could not be sent", status=503)
             return
         if self.id is None:
-            raise RequestError("This call came by no WebSocket connection")
-        self._open_pusher().push(self.id, _frame(data), time.time() + SEND_SECONDS)
+            raise RequestError("This call did not come over a WebSocket connection")
+        self._open_pusher().push(self.id, _encode(data), time.time() + SEND_SECONDS)
 
     def broadcast(
         self,
-        data: Any,  # noqa: ANN401 - any value
+        data: object,
         *,
         area: str | None = None,
         where: Mapping[str, str] | None = None,
     ) -> Mapping[str, int]:
-        """See ``silvaengine.context.Connection``."""
-        return self._ask(data, area=area, where=dict(where or {}))
+        """See ``silvaengine.context.ClientChannel``."""
+        return self._broadcast(data, area=area, where=dict(where or {}))
 
-    def _ask(self, data: Any, **meant: Any) -> Mapping[str, int]:  # noqa: ANN401 - any value
+    def _broadcast(self, data: object, **audience: str | Mapping[str, str] | None) -> Mapping[str, int]:
         if self._invocation is None or self._invocation.grant is None:
             raise RequestError("This function may not broadcast", status=403)
         invoker, name = self._open_broadcaster()
@@ -73,19 +73,19 @@ class CallConnection:
             "endpoint_id": self._invocation.endpoint_id,
             "grant": self._invocation.grant,
             "request_id": self._invocation.request_id,
-            "frame": _frame(data),
-            **meant,
+            "frame": _encode(data),
+            **audience,
         }
         result = invoker.invoke(name, json.dumps(payload), deadline=time.time() + BROADCAST_SECONDS)
         answer = WorkerAnswer.decode(result)
         if answer.kind == "error":
-            raise _refused(answer)
+            raise _to_error(answer)
         counts: Mapping[str, int] = answer.value
         return counts
 
 
-def connections_of(settings: Settings) -> "Callable[[WorkerCall], CallConnection] | None":
-    """Return what makes a call's way to connected clients; None where there is no WebSocket API."""
+def open_channels(settings: Settings) -> "Callable[[WorkerCall], CallChannel] | None":
+    """Return a factory of the calls' channels; None where there is no WebSocket API."""
     if settings.websocket_management_url is None:
         return None
 
@@ -101,15 +101,15 @@ def connections_of(settings: Settings) -> "Callable[[WorkerCall], CallConnection
         name = require(settings.broadcaster, "BROADCASTER")
         return LambdaInvoker(lambda: open_client("lambda", settings.region)), name
 
-    return lambda call: CallConnection(call, pusher, broadcaster)
+    return lambda call: CallChannel(call, pusher, broadcaster)
 
 
-def _refused(answer: WorkerAnswer) -> SilvaEngineError:
+def _to_error(answer: WorkerAnswer) -> SilvaEngineError:
     if answer.status == 404:
         return NotFoundError(str(answer.value))
     kind = RequestError if answer.status < 500 else SilvaEngineError
     return kind(str(answer.value), status=answer.status)
 
 
-def _frame(data: Any) -> str:  # noqa: ANN401 - any value
-    return data if isinstance(data, str) else json.dumps(plain(data), ensure_ascii=False)
+def _encode(data: object) -> str:
+    return data if isinstance(data, str) else json.dumps(to_json_value(data), ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Which deployment a command is about: a stack in the account, or the local engine of ``silvaengine dev``."""
+"""The deployment that a command works on: a stack on AWS, or the local engine of ``silvaengine dev``."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.tables import RegistryTables
 
 DEV_FILE = Path(".silvaengine") / "dev.json"
@@ -18,14 +19,14 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Deployment:
-    """A deployment, asked for its outputs only when they are needed.
+    """A deployment; the stack's outputs are read when they are first needed.
 
     Args:
-        stack: the CloudFormation stack.
-        region: its region; boto3's own choice when None.
-        endpoint_url: of an engine in AWS's place; one on this machine never gets real credentials.
-        table_prefix: in place of the stack's output.
-        worker_arn: in place of the stack's output.
+        stack: name of the CloudFormation stack.
+        region: its region, None for boto3's default.
+        endpoint_url: URL of an engine instead of AWS; one on this machine never gets real credentials.
+        table_prefix: used instead of the stack's output.
+        worker_arn: used instead of the stack's output.
     """
 
     def __init__(
@@ -43,9 +44,9 @@ class Deployment:
         self._table_prefix = table_prefix
         self._worker_arn = worker_arn
 
-    def client(self, service: str, url: str | None = None) -> Any:  # noqa: ANN401 - boto3 has no types of its own
-        """Return a client of an AWS service there; ``url`` is the service's where it has one of its own."""
-        import boto3  # slow, and `init` and `validate` need none
+    def client(self, service: str, url: str | None = None) -> AwsClient:
+        """Return a client of an AWS service, at ``url`` where the service has a URL of its own."""
+        import boto3  # slow, and `init` and `validate` don't need it
         from botocore.config import Config
 
         config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
@@ -58,7 +59,7 @@ class Deployment:
 
     @property
     def is_local(self) -> bool:
-        """Return whether it is an engine on this machine."""
+        """Whether it is an engine on this machine."""
         return bool(self._endpoint_url) and urlsplit(self._endpoint_url).hostname in _LOOPBACK
 
     def tables(self) -> RegistryTables:
@@ -67,21 +68,21 @@ class Deployment:
 
     @property
     def table_prefix(self) -> str:
-        """What the tables' names begin with."""
+        """The prefix of the tables' names."""
         return self._table_prefix if self._table_prefix is not None else self.output("TablePrefix")
 
     @property
     def worker_arn(self) -> str:
-        """The Lambda that runs functions which name no other."""
+        """The ARN of the Lambda for functions that name none."""
         return self._worker_arn or self.output("WorkerArn")
 
     @property
-    def known_worker_arn(self) -> str:
-        """The same, or nothing when neither an option nor a stack tells it."""
+    def worker_arn_or_empty(self) -> str:
+        """The same, or an empty text when neither an option nor a stack names it."""
         return self._worker_arn or ("" if self._table_prefix is not None else self.output("WorkerArn"))
 
     def output(self, name: str) -> str:
-        """Return one of the stack's outputs; raises ClickException when there is none."""
+        """Return one of the stack's outputs; raise ClickException if it has no such output."""
         if name not in self._outputs:
             raise click.ClickException(
                 f"stack {self.stack!r} has no output {name}: is it one of SilvaEngine's?"
@@ -89,7 +90,7 @@ class Deployment:
         return self._outputs[name]
 
     def has_output(self, name: str) -> bool:
-        """Return whether a stack is meant, and has this output."""
+        """Return whether a stack is used and has this output."""
         return self._table_prefix is None and name in self._outputs
 
     @cached_property
@@ -103,13 +104,13 @@ class Deployment:
             stacks = []
         if not stacks:
             raise click.ClickException(
-                f"there is no stack {self.stack!r}: deploy it, name yours by --stack, or use --local after "
-                "`silvaengine dev`. --table-prefix and --worker-arn do without a stack."
+                f"there is no stack {self.stack!r}: deploy it, name yours with --stack, or use --local after "
+                "`silvaengine dev`; --table-prefix and --worker-arn work without a stack"
             )
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", ())}
 
 
-def _http_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+def _check_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
     if url is None or _is_http(url):
         return url
     raise click.BadParameter(f"{url!r} is not an http:// or https:// URL")
@@ -123,8 +124,8 @@ def _is_http(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(re.fullmatch(r"[^\s/]+", parts.netloc))
 
 
-def target_options[R](command: Callable[..., R]) -> Callable[..., R]:
-    """Add the options that say which deployment is meant; the command gets them as ``target``."""
+def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that choose the deployment; the command gets it as ``deployment``."""
 
     @click.option(
         "--stack", envvar="SILVAENGINE_STACK", help=f"CloudFormation stack.  [default: {DEFAULT_STACK}]"
@@ -132,34 +133,39 @@ def target_options[R](command: Callable[..., R]) -> Callable[..., R]:
     @click.option(
         "--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS region.  [default: boto3's]"
     )
-    @click.option("--endpoint-url", callback=_http_url, help="URL of an engine in AWS's place.")
+    @click.option("--endpoint-url", callback=_check_url, help="URL of an engine to use instead of AWS.")
     @click.option("--local", is_flag=True, help="The engine that `silvaengine dev` runs.")
     @click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]")
     @click.option("--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]")
     @wraps(command)
-    def with_target(*args: Any, local: bool, **options: Any) -> R:  # noqa: ANN401 - click's options
+    def with_deployment(*args: object, local: bool, **options: Any) -> R:  # noqa: ANN401 - click's values
         names = ("stack", "region", "endpoint_url", "table_prefix", "worker_arn")
-        chosen = {name: value for name in names if (value := options.pop(name)) is not None}
+        arguments = {name: value for name in names if (value := options.pop(name)) is not None}
         if local:
-            chosen = local_target(Path.cwd()) | {name: chosen[name] for name in chosen if name != "region"}
-        return command(*args, target=Deployment(**chosen), **options)
+            arguments.pop("region", None)
+            arguments = read_local_deployment(Path.cwd()) | arguments
+        return command(*args, deployment=Deployment(**arguments), **options)
 
-    return with_target
+    return with_deployment
 
 
-def local_target(start: Path) -> dict[str, str]:
-    """Read where ``silvaengine dev`` runs its engine, from ``.silvaengine/dev.json`` here or above."""
+def read_local_deployment(start: Path) -> dict[str, str]:
+    """Return the arguments of ``Deployment`` for the engine that ``silvaengine dev`` runs in this project.
+
+    Args:
+        start: the folder from which to look upwards for ``.silvaengine/dev.json``.
+    """
     for folder in (start, *start.parents):
         if (folder / DEV_FILE).is_file():
-            return _recorded(folder / DEV_FILE)
+            return _read_dev_file(folder / DEV_FILE)
     raise click.ClickException(f"no {DEV_FILE} here or above: start `silvaengine dev` first")
 
 
-def _recorded(path: Path) -> dict[str, str]:
+def _read_dev_file(path: Path) -> dict[str, str]:
     try:
-        recorded = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except ValueError:
-        recorded = None
-    if not isinstance(recorded, dict) or not isinstance(recorded.get("endpoint_url"), str):
-        raise click.ClickException(f"{path} tells of no engine: start `silvaengine dev` again")
-    return {name: recorded[name] for name in ("endpoint_url", "stack", "region") if name in recorded}
+        content = None
+    if not isinstance(content, dict) or not isinstance(content.get("endpoint_url"), str):
+        raise click.ClickException(f"{path} names no engine: start `silvaengine dev` again")
+    return {name: content[name] for name in ("endpoint_url", "stack", "region") if name in content}

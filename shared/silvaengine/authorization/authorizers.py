@@ -1,0 +1,94 @@
+"""An endpoint's authorizer: a built-in one or an operator's package, as its gateway settings say."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from silvaengine.authorization.key_sets import KeySets
+from silvaengine.authorization.model import AccessRequest, Authorizer, CallerIdentity, Members, denied
+from silvaengine.authorization.packages import MODULE_SETTING, Packages
+from silvaengine.errors import ConfigurationError
+from silvaengine.registry.model import KeyAccess
+from silvaengine.tables import DEFAULT_API_KEY
+
+SETTING = "authorizer"
+
+
+class Authorizers(NamedTuple):
+    """The authorizers that settings can name.
+
+    Args:
+        packages: the operator's own.
+        keys: the public keys of token issuers.
+        clock: returns epoch seconds.
+    """
+
+    packages: Packages
+    keys: KeySets
+    clock: Callable[[], float]
+
+    def of(self, key_access: KeyAccess) -> Authorizer | None:
+        """Return the authorizer that a key's gateway settings name.
+
+        Without a name it is the operator's package ``silvaengine_authorizer`` if there is one, else None.
+
+        Args:
+            key_access: its ``settings`` may have ``authorizer``, a built-in one's name or an object with its
+                ``type`` (``api_key``, ``jwt``, ``cognito``, ``iam``) and options, or
+                ``authorizer_module_name``.
+
+        Raises:
+            ConfigurationError: the authorizer doesn't exist or an option is missing; ``detail`` says what.
+        """
+        settings = key_access.settings
+        setting = settings.get(SETTING)
+        if setting is None:
+            is_package = MODULE_SETTING in settings or self.packages.has_default
+            return self.packages.authorizer(settings) if is_package else None
+        return self._built_in(setting if isinstance(setting, Mapping) else {"type": setting})
+
+    def _built_in(self, options: Mapping[str, Any]) -> Authorizer:
+        match options.get("type"):
+            case "api_key":
+                return ApiKeyAuthorizer()
+            case "iam":
+                from silvaengine.authorization.iam import IamAuthorizer  # few endpoints use it
+
+                return IamAuthorizer(tuple(options.get("principals") or ()))
+            case "jwt" | "cognito":
+                return self._token_authorizer(options)
+            case kind:
+                raise _misconfigured(f"setting {SETTING!r} names {kind!r}, which is no built-in authorizer")
+
+    def _token_authorizer(self, options: Mapping[str, Any]) -> Authorizer:
+        try:
+            from silvaengine.authorization.tokens import token_authorizer
+        except ModuleNotFoundError as error:
+            words = f"{error.name} is missing: authorizers/jwt-requirements.txt wasn't there at the build"
+            raise _misconfigured(words) from error
+        return token_authorizer(options, self.keys, self.clock)
+
+
+class ApiKeyAuthorizer:
+    """The built-in authorizer ``api_key``: any API key but the public one; the registry has checked it."""
+
+    def credential(self, request: AccessRequest) -> None:
+        """Return None: nothing is worth caching."""
+
+    def authorize(self, request: AccessRequest) -> CallerIdentity:
+        """Return the key's public name as the caller.
+
+        Raises:
+            RequestError: 403, the request came without a key.
+        """
+        key_access = request.key_access
+        if key_access.api_key == DEFAULT_API_KEY:
+            raise denied("This function requires an API key")
+        return CallerIdentity(key_access.key_id, {"key_id": key_access.key_id})
+
+    def verify_permission(self, request: AccessRequest) -> Members:
+        """Return the requestContext unchanged: the key row's functions decide."""
+        return request.context
+
+
+def _misconfigured(detail: str) -> ConfigurationError:
+    return ConfigurationError("The authorizer is misconfigured", detail=detail)

@@ -1,0 +1,68 @@
+"""What an authorizer is asked, and what it answers."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from silvaengine.errors import RequestError
+from silvaengine.registry.model import Function, KeyAccess
+
+type Members = Mapping[str, Any]
+
+NOTHING: Members = {}
+
+
+class AccessRequest(NamedTuple):
+    """A request of either gateway.
+
+    ``event`` is Lambda's, ``context`` its requestContext with ``channel``, ``area`` and ``headers``.
+    ``headers`` are by lower-case name. ``method`` is the HTTP method in capitals, empty for a socket.
+    ``function`` is None for a handshake. ``body`` is the decoded one, None to show the event's unchanged.
+    ``lambda_context`` is Lambda's own.
+    """
+
+    event: Members
+    context: Members
+    headers: Mapping[str, str]
+    method: str
+    key_access: KeyAccess
+    function: Function | None
+    body: str | None = None
+    lambda_context: object = None
+
+
+class CallerIdentity(NamedTuple):
+    """The caller. ``claims`` become ``requestContext.authorizer``; ``expires_at`` is in epoch seconds."""
+
+    principal: str
+    claims: Members = NOTHING
+    expires_at: float | None = None
+
+
+class Permission(NamedTuple):
+    """An allowed request's principal, and the requestContext for the function."""
+
+    principal: str
+    context: Members
+
+
+class Authorizer(Protocol):
+    """An endpoint's authorizer. Every refusal and every failure is a SilvaEngineError."""
+
+    def credential(self, request: AccessRequest) -> tuple[str, ...] | None:
+        """Return the key under which the result of ``authorize`` may be cached; None for never."""
+
+    def authorize(self, request: AccessRequest) -> CallerIdentity:
+        """Return the caller's identity."""
+
+    def verify_permission(self, request: AccessRequest) -> Members:
+        """Return the requestContext for the function; ``request.context`` has the identity's claims."""
+
+
+def denied(message: str = "Access denied", *, detail: str = "") -> RequestError:
+    """Return the refusal, 403, of a caller whom other credentials wouldn't help."""
+    return RequestError(message, status=403, detail=detail)
+
+
+def unauthenticated(message: str, challenge: str = "Bearer") -> RequestError:
+    """Return the refusal, 401, of a caller without valid credentials: RFC 9110, section 15.5.2."""
+    return RequestError(message, status=401, headers={"WWW-Authenticate": challenge})

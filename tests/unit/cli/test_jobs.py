@@ -1,0 +1,49 @@
+"""What an operator's commands do with a job that somebody else changes at the same time."""
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from silvaengine.aws.attribute_values import encode
+from silvaengine.ledger.execution import Execution
+from silvaengine_cli.jobs import Jobs
+
+if TYPE_CHECKING:
+    from silvaengine_cli.deployment import Deployment
+
+ROW = dict.fromkeys(Execution._fields[:22], "x") | {"job_id": "3f2a", "state": "dead", "attempts": 3}
+
+
+class ConflictError(Exception):
+    """What boto3 raises where a condition fails."""
+
+
+class ChangedTable:
+    """A table whose row is another by the time it is written."""
+
+    exceptions = SimpleNamespace(ConditionalCheckFailedException=ConflictError)
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        return {"Item": {name: encode(value) for name, value in ROW.items()}}
+
+    def update_item(self, **_: Any) -> None:
+        raise ConflictError
+
+    def delete_item(self, **_: Any) -> None:
+        raise ConflictError
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    """The jobs of a deployment with such a table."""
+    deployment = SimpleNamespace(client=lambda _service: ChangedTable(), table_prefix="se-")
+    return Jobs(cast("Deployment", deployment))
+
+
+def test_a_job_that_changes_meanwhile_is_neither_retried_nor_purged(jobs: Jobs) -> None:
+    """The operator is told so, instead of reading AWS's error."""
+    execution = jobs.ledger.get("3f2a")
+    assert execution is not None
+    assert jobs.retry("3f2a") == "was changed meanwhile"
+    assert not jobs.purge(execution)

@@ -1,0 +1,23 @@
+"""What a call changes of the process, and what is restored."""
+
+import pytest
+
+from silvaengine_worker.process_state import ProcessStateGuard, environment_data
+
+
+def test_the_mapping_inside_the_environment_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a private attribute of Python's: a release that changes it must fail here, not at a tenant's."""
+    monkeypatch.setenv("SILVAENGINE_TEST", "ä")
+    assert environment_data()[b"SILVAENGINE_TEST"] == "ä".encode()
+    monkeypatch.delenv("SILVAENGINE_TEST")
+    assert b"SILVAENGINE_TEST" not in environment_data()
+
+
+def test_a_variable_that_a_call_sets_is_gone_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard sees the change, and restores the environment as it was."""
+    monkeypatch.delenv("SILVAENGINE_TEST", raising=False)
+    with ProcessStateGuard() as guard:
+        assert guard.is_environment_unchanged()
+        monkeypatch.setenv("SILVAENGINE_TEST", "another tenant's")
+        assert not guard.is_environment_unchanged()
+    assert b"SILVAENGINE_TEST" not in environment_data()
