@@ -23,11 +23,12 @@ BOUNDARIES = {
     "silvaengine/cache/hybrid.py": "the function whose value is cached: a stale one may stand in",
     "silvaengine/redis/client.py": "a connection or a cluster's map, dropped and raised again",
     "silvaengine_http/app.py": "a Lambda",
-    "silvaengine_tasks/batch_call.py": "a call of many records",
-    "silvaengine_tasks/batches.py": "a record",
+    "silvaengine_tasks/batches.py": "a call of many records",
     "silvaengine_tasks/calls.py": "a call, published and raised again",
+    "silvaengine_tasks/parallel.py": "a record",
     "silvaengine_tasks/sweeper.py": "a row of the ledger",
     "silvaengine_websocket/app.py": "a Lambda",
+    "silvaengine_websocket/broadcast_app.py": "a Lambda",
     "silvaengine_websocket/hooks.py": "an operator's hook",
     "silvaengine_worker/app.py": "a Lambda, and the function that it calls",
     "silvaengine_worker/stream.py": "a thread: its failure belongs to the function's",
@@ -71,10 +72,13 @@ def catches_anything(tree: ast.AST) -> bool:
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
-    """Return where each function stands that has a docstring, and the docstring."""
+    """Yield the place and the docstring of each function; a property's names a thing."""
     for name, tree in MODULES.items():
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (text := ast.get_docstring(node)):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            is_property = "property" in {*map(ast.unparse, node.decorator_list)}
+            if not is_property and (text := ast.get_docstring(node)):
                 yield f"{name}:{node.lineno}", text
 
 
