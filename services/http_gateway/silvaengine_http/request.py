@@ -130,6 +130,7 @@ def read_request(
     route = read_path(event)
     sent = _headers(event)
     headers = {name.lower(): value for name, value in sent.items()}
+    _check_unicode("".join([*headers, *headers.values()]), "The headers are")
     everything = _query(event)
     query = {name: values for name, values in everything.items() if _is_free(name, values)}
     context = _members(event, "requestContext")
@@ -194,14 +195,15 @@ def _query(event: Members) -> dict[str, list[str]]:
 
 
 def _is_free(name: str, values: list[str]) -> bool:
-    """Return whether a client may set a parameter.
-
-    Half of a surrogate pair is refused as in a body: no function could store it or send it back.
-    """
-    text = name + "".join(values)
-    if not text.isascii() and text.encode(errors="replace").decode() != text:
-        raise RequestError("The query string is not valid UTF-8")
+    """Return whether a client may set a parameter."""
+    _check_unicode(name + "".join(values), "The query string is")
     return name not in RESERVED_PARAMETERS and name.lower() != API_KEY
+
+
+def _check_unicode(text: str, what: str) -> None:
+    """Refuse half of a surrogate pair, as in a body: no function could store it or send it back."""
+    if not text.isascii() and text.encode(errors="replace").decode() != text:
+        raise RequestError(f"{what} not valid UTF-8")
 
 
 def _parse_query(raw: str) -> dict[str, list[str]]:

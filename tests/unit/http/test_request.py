@@ -161,6 +161,7 @@ def test_a_get_may_have_a_body(read: Callable[..., Request]) -> None:
         ({"requestContext": ["x"]}, "'requestContext' is not an object"),
         ({"body": {"a": 1}}, "'body' is not text"),
         ({"rawQueryString": "a=%ff"}, "query string is not valid UTF-8"),
+        ({"headers": {"x-note": "\ud800"}}, "headers are not valid UTF-8"),
     ],
 )
 def test_members_of_a_wrong_kind_are_refused(
