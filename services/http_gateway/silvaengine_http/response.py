@@ -15,7 +15,16 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
 from silvaengine.protocol.strict_json import MAX_DEPTH
-from silvaengine_http.headers import BYTES, JSON, YAML, Header, Headers, all_headers, merge_headers
+from silvaengine_http.headers import (
+    BYTES,
+    JSON,
+    REQUEST_ID,
+    YAML,
+    Header,
+    Headers,
+    all_headers,
+    merge_headers,
+)
 from silvaengine_http.request import ResponseFormat
 
 ENVELOPE = 4096  # bytes left for the gateway's own headers and the answer's frame
@@ -97,13 +106,15 @@ def render(
 ) -> dict[str, Any]:
     """Return the proxy answer; ``cors`` is the tenant's, None for the contract's."""
     body = "" if form.is_head else answer.body
-    headers = all_headers(answer.headers, request_id, cors)
-    return {
+    rendered = {
         "statusCode": answer.status,
         "body": body,
         "isBase64Encoded": answer.is_base64 and bool(body),
-        **(_v2_headers(headers) if form.is_v2 else _v1_headers(headers)),
     }
+    if answer.headers is JSON and cors is None:
+        return {**rendered, "headers": {**_JSON_HEADERS, REQUEST_ID: request_id}}
+    headers = all_headers(answer.headers, request_id, cors)
+    return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
 
 
 def _v1_headers(headers: Collection[Header]) -> dict[str, Any]:
@@ -112,6 +123,10 @@ def _v1_headers(headers: Collection[Header]) -> dict[str, Any]:
         return {"headers": single}
     several = {name: list(values) for name, values in headers if len(values) > 1}
     return {"headers": single, "multiValueHeaders": several}
+
+
+# Of most answers, computed once: 20,000 instructions of each request.
+_JSON_HEADERS: Mapping[str, str] = _v1_headers(all_headers(JSON, "", None))["headers"]
 
 
 def _v2_headers(headers: Collection[Header]) -> dict[str, Any]:

@@ -195,7 +195,10 @@ def _model_segment(piece: bytes) -> str | None:
     return None if bad else name
 
 
-@given(st.lists(st.text(st.characters(categories=["L", "N", "S", "Zs"]), min_size=1), min_size=3, max_size=6))
+_LETTERS = st.characters(categories=["L", "N", "S", "Zs"], exclude_characters="\ufffd")  # which is refused
+
+
+@given(st.lists(st.text(_LETTERS, min_size=1), min_size=3, max_size=6))
 @example(["a+b", "100%", "%2e", "a.b", "?#&;=@:"])
 def test_every_name_has_a_path(names: list[str]) -> None:
     """What a client encodes arrives as it was, through a Function URL and through a REST API alike."""
