@@ -20,7 +20,7 @@ def run(*, quick: bool) -> str:
         warm = [warm_instructions(subject, counted) for subject in subjects]
         cold = [cold_instructions(replace(subject, warm_ups=1)) for subject in subjects]
     rows = zip((subject.name for subject in subjects), times, warm, cold, strict=True)
-    columns = ("", "µs, warm", "instructions, warm", "instructions, process start to the first answer")
+    columns = ("", "µs, warm", "instructions, warm", "instructions, process start to the first response")
     return table(columns, rows)
 
 

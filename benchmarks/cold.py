@@ -1,4 +1,4 @@
-"""Cold starts: instructions up to the first answer, and each Lambda under AWS's runtime emulator."""
+"""Cold starts: instructions up to the first response, and each Lambda under AWS's runtime emulator."""
 
 import json
 import zipfile
@@ -40,7 +40,7 @@ def instructions(server: Loopback, *, quick: bool) -> str:
 
 
 def emulated(server: Loopback, rounds: int) -> str:
-    """Return a table of the four functions and of the peers, from the start to the first answer."""
+    """Return a table of the four functions and of the peers, from the start to the first response."""
     subjects = [*(_peer(server, name) for name in HTTP_PEERS), *services(server)]
     starts = cold_starts(subjects, rounds)
     base = starts[0].wall
@@ -48,7 +48,9 @@ def emulated(server: Loopback, rounds: int) -> str:
         (subject.name, took.wall, took.wall / base, took.cpu, took.memory, modules(subject, handler))
         for (subject, handler, _), took in zip(subjects, starts, strict=True)
     ]
-    return table(("", "ms to the first answer", "ratio", "ms of CPU", "MB, peak", "modules at import"), rows)
+    return table(
+        ("", "ms to the first response", "ratio", "ms of CPU", "MB, peak", "modules at import"), rows
+    )
 
 
 def modules(subject: Subject, handler: str) -> int:

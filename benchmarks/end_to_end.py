@@ -70,9 +70,9 @@ def milliseconds(url: str) -> float:
     started = time.perf_counter()
     connection = HTTPConnection(address.hostname or "", address.port, timeout=30)
     connection.request("GET", f"{address.path}?{address.query}")
-    answer = connection.getresponse()
-    body = answer.read()
+    response = connection.getresponse()
+    body = response.read()
     connection.close()
-    if answer.status != 200 or b"Hello, Ada!" not in body:
+    if response.status != 200 or b"Hello, Ada!" not in body:
         raise RuntimeError(body.decode())
     return (time.perf_counter() - started) * 1000

@@ -18,7 +18,7 @@ import json
 from importlib import import_module
 print(json.dumps(list(import_module(sys.argv[1]).PARTS)))
 """
-STAGES = ("Python itself", "what Lambda's runtime client loads", "the import", "the first answer")
+STAGES = ("Python itself", "what Lambda's runtime client loads", "the import", "the first response")
 
 
 def run(*, quick: bool) -> str:

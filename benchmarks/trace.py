@@ -68,8 +68,8 @@ def http_client() -> Callable[..., None]:
     def ask(status: int = 200, /, **headers: str) -> None:
         body = json.dumps({"name": "Ada"})
         event = rest_event("POST", "/core/acme/echo", headers=headers, body=body, identity=caller)
-        answer = platform.call(event)
-        assert answer["statusCode"] == status, answer
+        response = platform.call(event)
+        assert response["statusCode"] == status, response
 
     return ask
 

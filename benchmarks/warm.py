@@ -1,4 +1,4 @@
-"""A warm request in one process: from event to proxy answer, from a worker's payload to its result."""
+"""A warm request in one process: from event to proxy response, from a worker's payload to its result."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -32,7 +32,7 @@ MANY = 10_000
 
 def run(*, quick: bool) -> str:
     """Return the section."""
-    text = "### A message and its answer\n" + echo(quick=quick)
+    text = "### A message and its response\n" + echo(quick=quick)
     sizes, rounds = ((20,), 1) if quick else (SIZES, 7)
     return f"{text}\n### One frame to many connections\n{fan_out(sizes, rounds)}"
 
@@ -55,9 +55,9 @@ def aws_calls(server: Loopback, subject: Subject) -> str:
     """Return what a warm message calls at AWS."""
     with running(subject) as child:
         child.call(1)  # it may be a while since the last look whether the registry has changed
-        server.answers.requests.clear()
+        server.responses.requests.clear()
         child.call(1)
-    return " + ".join(f"{count} {name}" for name, count in server.answers.requests.items())
+    return " + ".join(f"{count} {name}" for name, count in server.responses.requests.items())
 
 
 def fan_out(sizes: Sequence[int], rounds: int) -> str:
@@ -83,10 +83,10 @@ def fan_out(sizes: Sequence[int], rounds: int) -> str:
 
 def fan(server: Loopback, child: Running) -> tuple[list[float], float]:
     """Return the milliseconds from a broadcast to each of its posts, and its seconds of CPU."""
-    server.answers.posts.clear()
+    server.responses.posts.clear()
     used, began = cpu_seconds(child.folder), time.perf_counter_ns()
     child.call(1)
-    posts = [(moment - began) / 1e6 for moment in server.answers.posts]
+    posts = [(moment - began) / 1e6 for moment in server.responses.posts]
     return posts, cpu_seconds(child.folder) - used
 
 

@@ -11,10 +11,10 @@ from silvaengine_base import FunctionError
 ROLES = {"ada": ["admin", "member"], "grace": ["member"]}
 
 
-type Answer = Mapping[str, Any] | bool
+type Response = Mapping[str, Any] | bool
 
 
-def authorizer(event: Mapping[str, Any], context: object, action: str) -> Answer:  # noqa: ARG001 - the signature of authorizers
+def authorizer(event: Mapping[str, Any], context: object, action: str) -> Response:  # noqa: ARG001 - the signature of authorizers
     """Return the principal (``authorize``), or the event with the caller's roles if it may call the function.
 
     Args:

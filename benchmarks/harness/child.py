@@ -26,9 +26,9 @@ def main() -> None:
     module, _, name = subject.partition(":")
     call = getattr(import_module(module), name)
     repeat(call, int(warm_ups))
-    answer("ready")
+    response("ready")
     for line in sys.stdin:
-        answer(str(repeat(call, int(line))))
+        response(str(repeat(call, int(line))))
     os._exit(0)  # taking everything down again is nobody's cold start
 
 
@@ -40,7 +40,7 @@ def repeat(call: "Callable[[], object]", times: int) -> int:
     return time.perf_counter_ns() - started
 
 
-def answer(line: str) -> None:
+def response(line: str) -> None:
     """Write a line at once; the subject itself may have taken stdout for its log."""
     os.write(2, f"@{line}\n".encode())
 

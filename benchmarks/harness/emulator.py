@@ -23,7 +23,7 @@ SECONDS = 30.0
 
 
 class Start(NamedTuple):
-    """What a cold start takes: milliseconds until the first answer, of CPU, megabytes at the most."""
+    """What a cold start takes: milliseconds until the first response, of CPU, megabytes at the most."""
 
     wall: float
     cpu: float
@@ -37,7 +37,7 @@ def cold_starts(subjects: Sequence[tuple[Subject, str, Any]], rounds: int) -> li
 
 
 def cold_start(subject: Subject, handler: str, event: object) -> Start:
-    """Start a Lambda and wait for its first answer."""
+    """Start a Lambda and wait for its first response."""
     port, inner = _free_port(), _free_port()
     environment = {
         **subject.environment,
@@ -73,9 +73,9 @@ def _post(port: int, event: object, until: float) -> None:
                 raise
             time.sleep(0.001)
             continue
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200 or b"Runtime." in body:
+        response = connection.getresponse()
+        body = response.read()
+        if response.status != 200 or b"Runtime." in body:
             raise RuntimeError(body.decode())
         return
 

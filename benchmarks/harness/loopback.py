@@ -34,7 +34,7 @@ class Loopback:
 
     url: str
     certificate: Path
-    answers: "Answers"
+    responses: "Answers"
 
     def environment(self, *ca_file: Path) -> dict[str, str]:
         """Return what leads any AWS client here; it trusts this server besides its usual authorities."""
@@ -62,9 +62,9 @@ def loopback(rows: Rows, result: object) -> Iterator[Loopback]:
         make_certificate(certificate, key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        answers = Answers(rows, result)
-        Thread(target=_accept, args=(listener, context, answers), daemon=True).start()
-        yield Loopback(f"https://127.0.0.1:{listener.getsockname()[1]}", certificate, answers)
+        responses = Answers(rows, result)
+        Thread(target=_accept, args=(listener, context, responses), daemon=True).start()
+        yield Loopback(f"https://127.0.0.1:{listener.getsockname()[1]}", certificate, responses)
 
 
 def make_certificate(certificate: Path, key: Path) -> None:
@@ -76,7 +76,7 @@ def make_certificate(certificate: Path, key: Path) -> None:
 
 
 class Answers:
-    """The server's answers; it notes when posts came (``perf_counter_ns``), and counts operations."""
+    """The server's responses; it notes when posts came (``perf_counter_ns``), and counts operations."""
 
     def __init__(self, rows: Rows, result: object) -> None:
         self._invoked = _response(json.dumps(result).encode())
@@ -91,7 +91,7 @@ class Answers:
         self.posts: list[int] = []
         self.requests: Counter[str] = Counter()
 
-    def answer(self, head: bytes, body: bytes) -> bytes:
+    def response(self, head: bytes, body: bytes) -> bytes:
         """Return the response to a request."""
         if head.startswith(b"POST /2015-03-31/functions/"):
             self.requests["Invoke"] += 1
@@ -141,16 +141,16 @@ class Answers:
         return self._items.get((name, *(key[member]["S"] for member in self._key_names[name])))
 
 
-def _accept(listener: socket.socket, context: ssl.SSLContext, answers: Answers) -> None:
+def _accept(listener: socket.socket, context: ssl.SSLContext, responses: Answers) -> None:
     while True:
         try:
             connection, _ = listener.accept()
         except OSError:
             return
-        Thread(target=_serve, args=(connection, context, answers), daemon=True).start()
+        Thread(target=_serve, args=(connection, context, responses), daemon=True).start()
 
 
-def _serve(connection: socket.socket, context: ssl.SSLContext, answers: Answers) -> None:
+def _serve(connection: socket.socket, context: ssl.SSLContext, responses: Answers) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         with context.wrap_socket(connection, server_side=True) as stream:
@@ -166,7 +166,7 @@ def _serve(connection: socket.socket, context: ssl.SSLContext, answers: Answers)
                 while len(pending) < length:
                     pending += stream.recv(65536)
                 body, pending = pending[:length], pending[length:]
-                stream.sendall(answers.answer(head, body))
+                stream.sendall(responses.response(head, body))
     except OSError:
         return
 

@@ -7,13 +7,13 @@ from benchmarks.peers.request import CONTEXT, EVENT
 from silvaengine.authorization.admission import admit
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import encode
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine_http import app, gateway
 from silvaengine_http.call import HttpCall, deadline
 from silvaengine_http.request import read_method, read_request, read_response_format
-from silvaengine_http.response import function_answer, render
+from silvaengine_http.response import function_response, render
 
 SETTINGS = Settings.from_environment()
 REGISTRY = open_registry(SETTINGS)
@@ -53,7 +53,7 @@ PARTS = {
     "limits, key, connection, function, method": _find,
     "the payload": lambda: GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(),
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
-    "the answer": lambda: function_answer(WorkerAnswer.decode(RESULT)),
+    "the response": lambda: function_response(WorkerResponse.decode(RESULT)),
     "its form and headers": lambda: render(ANSWER, read_response_format(EVENT, REQUEST.method), "0" * 32),
     "the log line, and the time of each step": _log,
 }

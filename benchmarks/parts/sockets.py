@@ -30,6 +30,6 @@ def echo():
 
 def fan_out():
     """Push a frame to all connections."""
-    answer = silvaengine_websocket.broadcast_app.handler(ASKED, CONTEXT)
-    if answer["value"] != {"sent": CONNECTIONS, "gone": 0, "failed": 0}:
-        raise AssertionError(answer)
+    response = silvaengine_websocket.broadcast_app.handler(ASKED, CONTEXT)
+    if response["value"] != {"sent": CONNECTIONS, "gone": 0, "failed": 0}:
+        raise AssertionError(response)

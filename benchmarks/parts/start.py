@@ -1,4 +1,4 @@
-"""A Lambda's life up to its first answer, in stages: after Python and Lambda's own client."""
+"""A Lambda's life up to its first response, in stages: after Python and Lambda's own client."""
 
 import json
 import os

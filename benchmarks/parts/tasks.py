@@ -12,7 +12,7 @@ from silvaengine.protocol.messages import Invocation
 from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine_tasks import app
-from silvaengine_tasks.calls import read_answer, worker_call
+from silvaengine_tasks.calls import read_response, worker_call
 from silvaengine_tasks.hooks import CallHooks, HookedCall
 
 EVENT = json.loads(os.environ["BENCHMARK_EVENT"])
@@ -57,7 +57,7 @@ PARTS = {
     "hooks": _hooks,
     "the payload": _payload,
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, _payload()),
-    "the answer": lambda: read_answer(RESULT).value,
+    "the response": lambda: read_response(RESULT).value,
     "the log line": _log,
 }
 part = choose(PARTS)

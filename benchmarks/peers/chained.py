@@ -1,4 +1,4 @@
-"""Two bare Lambdas in a chain: the first invokes the second with boto3 and hands its answer on."""
+"""Two bare Lambdas in a chain: the first invokes the second with boto3 and hands its response on."""
 
 import json
 import os
@@ -12,11 +12,11 @@ def first(event, context):
     """Answer API Gateway."""
     print("first")  # the local engine waits 50 ms for the log of a silent function
     payload = json.dumps({"name": event["queryStringParameters"]["name"]})
-    answer = client.invoke(FunctionName=os.environ["SECOND"], Payload=payload)
+    response = client.invoke(FunctionName=os.environ["SECOND"], Payload=payload)
     return {
         "statusCode": 200,
         "headers": {"Content-Type": "application/json"},
-        "body": answer["Payload"].read().decode(),
+        "body": response["Payload"].read().decode(),
     }
 
 

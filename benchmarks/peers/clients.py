@@ -11,8 +11,8 @@ ANSWER = {"message": "Hello, Ada!"}
 
 def ours():
     """By this project's own."""
-    answer = _invoker().invoke(WORKER, PAYLOAD.decode())
-    assert answer["value"] == ANSWER
+    response = _invoker().invoke(WORKER, PAYLOAD.decode())
+    assert response["value"] == ANSWER
 
 
 @cache
@@ -25,8 +25,8 @@ def _invoker():
 
 def botocore():
     """By botocore, tuned: one session, one kept connection, no repetition, no validation of what we send."""
-    answer = _botocore_client().invoke(FunctionName=WORKER, Payload=PAYLOAD)
-    assert json.loads(answer["Payload"].read())["value"] == ANSWER
+    response = _botocore_client().invoke(FunctionName=WORKER, Payload=PAYLOAD)
+    assert json.loads(response["Payload"].read())["value"] == ANSWER
 
 
 @cache

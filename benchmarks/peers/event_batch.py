@@ -77,10 +77,10 @@ def ours():
 
 def powertools():
     """Serve a batch by the records' loop of Powertools."""
-    answer = process_partial_response(
+    response = process_partial_response(
         event=batch(), record_handler=call, processor=_processor, context=_context
     )
-    if answer != {"batchItemFailures": []}:
+    if response != {"batchItemFailures": []}:
         raise AssertionError
 
 

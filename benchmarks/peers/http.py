@@ -50,14 +50,14 @@ def fastapi():
 
 
 def hello(name):
-    """Return the answer of the route."""
+    """Return the response of the route."""
     if os.environ["BENCHMARK_WORK"] == "none":
         return {"message": f"Hello, {name}!"}
     row = function_row()
     module, params = row["M"]["module_name"]["S"], json.dumps({"name": name})
     payload = {"MODULENAME": module, "funct": "hello", "params": params}
-    answer = client("lambda").invoke(FunctionName=WORKER, Payload=json.dumps(payload))
-    return json.loads(answer["Payload"].read())["value"]
+    response = client("lambda").invoke(FunctionName=WORKER, Payload=json.dumps(payload))
+    return json.loads(response["Payload"].read())["value"]
 
 
 @cache

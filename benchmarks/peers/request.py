@@ -23,9 +23,9 @@ class Context:
 
 def serve():
     """Call ``BENCHMARK_HANDLER`` with ``BENCHMARK_EVENT`` once."""
-    answer = HANDLER(EVENT, CONTEXT)
-    if answer["statusCode"] != 200 or json.loads(answer["body"]) != {"message": "Hello, Ada!"}:
-        raise AssertionError(answer)
+    response = HANDLER(EVENT, CONTEXT)
+    if response["statusCode"] != 200 or json.loads(response["body"]) != {"message": "Hello, Ada!"}:
+        raise AssertionError(response)
 
 
 CONTEXT = Context()

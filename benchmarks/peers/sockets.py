@@ -26,7 +26,7 @@ def post(connection_id, frame):
     management.post_to_connection(ConnectionId=connection_id, Data=json.dumps(frame).encode())
 
 
-def answer(connection_id, message):
+def response(connection_id, message):
     """Call the function and post its result."""
     name = json.loads(message["payload"])["name"]
     data = {"message": f"Hello, {name}!"}
@@ -40,12 +40,12 @@ def echo():
     payload = json.dumps({"connection_id": connection_id, "message": message})
     invoked = client("lambda").invoke(FunctionName=WORKER, InvocationType="Event", Payload=payload)
     invoked["Payload"].read()  # else its connection is not used again
-    answer(**json.loads(payload))
+    response(**json.loads(payload))
 
 
 def echo_alone():
     """Call the function in the Lambda that got the message, and answer."""
-    answer(MESSAGE["requestContext"]["connectionId"], json.loads(MESSAGE["body"]))
+    response(MESSAGE["requestContext"]["connectionId"], json.loads(MESSAGE["body"]))
 
 
 def fan_out():

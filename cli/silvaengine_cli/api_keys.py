@@ -138,10 +138,10 @@ class ApiKeyAdmin:
         return NewKey(key_id, f"{key_id}.{secret}", key_hash.get("expires_at")), key_hash
 
     def _pepper(self) -> bytes:
-        answer = self._deployment.client("secretsmanager").get_secret_value(
+        response = self._deployment.client("secretsmanager").get_secret_value(
             SecretId=self._deployment.output("KeyPepper")
         )
-        return str(answer["SecretString"]).encode()
+        return str(response["SecretString"]).encode()
 
     def _update(self, before: Row, changes: Row) -> None:
         try:

@@ -47,12 +47,12 @@ def _object(text: str) -> dict[str, Json]:
 
 
 def _message(line: str, message_id: str) -> tuple[str, str]:
-    """Return what to send for a line, and the id of the answer to wait for, empty for none."""
+    """Return what to send for a line, and the id of the response to wait for, empty for none."""
     if line == PING:
         return PING, PONG
     message = read_line(line, message_id)
-    answer_id = message.get("id")
-    return json.dumps(message), answer_id if isinstance(answer_id, str) else ""
+    response_id = message.get("id")
+    return json.dumps(message), response_id if isinstance(response_id, str) else ""
 
 
 def _finished_id(text: str) -> str:
@@ -104,7 +104,7 @@ class Conversation:
         self.is_lost = False
 
     def hold(self, lines: Iterable[str], *, interrupt: bool = False) -> None:
-        """Send all lines, then wait for the answers to all calls.
+        """Send all lines, then wait for the responses to all calls.
 
         Args:
             lines: the lines that are typed.
@@ -122,12 +122,12 @@ class Conversation:
     def _send(self, line: str, message_id: str) -> bool:
         """Send a line; return False if the connection has ended."""
         try:
-            text, answer_id = _message(line, message_id)
+            text, response_id = _message(line, message_id)
         except ValueError as error:
             self._show(Text(f"not sent: {error}", style="red"))
             return True
         with self._changed:
-            self._open_ids |= {answer_id} - {""}
+            self._open_ids |= {response_id} - {""}
         try:
             self._connection.send(text)
         except ConnectionClosed:

@@ -154,8 +154,8 @@ class DeadEvents:
         )
 
     def _arn(self, url: str) -> str:
-        answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        return str(answer["Attributes"]["QueueArn"])
+        response = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return str(response["Attributes"]["QueueArn"])
 
 
 def _receive_each(sqs: AwsClient, url: str, limit: int) -> Iterator[Message]:
@@ -163,11 +163,11 @@ def _receive_each(sqs: AwsClient, url: str, limit: int) -> Iterator[Message]:
     seen: set[str] = set()
     deadline = time.monotonic() + HOLD_SECONDS / 2
     while len(seen) < limit and time.monotonic() < deadline:
-        answer = sqs.receive_message(
+        response = sqs.receive_message(
             QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=HOLD_SECONDS, WaitTimeSeconds=1,
             MessageAttributeNames=["All"], AttributeNames=["All"],
         )  # fmt: skip
-        messages = [each for each in answer.get("Messages", ()) if each["MessageId"] not in seen]
+        messages = [each for each in response.get("Messages", ()) if each["MessageId"] not in seen]
         if not messages:
             return
         for message in messages[: limit - len(seen)]:

@@ -17,8 +17,8 @@ _WITHOUT_BODY = ("GET", "HEAD", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """The answer; header names are in lower case."""
+class HttpResponse:
+    """The response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,7 +30,7 @@ def function_url(base: str, area: str, endpoint_id: str, function: str) -> str:
     return "/".join([base.rstrip("/"), *(quote(part, safe="") for part in (area, endpoint_id, function))])
 
 
-def send(url: str, method: str, params: Mapping[str, Json], headers: Mapping[str, str]) -> HttpAnswer:
+def send(url: str, method: str, params: Mapping[str, Json], headers: Mapping[str, str]) -> HttpResponse:
     """Send parameters, in the query where the method has no body, else as a JSON object.
 
     Raises:
@@ -40,8 +40,8 @@ def send(url: str, method: str, params: Mapping[str, Json], headers: Mapping[str
         if urlsplit(url).scheme not in ("http", "https"):
             raise click.ClickException(f"{url!r} is not an http:// or https:// URL")
         request = _request(url, method, params, {"Accept": "*/*", **headers})
-        with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the scheme was checked
-            return _answer(answer)
+        with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme was checked
+            return _answer(response)
     except HTTPError as error:
         return _answer(error)
     except (OSError, HTTPException, ValueError) as error:  # a ValueError is about the URL
@@ -58,6 +58,6 @@ def _request(url: str, method: str, params: Mapping[str, Json], headers: Mapping
     return Request(url, body, {**headers, "Content-Type": "application/json"}, method=method)  # noqa: S310
 
 
-def _answer(answer: HTTPResponse | HTTPError) -> HttpAnswer:
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    return HttpAnswer(answer.status or 0, headers, answer.read())
+def _answer(response: HTTPResponse | HTTPError) -> HttpResponse:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return HttpResponse(response.status or 0, headers, response.read())

@@ -19,7 +19,7 @@ def operate(
     gateway: str = "HttpGatewayArn",
     **members: Json,
 ) -> dict[str, Any]:
-    """Have a gateway carry out an operation; return its answer.
+    """Have a gateway carry out an operation; return its response.
 
     Args:
         deployment: the deployment.
@@ -31,12 +31,12 @@ def operate(
         ClickException: it was refused or failed; the message is the gateway's.
     """
     request = {name: value for name, value in members.items() if value is not None}
-    answer = deployment.client("lambda").invoke(
+    response = deployment.client("lambda").invoke(
         FunctionName=deployment.output(gateway),
         Payload=json.dumps({"silvaengine": {"operation": operation, **request}}),
     )
-    result: dict[str, Any] = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
+    result: dict[str, Any] = json.loads(response["Payload"].read())
+    if "FunctionError" in response:
         raise click.ClickException(str(result.get("errorMessage", "the gateway failed")))
     return result
 

@@ -51,8 +51,8 @@ class Resources(_Service):
             operation: ``cache_clear`` or ``cache_stats``.
             params: ``cache_name`` and ``cache_key``.
         """
-        answer: dict[str, Any] = _load("silvaengine_http.management").manage_cache(operation, params)
-        return answer
+        response: dict[str, Any] = _load("silvaengine_http.management").manage_cache(operation, params)
+        return response
 
 
 class Tasks(_Service):

@@ -9,7 +9,7 @@ from typing import Any
 from silvaengine.aws.lambda_invoker import READ_SECONDS, open_invoker
 from silvaengine.context import current_invocation
 from silvaengine.errors import InvocationError, LoopError
-from silvaengine.protocol.messages import WorkerAnswer, check_hops
+from silvaengine.protocol.messages import WorkerResponse, check_hops
 from silvaengine.settings import Settings
 from silvaengine_utility.graphql_text import INTROSPECTION, Schema
 from silvaengine_utility.json_text import dumps, loads, normalize
@@ -66,7 +66,7 @@ def call_function(
         result: object = invoker.invoke(settings.tasks_function, payload, event=not wait, deadline=deadline)
     else:
         result = _invoke_by_boto3(lambda_client, settings.tasks_function, payload, wait=wait)
-    return _data(function, _value(function, WorkerAnswer.decode(result)))
+    return _data(function, _value(function, WorkerResponse.decode(result)))
 
 
 def send_to_queue(
@@ -119,9 +119,9 @@ def fetch_schema(endpoint_id: str, function: str, *, lambda_client: Boto3Client 
 
 def _invoke_by_boto3(lambda_client: Boto3Client, name: str, payload: str, *, wait: bool) -> object:
     kind = "RequestResponse" if wait else "Event"
-    answer = lambda_client.invoke(FunctionName=name, InvocationType=kind, Payload=payload)
-    text = answer["Payload"].read()
-    if "FunctionError" in answer:
+    response = lambda_client.invoke(FunctionName=name, InvocationType=kind, Payload=payload)
+    text = response["Payload"].read()
+    if "FunctionError" in response:
         raise InvocationError("The function failed", detail=text.decode(errors="replace"))
     return json.loads(text) if text else None
 
@@ -141,20 +141,20 @@ def _next_hop() -> int:
         return 1
 
 
-def _value(function: str, answer: WorkerAnswer) -> object:
-    """Return an answer's value, decoded where it is the function's own JSON text."""
-    if answer.kind == "error":
-        if answer.status == LoopError.default_status:
-            raise LoopError(answer.value)
-        raise CallError(function, answer.value)
-    if answer.kind == "base64":
-        return b64decode(answer.value)
-    if not isinstance(answer.value, str):
-        return normalize(answer.value)
+def _value(function: str, response: WorkerResponse) -> object:
+    """Return a response's value, decoded where it is the function's own JSON text."""
+    if response.kind == "error":
+        if response.status == LoopError.default_status:
+            raise LoopError(response.value)
+        raise CallError(function, response.value)
+    if response.kind == "base64":
+        return b64decode(response.value)
+    if not isinstance(response.value, str):
+        return normalize(response.value)
     try:
-        return loads(answer.value)
+        return loads(response.value)
     except ValueError:
-        return answer.value
+        return response.value
 
 
 def _data(function: str, value: object) -> object:

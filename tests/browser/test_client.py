@@ -29,8 +29,8 @@ def test_an_answer_goes_to_its_own_call(page: Page, server: ScriptedServer) -> N
                 each.reply(funct="add", data=each.message["payload"]["n"] + 1)
 
     server.scripts["add"] = keep
-    answers = page.evaluate("Promise.all([1, 2, 3].map((n) => connection.call('add', {n})))")
-    assert answers == [2, 3, 4]
+    responses = page.evaluate("Promise.all([1, 2, 3].map((n) => connection.call('add', {n})))")
+    assert responses == [2, 3, 4]
 
 
 def test_the_handshake_names_tenant_area_and_key(page: Page, server: ScriptedServer) -> None:

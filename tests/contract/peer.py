@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from threading import Thread
 
 type Step = bytes | Callable[[bytes], bytes]
-"""What follows a request: an answer, or what makes one of the request's bytes."""
+"""What follows a request: a response, or what makes one of the request's bytes."""
 
 END = b"\r\n\r\n"
 
@@ -64,7 +64,7 @@ def peer(*scripts: Sequence[Step], context: ssl.SSLContext | None = None) -> Ite
         server.close()
 
 
-def answer(body: bytes = b"{}", status: int = 200, *headers: str) -> bytes:
+def response(body: bytes = b"{}", status: int = 200, *headers: str) -> bytes:
     """Return a plain answer."""
     lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + END + body

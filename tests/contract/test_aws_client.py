@@ -22,7 +22,7 @@ from silvaengine.errors import (
     UnavailableError,
 )
 
-from .peer import Step, answer, peer
+from .peer import Step, peer, response
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "t0ken"}
 KEY = {"k": {"S": "v"}}
@@ -45,13 +45,13 @@ def dynamodb(url: str) -> tuple[JsonApi, list[float]]:
 def refused(code: str, status: int = 400) -> bytes:
     """Return DynamoDB's refusal."""
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "no"}
-    return answer(json.dumps(body).encode(), status)
+    return response(json.dumps(body).encode(), status)
 
 
 def test_a_request_carries_signature_token_and_trace() -> None:
     """Without the trace's id Lambda's loop detection is blind."""
     trace = "Root=1-67000000-000000000000000000000000;Parent=53995c3f42cd8ad8;Sampled=1"
-    with peer([answer()]) as server:
+    with peer([response()]) as server:
         service = AwsClient("lambda", "eu-central-1", server.url, {**ENVIRONMENT, "_X_AMZN_TRACE_ID": trace})
         service.post("/x", {"x-amz-invocation-type": "Event"}, b"{}", 5)
     sent = head(server.requests[0])
@@ -64,7 +64,7 @@ def test_a_request_carries_signature_token_and_trace() -> None:
 
 def test_a_trace_id_can_not_bring_headers_of_its_own() -> None:
     """What isn't printable stays out."""
-    with peer([answer()]) as server:
+    with peer([response()]) as server:
         service = AwsClient("lambda", "x", server.url, {**ENVIRONMENT, "_X_AMZN_TRACE_ID": "a\r\nx-evil: 1"})
         service.post("/x", {}, b"", 5)
     assert b"evil" not in server.requests[0]
@@ -73,7 +73,7 @@ def test_a_trace_id_can_not_bring_headers_of_its_own() -> None:
 def test_new_credentials_hold_from_the_next_request_on() -> None:
     """The runtime may change them at any time."""
     environ = dict(ENVIRONMENT)
-    with peer([answer()] * 2) as server:
+    with peer([response()] * 2) as server:
         service = AwsClient("lambda", "us-east-1", server.url, environ)
         service.post("/", {}, b"", 5)
         environ |= {"AWS_ACCESS_KEY_ID": "OTHER", "AWS_SESSION_TOKEN": "new"}
@@ -85,10 +85,10 @@ def test_new_credentials_hold_from_the_next_request_on() -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        [[refused("InternalServerError", 500), answer()]],
-        [[answer(b"<html>", 503), answer()]],
-        [[BROKEN], [answer()]],
-        [[refused("ProvisionedThroughputExceededException")] * 2 + [answer()]],
+        [[refused("InternalServerError", 500), response()]],
+        [[response(b"<html>", 503), response()]],
+        [[BROKEN], [response()]],
+        [[refused("ProvisionedThroughputExceededException")] * 2 + [response()]],
     ],
 )
 def test_a_read_is_repeated_after_what_may_pass(script: list[list[Step]]) -> None:
@@ -102,11 +102,11 @@ def test_a_read_is_repeated_after_what_may_pass(script: list[list[Step]]) -> Non
 
 def test_a_write_is_repeated_only_if_it_was_not_made() -> None:
     """After a broken connection or a failure inside of DynamoDB nobody knows; throttled it wasn't."""
-    with peer([refused("ThrottlingException"), answer()]) as server:
+    with peer([refused("ThrottlingException"), response()]) as server:
         assert dynamodb(server.url)[0].call("PutItem", {"TableName": "t", "Item": KEY}, "t") == {}
         assert len(server.requests) == 2
     for failure in (BROKEN, refused("InternalServerError", 500)):
-        with peer([failure], [answer()]) as server:
+        with peer([failure], [response()]) as server:
             with pytest.raises(UnavailableError):
                 dynamodb(server.url)[0].call("UpdateItem", {"TableName": "t", "Key": KEY}, "t")
             assert len(server.requests) == 1
@@ -118,7 +118,7 @@ def test_a_write_is_repeated_only_if_it_was_not_made() -> None:
         (refused("ConditionalCheckFailedException"), ConditionFailedError),
         (refused("ResourceNotFoundException"), ConfigurationError),
         (refused("ThrottlingException"), UnavailableError),
-        (answer(b"[]", 400), ConfigurationError),
+        (response(b"[]", 400), ConfigurationError),
     ],
 )
 def test_refusals_are_told_apart(sent: bytes, error: type[SilvaEngineError]) -> None:
@@ -131,7 +131,7 @@ def test_refusals_are_told_apart(sent: bytes, error: type[SilvaEngineError]) -> 
 
 def test_bytes_go_as_base64() -> None:
     """Bytes are sent as base64, since JSON has none."""
-    with peer([answer()]) as server:
+    with peer([response()]) as server:
         dynamodb(server.url)[0].call("PutItem", {"Item": {"b": {"B": b"\x00\xff"}}}, "t")
     assert base64.b64encode(b"\x00\xff") in server.requests[0]
 
@@ -172,16 +172,16 @@ def test_fips_endpoints_are_botocores(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("sent", "error"),
     [
-        (answer(b"{}", 410, "x-amzn-ErrorType: GoneException"), NotFoundError),
-        (answer(b"{}", 413, "x-amzn-ErrorType: PayloadTooLargeException"), RequestError),
-        (answer(b"{}", 429, "x-amzn-ErrorType: LimitExceededException"), BusyError),
-        (answer(b"{}", 403, "x-amzn-ErrorType: ForbiddenException"), ConfigurationError),
+        (response(b"{}", 410, "x-amzn-ErrorType: GoneException"), NotFoundError),
+        (response(b"{}", 413, "x-amzn-ErrorType: PayloadTooLargeException"), RequestError),
+        (response(b"{}", 429, "x-amzn-ErrorType: LimitExceededException"), BusyError),
+        (response(b"{}", 403, "x-amzn-ErrorType: ForbiddenException"), ConfigurationError),
         (BROKEN, UnavailableError),
     ],
 )
 def test_what_became_of_a_message(sent: bytes, error: type[SilvaEngineError]) -> None:
     """A client that is gone is told apart from one that can't take more now; nothing is sent twice."""
-    with peer([answer(b""), sent]) as server:
+    with peer([response(b""), sent]) as server:
         subject = ConnectionsApi(AwsClient("execute-api", "us-east-1", f"{server.url}/beta", ENVIRONMENT))
         subject.post("L0SM9cOFvHcCIhw=", b"hello")
         with pytest.raises(error):

@@ -100,9 +100,9 @@ def stack(registered: None, gateway: str) -> str:
     return "mine"
 
 
-def run(*arguments: str, answer: str | None = None) -> Result:
+def run(*arguments: str, response: str | None = None) -> Result:
     """Run a command in the test's region."""
-    return CliRunner().invoke(cli, [*arguments, "--region", REGION], input=answer)
+    return CliRunner().invoke(cli, [*arguments, "--region", REGION], input=response)
 
 
 def test_area_and_method_are_looked_up_in_the_registry(stack: str) -> None:
@@ -118,9 +118,9 @@ def test_a_body_holds_values_of_their_types(gateway: str) -> None:
     """JSON is sent as JSON, anything else as text; the key is a header."""
     params = ("-p", "n=1", "-p", 'id="007"', "-p", "zip=007", "-p", "empty=")
     result = run("invoke", "demo", "hello", *params, "--url", gateway, "--api-key", "k", "--json")
-    answer = json.loads(result.stdout)
-    request = answer["body"]
-    assert (answer["status"], request["method"], request["path"], request["key"]) == (
+    response = json.loads(result.stdout)
+    request = response["body"]
+    assert (response["status"], request["method"], request["path"], request["key"]) == (
         200,
         "POST",
         "/beta/core/demo/hello",
@@ -135,7 +135,7 @@ def test_any_kind_of_answer_is_accepted(gateway: str) -> None:
 
 
 def test_a_picture_is_printed_byte_for_byte(gateway: str) -> None:
-    """Output redirected to a file is the function's answer."""
+    """Output redirected to a file is the function's response."""
     assert run("invoke", "demo", "pixel", "--url", gateway).stdout_bytes == PICTURE
 
 
@@ -196,8 +196,8 @@ def test_a_parameter_without_a_name_is_a_usage_error() -> None:
 
 
 def test_destroy_asks_and_then_deletes_the_stack(stack: str) -> None:
-    """The answer no keeps it; --yes doesn't ask; then there is no stack."""
-    assert run("destroy", "--stack", stack, answer="n\n").exit_code == 1
+    """The response no keeps it; --yes doesn't ask; then there is no stack."""
+    assert run("destroy", "--stack", stack, response="n\n").exit_code == 1
     done = run("destroy", "--stack", stack, "--yes", "--json")
     assert (done.exit_code, json.loads(done.stdout)) == (
         0,

@@ -50,12 +50,12 @@ def run(tables: RegistryTables) -> Iterator[Run]:
     secrets.delete_secret(SecretId="keys-pepper", ForceDeleteWithoutRecovery=True)
 
 
-def answer_of(run: Run, *arguments: str) -> dict[str, Any]:
+def stored_response(run: Run, *arguments: str) -> dict[str, Any]:
     """Run a command for a key of acme; return its JSON."""
     done = run(*arguments, "--endpoint", "acme", "--json")
     assert done.exit_code == 0, done.output
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    response: dict[str, Any] = json.loads(done.stdout)
+    return response
 
 
 def lifetime(tables: RegistryTables, key_id: str) -> int | None:
@@ -76,13 +76,13 @@ def lifetime(tables: RegistryTables, key_id: str) -> int | None:
 def test_a_new_secret_has_the_lifetime_of_the_one_before(
     ends: list[str], rotates: list[str], seconds: int | None, run: Run, tables: RegistryTables
 ) -> None:
-    """This holds for each rotation without --expires, and the answer has the end."""
-    key_id = answer_of(run, "create", "--function", "hello", *ends)["key_id"]
+    """This holds for each rotation without --expires, and the response has the end."""
+    key_id = stored_response(run, "create", "--function", "hello", *ends)["key_id"]
     for _ in range(2):
-        answer = answer_of(run, "rotate", key_id, *rotates)
+        response = stored_response(run, "rotate", key_id, *rotates)
         assert lifetime(tables, key_id) == seconds
         latest = tables.read(CONNECTIONS, [("acme", key_id)])["acme", key_id]["key_hashes"][-1]
-        assert answer["expires_at"] == latest.get("expires_at")
+        assert response["expires_at"] == latest.get("expires_at")
 
 
 def test_the_end_of_a_secret_is_printed(run: Run) -> None:

@@ -10,7 +10,7 @@ import pytest
 from silvaengine.aws.credentials import FRESH_SECONDS, Credentials, CredentialsSource
 from silvaengine.errors import ConfigurationError, UnavailableError
 
-from .peer import Step, answer, peer
+from .peer import Step, peer, response
 
 NOW = 1_800_000_000.0
 
@@ -26,9 +26,9 @@ class Clock:
 
 
 def issued(name: str, seconds: float) -> bytes:
-    """Return the endpoint's answer: a role's credentials for so long."""
+    """Return the endpoint's response: a role's credentials for so long."""
     end = datetime.fromtimestamp(NOW + seconds, UTC).isoformat().replace("+00:00", "Z")
-    return answer(
+    return response(
         json.dumps({"AccessKeyId": name, "SecretAccessKey": "s", "Token": "t", "Expiration": end}).encode()
     )
 
@@ -70,7 +70,7 @@ def test_they_are_fetched_again_before_their_end() -> None:
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("failure", [answer(b"no", 500), b""])
+@pytest.mark.parametrize("failure", [response(b"no", 500), b""])
 def test_what_still_holds_serves_while_the_endpoint_fails(failure: Step) -> None:
     """When it has ended too, the client may come again."""
     with peer([issued("A", 3600)], [failure]) as server:

@@ -11,13 +11,13 @@ import pytest
 from silvaengine.aws.http import (
     IDLE_SECONDS,
     HttpPool,
-    NoAnswerError,
-    NoAnswerInTimeError,
+    NoResponseError,
     NotSentError,
+    ResponseTimeoutError,
 )
 from silvaengine.aws.origin import Origin
 
-from .peer import answer, peer
+from .peer import peer, response
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
 SECONDS = 5.0
@@ -41,7 +41,7 @@ def pool(url: str, clock: Clock | None = None, ca_file: str | None = None) -> Ht
 
 def test_a_connection_is_kept() -> None:
     """Requests one after the other take one connection."""
-    with peer([answer(b"1"), answer(b"2"), answer(b"3")]) as server:
+    with peer([response(b"1"), response(b"2"), response(b"3")]) as server:
         subject = pool(server.url)
         assert [subject.exchange(REQUEST, SECONDS).body for _ in range(3)] == [b"1", b"2", b"3"]
     assert server.connections == 1
@@ -62,7 +62,7 @@ def test_a_connection_is_kept() -> None:
 )
 def test_a_body_is_read_to_its_end(sent: bytes, body: bytes) -> None:
     """By its length or in chunks; interim answers are passed over, and the connection goes on."""
-    with peer([sent, answer(b"next")]) as server:
+    with peer([sent, response(b"next")]) as server:
         subject = pool(server.url)
         assert subject.exchange(REQUEST, SECONDS).body == body
         assert subject.exchange(REQUEST, SECONDS).body == b"next"
@@ -70,7 +70,7 @@ def test_a_body_is_read_to_its_end(sent: bytes, body: bytes) -> None:
 
 def test_a_body_may_end_with_its_connection() -> None:
     """A connection whose end ends the body isn't used again."""
-    with peer([b"HTTP/1.1 200 OK\r\n\r\nup to the end"], [answer(b"next")]) as server:
+    with peer([b"HTTP/1.1 200 OK\r\n\r\nup to the end"], [response(b"next")]) as server:
         subject = pool(server.url)
         assert subject.exchange(REQUEST, SECONDS).body == b"up to the end"
         assert subject.exchange(REQUEST, SECONDS).body == b"next"
@@ -78,15 +78,16 @@ def test_a_body_may_end_with_its_connection() -> None:
 
 def test_headers_are_found_whatever_their_case() -> None:
     """A header is found in any case, and only by its whole name."""
-    with peer([answer(b"", 200, "X-Amz-Function-Error:  Unhandled ", "x-other-content-length: 9")]) as server:
-        response = pool(server.url).exchange(REQUEST, SECONDS)
-    assert response.header(b"x-amz-function-error") == "Unhandled"
-    assert response.header(b"function-error") == ""
+    headers = ("X-Amz-Function-Error:  Unhandled ", "x-other-content-length: 9")
+    with peer([response(b"", 200, *headers)]) as server:
+        received = pool(server.url).exchange(REQUEST, SECONDS)
+    assert received.header(b"x-amz-function-error") == "Unhandled"
+    assert received.header(b"function-error") == ""
 
 
 def test_a_connection_that_died_is_reopened() -> None:
     """What hung up while nobody looked, as over a freeze, costs no request."""
-    with peer([answer(b"1")], [answer(b"2")]) as server:
+    with peer([response(b"1")], [response(b"2")]) as server:
         subject = pool(server.url)
         assert subject.exchange(REQUEST, SECONDS).body == b"1"
         time.sleep(0.05)  # the peer's end arrives
@@ -96,7 +97,9 @@ def test_a_connection_that_died_is_reopened() -> None:
 def test_a_connection_is_given_up_where_the_peer_says_so_or_after_a_long_rest() -> None:
     """A balancer may have forgotten it without a word."""
     clock = Clock()
-    with peer([answer(b"1", 200, "Connection: close")] * 2, [answer(b"2")] * 2, [answer(b"3")]) as server:
+    with peer(
+        [response(b"1", 200, "Connection: close")] * 2, [response(b"2")] * 2, [response(b"3")]
+    ) as server:
         subject = pool(server.url, clock)
         subject.exchange(REQUEST, SECONDS)
         assert subject.exchange(REQUEST, SECONDS).body == b"2"
@@ -109,11 +112,11 @@ def test_a_connection_is_given_up_where_the_peer_says_so_or_after_a_long_rest() 
 )
 def test_a_broken_answer_is_none(sent: bytes) -> None:
     """The peer may have acted, so nothing is sent again; the next request takes a new connection."""
-    with peer([sent], [answer(b"fine")]) as server:
+    with peer([sent], [response(b"fine")]) as server:
         subject = pool(server.url)
-        with pytest.raises(NoAnswerError) as caught:
+        with pytest.raises(NoResponseError) as caught:
             subject.exchange(REQUEST, SECONDS)
-        assert not isinstance(caught.value, NotSentError | NoAnswerInTimeError)
+        assert not isinstance(caught.value, NotSentError | ResponseTimeoutError)
         assert len(server.requests) == 1
         assert subject.exchange(REQUEST, SECONDS).body == b"fine"
 
@@ -123,11 +126,11 @@ def test_the_time_is_that_of_the_whole_answer() -> None:
 
     def slowly(_: bytes) -> bytes:
         time.sleep(1)
-        return answer()
+        return response()
 
-    with peer([slowly]) as server, pytest.raises(NoAnswerInTimeError):
+    with peer([slowly]) as server, pytest.raises(ResponseTimeoutError):
         pool(server.url).exchange(REQUEST, 0.1)
-    with peer([b"HTTP/1.1 200 OK\r\n", b""]) as server, pytest.raises(NoAnswerInTimeError):
+    with peer([b"HTTP/1.1 200 OK\r\n", b""]) as server, pytest.raises(ResponseTimeoutError):
         pool(server.url).exchange(REQUEST, 0.1)
 
 
@@ -138,10 +141,10 @@ def test_nobody_there_is_told_apart() -> None:
 
 
 def test_threads_get_their_own_answers() -> None:
-    """Side by side no answer goes to another's request."""
+    """Side by side no response goes to another's request."""
 
     def echo(request: bytes) -> bytes:
-        return answer(request.partition(b"\r\n\r\n")[2])
+        return response(request.partition(b"\r\n\r\n")[2])
 
     wrong: list[str] = []
 
@@ -179,7 +182,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContex
 def test_tls_trusts_the_given_authorities(certificate: tuple[ssl.SSLContext, Path]) -> None:
     """The authorities of ``AWS_CA_BUNDLE`` are trusted, and then no others."""
     context, trusted = certificate
-    with peer([answer(b"1"), answer(b"2")], context=context) as server:
+    with peer([response(b"1"), response(b"2")], context=context) as server:
         subject = pool(server.url, ca_file=str(trusted))
         assert [subject.exchange(REQUEST, SECONDS).body for _ in range(2)] == [b"1", b"2"]
         assert server.connections == 1
@@ -189,7 +192,7 @@ def test_tls_trusts_the_given_authorities(certificate: tuple[ssl.SSLContext, Pat
 def test_tls_refuses_whoever_is_not_certified(certificate: tuple[ssl.SSLContext, Path], host: str) -> None:
     """By Amazon's authorities or the system's, or under another name; no request leaves."""
     context, trusted = certificate
-    with peer([answer()], context=context) as server:
+    with peer([response()], context=context) as server:
         url = server.url.replace("127.0.0.1", host)
         with pytest.raises(NotSentError, match="certificate verify failed"):
             pool(url, ca_file=None if host == "127.0.0.1" else str(trusted)).exchange(REQUEST, SECONDS)

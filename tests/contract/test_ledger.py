@@ -262,8 +262,8 @@ def test_large_values_are_in_the_bucket(aws: str | None) -> None:
     assert payloads.store("result", "results/a", "ä" * 150_001) == {"result_at": "results/a"}
     assert payloads.get("results/a") == "ä" * 150_001
     if aws:
-        with urlopen(payloads.url("results/a")) as answer:  # noqa: S310 - the engine's address
-            assert answer.read().decode() == "ä" * 150_001
+        with urlopen(payloads.url("results/a")) as response:  # noqa: S310 - the engine's address
+            assert response.read().decode() == "ä" * 150_001
     with pytest.raises(ConfigurationError):
         PayloadStore(lambda: s3, None).url("a")
 

@@ -320,8 +320,8 @@ def run(dynamodb: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     monkeypatch.setenv("COLUMNS", "250")
     deployment = ("--table-prefix", "se-", "--worker-arn", WORKER, "--region", "us-east-1")
 
-    def run_command(*arguments: str, answer: str | None = None) -> Result:
-        return CliRunner().invoke(cli, [*arguments, *deployment], input=answer)
+    def run_command(*arguments: str, response: str | None = None) -> Result:
+        return CliRunner().invoke(cli, [*arguments, *deployment], input=response)
 
     return run_command
 
@@ -389,10 +389,10 @@ def test_diff_says_what_changes_and_what_stays(run: Callable[..., Result], tmp_p
 
 
 def test_prune_asks_first(run: Callable[..., Result], tmp_path: Path, tables: RegistryTables) -> None:
-    """No deletes nothing; --yes needs no answer."""
+    """No deletes nothing; --yes needs no response."""
     run("apply")
     (tmp_path / "registry.yaml").write_text("endpoints: {demo: }\n")
-    refused = run("apply", "--prune", answer="n\n")
+    refused = run("apply", "--prune", response="n\n")
     assert refused.exit_code == 1
     assert "- delete endpoints acme" in refused.output
     assert len(list(tables.scan(ENDPOINTS))) == 2

@@ -54,10 +54,10 @@ class Deployment:
 
     def sweep(self) -> Mapping[str, int]:
         """Let the sweeper run now; the schedule lets it run each minute."""
-        answer = self.engine.client("lambda").invoke(
+        response = self.engine.client("lambda").invoke(
             FunctionName=self.outputs.tasks_arn, Payload=b'{"silvaengine": "sweep"}'
         )
-        counts: Mapping[str, int] = json.loads(answer["Payload"].read())
+        counts: Mapping[str, int] = json.loads(response["Payload"].read())
         return counts
 
     def schedule(self, *, enabled: bool) -> None:
@@ -138,12 +138,12 @@ def wait_for_status(api: Api, job_id: str, wanted: set[str], *, seconds: float =
     """Ask for a job until it stands as wanted; fails when it doesn't in time."""
     deadline = time.monotonic() + seconds
     while True:
-        answer = api.get(f"/core/e2e/job_status?job_id={job_id}", {"x-api-key": API_KEY})
-        if answer.status == 200 and answer.json()["status"] in wanted:
-            facts: Mapping[str, Any] = answer.json()
+        response = api.get(f"/core/e2e/job_status?job_id={job_id}", {"x-api-key": API_KEY})
+        if response.status == 200 and response.json()["status"] in wanted:
+            facts: Mapping[str, Any] = response.json()
             return facts
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{answer.status} {answer.text}")
+            raise TimeoutError(f"{response.status} {response.text}")
         time.sleep(0.2)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """An HTTP answer; header names are in lower case."""
 
     status: int
@@ -32,24 +32,24 @@ class Api:
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
         """Send a GET."""
         return self.request("GET", path, headers=headers)
 
-    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Response:
         """Send a POST with a JSON body."""
         sent = {"content-type": "application/json", **(headers or {})}
         return self.request("POST", path, body=json.dumps(body).encode(), headers=sent)
 
     def request(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Send `path` (after the stage, with its query) unchanged. An answer takes at most 40 seconds."""
+    ) -> Response:
+        """Send `path` (after the stage, with its query) unchanged. A response takes at most 40 seconds."""
         connection = http.client.HTTPConnection(self._url.netloc, timeout=40)
         try:
             connection.request(method, self._url.path + path, body=body, headers=dict(headers or {}))
             response = connection.getresponse()
             names = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, names, response.read())
+            return Response(response.status, names, response.read())
         finally:
             connection.close()

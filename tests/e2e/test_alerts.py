@@ -28,8 +28,8 @@ def queue(deployment: Deployment) -> str:
 def received(deployment: Deployment, queue: str) -> list[dict[str, Any]]:
     """Take what lies in the queue; wait for the first message at most."""
     sqs = deployment.engine.client("sqs")
-    answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10, MaxNumberOfMessages=10)
-    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+    response = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10, MaxNumberOfMessages=10)
+    return [json.loads(message["Body"]) for message in response.get("Messages", [])]
 
 
 def test_a_failing_function_is_one_notice(api: Api, deployment: Deployment, queue: str) -> None:

@@ -11,15 +11,15 @@ KEY = {"x-api-key": API_KEY}
 
 def test_a_get_passes_its_query_as_parameters(api: Api) -> None:
     """A GET's query becomes the function's parameters and its result the JSON answer."""
-    answer = api.get("/core/demo/hello?name=Ada")
-    assert (answer.status, answer.json()) == (200, {"message": "Hello, Ada!"})
-    assert answer.headers["content-type"] == "application/json"
+    response = api.get("/core/demo/hello?name=Ada")
+    assert (response.status, response.json()) == (200, {"message": "Hello, Ada!"})
+    assert response.headers["content-type"] == "application/json"
 
 
 def test_a_post_passes_its_members_with_their_types(api: Api) -> None:
     """A POST's JSON members become the function's parameters, with their types."""
-    answer = api.post("/core/demo/divide", {"a": 7, "b": 2})
-    assert (answer.status, answer.json()) == (200, 3.5)
+    response = api.post("/core/demo/divide", {"a": 7, "b": 2})
+    assert (response.status, response.json()) == (200, 3.5)
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def test_a_post_passes_its_members_with_their_types(api: Api) -> None:
 )
 def test_each_tenant_has_its_own_settings(api: Api, endpoint: str, key: str, greeting: str) -> None:
     """A connection's settings are laid over the function's, each tenant has its own."""
-    answer = api.get(f"/core/{endpoint}/hello?name=Ada", {"x-api-key": key})
-    assert answer.json() == {"message": greeting}
+    response = api.get(f"/core/{endpoint}/hello?name=Ada", {"x-api-key": key})
+    assert response.json() == {"message": greeting}
 
 
 def test_json_text_goes_out_unchanged(api: Api) -> None:
@@ -39,43 +39,43 @@ def test_json_text_goes_out_unchanged(api: Api) -> None:
 
 def test_yaml_text_goes_out_unchanged(api: Api) -> None:
     """YAML text reaches the client unchanged, as application/x-yaml."""
-    answer = api.get("/core/demo/menu")
-    assert answer.headers["content-type"] == "application/x-yaml"
-    assert answer.text == "soup: 3.50\nbread:\n  - rye\n  - wheat\n"
+    response = api.get("/core/demo/menu")
+    assert response.headers["content-type"] == "application/x-yaml"
+    assert response.text == "soup: 3.50\nbread:\n  - rye\n  - wheat\n"
 
 
 def test_bytes_reach_the_client_as_bytes(api: Api) -> None:
     """Bytes reach a client that accepts them as bytes."""
-    answer = api.get("/core/demo/picture", {"accept": "image/*,*/*"})
-    assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
-    assert answer.body.startswith(b"\x89PNG\r\n\x1a\n")
+    response = api.get("/core/demo/picture", {"accept": "image/*,*/*"})
+    assert (response.status, response.headers["content-type"]) == (200, "image/png")
+    assert response.body.startswith(b"\x89PNG\r\n\x1a\n")
 
 
 def test_head_is_a_get_without_its_body(api: Api) -> None:
     """HEAD is a GET without the body."""
-    answer = api.request("HEAD", "/core/demo/hello")
-    assert (answer.status, answer.body) == (200, b"")
+    response = api.request("HEAD", "/core/demo/hello")
+    assert (response.status, response.body) == (200, b"")
 
 
 def test_a_preflight_is_answered_with_cors_headers(api: Api) -> None:
     """A browser's preflight is answered with CORS headers, whatever the path."""
-    answer = api.request("OPTIONS", "/core/demo/hello", headers={"origin": "https://example.com"})
-    assert answer.status == 204
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert "x-api-key" in answer.headers["access-control-allow-headers"].lower()
+    response = api.request("OPTIONS", "/core/demo/hello", headers={"origin": "https://example.com"})
+    assert response.status == 204
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "x-api-key" in response.headers["access-control-allow-headers"].lower()
 
 
 def test_event_function_is_accepted_at_once(api: Api, deployment: Deployment) -> None:
     """An Event function is answered 202 with a job id, and runs; its log is under the request's id."""
     log = deployment.worker_log()
-    answer = api.post("/core/e2e/note", {"text": "seen"}, KEY)
-    assert (answer.status, answer.json()["status"]) == (202, "accepted")
+    response = api.post("/core/e2e/note", {"text": "seen"}, KEY)
+    assert (response.status, response.json()["status"]) == (202, "accepted")
     record = wait_for_record(log, lambda record: record.get("message") == "noted seen", seconds=15)
-    assert record["request_id"] == answer.headers["x-request-id"]
+    assert record["request_id"] == response.headers["x-request-id"]
 
 
 def test_a_full_event_area_hands_over_event_and_context(api: Api) -> None:
     """In an area of FULL_EVENT_AREAS the function gets the whole event and Lambda's context."""
-    answer = api.get("/whole/e2e/event", KEY).json()
-    assert {"fnConfigurations", "headers", "httpMethod", "requestContext"} <= set(answer["event"])
-    assert answer["function_name"].endswith("HttpGateway")
+    response = api.get("/whole/e2e/event", KEY).json()
+    assert {"fnConfigurations", "headers", "httpMethod", "requestContext"} <= set(response["event"])
+    assert response["function_name"].endswith("HttpGateway")

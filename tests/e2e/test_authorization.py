@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from .conftest import Deployment
-from .http_client import Answer, Api
+from .http_client import Api, Response
 from .registry_rows import API_KEY, ENDPOINT
 
 KEY = rsa.generate_private_key(65537, 2048)
@@ -57,7 +57,7 @@ def authorizers(deployment: Deployment, issuer: str) -> None:
         )
 
 
-def ask(api: Api, area: str, token: str | None, body: Any = None) -> Answer:
+def ask(api: Api, area: str, token: str | None, body: Any = None) -> Response:
     """Call an area's function with a token."""
     headers = {"x-api-key": API_KEY} | ({"Authorization": f"Bearer {token}"} if token else {})
     path = f"/{area}/{ENDPOINT}/{area}_context"
@@ -66,9 +66,9 @@ def ask(api: Api, area: str, token: str | None, body: Any = None) -> Answer:
 
 def test_an_authorizer_in_the_predecessors_style(api: Api) -> None:
     """Whoever it lets in reaches the function, with claims and roles in the context."""
-    answer = ask(api, "members", "ada", {"wish": "little"})
+    response = ask(api, "members", "ada", {"wish": "little"})
     identity = {"user_id": "7", "is_admin": True, "principalId": "ada"}
-    assert answer.json() == {
+    assert response.json() == {
         "authorizer": identity,
         "additionalContext": {"roles": ["ada"]},
         "channel": "e2e",
@@ -77,9 +77,9 @@ def test_an_authorizer_in_the_predecessors_style(api: Api) -> None:
 
 def test_an_authorizer_that_refuses(api: Api) -> None:
     """Its error is a 403 with its words, and the function doesn't run."""
-    answer = ask(api, "members", "expired")
-    assert answer.status == 403
-    assert "The token has expired" in answer.json()["error"]
+    response = ask(api, "members", "expired")
+    assert response.status == 403
+    assert "The token has expired" in response.json()["error"]
 
 
 def token(issuer: str, **claims: Any) -> str:
@@ -90,16 +90,16 @@ def token(issuer: str, **claims: Any) -> str:
 
 def test_a_token_of_the_settings_issuer_opens(api: Api, issuer: str) -> None:
     """The gateway finds the issuer's keys by itself, and the function learns the claims."""
-    answer = ask(api, "tokens", token(issuer))
-    assert answer.status == 200, answer.text
-    assert answer.json()["authorizer"]["sub"] == "ada"
+    response = ask(api, "tokens", token(issuer))
+    assert response.status == 200, response.text
+    assert response.json()["authorizer"]["sub"] == "ada"
 
 
 def test_a_refused_token_is_answered_with_a_challenge(api: Api, issuer: str) -> None:
     """The challenge says what is wrong (RFC 6750)."""
-    answer = ask(api, "tokens", token(issuer, exp=1))
-    assert answer.status == 401
-    assert "www-authenticate" in answer.headers
+    response = ask(api, "tokens", token(issuer, exp=1))
+    assert response.status == 401
+    assert "www-authenticate" in response.headers
 
 
 def test_api_gateway_asks_for_a_policy(deployment: Deployment) -> None:
@@ -116,10 +116,10 @@ def test_api_gateway_asks_for_a_policy(deployment: Deployment) -> None:
         "pathParameters": {"area": "members", "endpoint_id": ENDPOINT, "proxy": "members_context"},
         "requestContext": {"stage": "beta", "apiId": "api", "accountId": "123456789012", "identity": {}},
     }
-    answer = deployment.engine.client("lambda").invoke(
+    response = deployment.engine.client("lambda").invoke(
         FunctionName=deployment.outputs.http_gateway_arn, Payload=json.dumps(event)
     )
-    policy = json.loads(answer["Payload"].read())
+    policy = json.loads(response["Payload"].read())
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": [event["methodArn"]]}
     assert policy["policyDocument"] == {"Version": "2012-10-17", "Statement": [statement]}
     assert policy["context"] == {"user_id": "7", "is_admin": True, "principalId": "ada"}
@@ -128,7 +128,7 @@ def test_api_gateway_asks_for_a_policy(deployment: Deployment) -> None:
 def test_the_demos_authorizer_lets_a_newcomer_in(api: Api) -> None:
     """The registry that ships lets a newcomer try it."""
     assert api.get("/members/demo/member").status == 401
-    answer = api.get("/members/demo/member", {"Authorization": "Demo grace"})
-    assert answer.json() == {"user": "grace", "roles": ["member"]}
+    response = api.get("/members/demo/member", {"Authorization": "Demo grace"})
+    assert response.json() == {"user": "grace", "roles": ["member"]}
     ban = api.post("/members/demo/ban", {"name": "ada"}, {"Authorization": "Demo grace"})
     assert (ban.status, ban.json()["error"]) == (403, "Only an admin may ban a member")

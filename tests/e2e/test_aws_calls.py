@@ -80,8 +80,8 @@ def test_an_idempotent_call_makes_three_aws_calls(cold: Deployment, tmp_path: Pa
     body = {"path": str(tmp_path / "effects"), "call": "1"}
     for attempt in range(3):
         with cold.proxy.recorded() as calls:
-            answer = cold.api.post("/core/e2e/effect", body, {**KEY, "idempotency-key": f"three-{attempt}"})
-            assert answer.status == 200
+            response = cold.api.post("/core/e2e/effect", body, {**KEY, "idempotency-key": f"three-{attempt}"})
+            assert response.status == 200
     assert calls == ["DynamoDB.PutItem", "Lambda.Invoke", "DynamoDB.UpdateItem"]
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from .conftest import Deployment, wait_for_status
-from .http_client import Answer, Api
+from .http_client import Api, Response
 from .registry_rows import API_KEY
 
 KEY = {"x-api-key": API_KEY}
@@ -50,10 +50,10 @@ def keyed() -> Mapping[str, str]:
     return {**KEY, "idempotency-key": uuid4().hex}
 
 
-def assert_come_again(answer: Answer) -> None:
+def assert_come_again(response: Response) -> None:
     """Check that the client is told to come again, and when."""
-    assert answer.status == 503
-    assert int(answer.headers["retry-after"]) >= 1
+    assert response.status == 503
+    assert int(response.headers["retry-after"]) >= 1
 
 
 def held(deployment: Deployment) -> int:

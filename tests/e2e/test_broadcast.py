@@ -49,12 +49,12 @@ def wait_until_nobody(deployment: Deployment) -> None:
 
 def rows(deployment: Deployment, endpoint_id: str = ENDPOINT) -> dict[str, Any]:
     """Return a tenant's connection rows by their ids."""
-    answer = deployment.engine.client("dynamodb").query(
+    response = deployment.engine.client("dynamodb").query(
         TableName=f"{deployment.outputs.table_prefix}wss-connections",
         KeyConditionExpression="endpoint_id = :e",
         ExpressionAttributeValues={":e": {"S": endpoint_id}},
     )
-    return {item["connection_id"]["S"]: item for item in answer["Items"]}
+    return {item["connection_id"]["S"]: item for item in response["Items"]}
 
 
 def id_of(socket: Socket) -> str:
@@ -64,7 +64,7 @@ def id_of(socket: Socket) -> str:
 
 
 def test_a_socket_tells_all_of_its_tenant(connect: Connect) -> None:
-    """Everybody of the tenant hears it, the sender too, and nobody of another; the answer counts them."""
+    """Everybody of the tenant hears it, the sender too, and nobody of another; the response counts them."""
     one, two = connect(), connect()
     other = connect(OTHER_ENDPOINT, ADMIN_KEY)
     one.send({"id": "1", "funct": "push", "payload": {"data": {"news": 1}}})
@@ -79,8 +79,8 @@ def test_a_socket_tells_all_of_its_tenant(connect: Connect) -> None:
 def test_http_tells_two_hundred(api: Api, connect: Connect) -> None:
     """A function that was called over HTTP reaches every connection of its tenant."""
     sockets = [connect() for _ in range(MANY)]
-    answer = api.post("/core/e2e/push", {"data": "hello"}, KEY)
-    assert answer.json() == {"sent": MANY, "gone": 0, "failed": 0}
+    response = api.post("/core/e2e/push", {"data": "hello"}, KEY)
+    assert response.json() == {"sent": MANY, "gone": 0, "failed": 0}
     assert {socket.receive() for socket in sockets} == {"hello"}
 
 

@@ -19,7 +19,7 @@ from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.watch import REGISTRY_FILE
 
 from .conftest import Deployment
-from .http_client import Answer, Api
+from .http_client import Api, Response
 from .registry_rows import ADMIN_KEY, API_KEY, Rows
 
 KEY = {"x-api-key": API_KEY}
@@ -33,27 +33,27 @@ def number(api: Api, name: str, endpoint: str = "e2e") -> str:
     return str(api.get(f"/core/{endpoint}/number?name={name}", ADMIN).json()["number"])
 
 
-def clear(api: Api, query: str = "", endpoint: str = "e2e") -> Answer:
+def clear(api: Api, query: str = "", endpoint: str = "e2e") -> Response:
     """Clear by HTTP."""
     return api.get(f"/core/{endpoint}/cache_clear{query}", ADMIN)
 
 
 def eventually[T](ask: Callable[[], T], wanted: Callable[[T], bool]) -> T:
-    """Ask until the answer is as wanted, or the time is over."""
+    """Ask until the response is as wanted, or the time is over."""
     deadline = monotonic() + SEEN_SECONDS
-    while not wanted(answer := ask()) and monotonic() < deadline:
+    while not wanted(response := ask()) and monotonic() < deadline:
         sleep(0.2)
-    return answer
+    return response
 
 
 def instances(api: Api, name: str, count: int = 4) -> dict[int, set[str]]:
     """Ask several worker instances at once; return each one's numbers by its process."""
     with ThreadPoolExecutor(count) as pool:
         path = f"/core/e2e/number?name={name}&seconds=0.5"
-        answers = [one.json() for one in pool.map(lambda _: api.get(path, KEY), range(count))]
+        responses = [one.json() for one in pool.map(lambda _: api.get(path, KEY), range(count))]
     found: dict[int, set[str]] = {}
-    for answer in answers:
-        found.setdefault(answer["process"], set()).add(answer["number"])
+    for response in responses:
+        found.setdefault(response["process"], set()).add(response["number"])
     return found
 
 
@@ -61,9 +61,9 @@ def test_computed_once_and_cleared_by_pattern(api: Api) -> None:
     """A value is kept until a pattern that matches its key is cleared; other keys stay."""
     first, other = number(api, "one"), number(api, "two")
     assert number(api, "one") == first
-    answer = clear(api, "?cache_name=e2e&cache_key=number_of:on*")
-    assert answer.status == 200
-    assert answer.json().items() >= {"success": True, "cache_name": "e2e", "redis_available": False}.items()
+    response = clear(api, "?cache_name=e2e&cache_key=number_of:on*")
+    assert response.status == 200
+    assert response.json().items() >= {"success": True, "cache_name": "e2e", "redis_available": False}.items()
     assert eventually(lambda: number(api, "one"), lambda found: found != first) != first
     assert number(api, "two") == other
 
@@ -71,8 +71,8 @@ def test_computed_once_and_cleared_by_pattern(api: Api) -> None:
 def test_the_statistics_have_the_specifications_members(api: Api) -> None:
     """They have the specification's members, and say whose the counters are."""
     number(api, "stats")
-    answer = api.get("/core/e2e/cache_stats?cache_name=e2e", ADMIN).json()
-    assert answer.keys() >= {
+    response = api.get("/core/e2e/cache_stats?cache_name=e2e", ADMIN).json()
+    assert response.keys() >= {
         "success",
         "cache_name",
         "redis_available",
@@ -81,7 +81,7 @@ def test_the_statistics_have_the_specifications_members(api: Api) -> None:
         "instance",
         "fleet",
     }
-    assert answer["disk_path"].endswith("/e2e")
+    assert response["disk_path"].endswith("/e2e")
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +171,6 @@ def test_a_stack_without_its_redis_answers_and_says_so(
     for _ in range(3):
         assert api.get("/core/e2e/number?name=gone", ADMIN).status == 200
     assert old
-    answer = clear(api, "?cache_name=e2e")
-    assert answer.status == 503
-    assert "retry-after" in answer.headers
+    response = clear(api, "?cache_name=e2e")
+    assert response.status == 503
+    assert "retry-after" in response.headers

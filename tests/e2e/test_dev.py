@@ -92,8 +92,8 @@ def dev(project: Path) -> Iterator[Dev]:
 
 def test_printed_address_answers(dev: Dev) -> None:
     """What it prints to try works, and the request is shown."""
-    answer = dev.api.get("/core/demo/hello?name=Ada")
-    assert answer.json() == {"message": "Hello, Ada!"}
+    response = dev.api.get("/core/demo/hello?name=Ada")
+    assert response.json() == {"message": "Hello, Ada!"}
     assert "200 /core/demo/hello" in dev.wait_for_line("Ctrl-C ends") or dev.wait_for_line(
         "200 /core/demo/hello"
     )
@@ -124,8 +124,8 @@ def test_traceback_is_shown(dev: Dev) -> None:
     dev.replace(REGISTRY, "functions:\n", "functions:\n  fail: {module: e2e_functions, area: core}\n")
     dev.replace(REGISTRY, "functions: [hello, ", "functions: [fail, hello, ")
     eventually(lambda: dev.api.get("/core/demo/fail").status == 500, lambda: dev.printed)
-    answer = dev.api.get("/core/demo/fail")
-    shown = dev.wait_for_line(f"request {answer.json()['request_id']}\n")
+    response = dev.api.get("/core/demo/fail")
+    shown = dev.wait_for_line(f"request {response.json()['request_id']}\n")
     assert shown.startswith("Traceback (most recent call last)")
     assert 'File "services/worker/functions/e2e_functions.py"' in shown
     assert "RuntimeError: password=[redacted]" in shown

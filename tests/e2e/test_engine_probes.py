@@ -17,7 +17,7 @@ import pytest
 from silvaengine_cli.deploy import zip_files
 from silvaengine_cli.engine import LocalEngine
 
-from .http_client import Answer, Api
+from .http_client import Api, Response
 
 HERE = Path(__file__).parent
 
@@ -31,12 +31,12 @@ class Probe:
 
     def invoke(self, action: str, **event: object) -> Any:
         """Call the function; return its result, or the error that Lambda reports."""
-        answer = self.engine.client("lambda").invoke(
+        response = self.engine.client("lambda").invoke(
             FunctionName=self.outputs["Function"], Payload=json.dumps({"action": action, **event})
         )
-        return json.loads(answer["Payload"].read())
+        return json.loads(response["Payload"].read())
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
         """Send a GET to the REST API."""
         return Api(f"{self.engine.url}/_aws/execute-api/{self.outputs['ApiId']}/probe").get(path, headers)
 
@@ -94,15 +94,15 @@ def test_paths_are_decoded_before_they_are_cut(probe: Probe) -> None:
 
 
 def test_malformed_proxy_result_passes(probe: Probe) -> None:
-    """A result that is no proxy answer goes out as 200; on AWS it is a 502."""
+    """A result that is no proxy response goes out as 200; on AWS it is a 502."""
     assert probe.get("/named?action=malformed").status == 200
 
 
 def test_raised_error_reaches_the_client(probe: Probe) -> None:
     """A crash is a 502 with the error in its body; on AWS it says `Internal server error`."""
-    answer = probe.get("/named?action=fail")
-    assert answer.status == 502
-    assert "a class of its own" in answer.text
+    response = probe.get("/named?action=fail")
+    assert response.status == 502
+    assert "a class of its own" in response.text
 
 
 def test_error_type_is_always_the_same(probe: Probe) -> None:
@@ -128,7 +128,7 @@ def test_packages_of_the_engine_can_be_imported(probe: Probe) -> None:
 
 
 def test_an_answer_above_six_megabytes_passes(probe: Probe) -> None:
-    """An answer above 6 MB passes; on AWS it is an error."""
+    """A response above 6 MB passes; on AWS it is an error."""
     assert len(probe.invoke("size", size=7_000_000)) == 7_000_000
 
 
@@ -170,7 +170,7 @@ def test_refused_handshake_is_always_403(probe: Probe) -> None:
 
 
 def handshake_status(port: int, path: str) -> int:
-    """Ask for a WebSocket and return the HTTP status of the answer."""
+    """Ask for a WebSocket and return the HTTP status of the response."""
     key = base64.b64encode(os.urandom(16)).decode()
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

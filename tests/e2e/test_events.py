@@ -261,10 +261,10 @@ def test_a_warm_batch_of_ten_takes_three_calls_a_record(events: Deployment, tmp_
             for n in range(10)
         ]
         with events.proxy.recorded() as calls:
-            answer = events.engine.client("lambda").invoke(
+            response = events.engine.client("lambda").invoke(
                 FunctionName=events.outputs.tasks_arn, Payload=json.dumps({"Records": batch}).encode()
             )
-        assert json.loads(answer["Payload"].read()) == {"batchItemFailures": []}
+        assert json.loads(response["Payload"].read()) == {"batchItemFailures": []}
     counted = Counter(calls)
     assert counted.pop("DynamoDB.GetItem", 0) <= 1
     assert counted == {"DynamoDB.PutItem": 10, "Lambda.Invoke": 10, "DynamoDB.UpdateItem": 10}
@@ -302,10 +302,10 @@ def test_of_1000_messages_each_is_done_once_or_dead(events: Deployment, tmp_path
     hopeless = {f"n{n}" for n, fault in wrong.items() if fault == "always"}
 
     def dead() -> int:
-        answer = sqs.get_queue_attributes(
+        response = sqs.get_queue_attributes(
             QueueUrl=resource(events, "EventDeadLetterQueue"), AttributeNames=["ApproximateNumberOfMessages"]
         )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
     assert eventually(dead, lambda count: count == len(hopeless), 240) == len(hopeless)
     done = Counter(eventually(lambda: lines(path), lambda seen: len(set(seen)) == 1000 - len(hopeless), 180))

@@ -38,9 +38,9 @@ def evil(deployment: Deployment) -> None:
 
 def call(api: Api, tenant: str, name: str, body: object = None) -> Mapping[str, str]:
     """Call one of its functions."""
-    answer = api.post(f"/core/{tenant}/{name}", body or {}, KEY)
-    assert answer.status == 200, answer.text
-    found: Mapping[str, str] = answer.json()
+    response = api.post(f"/core/{tenant}/{name}", body or {}, KEY)
+    assert response.status == 200, response.text
+    found: Mapping[str, str] = response.json()
     return found
 
 

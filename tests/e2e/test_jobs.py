@@ -71,12 +71,12 @@ def test_the_same_key_gives_the_same_bytes(api: Api, effects: Path) -> None:
 
 
 def test_many_at_once_under_one_key_run_once(api: Api, effects: Path) -> None:
-    """Of ten at the same time one runs; the others are told to come again, or get its answer."""
+    """Of ten at the same time one runs; the others are told to come again, or get its response."""
     body, key = {"path": str(effects), "call": "1"}, keyed()
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: api.post("/core/e2e/effect_once", body, key), range(10)))
-    assert {answer.status for answer in answers} <= {200, 409}
-    assert len({answer.body for answer in answers if answer.status == 200}) == 1
+        responses = list(pool.map(lambda _: api.post("/core/e2e/effect_once", body, key), range(10)))
+    assert {response.status for response in responses} <= {200, 409}
+    assert len({response.body for response in responses if response.status == 200}) == 1
     assert happened(effects) == {"1": 1}
 
 
@@ -213,25 +213,25 @@ def test_the_promises_hold_for_2000_calls(deployment: Deployment, api: Api, effe
     def call(number: int) -> tuple[int, str]:
         body = {"path": str(effects), "call": str(number), "wrong": wrongs.get(number % 10, "")}
         if number % 3:
-            answer = api.post("/core/e2e/effect_later", body, KEY)
-            return answer.status, answer.json()["job_id"]
+            response = api.post("/core/e2e/effect_later", body, KEY)
+            return response.status, response.json()["job_id"]
         return api.post("/core/e2e/effect_once", body, keyed(f"call-{number}")).status, ""
 
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(call, range(CALLS)))
-    jobs = {number: job_id for number, (_, job_id) in enumerate(answers) if job_id}
-    assert {status for status, job_id in answers if job_id} == {202}
+        responses = list(pool.map(call, range(CALLS)))
+    jobs = {number: job_id for number, (_, job_id) in enumerate(responses) if job_id}
+    assert {status for status, job_id in responses if job_id} == {202}
     states = settled(deployment, jobs)
     assert set(states.values()) == {"succeeded"}
     counted = happened(effects)
-    for number, (status, job_id) in enumerate(answers):
+    for number, (status, job_id) in enumerate(responses):
         wrong = wrongs.get(number % 10)
         if job_id:
             assert counted[str(number)] == (2 if wrong == "late" else 1), number
         else:
             assert status == (500 if wrong else 200), number
             assert counted[str(number)] == (0 if wrong == "raise" else 1), number
-    assert len(states) + sum(not job_id for _, job_id in answers) == CALLS
+    assert len(states) + sum(not job_id for _, job_id in responses) == CALLS
 
 
 def settled(deployment: Deployment, jobs: Mapping[int, str]) -> Mapping[str, str]:

@@ -129,7 +129,7 @@ def test_a_socket_is_opened_by_a_key_and_ends_with_it(
 
 
 def said(socket: Socket) -> Any:
-    """Send a message and give its answer."""
+    """Send a message and give its response."""
     socket.send({"funct": "tenant", "id": "1"})
     return socket.json()
 
@@ -157,8 +157,8 @@ def test_a_revoked_key_is_dead(api: Api, operate: Operator, made: dict[str, str]
 def test_a_key_that_was_granted_jobs_alone_calls_nothing(api: Api, operate: Operator) -> None:
     """A key that was granted something else alone calls nothing."""
     made = operate("keys", "create", "--endpoint", ENDPOINT, "--like", API_KEY, "--grant", "jobs")
-    answer = api.get(PATH, {"x-api-key": made["api_key"]})
-    assert (answer.status, answer.json()["error"]) == (403, "This API key may not call 'tenant'")
+    response = api.get(PATH, {"x-api-key": made["api_key"]})
+    assert (response.status, response.json()["error"]) == (403, "This API key may not call 'tenant'")
     operate("keys", "revoke", made["key_id"], "--endpoint", ENDPOINT)
 
 

@@ -19,12 +19,12 @@ STAGES = {"http": {"resolve_ms", "authorize_ms", "invoke_ms"}, "worker": {"invok
 def test_each_lambda_writes_one_line_per_invocation(deployment: Deployment) -> None:
     """Each Lambda writes exactly one line about an invocation, with ids and times and without content."""
     logs = {"http": deployment.gateway_log(), "worker": deployment.worker_log()}
-    answer = deployment.api.post("/core/e2e/arguments?word=from-query", {"other": "from-body"}, KEY)
+    response = deployment.api.post("/core/e2e/arguments?word=from-query", {"other": "from-body"}, KEY)
     for service, log in logs.items():
         (line,) = log.new_records()
         assert line.keys() == FIELDS | STAGES[service] | CALLER[service]
         assert (line["service"], line["status"]) == (service, 200)
-        assert line["request_id"] == answer.headers["x-request-id"]
+        assert line["request_id"] == response.headers["x-request-id"]
         for secret in ("from-query", "from-body", "hunter2", API_KEY):
             assert secret not in json.dumps(line)
 

@@ -142,8 +142,8 @@ def send(request: pytest.FixtureRequest, stack: deploy.StackOutputs, engine: Loc
     """Send a body to a path by REST, or by an HTTP API's event in payload 2.0; gives status and text."""
 
     def by_rest(path: str, body: Any, token: str = "") -> tuple[int, str, str]:
-        answer = Api(stack.api_url).post(path, body, {"Authorization": token})
-        return answer.status, answer.text, answer.headers["content-type"]
+        response = Api(stack.api_url).post(path, body, {"Authorization": token})
+        return response.status, response.text, response.headers["content-type"]
 
     def by_event(path: str, body: Any, token: str = "") -> tuple[int, str, str]:
         area, endpoint, proxy = path.removeprefix("/").split("/", 2)
@@ -155,11 +155,11 @@ def send(request: pytest.FixtureRequest, stack: deploy.StackOutputs, engine: Loc
         event["queryStringParameters"] = {}
         event["pathParameters"] = {"area": area, "endpoint_id": endpoint, "proxy": proxy}
         event["requestContext"]["stage"] = "$default"
-        answer = engine.client("lambda").invoke(
+        response = engine.client("lambda").invoke(
             FunctionName=stack.http_gateway_arn, Payload=json.dumps(event)
         )
-        answer = json.loads(answer["Payload"].read())
-        return answer["statusCode"], answer["body"], answer["headers"]["Content-Type"]
+        response = json.loads(response["Payload"].read())
+        return response["statusCode"], response["body"], response["headers"]["Content-Type"]
 
     return by_rest if request.param == "v1" else by_event
 
@@ -205,7 +205,7 @@ def test_a_dispatcher_picks_its_action_by_the_path(send: Any, path: str, kind: s
 
 
 def test_a_dict_is_an_answer(send: Any) -> None:
-    """A dict is an answer."""
+    """A dict is a response."""
     status, text, _ = send("/core/acme/shop_lex_dispatch", {"currentIntent": {"name": "Order"}})
     assert status == 200
     assert json.loads(text)["dialogAction"]["message"]["content"] == "Order"
@@ -244,10 +244,10 @@ def test_a_loop_of_functions_ends(stack: deploy.StackOutputs, engine: LocalEngin
     It begins with the seventh: each call holds two more of the engine's instances.
     """
     call = {"endpoint_id": "acme", "funct": "go_around", "hops": 7, "deadline": time.time() + 20}
-    answer = engine.client("lambda").invoke(FunctionName=stack.tasks_arn, Payload=json.dumps(call))
-    answer = json.loads(answer["Payload"].read())
+    response = engine.client("lambda").invoke(FunctionName=stack.tasks_arn, Payload=json.dumps(call))
+    response = json.loads(response["Payload"].read())
     words = "Functions have called one another more than 8 times: is it a loop?"
-    assert (answer["kind"], answer["status"], answer["value"]) == ("error", 508, words)
+    assert (response["kind"], response["status"], response["value"]) == ("error", 508, words)
 
 
 def test_a_function_posts_to_its_connection(stack: deploy.StackOutputs) -> None:
@@ -306,8 +306,8 @@ def test_api_gateway_asks_the_authorizer_package(
         "pathParameters": {"area": "members", "endpoint_id": "acme", "proxy": "member_graphql"},
         "requestContext": {"stage": "beta", "identity": {"sourceIp": "127.0.0.1"}},
     }
-    answer = engine.client("lambda").invoke(FunctionName=stack.http_gateway_arn, Payload=json.dumps(event))
-    policy = json.loads(answer["Payload"].read())
+    response = engine.client("lambda").invoke(FunctionName=stack.http_gateway_arn, Payload=json.dumps(event))
+    policy = json.loads(response["Payload"].read())
     (statement,) = policy["policyDocument"]["Statement"]
     assert statement == {"Action": "execute-api:Invoke", "Effect": effect, "Resource": [event["methodArn"]]}
     assert policy["context"].items() >= claims.items()

@@ -18,8 +18,8 @@ TABLES = ("endpoints", "connections", "functions", "hooks", "wss-connections", "
 def assumed(deployment: Deployment, function_arn: str, service: str) -> Any:
     """Return a client that has the role of a Lambda."""
     role = deployment.engine.client("lambda").get_function_configuration(FunctionName=function_arn)["Role"]
-    answer = deployment.engine.client("sts").assume_role(RoleArn=role, RoleSessionName="e2e")
-    credentials = answer["Credentials"]
+    response = deployment.engine.client("sts").assume_role(RoleArn=role, RoleSessionName="e2e")
+    credentials = response["Credentials"]
     return Session().create_client(
         service,
         REGION,
@@ -34,8 +34,8 @@ def assumed(deployment: Deployment, function_arn: str, service: str) -> Any:
 def test_a_function_can_not_read_the_registry(api: Api, deployment: Deployment, table: str) -> None:
     """The worker's role, which functions share, opens no table of the registry."""
     name = deployment.outputs.table_prefix + table
-    answer = api.get(f"/core/e2e/read_table?table={name}", {"x-api-key": API_KEY})
-    assert answer.json() == "AccessDeniedException"
+    response = api.get(f"/core/e2e/read_table?table={name}", {"x-api-key": API_KEY})
+    assert response.json() == "AccessDeniedException"
 
 
 @pytest.mark.parametrize("table", [name for name in TABLES if name != "configdata"])

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from .conftest import Deployment, wait_for_record
-from .http_client import Answer, Api
+from .http_client import Api, Response
 from .registry_rows import API_KEY, LIMITED_ENDPOINT
 
 KEY = {"x-api-key": API_KEY}
@@ -15,14 +15,14 @@ SIX_MB = 6_291_456
 INTERNALS = ("Traceback", 'File "', "hunter2", "/var/task", "arn:aws", "botocore", "boto3", "{'")
 
 
-def assert_error(answer: Answer, status: int, words: str) -> None:
+def assert_error(response: Response, status: int, words: str) -> None:
     """Check an error's form: status, words, request id in body and header, nothing internal."""
-    assert (answer.status, answer.headers["content-type"]) == (status, "application/json")
-    body = answer.json()
+    assert (response.status, response.headers["content-type"]) == (status, "application/json")
+    body = response.json()
     assert set(body) == {"error", "request_id"}
     assert words in body["error"]
-    assert body["request_id"] == answer.headers["x-request-id"]
-    assert [word for word in INTERNALS if word in answer.text] == []
+    assert body["request_id"] == response.headers["x-request-id"]
+    assert [word for word in INTERNALS if word in response.text] == []
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_what_the_registry_refuses_has_its_own_status(
 
 def test_a_wrong_method_is_told_the_right_ones(api: Api) -> None:
     """A method that the function doesn't take is a 405 that names those that it does."""
-    answer = api.get("/core/e2e/only_post", KEY)
-    assert_error(answer, 405, "GET")
-    assert answer.headers["allow"] == "POST, OPTIONS"
+    response = api.get("/core/e2e/only_post", KEY)
+    assert_error(response, 405, "GET")
+    assert response.headers["allow"] == "POST, OPTIONS"
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_a_wrong_method_is_told_the_right_ones(api: Api) -> None:
 )
 def test_a_path_that_could_mean_two_things_reaches_no_function(api: Api, path: str, status: int) -> None:
     """A path that could mean two things reaches no function."""
-    answer = api.get(path)
-    assert answer.status == status
-    assert [word for word in INTERNALS if word in answer.text] == []
+    response = api.get(path)
+    assert response.status == status
+    assert [word for word in INTERNALS if word in response.text] == []
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_a_body_that_is_not_what_it_claims_is_refused(
 ) -> None:
     """A body that isn't what it claims to be is refused with the reason."""
     headers = {"content-type": content_type, **KEY}
-    answer = api.request("POST", "/core/e2e/arguments", body=body, headers=headers)
-    assert_error(answer, status, words)
+    response = api.request("POST", "/core/e2e/arguments", body=body, headers=headers)
+    assert_error(response, status, words)
 
 
 def test_a_body_over_the_limit_is_413(api: Api) -> None:
@@ -92,10 +92,10 @@ def test_a_limited_tenant_is_told_when_to_come_again(api: Api) -> None:
     Each instance grants a quarter where there is no Redis, and calls in turn meet one or two instances.
     """
     path = f"/core/{LIMITED_ENDPOINT}/number?name=x"
-    answers = [api.get(path, {**KEY, "origin": "https://app.example.com"}) for _ in range(9)]
-    assert answers[0].status == 200
-    assert answers[0].headers["ratelimit-policy"] == '"tenant";q=2;w=800'
-    refused = answers[-1]
+    responses = [api.get(path, {**KEY, "origin": "https://app.example.com"}) for _ in range(9)]
+    assert responses[0].status == 200
+    assert responses[0].headers["ratelimit-policy"] == '"tenant";q=2;w=800'
+    refused = responses[-1]
     assert_error(refused, 429, "Too many requests")
     assert 0 < int(refused.headers["retry-after"]) <= 400
     assert refused.headers["ratelimit"].startswith('"tenant";r=0;t=')
@@ -107,10 +107,10 @@ def test_a_limited_tenant_is_told_when_to_come_again(api: Api) -> None:
 def test_a_failing_function_is_a_500_whose_trace_is_logged(api: Api, deployment: Deployment) -> None:
     """A failing function is a bare 500 with a request id, and the worker's log has the trace under it."""
     log = deployment.worker_log()
-    answer = api.get("/core/e2e/fail", KEY)
-    assert_error(answer, 500, "'fail'")
+    response = api.get("/core/e2e/fail", KEY)
+    assert_error(response, 500, "'fail'")
     record = wait_for_record(log, lambda record: "traceback" in record)
-    assert record["request_id"] == answer.headers["x-request-id"]
+    assert record["request_id"] == response.headers["x-request-id"]
     assert "Traceback (most recent call last)" in record["traceback"]
 
 

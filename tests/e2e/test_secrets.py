@@ -9,7 +9,7 @@ from .conftest import Deployment, wait_for_record, wait_for_status
 from .http_client import Api
 from .registry_rows import API_KEY
 
-# With ": " they are a sentence to a client, which may stand in an answer.
+# With ": " they are a sentence to a client, which may stand in a response.
 SAID = [text for kind, text in TEXTS.items() if ": " not in text and kind != "setting"]
 HEADERS = {
     "x-api-key": API_KEY,
@@ -20,11 +20,11 @@ HEADERS = {
 
 
 def call(api: Api, how: str, texts: list[str], function: str = "tell") -> str:
-    """Call with secrets in headers, query and body; return the whole answer's text."""
+    """Call with secrets in headers, query and body; return the whole response's text."""
     path = f"/core/e2e/{function}?token={CANARIES['query']}"
-    answer = api.post(path, {"how": how, "texts": texts, "password": CANARIES["JSON"]}, HEADERS)
-    assert answer.status == {"answer": 200, "refuse": 400, "fail": 500, "later": 202}[how]
-    return answer.text + json.dumps(dict(answer.headers))
+    response = api.post(path, {"how": how, "texts": texts, "password": CANARIES["JSON"]}, HEADERS)
+    assert response.status == {"answer": 200, "refuse": 400, "fail": 500, "later": 202}[how]
+    return response.text + json.dumps(dict(response.headers))
 
 
 @pytest.mark.parametrize("how", ["answer", "refuse", "fail"])
@@ -55,8 +55,8 @@ def test_t13_a_setting_that_a_function_quotes_is_taken_out(api: Api, deployment:
     """A secret known from the settings is found without its name or a shape."""
     log = deployment.worker_log()
     words = f"the database refuses {SETTING} for app"
-    answer = api.post("/core/e2e/tell", {"how": "refuse", "texts": [words]}, HEADERS)
-    assert answer.json()["error"] == "the database refuses [redacted] for app"
+    response = api.post("/core/e2e/tell", {"how": "refuse", "texts": [words]}, HEADERS)
+    assert response.json()["error"] == "the database refuses [redacted] for app"
     wait_for_record(
         log, lambda record: record.get("message") == "told the database refuses [redacted] for app"
     )

@@ -35,21 +35,21 @@ def mine(connect: Connect) -> Mine:
 
 def rows(deployment: Deployment, endpoint_id: str) -> list[dict[str, Any]]:
     """Return a tenant's connection rows."""
-    answer = deployment.engine.client("dynamodb").query(
+    response = deployment.engine.client("dynamodb").query(
         TableName=f"{deployment.outputs.table_prefix}wss-connections",
         KeyConditionExpression="endpoint_id = :e",
         ExpressionAttributeValues={":e": {"S": endpoint_id}},
     )
-    found: list[dict[str, Any]] = answer["Items"]
+    found: list[dict[str, Any]] = response["Items"]
     return found
 
 
 def until[T](ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 10.0) -> T:
-    """Ask until the answer is as wanted; return the last one."""
+    """Ask until the response is as wanted; return the last one."""
     deadline = time.monotonic() + seconds
-    while not wanted(answer := ask()) and time.monotonic() < deadline:
+    while not wanted(response := ask()) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return answer
+    return response
 
 
 def frames_of(socket: Socket) -> Iterator[Any]:
@@ -71,7 +71,7 @@ def items_of(frames: list[Any]) -> list[Any]:
 
 
 def test_the_specifications_example_gets_a_bare_answer(connect: Connect) -> None:
-    """The endpoint's open connection lets a browser in without a key, and its message gets a bare answer."""
+    """The endpoint's open connection admits a browser without a key; its message gets a bare response."""
     with connect(endpointId="demo", area="core") as socket:
         socket.send({"funct": "hello", "payload": json.dumps({"name": "Ada"})})
         assert socket.json() == {"message": "Hello, Ada!"}
@@ -191,7 +191,7 @@ def test_an_error_is_a_frame_and_the_socket_stays(
 
 
 def test_two_tenants_see_only_their_own(connect: Connect, mine: Mine) -> None:
-    """Each socket gets the answers of its own tenant's functions, and none of the other's."""
+    """Each socket gets the responses of its own tenant's functions, and none of the other's."""
     with mine() as ours, connect({"x-api-key": "demo-key-acme"}, endpointId="acme", area="core") as theirs:
         for number in range(5):
             ours.send({"id": str(number), "funct": "echo", "payload": {"n": number}})
@@ -229,7 +229,7 @@ def test_a_stream_ends_with_its_socket(deployment: Deployment, mine: Mine, tmp_p
 
 
 def test_a_call_with_once_that_is_sent_again_runs_once(mine: Mine, tmp_path: Path) -> None:
-    """A call that is sent again runs once, on whatever connection, and its answer is given again."""
+    """A call that is sent again runs once, on whatever connection, and its response is given again."""
     effects = tmp_path / "effects"
     payload = {"path": str(effects)}
     call = {"id": tmp_path.name, "once": True, "funct": "note_effect", "payload": payload}

@@ -55,7 +55,7 @@ def mine(deployment: Deployment) -> Iterator[Callable[[], Socket]]:
 
 
 def test_piped_lines_are_calls(run: Run) -> None:
-    """Each line's answer is printed under its number, whatever form the call was typed in."""
+    """Each line's response is printed under its number, whatever form the call was typed in."""
     lines = ["hello name=Ada", 'hello {"name": "Grace"}', '{"id": "mine", "funct": "hello"}', "ping"]
     result = run("connect", "demo", typed="\n".join(lines))
     assert result.exit_code == 0, result.output

@@ -60,8 +60,8 @@ class MemoryDynamoDB:
     ) -> dict[str, Any]:
         """Do an operation, as ``silvaengine.aws.json_api.JsonApi`` does."""
         method = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).lower()
-        answer: dict[str, Any] = getattr(self, method)(**request)
-        return answer
+        response: dict[str, Any] = getattr(self, method)(**request)
+        return response
 
     def put_item(
         self,
@@ -185,10 +185,10 @@ class MemoryDynamoDB:
         start = self._key(table, after) if after else ()
         rest = [key for key in keys if key > start and self._now(table, key)[hash_name] == partition]
         rows = [self._now(table, key) for key in rest[:PAGE]]
-        answer: dict[str, Any] = {"Items": [row for row in rows if meets(row, values)]}
+        response: dict[str, Any] = {"Items": [row for row in rows if meets(row, values)]}
         if rest[PAGE:]:
-            answer["LastEvaluatedKey"] = {name: rows[-1][name] for name in self._keys[table]}
-        return answer
+            response["LastEvaluatedKey"] = {name: rows[-1][name] for name in self._keys[table]}
+        return response
 
     def _key(self, table: str, item: Item) -> tuple[str, ...]:
         return tuple(item[name]["S"] for name in self._keys[table])

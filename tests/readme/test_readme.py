@@ -54,8 +54,8 @@ def test_every_command_prints_what_the_readme_shows(copy: Path) -> None:
         reader = Walkthrough(copy, resources)
         for block in read_blocks(README):
             reader.follow(block)
-        answer = _call_handler(reader, copy)
-    assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"message": "Hello, Ada!"})
+        response = _call_handler(reader, copy)
+    assert (response["statusCode"], json.loads(response["body"])) == (200, {"message": "Hello, Ada!"})
 
 
 def test_only_commands_on_a_fixed_list_are_not_run() -> None:
@@ -79,7 +79,7 @@ def test_the_parameters_are_the_templates() -> None:
 
 
 def _call_handler(reader: Walkthrough, copy: Path) -> dict[str, Any]:
-    """Let the Lambda of one's own answer a request against the running engine's tables."""
+    """Let the Lambda of one's own response a request against the running engine's tables."""
     engine = reader.api.partition("/_aws")[0]
     event = {
         "httpMethod": "GET",
@@ -93,5 +93,5 @@ def _call_handler(reader: Walkthrough, copy: Path) -> dict[str, Any]:
     credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
     done = reader.run(f"AWS_ENDPOINT_URL={engine} {credentials} .venv/bin/python call.py < event.json")
     assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    response: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return response

@@ -23,8 +23,8 @@ from silvaengine.protocol.messages import (
     ExecutionRef,
     Invocation,
     ReplyTo,
-    WorkerAnswer,
     WorkerCall,
+    WorkerResponse,
 )
 from silvaengine.settings import Settings
 from silvaengine_cli.main import cli
@@ -161,8 +161,8 @@ def surface() -> dict[str, Any]:
         "current_invocation()": CurrentInvocation._fields,
         "fencing_token": FencingToken._fields,
     }
-    answer = WorkerAnswer("json", 1).encode()
-    parts = (payload(), answer, table_names(), command_line(cli), template(), names)
+    response = WorkerResponse("json", 1).encode()
+    parts = (payload(), response, table_names(), command_line(cli), template(), names)
     decoded: dict[str, Any] = json.loads(json.dumps(dict(zip(PARTS, parts, strict=True))))
     return decoded
 

@@ -598,14 +598,14 @@ def test_the_api_names_its_methods(resources: Resources) -> None:
 def test_what_api_gateway_refuses_carries_cors(resources: Resources) -> None:
     """A browser may read API Gateway's own errors as it may read ours."""
     (api,) = of_type(resources, "AWS::ApiGateway::RestApi").values()
-    answers = api["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
+    responses = api["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
     header = "gatewayresponse.header.Access-Control-Allow-Origin"
-    assert {name: answer["responseParameters"][header] for name, answer in answers.items()} == {
+    assert {name: response["responseParameters"][header] for name, response in responses.items()} == {
         "DEFAULT_4XX": "'*'",
         "DEFAULT_5XX": "'*'",
     }
-    for answer in answers.values():
-        body = answer["responseTemplates"]["application/json"]
+    for response in responses.values():
+        body = response["responseTemplates"]["application/json"]
         assert body == '{"error": $context.error.messageString, "request_id": "$context.requestId"}'
 
 

@@ -28,7 +28,7 @@ ANSWER_SECONDS = 60  # the first one builds the image that holds the layer
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """An HTTP answer; header names are in lower case."""
 
     status: int
@@ -104,7 +104,7 @@ def test_an_unknown_function_is_a_404(start_api: int) -> None:
     assert answer.body["request_id"] == answer.headers["x-request-id"]
 
 
-def _request(port: int, method: str, path: str, body: object = None) -> Answer:
+def _request(port: int, method: str, path: str, body: object = None) -> Response:
     connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)
     try:
         connection.request(
@@ -112,7 +112,7 @@ def _request(port: int, method: str, path: str, body: object = None) -> Answer:
         )
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, json.loads(response.read()))
+        return Response(response.status, headers, json.loads(response.read()))
     finally:
         connection.close()
 

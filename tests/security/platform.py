@@ -133,6 +133,6 @@ def rest_event(
     }
 
 
-def json_of(answer: Mapping[str, Any]) -> Any:
-    """Return an answer's JSON body."""
-    return json.loads(answer["body"])
+def json_of(response: Mapping[str, Any]) -> Any:
+    """Return a response's JSON body."""
+    return json.loads(response["body"])

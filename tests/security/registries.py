@@ -8,7 +8,7 @@ from silvaengine.access.api_keys import ApiKeyVerifier, key_digest
 from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.aws.table_client import TableReader
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
@@ -58,7 +58,7 @@ class World:
 
     def invoke(self, arn: str, payload: str, **_: Any) -> Any:
         self.sent.append(json.loads(payload))
-        return WorkerAnswer("text", "{}").encode()
+        return WorkerResponse("text", "{}").encode()
 
     def publish(self, *_: Any) -> None:
         """Tell nobody."""
@@ -88,7 +88,7 @@ class World:
         self.set("silvaengine", "generation", generation)
 
     def call(self, path: str, method: str = "GET", **changes: Any) -> Any:
-        """Send a request and give the answer."""
+        """Send a request and give the response."""
         return self.handler(http_event(path, method, **changes), None)
 
 

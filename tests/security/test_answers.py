@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import UnavailableError
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine_http.headers import CORS, SECURITY_HEADERS, cors_headers
-from silvaengine_http.response import function_answer
+from silvaengine_http.response import function_response
 
 type Event = Callable[..., dict[str, Any]]
 
@@ -38,7 +38,7 @@ FOREIGN = [
 
 
 def asked(world: Any, event: dict[str, Any], origin: str | None) -> dict[str, str]:
-    """Ask as a page of this origin and give the answer's headers."""
+    """Ask as a page of this origin and give the response's headers."""
     event["headers"] = {**event["headers"], **({} if origin is None else {"Origin": origin})}
     headers: dict[str, str] = world.handler(event, None)["headers"]
     return headers
@@ -86,7 +86,7 @@ def test_t19_errors_and_preflights_keep_to_the_policy(
 
 
 def test_t19_a_policy_that_can_not_be_read_opens_nothing(world: Any, event_of: Event) -> None:
-    """While the tables can't be reached nobody may read a preflight's answer."""
+    """While the tables can't be reached nobody may read a preflight's response."""
 
     def unavailable(*_: object) -> None:
         raise UnavailableError("no")
@@ -114,16 +114,16 @@ def test_t19_a_function_does_not_open_what_its_tenant_closed(world: Any, event_o
     """Under a policy a function's own CORS headers are left out, and its Vary stays."""
     world.registry.settings = {"cors": POLICY}
     headers = {"access-control-allow-origin": "*", "Access-Control-Max-Age": "9", "vary": "Accept"}
-    world.answers("json", {"statusCode": 200, "headers": headers, "body": ""})
-    answer = world.handler(event_of(), None)
-    assert not {name for name in answer["headers"] if name.lower().startswith("access-control-")}
-    assert answer["multiValueHeaders"]["Vary"] == ["Accept", "Origin"]
+    world.responses("json", {"statusCode": 200, "headers": headers, "body": ""})
+    response = world.handler(event_of(), None)
+    assert not {name for name in response["headers"] if name.lower().startswith("access-control-")}
+    assert response["multiValueHeaders"]["Vary"] == ["Accept", "Origin"]
 
 
 def test_t19_without_a_policy_every_origin_may_read(world: Any, event_of: Event) -> None:
     """The contract's default stands, without credentials, and a function may say otherwise."""
     assert asked(world, event_of(), ORIGIN)["Access-Control-Allow-Origin"] == "*"
-    world.answers("json", {"statusCode": 200, "headers": {"access-control-allow-origin": ORIGIN}})
+    world.responses("json", {"statusCode": 200, "headers": {"access-control-allow-origin": ORIGIN}})
     headers = world.handler(event_of(), None)["headers"]
     assert headers["access-control-allow-origin"] == ORIGIN
     assert "Access-Control-Allow-Origin" not in headers
@@ -132,7 +132,7 @@ def test_t19_without_a_policy_every_origin_may_read(world: Any, event_of: Event)
 @pytest.mark.parametrize("kind", ["json", "error"])
 def test_t26_every_answer_tells_browsers_what_not_to_do(kind: Any, world: Any, event_of: Event) -> None:
     """Nothing is stored on the way, sniffed, framed, run, or told to other sites."""
-    world.answers(kind, "no", status=400)
+    world.responses(kind, "no", status=400)
     headers = world.handler(event_of(), None)["headers"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
@@ -144,7 +144,7 @@ def test_t26_every_answer_tells_browsers_what_not_to_do(kind: Any, world: Any, e
 def test_t26_a_function_says_itself_what_its_page_may_do(world: Any, event_of: Event) -> None:
     """A page has no policy of ours, and a function's own headers stand."""
     page = {"statusCode": 200, "headers": {"content-type": "text/html", "cache-control": "max-age=60"}}
-    world.answers("json", page)
+    world.responses("json", page)
     headers = world.handler(event_of(), None)["headers"]
     assert "Content-Security-Policy" not in headers
     assert headers["cache-control"] == "max-age=60"
@@ -160,6 +160,6 @@ def test_t18_what_is_for_the_next_hop_alone_goes_no_further() -> None:
         "Proxy-Authenticate": "y",
         "X-Own": "z",
     }
-    answer = function_answer(WorkerAnswer("json", {"statusCode": 200, "headers": headers}))
-    assert answer.headers == {"X-Own": ("z",)}
-    assert set(SECURITY_HEADERS).isdisjoint(answer.headers)
+    response = function_response(WorkerResponse("json", {"statusCode": 200, "headers": headers}))
+    assert response.headers == {"X-Own": ("z",)}
+    assert set(SECURITY_HEADERS).isdisjoint(response.headers)

@@ -33,9 +33,9 @@ def keys_of(name: str) -> tuple[str, str]:
     return f"{name}-key", f"sek_{name}.{name}secret"
 
 
-def error_of(answer: Any, endpoint_id: str) -> tuple[int, str]:
+def error_of(response: Any, endpoint_id: str) -> tuple[int, str]:
     """Return status and words of a refusal."""
-    return answer["statusCode"], json.loads(answer["body"])["error"].replace(endpoint_id, "X")
+    return response["statusCode"], json.loads(response["body"])["error"].replace(endpoint_id, "X")
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -45,11 +45,11 @@ def test_t3_a_key_opens_no_other_tenant(place: str, method: str, tenants: World)
     for _ in range(2):
         for owner, target, route in product(TENANTS, (*TENANTS, "nobody"), ROUTES):
             for key in keys_of(owner):
-                answer = tenants.call(f"/core/{target}/{route}", method, **with_key(place, key))
+                response = tenants.call(f"/core/{target}/{route}", method, **with_key(place, key))
                 if owner == target:
-                    assert json.loads(answer["body"]).get("error", "").replace(target, "X") != FOREIGN
+                    assert json.loads(response["body"]).get("error", "").replace(target, "X") != FOREIGN
                 else:
-                    assert error_of(answer, target) == (404, FOREIGN)
+                    assert error_of(response, target) == (404, FOREIGN)
     assert {sent["invocation"]["endpoint_id"] for sent in tenants.sent} == set(TENANTS)
 
 
@@ -59,8 +59,8 @@ def test_t3_a_key_opens_no_other_tenant_to_api_gateway(place: str, tenants: Worl
     for owner, target in product(TENANTS, TENANTS):
         for key in keys_of(owner):
             event = http_event(f"/core/{target}/greet", **with_key(place, key))
-            answer = tenants.handler(event | {"type": "REQUEST", "methodArn": "arn:x"}, None)
-            effect = answer["policyDocument"]["Statement"][0]["Effect"]
+            response = tenants.handler(event | {"type": "REQUEST", "methodArn": "arn:x"}, None)
+            effect = response["policyDocument"]["Statement"][0]["Effect"]
             assert effect == ("Allow" if owner == target else "Deny")
 
 
@@ -68,8 +68,8 @@ def test_t3_a_key_opens_no_other_tenant_to_api_gateway(place: str, tenants: Worl
 def test_t3_a_body_is_no_place_for_a_key(member: str, tenants: World) -> None:
     """Nor is the event's root, nor a path: only header, query and API Gateway's own."""
     body = json.dumps({member: "acme-key"})
-    answer = tenants.call("/core/acme/greet", "POST", body=body, **{member: "acme-key"})
-    assert answer["statusCode"] == 403
+    response = tenants.call("/core/acme/greet", "POST", body=body, **{member: "acme-key"})
+    assert response["statusCode"] == 403
     assert not tenants.sent
 
 
@@ -97,8 +97,8 @@ def test_t6_what_was_allowed_once_is_allowed_nowhere_else(tenants: World, issuer
     token = issuer.sign(aud="acme-shop", exp=2_000_000)
     for _ in range(2):
         for target, method, route in product(TENANTS, ("GET", "POST"), ("greet", "other")):
-            answer = tenants.call(f"/core/{target}/{route}", method, **with_token(target, token))
-            assert answer["statusCode"] == (200 if target == "acme" else 401)
+            response = tenants.call(f"/core/{target}/{route}", method, **with_token(target, token))
+            assert response["statusCode"] == (200 if target == "acme" else 401)
 
 
 def test_t6_a_withdrawn_authorization_ends_in_a_minute(tenants: World, issuer: Issuer) -> None:

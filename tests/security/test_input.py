@@ -52,14 +52,14 @@ def test_t17_a_bomb_takes_no_more_memory_than_a_body(platform: Platform) -> None
 def test_t24_every_accepted_call_can_be_followed(
     platform: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One request id leads from the answer through both Lambdas' lines to the ledger's row."""
-    answer = post(platform, "{}", prefer="respond-async")
-    request_id = answer["headers"]["x-request-id"]
+    """One request id leads from the response through both Lambdas' lines to the ledger's row."""
+    response = post(platform, "{}", prefer="respond-async")
+    request_id = response["headers"]["x-request-id"]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     told = {line["service"]: line for line in lines if line.get("request_id") == request_id}
     assert set(told) == {"http", "worker"}
     assert {line["endpoint_id"] for line in told.values()} == {"acme"}
-    execution = platform.ledger.get(json_of(answer)["job_id"])
+    execution = platform.ledger.get(json_of(response)["job_id"])
     assert execution is not None
     assert (execution.request_id, execution.endpoint_id, execution.function) == (request_id, "acme", "echo")
     assert execution.principal

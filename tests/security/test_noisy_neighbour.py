@@ -42,7 +42,7 @@ def arrivals(rates: dict[str, float], seed: int) -> Iterator[tuple[float, str]]:
 
 
 def served(rates: dict[str, float], *, limited: bool, seed: int) -> dict[str, list[float | None]]:
-    """Let them call for a while; return each tenant's seconds to an answer, None for a refusal."""
+    """Let them call for a while; return each tenant's seconds to a response, None for a refusal."""
     clock = Clock()
     platform = Platform({"echo": {"module_name": "sample_functions.plain"}}, clock)
     for tenant in rates:
@@ -52,12 +52,12 @@ def served(rates: dict[str, float], *, limited: bool, seed: int) -> dict[str, li
     seconds: dict[str, list[float | None]] = {tenant: [] for tenant in rates}
     for now, tenant in arrivals(rates, seed):
         clock.now = now
-        answer = platform.call(rest_event("GET", f"/core/{tenant}/echo", headers={"x-api-key": "key"}))
-        if answer["statusCode"] == 429:
-            assert int(answer["headers"]["Retry-After"]) >= 1
+        response = platform.call(rest_event("GET", f"/core/{tenant}/echo", headers={"x-api-key": "key"}))
+        if response["statusCode"] == 429:
+            assert int(response["headers"]["Retry-After"]) >= 1
             seconds[tenant].append(None)
             continue
-        assert answer["statusCode"] == 200
+        assert response["statusCode"] == 200
         begun = max(now, heapq.heappop(free_at))
         heapq.heappush(free_at, begun + SERVICE_SECONDS)
         seconds[tenant].append(begun + SERVICE_SECONDS - now)

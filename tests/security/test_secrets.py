@@ -66,7 +66,7 @@ def test_t13_ordinary_words_stay(text: str) -> None:
 
 
 def test_t13_a_client_reads_what_is_wrong_with_its_password() -> None:
-    """In an answer a sentence about a field stays; a value after = or in quotes doesn't."""
+    """In a response a sentence about a field stays; a value after = or in quotes doesn't."""
     assert redact("password: must have 8 characters", prose=True) == "password: must have 8 characters"
     assert redact("password=abc and 'token': 'x'", prose=True) == (
         f"password={REDACTED} and 'token': '{REDACTED}'"
@@ -103,9 +103,9 @@ def test_t13_no_secret_of_a_function_is_told(
     """Whether a function logs it, crashes or refuses with it: log, notice and answer are without it."""
     text = TEXTS[kind]
     name = "message" if function == "plain:refuse" else "text"
-    answer: object = None
+    response: object = None
     try:
-        answer = handle(function, settings=SETTINGS, params={name: f"for {text}"}, deadline=deadline)
+        response = handle(function, settings=SETTINGS, params={name: f"for {text}"}, deadline=deadline)
     except Exception:
         logging.getLogger(__name__).exception("as Lambda logs it")
     captured = capsys.readouterr()
@@ -113,7 +113,7 @@ def test_t13_no_secret_of_a_function_is_told(
     assert found_in(captured.out + captured.err) == []
     assert found_in(json.dumps(notices)) == []
     if ": " not in text:
-        assert found_in(json.dumps(answer)) == []
+        assert found_in(json.dumps(response)) == []
 
 
 @pytest.mark.usefixtures("_as_deployed")

@@ -115,15 +115,15 @@ _MEMBERS = st.sampled_from(
 )  # fmt: skip
 
 
-def checked(answer: dict[str, Any]) -> dict[str, Any]:
-    """Check what holds for every answer: its form, no failure of ours, nothing internal, no broken header."""
-    assert type(answer["statusCode"]) is int
-    assert 100 <= answer["statusCode"] < 500, answer
-    assert isinstance(answer["body"], str)
-    json.dumps(answer).encode()
-    sent = [*answer["headers"].values(), *answer.get("cookies", [])]
+def checked(response: dict[str, Any]) -> dict[str, Any]:
+    """Check what holds for every response: its form, no internal failure or detail, no broken header."""
+    assert type(response["statusCode"]) is int
+    assert 100 <= response["statusCode"] < 500, response
+    assert isinstance(response["body"], str)
+    json.dumps(response).encode()
+    sent = [*response["headers"].values(), *response.get("cookies", [])]
     assert all(isinstance(value, str) and not set(value) & {"\r", "\n", "\0"} for value in sent)
-    return answer
+    return response
 
 
 @given(_EVENTS, st.dictionaries(_MEMBERS, _WRONG, max_size=1))
@@ -137,7 +137,7 @@ def test_t26_no_request_makes_a_500_or_tells_internals(
     request makes more than one call of a worker.
     """
     before = platform.lambdas.invoked
-    answer = checked(platform.call(event | wrong))
+    response = checked(platform.call(event | wrong))
     assert platform.lambdas.invoked - before <= 1
-    if answer["statusCode"] >= 400:
-        assert not INTERNALS.search(json.loads(answer["body"] or '{"error": ""}')["error"])
+    if response["statusCode"] >= 400:
+        assert not INTERNALS.search(json.loads(response["body"] or '{"error": ""}')["error"])

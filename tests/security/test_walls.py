@@ -73,9 +73,9 @@ def test_t3_an_own_key_stays_ones_own_beside_a_foreign_one(hidden: str, platform
     for tenant, other in PAIRS:
         place = HIDDEN[hidden](key_of(other))
         place["headers"] = {**place.get("headers", {}), "x-api-key": key_of(tenant)}
-        answer = ask(platform, tenant, "function", place)
-        assert json_of(answer)["tenant"] == tenant
-        assert other not in answer["body"].replace("api_key", "")
+        response = ask(platform, tenant, "function", place)
+        assert json_of(response)["tenant"] == tenant
+        assert other not in response["body"].replace("api_key", "")
 
 
 def foreign_ids(other: str) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ class Request:
     key: str | None
     is_async: bool
     fails: int | None = None
-    answers: list[tuple[int, str]] = field(default_factory=list)
+    responses: list[tuple[int, str]] = field(default_factory=list)
     finished: bool = False
 
     @property
@@ -80,15 +80,17 @@ class Account:
         if not disturbed:
             self.violation(self._request(call), "a worker in time was refused as late")
 
-    def answer(self, request: Request, status: int, body: str) -> None:
-        """Record that a caller gets an answer."""
-        request.answers.append((status, body))
+    def response(self, request: Request, status: int, body: str) -> None:
+        """Record that a caller gets a response."""
+        request.responses.append((status, body))
         if status in {400, 422} and not request.fails:
             self.violation(request, f"was refused: {body}")
         if status == 200 and not request.is_async:
-            answer = json.loads(body)
-            if (answer["call"], answer["tenant"]) != (request.number, request.tenant):
-                self.violation(request, f"got the answer of call {answer['call']} of {answer['tenant']}")
+            response = json.loads(body)
+            if (response["call"], response["tenant"]) != (request.number, request.tenant):
+                self.violation(
+                    request, f"got the response of call {response['call']} of {response['tenant']}"
+                )
 
     def check(self, rows: list[Execution]) -> list[str]:
         """Compare answers and rows with effects; return all violations."""
@@ -99,7 +101,7 @@ class Account:
             self.violation(None, f"{job_id} is never settled")
         for number, request in self.requests.items():
             self._check_effects(request, by_number[number])
-            self._check_answers(request, by_number[number])
+            self._check_responses(request, by_number[number])
         self._check_dead(rows)
         return self.violations
 
@@ -119,20 +121,20 @@ class Account:
             if row.state == "failed" and request.is_async and not request.fails:
                 self.violation(request, "failed for good at a failure that passes")
 
-    def _check_answers(self, request: Request, rows: list[Execution]) -> None:
-        statuses = {status for status, _ in request.answers}
+    def _check_responses(self, request: Request, rows: list[Execution]) -> None:
+        statuses = {status for status, _ in request.responses}
         if 202 in statuses and not rows:
             self.violation(request, "was accepted and is not in the ledger")
         if 200 in statuses and not self.effects[request.number]:
             self.violation(request, "was answered without an effect")
-        if len({body for status, body in request.answers if status == 200}) > 1:
+        if len({body for status, body in request.responses if status == 200}) > 1:
             self.violation(request, "got two answers for one key")
         if 200 in statuses and [row.state for row in rows] != ["succeeded"]:
             self.violation(
                 request, f"was answered as succeeded, but the ledger has {[r.state for r in rows]}"
             )
-        if request.key and request.answers and not request.finished:
-            self.violation(request, f"never got an outcome, last {request.answers[-1]}")
+        if request.key and request.responses and not request.finished:
+            self.violation(request, f"never got an outcome, last {request.responses[-1]}")
 
     def _check_dead(self, rows: list[Execution]) -> None:
         dead = {row.job_id for row in rows if row.state == "dead"}

@@ -51,7 +51,7 @@ def caller(world: World, request: Request) -> bool:
     """Call, with a key until the outcome is known and sometimes once more; without one only once."""
     for attempt in range(TRIES if request.key else 1):
         status, body = send(world, request)
-        world.account.answer(request, status, body)
+        world.account.response(request, status, body)
         if is_outcome(status, body):
             request.finished = True
             if not request.key or attempt % 2 or world.random.random() < 0.7:
@@ -61,7 +61,7 @@ def caller(world: World, request: Request) -> bool:
 
 
 def send(world: World, request: Request, *, body: str | None = None) -> tuple[int, str]:
-    """Send a request; return status and body of the answer."""
+    """Send a request; return status and body of the response."""
     params = {"call": request.number} | ({"fails": request.fails} if request.fails else {})
     order = LedgerCall(
         function=world.functions[request.function],
@@ -77,12 +77,12 @@ def send(world: World, request: Request, *, body: str | None = None) -> tuple[in
         status_url="job_status",
     )
     try:
-        answer = world.executions.serve(order)
+        response = world.executions.serve(order)
     except SilvaEngineError as error:
         return error.status, error.message
-    if answer.status == 202:
-        look(world, request, json.loads(answer.body)["job_id"])
-    return answer.status, answer.body
+    if response.status == 202:
+        look(world, request, json.loads(response.body)["job_id"])
+    return response.status, response.body
 
 
 def look(world: World, request: Request, job_id: str) -> None:
@@ -98,7 +98,7 @@ def look(world: World, request: Request, job_id: str) -> None:
 
 
 def is_outcome(status: int, body: str) -> bool:
-    """Return whether an answer is final: a result, the function's own error, or an unknown outcome."""
+    """Return whether a response is final: a result, the function's own error, or an unknown outcome."""
     if status == 409:
         return "not known" in body
     return status not in {502, 503, 504}
@@ -142,7 +142,7 @@ def populate(world: World, count: int, seconds: float) -> None:
 
 def misuse(world: World, request: Request) -> None:
     """Send another request with a key that was used."""
-    if request.answers and request.finished:
+    if request.responses and request.finished:
         status, _ = send(world, request, body="another body")
         if status in {200, 202}:
             world.account.violation(request, "another request under its key was answered")

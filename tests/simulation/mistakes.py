@@ -10,11 +10,11 @@ from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
-from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerAnswer
+from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.tables import EXECUTIONS, Table
-from silvaengine_http.executions import Executions, LedgerCall, accepted_answer
-from silvaengine_http.response import Answer
+from silvaengine_http.executions import Executions, LedgerCall, accepted_response
+from silvaengine_http.response import Response
 from silvaengine_tasks.sweeper import Sweep, Sweeper
 from silvaengine_worker.jobs import CountMetric, JobRunner
 
@@ -117,8 +117,8 @@ class EventualRead(TableReader):
     @override
     def get(self, table: Table, key: Key) -> Row | None:
         encoded = {name: {"S": value} for name, value in key.items()}
-        answer = self._open_api().call("GetItem", {"TableName": f"se-{table.name}", "Key": encoded}, "")
-        return decode_row(answer["Item"]) if "Item" in answer else None
+        response = self._open_api().call("GetItem", {"TableName": f"se-{table.name}", "Key": encoded}, "")
+        return decode_row(response["Item"]) if "Item" in response else None
 
 
 class NoTenantInTheKey(Executions):
@@ -170,7 +170,7 @@ class BodyNotCompared(Executions):
     """Answers any request that has a used key."""
 
     @override
-    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
+    def _repeat(self, call: LedgerCall, first: Execution) -> Response:
         return super()._repeat(call._replace(body=""), first._replace(digest=plain_digest("")))
 
 
@@ -178,20 +178,20 @@ class AcceptedBeforeItIsWritten(Executions):
     """Answers 202 although the ledger refused."""
 
     @override
-    def serve(self, call: LedgerCall) -> Answer:
+    def serve(self, call: LedgerCall) -> Response:
         try:
             return super().serve(call)
         except SilvaEngineError:
             if not call.is_async:
                 raise
-            return accepted_answer(self.ledger.new_token(), call.status_url)
+            return accepted_response(self.ledger.new_token(), call.status_url)
 
 
 class ForgetsTheKeyAfterAnyFailure(Executions):
     """Cancels an acceptance although the worker may run."""
 
     @override
-    def _start(self, call: LedgerCall, execution: Execution) -> Answer:
+    def _start(self, call: LedgerCall, execution: Execution) -> Response:
         try:
             return super()._start(call, execution)
         except SilvaEngineError:
@@ -203,7 +203,7 @@ class TakesOverWhatMayHaveRun(Executions):
     """Runs a lost call again, whatever was promised."""
 
     @override
-    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
+    def _repeat(self, call: LedgerCall, first: Execution) -> Response:
         return super()._repeat(call, first._replace(on_lost="retry"))
 
 
@@ -211,7 +211,7 @@ class TakesOverWhatIsHeld(Executions):
     """Doesn't wait for the end of the lease."""
 
     @override
-    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
+    def _repeat(self, call: LedgerCall, first: Execution) -> Response:
         due = 0 if first.state == "running" else first.due_at
         return super()._repeat(call, first._replace(due_at=due))
 
@@ -221,8 +221,8 @@ class RunsWithoutAClaim(JobRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
-    ) -> WorkerAnswer | None:
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerResponse], count: CountMetric
+    ) -> WorkerResponse | None:
         try:
             owner = self._ledger.claim(job, seconds)
         except ConditionFailedError:
@@ -235,8 +235,8 @@ class SettlesBeforeTheEffect(JobRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
-    ) -> WorkerAnswer | None:
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerResponse], count: CountMetric
+    ) -> WorkerResponse | None:
         owner = job.owner if job.claimed else self._ledger.claim(job, seconds)
         self._ledger.settle(job, owner, "succeeded", {"result": "{}"})
         return attempt()
@@ -246,16 +246,16 @@ class SwallowsTheException(JobRunner):
     """Settles a failure as a result."""
 
     @override
-    def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
-        super()._settle(job, owner, WorkerAnswer("json", answer.value))
+    def _settle(self, job: ExecutionRef, owner: str, response: WorkerResponse) -> None:
+        super()._settle(job, owner, WorkerResponse("json", response.value))
 
 
 class FailsAtOnce(JobRunner):
     """Never retries."""
 
     @override
-    def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
-        super()._settle(job._replace(claimed=True), owner, answer)
+    def _settle(self, job: ExecutionRef, owner: str, response: WorkerResponse) -> None:
+        super()._settle(job._replace(claimed=True), owner, response)
 
 
 class SweepsWithoutAClaim(Sweeper):

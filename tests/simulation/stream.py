@@ -111,16 +111,16 @@ class Shard:
 
     def _deliver(self, batch: list[Any]) -> int:
         """Invoke the tasks Lambda; return how many records of the batch are done with."""
-        scheduler, answers = self.world.scheduler, list[Any]()
+        scheduler, responses = self.world.scheduler, list[Any]()
 
         def read() -> None:
-            answers.append(self._streams.serve({"Records": batch}, _Context(), InvocationLog("tasks")))
+            responses.append(self._streams.serve({"Records": batch}, _Context(), InvocationLog("tasks")))
 
         self.world.spawn("reader", read, ends_at=scheduler.now + READER_SECONDS)
         scheduler.run(scheduler.now + READER_SECONDS + 1)
-        if not answers:
+        if not responses:
             return 0
-        failed = [int(each["itemIdentifier"]) for each in answers[0]["batchItemFailures"]]
+        failed = [int(each["itemIdentifier"]) for each in responses[0]["batchItemFailures"]]
         return [_number(record) for record in batch].index(failed[0]) if failed else len(batch)
 
     def check(self) -> list[str]:

@@ -81,13 +81,13 @@ def test_one_fault_never_costs_a_job(name: str) -> None:
     for at in single_faults(WAYS[name]):
         world = walk(WAYS[name], at)
         assert {row.state for row in world.rows()} <= {"succeeded"}, at
-        if any(status == 202 for status, _ in world.account.requests[0].answers):
+        if any(status == 202 for status, _ in world.account.requests[0].responses):
             assert world.rows(), at
 
 
 @pytest.mark.parametrize("name", [name for name in WAYS if "always" not in name])
 def test_a_repeated_write_changes_nothing(name: str) -> None:
-    """A client that sends a write again, because the answer was lost, is recognized."""
+    """A client that sends a write again, because the response was lost, is recognized."""
     calm = walk(WAYS[name], {})
     for number in range(len(calm.faults.seen)):
         world = walk(WAYS[name], {number: "resent"})

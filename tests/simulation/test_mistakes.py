@@ -21,7 +21,7 @@ CAUGHT_BY = {
     "CancelledStaysAlive": "never got an outcome",
     "FenceStaysTheSame": "attempt with token",
     "EventualRead": "its job is not found",
-    "NoTenantInTheKey": "got the answer of call",
+    "NoTenantInTheKey": "got the response of call",
     "NoPrincipalInTheKey": ANSWERED_WRONG,
     "NoFunctionInTheKey": ANSWERED_WRONG,
     "TokenReused": "succeeded without an effect",

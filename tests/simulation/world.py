@@ -20,7 +20,7 @@ from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.protocol.messages import WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.tables import EXECUTIONS
 from silvaengine_http.executions import Executions
@@ -34,7 +34,7 @@ from .scheduler import KilledError, Process, Scheduler
 type FaultKind = Literal["kill_before", "kill_after", "refused", "answer_lost", "resent"]
 
 FAULTS: tuple[FaultKind, ...] = ("kill_before", "kill_after", "refused", "answer_lost", "resent")
-# What a client sends again by itself when its answer is lost; an Invoke never is.
+# What a client sends again by itself when its response is lost; an Invoke never is.
 RESENT = frozenset({"PutItem", "UpdateItem", "queue"})
 WORKER_SECONDS = 30.0
 CALLER_SECONDS = 27.0
@@ -186,20 +186,20 @@ class World:
             raise RuntimeError("a plain call needs no ledger")
         process = self.scheduler.current
 
-        def attempt() -> WorkerAnswer:
+        def attempt() -> WorkerResponse:
             self.account.began(call)
             try:
-                return WorkerAnswer("json", self._function(call, zombie=zombie))
+                return WorkerResponse("json", self._function(call, zombie=zombie))
             except FunctionError as error:
-                return WorkerAnswer("error", error.message, error.status, "FunctionError")
+                return WorkerResponse("error", error.message, error.status, "FunctionError")
 
         def note(name: str) -> None:
             self.notes[name] += 1
             if name == "LateWrites":
                 self.account.late(call, disturbed=bool(process and process.disturbed))
 
-        answer = self.jobs.run(job, WORKER_SECONDS, attempt, note)
-        return answer.encode() if answer else None
+        response = self.jobs.run(job, WORKER_SECONDS, attempt, note)
+        return response.encode() if response else None
 
     def _function(self, call: WorkerCall, *, zombie: bool) -> Any:
         """Take a while, perhaps fail, have the effect, take a while, perhaps fail."""
@@ -289,9 +289,9 @@ class Invoker:
             return self._world.boundary("event", lambda: self._world.event(payload), lost, refused)
         worker = self._world.boundary("invoke", lambda: self._world.start_worker(payload), lost, refused)
         if not self._world.scheduler.wait(worker, CALLER_SECONDS):
-            raise DeadlineError("no answer in time")
+            raise DeadlineError("no response in time")
         if isinstance(worker.error, UnavailableError):
-            return WorkerAnswer(
+            return WorkerResponse(
                 "error", worker.error.message, worker.error.status, "UnavailableError"
             ).encode()
         if worker.error:
@@ -311,7 +311,7 @@ class _Registry:
 
 
 def _lost() -> Exception:
-    return UnavailableError("the answer was lost")
+    return UnavailableError("the response was lost")
 
 
 def _busy() -> Exception:

@@ -34,9 +34,9 @@ def clear(deployment: Deployment, key: str, name: str, endpoint: str | None, as_
       silvaengine cache clear --local
       silvaengine cache clear --name database --key 'get_user:*' --endpoint acme --stack silvaengine
     """
-    answer = operate(deployment, "cache_clear", cache_name=name, cache_key=key, endpoint_id=endpoint)
+    response = operate(deployment, "cache_clear", cache_name=name, cache_key=key, endpoint_id=endpoint)
     if as_json:
-        print_json(answer)
+        print_json(response)
     else:
         click.echo(f"cleared {key} in cache {name} of {endpoint or 'all endpoints'}")
 
@@ -51,11 +51,11 @@ def stats(deployment: Deployment, name: str, endpoint: str | None, as_json: bool
       silvaengine cache stats --name database --endpoint acme --local
       silvaengine cache stats --stack silvaengine --json
     """
-    answer = operate(deployment, "cache_stats", cache_name=name, endpoint_id=endpoint)
+    response = operate(deployment, "cache_stats", cache_name=name, endpoint_id=endpoint)
     if as_json:
-        print_json(answer)
+        print_json(response)
     else:
-        print_table(f"cache {name}", ("", ""), _rows(answer))
+        print_table(f"cache {name}", ("", ""), _rows(response))
 
 
 @cache.command()
@@ -67,14 +67,14 @@ def keys(deployment: Deployment, name: str, endpoint: str | None, as_json: bool)
     Examples:
       silvaengine cache keys --name database --endpoint acme --stack silvaengine
     """
-    answer = operate(deployment, "cache_keys", cache_name=name, endpoint_id=endpoint)
+    response = operate(deployment, "cache_keys", cache_name=name, endpoint_id=endpoint)
     if as_json:
-        print_json(answer)
+        print_json(response)
     else:
-        for key in answer["keys"]:
+        for key in response["keys"]:
             click.echo(key)
 
 
-def _rows(answer: dict[str, Any]) -> list[tuple[str, Any]]:
+def _rows(response: dict[str, Any]) -> list[tuple[str, Any]]:
     hidden = ("success", "cache_name")
-    return [(name, value) for name, value in answer.items() if name not in hidden and value is not None]
+    return [(name, value) for name, value in response.items() if name not in hidden and value is not None]

@@ -38,7 +38,7 @@ def events() -> None:
 @click.option("--print", "only_print", is_flag=True, help="Print the sample event and send nothing.")
 @deployment_options
 def send_(deployment: Deployment, source: str, path: Path | None, only_print: bool) -> None:
-    """Invoke the tasks Lambda with an event of SOURCE, and print its answer. Exits with 1 when it failed.
+    """Invoke the tasks Lambda with an event of SOURCE, and print its response. Exits with 1 when it failed.
 
     The samples are for the demo's functions; print one and edit it for your own.
 
@@ -52,8 +52,8 @@ def send_(deployment: Deployment, source: str, path: Path | None, only_print: bo
     if only_print:
         print_json(event)
         return
-    succeeded, answer = send(deployment, event)
-    print_json(answer)
+    succeeded, response = send(deployment, event)
+    print_json(response)
     if not succeeded:
         raise click.exceptions.Exit(1)
 
@@ -137,5 +137,5 @@ def _facts(event: DeadEvent, execution: Execution | None) -> dict[str, Any]:
 def _cause(event: DeadEvent, execution: Execution | None) -> str:
     if execution is not None:
         return execution.cause or str(json.loads(execution.result or "{}").get("error_type", ""))
-    answer = event.body.get("responsePayload") if isinstance(event.body, dict) else None
-    return str(answer.get("errorMessage", "")) if isinstance(answer, dict) else ""
+    response = event.body.get("responsePayload") if isinstance(event.body, dict) else None
+    return str(response.get("errorMessage", "")) if isinstance(response, dict) else ""

@@ -10,13 +10,13 @@ import click
 
 from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.client_options import api_key_option, parse_json_or_text, parse_parameters
 from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.http import HttpAnswer, function_url, send
+from silvaengine_cli.http import HttpResponse, function_url, send
 from silvaengine_cli.output import json_option, print_json
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 
@@ -99,7 +99,7 @@ def _is_text(body: bytes) -> bool:
 
 def _send(
     deployment: Deployment, call: CliCall, method: str | None, area: str | None, url: str | None
-) -> HttpAnswer:
+) -> HttpResponse:
     if not url and (area is None or method is None):
         function = _resolve(deployment, call)
         area = area or (function.area if function else None)
@@ -121,7 +121,7 @@ def _function(registry: Registry, call: CliCall) -> Function:
     return registry.function(read_key_access(registry, call.endpoint, call.api_key), call.function)
 
 
-def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerAnswer:
+def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerResponse:
     """Invoke a function's worker as a gateway would; wait for the result even of an ``Event`` function."""
     function = _function(open_registry(deployment, secrets=True), call)
     deadline = time.time() + DIRECT_SECONDS
@@ -138,36 +138,38 @@ def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerAnswer:
         ),
     )
     client = deployment.client("lambda")
-    answer = client.invoke(FunctionName=function.aws_lambda_arn, Payload=worker_call.encode())
-    result = json.loads(answer["Payload"].read() or b"null")
-    if "FunctionError" in answer:
+    response = client.invoke(FunctionName=function.aws_lambda_arn, Payload=worker_call.encode())
+    result = json.loads(response["Payload"].read() or b"null")
+    if "FunctionError" in response:
         raise click.ClickException(
             f"the worker failed: {result.get('errorType')}: {result.get('errorMessage')}"
         )
-    return WorkerAnswer.decode(result)
+    return WorkerResponse.decode(result)
 
 
-def _print_direct(answer: WorkerAnswer, as_json: bool) -> None:
+def _print_direct(response: WorkerResponse, as_json: bool) -> None:
     if as_json:
-        print_json({"kind": answer.kind, "status": answer.status, "value": answer.value})
-    elif answer.kind == "error":
-        click.echo(f"{answer.status} {answer.error_type}: {answer.value}", err=True)
-    elif answer.kind == "base64":
-        click.echo(base64.b64decode(answer.value), nl=False)
+        print_json({"kind": response.kind, "status": response.status, "value": response.value})
+    elif response.kind == "error":
+        click.echo(f"{response.status} {response.error_type}: {response.value}", err=True)
+    elif response.kind == "base64":
+        click.echo(base64.b64decode(response.value), nl=False)
     else:
-        click.echo(answer.value if answer.kind == "text" else json.dumps(answer.value, ensure_ascii=False))
-    if answer.kind == "error":
+        click.echo(
+            response.value if response.kind == "text" else json.dumps(response.value, ensure_ascii=False)
+        )
+    if response.kind == "error":
         raise click.exceptions.Exit(1)
 
 
-def _print_http(answer: HttpAnswer, as_json: bool) -> None:
-    failed = answer.status >= 400
+def _print_http(response: HttpResponse, as_json: bool) -> None:
+    failed = response.status >= 400
     if as_json:
-        body = parse_json_or_text(answer.body.decode(errors="replace"))
-        print_json({"status": answer.status, "headers": dict(answer.headers), "body": body})
+        body = parse_json_or_text(response.body.decode(errors="replace"))
+        print_json({"status": response.status, "headers": dict(response.headers), "body": body})
     else:
         if failed:
-            click.echo(f"HTTP {answer.status}", err=True)
-        click.echo(answer.body, nl=_is_text(answer.body))
+            click.echo(f"HTTP {response.status}", err=True)
+        click.echo(response.body, nl=_is_text(response.body))
     if failed:
         raise click.exceptions.Exit(1)

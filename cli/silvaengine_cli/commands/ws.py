@@ -53,8 +53,8 @@ def connect(
     """Connect to ENDPOINT; type calls and see the frames that arrive.
 
     A line is FUNCTION NAME=VALUE ..., where a VALUE that is JSON is read as JSON; or FUNCTION {...}; or a
-    whole message in JSON; or ping. Ctrl-D ends it. Lines that are piped in are sent, and their answers waited
-    for; it exits with 1 when the connection was refused or lost.
+    whole message in JSON; or ping. Ctrl-D ends it. Lines that are piped in are sent, and their responses
+    waited for; it exits with 1 when the connection was refused or lost.
 
     \b
     Examples:

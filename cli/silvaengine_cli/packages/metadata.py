@@ -114,13 +114,13 @@ def _literal(node: ast.expr | None) -> object:
 def _call_deploy(folder: Path, package: str) -> object:
     sys.path.insert(0, str(folder.resolve()))
     try:
-        answer: object = import_module(package).deploy()
+        response: object = import_module(package).deploy()
     except Exception as error:  # noqa: BLE001 - a package's own code may raise anything
         cause = f"{type(error).__name__}: {error}"
         raise click.ClickException(f"deploy() of {package} can't be called here: {cause}") from None
     finally:
         sys.path.remove(str(folder.resolve()))
-    return answer
+    return response
 
 
 def _function(

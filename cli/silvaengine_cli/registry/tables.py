@@ -41,11 +41,11 @@ class RegistryTables:
                 }
             }
             while pending:
-                answer = self._dynamodb.batch_get_item(RequestItems=pending)
-                for item in answer["Responses"].get(self._name(table), ()):
+                response = self._dynamodb.batch_get_item(RequestItems=pending)
+                for item in response["Responses"].get(self._name(table), ()):
                     row = _decode(item)
                     rows[table.key_of(row)] = row
-                pending = answer.get("UnprocessedKeys")
+                pending = response.get("UnprocessedKeys")
         return rows
 
     def scan(self, table: Table) -> Iterator[Row]:

@@ -28,7 +28,7 @@ from silvaengine_http.gateway import Gateway
 from silvaengine_http.headers import cors_of
 from silvaengine_http.path import read_path
 from silvaengine_http.request import Request, read_method, read_request, read_response_format
-from silvaengine_http.response import Answer, error_answer, render, with_headers
+from silvaengine_http.response import Response, error_response, render, with_headers
 
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimiter
@@ -74,15 +74,15 @@ def create_handler(
         if is_authorizer_call(event):
             return _policy(gateway, call)
         method = read_method(members)
-        answer = _answer(gateway, call, method)
-        if answer.status >= 500:
-            _publish_alert(alerts, call, answer.status)
-        log.add(**call.ids(), status=answer.status)
+        response = _answer(gateway, call, method)
+        if response.status >= 500:
+            _publish_alert(alerts, call, response.status)
+        log.add(**call.ids(), status=response.status)
         log.emit()
         if call.rate:
-            answer = with_headers(answer, call.rate)
+            response = with_headers(response, call.rate)
         form = read_response_format(members, method)
-        return render(answer, form, call.request_id, cors_of(call, registry))
+        return render(response, form, call.request_id, cors_of(call, registry))
 
     return handle
 
@@ -123,14 +123,14 @@ def _serve_operator(registry: Registry, call: HttpCall) -> dict[str, Any]:
     """Serve an operator's event, which no client of an API can send; raises what ``_operate`` raises."""
     call.log.add(request_id=call.request_id)
     try:
-        answer = _operate(registry, call.event[OPERATOR], call.log)
+        response = _operate(registry, call.event[OPERATOR], call.log)
         call.log.add(status=200)
     except Exception as error:
         _log_failure(call, error)
         raise
     finally:
         call.log.emit()
-    return answer
+    return response
 
 
 def _operate(registry: Registry, request: object, log: InvocationLog) -> dict[str, Any]:
@@ -171,27 +171,27 @@ def _policy(gateway: Gateway, call: HttpCall) -> dict[str, Any]:
             raise
 
     call.log.add(status=200)
-    answer = answer_authorizer_call(call.event, decide)
-    call.log.add(**call.ids(), policy=answer["policyDocument"]["Statement"][0]["Effect"])
+    response = answer_authorizer_call(call.event, decide)
+    call.log.add(**call.ids(), policy=response["policyDocument"]["Statement"][0]["Effect"])
     call.log.emit()
-    return answer
+    return response
 
 
-def _answer(gateway: Gateway, call: HttpCall, method: str) -> Answer:
+def _answer(gateway: Gateway, call: HttpCall, method: str) -> Response:
     extra = {"request_id": call.request_id}
     if method == "OPTIONS":
-        return Answer(204)
+        return Response(204)
     try:
         return gateway.serve(call, _read(gateway, call, method))
     except SilvaEngineError as error:
         _log_failure(call, error)
         if error.status >= 500:
             _logger.error("%s (%s)", error.message, error.detail, extra=extra)  # noqa: TRY400 - detail says why
-        return error_answer(error, call.request_id)
+        return error_response(error, call.request_id)
     except Exception as error:
         _log_failure(call, error)
         _logger.exception("Unexpected failure", extra=extra)
-        return error_answer(SilvaEngineError("Internal server error"), call.request_id)
+        return error_response(SilvaEngineError("Internal server error"), call.request_id)
 
 
 def _read(gateway: Gateway, call: HttpCall, method: str) -> Request:

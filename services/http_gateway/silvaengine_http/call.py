@@ -18,7 +18,7 @@ MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 
 class HttpCall:
-    """One invocation of the gateway, and what becomes known of it for the answer, the log and alerts.
+    """One invocation of the gateway, and what becomes known of it for the response, the log and alerts.
 
     ``event`` is Lambda's, as authorizers and full-event functions are shown it, empty where it is no object;
     ``context`` is Lambda's, too. ``deadline`` is in epoch seconds. ``request`` is None until the event was
@@ -70,7 +70,7 @@ class HttpCall:
         return ids
 
     def cors_request(self) -> CorsRequest:
-        """Return what decides who may read the answer; of a refused event as far as it says so."""
+        """Return what decides who may read the response; of a refused event as far as it says so."""
         request = self.request
         if request is None:
             return read_cors_request(self.event)

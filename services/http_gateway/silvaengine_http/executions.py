@@ -1,7 +1,7 @@
 """Calls that the ledger holds: asynchronous ones, and those with an idempotency key.
 
-The answers are those of draft-ietf-httpapi-idempotency-key-header: 400 without a required key, 409 while the
-first request is under way, 422 for another request under the same key.
+The responses are those of draft-ietf-httpapi-idempotency-key-header: 400 without a required key, 409 while
+the first request is under way, 422 for another request under the same key.
 """
 
 import json
@@ -17,9 +17,9 @@ from silvaengine.ledger.execution import LIVE, Execution
 from silvaengine.ledger.payload_store import PayloadStore, content_key
 from silvaengine.ledger.policy import ExecutionPolicy
 from silvaengine.ledger.store import DISPATCH_SECONDS, Ledger, new_execution
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.model import Function
-from silvaengine_http.response import Answer, error_answer, function_answer, json_answer
+from silvaengine_http.response import Response, error_response, function_response, json_response
 
 KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 RETRY_SECONDS = 2  # when to ask again for what is under way
@@ -73,11 +73,11 @@ class Executions(NamedTuple):
     keys: Digests
     lease_seconds: float
 
-    def serve(self, call: LedgerCall) -> Answer:
+    def serve(self, call: LedgerCall) -> Response:
         """Accept a call and answer; for a repetition answer what became of the first call under its key.
 
         Raises:
-            SilvaEngineError: the answer's status and message; with 503 nothing was started.
+            SilvaEngineError: the response's status and message; with 503 nothing was started.
 
         """
         execution = self._new(call)
@@ -147,25 +147,25 @@ class Executions(NamedTuple):
             _logger.warning("Execution %s could not be taken back: %s", execution.job_id, error.detail)
         return True
 
-    def _start(self, call: LedgerCall, execution: Execution) -> Answer:
+    def _start(self, call: LedgerCall, execution: Execution) -> Response:
         try:
             if call.is_async:
                 self.dispatcher.send(execution, call.function, deadline=call.deadline)
-                return accepted_answer(execution.job_id, call.status_url)
+                return accepted_response(execution.job_id, call.status_url)
             result = self.dispatcher.ask(execution, call.function, call.deadline)
         except SilvaEngineError as error:
             if nothing_ran(error) and not call.stays_accepted and self._undo(execution):
                 raise
             if call.is_async:  # the ledger holds it, and the sweeper sends it again
-                return accepted_answer(execution.job_id, call.status_url)
+                return accepted_response(execution.job_id, call.status_url)
             raise
-        return function_answer(WorkerAnswer.decode(result))
+        return function_response(WorkerResponse.decode(result))
 
-    def _repeat(self, call: LedgerCall, first: Execution) -> Answer:
+    def _repeat(self, call: LedgerCall, first: Execution) -> Response:
         if first.digest != plain_digest(call.body):
             raise RequestError("This Idempotency-Key was used for another request", status=422)
         if call.is_async:
-            return accepted_answer(first.job_id, call.status_url, {REPLAYED: "true"})
+            return accepted_response(first.job_id, call.status_url, {REPLAYED: "true"})
         if first.state not in LIVE and (first.result or first.result_at):
             return replay(first, self.payloads)
         if first.state == "accepted" or first.is_held(self.ledger.now()):
@@ -176,7 +176,7 @@ class Executions(NamedTuple):
             "The outcome of the first request with this Idempotency-Key is not known", status=409
         )
 
-    def _take_over(self, call: LedgerCall, first: Execution) -> Answer:
+    def _take_over(self, call: LedgerCall, first: Execution) -> Response:
         try:
             execution = self.ledger.take_over(first, call.request_id, self.lease_seconds)
         except ConditionFailedError:
@@ -217,27 +217,27 @@ def policy_of(function: Function) -> ExecutionPolicy:
     return ExecutionPolicy.from_config(function.configuration.get("config") or {})
 
 
-def accepted_answer(job_id: str, status_url: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return the answer that a job was accepted."""
+def accepted_response(job_id: str, status_url: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the response that a job was accepted."""
     location = {"Location": f"{status_url}?job_id={job_id}", "Retry-After": str(RETRY_SECONDS)}
-    return json_answer({"job_id": job_id, "status": "accepted"}, 202, {**location, **(headers or {})})
+    return json_response({"job_id": job_id, "status": "accepted"}, 202, {**location, **(headers or {})})
 
 
-def replay(execution: Execution, payloads: PayloadStore) -> Answer:
-    """Return an execution's answer again, byte for byte."""
+def replay(execution: Execution, payloads: PayloadStore) -> Response:
+    """Return an execution's response again, byte for byte."""
     try:
-        answer = function_answer(answer_of(execution, payloads))
+        response = function_response(stored_response(execution, payloads))
     except SilvaEngineError as error:
-        answer = error_answer(error, execution.request_id)
-    return answer._replace(headers={**answer.headers, REPLAYED: ("true",)})
+        response = error_response(error, execution.request_id)
+    return response._replace(headers={**response.headers, REPLAYED: ("true",)})
 
 
-def answer_of(execution: Execution, payloads: PayloadStore) -> WorkerAnswer:
-    """Return the answer that the worker settled."""
+def stored_response(execution: Execution, payloads: PayloadStore) -> WorkerResponse:
+    """Return the response that the worker settled."""
     text = execution.result
     if text is None and execution.result_at is not None:
         text = payloads.get(execution.result_at)
-    return WorkerAnswer.decode(json.loads(text or "null"))
+    return WorkerResponse.decode(json.loads(text or "null"))
 
 
 def _in_progress() -> RequestError:

@@ -7,7 +7,7 @@ from silvaengine.authorization.admission import admit, check_access
 from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import RequestError
 from silvaengine.ledger.dispatch import issue_no_token
-from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
@@ -18,7 +18,7 @@ from silvaengine_http.executions import Executions, LedgerCall, prefers_async, r
 from silvaengine_http.full_event import full_context, full_event
 from silvaengine_http.path import check_name
 from silvaengine_http.request import Request
-from silvaengine_http.response import Answer, function_answer, json_answer
+from silvaengine_http.response import Response, function_response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,11 +56,11 @@ class Gateway(NamedTuple):
     open_limiter: "Callable[[], RateLimiter]"
     issue_token: "TokenIssuer" = issue_no_token
 
-    def serve(self, call: HttpCall, request: Request) -> Answer:
+    def serve(self, call: HttpCall, request: Request) -> Response:
         """Answer a request.
 
         Raises:
-            SilvaEngineError: it is refused or failed; the error's status and message are the answer.
+            SilvaEngineError: it is refused or failed; the error's status and message are the response.
 
         """
         call.log.begin_step("resolve")
@@ -81,13 +81,13 @@ class Gateway(NamedTuple):
         if key is None and not prefers_job and function.funct_type != "Event":
             return self._invoke(call, request, function)
         ledger_call = self._ledger_call(call, request, key_access, function, key, prefers_job=prefers_job)
-        answer = self.executions.serve(ledger_call)
-        if answer.status != 202 or not ledger_call.is_async:
-            return answer
+        response = self.executions.serve(ledger_call)
+        if response.status != 202 or not ledger_call.is_async:
+            return response
         if prefers_job:
-            return answer._replace(headers={**answer.headers, "Preference-Applied": ("respond-async",)})
-        # The endpoint's settings may keep the predecessor's answer.
-        return Answer(200) if key_access.settings.get("event_answer") == "empty" else answer
+            return response._replace(headers={**response.headers, "Preference-Applied": ("respond-async",)})
+        # The endpoint's settings may keep the predecessor's response.
+        return Response(200) if key_access.settings.get("event_answer") == "empty" else response
 
     def permission(self, call: HttpCall, request: Request) -> "Permission":
         """Return the permission that an authorizer call asks for; raises what ``serve`` raises."""
@@ -134,7 +134,7 @@ class Gateway(NamedTuple):
         call.principal = permission.principal
         return permission
 
-    def _job_status(self, request: Request) -> Answer:
+    def _job_status(self, request: Request) -> Response:
         executions = self.executions
         return job_status.job_status(executions.ledger, executions.payloads, request.route, request.params)
 
@@ -162,10 +162,10 @@ class Gateway(NamedTuple):
             status_url="../" * request.depth + job_status.OPERATION,
         )
 
-    def _invoke(self, call: HttpCall, request: Request, function: Function) -> Answer:
+    def _invoke(self, call: HttpCall, request: Request, function: Function) -> Response:
         payload = self._worker_call(call, request, function, call.deadline).encode()
         result = self.invoker.invoke(function.aws_lambda_arn, payload, deadline=call.deadline)
-        return function_answer(WorkerAnswer.decode(result))
+        return function_response(WorkerResponse.decode(result))
 
     def _worker_call(
         self, call: HttpCall, request: Request, function: Function, deadline: float | None
@@ -202,7 +202,7 @@ def _function_name(request: Request, key_access: KeyAccess) -> str:
     return name
 
 
-def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Answer:
+def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Response:
     from silvaengine_http import management  # few requests manage caches
 
     if request.method not in CACHE_METHODS:
@@ -213,7 +213,7 @@ def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> An
     if not body:  # in a full-event area it wasn't read yet
         body = read_body(request.raw_body, request.headers, is_base64=request.is_base64)
     params = management.management_params(request.params, body)
-    return json_answer(management.manage_cache(operation, params, tenant))
+    return json_response(management.manage_cache(operation, params, tenant))
 
 
 def _check_function(request: Request, function: Function) -> None:

@@ -1,6 +1,6 @@
-"""The headers of every answer: who may read it in a browser, and what a browser may do with it.
+"""The headers of every response: who may read it in a browser, and what a browser may do with it.
 
-A tenant's gateway settings list the origins that may read its answers::
+A tenant's gateway settings list the origins that may read its responses::
 
     cors: {origins: ["https://app.example.com"], credentials: true}
 
@@ -61,12 +61,12 @@ def merge_headers(*several: Headers) -> dict[str, tuple[str, ...]]:
 
 
 def all_headers(own: Headers, request_id: str, cors: Headers | None) -> Collection[Header]:
-    """Return an answer's own headers and those that every answer has; its own win.
+    """Return a response's own headers and those that every response has; its own win.
 
     Args:
-        own: the answer's own.
-        request_id: replaces any that the answer has.
-        cors: the tenant's policy, which the answer's own don't overrule; None for the contract's.
+        own: the response's own.
+        request_id: replaces any that the response has.
+        cors: the tenant's policy, which the response's own don't overrule; None for the contract's.
     """
     if cors is None:
         headers = {**_DEFAULTS, **_by_name(own)}
@@ -82,7 +82,7 @@ def all_headers(own: Headers, request_id: str, cors: Headers | None) -> Collecti
 
 
 def _is_data(content_type: str) -> bool:
-    """Return whether an answer is no document: nothing in it runs or is framed."""
+    """Return whether a response is no document: nothing in it runs or is framed."""
     return content_type.partition(";")[0].strip().lower() in {"application/json", "application/x-yaml"}
 
 
@@ -104,12 +104,12 @@ def _policy_of_path(registry: "Registry", route: "Route", stage: str | None) -> 
     try:
         registry.refresh()
         return registry.gateway_settings(route.endpoint_id, route.area, stage).get(CORS_SETTING)
-    except SilvaEngineError:  # the answer is about this or an earlier error
+    except SilvaEngineError:  # the response is about this or an earlier error
         return {}
 
 
 def cors_headers(policy: object, origin: str | None) -> Headers | None:
-    """Return the headers that say whether a page of this origin may read the answer.
+    """Return the headers that say whether a page of this origin may read the response.
 
     An origin is compared as browsers write it, whole; ``null``, which many pages share, is never allowed. A
     malformed policy allows none.

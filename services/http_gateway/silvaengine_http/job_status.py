@@ -9,10 +9,10 @@ from silvaengine.ledger.execution import LIVE, Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.json_codec import encode_readable
-from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
-from silvaengine_http.executions import RETRY_SECONDS, answer_of
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
+from silvaengine_http.executions import RETRY_SECONDS, stored_response
 from silvaengine_http.path import Route
-from silvaengine_http.response import ENVELOPE, Answer, json_answer
+from silvaengine_http.response import ENVELOPE, Response, json_response
 
 if TYPE_CHECKING:
     from silvaengine.protocol.json_codec import Json
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 OPERATION = "job_status"
 
 
-def job_status(ledger: Ledger, payloads: PayloadStore, route: Route, params: Mapping[str, object]) -> Answer:
+def job_status(
+    ledger: Ledger, payloads: PayloadStore, route: Route, params: Mapping[str, object]
+) -> Response:
     """Return the state of a job of this endpoint and area, and its result.
 
-    A result too large for an answer is replaced by its ``result_url``, which is valid for five minutes.
+    A result too large for a response is replaced by its ``result_url``, which is valid for five minutes.
 
     Raises:
         RequestError: there is no ``job_id``.
@@ -37,11 +39,11 @@ def job_status(ledger: Ledger, payloads: PayloadStore, route: Route, params: Map
     if execution is None or (execution.endpoint_id, execution.area) != (route.endpoint_id, route.area):
         raise NotFoundError("There is no such job")
     headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
-    answer = json_answer(_facts(execution) | _outcome(execution, payloads), 200, headers)
-    if len(answer.body.encode()) > SYNC_LIMIT - ENVELOPE and execution.result_at:
+    response = json_response(_facts(execution) | _outcome(execution, payloads), 200, headers)
+    if len(response.body.encode()) > SYNC_LIMIT - ENVELOPE and execution.result_at:
         url: dict[str, Json] = {"result_url": payloads.url(execution.result_at)}
-        return json_answer(_facts(execution) | url, 200, headers)
-    return answer
+        return json_response(_facts(execution) | url, 200, headers)
+    return response
 
 
 def _facts(execution: Execution) -> "dict[str, Json]":
@@ -61,24 +63,24 @@ def _outcome(execution: Execution, payloads: PayloadStore) -> "dict[str, Json]":
         return {}
     if not (execution.result or execution.result_at):
         return {"error": {"cause": execution.cause}}
-    answer = answer_of(execution, payloads)
-    if answer.kind != "error":
-        return {"result": _result(answer)}
+    response = stored_response(execution, payloads)
+    if response.kind != "error":
+        return {"result": _result(response)}
     cause = {"cause": execution.cause} if execution.cause else {}
-    return {"error": {"status": answer.status, "message": answer.value, **cause}}
+    return {"error": {"status": response.status, "message": response.value, **cause}}
 
 
-def _result(answer: WorkerAnswer) -> "Json":
+def _result(response: WorkerResponse) -> "Json":
     """Return a result as JSON: text is parsed where it is JSON, and bytes stay base64.
 
     Python parses numbers and lone surrogates that JSON doesn't have: such a text stays text.
     """
-    value: Json = answer.value
-    if answer.kind != "text":
+    value: Json = response.value
+    if response.kind != "text":
         return value
     try:
-        value = json.loads(answer.value)
+        value = json.loads(response.value)
         encode_readable(value).encode()
     except (ValueError, RecursionError):
-        return str(answer.value)
+        return str(response.value)
     return value

@@ -24,14 +24,14 @@ type Query = Mapping[str, list[str]]
 
 
 class ResponseFormat(NamedTuple):
-    """How the answer is written: as payload 2.0 or 1.0, and without a body for HEAD."""
+    """How the response is written: as payload 2.0 or 1.0, and without a body for HEAD."""
 
     is_v2: bool
     is_head: bool
 
 
 class CorsRequest(NamedTuple):
-    """What decides who may read an answer in a browser; ``route`` is None where the path names no tenant."""
+    """What decides who may read a response in a browser; ``route`` is None where the path names no tenant."""
 
     origin: str | None
     route: Route | None
@@ -78,7 +78,7 @@ class Request(NamedTuple):
 
 
 def read_response_format(event: Members, method: str) -> ResponseFormat:
-    """Return how the answer to an event is written."""
+    """Return how the response to an event is written."""
     return ResponseFormat(event.get("version") == "2.0", method == "HEAD")
 
 
@@ -95,7 +95,7 @@ def read_method(event: Members) -> str:
 
 
 def read_cors_request(event: Members) -> CorsRequest:
-    """Return what decides who may read the answer to any event, a refused one too."""
+    """Return what decides who may read the response to any event, a refused one too."""
     try:
         headers = {name.lower(): value for name, value in _headers(event).items()}
     except RequestError:

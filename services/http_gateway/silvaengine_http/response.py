@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import encode_readable
-from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
 from silvaengine.protocol.strict_json import MAX_DEPTH
 from silvaengine_http.headers import (
     BYTES,
@@ -27,7 +27,7 @@ from silvaengine_http.headers import (
 )
 from silvaengine_http.request import ResponseFormat
 
-ENVELOPE = 4096  # bytes left for the gateway's own headers and the answer's frame
+ENVELOPE = 4096  # bytes left for the gateway's own headers and the response's frame
 
 _ERRORS = range(400, 600)
 _LONGEST_ESCAPE = len(r"\u0000")
@@ -51,8 +51,8 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
-class Answer(NamedTuple):
-    """An answer, whatever the payload's version; header names are as they go out."""
+class Response(NamedTuple):
+    """A response, whatever the payload's version; header names are as they go out."""
 
     status: int
     body: str = ""
@@ -60,27 +60,27 @@ class Answer(NamedTuple):
     is_base64: bool = False
 
 
-def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return an answer that is a JSON value."""
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response that is a JSON value."""
     own = {name: (member,) for name, member in (headers or {}).items()}
-    return Answer(status, encode_readable(value), {**JSON, **own} if own else JSON)
+    return Response(status, encode_readable(value), {**JSON, **own} if own else JSON)
 
 
-def error_answer(error: SilvaEngineError, request_id: str) -> Answer:
-    """Return an error's public message as an answer; nothing else of it leaves the gateway."""
+def error_response(error: SilvaEngineError, request_id: str) -> Response:
+    """Return an error's public message as a response; nothing else of it leaves the gateway."""
     body = {"error": error.message, "request_id": request_id}
-    return json_answer(body, error.status, error.headers)
+    return json_response(body, error.status, error.headers)
 
 
-def with_headers(answer: Answer, headers: Mapping[str, str]) -> Answer:
-    """Return an answer with further headers, which win over its own."""
-    return answer._replace(
-        headers=merge_headers(answer.headers, {name: (value,) for name, value in headers.items()})
+def with_headers(response: Response, headers: Mapping[str, str]) -> Response:
+    """Return a response with further headers, which win over its own."""
+    return response._replace(
+        headers=merge_headers(response.headers, {name: (value,) for name, value in headers.items()})
     )
 
 
-def function_answer(result: WorkerAnswer) -> Answer:
-    """Return a worker's answer as the gateway's.
+def function_response(result: WorkerResponse) -> Response:
+    """Return a worker's response as the gateway's.
 
     Raises:
         SilvaEngineError: the worker reports an error (its message and status), or, with 502, the function's
@@ -92,28 +92,28 @@ def function_answer(result: WorkerAnswer) -> Answer:
             status = result.status if result.status in _ERRORS else 500
             raise SilvaEngineError(str(result.value), status=status, detail=result.error_type)
         case "base64":
-            answer = _bytes_answer(result.value)
+            response = _bytes_response(result.value)
         case "text":
-            answer = _text_answer(result.value)
+            response = _text_response(result.value)
         case _:
-            answer = _value_answer(result.value, text=None)
-    _check_size(answer)
-    return answer
+            response = _value_response(result.value, text=None)
+    _check_size(response)
+    return response
 
 
 def render(
-    answer: Answer, form: ResponseFormat, request_id: str, cors: Headers | None = None
+    response: Response, form: ResponseFormat, request_id: str, cors: Headers | None = None
 ) -> dict[str, Any]:
-    """Return the proxy answer; ``cors`` is the tenant's, None for the contract's."""
-    body = "" if form.is_head else answer.body
+    """Return the proxy response; ``cors`` is the tenant's, None for the contract's."""
+    body = "" if form.is_head else response.body
     rendered = {
-        "statusCode": answer.status,
+        "statusCode": response.status,
         "body": body,
-        "isBase64Encoded": answer.is_base64 and bool(body),
+        "isBase64Encoded": response.is_base64 and bool(body),
     }
-    if answer.headers is JSON and cors is None:
+    if response.headers is JSON and cors is None:
         return {**rendered, "headers": {**_JSON_HEADERS, REQUEST_ID: request_id}}
-    headers = all_headers(answer.headers, request_id, cors)
+    headers = all_headers(response.headers, request_id, cors)
     return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
 
 
@@ -141,31 +141,31 @@ def _v2_headers(headers: Collection[Header]) -> dict[str, Any]:
     return {"headers": joined, "cookies": cookies} if cookies else {"headers": joined}
 
 
-def _bytes_answer(value: object) -> Answer:
+def _bytes_response(value: object) -> Response:
     if not _is_base64(value):
         raise _malformed("its bytes are not base64")
-    return Answer(200, str(value), BYTES, is_base64=True)
+    return Response(200, str(value), BYTES, is_base64=True)
 
 
-def _text_answer(text: str) -> Answer:
+def _text_response(text: str) -> Response:
     """Return a function's text unchanged, under the content type that it parses as."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         if _is_yaml(text):
-            return Answer(200, text, YAML)
-        return json_answer({"error": "Unsupported content format"}, 400)
-    return _value_answer(value, text)
+            return Response(200, text, YAML)
+        return json_response({"error": "Unsupported content format"}, 400)
+    return _value_response(value, text)
 
 
-def _value_answer(value: object, text: str | None) -> Answer:
+def _value_response(value: object, text: str | None) -> Response:
     if isinstance(value, dict) and _is_proxy(value):
-        return _proxy_answer(value)
+        return _proxy_response(value)
     try:
         encoded = encode_readable(value) if text is None else text
     except ValueError:
         raise _malformed("it holds a number that JSON doesn't have") from None
-    return Answer(200, encoded, JSON)
+    return Response(200, encoded, JSON)
 
 
 def _is_yaml(text: str) -> bool:
@@ -191,14 +191,14 @@ def _is_proxy(value: Mapping[str, Any]) -> bool:
     return value.keys() <= _PROXY or 300 <= status <= 399
 
 
-def _proxy_answer(value: Mapping[str, Any]) -> Answer:
+def _proxy_response(value: Mapping[str, Any]) -> Response:
     body = value.get("body")
     is_base64 = value.get("isBase64Encoded") or False
     if body is not None and not isinstance(body, str):
         raise _malformed("its body is not text")
     if not isinstance(is_base64, bool) or (is_base64 and body and not _is_base64(body)):
         raise _malformed("its body is marked as base64 and is not")
-    return Answer(value["statusCode"], body or "", _proxy_headers(value), is_base64=is_base64)
+    return Response(value["statusCode"], body or "", _proxy_headers(value), is_base64=is_base64)
 
 
 def _proxy_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -274,14 +274,14 @@ def _is_base64(value: object) -> bool:
     return True
 
 
-def _check_size(answer: Answer) -> None:
+def _check_size(response: Response) -> None:
     """Refuse what Lambda would refuse: the client would see an error without a message."""
-    size = _text_size(answer.body)
-    for name, values in answer.headers.items():
+    size = _text_size(response.body)
+    for name, values in response.headers.items():
         for value in values:
             size += len(name) + len(value) + 8
     if size > SYNC_LIMIT - ENVELOPE:
-        raise SilvaEngineError(f"The function's answer is larger than {SYNC_LIMIT} bytes", status=502)
+        raise SilvaEngineError(f"The function's response is larger than {SYNC_LIMIT} bytes", status=502)
 
 
 def _text_size(text: str) -> int:
@@ -295,4 +295,4 @@ def _text_size(text: str) -> int:
 
 
 def _malformed(reason: str) -> SilvaEngineError:
-    return SilvaEngineError(f"The function's answer is malformed: {reason}", status=502)
+    return SilvaEngineError(f"The function's response is malformed: {reason}", status=502)

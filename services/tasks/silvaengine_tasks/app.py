@@ -1,7 +1,7 @@
 """The tasks Lambda: each event goes to the source that matches it; an event that none matches fails.
 
-A failure is raised, so that AWS retries or keeps the event: an answer would mean success. A new source is one
-module and one line in ``create_sources``.
+A failure is raised, so that AWS retries or keeps the event: a response would mean success. A new source is
+one module and one line in ``create_sources``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -50,9 +50,9 @@ def create_handler(open_sources: Callable[[], Sequence[Source]]) -> Handler:
         try:
             for source in open_sources() if isinstance(event, Mapping) else ():
                 if source.matches(event):
-                    answer = source.serve(event, context, log)
+                    response = source.serve(event, context, log)
                     log.add(status=200)
-                    return answer
+                    return response
             log.add(status=501)
             raise ConfigurationError(f"Event source not supported (request {request_id})")
         except RecursionError:

@@ -17,9 +17,9 @@ from silvaengine.ledger.dispatch import nothing_ran, ref_of
 from silvaengine.ledger.execution import Execution
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import Invocation, WorkerAnswer
+from silvaengine.protocol.messages import Invocation, WorkerResponse
 from silvaengine.registry.model import Function
-from silvaengine_tasks.calls import Caller, answer_value, deadline_of, read_answer, worker_call
+from silvaengine_tasks.calls import Caller, deadline_of, read_response, response_value, worker_call
 from silvaengine_tasks.hooks import HookedCall
 from silvaengine_tasks.parallel import Errors, side_by_side
 from silvaengine_tasks.records import CallRecord, member
@@ -215,26 +215,26 @@ def _own_record(call: CallRecord) -> Json:
 
 
 def read_failures(result: Json, item_ids: Sequence[str]) -> Errors:
-    """Return each record's failure, in the order of the ids, from a worker's answer."""
+    """Return each record's failure, in the order of the ids, from a worker's response."""
     try:
-        failed = failed_ids(read_answer(result), item_ids)
+        failed = failed_ids(read_response(result), item_ids)
     except SilvaEngineError as error:
         return [error] * len(item_ids)
     failure = InvocationError("The function reported this record as failed")
     return [failure if item_id in failed else None for item_id in item_ids]
 
 
-def failed_ids(answer: WorkerAnswer, item_ids: Sequence[str] | None = None) -> list[Json]:
-    """Return the ids of the failed records that a function's answer names.
+def failed_ids(response: WorkerResponse, item_ids: Sequence[str] | None = None) -> list[Json]:
+    """Return the ids of the failed records that a function's response names.
 
     Args:
-        answer: a function's.
+        response: a function's.
         item_ids: of the records that it got; None where they aren't known any more.
 
     Raises:
-        InvocationError: the answer names an unknown id, so that its meaning is unclear.
+        InvocationError: the response names an unknown id, so that its meaning is unclear.
     """
-    value = answer_value(answer)
+    value = response_value(response)
     failures = member(value, "batchItemFailures")
     if isinstance(failures, list):
         value = [member(failure, "itemIdentifier") for failure in failures]

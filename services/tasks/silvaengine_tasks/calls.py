@@ -1,4 +1,4 @@
-"""Calling a function for a record: find it, claim the record, invoke the worker, read its answer.
+"""Calling a function for a record: find it, claim the record, invoke the worker, read its response.
 
 The worker settles the claim, so that a tasks Lambda that died leaves a result behind. Whether a failed call
 is repeated is up to the record's source.
@@ -17,7 +17,7 @@ from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, issue_no_token,
 from silvaengine.ledger.execution import Execution
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import Invocation, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
@@ -37,7 +37,7 @@ class CallResult(NamedTuple):
     """
 
     covers: str | None
-    answer: WorkerAnswer
+    response: WorkerResponse
 
 
 class Caller(NamedTuple):
@@ -99,8 +99,8 @@ class Caller(NamedTuple):
 
     def call_directly(
         self, endpoint_id: str, name: str, params: Params, deadline: float, hops: int = 0
-    ) -> WorkerAnswer:
-        """Call a function without the ledger and return its answer; raises SilvaEngineError."""
+    ) -> WorkerResponse:
+        """Call a function without the ledger and return its response; raises SilvaEngineError."""
         request_id, function = urandom(16).hex(), None
         try:
             function = self.find_function(endpoint_id, name)
@@ -144,7 +144,7 @@ class Caller(NamedTuple):
         content = worker_call(function, record.params, None).content()
         execution = self.claims.claim(record, function, content, request_id)
         if execution is None or execution.state == "succeeded":
-            return execution and CallResult(execution.covers, self.claims.answer(execution))
+            return execution and CallResult(execution.covers, self.claims.response(execution))
         try:
             hooked = HookedCall(function, record.endpoint_id, record.params, request_id, deadline)
             return CallResult(execution.covers, self._dispatch(execution, hooked, record.hops))
@@ -153,7 +153,7 @@ class Caller(NamedTuple):
                 raise
         return None
 
-    def _dispatch(self, execution: Execution, call: HookedCall, hops: int) -> WorkerAnswer:
+    def _dispatch(self, execution: Execution, call: HookedCall, hops: int) -> WorkerResponse:
         try:
             return self._call_with_hooks(
                 call,
@@ -166,38 +166,38 @@ class Caller(NamedTuple):
                 self.claims.ledger.unclaim(execution)
             raise
 
-    def _call_with_hooks(self, call: HookedCall, invoke: Callable[[], Json]) -> WorkerAnswer:
+    def _call_with_hooks(self, call: HookedCall, invoke: Callable[[], Json]) -> WorkerResponse:
         """Invoke a worker between the endpoint's hooks; raises what ``read_answer`` raises."""
         self.hooks.run_before(call)
-        answer = read_answer(invoke())
+        response = read_response(invoke())
         self.hooks.start_after(call)
-        return answer
+        return response
 
 
-def read_answer(result: Json) -> WorkerAnswer:
-    """Return a worker's answer.
+def read_response(result: Json) -> WorkerResponse:
+    """Return a worker's response.
 
     Raises:
-        InvocationError: the answer is an error. LoopError: it is that error.
+        InvocationError: the response is an error. LoopError: it is that error.
     """
-    answer = WorkerAnswer.decode(result)
-    if answer.kind == "error":
-        message = str(answer.value)
-        if answer.status == LoopError.default_status:
+    response = WorkerResponse.decode(result)
+    if response.kind == "error":
+        message = str(response.value)
+        if response.status == LoopError.default_status:
             raise LoopError(message)
         raise InvocationError(
             f"The function failed: {message}",
-            error_type=answer.error_type,
+            error_type=response.error_type,
             detail=message,
-            status=answer.status,
+            status=response.status,
         )
-    return answer
+    return response
 
 
-def answer_value(answer: WorkerAnswer) -> Json:
-    """Return an answer's value; of a JSON text, which functions often return, the value that it encodes."""
-    value: Json = answer.value
-    if answer.kind != "text" or not isinstance(value, str):
+def response_value(response: WorkerResponse) -> Json:
+    """Return a response's value; of a JSON text, which functions often return, the value that it encodes."""
+    value: Json = response.value
+    if response.kind != "text" or not isinstance(value, str):
         return value
     try:
         decoded: Json = json.loads(value)

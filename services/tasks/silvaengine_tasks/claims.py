@@ -15,7 +15,7 @@ from silvaengine.ledger.execution import Execution, shard_of
 from silvaengine.ledger.payload_store import PayloadStore, content_key
 from silvaengine.ledger.policy import ExecutionPolicy
 from silvaengine.ledger.store import Ledger, new_execution
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine_tasks.records import CallRecord
 
@@ -76,12 +76,12 @@ class Claims(NamedTuple):
         claimed = self._take_over(existing, record, request_id)
         return claimed and claimed._replace(content=content)
 
-    def answer(self, execution: Execution) -> WorkerAnswer:
-        """Return the answer of an execution that is done, as its worker settled it."""
+    def response(self, execution: Execution) -> WorkerResponse:
+        """Return the response of an execution that is done, as its worker settled it."""
         text = execution.result
         if text is None and execution.result_at is not None:
             text = self.payloads.get(execution.result_at)
-        return WorkerAnswer.decode(json.loads(text or "null"))
+        return WorkerResponse.decode(json.loads(text or "null"))
 
     def leave_to_sweeper(self, claimed: Execution) -> bool:
         """Return whether the sweeper retries a claimed call that failed, so that its source need not.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
-from silvaengine.protocol.messages import Callee, Invocation, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine_tasks.records import Params, text
@@ -74,9 +74,9 @@ class CallHooks(NamedTuple):
     def _run(self, row: Mapping[str, Any], call: HookedCall) -> None:
         payload = _payload(row, call, call.deadline)
         result = self.invoker.invoke(call.function.aws_lambda_arn, payload, deadline=call.deadline)
-        answer = WorkerAnswer.decode(result)
-        if answer.kind == "error":
-            raise InvocationError(str(answer.value), error_type=answer.error_type)
+        response = WorkerResponse.decode(result)
+        if response.kind == "error":
+            raise InvocationError(str(response.value), error_type=response.error_type)
 
     def _active(self, endpoint_id: str, *, is_async: bool) -> list[Mapping[str, Any]]:
         rows = self.registry.hooks(endpoint_id)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.logging import InvocationLog, configure_logging
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import BroadcastTokens, open_broadcast_tokens
 from silvaengine_websocket.broadcaster import Broadcaster, broadcast_payload, open_broadcaster
@@ -43,12 +43,12 @@ def create_handler(
             deadline = clock() + context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
             counts = broadcast_payload(members, broadcaster, deadline)
             log.add(status=200, **counts)
-            return WorkerAnswer("json", counts).encode()
+            return WorkerResponse("json", counts).encode()
         except SilvaEngineError as error:
             log.add(status=error.status, error=type(error).__name__)
             if error.status >= 500:
                 _logger.error("%s (%s)", error.message, error.detail)  # noqa: TRY400 - detail says why
-            return WorkerAnswer("error", error.message, error.status, type(error).__name__).encode()
+            return WorkerResponse("error", error.message, error.status, type(error).__name__).encode()
         except Exception as error:
             log.add(status=500, error=type(error).__name__)
             raise
@@ -66,5 +66,5 @@ def _deployed() -> Handler:
 
 
 def handler(event: object, context: "LambdaContext") -> dict[str, Any]:
-    """Broadcast a worker's frame; the answer, a refusal too, has the form of a worker's."""
+    """Broadcast a worker's frame; the response, a refusal too, has the form of a worker's."""
     return _deployed()(event, context)

@@ -1,6 +1,6 @@
 """The path of a message: read it, find its function, check that it may be called, send it to the worker.
 
-The gateway doesn't wait for the function: the worker pushes the answer.
+The gateway doesn't wait for the function: the worker pushes the response.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +9,7 @@ from silvaengine.authorization.admission import admit, check_access
 from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.registry.registry import Registry
 from silvaengine.websocket import frames
@@ -174,8 +174,8 @@ class Gateway(NamedTuple):
             self.push(call, _replay(call, message, function, first))
 
 
-def _replay(call: MessageCall, message: Message, function: Function, first: WorkerAnswer) -> str:
-    """Return the frame of the first call's answer."""
+def _replay(call: MessageCall, message: Message, function: Function, first: WorkerResponse) -> str:
+    """Return the frame of the first call's response."""
     message_id = message.id or ""
     if first.kind != "error":
         return frames.result(message_id, function.name, frames.data_text(first))
@@ -191,7 +191,7 @@ def _replay(call: MessageCall, message: Message, function: Function, first: Work
 def _worker_call(
     call: MessageCall, message: Message, function: Function, context: Members, grant: str | None
 ) -> tuple[WorkerCall, ReplyTo]:
-    """Return the worker's payload for a message, and where its answer goes."""
+    """Return the worker's payload for a message, and where its response goes."""
     socket = call.socket
     params: dict[str, Any] = {
         "endpoint_id": socket.endpoint_id,

@@ -1,6 +1,6 @@
 """Calls with ``"once": true``: the ledger holds each under its id, so that a repetition runs nothing.
 
-The client repeats calls that got no answer; no sweeper does. The worker claims, settles and pushes; a
+The client repeats calls that got no response; no sweeper does. The worker claims, settles and pushes; a
 repetition gets what was settled, or an error frame that says why there is nothing yet.
 """
 
@@ -13,7 +13,7 @@ from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
 from silvaengine.ledger.execution import LIVE, Execution
 from silvaengine.ledger.policy import ExecutionPolicy
 from silvaengine.ledger.store import DISPATCH_SECONDS, Ledger, new_execution
-from silvaengine.protocol.messages import ReplyTo, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import ReplyTo, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 
 
@@ -33,12 +33,12 @@ class IdempotentCalls(NamedTuple):
 
     def serve(
         self, call: WorkerCall, reply_to: ReplyTo, function: Function, caller: str, deadline: float
-    ) -> WorkerAnswer | None:
-        """Accept a call and send it; return the first call's answer where this is a repetition.
+    ) -> WorkerResponse | None:
+        """Accept a call and send it; return the first call's response where this is a repetition.
 
         Args:
             call: for the worker.
-            reply_to: where the answer goes, and the call's id.
+            reply_to: where the response goes, and the call's id.
             function: what is called.
             caller: ids are a caller's own: the same id of another caller is another call.
             deadline: epoch seconds until which it may be sent.
@@ -126,7 +126,7 @@ class IdempotentCalls(NamedTuple):
         self.dispatcher.send(execution, function, deadline=deadline, socket=reply_to)
 
 
-def _answer(first: Execution) -> WorkerAnswer:
+def _answer(first: Execution) -> WorkerResponse:
     if first.result is None:
-        raise RequestError("The answer is too large for a WebSocket message", status=413)
-    return WorkerAnswer.decode(json.loads(first.result))
+        raise RequestError("The response is too large for a WebSocket message", status=413)
+    return WorkerResponse.decode(json.loads(first.result))

@@ -1,6 +1,6 @@
 """The worker Lambda: one call of one function, with its outcome in the form that the caller understands.
 
-A gateway that waits for the answer (it sends an ``invocation`` with a deadline) gets failures as answers:
+A gateway that waits for the response (it sends an ``invocation`` with a deadline) gets failures as answers:
 Lambda takes an exception for a crash, and its status and message would be lost on the way. The outcome of a
 job goes to the ledger. Where no caller waits and the ledger has no row, a failure is raised. Callers of the
 predecessor send no ``invocation``; they get the bare result or the exception.
@@ -18,7 +18,7 @@ from silvaengine.errors import DeadlineError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher, open_alert_publisher
 from silvaengine.observability.logging import InvocationLog, configure_logging
 from silvaengine.observability.redaction import redact
-from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerCall, WorkerResponse
 from silvaengine.settings import Settings
 from silvaengine_worker.client_channel import open_channels
 from silvaengine_worker.deadline import DeadlinePassed, complete
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 MAX_LAMBDA_SECONDS = 900.0
 SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
-SYNC_SETTLE_SECONDS = 0.5  # the same where a caller waits: the answer has to arrive in time
+SYNC_SETTLE_SECONDS = 0.5  # the same where a caller waits: the response has to arrive in time
 
 _MESSAGE_LIMIT = 16_384  # characters of an error's message
 _logger = logging.getLogger(__name__)
@@ -78,12 +78,12 @@ class WorkerHandler:
             log.begin_step("invoke")
             return self._serve(event, context, log)
         except BaseException as error:  # boundary of the Lambda; a function may raise SystemExit, too
-            answer = self._to_answer(error, event, context, log)
+            response = self._record_failure(error, event, context, log)
             if _is_synchronous(event):
-                return answer.encode()
+                return response.encode()
             if isinstance(error, Exception) and not _reveals_setting(error, event):
                 raise
-            raise SilvaEngineError(answer.value) from None  # Lambda logs what is raised, with its causes
+            raise SilvaEngineError(response.value) from None  # Lambda logs what is raised, with its causes
         finally:
             log.emit()
 
@@ -94,16 +94,16 @@ class WorkerHandler:
             return None
         if call.job is None:
             return self._run(call, context, _process_end(context))
-        answer = self._run_job(call.job, lambda: self._attempt(call, event, context, log), context, log)
-        return answer.encode() if answer and _is_synchronous(event) else None
+        response = self._run_job(call.job, lambda: self._attempt(call, event, context, log), context, log)
+        return response.encode() if response and _is_synchronous(event) else None
 
     def _run_job(
         self,
         job: ExecutionRef,
-        attempt: "Callable[[], WorkerAnswer]",
+        attempt: "Callable[[], WorkerResponse]",
         context: object,
         log: InvocationLog,
-    ) -> WorkerAnswer | None:
+    ) -> WorkerResponse | None:
         log.add(job_id=job.job_id, attempt=job.attempt)
         return self._open_jobs().run(
             job,
@@ -119,13 +119,13 @@ class WorkerHandler:
         end = _process_end(context)
         request_id = str(_log_ids(event, context)["request_id"])
         replies = self._open_replies()(call, socket, request_id, end - _settle_reserve(end))
-        answer: WorkerAnswer | None
+        response: WorkerResponse | None
         if call.job is None:
-            answer = self._attempt(call, event, context, log, replies.stream_or_complete)
+            response = self._attempt(call, event, context, log, replies.stream_or_complete)
         else:
-            answer = self._run_job(call.job, lambda: self._attempt(call, event, context, log), context, log)
-        if answer is not None:
-            replies.send(answer)
+            response = self._run_job(call.job, lambda: self._attempt(call, event, context, log), context, log)
+        if response is not None:
+            replies.send(response)
         log.add(gone=replies.is_gone)
 
     def _attempt(
@@ -135,16 +135,16 @@ class WorkerHandler:
         context: object,
         log: InvocationLog,
         finish: "Callable[[Any], object]" = complete,
-    ) -> WorkerAnswer:
-        """Call a function, with time left to settle the job or to push the answer."""
+    ) -> WorkerResponse:
+        """Call a function, with time left to settle the job or to push the response."""
         limit = _process_end(context)
         limit -= _settle_reserve(limit)
         if call.invocation and call.invocation.deadline is not None:
             limit = min(limit, call.invocation.deadline - SYNC_SETTLE_SECONDS)
         try:
-            return WorkerAnswer.decode(self._run(call, context, limit, finish))
+            return WorkerResponse.decode(self._run(call, context, limit, finish))
         except BaseException as error:  # noqa: BLE001 - boundary of the function: it fails the call
-            return self._to_answer(error, event, context, log)
+            return self._record_failure(error, event, context, log)
 
     def _run(
         self,
@@ -163,25 +163,27 @@ class WorkerHandler:
         check_size(result)
         return result
 
-    def _to_answer(
+    def _record_failure(
         self, error: BaseException, event: "Event", context: object, log: InvocationLog
-    ) -> WorkerAnswer:
-        """Log and alert a failure, and return its answer."""
-        answer = _error_answer(error, event)
-        log.add(status=answer.status, error_type=answer.error_type)
-        self._report(error, answer, event, context)
-        return answer
+    ) -> WorkerResponse:
+        """Log and alert a failure, and return its response."""
+        response = _error_response(error, event)
+        log.add(status=response.status, error_type=response.error_type)
+        self._report(error, response, event, context)
+        return response
 
-    def _report(self, error: BaseException, answer: WorkerAnswer, event: "Event", context: object) -> None:
+    def _report(
+        self, error: BaseException, response: WorkerResponse, event: "Event", context: object
+    ) -> None:
         """Log what operator or author have to fix, and alert unless the gateway or the sweeper does."""
         is_message = "socket" in event
-        if (_is_synchronous(event) or is_message) and answer.status < 500:
+        if (_is_synchronous(event) or is_message) and response.status < 500:
             return
         ids = _log_ids(event, context)
         _logger.error(
             "Function %r: %s",
             ids["function"],
-            getattr(error, "detail", "") or answer.value,
+            getattr(error, "detail", "") or response.value,
             exc_info=error,
             extra={"request_id": ids["request_id"], "settings": _settings_of(event)},
         )
@@ -189,8 +191,8 @@ class WorkerHandler:
             return
         self._alerts.publish(
             getattr(context, "invoked_function_arn", "silvaengine worker"),
-            f"{event.get('MODULENAME')}:{event.get('CLASSNAME')}.{event.get('funct')}:{answer.error_type}",
-            {**ids, "status": answer.status, "error_type": answer.error_type},
+            f"{event.get('MODULENAME')}:{event.get('CLASSNAME')}.{event.get('funct')}:{response.error_type}",
+            {**ids, "status": response.status, "error_type": response.error_type},
         )
 
 
@@ -204,7 +206,7 @@ def _with_content(event: "Event") -> "Event":
 
 
 def _is_synchronous(event: "Event") -> bool:
-    """Return whether the caller waits for the answer."""
+    """Return whether the caller waits for the response."""
     invocation = event.get("invocation")
     return isinstance(invocation, dict) and invocation.get("deadline") is not None
 
@@ -253,17 +255,17 @@ def _settle_reserve(end: float) -> float:
     return min(SETTLE_SECONDS, (end - time.time()) / 5) if end < inf else 0.0
 
 
-def _error_answer(error: BaseException, event: "Event") -> WorkerAnswer:
-    """Return the answer of an error; only SilvaEngineError has a message for the client."""
+def _error_response(error: BaseException, event: "Event") -> WorkerResponse:
+    """Return the response of an error; only SilvaEngineError has a message for the client."""
     if isinstance(error, DeadlinePassed):
         error = DeadlineError("The function didn't finish in time")
     kind = type(error).__name__
     if not isinstance(error, SilvaEngineError):
-        return WorkerAnswer("error", f"Function {event.get('funct')!r} failed", 500, kind)
+        return WorkerResponse("error", f"Function {event.get('funct')!r} failed", 500, kind)
     message = str(error.message).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
     message = redact(message, _settings_of(event), prose=True)
     status = error.status if error.status in range(400, 600) else 500
-    return WorkerAnswer("error", message, status, kind)
+    return WorkerResponse("error", message, status, kind)
 
 
 def _open_handler(settings: Settings) -> WorkerHandler:

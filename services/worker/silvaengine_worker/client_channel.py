@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
-from silvaengine.protocol.messages import WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import WorkerCall, WorkerResponse
 from silvaengine.settings import Settings, require
 from silvaengine_worker.results import to_json_value
 
@@ -77,10 +77,10 @@ class CallChannel:
             **audience,
         }
         result = invoker.invoke(name, json.dumps(payload), deadline=time.time() + BROADCAST_SECONDS)
-        answer = WorkerAnswer.decode(result)
-        if answer.kind == "error":
-            raise _to_error(answer)
-        counts: Mapping[str, int] = answer.value
+        response = WorkerResponse.decode(result)
+        if response.kind == "error":
+            raise _to_error(response)
+        counts: Mapping[str, int] = response.value
         return counts
 
 
@@ -104,11 +104,11 @@ def open_channels(settings: Settings) -> "Callable[[WorkerCall], CallChannel] | 
     return lambda call: CallChannel(call, pusher, broadcaster)
 
 
-def _to_error(answer: WorkerAnswer) -> SilvaEngineError:
-    if answer.status == 404:
-        return NotFoundError(str(answer.value))
-    kind = RequestError if answer.status < 500 else SilvaEngineError
-    return kind(str(answer.value), status=answer.status)
+def _to_error(response: WorkerResponse) -> SilvaEngineError:
+    if response.status == 404:
+        return NotFoundError(str(response.value))
+    kind = RequestError if response.status < 500 else SilvaEngineError
+    return kind(str(response.value), status=response.status)
 
 
 def _encode(data: object) -> str:

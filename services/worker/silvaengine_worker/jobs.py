@@ -9,7 +9,7 @@ from silvaengine.errors import ConditionFailedError, UnavailableError
 from silvaengine.ledger.payload_store import PayloadStore, result_key
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
+from silvaengine.protocol.messages import ExecutionRef, WorkerResponse
 
 MAX_BACKOFF = 3600.0
 FETCH_SECONDS = 10.0
@@ -35,9 +35,9 @@ class JobRunner:
         self._jitter = jitter
 
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerAnswer], count: CountMetric
-    ) -> WorkerAnswer | None:
-        """Claim, run and settle a job; return its answer, None for a duplicate delivery.
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerResponse], count: CountMetric
+    ) -> WorkerResponse | None:
+        """Claim, run and settle a job; return its response, None for a duplicate delivery.
 
         Args:
             job: the caller's reference to it.
@@ -56,30 +56,30 @@ class JobRunner:
             except ConditionFailedError:
                 count("DuplicateDeliveries")
                 return None
-        answer = attempt()
+        response = attempt()
         try:
-            self._settle(job, owner, answer)
+            self._settle(job, owner, response)
         except ConditionFailedError:
             count("LateWrites")
             message = "This call took too long, so another attempt took it over; its result was discarded"
-            return WorkerAnswer("error", message, 409, "LateWrite")
+            return WorkerResponse("error", message, 409, "LateWrite")
         except UnavailableError as error:
             message = "The outcome could not be recorded; the call may have taken effect"
             raise UnavailableError(message, detail=error.detail) from error
-        return answer
+        return response
 
-    def _settle(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> None:
-        if answer.kind != "error":
-            return self._ledger.settle(job, owner, "succeeded", self._result(job, owner, answer))
-        if job.claimed or answer.status < 500:
-            return self._ledger.settle(job, owner, "failed", self._result(job, owner, answer))
+    def _settle(self, job: ExecutionRef, owner: str, response: WorkerResponse) -> None:
+        if response.kind != "error":
+            return self._ledger.settle(job, owner, "succeeded", self._result(job, owner, response))
+        if job.claimed or response.status < 500:
+            return self._ledger.settle(job, owner, "failed", self._result(job, owner, response))
         if job.on_lost == "retry" and job.attempt < job.max_attempts:
-            return self._ledger.retry_later(job, owner, answer.error_type, self._backoff(job))
-        self._ledger.mark_dead(job.job_id, owner, answer.error_type, self._result(job, owner, answer))
+            return self._ledger.retry_later(job, owner, response.error_type, self._backoff(job))
+        self._ledger.mark_dead(job.job_id, owner, response.error_type, self._result(job, owner, response))
         return None
 
-    def _result(self, job: ExecutionRef, owner: str, answer: WorkerAnswer) -> Mapping[str, str]:
-        text = json.dumps(answer.encode(), ensure_ascii=False)
+    def _result(self, job: ExecutionRef, owner: str, response: WorkerResponse) -> Mapping[str, str]:
+        text = json.dumps(response.encode(), ensure_ascii=False)
         return self._payloads.store("result", result_key(job.job_id, owner), text)
 
     def _backoff(self, job: ExecutionRef) -> float:
@@ -99,8 +99,8 @@ def fetch_content(event: Mapping[str, Json]) -> Mapping[str, Json]:
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         return event
     try:
-        with urlopen(url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - the scheme is checked
-            content: Mapping[str, Json] = json.load(answer)
+        with urlopen(url, timeout=FETCH_SECONDS) as response:  # noqa: S310 - the scheme is checked
+            content: Mapping[str, Json] = json.load(response)
     except OSError as error:
         raise UnavailableError("The request's content can't be read", detail=str(error)) from error
     return {**event, **content}

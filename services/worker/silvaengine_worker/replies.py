@@ -8,7 +8,7 @@ from functools import cache, partial
 
 from silvaengine.aws.table_client import open_table_writer
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
-from silvaengine.protocol.messages import ReplyTo, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import ReplyTo, WorkerCall, WorkerResponse
 from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket import frames
@@ -61,7 +61,7 @@ class CallReplies:
         self._push_items(message_id, items)
         return None
 
-    def send(self, answer: WorkerAnswer) -> None:
+    def send(self, response: WorkerResponse) -> None:
         """Push the call's outcome, unless the client is gone.
 
         Raises:
@@ -69,7 +69,7 @@ class CallReplies:
 
         """
         sent = None if self._stream is None else self._stream.wait()
-        frame = self._frame(answer, sent)
+        frame = self._frame(response, sent)
         if frame is None or self.is_gone:
             return
         try:
@@ -78,15 +78,15 @@ class CallReplies:
             frame = self._error(error.message, error.status, sent)
         self._push(frame, time.time() + LAST_SECONDS)
 
-    def _frame(self, answer: WorkerAnswer, sent: int | None) -> str | None:
+    def _frame(self, response: WorkerResponse, sent: int | None) -> str | None:
         message_id = self._socket.message_id
-        if answer.kind == "error":
-            return self._error(answer.value, answer.status, sent)
+        if response.kind == "error":
+            return self._error(response.value, response.status, sent)
         if message_id is None:
-            return frames.bare_text(answer) if self._socket.wants_result else None
+            return frames.bare_text(response) if self._socket.wants_result else None
         if sent is not None:
             return frames.done(message_id, sent)
-        return frames.result(message_id, self._function, frames.data_text(answer))
+        return frames.result(message_id, self._function, frames.data_text(response))
 
     def _error(self, message: str, status: int, sent: int | None) -> str:
         return frames.error(

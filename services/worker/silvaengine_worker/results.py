@@ -14,7 +14,7 @@ from uuid import UUID
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
 
 type Place = tuple[Place, str | int] | None
 """The place of a value: the place of its container, and its key or index there; None is the whole result."""
@@ -32,7 +32,7 @@ class ResultError(SilvaEngineError):
 
 
 def envelope(result: object) -> dict[str, Json]:
-    """Return the answer for a result: text unchanged, bytes as base64, everything else as a JSON value.
+    """Return the response for a result: text unchanged, bytes as base64, everything else as a JSON value.
 
     Raises:
         ResultError: a part of it has no JSON form.
@@ -40,8 +40,8 @@ def envelope(result: object) -> dict[str, Json]:
     """
     value = to_json_value(result)
     if isinstance(result, _BYTES):
-        return WorkerAnswer("base64", value).encode()
-    return WorkerAnswer("text" if isinstance(result, str) else "json", value).encode()
+        return WorkerResponse("base64", value).encode()
+    return WorkerResponse("text" if isinstance(result, str) else "json", value).encode()
 
 
 def to_json_value(value: object) -> Json:

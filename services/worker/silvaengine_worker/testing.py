@@ -9,7 +9,7 @@ from typing import Any
 from silvaengine.cache.process import process_cache
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, WorkerCall, WorkerResponse
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.results import check_size, envelope
 from silvaengine_worker.worker import Worker
@@ -95,9 +95,9 @@ class Invoke:
             if error.detail:
                 error.add_note(error.detail)
             raise
-        answer = WorkerAnswer.decode(json.loads(json.dumps(result)))
-        value: Json = answer.value
-        return b64decode(answer.value) if answer.kind == "base64" else value
+        response = WorkerResponse.decode(json.loads(json.dumps(result)))
+        value: Json = response.value
+        return b64decode(response.value) if response.kind == "base64" else value
 
     def _find(self, function: str) -> tuple[str, str, str]:
         module_name, colon, rest = function.partition(":")

@@ -17,7 +17,7 @@ from silvaengine_worker.loader import LoadedFunction, Loader
 from silvaengine_worker.process_state import ProcessStateGuard
 
 SPARE_SECONDS = 0.25
-"""Seconds before the caller's deadline at which a function is ended, so that the answer arrives in time."""
+"""Seconds before the caller's deadline at which a function is ended, so that the response arrives in time."""
 
 
 class Worker:
@@ -49,7 +49,7 @@ class Worker:
 
         Args:
             call: the call.
-            encode: returns the answer; it may run the function's code too, such as a model's properties.
+            encode: returns the response; it may run the function's code too, such as a model's properties.
             limit: epoch seconds at which the process ends, whatever deadline the call has.
             request_id: for a call without an invocation.
             finish: turns the function's result into a value, while its object is still checked out.

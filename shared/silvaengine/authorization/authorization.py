@@ -66,7 +66,7 @@ class Authorization:
     def verify_permission(self, request: AccessRequest, principal: str) -> Permission:
         """Ask whether the caller may call the function; ``request.context`` has its identity already.
 
-        The answer may depend on the body and is never cached; raises like ``permit``.
+        The response may depend on the body and is never cached; raises like ``permit``.
         """
         return Permission(principal, self._authorizer(request).verify_permission(request))
 

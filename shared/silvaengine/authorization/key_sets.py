@@ -118,8 +118,8 @@ def fetch(url: str) -> bytes:
         def redirect_request(self, *_: object) -> None:
             """Follow no redirect."""
 
-    with build_opener(NoRedirects).open(url, timeout=FETCH_SECONDS) as answer:
-        content: bytes = answer.read(MAX_BYTES + 1)
+    with build_opener(NoRedirects).open(url, timeout=FETCH_SECONDS) as response:
+        content: bytes = response.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise OSError(f"{url} holds more than {MAX_BYTES} bytes")
     return content

@@ -1,4 +1,4 @@
-"""Reading the answers of an operator's authorizer, so that everything unclear is a refusal.
+"""Reading the responses of an operator's authorizer, so that everything unclear is a refusal.
 
 Both actions may answer true or false, API Gateway's policy
 (docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html) or its simple
@@ -17,60 +17,60 @@ WRITABLE = ("authorizer", "additionalContext")  # all that an authorizer may cha
 UNNAMED = "authorized"
 
 
-def read_identity(answer: object, arn: str) -> CallerIdentity:
-    """Read an answer of ``authorize``.
+def read_identity(response: object, arn: str) -> CallerIdentity:
+    """Read a response of ``authorize``.
 
     Args:
-        answer: in one of the forms above.
+        response: in one of the forms above.
         arn: the ARN of the method that a policy has to allow.
 
     Raises:
-        RequestError: 403, the answer isn't a clear yes.
+        RequestError: 403, the response isn't a clear yes.
     """
-    claims = _allowed_claims(answer, arn)
-    if claims is None and isinstance(answer, Mapping) and _principal(answer):
-        claims = answer
+    claims = _allowed_claims(response, arn)
+    if claims is None and isinstance(response, Mapping) and _principal(response):
+        claims = response
     if claims is None:
-        raise _unclear(answer)
+        raise _unclear(response)
     others = {name: value for name, value in claims.items() if name != "principalId"}
     return CallerIdentity(_principal(claims) or UNNAMED, others)
 
 
-def read_context(answer: object, arn: str, context: Members) -> Members:
-    """Read an answer of ``verify_permission``; return the requestContext for the function.
+def read_context(response: object, arn: str, context: Members) -> Members:
+    """Read a response of ``verify_permission``; return the requestContext for the function.
 
     Args:
-        answer: in one of the forms above.
+        response: in one of the forms above.
         arn: as in ``read_identity``.
         context: the requestContext that the authorizer was shown; it may change only its own parts.
 
     Raises:
-        RequestError: 403, the answer isn't a clear yes.
+        RequestError: 403, the response isn't a clear yes.
     """
-    claims = _allowed_claims(answer, arn)
+    claims = _allowed_claims(response, arn)
     if claims is not None:
         additional = _object(context, "additionalContext")
         return {**context, "additionalContext": {**additional, **claims}} if claims else context
-    if isinstance(answer, Mapping) and isinstance(changed := answer.get("requestContext"), Mapping):
+    if isinstance(response, Mapping) and isinstance(changed := response.get("requestContext"), Mapping):
         return {**changed, **context, **{name: changed[name] for name in WRITABLE if name in changed}}
-    raise _unclear(answer)
+    raise _unclear(response)
 
 
-def _allowed_claims(answer: object, arn: str) -> Members | None:
-    """Return the claims of a yes, None for an answer in none of API Gateway's forms."""
-    if answer is True:
+def _allowed_claims(response: object, arn: str) -> Members | None:
+    """Return the claims of a yes, None for a response in none of API Gateway's forms."""
+    if response is True:
         return {}
-    if not isinstance(answer, Mapping):
+    if not isinstance(response, Mapping):
         return None
-    if "policyDocument" in answer:
-        claims = _object(answer, "context")
-        if not allows(answer["policyDocument"], arn):
+    if "policyDocument" in response:
+        claims = _object(response, "context")
+        if not allows(response["policyDocument"], arn):
             raise denied(str(claims.get("error_message") or "Access denied"))
-        return {**claims, "principalId": answer.get("principalId")}
-    if "isAuthorized" in answer:
-        if answer["isAuthorized"] is not True:
+        return {**claims, "principalId": response.get("principalId")}
+    if "isAuthorized" in response:
+        if response["isAuthorized"] is not True:
             raise denied()
-        return _object(answer, "context")
+        return _object(response, "context")
     return None
 
 
@@ -78,8 +78,8 @@ def _principal(claims: Members) -> str:
     return next((str(claims[name]) for name in PRINCIPALS if claims.get(name)), "")
 
 
-def _unclear(answer: object) -> RequestError:
-    return denied(detail=f"the authorizer answered {type(answer).__name__}")
+def _unclear(response: object) -> RequestError:
+    return denied(detail=f"the authorizer answered {type(response).__name__}")
 
 
 def _object(members: Members, name: str) -> Members:

@@ -80,7 +80,7 @@ class PackageAuthorizer(NamedTuple):
     cache_headers: tuple[str, ...] | None
 
     def credential(self, request: AccessRequest) -> tuple[str, ...] | None:
-        """Return the values of ``cache_headers``: their answer may be cached."""
+        """Return the values of ``cache_headers``: their response may be cached."""
         if self.cache_headers is None:
             return None
         return (self.name, *(request.headers.get(name, "") for name in self.cache_headers))
@@ -93,8 +93,8 @@ class PackageAuthorizer(NamedTuple):
 
     def verify_permission(self, request: AccessRequest) -> Members:
         """Ask the package whether the caller may call the function; raises RequestError."""
-        answer = self._ask("verify_permission", _event(request), request)
-        return read_context(answer, method_arn(request.event), request.context)
+        response = self._ask("verify_permission", _event(request), request)
+        return read_context(response, method_arn(request.event), request.context)
 
     def _ask(self, action: str, event: dict[str, Any], request: AccessRequest) -> object:
         try:

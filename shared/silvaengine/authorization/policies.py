@@ -1,4 +1,4 @@
-"""API Gateway's forms of authorization: method ARNs, policies, and the answer to an authorizer call.
+"""API Gateway's forms of authorization: method ARNs, policies, and the response to an authorizer call.
 
 docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html and
 …-output.html.

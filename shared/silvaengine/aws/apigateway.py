@@ -4,8 +4,8 @@ docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-webs
 """
 
 from silvaengine.aws.client import AwsClient, error_of, open_client, percent_encode
-from silvaengine.aws.errors import no_answer, to_error
-from silvaengine.aws.http import NoAnswerError, NotSentError
+from silvaengine.aws.errors import no_response, to_error
+from silvaengine.aws.http import NoResponseError, NotSentError
 from silvaengine.errors import NotFoundError, RequestError, UnavailableError
 
 SEND_SECONDS = 2.0
@@ -39,7 +39,7 @@ class ConnectionsApi:
             NotFoundError: 410, the client is gone.
             RequestError: 413, the data are too large.
             BusyError: nothing was sent; it may be tried again.
-            UnavailableError: API Gateway failed, or gave no answer.
+            UnavailableError: API Gateway failed, or gave no response.
             ConfigurationError: any other refusal.
         """
         path = f"/%40connections/{percent_encode(connection_id)}"
@@ -48,8 +48,8 @@ class ConnectionsApi:
             response = self._client.post(path, headers, data, SEND_SECONDS)
         except NotSentError as error:
             raise BusyError("The client can't be reached at the moment", detail=str(error)) from error
-        except NoAnswerError as error:
-            raise no_answer("PostToConnection", error) from error
+        except NoResponseError as error:
+            raise no_response("PostToConnection", error) from error
         if response.status < 300:
             return
         if response.status == GONE:

@@ -11,7 +11,7 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.aws.errors import no_answer, to_error
+from silvaengine.aws.errors import no_response, to_error
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -34,7 +34,7 @@ class BotocoreApi:
         self._client = client
 
     def call(self, operation: str, request: "Members", *_: object, **__: object) -> "Members":
-        """Call an operation and return its answer's members; raises botocore's errors."""
+        """Call an operation and return its response's members; raises botocore's errors."""
         from botocore import xform_name
 
         answer: Members = getattr(self._client, xform_name(operation))(**request)
@@ -54,7 +54,7 @@ def client(service: str, region: str, *, read_seconds: float = 2.0, attempts: in
     Args:
         service: botocore's name of it, such as ``sns``.
         region: an AWS region.
-        read_seconds: the time for an answer.
+        read_seconds: the time for a response.
         attempts: how often a request is sent at most, 1 or more.
     """
     with _creation:
@@ -96,4 +96,4 @@ def translate_errors(what: str) -> Iterator[None]:
         reported = error.response.get("Error", {})
         raise to_error(what, reported.get("Code", ""), reported.get("Message", "")) from error
     except BotoCoreError as error:
-        raise no_answer(what, error) from error
+        raise no_response(what, error) from error

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from silvaengine.aws.http import HttpConnection, NoAnswerError
+from silvaengine.aws.http import HttpConnection, NoResponseError
 from silvaengine.aws.origin import Origin
 from silvaengine.errors import ConfigurationError, UnavailableError
 
@@ -52,7 +52,7 @@ class CredentialsSource:
 
         Raises:
             ConfigurationError: there are none.
-            UnavailableError: the container endpoint gives no answer.
+            UnavailableError: the container endpoint gives no response.
         """
         access_key = self._environ.get("AWS_ACCESS_KEY_ID")
         if access_key:
@@ -77,7 +77,7 @@ class CredentialsSource:
             return last[2]
         try:
             answer = self._fetch(url)
-        except NoAnswerError as error:
+        except NoResponseError as error:
             if last and seconds_left > 0:
                 return last[2]
             raise UnavailableError(
@@ -108,7 +108,7 @@ class CredentialsSource:
         finally:
             connection.close()
         if response.status != 200:
-            raise NoAnswerError(f"{url} answered {response.status}")
+            raise NoResponseError(f"{url} answered {response.status}")
         answer: dict[str, str] = json.loads(response.body)
         return answer
 
@@ -131,6 +131,6 @@ class CredentialsSource:
 
 
 def _epoch_seconds(text: str) -> float:
-    from datetime import datetime  # only the container endpoint's answers have a date
+    from datetime import datetime  # only the container endpoint's responses have a date
 
     return datetime.fromisoformat(text).timestamp()

@@ -43,6 +43,6 @@ def to_error(what: str, code: str, message: str, status: int = 400) -> SilvaEngi
     return ConfigurationError("The service is misconfigured", detail=detail)
 
 
-def no_answer(what: str, cause: object) -> UnavailableError:
-    """Return the error for a service that gave no answer."""
+def no_response(what: str, cause: object) -> UnavailableError:
+    """Return the error for a service that gave no response."""
     return UnavailableError("A backend can't be reached at the moment", detail=f"{what}: {cause}")

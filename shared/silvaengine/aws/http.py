@@ -17,15 +17,15 @@ HEAD_LIMIT = 65_536
 HEAD_END = b"\r\n\r\n"
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """The request was sent, wholly or in part, without a complete response: the peer may have acted on it."""
 
 
-class NoAnswerInTimeError(NoAnswerError):
+class ResponseTimeoutError(NoResponseError):
     """The time for the response is over."""
 
 
-class NotSentError(NoAnswerError):
+class NotSentError(NoResponseError):
     """The peer never had the whole request."""
 
 
@@ -100,9 +100,9 @@ class HttpConnection:
             self._send(request, seconds)
             return self._read_response(end)
         except TimeoutError as error:
-            raise NoAnswerInTimeError(f"no answer in {seconds:.1f} s") from error
+            raise ResponseTimeoutError(f"no response in {seconds:.1f} s") from error
         except (OSError, EOFError, ValueError) as error:
-            raise NoAnswerError(f"the connection broke: {error!r}") from error
+            raise NoResponseError(f"the connection broke: {error!r}") from error
 
     def _send(self, request: bytes, seconds: float) -> None:
         self._socket.settimeout(seconds)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.aws.client import AwsClient, error_of, open_client
-from silvaengine.aws.errors import no_answer, to_error
-from silvaengine.aws.http import NoAnswerError, NotSentError
+from silvaengine.aws.errors import no_response, to_error
+from silvaengine.aws.http import NoResponseError, NotSentError
 
 if TYPE_CHECKING:
     from silvaengine.errors import SilvaEngineError
@@ -29,14 +29,14 @@ type Members = dict[str, Any]
 
 
 class JsonApi:
-    """Calls the operations of one service; bytes in a request become base64 text, and stay that in an answer.
+    """Calls the operations of one service; bytes are base64 text in a request and in a response.
 
     Args:
         client: the service's client.
         target: the prefix of its operations' names, such as ``DynamoDB_20120810``.
         version: of the protocol, ``1.0`` or ``1.1``.
         sleep: waits for a number of seconds.
-        read_seconds: the time for an answer.
+        read_seconds: the time for a response.
         attempts: how often a request is sent at most, 1 to 3.
     """
 
@@ -58,7 +58,7 @@ class JsonApi:
         self._pauses = (*PAUSES[: attempts - 1], None)
 
     def call(self, operation: str, request: Members, resource: str, *, repeatable: bool = False) -> Members:
-        """Call an operation and return its answer's members.
+        """Call an operation and return its response's members.
 
         Args:
             operation: such as ``GetItem``.
@@ -68,7 +68,7 @@ class JsonApi:
 
         Raises:
             ConditionFailedError: the condition of a write didn't hold.
-            UnavailableError: the service throttles, fails or gives no answer; a write may have been made.
+            UnavailableError: the service throttles, fails or gives no response; a write may have been made.
             ConfigurationError: any other refusal, such as a missing table, secret or permission.
         """
         what = f"{operation} {resource}".rstrip()
@@ -77,8 +77,8 @@ class JsonApi:
         for pause in self._pauses:
             try:
                 response = self._client.post("/", headers, body, self._read_seconds)
-            except NoAnswerError as error:
-                failure: SilvaEngineError = no_answer(what, error)
+            except NoResponseError as error:
+                failure: SilvaEngineError = no_response(what, error)
                 may_repeat = repeatable or isinstance(error, NotSentError)
             else:
                 if response.status == 200:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from silvaengine.aws.client import error_of, open_client, percent_encode
 from silvaengine.aws.errors import THROTTLING_CODES
-from silvaengine.aws.http import NoAnswerError, NoAnswerInTimeError, NotSentError, Response
+from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 from silvaengine.aws.worker_routing import tenant_id, worker_for
 from silvaengine.errors import (
     DeadlineError,
@@ -26,7 +26,7 @@ from silvaengine.protocol.messages import EVENT_LIMIT, SYNC_LIMIT
 from silvaengine.settings import Settings
 
 READ_SECONDS = 28.0  # without a deadline: API Gateway waits 29 s; with one, until then
-GRACE_SECONDS = 0.75  # for the answer of a worker that ends its function at the deadline
+GRACE_SECONDS = 0.75  # for the response of a worker that ends its function at the deadline
 PAUSES = (0.1, 0.3)  # seconds before the second and the third attempt
 PATHS = 256
 
@@ -108,9 +108,9 @@ class LambdaInvoker:
             response = self._open_client().post(_path(arn), headers, body, seconds)
         except NotSentError as error:
             raise _NotAcceptedError from error
-        except NoAnswerInTimeError as error:
-            raise DeadlineError("The function gave no answer in time", detail=arn) from error
-        except NoAnswerError as error:
+        except ResponseTimeoutError as error:
+            raise DeadlineError("The function gave no response in time", detail=arn) from error
+        except NoResponseError as error:
             message = "The connection to the function broke"
             raise InvocationError(message, error_type=str(error), detail=arn) from error
         if response.status >= 300:
@@ -162,6 +162,6 @@ def _callee_error(arn: str, result: object) -> SilvaEngineError:
     reported = result if isinstance(result, dict) else {}
     error_type = str(reported.get("errorType", ""))
     if error_type == "Sandbox.Timedout":
-        return DeadlineError("The function gave no answer in time", detail=arn)
+        return DeadlineError("The function gave no response in time", detail=arn)
     detail = str(reported.get("errorMessage", ""))
     return InvocationError("The function failed", error_type=error_type, detail=detail)

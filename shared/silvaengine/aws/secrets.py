@@ -32,10 +32,10 @@ def open_lookups(region: str) -> dict[str, SecretLookup]:
 
     def secret(name: str) -> str:
         api = open_json_api("secretsmanager", region, "secretsmanager")
-        answer = api.call("GetSecretValue", {"SecretId": name}, name, repeatable=True)
-        if "SecretString" not in answer:
+        response = api.call("GetSecretValue", {"SecretId": name}, name, repeatable=True)
+        if "SecretString" not in response:
             raise ConfigurationError("The service is misconfigured", detail=f"secret {name} isn't text")
-        return str(answer["SecretString"])
+        return str(response["SecretString"])
 
     return {"ssm": parameter, "secretsmanager": secret}
 

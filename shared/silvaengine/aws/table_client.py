@@ -30,7 +30,7 @@ class DynamoDbApi(Protocol):
     """DynamoDB's operations, called by name; see ``JsonApi.call``."""
 
     def call(self, operation: str, request: Members, resource: str, *, repeatable: bool = False) -> Members:
-        """Call an operation and return its answer's members."""
+        """Call an operation and return its response's members."""
 
 
 class TableReader:
@@ -53,8 +53,8 @@ class TableReader:
             return None
         name = table.full_name(self._prefix)
         request = {"TableName": name, "Key": _encode_key(key), "ConsistentRead": True}
-        answer = self._open_api().call("GetItem", request, name, repeatable=True)
-        return decode_row(answer["Item"]) if "Item" in answer else None
+        response = self._open_api().call("GetItem", request, name, repeatable=True)
+        return decode_row(response["Item"]) if "Item" in response else None
 
     def batch_get(self, keys: Sequence[tuple[Table, Key]]) -> list[Row | None]:
         """Return up to 100 rows of any tables by one call, in the order of ``keys``, None for a missing one.
@@ -68,10 +68,10 @@ class TableReader:
         for _ in range(BATCH_ROUNDS):
             if not pending:
                 break
-            answer = self._open_api().call("BatchGetItem", {"RequestItems": pending}, "", repeatable=True)
-            for name, items in answer["Responses"].items():
+            response = self._open_api().call("BatchGetItem", {"RequestItems": pending}, "", repeatable=True)
+            for name, items in response["Responses"].items():
                 rows |= {(name, *tables[name].key_of(row)): row for row in map(decode_row, items)}
-            pending = answer.get("UnprocessedKeys")
+            pending = response.get("UnprocessedKeys")
         if pending:
             raise UnavailableError("A backend is busy at the moment", detail="BatchGetItem: unprocessed keys")
         return [rows.get((table.full_name(self._prefix), *table.key_of(key))) for table, key in keys]
@@ -114,11 +114,11 @@ class TableReader:
         }
         if condition:
             request["FilterExpression"] = condition
-        answer: Members = {"LastEvaluatedKey": None}
-        while "LastEvaluatedKey" in answer:
-            answer = self._open_api().call("Query", request, name, repeatable=True)
-            request["ExclusiveStartKey"] = answer.get("LastEvaluatedKey")
-            yield [decode_row(item) for item in answer["Items"]]
+        response: Members = {"LastEvaluatedKey": None}
+        while "LastEvaluatedKey" in response:
+            response = self._open_api().call("Query", request, name, repeatable=True)
+            request["ExclusiveStartKey"] = response.get("LastEvaluatedKey")
+            yield [decode_row(item) for item in response["Items"]]
 
     def query_index(
         self, table: Table, index: Index, hash_value: str, *, up_to: int, limit: int
@@ -136,8 +136,8 @@ class TableReader:
             "ExpressionAttributeValues": {":h": {"S": hash_value}, ":r": {"N": str(up_to)}},
             "Limit": limit,
         }
-        answer = self._open_api().call("Query", request, name, repeatable=True)
-        return [decode_row(item) for item in answer["Items"]]
+        response = self._open_api().call("Query", request, name, repeatable=True)
+        return [decode_row(item) for item in response["Items"]]
 
 
 class TableWriter:
@@ -193,8 +193,8 @@ class TableWriter:
             UnavailableError: DynamoDB can't answer; the row may have been changed.
         """
         request = {"Key": _encode_key(key), "UpdateExpression": change, "ReturnValues": returns}
-        answer = self._write("UpdateItem", table, request, condition, values)
-        return decode_row(answer.get("Attributes", {}))
+        response = self._write("UpdateItem", table, request, condition, values)
+        return decode_row(response.get("Attributes", {}))
 
     def delete(self, table: Table, key: Key, *, condition: str = "", values: Row | None = None) -> None:
         """Delete a row if there is one; raises what ``put`` raises."""

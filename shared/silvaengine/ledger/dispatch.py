@@ -47,7 +47,7 @@ class Dispatcher:
     ) -> None:
         """Send an accepted execution as an event: the worker claims it, and nobody waits.
 
-        With a ``socket`` the worker pushes the answer there.
+        With a ``socket`` the worker pushes the response there.
 
         Raises:
             UnavailableError, RequestError, InvocationError: see ``LambdaInvoker.invoke``; ``nothing_ran``
@@ -66,7 +66,7 @@ class Dispatcher:
         hops: int = 0,
         kept_due: bool = False,
     ) -> "Json":
-        """Send an execution that is claimed for the worker, and wait for the answer; raises like ``send``.
+        """Send an execution that is claimed for the worker, and wait for the response; raises like ``send``.
 
         With ``kept_due`` a failure that isn't acknowledged is the sweeper's, if it looks after the row.
         """

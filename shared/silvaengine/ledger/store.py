@@ -2,8 +2,8 @@
 
 A row has one owner at a time, a random token. A transition names the token that it read and replaces it, so
 that of two writers that read the same token only the first one succeeds: a duplicate, a late writer and a
-second sweeper are all refused by the same condition. The client sends a write again when its answer was lost;
-the write then finds its own new token and succeeds.
+second sweeper are all refused by the same condition. The client sends a write again when its response was
+lost; the write then finds its own new token and succeeds.
 """
 
 import time
@@ -97,7 +97,7 @@ class Ledger:
         return self._move(job.job_id, job.owner, self._with_change(values))
 
     def settle(self, job: ExecutionRef, owner: str, state: State, result: Mapping[str, str]) -> None:
-        """End an execution as ``succeeded``, or as ``failed`` if that is the function's answer.
+        """End an execution as ``succeeded``, or as ``failed`` if that is the function's response.
 
         With ``kept_due`` a failure is the sweeper's in a minute, unless its caller acknowledges it.
 

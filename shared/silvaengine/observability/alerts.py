@@ -1,4 +1,4 @@
-"""Alerts about failures to the operator's SNS topic: few, short, and without effect on an answer."""
+"""Alerts about failures to the operator's SNS topic: few, short, and without effect on a response."""
 
 import json
 import logging
@@ -71,15 +71,15 @@ def _send(region: str, topic: str, subject: str, text: str) -> None:
     from urllib.parse import urlencode  # few invocations fail
 
     from silvaengine.aws.client import open_client
-    from silvaengine.aws.errors import no_answer, to_error
-    from silvaengine.aws.http import NoAnswerError
+    from silvaengine.aws.errors import no_response, to_error
+    from silvaengine.aws.http import NoResponseError
 
     form = urlencode({**PUBLISH, "TopicArn": topic, "Subject": subject, "Message": text})
     headers = {"content-type": "application/x-www-form-urlencoded"}
     try:
         response = open_client("sns", region).post("/", headers, form.encode(), PUBLISH_SECONDS)
-    except NoAnswerError as error:
-        raise no_answer("Publish", error) from error
+    except NoResponseError as error:
+        raise no_response("Publish", error) from error
     if response.status != 200:
         raise to_error("Publish", "", response.body.decode(errors="replace"), response.status)
 

@@ -1,4 +1,4 @@
-"""Messages between Lambdas: the contract's payload for a worker, and the worker's answer.
+"""Messages between Lambdas: the contract's payload for a worker, and the worker's response.
 
 They are all that services share. Existing packages and gateways fix the members in capitals and their JSON
 texts inside JSON (docs/contract.md); new members stand beside them.
@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, cast
 from silvaengine.errors import LoopError, RequestError
 from silvaengine.protocol.json_codec import encode, standard_decoder
 
-type AnswerKind = Literal["text", "json", "base64", "error"]
+type ResponseKind = Literal["text", "json", "base64", "error"]
 type OnLost = Literal["fail", "retry"]
 
 # docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -32,15 +32,15 @@ RESERVED_PARAMETERS = frozenset(
 # docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 MAX_HOPS = 8
 
-ANSWER_MARK = "silvaengine"
-ANSWER_VERSION = 1
+RESPONSE_MARK = "silvaengine"
+RESPONSE_VERSION = 1
 
 
 class Invocation(NamedTuple):
     """The context of a call: request, tenant, function and deadline.
 
     ``request_id`` is the framework's, never Lambda's. ``deadline`` is in epoch seconds, None if no caller
-    waits for the answer. ``attempt`` counts from 1; ``hops`` is the number of calls between functions that
+    waits for the response. ``attempt`` counts from 1; ``hops`` is the number of calls between functions that
     led here. ``grant`` lets the function broadcast (``silvaengine.websocket.broadcast_tokens``).
     """
 
@@ -186,22 +186,22 @@ class WorkerCall(NamedTuple):
         )
 
 
-class WorkerAnswer(NamedTuple):
+class WorkerResponse(NamedTuple):
     """The result of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
 
     An error's ``value`` is its public message, ``status`` its HTTP status.
     """
 
-    kind: AnswerKind
+    kind: ResponseKind
     value: Any
     status: int = 200
     error_type: str = ""
 
     def encode(self) -> dict[str, Any]:
-        """Return the answer to a caller that sent an ``invocation``."""
+        """Return the response to a caller that sent an ``invocation``."""
         kind, value, status, error_type = self
         return {
-            ANSWER_MARK: ANSWER_VERSION,
+            RESPONSE_MARK: RESPONSE_VERSION,
             "kind": kind,
             "value": value,
             "status": status,
@@ -209,9 +209,9 @@ class WorkerAnswer(NamedTuple):
         }
 
     @classmethod
-    def decode(cls, payload: object) -> "WorkerAnswer":
-        """Return a worker's answer; without the mark the payload is the bare result of a foreign worker."""
-        if isinstance(payload, dict) and payload.get(ANSWER_MARK) == ANSWER_VERSION:
+    def decode(cls, payload: object) -> "WorkerResponse":
+        """Return a worker's response; without the mark the payload is the bare result of a foreign worker."""
+        if isinstance(payload, dict) and payload.get(RESPONSE_MARK) == RESPONSE_VERSION:
             return cls(
                 payload["kind"], payload["value"], payload.get("status", 200), payload.get("error_type", "")
             )

@@ -58,7 +58,7 @@ class Registry:
         lookups: the readers of referenced secrets, by scheme.
         stage: the deployment's stage, for requests that name none.
         ttl: seconds for which a resolved value is kept at the most.
-        refresh: seconds between two reads of the generation, which bounds how stale an answer may be.
+        refresh: seconds between two reads of the generation, which bounds how stale a response may be.
         redis_rows: what all instances share in Redis, if anything; then every request checks it.
         api_keys: verifies secrets; without it no hashed key is accepted.
         key_usage: records when keys are used.

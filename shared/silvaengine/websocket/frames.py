@@ -1,6 +1,6 @@
 """The frames that go to a client, as text; docs/websocket.md has their grammar.
 
-A frame's value is passed in as JSON text, so that a function's answer goes out as the function wrote it.
+A frame's value is passed in as JSON text, so that a function's response goes out as the function wrote it.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from silvaengine.protocol.json_codec import encode
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 
 # AWS: API Gateway developer guide, apigateway-execution-service-websocket-limits-table.html
 MESSAGE_LIMIT = 131_072  # bytes of a message, both ways
@@ -20,7 +20,7 @@ PONG = "pong"
 
 
 def result(message_id: str, function: str, data: str) -> str:
-    """Return the frame of a call's answer; ``data`` is JSON text."""
+    """Return the frame of a call's response; ``data`` is JSON text."""
     return f'{{"id":{encode(message_id)},"funct":{encode(function)},"data":{data}}}'
 
 
@@ -52,18 +52,18 @@ def done(message_id: str, seq: int) -> str:
     return f'{{"id":{encode(message_id)},"seq":{seq},"done":true}}'
 
 
-def data_text(answer: WorkerAnswer) -> str:
-    """Return an answer as JSON text: text that is JSON unchanged, other text as a JSON string."""
-    if answer.kind == "text" and _is_json(answer.value):
-        return str(answer.value)
-    return encode(answer.value)
+def data_text(response: WorkerResponse) -> str:
+    """Return a response as JSON text: text that is JSON unchanged, other text as a JSON string."""
+    if response.kind == "text" and _is_json(response.value):
+        return str(response.value)
+    return encode(response.value)
 
 
-def bare_text(answer: WorkerAnswer) -> str | None:
-    """Return an answer as text for a client that sent no id; None for an empty answer."""
-    if answer.value is None:
+def bare_text(response: WorkerResponse) -> str | None:
+    """Return a response as text for a client that sent no id; None for an empty response."""
+    if response.value is None:
         return None
-    return str(answer.value) if answer.kind in {"text", "base64"} else encode(answer.value)
+    return str(response.value) if response.kind in {"text", "base64"} else encode(response.value)
 
 
 def _is_json(text: str) -> bool:

@@ -57,7 +57,7 @@ class Pusher:
             NotFoundError: 410, the client is gone.
             RequestError: 413, the frame is too large.
             BusyError: API Gateway accepted nothing until the deadline.
-            UnavailableError: there was no answer; the client may have got it.
+            UnavailableError: there was no response; the client may have got it.
 
         """
         data = frame.encode()
@@ -81,7 +81,7 @@ def check_size(size: int) -> None:
 
     """
     if size > MESSAGE_LIMIT:
-        message = f"The answer has {size} bytes, more than the {MESSAGE_LIMIT} of a WebSocket message"
+        message = f"The response has {size} bytes, more than the {MESSAGE_LIMIT} of a WebSocket message"
         raise RequestError(message, status=413)
 
 

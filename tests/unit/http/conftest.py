@@ -19,7 +19,7 @@ from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
-from silvaengine.protocol.messages import Callee, WorkerAnswer
+from silvaengine.protocol.messages import Callee, WorkerResponse
 from silvaengine.registry.model import Function, FunctionEntry, KeyAccess
 from silvaengine.settings import Settings
 from silvaengine_http.app import create_handler
@@ -90,7 +90,7 @@ class FakeInvoker:
 
     def __init__(self) -> None:
         self.sent: list[SimpleNamespace] = []
-        self.result: Any = WorkerAnswer("text", '{"ok": true}').encode()
+        self.result: Any = WorkerResponse("text", '{"ok": true}').encode()
 
     def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
         self.sent.append(
@@ -183,21 +183,21 @@ class World:
         }
         self.registry.functions[name] = Function(**(values | changes))
 
-    def answers(self, kind: Any, value: Any, **members: Any) -> None:
+    def responses(self, kind: Any, value: Any, **members: Any) -> None:
         """Let the worker answer this."""
-        self.invoker.result = WorkerAnswer(kind, value, **members).encode()
+        self.invoker.result = WorkerResponse(kind, value, **members).encode()
 
     def call(self, event: Any, context: Any = None) -> Any:
-        """Send an event, and check what holds for any answer: it is a proxy answer with an id and CORS."""
-        answer = self.handler(event, context)
-        json.dumps(answer)
-        assert 100 <= answer["statusCode"] <= 599
-        assert isinstance(answer["body"], str)
-        assert isinstance(answer["isBase64Encoded"], bool)
-        assert all(isinstance(value, str) for value in answer["headers"].values())
-        assert "x-request-id" in answer["headers"]
-        assert "Access-Control-Allow-Origin" in answer["headers"]
-        return answer
+        """Send an event, and check what holds for any response: its proxy form, an id and CORS."""
+        response = self.handler(event, context)
+        json.dumps(response)
+        assert 100 <= response["statusCode"] <= 599
+        assert isinstance(response["body"], str)
+        assert isinstance(response["isBase64Encoded"], bool)
+        assert all(isinstance(value, str) for value in response["headers"].values())
+        assert "x-request-id" in response["headers"]
+        assert "Access-Control-Allow-Origin" in response["headers"]
+        return response
 
     @property
     def payload(self) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.protocol.messages import SYNC_LIMIT, AnswerKind, WorkerAnswer
+from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse
 from silvaengine_http.headers import SECURITY_HEADERS
 from silvaengine_http.request import ResponseFormat
-from silvaengine_http.response import error_answer, function_answer, render
+from silvaengine_http.response import error_response, function_response, render
 
 V1 = ResponseFormat(is_v2=False, is_head=False)
 V2 = ResponseFormat(is_v2=True, is_head=False)
@@ -20,8 +20,8 @@ ID = "0" * 32
 CSP = "Content-Security-Policy"
 
 
-def _rendered(kind: AnswerKind, value: object, form: ResponseFormat = V1) -> dict[str, Any]:
-    return render(function_answer(WorkerAnswer(kind, value)), form, ID)
+def _rendered(kind: ResponseKind, value: object, form: ResponseFormat = V1) -> dict[str, Any]:
+    return render(function_response(WorkerResponse(kind, value)), form, ID)
 
 
 def _own(headers: dict[str, str]) -> dict[str, str]:
@@ -67,21 +67,21 @@ def _own(headers: dict[str, str]) -> dict[str, str]:
     ],
 )
 def test_text_goes_out_as_it_is_and_a_value_as_json(
-    kind: AnswerKind, value: object, status: int, content_type: str, body: str, form: ResponseFormat
+    kind: ResponseKind, value: object, status: int, content_type: str, body: str, form: ResponseFormat
 ) -> None:
     """Text goes out as it is, typed by what it is; values go out as JSON."""
-    answer = _rendered(kind, value, form)
-    assert answer["statusCode"] == status
-    assert _own(answer["headers"]) == {"Content-Type": content_type}
-    assert answer["body"] == body
-    assert answer["isBase64Encoded"] is False
+    response = _rendered(kind, value, form)
+    assert response["statusCode"] == status
+    assert _own(response["headers"]) == {"Content-Type": content_type}
+    assert response["body"] == body
+    assert response["isBase64Encoded"] is False
 
 
 def test_bytes_go_out_as_bytes() -> None:
     """Bytes are an octet stream, marked as base64 for API Gateway to decode."""
-    answer = _rendered("base64", base64.b64encode(b"\x00\xff").decode())
-    assert (answer["body"], answer["isBase64Encoded"]) == ("AP8=", True)
-    assert _own(answer["headers"]) == {"Content-Type": "application/octet-stream"}
+    response = _rendered("base64", base64.b64encode(b"\x00\xff").decode())
+    assert (response["body"], response["isBase64Encoded"]) == ("AP8=", True)
+    assert _own(response["headers"]) == {"Content-Type": "application/octet-stream"}
 
 
 PROXY = {
@@ -93,29 +93,29 @@ PROXY = {
 
 
 @pytest.mark.parametrize(("kind", "value"), [("json", PROXY), ("text", json.dumps(PROXY))])
-def test_a_whole_proxy_answer_passes(kind: AnswerKind, value: object) -> None:
+def test_a_whole_proxy_answer_passes(kind: ResponseKind, value: object) -> None:
     """A function may decide status, headers and body itself, as an object or as its JSON text."""
-    answer = _rendered(kind, value)
-    assert answer["statusCode"] == 201
-    assert answer["body"] == "hello"
-    assert _own(answer["headers"]) == {"Content-Type": "text/plain", "X-Count": "3", "X-Yes": "true"}
-    assert answer["multiValueHeaders"] == {"Set-Cookie": ["a=1", "b=2"], "Vary": ["Accept", "Origin"]}
+    response = _rendered(kind, value)
+    assert response["statusCode"] == 201
+    assert response["body"] == "hello"
+    assert _own(response["headers"]) == {"Content-Type": "text/plain", "X-Count": "3", "X-Yes": "true"}
+    assert response["multiValueHeaders"] == {"Set-Cookie": ["a=1", "b=2"], "Vary": ["Accept", "Origin"]}
 
 
 def test_payload_2_has_single_headers_and_cookies() -> None:
     """HTTP APIs and Function URLs know no multi-value headers: values are joined, cookies are apart."""
-    answer = _rendered("json", PROXY, V2)
-    assert "multiValueHeaders" not in answer
-    assert answer["headers"]["Vary"] == "Accept, Origin"
-    assert answer["cookies"] == ["a=1", "b=2"]
-    assert "Set-Cookie" not in answer["headers"]
+    response = _rendered("json", PROXY, V2)
+    assert "multiValueHeaders" not in response
+    assert response["headers"]["Vary"] == "Accept, Origin"
+    assert response["cookies"] == ["a=1", "b=2"]
+    assert "Set-Cookie" not in response["headers"]
 
 
 def test_cookies_of_payload_2_reach_a_rest_api() -> None:
     """A function written for payload 2.0 answers a REST API too."""
-    answer = _rendered("json", {"statusCode": 200, "cookies": ["a=1", "b=2"]})
-    assert answer["multiValueHeaders"] == {"Set-Cookie": ["a=1", "b=2"]}
-    assert "cookies" not in answer
+    response = _rendered("json", {"statusCode": 200, "cookies": ["a=1", "b=2"]})
+    assert response["multiValueHeaders"] == {"Set-Cookie": ["a=1", "b=2"]}
+    assert "cookies" not in response
 
 
 def test_a_multi_value_header_replaces_the_single_one() -> None:
@@ -129,11 +129,11 @@ def test_a_multi_value_header_replaces_the_single_one() -> None:
 def test_a_header_without_values_is_left_out(name: str, is_v2: bool) -> None:
     """An empty list of values is no header, whatever its name."""
     value = {"statusCode": 200, "multiValueHeaders": {name: []}, "body": "x"}
-    answer = render(
-        function_answer(WorkerAnswer("json", value)), ResponseFormat(is_v2=is_v2, is_head=False), "id"
+    response = render(
+        function_response(WorkerResponse("json", value)), ResponseFormat(is_v2=is_v2, is_head=False), "id"
     )
-    assert answer["statusCode"] == 200
-    assert name not in answer["headers"]
+    assert response["statusCode"] == 200
+    assert name not in response["headers"]
 
 
 @pytest.mark.parametrize(
@@ -147,20 +147,20 @@ def test_a_header_without_values_is_left_out(name: str, is_v2: bool) -> None:
 @pytest.mark.parametrize("form", [V1, V2])
 def test_a_redirection_goes_out_as_it_is(value: object, form: ResponseFormat) -> None:
     """An object with a 30x goes through, even with members that API Gateway doesn't know."""
-    answer = _rendered("text" if isinstance(value, str) else "json", value, form)
-    assert (answer["statusCode"], answer["body"]) == (302, "")
-    assert answer["headers"]["Location"] == "https://example.com/"
+    response = _rendered("text" if isinstance(value, str) else "json", value, form)
+    assert (response["statusCode"], response["body"]) == (302, "")
+    assert response["headers"]["Location"] == "https://example.com/"
 
 
 @pytest.mark.parametrize("form", [V1, V2])
 def test_a_functions_own_cors_headers_stand(form: ResponseFormat) -> None:
     """A function that limits its origins isn't overruled; the request id is ours."""
     headers = {"access-control-allow-origin": "https://a.example", "X-Request-Id": "theirs"}
-    answer = _rendered("json", {"statusCode": 200, "headers": headers}, form)
-    assert answer["headers"]["access-control-allow-origin"] == "https://a.example"
-    assert "Access-Control-Allow-Origin" not in answer["headers"]
-    assert answer["headers"]["x-request-id"] == ID
-    assert "X-Request-Id" not in answer["headers"]
+    response = _rendered("json", {"statusCode": 200, "headers": headers}, form)
+    assert response["headers"]["access-control-allow-origin"] == "https://a.example"
+    assert "Access-Control-Allow-Origin" not in response["headers"]
+    assert response["headers"]["x-request-id"] == ID
+    assert "X-Request-Id" not in response["headers"]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_malformed_proxy_answer_is_502(members: dict[str, Any], words: str) ->
         ("base64", None, "not base64"),
     ],
 )
-def test_what_cannot_be_encoded_is_502(kind: AnswerKind, value: object, words: str) -> None:
+def test_what_cannot_be_encoded_is_502(kind: ResponseKind, value: object, words: str) -> None:
     """A value that no client could read is the function's failure."""
     with pytest.raises(SilvaEngineError, match=words) as refused:
         _rendered(kind, value)
@@ -220,8 +220,8 @@ def test_what_cannot_be_encoded_is_502(kind: AnswerKind, value: object, words: s
     ],
     ids=["long", "escapes", "headers"],
 )
-def test_an_answer_over_6_mb_is_502(kind: AnswerKind, value: object) -> None:
-    """Lambda would refuse it without a message; quotes count twice, since the answer is JSON in JSON."""
+def test_an_answer_over_6_mb_is_502(kind: ResponseKind, value: object) -> None:
+    """Lambda would refuse it without a message; quotes count twice, since the response is JSON in JSON."""
     with pytest.raises(SilvaEngineError, match="larger than 6291456 bytes") as refused:
         _rendered(kind, value)
     assert refused.value.status == 502
@@ -230,9 +230,9 @@ def test_an_answer_over_6_mb_is_502(kind: AnswerKind, value: object) -> None:
 def test_an_answer_just_below_6_mb_passes() -> None:
     """The limit leaves what it says."""
     text = '"' + "a" * (SYNC_LIMIT - 4200) + '"'
-    answer = _rendered("text", text)
-    assert answer["body"] == text
-    assert len(json.dumps(answer)) <= SYNC_LIMIT
+    response = _rendered("text", text)
+    assert response["body"] == text
+    assert len(json.dumps(response)) <= SYNC_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -241,18 +241,18 @@ def test_an_answer_just_below_6_mb_passes() -> None:
 def test_a_workers_error_keeps_its_status(status: Any, expected: int) -> None:
     """An error has an error's status; its kind stays in the log."""
     with pytest.raises(SilvaEngineError, match=r"^Not now$") as refused:
-        function_answer(WorkerAnswer("error", "Not now", status, "some.module.KeyError"))
+        function_response(WorkerResponse("error", "Not now", status, "some.module.KeyError"))
     assert refused.value.status == expected
     assert refused.value.detail == "some.module.KeyError"
 
 
 def test_head_has_headers_and_no_body() -> None:
     """HEAD is GET without its body, and no length is made up."""
-    answer = render(
-        function_answer(WorkerAnswer("base64", "AP8=")), ResponseFormat(is_v2=False, is_head=True), ID
+    response = render(
+        function_response(WorkerResponse("base64", "AP8=")), ResponseFormat(is_v2=False, is_head=True), ID
     )
-    assert (answer["body"], answer["isBase64Encoded"]) == ("", False)
-    assert _own(answer["headers"]) == {"Content-Type": "application/octet-stream"}
+    assert (response["body"], response["isBase64Encoded"]) == ("", False)
+    assert _own(response["headers"]) == {"Content-Type": "application/octet-stream"}
 
 
 _JSON = st.recursive(
@@ -277,27 +277,27 @@ _TEXTS = st.text(max_size=20) | st.text(alphabet='{}[]",:-\n \t&*!%a1', max_size
 @given(
     st.one_of(st.tuples(st.just("json"), _JSON | _PROXIES), st.tuples(st.just("text"), _TEXTS)), st.booleans()
 )
-def test_any_answer_is_well_formed_or_502(given_answer: tuple[AnswerKind, object], is_v2: bool) -> None:
-    """Whatever a function returns, the client gets an answer that its API takes."""
+def test_any_answer_is_well_formed_or_502(given_answer: tuple[ResponseKind, object], is_v2: bool) -> None:
+    """Whatever a function returns, the client gets a response that its API takes."""
     status = 502
     try:
-        answer = _rendered(*given_answer, ResponseFormat(is_v2=is_v2, is_head=False))
+        response = _rendered(*given_answer, ResponseFormat(is_v2=is_v2, is_head=False))
     except SilvaEngineError as error:
-        answer = render(error_answer(error, ID), V1, ID)
+        response = render(error_response(error, ID), V1, ID)
         status = error.status
     assert status == 502
-    json.dumps(answer, ensure_ascii=False).encode()
-    several = [value for values in answer.get("multiValueHeaders", {}).values() for value in values]
-    for value in [*answer["headers"].values(), *several, *answer.get("cookies", [])]:
+    json.dumps(response, ensure_ascii=False).encode()
+    several = [value for values in response.get("multiValueHeaders", {}).values() for value in values]
+    for value in [*response["headers"].values(), *several, *response.get("cookies", [])]:
         assert isinstance(value, str)
         assert not set(value) & set("\r\n\x00")
-    names = [*answer["headers"], *answer.get("multiValueHeaders", {})]
+    names = [*response["headers"], *response.get("multiValueHeaders", {})]
     assert not [name for name in names if set(name) & set("\r\n\0: ")]
     assert not {"connection", "te", "transfer-encoding"} & {name.lower() for name in names}
-    assert type(answer["statusCode"]) is int
-    assert 100 <= answer["statusCode"] <= 599
-    assert isinstance(answer["body"], str)
-    assert type(answer["isBase64Encoded"]) is bool
+    assert type(response["statusCode"]) is int
+    assert 100 <= response["statusCode"] <= 599
+    assert isinstance(response["body"], str)
+    assert type(response["isBase64Encoded"]) is bool
 
 
 @pytest.mark.timeout(10)

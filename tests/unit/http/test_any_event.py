@@ -71,10 +71,10 @@ def test_a_mutated_event_gets_a_well_formed_answer(
 ) -> None:
     """No event makes the gateway fail: it serves it or refuses it, and says which."""
     event = {member: value for member, value in event_of(name, **changes).items() if member not in missing}
-    answer = make_world().call(event)
-    assert answer["statusCode"] in _PUBLIC, answer
-    if answer["statusCode"] >= 400 and answer["body"]:
-        assert json.loads(answer["body"])["error"] != "Internal server error"
+    response = make_world().call(event)
+    assert response["statusCode"] in _PUBLIC, response
+    if response["statusCode"] >= 400 and response["body"]:
+        assert json.loads(response["body"])["error"] != "Internal server error"
 
 
 @given(_JSON)

@@ -25,8 +25,8 @@ def cold_start() -> Iterator[None]:
 @pytest.mark.usefixtures("cold_start")
 def test_the_deployed_handler_is_made_once(event_of: Callable[..., dict[str, Any]]) -> None:
     """It answers what needs no AWS without a client, a socket or credentials."""
-    answers = [app.handler(event_of(httpMethod="OPTIONS"), None) for _ in range(2)]
-    assert [answer["statusCode"] for answer in answers] == [204, 204]
+    responses = [app.handler(event_of(httpMethod="OPTIONS"), None) for _ in range(2)]
+    assert [response["statusCode"] for response in responses] == [204, 204]
     assert app._deployed.cache_info().misses == 1
 
 
@@ -40,10 +40,10 @@ class _Unreadable(dict[str, Any]):
 
 
 def test_a_bug_of_ours_is_answered_and_told(world: Any, event_of: Callable[..., dict[str, Any]]) -> None:
-    """Whatever fails, wherever, the client gets an answer and the operator a notice."""
-    answer = world.call(_Unreadable(event_of()))
-    assert answer["statusCode"] == 500
-    assert "hunter2" not in answer["body"]
+    """Whatever fails, wherever, the client gets a response and the operator a notice."""
+    response = world.call(_Unreadable(event_of()))
+    assert response["statusCode"] == 500
+    assert "hunter2" not in response["body"]
     ((_, _, notice),) = world.alerts.sent
     assert notice.keys() == {"service", "request_id", "status"}
 

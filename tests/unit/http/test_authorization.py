@@ -91,7 +91,7 @@ def send(world: Any, event_of: EventOf, token: str, **changes: Any) -> Any:
 def test_a_function_authorizes_and_verifies(
     method: str, body: str | None, world: Any, event_of: EventOf, install: Install
 ) -> None:
-    """Both actions run for every request, with a body or without, and their answers reach the function."""
+    """Both actions run for every request, with a body or without, and their responses reach the function."""
     install(FUNCTION)
     assert send(world, event_of, "ada", httpMethod=method, body=body)["statusCode"] == 200
     context = world.payload["context"]
@@ -143,9 +143,9 @@ def test_a_function_refuses(
 ) -> None:
     """False is a refusal; an error of its own has its message and status."""
     install(FUNCTION)
-    answer = send(world, event_of, token)
-    assert answer["statusCode"] == status
-    assert message in answer["body"]
+    response = send(world, event_of, token)
+    assert response["statusCode"] == status
+    assert message in response["body"]
     assert not world.invoker.sent
 
 
@@ -166,8 +166,8 @@ def test_a_denying_policys_message_reaches_the_client(
 ) -> None:
     """It is its error_message."""
     install(CLASS)
-    answer = send(world, event_of, "bob")
-    assert (answer["statusCode"], "Who are you?" in answer["body"]) == (403, True)
+    response = send(world, event_of, "bob")
+    assert (response["statusCode"], "Who are you?" in response["body"]) == (403, True)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_whatever_is_not_a_clear_yes_denies(
         result = "event['body']"
     other = "{'sub': 'ada'}" if action == "verify_permission" else "event"
     install(f"def authorizer(event, context, action): return {result} if action == '{action}' else {other}")
-    answer = send(world, event_of, "ada")
-    assert answer["statusCode"] == 403
-    assert "Access denied" in answer["body"]
+    response = send(world, event_of, "ada")
+    assert response["statusCode"] == 403
+    assert "Access denied" in response["body"]
     assert not world.invoker.sent
 
 
@@ -227,10 +227,10 @@ def test_only_what_was_built_in_is_imported(
     """A setting with any other module is a misconfiguration; the client gets no details."""
     install(FUNCTION)
     world.registry.settings["authorizer_module_name"] = name
-    answer = send(world, event_of, "ada")
-    assert answer["statusCode"] == 500
-    assert "The authorizer is misconfigured" in answer["body"]
-    assert name not in answer["body"]
+    response = send(world, event_of, "ada")
+    assert response["statusCode"] == 500
+    assert "The authorizer is misconfigured" in response["body"]
+    assert name not in response["body"]
 
 
 def test_a_module_that_was_not_built_in_is_not_imported(
@@ -294,8 +294,8 @@ def test_the_api_key_authorizer_takes_any_key(
     """A key of one's own is enough; the function learns its public name, never the key."""
     world.add("greet", auth_required=True)
     world.registry.settings = {"authorizer": "api_key"}
-    answer = world.call(event_of(requestContext={"identity": {"apiKey": key}}, headers=None))
-    assert answer["statusCode"] == status
+    response = world.call(event_of(requestContext={"identity": {"apiKey": key}}, headers=None))
+    assert response["statusCode"] == status
     if status == 200:
         assert world.payload["context"]["authorizer"] == {
             "key_id": key_id_of("acme-key"),
@@ -353,10 +353,10 @@ def test_a_failed_authorizer_call_is_a_policy_that_denies(
 ) -> None:
     """The same form, with the reason in its context; never an error of the Lambda."""
     install(FUNCTION)
-    answer = world.handler(authorizer_call(event_of, **changes), None)
-    (statement,) = answer["policyDocument"]["Statement"]
+    response = world.handler(authorizer_call(event_of, **changes), None)
+    (statement,) = response["policyDocument"]["Statement"]
     assert statement["Effect"] == "Deny"
-    assert message in answer["context"]["error_message"]
+    assert message in response["context"]["error_message"]
 
 
 @pytest.mark.parametrize(
@@ -381,17 +381,17 @@ def test_only_an_event_with_a_methods_arn_is_an_authorizer_call(
 
 def test_without_auth_required_the_api_key_decides_an_authorizer_call(world: Any, event_of: EventOf) -> None:
     """As it does for the request itself."""
-    answer = world.handler(authorizer_call(event_of), None)
-    assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
-    assert answer["principalId"] == key_id_of("acme-key")
+    response = world.handler(authorizer_call(event_of), None)
+    assert response["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    assert response["principalId"] == key_id_of("acme-key")
 
 
 def test_an_authorizer_call_spends_nothing_of_a_limit(world: Any, event_of: EventOf) -> None:
     """Only the request that follows is counted."""
     world.registry.limits = (RateLimit("endpoint", "authorizer-call", per_second=0.001, burst=1),)
     for _ in range(3):
-        answer = world.handler(authorizer_call(event_of), None)
-        assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+        response = world.handler(authorizer_call(event_of), None)
+        assert response["policyDocument"]["Statement"][0]["Effect"] == "Allow"
     assert [world.call(event_of())["statusCode"] for _ in range(2)] == [200, 429]
 
 

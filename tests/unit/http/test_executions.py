@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
-from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
+from silvaengine.protocol.messages import ExecutionRef, WorkerResponse
 from silvaengine_http.request import read_request
 
 type EventOf = Callable[..., dict[str, Any]]
@@ -39,7 +39,7 @@ def request_of(event_of: EventOf) -> EventOf:
 
 @pytest.fixture
 def ask(world: Any, request_of: EventOf) -> Callable[..., Any]:
-    """Send a request; the answer's body is decoded."""
+    """Send a request; the response's body is decoded."""
 
     def send(*arguments: Any, **headers: str) -> Any:
         return world.call(request_of(*arguments, **headers))
@@ -47,11 +47,11 @@ def ask(world: Any, request_of: EventOf) -> Callable[..., Any]:
     return send
 
 
-def settle(world: Any, answer: WorkerAnswer, state: str = "succeeded") -> None:
+def settle(world: Any, response: WorkerResponse, state: str = "succeeded") -> None:
     """Do what the worker does at its end."""
     job = ExecutionRef(**world.payload["job"])
     owner = job.owner if job.claimed else world.ledger.claim(job, 10)
-    world.ledger.settle(job, owner, state, {"result": json.dumps(answer.encode())})
+    world.ledger.settle(job, owner, state, {"result": json.dumps(response.encode())})
 
 
 def status_of(world: Any, event_of: EventOf, job_id: str, path: str = "/core/acme/job_status") -> Any:
@@ -69,13 +69,13 @@ def status_of(world: Any, event_of: EventOf, job_id: str, path: str = "/core/acm
 
 
 def test_any_function_becomes_a_job_on_request(world: Any, ask: Any) -> None:
-    """`Prefer: respond-async` (RFC 7240) is granted and the answer says where the job tells of itself."""
-    answer = ask(prefer="respond-async, wait=10")
-    job_id = json.loads(answer["body"])["job_id"]
-    assert answer["statusCode"] == 202
-    assert answer["headers"]["Preference-Applied"] == "respond-async"
-    assert answer["headers"]["Location"] == f"job_status?job_id={job_id}"
-    assert answer["headers"]["Retry-After"] == "2"
+    """`Prefer: respond-async` (RFC 7240) is granted and the response says where the job tells of itself."""
+    response = ask(prefer="respond-async, wait=10")
+    job_id = json.loads(response["body"])["job_id"]
+    assert response["statusCode"] == 202
+    assert response["headers"]["Preference-Applied"] == "respond-async"
+    assert response["headers"]["Location"] == f"job_status?job_id={job_id}"
+    assert response["headers"]["Retry-After"] == "2"
     assert world.invoker.sent[0].event is True
 
 
@@ -84,8 +84,8 @@ def test_any_function_becomes_a_job_on_request(world: Any, ask: Any) -> None:
 )
 def test_the_location_leads_from_any_path(ask: Any, path: str, location: str) -> None:
     """A relative Location is right whatever stage or domain stands before the path."""
-    answer = ask(path=path, prefer="respond-async")
-    assert answer["headers"]["Location"].partition("?")[0] == location
+    response = ask(path=path, prefer="respond-async")
+    assert response["headers"]["Location"].partition("?")[0] == location
 
 
 def test_a_plain_call_adds_nothing(world: Any, ask: Any) -> None:
@@ -111,7 +111,7 @@ def test_a_job_is_followed_to_its_result(world: Any, ask: Any, event_of: EventOf
     waiting = status_of(world, event_of, job_id)
     assert json.loads(waiting["body"])["status"] == "accepted"
     assert waiting["headers"]["Retry-After"] == "2"
-    settle(world, WorkerAnswer("text", '{"message": "hello"}'))
+    settle(world, WorkerResponse("text", '{"message": "hello"}'))
     done = status_of(world, event_of, job_id)
     facts = json.loads(done["body"])
     assert (facts["status"], facts["attempts"], facts["result"]) == ("succeeded", 1, {"message": "hello"})
@@ -124,14 +124,14 @@ def test_a_job_whose_text_is_no_json_is_told_as_text(
 ) -> None:
     """What Python's JSON writes and nobody else reads is the result as it is, as often as it is asked for."""
     job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]
-    settle(world, WorkerAnswer("text", text))
+    settle(world, WorkerResponse("text", text))
     assert json.loads(status_of(world, event_of, job_id)["body"])["result"] == text
 
 
 def test_a_jobs_error_is_told(world: Any, ask: Any, event_of: EventOf) -> None:
     """What the function refused stands there with its status."""
     job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]
-    settle(world, WorkerAnswer("error", "no such order", 404, "FunctionError"), "failed")
+    settle(world, WorkerResponse("error", "no such order", 404, "FunctionError"), "failed")
     facts = json.loads(status_of(world, event_of, job_id)["body"])
     assert facts["error"] == {"status": 404, "message": "no such order"}
 
@@ -148,16 +148,16 @@ def test_the_predecessors_empty_answer_is_a_setting(world: Any, ask: Any) -> Non
     """`event_answer: empty` among the endpoint's gateway settings gives 200 and nothing, as ever."""
     world.add("greet", funct_type="Event")
     world.registry.settings = {"event_answer": "empty"}
-    answer = ask()
-    assert (answer["statusCode"], answer["body"]) == (200, "")
+    response = ask()
+    assert (response["statusCode"], response["body"]) == (200, "")
     assert ask(prefer="respond-async")["statusCode"] == 202
 
 
 def test_a_key_gives_the_first_answer_again(world: Any, ask: Any) -> None:
     """The same request under the same key isn't run again: byte for byte what the first one got."""
-    world.invoker.result = WorkerAnswer("text", '{"n":  1}').encode()
+    world.invoker.result = WorkerResponse("text", '{"n":  1}').encode()
     first = ask(idempotency_key=KEY)
-    settle(world, WorkerAnswer("text", '{"n":  1}'))
+    settle(world, WorkerResponse("text", '{"n":  1}'))
     second = ask(idempotency_key=KEY)
     assert (
         (second["statusCode"], second["body"]) == (first["statusCode"], first["body"]) == (200, '{"n":  1}')
@@ -167,8 +167,8 @@ def test_a_key_gives_the_first_answer_again(world: Any, ask: Any) -> None:
 
 
 def test_a_first_error_is_given_again_too(world: Any, ask: Any) -> None:
-    """An error is an answer: its body, with the first request's id in it, comes again."""
-    failure = WorkerAnswer("error", "no", 409, "FunctionError")
+    """An error is a response: its body, with the first request's id in it, comes again."""
+    failure = WorkerResponse("error", "no", 409, "FunctionError")
     world.invoker.result = failure.encode()
     first = ask(idempotency_key=KEY)
     settle(world, failure, "failed")
@@ -181,9 +181,9 @@ def test_while_the_first_is_under_way_others_wait(world: Any, ask: Any) -> None:
     """A repetition meanwhile gets 409 with `Retry-After`."""
     world.invoker.result = InvocationError("The connection broke")
     ask(idempotency_key=KEY)
-    answer = ask(idempotency_key=KEY)
-    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (409, "2")
-    assert "under way" in answer["body"]
+    response = ask(idempotency_key=KEY)
+    assert (response["statusCode"], response["headers"]["Retry-After"]) == (409, "2")
+    assert "under way" in response["body"]
 
 
 def test_another_body_under_a_key_is_refused(world: Any, ask: Any) -> None:
@@ -197,19 +197,19 @@ def test_a_lost_outcome_is_told_so(world: Any, ask: Any) -> None:
     world.invoker.result = InvocationError("The function failed")
     ask(idempotency_key=KEY)
     world.now += 400
-    answer = ask(idempotency_key=KEY)
-    assert answer["statusCode"] == 409
-    assert "not known" in answer["body"]
+    response = ask(idempotency_key=KEY)
+    assert response["statusCode"] == 409
+    assert "not known" in response["body"]
     assert len(world.invoker.sent) == 1
 
 
 def test_under_retry_a_repetition_takes_over(world: Any, ask: Any) -> None:
-    """A call whose worker vanished is run again under a larger token, and its result is the answer."""
+    """A call whose worker vanished is run again under a larger token, and its result is the response."""
     world.add("greet", configuration={"config": {"on_lost": "retry"}})
     world.invoker.result = InvocationError("The function failed")
     ask(idempotency_key=KEY)
     world.now += 400
-    world.invoker.result = WorkerAnswer("text", "[2]").encode()
+    world.invoker.result = WorkerResponse("text", "[2]").encode()
     assert ask(idempotency_key=KEY)["body"] == "[2]"
     assert [sent.payload["job"]["fence"] for sent in world.invoker.sent] == [1, 2]
     assert world.payload["invocation"]["attempt"] == 2
@@ -223,7 +223,7 @@ def test_when_nothing_was_started_nothing_is_left(
     """Lambda has no room: the client gets that answer, and its next try is the first one."""
     world.invoker.result = error
     assert ask(**headers)["statusCode"] in {502, 503}
-    world.invoker.result = WorkerAnswer("text", "[1]").encode()
+    world.invoker.result = WorkerResponse("text", "[1]").encode()
     assert ask(**headers)["statusCode"] in {200, 202}
 
 
@@ -281,9 +281,9 @@ def test_what_is_too_large_for_an_event_travels_by_url(world: Any, ask: Any) -> 
 def test_a_wrong_policy_is_the_operators_mistake(world: Any, ask: Any) -> None:
     """A row that says what no policy can be is a 500 whose reason the client isn't told."""
     world.add("greet", configuration={"config": {"max_attempts": 0}})
-    answer = ask()
-    assert answer["statusCode"] == 500
-    assert "max_attempts" not in answer["body"]
+    response = ask()
+    assert response["statusCode"] == 500
+    assert "max_attempts" not in response["body"]
 
 
 def test_the_query_is_part_of_the_request(world: Any, request_of: EventOf) -> None:

@@ -21,19 +21,19 @@ ARN = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 type EventOf = Callable[..., dict[str, Any]]
 
 
-def _error(answer: dict[str, Any]) -> str:
-    body = json.loads(answer["body"])
+def _error(response: dict[str, Any]) -> str:
+    body = json.loads(response["body"])
     assert body.keys() == {"error", "request_id"}
-    assert body["request_id"] == answer["headers"]["x-request-id"]
+    assert body["request_id"] == response["headers"]["x-request-id"]
     return str(body["error"])
 
 
 @pytest.mark.parametrize("name", ["rest_v1", "api_v2", "function_url"])
 def test_a_request_reaches_its_function(name: str, world: Any, event_of: EventOf) -> None:
     """The worker gets the contract's payload, and the client the function's text, byte for byte."""
-    world.answers("text", '{"hello":  "Ada"}')
-    answer = world.call(event_of(name))
-    assert (answer["statusCode"], answer["body"]) == (200, '{"hello":  "Ada"}')
+    world.responses("text", '{"hello":  "Ada"}')
+    response = world.call(event_of(name))
+    assert (response["statusCode"], response["body"]) == (200, '{"hello":  "Ada"}')
     sent = world.payload
     assert sent.keys() == {
         "MODULENAME",
@@ -52,7 +52,7 @@ def test_a_request_reaches_its_function(name: str, world: Any, event_of: EventOf
     assert sent["params"]["path"] == "a/b c"
     assert sent["context"]["channel"] == "acme"
     assert sent["invocation"] == {
-        "request_id": answer["headers"]["x-request-id"],
+        "request_id": response["headers"]["x-request-id"],
         "endpoint_id": "acme",
         "area": "core",
         "function": "greet",
@@ -97,9 +97,9 @@ def test_a_refusal_says_what_is_wrong(
 ) -> None:
     """Each refusal has a status of its own and a text for the client, and nothing is invoked."""
     world.add("secret", auth_required=True)
-    answer = world.call(rest_path(path) | changes)
-    assert answer["statusCode"] == status
-    assert words in _error(answer)
+    response = world.call(rest_path(path) | changes)
+    assert response["statusCode"] == status
+    assert words in _error(response)
     assert not world.invoker.sent
     assert not world.alerts.sent
 
@@ -117,36 +117,36 @@ def test_a_wrong_method_is_told_the_right_ones(
 ) -> None:
     """405 lists what is allowed; HEAD is wherever GET is, OPTIONS is everywhere."""
     world.add("greet", methods=methods)
-    answer = world.call(event_of(httpMethod="PATCH"))
-    assert answer["statusCode"] == 405
-    assert answer["headers"]["Allow"] == allow
+    response = world.call(event_of(httpMethod="PATCH"))
+    assert response["statusCode"] == 405
+    assert response["headers"]["Allow"] == allow
 
 
 def test_head_is_get_without_a_body(world: Any, event_of: EventOf) -> None:
     """HEAD runs the function and answers its headers."""
-    answer = world.call(event_of(httpMethod="HEAD", body=None))
-    assert (answer["statusCode"], answer["body"]) == (200, "")
-    assert answer["headers"]["Content-Type"] == "application/json"
-    assert not any(name.lower() == "content-length" for name in answer["headers"])
+    response = world.call(event_of(httpMethod="HEAD", body=None))
+    assert (response["statusCode"], response["body"]) == (200, "")
+    assert response["headers"]["Content-Type"] == "application/json"
+    assert not any(name.lower() == "content-length" for name in response["headers"])
     assert world.payload["context"]["httpMethod"] == "POST"
 
 
 def test_head_gets_errors_without_a_body(world: Any, event_of: EventOf) -> None:
     """Even an error has no body for HEAD."""
     world.add("greet", methods=("POST",))
-    answer = world.call(event_of(httpMethod="HEAD", body=None))
-    assert (answer["statusCode"], answer["body"]) == (405, "")
+    response = world.call(event_of(httpMethod="HEAD", body=None))
+    assert (response["statusCode"], response["body"]) == (405, "")
 
 
 @pytest.mark.parametrize("path", ["/core/acme/greet", "/core/nobody/nothing", "/core/acme/.."])
 def test_options_needs_no_lookup(path: str, world: Any, event_of: EventOf) -> None:
     """A preflight is answered for any path, without a word about what is there."""
-    answer = world.call(event_of(httpMethod="OPTIONS", path=path, pathParameters=None))
-    assert (answer["statusCode"], answer["body"]) == (204, "")
-    assert answer["headers"]["Access-Control-Allow-Origin"] == "*"
-    assert "POST" in answer["headers"]["Access-Control-Allow-Methods"]
-    assert "Authorization" in answer["headers"]["Access-Control-Allow-Headers"]
-    assert answer["headers"]["Access-Control-Expose-Headers"] == (
+    response = world.call(event_of(httpMethod="OPTIONS", path=path, pathParameters=None))
+    assert (response["statusCode"], response["body"]) == (204, "")
+    assert response["headers"]["Access-Control-Allow-Origin"] == "*"
+    assert "POST" in response["headers"]["Access-Control-Allow-Methods"]
+    assert "Authorization" in response["headers"]["Access-Control-Allow-Headers"]
+    assert response["headers"]["Access-Control-Expose-Headers"] == (
         "x-request-id, Location, RateLimit, RateLimit-Policy, Retry-After"
     )
     assert not world.registry.asked
@@ -155,10 +155,10 @@ def test_options_needs_no_lookup(path: str, world: Any, event_of: EventOf) -> No
 def test_an_event_function_is_accepted(world: Any, event_of: EventOf) -> None:
     """Nobody waits for it: it is handed over with no deadline of ours, and 202 says so at once."""
     world.add("greet", funct_type="Event")
-    answer = world.call(event_of())
-    assert answer["statusCode"] == 202
+    response = world.call(event_of())
+    assert response["statusCode"] == 202
     job_id = world.payload["job"]["job_id"]
-    assert json.loads(answer["body"]) == {"job_id": job_id, "status": "accepted"}
+    assert json.loads(response["body"]) == {"job_id": job_id, "status": "accepted"}
     assert world.invoker.sent[0].event is True
     assert world.payload["invocation"]["deadline"] is None
 
@@ -191,9 +191,9 @@ def test_a_header_may_name_the_function(header: str, world: Any, event_of: Event
 def test_a_header_is_no_way_around(name: str, world: Any, event_of: EventOf) -> None:
     """A name from a header is under the rules of a name from the path."""
     world.registry.settings = {"api_unified_call_index": "x-function"}
-    answer = world.call(event_of(headers={"X-Function": name}))
-    assert answer["statusCode"] == 400
-    assert "Header 'x-function'" in _error(answer)
+    response = world.call(event_of(headers={"X-Function": name}))
+    assert response["statusCode"] == 400
+    assert "Header 'x-function'" in _error(response)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_header_is_no_way_around(name: str, world: Any, event_of: EventOf) -> 
             "The function failed",
             {},
         ),
-        (DeadlineError("The function gave no answer in time", detail=ARN), 504, "no answer in time", {}),
+        (DeadlineError("The function gave no response in time", detail=ARN), 504, "no response in time", {}),
         (UnavailableError("Busy", detail=ARN, retry_after=2), 503, "Busy", {"Retry-After": "2"}),
         (ConfigurationError("Misconfigured", detail="hunter2"), 500, "Misconfigured", {}),
         (RuntimeError("hunter2"), 500, "Internal server error", {}),
@@ -216,18 +216,18 @@ def test_a_failure_tells_the_client_little_and_the_operator_more(
 ) -> None:
     """A failure has its status and a public text; no trace, ARN or foreign word reaches client or topic."""
     world.invoker.result = failure
-    answer = world.call(event_of())
-    assert answer["statusCode"] == status
-    assert words in _error(answer)
-    assert headers.items() <= answer["headers"].items()
+    response = world.call(event_of())
+    assert response["statusCode"] == status
+    assert words in _error(response)
+    assert headers.items() <= response["headers"].items()
     for secret in ("hunter2", "arn:", "Traceback", "silvaengine_http", "KeyError"):
-        assert secret not in json.dumps(answer)
+        assert secret not in json.dumps(response)
     ((subject, dedup_key, notice),) = world.alerts.sent
     assert subject == ARN
     assert str(status) in dedup_key
     assert notice == {
         "service": "http",
-        "request_id": answer["headers"]["x-request-id"],
+        "request_id": response["headers"]["x-request-id"],
         "endpoint_id": "acme",
         "area": "core",
         "function": "greet",
@@ -245,16 +245,16 @@ def test_a_payload_that_is_too_large_is_the_clients_affair(world: Any, event_of:
 @pytest.mark.parametrize(("status", "notices"), [(400, 0), (409, 0), (500, 1), (504, 1)])
 def test_a_functions_error_is_answered(status: int, notices: int, world: Any, event_of: EventOf) -> None:
     """A function's error keeps its message and status; only a 5xx is told to the operator."""
-    world.answers("error", "Function 'greet' failed", status=status, error_type="KeyError")
-    answer = world.call(event_of())
-    assert answer["statusCode"] == status
-    assert _error(answer) == "Function 'greet' failed"
+    world.responses("error", "Function 'greet' failed", status=status, error_type="KeyError")
+    response = world.call(event_of())
+    assert response["statusCode"] == status
+    assert _error(response) == "Function 'greet' failed"
     assert len(world.alerts.sent) == notices
 
 
 def test_a_functions_own_5xx_is_told_to_the_operator(world: Any, event_of: EventOf) -> None:
-    """A proxy answer with a 5xx is a failure, even though the function returned it."""
-    world.answers("json", {"statusCode": 503, "body": "down"})
+    """A proxy response with a 5xx is a failure, even though the function returned it."""
+    world.responses("json", {"statusCode": 503, "body": "down"})
     assert world.call(event_of())["body"] == "down"
     assert len(world.alerts.sent) == 1
 
@@ -271,31 +271,31 @@ def test_a_failure_before_any_function_is_known_has_a_subject(world: Any, event_
 
 
 def test_a_registry_that_cant_be_read_answers_a_browser_too(world: Any, event_of: EventOf) -> None:
-    """That the tenant's CORS headers aren't known either changes no answer."""
+    """That the tenant's CORS headers aren't known either changes no response."""
 
     def refused(*_: object) -> None:
         raise ConfigurationError("The service is misconfigured", detail="AccessDenied")
 
     world.registry.key_access = world.registry.gateway_settings = refused
-    answer = world.handler(event_of(headers={"Origin": "https://a.example"}), None)
-    assert (answer["statusCode"], answer["headers"]["Vary"]) == (500, "Origin")
-    assert "The service is misconfigured" in answer["body"]
+    response = world.handler(event_of(headers={"Origin": "https://a.example"}), None)
+    assert (response["statusCode"], response["headers"]["Vary"]) == (500, "Origin")
+    assert "The service is misconfigured" in response["body"]
 
 
 @pytest.mark.parametrize("result", ["plain: yes", {"a": 1}, None, [1]])
 def test_a_foreign_workers_bare_result_is_answered(result: Any, world: Any, event_of: EventOf) -> None:
     """A worker that knows nothing of our answers gives its result as it is."""
     world.invoker.result = result
-    answer = world.call(event_of())
-    assert answer["statusCode"] == 200
-    assert answer["body"] == (result if isinstance(result, str) else json.dumps(result))
+    response = world.call(event_of())
+    assert response["statusCode"] == 200
+    assert response["body"] == (result if isinstance(result, str) else json.dumps(result))
 
 
 def test_one_line_tells_of_a_request(
     world: Any, event_of: EventOf, log_line: Callable[[], dict[str, Any]]
 ) -> None:
     """An operator reads who asked for what, how it ended and how long it took; nothing that was said."""
-    answer = world.call(event_of(headers={"Content-Type": "application/json", "X-Secret": "hunter2"}))
+    response = world.call(event_of(headers={"Content-Type": "application/json", "X-Secret": "hunter2"}))
     line = log_line()
     assert {name: line[name] for name in ("service", "endpoint_id", "area", "function", "status")} == {
         "service": "http",
@@ -304,7 +304,7 @@ def test_one_line_tells_of_a_request(
         "function": "greet",
         "status": 200,
     }
-    assert line["request_id"] == answer["headers"]["x-request-id"]
+    assert line["request_id"] == response["headers"]["x-request-id"]
     assert line.keys() >= {"resolve_ms", "authorize_ms", "invoke_ms", "total_ms", "cold_start"}
     for said in ("hunter2", "Ada", "hello", "acme-key"):
         assert said not in json.dumps(line)
@@ -334,10 +334,10 @@ def test_an_unexpected_failure_is_traced_in_the_log(
 ) -> None:
     """The traceback is there for the operator, under the request's id."""
     world.invoker.result = RuntimeError("hunter2")
-    answer = world.call(event_of())
+    response = world.call(event_of())
     (record,) = caplog.records
     assert record.exc_info
-    assert getattr(record, "request_id", None) == answer["headers"]["x-request-id"]
+    assert getattr(record, "request_id", None) == response["headers"]["x-request-id"]
 
 
 def test_request_ids_are_our_own(world: Any, event_of: EventOf) -> None:

@@ -52,8 +52,8 @@ def test_the_allowlist_is_checked_first(path: str, world: Any, rest_path: RestPa
     """A caller from elsewhere learns nothing about functions, caches and jobs."""
     world.registry.allowlist = ("10.0.0.0/8",)
     world.registry.scopes = frozenset({"admin"})
-    answer = world.call(rest_path(path))
-    assert (answer["statusCode"], "from this address" in answer["body"]) == (403, True)
+    response = world.call(rest_path(path))
+    assert (response["statusCode"], "from this address" in response["body"]) == (403, True)
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ def test_a_key_without_the_grant_is_refused(
 ) -> None:
     """Only a connection with the grant cache:admin reaches the caches."""
     world.registry.scopes = grants
-    answer = ask(operation)
-    assert answer["statusCode"] == 403
-    assert json.loads(answer["body"])["error"] == "This API key may not manage caches"
+    response = ask(operation)
+    assert response["statusCode"] == 403
+    assert json.loads(response["body"])["error"] == "This API key may not manage caches"
     assert not world.invoker.sent
 
 
@@ -84,8 +84,8 @@ def test_a_clear_stays_within_the_tenant(world: Any, ask: Ask) -> None:
     keep("acme", "user:1")
     keep("acme", "order:1")
     keep("globex", "user:1")
-    answer = ask(cache_key="user:*")
-    assert json.loads(answer["body"]) == {
+    response = ask(cache_key="user:*")
+    assert json.loads(response["body"]) == {
         "success": True,
         "cache_name": "method",
         "cache_key": "user:*",
@@ -136,17 +136,17 @@ def test_a_post_may_say_it_in_its_body(world: Any, ask: Ask, area: str) -> None:
     assert ask(method="POST", body='{"cache_key": "user:*"}', area=area)["statusCode"] == 200
     assert (kept("acme", "user:1"), kept("acme", "order:1")) == (None, "acme")
     assert ask(method="POST", body='["user:*"]', area=area)["statusCode"] == 400
-    answer = ask(method="DELETE")
-    assert (answer["statusCode"], answer["headers"]["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
+    response = ask(method="DELETE")
+    assert (response["statusCode"], response["headers"]["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
 
 
 @pytest.mark.parametrize("name", ["../../x", "A", "a" * 65, "a b", "a/b", ".", "a\n"])
 def test_a_cache_name_is_no_path(name: str, world: Any, ask: Ask) -> None:
     """A cache's name is of a few letters, so that it can't lead anywhere else."""
     world.registry.scopes = frozenset({"cache:admin"})
-    answer = ask(cache_name=name)
-    assert answer["statusCode"] == 400
-    assert "cache_name must be" in json.loads(answer["body"])["error"]
+    response = ask(cache_name=name)
+    assert response["statusCode"] == 400
+    assert "cache_name must be" in json.loads(response["body"])["error"]
 
 
 def test_an_unknown_cache_is_404_until_it_is_used(world: Any, ask: Ask) -> None:
@@ -178,12 +178,12 @@ def test_a_clear_that_reached_nobody_is_503(world: Any, ask: Ask, cache: HybridC
 
     cache.fence.replace_store(Away(ProcessLogTexts()))
     world.registry.scopes = frozenset({"cache:admin"})
-    answer = ask()
-    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "1")
+    response = ask()
+    assert (response["statusCode"], response["headers"]["Retry-After"]) == (503, "1")
 
 
 def test_an_operator_invokes_the_gateway_itself(world: Any) -> None:
-    """The command's event names an endpoint or none; its answer and its errors are plain."""
+    """The command's event names an endpoint or none; its response and its errors are plain."""
     keep("acme", "a")
     keep("globex", "a")
     one = {"operation": "cache_clear", "endpoint_id": "acme"}

@@ -146,7 +146,7 @@ _PIECES = st.lists(
 @example("a/b/c")
 @example("a/b/%252e%252e")
 def test_the_decision_is_that_of_a_plain_model(path: str) -> None:
-    """For any raw path the answer is that of a model that works on bytes, without the stdlib's parser."""
+    """For any raw path the response is that of a model that works on bytes, without the stdlib's parser."""
     raw = "/" + path
     try:
         found: object = read_path(_function_url(raw))

@@ -28,8 +28,8 @@ def issuer(world: Any) -> Issuer:
 def send(world: Any, event_of: EventOf, token: str | None, **changes: Any) -> Any:
     """Send a request with a token; return the status, and the challenge of a refusal."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    answer = world.call(event_of(headers=headers, **changes))
-    return answer["statusCode"], answer["headers"].get("WWW-Authenticate")
+    response = world.call(event_of(headers=headers, **changes))
+    return response["statusCode"], response["headers"].get("WWW-Authenticate")
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
@@ -159,7 +159,7 @@ def test_a_new_key_is_found(world: Any, event_of: EventOf, issuer: Issuer) -> No
 
 
 def test_an_issuers_last_keys_serve_for_a_day(world: Any, event_of: EventOf, issuer: Issuer) -> None:
-    """Its last keys serve for a day; without any the answer is 503, which lets nobody in."""
+    """Its last keys serve for a day; without any the response is 503, which lets nobody in."""
     issuer.is_away = True
     assert send(world, event_of, issuer.sign())[0] == 503
     issuer.is_away = False
@@ -282,8 +282,8 @@ def test_a_signed_request_opens(
     """The caller is the ARN that signed it, as AWS says."""
     world.add("greet", auth_required=True)
     world.registry.settings = {"authorizer": {"type": "iam", "principals": principals}}
-    answer = world.call(event_of(requestContext=context))
-    assert answer["statusCode"] == status
+    response = world.call(event_of(requestContext=context))
+    assert response["statusCode"] == status
     if status == 200:
         authorizer = world.payload["context"]["authorizer"]
         assert authorizer["principalId"] == authorizer["user_arn"] == SIGNER["userArn"]

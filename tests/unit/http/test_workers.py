@@ -13,7 +13,7 @@ from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.aws.worker_routing import worker_for
 from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.settings import Settings
 from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
@@ -35,8 +35,8 @@ def test_a_former_worker_means_this_stacks(
     arn: str, invoked: str, world: Any, event_of: Callable[..., dict[str, Any]]
 ) -> None:
     """By ARN or by name a mapped worker's calls go to the stack's; a listed one is invoked itself."""
-    answer, arns = serve(world, arn, event_of())
-    assert answer["statusCode"] == 200
+    response, arns = serve(world, arn, event_of())
+    assert response["statusCode"] == 200
     assert arns == [invoked]
 
 
@@ -55,9 +55,9 @@ def test_an_unknown_worker_is_a_bad_gateway(
     name: str, wish: str, world: Any, event_of: Callable[..., dict[str, Any]]
 ) -> None:
     """Neither mapped nor listed: 502 without a word of the ARN, which the log names; nothing is invoked."""
-    answer, arns = serve(world, f"{LAMBDAS}:{name}", event_of(headers={"Prefer": wish}))
-    assert answer["statusCode"] == 502
-    assert "arn:" not in json.dumps(answer)
+    response, arns = serve(world, f"{LAMBDAS}:{name}", event_of(headers={"Prefer": wish}))
+    assert response["statusCode"] == 502
+    assert "arn:" not in json.dumps(response)
     assert not arns
 
 
@@ -77,13 +77,13 @@ class FakeLambda:
 
     def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
         self.paths.append(unquote(path))
-        return Response(200, b"HTTP/1.1 200 OK", json.dumps(WorkerAnswer("text", "{}").encode()).encode())
+        return Response(200, b"HTTP/1.1 200 OK", json.dumps(WorkerResponse("text", "{}").encode()).encode())
 
 
 def serve(
     world: Any, arn: str, event: dict[str, Any], alias: str | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Send an event to a gateway that knows its workers; return the answer and the invoked Lambdas."""
+    """Send an event to a gateway that knows its workers; return the response and the invoked Lambdas."""
     world.add("greet", aws_lambda_arn=arn)
     settings = Settings(
         worker_arn=OWN,
@@ -96,5 +96,5 @@ def serve(
     executions = Executions(
         world.ledger, Dispatcher(invoker, world.payloads), world.payloads, Digests(lambda: b"secret"), 300.0
     )
-    answer = create_handler(settings, world.registry, invoker, world.alerts, executions)(event, None)
-    return answer, [path.split("/")[3] for path in client.paths]
+    response = create_handler(settings, world.registry, invoker, world.alerts, executions)(event, None)
+    return response, [path.split("/")[3] for path in client.paths]

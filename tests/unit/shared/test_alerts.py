@@ -36,7 +36,7 @@ def test_a_subject_is_what_sns_takes() -> None:
 
 
 def test_a_failing_topic_never_raises(caplog: pytest.LogCaptureFixture) -> None:
-    """The answer goes on; the log says that an alert was lost."""
+    """The response goes on; the log says that an alert was lost."""
 
     def fail(_: str, __: str) -> None:
         raise UnavailableError("x", detail="topic is away")

@@ -44,7 +44,7 @@ def test_without_a_pepper_there_are_no_hashed_keys() -> None:
 
 
 def test_a_use_that_cant_be_recorded_fails_no_request() -> None:
-    """A note that fails changes no answer, and isn't tried again at once."""
+    """A note that fails changes no response, and isn't tried again at once."""
     tried = []
 
     def write(owner: str, key_id: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from silvaengine.aws.apigateway import BusyError
 from silvaengine.errors import RequestError
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import ATTEMPTS, Pusher
 
@@ -25,10 +25,10 @@ VALUES = st.recursive(
 def test_a_result_holds_the_answer(message_id: str, function: str, value: Any) -> None:
     """A JSON value and the same value as JSON text become the same data."""
     expected = {"id": message_id, "funct": function, "data": value}
-    as_value = frames.data_text(WorkerAnswer("json", value))
+    as_value = frames.data_text(WorkerResponse("json", value))
     assert json.loads(frames.result(message_id, function, as_value)) == expected
     text = json.dumps(value)
-    as_text = frames.data_text(WorkerAnswer("text", text))
+    as_text = frames.data_text(WorkerResponse("text", text))
     assert as_text == text
     assert json.loads(frames.result(message_id, function, as_text)) == expected
 
@@ -36,14 +36,14 @@ def test_a_result_holds_the_answer(message_id: str, function: str, value: Any) -
 @given(TEXT)
 def test_text_that_isnt_json_becomes_a_string(text: str) -> None:
     """It can't break the frame."""
-    data = json.loads(frames.data_text(WorkerAnswer("text", f"x{text}")))
+    data = json.loads(frames.data_text(WorkerResponse("text", f"x{text}")))
     assert data == f"x{text}"
 
 
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", "{", "", "[" * 100_000])
 def test_json_that_only_python_reads_becomes_a_string(text: str) -> None:
     """Other parsers refuse it."""
-    assert json.loads(frames.data_text(WorkerAnswer("text", text))) == text
+    assert json.loads(frames.data_text(WorkerResponse("text", text))) == text
 
 
 @given(TEXT, st.integers(0), st.lists(VALUES, min_size=1))

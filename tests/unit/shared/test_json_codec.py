@@ -42,7 +42,7 @@ def test_a_number_that_json_does_not_have_is_refused(number: float) -> None:
 
 @pytest.mark.parametrize("text", [b'"\\ud800"', b"[1e400]", b'{"a": NaN}', b'{"a": 1, "a": 2}', b" [1] \n"])
 def test_odd_texts_read_as_the_standard_library_reads_them(text: bytes) -> None:
-    """A function's answer may hold them, and functions are not ours."""
+    """A function's response may hold them, and functions are not ours."""
     assert json.dumps(decode(text)) == json.dumps(json.loads(text))
 
 

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from silvaengine.aws.http import NoAnswerError, NoAnswerInTimeError, NotSentError, Response
+from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 from silvaengine.aws.lambda_invoker import GRACE_SECONDS, READ_SECONDS, LambdaInvoker
 from silvaengine.errors import (
     DeadlineError,
@@ -37,12 +37,12 @@ class FakeLambda:
 
 
 def answered(result: object, head: str = "") -> Response:
-    """Return Lambda's answer with a result."""
+    """Return Lambda's response with a result."""
     return Response(200, f"HTTP/1.1 200 OK{head}".encode(), json.dumps(result).encode())
 
 
 def failed(result: object) -> Response:
-    """Return Lambda's answer for a function that failed."""
+    """Return Lambda's response for a function that failed."""
     return answered(result, "\r\nX-Amz-Function-Error: Unhandled")
 
 
@@ -106,8 +106,8 @@ def test_what_never_started_is_repeated(refusal: Exception | Response) -> None:
 @pytest.mark.parametrize(
     ("failure", "expected"),
     [
-        (NoAnswerInTimeError("slow"), DeadlineError),
-        (NoAnswerError("broken"), InvocationError),
+        (ResponseTimeoutError("slow"), DeadlineError),
+        (NoResponseError("broken"), InvocationError),
         (refused("ResourceNotFoundException", 404), NotStartedError),
         (refused("RequestTooLargeException", 413), RequestError),
         (Response(502, b"HTTP/1.1 502 Bad Gateway", b"<html>"), InvocationError),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.errors import RequestError
-from silvaengine.protocol.messages import Callee, Invocation, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
 
 INVOCATION = Invocation(request_id="r" * 32, endpoint_id="acme", area="core", function="hello", deadline=1.5)
 
@@ -102,17 +102,17 @@ def test_members_may_be_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
-        WorkerAnswer("text", "plain"),
-        WorkerAnswer("json", {"a": [1, None]}),
-        WorkerAnswer("base64", "AAE="),
-        WorkerAnswer("error", "no such order", 404, "FunctionError"),
+        WorkerResponse("text", "plain"),
+        WorkerResponse("json", {"a": [1, None]}),
+        WorkerResponse("base64", "AAE="),
+        WorkerResponse("error", "no such order", 404, "FunctionError"),
     ],
 )
-def test_an_answer_survives_the_way_back(answer: WorkerAnswer) -> None:
+def test_an_answer_survives_the_way_back(response: WorkerResponse) -> None:
     """What the worker encodes the gateway decodes."""
-    assert WorkerAnswer.decode(json.loads(json.dumps(answer.encode()))) == answer
+    assert WorkerResponse.decode(json.loads(json.dumps(response.encode()))) == response
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_an_answer_survives_the_way_back(answer: WorkerAnswer) -> None:
 )
 def test_a_foreign_worker_answers_bare(payload: object, kind: str) -> None:
     """Rows may still name the predecessor's worker."""
-    assert WorkerAnswer.decode(payload) == WorkerAnswer(kind, payload)  # type: ignore[arg-type] # a Literal
+    assert WorkerResponse.decode(payload) == WorkerResponse(kind, payload)  # type: ignore[arg-type] # a Literal
 
 
 def test_text_of_any_language_keeps_its_size() -> None:
@@ -134,5 +134,5 @@ def test_members_that_a_newer_service_adds_are_left_out() -> None:
     payload = json.loads(call(invocation=INVOCATION).encode())
     payload["invocation"]["job"] = "j1"
     assert WorkerCall.decode(payload).invocation == INVOCATION
-    answer = WorkerAnswer("text", "x")
-    assert WorkerAnswer.decode(answer.encode() | {"milliseconds": 3}) == answer
+    response = WorkerResponse("text", "x")
+    assert WorkerResponse.decode(response.encode() | {"milliseconds": 3}) == response

@@ -51,7 +51,7 @@ def encoded(reply: Reply) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(reply), reply)
 
 
-def answer(*pieces: bytes, count: int = 1) -> list[Reply]:
+def response(*pieces: bytes, count: int = 1) -> list[Reply]:
     """Ask over a connection over which these pieces come."""
     wire, connection = RespParser(), Pieces(pieces)
     wire.on_connect(connection)
@@ -65,7 +65,7 @@ def test_whole_replies_are_read(expected: list[Reply]) -> None:
     """Any replies that come in one piece, and again when the same follows a value."""
     data = b"".join(map(encoded, expected))
     for _ in range(2):
-        assert answer(data, count=len(expected)) == expected
+        assert response(data, count=len(expected)) == expected
 
 
 @given(st.lists(replies, min_size=1, max_size=3))
@@ -73,25 +73,25 @@ def test_replies_may_be_cut_anywhere(expected: list[Reply]) -> None:
     """Cut at every byte, they are the same; what ends there is waited for, or was closed."""
     data, count = b"".join(map(encoded, expected)), len(expected)
     for place in range(1, len(data)):
-        assert answer(data[:place], data[place:], count=count) == expected
+        assert response(data[:place], data[place:], count=count) == expected
         with pytest.raises(TimeoutError):
-            answer(data[:place], count=count)
+            response(data[:place], count=count)
         with pytest.raises(exceptions.ConnectionError):
-            answer(data[:place], CLOSED, count=count)
+            response(data[:place], CLOSED, count=count)
 
 
 @given(st.lists(replies, min_size=2, max_size=4))
 def test_more_than_was_asked_for_is_an_error(came: list[Reply]) -> None:
     """A reply that nobody has asked for is not kept for the next request."""
     with pytest.raises(exceptions.InvalidResponse):
-        answer(b"".join(map(encoded, came)), count=len(came) - 1)
+        response(b"".join(map(encoded, came)), count=len(came) - 1)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=60) | replies.map(encoded), min_size=1, max_size=4))
 def test_anything_else_is_an_error_or_a_reply(pieces: list[bytes]) -> None:
     """Whatever comes, it is read or refused by an exception that the client takes for a failure."""
     try:
-        answer(*pieces)
+        response(*pieces)
     except (exceptions.RedisError, OSError, ValueError):
         return
 
@@ -102,13 +102,13 @@ def test_anything_else_is_an_error_or_a_reply(pieces: list[bytes]) -> None:
 def test_what_is_no_reply_is_refused(data: bytes) -> None:
     """Lengths that are wrong, kinds that the protocol hasn't."""
     with pytest.raises((exceptions.InvalidResponse, ValueError)):
-        answer(data)
+        response(data)
 
 
 @given(lines)
 def test_a_refusal_stands_in_its_place(text: str) -> None:
     """What Redis refuses is an exception among the replies; those around it are read."""
-    first, refusal, last = answer(b"+OK\r\n-ERR %b\r\n:3\r\n" % text.encode(), count=3)
+    first, refusal, last = response(b"+OK\r\n-ERR %b\r\n:3\r\n" % text.encode(), count=3)
     assert (first, last) == (b"OK", 3)
     assert isinstance(refusal, exceptions.ResponseError)
 
@@ -116,4 +116,4 @@ def test_a_refusal_stands_in_its_place(text: str) -> None:
 def test_a_server_that_is_loading_is_not_there() -> None:
     """It says so in the place of each reply."""
     with pytest.raises(exceptions.ConnectionError):
-        answer(b"-LOADING Redis is loading the dataset in memory\r\n", count=2)
+        response(b"-LOADING Redis is loading the dataset in memory\r\n", count=2)

@@ -15,7 +15,7 @@ import pytest
 import silvaengine_utility
 from silvaengine.context import CurrentInvocation, bind
 from silvaengine.errors import InvocationError, LoopError
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine_utility import Authorizer, Utility
 
 SCHEMA = {
@@ -41,14 +41,14 @@ SCHEMA = {
 class FakeLambda:
     """A boto3 client whose Lambda answers this value."""
 
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
+    def __init__(self, response: Any) -> None:
+        self.response = response
         self.sent: list[dict[str, Any]] = []
 
     def invoke(self, **request: Any) -> dict[str, Any]:
         self.sent.append(request)
         is_event = request["InvocationType"] == "Event"
-        return {"Payload": io.BytesIO(b"" if is_event else json.dumps(self.answer).encode())}
+        return {"Payload": io.BytesIO(b"" if is_event else json.dumps(self.response).encode())}
 
 
 class FakeQueue:
@@ -61,9 +61,9 @@ class FakeQueue:
         self.sent.append(message)
 
 
-def call(answer: Any, **options: Any) -> Any:
+def call(response: Any, **options: Any) -> Any:
     """Call a function whose Lambda answers this, as a package does."""
-    client = FakeLambda(answer)
+    client = FakeLambda(response)
     return Utility.invoke_funct_on_aws_lambda(
         None, "acme", "greet", params={"n": Decimal(1)}, setting={}, aws_lambda=client, **options
     ), client.sent
@@ -208,7 +208,7 @@ def test_an_unknown_operation_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "result"),
+    ("response", "result"),
     [
         ('{"a": 0.1}', {"a": Decimal("0.1")}),
         ('{"data": {"a": "2026-01-02"}}', {"a": datetime(2026, 1, 2)}),  # noqa: DTZ001 - the contract's form
@@ -217,14 +217,14 @@ def test_an_unknown_operation_is_named() -> None:
         ("null", None),
         (None, None),
         ("a: yaml", "a: yaml"),
-        (WorkerAnswer("json", {"a": 1}).encode(), {"a": 1}),
-        (WorkerAnswer("text", '{"data": 3}').encode(), 3),
-        (WorkerAnswer("base64", "AAE=").encode(), b"\x00\x01"),
+        (WorkerResponse("json", {"a": 1}).encode(), {"a": 1}),
+        (WorkerResponse("text", '{"data": 3}').encode(), 3),
+        (WorkerResponse("base64", "AAE=").encode(), b"\x00\x01"),
     ],
 )
-def test_a_call_gives_what_the_functions_text_says(answer: Any, result: Any) -> None:
+def test_a_call_gives_what_the_functions_text_says(response: Any, result: Any) -> None:
     """Lambda's text is decoded, then the function's own, into Decimals and dates; of ``data`` that alone."""
-    found, sent = call(answer)
+    found, sent = call(response)
     assert found == result
     assert sent[0]["FunctionName"] == "silvaengine_agenttask"
     payload = json.loads(sent[0]["Payload"])
@@ -268,11 +268,11 @@ def test_the_ninth_call_between_functions_is_refused() -> None:
 def test_a_called_functions_failure_keeps_its_words() -> None:
     """The package reads them, a client of it doesn't; a loop further on is a loop here, too."""
     with pytest.raises(InvocationError) as caught:
-        call(WorkerAnswer("error", "The function failed: no such pet", 404, "InvocationError").encode())
+        call(WorkerResponse("error", "The function failed: no such pet", 404, "InvocationError").encode())
     assert str(caught.value) == "The function failed: no such pet"
     assert (caught.value.status, caught.value.message) == (502, "Function 'greet' failed")
     with pytest.raises(LoopError) as looped:
-        call(WorkerAnswer("error", "is it a loop?", 508, "InvocationError").encode())
+        call(WorkerResponse("error", "is it a loop?", 508, "InvocationError").encode())
     assert (looped.value.status, looped.value.message) == (508, "is it a loop?")
 
 
@@ -335,15 +335,17 @@ def test_a_query_goes_through_the_tasks_lambda() -> None:
 
 @pytest.mark.parametrize(("is_allow", "effect"), [(True, "Allow"), (False, "Deny")])
 def test_an_authorizers_policy_has_its_claims_as_context(is_allow: bool, effect: str) -> None:
-    """An authorizer's answer, with the claims as its context."""
-    answer = Authorizer("ada", "123456789012", "api", "us-east-1", "beta").authorize(is_allow, {"role": "r"})
-    (statement,) = answer["policyDocument"].pop("Statement")
+    """An authorizer's response, with the claims as its context."""
+    response = Authorizer("ada", "123456789012", "api", "us-east-1", "beta").authorize(
+        is_allow, {"role": "r"}
+    )
+    (statement,) = response["policyDocument"].pop("Statement")
     assert statement == {
         "Action": "execute-api:Invoke",
         "Effect": effect,
         "Resource": ["arn:aws:execute-api:us-east-1:123456789012:api/beta/*/*"],
     }
-    assert answer == {
+    assert response == {
         "principalId": "ada",
         "policyDocument": {"Version": "2012-10-17"},
         "context": {"role": "r"},

@@ -79,7 +79,7 @@ def _mutate(draw: st.DrawFn, event: Any, way: Path) -> None:
 
 
 def served(world: World, event: Any) -> Any:
-    """Return the answer for Lambda; only a SilvaEngineError may be raised."""
+    """Return the response for Lambda; only a SilvaEngineError may be raised."""
     queues = SqsSource(world.caller, world.bindings, lambda *_: None)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
     sources = create_sources(world.caller, world.bindings, queues, settings)
@@ -92,9 +92,9 @@ def test_a_sample_is_served(source: str) -> None:
     world = World()
     if source in ("rule", "schedule"):
         world.bind(f"{source}:stack", "f")
-    answer = served(world, sample(source))
+    response = served(world, sample(source))
     assert len(world.called) == 1
-    assert not (isinstance(answer, dict) and answer.get("batchItemFailures"))
+    assert not (isinstance(response, dict) and response.get("batchItemFailures"))
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -106,25 +106,25 @@ def test_any_event_is_answered_or_refused_in_its_sources_form(source: str, data:
     records = event.get("Records") if isinstance(event, dict) else None
     count = len(records) if isinstance(records, list) else 1
     try:
-        answer = served(world, event)
+        response = served(world, event)
     except SilvaEngineError:
         return
     finally:
         assert len(world.called) <= max(1, count)
-    check(answer, records)
+    check(response, records)
 
 
-def check(answer: Any, records: Any) -> None:
-    """Compare an answer with the form of the source that the event was taken for."""
+def check(response: Any, records: Any) -> None:
+    """Compare a response with the form of the source that the event was taken for."""
     first = records[0] if isinstance(records, list) and records else {}
     named = first.get("eventSource") or first.get("EventSource") if isinstance(first, dict) else None
     if named == "aws:sqs":
-        failed = [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+        failed = [each["itemIdentifier"] for each in response["batchItemFailures"]]
         assert set(failed) <= {record["messageId"] for record in records}
     elif named == "aws:dynamodb":
         numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
-        failed = [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+        failed = [each["itemIdentifier"] for each in response["batchItemFailures"]]
         assert len(failed) <= 1
         assert set(failed) <= set(numbers)
     elif named in ("aws:s3", "aws:sns"):
-        assert answer is None
+        assert response is None

@@ -45,7 +45,7 @@ def test_an_event_goes_to_the_first_source_that_matches_it(capsys: pytest.Captur
 
 
 def test_an_event_that_no_source_matches_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    """An answer would mean success: the event's source keeps it, and the message names the log's line."""
+    """A response would mean success: the event's source keeps it, and the message names the log's line."""
     with pytest.raises(ConfigurationError, match="not supported") as caught:
         create_handler(lambda: (FakeSource("b", fail),))({"name": "a"}, World())
     line = json.loads(capsys.readouterr().out)

@@ -49,11 +49,11 @@ def test_a_batch_is_one_call_and_its_failures_go_back_alone(world: World) -> Non
     """The function names two of ten; it never gets the other eight again."""
     world.bind("queue:work", "f", batch=True)
     batch = [message(n) for n in range(10)]
-    world.answer = ["m3", "m7"]
+    world.response = ["m3", "m7"]
     assert world.sqs(*batch) == ["m3", "m7"]
-    world.answer = {"batchItemFailures": [{"itemIdentifier": "m7"}]}
+    world.response = {"batchItemFailures": [{"itemIdentifier": "m7"}]}
     assert world.sqs(*batch) == ["m7"]
-    world.answer = "done"
+    world.response = "done"
     assert world.sqs(*batch) == []
     handed = [[record["messageId"] for record in params["records"]] for params in world.ran]
     assert handed == [[f"m{n}" for n in range(10)], ["m3", "m7"], ["m7"]]
@@ -77,13 +77,13 @@ def test_a_call_that_breaks_fails_its_records_alone(world: World) -> None:
     assert world.called == ["g", "g"]
 
 
-@pytest.mark.parametrize("answer", [["m1", "other"], [None], [["m1"]], {"batchItemFailures": [{}]}])
-def test_an_answer_that_names_no_record_fails_the_batch(world: World, answer: Any) -> None:
+@pytest.mark.parametrize("response", [["m1", "other"], [None], [["m1"]], {"batchItemFailures": [{}]}])
+def test_an_answer_that_names_no_record_fails_the_batch(world: World, response: Any) -> None:
     """Its meaning is unclear, so all records come again and none counts as done."""
     world.bind("queue:work", "f", batch=True)
-    world.answer = answer
+    world.response = response
     assert world.sqs(message(1), message(2)) == ["m1", "m2"]
-    world.answer = None
+    world.response = None
     assert world.sqs(message(1), message(2)) == []
 
 
@@ -115,9 +115,9 @@ def test_a_batch_of_a_fifo_queue_gives_back_the_later_ones_too(world: World) -> 
     """The group goes back from the failed message on; what was done of it isn't run again."""
     world.bind("queue:work.fifo", "f", batch=True)
     batch = [message(n, group="a" if n % 2 else "b") for n in range(6)]
-    world.answer = ["m3"]
+    world.response = ["m3"]
     assert world.sqs(*batch) == ["m3", "m5"]
-    world.answer = None
+    world.response = None
     assert world.sqs(batch[3], batch[5]) == []
     assert [record["messageId"] for record in world.ran[-1]["records"]] == ["m3"]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from silvaengine.errors import InvocationError, LoopError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine_tasks.sources.direct import DirectSource
 from silvaengine_tasks.sources.s3 import read_calls as read_object_calls
 from silvaengine_tasks.sources.sqs import SqsSource
@@ -130,22 +130,22 @@ def test_every_object_of_an_event_is_served_and_once(world: World) -> None:
 
 
 def test_a_direct_call_answers_and_keeps_its_tenant(world: World) -> None:
-    """The function's result is the answer, and params can't name another tenant."""
+    """The function's result is the response, and params can't name another tenant."""
     event: Any = {"endpoint_id": "acme", "funct": "f", "params": {"endpoint_id": "evil", "a": 1}}
-    answer = DirectSource(world.caller).serve(event, world, InvocationLog("tasks"))
-    assert answer == {"got": {"endpoint_id": "acme", "a": 1}}
+    response = DirectSource(world.caller).serve(event, world, InvocationLog("tasks"))
+    assert response == {"got": {"endpoint_id": "acme", "a": 1}}
 
 
-def ask(world: World, **members: Any) -> WorkerAnswer:
+def ask(world: World, **members: Any) -> WorkerResponse:
     """Call directly as ``silvaengine_utility.calls`` does: with the caller's deadline."""
     event = {"endpoint_id": "acme", "funct": "f", "deadline": 4e9, **members}
-    return WorkerAnswer.decode(DirectSource(world.caller).serve(event, world, InvocationLog("tasks")))
+    return WorkerResponse.decode(DirectSource(world.caller).serve(event, world, InvocationLog("tasks")))
 
 
 def test_a_direct_caller_that_waits_gets_the_status(world: World) -> None:
     """Errors are answers then, with the status and the message for clients."""
-    assert ask(world, params={"a": 1}) == WorkerAnswer("json", {"got": {"endpoint_id": "acme", "a": 1}})
-    missing = WorkerAnswer("error", "Function 'missing' does not exist", 404, "NotFoundError")
+    assert ask(world, params={"a": 1}) == WorkerResponse("json", {"got": {"endpoint_id": "acme", "a": 1}})
+    missing = WorkerResponse("error", "Function 'missing' does not exist", 404, "NotFoundError")
     assert ask(world, funct="missing") == missing
     failed = ask(world, params={"poison": True})
     assert (failed.kind, failed.status, failed.value) == ("error", 500, "The function failed: poisoned")

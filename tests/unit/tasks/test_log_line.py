@@ -72,7 +72,7 @@ def test_an_event_of_a_source_writes_one_line(
         ({"rule": None, "event": {}}, 500),
         ({"endpoint_id": [], "funct": {}}, 500),
         ({"triggerSource": 1, "userPoolId": 2}, 500),
-        ({"bot": {"name": []}}, 200),  # a dialog has an answer for its failure
+        ({"bot": {"name": []}}, 200),  # a dialog has a response for its failure
     ],
 )
 def test_a_malformed_or_unknown_event_writes_one_line(

@@ -7,7 +7,7 @@ import pytest
 
 from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.protocol.messages import WorkerAnswer
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine_tasks.sources.cognito import CognitoSource
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 
@@ -124,10 +124,10 @@ def test_eventbridge_matches_no_event_of_another_source(world: World) -> None:
 class Pools(World):
     """A world with a user pool; its worker answers as a hook does."""
 
-    def __init__(self, answer: WorkerAnswer) -> None:
+    def __init__(self, response: WorkerResponse) -> None:
         super().__init__()
         self.asked: list[Any] = []
-        self._answer = answer
+        self._answer = response
 
     def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
         assert deadline is not None
@@ -145,9 +145,9 @@ SIGN_UP = {"triggerSource": "PreSignUp_SignUp", "userPoolId": "us-east-1_pool", 
 
 
 def test_a_function_of_the_pool_answers_a_trigger() -> None:
-    """The pool's settings name it; it gets them and the event, and Cognito gets its answer."""
+    """The pool's settings name it; it gets them and the event, and Cognito gets its response."""
     answered = {**SIGN_UP, "response": {"autoConfirmUser": True}}
-    world = Pools(WorkerAnswer("text", json.dumps(answered)))
+    world = Pools(WorkerResponse("text", json.dumps(answered)))
     world.bound = {
         "general": {"us-east-1_pool": "pool"},
         "pool": {
@@ -166,7 +166,7 @@ def test_a_function_of_the_pool_answers_a_trigger() -> None:
 
 def test_a_pool_without_settings_has_the_default_function() -> None:
     """The contract's default names serve it."""
-    world = Pools(WorkerAnswer("json", SIGN_UP))
+    world = Pools(WorkerResponse("json", SIGN_UP))
     assert world.trigger(SIGN_UP) == SIGN_UP
     call = world.asked[0][1]
     assert (call["MODULENAME"], call["funct"]) == ("event_triggers", "pre_token_generate")
@@ -174,17 +174,17 @@ def test_a_pool_without_settings_has_the_default_function() -> None:
 
 def test_a_hooks_refusal_reaches_the_user_in_its_own_words() -> None:
     """Cognito shows the exception's text; a refusal raises no alert."""
-    world = Pools(WorkerAnswer("error", "Invited users only", 403, "FunctionError"))
+    world = Pools(WorkerResponse("error", "Invited users only", 403, "FunctionError"))
     with pytest.raises(SilvaEngineError) as refused:
         world.trigger(SIGN_UP)
     assert str(refused.value) == "Invited users only"
     assert world.notices == []
 
 
-@pytest.mark.parametrize("answer", [None, [], "text", 1])
-def test_a_hook_that_answers_no_event_fails_the_trigger(answer: Any) -> None:
+@pytest.mark.parametrize("response", [None, [], "text", 1])
+def test_a_hook_that_answers_no_event_fails_the_trigger(response: Any) -> None:
     """Cognito needs the event; the operator is alerted."""
-    world = Pools(WorkerAnswer("text" if isinstance(answer, str) else "json", answer))
+    world = Pools(WorkerResponse("text" if isinstance(response, str) else "json", response))
     with pytest.raises(InvocationError, match="did not return"):
         world.trigger(SIGN_UP)
     assert len(world.notices) == 1

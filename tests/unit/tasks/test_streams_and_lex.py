@@ -1,4 +1,4 @@
-"""Streams go on from the chunk that failed; a dialog always gets an answer of its own form."""
+"""Streams go on from the chunk that failed; a dialog always gets a response of its own form."""
 
 from typing import Any
 
@@ -56,11 +56,11 @@ def test_a_failure_names_the_first_record_of_its_chunk() -> None:
 def test_a_function_names_the_record_at_which_it_stopped() -> None:
     """Lambda resumes there, and the function never gets the records before it again."""
     world = tables("f")
-    world.answer = ["3"]
+    world.response = ["3"]
     assert world.stream(*(change(n) for n in range(1, 6))) == ["3"]
     assert world.stream(*(change(n) for n in range(1, 6))) == ["3"]
     assert len(world.ran) == 1
-    world.answer = None
+    world.response = None
     assert world.stream(*(change(n) for n in range(3, 8))) == []
     assert [record["eventID"] for record in world.ran[-1]["records"]] == ["3", "4", "5", "6", "7"]
 
@@ -68,7 +68,7 @@ def test_a_function_names_the_record_at_which_it_stopped() -> None:
 def test_where_one_function_stopped_the_next_one_stops_too() -> None:
     """So both go on from the same record, and neither gets one twice."""
     world = tables("f", "g")
-    world.answers = {"f": ["3"]}
+    world.responses = {"f": ["3"]}
     assert world.stream(*(change(n) for n in range(1, 6))) == ["3"]
     assert [len(params["records"]) for params in world.ran] == [5, 2]
 
@@ -101,7 +101,7 @@ def test_a_stream_waits_for_the_delivery_in_progress() -> None:
 def test_an_answer_that_names_other_records_is_a_failure() -> None:
     """It fails the chunk, at each delivery."""
     world = tables("f")
-    world.answer = ["9"]
+    world.response = ["9"]
     assert world.stream(change(1), change(2)) == ["1"]
     assert world.stream(change(1), change(2)) == ["1"]
 
@@ -116,7 +116,7 @@ def test_an_unbound_table_is_the_default_functions_or_a_failure() -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_dialog_is_answered_even_when_its_function_fails(version: int) -> None:
-    """The function's value is the answer; a failure closes the intent without its cause."""
+    """The function's value is the response; a failure closes the intent without its cause."""
     turn: dict[str, Any] = {"bot": {"id": "acme", "name": "Order"}, "currentIntent": {"name": "Buy"}}
     if version == 2:
         turn = {"bot": turn["bot"], "sessionState": {"intent": {"name": "Buy"}}}
@@ -125,11 +125,11 @@ def test_a_dialog_is_answered_even_when_its_function_fails(version: int) -> None
     bots = LexSource(world.caller)
     assert bots.serve(turn, world, InvocationLog("tasks")) == {"got": turn}
     world.dies = True
-    answer: Any = bots.serve(turn, world, InvocationLog("tasks"))
-    assert APOLOGY in str(answer)
+    response: Any = bots.serve(turn, world, InvocationLog("tasks"))
+    assert APOLOGY in str(response)
     closed = (
-        answer["sessionState"]["intent"]["state"]
+        response["sessionState"]["intent"]["state"]
         if version == 2
-        else answer["dialogAction"]["fulfillmentState"]
+        else response["dialogAction"]["fulfillmentState"]
     )
     assert closed == "Failed"

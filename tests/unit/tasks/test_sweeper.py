@@ -222,7 +222,7 @@ def test_a_queue_that_takes_nothing_keeps_no_other_waiting(world: World) -> None
 def test_an_end_without_an_answer_keeps_no_other_waiting(world: World) -> None:
     """Whether the event arrived is unknown; the next attempt finds the row as it was left."""
     world.accept(job_id="01")
-    world.error = DeadlineError("no answer in time")
+    world.error = DeadlineError("no response in time")
     assert world.sweep() == {"seen": 1, "postponed": 1}
 
 

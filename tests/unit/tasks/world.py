@@ -20,7 +20,7 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.protocol.messages import Callee, ExecutionRef, WorkerAnswer
+from silvaengine.protocol.messages import Callee, ExecutionRef, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import Caller
@@ -57,11 +57,11 @@ class World:
         self.jobs: list[ExecutionRef] = []
         self.config: dict[str, Any] = {}
         self.bound: dict[str, dict[str, Any]] = {}
-        self.answer: Any = None
+        self.response: Any = None
         self.events: list[str] = []
         self.hops: list[int] = []
         self.hooked: list[dict[str, Any]] = []
-        self.answers: dict[str, Any] = {}
+        self.responses: dict[str, Any] = {}
         self.slept: list[float] = []
         self.called: list[str] = []
         self.broken: set[str] = set()
@@ -127,18 +127,18 @@ class World:
             raise InvocationError("The function failed", error_type="Runtime.ExitError")
         self.hops.append(call["invocation"]["hops"])
         time.sleep(self.pause)
-        answer = WorkerAnswer("json", self.answers.get(call["funct"], self.answer) or {"got": params})
+        response = WorkerResponse("json", self.responses.get(call["funct"], self.response) or {"got": params})
         if call["funct"] in self.broken or params.get("poison"):
-            answer = WorkerAnswer("error", "poisoned", 500, "ValueError")
+            response = WorkerResponse("error", "poisoned", 500, "ValueError")
         self.ran.append(params)
         self.called.append(call["funct"])
         if "job" in call:
             job = ExecutionRef(**call["job"])
-            state: Any = "failed" if answer.kind == "error" else "succeeded"
-            self.ledger.settle(job, job.owner, state, {"result": json.dumps(answer.encode())})
+            state: Any = "failed" if response.kind == "error" else "succeeded"
+            self.ledger.settle(job, job.owner, state, {"result": json.dumps(response.encode())})
         if self.is_deaf:
             raise InvocationError("The connection to the function broke")
-        return answer.encode()
+        return response.encode()
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self.seconds * 1000)
@@ -146,8 +146,8 @@ class World:
     def sqs(self, *messages: Any) -> list[str]:
         """Deliver messages; return the ids that go back."""
         queues = SqsSource(self.caller, self.bindings, lambda *hidden: self.hidden.append(hidden))
-        answer = queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
-        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        response = queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
+        return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
     def s3(self, *keys: str) -> None:
         """Deliver objects."""
@@ -171,8 +171,8 @@ class World:
         event = {"Records": list(records)}
         assert StreamSource.matches(event)
         streams = StreamSource(self.caller, self.bindings, endpoint_id, self.slept.append)
-        answer = streams.serve(event, self, InvocationLog("tasks"))
-        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        response = streams.serve(event, self, InvocationLog("tasks"))
+        return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
 
 def message(number: int, *, funct: str = "f", group: str = "", **params: Any) -> dict[str, Any]:

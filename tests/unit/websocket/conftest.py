@@ -116,11 +116,11 @@ class World:
 
     def admit(self, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask for a policy; it always has the one form."""
-        answer: dict[str, Any] = self.handler(event or handshake(), None)
-        (statement,) = answer["policyDocument"]["Statement"]
+        response: dict[str, Any] = self.handler(event or handshake(), None)
+        (statement,) = response["policyDocument"]["Statement"]
         assert statement["Resource"] == [METHOD_ARN]
         assert statement["Effect"] in {"Allow", "Deny"}
-        return answer
+        return response
 
     def enter(self, **changes: Any) -> dict[str, Any]:
         """Connect as API Gateway does; return what comes with each later event."""
@@ -133,8 +133,8 @@ class World:
         """Send a message; return the frames that came back, each decoded if it is JSON."""
         before = len(self.api.posts)
         text = message if isinstance(message, str) else json.dumps(message)
-        answer = self.handler(event("$default", said or self.enter(), body=text, **changes), None)
-        assert answer == {"statusCode": answer["statusCode"]}, "nothing is sent by the answer"
+        response = self.handler(event("$default", said or self.enter(), body=text, **changes), None)
+        assert response == {"statusCode": response["statusCode"]}, "nothing is sent by the response"
         frames = [frame for _, frame in self.api.posts[before:]]
         return [json.loads(frame) if frame.startswith("{") else frame for frame in frames]
 

@@ -87,7 +87,7 @@ def test_a_failure_is_counted_and_stops_nobody(world: World) -> None:
     """Nobody knows whether that client has it."""
     for number in range(4):
         connected(world, f"c{number}")
-    world.api.failures = [UnavailableError("no answer")]
+    world.api.failures = [UnavailableError("no response")]
     assert counts(world) == (3, 0, 1)
 
 
@@ -124,7 +124,7 @@ def test_whose_turn_comes_too_late_counts_as_failed(world: World) -> None:
     ],
 )
 def test_one_connection_is_the_tenants_or_none(world: World, row: dict[str, Any]) -> None:
-    """Whoever knows another tenant's id gets the answer of one that never was."""
+    """Whoever knows another tenant's id gets the response of one that never was."""
     connected(world, **({"connection_id": "c1"} | row))
     with pytest.raises(NotFoundError, match="There is no such connection"):
         counts(world, connection_id="c1")
@@ -197,12 +197,12 @@ def door(world: World) -> Any:
 
 
 def test_a_worker_needs_its_tenant_s_grant(world: World) -> None:
-    """With it the answer counts; without it, nothing happens."""
+    """With it the response counts; without it, nothing happens."""
     connected(world, "c1")
     ask = door(world)
     grant = world.tokens.issue("acme")
-    answer = ask(endpoint_id="acme", frame="x", grant=grant)
-    assert (answer["kind"], answer["value"]) == ("json", {"sent": 1, "gone": 0, "failed": 0})
+    response = ask(endpoint_id="acme", frame="x", grant=grant)
+    assert (response["kind"], response["value"]) == ("json", {"sent": 1, "gone": 0, "failed": 0})
     for refused in ({"endpoint_id": "globex", "grant": grant}, {"endpoint_id": "acme"}):
         assert ask(frame="x", **refused)["status"] == 403
     assert ask(endpoint_id="acme", frame="", grant=grant)["status"] == 400
@@ -218,9 +218,9 @@ def test_a_fault_of_ours_is_an_answer_of_the_worker_s_form(
         raise UnavailableError("busy", detail="secret")
 
     monkeypatch.setattr(world.dynamodb, "query", fail)
-    answer = door(world)(endpoint_id="acme", frame="x", grant=world.tokens.issue("acme"))
-    assert answer["status"] == 503
-    assert "secret" not in json.dumps(answer)
+    response = door(world)(endpoint_id="acme", frame="x", grant=world.tokens.issue("acme"))
+    assert response["status"] == 503
+    assert "secret" not in json.dumps(response)
 
 
 @given(st.text(), st.text(), st.integers(0, 10 * HOUR))

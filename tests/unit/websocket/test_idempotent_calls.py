@@ -6,7 +6,7 @@ import pytest
 
 from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
 from silvaengine.ledger.payload_store import PayloadStore
-from silvaengine.protocol.messages import ExecutionRef, WorkerAnswer
+from silvaengine.protocol.messages import ExecutionRef, WorkerResponse
 from silvaengine_worker.jobs import JobRunner
 
 from .conftest import World
@@ -14,15 +14,15 @@ from .conftest import World
 CALL = {"id": "1", "once": True, "funct": "greet", "payload": {"a": 1}}
 
 
-def work(world: World, answer: WorkerAnswer) -> WorkerAnswer | None:
+def work(world: World, response: WorkerResponse) -> WorkerResponse | None:
     """Run the call that was handed over last, as the worker does."""
     job = ExecutionRef(**world.invoker.sent[-1].payload["job"])
     runner = JobRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
-    return runner.run(job, 60.0, lambda: answer, lambda _: None)
+    return runner.run(job, 60.0, lambda: response, lambda _: None)
 
 
 def test_a_call_is_accepted_before_it_is_handed_on(world: World) -> None:
-    """The ledger has its claim, the worker the call and where the answer goes; the client keeps the words."""
+    """The ledger has its claim, the worker the call and the response's address."""
     assert world.say(CALL) == []
     (row,) = world.rows("se-executions")
     assert (row["state"], row["endpoint_id"], row["function"]) == ("accepted", "acme", "greet")
@@ -36,17 +36,17 @@ def test_a_call_is_accepted_before_it_is_handed_on(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("response", "expected"),
     [
-        (WorkerAnswer("json", {"x": 1}), {"data": {"x": 1}}),
-        (WorkerAnswer("text", '{"x":  1}'), {"data": {"x": 1}}),
-        (WorkerAnswer("json", None), {"data": None}),
+        (WorkerResponse("json", {"x": 1}), {"data": {"x": 1}}),
+        (WorkerResponse("text", '{"x":  1}'), {"data": {"x": 1}}),
+        (WorkerResponse("json", None), {"data": None}),
     ],
 )
-def test_a_repetition_gets_the_first_answer(world: World, answer: WorkerAnswer, expected: Any) -> None:
+def test_a_repetition_gets_the_first_answer(world: World, response: WorkerResponse, expected: Any) -> None:
     """And no worker is asked a second time, whatever the connection."""
     world.say(CALL)
-    work(world, answer)
+    work(world, response)
     for connection_id in ("c1", "c2"):
         said = world.enter(connection_id=connection_id)
         frames = world.say(CALL, said=said, connection_id=connection_id)
@@ -58,7 +58,7 @@ def test_a_repetition_gets_the_first_answer(world: World, answer: WorkerAnswer, 
 def test_a_failure_is_an_answer_too(world: World) -> None:
     """The function's own words are given again."""
     world.say(CALL)
-    work(world, WorkerAnswer("error", "a teapot", 418, "FunctionError"))
+    work(world, WorkerResponse("error", "a teapot", 418, "FunctionError"))
     (frame,) = world.say(CALL)
     assert (frame["error"]["status"], frame["error"]["message"]) == (418, "a teapot")
 
@@ -80,9 +80,9 @@ def test_an_event_that_was_lost_is_handed_on_again(world: World) -> None:
     lost = ExecutionRef(**world.invoker.sent[-1].payload["job"])
     world.now += 91
     assert world.say(CALL) == []
-    assert work(world, WorkerAnswer("json", 1)) is not None
+    assert work(world, WorkerResponse("json", 1)) is not None
     runner = JobRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
-    assert runner.run(lost, 60.0, lambda: WorkerAnswer("json", 2), lambda _: None) is None
+    assert runner.run(lost, 60.0, lambda: WorkerResponse("json", 2), lambda _: None) is None
 
 
 @pytest.mark.parametrize(("config", "runs"), [({}, 1), ({"on_lost": "fail"}, 1), ({"on_lost": "retry"}, 2)])
@@ -133,7 +133,7 @@ def test_what_could_not_be_started_is_forgotten(world: World, failure: Exception
     world.invoker.result = None
     world.now += 1
     assert world.say(CALL) == []
-    assert work(world, WorkerAnswer("json", 1)) is not None
+    assert work(world, WorkerResponse("json", 1)) is not None
 
 
 def test_what_may_have_been_started_is_not(world: World) -> None:

@@ -184,16 +184,18 @@ def test_an_authorizer_names_the_caller(world: World, monkeypatch: pytest.Monkey
     assert (context["connection_id"], context["api_key"]) == ("c1", "acme-key")
 
 
-@pytest.mark.parametrize("answer", [False, None, {"isAuthorized": False}, ValueError("secret"), SystemExit()])
+@pytest.mark.parametrize(
+    "response", [False, None, {"isAuthorized": False}, ValueError("secret"), SystemExit()]
+)
 def test_an_authorizer_that_doesnt_say_yes_denies(
-    world: World, monkeypatch: pytest.MonkeyPatch, answer: Any
+    world: World, monkeypatch: pytest.MonkeyPatch, response: Any
 ) -> None:
     """A no, an unclear word and a crash are all one."""
 
     def authorize(_: Any) -> Any:
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+        if isinstance(response, BaseException):
+            raise response
+        return response
 
     custom_authorizer(world, monkeypatch, authorize)
     policy = world.admit()

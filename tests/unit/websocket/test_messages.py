@@ -29,7 +29,7 @@ CALLS = st.fixed_dictionaries(
 
 
 def test_a_message_becomes_an_event_of_the_worker(world: World) -> None:
-    """The payload is the contract's, with who called, and where the answer goes; nobody waits here."""
+    """The payload is the contract's, with who called, and where the response goes; nobody waits here."""
     payload = '{"name": "Ada"}'
     assert world.say({"id": "1", "funct": "greet", "payload": payload}) == []
     (sent,) = world.invoker.sent

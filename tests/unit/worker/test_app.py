@@ -11,7 +11,7 @@ import pytest
 
 from silvaengine.errors import FunctionError, RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.protocol.messages import SYNC_LIMIT, WorkerAnswer
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
 from silvaengine_worker.app import WorkerHandler
 from silvaengine_worker.deadline import DeadlinePassed
 from silvaengine_worker.loader import Loader
@@ -34,7 +34,7 @@ def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 def error(status: int, message: str, error_type: str) -> dict[str, Any]:
     """Return the payload of a failure."""
-    return WorkerAnswer("error", message, status, error_type).encode()
+    return WorkerResponse("error", message, status, error_type).encode()
 
 
 def test_a_call_finds_the_process_as_it_was(handle: Handle) -> None:
@@ -46,8 +46,8 @@ def test_a_call_finds_the_process_as_it_was(handle: Handle) -> None:
 
 def test_a_function_knows_its_call(handle: Handle) -> None:
     """``current_invocation()`` has ids, tenant, settings, limits and a logger."""
-    answer = handle("plain:whoami", settings={"a": 0.5}, endpoint_id="acme")
-    assert answer["value"] == {
+    response = handle("plain:whoami", settings={"a": 0.5}, endpoint_id="acme")
+    assert response["value"] == {
         "request_id": REQUEST_ID,
         "endpoint_id": "acme",
         "area": "core",
@@ -61,16 +61,20 @@ def test_a_function_knows_its_call(handle: Handle) -> None:
 
 def test_a_call_of_the_predecessor_is_identified_by_its_parameters(handle: Handle) -> None:
     """Without ``invocation`` the parameters name the tenant, and Lambda's id is the request id."""
-    answer = handle("plain:whoami", params={"endpoint_id": "acme", "area": "core"}, invocation=False)
-    assert (answer["endpoint_id"], answer["area"], answer["request_id"]) == ("acme", "core", "lambda-request")
+    response = handle("plain:whoami", params={"endpoint_id": "acme", "area": "core"}, invocation=False)
+    assert (response["endpoint_id"], response["area"], response["request_id"]) == (
+        "acme",
+        "core",
+        "lambda-request",
+    )
 
 
 def test_a_function_without_any_limit_has_no_deadline(
     handler: WorkerHandler, payload: Callable[..., Any]
 ) -> None:
     """Outside of Lambda, with no deadline in the call, nothing ends a function."""
-    answer: Any = handler(payload("plain:whoami", deadline=None), None)
-    assert answer["value"]["has_deadline"] is False
+    response: Any = handler(payload("plain:whoami", deadline=None), None)
+    assert response["value"]["has_deadline"] is False
 
 
 @pytest.mark.parametrize(
@@ -78,7 +82,7 @@ def test_a_function_without_any_limit_has_no_deadline(
     [("plain:nothing", None), ("classes:Bare.tell", "bare"), ("plain:count", [0, 1, 2])],
 )
 def test_the_predecessors_callers_get_the_bare_result(handle: Handle, function: str, result: Any) -> None:
-    """Without ``invocation`` the answer is the function's own value."""
+    """Without ``invocation`` the response is the function's own value."""
     assert handle(function, invocation=False) == result
 
 
@@ -95,7 +99,7 @@ def test_the_predecessors_callers_get_the_exception(
 
 
 @pytest.mark.parametrize(
-    ("function", "params", "answer"),
+    ("function", "params", "response"),
     [
         ("plain:refuse", {}, error(418, "a teapot", "FunctionError")),
         ("plain:refuse", {"status": 200}, error(500, "a teapot", "FunctionError")),
@@ -113,29 +117,29 @@ def test_the_predecessors_callers_get_the_exception(
     ],
 )
 def test_a_failure_is_an_answer_with_a_status(
-    handle: Handle, function: str, params: dict[str, Any], answer: dict[str, Any]
+    handle: Handle, function: str, params: dict[str, Any], response: dict[str, Any]
 ) -> None:
     """A FunctionError keeps its message; of any other the client learns only that the function failed."""
-    assert handle(function, params=params) == answer
+    assert handle(function, params=params) == response
 
 
 def test_a_message_of_any_length_still_arrives(handle: Handle) -> None:
-    """An error's text is cut, so that the answer isn't lost for its size."""
-    answer = handle("plain:refuse", params={"message": "x" * SYNC_LIMIT})
-    assert (answer["status"], answer["value"]) == (418, "x" * 16_384)
+    """An error's text is cut, so that the response isn't lost for its size."""
+    response = handle("plain:refuse", params={"message": "x" * SYNC_LIMIT})
+    assert (response["status"], response["value"]) == (418, "x" * 16_384)
 
 
 def test_lambdas_own_limit_ends_a_function_like_a_deadline(handle: Handle, lambda_context: Any) -> None:
-    """The answer is returned before Lambda ends the process."""
-    answer = handle("plain:stubborn", context=lambda_context(milliseconds=350))
-    assert answer == error(504, "The function didn't finish in time", "DeadlineError")
+    """The response is returned before Lambda ends the process."""
+    response = handle("plain:stubborn", context=lambda_context(milliseconds=350))
+    assert response == error(504, "The function didn't finish in time", "DeadlineError")
 
 
 def test_a_result_over_six_megabytes_is_refused(handle: Handle) -> None:
     """The size counts with the envelope, and the client is told the limit."""
-    answer = handle("plain:anything", params={"value": "x" * SYNC_LIMIT})
-    assert answer["status"] == 500
-    assert f"more than the limit of {SYNC_LIMIT}" in answer["value"]
+    response = handle("plain:anything", params={"value": "x" * SYNC_LIMIT})
+    assert response["status"] == 500
+    assert f"more than the limit of {SYNC_LIMIT}" in response["value"]
 
 
 def test_a_leaving_function_doesnt_end_the_process(handle: Handle) -> None:
@@ -145,16 +149,16 @@ def test_a_leaving_function_doesnt_end_the_process(handle: Handle) -> None:
 
 
 def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: Any, jobs: Any) -> None:
-    """An alarm between the function's end and the answer is a DeadlineError."""
+    """An alarm between the function's end and the response is a DeadlineError."""
 
     class LateWorker(Worker):
         def run(self, *_args: Any, **_limits: Any) -> Any:
             raise DeadlinePassed
 
-    answer = WorkerHandler(LateWorker(Loader([])), lambda: jobs, AlertPublisher(None), no_replies)(
+    response = WorkerHandler(LateWorker(Loader([])), lambda: jobs, AlertPublisher(None), no_replies)(
         payload("plain:nothing"), lambda_context()
     )
-    assert answer == error(504, "The function didn't finish in time", "DeadlineError")
+    assert response == error(504, "The function didn't finish in time", "DeadlineError")
 
 
 @pytest.mark.parametrize("invocation", [None, [], {"request_id": 1, "deadline": 4e9}])
@@ -167,8 +171,8 @@ def test_a_malformed_payload_is_refused_and_logged(
         with pytest.raises(RequestError, match="MODULENAME"):
             handler(event, lambda_context())
     else:
-        answer: Any = handler(event, lambda_context())
-        assert answer["status"] == 400
+        response: Any = handler(event, lambda_context())
+        assert response["status"] == 400
     assert line(capsys)["status"] == 400
 
 
@@ -216,7 +220,7 @@ def test_the_reason_of_a_configuration_error_is_in_the_log(
 
 
 def test_an_asynchronous_calls_failure_is_raised(handle: Handle) -> None:
-    """Lambda sends the event to the dead-letter queue; an answer would be lost."""
+    """Lambda sends the event to the dead-letter queue; a response would be lost."""
     with pytest.raises(RuntimeError):
         handle("plain:crash", deadline=None)
     with pytest.raises(FunctionError):

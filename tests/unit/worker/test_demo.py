@@ -28,10 +28,10 @@ def test_menu_answers_yaml(invoke: Invoke) -> None:
 
 
 def test_picture_is_a_png(invoke: Invoke) -> None:
-    """A whole proxy answer with bytes in it."""
-    answer = invoke("picture")
-    assert answer["headers"] == {"Content-Type": "image/png"}
-    assert b64decode(answer["body"]).startswith(b"\x89PNG")
+    """A whole proxy response with bytes in it."""
+    response = invoke("picture")
+    assert response["headers"] == {"Content-Type": "image/png"}
+    assert b64decode(response["body"]).startswith(b"\x89PNG")
 
 
 def test_whoami_tells_the_tenant(invoke: Invoke) -> None:
@@ -69,10 +69,10 @@ def test_wait_is_a_coroutine(invoke: Invoke) -> None:
 )
 def test_page_serves_its_files(invoke: Invoke, path: str, content_type: str) -> None:
     """What the page is made of, each under its type, and a policy that runs nothing else."""
-    answer = invoke("page", params={"path": path} if path else {})
-    assert answer["headers"]["Content-Type"].startswith(content_type)
-    assert "default-src 'none'; script-src 'self'" in answer["headers"]["Content-Security-Policy"]
-    assert len(answer["body"]) > 100
+    response = invoke("page", params={"path": path} if path else {})
+    assert response["headers"]["Content-Type"].startswith(content_type)
+    assert "default-src 'none'; script-src 'self'" in response["headers"]["Content-Security-Policy"]
+    assert len(response["body"]) > 100
 
 
 @pytest.mark.parametrize("path", ["../page.py", "static/page.js", "other.js"])

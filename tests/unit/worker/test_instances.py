@@ -71,7 +71,7 @@ def test_a_call_without_a_tenant_gets_an_object_of_its_own(run: Run) -> None:
 
 
 def test_an_object_is_kept_after_a_function_error(run: Run) -> None:
-    """A FunctionError is an answer; after any other exception the next call gets a new object."""
+    """A FunctionError is a response; after any other exception the next call gets a new object."""
     for function, error, made in (("fail", FunctionError, 1), ("crash", ValueError, 1), ("tell", None, 2)):
         if error is None:
             run(f"classes:Service.{function}")

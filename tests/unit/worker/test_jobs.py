@@ -67,8 +67,8 @@ def test_a_job_is_claimed_and_settled(handle: Handle, accept: Accept, ledger: Le
 
 def test_a_function_sees_its_token(handle: Handle, accept: Accept) -> None:
     """`current_invocation()` has the job, the attempt and what an effect can be made conditional on."""
-    answer = handle("plain:fencing", job=accept(state="running", attempts=2, fence=4))
-    assert answer["value"] == {"job_id": JOB_ID, "effect": "e" * 32, "number": 4}
+    response = handle("plain:fencing", job=accept(state="running", attempts=2, fence=4))
+    assert response["value"] == {"job_id": JOB_ID, "effect": "e" * 32, "number": 4}
 
 
 def test_a_repeated_delivery_runs_once(
@@ -90,8 +90,8 @@ def test_a_zombies_result_is_refused_and_counted(
     """Somebody else has taken the call over: the late writer changes nothing and is told so."""
     job = accept(state="running", attempts=1)
     ledger.take_over(row(ledger), "another", 10)
-    answer = handle("plain:whoami", job=job)
-    assert (answer["status"], answer["error_type"]) == (409, "LateWrite")
+    response = handle("plain:whoami", job=job)
+    assert (response["status"], response["error_type"]) == (409, "LateWrite")
     assert line(capsys)["LateWrites"] == 1
     assert row(ledger).state == "running"
 
@@ -147,9 +147,9 @@ def test_a_ledger_that_cant_be_written_is_a_failure(
             raise UnavailableError("busy")
 
     handler._open_jobs()._ledger.__class__ = Broken
-    answer: Any = handler(payload("plain:whoami", job=job), None)
-    assert answer["status"] == 503
-    assert "may have taken effect" in answer["value"]
+    response: Any = handler(payload("plain:whoami", job=job), None)
+    assert response["status"] == 503
+    assert "may have taken effect" in response["value"]
 
 
 def test_the_pause_doubles_and_ends(jobs: Any) -> None:

@@ -140,8 +140,8 @@ def test_each_kind_of_value_has_a_json_form(value: Any, form: Any) -> None:
 )
 def test_an_answer_has_the_kind_of_its_result(value: Any, kind: str, form: Any) -> None:
     """Text is sent unchanged, bytes as bytes, everything else as JSON; None is JSON's null."""
-    answer = envelope(value)
-    assert (answer["kind"], answer["value"], answer["status"]) == (kind, form, 200)
+    response = envelope(value)
+    assert (response["kind"], response["value"], response["status"]) == (kind, form, 200)
 
 
 json_values = st.recursive(
@@ -159,7 +159,7 @@ def test_json_stays_as_it_is(value: Any) -> None:
 
 @given(st.binary())
 def test_bytes_survive_their_base64(value: bytes) -> None:
-    """Base64 in the answer is the function's bytes."""
+    """Base64 in the response is the function's bytes."""
     assert b64decode(str(envelope(value)["value"])) == value
 
 

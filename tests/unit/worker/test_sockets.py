@@ -15,7 +15,14 @@ from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, ReplyTo, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import (
+    Callee,
+    ExecutionRef,
+    Invocation,
+    ReplyTo,
+    WorkerCall,
+    WorkerResponse,
+)
 from silvaengine.settings import Settings
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_worker.app import WorkerHandler
@@ -116,12 +123,12 @@ class FakeInvoker:
     def invoke(self, name: str, payload: str, *, deadline: float) -> Any:
         asked = json.loads(payload)
         if asked["grant"] != "granted":
-            return WorkerAnswer("error", "No", 403).encode()
+            return WorkerResponse("error", "No", 403).encode()
         if asked.get("connection_id") == "foreign":
-            return WorkerAnswer("error", "There is no such connection", 404).encode()
+            return WorkerResponse("error", "There is no such connection", 404).encode()
         if asked.get("connection_id") == "slow":
-            return WorkerAnswer("json", {"sent": 0, "gone": 0, "failed": 1}).encode()
-        return WorkerAnswer("json", {"sent": 2, "gone": 0, "failed": 0}).encode()
+            return WorkerResponse("json", {"sent": 0, "gone": 0, "failed": 1}).encode()
+        return WorkerResponse("json", {"sent": 2, "gone": 0, "failed": 0}).encode()
 
 
 def broadcaster() -> tuple[Any, str]:
@@ -130,7 +137,7 @@ def broadcaster() -> tuple[Any, str]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "framed", "bare"),
+    ("response", "framed", "bare"),
     [
         ({"a": 1}, {"a": 1}, ['{"a":1}']),
         ('{"a":  1}', {"a": 1}, ['{"a":  1}']),
@@ -142,10 +149,10 @@ def broadcaster() -> tuple[Any, str]:
     ],
 )
 def test_an_answer_is_framed_or_bare(
-    say: Any, client: Client, answer: Any, framed: Any, bare: list[str]
+    say: Any, client: Client, response: Any, framed: Any, bare: list[str]
 ) -> None:
     """With an id the frame names call and function; without one the result stands alone."""
-    params = {"value": answer}
+    params = {"value": response}
     assert say("plain:anything", params=params) is None
     assert client.frames == [{"id": "1", "funct": "anything", "data": framed}]
     say("plain:anything", params=params, message_id=None)
@@ -226,8 +233,8 @@ def test_a_messages_own_members_are_offered(say: Any, client: Client) -> None:
 
 def test_over_http_these_names_are_parameters_like_others(handle: Any) -> None:
     """A function that doesn't take `payload` still refuses it."""
-    answer = handle("sockets:takes_a", params={"a": 1, "payload": "x"})
-    assert answer["status"] == 400
+    response = handle("sockets:takes_a", params={"a": 1, "payload": "x"})
+    assert response["status"] == 400
 
 
 @pytest.mark.parametrize("function", ["numbers", "later"])
@@ -325,7 +332,7 @@ def test_a_client_that_is_gone_at_the_end_is_no_failure(
 
 def test_a_push_that_fails_is_a_failure_of_the_invocation(say: Any, client: Client) -> None:
     """Whether the client has it is unknown: Lambda's metrics show the failure."""
-    client.failures = [UnavailableError("no answer")]
+    client.failures = [UnavailableError("no response")]
     with pytest.raises(UnavailableError):
         say("plain:whoami")
 
@@ -339,7 +346,7 @@ def test_an_answer_to_a_busy_client_is_sent_again(say: Any, client: Client) -> N
 
 def test_a_stream_s_push_that_fails_ends_the_stream(say: Any, client: Client) -> None:
     """Nothing is sent after a gap."""
-    client.failures = [UnavailableError("no answer")]
+    client.failures = [UnavailableError("no response")]
     say("sockets:numbers", params={"to": 5})
     (frame,) = client.frames
     assert (frame["seq"], frame["error"]["status"]) == (0, 503)
@@ -372,7 +379,7 @@ def accepted(ledger: Ledger) -> ExecutionRef:
 
 
 def test_a_call_of_the_ledger_runs_once(say: Any, client: Client, ledger: Ledger) -> None:
-    """The second delivery of the same call pushes nothing; the first one's answer is kept."""
+    """The second delivery of the same call pushes nothing; the first one's response is kept."""
     job = accepted(ledger)._asdict()
     say("plain:anything", params={"value": 7}, job=job)
     say("plain:anything", params={"value": 8}, job=job)
@@ -383,13 +390,13 @@ def test_a_call_of_the_ledger_runs_once(say: Any, client: Client, ledger: Ledger
 
 
 def test_a_stream_of_the_ledger_is_one_answer(say: Any, client: Client, ledger: Ledger) -> None:
-    """An answer that can be repeated is a list."""
+    """A response that can be repeated is a list."""
     say("sockets:numbers", params={"to": 3}, job=accepted(ledger)._asdict())
     assert client.frames == [{"id": "1", "funct": "numbers", "data": [0, 1, 2]}]
 
 
 def test_a_function_sends_to_its_caller(say: Any, client: Client) -> None:
-    """A value as JSON, before its own answer."""
+    """A value as JSON, before its own response."""
     say("sockets:tell", params={"data": {"a": 1}})
     assert client.frames == [{"a": 1}, {"id": "1", "funct": "tell", "data": "c1"}]
 

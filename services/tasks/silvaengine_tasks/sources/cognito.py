@@ -15,10 +15,10 @@ from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError, InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import Callee, Invocation, WorkerAnswer, WorkerCall
+from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import require
-from silvaengine_tasks.calls import Caller, answer_value, deadline_of
+from silvaengine_tasks.calls import Caller, deadline_of, response_value
 from silvaengine_tasks.records import Event, text
 
 POOLS_SETTING_ID = "general"  # its variables are user pools, their values settings ids
@@ -91,10 +91,10 @@ def _call(event: Event, settings: Mapping[str, Json], invocation: Invocation) ->
 
 
 def _read_event(result: Json) -> Mapping[str, Json]:
-    answer = WorkerAnswer.decode(result)
-    if answer.kind == "error":
-        raise SilvaEngineError(str(answer.value), status=answer.status)
-    value = answer_value(answer)
+    response = WorkerResponse.decode(result)
+    if response.kind == "error":
+        raise SilvaEngineError(str(response.value), status=response.status)
+    value = response_value(response)
     if not isinstance(value, Mapping):
         raise InvocationError("The hook did not return the event", error_type=type(value).__name__)
     return value

@@ -1,7 +1,7 @@
 """Direct invokes of this Lambda, as function packages send them: ``{endpoint_id, funct, params}``.
 
-The answer is the function's result: JSON text where it returned text. An error fails the invocation, except
-for a caller that sends its ``deadline``: it waits, and gets a WorkerAnswer with the error's status.
+The response is the function's result: JSON text where it returned text. An error fails the invocation, except
+for a caller that sends its ``deadline``: it waits, and gets a WorkerResponse with the error's status.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from silvaengine.context import LambdaContext
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import WorkerAnswer, check_hops
+from silvaengine.protocol.messages import WorkerResponse, check_hops
 from silvaengine_tasks.calls import Caller, deadline_of
 from silvaengine_tasks.records import Event, text
 
@@ -39,9 +39,9 @@ class DirectSource(NamedTuple):
             return self._call(event, min(deadline, deadline_of(context)), log).encode()
         except SilvaEngineError as error:
             log.add(error=type(error).__name__)
-            return WorkerAnswer("error", error.message, error.status, type(error).__name__).encode()
+            return WorkerResponse("error", error.message, error.status, type(error).__name__).encode()
 
-    def _call(self, event: Event, deadline: float, log: InvocationLog) -> WorkerAnswer:
+    def _call(self, event: Event, deadline: float, log: InvocationLog) -> WorkerResponse:
         endpoint_id, name = text(event, "endpoint_id"), text(event, "funct")
         params = event.get("params") or {}
         if not isinstance(params, dict):

@@ -11,7 +11,7 @@ from silvaengine.context import LambdaContext
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine_tasks.calls import Caller, answer_value, deadline_of
+from silvaengine_tasks.calls import Caller, deadline_of, response_value
 from silvaengine_tasks.records import Event, member, text
 
 APOLOGY = "Sorry, that did not work. Please try again later."
@@ -32,21 +32,21 @@ class LexSource(NamedTuple):
         return member(event, "bot", "name") is not None
 
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> Json:
-        """Return the function's answer, or one that closes the intent as failed."""
+        """Return the function's response, or one that closes the intent as failed."""
         log.add(source="lex")
         try:
             endpoint_id = text(event, "bot", "id")
             name = f"{text(event, 'bot', 'name').lower()}_lex_dispatch"
             log.add(endpoint_id=endpoint_id, function=name)
             self.caller.registry.refresh()
-            answer = self.caller.call_directly(endpoint_id, name, dict(event), deadline_of(context))
-            return answer_value(answer)
+            response = self.caller.call_directly(endpoint_id, name, dict(event), deadline_of(context))
+            return response_value(response)
         except SilvaEngineError as error:
             log.add(error=type(error).__name__)
-            return _failed_answer(event)
+            return _failed_response(event)
 
 
-def _failed_answer(event: Event) -> Json:
+def _failed_response(event: Event) -> Json:
     message = {"contentType": "PlainText", "content": APOLOGY}
     if "sessionState" not in event:
         return {"dialogAction": {"type": "Close", "fulfillmentState": "Failed", "message": message}}

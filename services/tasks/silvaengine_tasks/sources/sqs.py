@@ -144,8 +144,10 @@ def open_sqs_source(settings: Settings, caller: Caller, bindings: Bindings) -> S
     @cache
     def url_of(queue_arn: str) -> str:
         name, account = queue_arn.split(":")[:3:-1]
-        answer = client("sqs", settings.region).get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-        return str(answer["QueueUrl"])
+        response = client("sqs", settings.region).get_queue_url(
+            QueueName=name, QueueOwnerAWSAccountId=account
+        )
+        return str(response["QueueUrl"])
 
     def hide(queue_arn: str, receipt: str, seconds: int) -> None:
         with translate_errors("ChangeMessageVisibility"):

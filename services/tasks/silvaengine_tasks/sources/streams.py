@@ -119,7 +119,7 @@ class StreamSource(NamedTuple):
         if result is None:
             return len(rest)
         is_whole = result.covers == numbers[-1]
-        failed = failed_ids(result.answer, numbers if is_whole else None)
+        failed = failed_ids(result.response, numbers if is_whole else None)
         for position, number in enumerate(numbers):
             if number in failed:
                 raise StoppedError(position, "the function reported it as failed")

@@ -23,10 +23,10 @@ class Authorizer:
         policy = ApiGatewayAuthorizer(user or "nobody", arn[4], api_id, arn[3], stage)
         if user is None or not self.is_whitelisted(request):
             return policy.authorize(is_allow=False, context={"error_message": "Token is unknown"})
-        answer = policy.authorize(is_allow=True, context={"user_id": user, "is_admin": user == "ada"})
+        response = policy.authorize(is_allow=True, context={"user_id": user, "is_admin": user == "ada"})
         if event["methodArn"].endswith("/$connect"):  # which the policy of an HTTP API's stage isn't for
-            answer["policyDocument"]["Statement"][0]["Resource"] = [event["methodArn"]]
-        return answer
+            response["policyDocument"]["Statement"][0]["Resource"] = [event["methodArn"]]
+        return response
 
     def is_whitelisted(self, request):
         address = (request.get("identity") or {}).get("sourceIp") or request["http"]["sourceIp"]

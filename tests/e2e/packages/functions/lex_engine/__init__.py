@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # ruff: noqa
-"""A Lex V1 function: its dict is the answer."""
+"""A Lex V1 function: its dict is the response."""
 
 
 class LexEngine:

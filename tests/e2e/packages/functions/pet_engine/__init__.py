@@ -76,14 +76,14 @@ class PetEngine(GraphqlEngine):
             PetModel.create_table(wait=True)
 
     def member_graphql(self, **params):
-        answer = Utility.json_loads(self.pet_graphql(**params))
+        response = Utility.json_loads(self.pet_graphql(**params))
         request = params["context"]
-        answer["caller"] = [request["authorizer"]["user_id"], request["additionalContext"]["roles"]]
-        return Utility.json_dumps(answer)
+        response["caller"] = [request["authorizer"]["user_id"], request["additionalContext"]["roles"]]
+        return Utility.json_dumps(response)
 
     def pet_graphql(self, **params):
         result = self.run(**params)
-        answer = {"data": result.data}
+        response = {"data": result.data}
         if result.errors:
-            answer["errors"] = [Utility.format_error(error) for error in result.errors]
-        return Utility.json_dumps(answer)
+            response["errors"] = [Utility.format_error(error) for error in result.errors]
+        return Utility.json_dumps(response)
