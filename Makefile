@@ -38,11 +38,17 @@ setup: .venv/.synced ## Make the virtual environment from the lock
 	@uv sync --quiet --frozen --python .bootstrap/bin/python
 	@touch $@
 
-engine: setup ## Install the local engine into an environment of its own
-	@UV_PROJECT_ENVIRONMENT=.silvaengine/engine uv sync --quiet --frozen --only-group engine --python .bootstrap/bin/python
+engine: .silvaengine/engine/.synced ## Install the local engine into an environment of its own
 
-peers: setup ## Install what the benchmarks compare with
+.silvaengine/engine/.synced: .venv/.synced
+	@UV_PROJECT_ENVIRONMENT=.silvaengine/engine uv sync --quiet --frozen --only-group engine --python .bootstrap/bin/python
+	@touch $@
+
+peers: .silvaengine/peers/.synced ## Install what the benchmarks compare with
+
+.silvaengine/peers/.synced: .venv/.synced
 	@UV_PROJECT_ENVIRONMENT=.silvaengine/peers uv sync --quiet --frozen --compile-bytecode --only-group peers --python .bootstrap/bin/python
+	@touch $@
 
 bench: setup peers engine valgrind ## Measure everything again and write benchmarks/RESULTS.md
 	@python -m benchmarks
@@ -71,7 +77,7 @@ t: setup ## Run the quick tests whose names match: make t K=expression
 	@pytest -q -m "not slow and not nightly" -k "$(K)" tests/unit
 
 # The longest first.
-TESTS := coverage e2e rules simulation readme browser
+TESTS := e2e coverage simulation rules readme browser
 
 test: setup engine chromium ## Run all tests, but for Docker's and what only make nightly does
 	$(side_by_side) $(TESTS)
@@ -113,7 +119,7 @@ nightly: setup ## Do what is long and rare: no limit of time
 
 # Docker's tests and the benchmarks build in the same folder, so one comes after the other.
 ci: setup engine chromium valgrind ## Do all that a change must pass (Debian, root)
-	$(side_by_side) ci-built $(TESTS) lint wheel
+	$(side_by_side) e2e coverage ci-built $(filter-out e2e coverage,$(TESTS)) lint wheel
 
 ci-built:
 	@$(MAKE) test-sam-local
