@@ -146,8 +146,8 @@ locked: setup # that make lock would change nothing
 	@$(export_requirements) | diff shared/requirements.txt - || { echo "shared/requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
 	@$(export_authorizers) | diff authorizers/jwt-requirements.txt - || { echo "authorizers/jwt-requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
 
-map: setup ## Print the rooms of the code and which of them each imports
-	@python packaging/rooms.py
+map: setup ## Print the code's packages and subpackages, and which of them each imports
+	@python packaging/subpackages.py
 
 wheel: setup ## Install the wheel into an empty environment and import from it
 	@rm -rf dist/wheel

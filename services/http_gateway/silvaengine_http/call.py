@@ -1,4 +1,4 @@
-"""One invocation of the gateway."""
+"""One HTTP event that the gateway serves."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 
 class HttpCall:
-    """One invocation of the gateway, and what becomes known of it for the response, the log and alerts.
+    """One HTTP event, and what becomes known of it for response, log line and alert.
 
     ``event`` is Lambda's, as authorizers and full-event functions are shown it, empty where it is no object;
     ``context`` is Lambda's, too. ``deadline`` is in epoch seconds. ``request`` is None until the event was
