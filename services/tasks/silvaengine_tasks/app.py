@@ -50,17 +50,24 @@ def create_handler(open_sources: Callable[[], Sequence[Source]]) -> Handler:
         try:
             for source in open_sources() if isinstance(event, Mapping) else ():
                 if source.matches(event):
-                    response = source.serve(event, context, log)
-                    log.add(status=200)
-                    return response
+                    return _serve(source, event, context, log)
             log.add(status=501)
-            raise ConfigurationError(f"Event source not supported (request {request_id})")
+            raise ConfigurationError(f"Event source not supported (request {request_id})", status=501)
         except RecursionError:
             raise RequestError("The event is nested too deeply") from None
         finally:
             log.emit()
 
     return handle
+
+
+def _serve(source: Source, event: Event, context: LambdaContext, log: InvocationLog) -> object:
+    log.add(status=200)  # a source that responds to a failure sets that failure's status
+    try:
+        return source.serve(event, context, log)
+    except BaseException:
+        log.add(status=500)
+        raise
 
 
 def create_sources(

@@ -5,7 +5,6 @@ in Lambda's ``{"batchItemFailures": [{"itemIdentifier": id}]}``; any other resul
 Each record is claimed and settled on its own.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from os import urandom
@@ -19,12 +18,17 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Invocation, WorkerResponse
 from silvaengine.registry.model import Function
-from silvaengine_tasks.calls import Caller, deadline_of, read_response, response_value, worker_call
+from silvaengine_tasks.calls import (
+    Caller,
+    deadline_of,
+    log_failure,
+    read_response,
+    response_value,
+    worker_call,
+)
 from silvaengine_tasks.hooks import HookedCall
 from silvaengine_tasks.parallel import Errors, side_by_side
 from silvaengine_tasks.records import CallRecord, member
-
-_logger = logging.getLogger(__name__)
 
 type ReadCalls = Callable[[Json], Sequence[CallRecord]]
 type RunCalls = Callable[[int, float], None]
@@ -135,13 +139,12 @@ class BatchCall(NamedTuple):
                 errors = [outcomes.get(position, error) for position, error in enumerate(errors)]
         except SilvaEngineError as error:
             errors = [error] * len(records)
-        except Exception as error:  # boundary of a batch: its failure must not stop other functions' calls
-            _logger.exception("A batch call failed")
-            errors = [InvocationError("The records could not be served", error_type=type(error).__name__)]
-            errors *= len(records)
-        failure = next(filter(None, errors), None)
-        if failure:
-            self.caller.alert(first.endpoint_id, first.function, failure, request_id, function)
+        except Exception as error:  # noqa: BLE001 - boundary of a batch: other functions' calls go on
+            self.caller.report(first.endpoint_id, first.function, error, request_id, function)
+            kind = type(error).__name__
+            return [InvocationError("The records could not be processed", error_type=kind)] * len(records)
+        for failure in {(error.message, error.detail): error for error in errors if error}.values():
+            self.caller.report(first.endpoint_id, first.function, failure, request_id, function)
         return errors
 
     def _claim(
@@ -186,11 +189,14 @@ class BatchCall(NamedTuple):
             self.caller.hooks.run_before(call)
             result = self.caller.invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
         except SilvaEngineError as error:
-            return {position: self._fail(execution, error) for position, execution in claims.items()}
+            failures = {position: self._fail(execution, error) for position, execution in claims.items()}
+            if not any(failures.values()):  # the caller doesn't get it, so it isn't reported there
+                log_failure(endpoint_id, function.name, error, request_id)
+            return failures
         item_ids = [str(records[position].batch_item_id) for position in positions]
-        failures = dict(zip(positions, read_failures(result, item_ids), strict=True))
+        reported = dict(zip(positions, read_failures(result, item_ids), strict=True))
         errors = side_by_side(
-            positions, lambda position, _: self._settle(claims[position], failures[position]), inf
+            positions, lambda position, _: self._settle(claims[position], reported[position]), inf
         )
         if None in errors:
             self.caller.hooks.start_after(call)

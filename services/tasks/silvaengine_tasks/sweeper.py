@@ -124,7 +124,11 @@ class Sweeper:
         except ConditionFailedError:
             return "refused"
         except Exception as error:  # boundary of a row: its failure must not keep other tenants waiting
-            _logger.exception("Job %s could not be taken up", execution.job_id)
+            _logger.exception(
+                "Execution %s could not be processed",
+                execution.job_id,
+                extra={"request_id": execution.request_id},
+            )
             kind = type(error).__name__
             facts = {"service": "sweeper", "job_id": execution.job_id, "error": kind}
             self._alerts.publish("silvaengine sweeper", f"sweeper {kind}", facts)
@@ -206,7 +210,13 @@ class Sweeper:
 
 
 def _log_failure(execution: Execution, error: SilvaEngineError) -> None:
-    _logger.error("Job %s: %s (%s)", execution.job_id, error.message, error.detail)
+    _logger.error(
+        "Execution %s: %s (%s)",
+        execution.job_id,
+        error.message,
+        error.detail,
+        extra={"request_id": execution.request_id},
+    )
 
 
 def dead_letter(execution: Execution) -> dict[str, object]:

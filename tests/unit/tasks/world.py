@@ -66,6 +66,8 @@ class World:
         self.called: list[str] = []
         self.broken: set[str] = set()
         self.breaking: set[str] = set()
+        self.missing = {"missing"}
+        self.request_ids: list[str] = []
         client = MemoryDynamoDB()
         self.ledger = Ledger(
             TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
@@ -104,8 +106,8 @@ class World:
         self.bound.setdefault("silvaengine_events", {}).setdefault(variable, []).extend(bound)
 
     def resolve(self, endpoint_id: str, _key: str, _area: str, name: str) -> Function:
-        if name == "missing":
-            raise NotFoundError("Function 'missing' does not exist")
+        if name in self.missing:
+            raise NotFoundError(f"Function {name!r} does not exist")
         return Function(
             name=name, area="core", aws_lambda_arn="arn", callee=Callee("m", "", name, "{}"),
             funct_type="RequestResponse", methods=(), auth_required=False, graphql=False, settings={},
@@ -126,6 +128,7 @@ class World:
         if self.dies:
             raise InvocationError("The function failed", error_type="Runtime.ExitError")
         self.hops.append(call["invocation"]["hops"])
+        self.request_ids.append(call["invocation"]["request_id"])
         time.sleep(self.pause)
         response = WorkerResponse("json", self.responses.get(call["funct"], self.response) or {"got": params})
         if call["funct"] in self.broken or params.get("poison"):

@@ -65,7 +65,7 @@ class CognitoSource(NamedTuple):
             return _read_event(self.caller.invoker.invoke(arn, call.encode(), deadline=deadline))
         except SilvaEngineError as error:
             if error.status >= 500:
-                self.caller.alert(pool, call.callee.function, error, request_id)
+                self.caller.report(pool, call.callee.function, error, request_id)
             raise
 
 

@@ -15,7 +15,7 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json, encode
 from silvaengine_tasks.batches import BatchResponse, failed_ids
 from silvaengine_tasks.bindings import Binding, Bindings
-from silvaengine_tasks.calls import Caller, deadline_of
+from silvaengine_tasks.calls import Caller, CallResult, deadline_of
 from silvaengine_tasks.claims import InProgressError
 from silvaengine_tasks.parallel import attempt
 from silvaengine_tasks.records import CallRecord, Event, are_records_of, records_of, text
@@ -118,11 +118,11 @@ class StreamSource(NamedTuple):
         result = self.caller.call_once(part.call(rest, numbers), deadline)
         if result is None:
             return len(rest)
-        is_whole = result.covers == numbers[-1]
-        failed = failed_ids(result.response, numbers if is_whole else None)
-        for position, number in enumerate(numbers):
-            if number in failed:
-                raise StoppedError(position, "the function reported it as failed")
+        try:
+            _check_response(result, numbers)
+        except SilvaEngineError as error:
+            self.caller.report(part.binding.endpoint_id, part.binding.function, error, result.request_id)
+            raise
         return numbers.index(result.covers) + 1 if result.covers in numbers else len(rest)
 
     def _wait(self, seconds: float, deadline: float) -> None:
@@ -160,6 +160,15 @@ def split_chunks(records: Sequence[Json]) -> Iterator[list[Json]]:
         chunk.append(record)
         size += record_size
     yield chunk
+
+
+def _check_response(result: CallResult, numbers: Sequence[str]) -> None:
+    """Raise StoppedError at the first of these records that a function's response names as failed."""
+    is_whole = result.covers == numbers[-1]
+    failed = failed_ids(result.response, numbers if is_whole else None)
+    for position, number in enumerate(numbers):
+        if number in failed:
+            raise StoppedError(position, "the function reported it as failed")
 
 
 def _sequence_number(record: Json) -> str:
