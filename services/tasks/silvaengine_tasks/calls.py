@@ -24,9 +24,9 @@ from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks, HookedCall
-from silvaengine_tasks.records import CallRecord, Params
+from silvaengine_tasks.records import Params, RecordCall
 
-SETTLE_SECONDS = 5.0  # reserved for answering the source
+RESPOND_SECONDS = 5.0  # reserved for the response to the source
 
 _logger = logging.getLogger(__name__)
 
@@ -54,8 +54,8 @@ class DirectCall(NamedTuple):
     hops: int = 0
 
 
-class Caller(NamedTuple):
-    """Calls functions.
+class FunctionCaller(NamedTuple):
+    """Calls functions for sources, which have it as ``functions``.
 
     Args:
         registry: finds them.
@@ -75,12 +75,12 @@ class Caller(NamedTuple):
     hooks: CallHooks
     issue_token: TokenIssuer = issue_no_token
 
-    def call_all(self, read_calls: Callable[[], Sequence[CallRecord]], deadline: float) -> None:
+    def call_all(self, read_calls: Callable[[], Sequence[RecordCall]], deadline: float) -> None:
         """Make all calls of a record, each unless it was made before.
 
         Args:
             read_calls: returns them, or raises why there are none.
-            deadline: epoch seconds at which the caller's time is over.
+            deadline: epoch seconds by which the source must have its response.
 
         Raises:
             SilvaEngineError: of the first call that failed or can't be made; the others are made all the
@@ -98,17 +98,17 @@ class Caller(NamedTuple):
         if failures:
             raise next((each for each in failures if not isinstance(each, InProgressError)), failures[0])
 
-    def call_once(self, record: CallRecord, deadline: float) -> CallResult | None:
-        """Make one call unless it was made before; return its result, None where the sweeper owns the retry.
+    def call_once(self, call: RecordCall, deadline: float) -> CallResult | None:
+        """Make one call unless it was made before; return its result, None where the sweeper retries it.
 
         Raises what ``call_all`` raises.
         """
         request_id, function = urandom(16).hex(), None
         try:
-            function = self.find_function(record.endpoint_id, record.function)
-            return self._claim_and_call(record, function, request_id, deadline)
+            function = self.find_function(call.endpoint_id, call.function)
+            return self._claim_and_call(call, function, request_id, deadline)
         except Exception as error:  # boundary of a record: report whatever its call raises
-            self.report(record.endpoint_id, record.function, error, request_id, function)
+            self.report(call.endpoint_id, call.function, error, request_id, function)
             if isinstance(error, SilvaEngineError):
                 raise
             raise _unexpected(error) from error
@@ -118,7 +118,7 @@ class Caller(NamedTuple):
 
         Args:
             read_call: returns the call, or raises why there is none.
-            deadline: epoch seconds at which the caller's time is over.
+            deadline: epoch seconds by which the source must have its response.
 
         Raises:
             SilvaEngineError: there is no call, or it failed.
@@ -160,29 +160,29 @@ class Caller(NamedTuple):
             {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id},
         )
 
-    def _failure(self, record: CallRecord, deadline: float) -> SilvaEngineError | None:
+    def _failure(self, call: RecordCall, deadline: float) -> SilvaEngineError | None:
         try:
-            self.call_once(record, deadline)
+            self.call_once(call, deadline)
         except SilvaEngineError as error:
             return error
         return None
 
     def _claim_and_call(
-        self, record: CallRecord, function: Function, request_id: str, deadline: float
+        self, call: RecordCall, function: Function, request_id: str, deadline: float
     ) -> CallResult | None:
-        content = worker_call(function, record.params, None).content()
-        execution = self.claims.claim(record, function, content, request_id)
+        content = worker_call(function, call.params, None).content()
+        execution = self.claims.claim(call, function, content, request_id)
         if execution is None or execution.state == "succeeded":
             return execution and CallResult(
                 execution.covers, self.claims.response(execution), execution.request_id
             )
         try:
-            hooked = HookedCall(function, record.endpoint_id, record.params, request_id, deadline)
-            response = self._dispatch(execution, hooked, record.hops)
+            hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)
+            response = self._dispatch(execution, hooked, call.hops)
         except SilvaEngineError as error:
-            if not self.claims.leave_to_sweeper(execution):
+            if not self.claims.hand_over(execution):
                 raise
-            log_failure(record.endpoint_id, record.function, error, request_id)
+            log_failure(call.endpoint_id, call.function, error, request_id)
             return None
         return CallResult(execution.covers, response, request_id)
 
@@ -257,8 +257,8 @@ def response_value(response: WorkerResponse) -> Json:
 
 
 def deadline_of(context: LambdaContext, clock: Callable[[], float] = time.time) -> float:
-    """Return the epoch seconds by which calls must have answered, so that the source can be answered."""
-    return clock() + context.get_remaining_time_in_millis() / 1000 - SETTLE_SECONDS
+    """Return the epoch seconds by which calls must end, so that the source gets its response."""
+    return clock() + context.get_remaining_time_in_millis() / 1000 - RESPOND_SECONDS
 
 
 def worker_call(function: Function, params: Mapping[str, Json], invocation: Invocation | None) -> WorkerCall:

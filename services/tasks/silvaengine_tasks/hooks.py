@@ -26,7 +26,7 @@ class HookedCall(NamedTuple):
         endpoint_id: the tenant.
         params: the function's parameters.
         request_id: of this attempt.
-        deadline: epoch seconds at which the caller's time is over.
+        deadline: epoch seconds by which the source must have its response.
     """
 
     function: Function
@@ -59,7 +59,7 @@ class CallHooks(NamedTuple):
             except SilvaEngineError as error:
                 _log_failure(row, call, error)
                 if row.get("is_interruptible"):
-                    message = "A hook stopped the call"
+                    message = "A hook refused the call"
                     raise NotStartedError(message, detail=error.message) from error
 
     def start_after(self, call: HookedCall) -> None:

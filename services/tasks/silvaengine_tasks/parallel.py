@@ -26,7 +26,7 @@ def side_by_side[T](
     clock: Callable[[], float] = time.time,
 ) -> Errors:
     """Run independent items, ten at a time."""
-    from concurrent.futures import ThreadPoolExecutor  # the sweeper needs none
+    from concurrent.futures import ThreadPoolExecutor  # lazy: only records need it
 
     with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(items))) as threads:
         return list(threads.map(attempt, items, repeat(run), repeat(deadline), repeat(clock)))

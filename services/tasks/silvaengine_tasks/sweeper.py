@@ -132,7 +132,7 @@ class Sweeper:
             kind = type(error).__name__
             facts = {"service": "sweeper", "job_id": execution.job_id, "error": kind}
             self._alerts.publish("silvaengine sweeper", f"sweeper {kind}", facts)
-        with suppress(SilvaEngineError):  # it was moved already, or the table can't be written at the moment
+        with suppress(SilvaEngineError):  # it was moved already, or the table can't be written
             self._postpone(execution)
         return "failed"
 
@@ -168,7 +168,7 @@ class Sweeper:
         except SilvaEngineError as error:
             _log_failure(execution, error)
             return self._postpone(execution)
-        execution = self._ledger.dispatch(execution)
+        execution = self._ledger.take_over_for_event(execution)
         try:
             self._dispatcher.send(execution, function)
         except UnavailableError:

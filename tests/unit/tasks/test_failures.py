@@ -47,18 +47,18 @@ def batch(world: World) -> None:
 def dialog(world: World) -> None:
     """Deliver a turn of a dialog."""
     world.broken = {"pizza_lex_dispatch"}
-    LexSource(world.caller).serve(DIALOG, world, InvocationLog("tasks"))
+    LexSource(world.functions).serve(DIALOG, world, InvocationLog("tasks"))
 
 
 def direct(world: World) -> None:
     """Invoke directly."""
     with pytest.raises(SilvaEngineError):
-        DirectSource(world.caller).serve(DIRECT, world, InvocationLog("tasks"))
+        DirectSource(world.functions).serve(DIRECT, world, InvocationLog("tasks"))
 
 
 def direct_with_deadline(world: World) -> None:
     """Invoke directly, and wait."""
-    DirectSource(world.caller).serve({**DIRECT, "deadline": 4e9}, world, InvocationLog("tasks"))
+    DirectSource(world.functions).serve({**DIRECT, "deadline": 4e9}, world, InvocationLog("tasks"))
 
 
 @pytest.mark.parametrize("deliver", [record, notification, batch, dialog, direct, direct_with_deadline])
@@ -122,7 +122,7 @@ def test_what_the_sweeper_retries_is_logged_without_an_alert(caplog: pytest.LogC
 }])  # fmt: skip
 def test_a_direct_invoke_that_is_refused_is_logged(event: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A caller that waits gets a response, so that nothing is raised that Lambda would log."""
-    DirectSource(World().caller).serve(event, World(), InvocationLog("tasks"))
+    DirectSource(World().functions).serve(event, World(), InvocationLog("tasks"))
     assert len(caplog.records) == 1
 
 
@@ -141,5 +141,5 @@ def test_the_log_line_has_the_status_of_a_failure_that_is_answered(
     """A source that gets a response has a line with the status of that response."""
     world = World()
     world.missing |= {"pizza_lex_dispatch"}
-    create_handler(lambda: (LexSource(world.caller), DirectSource(world.caller)))(event, world)
+    create_handler(lambda: (LexSource(world.functions), DirectSource(world.functions)))(event, world)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["status"] == status

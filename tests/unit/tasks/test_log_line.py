@@ -27,9 +27,9 @@ def open_sources(world: World) -> Sequence[Source]:
     stand_in: Any = world
     dispatcher = Dispatcher(stand_in, PayloadStore(SimpleNamespace, "bucket"))
     sweeper = Sweeper(world.ledger, stand_in, dispatcher, lambda _: None, AlertPublisher(None))
-    queues = SqsSource(world.caller, world.bindings, lambda *_: None)
+    queues = SqsSource(world.functions, world.bindings, lambda *_: None)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
-    return (sweeper, *create_sources(world.caller, world.bindings, queues, settings))
+    return (sweeper, *create_sources(world.functions, world.bindings, queues, settings))
 
 
 def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:

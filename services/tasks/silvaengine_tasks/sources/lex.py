@@ -1,4 +1,4 @@
-"""Lex V1 and V2: the bot's function answers the dialog; a failure is answered, too.
+"""Lex V1 and V2: the bot's function responds to the dialog; a failure gets a response, too.
 
 docs.aws.amazon.com/lexv2/latest/dg/lambda-input-format.html and lambda-response-format.html; for V1
 docs.aws.amazon.com/lex/latest/dg/lambda-input-response-format.html.
@@ -12,7 +12,7 @@ from silvaengine.context import LambdaContext
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine_tasks.calls import Caller, DirectCall, deadline_of, response_value
+from silvaengine_tasks.calls import DirectCall, FunctionCaller, deadline_of, response_value
 from silvaengine_tasks.records import Event, member, text
 
 APOLOGY = "Sorry, that did not work. Please try again later."
@@ -22,10 +22,10 @@ class LexSource(NamedTuple):
     """Turns of a bot's dialogs.
 
     Args:
-        caller: calls functions.
+        functions: calls functions.
     """
 
-    caller: Caller
+    functions: FunctionCaller
 
     @staticmethod
     def matches(event: Event) -> bool:
@@ -37,7 +37,7 @@ class LexSource(NamedTuple):
         log.add(source="lex")
         try:
             read_call = partial(self._read_call, event, log)
-            return response_value(self.caller.call_directly(read_call, deadline_of(context)))
+            return response_value(self.functions.call_directly(read_call, deadline_of(context)))
         except SilvaEngineError as error:
             log.add(status=error.status, error=type(error).__name__)
             return _failed_response(event)
@@ -46,7 +46,7 @@ class LexSource(NamedTuple):
         endpoint_id = text(event, "bot", "id")
         name = f"{text(event, 'bot', 'name').lower()}_lex_dispatch"
         log.add(endpoint_id=endpoint_id, function=name)
-        self.caller.registry.refresh()
+        self.functions.registry.refresh()
         return DirectCall(endpoint_id, name, dict(event))
 
 
