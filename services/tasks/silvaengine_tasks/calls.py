@@ -209,9 +209,10 @@ class FunctionCaller(NamedTuple):
 
 def log_failure(endpoint_id: str, name: str, error: Exception, request_id: str) -> None:
     """Log why a call failed under its request id, which its worker's line has, too."""
-    what = f"Function {name!r} of tenant {endpoint_id!r} failed" if name else "An event can't be read"
+    called = f"Function {name!r} of tenant {endpoint_id!r}"
+    what = f"{called} failed" if name else "An event can't be read"
     if isinstance(error, InProgressError):
-        _logger.warning("%s: %s", what, error.message, extra={"request_id": request_id})
+        _logger.warning("%s was not called: %s", called, error.message, extra={"request_id": request_id})
     elif isinstance(error, SilvaEngineError):
         reason = f"{error.message} ({error.detail})" if error.detail else error.message
         _logger.error("%s: %s", what, reason, extra={"request_id": request_id})
