@@ -23,6 +23,7 @@ BOUNDARIES = {
     "silvaengine/cache/hybrid.py": "the function whose value is cached: a stale one may stand in",
     "silvaengine/redis/client.py": "a connection or a cluster's map, dropped and raised again",
     "silvaengine_http/app.py": "a Lambda",
+    "silvaengine_tasks/app.py": "a Lambda: its log line has the status, and it is raised again",
     "silvaengine_tasks/batches.py": "a call of many records",
     "silvaengine_tasks/calls.py": "a call, published and raised again",
     "silvaengine_tasks/parallel.py": "a record",

@@ -111,7 +111,7 @@ class Executions(NamedTuple):
                 "area": call.area,
                 "function": call.function.name,
                 "aws_lambda_arn": call.function.aws_lambda_arn,
-                "setting": call.function.entry_setting,
+                "setting": call.function.entry_setting_id,
                 "principal": plain_digest(call.endpoint_id, call.principal),
                 "on_lost": policy.on_lost or ("retry" if call.key is None else "fail"),
                 "max_attempts": policy.max_attempts,
@@ -178,7 +178,7 @@ class Executions(NamedTuple):
 
     def _take_over(self, call: LedgerCall, first: Execution) -> Response:
         try:
-            execution = self.ledger.take_over(first, call.request_id, self.lease_seconds)
+            execution = self.ledger.take_over_for_caller(first, call.request_id, self.lease_seconds)
         except ConditionFailedError:
             raise _in_progress() from None
         return self._start(call, execution._replace(content=call.content))

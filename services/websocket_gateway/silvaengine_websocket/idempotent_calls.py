@@ -88,7 +88,7 @@ class IdempotentCalls(NamedTuple):
                 "area": invocation.area,
                 "function": function.name,
                 "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.entry_setting,
+                "setting": function.entry_setting_id,
                 "principal": plain_digest(invocation.endpoint_id, caller),
                 "on_lost": policy.on_lost or "fail",
                 "max_attempts": 1,
@@ -120,7 +120,7 @@ class IdempotentCalls(NamedTuple):
 
     def _resend(self, first: Execution, function: Function, reply_to: ReplyTo, deadline: float) -> None:
         try:
-            execution = self.ledger.dispatch(first)
+            execution = self.ledger.take_over_for_event(first)
         except ConditionFailedError:
             raise RequestError("The first call with this id is under way", status=409) from None
         self.dispatcher.send(execution, function, deadline=deadline, socket=reply_to)

@@ -69,11 +69,12 @@ class Invocation(NamedTuple):
 
 
 class ExecutionRef(NamedTuple):
-    """An execution of the ledger, as a worker needs it to claim and to settle it.
+    """An execution of the ledger, as a worker needs it to begin and to settle it.
 
     ``owner`` is the caller's token for the row. ``claimed`` is true if a waiting caller has claimed the row
-    for the worker. ``effect`` and ``fence`` are the function's fencing token. With ``kept_due`` a claimed
-    call's failure stays due, for the sweeper, until its caller has received it.
+    for the worker. ``effect`` and ``fence`` are the function's fencing token. With
+    ``kept_due``, a failure that a waiting caller hasn't acknowledged within a minute is retried by the
+    sweeper.
     """
 
     job_id: str
@@ -102,7 +103,10 @@ class ReplyTo(NamedTuple):
 
 
 class Callee(NamedTuple):
-    """The function that a worker calls; ``class_name`` is empty for a plain one, ``setting`` is JSON text."""
+    """The function that a worker calls.
+
+    ``class_name`` is empty for a plain one; ``setting`` is the JSON text of the merged settings.
+    """
 
     module_name: str
     class_name: str

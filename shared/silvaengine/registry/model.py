@@ -27,10 +27,10 @@ CONFIG_DEFAULTS: Values = MappingProxyType(
 
 
 class FunctionEntry(NamedTuple):
-    """A key row's entry of a function: the Lambda that runs it, and a settings id that overrides its own."""
+    """A key row's entry of a function: the Lambda that runs it, and a setting id that overrides its own."""
 
     aws_lambda_arn: str
-    setting: str
+    setting_id: str
 
 
 class KeyAccess(NamedTuple):
@@ -64,7 +64,7 @@ class Function(NamedTuple):
     """A function as the registry describes it, with its merged settings.
 
     ``callee`` is what the worker calls. ``configuration`` is what authorizers and full-event functions get as
-    ``fnConfigurations``. ``entry_setting`` is the settings id of the key row's entry, often empty.
+    ``fnConfigurations``. ``entry_setting_id`` is the setting id of the key row's entry, often empty.
     ``broadcasts`` says whether it may push to all of a tenant's sockets.
     """
 
@@ -78,7 +78,7 @@ class Function(NamedTuple):
     graphql: bool
     settings: Values
     configuration: Values
-    entry_setting: str = ""
+    entry_setting_id: str = ""
     broadcasts: bool = False
 
 
@@ -141,6 +141,6 @@ def read_function(
                 "config": config,
             }
         ),
-        entry_setting=entry.setting,
+        entry_setting_id=entry.setting_id,
         broadcasts=config.get("broadcasts") is True,
     )

@@ -244,7 +244,7 @@ class Registry:
             raise NotFoundError(f"Function {name!r} does not exist")
         config = function_config(name, row, entry)
         settings: Row = {}
-        for setting_id in filter(None, (config.get("setting"), entry.setting)):
+        for setting_id in filter(None, (config.get("setting"), entry.setting_id)):
             settings |= self.settings(setting_id)
         return read_function(name, row, entry, config, settings)
 

@@ -50,7 +50,7 @@ def ask(world: Any, request_of: EventOf) -> Callable[..., Any]:
 def settle(world: Any, response: WorkerResponse, state: str = "succeeded") -> None:
     """Do what the worker does at its end."""
     job = ExecutionRef(**world.payload["job"])
-    owner = job.owner if job.claimed else world.ledger.claim(job, 10)
+    owner = job.owner if job.claimed else world.ledger.begin(job, 10)
     world.ledger.settle(job, owner, state, {"result": json.dumps(response.encode())})
 
 
