@@ -45,7 +45,7 @@ def _log_level(variable: str, text: str) -> int:
     """Return the level of ``INFO``, or of ``logging.INFO`` as the predecessor wrote it."""
     level = logging.getLevelNamesMapping().get(text.rpartition(".")[2].upper())
     if level is None:
-        raise _misconfigured(variable, "a level of Python's logging such as INFO", text)
+        raise _misconfigured(variable, "a Python logging level such as INFO", text)
     return level
 
 

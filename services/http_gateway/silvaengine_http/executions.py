@@ -144,7 +144,7 @@ class Executions(NamedTuple):
         except ConditionFailedError:
             return False
         except UnavailableError as error:
-            _logger.warning("Execution %s could not be taken back: %s", execution.job_id, error.detail)
+            _logger.warning("Execution %s could not be cancelled: %s", execution.job_id, error.detail)
         return True
 
     def _start(self, call: LedgerCall, execution: Execution) -> Response:
@@ -173,7 +173,7 @@ class Executions(NamedTuple):
         if first.state == "running" and first.on_lost == "retry" and first.attempts < first.max_attempts:
             return self._take_over(call, first)
         raise RequestError(
-            "The outcome of the first request with this Idempotency-Key is not known", status=409
+            "The outcome of the first request with this Idempotency-Key is unknown", status=409
         )
 
     def _take_over(self, call: LedgerCall, first: Execution) -> Response:
@@ -243,5 +243,5 @@ def stored_response(execution: Execution, payloads: PayloadStore) -> WorkerRespo
 def _in_progress() -> RequestError:
     headers = {"Retry-After": str(RETRY_SECONDS)}
     return RequestError(
-        "The first request with this Idempotency-Key is under way", status=409, headers=headers
+        "The first request with this Idempotency-Key is still in progress", status=409, headers=headers
     )

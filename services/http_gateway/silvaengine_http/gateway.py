@@ -206,7 +206,7 @@ def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Re
     from silvaengine_http import management  # few requests manage caches
 
     if request.method not in CACHE_METHODS:
-        message = f"{operation} does not take {request.method}"
+        message = f"{operation} does not allow the method {request.method}"
         raise RequestError(message, status=405, headers={"Allow": ", ".join(CACHE_METHODS)})
     tenant = management.managed_tenant(key_access)
     body = request.body
@@ -223,7 +223,7 @@ def _check_function(request: Request, function: Function) -> None:
     if request.method not in function.methods and request.method not in (
         allowed := _allowed_methods(function)
     ):
-        message = f"Function {function.name!r} does not take {request.method}"
+        message = f"Function {function.name!r} does not allow the method {request.method}"
         raise RequestError(message, status=405, headers={"Allow": ", ".join(allowed)})
 
 

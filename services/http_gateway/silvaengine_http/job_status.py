@@ -34,10 +34,10 @@ def job_status(
     """
     job_id = params.get("job_id")
     if not isinstance(job_id, str) or not job_id:
-        raise RequestError("job_status takes the parameter job_id")
+        raise RequestError("The parameter job_id is missing")
     execution = ledger.get(job_id)
     if execution is None or (execution.endpoint_id, execution.area) != (route.endpoint_id, route.area):
-        raise NotFoundError("There is no such job")
+        raise NotFoundError("Job not found")
     headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
     response = json_response(_facts(execution) | _outcome(execution, payloads), 200, headers)
     if len(response.body.encode()) > SYNC_LIMIT - ENVELOPE and execution.result_at:

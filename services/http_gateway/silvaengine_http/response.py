@@ -143,7 +143,7 @@ def _v2_headers(headers: Collection[Header]) -> dict[str, Any]:
 
 def _bytes_response(value: object) -> Response:
     if not _is_base64(value):
-        raise _malformed("its bytes are not base64")
+        raise _malformed("the bytes are not valid base64")
     return Response(200, str(value), BYTES, is_base64=True)
 
 
@@ -164,7 +164,7 @@ def _value_response(value: object, text: str | None) -> Response:
     try:
         encoded = encode_readable(value) if text is None else text
     except ValueError:
-        raise _malformed("it holds a number that JSON doesn't have") from None
+        raise _malformed("it contains NaN or Infinity") from None
     return Response(200, encoded, JSON)
 
 
@@ -195,9 +195,9 @@ def _proxy_response(value: Mapping[str, Any]) -> Response:
     body = value.get("body")
     is_base64 = value.get("isBase64Encoded") or False
     if body is not None and not isinstance(body, str):
-        raise _malformed("its body is not text")
+        raise _malformed("the body is not a string")
     if not isinstance(is_base64, bool) or (is_base64 and body and not _is_base64(body)):
-        raise _malformed("its body is marked as base64 and is not")
+        raise _malformed("isBase64Encoded is true, but the body is not valid base64")
     return Response(value["statusCode"], body or "", _proxy_headers(value), is_base64=is_base64)
 
 
@@ -225,7 +225,7 @@ def _connection_options(header: Header) -> set[str]:
 def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     member = value.get(name) or {}
     if not isinstance(member, Mapping):
-        raise _malformed(f"its {name} are not an object")
+        raise _malformed(f"{name} is not an object")
     return member
 
 
@@ -235,13 +235,13 @@ def _read_headers(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str,
 
 def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
-        raise _malformed("a header's name is not valid")
+        raise _malformed("a header name is not valid")
     return name
 
 
 def _header_values(values: object) -> tuple[str, ...]:
     if not isinstance(values, list):
-        raise _malformed("a header's values are not a list")
+        raise _malformed("the values of a header are not a list")
     return tuple(map(_header_value, values))
 
 
@@ -250,7 +250,7 @@ def _header_value(value: object) -> str:
     if isinstance(text, int | float):
         text = str(text)
     if not isinstance(text, str) or not _HEADER_VALUE.fullmatch(text) or not _is_unicode(text):
-        raise _malformed("a header's value is not text on one line")
+        raise _malformed("a header value is not a single-line string")
     return text
 
 
@@ -291,7 +291,7 @@ def _text_size(text: str) -> int:
     try:
         return len(json.dumps(text, ensure_ascii=False).encode())
     except UnicodeEncodeError:
-        raise _malformed("it holds half of a surrogate pair, which UTF-8 can't encode") from None
+        raise _malformed("it contains an unpaired surrogate") from None
 
 
 def _malformed(reason: str) -> SilvaEngineError:

@@ -87,7 +87,7 @@ class WebSocketHandler:
 
     def _handle(self, event: object, context: object, request_id: str, log: InvocationLog) -> dict[str, Any]:
         if not isinstance(event, dict):
-            raise ConfigurationError("Not an event of a WebSocket API")
+            raise ConfigurationError("Not a WebSocket API event")
         if OPERATOR in event:
             return self._operate(event[OPERATOR], context, log)
         if is_authorizer_call(event):

@@ -81,7 +81,7 @@ def check_access(key_access: KeyAccess, scope: str, name: str, context: Mapping[
 
         check_address(key_access.allowlist, context)
     if scope and not key_access.may(scope):
-        raise RequestError(f"This API key may not call {name}", status=403)
+        raise RequestError(f"This API key is not allowed to call {name}", status=403)
 
 
 @cache

@@ -57,7 +57,9 @@ class Authorizers(NamedTuple):
             case "jwt" | "cognito":
                 return self._token_authorizer(options)
             case kind:
-                raise _misconfigured(f"setting {SETTING!r} names {kind!r}, which is no built-in authorizer")
+                raise _misconfigured(
+                    f"setting {SETTING!r} names {kind!r}, which is not a built-in authorizer"
+                )
 
     def _token_authorizer(self, options: Mapping[str, Any]) -> Authorizer:
         try:

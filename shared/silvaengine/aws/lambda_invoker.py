@@ -95,7 +95,7 @@ class LambdaInvoker:
                 return self._send(arn, body, headers, deadline)
             except _NotAcceptedError as refusal:
                 if pause is None or (deadline is not None and self._clock() + pause >= deadline):
-                    message = "The function can't be started at the moment"
+                    message = "The function can't be started right now; try again"
                     raise UnavailableError(
                         message, detail=f"{arn}: {refusal.__cause__ or refusal}"
                     ) from refusal
@@ -109,9 +109,9 @@ class LambdaInvoker:
         except NotSentError as error:
             raise _NotAcceptedError from error
         except ResponseTimeoutError as error:
-            raise DeadlineError("The function gave no response in time", detail=arn) from error
+            raise DeadlineError("The function did not respond in time", detail=arn) from error
         except NoResponseError as error:
-            message = "The connection to the function broke"
+            message = "The connection to the function was lost"
             raise InvocationError(message, error_type=str(error), detail=arn) from error
         if response.status >= 300:
             raise _refusal(arn, response)
@@ -125,7 +125,7 @@ class LambdaInvoker:
             return READ_SECONDS
         left = deadline - self._clock()
         if left <= 0:
-            raise NotStartedError("The time for this request is over", status=DeadlineError.default_status)
+            raise NotStartedError("The request's deadline has passed", status=DeadlineError.default_status)
         return left + GRACE_SECONDS
 
 
@@ -162,6 +162,6 @@ def _callee_error(arn: str, result: object) -> SilvaEngineError:
     reported = result if isinstance(result, dict) else {}
     error_type = str(reported.get("errorType", ""))
     if error_type == "Sandbox.Timedout":
-        return DeadlineError("The function gave no response in time", detail=arn)
+        return DeadlineError("The function did not respond in time", detail=arn)
     detail = str(reported.get("errorMessage", ""))
     return InvocationError("The function failed", error_type=error_type, detail=detail)

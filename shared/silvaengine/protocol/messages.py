@@ -228,9 +228,10 @@ def check_hops(hops: object) -> int:
     if hops is None:
         return 0
     if type(hops) is not int or hops < 0:
-        raise RequestError("The call's hops are not a whole number")
+        raise RequestError("hops must be a non-negative integer")
     if hops > MAX_HOPS:
-        raise LoopError(f"Functions have called one another more than {MAX_HOPS} times: is it a loop?")
+        message = f"Functions have called one another more than {MAX_HOPS} times; this looks like a loop"
+        raise LoopError(message)
     return hops
 
 
@@ -254,7 +255,7 @@ def _text(payload: Mapping[str, Any], member: str, default: str | None = None) -
     if value is None and default is not None:
         return default
     if not isinstance(value, str):
-        raise _malformed(member, "text", value)
+        raise _malformed(member, "a string", value)
     return value
 
 
@@ -265,9 +266,9 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
         try:
             value = _decode(value)
         except (ValueError, ArithmeticError):  # an exponent may exceed Decimal's
-            raise _malformed(member, "the JSON text of an object", value) from None
+            raise _malformed(member, "a JSON object as a string", value) from None
     if value is not None and not isinstance(value, dict):
-        raise _malformed(member, "the JSON text of an object", value)
+        raise _malformed(member, "a JSON object as a string", value)
     return cast("Mapping[str, Any] | None", value)
 
 

@@ -297,4 +297,4 @@ def _open_redis_rows(settings: Settings) -> "RedisRows | None":
 
 def _refusal(endpoint_id: str) -> NotFoundError:
     """Return the same error for a missing endpoint and for another's, so that it reveals neither."""
-    return NotFoundError(f"Endpoint {endpoint_id!r} does not exist or is not opened by this API key")
+    return NotFoundError(f"Endpoint {endpoint_id!r} does not exist, or this API key has no access to it")

@@ -52,7 +52,7 @@ class BroadcastTokens:
         if not is_current or not hmac.compare_digest(
             digest.encode(), self._digest(endpoint_id, int(end)).encode()
         ):
-            raise RequestError("This call may not broadcast for this endpoint", status=403)
+            raise RequestError("This call is not allowed to broadcast for this endpoint", status=403)
 
     def _digest(self, endpoint_id: str, end: int) -> str:
         return self._digests.digest("broadcast", endpoint_id, str(end))

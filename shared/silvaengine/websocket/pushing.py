@@ -81,7 +81,7 @@ def check_size(size: int) -> None:
 
     """
     if size > MESSAGE_LIMIT:
-        message = f"The response has {size} bytes, more than the {MESSAGE_LIMIT} of a WebSocket message"
+        message = f"The message has {size} bytes; the limit is {MESSAGE_LIMIT}"
         raise RequestError(message, status=413)
 
 

@@ -55,7 +55,7 @@ class FakeRegistry:
         if endpoint_id != "acme":
             raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
         if api_key not in {"acme-key", "#####"}:
-            raise NotFoundError("Endpoint 'acme' does not exist or is not opened by this API key")
+            raise NotFoundError("Endpoint 'acme' does not exist, or this API key has no access to it")
         return KeyAccess(
             endpoint_id=endpoint_id,
             owner=endpoint_id,

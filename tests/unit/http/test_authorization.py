@@ -343,7 +343,7 @@ def test_an_authorizer_call_is_answered_with_a_policy(
         ({"headers": {"token": "eve"}}, "Access denied"),
         ({"headers": {"token": "expired"}}, "The token has expired"),
         ({"headers": {}}, "Access denied"),
-        ({"httpMethod": "DELETE"}, "Function 'greet' does not take DELETE"),
+        ({"httpMethod": "DELETE"}, "Function 'greet' does not allow the method DELETE"),
         ({"requestContext": {"identity": {"apiKey": "guessed"}}}, "API key"),
         ({"path": None, "pathParameters": None}, "path"),
     ],
