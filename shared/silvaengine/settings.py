@@ -247,7 +247,7 @@ class Settings(NamedTuple):
 
 def _redis_url(text: str) -> dict[str, str]:
     """Return the variables that a URL stands for."""
-    from urllib.parse import unquote, urlsplit  # few deployments have a URL
+    from urllib.parse import unquote, urlsplit  # lazy: only a Redis URL needs it
 
     try:
         url = urlsplit(text)

@@ -101,7 +101,7 @@ def _decompress(data: bytes) -> bytes:
 
     Zeros are compressed to a thousandth, so that the size that arrives says nothing.
     """
-    import zlib  # few deployments take compressed bodies
+    import zlib  # lazy: only a gzip body needs it
 
     # 16 means gzip: docs.python.org/3/library/zlib.html#zlib.decompress
     stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -117,7 +117,7 @@ def _decompress(data: bytes) -> bytes:
 
 
 def _form_as_json(text: str) -> str:
-    from urllib.parse import parse_qsl  # most bodies are JSON
+    from urllib.parse import parse_qsl  # lazy: only a form needs it
 
     if text.count("&") >= MAX_VALUES:
         raise too_many_values(_WHAT)

@@ -109,7 +109,7 @@ def _unquote(segment: str, number: int) -> str:
         raise RequestError(f"Path segment {number} contains an invalid percent-encoding")
     if "%" not in segment:
         return segment
-    from urllib.parse import unquote  # few paths have escapes
+    from urllib.parse import unquote  # lazy: only a path with escapes needs it
 
     try:
         return unquote(segment, errors="strict")

@@ -1,4 +1,4 @@
-"""Answers: what a function may return, in the form that API Gateway takes.
+"""Responses: what a function may return, in the form that API Gateway accepts.
 
 docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html (1.0) and
 http-api-develop-integrations-lambda.html (2.0).
@@ -27,7 +27,7 @@ from silvaengine_http.headers import (
 )
 from silvaengine_http.request import ResponseFormat
 
-ENVELOPE = 4096  # bytes left for the gateway's own headers and the response's frame
+RESPONSE_OVERHEAD = 4096  # bytes left for the gateway's own headers and the response's frame
 
 _ERRORS = range(400, 600)
 _LONGEST_ESCAPE = len(r"\u0000")
@@ -73,7 +73,7 @@ def error_response(error: SilvaEngineError, request_id: str) -> Response:
 
 
 def with_headers(response: Response, headers: Mapping[str, str]) -> Response:
-    """Return a response with further headers, which win over its own."""
+    """Return a response with further headers, which override its own."""
     return response._replace(
         headers=merge_headers(response.headers, {name: (value,) for name, value in headers.items()})
     )
@@ -84,7 +84,7 @@ def function_response(result: WorkerResponse) -> Response:
 
     Raises:
         SilvaEngineError: the worker reports an error (its message and status), or, with 502, the function's
-            answer is malformed, can't be encoded or is too large.
+            result is malformed, can't be encoded or is too large.
 
     """
     match result.kind:
@@ -125,7 +125,7 @@ def _v1_headers(headers: Collection[Header]) -> dict[str, Any]:
     return {"headers": single, "multiValueHeaders": several}
 
 
-# Of most answers, computed once: 20,000 instructions of each request.
+# Of most responses, computed once: 20,000 instructions of each request.
 _JSON_HEADERS: Mapping[str, str] = _v1_headers(all_headers(JSON, "", None))["headers"]
 
 
@@ -170,7 +170,7 @@ def _value_response(value: object, text: str | None) -> Response:
 
 def _is_yaml(text: str) -> bool:
     """Return whether a text is YAML, no deeper than a body: libyaml's time is quadratic in the depth."""
-    import yaml  # few functions answer YAML, and a cold start would pay for all
+    import yaml  # lazy: only a text that isn't JSON needs it
 
     depth = 0
     try:
@@ -280,7 +280,7 @@ def _check_size(response: Response) -> None:
     for name, values in response.headers.items():
         for value in values:
             size += len(name) + len(value) + 8
-    if size > SYNC_LIMIT - ENVELOPE:
+    if size > SYNC_LIMIT - RESPONSE_OVERHEAD:
         raise SilvaEngineError(f"The function's response is larger than {SYNC_LIMIT} bytes", status=502)
 
 

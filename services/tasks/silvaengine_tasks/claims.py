@@ -139,7 +139,7 @@ class Claims(NamedTuple):
                 "area": function.area,
                 "function": function.name,
                 "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.entry_setting,
+                "setting": function.entry_setting_id,
                 "principal": plain_digest(*record.id),
                 "on_lost": policy.on_lost or "retry",
                 "max_attempts": policy.max_attempts,

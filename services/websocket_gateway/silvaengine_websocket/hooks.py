@@ -55,7 +55,7 @@ class SocketHooks(NamedTuple):
             raise RequestError(message, status=403) from error
 
     def _find(self, name: str, path: str) -> Hook:
-        from importlib import import_module  # few endpoints have hooks
+        from importlib import import_module  # lazy: only an endpoint with hooks needs it
 
         module_name, _, function_name = path.partition(":")
         if module_name.partition(".")[0] not in self.shipped():

@@ -23,13 +23,13 @@ class IdempotentCalls(NamedTuple):
     Args:
         ledger: holds them.
         dispatcher: sends them to workers.
-        keys: makes a row's id of a call's.
+        digests: makes a row's id of a call's.
 
     """
 
     ledger: Ledger
     dispatcher: Dispatcher
-    keys: Digests
+    digests: Digests
 
     def serve(
         self, call: WorkerCall, reply_to: ReplyTo, function: Function, caller: str, deadline: float
@@ -72,7 +72,7 @@ class IdempotentCalls(NamedTuple):
         assert invocation is not None  # noqa: S101 - the gateway always adds one
         return new_execution(
             {
-                "job_id": self.keys.digest(
+                "job_id": self.digests.digest(
                     "socket",
                     invocation.endpoint_id,
                     caller,
@@ -88,7 +88,7 @@ class IdempotentCalls(NamedTuple):
                 "area": invocation.area,
                 "function": function.name,
                 "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.entry_setting,
+                "setting": function.entry_setting_id,
                 "principal": plain_digest(invocation.endpoint_id, caller),
                 "on_lost": policy.on_lost or "fail",
                 "max_attempts": 1,

@@ -45,7 +45,7 @@ class Lifecycle(NamedTuple):
             SilvaEngineError: it is refused.
 
         """
-        from silvaengine.authorization.model import AccessRequest  # messages do without
+        from silvaengine.authorization.model import AccessRequest  # lazy: only a handshake needs it
 
         key_access, _ = admit(
             self.registry,

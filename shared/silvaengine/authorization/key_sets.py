@@ -112,7 +112,7 @@ def fetch(url: str) -> bytes:
     Raises:
         OSError: there is none, or it is too large.
     """
-    from urllib.request import HTTPRedirectHandler, build_opener  # few requests fetch
+    from urllib.request import HTTPRedirectHandler, build_opener  # lazy: only fetching a key set needs it
 
     class NoRedirects(HTTPRedirectHandler):
         def redirect_request(self, *_: object) -> None:

@@ -22,7 +22,7 @@ class ConnectionsApi:
     """Posts to the connections of one WebSocket API.
 
     Args:
-        client: the client for the API's endpoint and stage.
+        client: the client for the API's URL and stage.
     """
 
     def __init__(self, client: AwsClient) -> None:
@@ -63,5 +63,5 @@ class ConnectionsApi:
 
 
 def open_connections_api(region: str, url: str) -> ConnectionsApi:
-    """Return the management API at an endpoint, such as ``https://{api}.execute-api.{region}.amazonaws.com/beta``."""
+    """Return the management API at a URL, such as ``https://{api}.execute-api.{region}.amazonaws.com/beta``."""
     return ConnectionsApi(open_client("execute-api", region, url))

@@ -121,7 +121,7 @@ class CredentialsSource:
 
     def _from_botocore(self) -> Credentials:
         if self._botocore is None:
-            from botocore.session import Session  # never in a Lambda
+            from botocore.session import Session  # lazy: only a process outside Lambda needs it
 
             self._botocore = Session().get_credentials()
         if self._botocore is None:
@@ -131,6 +131,6 @@ class CredentialsSource:
 
 
 def _epoch_seconds(text: str) -> float:
-    from datetime import datetime  # only the container endpoint's responses have a date
+    from datetime import datetime  # lazy: only a container's expiry date needs it
 
     return datetime.fromisoformat(text).timestamp()

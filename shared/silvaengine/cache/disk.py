@@ -184,7 +184,7 @@ def _text(key: object) -> str:
 
 @cache
 def _failure_types() -> tuple[type[Exception], ...]:
-    import sqlite3  # most calls are answered from memory
+    import sqlite3  # lazy: only a call that the memory can't serve needs it
 
     from diskcache import Timeout
 

@@ -27,6 +27,7 @@ class Execution(NamedTuple):
         attempts: how often a worker has begun.
         due_at: when the lease ends; then the sweeper, or a repeated call, may take over.
         due_shard: lists the row for the sweeper; absent for calls whose source retries by itself.
+        setting: the setting id of the key row's entry, often empty.
         content: the call's parameters, body and context; ``content_at`` is its key in the bucket if large.
         result: a WorkerResponse's JSON text; ``result_at`` is its key in the bucket if large.
         digest: of the request, so that one idempotency key means one request.

@@ -1,7 +1,7 @@
-"""Messages between Lambdas: the contract's payload for a worker, and the worker's response.
+"""Messages between Lambdas: the payload for a worker, and what it returns.
 
-They are all that services share. Existing packages and gateways fix the members in capitals and their JSON
-texts inside JSON (docs/contract.md); new members stand beside them.
+``MODULENAME`` to ``context``, and their JSON texts inside JSON, are fixed by docs/contract.md;
+``invocation``, ``job``, ``content_url`` and ``socket`` are additions.
 """
 
 import json
@@ -20,7 +20,7 @@ type OnLost = Literal["fail", "retry"]
 SYNC_LIMIT = 6_291_456  # bytes, 6 MB each way
 EVENT_LIMIT = 1_048_576  # bytes, 1 MB
 
-CALLEES = 128  # cached payload prefixes; the settings in one have at most 400 KB
+CACHED_CALLEES = 128  # cached payload prefixes; the settings in one have at most 400 KB
 
 # Parameters that only the framework sets, not a client's query or body.
 RESERVED_PARAMETERS = frozenset(
@@ -102,7 +102,10 @@ class ReplyTo(NamedTuple):
 
 
 class Callee(NamedTuple):
-    """The function that a worker calls; ``class_name`` is empty for a plain one, ``setting`` is JSON text."""
+    """The function that a worker calls.
+
+    ``class_name`` is empty for a plain function. ``setting`` is the JSON text of the merged settings.
+    """
 
     module_name: str
     class_name: str
@@ -235,7 +238,7 @@ def check_hops(hops: object) -> int:
     return hops
 
 
-@lru_cache(CALLEES)
+@lru_cache(CACHED_CALLEES)
 def _payload_prefix(callee: Callee) -> str:
     """Return a payload up to the call's own members, cached: settings may be long, and seldom change."""
     members = {

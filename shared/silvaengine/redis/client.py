@@ -234,7 +234,7 @@ class _Package(NamedTuple):
 @cache
 def _package() -> _Package:
     try:
-        from redis import exceptions  # most deployments have no Redis
+        from redis import exceptions  # lazy: only a deployment with Redis needs it
     except ImportError as error:  # the package is optional in a local installation
         return _Package(type(error), (type(error),))
     package = (exceptions.RedisError, exceptions.RedisClusterException)

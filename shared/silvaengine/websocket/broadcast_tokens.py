@@ -70,6 +70,6 @@ def broadcast_token_issuer(settings: "Settings") -> "TokenIssuer":
 
 def open_broadcast_tokens(settings: "Settings") -> BroadcastTokens:
     """Return the deployment's broadcast tokens."""
-    from silvaengine.ledger.digests import open_digests  # few functions broadcast
+    from silvaengine.ledger.digests import open_digests  # lazy: only a function that broadcasts needs it
 
     return BroadcastTokens(open_digests(settings))

@@ -86,7 +86,7 @@ def check_size(size: int) -> None:
 
 
 def _random() -> float:
-    from random import random  # only a retry needs it
+    from random import random  # lazy: only a repetition needs it
 
     return random()  # noqa: S311 - no secret
 

@@ -58,7 +58,7 @@ class FakeRegistry:
             raise NotFoundError("Endpoint 'acme' does not exist, or this API key has no access to it")
         return KeyAccess(
             endpoint_id=endpoint_id,
-            owner=endpoint_id,
+            key_row_endpoint=endpoint_id,
             api_key=api_key,
             functions={name: FunctionEntry(ARN, "") for name in self.functions},
             settings=self.settings,
