@@ -135,7 +135,7 @@ class NoPrincipalInTheKey(Executions):
 
     @override
     def _new(self, call: LedgerCall) -> Execution:
-        return super()._new(call._replace(principal="anybody"))
+        return super()._new(call._replace(caller="anybody"))
 
 
 class NoFunctionInTheKey(Executions):
@@ -146,7 +146,7 @@ class NoFunctionInTheKey(Executions):
         made = super()._new(call)
         if call.key is None:
             return made
-        return made._replace(job_id=self.keys.digest(call.endpoint_id, call.principal, call.key))
+        return made._replace(job_id=self.digests.digest(call.endpoint_id, call.caller, call.key))
 
 
 class TokenReused(Dispatcher):
@@ -263,7 +263,7 @@ class SweepsWithoutAClaim(Sweeper):
 
     @override
     def _dispatch(self, execution: Execution, sweep: Sweep) -> str:
-        function = self._registry.function_of(None, execution.function)  # type: ignore[arg-type]
+        function = self._registry.function_for_entry(None, execution.function)  # type: ignore[arg-type]
         self._dispatcher.send(execution, function)
         return "dispatched"
 

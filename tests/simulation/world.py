@@ -306,7 +306,7 @@ class _Registry:
     def refresh(self) -> None:
         """Change nothing."""
 
-    def function_of(self, _entry: object, name: str) -> Function:
+    def function_for_entry(self, _entry: object, name: str) -> Function:
         return self._functions[name]
 
 

@@ -161,7 +161,7 @@ class Sweeper:
         """Take an execution over and send it to its worker."""
         entry = FunctionEntry(execution.aws_lambda_arn, execution.setting)
         try:
-            function = self._registry.function_of(entry, execution.function)
+            function = self._registry.function_for_entry(entry, execution.function)
         except NotFoundError as error:
             _log_failure(execution, error)
             return self._mark_dead(execution, FUNCTION_MISSING)

@@ -36,15 +36,15 @@ class FunctionEntry(NamedTuple):
 class KeyAccess(NamedTuple):
     """What an API key opens at an endpoint.
 
-    ``owner`` is the endpoint of the key row: the endpoint itself, or the common one. ``api_key`` is the row's
-    key. ``settings`` are the gateway's own for this area and endpoint, empty if there are none. ``scopes``
-    are the row's ``grants``, ``allowlist`` its ``whitelist``. ``key_id`` names the key to authorizers and in
-    logs, and opens nothing. ``limits`` are the tenant's and the key's. ``key_hashes`` is None for a key that
-    is its own secret.
+    ``key_row_endpoint`` is the endpoint of the key row: the endpoint itself, or the common one. ``api_key``
+    is the row's key. ``settings`` are the gateway's own for this area and endpoint, empty if there are none.
+    ``scopes`` are the row's ``grants``, ``allowlist`` its ``whitelist``. ``key_id`` names the key to
+    authorizers and in logs, and opens nothing. ``limits`` are the tenant's and the key's. ``key_hashes`` is
+    None for a key that is its own secret.
     """
 
     endpoint_id: str
-    owner: str
+    key_row_endpoint: str
     api_key: str
     functions: Mapping[str, FunctionEntry]
     settings: Values
@@ -92,7 +92,7 @@ def read_limits(endpoint: "Row", key_row: "Row", endpoint_id: str, key_id: str) 
     """Return the limits in a tenant's row and a key's; raises ConfigurationError."""
     if "rate_limit" not in endpoint and "rate_limit" not in key_row:
         return ()
-    from silvaengine.access.rate_limits import rate_limits_of  # most tenants have none
+    from silvaengine.access.rate_limits import rate_limits_of  # lazy: only a row with limits needs it
 
     return rate_limits_of(endpoint, key_row, endpoint_id, key_id)
 

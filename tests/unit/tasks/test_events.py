@@ -160,7 +160,7 @@ def test_calls_between_functions_are_counted(world: World) -> None:
     assert sorted(world.hops) == [0, 8, 8]
     too_many = ask(world, hops=9)
     assert (too_many.status, too_many.error_type) == (508, "LoopError")
-    assert "more than 8 times: is it a loop?" in too_many.value
+    assert "more than 8 times; this looks like a loop" in too_many.value
     with pytest.raises(LoopError):
         DirectSource(world.functions).serve(
             {"endpoint_id": "acme", "funct": "f", "hops": 9}, world, InvocationLog("tasks")

@@ -118,7 +118,7 @@ class World:
         if self.refuses:
             raise UnavailableError("throttled")
         if self.too_late:
-            raise NotStartedError("The time for this request is over", status=504)
+            raise NotStartedError("The request's deadline has passed", status=504)
         call = json.loads(payload)
         self.events += [call["funct"]] if event else []
         params = json.loads(call["params"])
@@ -140,7 +140,7 @@ class World:
             state: Any = "failed" if response.kind == "error" else "succeeded"
             self.ledger.settle(job, job.owner, state, {"result": json.dumps(response.encode())})
         if self.is_deaf:
-            raise InvocationError("The connection to the function broke")
+            raise InvocationError("The connection to the function was lost")
         return response.encode()
 
     def get_remaining_time_in_millis(self) -> int:

@@ -70,7 +70,7 @@ def test_a_repetition_meanwhile_is_told_so(world: World) -> None:
     assert frame["error"]["status"] == 409
     world.ledger.begin(ExecutionRef(**world.invoker.sent[-1].payload["job"]), 60)
     (frame,) = world.say(CALL)
-    assert "under way" in frame["error"]["message"]
+    assert "still in progress" in frame["error"]["message"]
     assert len(world.invoker.sent) == 1
 
 
@@ -96,7 +96,7 @@ def test_a_worker_that_vanished(world: World, config: dict[str, str], runs: int)
     assert len(world.invoker.sent) == runs
     if runs == 1:
         assert frames[0]["error"]["status"] == 409
-        assert "not known" in frames[0]["error"]["message"]
+        assert "is unknown" in frames[0]["error"]["message"]
 
 
 def test_one_id_is_one_call(world: World) -> None:
@@ -142,7 +142,7 @@ def test_what_may_have_been_started_is_not(world: World) -> None:
     world.say(CALL)
     world.invoker.result = None
     (frame,) = world.say(CALL)
-    assert "under way" in frame["error"]["message"]
+    assert "still in progress" in frame["error"]["message"]
 
 
 def test_an_answer_that_no_frame_can_hold_is_told(world: World) -> None:
@@ -167,5 +167,5 @@ def test_two_repetitions_start_it_once(world: World, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(world.ledger, "take_over_for_event", faster)
     (frame,) = world.say(CALL)
-    assert "under way" in frame["error"]["message"]
+    assert "still in progress" in frame["error"]["message"]
     assert len(world.invoker.sent) == 1

@@ -53,7 +53,7 @@ class Client:
         if self.failures:
             raise self.failures.pop(0)
         if len(self.posts) >= self.leaves_after:
-            raise NotFoundError("The client is gone", status=410)
+            raise NotFoundError("The client has disconnected", status=410)
         self.posts.append(data.decode())
         self.arrived.set()
 
@@ -125,7 +125,7 @@ class FakeInvoker:
         if asked["grant"] != "granted":
             return WorkerResponse("error", "No", 403).encode()
         if asked.get("connection_id") == "foreign":
-            return WorkerResponse("error", "There is no such connection", 404).encode()
+            return WorkerResponse("error", "Connection not found", 404).encode()
         if asked.get("connection_id") == "slow":
             return WorkerResponse("json", {"sent": 0, "gone": 0, "failed": 1}).encode()
         return WorkerResponse("json", {"sent": 2, "gone": 0, "failed": 0}).encode()
@@ -184,7 +184,7 @@ def test_a_result_that_the_sender_does_not_want_is_not_pushed(say: Any, client: 
         ("plain:crash", {}, 500, "Function 'crash' failed"),
         ("plain:leave", {}, 500, "Function 'leave' failed"),
         ("plain:strict", {}, 400, "Function 'strict' requires the parameter 'a'"),
-        ("plain:anything", {"params": {"value": "x" * 131_073}}, 413, "more than the 131072"),
+        ("plain:anything", {"params": {"value": "x" * 131_073}}, 413, "the limit is 131072"),
         ("sockets:takes_a", {"body": '{"b": 1}'}, 400, "has no parameter 'b'"),
     ],
 )
