@@ -102,8 +102,9 @@ rules: setup ## Test the template, the artefacts and this file
 browser: setup chromium ## Test the browser's client in Chromium
 	@pytest tests/browser
 
-e2e: setup engine ## Test a deployed stack on the local engine
-	@pytest tests/e2e
+# Two stacks, for most tests wait for one.
+e2e: setup engine ## Test deployed stacks on the local engine
+	@pytest -n 2 --dist loadfile tests/e2e
 
 readme: setup ## Follow the README as a newcomer would
 	@pytest tests/readme
