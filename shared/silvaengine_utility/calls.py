@@ -19,7 +19,7 @@ type Boto3Queue = Any
 
 
 class CallError(InvocationError):
-    """The called function failed with the message ``errors``, or answered ``errors``."""
+    """The called function failed with the message ``errors``, or returned ``errors``."""
 
     def __init__(self, function: str, errors: object) -> None:
         self._text = errors if isinstance(errors, str) else json.dumps(errors, default=str)
@@ -53,7 +53,7 @@ def call_function(
         of ``{"data": ...}`` the data alone; other text and bytes as they are.
 
     Raises:
-        CallError: the function failed, or answered ``errors``.
+        CallError: the function failed, or returned ``errors``.
         LoopError: functions have called one another more than 8 times.
         SilvaEngineError: the call failed; see ``silvaengine.aws.lambda_invoker.LambdaInvoker.invoke``.
     """

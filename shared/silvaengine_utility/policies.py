@@ -1,4 +1,4 @@
-"""``Authorizer``: policies, as API Gateway's authorizers answer them."""
+"""``Authorizer``: policies, as API Gateway's authorizers return them."""
 
 from collections.abc import Mapping
 from typing import Any

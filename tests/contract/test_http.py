@@ -220,5 +220,5 @@ def test_an_address_is_read_from_a_url(url: str, expected: tuple[object, ...]) -
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     """A malformed address is refused before anything is sent anywhere."""
-    with pytest.raises(ValueError, match="not an endpoint"):
+    with pytest.raises(ValueError, match="not a valid AWS endpoint"):
         Origin.of(url)

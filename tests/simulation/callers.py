@@ -100,7 +100,7 @@ def look(world: World, request: Request, job_id: str) -> None:
 def is_outcome(status: int, body: str) -> bool:
     """Return whether a response is final: a result, the function's own error, or an unknown outcome."""
     if status == 409:
-        return "not known" in body
+        return "is unknown" in body
     return status not in {502, 503, 504}
 
 

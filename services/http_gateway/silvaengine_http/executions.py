@@ -134,7 +134,7 @@ class Executions(NamedTuple):
         """Take back an execution that wasn't started; return False where a worker has it after all.
 
         While the ledger can't be reached that isn't known: then it counts as taken back, so that no client
-        is answered that it was accepted.
+        is told that it was accepted.
         """
         try:
             if execution.fence == 1:

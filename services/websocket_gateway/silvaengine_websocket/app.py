@@ -1,4 +1,4 @@
-"""The WebSocket gateway's handler: made of the settings; it serves events and answers failures.
+"""The WebSocket gateway's Lambda handler: builds the gateway, serves events, and responds to failures.
 
 Each kind of event fails in its own way: an authorizer call is denied, ``$connect`` is refused, and the sender
 of a message gets an error frame. What the handler returns for a message is dropped by API Gateway.
@@ -194,7 +194,7 @@ def create_handler(
     open_limiter: "Callable[[], RateLimiter]" = process_limiter,
     clock: Callable[[], float] = time.time,
 ) -> Handler:
-    """Return a Lambda handler made of these parts.
+    """Return a Lambda handler built from these parts.
 
     Args:
         registry: finds functions.

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from silvaengine.errors import ConfigurationError, UnavailableError
 
 FRESH_SECONDS = 600.0  # after which an issuer's keys are fetched again
-STALE_SECONDS = 86_400.0  # for which its last keys are used while it doesn't answer
+STALE_SECONDS = 86_400.0  # for which its last keys are used while it doesn't respond
 RETRY_SECONDS = 60.0  # between two fetches that an unknown key or a failure causes
 FETCH_SECONDS = 2.0
 MAX_BYTES = 262_144
@@ -58,7 +58,7 @@ class KeySets:
         """Return an issuer's key, None if it has no such key; without an id its only key.
 
         Raises:
-            UnavailableError: the issuer doesn't answer, and hasn't in the last day.
+            UnavailableError: the issuer doesn't respond, and hasn't in the last day.
             ConfigurationError: its documents or its address are not what they have to be.
         """
         key_set = self._sets.setdefault(issuer, _KeySet())

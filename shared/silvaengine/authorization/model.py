@@ -1,4 +1,4 @@
-"""What an authorizer is asked, and what it answers."""
+"""What an authorizer is asked, and what it returns."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol

@@ -1,8 +1,8 @@
 """Reading the responses of an operator's authorizer, so that everything unclear is a refusal.
 
-Both actions may answer true or false, API Gateway's policy
+Both actions may return true or false, API Gateway's policy
 (docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html) or its simple
-form ``{"isAuthorized": …, "context": {…}}``. ``authorize`` may also answer claims that name the caller,
+form ``{"isAuthorized": …, "context": {…}}``. ``authorize`` may also return claims that name the caller,
 ``verify_permission`` the event with a changed ``requestContext``.
 """
 

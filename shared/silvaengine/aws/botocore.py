@@ -37,8 +37,8 @@ class BotocoreApi:
         """Call an operation and return its response's members; raises botocore's errors."""
         from botocore import xform_name
 
-        answer: Members = getattr(self._client, xform_name(operation))(**request)
-        return answer
+        members: Members = getattr(self._client, xform_name(operation))(**request)
+        return members
 
 
 @cache

@@ -76,15 +76,15 @@ class CredentialsSource:
         if last and seconds_left > FRESH_SECONDS:
             return last[2]
         try:
-            answer = self._fetch(url)
+            fetched = self._fetch(url)
         except NoResponseError as error:
             if last and seconds_left > 0:
                 return last[2]
             raise UnavailableError(
                 "A backend service can't be reached; try again", detail=f"credentials: {error}"
             ) from error
-        credentials = Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer.get("Token"))
-        self._fetched = (url, _epoch_seconds(answer["Expiration"]), credentials)
+        credentials = Credentials(fetched["AccessKeyId"], fetched["SecretAccessKey"], fetched.get("Token"))
+        self._fetched = (url, _epoch_seconds(fetched["Expiration"]), credentials)
         return credentials
 
     def _fetch(self, url: str) -> dict[str, str]:
@@ -109,8 +109,8 @@ class CredentialsSource:
             connection.close()
         if response.status != 200:
             raise NoResponseError(f"{url} responded with status {response.status}")
-        answer: dict[str, str] = json.loads(response.body)
-        return answer
+        members: dict[str, str] = json.loads(response.body)
+        return members
 
     def _token(self) -> str | None:
         file = self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")

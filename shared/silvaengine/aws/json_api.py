@@ -82,8 +82,8 @@ class JsonApi:
                 may_repeat = repeatable or isinstance(error, NotSentError)
             else:
                 if response.status == 200:
-                    answer: Members = json.loads(response.body)
-                    return answer
+                    members: Members = json.loads(response.body)
+                    return members
                 code, message = error_of(response)
                 failure = to_error(what, code, message, response.status)
                 may_repeat = code in THROTTLED or (repeatable and response.status >= 500)

@@ -166,7 +166,7 @@ class TableWriter:
 
         Raises:
             ConditionFailedError: the condition didn't hold; the row is unchanged.
-            UnavailableError: DynamoDB can't answer; the row may have been written.
+            UnavailableError: DynamoDB throttles or can't be reached; the row may have been written.
         """
         self._write("PutItem", table, {"Item": encode_row(row)}, condition, values)
 
@@ -192,7 +192,7 @@ class TableWriter:
 
         Raises:
             ConditionFailedError: the condition didn't hold; the row is unchanged.
-            UnavailableError: DynamoDB can't answer; the row may have been changed.
+            UnavailableError: DynamoDB throttles or can't be reached; the row may have been changed.
         """
         request = {"Key": _encode_key(key), "UpdateExpression": change, "ReturnValues": returns}
         response = self._write("UpdateItem", table, request, condition, values)

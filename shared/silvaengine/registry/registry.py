@@ -118,7 +118,7 @@ class Registry:
             NotFoundError: no such endpoint, or no such function for this key.
             RequestError: 403, the endpoint requires an API key.
             ConfigurationError: a row that another one names is missing or malformed.
-            UnavailableError: DynamoDB can't answer at the moment.
+            UnavailableError: DynamoDB throttles or can't be reached.
         """
         return self.function(self.key_access(endpoint_id, api_key, area), name)
 
