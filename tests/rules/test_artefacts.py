@@ -203,6 +203,12 @@ def change(project: Path, name: str) -> None:
         source.write("\nCHANGED = True\n")
 
 
+def test_merges_are_resolved_by_the_build(built: Path) -> None:
+    """CloudFormation knows no `<<`: it is written in the sources only."""
+    assert "<<: " in (PROJECT / "template.yaml").read_text()
+    assert "<<" not in (built / "template.yaml").read_text()
+
+
 def test_nothing_of_this_machine_ships(built: Path) -> None:
     """No artefact holds a path of this machine, an installer's notes, a script or a test."""
     for path in (path for path in built.glob("*/**/*") if path.is_file()):

@@ -538,6 +538,13 @@ def test_conditions_compare_strings() -> None:
     assert {type(side) for side in sides if not isinstance(side, dict)} == {str}
 
 
+def test_a_loop_begins_with_a_type() -> None:
+    """AWS::LanguageExtensions fails where `Condition` is the first key inside Fn::ForEach."""
+    loops = [loop for name, loop in TEMPLATE["Resources"].items() if name.startswith("Fn::ForEach::")]
+    first = [next(iter(resource)) for _, _, resources in loops for resource in resources.values()]
+    assert first == ["Type"] * len(first) != []
+
+
 def test_the_gateway_outlives_the_deadline_it_sets(resources: Resources) -> None:
     """API Gateway waits 29 s, the gateway's deadline is 27 s: its own limit must not come first."""
     assert resources["HttpGateway"]["Properties"]["Timeout"] == 29
