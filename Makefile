@@ -38,11 +38,17 @@ setup: .venv/.synced ## Make the virtual environment from the lock
 	@uv sync --quiet --frozen --python .bootstrap/bin/python
 	@touch $@
 
-engine: setup ## Install the local engine into an environment of its own
-	@UV_PROJECT_ENVIRONMENT=.silvaengine/engine uv sync --quiet --frozen --only-group engine --python .bootstrap/bin/python
+engine: .silvaengine/engine/.synced ## Install the local engine into an environment of its own
 
-peers: setup ## Install what the benchmarks compare with
+.silvaengine/engine/.synced: .venv/.synced
+	@UV_PROJECT_ENVIRONMENT=.silvaengine/engine uv sync --quiet --frozen --only-group engine --python .bootstrap/bin/python
+	@touch $@
+
+peers: .silvaengine/peers/.synced ## Install what the benchmarks compare with
+
+.silvaengine/peers/.synced: .venv/.synced
 	@UV_PROJECT_ENVIRONMENT=.silvaengine/peers uv sync --quiet --frozen --compile-bytecode --only-group peers --python .bootstrap/bin/python
+	@touch $@
 
 bench: setup peers engine valgrind ## Measure everything again and write benchmarks/RESULTS.md
 	@python -m benchmarks
@@ -71,7 +77,7 @@ t: setup ## Run the quick tests whose names match: make t K=expression
 	@pytest -q -m "not slow and not nightly" -k "$(K)" tests/unit
 
 # The longest first.
-TESTS := coverage e2e rules simulation readme browser
+TESTS := e2e coverage simulation rules readme browser
 
 test: setup engine chromium ## Run all tests, but for Docker's and what only make nightly does
 	$(side_by_side) $(TESTS)
@@ -96,8 +102,9 @@ rules: setup ## Test the template, the artefacts and this file
 browser: setup chromium ## Test the browser's client in Chromium
 	@pytest tests/browser
 
-e2e: setup engine ## Test a deployed stack on the local engine
-	@pytest tests/e2e
+# Two stacks, for most tests wait for one.
+e2e: setup engine ## Test deployed stacks on the local engine
+	@pytest -n 2 --dist loadfile tests/e2e
 
 readme: setup ## Follow the README as a newcomer would
 	@pytest tests/readme
@@ -113,7 +120,7 @@ nightly: setup ## Do what is long and rare: no limit of time
 
 # Docker's tests and the benchmarks build in the same folder, so one comes after the other.
 ci: setup engine chromium valgrind ## Do all that a change must pass (Debian, root)
-	$(side_by_side) ci-built $(TESTS) lint wheel
+	$(side_by_side) e2e coverage ci-built $(filter-out e2e coverage,$(TESTS)) lint wheel
 
 ci-built:
 	@$(MAKE) test-sam-local
@@ -140,8 +147,8 @@ locked: setup # that make lock would change nothing
 	@$(export_requirements) | diff shared/requirements.txt - || { echo "shared/requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
 	@$(export_authorizers) | diff authorizers/jwt-requirements.txt - || { echo "authorizers/jwt-requirements.txt is not what uv.lock says: run make lock" >&2; exit 1; }
 
-map: setup ## Print the rooms of the code and which of them each imports
-	@python packaging/rooms.py
+map: setup ## Print the code's packages and subpackages, and which of them each imports
+	@python packaging/subpackages.py
 
 wheel: setup ## Install the wheel into an empty environment and import from it
 	@rm -rf dist/wheel

@@ -18,7 +18,7 @@ from silvaengine_worker.app import handler
 from silvaengine_worker.arguments import fit_arguments
 from silvaengine_worker.deadline import complete, run_with_deadline
 from silvaengine_worker.process_state import ProcessStateGuard
-from silvaengine_worker.results import check_size, envelope
+from silvaengine_worker.results import check_size, encode_result
 
 PAYLOAD = json.loads(os.environ["BENCHMARK_PAYLOAD"])
 LOGGER = logging.getLogger("silvaengine_demo.greetings")
@@ -52,7 +52,7 @@ def _isolate():
 
 
 def _answer():
-    check_size(envelope({"message": "Hello, Ada!"}))
+    check_size(encode_result({"message": "Hello, Ada!"}))
 
 
 PARTS = {

@@ -18,7 +18,7 @@ from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine_tasks.bindings import Bindings
-from silvaengine_tasks.calls import Caller, deadline_of
+from silvaengine_tasks.calls import FunctionCaller, deadline_of
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
 from silvaengine_tasks.sources.sqs import SqsSource, read_calls
@@ -56,10 +56,10 @@ _account.ledger = Ledger(Table(), Table())
 _objects = PayloadStore(lambda: None, None)
 _claims = Claims(_account.ledger, Digests(lambda: b"secret"), _objects, 300.0)
 _dispatcher = Dispatcher(_account, _objects)
-_caller = Caller(
+_functions = FunctionCaller(
     _account, _account, _dispatcher, _claims, AlertPublisher(None), CallHooks(_account, _account)
 )
-_source = SqsSource(_caller, Bindings(_account), lambda *_: None)
+_source = SqsSource(_functions, Bindings(_account), lambda *_: None)
 _processor = BatchProcessor(event_type=EventType.SQS)
 
 
@@ -86,4 +86,4 @@ def powertools():
 
 def call(record):
     """Claim a record and call its function."""
-    _caller.call_all(lambda: read_calls(record.raw_event), deadline_of(_context))
+    _functions.call_all(lambda: read_calls(record.raw_event), deadline_of(_context))

@@ -177,7 +177,7 @@ def typed_lines(prompt: str) -> Iterator[str]:
 
 def above_prompt(prompt: str, show: Show) -> Show:
     """Return a function that shows a text above the line that is being typed."""
-    import readline  # only at a terminal
+    import readline  # lazy: only a terminal needs it
 
     def show_above(text: Text) -> None:
         sys.stdout.write("\r\x1b[K")

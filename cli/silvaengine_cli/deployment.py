@@ -46,7 +46,7 @@ class Deployment:
 
     def client(self, service: str, url: str | None = None) -> AwsClient:
         """Return a client of an AWS service, at ``url`` where the service has a URL of its own."""
-        import boto3  # slow, and `init` and `validate` don't need it
+        import boto3  # lazy: only a command that calls AWS needs it
         from botocore.config import Config
 
         config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})

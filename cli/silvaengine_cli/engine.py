@@ -77,7 +77,7 @@ def free_port(preferred: int = 0) -> int:
 
 @cache
 def _session() -> "Session":
-    from botocore.session import Session  # slow, and `--help` doesn't need it
+    from botocore.session import Session  # lazy: only a command that runs the engine needs it
 
     return Session()
 

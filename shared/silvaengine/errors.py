@@ -32,7 +32,7 @@ class SilvaEngineError(Exception):
 
 
 class RequestError(SilvaEngineError):
-    """The request can't be served, and the client can change that (4xx)."""
+    """The client's request can't be served as it is (4xx)."""
 
     default_status = 400
 
@@ -54,13 +54,13 @@ class ConditionFailedError(SilvaEngineError):
 
 
 class InvocationError(SilvaEngineError):
-    """A Lambda that was invoked failed.
+    """A Lambda was invoked and failed.
 
     Args:
         message: public text.
-        error_type: the callee's error class, as Lambda reports it; private.
-        detail: the callee's message, for the log only; ``error_type`` is put before it.
-        status: HTTP status from the callee; 502 when absent.
+        error_type: the Lambda's error class, as Lambda reports it; private.
+        detail: the Lambda's message, for the log only; ``error_type`` is put before it.
+        status: HTTP status from the Lambda; 502 when absent.
     """
 
     default_status = 502
@@ -77,7 +77,7 @@ class NotStartedError(InvocationError):
 
 
 class UnavailableError(SilvaEngineError):
-    """AWS refuses requests at the moment; the client may try again.
+    """A service that the call needs is throttling or can't be reached; the client may try again.
 
     Args:
         message: public text.
@@ -92,7 +92,7 @@ class UnavailableError(SilvaEngineError):
 
 
 class DeadlineError(SilvaEngineError):
-    """The caller's time is over."""
+    """The call's deadline has passed; it may have run."""
 
     default_status = 504
 
@@ -104,7 +104,7 @@ class LoopError(SilvaEngineError):
 
 
 class FunctionError(SilvaEngineError):
-    """Raised by a user's function to answer with a status and a message of its own.
+    """Raised by a function to respond with a status and a message of its own.
 
     Args:
         message: public text.

@@ -45,7 +45,7 @@ def _log_level(variable: str, text: str) -> int:
     """Return the level of ``INFO``, or of ``logging.INFO`` as the predecessor wrote it."""
     level = logging.getLevelNamesMapping().get(text.rpartition(".")[2].upper())
     if level is None:
-        raise _misconfigured(variable, "a level of Python's logging such as INFO", text)
+        raise _misconfigured(variable, "a Python logging level such as INFO", text)
     return level
 
 
@@ -247,7 +247,7 @@ class Settings(NamedTuple):
 
 def _redis_url(text: str) -> dict[str, str]:
     """Return the variables that a URL stands for."""
-    from urllib.parse import unquote, urlsplit  # few deployments have a URL
+    from urllib.parse import unquote, urlsplit  # lazy: only a Redis URL needs it
 
     try:
         url = urlsplit(text)

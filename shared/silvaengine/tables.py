@@ -67,9 +67,9 @@ def cache_generation_key(name: str, owner: str) -> dict[str, str]:
     return {"setting_id": CACHE_SETTING_ID + name, "variable": owner}
 
 
-def key_use_key(owner: str, key_id: str) -> dict[str, str]:
+def key_use_key(key_row_endpoint: str, key_id: str) -> dict[str, str]:
     """Return the key of the row with the last use of an endpoint's API key."""
-    return {"setting_id": KEY_USE_SETTING_ID, "variable": f"{owner}:{key_id}"}
+    return {"setting_id": KEY_USE_SETTING_ID, "variable": f"{key_row_endpoint}:{key_id}"}
 
 
 def is_internal(setting_id: str) -> bool:

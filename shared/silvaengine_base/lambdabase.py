@@ -67,7 +67,7 @@ class LambdaBase:
         if method and method.upper() not in function.methods:
             allow = ", ".join(function.methods)
             raise RequestError(
-                f"Function {funct!r} does not take {method}", status=405, headers={"Allow": allow}
+                f"Function {funct!r} does not allow the method {method}", status=405, headers={"Allow": allow}
             )
         row = dict(function.configuration)
         return dict(function.settings), SimpleNamespace(**{**row, "config": SimpleNamespace(**row["config"])})

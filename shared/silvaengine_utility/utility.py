@@ -70,7 +70,8 @@ class Utility:
     @staticmethod
     def create_database_session(settings: Mapping[str, Any]) -> "Session":
         """See ``silvaengine_utility.databases.open_session``."""
-        from silvaengine_utility.databases import open_session  # few functions need one
+        # lazy: only a function with a database needs it
+        from silvaengine_utility.databases import open_session
 
         return open_session(settings)
 
@@ -88,7 +89,7 @@ class Utility:
         **_ignored: object,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """Call a function; with ``task_queue`` and a group, send the call there and return None."""
-        from silvaengine_utility.calls import call_function  # most functions call no other
+        from silvaengine_utility.calls import call_function  # lazy: only a call of another function needs it
 
         if task_queue is not None and message_group_id:
             call = {"endpoint_id": endpoint_id, "funct": funct, "params": params}
@@ -105,7 +106,7 @@ class Utility:
         **call: Any,  # noqa: ANN401 - endpoint_id, funct and params
     ) -> None:
         """See ``silvaengine_utility.calls.send_to_queue``."""
-        from silvaengine_utility.calls import send_to_queue  # most functions call no other
+        from silvaengine_utility.calls import send_to_queue  # lazy: only a call of another function needs it
 
         send_to_queue(
             task_queue, message_group_id, call["endpoint_id"], call["funct"], call.get("params") or {}
@@ -124,7 +125,7 @@ class Utility:
         **_ignored: object,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """See ``silvaengine_utility.calls.execute_query``."""
-        from silvaengine_utility.calls import execute_query  # most functions call no other
+        from silvaengine_utility.calls import execute_query  # lazy: only a call of another function needs it
 
         return execute_query(
             endpoint_id, funct, query, variables, connection_id=connection_id, lambda_client=aws_lambda
@@ -140,7 +141,7 @@ class Utility:
         **_ignored: object,
     ) -> Schema:
         """See ``silvaengine_utility.calls.fetch_schema``."""
-        from silvaengine_utility.calls import fetch_schema  # most functions call no other
+        from silvaengine_utility.calls import fetch_schema  # lazy: only a call of another function needs it
 
         return fetch_schema(endpoint_id, funct, lambda_client=aws_lambda)
 

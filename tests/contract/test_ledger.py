@@ -21,7 +21,7 @@ from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.settings import Settings
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.engine import REGION
-from silvaengine_worker.jobs import fetch_content
+from silvaengine_worker.executions import fetch_content
 
 from ..fakes.dynamodb import MemoryDynamoDB
 from .conftest import made_tables, pointed_at
@@ -109,13 +109,13 @@ def test_one_claim_for_one_delivery(ledger: Ledger, make: Make, clock: Clock) ->
     """The lease is the time-out and a margin; another claim with the same token is refused."""
     ledger.accept(make())
     job = job_of(make())
-    owner = ledger.claim(job, 30)
+    owner = ledger.begin(job, 30)
     running = ledger.get(JOB_ID)
     assert running
     assert (running.state, running.attempts, running.owner) == ("running", 1, owner)
     assert running.due_at == clock.now + 45
     with pytest.raises(ConditionFailedError):
-        ledger.claim(job, 30)
+        ledger.begin(job, 30)
 
 
 def test_a_row_holds_the_largest_content_and_result(ledger: Ledger, make: Make) -> None:
@@ -123,7 +123,7 @@ def test_a_row_holds_the_largest_content_and_result(ledger: Ledger, make: Make) 
     largest = "ä" * (INLINE_LIMIT // 2)
     ledger.accept(make(content=largest))
     job = job_of(make())
-    ledger.settle(job, ledger.claim(job, 30), "succeeded", {"result": largest})
+    ledger.settle(job, ledger.begin(job, 30), "succeeded", {"result": largest})
     settled = ledger.get(JOB_ID)
     assert settled
     assert (settled.content, settled.result) == (largest, largest)
@@ -133,7 +133,7 @@ def test_an_execution_is_settled_once_and_expires(ledger: Ledger, make: Make, cl
     """Its result is kept for keep_seconds, whenever DynamoDB deletes the row; then the key is free."""
     ledger.accept(make())
     job = job_of(make())
-    owner = ledger.claim(job, 30)
+    owner = ledger.begin(job, 30)
     ledger.settle(job, owner, "succeeded", {"result": "1"})
     with pytest.raises(ConditionFailedError):
         ledger.settle(job, owner, "failed", {"result": "2"})
@@ -150,12 +150,12 @@ def test_a_late_worker_is_refused(ledger: Ledger, make: Make) -> None:
     """After the sweeper took over, the earlier holder can neither settle nor claim."""
     ledger.accept(make())
     job = job_of(make())
-    zombie = ledger.claim(job, 30)
+    zombie = ledger.begin(job, 30)
     lapsed = ledger.get(JOB_ID)
     assert lapsed
-    again = job_of(ledger.dispatch(lapsed))
+    again = job_of(ledger.take_over_for_event(lapsed))
     assert (again.fence, again.attempt) == (2, 2)
-    owner = ledger.claim(again, 30)
+    owner = ledger.begin(again, 30)
     with pytest.raises(ConditionFailedError):
         ledger.settle(job, zombie, "succeeded", {"result": "1"})
     ledger.settle(again, owner, "succeeded", {"result": "2"})

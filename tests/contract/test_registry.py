@@ -139,7 +139,7 @@ def test_a_function_is_found(dynamodb: Any, endpoint_id: str, api_key: str, owne
     subject, _ = registry(dynamodb)
     connection = subject.key_access(endpoint_id, api_key, "core")
     function = subject.function(connection, "hello")
-    assert (connection.endpoint_id, connection.owner) == (endpoint_id, owner)
+    assert (connection.endpoint_id, connection.key_row_endpoint) == (endpoint_id, owner)
     assert function.settings["color"] == color
     assert (function.aws_lambda_arn, function.area, function.methods) == (ARN, "core", ("POST",))
     assert (function.callee.module_name, function.callee.class_name) == ("shop", "Shop")

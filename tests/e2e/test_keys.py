@@ -158,7 +158,10 @@ def test_a_key_that_was_granted_jobs_alone_calls_nothing(api: Api, operate: Oper
     """A key that was granted something else alone calls nothing."""
     made = operate("keys", "create", "--endpoint", ENDPOINT, "--like", API_KEY, "--grant", "jobs")
     response = api.get(PATH, {"x-api-key": made["api_key"]})
-    assert (response.status, response.json()["error"]) == (403, "This API key may not call 'tenant'")
+    assert (response.status, response.json()["error"]) == (
+        403,
+        "This API key is not allowed to call 'tenant'",
+    )
     operate("keys", "revoke", made["key_id"], "--endpoint", ENDPOINT)
 
 

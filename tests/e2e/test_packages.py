@@ -246,7 +246,7 @@ def test_a_loop_of_functions_ends(stack: deploy.StackOutputs, engine: LocalEngin
     call = {"endpoint_id": "acme", "funct": "go_around", "hops": 7, "deadline": time.time() + 20}
     response = engine.client("lambda").invoke(FunctionName=stack.tasks_arn, Payload=json.dumps(call))
     response = json.loads(response["Payload"].read())
-    words = "Functions have called one another more than 8 times: is it a loop?"
+    words = "Functions have called one another more than 8 times; this looks like a loop"
     assert (response["kind"], response["status"], response["value"]) == ("error", 508, words)
 
 

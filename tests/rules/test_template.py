@@ -269,7 +269,7 @@ def attributes_of_a_worker() -> set[str]:
         job_id="a", owner="o", effect="e", fence=1, attempt=1, max_attempts=1, on_lost="fail", keep_seconds=1,
         backoff_seconds=1,
     )  # fmt: skip
-    ledger.claim(job, 1)
+    ledger.begin(job, 1)
     ledger.settle(job, "o", "succeeded", {"result": "1"})
     ledger.settle(job, "o", "failed", {"result_at": "1"})
     ledger.retry_later(job, "o", "cause", 1)

@@ -19,7 +19,7 @@ from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
 from silvaengine_worker.app import WorkerHandler
-from silvaengine_worker.jobs import JobRunner
+from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.worker import Worker
 
@@ -71,7 +71,7 @@ class Platform:
         reader = TableReader(lambda: self.dynamodb, "se-")
         self.ledger = Ledger(reader, TableWriter(lambda: self.dynamodb, "se-"))
         objects = PayloadStore(lambda: None, None)
-        jobs = JobRunner(self.ledger, objects, lambda: 0.0)
+        jobs = ExecutionRunner(self.ledger, objects, lambda: 0.0)
         worker = WorkerHandler(
             Worker(Loader(["sample_functions"])), lambda: jobs, AlertPublisher(None), _no_sockets
         )

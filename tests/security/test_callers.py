@@ -15,7 +15,7 @@ from .registries import PEPPER, World, http_event, with_key
 TENANTS = ("acme", "globex", "initech")
 PLACES = ("header", "query", "identity")
 ROUTES = ("greet", "unknown", "job_status", "cache_stats", "cache_clear", "greet/more")
-FOREIGN = "Endpoint 'X' does not exist or is not opened by this API key"
+FOREIGN = "Endpoint 'X' does not exist, or this API key has no access to it"
 
 
 @pytest.fixture

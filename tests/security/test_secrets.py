@@ -51,7 +51,7 @@ def test_t13_a_secret_is_taken_out_by_name_or_by_shape(kind: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "'R2D2' is no name",
+        "'R2D2' is not a valid name",
         "API key missing or not valid for endpoint 'acme'",
         "secretsmanager:silvaengine/beta/name and ssm:/silvaengine/beta/name",
         "arn:aws:secretsmanager:eu-central-1:111122223333:secret:silvaengine",

@@ -16,7 +16,7 @@ from silvaengine.tables import EXECUTIONS, Table
 from silvaengine_http.executions import Executions, LedgerCall, accepted_response
 from silvaengine_http.response import Response
 from silvaengine_tasks.sweeper import Sweep, Sweeper
-from silvaengine_worker.jobs import CountMetric, JobRunner
+from silvaengine_worker.executions import CountMetric, ExecutionRunner
 
 
 class NoOwnerInTheCondition(Ledger):
@@ -24,10 +24,10 @@ class NoOwnerInTheCondition(Ledger):
 
     @override
     def _move(
-        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), done: bool = False
+        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), unlist: bool = False
     ) -> str:
         row = self._tables.get(EXECUTIONS, {"job_id": job_id}) or {}
-        return super()._move(job_id, row.get("owner", owner), values, remove=remove, done=done)
+        return super()._move(job_id, row.get("owner", owner), values, remove=remove, unlist=unlist)
 
 
 class OneOwnerForAll(Ledger):
@@ -35,11 +35,11 @@ class OneOwnerForAll(Ledger):
 
     @override
     def _move(
-        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), done: bool = False
+        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), unlist: bool = False
     ) -> str:
         fresh, self.new_token = self.new_token, lambda: owner
         try:
-            return super()._move(job_id, owner, values, remove=remove, done=done)
+            return super()._move(job_id, owner, values, remove=remove, unlist=unlist)
         finally:
             self.new_token = fresh
 
@@ -49,7 +49,7 @@ class OwnTokenIsNotRecognized(Ledger):
 
     @override
     def _move(
-        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), done: bool = False
+        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), unlist: bool = False
     ) -> str:
         writer = self._writer
 
@@ -59,7 +59,7 @@ class OwnTokenIsNotRecognized(Ledger):
 
         self._writer = Strict()  # type: ignore[assignment]
         try:
-            return super()._move(job_id, owner, values, remove=remove, done=done)
+            return super()._move(job_id, owner, values, remove=remove, unlist=unlist)
         finally:
             self._writer = writer
 
@@ -86,7 +86,7 @@ class RetryForgetsTheTime(Ledger):
     @override
     def retry_later(self, job: ExecutionRef, owner: str, cause: str, seconds: float) -> None:
         values = {"state": "accepted", "cause": cause}
-        self._move(job.job_id, owner, self._with_change(values), done=True)
+        self._move(job.job_id, owner, self._with_change(values), unlist=True)
 
 
 class CancelledStaysAlive(Ledger):
@@ -107,8 +107,8 @@ class FenceStaysTheSame(Ledger):
     """Uses the same number again."""
 
     @override
-    def dispatch(self, execution: Execution) -> Execution:
-        return super().dispatch(execution._replace(fence=execution.fence - 1))
+    def take_over_for_event(self, execution: Execution) -> Execution:
+        return super().take_over_for_event(execution._replace(fence=execution.fence - 1))
 
 
 class EventualRead(TableReader):
@@ -135,7 +135,7 @@ class NoPrincipalInTheKey(Executions):
 
     @override
     def _new(self, call: LedgerCall) -> Execution:
-        return super()._new(call._replace(principal="anybody"))
+        return super()._new(call._replace(caller="anybody"))
 
 
 class NoFunctionInTheKey(Executions):
@@ -146,7 +146,7 @@ class NoFunctionInTheKey(Executions):
         made = super()._new(call)
         if call.key is None:
             return made
-        return made._replace(job_id=self.keys.digest(call.endpoint_id, call.principal, call.key))
+        return made._replace(job_id=self.digests.digest(call.endpoint_id, call.caller, call.key))
 
 
 class TokenReused(Dispatcher):
@@ -216,7 +216,7 @@ class TakesOverWhatIsHeld(Executions):
         return super()._repeat(call, first._replace(due_at=due))
 
 
-class RunsWithoutAClaim(JobRunner):
+class RunsWithoutAClaim(ExecutionRunner):
     """Runs every delivery."""
 
     @override
@@ -224,25 +224,25 @@ class RunsWithoutAClaim(JobRunner):
         self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerResponse], count: CountMetric
     ) -> WorkerResponse | None:
         try:
-            owner = self._ledger.claim(job, seconds)
+            owner = self._ledger.begin(job, seconds)
         except ConditionFailedError:
             owner = job.owner
         return super().run(job._replace(owner=owner, claimed=True), seconds, attempt, count)
 
 
-class SettlesBeforeTheEffect(JobRunner):
+class SettlesBeforeTheEffect(ExecutionRunner):
     """Settles the success first."""
 
     @override
     def run(
         self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerResponse], count: CountMetric
     ) -> WorkerResponse | None:
-        owner = job.owner if job.claimed else self._ledger.claim(job, seconds)
+        owner = job.owner if job.claimed else self._ledger.begin(job, seconds)
         self._ledger.settle(job, owner, "succeeded", {"result": "{}"})
         return attempt()
 
 
-class SwallowsTheException(JobRunner):
+class SwallowsTheException(ExecutionRunner):
     """Settles a failure as a result."""
 
     @override
@@ -250,7 +250,7 @@ class SwallowsTheException(JobRunner):
         super()._settle(job, owner, WorkerResponse("json", response.value))
 
 
-class FailsAtOnce(JobRunner):
+class FailsAtOnce(ExecutionRunner):
     """Never retries."""
 
     @override
@@ -263,7 +263,7 @@ class SweepsWithoutAClaim(Sweeper):
 
     @override
     def _dispatch(self, execution: Execution, sweep: Sweep) -> str:
-        function = self._registry.function_of(None, execution.function)  # type: ignore[arg-type]
+        function = self._registry.function_for_entry(None, execution.function)  # type: ignore[arg-type]
         self._dispatcher.send(execution, function)
         return "dispatched"
 

@@ -15,7 +15,7 @@ from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.model import Function
-from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks
 from silvaengine_tasks.sources.sqs import read_calls
@@ -78,7 +78,7 @@ class Queue:
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
         hooks = CallHooks(registry, invoker)
-        self._caller = Caller(
+        self._functions = FunctionCaller(
             registry, invoker, Dispatcher(invoker, payloads), claims, AlertPublisher(None), hooks
         )
 
@@ -111,7 +111,7 @@ class Queue:
         scheduler = self.world.scheduler
         deadline = scheduler.now + READER_SECONDS - 5
         try:
-            self._caller.call_all(lambda: read_calls(_record(message)), deadline)
+            self._functions.call_all(lambda: read_calls(_record(message)), deadline)
         except InProgressError as error:
             message.visible_at = (
                 max(message.visible_at, scheduler.now) if message.end else scheduler.now + error.seconds

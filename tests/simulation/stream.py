@@ -16,7 +16,7 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine_tasks.bindings import Binding
-from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
 from silvaengine_tasks.sources.streams import StreamSource
@@ -86,7 +86,7 @@ class Shard:
         bindings: Any = Targets("often")
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
-        caller = Caller(
+        functions = FunctionCaller(
             registry,
             invoker,
             Dispatcher(invoker, payloads),
@@ -94,7 +94,7 @@ class Shard:
             AlertPublisher(None),
             CallHooks(registry, invoker),
         )
-        self._streams = StreamSource(caller, bindings, None, world.scheduler.pause)
+        self._streams = StreamSource(functions, bindings, None, world.scheduler.pause)
 
     def run(self) -> None:
         """Read to the end, as a mapping with ten retries does."""

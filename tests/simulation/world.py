@@ -25,7 +25,7 @@ from silvaengine.registry.model import Function
 from silvaengine.tables import EXECUTIONS
 from silvaengine_http.executions import Executions
 from silvaengine_tasks.sweeper import Sweeper
-from silvaengine_worker.jobs import JobRunner
+from silvaengine_worker.executions import ExecutionRunner
 
 from ..fakes.dynamodb import MemoryDynamoDB
 from .account import Account
@@ -49,7 +49,7 @@ class Parts:
     reader: type[TableReader] = TableReader
     executions: type[Executions] = Executions
     dispatcher: type[Dispatcher] = Dispatcher
-    jobs: type[JobRunner] = JobRunner
+    jobs: type[ExecutionRunner] = ExecutionRunner
     sweeper: type[Sweeper] = Sweeper
 
 
@@ -306,7 +306,7 @@ class _Registry:
     def refresh(self) -> None:
         """Change nothing."""
 
-    def function_of(self, _entry: object, name: str) -> Function:
+    def function_for_entry(self, _entry: object, name: str) -> Function:
         return self._functions[name]
 
 

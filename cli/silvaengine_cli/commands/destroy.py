@@ -42,7 +42,7 @@ def destroy(deployment: Deployment, yes: bool, as_json: bool) -> None:
 
 def _wait_for_deletion(client: AwsClient, stack_id: str, *, is_local: bool) -> list[str]:
     """Wait until the stack is gone, or the engine that `silvaengine dev` ran; return what was retained."""
-    from botocore.exceptions import EndpointConnectionError  # slow; see Deployment.client
+    from botocore.exceptions import EndpointConnectionError  # lazy: only `destroy` needs it
 
     try:
         client.get_waiter("stack_delete_complete").wait(

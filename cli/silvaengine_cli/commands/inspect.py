@@ -78,7 +78,7 @@ def show(
 def _access_facts(access: KeyAccess) -> dict[str, object]:
     return {
         "endpoint": access.endpoint_id,
-        "connection": "common" if access.owner != access.endpoint_id else "own",
+        "connection": "common" if access.key_row_endpoint != access.endpoint_id else "own",
         "api_key": mask(access.api_key),
         "functions": sorted(access.functions),
         "whitelist": list(access.allowlist),

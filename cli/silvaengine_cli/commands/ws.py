@@ -72,6 +72,7 @@ def connect(
 
 @contextmanager
 def _open(address: str, headers: dict[str, str]) -> Iterator["ClientConnection"]:
+    # lazy: only `connect` needs it
     from websockets.exceptions import InvalidStatus, WebSocketException
     from websockets.sync.client import connect as open_socket
 
@@ -91,7 +92,7 @@ def _open(address: str, headers: dict[str, str]) -> Iterator["ClientConnection"]
 
 def _talk(connection: "ClientConnection", greeting: str, *, as_json: bool) -> bool:
     """Have the conversation; return whether the connection was lost."""
-    from silvaengine_cli.conversation import (  # slow, and `list` and `kick` don't need it
+    from silvaengine_cli.conversation import (  # lazy: only `connect` needs it
         Conversation,
         above_prompt,
         typed_lines,

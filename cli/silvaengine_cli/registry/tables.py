@@ -168,12 +168,14 @@ def _encode_key(table: Table, key: Key) -> dict[str, Any]:
 
 
 def _encode_value(value: object) -> dict[str, Any]:
-    from boto3.dynamodb.types import TypeSerializer  # slow, and `--help` and `validate` don't need it
+    # lazy: only a command that reads or writes tables needs it
+    from boto3.dynamodb.types import TypeSerializer
 
     return dict(TypeSerializer().serialize(value))
 
 
 def _decode(item: Mapping[str, Any]) -> Row:
+    # lazy: only a command that reads or writes tables needs it
     from boto3.dynamodb.types import TypeDeserializer
 
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}

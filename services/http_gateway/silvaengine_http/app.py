@@ -1,4 +1,4 @@
-"""The HTTP gateway's handler: made of the settings; it reads events and answers failures."""
+"""The HTTP gateway's Lambda handler: builds the gateway, reads events, and turns failures into responses."""
 
 import logging
 import time
@@ -39,14 +39,15 @@ if TYPE_CHECKING:
 type Handler = Callable[[object, object], dict[str, Any]]
 
 ARTEFACT = dirname(dirname(__file__))
-OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
+OPERATION_MEMBER = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 
 _logger = logging.getLogger(__name__)
 
 
 def deployed_authorization() -> "Authorization":
     """Return the authorization of this artefact and its operator's authorizers."""
-    from silvaengine.authorization.authorization import open_authorization  # not every function asks
+    # lazy: only a function with ``auth_required`` needs it
+    from silvaengine.authorization.authorization import open_authorization
 
     return open_authorization(ARTEFACT)
 
@@ -62,25 +63,25 @@ def create_handler(
     open_limiter: "Callable[[], RateLimiter]" = process_limiter,
     issue_token: "TokenIssuer" = issue_no_token,
 ) -> Handler:
-    """Return a Lambda handler made of these parts; ``clock`` returns epoch seconds."""
+    """Return a Lambda handler built from these parts; ``clock`` returns epoch seconds."""
     gateway = Gateway(settings, registry, invoker, executions, open_authorization, open_limiter, issue_token)
 
     def handle(event: object, context: object) -> dict[str, Any]:
         log = InvocationLog("http", encode)
         members = event if isinstance(event, Mapping) else {}
         call = HttpCall(urandom(16).hex(), members, context, deadline(context, clock()), log)
-        if isinstance(event, dict) and OPERATOR in event:
+        if isinstance(event, dict) and OPERATION_MEMBER in event:
             return _serve_operator(registry, call)
         if is_authorizer_call(event):
-            return _policy(gateway, call)
+            return _serve_authorizer_call(gateway, call)
         method = read_method(members)
-        response = _answer(gateway, call, method)
+        response = _respond(gateway, call, method)
         if response.status >= 500:
             _publish_alert(alerts, call, response.status)
         log.add(**call.ids(), status=response.status)
         log.emit()
-        if call.rate:
-            response = with_headers(response, call.rate)
+        if call.rate_headers:
+            response = with_headers(response, call.rate_headers)
         form = read_response_format(members, method)
         return render(response, form, call.request_id, cors_of(call, registry))
 
@@ -88,7 +89,7 @@ def create_handler(
 
 
 def open_handler(settings: Settings, invoker: LambdaInvoker) -> Handler:
-    """Return a deployment's handler, which invokes workers by ``invoker``."""
+    """Return the deployment's handler; it invokes workers through ``invoker``."""
     payloads, issue_token = open_payload_store(settings), broadcast_token_issuer(settings)
     executions = Executions(
         open_ledger(settings),
@@ -115,15 +116,15 @@ def _deployed() -> Handler:
 
 
 def handler(event: object, context: object) -> dict[str, Any]:
-    """Answer an HTTP event of API Gateway (payload 1.0 or 2.0) or of a Function URL."""
+    """Serve an HTTP event of API Gateway (payload 1.0 or 2.0) or of a Function URL."""
     return _deployed()(event, context)
 
 
 def _serve_operator(registry: Registry, call: HttpCall) -> dict[str, Any]:
-    """Serve an operator's event, which no client of an API can send; raises what ``_operate`` raises."""
+    """Serve an operator's event, which no client of an API can send; raises like ``_run_operation``."""
     call.log.add(request_id=call.request_id)
     try:
-        response = _operate(registry, call.event[OPERATOR], call.log)
+        response = _run_operation(registry, call.event[OPERATION_MEMBER], call.log)
         call.log.add(status=200)
     except Exception as error:
         _log_failure(call, error)
@@ -133,7 +134,7 @@ def _serve_operator(registry: Registry, call: HttpCall) -> dict[str, Any]:
     return response
 
 
-def _operate(registry: Registry, request: object, log: InvocationLog) -> dict[str, Any]:
+def _run_operation(registry: Registry, request: object, log: InvocationLog) -> dict[str, Any]:
     """Carry out an operator's request and log what it is.
 
     Args:
@@ -147,7 +148,7 @@ def _operate(registry: Registry, request: object, log: InvocationLog) -> dict[st
 
     """
     if not isinstance(request, dict):
-        raise RequestError(f"{OPERATOR}: expected an object with an operation")
+        raise RequestError(f"{OPERATION_MEMBER}: expected an object with an operation")
     operation, endpoint_id = str(request.get("operation")), request.get("endpoint_id")
     log.add(operation=operation)
     if endpoint_id is not None:
@@ -155,13 +156,14 @@ def _operate(registry: Registry, request: object, log: InvocationLog) -> dict[st
     if operation == "registry_changed":
         registry.announce()
         return {"success": True}
-    from silvaengine_http.management import manage_cache  # operators are rare
+    from silvaengine_http.management import manage_cache  # lazy: only an operator's event needs it
 
     return manage_cache(operation, request, endpoint_id)
 
 
-def _policy(gateway: Gateway, call: HttpCall) -> dict[str, Any]:
-    from silvaengine.authorization.policies import answer_authorizer_call  # few APIs ask
+def _serve_authorizer_call(gateway: Gateway, call: HttpCall) -> dict[str, Any]:
+    # lazy: only an authorizer call needs it
+    from silvaengine.authorization.policies import answer_authorizer_call
 
     def decide() -> "Permission":
         try:
@@ -177,7 +179,7 @@ def _policy(gateway: Gateway, call: HttpCall) -> dict[str, Any]:
     return response
 
 
-def _answer(gateway: Gateway, call: HttpCall, method: str) -> Response:
+def _respond(gateway: Gateway, call: HttpCall, method: str) -> Response:
     extra = {"request_id": call.request_id}
     if method == "OPTIONS":
         return Response(204)
@@ -212,7 +214,7 @@ def _log_failure(call: HttpCall, error: Exception) -> None:
 
 
 def _publish_alert(alerts: AlertPublisher, call: HttpCall, status: int) -> None:
-    """Alert the operator: which function failed for whom, without any content of request or answer."""
+    """Alert the operator: which function failed for whom, without any content of request or response."""
     subject = call.function.aws_lambda_arn if call.function else "silvaengine http gateway"
     message = {"service": "http", "request_id": call.request_id, "status": status}
     if call.route:

@@ -14,7 +14,7 @@ from silvaengine.protocol.strict_json import MAX_VALUES, parse_strict_json, too_
 BASE64_LIMIT = SYNC_LIMIT * 3 // 4  # bytes, 4.5 MB: of a body that comes as base64, as API Gateway's do
 
 _WHAT = "The body"
-_NOT_BASE64 = "The body is marked as base64 and is not"
+_NOT_BASE64 = "The body is not valid base64"
 _FORM_TYPE = "application/x-www-form-urlencoded"  # also what `curl -d` says of JSON
 _JSON_TYPES = frozenset({"", "application/json", "text/plain", _FORM_TYPE})
 
@@ -38,7 +38,7 @@ def read_body(
     if not body:
         return None
     if not isinstance(body, str):
-        raise RequestError("Event member 'body' is not text")
+        raise RequestError("Event member 'body' is not a string")
     if len(body) > SYNC_LIMIT:
         raise _too_large(BASE64_LIMIT if is_base64 else SYNC_LIMIT)
     is_gzip = _is_gzip(headers, takes_gzip=takes_gzip)
@@ -87,7 +87,7 @@ def _utf8(body: str, *, is_base64: bool) -> str:
 
 def _gunzip(body: str, *, is_base64: bool) -> str:
     if not is_base64:
-        raise RequestError("A body with Content-Encoding gzip must come as bytes")
+        raise RequestError("A gzip body must be sent as binary data")
     try:
         return _decompress(b64decode(body, validate=True)).decode()
     except UnicodeError:
@@ -101,23 +101,23 @@ def _decompress(data: bytes) -> bytes:
 
     Zeros are compressed to a thousandth, so that the size that arrives says nothing.
     """
-    import zlib  # few deployments take compressed bodies
+    import zlib  # lazy: only a gzip body needs it
 
     # 16 means gzip: docs.python.org/3/library/zlib.html#zlib.decompress
     stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         content = stream.decompress(data, SYNC_LIMIT + 1)
     except zlib.error:
-        raise RequestError("The body is marked as gzip and is not") from None
+        raise RequestError("The body is not valid gzip data") from None
     if len(content) > SYNC_LIMIT:
         raise _too_large(SYNC_LIMIT)
     if not stream.eof or stream.unused_data:
-        raise RequestError("The body is not one whole gzip member")
+        raise RequestError("The gzip body is incomplete or followed by other data")
     return content
 
 
 def _form_as_json(text: str) -> str:
-    from urllib.parse import parse_qsl  # most bodies are JSON
+    from urllib.parse import parse_qsl  # lazy: only a form needs it
 
     if text.count("&") >= MAX_VALUES:
         raise too_many_values(_WHAT)

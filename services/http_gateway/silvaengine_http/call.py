@@ -1,8 +1,8 @@
-"""One invocation of the gateway."""
+"""One HTTP event that the gateway serves."""
 
 from typing import TYPE_CHECKING
 
-from silvaengine.authorization.admission import UNLIMITED
+from silvaengine.authorization.admission import NO_RATE_HEADERS
 from silvaengine_http.request import CorsRequest, read_cors_request
 
 if TYPE_CHECKING:
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from silvaengine_http.path import Route
     from silvaengine_http.request import Members, Request
 
-HTTP_SECONDS = 27.0  # API Gateway answers 504 after 29
+HTTP_SECONDS = 27.0  # API Gateway responds with 504 after 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
 
 class HttpCall:
-    """One invocation of the gateway, and what becomes known of it for the response, the log and alerts.
+    """One HTTP event, and what becomes known of it for response, log line and alert.
 
     ``event`` is Lambda's, as authorizers and full-event functions are shown it, empty where it is no object;
     ``context`` is Lambda's, too. ``deadline`` is in epoch seconds. ``request`` is None until the event was
     read, ``route`` until its path was, ``key_access`` and ``function`` until the registry has named them.
     ``name`` is the function's or operation's, ``principal`` whom an authorizer has named; both are empty
-    until then. ``rate`` are the headers about limits.
+    until then. ``rate_headers`` are the headers about limits.
     """
 
     __slots__ = (
@@ -36,7 +36,7 @@ class HttpCall:
         "log",
         "name",
         "principal",
-        "rate",
+        "rate_headers",
         "request",
         "request_id",
         "route",
@@ -55,7 +55,7 @@ class HttpCall:
         self.key_access: KeyAccess | None = None
         self.function: Function | None = None
         self.name = self.principal = ""
-        self.rate = UNLIMITED
+        self.rate_headers = NO_RATE_HEADERS
 
     def ids(self) -> dict[str, str]:
         """Return what is known of the call, for whoever operates the deployment."""

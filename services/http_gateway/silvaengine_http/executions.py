@@ -1,7 +1,7 @@
 """Calls that the ledger holds: asynchronous ones, and those with an idempotency key.
 
 The responses are those of draft-ietf-httpapi-idempotency-key-header: 400 without a required key, 409 while
-the first request is under way, 422 for another request under the same key.
+the first request is in progress, 422 for another request under the same key.
 """
 
 import json
@@ -22,7 +22,7 @@ from silvaengine.registry.model import Function
 from silvaengine_http.response import Response, error_response, function_response, json_response
 
 KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-RETRY_SECONDS = 2  # when to ask again for what is under way
+RETRY_SECONDS = 2  # when to ask again for what is in progress
 REPLAYED = "Idempotency-Replayed"
 
 _logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class LedgerCall(NamedTuple):
     function: Function
     endpoint_id: str
     area: str
-    principal: str
+    caller: str
     request_id: str
     content: str
     body: str
@@ -51,7 +51,7 @@ class LedgerCall(NamedTuple):
 
     @property
     def stays_accepted(self) -> bool:
-        """Whether it stays accepted when it can't be started: a repetition may have got that answer."""
+        """Whether it stays accepted when it can't be started: a repetition may have got that response."""
         return self.is_async and self.key is not None
 
 
@@ -62,7 +62,7 @@ class Executions(NamedTuple):
         ledger: holds them.
         dispatcher: sends them to workers.
         payloads: stores what is too large for a row.
-        keys: makes a row's id of an idempotency key.
+        digests: makes a row's id of an idempotency key.
         lease_seconds: the longest that a worker may run.
 
     """
@@ -70,11 +70,11 @@ class Executions(NamedTuple):
     ledger: Ledger
     dispatcher: Dispatcher
     payloads: PayloadStore
-    keys: Digests
+    digests: Digests
     lease_seconds: float
 
     def serve(self, call: LedgerCall) -> Response:
-        """Accept a call and answer; for a repetition answer what became of the first call under its key.
+        """Accept a call and respond; to a repetition with what became of the first call under its key.
 
         Raises:
             SilvaEngineError: the response's status and message; with 503 nothing was started.
@@ -96,8 +96,8 @@ class Executions(NamedTuple):
         policy, now = policy_of(call.function), self.ledger.now()
         job_id = self.ledger.new_token()
         if call.key is not None:
-            job_id = self.keys.digest(
-                call.endpoint_id, call.principal, call.function.area, call.function.name, call.key
+            job_id = self.digests.digest(
+                call.endpoint_id, call.caller, call.function.area, call.function.name, call.key
             )
         due = now + DISPATCH_SECONDS if call.is_async else self.ledger.lease_end(self.lease_seconds)
         return new_execution(
@@ -111,8 +111,8 @@ class Executions(NamedTuple):
                 "area": call.area,
                 "function": call.function.name,
                 "aws_lambda_arn": call.function.aws_lambda_arn,
-                "setting": call.function.entry_setting,
-                "principal": plain_digest(call.endpoint_id, call.principal),
+                "setting": call.function.entry_setting_id,
+                "principal": plain_digest(call.endpoint_id, call.caller),
                 "on_lost": policy.on_lost or ("retry" if call.key is None else "fail"),
                 "max_attempts": policy.max_attempts,
                 "keep_seconds": policy.keep_seconds,
@@ -144,7 +144,7 @@ class Executions(NamedTuple):
         except ConditionFailedError:
             return False
         except UnavailableError as error:
-            _logger.warning("Execution %s could not be taken back: %s", execution.job_id, error.detail)
+            _logger.warning("Execution %s could not be cancelled: %s", execution.job_id, error.detail)
         return True
 
     def _start(self, call: LedgerCall, execution: Execution) -> Response:
@@ -173,12 +173,12 @@ class Executions(NamedTuple):
         if first.state == "running" and first.on_lost == "retry" and first.attempts < first.max_attempts:
             return self._take_over(call, first)
         raise RequestError(
-            "The outcome of the first request with this Idempotency-Key is not known", status=409
+            "The outcome of the first request with this Idempotency-Key is unknown", status=409
         )
 
     def _take_over(self, call: LedgerCall, first: Execution) -> Response:
         try:
-            execution = self.ledger.take_over(first, call.request_id, self.lease_seconds)
+            execution = self.ledger.take_over_for_caller(first, call.request_id, self.lease_seconds)
         except ConditionFailedError:
             raise _in_progress() from None
         return self._start(call, execution._replace(content=call.content))
@@ -243,5 +243,5 @@ def stored_response(execution: Execution, payloads: PayloadStore) -> WorkerRespo
 def _in_progress() -> RequestError:
     headers = {"Retry-After": str(RETRY_SECONDS)}
     return RequestError(
-        "The first request with this Idempotency-Key is under way", status=409, headers=headers
+        "The first request with this Idempotency-Key is still in progress", status=409, headers=headers
     )

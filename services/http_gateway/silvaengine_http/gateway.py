@@ -1,4 +1,4 @@
-"""The path of a request: find its function, check that it may be called, call it, answer."""
+"""Serving a request: find its function, check that it may be called, call it, respond."""
 
 import json
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,14 +28,16 @@ if TYPE_CHECKING:
     from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
 
-CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})  # no functions, whatever the registry says
+CACHE_OPERATIONS = frozenset(
+    {"cache_clear", "cache_stats"}
+)  # operations, even if the registry has functions of these names
 # The scope that an operation requires; cache management checks its own.
 REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), job_status.OPERATION: "jobs"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 
 
 class Gateway(NamedTuple):
-    """The calls that HTTP requests make of functions.
+    """Serves HTTP requests by calling functions.
 
     Args:
         settings: the deployment's.
@@ -57,7 +59,7 @@ class Gateway(NamedTuple):
     issue_token: "TokenIssuer" = issue_no_token
 
     def serve(self, call: HttpCall, request: Request) -> Response:
-        """Answer a request.
+        """Serve a request and return the response.
 
         Raises:
             SilvaEngineError: it is refused or failed; the error's status and message are the response.
@@ -91,9 +93,11 @@ class Gateway(NamedTuple):
 
     def permission(self, call: HttpCall, request: Request) -> "Permission":
         """Return the permission that an authorizer call asks for; raises what ``serve`` raises."""
-        from silvaengine.authorization.model import Permission  # few APIs ask
+        from silvaengine.authorization.model import Permission  # lazy: only an authorizer call needs it
 
-        key_access, name = self._resolve_key(call, request, None)  # the request itself counts
+        key_access, name = self._resolve_key(
+            call, request, None
+        )  # not counted here: the request that follows is
         if name not in REQUIRED_SCOPE:
             call.function = function = self.registry.function(key_access, name)
             _check_function(request, function)
@@ -106,7 +110,7 @@ class Gateway(NamedTuple):
     ) -> tuple[KeyAccess, str]:
         """Return what the request's key opens, and the name of the function or operation."""
         route = request.route
-        key_access, call.rate = admit(
+        key_access, call.rate_headers = admit(
             self.registry, open_limiter, route.endpoint_id, request.api_key, route.area, request.stage
         )
         call.key_access = key_access
@@ -117,7 +121,8 @@ class Gateway(NamedTuple):
     def _permit(
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function
     ) -> "Permission":
-        from silvaengine.authorization.model import AccessRequest  # not every function asks
+        # lazy: only a function with ``auth_required`` needs it
+        from silvaengine.authorization.model import AccessRequest
 
         permission = self.open_authorization().permit(
             AccessRequest(
@@ -148,11 +153,12 @@ class Gateway(NamedTuple):
         *,
         prefers_job: bool,
     ) -> LedgerCall:
+        principal = call.principal and f" {call.principal}"
         return LedgerCall(
             function=function,
             endpoint_id=request.route.endpoint_id,
             area=request.route.area,
-            principal=f"{key_access.owner} {key_access.api_key}{call.principal and f' {call.principal}'}",
+            caller=f"{key_access.key_row_endpoint} {key_access.api_key}{principal}",
             request_id=call.request_id,
             content=self._worker_call(call, request, function, None).content(),
             body=_fingerprint(request),
@@ -203,10 +209,10 @@ def _function_name(request: Request, key_access: KeyAccess) -> str:
 
 
 def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Response:
-    from silvaengine_http import management  # few requests manage caches
+    from silvaengine_http import management  # lazy: only cache management needs it
 
     if request.method not in CACHE_METHODS:
-        message = f"{operation} does not take {request.method}"
+        message = f"{operation} does not allow the method {request.method}"
         raise RequestError(message, status=405, headers={"Allow": ", ".join(CACHE_METHODS)})
     tenant = management.managed_tenant(key_access)
     body = request.body
@@ -223,7 +229,7 @@ def _check_function(request: Request, function: Function) -> None:
     if request.method not in function.methods and request.method not in (
         allowed := _allowed_methods(function)
     ):
-        message = f"Function {function.name!r} does not take {request.method}"
+        message = f"Function {function.name!r} does not allow the method {request.method}"
         raise RequestError(message, status=405, headers={"Allow": ", ".join(allowed)})
 
 

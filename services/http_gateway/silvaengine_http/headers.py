@@ -33,7 +33,7 @@ _ALLOWED: Headers = {
 }
 CORS: Headers = {_ALLOW_ORIGIN: ("*",), **_ALLOWED}
 SECURITY_HEADERS: Headers = {
-    "Cache-Control": ("no-store",),  # a cache on the way doesn't know that answers depend on the API key
+    "Cache-Control": ("no-store",),  # a cache on the way doesn't know that responses depend on the API key
     "Referrer-Policy": ("no-referrer",),
     "Strict-Transport-Security": ("max-age=31536000",),
     "X-Content-Type-Options": ("nosniff",),

@@ -12,7 +12,7 @@ from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
 from silvaengine_http.executions import RETRY_SECONDS, stored_response
 from silvaengine_http.path import Route
-from silvaengine_http.response import ENVELOPE, Response, json_response
+from silvaengine_http.response import RESPONSE_OVERHEAD, Response, json_response
 
 if TYPE_CHECKING:
     from silvaengine.protocol.json_codec import Json
@@ -34,13 +34,13 @@ def job_status(
     """
     job_id = params.get("job_id")
     if not isinstance(job_id, str) or not job_id:
-        raise RequestError("job_status takes the parameter job_id")
+        raise RequestError("The parameter job_id is missing")
     execution = ledger.get(job_id)
     if execution is None or (execution.endpoint_id, execution.area) != (route.endpoint_id, route.area):
-        raise NotFoundError("There is no such job")
+        raise NotFoundError("Job not found")
     headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
     response = json_response(_facts(execution) | _outcome(execution, payloads), 200, headers)
-    if len(response.body.encode()) > SYNC_LIMIT - ENVELOPE and execution.result_at:
+    if len(response.body.encode()) > SYNC_LIMIT - RESPONSE_OVERHEAD and execution.result_at:
         url: dict[str, Json] = {"result_url": payloads.url(execution.result_at)}
         return json_response(_facts(execution) | url, 200, headers)
     return response

@@ -33,7 +33,7 @@ def managed_tenant(key_access: KeyAccess) -> str | None:
         return None
     if key_access.may(SCOPE) or key_access.settings.get(OPEN_SETTING) is True:
         return key_access.endpoint_id
-    raise RequestError("This API key may not manage caches", status=403)
+    raise RequestError("This API key is not allowed to manage caches", status=403)
 
 
 def management_params(query: Mapping[str, Any], body: str | None) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def management_params(query: Mapping[str, Any], body: str | None) -> dict[str, A
     except ValueError:
         members = None
     if not isinstance(members, dict):
-        raise RequestError("Cache management takes its parameters from the query string or a JSON object")
+        raise RequestError("The body must be a JSON object")
     return {**query, **members}
 
 
@@ -80,7 +80,7 @@ def manage_cache(
 def _cache_name(cache: HybridCache, params: Mapping[str, Any]) -> str:
     name = params.get("cache_name") or DEFAULT_CACHE
     if not isinstance(name, str) or not CACHE_NAME.fullmatch(name):
-        raise RequestError("cache_name must be 1 to 64 of a-z, 0-9, _ and -")
+        raise RequestError("cache_name must be 1 to 64 characters from a-z, 0-9, _ and -")
     with suppress(TierError):
         if name != DEFAULT_CACHE and not cache.fence.exists(name):
             raise NotFoundError(f"Cache {name!r} does not exist: no function has used it yet")
@@ -90,13 +90,13 @@ def _cache_name(cache: HybridCache, params: Mapping[str, Any]) -> str:
 def _clear(cache: HybridCache, name: str, tenant: str | None, params: Mapping[str, Any]) -> dict[str, Any]:
     pattern = params.get("cache_key") or DEFAULT_KEY
     if not isinstance(pattern, str):
-        raise RequestError("cache_key must be text")
+        raise RequestError("cache_key must be a string")
     try:
         is_known = cache.clear(name, tenant, pattern)
     except ValueError as error:
         raise RequestError(f"cache_key: {error}") from None
     if not is_known:
-        raise UnavailableError("The cache could not be cleared everywhere; ask again")
+        raise UnavailableError("The cache could not be cleared on all instances; try again")
     return {"success": True, **availability(cache, name), "cache_key": pattern}
 
 
@@ -110,4 +110,4 @@ def _keys(cache: HybridCache, name: str, tenant: str | None, _: Mapping[str, Any
     try:
         return {"cache_name": name, "keys": cache.tiers.redis.keys(name, tenant_or_all(tenant), KEYS_LIMIT)}
     except TierError as error:
-        raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error
+        raise UnavailableError("Redis can't be reached; try again", detail=str(error)) from error

@@ -27,9 +27,9 @@ _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _REFUSALS = (
     (re.compile(r"\A\Z"), "is empty"),
     (re.compile(r"\A\.\.?\Z"), "is a dot segment"),
-    (re.compile("/"), "holds an encoded slash"),
-    (re.compile(r"\\"), "holds a backslash"),
-    (re.compile(r"[\x00-\x1f\x7f-\x9f]"), "holds a control character"),
+    (re.compile("/"), "contains an encoded slash"),
+    (re.compile(r"\\"), "contains a backslash"),
+    (re.compile(r"[\x00-\x1f\x7f-\x9f]"), "contains a control character"),
     (re.compile("\ufffd"), "is not valid UTF-8"),
 )
 
@@ -47,7 +47,7 @@ def path_of(event: Mapping[str, Any]) -> str:
     """Return an event's path as the API sent it; raises RequestError where it isn't text."""
     path = event.get("rawPath") or event.get("path") or "/"
     if not isinstance(path, str):
-        raise RequestError("The event's path is not text")
+        raise RequestError("The event's path is not a string")
     return path
 
 
@@ -62,7 +62,7 @@ def read_path(event: Mapping[str, Any]) -> Route:
     whole = path_of(event)
     parameters = event.get("pathParameters") or {}
     if not isinstance(parameters, dict):
-        raise RequestError("The event's path is not text")
+        raise RequestError("Event member 'pathParameters' is not an object")
     area, endpoint_id, proxy = parameters.get("area"), parameters.get("endpoint_id"), parameters.get("proxy")
     if isinstance(area, str) and isinstance(endpoint_id, str) and isinstance(proxy, str):
         return _route(whole, area, endpoint_id, proxy, str(event.get("version")))
@@ -75,7 +75,7 @@ def _route(
 ) -> Route:
     """Split the path at its slashes before decoding; ``proxy`` is None where the API has split nothing."""
     if "//" in whole:
-        raise RequestError("The path holds an empty segment: //")
+        raise RequestError("The path contains an empty segment (//)")
     segments, decode = whole.removeprefix("/").split("/"), _DECODERS.get(version, _unquote)
     if proxy is not None:
         segments = [area, endpoint_id, *proxy.split("/")]
@@ -106,10 +106,10 @@ def check_name(what: str, name: str) -> None:
 
 def _unquote(segment: str, number: int) -> str:
     if _BAD_ESCAPE.search(segment):
-        raise RequestError(f"Path segment {number} holds a % that starts no escape")
+        raise RequestError(f"Path segment {number} contains an invalid percent-encoding")
     if "%" not in segment:
         return segment
-    from urllib.parse import unquote  # few paths have escapes
+    from urllib.parse import unquote  # lazy: only a path with escapes needs it
 
     try:
         return unquote(segment, errors="strict")

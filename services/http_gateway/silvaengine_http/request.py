@@ -2,7 +2,7 @@
 
 REST APIs send payload 1.0, HTTP APIs and Function URLs payload 2.0:
 docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html. Only this
-module and ``path`` read an event; authorizers and full-event functions are shown it whole.
+module and ``path`` read a request from an event; authorizers and full-event functions are shown it whole.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Request(NamedTuple):
     ``headers`` are by lower-case name. ``query`` has every value of each name that a client may set.
     ``stage`` is None where the API has no stage of its own. ``body`` is JSON text, None without one and in
     full-event areas; ``raw_body`` and ``raw_path`` are as the event has them. ``context`` is the event's
-    requestContext with what functions are promised beside it.
+    requestContext plus the members that the contract promises to functions.
     """
 
     method: str
@@ -207,7 +207,7 @@ def _check_unicode(text: str, what: str) -> None:
 
 
 def _parse_query(raw: str) -> dict[str, list[str]]:
-    from urllib.parse import parse_qsl  # REST APIs send their queries parsed
+    from urllib.parse import parse_qsl  # lazy: only an event of payload 2.0 needs it
 
     query: dict[str, list[str]] = {}
     try:

@@ -1,4 +1,4 @@
-"""Answers: what a function may return, in the form that API Gateway takes.
+"""Responses: what a function may return, in the form that API Gateway accepts.
 
 docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html (1.0) and
 http-api-develop-integrations-lambda.html (2.0).
@@ -27,7 +27,7 @@ from silvaengine_http.headers import (
 )
 from silvaengine_http.request import ResponseFormat
 
-ENVELOPE = 4096  # bytes left for the gateway's own headers and the response's frame
+RESPONSE_OVERHEAD = 4096  # bytes left for the gateway's own headers and the response's frame
 
 _ERRORS = range(400, 600)
 _LONGEST_ESCAPE = len(r"\u0000")
@@ -73,7 +73,7 @@ def error_response(error: SilvaEngineError, request_id: str) -> Response:
 
 
 def with_headers(response: Response, headers: Mapping[str, str]) -> Response:
-    """Return a response with further headers, which win over its own."""
+    """Return a response with further headers, which override its own."""
     return response._replace(
         headers=merge_headers(response.headers, {name: (value,) for name, value in headers.items()})
     )
@@ -84,7 +84,7 @@ def function_response(result: WorkerResponse) -> Response:
 
     Raises:
         SilvaEngineError: the worker reports an error (its message and status), or, with 502, the function's
-            answer is malformed, can't be encoded or is too large.
+            result is malformed, can't be encoded or is too large.
 
     """
     match result.kind:
@@ -125,7 +125,7 @@ def _v1_headers(headers: Collection[Header]) -> dict[str, Any]:
     return {"headers": single, "multiValueHeaders": several}
 
 
-# Of most answers, computed once: 20,000 instructions of each request.
+# Of most responses, computed once: 20,000 instructions of each request.
 _JSON_HEADERS: Mapping[str, str] = _v1_headers(all_headers(JSON, "", None))["headers"]
 
 
@@ -143,7 +143,7 @@ def _v2_headers(headers: Collection[Header]) -> dict[str, Any]:
 
 def _bytes_response(value: object) -> Response:
     if not _is_base64(value):
-        raise _malformed("its bytes are not base64")
+        raise _malformed("the bytes are not valid base64")
     return Response(200, str(value), BYTES, is_base64=True)
 
 
@@ -164,13 +164,13 @@ def _value_response(value: object, text: str | None) -> Response:
     try:
         encoded = encode_readable(value) if text is None else text
     except ValueError:
-        raise _malformed("it holds a number that JSON doesn't have") from None
+        raise _malformed("it contains NaN or Infinity") from None
     return Response(200, encoded, JSON)
 
 
 def _is_yaml(text: str) -> bool:
     """Return whether a text is YAML, no deeper than a body: libyaml's time is quadratic in the depth."""
-    import yaml  # few functions answer YAML, and a cold start would pay for all
+    import yaml  # lazy: only a text that isn't JSON needs it
 
     depth = 0
     try:
@@ -195,9 +195,9 @@ def _proxy_response(value: Mapping[str, Any]) -> Response:
     body = value.get("body")
     is_base64 = value.get("isBase64Encoded") or False
     if body is not None and not isinstance(body, str):
-        raise _malformed("its body is not text")
+        raise _malformed("the body is not a string")
     if not isinstance(is_base64, bool) or (is_base64 and body and not _is_base64(body)):
-        raise _malformed("its body is marked as base64 and is not")
+        raise _malformed("isBase64Encoded is true, but the body is not valid base64")
     return Response(value["statusCode"], body or "", _proxy_headers(value), is_base64=is_base64)
 
 
@@ -225,7 +225,7 @@ def _connection_options(header: Header) -> set[str]:
 def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     member = value.get(name) or {}
     if not isinstance(member, Mapping):
-        raise _malformed(f"its {name} are not an object")
+        raise _malformed(f"{name} is not an object")
     return member
 
 
@@ -235,13 +235,13 @@ def _read_headers(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str,
 
 def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
-        raise _malformed("a header's name is not valid")
+        raise _malformed("a header name is not valid")
     return name
 
 
 def _header_values(values: object) -> tuple[str, ...]:
     if not isinstance(values, list):
-        raise _malformed("a header's values are not a list")
+        raise _malformed("the values of a header are not a list")
     return tuple(map(_header_value, values))
 
 
@@ -250,7 +250,7 @@ def _header_value(value: object) -> str:
     if isinstance(text, int | float):
         text = str(text)
     if not isinstance(text, str) or not _HEADER_VALUE.fullmatch(text) or not _is_unicode(text):
-        raise _malformed("a header's value is not text on one line")
+        raise _malformed("a header value is not a single-line string")
     return text
 
 
@@ -280,7 +280,7 @@ def _check_size(response: Response) -> None:
     for name, values in response.headers.items():
         for value in values:
             size += len(name) + len(value) + 8
-    if size > SYNC_LIMIT - ENVELOPE:
+    if size > SYNC_LIMIT - RESPONSE_OVERHEAD:
         raise SilvaEngineError(f"The function's response is larger than {SYNC_LIMIT} bytes", status=502)
 
 
@@ -291,7 +291,7 @@ def _text_size(text: str) -> int:
     try:
         return len(json.dumps(text, ensure_ascii=False).encode())
     except UnicodeEncodeError:
-        raise _malformed("it holds half of a surrogate pair, which UTF-8 can't encode") from None
+        raise _malformed("it contains an unpaired surrogate") from None
 
 
 def _malformed(reason: str) -> SilvaEngineError:

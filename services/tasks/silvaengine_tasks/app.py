@@ -22,7 +22,7 @@ from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_tasks.bindings import Bindings
-from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
 from silvaengine_tasks.records import Event
@@ -50,11 +50,9 @@ def create_handler(open_sources: Callable[[], Sequence[Source]]) -> Handler:
         try:
             for source in open_sources() if isinstance(event, Mapping) else ():
                 if source.matches(event):
-                    response = source.serve(event, context, log)
-                    log.add(status=200)
-                    return response
+                    return _serve(source, event, context, log)
             log.add(status=501)
-            raise ConfigurationError(f"Event source not supported (request {request_id})")
+            raise ConfigurationError(f"Event source not supported (request {request_id})", status=501)
         except RecursionError:
             raise RequestError("The event is nested too deeply") from None
         finally:
@@ -63,19 +61,28 @@ def create_handler(open_sources: Callable[[], Sequence[Source]]) -> Handler:
     return handle
 
 
+def _serve(source: Source, event: Event, context: LambdaContext, log: InvocationLog) -> object:
+    log.add(status=200)  # a source that responds to a failure sets that failure's status
+    try:
+        return source.serve(event, context, log)
+    except BaseException:
+        log.add(status=500)
+        raise
+
+
 def create_sources(
-    caller: Caller, bindings: Bindings, sqs_source: SqsSource, settings: Settings
+    functions: FunctionCaller, bindings: Bindings, sqs_source: SqsSource, settings: Settings
 ) -> tuple[Source, ...]:
     """Return the sources of events; the first one that matches an event serves it."""
     return (
         sqs_source,
-        S3Source(caller, bindings),
-        StreamSource(caller, bindings, settings.stream_endpoint_id),
-        SnsSource(caller, bindings),
-        EventBridgeSource(caller, bindings),
-        CognitoSource(caller, settings.worker_arn),
-        LexSource(caller),
-        DirectSource(caller),
+        S3Source(functions, bindings),
+        StreamSource(functions, bindings, settings.stream_endpoint_id),
+        SnsSource(functions, bindings),
+        EventBridgeSource(functions, bindings),
+        CognitoSource(functions, settings.worker_arn),
+        LexSource(functions),
+        DirectSource(functions),
     )
 
 
@@ -87,9 +94,9 @@ def _open_sources(settings: Settings) -> tuple[Source, ...]:
     sweeper = Sweeper(ledger, registry, dispatcher, open_dead_letter_queue(settings), alerts)
     claims = Claims(ledger, open_digests(settings), payloads, settings.worker_timeout_seconds)
     bindings, hooks = Bindings(registry), CallHooks(registry, invoker)
-    caller = Caller(registry, invoker, dispatcher, claims, alerts, hooks, issue_token)
-    sqs_source = open_sqs_source(settings, caller, bindings)
-    return (sweeper, *create_sources(caller, bindings, sqs_source, settings))
+    functions = FunctionCaller(registry, invoker, dispatcher, claims, alerts, hooks, issue_token)
+    sqs_source = open_sqs_source(settings, functions, bindings)
+    return (sweeper, *create_sources(functions, bindings, sqs_source, settings))
 
 
 @cache

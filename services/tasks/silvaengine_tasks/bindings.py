@@ -1,6 +1,6 @@
 """The functions that sources are bound to (``events:`` in registry.yaml), whatever their records name.
 
-A binding is a value of settings id ``silvaengine_events`` under ``{kind}:{name}``, a table's under its name
+A binding is a value of setting id ``silvaengine_events`` under ``{kind}:{name}``, a table's under its name
 in the contract's ``dynamodb_stream_config``: a list of ``{endpoint_id, funct}``, with ``batch``, and for a
 bucket ``prefix`` and ``suffix`` of its keys.
 """
@@ -12,7 +12,7 @@ from silvaengine.errors import ConfigurationError
 from silvaengine.protocol.json_codec import Json
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import EVENTS_SETTING_ID, STREAMS_SETTING_ID
-from silvaengine_tasks.records import CallRecord, member, text
+from silvaengine_tasks.records import RecordCall, member, text
 
 
 class Binding(NamedTuple):
@@ -55,8 +55,8 @@ class Bindings(NamedTuple):
 
 
 def bound_calls(
-    bindings: Sequence[Binding], template: CallRecord, batch_item_id: str, record: Json
-) -> list[CallRecord]:
+    bindings: Sequence[Binding], template: RecordCall, batch_item_id: str, record: Json
+) -> list[RecordCall]:
     """Return a record's call of each function that its source is bound to.
 
     Args:

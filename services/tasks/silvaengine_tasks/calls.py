@@ -5,6 +5,7 @@ is repeated is up to the record's source.
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from os import urandom
@@ -23,9 +24,11 @@ from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks, HookedCall
-from silvaengine_tasks.records import CallRecord, Params
+from silvaengine_tasks.records import Params, RecordCall
 
-SETTLE_SECONDS = 5.0  # reserved for answering the source
+RESPOND_SECONDS = 5.0  # reserved for the response to the source
+
+_logger = logging.getLogger(__name__)
 
 
 class CallResult(NamedTuple):
@@ -33,15 +36,26 @@ class CallResult(NamedTuple):
 
     Args:
         covers: the last record of the chunk that the call was for; None for a single record.
-        answer: the function's.
+        response: the function's.
+        request_id: of the attempt that ran.
     """
 
     covers: str | None
     response: WorkerResponse
+    request_id: str
 
 
-class Caller(NamedTuple):
-    """Calls functions.
+class DirectCall(NamedTuple):
+    """A call without a record, as a direct invoke or a dialog names it."""
+
+    endpoint_id: str
+    function: str
+    params: Params
+    hops: int = 0
+
+
+class FunctionCaller(NamedTuple):
+    """Calls functions for sources, which have it as ``functions``.
 
     Args:
         registry: finds them.
@@ -61,12 +75,12 @@ class Caller(NamedTuple):
     hooks: CallHooks
     issue_token: TokenIssuer = issue_no_token
 
-    def call_all(self, read_calls: Callable[[], Sequence[CallRecord]], deadline: float) -> None:
+    def call_all(self, read_calls: Callable[[], Sequence[RecordCall]], deadline: float) -> None:
         """Make all calls of a record, each unless it was made before.
 
         Args:
             read_calls: returns them, or raises why there are none.
-            deadline: epoch seconds at which the caller's time is over.
+            deadline: epoch seconds by which the source must have its response.
 
         Raises:
             SilvaEngineError: of the first call that failed or can't be made; the others are made all the
@@ -75,34 +89,43 @@ class Caller(NamedTuple):
         request_id = urandom(16).hex()
         try:
             calls = read_calls()
-        except Exception as error:  # boundary of a record: alert whatever reading it raises, and pass it on
-            self.alert("", "", error, request_id)
-            raise
+        except Exception as error:  # boundary of a record: report whatever reading it raises
+            self.report("", "", error, request_id)
+            if isinstance(error, SilvaEngineError):
+                raise
+            raise _unexpected(error) from error
         failures = list(filter(None, (self._failure(call, deadline) for call in calls)))
         if failures:
             raise next((each for each in failures if not isinstance(each, InProgressError)), failures[0])
 
-    def call_once(self, record: CallRecord, deadline: float) -> CallResult | None:
-        """Make one call unless it was made before; return its result, None where the sweeper owns the retry.
+    def call_once(self, call: RecordCall, deadline: float) -> CallResult | None:
+        """Make one call unless it was made before; return its result, None where the sweeper retries it.
 
         Raises what ``call_all`` raises.
         """
         request_id, function = urandom(16).hex(), None
         try:
-            function = self.find_function(record.endpoint_id, record.function)
-            return self._claim_and_call(record, function, request_id, deadline)
-        except InProgressError:
-            raise
-        except Exception as error:  # boundary of a record: alert whatever its call raises, and pass it on
-            self.alert(record.endpoint_id, record.function, error, request_id, function)
-            raise
+            function = self.find_function(call.endpoint_id, call.function)
+            return self._claim_and_call(call, function, request_id, deadline)
+        except Exception as error:  # boundary of a record: report whatever its call raises
+            self.report(call.endpoint_id, call.function, error, request_id, function)
+            if isinstance(error, SilvaEngineError):
+                raise
+            raise _unexpected(error) from error
 
-    def call_directly(
-        self, endpoint_id: str, name: str, params: Params, deadline: float, hops: int = 0
-    ) -> WorkerResponse:
-        """Call a function without the ledger and return its response; raises SilvaEngineError."""
-        request_id, function = urandom(16).hex(), None
+    def call_directly(self, read_call: Callable[[], DirectCall], deadline: float) -> WorkerResponse:
+        """Call a function without the ledger and return its response.
+
+        Args:
+            read_call: returns the call, or raises why there is none.
+            deadline: epoch seconds by which the source must have its response.
+
+        Raises:
+            SilvaEngineError: there is no call, or it failed.
+        """
+        endpoint_id, name, request_id, function = "", "", urandom(16).hex(), None
         try:
+            endpoint_id, name, params, hops = read_call()
             function = self.find_function(endpoint_id, name)
             hooked = HookedCall(function, endpoint_id, params, request_id, deadline)
             token = self.issue_token(function, endpoint_id)
@@ -112,18 +135,24 @@ class Caller(NamedTuple):
             return self._call_with_hooks(hooked, lambda: self.invoker.invoke(
                 function.aws_lambda_arn, call.encode(), deadline=deadline
             ))  # fmt: skip
-        except SilvaEngineError as error:
-            self.alert(endpoint_id, name, error, request_id, function)
+        except Exception as error:  # boundary of a call: report whatever it raises, and pass it on
+            self.report(endpoint_id, name, error, request_id, function)
             raise
 
     def find_function(self, endpoint_id: str, name: str) -> Function:
         """Return a tenant's function; raises what ``Registry.resolve`` raises."""
         return self.registry.resolve(endpoint_id, DEFAULT_API_KEY, "", name)
 
-    def alert(
+    def report(
         self, endpoint_id: str, name: str, error: Exception, request_id: str, function: Function | None = None
     ) -> None:
-        """Alert the operator to a failure, without any of the call's params."""
+        """Log a failure and alert the operator to it, without any of the call's params.
+
+        A record that another delivery is processing is no failure: it is only logged.
+        """
+        log_failure(endpoint_id, name, error, request_id)
+        if isinstance(error, InProgressError):
+            return
         kind = getattr(error, "error_type", "") or type(error).__name__
         self.alerts.publish(
             function.aws_lambda_arn if function else "silvaengine tasks",
@@ -131,27 +160,31 @@ class Caller(NamedTuple):
             {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id},
         )
 
-    def _failure(self, record: CallRecord, deadline: float) -> SilvaEngineError | None:
+    def _failure(self, call: RecordCall, deadline: float) -> SilvaEngineError | None:
         try:
-            self.call_once(record, deadline)
+            self.call_once(call, deadline)
         except SilvaEngineError as error:
             return error
         return None
 
     def _claim_and_call(
-        self, record: CallRecord, function: Function, request_id: str, deadline: float
+        self, call: RecordCall, function: Function, request_id: str, deadline: float
     ) -> CallResult | None:
-        content = worker_call(function, record.params, None).content()
-        execution = self.claims.claim(record, function, content, request_id)
+        content = worker_call(function, call.params, None).content()
+        execution = self.claims.claim(call, function, content, request_id)
         if execution is None or execution.state == "succeeded":
-            return execution and CallResult(execution.covers, self.claims.response(execution))
+            return execution and CallResult(
+                execution.covers, self.claims.response(execution), execution.request_id
+            )
         try:
-            hooked = HookedCall(function, record.endpoint_id, record.params, request_id, deadline)
-            return CallResult(execution.covers, self._dispatch(execution, hooked, record.hops))
-        except SilvaEngineError:
-            if not self.claims.leave_to_sweeper(execution):
+            hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)
+            response = self._dispatch(execution, hooked, call.hops)
+        except SilvaEngineError as error:
+            if not self.claims.hand_over(execution):
                 raise
-        return None
+            log_failure(call.endpoint_id, call.function, error, request_id)
+            return None
+        return CallResult(execution.covers, response, request_id)
 
     def _dispatch(self, execution: Execution, call: HookedCall, hops: int) -> WorkerResponse:
         try:
@@ -167,11 +200,29 @@ class Caller(NamedTuple):
             raise
 
     def _call_with_hooks(self, call: HookedCall, invoke: Callable[[], Json]) -> WorkerResponse:
-        """Invoke a worker between the endpoint's hooks; raises what ``read_answer`` raises."""
+        """Invoke a worker between the endpoint's hooks; raises what ``read_response`` raises."""
         self.hooks.run_before(call)
         response = read_response(invoke())
         self.hooks.start_after(call)
         return response
+
+
+def log_failure(endpoint_id: str, name: str, error: Exception, request_id: str) -> None:
+    """Log why a call failed under its request id, which its worker's line has, too."""
+    called = f"Function {name!r} of tenant {endpoint_id!r}"
+    what = f"{called} failed" if name else "An event can't be read"
+    if isinstance(error, InProgressError):
+        _logger.warning("%s was not called: %s", called, error.message, extra={"request_id": request_id})
+    elif isinstance(error, SilvaEngineError):
+        reason = f"{error.message} ({error.detail})" if error.detail else error.message
+        _logger.error("%s: %s", what, reason, extra={"request_id": request_id})
+    else:
+        _logger.error("%s", what, exc_info=error, extra={"request_id": request_id})
+
+
+def _unexpected(error: Exception) -> SilvaEngineError:
+    """Return the failure of a record whose cause no code expected; the cause has been reported."""
+    return InvocationError("The record could not be processed", error_type=type(error).__name__)
 
 
 def read_response(result: Json) -> WorkerResponse:
@@ -207,8 +258,8 @@ def response_value(response: WorkerResponse) -> Json:
 
 
 def deadline_of(context: LambdaContext, clock: Callable[[], float] = time.time) -> float:
-    """Return the epoch seconds by which calls must have answered, so that the source can be answered."""
-    return clock() + context.get_remaining_time_in_millis() / 1000 - SETTLE_SECONDS
+    """Return the epoch seconds by which calls must end, so that the source gets its response."""
+    return clock() + context.get_remaining_time_in_millis() / 1000 - RESPOND_SECONDS
 
 
 def worker_call(function: Function, params: Mapping[str, Json], invocation: Invocation | None) -> WorkerCall:

@@ -17,7 +17,7 @@ from silvaengine.ledger.policy import ExecutionPolicy
 from silvaengine.ledger.store import Ledger, new_execution
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.model import Function
-from silvaengine_tasks.records import CallRecord
+from silvaengine_tasks.records import RecordCall
 
 OUTCOME_UNKNOWN = "outcome_unknown"
 
@@ -26,7 +26,7 @@ class InProgressError(UnavailableError):
     """Another delivery of the same record is being processed.
 
     Args:
-        seconds: until its claim ends at the latest.
+        seconds: until the other delivery's lease ends, at the latest.
     """
 
     def __init__(self, seconds: int) -> None:
@@ -49,15 +49,13 @@ class Claims(NamedTuple):
     payloads: PayloadStore
     lease_seconds: float
 
-    def claim(
-        self, record: CallRecord, function: Function, content: str, request_id: str
-    ) -> Execution | None:
+    def claim(self, call: RecordCall, function: Function, content: str, request_id: str) -> Execution | None:
         """Claim a record for a worker; return the claim, or the execution that is done (``succeeded``).
 
-        None says that the sweeper owns the retry.
+        None says that the sweeper retries it.
 
         Args:
-            record: the call to make.
+            call: the call to make.
             function: as the registry describes it.
             content: the worker's part of the call, as the ledger keeps it.
             request_id: of this attempt.
@@ -66,14 +64,13 @@ class Claims(NamedTuple):
             InProgressError: another delivery holds the claim, and the source must deliver the record again.
             InvocationError: its outcome is unknown, and ``on_lost`` forbids another attempt.
         """
-        new = self._new(record, function, content, request_id)
-        is_kept = record.sweeper_owns_retry
-        existing = self.ledger.accept(self._store(new) if is_kept else new._replace(content=None))
+        new = self._new(call, function, content, request_id)
+        existing = self.ledger.accept(self._store(new) if call.is_swept else new._replace(content=None))
         if existing is None:
             return new
         if existing.state == "succeeded":
             return existing
-        claimed = self._take_over(existing, record, request_id)
+        claimed = self._take_over(existing, call, request_id)
         return claimed and claimed._replace(content=content)
 
     def response(self, execution: Execution) -> WorkerResponse:
@@ -83,39 +80,39 @@ class Claims(NamedTuple):
             text = self.payloads.get(execution.result_at)
         return WorkerResponse.decode(json.loads(text or "null"))
 
-    def leave_to_sweeper(self, claimed: Execution) -> bool:
-        """Return whether the sweeper retries a claimed call that failed, so that its source need not.
+    def hand_over(self, execution: Execution) -> bool:
+        """Leave a failed call to the sweeper if it will retry it, and return whether it will.
 
-        A failure that the ledger holds is acknowledged: the sweeper drops it, and the source retries.
+        Otherwise acknowledge the recorded failure, so that only the source retries.
         """
-        if claimed.due_shard is None:
+        if not execution.is_swept:
             return False
-        current = self.ledger.get(claimed.job_id)
-        if current is not None and current.state == "failed" and current.due_shard is not None:
+        current = self.ledger.get(execution.job_id)
+        if current is not None and current.state == "failed" and current.is_swept:
             with suppress(ConditionFailedError):  # another delivery has taken it over
                 self.ledger.acknowledge(current)
             return False
-        return current is not None and (current.due_shard is not None or current.state == "succeeded")
+        return current is not None and (current.is_swept or current.state == "succeeded")
 
-    def _take_over(self, existing: Execution, record: CallRecord, request_id: str) -> Execution | None:
-        """Claim what an earlier delivery left behind; return None where the sweeper owns the retry."""
+    def _take_over(self, existing: Execution, call: RecordCall, request_id: str) -> Execution | None:
+        """Claim what an earlier delivery left behind; return None where the sweeper retries it."""
         if existing.is_held(self.ledger.now()):
-            if record.sweeper_owns_retry:
+            if call.is_swept:
                 return None
             raise InProgressError((existing.due_at or 0) - self.ledger.now())
         if existing.state == "running" and existing.on_lost == "fail":
             self.ledger.mark_dead(existing.job_id, existing.owner, OUTCOME_UNKNOWN)
         if existing.state == "failed" and existing.on_lost == "fail":
-            raise InvocationError("This record's function failed, and must not run again")
+            raise InvocationError("The function failed for this record and on_lost forbids a retry")
         if existing.state == "dead" or (existing.state == "running" and existing.on_lost == "fail"):
-            if record.sweeper_owns_retry:  # the sweeper alerts the operator
+            if call.is_swept:  # the sweeper alerts the operator
                 return None
             raise InvocationError("The outcome of this record is unknown", error_type=OUTCOME_UNKNOWN)
         try:
-            also = {"covers": record.covers} if record.covers else {}
-            if record.sweeper_owns_retry:
+            also = {"covers": call.covers} if call.covers else {}
+            if call.is_swept:
                 also = {"due_shard": shard_of(existing.job_id)}
-            return self.ledger.take_over(existing, request_id, self.lease_seconds, also)
+            return self.ledger.take_over_for_caller(existing, request_id, self.lease_seconds, also)
         except ConditionFailedError:
             raise InProgressError(round(self.lease_seconds)) from None
 
@@ -125,33 +122,33 @@ class Claims(NamedTuple):
         place = self.payloads.store("content", key, execution.content or "")
         return execution._replace(content=place.get("content"), content_at=place.get("content_at"))
 
-    def _new(self, record: CallRecord, function: Function, content: str, request_id: str) -> Execution:
+    def _new(self, call: RecordCall, function: Function, content: str, request_id: str) -> Execution:
         policy = ExecutionPolicy.from_config(function.configuration.get("config") or {})
         now = self.ledger.now()
         return new_execution(
             {
-                "job_id": self.digests.digest(*record.id, record.endpoint_id, record.function),
+                "job_id": self.digests.digest(*call.record_id, call.endpoint_id, call.function),
                 "state": "running",
                 "owner": self.ledger.new_token(),
                 "effect": self.ledger.new_token(),
                 "attempts": 1,
-                "endpoint_id": record.endpoint_id,
+                "endpoint_id": call.endpoint_id,
                 "area": function.area,
                 "function": function.name,
                 "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.entry_setting,
-                "principal": plain_digest(*record.id),
+                "setting": function.entry_setting_id,
+                "principal": plain_digest(*call.record_id),
                 "on_lost": policy.on_lost or "retry",
                 "max_attempts": policy.max_attempts,
-                "keep_seconds": record.keep_seconds,
+                "keep_seconds": call.keep_seconds,
                 "backoff_seconds": policy.backoff_seconds,
                 "request_id": request_id,
                 "digest": plain_digest(content),
                 "created_at": now,
                 "due_at": self.ledger.lease_end(self.lease_seconds),
-                "expires_at": now + record.keep_seconds,
+                "expires_at": now + call.keep_seconds,
                 "content": content,
-                "covers": record.covers,
+                "covers": call.covers,
             },
-            is_swept=record.sweeper_owns_retry,
+            is_swept=call.is_swept,
         )

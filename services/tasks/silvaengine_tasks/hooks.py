@@ -26,7 +26,7 @@ class HookedCall(NamedTuple):
         endpoint_id: the tenant.
         params: the function's parameters.
         request_id: of this attempt.
-        deadline: epoch seconds at which the caller's time is over.
+        deadline: epoch seconds by which the source must have its response.
     """
 
     function: Function
@@ -57,9 +57,9 @@ class CallHooks(NamedTuple):
             try:
                 self._run(row, call)
             except SilvaEngineError as error:
-                _log_failure(row, error)
+                _log_failure(row, call, error)
                 if row.get("is_interruptible"):
-                    message = "A hook stopped the call"
+                    message = "A hook refused the call"
                     raise NotStartedError(message, detail=error.message) from error
 
     def start_after(self, call: HookedCall) -> None:
@@ -69,7 +69,7 @@ class CallHooks(NamedTuple):
                 payload = _payload(row, call, None)
                 self.invoker.invoke(call.function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
             except SilvaEngineError as error:
-                _log_failure(row, error)
+                _log_failure(row, call, error)
 
     def _run(self, row: Mapping[str, Any], call: HookedCall) -> None:
         payload = _payload(row, call, call.deadline)
@@ -92,11 +92,12 @@ def _payload(row: Mapping[str, Any], call: HookedCall, deadline: float | None) -
     ).encode()
 
 
-def _log_failure(row: Mapping[str, Any], error: SilvaEngineError) -> None:
+def _log_failure(row: Mapping[str, Any], call: HookedCall, error: SilvaEngineError) -> None:
     _logger.error(
         "Hook %s.%s failed: %s (%s)",
         row.get("module_name"),
         row.get("function_name"),
         error.message,
         error.detail,
+        extra={"request_id": call.request_id},
     )

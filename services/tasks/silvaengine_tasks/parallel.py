@@ -26,7 +26,7 @@ def side_by_side[T](
     clock: Callable[[], float] = time.time,
 ) -> Errors:
     """Run independent items, ten at a time."""
-    from concurrent.futures import ThreadPoolExecutor  # the sweeper needs none
+    from concurrent.futures import ThreadPoolExecutor  # lazy: only records need it
 
     with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(items))) as threads:
         return list(threads.map(attempt, items, repeat(run), repeat(deadline), repeat(clock)))
@@ -77,15 +77,16 @@ def _positions(groups: Sequence[str]) -> dict[str, list[int]]:
 def attempt[T](
     item: T, run: Callable[[T, float], None], deadline: float, clock: Callable[[], float] = time.time
 ) -> SilvaEngineError | None:
-    """Run an item if there is time; log and return its failure."""
+    """Run an item if there is time; return its failure, which the call has logged under its request id."""
     if clock() + MIN_SECONDS > deadline:
-        return DeadlineError("There was no time left to start this record")
+        late = DeadlineError("There was no time left to start this record")
+        _logger.error("A record failed: %s", late.message)
+        return late
     try:
         run(item, deadline)
     except SilvaEngineError as error:
-        _logger.error("A record failed: %s (%s)", error.message, error.detail)  # noqa: TRY400 - detail says why
         return error
     except Exception as error:  # boundary of a record: its failure must not stop the others
         _logger.exception("A record failed")
-        return InvocationError("The record could not be served", error_type=type(error).__name__)
+        return InvocationError("The record could not be processed", error_type=type(error).__name__)
     return None

@@ -13,30 +13,30 @@ type Event = Mapping[str, Json]
 type Params = Mapping[str, Json]
 
 
-class CallRecord(NamedTuple):
+class RecordCall(NamedTuple):
     """One call of one function for one record.
 
     Args:
-        id: the source's id of the record, the same at each delivery.
+        record_id: the source's id of the record, the same at each delivery.
         endpoint_id: the tenant.
         function: the function's name.
         params: the function's parameters.
         keep_seconds: how long the source can deliver the record again.
         hops: how many calls between functions led to it.
-        sweeper_owns_retry: whether the ledger's sweeper finishes what a worker left unfinished, because the
-            source gives up before the lease ends.
+        is_swept: whether the ledger's sweeper finishes what a worker left unfinished, because the source
+            gives up before the lease ends.
         covers: the last record of a chunk that the call is for.
         batch_item_id: the id by which a function that gets all records of an event in one call names this one
             as failed; None for a call of its own.
     """
 
-    id: tuple[str, ...]
+    record_id: tuple[str, ...]
     endpoint_id: str
     function: str
     params: Params
     keep_seconds: int
     hops: int = 0
-    sweeper_owns_retry: bool = False
+    is_swept: bool = False
     covers: str | None = None
     batch_item_id: str | None = None
 
@@ -49,14 +49,14 @@ def member(value: Json, *path: str) -> Json:
 
 
 def text(value: Json, *path: str) -> str:
-    """Return the text at a path of members.
+    """Return the string at a path of members.
 
     Raises:
-        RequestError: it is missing, empty or not text; the message names the path.
+        RequestError: it is missing, empty or not a string; the message names the path.
     """
     content = member(value, *path)
     if not isinstance(content, str) or not content:
-        raise RequestError(f"Event member {'.'.join(path)} must be a text that is not empty")
+        raise RequestError(f"Event member {'.'.join(path)} must be a non-empty string")
     return content
 
 
@@ -83,14 +83,14 @@ def read_params(body: str) -> Params | None:
     return params if isinstance(params, dict) else None
 
 
-def named_call(template: CallRecord, params: Params | None, endpoint_id: Json, function: Json) -> CallRecord:
+def named_call(template: RecordCall, params: Params | None, endpoint_id: Json, function: Json) -> RecordCall:
     """Return the call that a message itself names by attributes, with ``params`` of its JSON body.
 
     Raises:
         RequestError: the endpoint, the function or the params are missing.
     """
     if params is None:
-        raise RequestError("The message body must be a JSON object with an object in params")
+        raise RequestError('The message body must be a JSON object whose "params" is an object')
     names: Json = {"endpoint_id": endpoint_id, "funct": function}
     return template._replace(
         endpoint_id=text(names, "endpoint_id"), function=text(names, "funct"), params=params

@@ -124,11 +124,15 @@ class Sweeper:
         except ConditionFailedError:
             return "refused"
         except Exception as error:  # boundary of a row: its failure must not keep other tenants waiting
-            _logger.exception("Job %s could not be taken up", execution.job_id)
+            _logger.exception(
+                "Execution %s could not be processed",
+                execution.job_id,
+                extra={"request_id": execution.request_id},
+            )
             kind = type(error).__name__
             facts = {"service": "sweeper", "job_id": execution.job_id, "error": kind}
             self._alerts.publish("silvaengine sweeper", f"sweeper {kind}", facts)
-        with suppress(SilvaEngineError):  # it was moved already, or the table can't be written at the moment
+        with suppress(SilvaEngineError):  # it was moved already, or the table can't be written
             self._postpone(execution)
         return "failed"
 
@@ -157,14 +161,14 @@ class Sweeper:
         """Take an execution over and send it to its worker."""
         entry = FunctionEntry(execution.aws_lambda_arn, execution.setting)
         try:
-            function = self._registry.function_of(entry, execution.function)
+            function = self._registry.function_for_entry(entry, execution.function)
         except NotFoundError as error:
             _log_failure(execution, error)
             return self._mark_dead(execution, FUNCTION_MISSING)
         except SilvaEngineError as error:
             _log_failure(execution, error)
             return self._postpone(execution)
-        execution = self._ledger.dispatch(execution)
+        execution = self._ledger.take_over_for_event(execution)
         try:
             self._dispatcher.send(execution, function)
         except UnavailableError:
@@ -206,7 +210,13 @@ class Sweeper:
 
 
 def _log_failure(execution: Execution, error: SilvaEngineError) -> None:
-    _logger.error("Job %s: %s (%s)", execution.job_id, error.message, error.detail)
+    _logger.error(
+        "Execution %s: %s (%s)",
+        execution.job_id,
+        error.message,
+        error.detail,
+        extra={"request_id": execution.request_id},
+    )
 
 
 def dead_letter(execution: Execution) -> dict[str, object]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 type Handler = Callable[[object, object], dict[str, Any]]
 
 ARTEFACT = dirname(dirname(__file__))
-OPERATOR = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
+OPERATION_MEMBER = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 WAIT_SECONDS = 27.0  # API Gateway's limit for an integration is 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 
@@ -87,30 +87,32 @@ class WebSocketHandler:
 
     def _handle(self, event: object, context: object, request_id: str, log: InvocationLog) -> dict[str, Any]:
         if not isinstance(event, dict):
-            raise ConfigurationError("Not an event of a WebSocket API")
-        if OPERATOR in event:
-            return self._operate(event[OPERATOR], context, log)
+            raise ConfigurationError("Not a WebSocket API event")
+        if OPERATION_MEMBER in event:
+            return self._run_operation(event[OPERATION_MEMBER], context, log)
         if is_authorizer_call(event):
             return self._authorize(event, context, request_id, log)
         return {"statusCode": self._serve(event, context, request_id, log)}
 
-    def _operate(self, request: object, context: object, log: InvocationLog) -> dict[str, Any]:
+    def _run_operation(self, request: object, context: object, log: InvocationLog) -> dict[str, Any]:
         """Carry out an operator's event, which no client of an API can send; log what it is."""
-        from silvaengine_websocket.broadcaster import broadcast_payload  # operators are rare
+        # lazy: only an operator's event needs it
+        from silvaengine_websocket.broadcaster import broadcast_payload
 
         if not isinstance(request, dict):
-            raise RequestError(f"{OPERATOR}: expected the operation ws_broadcast")
+            raise RequestError(f"{OPERATION_MEMBER}: expected the operation ws_broadcast")
         operation, endpoint_id = str(request.get("operation")), request.get("endpoint_id")
         log.add(operation=operation)
         if endpoint_id is not None:
             log.add(endpoint_id=str(endpoint_id))
         if operation != "ws_broadcast":
-            raise RequestError(f"{OPERATOR}: expected the operation ws_broadcast")
+            raise RequestError(f"{OPERATION_MEMBER}: expected the operation ws_broadcast")
         return {**broadcast_payload(request, self._open_broadcaster(), self._deadline(context))}
 
     def _authorize(
         self, event: Members, context: object, request_id: str, log: InvocationLog
     ) -> dict[str, Any]:
+        # lazy: only an authorizer call needs it
         from silvaengine.authorization.policies import answer_authorizer_call
 
         log.add(route="authorizer")
@@ -241,14 +243,16 @@ def _deployed() -> Handler:
 
 
 def _authorization() -> "Authorization":
-    from silvaengine.authorization.authorization import open_authorization  # not every message asks
+    # lazy: only a function with ``auth_required`` needs it
+    from silvaengine.authorization.authorization import open_authorization
 
     return open_authorization(ARTEFACT)
 
 
 @cache
 def _shipped() -> Collection[str]:
-    from silvaengine.authorization.packages import shipped_packages  # few endpoints have hooks
+    # lazy: only an endpoint with hooks needs it
+    from silvaengine.authorization.packages import shipped_packages
 
     return shipped_packages(ARTEFACT).shipped
 
@@ -257,10 +261,11 @@ def _shipped() -> Collection[str]:
 def _idempotent_calls(
     settings: Settings, invoker: LambdaInvoker, issue_token: "TokenIssuer"
 ) -> "IdempotentCalls":
+    # lazy: only a message with ``once`` needs it
     from silvaengine.ledger.digests import open_digests
     from silvaengine.ledger.dispatch import Dispatcher
     from silvaengine.ledger.payload_store import open_payload_store
-    from silvaengine.ledger.store import open_ledger  # most messages do without
+    from silvaengine.ledger.store import open_ledger
     from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
     return IdempotentCalls(
@@ -272,7 +277,7 @@ def _idempotent_calls(
 
 @cache
 def _broadcaster(settings: Settings) -> "Broadcaster":
-    from silvaengine_websocket.broadcaster import open_broadcaster  # operators are rare
+    from silvaengine_websocket.broadcaster import open_broadcaster  # lazy: only an operator's event needs it
 
     return open_broadcaster(settings)
 

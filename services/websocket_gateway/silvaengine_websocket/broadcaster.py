@@ -62,7 +62,7 @@ class Broadcaster(NamedTuple):
             for page in self._live(broadcast):
                 counts.update(pool.map(push, page))
         if broadcast.connection_id is not None and not counts["sent"] + counts["failed"]:
-            raise NotFoundError("There is no such connection")
+            raise NotFoundError("Connection not found")
         return BroadcastCounts(counts["sent"], counts["gone"], counts["failed"])
 
     def _push(self, broadcast: Broadcast, connection_id: str, deadline: float) -> str:

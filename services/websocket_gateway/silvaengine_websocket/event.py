@@ -99,7 +99,7 @@ def read_context(event: Members) -> SocketContext:
     if not all(isinstance(value, str) and value for value in pinned.values()):
         raise RequestError("The connection was not authorized", status=403)
     if pinned["connection_id"] != context.get("connectionId"):
-        raise RequestError("The connection was authorized for another one", status=403)
+        raise RequestError("The authorization belongs to another connection", status=403)
     claims = {
         name: value for name, value in authorizer.items() if name not in PINNED and isinstance(value, str)
     }

@@ -146,7 +146,8 @@ class Gateway(NamedTuple):
         context = call.socket.context
         if not function.auth_required:
             return context
-        from silvaengine.authorization.model import AccessRequest  # not every function asks
+        # lazy: only a function with ``auth_required`` needs it
+        from silvaengine.authorization.model import AccessRequest
 
         access_request = AccessRequest(
             event=call.event,
@@ -168,7 +169,7 @@ class Gateway(NamedTuple):
             payload = worker_call._replace(socket=reply_to).encode()
             self.invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
             return
-        caller = f"{key_access.owner} {key_access.api_key} {call.socket.principal}"
+        caller = f"{key_access.key_row_endpoint} {key_access.api_key} {call.socket.principal}"
         first = self.open_idempotent().serve(worker_call, reply_to, function, caller, call.deadline)
         if first is not None:
             self.push(call, _replay(call, message, function, first))

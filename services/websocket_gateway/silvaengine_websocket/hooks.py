@@ -51,11 +51,11 @@ class SocketHooks(NamedTuple):
             raise
         except (Exception, SystemExit) as error:  # however a hook fails, the event is refused
             _logger.exception("The hook %s failed", name)
-            message = error.message if isinstance(error, SilvaEngineError) else "Refused"
+            message = error.message if isinstance(error, SilvaEngineError) else "A hook refused the request"
             raise RequestError(message, status=403) from error
 
     def _find(self, name: str, path: str) -> Hook:
-        from importlib import import_module  # few endpoints have hooks
+        from importlib import import_module  # lazy: only an endpoint with hooks needs it
 
         module_name, _, function_name = path.partition(":")
         if module_name.partition(".")[0] not in self.shipped():
@@ -65,7 +65,7 @@ class SocketHooks(NamedTuple):
         except (ImportError, SyntaxError, AttributeError) as error:
             raise _misconfigured(f"{name}: {path!r}: {type(error).__name__}: {error}") from error
         if not callable(hook):
-            raise _misconfigured(f"{name}: {path!r} is no function")
+            raise _misconfigured(f"{name}: {path!r} is not callable")
         return cast("Hook", hook)
 
 

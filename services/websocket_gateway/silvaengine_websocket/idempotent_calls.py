@@ -23,13 +23,13 @@ class IdempotentCalls(NamedTuple):
     Args:
         ledger: holds them.
         dispatcher: sends them to workers.
-        keys: makes a row's id of a call's.
+        digests: makes a row's id of a call's.
 
     """
 
     ledger: Ledger
     dispatcher: Dispatcher
-    keys: Digests
+    digests: Digests
 
     def serve(
         self, call: WorkerCall, reply_to: ReplyTo, function: Function, caller: str, deadline: float
@@ -58,10 +58,10 @@ class IdempotentCalls(NamedTuple):
         if first.state not in LIVE and (first.result or first.result_at):
             return _answer(first)
         if first.is_held(self.ledger.now()):
-            raise RequestError("The first call with this id is under way", status=409)
+            raise RequestError("The first call with this id is still in progress", status=409)
         if first.state == "accepted" or (first.state == "running" and first.on_lost == "retry"):
             return self._resend(first._replace(content=execution.content), function, reply_to, deadline)
-        raise RequestError("The outcome of the first call with this id is not known", status=409)
+        raise RequestError("The outcome of the first call with this id is unknown", status=409)
 
     def _new(self, call: WorkerCall, reply_to: ReplyTo, function: Function, caller: str) -> Execution:
         policy, now = (
@@ -72,7 +72,7 @@ class IdempotentCalls(NamedTuple):
         assert invocation is not None  # noqa: S101 - the gateway always adds one
         return new_execution(
             {
-                "job_id": self.keys.digest(
+                "job_id": self.digests.digest(
                     "socket",
                     invocation.endpoint_id,
                     caller,
@@ -88,7 +88,7 @@ class IdempotentCalls(NamedTuple):
                 "area": invocation.area,
                 "function": function.name,
                 "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.entry_setting,
+                "setting": function.entry_setting_id,
                 "principal": plain_digest(invocation.endpoint_id, caller),
                 "on_lost": policy.on_lost or "fail",
                 "max_attempts": 1,
@@ -120,13 +120,13 @@ class IdempotentCalls(NamedTuple):
 
     def _resend(self, first: Execution, function: Function, reply_to: ReplyTo, deadline: float) -> None:
         try:
-            execution = self.ledger.dispatch(first)
+            execution = self.ledger.take_over_for_event(first)
         except ConditionFailedError:
-            raise RequestError("The first call with this id is under way", status=409) from None
+            raise RequestError("The first call with this id is still in progress", status=409) from None
         self.dispatcher.send(execution, function, deadline=deadline, socket=reply_to)
 
 
 def _answer(first: Execution) -> WorkerResponse:
     if first.result is None:
-        raise RequestError("The response is too large for a WebSocket message", status=413)
+        raise RequestError("The result is too large for a WebSocket message", status=413)
     return WorkerResponse.decode(json.loads(first.result))

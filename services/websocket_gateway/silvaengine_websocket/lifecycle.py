@@ -45,7 +45,7 @@ class Lifecycle(NamedTuple):
             SilvaEngineError: it is refused.
 
         """
-        from silvaengine.authorization.model import AccessRequest  # messages do without
+        from silvaengine.authorization.model import AccessRequest  # lazy: only a handshake needs it
 
         key_access, _ = admit(
             self.registry,
@@ -57,7 +57,7 @@ class Lifecycle(NamedTuple):
         )
         check_access(key_access, "invoke", "functions", handshake.context)
         if handshake.area not in self.registry.areas(key_access):
-            message = f"The connection has no function in area {handshake.area!r}"
+            message = f"This API key has no functions in area {handshake.area!r}"
             raise RequestError(message, status=403)
         access_request = AccessRequest(
             event=event,

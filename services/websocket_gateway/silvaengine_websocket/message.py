@@ -45,7 +45,7 @@ def read_text(body: object, *, is_base64: bool) -> str:
 
     """
     if is_base64 or not isinstance(body, str):
-        raise RequestError("A message must be text")
+        raise RequestError("A message must be a string")
     if len(body) > MESSAGE_LIMIT or len(body.encode(errors="replace")) > MESSAGE_LIMIT:
         raise RequestError(f"The message is larger than {MESSAGE_LIMIT} bytes", status=413)
     return body
@@ -77,9 +77,9 @@ def read_message(members: Mapping[str, Any], ref: MessageRef) -> Message:
 
     """
     if ref.funct is None:
-        raise RequestError(f"'funct' must be text of 1 to {NAME_LIMIT} bytes")
+        raise RequestError(f"'funct' must be a string of 1 to {NAME_LIMIT} bytes")
     if ref.id is None and members.get("id") is not None:
-        raise RequestError(f"'id' must be text of 1 to {ID_LIMIT} characters")
+        raise RequestError(f"'id' must be a string of 1 to {ID_LIMIT} characters")
     once = members.get("once", False)
     if not isinstance(once, bool):
         raise RequestError("'once' must be true or false")
@@ -99,7 +99,7 @@ def _body(payload: object) -> str | None:
         case dict():
             return encode(payload)
         case _:
-            raise RequestError("'payload' must be an object, or the JSON text of one")
+            raise RequestError("'payload' must be an object, or a JSON object as a string")
 
 
 def _size(text: str) -> int:

@@ -1,1 +1,1 @@
-"""The worker Lambda: runs one function of a user's package per call."""
+"""The worker Lambda: runs one function of an operator's package per call."""

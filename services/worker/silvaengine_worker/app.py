@@ -1,9 +1,9 @@
 """The worker Lambda: one call of one function, with its outcome in the form that the caller understands.
 
-A gateway that waits for the response (it sends an ``invocation`` with a deadline) gets failures as answers:
-Lambda takes an exception for a crash, and its status and message would be lost on the way. The outcome of a
-job goes to the ledger. Where no caller waits and the ledger has no row, a failure is raised. Callers of the
-predecessor send no ``invocation``; they get the bare result or the exception.
+A gateway that waits for the response (it sends an ``invocation`` with a deadline) gets failures as
+responses: Lambda takes an exception for a crash, and its status and message would be lost on the way. The
+outcome of an execution goes to the ledger. Where no caller waits and the ledger has no row, a failure is
+raised. Callers of the predecessor send no ``invocation``; they get the bare result or the exception.
 """
 
 import logging
@@ -24,14 +24,14 @@ from silvaengine_worker.client_channel import open_channels
 from silvaengine_worker.deadline import DeadlinePassed, complete
 from silvaengine_worker.instances import read_settings
 from silvaengine_worker.loader import Loader, extend_path, read_allowed_packages
-from silvaengine_worker.results import check_size, envelope, to_json_value
+from silvaengine_worker.results import check_size, encode_result, to_json_value
 from silvaengine_worker.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from silvaengine.protocol.json_codec import Json
-    from silvaengine_worker.jobs import JobRunner
+    from silvaengine_worker.executions import ExecutionRunner
     from silvaengine_worker.replies import CallReplies
 
     type Event = Mapping[str, Json]
@@ -50,7 +50,7 @@ class WorkerHandler:
 
     Args:
         worker: runs the call.
-        open_jobs: returns the runner of jobs; called for each job.
+        open_executions: returns the runner of executions; called for each of them.
         alerts: reach the operator, for failures that aren't the client's.
         open_replies: returns a factory of replies to WebSocket clients; called for each of their calls.
 
@@ -59,12 +59,12 @@ class WorkerHandler:
     def __init__(
         self,
         worker: Worker,
-        open_jobs: "Callable[[], JobRunner]",
+        open_executions: "Callable[[], ExecutionRunner]",
         alerts: AlertPublisher,
         open_replies: "Callable[[], OpenReplies]",
     ) -> None:
         self._worker = worker
-        self._open_jobs = open_jobs
+        self._open_executions = open_executions
         self._open_replies = open_replies
         self._alerts = alerts
 
@@ -94,10 +94,12 @@ class WorkerHandler:
             return None
         if call.job is None:
             return self._run(call, context, _process_end(context))
-        response = self._run_job(call.job, lambda: self._attempt(call, event, context, log), context, log)
+        response = self._run_execution(
+            call.job, lambda: self._attempt(call, event, context, log), context, log
+        )
         return response.encode() if response and _is_synchronous(event) else None
 
-    def _run_job(
+    def _run_execution(
         self,
         job: ExecutionRef,
         attempt: "Callable[[], WorkerResponse]",
@@ -105,7 +107,7 @@ class WorkerHandler:
         log: InvocationLog,
     ) -> WorkerResponse | None:
         log.add(job_id=job.job_id, attempt=job.attempt)
-        return self._open_jobs().run(
+        return self._open_executions().run(
             job,
             min(_process_end(context) - time.time(), MAX_LAMBDA_SECONDS),
             attempt,
@@ -115,7 +117,7 @@ class WorkerHandler:
     def _serve_socket(
         self, call: WorkerCall, socket: ReplyTo, event: "Event", context: object, log: InvocationLog
     ) -> None:
-        """Call a message's function and push the outcome; of a job only the attempt that owns it does."""
+        """Call a message's function and push the outcome; of an execution, only its owner does."""
         end = _process_end(context)
         request_id = str(_log_ids(event, context)["request_id"])
         replies = self._open_replies()(call, socket, request_id, end - _settle_reserve(end))
@@ -123,7 +125,9 @@ class WorkerHandler:
         if call.job is None:
             response = self._attempt(call, event, context, log, replies.stream_or_complete)
         else:
-            response = self._run_job(call.job, lambda: self._attempt(call, event, context, log), context, log)
+            response = self._run_execution(
+                call.job, lambda: self._attempt(call, event, context, log), context, log
+            )
         if response is not None:
             replies.send(response)
         log.add(gone=replies.is_gone)
@@ -136,13 +140,13 @@ class WorkerHandler:
         log: InvocationLog,
         finish: "Callable[[Any], object]" = complete,
     ) -> WorkerResponse:
-        """Call a function, with time left to settle the job or to push the response."""
-        limit = _process_end(context)
-        limit -= _settle_reserve(limit)
+        """Call a function, with time left to settle the execution or to push the response."""
+        end = _process_end(context)
+        end -= _settle_reserve(end)
         if call.invocation and call.invocation.deadline is not None:
-            limit = min(limit, call.invocation.deadline - SYNC_SETTLE_SECONDS)
+            end = min(end, call.invocation.deadline - SYNC_SETTLE_SECONDS)
         try:
-            return WorkerResponse.decode(self._run(call, context, limit, finish))
+            return WorkerResponse.decode(self._run(call, context, end, finish))
         except BaseException as error:  # noqa: BLE001 - boundary of the function: it fails the call
             return self._record_failure(error, event, context, log)
 
@@ -150,13 +154,13 @@ class WorkerHandler:
         self,
         call: WorkerCall,
         context: object,
-        limit: float,
+        end: float,
         finish: "Callable[[Any], object]" = complete,
     ) -> "Json":
         result = self._worker.run(
             call,
-            envelope if call.invocation else to_json_value,
-            limit=limit,
+            encode_result if call.invocation else to_json_value,
+            end=end,
             request_id=getattr(context, "aws_request_id", ""),
             finish=finish,
         )
@@ -200,7 +204,7 @@ def _with_content(event: "Event") -> "Event":
     """Return the payload with its content, which may be behind a URL."""
     if "content_url" not in event:
         return event
-    from silvaengine_worker.jobs import fetch_content  # large contents are rare
+    from silvaengine_worker.executions import fetch_content  # lazy: only a large content needs it
 
     return fetch_content(event)
 
@@ -275,22 +279,25 @@ def _open_handler(settings: Settings) -> WorkerHandler:
     loader = Loader(settings.allowed_packages or read_allowed_packages(artefact))
     worker = Worker(loader, open_channels(settings))
     return WorkerHandler(
-        worker, lambda: _open_jobs(settings), open_alert_publisher(settings), lambda: _open_replies(settings)
+        worker,
+        lambda: _open_executions(settings),
+        open_alert_publisher(settings),
+        lambda: _open_replies(settings),
     )
 
 
 @cache
-def _open_jobs(settings: Settings) -> "JobRunner":
-    from silvaengine.ledger.payload_store import open_payload_store
-    from silvaengine.ledger.store import open_ledger  # a cold start of a plain call does without
-    from silvaengine_worker.jobs import JobRunner
+def _open_executions(settings: Settings) -> "ExecutionRunner":
+    from silvaengine.ledger.payload_store import open_payload_store  # lazy: only an execution needs them
+    from silvaengine.ledger.store import open_ledger
+    from silvaengine_worker.executions import ExecutionRunner
 
-    return JobRunner(open_ledger(settings), open_payload_store(settings))
+    return ExecutionRunner(open_ledger(settings), open_payload_store(settings))
 
 
 @cache
 def _open_replies(settings: Settings) -> "OpenReplies":
-    from silvaengine_worker.replies import open_replies  # most calls come another way
+    from silvaengine_worker.replies import open_replies  # lazy: only a call over a WebSocket needs it
 
     return open_replies(settings)
 

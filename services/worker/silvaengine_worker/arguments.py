@@ -82,5 +82,5 @@ _decode = standard_decoder(parse_float=Decimal, parse_constant=_refuse_constant)
 
 def _refusal(function: str, name: str) -> str:
     if name == "body":
-        return f"Function {function!r} takes no parameter 'body': send a JSON object"
-    return f"Function {function!r} takes no parameter {name!r}"
+        return f"Function {function!r} has no parameter 'body': send a JSON object"
+    return f"Function {function!r} has no parameter {name!r}"

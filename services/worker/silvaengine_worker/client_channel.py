@@ -52,7 +52,7 @@ class CallChannel:
                 raise SilvaEngineError("The message could not be sent", status=503)
             return
         if self.id is None:
-            raise RequestError("This call did not come over a WebSocket connection")
+            raise RequestError("This call was not made over a WebSocket connection")
         self._open_pusher().push(self.id, _encode(data), time.time() + SEND_SECONDS)
 
     def broadcast(
@@ -67,7 +67,9 @@ class CallChannel:
 
     def _broadcast(self, data: object, **audience: str | Mapping[str, str] | None) -> Mapping[str, int]:
         if self._invocation is None or self._invocation.grant is None:
-            raise RequestError("This function may not broadcast", status=403)
+            raise RequestError(
+                "This function is not allowed to broadcast; set broadcasts: true in the registry", status=403
+            )
         invoker, name = self._open_broadcaster()
         payload = {
             "endpoint_id": self._invocation.endpoint_id,
@@ -90,12 +92,12 @@ def open_channels(settings: Settings) -> "Callable[[WorkerCall], CallChannel] | 
         return None
 
     def pusher() -> "Pusher":
-        from silvaengine_worker.replies import shared_pusher  # few functions send
+        from silvaengine_worker.replies import shared_pusher  # lazy: only a function that sends needs it
 
         return shared_pusher(settings)
 
     def broadcaster() -> "tuple[LambdaInvoker, str]":
-        from silvaengine.aws.client import open_client  # few functions broadcast
+        from silvaengine.aws.client import open_client  # lazy: only a function that broadcasts needs it
         from silvaengine.aws.lambda_invoker import LambdaInvoker
 
         name = require(settings.broadcaster, "BROADCASTER")

@@ -71,7 +71,7 @@ def as_generator(result: object) -> Generator[object] | None:
 
 
 def _iterate(items: AsyncGenerator[object]) -> Generator[object]:
-    import asyncio  # cold start: most functions aren't coroutines
+    import asyncio  # lazy: only a coroutine needs it
 
     async def step() -> object:
         return await anext(items, _END)
@@ -82,7 +82,7 @@ def _iterate(items: AsyncGenerator[object]) -> Generator[object]:
 
 
 def _run_coroutine(coroutine: Coroutine[Any, Any, object]) -> object:
-    import asyncio  # cold start: most functions aren't coroutines
+    import asyncio  # lazy: only a coroutine needs it
 
     return asyncio.run(coroutine)
 

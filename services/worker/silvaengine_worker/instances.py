@@ -1,4 +1,4 @@
-"""Objects of users' classes, created from settings and reused only where nothing can leak.
+"""Instances of functions' classes, created from settings and reused only where nothing can leak.
 
 An object may keep anything: its settings, a connection, the customer it served last. So one is reused only
 for the same class, the same setting text **and the same endpoint**: two tenants with equal settings (often
@@ -37,10 +37,10 @@ class Instances:
 
     def checkout(
         self, key: InstanceKey | None, create: Callable[[], object], may_keep: Callable[[], bool]
-    ) -> "Lease":
-        """Return a lease of the kept or a new object, kept afterwards if it has a key and ``may_keep``."""
+    ) -> "Checkout":
+        """Check out the kept or a new object, kept afterwards if it has a key and ``may_keep``."""
         instance = self._kept.pop(key) if key in self._kept else create()
-        return Lease(self, key, instance, may_keep)
+        return Checkout(self, key, instance, may_keep)
 
     def keep(self, key: InstanceKey, instance: object) -> None:
         """Keep an object for later calls."""
@@ -49,7 +49,7 @@ class Instances:
             del self._kept[next(iter(self._kept))]
 
 
-class Lease:
+class Checkout:
     """An object for the ``with`` block of one call; contextlib's generators take three times as long."""
 
     __slots__ = ("_instance", "_instances", "_key", "_may_keep")
@@ -98,19 +98,19 @@ def construct(constructor: Constructor, setting: str, logger: logging.Logger) ->
         ConfigurationError: settings and constructor don't match; ``detail`` names the setting.
 
     """
-    owner, parameters = constructor.owner, constructor.parameters
+    cls, parameters = constructor.cls, constructor.parameters
     settings = read_settings(setting)
     if "logger" in settings:
-        raise _mismatch(owner, "can't have the setting 'logger', which is the worker's")
+        raise _mismatch(cls, "can't have the setting 'logger', which is reserved")
     if name := _logger_parameter(parameters, settings):
         settings[name] = logger
     if (unknown := parameters.unknown(settings)) is not None:
-        raise _mismatch(owner, f"takes no setting {unknown!r}")
+        raise _mismatch(cls, f"has no parameter for the setting {unknown!r}")
     if (missing := parameters.missing(settings)) is not None:
-        raise _mismatch(owner, f"requires the setting {missing!r}")
+        raise _mismatch(cls, f"requires the setting {missing!r}")
     if parameters.variadic and not parameters.names:
-        return owner(logger, **settings)
-    return parameters.call(owner, settings)
+        return cls(logger, **settings)
+    return parameters.call(cls, settings)
 
 
 def _logger_parameter(parameters: Parameters, settings: dict[str, Any]) -> str | None:
@@ -120,5 +120,5 @@ def _logger_parameter(parameters: Parameters, settings: dict[str, Any]) -> str |
     return None if first in settings else first
 
 
-def _mismatch(owner: type, reason: str) -> ConfigurationError:
-    return ConfigurationError("The function is misconfigured", detail=f"{owner.__qualname__} {reason}")
+def _mismatch(cls: type, reason: str) -> ConfigurationError:
+    return ConfigurationError("The function is misconfigured", detail=f"{cls.__qualname__} {reason}")

@@ -2,8 +2,8 @@
 
 A registry row or a payload may name anything, so a name alone never reaches Python's import: its parts are
 ASCII identifiers, none is private, and the top-level package is one that the operator shipped. A module of
-such a package still holds what it imported from elsewhere (``from os import system``), so a class or a plain
-function must be defined in an allowed package, too. What a class inherits belongs to it.
+such a package still contains what it imported from elsewhere (``from os import system``), so a class or a
+plain function must be defined in an allowed package, too. What a class inherits belongs to it.
 """
 
 import inspect
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 class Constructor(NamedTuple):
     """The class of a method that is called, and the parameters for creating its object."""
 
-    owner: type
+    cls: type
     parameters: Parameters
 
 
@@ -116,17 +116,17 @@ def _import(module_name: str, function: str) -> ModuleType:
         raise _unavailable(function, f"{module_name}: {type(error).__name__}: {error}") from error
 
 
-def _find_method(owner: object, name: str) -> LoadedFunction:
-    if not isinstance(owner, type):
-        raise _unavailable(name, f"{owner!r} is not a class")
-    declared = inspect.getattr_static(owner, name, None)
-    function = _check_routine(declared, getattr(owner, name, None), name)
+def _find_method(cls: object, name: str) -> LoadedFunction:
+    if not isinstance(cls, type):
+        raise _unavailable(name, f"{cls!r} is not a class")
+    declared = inspect.getattr_static(cls, name, None)
+    function = _check_routine(declared, getattr(cls, name, None), name)
     if isinstance(declared, staticmethod):
         return LoadedFunction(function, Parameters.from_signature(function))
     if isinstance(declared, classmethod):
         return LoadedFunction(function, Parameters.from_signature(declared.__func__, unbound=True))
     parameters = Parameters.from_signature(function, unbound=True)
-    return LoadedFunction(function, parameters, Constructor(owner, Parameters.from_signature(owner)))
+    return LoadedFunction(function, parameters, Constructor(cls, Parameters.from_signature(cls)))
 
 
 def _check_routine(declared: object, member: object, name: str) -> Callable[..., Any]:

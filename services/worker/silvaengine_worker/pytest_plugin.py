@@ -19,7 +19,7 @@ def invoke(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> "
     module, the class and the function; ``invoke("my_package.orders:find")`` a plain function;
     ``invoke("find")`` a function of registry.yaml. See ``silvaengine_worker.testing.Invoke``.
     """
-    from silvaengine_worker.testing import Invoke, function_folders
+    from silvaengine_worker.testing import Invoke, function_folders  # lazy: only the fixture needs it
 
     folders = function_folders(request.config.rootpath)
     for folder in reversed(folders):

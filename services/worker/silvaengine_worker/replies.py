@@ -29,7 +29,7 @@ class CallReplies:
         request_id: the request id of the call, which errors carry.
         pusher: reaches the client.
         on_gone: called when the client is gone.
-        limit: epoch seconds after which no further item is sent.
+        end: epoch seconds after which no further item is sent.
 
     """
 
@@ -40,14 +40,14 @@ class CallReplies:
         request_id: str,
         pusher: Pusher,
         on_gone: Callable[[], None],
-        limit: float,
+        end: float,
     ) -> None:
         self._socket = socket
         self._function = function
         self._request_id = request_id
         self._pusher = pusher
         self._on_gone = on_gone
-        self._limit = limit
+        self._end = end
         self._stream: ItemStream | None = None
         self.is_gone = False
 
@@ -104,7 +104,7 @@ class CallReplies:
                 self._stream.write(json.dumps(to_json_value(item), ensure_ascii=False))
 
     def _push_item(self, frame: str) -> None:
-        if not self._push(frame, self._limit):
+        if not self._push(frame, self._end):
             raise NotFoundError("The client is gone", status=410)
 
     def _push(self, frame: str, deadline: float) -> bool:
@@ -123,7 +123,7 @@ def shared_pusher(settings: Settings) -> Pusher:
 
 
 def open_replies(settings: Settings) -> Callable[[WorkerCall, ReplyTo, str, float], CallReplies]:
-    """Return a factory of replies, for a call, its socket, its request id and its limit."""
+    """Return a factory of replies, for a call, its socket, its request id and its end."""
     pusher, writer = shared_pusher(settings), open_table_writer(settings.region, settings.table_prefix)
 
     def delete_connection(endpoint_id: str, connection_id: str) -> None:
@@ -132,9 +132,9 @@ def open_replies(settings: Settings) -> Callable[[WorkerCall, ReplyTo, str, floa
         with suppress(SilvaEngineError):
             writer.delete(WSS_CONNECTIONS, key)
 
-    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> CallReplies:
+    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, end: float) -> CallReplies:
         endpoint_id = call.invocation.endpoint_id if call.invocation else ""
         on_gone = partial(delete_connection, endpoint_id, socket.connection_id)
-        return CallReplies(socket, call.callee.function, request_id, pusher, on_gone, limit)
+        return CallReplies(socket, call.callee.function, request_id, pusher, on_gone, end)
 
     return replies

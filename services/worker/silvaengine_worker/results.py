@@ -31,7 +31,7 @@ class ResultError(SilvaEngineError):
     """A function returned what can't be sent; the message says why."""
 
 
-def envelope(result: object) -> dict[str, Json]:
+def encode_result(result: object) -> dict[str, Json]:
     """Return the response for a result: text unchanged, bytes as base64, everything else as a JSON value.
 
     Raises:
@@ -57,7 +57,7 @@ def to_json_value(value: object) -> Json:
     try:
         return _convert(value, None)
     except RecursionError:
-        raise ResultError("The function's result is nested too deeply or holds itself") from None
+        raise ResultError("The function's result is nested too deeply or contains itself") from None
 
 
 def check_size(payload: Json) -> None:
@@ -69,9 +69,9 @@ def check_size(payload: Json) -> None:
     try:
         size = len(_encode(payload).encode())
     except UnicodeEncodeError:
-        raise ResultError("The function's result holds text that isn't valid Unicode") from None
+        raise ResultError("The function's result contains text that isn't valid Unicode") from None
     except ValueError:
-        raise ResultError("The function's result holds a number with too many digits") from None
+        raise ResultError("The function's result contains a number with too many digits") from None
     if size > SYNC_LIMIT:
         raise ResultError(f"The function's result has {size} bytes, more than the limit of {SYNC_LIMIT}")
 

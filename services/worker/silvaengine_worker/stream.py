@@ -52,7 +52,7 @@ class ItemStream:
         """
         size = len(item.encode())
         if size > ITEM_LIMIT:
-            message = f"An item of the stream has {size} bytes, more than the limit of {ITEM_LIMIT}"
+            message = f"A stream item has {size} bytes, more than the limit of {ITEM_LIMIT}"
             raise RequestError(message, status=413)
         with self._changed:
             while self.waiting_bytes > WAITING_LIMIT and self._failure is None:
@@ -94,7 +94,7 @@ class ItemStream:
         """
         self._thread.join(END_SECONDS)
         if self._thread.is_alive():
-            raise UnavailableError("The client accepts no more data at the moment")
+            raise UnavailableError("The client is not reading its data")
         return self._sent
 
     def _run(self) -> None:

@@ -11,7 +11,7 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, WorkerCall, WorkerResponse
 from silvaengine_worker.loader import Loader
-from silvaengine_worker.results import check_size, envelope
+from silvaengine_worker.results import check_size, encode_result
 from silvaengine_worker.worker import Worker
 
 REGISTRY = "registry.yaml"
@@ -89,7 +89,7 @@ class Invoke:
         package = call.callee.module_name.partition(".")[0]
         worker = self._workers.setdefault(package, Worker(Loader([package])))
         try:
-            result = worker.run(WorkerCall.decode(json.loads(call.encode())), envelope)
+            result = worker.run(WorkerCall.decode(json.loads(call.encode())), encode_result)
             check_size(result)
         except SilvaEngineError as error:
             if error.detail:
@@ -107,7 +107,7 @@ class Invoke:
         return self._find_in_registry(function)
 
     def _find_in_registry(self, function: str) -> tuple[str, str, str]:
-        import yaml  # an extra of the wheel
+        import yaml  # lazy: only a name in registry.yaml needs it; an extra of the wheel
 
         files = [folder / REGISTRY for folder in self._folders if (folder / REGISTRY).is_file()]
         rows = (yaml.safe_load(files[0].read_text("utf-8")) or {}).get("functions", {}) if files else {}

@@ -16,7 +16,7 @@ from silvaengine_worker.instances import Instances, construct, read_settings
 from silvaengine_worker.loader import LoadedFunction, Loader
 from silvaengine_worker.process_state import ProcessStateGuard
 
-SPARE_SECONDS = 0.25
+END_EARLY_SECONDS = 0.25
 """Seconds before the caller's deadline at which a function is ended, so that the response arrives in time."""
 
 
@@ -41,7 +41,7 @@ class Worker:
         call: WorkerCall,
         encode: Callable[[Any], T],
         *,
-        limit: float = inf,
+        end: float = inf,
         request_id: str = "",
         finish: Callable[[Any], object] = complete,
     ) -> T:
@@ -50,7 +50,7 @@ class Worker:
         Args:
             call: the call.
             encode: returns the response; it may run the function's code too, such as a model's properties.
-            limit: epoch seconds at which the process ends, whatever deadline the call has.
+            end: epoch seconds by which the function must have ended; the call's own deadline may be earlier.
             request_id: for a call without an invocation.
             finish: turns the function's result into a value, while its object is still checked out.
 
@@ -63,7 +63,7 @@ class Worker:
         values = fit_arguments(call, target.parameters)
         channel = self._open_channel(call) if self._open_channel else None
         invocation = call.invocation or _default_invocation(call, request_id)
-        current = _current_invocation(call, invocation, limit, target.logger, channel)
+        current = _current_invocation(call, invocation, end, target.logger, channel)
         with bind(current), localcontext(), ProcessStateGuard() as process:
             return copy_context().run(
                 run_with_deadline,
@@ -82,7 +82,7 @@ class Worker:
         if target.constructor is None:
             return finish(target.parameters.call(target.function, values))
         key = (
-            (target.constructor.owner, call.invocation.endpoint_id, call.callee.setting)
+            (target.constructor.cls, call.invocation.endpoint_id, call.callee.setting)
             if call.invocation
             else None
         )
@@ -94,17 +94,18 @@ class Worker:
 def _current_invocation(
     call: WorkerCall,
     invocation: Invocation,
-    limit: float,
+    end: float,
     logger: logging.Logger,
     channel: ClientChannel | None,
 ) -> CurrentInvocation:
-    end = limit if invocation.deadline is None else min(limit, invocation.deadline)
+    if invocation.deadline is not None:
+        end = min(end, invocation.deadline)
     return CurrentInvocation(
         request_id=invocation.request_id,
         endpoint_id=invocation.endpoint_id,
         area=invocation.area,
         function=invocation.function,
-        deadline=None if end == inf else end - SPARE_SECONDS,
+        deadline=None if end == inf else end - END_EARLY_SECONDS,
         attempt=invocation.attempt,
         settings=read_settings(call.callee.setting),
         logger=logger,

@@ -93,7 +93,7 @@ class KeyUsage:
     """Records when keys were used, each at most once an hour in this process.
 
     Args:
-        write: records the use of an owner's key.
+        write: records the use of a key, by the endpoint of its row.
         clock: returns monotonic seconds.
     """
 
@@ -103,13 +103,13 @@ class KeyUsage:
         self._write = write
         self._recent = LruCache(USE_SECONDS, MAX_USES, clock)
 
-    def record(self, owner: str, key_id: str) -> None:
+    def record(self, key_row_endpoint: str, key_id: str) -> None:
         """Record a use, unless that was done within the hour; a failure is only logged."""
-        self._recent.get_or_load((owner, key_id), lambda: self._record(owner, key_id))
+        self._recent.get_or_load((key_row_endpoint, key_id), lambda: self._record(key_row_endpoint, key_id))
 
-    def _record(self, owner: str, key_id: str) -> bool:
+    def _record(self, key_row_endpoint: str, key_id: str) -> bool:
         try:
-            self._write(owner, key_id)
+            self._write(key_row_endpoint, key_id)
         except SilvaEngineError as error:
             _logger.warning("The use of key %s was not recorded: %s", key_id, error.detail or error.message)
         return True
@@ -137,8 +137,10 @@ def open_key_usage(settings: Settings) -> KeyUsage:
     """Return the record of uses in the table of settings, where the gateways may write these rows."""
     writer = open_table_writer(settings.region, settings.table_prefix)
 
-    def write(owner: str, key_id: str) -> None:
+    def write(key_row_endpoint: str, key_id: str) -> None:
         values = {"value": int(time.time())}
-        writer.update(CONFIG_DATA, key_use_key(owner, key_id), "SET #value = :value", values=values)
+        writer.update(
+            CONFIG_DATA, key_use_key(key_row_endpoint, key_id), "SET #value = :value", values=values
+        )
 
     return KeyUsage(write)

@@ -205,7 +205,7 @@ def open_rate_limiter(settings: Settings) -> RateLimiter:
     """Return the limiter of a deployment's calls."""
     redis = None
     if settings.cache.redis is not None:
-        from silvaengine.redis.client import process_redis  # many deployments have no Redis
+        from silvaengine.redis.client import process_redis  # lazy: only a deployment with Redis needs it
 
         redis = process_redis(settings.cache.redis).of("registry")
     # In the slot of the registry's generation, so that a cluster, too, takes both in one round trip.

@@ -17,7 +17,7 @@ from silvaengine.settings import Settings
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimiter
 
-UNLIMITED: Mapping[str, str] = MappingProxyType({})
+NO_RATE_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 def is_authorizer_call(event: object) -> bool:
@@ -32,7 +32,7 @@ def requested_arn(event: Mapping[str, Any]) -> str:
 
 def admit(
     registry: Registry,
-    open_rate_limiter: "Callable[[], RateLimiter] | None",
+    open_limiter: "Callable[[], RateLimiter] | None",
     endpoint_id: str,
     api_key: str,
     area: str,
@@ -44,7 +44,8 @@ def admit(
 
     Args:
         registry: finds the key's row; checked for changes first.
-        open_rate_limiter: returns the limiter; called only for a key with limits. None counts nothing.
+        open_limiter: returns the rate limiter, called only for keys with limits; None checks and counts
+            nothing.
         endpoint_id: the tenant.
         api_key: the caller's key.
         area: with stage and endpoint it names the gateway's own settings.
@@ -55,13 +56,13 @@ def admit(
         RequestError: 429, a limit is reached; and what ``Registry.key_access`` raises.
     """
     limits = registry.recent_limits(endpoint_id, api_key)
-    reply = registry.refresh(open_rate_limiter().command(limits) if open_rate_limiter and limits else None)
+    reply = registry.refresh(open_limiter().command(limits) if open_limiter and limits else None)
     find = registry.key_access_by_row if is_row_key else registry.key_access
     key_access = find(endpoint_id, api_key, area, stage)
-    if open_rate_limiter is None or not key_access.limits:
-        return key_access, UNLIMITED
+    if open_limiter is None or not key_access.limits:
+        return key_access, NO_RATE_HEADERS
     charge = reply if key_access.limits == limits else None
-    return key_access, open_rate_limiter().admit(key_access.limits, charge)
+    return key_access, open_limiter().admit(key_access.limits, charge)
 
 
 def check_access(key_access: KeyAccess, scope: str, name: str, context: Mapping[str, Any]) -> None:
@@ -77,16 +78,17 @@ def check_access(key_access: KeyAccess, scope: str, name: str, context: Mapping[
         RequestError: 403.
     """
     if key_access.allowlist:
-        from silvaengine.authorization.allowlist import check_address  # few keys have one
+        # lazy: only a key with an allowlist needs it
+        from silvaengine.authorization.allowlist import check_address
 
         check_address(key_access.allowlist, context)
     if scope and not key_access.may(scope):
-        raise RequestError(f"This API key may not call {name}", status=403)
+        raise RequestError(f"This API key is not allowed to call {name}", status=403)
 
 
 @cache
 def process_limiter() -> "RateLimiter":
     """Return the limiter of this deployment's calls."""
-    from silvaengine.access.rate_limits import open_rate_limiter  # most tenants have no limit
+    from silvaengine.access.rate_limits import open_rate_limiter  # lazy: only a key with limits needs it
 
     return open_rate_limiter(Settings.from_environment())

@@ -22,7 +22,7 @@ def check_address(allowlist: tuple[str, ...], context: Mapping[str, Any]) -> Non
     """
     address = _address(context)
     if address is None or not any(address in network for network in _networks(allowlist)):
-        raise RequestError("This API key may not be used from this address", status=403)
+        raise RequestError("This API key is not allowed from this IP address", status=403)
 
 
 def _address(context: Mapping[str, Any]) -> IPv4Address | IPv6Address | None:

@@ -92,7 +92,14 @@ def _subject(request: AccessRequest) -> tuple[str, ...]:
     key_access, function = request.key_access, request.function
     name = (function.aws_lambda_arn, function.name) if function else ()
     area = str(request.context.get("area"))
-    return (key_access.endpoint_id, key_access.owner, key_access.api_key, area, request.method, *name)
+    return (
+        key_access.endpoint_id,
+        key_access.key_row_endpoint,
+        key_access.api_key,
+        area,
+        request.method,
+        *name,
+    )
 
 
 def _with_claims(context: Members, identity: CallerIdentity) -> Members:

@@ -51,17 +51,20 @@ class Authorizers(NamedTuple):
             case "api_key":
                 return ApiKeyAuthorizer()
             case "iam":
-                from silvaengine.authorization.iam import IamAuthorizer  # few endpoints use it
+                # lazy: only the authorizer ``iam`` needs it
+                from silvaengine.authorization.iam import IamAuthorizer
 
                 return IamAuthorizer(tuple(options.get("principals") or ()))
             case "jwt" | "cognito":
                 return self._token_authorizer(options)
             case kind:
-                raise _misconfigured(f"setting {SETTING!r} names {kind!r}, which is no built-in authorizer")
+                raise _misconfigured(
+                    f"setting {SETTING!r} names {kind!r}, which is not a built-in authorizer"
+                )
 
     def _token_authorizer(self, options: Mapping[str, Any]) -> Authorizer:
         try:
-            from silvaengine.authorization.tokens import token_authorizer
+            from silvaengine.authorization.tokens import token_authorizer  # lazy: only a token needs it
         except ModuleNotFoundError as error:
             words = f"{error.name} is missing: authorizers/jwt-requirements.txt wasn't there at the build"
             raise _misconfigured(words) from error

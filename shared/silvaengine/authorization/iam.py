@@ -20,7 +20,7 @@ class IamAuthorizer(NamedTuple):
 
     def authorize(self, request: AccessRequest) -> CallerIdentity:
         """Return the signer as the caller; raises RequestError 401 without one, 403 for one not listed."""
-        from fnmatch import fnmatchcase  # few endpoints list principals
+        from fnmatch import fnmatchcase  # lazy: only a list of principals needs it
 
         signer = _signer(request.context)
         arn = signer.get("userArn")

@@ -67,7 +67,7 @@ class KeySets:
         if now - key_set.fetched_at >= FRESH_SECONDS or not is_known:
             self._refresh(issuer, key_set, now)
         if now - key_set.fetched_at >= STALE_SECONDS:
-            raise UnavailableError("The token's issuer can't be reached at the moment", detail=issuer.name)
+            raise UnavailableError("The token's issuer can't be reached; try again", detail=issuer.name)
         if key_id is None:
             return next(iter(key_set.keys.values())) if len(key_set.keys) == 1 else None
         return key_set.keys.get(key_id)
@@ -90,7 +90,7 @@ class KeySets:
     def _discover(self, issuer: str) -> str:
         document = self._document(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if document.get("issuer") != issuer:  # section 4.3
-            raise _misconfigured(f"{issuer} says that its name is {document.get('issuer')!r}")
+            raise _misconfigured(f"{issuer} reports the issuer {document.get('issuer')!r}")
         return str(document.get("jwks_uri"))
 
     def _document(self, url: str) -> Mapping[str, Any]:
@@ -100,9 +100,9 @@ class KeySets:
         try:
             document = json.loads(self._fetch(url))
         except ValueError:
-            raise _misconfigured(f"{url} holds no JSON") from None
+            raise _misconfigured(f"{url} did not return JSON") from None
         if not isinstance(document, dict):
-            raise _misconfigured(f"{url} holds no object")
+            raise _misconfigured(f"{url} did not return a JSON object")
         return document
 
 
@@ -112,7 +112,7 @@ def fetch(url: str) -> bytes:
     Raises:
         OSError: there is none, or it is too large.
     """
-    from urllib.request import HTTPRedirectHandler, build_opener  # few requests fetch
+    from urllib.request import HTTPRedirectHandler, build_opener  # lazy: only fetching a key set needs it
 
     class NoRedirects(HTTPRedirectHandler):
         def redirect_request(self, *_: object) -> None:
@@ -121,7 +121,7 @@ def fetch(url: str) -> bytes:
     with build_opener(NoRedirects).open(url, timeout=FETCH_SECONDS) as response:
         content: bytes = response.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise OSError(f"{url} holds more than {MAX_BYTES} bytes")
+        raise OSError(f"{url} returned more than {MAX_BYTES} bytes")
     return content
 
 

@@ -79,7 +79,7 @@ def _principal(claims: Members) -> str:
 
 
 def _unclear(response: object) -> RequestError:
-    return denied(detail=f"the authorizer answered {type(response).__name__}")
+    return denied(detail=f"the authorizer returned {type(response).__name__}")
 
 
 def _object(members: Members, name: str) -> Members:

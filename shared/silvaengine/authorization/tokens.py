@@ -58,9 +58,9 @@ class TokenAuthorizer(NamedTuple):
         claims = self._verify(_token(request))
         expires_at = self._check_times(claims)
         if not self._names_audience(claims):
-            raise _invalid("The token is for another audience")
+            raise _invalid("The token has the wrong audience")
         if not claims.get("sub"):
-            raise _invalid("The token names no subject")
+            raise _invalid("The token has no subject")
         return CallerIdentity(str(claims["sub"]), claims, expires_at)
 
     def verify_permission(self, request: AccessRequest) -> Members:
@@ -70,7 +70,7 @@ class TokenAuthorizer(NamedTuple):
         if self.scopes - _scopes(claims):
             challenge = f'Bearer error="insufficient_scope", scope="{" ".join(sorted(self.scopes))}"'
             headers = {"WWW-Authenticate": challenge}
-            raise RequestError("The token lacks a scope", status=403, headers=headers)
+            raise RequestError("The token does not have a required scope", status=403, headers=headers)
         return request.context
 
     def _verify(self, token: str) -> dict[str, Any]:
@@ -144,9 +144,9 @@ def _algorithm(key: Jwk, name: object) -> str:
     """Return the algorithm that the token names, if it fits the key."""
     allowed = ALGORITHMS.get(str(key.get("kty")), frozenset())
     if not isinstance(name, str) or name not in allowed or key.get("alg", name) != name:
-        raise _invalid("The token's algorithm is not one of its key's")
+        raise _invalid("The token's algorithm does not match its key")
     if key.get("use", "sig") != "sig":
-        raise _invalid("The use of the token's key is not sig")
+        raise _invalid("The token's key is not a signing key")
     return name
 
 

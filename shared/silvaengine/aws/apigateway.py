@@ -22,7 +22,7 @@ class ConnectionsApi:
     """Posts to the connections of one WebSocket API.
 
     Args:
-        client: the client for the API's endpoint and stage.
+        client: the client for the API's URL and stage.
     """
 
     def __init__(self, client: AwsClient) -> None:
@@ -47,21 +47,21 @@ class ConnectionsApi:
         try:
             response = self._client.post(path, headers, data, SEND_SECONDS)
         except NotSentError as error:
-            raise BusyError("The client can't be reached at the moment", detail=str(error)) from error
+            raise BusyError("The client can't be reached", detail=str(error)) from error
         except NoResponseError as error:
             raise no_response("PostToConnection", error) from error
         if response.status < 300:
             return
         if response.status == GONE:
-            raise NotFoundError("The client is gone", status=GONE)
+            raise NotFoundError("The client has disconnected", status=GONE)
         if response.status == TOO_LARGE:
             raise RequestError("The message is too large", status=TOO_LARGE)
         code, message = error_of(response)
         if response.status == TOO_MANY:
-            raise BusyError("The client can't take more at the moment", detail=f"{code}: {message}")
+            raise BusyError("The client is receiving too many messages", detail=f"{code}: {message}")
         raise to_error("PostToConnection", code, message, response.status)
 
 
 def open_connections_api(region: str, url: str) -> ConnectionsApi:
-    """Return the management API at an endpoint, such as ``https://{api}.execute-api.{region}.amazonaws.com/beta``."""
+    """Return the management API at a URL, such as ``https://{api}.execute-api.{region}.amazonaws.com/beta``."""
     return ConnectionsApi(open_client("execute-api", region, url))

@@ -43,7 +43,7 @@ class BotocoreApi:
 
 @cache
 def _session() -> "Session":
-    from botocore.session import Session  # a cold start does without
+    from botocore.session import Session  # lazy: only a rare call needs it
 
     return Session()
 

@@ -32,12 +32,12 @@ class AwsClient:
     Args:
         service: its signing name, such as ``dynamodb``.
         region: an AWS region.
-        url: the endpoint, with a path where the service has one.
+        url: the endpoint URL, with a path where the service has one.
         environ: the live environment: credentials, ``AWS_CA_BUNDLE``, Lambda's trace id.
         clock: epoch seconds.
 
     Raises:
-        ConfigurationError: the endpoint isn't a URL.
+        ConfigurationError: the endpoint URL isn't valid.
     """
 
     def __init__(
@@ -65,14 +65,14 @@ class AwsClient:
         """Send a request and return the response, whatever its status.
 
         Args:
-            path: below the endpoint, percent-encoded, without a query string.
+            path: below the endpoint URL's, percent-encoded, without a query string.
             headers: the service's own, by lower-case name; they are signed.
             body: the whole body.
             seconds: the time for the whole response.
 
         Raises:
             NotSentError: the service never had the request.
-            NoAnswerError: the service may have acted on it.
+            NoResponseError: the service may have acted on it.
             SilvaEngineError: there are no credentials.
         """
         full_path = self._path + path
@@ -100,13 +100,13 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
     Args:
         service: its signing name, such as ``lambda``.
         region: an AWS region.
-        url: its endpoint, where neither the environment nor AWS's rules name it.
+        url: its endpoint URL, where neither the environment nor AWS's rules name it.
     """
     return AwsClient(service, region, url or endpoint_url(service, region, ENVIRONMENT), ENVIRONMENT)
 
 
 def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:
-    """Return a service's endpoint: from the environment, otherwise AWS's own in the region.
+    """Return a service's endpoint URL: from the environment, otherwise AWS's own in the region.
 
     docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
     """
@@ -114,7 +114,7 @@ def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:
     if url := environ.get(variable) or environ.get("AWS_ENDPOINT_URL"):
         return url
     if "true" in (environ.get("AWS_USE_FIPS_ENDPOINT"), environ.get("AWS_USE_DUALSTACK_ENDPOINT")):
-        from silvaengine.aws.botocore import client  # their names have many exceptions
+        from silvaengine.aws.botocore import client  # lazy: only FIPS or dual stack needs it
 
         return str(client(service, region).meta.endpoint_url)
     suffix = next((SUFFIXES[prefix] for prefix in SUFFIXES if region.startswith(prefix)), "amazonaws.com")

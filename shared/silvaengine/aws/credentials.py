@@ -81,7 +81,7 @@ class CredentialsSource:
             if last and seconds_left > 0:
                 return last[2]
             raise UnavailableError(
-                "A backend can't be reached at the moment", detail=f"credentials: {error}"
+                "A backend service can't be reached; try again", detail=f"credentials: {error}"
             ) from error
         credentials = Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer.get("Token"))
         self._fetched = (url, _epoch_seconds(answer["Expiration"]), credentials)
@@ -108,7 +108,7 @@ class CredentialsSource:
         finally:
             connection.close()
         if response.status != 200:
-            raise NoResponseError(f"{url} answered {response.status}")
+            raise NoResponseError(f"{url} responded with status {response.status}")
         answer: dict[str, str] = json.loads(response.body)
         return answer
 
@@ -121,7 +121,7 @@ class CredentialsSource:
 
     def _from_botocore(self) -> Credentials:
         if self._botocore is None:
-            from botocore.session import Session  # never in a Lambda
+            from botocore.session import Session  # lazy: only a process outside Lambda needs it
 
             self._botocore = Session().get_credentials()
         if self._botocore is None:
@@ -131,6 +131,6 @@ class CredentialsSource:
 
 
 def _epoch_seconds(text: str) -> float:
-    from datetime import datetime  # only the container endpoint's responses have a date
+    from datetime import datetime  # lazy: only a container's expiry date needs it
 
     return datetime.fromisoformat(text).timestamp()

@@ -37,12 +37,12 @@ def to_error(what: str, code: str, message: str, status: int = 400) -> SilvaEngi
     """
     detail = f"{what}: {code}: {message}"
     if code in THROTTLING_CODES or status >= 500:
-        return UnavailableError("A backend is busy at the moment", detail=detail)
+        return UnavailableError("A backend service is busy; try again", detail=detail)
     if code == "ConditionalCheckFailedException":
-        return ConditionFailedError("The row was modified concurrently", detail=detail)
+        return ConditionFailedError("The request conflicts with another one; try again", detail=detail)
     return ConfigurationError("The service is misconfigured", detail=detail)
 
 
 def no_response(what: str, cause: object) -> UnavailableError:
     """Return the error for a service that gave no response."""
-    return UnavailableError("A backend can't be reached at the moment", detail=f"{what}: {cause}")
+    return UnavailableError("A backend service can't be reached; try again", detail=f"{what}: {cause}")

@@ -92,8 +92,8 @@ class HttpConnection:
 
         Raises:
             NotSentError: the peer never had it.
-            NoAnswerInTimeError: the response didn't come in time.
-            NoAnswerError: the connection broke, or the response isn't HTTP.
+            ResponseTimeoutError: the response didn't come in time.
+            NoResponseError: the connection broke, or the response isn't HTTP.
         """
         end = monotonic() + seconds
         try:
@@ -206,7 +206,7 @@ class HttpPool:
     def _exchange_over(self, connection: HttpConnection, request: bytes, seconds: float) -> Response:
         try:
             response = connection.exchange(request, seconds)
-        except BaseException:  # also an alarm, anywhere: a late response must not answer a later request
+        except BaseException:  # also an alarm, anywhere: a late response must not be taken for a later one
             connection.close()
             raise
         if connection.is_reusable:

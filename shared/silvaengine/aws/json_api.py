@@ -99,7 +99,7 @@ def open_json_api(service: str, region: str, target: str) -> JsonApi:
 
 
 def _with_jitter(pause: float) -> float:
-    from random import uniform  # only a repetition needs it
+    from random import uniform  # lazy: only a repetition needs it
 
     return uniform(pause, 2 * pause)  # noqa: S311 - no secret
 

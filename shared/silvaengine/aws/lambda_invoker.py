@@ -1,7 +1,7 @@
 """Invoking Lambdas: sizes checked before sending, few and safe repetitions, typed failures.
 
 An Invoke is repeated only if it never connected or was throttled. After a read timeout, or a connection that
-broke on the way, the callee may have run.
+broke on the way, the Lambda may have run.
 """
 
 import time
@@ -28,7 +28,7 @@ from silvaengine.settings import Settings
 READ_SECONDS = 28.0  # without a deadline: API Gateway waits 29 s; with one, until then
 GRACE_SECONDS = 0.75  # for the response of a worker that ends its function at the deadline
 PAUSES = (0.1, 0.3)  # seconds before the second and the third attempt
-PATHS = 256
+CACHED_PATHS = 256
 
 
 class _NotAcceptedError(Exception):
@@ -75,14 +75,14 @@ class LambdaInvoker:
             arn: the function's ARN or name.
             payload: JSON text, at most 6 MB, 1 MB for an event.
             event: whether to hand over the payload without waiting for the result.
-            deadline: end of the caller's time, in epoch seconds.
+            deadline: epoch seconds at which the caller no longer waits.
 
         Raises:
             RequestError: 413, the payload is too large; nothing ran.
             UnavailableError: Lambda throttles, or couldn't be reached; nothing ran.
-            NotStartedError: the callee can't be invoked, or the deadline is over; nothing ran.
-            DeadlineError: there was no result in time; the callee may have run.
-            InvocationError: the callee failed, or the connection to it broke.
+            NotStartedError: the Lambda can't be invoked, or the deadline is over; nothing ran.
+            DeadlineError: there was no result in time; the Lambda may have run.
+            InvocationError: it failed, or the connection to it broke.
         """
         body = payload.encode()
         _check_size(len(body), EVENT_LIMIT if event else SYNC_LIMIT)
@@ -95,7 +95,7 @@ class LambdaInvoker:
                 return self._send(arn, body, headers, deadline)
             except _NotAcceptedError as refusal:
                 if pause is None or (deadline is not None and self._clock() + pause >= deadline):
-                    message = "The function can't be started at the moment"
+                    message = "The function can't be started right now; try again"
                     raise UnavailableError(
                         message, detail=f"{arn}: {refusal.__cause__ or refusal}"
                     ) from refusal
@@ -109,15 +109,15 @@ class LambdaInvoker:
         except NotSentError as error:
             raise _NotAcceptedError from error
         except ResponseTimeoutError as error:
-            raise DeadlineError("The function gave no response in time", detail=arn) from error
+            raise DeadlineError("The function did not respond in time", detail=arn) from error
         except NoResponseError as error:
-            message = "The connection to the function broke"
+            message = "The connection to the function was lost"
             raise InvocationError(message, error_type=str(error), detail=arn) from error
         if response.status >= 300:
             raise _refusal(arn, response)
         result = decode(response.body) if response.body else None
         if response.header(b"x-amz-function-error"):
-            raise _callee_error(arn, result)
+            raise _lambda_error(arn, result)
         return result
 
     def _read_seconds(self, deadline: float | None) -> float:
@@ -125,12 +125,12 @@ class LambdaInvoker:
             return READ_SECONDS
         left = deadline - self._clock()
         if left <= 0:
-            raise NotStartedError("The time for this request is over", status=DeadlineError.default_status)
+            raise NotStartedError("The request's deadline has passed", status=DeadlineError.default_status)
         return left + GRACE_SECONDS
 
 
 def open_invoker(settings: Settings) -> LambdaInvoker:
-    """Return the invoker of the account's Lambdas."""
+    """Return the invoker of the deployment's Lambdas."""
     return LambdaInvoker(
         lambda: open_client("lambda", settings.region),
         worker_for=partial(worker_for, settings=settings),
@@ -138,7 +138,7 @@ def open_invoker(settings: Settings) -> LambdaInvoker:
     )
 
 
-@lru_cache(PATHS)
+@lru_cache(CACHED_PATHS)
 def _path(arn: str) -> str:
     return f"/2015-03-31/functions/{percent_encode(arn)}/invocations"
 
@@ -158,10 +158,10 @@ def _refusal(arn: str, response: Response) -> Exception:
     return NotStartedError("The function can't be invoked", error_type=code, detail=f"{arn}: {message}")
 
 
-def _callee_error(arn: str, result: object) -> SilvaEngineError:
+def _lambda_error(arn: str, result: object) -> SilvaEngineError:
     reported = result if isinstance(result, dict) else {}
     error_type = str(reported.get("errorType", ""))
     if error_type == "Sandbox.Timedout":
-        return DeadlineError("The function gave no response in time", detail=arn)
+        return DeadlineError("The function did not respond in time", detail=arn)
     detail = str(reported.get("errorMessage", ""))
     return InvocationError("The function failed", error_type=error_type, detail=detail)

@@ -40,7 +40,7 @@ class Origin(NamedTuple):
         """
         match = _URL.fullmatch(url)
         if match is None:
-            raise ValueError(f"{url!r} is not an endpoint's URL")
+            raise ValueError(f"{url!r} is not a valid AWS endpoint URL")
         scheme, netloc, address, name, port, path = match.groups()
         tls = scheme == "https"
         default_port = 443 if tls else 80

@@ -34,7 +34,7 @@ def open_lookups(region: str) -> dict[str, SecretLookup]:
         api = open_json_api("secretsmanager", region, "secretsmanager")
         response = api.call("GetSecretValue", {"SecretId": name}, name, repeatable=True)
         if "SecretString" not in response:
-            raise ConfigurationError("The service is misconfigured", detail=f"secret {name} isn't text")
+            raise ConfigurationError("The service is misconfigured", detail=f"secret {name} is not a string")
         return str(response["SecretString"])
 
     return {"ssm": parameter, "secretsmanager": secret}

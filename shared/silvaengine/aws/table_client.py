@@ -73,7 +73,9 @@ class TableReader:
                 rows |= {(name, *tables[name].key_of(row)): row for row in map(decode_row, items)}
             pending = response.get("UnprocessedKeys")
         if pending:
-            raise UnavailableError("A backend is busy at the moment", detail="BatchGetItem: unprocessed keys")
+            raise UnavailableError(
+                "A backend service is busy; try again", detail="BatchGetItem: unprocessed keys"
+            )
         return [rows.get((table.full_name(self._prefix), *table.key_of(key))) for table, key in keys]
 
     def _batch_request(self, keys: Sequence[tuple[Table, Key]]) -> Members | None:

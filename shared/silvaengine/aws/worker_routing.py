@@ -43,6 +43,6 @@ def tenant_id(payload: str) -> str:
 
 
 def _is_listed(arn: str, others: tuple[str, ...]) -> bool:
-    from fnmatch import fnmatchcase  # most deployments have one worker
+    from fnmatch import fnmatchcase  # lazy: only a deployment with other workers needs it
 
     return any(fnmatchcase(arn, other) for other in others)

@@ -94,7 +94,7 @@ class DiskTier:
     def _use[T](self, name: str, work: "Callable[[Cache], T]") -> T:
         """Call ``work`` with a cache's folder, under the breaker; raises TierError."""
         if not self.breaker.allows():
-            raise TierError("the disk is passed over for a moment")
+            raise TierError("the disk is bypassed for now")
         try:
             result = work(self._cache(name))
         except _failure_types() as error:
@@ -159,7 +159,7 @@ def _bytes_disk() -> type:
 
         def store(self, value: object, read: bool, key: object = None) -> object:
             if type(value) is not bytes or read:
-                raise TypeError("a value is bytes")
+                raise TypeError("a value must be bytes")
             return super().store(value, read, key)
 
         def fetch(self, mode: int, filename: str, value: object, read: bool) -> object:
@@ -178,13 +178,13 @@ def _bytes_disk() -> type:
 
 def _text(key: object) -> str:
     if not isinstance(key, str):
-        raise TypeError("a key is text")
+        raise TypeError("a key must be a string")
     return key
 
 
 @cache
 def _failure_types() -> tuple[type[Exception], ...]:
-    import sqlite3  # most calls are answered from memory
+    import sqlite3  # lazy: only a call that the memory can't serve needs it
 
     from diskcache import Timeout
 

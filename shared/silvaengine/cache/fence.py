@@ -219,7 +219,7 @@ class Fence:
         try:
             self._store.clear(name, tenant, pattern)
         except TierError as error:
-            _logger.warning("A clear of cache %r reached no store: %s", name, error)
+            _logger.warning("A clear of cache %r could not be recorded in any store: %s", name, error)
             return False
         finally:
             with self._lock:

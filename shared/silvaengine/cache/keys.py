@@ -110,7 +110,7 @@ def field_values(value: object) -> dict[str, Any]:
     state = object.__getstate__(value)
     in_dict, in_slots = state if type(state) is tuple else (state, None)
     if not ((in_dict or {}).keys() | (in_slots or {}).keys()) <= values.keys() or _has_builtin_base(kind):
-        raise UnknownStateError(f"{kind.__qualname__} holds more than its fields")
+        raise UnknownStateError(f"{kind.__qualname__} has more than its fields")
     return values
 
 
@@ -185,7 +185,7 @@ def call_text(values: Iterable[object], keywords: Mapping[str, object] | None = 
                 f"{argument_text(name)}={argument_text(value)}" for name, value in keywords.items()
             )
     except RecursionError:
-        raise NoKeyError("a value that holds itself can't be part of a cache key") from None
+        raise NoKeyError("a value that contains itself can't be part of a cache key") from None
     text = ",".join(texts)
     return text if len(text) <= MAX_TEXT else shorten(text)
 

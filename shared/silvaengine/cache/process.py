@@ -40,6 +40,7 @@ def _choose_store(settings: Settings, redis: RedisTier | None, disk: DiskTier | 
         return redis
     if settings.cache.fence_seconds is None:
         return LocalClearLogs(disk or ProcessLogTexts())
-    from silvaengine.cache.table_clear_log import open_table_clear_logs  # not needed with Redis
+    # lazy: only a deployment without Redis needs it
+    from silvaengine.cache.table_clear_log import open_table_clear_logs
 
     return open_table_clear_logs(settings.region, settings.table_prefix, settings.cache.fence_seconds)

@@ -83,7 +83,7 @@ class TableClearLogs:
     def _guard(self) -> Iterator[None]:
         """Skip the table for a while after a failure; raises TierError."""
         if not self._breaker.allows():
-            raise TierError("the table is passed over for a moment")
+            raise TierError("the table is bypassed for now")
         try:
             yield
         except SilvaEngineError as error:

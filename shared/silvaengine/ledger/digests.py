@@ -1,4 +1,7 @@
-"""Digests under the deployment's secret: only the gateways can make the row id of an idempotency key."""
+"""Digests under a secret that the gateways and tasks share, but not the worker.
+
+So functions can't forge a row's id.
+"""
 
 import hmac
 import json

@@ -45,7 +45,7 @@ class Dispatcher:
         deadline: float | None = None,
         socket: ReplyTo | None = None,
     ) -> None:
-        """Send an accepted execution as an event: the worker claims it, and nobody waits.
+        """Send an accepted execution as an event: the worker begins it, and nobody waits.
 
         With a ``socket`` the worker pushes the response there.
 
@@ -68,13 +68,14 @@ class Dispatcher:
     ) -> "Json":
         """Send an execution that is claimed for the worker, and wait for the response; raises like ``send``.
 
-        With ``kept_due`` a failure that isn't acknowledged is the sweeper's, if it looks after the row.
+        With ``kept_due``, a failure that a waiting caller hasn't acknowledged within a minute is retried by
+        the sweeper, if it looks after the row.
         """
         content = execution.content
         if content is None and execution.content_at is not None:
             content = self._payloads.get(execution.content_at)
         call = self._call(execution, function, deadline, hops)
-        if kept_due and call.job is not None and execution.due_shard is not None:
+        if kept_due and call.job is not None and execution.is_swept:
             call = call._replace(job=call.job._replace(kept_due=True))
         payload = call.encode(content)
         return self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
@@ -85,7 +86,7 @@ class Dispatcher:
             if len(payload.encode()) <= EVENT_LIMIT or execution.content_at is None:
                 return payload
         if execution.content_at is None:
-            raise RequestError("The request's content was not kept", status=410)
+            raise RequestError("The request's content is no longer available", status=410)
         return call._replace(content_url=self._payloads.url(execution.content_at)).encode()
 
     def _call(

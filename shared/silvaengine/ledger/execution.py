@@ -21,12 +21,13 @@ class Execution(NamedTuple):
     Args:
         job_id: the row's key: 128 random bits, or the HMAC of an idempotency key.
         state: of the call.
-        owner: the token of the next writer; each transition replaces it.
+        owner: the token that the next transition must present; each transition replaces it.
         effect: names this acceptance for good; with ``fence`` the function's fencing token.
         fence: grows each time the call is sent to a worker.
-        attempts: how often a worker has begun.
+        attempts: attempts begun; for a waiting caller counted before the Invoke, even if nothing ran.
         due_at: when the lease ends; then the sweeper, or a repeated call, may take over.
         due_shard: lists the row for the sweeper; absent for calls whose source retries by itself.
+        setting: the setting id of the key row's entry, often empty.
         content: the call's parameters, body and context; ``content_at`` is its key in the bucket if large.
         result: a WorkerResponse's JSON text; ``result_at`` is its key in the bucket if large.
         digest: of the request, so that one idempotency key means one request.
@@ -78,6 +79,11 @@ class Execution(NamedTuple):
     def to_row(self) -> dict[str, Any]:
         """Return the row's attributes, without those that are None."""
         return {name: value for name, value in self._asdict().items() if value is not None}
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether the sweeper looks after it; a source that retries by itself needs no sweeper."""
+        return self.due_shard is not None
 
     def is_held(self, now: int) -> bool:
         """Return whether its holder still has time to settle it."""

@@ -17,10 +17,12 @@ from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.settings import Settings
 from silvaengine.tables import DUE_INDEX, EXECUTIONS
 
-DISPATCH_SECONDS = 90  # a worker's event lives at most 60 s; 30 more for the claim and for skewed clocks
-UNHEARD_SECONDS = 60  # for a caller to acknowledge a failure, and to leave it to its source
+DISPATCH_SECONDS = (
+    90  # a worker's event lives at most 60 s; 30 more for the worker to begin and for skewed clocks
+)
+ACKNOWLEDGE_SECONDS = 60  # for a waiting caller to acknowledge a failure before the sweeper retries it
 SKEW_SECONDS = 10  # two clocks, each at most 5 s off
-MARGIN_SECONDS = 15  # of a lease beyond its holder's time-out: the skew, and time to settle
+LEASE_MARGIN_SECONDS = 15  # of a lease beyond its holder's time-out: the skew, and time to settle
 DEAD_SECONDS = 14 * DAY  # as long as a queue can keep the message about it
 
 
@@ -48,7 +50,7 @@ class Ledger:
         self.new_token = new_token
 
     def now(self) -> int:
-        """Return whole epoch seconds."""
+        """Return the current time in whole epoch seconds."""
         return int(self._clock())
 
     def get(self, job_id: str) -> Execution | None:
@@ -62,6 +64,7 @@ class Ledger:
 
         Raises:
             UnavailableError: the row may have been written.
+            ConditionFailedError: another request changed the row twice in between.
         """
         is_free = "attribute_not_exists(#job_id) OR #expires_at <= :now"
         for _ in range(2):
@@ -75,19 +78,19 @@ class Ledger:
                     return None if earlier.effect == execution.effect else earlier
             else:
                 return None
-        raise ConditionFailedError("This key is being used by another request")
+        raise ConditionFailedError("The execution is being changed by another request; try again")
 
     def cancel(self, execution: Execution) -> None:
         """Undo an acceptance that started nothing: the row counts as gone from now on."""
         expiry = {"expires_at": self.now() - SKEW_SECONDS}
-        self._move(execution.job_id, execution.owner, expiry, done=True)
+        self._move(execution.job_id, execution.owner, expiry, unlist=True)
 
     def unclaim(self, execution: Execution) -> None:
         """Undo a claim that started nothing: the next caller may take it over at once."""
         values: Row = {"state": "accepted", "due_at": self.now()}
         self._move(execution.job_id, execution.owner, self._with_change(values), remove=("due_shard",))
 
-    def claim(self, job: ExecutionRef, seconds: float) -> str:
+    def begin(self, job: ExecutionRef, seconds: float) -> str:
         """Begin an attempt that ends within so many seconds; return the holder's token.
 
         Raises:
@@ -99,7 +102,8 @@ class Ledger:
     def settle(self, job: ExecutionRef, owner: str, state: State, result: Mapping[str, str]) -> None:
         """End an execution as ``succeeded``, or as ``failed`` if that is the function's response.
 
-        With ``kept_due`` a failure is the sweeper's in a minute, unless its caller acknowledges it.
+        With ``kept_due``, a failure that a waiting caller hasn't acknowledged within a minute is retried by
+        the sweeper.
 
         Args:
             job: the claimed execution.
@@ -113,8 +117,8 @@ class Ledger:
         values = {"state": state, **result, "expires_at": self.now() + job.keep_seconds}
         is_due = job.kept_due and state == "failed"
         if is_due:
-            values["due_at"] = self.now() + UNHEARD_SECONDS
-        self._move(job.job_id, owner, self._with_change(values), done=not is_due)
+            values["due_at"] = self.now() + ACKNOWLEDGE_SECONDS
+        self._move(job.job_id, owner, self._with_change(values), unlist=not is_due)
 
     def retry_later(self, job: ExecutionRef, owner: str, cause: str, seconds: float) -> None:
         """Return a failed attempt for another one in so many seconds; raises like ``settle``."""
@@ -128,8 +132,8 @@ class Ledger:
             job_id, owner, self._with_change(values | {"expires_at": self.now() + DEAD_SECONDS})
         )
 
-    def dispatch(self, execution: Execution) -> Execution:
-        """Take over an execution whose lease has ended, to send it to a worker; return it as it is now."""
+    def take_over_for_event(self, execution: Execution) -> Execution:
+        """Take over an execution whose lease has ended, to send it as an event; return it as it is now."""
         values: Row = {
             "state": "accepted",
             "fence": execution.fence + 1,
@@ -139,7 +143,7 @@ class Ledger:
             values = self._with_change(values)
         return execution._replace(**values, owner=self._move(execution.job_id, execution.owner, values))
 
-    def take_over(
+    def take_over_for_caller(
         self, execution: Execution, request_id: str, seconds: float, also: Row | None = None
     ) -> Execution:
         """Take over an execution whose lease has ended, for a caller who waits; return it as it is now.
@@ -168,7 +172,7 @@ class Ledger:
 
     def acknowledge(self, execution: Execution) -> None:
         """Unlist a dead or failed execution after its report, so that the sweeper doesn't see it again."""
-        self._move(execution.job_id, execution.owner, {}, done=True)
+        self._move(execution.job_id, execution.owner, {}, unlist=True)
 
     def requeue(self, execution: Execution) -> None:
         """Accept a dead or failed execution again, with all its attempts; the sweeper sends it to a worker.
@@ -213,17 +217,17 @@ class Ledger:
 
     def lease_end(self, seconds: float) -> int:
         """Return the epoch second at which the lease of a holder who needs so many seconds ends."""
-        return self.now() + round(seconds) + MARGIN_SECONDS
+        return self.now() + round(seconds) + LEASE_MARGIN_SECONDS
 
     def _with_change(self, values: Row) -> Row:
         return values | {"changed_at": self.now()}
 
     def _move(
-        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), done: bool = False
+        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), unlist: bool = False
     ) -> str:
-        """Change a row as its owner, and with ``done`` unlist it; return the next owner's token."""
+        """Change a row as its owner, and ``unlist`` it for the sweeper; return the next owner's token."""
         attributes = {**values, "owner": self.new_token()}
-        if done:
+        if unlist:
             remove = (*remove, "due_shard", "due_at")
         change = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
         if remove:
@@ -239,7 +243,7 @@ class Ledger:
 
 
 def open_ledger(settings: Settings) -> Ledger:
-    """Return the account's ledger."""
+    """Return the deployment's ledger."""
     tables = open_table_reader(settings.region, settings.table_prefix)
     return Ledger(tables, open_table_writer(settings.region, settings.table_prefix))
 

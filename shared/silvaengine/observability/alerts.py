@@ -68,7 +68,7 @@ def open_alert_publisher(settings: Settings) -> AlertPublisher:
 
 def _send(region: str, topic: str, subject: str, text: str) -> None:
     """Send an alert once: docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
-    from urllib.parse import urlencode  # few invocations fail
+    from urllib.parse import urlencode  # lazy: only a failure needs it
 
     from silvaengine.aws.client import open_client
     from silvaengine.aws.errors import no_response, to_error

@@ -1,7 +1,7 @@
-"""Messages between Lambdas: the contract's payload for a worker, and the worker's response.
+"""Messages between Lambdas: the payload for a worker, and what it returns.
 
-They are all that services share. Existing packages and gateways fix the members in capitals and their JSON
-texts inside JSON (docs/contract.md); new members stand beside them.
+``MODULENAME`` to ``context``, and their JSON texts inside JSON, are fixed by docs/contract.md;
+``invocation``, ``job``, ``content_url`` and ``socket`` are additions.
 """
 
 import json
@@ -20,7 +20,7 @@ type OnLost = Literal["fail", "retry"]
 SYNC_LIMIT = 6_291_456  # bytes, 6 MB each way
 EVENT_LIMIT = 1_048_576  # bytes, 1 MB
 
-CALLEES = 128  # cached payload prefixes; the settings in one have at most 400 KB
+CACHED_CALLEES = 128  # cached payload prefixes; the settings in one have at most 400 KB
 
 # Parameters that only the framework sets, not a client's query or body.
 RESERVED_PARAMETERS = frozenset(
@@ -69,11 +69,12 @@ class Invocation(NamedTuple):
 
 
 class ExecutionRef(NamedTuple):
-    """An execution of the ledger, as a worker needs it to claim and to settle it.
+    """An execution of the ledger, as a worker needs it to begin and to settle it.
 
     ``owner`` is the caller's token for the row. ``claimed`` is true if a waiting caller has claimed the row
-    for the worker. ``effect`` and ``fence`` are the function's fencing token. With ``kept_due`` a claimed
-    call's failure stays due, for the sweeper, until its caller has received it.
+    for the worker. ``effect`` and ``fence`` are the function's fencing token. With
+    ``kept_due``, a failure that a waiting caller hasn't acknowledged within a minute is retried by the
+    sweeper.
     """
 
     job_id: str
@@ -102,7 +103,10 @@ class ReplyTo(NamedTuple):
 
 
 class Callee(NamedTuple):
-    """The function that a worker calls; ``class_name`` is empty for a plain one, ``setting`` is JSON text."""
+    """The function that a worker calls.
+
+    ``class_name`` is empty for a plain one; ``setting`` is the JSON text of the merged settings.
+    """
 
     module_name: str
     class_name: str
@@ -228,13 +232,14 @@ def check_hops(hops: object) -> int:
     if hops is None:
         return 0
     if type(hops) is not int or hops < 0:
-        raise RequestError("The call's hops are not a whole number")
+        raise RequestError("hops must be a non-negative integer")
     if hops > MAX_HOPS:
-        raise LoopError(f"Functions have called one another more than {MAX_HOPS} times: is it a loop?")
+        message = f"Functions have called one another more than {MAX_HOPS} times; this looks like a loop"
+        raise LoopError(message)
     return hops
 
 
-@lru_cache(CALLEES)
+@lru_cache(CACHED_CALLEES)
 def _payload_prefix(callee: Callee) -> str:
     """Return a payload up to the call's own members, cached: settings may be long, and seldom change."""
     members = {
@@ -254,7 +259,7 @@ def _text(payload: Mapping[str, Any], member: str, default: str | None = None) -
     if value is None and default is not None:
         return default
     if not isinstance(value, str):
-        raise _malformed(member, "text", value)
+        raise _malformed(member, "a string", value)
     return value
 
 
@@ -265,9 +270,9 @@ def _object(payload: Mapping[str, Any], member: str) -> Mapping[str, Any] | None
         try:
             value = _decode(value)
         except (ValueError, ArithmeticError):  # an exponent may exceed Decimal's
-            raise _malformed(member, "the JSON text of an object", value) from None
+            raise _malformed(member, "a JSON object as a string", value) from None
     if value is not None and not isinstance(value, dict):
-        raise _malformed(member, "the JSON text of an object", value)
+        raise _malformed(member, "a JSON object as a string", value)
     return cast("Mapping[str, Any] | None", value)
 
 

@@ -103,7 +103,7 @@ def _has_too_many_values(text: str) -> bool:
 
 def too_many_values(what: str) -> RequestError:
     """Return the error for a text with too many values."""
-    return RequestError(f"{what} has more than {MAX_VALUES} values")
+    return RequestError(f"{what} contains more than {MAX_VALUES} values")
 
 
 def _refuse_half_pairs(value: object, what: str) -> None:
@@ -111,7 +111,7 @@ def _refuse_half_pairs(value: object, what: str) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise RequestError(f"{what} holds half of a surrogate pair") from None
+        raise RequestError(f"{what} contains an unpaired surrogate") from None
 
 
 def _is_too_deep(value: object) -> bool:
@@ -133,9 +133,9 @@ def _too_deep(text: str, what: str) -> RequestError:
 
 def _refusal(text: str, what: str, constant: str) -> RequestError:
     if not constant:
-        return RequestError(f"{what} has an object with two members of one name")
+        return RequestError(f"{what} has an object with duplicate member names")
     if constant[-1].isdigit():
-        return RequestError(f"{what} has a number that is too large: {constant[:NUMBER_SHOWN]}")
+        return RequestError(f"{what} contains a number that is too large: {constant[:NUMBER_SHOWN]}")
     at = next(at for token, at in _tokens(text) if token == constant)
     return RequestError(f"{what} is not valid JSON: {constant} at {_position(text, at)}")
 

@@ -92,7 +92,7 @@ class RedisClient:
         """Send packed commands and return ``count`` replies; see ``execute``."""
         breaker = self.breaker
         if breaker.has_failed and not breaker.allows():
-            raise TierError("Redis is bypassed for the moment")
+            raise TierError("Redis is bypassed for now")
         try:
             if self._settings.cluster:
                 replies = self._send_to_cluster(key, request, count)
@@ -114,7 +114,7 @@ class RedisClient:
         kind = refusal.partition(" ")[0]
         if kind not in self._warned:
             self._warned.add(kind)
-            _logger.warning("Redis refuses a command: %s", refusal)
+            _logger.warning("Redis rejected a command: %s", refusal)
 
     def _record_failure(self, error: Exception) -> None:
         if self.breaker.state == "closed":
@@ -165,7 +165,7 @@ class RedisClient:
             try:
                 return self._exchange_over(link, idle, request, count)
             except _package().breaks:
-                _logger.debug("An idle connection to Redis had died")
+                _logger.debug("An idle Redis connection was closed")
         link.connection.disconnect()
         idle.clear()
         return self._exchange_over(self._connect(address), idle, request, count)
@@ -234,7 +234,7 @@ class _Package(NamedTuple):
 @cache
 def _package() -> _Package:
     try:
-        from redis import exceptions  # most deployments have no Redis
+        from redis import exceptions  # lazy: only a deployment with Redis needs it
     except ImportError as error:  # the package is optional in a local installation
         return _Package(type(error), (type(error),))
     package = (exceptions.RedisError, exceptions.RedisClusterException)

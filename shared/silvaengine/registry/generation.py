@@ -85,7 +85,7 @@ class RegistryGeneration:
         try:
             self._redis_rows.announce(self._read())
         except TierError as error:
-            raise UnavailableError("Redis can't be reached at the moment", detail=str(error)) from error
+            raise UnavailableError("Redis can't be reached; try again", detail=str(error)) from error
 
     def _read_latest(self, command: "Command | None") -> "tuple[str | None, Reply | None]":
         if self._redis_rows is not None:

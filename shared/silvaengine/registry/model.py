@@ -27,24 +27,24 @@ CONFIG_DEFAULTS: Values = MappingProxyType(
 
 
 class FunctionEntry(NamedTuple):
-    """A key row's entry of a function: the Lambda that runs it, and a settings id that overrides its own."""
+    """A key row's entry of a function: the Lambda that runs it, and a setting id that overrides its own."""
 
     aws_lambda_arn: str
-    setting: str
+    setting_id: str
 
 
 class KeyAccess(NamedTuple):
     """What an API key opens at an endpoint.
 
-    ``owner`` is the endpoint of the key row: the endpoint itself, or the common one. ``api_key`` is the row's
-    key. ``settings`` are the gateway's own for this area and endpoint, empty if there are none. ``scopes``
-    are the row's ``grants``, ``allowlist`` its ``whitelist``. ``key_id`` names the key to authorizers and in
-    logs, and opens nothing. ``limits`` are the tenant's and the key's. ``key_hashes`` is None for a key that
-    is its own secret.
+    ``key_row_endpoint`` is the endpoint of the key row: the endpoint itself, or the common one. ``api_key``
+    is the row's key. ``settings`` are the gateway's own for this area and endpoint, empty if there are none.
+    ``scopes`` are the row's ``grants``, ``allowlist`` its ``whitelist``. ``key_id`` names the key to
+    authorizers and in logs, and opens nothing. ``limits`` are the tenant's and the key's. ``key_hashes`` is
+    None for a key that is its own secret.
     """
 
     endpoint_id: str
-    owner: str
+    key_row_endpoint: str
     api_key: str
     functions: Mapping[str, FunctionEntry]
     settings: Values
@@ -64,7 +64,7 @@ class Function(NamedTuple):
     """A function as the registry describes it, with its merged settings.
 
     ``callee`` is what the worker calls. ``configuration`` is what authorizers and full-event functions get as
-    ``fnConfigurations``. ``entry_setting`` is the settings id of the key row's entry, often empty.
+    ``fnConfigurations``. ``entry_setting_id`` is the setting id of the key row's entry, often empty.
     ``broadcasts`` says whether it may push to all of a tenant's sockets.
     """
 
@@ -78,7 +78,7 @@ class Function(NamedTuple):
     graphql: bool
     settings: Values
     configuration: Values
-    entry_setting: str = ""
+    entry_setting_id: str = ""
     broadcasts: bool = False
 
 
@@ -92,7 +92,7 @@ def read_limits(endpoint: "Row", key_row: "Row", endpoint_id: str, key_id: str) 
     """Return the limits in a tenant's row and a key's; raises ConfigurationError."""
     if "rate_limit" not in endpoint and "rate_limit" not in key_row:
         return ()
-    from silvaengine.access.rate_limits import rate_limits_of  # most tenants have none
+    from silvaengine.access.rate_limits import rate_limits_of  # lazy: only a row with limits needs it
 
     return rate_limits_of(endpoint, key_row, endpoint_id, key_id)
 
@@ -141,6 +141,6 @@ def read_function(
                 "config": config,
             }
         ),
-        entry_setting=entry.setting,
+        entry_setting_id=entry.setting_id,
         broadcasts=config.get("broadcasts") is True,
     )

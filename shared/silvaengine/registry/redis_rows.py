@@ -67,7 +67,7 @@ class RedisRows:
         """
         if not self._keeps_rows:
             return load()
-        from silvaengine.cache import codec  # few deployments share rows
+        from silvaengine.cache import codec  # lazy: only a deployment that shares rows needs it
 
         key = f"{self._prefix}{generation}:{sha256(repr(name).encode()).hexdigest()}"
         with suppress(TierError, codec.NotDecodableError):

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from silvaengine.registry.redis_rows import RedisRows, Reply
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
-UNFENCED_SECONDS = 60.0  # how long keys are served from memory while the generation can't be read
+UNCHECKED_KEY_SECONDS = 60.0  # how long keys are served from memory while the generation can't be read
 
 
 class Registry:
@@ -90,8 +90,8 @@ class Registry:
     def refresh(self, command: "Command | None" = None) -> "Reply | None":
         """Forget everything if the registry has changed; see ``RegistryGeneration.check``.
 
-        If the generation can't be read, values are served until their end, but for API keys: after a minute
-        their rows are read for each request.
+        If the generation can't be read, values are served until their TTL ends; API keys only for a minute,
+        then their rows are read for each request.
         """
         has_changed, reply = self._generation.check(command)
         if has_changed:
@@ -103,7 +103,7 @@ class Registry:
     def recent_limits(self, endpoint_id: str, api_key: str) -> "tuple[RateLimit, ...]":
         """Return the limits of a key that was valid before; () if it has none, or wasn't seen.
 
-        A hashed key is found only with its secret: whoever knows its id spends nothing of its rate.
+        A hashed key is found only with its secret, so that nobody who knows only its id can use up its rate.
         """
         return self._limits.get((endpoint_id, api_key), ()) if self._limits else ()
 
@@ -150,9 +150,9 @@ class Registry:
             api_keys.verify((), row_key, secret)  # the same work as for a key that exists
             raise
         if not api_keys.verify(key_access.key_hashes or (), row_key, secret):
-            raise _refusal(endpoint_id)
+            raise _not_opened(endpoint_id)
         if self._key_usage is not None:
-            self._key_usage.record(key_access.owner, row_key)
+            self._key_usage.record(key_access.key_row_endpoint, row_key)
         return key_access
 
     def key_access_by_row(
@@ -171,35 +171,37 @@ class Registry:
         if hashes is None and key_access.limits:
             self._limits[endpoint_id, row_key] = key_access.limits
         elif hashes is not None and not (self._api_keys and self._api_keys.is_current(hashes)):
-            raise _refusal(endpoint_id)
+            raise _not_opened(endpoint_id)
         return key_access
 
     def _key_access(self, endpoint_id: str, row_key: str, area: str, stage: str | None) -> KeyAccess:
         def load() -> KeyAccess:
             return self._load_key_access(endpoint_id, row_key, f"{stage or self._stage}_{area}_{endpoint_id}")
 
-        if row_key != DEFAULT_API_KEY and self._generation.is_unknown_for(UNFENCED_SECONDS):
+        if row_key != DEFAULT_API_KEY and self._generation.is_unknown_for(UNCHECKED_KEY_SECONDS):
             return load()
         return self._memory.get_or_load(("connection", endpoint_id, row_key, area, stage), load)
 
-    def _load_key_access(self, endpoint_id: str, api_key: str, settings_id: str) -> KeyAccess:
+    def _load_key_access(self, endpoint_id: str, api_key: str, setting_id: str) -> KeyAccess:
         endpoint, own, common = self._rows.endpoint_and_keys(endpoint_id, api_key)
-        settings = self._rows.settings(settings_id)
+        settings = self._rows.settings(setting_id)
         if endpoint is None and endpoint_id != ROOT_ENDPOINT:
-            raise _refusal(endpoint_id)
+            raise _not_opened(endpoint_id)
         has_own_keys = bool(endpoint and endpoint.get("special_connection"))
-        row, owner = (own, endpoint_id) if has_own_keys else (common, COMMON_ENDPOINT)
+        row, key_row_endpoint = (own, endpoint_id) if has_own_keys else (common, COMMON_ENDPOINT)
         if row is None or not opens_endpoint(row, endpoint_id):
             if api_key != DEFAULT_API_KEY:
-                raise _refusal(endpoint_id)
+                raise _not_opened(endpoint_id)
             raise RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
         key_id = key_id_of(api_key)
         return KeyAccess(
             endpoint_id=endpoint_id,
-            owner=owner,
+            key_row_endpoint=key_row_endpoint,
             api_key=api_key,
             limits=read_limits(endpoint or {}, row, endpoint_id, key_id),
-            functions=self._memory.get_or_load(("functions", owner, api_key), lambda: read_entries(row)),
+            functions=self._memory.get_or_load(
+                ("functions", key_row_endpoint, api_key), lambda: read_entries(row)
+            ),
             settings=MappingProxyType(resolve_references(settings, self._lookups)),
             scopes=frozenset(row.get("grants") or ()),
             allowlist=tuple(row.get("whitelist") or ()),
@@ -219,7 +221,7 @@ class Registry:
         entry = key_access.functions.get(name)
         if entry is None:
             raise NotFoundError(f"Function {name!r} does not exist at endpoint {key_access.endpoint_id!r}")
-        key = ("function", key_access.owner, key_access.api_key, name)
+        key = ("function", key_access.key_row_endpoint, key_access.api_key, name)
         return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
 
     def areas(self, key_access: KeyAccess) -> frozenset[str]:
@@ -232,10 +234,13 @@ class Registry:
             rows = self._rows.functions(key_access.functions)
             return frozenset(row["area"] for row in rows if row.get("area"))
 
-        return self._memory.get_or_load(("areas", key_access.owner, key_access.api_key), load)
+        return self._memory.get_or_load(("areas", key_access.key_row_endpoint, key_access.api_key), load)
 
-    def function_of(self, entry: FunctionEntry, name: str) -> Function:
-        """Return the function of an entry from the time when a call was accepted; raises like ``resolve``."""
+    def function_for_entry(self, entry: FunctionEntry, name: str) -> Function:
+        """Return the function of a key row's entry as it was stored when a call was accepted.
+
+        Raises like ``resolve``.
+        """
         return self._memory.get_or_load(("entry", entry, name), lambda: self._load_function(entry, name))
 
     def _load_function(self, entry: FunctionEntry, name: str) -> Function:
@@ -244,7 +249,7 @@ class Registry:
             raise NotFoundError(f"Function {name!r} does not exist")
         config = function_config(name, row, entry)
         settings: Row = {}
-        for setting_id in filter(None, (config.get("setting"), entry.setting)):
+        for setting_id in filter(None, (config.get("setting"), entry.setting_id)):
             settings |= self.settings(setting_id)
         return read_function(name, row, entry, config, settings)
 
@@ -267,7 +272,7 @@ class Registry:
 
 
 def open_registry(settings: Settings) -> Registry:
-    """Return the registry in the account's tables."""
+    """Return the registry in the deployment's tables."""
     lookups = open_lookups(settings.region)
     return Registry(
         open_table_reader(settings.region, settings.table_prefix),
@@ -284,7 +289,7 @@ def open_registry(settings: Settings) -> Registry:
 def _open_redis_rows(settings: Settings) -> "RedisRows | None":
     if settings.cache.redis is None:
         return None
-    from silvaengine.redis.client import process_redis  # many deployments have no Redis
+    from silvaengine.redis.client import process_redis  # lazy: only a deployment with Redis needs it
     from silvaengine.registry.redis_rows import RedisRows
 
     return RedisRows(
@@ -295,6 +300,9 @@ def _open_redis_rows(settings: Settings) -> "RedisRows | None":
     )
 
 
-def _refusal(endpoint_id: str) -> NotFoundError:
-    """Return the same error for a missing endpoint and for another's, so that it reveals neither."""
-    return NotFoundError(f"Endpoint {endpoint_id!r} does not exist or is not opened by this API key")
+def _not_opened(endpoint_id: str) -> NotFoundError:
+    """Return the same error for a wrong key as for a missing endpoint.
+
+    Only a caller without a key learns, by 403, that the endpoint exists.
+    """
+    return NotFoundError(f"Endpoint {endpoint_id!r} does not exist, or this API key has no access to it")

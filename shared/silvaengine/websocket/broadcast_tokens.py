@@ -52,7 +52,7 @@ class BroadcastTokens:
         if not is_current or not hmac.compare_digest(
             digest.encode(), self._digest(endpoint_id, int(end)).encode()
         ):
-            raise RequestError("This call may not broadcast for this endpoint", status=403)
+            raise RequestError("This call is not allowed to broadcast for this endpoint", status=403)
 
     def _digest(self, endpoint_id: str, end: int) -> str:
         return self._digests.digest("broadcast", endpoint_id, str(end))
@@ -70,6 +70,6 @@ def broadcast_token_issuer(settings: "Settings") -> "TokenIssuer":
 
 def open_broadcast_tokens(settings: "Settings") -> BroadcastTokens:
     """Return the deployment's broadcast tokens."""
-    from silvaengine.ledger.digests import open_digests  # few functions broadcast
+    from silvaengine.ledger.digests import open_digests  # lazy: only a function that broadcasts needs it
 
     return BroadcastTokens(open_digests(settings))

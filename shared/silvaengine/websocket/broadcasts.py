@@ -32,13 +32,13 @@ class Broadcast(NamedTuple):
         """
         where = payload.get("where") or {}
         if not isinstance(where, dict) or not all(isinstance(value, str) for value in where.values()):
-            raise RequestError("'where' must be an object of texts")
+            raise RequestError("'where' must be an object with string values")
         for name in ("endpoint_id", "frame"):
             if not isinstance(payload.get(name), str) or not payload[name]:
-                raise RequestError(f"{name!r} must be text")
+                raise RequestError(f"{name!r} must be a non-empty string")
         for name in ("area", "connection_id"):
             if not isinstance(payload.get(name), str | None):
-                raise RequestError(f"{name!r} must be text")
+                raise RequestError(f"{name!r} must be a string")
         return cls(
             payload["endpoint_id"], payload["frame"], payload.get("area"), where, payload.get("connection_id")
         )

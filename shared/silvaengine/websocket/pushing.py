@@ -81,12 +81,12 @@ def check_size(size: int) -> None:
 
     """
     if size > MESSAGE_LIMIT:
-        message = f"The response has {size} bytes, more than the {MESSAGE_LIMIT} of a WebSocket message"
+        message = f"The message has {size} bytes; the limit is {MESSAGE_LIMIT}"
         raise RequestError(message, status=413)
 
 
 def _random() -> float:
-    from random import random  # only a retry needs it
+    from random import random  # lazy: only a repetition needs it
 
     return random()  # noqa: S311 - no secret
 

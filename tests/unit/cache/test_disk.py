@@ -282,7 +282,7 @@ def test_a_folder_in_use_costs_one_short_wait(clock: Clock, tmp_path: Path) -> N
         rows.execute("BEGIN EXCLUSIVE")
         with pytest.raises(TierError):
             disk.set("test", "k", b"w", 100)
-        with pytest.raises(TierError, match="passed over"):
+        with pytest.raises(TierError, match="bypassed"):
             disk.set("test", "k", b"w", 100)
     clock.now += 1.01
     disk.set("test", "k", b"w", 100)

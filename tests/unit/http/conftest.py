@@ -55,10 +55,10 @@ class FakeRegistry:
         if endpoint_id != "acme":
             raise NotFoundError(f"Endpoint {endpoint_id!r} does not exist")
         if api_key not in {"acme-key", "#####"}:
-            raise NotFoundError("Endpoint 'acme' does not exist or is not opened by this API key")
+            raise NotFoundError("Endpoint 'acme' does not exist, or this API key has no access to it")
         return KeyAccess(
             endpoint_id=endpoint_id,
-            owner=endpoint_id,
+            key_row_endpoint=endpoint_id,
             api_key=api_key,
             functions={name: FunctionEntry(ARN, "") for name in self.functions},
             settings=self.settings,

@@ -343,7 +343,7 @@ def test_an_authorizer_call_is_answered_with_a_policy(
         ({"headers": {"token": "eve"}}, "Access denied"),
         ({"headers": {"token": "expired"}}, "The token has expired"),
         ({"headers": {}}, "Access denied"),
-        ({"httpMethod": "DELETE"}, "Function 'greet' does not take DELETE"),
+        ({"httpMethod": "DELETE"}, "Function 'greet' does not allow the method DELETE"),
         ({"requestContext": {"identity": {"apiKey": "guessed"}}}, "API key"),
         ({"path": None, "pathParameters": None}, "path"),
     ],
@@ -413,7 +413,7 @@ def test_cached_identities_are_not_shared_between_tenants(
     subject = Authorization(Packages(world.shipped))
     for endpoint_id in ("acme", "globex", "acme"):
         context = {"channel": endpoint_id, "area": "core", "headers": {"token": "ada"}}
-        shared = connection._replace(endpoint_id=endpoint_id, owner="1")
+        shared = connection._replace(endpoint_id=endpoint_id, key_row_endpoint="1")
         subject.permit(
             AccessRequest(
                 event_of(), context, {"token": "ada"}, "GET", shared, world.registry.functions["greet"]

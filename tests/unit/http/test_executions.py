@@ -50,7 +50,7 @@ def ask(world: Any, request_of: EventOf) -> Callable[..., Any]:
 def settle(world: Any, response: WorkerResponse, state: str = "succeeded") -> None:
     """Do what the worker does at its end."""
     job = ExecutionRef(**world.payload["job"])
-    owner = job.owner if job.claimed else world.ledger.claim(job, 10)
+    owner = job.owner if job.claimed else world.ledger.begin(job, 10)
     world.ledger.settle(job, owner, state, {"result": json.dumps(response.encode())})
 
 
@@ -183,7 +183,7 @@ def test_while_the_first_is_under_way_others_wait(world: Any, ask: Any) -> None:
     ask(idempotency_key=KEY)
     response = ask(idempotency_key=KEY)
     assert (response["statusCode"], response["headers"]["Retry-After"]) == (409, "2")
-    assert "under way" in response["body"]
+    assert "still in progress" in response["body"]
 
 
 def test_another_body_under_a_key_is_refused(world: Any, ask: Any) -> None:
@@ -199,7 +199,7 @@ def test_a_lost_outcome_is_told_so(world: Any, ask: Any) -> None:
     world.now += 400
     response = ask(idempotency_key=KEY)
     assert response["statusCode"] == 409
-    assert "not known" in response["body"]
+    assert "is unknown" in response["body"]
     assert len(world.invoker.sent) == 1
 
 

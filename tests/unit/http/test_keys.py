@@ -53,7 +53,7 @@ def test_the_allowlist_is_checked_first(path: str, world: Any, rest_path: RestPa
     world.registry.allowlist = ("10.0.0.0/8",)
     world.registry.scopes = frozenset({"admin"})
     response = world.call(rest_path(path))
-    assert (response["statusCode"], "from this address" in response["body"]) == (403, True)
+    assert (response["statusCode"], "from this IP address" in response["body"]) == (403, True)
 
 
 @pytest.mark.parametrize(

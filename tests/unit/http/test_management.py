@@ -74,7 +74,7 @@ def test_a_key_without_the_grant_is_refused(
     world.registry.scopes = grants
     response = ask(operation)
     assert response["statusCode"] == 403
-    assert json.loads(response["body"])["error"] == "This API key may not manage caches"
+    assert json.loads(response["body"])["error"] == "This API key is not allowed to manage caches"
     assert not world.invoker.sent
 
 

@@ -56,24 +56,24 @@ def test_a_segment_is_decoded_exactly_once(sent: str, version: str | None, in_ev
         ("/core/acme/greet/..", "Path segment 4 is a dot segment"),
         ("/core/acme/greet/.", "Path segment 4 is a dot segment"),
         ("/core/acme/%2e%2E", "Path segment 3 is a dot segment"),
-        ("/core/acme/greet%2fx", "Path segment 3 holds an encoded slash"),
-        ("/core/ac%2Fme/greet", "Path segment 2 holds an encoded slash"),
-        ("/core/acme/greet%5cx", "Path segment 3 holds a backslash"),
-        ("/core/acme/greet\\x", "Path segment 3 holds a backslash"),
-        ("/core//greet/x", "The path holds an empty segment: //"),
-        ("//core/acme/greet", "The path holds an empty segment: //"),
-        ("/core/acme/greet//", "The path holds an empty segment: //"),
-        ("/core/acme/greet%00", "Path segment 3 holds a control character"),
-        ("/core/acme/a%0d%0ab", "Path segment 3 holds a control character"),
-        ("/core/acme/a\x7f", "Path segment 3 holds a control character"),
-        ("/core/acme/a%c2%85", "Path segment 3 holds a control character"),
+        ("/core/acme/greet%2fx", "Path segment 3 contains an encoded slash"),
+        ("/core/ac%2Fme/greet", "Path segment 2 contains an encoded slash"),
+        ("/core/acme/greet%5cx", "Path segment 3 contains a backslash"),
+        ("/core/acme/greet\\x", "Path segment 3 contains a backslash"),
+        ("/core//greet/x", "The path contains an empty segment (//)"),
+        ("//core/acme/greet", "The path contains an empty segment (//)"),
+        ("/core/acme/greet//", "The path contains an empty segment (//)"),
+        ("/core/acme/greet%00", "Path segment 3 contains a control character"),
+        ("/core/acme/a%0d%0ab", "Path segment 3 contains a control character"),
+        ("/core/acme/a\x7f", "Path segment 3 contains a control character"),
+        ("/core/acme/a%c2%85", "Path segment 3 contains a control character"),
         ("/core/acme/%ff", "Path segment 3 is not valid UTF-8"),
         ("/core/acme/%c0%af", "Path segment 3 is not valid UTF-8"),
         ("/core/acme/%ed%a0%80", "Path segment 3 is not valid UTF-8"),
         ("/core/acme/\ufffd", "Path segment 3 is not valid UTF-8"),
         ("/core/acme/greet/\ud800", "Path segment 4 is not valid UTF-8"),
-        ("/core/acme/a%2", "Path segment 3 holds a % that starts no escape"),
-        ("/core/acme/a%zz", "Path segment 3 holds a % that starts no escape"),
+        ("/core/acme/a%2", "Path segment 3 contains an invalid percent-encoding"),
+        ("/core/acme/a%zz", "Path segment 3 contains an invalid percent-encoding"),
         ("/core/acme/" + "x" * 513, "Path segment 3 is longer than 512 bytes"),
         ("/" + "é" * 257 + "/acme/greet", "Path segment 1 is longer than 512 bytes"),
     ],
@@ -99,7 +99,7 @@ def test_a_slash_that_an_api_has_decoded_cuts_nothing(name: str, version: str) -
     """``/co%2Fre/acme/greet`` is no path of four segments."""
     event = _cut("/core/acme/greet", version)
     event["pathParameters"] = {**event["pathParameters"], name: "a/b"}
-    with pytest.raises(RequestError, match="holds an encoded slash"):
+    with pytest.raises(RequestError, match="contains an encoded slash"):
         read_path(event)
 
 
@@ -119,7 +119,7 @@ def test_one_slash_at_the_end_means_nothing() -> None:
 @pytest.mark.parametrize("event", [{"path": 3}, {"pathParameters": ["x"]}, {"rawPath": ["/"]}])
 def test_a_path_that_is_no_text_is_refused(event: dict[str, Any]) -> None:
     """A broken event is the caller's error, not ours."""
-    with pytest.raises(RequestError, match="not text"):
+    with pytest.raises(RequestError, match=r"not a string|not an object"):
         read_path(event)
 
 

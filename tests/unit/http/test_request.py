@@ -159,7 +159,7 @@ def test_a_get_may_have_a_body(read: Callable[..., Request]) -> None:
         ({"headers": "x"}, "'headers' is not an object"),
         ({"multiValueQueryStringParameters": 3}, "'multiValueQueryStringParameters' is not an object"),
         ({"requestContext": ["x"]}, "'requestContext' is not an object"),
-        ({"body": {"a": 1}}, "'body' is not text"),
+        ({"body": {"a": 1}}, "'body' is not a string"),
         ({"rawQueryString": "a=%ff"}, "query string is not valid UTF-8"),
         ({"headers": {"x-note": "\ud800"}}, "headers are not valid UTF-8"),
     ],

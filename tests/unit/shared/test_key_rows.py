@@ -16,7 +16,7 @@ from ...fakes.dynamodb import MemoryDynamoDB
 
 PEPPER = b"pepper"
 KEY_ID = "sek_0123456789abcdef"
-NOT_OPENED = "does not exist or is not opened by this API key"
+NOT_OPENED = "does not exist, or this API key has no access to it"
 
 
 class Client:

@@ -80,9 +80,9 @@ def _mutate(draw: st.DrawFn, event: Any, way: Path) -> None:
 
 def served(world: World, event: Any) -> Any:
     """Return the response for Lambda; only a SilvaEngineError may be raised."""
-    queues = SqsSource(world.caller, world.bindings, lambda *_: None)
+    queues = SqsSource(world.functions, world.bindings, lambda *_: None)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
-    sources = create_sources(world.caller, world.bindings, queues, settings)
+    sources = create_sources(world.functions, world.bindings, queues, settings)
     return create_handler(lambda: sources)(event, world)
 
 

@@ -194,7 +194,7 @@ def test_an_object_is_never_run_while_the_sweeper_has_it(world: World) -> None:
     world.dies = True
     world.s3("acme/f/1.csv")
     world.now, world.dies = NOW + 316, False
-    world.ledger.dispatch(*rows(world))
+    world.ledger.take_over_for_event(*rows(world))
     world.s3("acme/f/1.csv")
     assert world.ran == []
 

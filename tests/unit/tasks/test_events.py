@@ -132,14 +132,14 @@ def test_every_object_of_an_event_is_served_and_once(world: World) -> None:
 def test_a_direct_call_answers_and_keeps_its_tenant(world: World) -> None:
     """The function's result is the response, and params can't name another tenant."""
     event: Any = {"endpoint_id": "acme", "funct": "f", "params": {"endpoint_id": "evil", "a": 1}}
-    response = DirectSource(world.caller).serve(event, world, InvocationLog("tasks"))
+    response = DirectSource(world.functions).serve(event, world, InvocationLog("tasks"))
     assert response == {"got": {"endpoint_id": "acme", "a": 1}}
 
 
 def ask(world: World, **members: Any) -> WorkerResponse:
     """Call directly as ``silvaengine_utility.calls`` does: with the caller's deadline."""
     event = {"endpoint_id": "acme", "funct": "f", "deadline": 4e9, **members}
-    return WorkerResponse.decode(DirectSource(world.caller).serve(event, world, InvocationLog("tasks")))
+    return WorkerResponse.decode(DirectSource(world.functions).serve(event, world, InvocationLog("tasks")))
 
 
 def test_a_direct_caller_that_waits_gets_the_status(world: World) -> None:
@@ -160,9 +160,9 @@ def test_calls_between_functions_are_counted(world: World) -> None:
     assert sorted(world.hops) == [0, 8, 8]
     too_many = ask(world, hops=9)
     assert (too_many.status, too_many.error_type) == (508, "LoopError")
-    assert "more than 8 times: is it a loop?" in too_many.value
+    assert "more than 8 times; this looks like a loop" in too_many.value
     with pytest.raises(LoopError):
-        DirectSource(world.caller).serve(
+        DirectSource(world.functions).serve(
             {"endpoint_id": "acme", "funct": "f", "hops": 9}, world, InvocationLog("tasks")
         )
     counted["messageId"], counted["messageAttributes"]["hops"]["stringValue"] = "m3", "9"
@@ -175,7 +175,7 @@ def test_hops_that_are_no_whole_number_are_refused(world: World, hops: Any) -> N
     """Whether such a call belongs to a loop is unknown."""
     event = {"endpoint_id": "acme", "funct": "f", "hops": hops}
     with pytest.raises(RequestError, match="hops"):
-        DirectSource(world.caller).serve(event, world, InvocationLog("tasks"))
+        DirectSource(world.functions).serve(event, world, InvocationLog("tasks"))
     odd = message(1)
     odd["messageAttributes"]["hops"] = {"stringValue": "9" * 5000, "dataType": "Number"}
     assert world.sqs(odd) == ["m1"]

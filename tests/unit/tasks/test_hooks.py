@@ -71,6 +71,8 @@ def test_a_batch_has_hooks_too(world: World) -> None:
 def test_a_direct_call_has_hooks_too(world: World) -> None:
     """An error of a hook that may stop the call is the caller's."""
     world.hooked, world.broken = [hook("first", is_interruptible=True)], {"first"}
-    with pytest.raises(InvocationError, match="A hook stopped the call"):
-        DirectSource(world.caller).serve({"endpoint_id": "acme", "funct": "f"}, world, InvocationLog("tasks"))
+    with pytest.raises(InvocationError, match="A hook refused the call"):
+        DirectSource(world.functions).serve(
+            {"endpoint_id": "acme", "funct": "f"}, world, InvocationLog("tasks")
+        )
     assert world.called == ["first"]

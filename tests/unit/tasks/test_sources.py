@@ -137,7 +137,7 @@ class Pools(World):
     def trigger(self, event: Any) -> Any:
         """Deliver an event of Cognito."""
         assert CognitoSource.matches(event)
-        pools = CognitoSource(self.caller, "arn:worker", lambda: NOW)
+        pools = CognitoSource(self.functions, "arn:worker", lambda: NOW)
         return pools.serve(event, self, InvocationLog("tasks"))
 
 

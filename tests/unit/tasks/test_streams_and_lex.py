@@ -122,7 +122,7 @@ def test_a_dialog_is_answered_even_when_its_function_fails(version: int) -> None
         turn = {"bot": turn["bot"], "sessionState": {"intent": {"name": "Buy"}}}
     assert LexSource.matches(turn)
     world = World()
-    bots = LexSource(world.caller)
+    bots = LexSource(world.functions)
     assert bots.serve(turn, world, InvocationLog("tasks")) == {"got": turn}
     world.dies = True
     response: Any = bots.serve(turn, world, InvocationLog("tasks"))

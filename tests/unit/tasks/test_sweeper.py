@@ -67,7 +67,7 @@ class World:
             raise self.queue_error
         self.letters.append(execution)
 
-    def function_of(self, entry: Any, name: str) -> Function:
+    def function_for_entry(self, entry: Any, name: str) -> Function:
         if error := self.broken.get(name) or self.registry_error:
             raise error
         if self.missing:

@@ -23,7 +23,7 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import Callee, ExecutionRef, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine_tasks.bindings import Bindings
-from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
@@ -66,6 +66,8 @@ class World:
         self.called: list[str] = []
         self.broken: set[str] = set()
         self.breaking: set[str] = set()
+        self.missing = {"missing"}
+        self.request_ids: list[str] = []
         client = MemoryDynamoDB()
         self.ledger = Ledger(
             TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
@@ -73,7 +75,7 @@ class World:
         invoker: Any = self
         registry: Any = self
         payloads = PayloadStore(SimpleNamespace, "bucket")
-        self.caller = Caller(
+        self.functions = FunctionCaller(
             registry, invoker, Dispatcher(invoker, payloads),
             Claims(self.ledger, Digests(lambda: b"secret"), payloads, 300.0),
             AlertPublisher(self.publish), CallHooks(registry, invoker),
@@ -104,8 +106,8 @@ class World:
         self.bound.setdefault("silvaengine_events", {}).setdefault(variable, []).extend(bound)
 
     def resolve(self, endpoint_id: str, _key: str, _area: str, name: str) -> Function:
-        if name == "missing":
-            raise NotFoundError("Function 'missing' does not exist")
+        if name in self.missing:
+            raise NotFoundError(f"Function {name!r} does not exist")
         return Function(
             name=name, area="core", aws_lambda_arn="arn", callee=Callee("m", "", name, "{}"),
             funct_type="RequestResponse", methods=(), auth_required=False, graphql=False, settings={},
@@ -116,7 +118,7 @@ class World:
         if self.refuses:
             raise UnavailableError("throttled")
         if self.too_late:
-            raise NotStartedError("The time for this request is over", status=504)
+            raise NotStartedError("The request's deadline has passed", status=504)
         call = json.loads(payload)
         self.events += [call["funct"]] if event else []
         params = json.loads(call["params"])
@@ -126,6 +128,7 @@ class World:
         if self.dies:
             raise InvocationError("The function failed", error_type="Runtime.ExitError")
         self.hops.append(call["invocation"]["hops"])
+        self.request_ids.append(call["invocation"]["request_id"])
         time.sleep(self.pause)
         response = WorkerResponse("json", self.responses.get(call["funct"], self.response) or {"got": params})
         if call["funct"] in self.broken or params.get("poison"):
@@ -137,7 +140,7 @@ class World:
             state: Any = "failed" if response.kind == "error" else "succeeded"
             self.ledger.settle(job, job.owner, state, {"result": json.dumps(response.encode())})
         if self.is_deaf:
-            raise InvocationError("The connection to the function broke")
+            raise InvocationError("The connection to the function was lost")
         return response.encode()
 
     def get_remaining_time_in_millis(self) -> int:
@@ -145,7 +148,7 @@ class World:
 
     def sqs(self, *messages: Any) -> list[str]:
         """Deliver messages; return the ids that go back."""
-        queues = SqsSource(self.caller, self.bindings, lambda *hidden: self.hidden.append(hidden))
+        queues = SqsSource(self.functions, self.bindings, lambda *hidden: self.hidden.append(hidden))
         response = queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
@@ -153,24 +156,24 @@ class World:
         """Deliver objects."""
         event = {"Records": [stored(key) for key in keys]}
         assert S3Source.matches(event)
-        S3Source(self.caller, self.bindings).serve(event, self, InvocationLog("tasks"))
+        S3Source(self.functions, self.bindings).serve(event, self, InvocationLog("tasks"))
 
     def sns(self, *records: Any) -> None:
         """Deliver messages of a topic."""
         event = {"Records": list(records)}
         assert SnsSource.matches(event)
-        SnsSource(self.caller, self.bindings).serve(event, self, InvocationLog("tasks"))
+        SnsSource(self.functions, self.bindings).serve(event, self, InvocationLog("tasks"))
 
     def rule(self, event: Any) -> None:
         """Deliver an event of EventBridge."""
         assert EventBridgeSource.matches(event)
-        EventBridgeSource(self.caller, self.bindings).serve(event, self, InvocationLog("tasks"))
+        EventBridgeSource(self.functions, self.bindings).serve(event, self, InvocationLog("tasks"))
 
     def stream(self, *records: Any, endpoint_id: str | None = None) -> list[str]:
         """Deliver records of a table; return what goes back."""
         event = {"Records": list(records)}
         assert StreamSource.matches(event)
-        streams = StreamSource(self.caller, self.bindings, endpoint_id, self.slept.append)
+        streams = StreamSource(self.functions, self.bindings, endpoint_id, self.slept.append)
         response = streams.serve(event, self, InvocationLog("tasks"))
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 

@@ -56,7 +56,7 @@ class FakeApi:
         if self.failures:
             raise self.failures.pop(0)
         if connection_id in self.gone:
-            raise NotFoundError("The client is gone", status=410)
+            raise NotFoundError("The client has disconnected", status=410)
         self.posts.append((connection_id, data.decode()))
 
 

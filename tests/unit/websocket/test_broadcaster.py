@@ -126,7 +126,7 @@ def test_whose_turn_comes_too_late_counts_as_failed(world: World) -> None:
 def test_one_connection_is_the_tenants_or_none(world: World, row: dict[str, Any]) -> None:
     """Whoever knows another tenant's id gets the response of one that never was."""
     connected(world, **({"connection_id": "c1"} | row))
-    with pytest.raises(NotFoundError, match="There is no such connection"):
+    with pytest.raises(NotFoundError, match="Connection not found"):
         counts(world, connection_id="c1")
     assert world.api.posts == []
 

@@ -7,7 +7,7 @@ import pytest
 from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import ExecutionRef, WorkerResponse
-from silvaengine_worker.jobs import JobRunner
+from silvaengine_worker.executions import ExecutionRunner
 
 from .conftest import World
 
@@ -17,7 +17,7 @@ CALL = {"id": "1", "once": True, "funct": "greet", "payload": {"a": 1}}
 def work(world: World, response: WorkerResponse) -> WorkerResponse | None:
     """Run the call that was handed over last, as the worker does."""
     job = ExecutionRef(**world.invoker.sent[-1].payload["job"])
-    runner = JobRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
+    runner = ExecutionRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
     return runner.run(job, 60.0, lambda: response, lambda _: None)
 
 
@@ -68,9 +68,9 @@ def test_a_repetition_meanwhile_is_told_so(world: World) -> None:
     world.say(CALL)
     (frame,) = world.say(CALL)
     assert frame["error"]["status"] == 409
-    world.ledger.claim(ExecutionRef(**world.invoker.sent[-1].payload["job"]), 60)
+    world.ledger.begin(ExecutionRef(**world.invoker.sent[-1].payload["job"]), 60)
     (frame,) = world.say(CALL)
-    assert "under way" in frame["error"]["message"]
+    assert "still in progress" in frame["error"]["message"]
     assert len(world.invoker.sent) == 1
 
 
@@ -81,7 +81,7 @@ def test_an_event_that_was_lost_is_handed_on_again(world: World) -> None:
     world.now += 91
     assert world.say(CALL) == []
     assert work(world, WorkerResponse("json", 1)) is not None
-    runner = JobRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
+    runner = ExecutionRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
     assert runner.run(lost, 60.0, lambda: WorkerResponse("json", 2), lambda _: None) is None
 
 
@@ -90,13 +90,13 @@ def test_a_worker_that_vanished(world: World, config: dict[str, str], runs: int)
     """Only where its function says so the call runs again when nobody knows what became of it."""
     world.add("greet", config=config)
     world.say(CALL)
-    world.ledger.claim(ExecutionRef(**world.invoker.sent[-1].payload["job"]), 60)
+    world.ledger.begin(ExecutionRef(**world.invoker.sent[-1].payload["job"]), 60)
     world.now += 600
     frames = world.say(CALL)
     assert len(world.invoker.sent) == runs
     if runs == 1:
         assert frames[0]["error"]["status"] == 409
-        assert "not known" in frames[0]["error"]["message"]
+        assert "is unknown" in frames[0]["error"]["message"]
 
 
 def test_one_id_is_one_call(world: World) -> None:
@@ -142,14 +142,14 @@ def test_what_may_have_been_started_is_not(world: World) -> None:
     world.say(CALL)
     world.invoker.result = None
     (frame,) = world.say(CALL)
-    assert "under way" in frame["error"]["message"]
+    assert "still in progress" in frame["error"]["message"]
 
 
 def test_an_answer_that_no_frame_can_hold_is_told(world: World) -> None:
     """What lies in the bucket is too large for a socket."""
     world.say(CALL)
     job = ExecutionRef(**world.invoker.sent[-1].payload["job"])
-    owner = world.ledger.claim(job, 60)
+    owner = world.ledger.begin(job, 60)
     world.ledger.settle(job, owner, "succeeded", {"result_at": "results/x"})
     (frame,) = world.say(CALL)
     assert frame["error"]["status"] == 413
@@ -159,13 +159,13 @@ def test_two_repetitions_start_it_once(world: World, monkeypatch: pytest.MonkeyP
     """Of two that see the same lost event only the first one hands the call on."""
     world.say(CALL)
     world.now += 91
-    usual = world.ledger.dispatch
+    usual = world.ledger.take_over_for_event
 
     def faster(first: Any) -> Any:
         usual(first)  # another instance's
         return usual(first)
 
-    monkeypatch.setattr(world.ledger, "dispatch", faster)
+    monkeypatch.setattr(world.ledger, "take_over_for_event", faster)
     (frame,) = world.say(CALL)
-    assert "under way" in frame["error"]["message"]
+    assert "still in progress" in frame["error"]["message"]
     assert len(world.invoker.sent) == 1

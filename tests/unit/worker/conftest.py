@@ -14,7 +14,7 @@ from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker.app import WorkerHandler
-from silvaengine_worker.jobs import JobRunner
+from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.worker import Worker
 
@@ -115,9 +115,9 @@ def ledger(dynamodb: MemoryDynamoDB) -> Ledger:
 
 
 @pytest.fixture
-def jobs(ledger: Ledger) -> JobRunner:
+def jobs(ledger: Ledger) -> ExecutionRunner:
     """Return a runner of jobs, without a bucket."""
-    return JobRunner(ledger, PayloadStore(lambda: None, None), lambda: 0.0)
+    return ExecutionRunner(ledger, PayloadStore(lambda: None, None), lambda: 0.0)
 
 
 def no_replies() -> Any:
@@ -126,7 +126,7 @@ def no_replies() -> Any:
 
 
 @pytest.fixture
-def handler(notices: list[tuple[str, dict[str, Any]]], jobs: JobRunner) -> WorkerHandler:
+def handler(notices: list[tuple[str, dict[str, Any]]], jobs: ExecutionRunner) -> WorkerHandler:
     """Return a warm worker that allows the sample functions."""
     alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
     return WorkerHandler(Worker(Loader(["sample_functions"])), lambda: jobs, alerts, no_replies)

@@ -112,7 +112,7 @@ def test_the_predecessors_callers_get_the_exception(
         (
             "plain:strict",
             {"a": "1", "c": "2"},
-            error(400, "Function 'strict' takes no parameter 'c'", "RequestError"),
+            error(400, "Function 'strict' has no parameter 'c'", "RequestError"),
         ),
     ],
 )
@@ -136,7 +136,7 @@ def test_lambdas_own_limit_ends_a_function_like_a_deadline(handle: Handle, lambd
 
 
 def test_a_result_over_six_megabytes_is_refused(handle: Handle) -> None:
-    """The size counts with the envelope, and the client is told the limit."""
+    """The size counts with the members that the worker adds, and the client is told the limit."""
     response = handle("plain:anything", params={"value": "x" * SYNC_LIMIT})
     assert response["status"] == 500
     assert f"more than the limit of {SYNC_LIMIT}" in response["value"]

@@ -28,7 +28,7 @@ def run(call: Build) -> Callable[..., Any]:
 )
 def test_the_receiver_of_a_method_is_no_parameter(run: Callable[..., Any], function: str, name: str) -> None:
     """A client's ``self`` is refused, although ``**params`` takes any other name."""
-    with pytest.raises(RequestError, match=f"takes no parameter '{name}'"):
+    with pytest.raises(RequestError, match=f"has no parameter '{name}'"):
         run(function, params=TENANT | {name: "x"})
 
 
@@ -98,13 +98,13 @@ def test_the_frameworks_names_reach_functions_that_take_them(run: Callable[..., 
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"params": {"a": "1", "c": "2"}}, "Function 'strict' takes no parameter 'c'"),
-        ({"body": '{"a": "1", "colour": "2"}'}, "Function 'strict' takes no parameter 'colour'"),
+        ({"params": {"a": "1", "c": "2"}}, "Function 'strict' has no parameter 'c'"),
+        ({"body": '{"a": "1", "colour": "2"}'}, "Function 'strict' has no parameter 'colour'"),
         ({"params": TENANT}, "Function 'strict' requires the parameter 'a'"),
         ({"body": '{"a": ""}'}, "Function 'strict' requires the parameter 'a'"),
         ({}, "Function 'strict' requires the parameter 'a'"),
-        ({"body": "[1, 2]"}, "Function 'strict' takes no parameter 'body': send a JSON object"),
-        ({"body": '{"a": '}, "Function 'strict' takes no parameter 'body': send a JSON object"),
+        ({"body": "[1, 2]"}, "Function 'strict' has no parameter 'body': send a JSON object"),
+        ({"body": '{"a": '}, "Function 'strict' has no parameter 'body': send a JSON object"),
         ({"body": '{"a": NaN}'}, "The body contains NaN, which is not valid JSON"),
         ({"body": "[" * 200_000}, "The body is nested too deeply"),
     ],

@@ -12,7 +12,7 @@ from silvaengine.errors import DeadlineError
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker.deadline import DeadlinePassed, run_with_deadline
 from silvaengine_worker.loader import Loader
-from silvaengine_worker.worker import SPARE_SECONDS, Worker
+from silvaengine_worker.worker import END_EARLY_SECONDS, Worker
 
 type Run = Callable[..., Any]
 
@@ -23,7 +23,7 @@ def run(call: Callable[..., WorkerCall]) -> Run:
     worker = Worker(Loader(["sample_functions"]))
 
     def in_time(function: str, *, seconds: float = 30.0, **members: Any) -> Any:
-        deadline = time.time() + SPARE_SECONDS + seconds
+        deadline = time.time() + END_EARLY_SECONDS + seconds
         return worker.run(call(function, deadline=deadline, **members), lambda result: result)
 
     return in_time

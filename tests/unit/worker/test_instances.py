@@ -118,10 +118,10 @@ def test_the_logger_goes_to_constructors_that_take_it(
 @pytest.mark.parametrize(
     ("class_name", "settings", "detail"),
     [
-        ("Silent", {"table": "t", "colour": "red"}, "Silent takes no setting 'colour'"),
+        ("Silent", {"table": "t", "colour": "red"}, "Silent has no parameter for the setting 'colour'"),
         ("Silent", {}, "Silent requires the setting 'table'"),
-        ("Bare", {"a": 1}, "Bare takes no setting 'a'"),
-        ("Service", {"logger": "mine"}, "Service can't have the setting 'logger', which is the worker's"),
+        ("Bare", {"a": 1}, "Bare has no parameter for the setting 'a'"),
+        ("Service", {"logger": "mine"}, "Service can't have the setting 'logger', which is reserved"),
         ("Service", "[1]", "its setting isn't a JSON object"),
         ("Service", "{", "its setting isn't a JSON object"),
     ],

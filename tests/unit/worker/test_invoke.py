@@ -57,8 +57,8 @@ def test_an_author_reads_what_a_client_may_not(invoke: Invoke) -> None:
     """Private details of a misconfiguration are notes of the exception, which pytest prints."""
     with pytest.raises(ConfigurationError) as refused:
         invoke("sample_functions.classes:Bare.tell", settings={"a": 1})
-    assert refused.value.__notes__ == ["Bare takes no setting 'a'"]
-    with pytest.raises(RequestError, match="takes no parameter 'c'"):
+    assert refused.value.__notes__ == ["Bare has no parameter for the setting 'a'"]
+    with pytest.raises(RequestError, match="has no parameter 'c'"):
         invoke("sample_functions.plain:strict", params={"c": 1})
 
 

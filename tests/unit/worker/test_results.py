@@ -19,7 +19,7 @@ from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from silvaengine.protocol.messages import SYNC_LIMIT
-from silvaengine_worker.results import ResultError, check_size, envelope, to_json_value
+from silvaengine_worker.results import ResultError, check_size, encode_result, to_json_value
 
 Point = namedtuple("Point", "x y")
 
@@ -140,7 +140,7 @@ def test_each_kind_of_value_has_a_json_form(value: Any, form: Any) -> None:
 )
 def test_an_answer_has_the_kind_of_its_result(value: Any, kind: str, form: Any) -> None:
     """Text is sent unchanged, bytes as bytes, everything else as JSON; None is JSON's null."""
-    response = envelope(value)
+    response = encode_result(value)
     assert (response["kind"], response["value"], response["status"]) == (kind, form, 200)
 
 
@@ -160,7 +160,7 @@ def test_json_stays_as_it_is(value: Any) -> None:
 @given(st.binary())
 def test_bytes_survive_their_base64(value: bytes) -> None:
     """Base64 in the response is the function's bytes."""
-    assert b64decode(str(envelope(value)["value"])) == value
+    assert b64decode(str(encode_result(value)["value"])) == value
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_result_that_holds_itself_is_refused() -> None:
     """An endless structure is an error, not a crash."""
     endless: list[Any] = []
     endless.append(endless)
-    with pytest.raises(ResultError, match="holds itself"):
+    with pytest.raises(ResultError, match="contains itself"):
         to_json_value(endless)
 
 

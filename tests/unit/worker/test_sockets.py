@@ -27,7 +27,7 @@ from silvaengine.settings import Settings
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_worker.app import WorkerHandler
 from silvaengine_worker.client_channel import CallChannel, open_channels
-from silvaengine_worker.jobs import JobRunner
+from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.replies import CallReplies
 from silvaengine_worker.stream import WAITING_LIMIT, ItemStream
@@ -53,7 +53,7 @@ class Client:
         if self.failures:
             raise self.failures.pop(0)
         if len(self.posts) >= self.leaves_after:
-            raise NotFoundError("The client is gone", status=410)
+            raise NotFoundError("The client has disconnected", status=410)
         self.posts.append(data.decode())
         self.arrived.set()
 
@@ -85,7 +85,7 @@ def gone() -> list[str]:
 
 @pytest.fixture
 def say(
-    client: Client, gone: list[str], jobs: JobRunner, notices: list[Any], payload: Callable[..., Any]
+    client: Client, gone: list[str], jobs: ExecutionRunner, notices: list[Any], payload: Callable[..., Any]
 ) -> Callable[..., Any]:
     """Call a sample function as the gateway does for a message."""
     pusher = Pusher(lambda: client, sleep=lambda _: None)
@@ -125,7 +125,7 @@ class FakeInvoker:
         if asked["grant"] != "granted":
             return WorkerResponse("error", "No", 403).encode()
         if asked.get("connection_id") == "foreign":
-            return WorkerResponse("error", "There is no such connection", 404).encode()
+            return WorkerResponse("error", "Connection not found", 404).encode()
         if asked.get("connection_id") == "slow":
             return WorkerResponse("json", {"sent": 0, "gone": 0, "failed": 1}).encode()
         return WorkerResponse("json", {"sent": 2, "gone": 0, "failed": 0}).encode()
@@ -184,8 +184,8 @@ def test_a_result_that_the_sender_does_not_want_is_not_pushed(say: Any, client: 
         ("plain:crash", {}, 500, "Function 'crash' failed"),
         ("plain:leave", {}, 500, "Function 'leave' failed"),
         ("plain:strict", {}, 400, "Function 'strict' requires the parameter 'a'"),
-        ("plain:anything", {"params": {"value": "x" * 131_073}}, 413, "more than the 131072"),
-        ("sockets:takes_a", {"body": '{"b": 1}'}, 400, "takes no parameter 'b'"),
+        ("plain:anything", {"params": {"value": "x" * 131_073}}, 413, "the limit is 131072"),
+        ("sockets:takes_a", {"body": '{"b": 1}'}, 400, "has no parameter 'b'"),
     ],
 )
 @pytest.mark.parametrize("message_id", ["1", None])
@@ -419,7 +419,7 @@ def test_a_call_without_a_socket_has_no_client_to_send_to() -> None:
     call = WorkerCall(Callee("m", "", "f", "{}"), {}, invocation=invocation)
     connection = CallChannel(call, lambda: Pusher(Client), broadcaster)
     assert connection.id is None
-    with pytest.raises(SilvaEngineError, match="not come over a WebSocket"):
+    with pytest.raises(SilvaEngineError, match="not made over a WebSocket"):
         connection.send("x")
 
 

@@ -1,4 +1,4 @@
-"""Cognito triggers: a function from the user pool's settings answers the event; its error reaches the user.
+"""Cognito triggers: a function from the user pool's settings returns the event; its error reaches the user.
 
 docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-identity-pools-working-with-aws-lambda-triggers.html:
 Cognito waits five seconds and tries three times at the most, so that the function may run again. The event of
@@ -18,11 +18,11 @@ from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import require
-from silvaengine_tasks.calls import Caller, deadline_of, response_value
+from silvaengine_tasks.calls import FunctionCaller, deadline_of, response_value
 from silvaengine_tasks.records import Event, text
 
-POOLS_SETTING_ID = "general"  # its variables are user pools, their values settings ids
-ANSWER_SECONDS = 4.0
+POOLS_SETTING_ID = "general"  # its variables are user pools, their values setting ids
+RESPONSE_SECONDS = 4.0
 DEFAULTS = {
     "cognito_hooks_module_name": "event_triggers",
     "cognito_hooks_class_name": "Cognito",
@@ -34,12 +34,12 @@ class CognitoSource(NamedTuple):
     """Triggers of user pools.
 
     Args:
-        caller: reaches workers.
+        functions: reaches workers.
         worker_arn: the worker that runs the functions; None where there is none.
         clock: epoch seconds.
     """
 
-    caller: Caller
+    functions: FunctionCaller
     worker_arn: str | None
     clock: Callable[[], float] = time.time
 
@@ -49,23 +49,23 @@ class CognitoSource(NamedTuple):
         return "triggerSource" in event and "userPoolId" in event
 
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> Json:
-        """Return the event as the function answers it.
+        """Return the event as the function returns it.
 
         Raises:
             SilvaEngineError: it refuses or fails; Cognito shows the message to the user.
         """
         pool, request_id = text(event, "userPoolId"), urandom(16).hex()
         log.add(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
-        self.caller.registry.refresh()
-        settings = _pool_settings(self.caller.registry, pool)
-        deadline = min(deadline_of(context, self.clock), self.clock() + ANSWER_SECONDS)
+        self.functions.registry.refresh()
+        settings = _pool_settings(self.functions.registry, pool)
+        deadline = min(deadline_of(context, self.clock), self.clock() + RESPONSE_SECONDS)
         call = _call(event, settings, Invocation(request_id, pool, "", _names(settings)[2], deadline))
         try:
             arn = require(self.worker_arn, "WORKER_ARN")
-            return _read_event(self.caller.invoker.invoke(arn, call.encode(), deadline=deadline))
+            return _read_event(self.functions.invoker.invoke(arn, call.encode(), deadline=deadline))
         except SilvaEngineError as error:
             if error.status >= 500:
-                self.caller.alert(pool, call.callee.function, error, request_id)
+                self.functions.report(pool, call.callee.function, error, request_id)
             raise
 
 

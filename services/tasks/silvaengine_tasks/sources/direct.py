@@ -11,7 +11,7 @@ from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import WorkerResponse, check_hops
-from silvaengine_tasks.calls import Caller, deadline_of
+from silvaengine_tasks.calls import DirectCall, FunctionCaller, deadline_of
 from silvaengine_tasks.records import Event, text
 
 
@@ -19,10 +19,10 @@ class DirectSource(NamedTuple):
     """Direct invokes.
 
     Args:
-        caller: calls functions.
+        functions: calls functions.
     """
 
-    caller: Caller
+    functions: FunctionCaller
 
     @staticmethod
     def matches(event: Event) -> bool:
@@ -38,17 +38,19 @@ class DirectSource(NamedTuple):
         try:
             return self._call(event, min(deadline, deadline_of(context)), log).encode()
         except SilvaEngineError as error:
-            log.add(error=type(error).__name__)
+            log.add(status=error.status, error=type(error).__name__)
             return WorkerResponse("error", error.message, error.status, type(error).__name__).encode()
 
     def _call(self, event: Event, deadline: float, log: InvocationLog) -> WorkerResponse:
+        log.add(source="direct")
+        return self.functions.call_directly(lambda: self._read_call(event, log), deadline)
+
+    def _read_call(self, event: Event, log: InvocationLog) -> DirectCall:
         endpoint_id, name = text(event, "endpoint_id"), text(event, "funct")
         params = event.get("params") or {}
         if not isinstance(params, dict):
             raise RequestError("The event's params must be an object")
-        log.add(source="direct", endpoint_id=endpoint_id, function=name)
+        log.add(endpoint_id=endpoint_id, function=name)
         hops = check_hops(event.get("hops"))
-        self.caller.registry.refresh()
-        return self.caller.call_directly(
-            endpoint_id, name, {**params, "endpoint_id": endpoint_id}, deadline, hops
-        )
+        self.functions.registry.refresh()
+        return DirectCall(endpoint_id, name, {**params, "endpoint_id": endpoint_id}, hops)

@@ -17,8 +17,8 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine_tasks.batches import serve_or_raise
 from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
-from silvaengine_tasks.calls import Caller
-from silvaengine_tasks.records import DAY, CallRecord, Event, member, named_call, text
+from silvaengine_tasks.calls import FunctionCaller
+from silvaengine_tasks.records import DAY, Event, RecordCall, member, named_call, text
 
 # 24 hours of retries, then 6 of Lambda's: see the user guide's eb-rule-retry-policy.html
 KEEP_SECONDS = 2 * DAY
@@ -29,11 +29,11 @@ class EventBridgeSource(NamedTuple):
     """Events of rules and schedules.
 
     Args:
-        caller: calls functions.
+        functions: calls functions.
         bindings: of rules and schedules.
     """
 
-    caller: Caller
+    functions: FunctionCaller
     bindings: Bindings
 
     @staticmethod
@@ -45,20 +45,20 @@ class EventBridgeSource(NamedTuple):
 
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> None:
         """Call the event's functions; raises InvocationError when one failed."""
-        serve_or_raise(self.caller, "events", [event], lambda _: self._read_calls(event), context, log)
+        serve_or_raise(self.functions, "events", [event], lambda _: self._read_calls(event), context, log)
 
-    def _read_calls(self, event: Event) -> list[CallRecord]:
+    def _read_calls(self, event: Event) -> list[RecordCall]:
         kind, name = _rule_or_schedule(event)
         return read_calls(event, self.bindings.find(kind, name) if name else [])
 
 
-def read_calls(event: Event, bindings: Sequence[Binding] = ()) -> list[CallRecord]:
+def read_calls(event: Event, bindings: Sequence[Binding] = ()) -> list[RecordCall]:
     """Return an event's calls; raises RequestError or ConfigurationError when it leads to no function."""
     kind, name = _rule_or_schedule(event)
     inner = event["event"] if "rule" in event else event
-    template = CallRecord(_id(inner), "", "", {"event": inner}, KEEP_SECONDS, sweeper_owns_retry=True)
+    template = RecordCall(_id(inner), "", "", {"event": inner}, KEEP_SECONDS, is_swept=True)
     if bindings:
-        return bound_calls(bindings, template, template.id[-1], inner)
+        return bound_calls(bindings, template, template.record_id[-1], inner)
     detail, params = member(inner, "detail"), member(inner, "detail", "params")
     if kind == "schedule" or not isinstance(params, dict):
         raise ConfigurationError("No function is bound to this event", detail=f"{kind}:{name}")

@@ -1,17 +1,18 @@
-"""Lex V1 and V2: the bot's function answers the dialog; a failure is answered, too.
+"""Lex V1 and V2: the bot's function responds to the dialog; a failure gets a response, too.
 
 docs.aws.amazon.com/lexv2/latest/dg/lambda-input-format.html and lambda-response-format.html; for V1
 docs.aws.amazon.com/lex/latest/dg/lambda-input-response-format.html.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 from silvaengine.context import LambdaContext
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine_tasks.calls import Caller, deadline_of, response_value
+from silvaengine_tasks.calls import DirectCall, FunctionCaller, deadline_of, response_value
 from silvaengine_tasks.records import Event, member, text
 
 APOLOGY = "Sorry, that did not work. Please try again later."
@@ -21,10 +22,10 @@ class LexSource(NamedTuple):
     """Turns of a bot's dialogs.
 
     Args:
-        caller: calls functions.
+        functions: calls functions.
     """
 
-    caller: Caller
+    functions: FunctionCaller
 
     @staticmethod
     def matches(event: Event) -> bool:
@@ -35,15 +36,18 @@ class LexSource(NamedTuple):
         """Return the function's response, or one that closes the intent as failed."""
         log.add(source="lex")
         try:
-            endpoint_id = text(event, "bot", "id")
-            name = f"{text(event, 'bot', 'name').lower()}_lex_dispatch"
-            log.add(endpoint_id=endpoint_id, function=name)
-            self.caller.registry.refresh()
-            response = self.caller.call_directly(endpoint_id, name, dict(event), deadline_of(context))
-            return response_value(response)
+            read_call = partial(self._read_call, event, log)
+            return response_value(self.functions.call_directly(read_call, deadline_of(context)))
         except SilvaEngineError as error:
-            log.add(error=type(error).__name__)
+            log.add(status=error.status, error=type(error).__name__)
             return _failed_response(event)
+
+    def _read_call(self, event: Event, log: InvocationLog) -> DirectCall:
+        endpoint_id = text(event, "bot", "id")
+        name = f"{text(event, 'bot', 'name').lower()}_lex_dispatch"
+        log.add(endpoint_id=endpoint_id, function=name)
+        self.functions.registry.refresh()
+        return DirectCall(endpoint_id, name, dict(event))
 
 
 def _failed_response(event: Event) -> Json:

@@ -14,8 +14,8 @@ from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
 from silvaengine_tasks.batches import serve_or_raise
 from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
-from silvaengine_tasks.calls import Caller
-from silvaengine_tasks.records import DAY, CallRecord, Event, are_records_of, member, records_of, text
+from silvaengine_tasks.calls import FunctionCaller
+from silvaengine_tasks.records import DAY, Event, RecordCall, are_records_of, member, records_of, text
 
 KEEP_SECONDS = 24 * DAY  # S3 and SNS may try for 23 days to reach Lambda, which may take 6 hours more
 _EXTENSION = re.compile(r"\.(csv|xlsx|pdf)\Z")
@@ -25,11 +25,11 @@ class S3Source(NamedTuple):
     """Notifications of buckets.
 
     Args:
-        caller: calls functions.
+        functions: calls functions.
         bindings: of buckets.
     """
 
-    caller: Caller
+    functions: FunctionCaller
     bindings: Bindings
 
     @staticmethod
@@ -39,14 +39,14 @@ class S3Source(NamedTuple):
 
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> None:
         """Call the functions of each object; raises InvocationError when some failed."""
-        serve_or_raise(self.caller, "s3", records_of(event), self._read_calls, context, log)
+        serve_or_raise(self.functions, "s3", records_of(event), self._read_calls, context, log)
 
-    def _read_calls(self, record: Json) -> list[CallRecord]:
+    def _read_calls(self, record: Json) -> list[RecordCall]:
         bucket, key = _bucket_and_key(record)
         return read_calls(record, self.bindings.find("bucket", bucket, key))
 
 
-def read_calls(record: Json, bindings: Sequence[Binding] = ()) -> list[CallRecord]:
+def read_calls(record: Json, bindings: Sequence[Binding] = ()) -> list[RecordCall]:
     """Return a record's calls; raises RequestError when it is unbound and its key names no function.
 
     A key is ``{endpoint_id}/{function}/…``; its segments ``name:value`` are params, except for names that
@@ -59,23 +59,23 @@ def read_calls(record: Json, bindings: Sequence[Binding] = ()) -> list[CallRecor
     allowed = {name: value for name, value in named.items() if name not in RESERVED_PARAMETERS}
     stored = member(record, "s3", "object")
     version = (member(stored, "versionId"), member(stored, "sequencer"), member(record, "eventName"))
-    template = CallRecord(
-        id=("s3", bucket, key, *(str(part or "") for part in version)),
+    template = RecordCall(
+        record_id=("s3", bucket, key, *(str(part or "") for part in version)),
         endpoint_id="",
         function="",
         params={**allowed, "bucket": bucket, "key": key, "id": _EXTENSION.sub("", file)},
         keep_seconds=KEEP_SECONDS,
-        sweeper_owns_retry=True,
+        is_swept=True,
     )
     if bindings:
         return bound_calls(bindings, template, key, record)
     if len(folders) < 2 or not all(folders[:2]):
-        raise RequestError("The object's key is not {endpoint_id}/{function}/{file}")
+        raise RequestError("The object key must have the form {endpoint_id}/{function}/{file}")
     return [template._replace(endpoint_id=folders[0], function=folders[1])]
 
 
 def _bucket_and_key(record: Json) -> tuple[str, str]:
     """Return the bucket and the decoded key."""
-    from urllib.parse import unquote_plus  # other sources need none
+    from urllib.parse import unquote_plus  # lazy: only an event of S3 needs it
 
     return text(record, "s3", "bucket", "name"), unquote_plus(text(record, "s3", "object", "key"))

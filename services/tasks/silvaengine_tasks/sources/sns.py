@@ -11,11 +11,11 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine_tasks.batches import serve_or_raise
 from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
-from silvaengine_tasks.calls import Caller
+from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.records import (
     DAY,
-    CallRecord,
     Event,
+    RecordCall,
     are_records_of,
     member,
     named_call,
@@ -32,11 +32,11 @@ class SnsSource(NamedTuple):
     """Messages of topics.
 
     Args:
-        caller: calls functions.
+        functions: calls functions.
         bindings: of topics.
     """
 
-    caller: Caller
+    functions: FunctionCaller
     bindings: Bindings
 
     @staticmethod
@@ -46,18 +46,18 @@ class SnsSource(NamedTuple):
 
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> None:
         """Call the functions of each message; raises InvocationError when some failed."""
-        serve_or_raise(self.caller, "sns", records_of(event), self._read_calls, context, log)
+        serve_or_raise(self.functions, "sns", records_of(event), self._read_calls, context, log)
 
-    def _read_calls(self, record: Json) -> list[CallRecord]:
+    def _read_calls(self, record: Json) -> list[RecordCall]:
         topic = text(record, "Sns", "TopicArn").rpartition(":")[2]
         return read_calls(record, self.bindings.find("topic", topic))
 
 
-def read_calls(record: Json, bindings: Sequence[Binding] = ()) -> list[CallRecord]:
+def read_calls(record: Json, bindings: Sequence[Binding] = ()) -> list[RecordCall]:
     """Return a record's calls; raises RequestError when it is unbound and names no function or no params."""
     topic_arn, message_id = text(record, "Sns", "TopicArn"), text(record, "Sns", "MessageId")
     params = read_params(str(member(record, "Sns", "Message")))
-    template = CallRecord(("sns", topic_arn, message_id), "", "", {}, KEEP_SECONDS, sweeper_owns_retry=True)
+    template = RecordCall(("sns", topic_arn, message_id), "", "", {}, KEEP_SECONDS, is_swept=True)
     if bindings:
         template = template._replace(params={"record": record} if params is None else params)
         return bound_calls(bindings, template, message_id, record)

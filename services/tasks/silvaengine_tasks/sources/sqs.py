@@ -16,15 +16,14 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import check_hops
 from silvaengine.settings import Settings
-from silvaengine_tasks.batches import BatchResponse, RunAll, RunCalls, serve_records
+from silvaengine_tasks.batches import BatchResponse, serve_records
 from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
-from silvaengine_tasks.calls import Caller, deadline_of
-from silvaengine_tasks.claims import InProgressError
-from silvaengine_tasks.parallel import Errors, fail_successors, in_order, side_by_side
+from silvaengine_tasks.calls import FunctionCaller, deadline_of
+from silvaengine_tasks.parallel import Errors
 from silvaengine_tasks.records import (
     DAY,
-    CallRecord,
     Event,
+    RecordCall,
     are_records_of,
     member,
     named_call,
@@ -45,12 +44,12 @@ class SqsSource(NamedTuple):
     """Messages of queues.
 
     Args:
-        caller: calls functions.
+        functions: calls functions.
         bindings: of queues.
         hide: hides a message (queue ARN, receipt handle) from receivers for some seconds.
     """
 
-    caller: Caller
+    functions: FunctionCaller
     bindings: Bindings
     hide: Hide
 
@@ -67,7 +66,7 @@ class SqsSource(NamedTuple):
         """
         messages = records_of(event)
         ids = [text(message, "messageId") for message in messages]
-        self.caller.registry.refresh()
+        self.functions.registry.refresh()
         errors = self._serve(messages, str(member(messages[0], "eventSourceARN")), deadline_of(context))
         failed = [message_id for message_id, error in zip(ids, errors, strict=True) if error]
         log.add(source="sqs", records=len(messages), failed=len(failed))
@@ -76,40 +75,17 @@ class SqsSource(NamedTuple):
     def _serve(self, messages: Sequence[Json], queue_arn: str, deadline: float) -> Errors:
         bindings = self.bindings.find("queue", queue_arn.rpartition(":")[2])
         groups = [str(member(message, "attributes", "MessageGroupId")) for message in messages]
-        is_fifo = queue_arn.endswith(".fifo")
-        run_all = partial(self._run_all, messages, partial(in_order, groups) if is_fifo else side_by_side)
-        read = partial(read_calls, bindings=bindings)
-        errors = serve_records(self.caller, messages, read, deadline, run_all)
-        if any(binding.batch for binding in bindings):
-            self._hide_in_progress(messages, errors)
-        return fail_successors(groups, errors) if is_fifo else errors
-
-    def _run_all(
-        self,
-        messages: Sequence[Json],
-        run_all: RunAll,
-        positions: Sequence[int],
-        run: RunCalls,
-        deadline: float,
-    ) -> Errors:
-        """Run all messages; hide one that is in progress at once, before it could be received again."""
-
-        def run_or_hide(position: int, until: float) -> None:
-            try:
-                run(position, until)
-            except InProgressError as error:
-                self._hide(messages[position], error.seconds)
-                raise
-
-        return run_all(positions, run_or_hide, deadline)
-
-    def _hide_in_progress(self, messages: Sequence[Json], errors: Errors) -> None:
-        for message, error in zip(messages, errors, strict=True):
-            if isinstance(error, InProgressError):
-                self._hide(message, error.seconds)
+        return serve_records(
+            self.functions,
+            messages,
+            partial(read_calls, bindings=bindings),
+            deadline,
+            order=groups if queue_arn.endswith(".fifo") else None,
+            on_in_progress=lambda position, error: self._hide(messages[position], error.seconds),
+        )
 
     def _hide(self, message: Json, seconds: int) -> None:
-        """Hide a message until the delivery that is in progress has ended."""
+        """Hide a message until the delivery that is in progress has ended, before it is received again."""
         queue_arn, receipt = member(message, "eventSourceARN"), member(message, "receiptHandle")
         try:
             self.hide(str(queue_arn), str(receipt), min(seconds, MAX_HIDDEN_SECONDS))
@@ -117,11 +93,11 @@ class SqsSource(NamedTuple):
             _logger.warning("A message's visibility could not be changed: %s", error.detail)
 
 
-def read_calls(message: Json, bindings: Sequence[Binding] = ()) -> list[CallRecord]:
+def read_calls(message: Json, bindings: Sequence[Binding] = ()) -> list[RecordCall]:
     """Return a message's calls; raises RequestError when it is unbound and names no function or no params."""
     message_id, params = text(message, "messageId"), read_params(str(member(message, "body")))
     record_id = ("sqs", text(message, "eventSourceARN"), message_id)
-    template = CallRecord(record_id, "", "", {}, KEEP_SECONDS, _hops(message))
+    template = RecordCall(record_id, "", "", {}, KEEP_SECONDS, _hops(message))
     if bindings:
         template = template._replace(params={"record": message} if params is None else params)
         return bound_calls(bindings, template, message_id, message)
@@ -138,8 +114,8 @@ def _hops(message: Json) -> int:
     return check_hops(hops)
 
 
-def open_sqs_source(settings: Settings, caller: Caller, bindings: Bindings) -> SqsSource:
-    """Return the source of the account's queues; its SQS client is made at the first use."""
+def open_sqs_source(settings: Settings, functions: FunctionCaller, bindings: Bindings) -> SqsSource:
+    """Return the source of the deployment's queues; its SQS client is made at the first use."""
 
     @cache
     def url_of(queue_arn: str) -> str:
@@ -155,4 +131,4 @@ def open_sqs_source(settings: Settings, caller: Caller, bindings: Bindings) -> S
                 QueueUrl=url_of(queue_arn), ReceiptHandle=receipt, VisibilityTimeout=seconds
             )
 
-    return SqsSource(caller, bindings, hide)
+    return SqsSource(functions, bindings, hide)

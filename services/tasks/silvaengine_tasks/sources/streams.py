@@ -15,10 +15,10 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json, encode
 from silvaengine_tasks.batches import BatchResponse, failed_ids
 from silvaengine_tasks.bindings import Binding, Bindings
-from silvaengine_tasks.calls import Caller, deadline_of
+from silvaengine_tasks.calls import CallResult, FunctionCaller, deadline_of
 from silvaengine_tasks.claims import InProgressError
 from silvaengine_tasks.parallel import attempt
-from silvaengine_tasks.records import CallRecord, Event, are_records_of, records_of, text
+from silvaengine_tasks.records import Event, RecordCall, are_records_of, records_of, text
 
 DEFAULT_FUNCTION = "stream_handle"
 KEEP_SECONDS = 25 * 3600  # a stream keeps a record for 24 hours
@@ -42,13 +42,13 @@ class StreamSource(NamedTuple):
     """Records of tables' streams.
 
     Args:
-        caller: calls functions.
+        functions: calls functions.
         bindings: of tables.
         endpoint_id: the tenant with the function for unbound tables; None for none.
         sleep: waits for some seconds.
     """
 
-    caller: Caller
+    functions: FunctionCaller
     bindings: Bindings
     endpoint_id: str | None
     sleep: Callable[[float], None] = time.sleep
@@ -65,7 +65,7 @@ class StreamSource(NamedTuple):
             SilvaEngineError: the table has no function, or a record has no sequence number.
         """
         records, deadline = records_of(event), deadline_of(context)
-        self.caller.registry.refresh()
+        self.functions.registry.refresh()
         arn = text(records[0], "eventSourceARN")
         bindings = self._find_bindings(arn)
         for record in records:
@@ -115,14 +115,14 @@ class StreamSource(NamedTuple):
     def _call(self, part: "_Part", rest: Sequence[Json], deadline: float) -> int:
         """Call a function with the rest of its records; return how many are done, by this call or before."""
         numbers = [_sequence_number(record) for record in rest]
-        result = self.caller.call_once(part.call(rest, numbers), deadline)
+        result = self.functions.call_once(part.call(rest, numbers), deadline)
         if result is None:
             return len(rest)
-        is_whole = result.covers == numbers[-1]
-        failed = failed_ids(result.response, numbers if is_whole else None)
-        for position, number in enumerate(numbers):
-            if number in failed:
-                raise StoppedError(position, "the function reported it as failed")
+        try:
+            _check_response(result, numbers)
+        except SilvaEngineError as error:
+            self.functions.report(part.binding.endpoint_id, part.binding.function, error, result.request_id)
+            raise
         return numbers.index(result.covers) + 1 if result.covers in numbers else len(rest)
 
     def _wait(self, seconds: float, deadline: float) -> None:
@@ -137,8 +137,8 @@ class _Part(NamedTuple):
     records: Sequence[Json]
     binding: Binding
 
-    def call(self, records: Sequence[Json], numbers: Sequence[str]) -> CallRecord:
-        return CallRecord(
+    def call(self, records: Sequence[Json], numbers: Sequence[str]) -> RecordCall:
+        return RecordCall(
             ("dynamodb", self.arn, numbers[0]),
             self.binding.endpoint_id,
             self.binding.function,
@@ -160,6 +160,15 @@ def split_chunks(records: Sequence[Json]) -> Iterator[list[Json]]:
         chunk.append(record)
         size += record_size
     yield chunk
+
+
+def _check_response(result: CallResult, numbers: Sequence[str]) -> None:
+    """Raise StoppedError at the first of these records that a function's response names as failed."""
+    is_whole = result.covers == numbers[-1]
+    failed = failed_ids(result.response, numbers if is_whole else None)
+    for position, number in enumerate(numbers):
+        if number in failed:
+            raise StoppedError(position, "the function reported it as failed")
 
 
 def _sequence_number(record: Json) -> str:

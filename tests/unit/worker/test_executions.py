@@ -89,7 +89,7 @@ def test_a_zombies_result_is_refused_and_counted(
 ) -> None:
     """Somebody else has taken the call over: the late writer changes nothing and is told so."""
     job = accept(state="running", attempts=1)
-    ledger.take_over(row(ledger), "another", 10)
+    ledger.take_over_for_caller(row(ledger), "another", 10)
     response = handle("plain:whoami", job=job)
     assert (response["status"], response["error_type"]) == (409, "LateWrite")
     assert line(capsys)["LateWrites"] == 1
@@ -146,7 +146,7 @@ def test_a_ledger_that_cant_be_written_is_a_failure(
         def settle(self, *_: Any) -> None:
             raise UnavailableError("busy")
 
-    handler._open_jobs()._ledger.__class__ = Broken
+    handler._open_executions()._ledger.__class__ = Broken
     response: Any = handler(payload("plain:whoami", job=job), None)
     assert response["status"] == 503
     assert "may have taken effect" in response["value"]

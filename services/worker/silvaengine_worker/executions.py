@@ -1,4 +1,4 @@
-"""The worker's part of the ledger: claim a job before it runs, settle it before its outcome is sent."""
+"""The worker's part of the ledger: begin an execution, run it, settle it before its outcome is sent."""
 
 import json
 import random
@@ -17,8 +17,8 @@ FETCH_SECONDS = 10.0
 type CountMetric = Callable[[str], None]
 
 
-class JobRunner:
-    """Runs jobs.
+class ExecutionRunner:
+    """Runs executions.
 
     Args:
         ledger: holds them; the worker's role lets it update rows and read none.
@@ -37,7 +37,7 @@ class JobRunner:
     def run(
         self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerResponse], count: CountMetric
     ) -> WorkerResponse | None:
-        """Claim, run and settle a job; return its response, None for a duplicate delivery.
+        """Begin, run and settle an execution; return its response, None for a duplicate delivery.
 
         Args:
             job: the caller's reference to it.
@@ -46,13 +46,13 @@ class JobRunner:
             count: counts a metric: ``DuplicateDeliveries``, ``LateWrites``.
 
         Raises:
-            UnavailableError: the ledger can't be written; whether the job ran is unknown.
+            UnavailableError: the ledger can't be written; whether the function ran is unknown.
 
         """
         owner = job.owner
         if not job.claimed:
             try:
-                owner = self._ledger.claim(job, seconds)
+                owner = self._ledger.begin(job, seconds)
             except ConditionFailedError:
                 count("DuplicateDeliveries")
                 return None
@@ -61,7 +61,7 @@ class JobRunner:
             self._settle(job, owner, response)
         except ConditionFailedError:
             count("LateWrites")
-            message = "This call took too long, so another attempt took it over; its result was discarded"
+            message = "The call exceeded its lease and another attempt took over; this result was discarded"
             return WorkerResponse("error", message, 409, "LateWrite")
         except UnavailableError as error:
             message = "The outcome could not be recorded; the call may have taken effect"
