@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,14 +20,6 @@ from py_compile import PycInvalidationMode
 from tempfile import TemporaryDirectory
 
 PROJECT = Path(__file__).resolve().parent.parent
-SERVICES = {
-    "HttpGateway": "silvaengine_http",
-    "WebsocketGateway": "silvaengine_websocket",
-    "Broadcaster": "silvaengine_websocket",
-    "Tasks": "silvaengine_tasks",
-    "Worker": "silvaengine_worker",
-    "WorkerIsolated": "silvaengine_worker",
-}
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 
 # Modules of the layer and of Lambda's runtime, which an operator's package of the same name would shadow;
@@ -37,13 +30,6 @@ PROVIDED = {
     "redis", "runtime_client", "s3transfer", "simplejson", "six", "snapshot_restore_py", "urllib3", "yaml",
 }  # fmt: skip
 
-# The operator's packages of a service: their folder, and the artefact's list of them.
-OPERATORS = {
-    "HttpGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
-    "WebsocketGateway": (Path("authorizers"), "silvaengine_authorizers.txt"),
-    "Worker": (Path("functions"), "silvaengine_functions.txt"),
-    "WorkerIsolated": (Path("functions"), "silvaengine_functions.txt"),
-}
 REQUIREMENTS = ("requirements.txt", "jwt-requirements.txt")
 
 # Requirements of the predecessor's function packages that the layer contains, and no registry has.
@@ -59,17 +45,15 @@ ZIP_EPOCH = 315_532_800
 def main() -> None:
     """Read the command line and build one artefact."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("target", choices=["SharedLayer", *SERVICES])
+    parser.add_argument("target")
     parser.add_argument("artefact", type=Path)
     parser.add_argument("--architecture", choices=MACHINES, required=True)
     options = parser.parse_args()
     options.artefact.mkdir(parents=True, exist_ok=True)
     if options.target == "SharedLayer":
         build_layer(options.artefact / "python", MACHINES[options.architecture])
-    elif options.target in OPERATORS:
-        build_service(options.target, options.artefact, MACHINES[options.architecture])
     else:
-        copy([Path(SERVICES[options.target])], options.artefact, "/var/task")
+        build_service(options.target, options.artefact, MACHINES[options.architecture])
     normalize(options.artefact)
 
 
@@ -83,14 +67,27 @@ def build_layer(folder: Path, machine: str) -> None:
 
 
 def build_service(target: str, folder: Path, machine: str) -> None:
-    """Build a function: its own code, the operator's packages and their requirements.
+    """Build a function: its own code, and the operator's packages if lambdas.toml names their folder.
+
+    Raises:
+        SystemExit: lambdas.toml doesn't have the function, or its operator's packages can't be built.
+    """
+    declared = tomllib.loads(Path("lambdas.toml").read_text())
+    if target not in declared:
+        raise SystemExit(f"{target} is not in lambdas.toml of its sources")
+    if "operators" in declared[target]:
+        add_operators_packages(Path(declared[target]["operators"]), folder, machine)
+    copy(Path().glob("silvaengine_*/"), folder, "/var/task")
+
+
+def add_operators_packages(source: Path, folder: Path, machine: str) -> None:
+    """Add an operator's packages with their requirements, and the list of them.
 
     Raises:
         SystemExit: the folder is missing, or a package has the name of another or of a provided module.
     """
-    source, manifest = OPERATORS[target]
     if not source.is_dir():  # a link to authorizers/, which not every system or archive keeps
-        raise SystemExit(f"{source}/ is missing in the sources of {target}")
+        raise SystemExit(f"{source}/ is missing in the sources")
     with TemporaryDirectory() as scratch:
         files = [source / name for name in REQUIREMENTS if (source / name).is_file()]
         if files:
@@ -100,9 +97,9 @@ def build_service(target: str, folder: Path, machine: str) -> None:
     required = {path.name for path in folder.iterdir()}
     if taken := PROVIDED.intersection(path.stem for path in packages) | required.intersection(FRAMEWORK):
         raise SystemExit(f"{source}/ has {', '.join(sorted(taken))}, which the layer or Lambda provides")
-    copy([Path(SERVICES[target]), *packages], folder, "/var/task")
+    copy(packages, folder, "/var/task")
     importable = (path.stem for path in packages if path.suffix == ".py" or (path / "__init__.py").is_file())
-    (folder / manifest).write_text("".join(f"{name}\n" for name in importable))
+    (folder / f"silvaengine_{source.name}.txt").write_text("".join(f"{name}\n" for name in importable))
 
 
 def without_framework(requirements: Path, scratch: Path) -> Path:

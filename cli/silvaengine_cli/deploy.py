@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,19 +22,33 @@ import click
 from silvaengine_cli.engine import LocalEngine
 
 LOCAL_STACK = "silvaengine-local"
-SOURCES = {
-    "HttpGateway": "services/http_gateway",
-    "WebsocketGateway": "services/websocket_gateway",
-    "Broadcaster": "services/websocket_gateway",
-    "Tasks": "services/tasks",
-    "Worker": "services/worker",
-}
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _SHOWN_LINES = 30
 
 
 class DeployError(click.ClickException):
     """A build or a deployment failed; the message is the tool's last lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaSource:
+    """What a Lambda is made of: a folder of the project, and an operator's packages if it ships any."""
+
+    folder: str
+    operators: str | None
+
+
+def lambdas(project: Path) -> Mapping[str, LambdaSource]:
+    """Return all Lambdas by their names in the template; raise DeployError for a file that is no TOML."""
+    found: dict[str, LambdaSource] = {}
+    for path in sorted(project.glob("services/*/lambdas.toml")):
+        try:
+            declared = tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise DeployError(f"{path}: {error}") from error
+        folder = path.parent.relative_to(project).as_posix()
+        found |= {name: LambdaSource(folder, each.get("operators")) for name, each in declared.items()}
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +60,22 @@ class StackOutputs:
     websocket_url: str
     http_gateway_arn: str
     websocket_gateway_arn: str
-    broadcaster_arn: str
     tasks_arn: str
     worker_arn: str
     table_prefix: str
     stage: str
+    function_arns: Mapping[str, str]
 
     @classmethod
     def read(cls, engine: LocalEngine, stack: str) -> Self:
         """Read the outputs of a deployed stack; raise DeployError if one is missing."""
         (description,) = engine.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", ())}
-        names = {field: field.title().replace("_", "") for field in cls.__slots__}
+        names = {field: field.title().replace("_", "") for field in cls.__slots__ if field != "function_arns"}
         if missing := [name for name in names.values() if name not in outputs]:
             raise DeployError(f"stack {stack} has no output {', '.join(missing)}")
-        return cls(**{field: outputs[name] for field, name in names.items()})
-
-    def function_arn(self, logical_id: str) -> str:
-        """Return a function's ARN by its name in the template."""
-        return {
-            "HttpGateway": self.http_gateway_arn,
-            "WebsocketGateway": self.websocket_gateway_arn,
-            "Broadcaster": self.broadcaster_arn,
-            "Tasks": self.tasks_arn,
-            "Worker": self.worker_arn,
-        }[logical_id]
+        arns = {name.removesuffix("Arn"): arn for name, arn in outputs.items() if name.endswith("Arn")}
+        return cls(**{field: outputs[name] for field, name in names.items()}, function_arns=arns)
 
 
 def build(project: Path) -> None:
@@ -114,14 +120,14 @@ def redeploy_function(project: Path, engine: LocalEngine, outputs: StackOutputs,
 
 def restore_functions(project: Path, engine: LocalEngine, outputs: StackOutputs) -> None:
     """Update all functions to the build: CloudFormation doesn't know what `redeploy_function` did."""
-    for logical_id in SOURCES:
+    for logical_id in lambdas(project).keys() & outputs.function_arns.keys():
         _update_code(engine, outputs, logical_id, project / ".aws-sam" / "build" / logical_id)
 
 
 def _update_code(engine: LocalEngine, outputs: StackOutputs, logical_id: str, artefact: Path) -> None:
     paths = (path for path in artefact.rglob("*") if path.is_file())
     code = zip_files({path.relative_to(artefact).as_posix(): path.read_bytes() for path in paths})
-    engine.client("lambda").update_function_code(FunctionName=outputs.function_arn(logical_id), ZipFile=code)
+    engine.client("lambda").update_function_code(FunctionName=outputs.function_arns[logical_id], ZipFile=code)
 
 
 def zip_files(files: Mapping[str, bytes]) -> bytes:
@@ -137,7 +143,7 @@ def zip_files(files: Mapping[str, bytes]) -> bytes:
 
 def _package(project: Path, logical_id: str, folder: Path) -> Path:
     source, artefact = folder / "source", folder / "artefact"
-    shutil.copytree(project / SOURCES[logical_id], source)
+    shutil.copytree(project / lambdas(project)[logical_id].folder, source)
     artefact.mkdir()
     makefile = project / "packaging" / "Makefile"
     command = ["make", "-s", "-f", str(makefile), f"build-{logical_id}", f"ARTIFACTS_DIR={artefact}"]

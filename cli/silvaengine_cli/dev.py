@@ -119,9 +119,10 @@ class DevSession:
     def _carry_out(self, work: watch.Work) -> None:
         if work.everything:
             self._outputs = self._deploy_everything()
-        for logical_id in () if work.everything else sorted(work.functions):
-            with _step(self._console, f"redeploy {logical_id}"):
-                deploy.redeploy_function(self._project, self._engine, self._outputs, logical_id)
+        else:
+            for logical_id in sorted(work.functions & self._outputs.function_arns.keys()):
+                with _step(self._console, f"redeploy {logical_id}"):
+                    deploy.redeploy_function(self._project, self._engine, self._outputs, logical_id)
         if work.everything or work.registry:
             self._apply_registry()
 

@@ -4,16 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from silvaengine_cli.deploy import SOURCES
+from silvaengine_cli.deploy import lambdas
 
 REGISTRY_FILE = "services/worker/functions/registry.yaml"
-_FUNCTIONS = {
-    **{
-        folder: frozenset(logical_id for logical_id, other in SOURCES.items() if other == folder)
-        for folder in SOURCES.values()
-    },
-    "authorizers": frozenset({"HttpGateway", "WebsocketGateway"}),
-}
+_AUTHORIZERS = "authorizers"
 _EVERYTHING = ("shared", "packaging", "template.yaml", "samconfig.toml")
 
 type Snapshot = Mapping[Path, tuple[int, int]]
@@ -43,15 +37,20 @@ def work_for(project: Path, paths: Iterable[Path]) -> Work:
     names = [path.relative_to(project).as_posix() for path in paths]
     return Work(
         everything=any(_is_under(name, _EVERYTHING) for name in names),
-        functions=frozenset().union(*(_functions(name) for name in names)),
+        functions=frozenset().union(*(_functions(project, name) for name in names)),
         registry=REGISTRY_FILE in names,
     )
 
 
-def _functions(name: str) -> frozenset[str]:
+def _functions(project: Path, name: str) -> frozenset[str]:
     if name == REGISTRY_FILE:
         return frozenset()
-    return frozenset().union(*(ids for folder, ids in _FUNCTIONS.items() if _is_under(name, [folder])))
+    return frozenset(
+        logical_id
+        for logical_id, source in lambdas(project).items()
+        if _is_under(name, [source.folder])
+        or (source.operators == _AUTHORIZERS and _is_under(name, [_AUTHORIZERS]))
+    )
 
 
 def _is_under(name: str, roots: Iterable[str]) -> bool:
@@ -59,7 +58,7 @@ def _is_under(name: str, roots: Iterable[str]) -> bool:
 
 
 def _watched_files(project: Path) -> Iterator[Path]:
-    for root in (*_FUNCTIONS, *_EVERYTHING):
+    for root in ("services", _AUTHORIZERS, *_EVERYTHING):
         path = project / root
         if path.is_file():
             yield path

@@ -40,7 +40,7 @@ def test_changed_service_is_the_only_one_updated(deployment: Deployment) -> None
         source.write("# One more line.\n")
     deploy.build(deployment.project)
     deploy.deploy(deployment.project, deployment.engine, parameters=deployment.parameters)
-    assert deploy.SOURCES.keys() & set(changed_resources(deployment)) == {"Tasks"}
+    assert deploy.lambdas(deployment.project).keys() & set(changed_resources(deployment)) == {"Tasks"}
     after = code_hashes(deployment)
     assert [name for name in codes if after[name] != codes[name]] == ["Tasks"]
 
@@ -81,8 +81,6 @@ def code_hashes(deployment: Deployment) -> Mapping[str, str]:
     """Return the hash of each function's code."""
     functions = deployment.engine.client("lambda")
     return {
-        name: functions.get_function_configuration(FunctionName=deployment.outputs.function_arn(name))[
-            "CodeSha256"
-        ]
-        for name in deploy.SOURCES
+        name: functions.get_function_configuration(FunctionName=arn)["CodeSha256"]
+        for name, arn in deployment.outputs.function_arns.items()
     }

@@ -21,6 +21,14 @@ ACCOUNT = {
     "AWS::StackName": "silvaengine",
 }
 
+TEMPLATE = yaml_parse((PROJECT / "template.yaml").read_text())
+LAMBDAS = {
+    name: resource
+    for name, resource in TEMPLATE["Resources"].items()
+    if isinstance(resource, dict) and resource["Type"] == "AWS::Serverless::Function"
+}
+ALWAYS = tuple(name for name, resource in LAMBDAS.items() if "Condition" not in resource)
+
 type Resources = dict[str, dict[str, Any]]
 
 
@@ -34,11 +42,10 @@ class NoManagedPolicies:
 @pytest.fixture(scope="session")
 def resources_with() -> Callable[..., Resources]:
     """Return the template's resources, after its transforms, for parameters that differ from the defaults."""
-    template = yaml_parse((PROJECT / "template.yaml").read_text())
 
     def resources(**parameters: str) -> Resources:
         expanded = expand_language_extensions(
-            deepcopy(template), {**ACCOUNT, **parameters}, enabled=True
+            deepcopy(TEMPLATE), {**ACCOUNT, **parameters}, enabled=True
         ).expanded_template
         for resource in expanded["Resources"].values():
             for place in {"CodeUri", "ContentUri"} & resource["Properties"].keys():

@@ -16,34 +16,30 @@ import redis
 
 from silvaengine_cli.packages import RESERVED_NAMES
 
-from .conftest import PROJECT, copy_sources
+from .conftest import LAMBDAS, PROJECT, copy_sources
 
-HANDLERS = {
-    "HttpGateway": "silvaengine_http.app",
-    "WebsocketGateway": "silvaengine_websocket.app",
-    "Broadcaster": "silvaengine_websocket.broadcast_app",
-    "Tasks": "silvaengine_tasks.app",
-    "Worker": "silvaengine_worker.app",
-}
-SOURCES = {
-    "SharedLayer": "shared",
-    "HttpGateway": "services/http_gateway",
-    "WebsocketGateway": "services/websocket_gateway",
-    "Broadcaster": "services/websocket_gateway",
-    "Tasks": "services/tasks",
-    "Worker": "services/worker",
-}
+HANDLERS = {name: LAMBDAS[name]["Properties"]["Handler"].removesuffix(".handler") for name in LAMBDAS}
+SOURCES = {"SharedLayer": "shared", **{name: LAMBDAS[name]["Properties"]["CodeUri"] for name in LAMBDAS}}
 # What may be loaded of the standard library before the first event, beside what Lambda's runtime client has
 # loaded by then. Every cold start pays for a name more: dataclasses, for one, brings inspect, ast and dis.
 RUNTIME_LOADED = "decimal, enum, functools, json, logging, re, threading"
 TLS = {"array", "base64", "binascii", "errno", "math", "select", "selectors", "socket", "ssl", "struct"}
+USUAL = {"contextvars", "hashlib", "hmac", "typing", *TLS}
 STANDARD = {
-    "HttpGateway": {"contextvars", "hashlib", "hmac", "typing", *TLS},
-    "WebsocketGateway": {"contextvars", "hashlib", "hmac", "typing", *TLS},
-    "Broadcaster": {"concurrent", "contextvars", "hashlib", "heapq", "hmac", "queue", "typing", *TLS},
-    "Tasks": {"bisect", "contextvars", "hashlib", "hmac", "random", "typing", *TLS},
+    "silvaengine_websocket.broadcast_app": {"concurrent", "heapq", "queue", *USUAL},
+    "silvaengine_tasks.app": {"bisect", "random", *USUAL},
     # Signatures, dataclasses and paths are what the worker's functions are made of.
-    "Worker": {"base64", "binascii", "contextvars", "datetime", "math", "signal", "struct", "typing", "uuid"}
+    "silvaengine_worker.app": {
+        "base64",
+        "binascii",
+        "contextvars",
+        "datetime",
+        "math",
+        "signal",
+        "struct",
+        "typing",
+        "uuid",
+    }
     | {"dataclasses", "copy", "inspect", "ast", "dis", "importlib", "opcode", "token", "tokenize"}
     | {"pathlib", "encodings", "errno", "fnmatch", "glob", "grp", "ntpath", "pwd"},
 }
@@ -120,7 +116,7 @@ def test_a_handler_loads_with_the_standard_library_alone(built: Path, runtime: P
     service = HANDLERS[function].partition(".")[0]
     assert place.is_relative_to(built / function)
     assert modules == {"silvaengine", service}
-    assert standard <= STANDARD[function]
+    assert standard <= STANDARD.get(HANDLERS[function], USUAL)
 
 
 @pytest.mark.parametrize("function", HANDLERS)
@@ -207,6 +203,12 @@ def change(project: Path, name: str) -> None:
         source.write("\nCHANGED = True\n")
 
 
+def test_merges_are_resolved_by_the_build(built: Path) -> None:
+    """CloudFormation knows no `<<`: it is written in the sources only."""
+    assert "<<: " in (PROJECT / "template.yaml").read_text()
+    assert "<<" not in (built / "template.yaml").read_text()
+
+
 def test_nothing_of_this_machine_ships(built: Path) -> None:
     """No artefact holds a path of this machine, an installer's notes, a script or a test."""
     for path in (path for path in built.glob("*/**/*") if path.is_file()):
@@ -225,6 +227,14 @@ def test_the_manifest_names_the_functions_packages(sources: Path, built: Path) -
     modules = [path.stem for path in functions.glob("*.py")]
     assert (worker / "silvaengine_functions.txt").read_text().split() == sorted(packages + modules)
     assert not (worker / "registry.yaml").exists()
+
+
+def test_a_lambda_that_its_folder_does_not_declare_is_not_built(project: Path, tmp_path: Path) -> None:
+    """The build says where the declaration is missing."""
+    (project / "services/tasks/lambdas.toml").write_text("[Others]\n")
+    made = make(project, "Tasks", tmp_path / "made")
+    assert made.returncode != 0
+    assert "Tasks is not in lambdas.toml" in made.stderr
 
 
 def with_function(project: Path, name: str, text: str) -> None:

@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from samcli.yamlhelper import yaml_parse
 
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.logging import NAMESPACE
 from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
+from silvaengine_cli.deploy import lambdas
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 from silvaengine_tasks.sweeper import Sweeper
 
-from .conftest import PROJECT, Resources
+from .conftest import ALWAYS, LAMBDAS, PROJECT, TEMPLATE, Resources
 
-FUNCTIONS = ("HttpGateway", "WebsocketGateway", "Broadcaster", "Tasks", "Worker")
 EXECUTIONS = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-executions"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:failures"
 NETWORK = {
@@ -29,6 +28,17 @@ NETWORK = {
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 }
+
+
+def test_a_lambda_is_declared_in_its_folder_and_in_the_template() -> None:
+    """Packaging and the development server know the Lambdas of the template, and its outputs their ARNs."""
+    declared = lambdas(PROJECT)
+    sources = {name: function["Properties"]["CodeUri"].rstrip("/") for name, function in LAMBDAS.items()}
+    assert {name: source.folder for name, source in declared.items()} == sources
+    assert {f"{name}Arn" for name in LAMBDAS} <= TEMPLATE["Outputs"].keys()
+    for name, source in declared.items():
+        package = PROJECT / source.folder / LAMBDAS[name]["Properties"]["Handler"].partition(".")[0]
+        assert list(package.parent.glob("silvaengine_*/")) == [package]
 
 
 def of_type(resources: Resources, kind: str) -> dict[str, dict[str, Any]]:
@@ -141,7 +151,7 @@ def test_adopting_tables_changes_no_right(resources_with: Callable[..., Resource
     }
     assert conditions.pop("se-executions") == "MakesExecutions"
     assert set(conditions.values()) == {"MakesTables"}
-    assert [rights(own, name) for name in FUNCTIONS] == [rights(adopted, name) for name in FUNCTIONS]
+    assert [rights(own, name) for name in ALWAYS] == [rights(adopted, name) for name in ALWAYS]
 
 
 def test_a_prefix_keeps_stages_apart(resources_with: Callable[..., Resources]) -> None:
@@ -490,18 +500,14 @@ def test_sockets_are_throttled_and_logged(resources_with: Callable[..., Resource
 def test_a_topic_is_told_of_failures(resources_with: Callable[..., Resources]) -> None:
     """With SnsTopicArn the alarms, the gateways, the tasks and the worker publish to that topic alone."""
     resources = resources_with(SnsTopicArn=TOPIC)
-    assert [rights(resources, name).get("sns:Publish") for name in FUNCTIONS] == [
-        {TOPIC},
-        {TOPIC},
-        None,
-        {TOPIC},
-        {TOPIC},
-    ]
+    told = {name: rights(resources, name).get("sns:Publish") for name in ALWAYS}
+    assert told.pop("Broadcaster") is None
+    assert list(told.values()) == [{TOPIC}] * len(told)
     alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
     assert [each["Properties"]["AlarmActions"] for each in alarms] == [[TOPIC]] * len(alarms)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", ALWAYS)
 def test_memory_time_and_concurrency_are_parameters(
     resources_with: Callable[..., Resources], function: str
 ) -> None:
@@ -526,11 +532,17 @@ def operands(condition: Any) -> Iterator[Any]:
 
 def test_conditions_compare_strings() -> None:
     """To AWS::LanguageExtensions, other than to CloudFormation itself, -1 is not equal to "-1"."""
-    template = yaml_parse((PROJECT / "template.yaml").read_text())
-    sides = list(operands(template["Conditions"]))
+    sides = list(operands(TEMPLATE["Conditions"]))
     named = [side["Ref"] for side in sides if isinstance(side, dict) and "Ref" in side]
-    assert {template["Parameters"][name]["Type"] for name in named} == {"String"}
+    assert {TEMPLATE["Parameters"][name]["Type"] for name in named} == {"String"}
     assert {type(side) for side in sides if not isinstance(side, dict)} == {str}
+
+
+def test_a_loop_begins_with_a_type() -> None:
+    """AWS::LanguageExtensions fails where `Condition` is the first key inside Fn::ForEach."""
+    loops = [loop for name, loop in TEMPLATE["Resources"].items() if name.startswith("Fn::ForEach::")]
+    first = [next(iter(resource)) for _, _, resources in loops for resource in resources.values()]
+    assert first == ["Type"] * len(first) != []
 
 
 def test_the_gateway_outlives_the_deadline_it_sets(resources: Resources) -> None:
@@ -538,7 +550,7 @@ def test_the_gateway_outlives_the_deadline_it_sets(resources: Resources) -> None
     assert resources["HttpGateway"]["Properties"]["Timeout"] == 29
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", ALWAYS)
 def test_a_function_writes_to_a_log_that_ends(
     resources_with: Callable[..., Resources], function: str
 ) -> None:
@@ -551,7 +563,7 @@ def test_a_function_writes_to_a_log_that_ends(
     }
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", ALWAYS)
 def test_failures_and_throttling_raise_alarms(resources: Resources, function: str) -> None:
     """Every function has an alarm for its errors and one for its throttles."""
     alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
@@ -630,7 +642,7 @@ def test_subnets_put_every_function_into_the_vpc(resources_with: Callable[..., R
     """With subnets every function is in the VPC and may have network interfaces; without, none is."""
     inside = resources_with(SubnetIds="subnet-1,subnet-2", SecurityGroupIds="sg-1")
     network = {name: {"Ref": name} for name in ("SubnetIds", "SecurityGroupIds")}
-    for function in FUNCTIONS:
+    for function in ALWAYS:
         # Globals are no concern of AWS::LanguageExtensions: CloudFormation itself decides this one.
         choice = {"Fn::If": ["InVpc", network, {"Ref": "AWS::NoValue"}]}
         assert inside[function]["Properties"]["VpcConfig"] == choice
@@ -640,11 +652,9 @@ def test_subnets_put_every_function_into_the_vpc(resources_with: Callable[..., R
 
 def values_of_environment() -> Iterator[tuple[str, Any]]:
     """Return each variable of each function as the template has it."""
-    template = yaml_parse((PROJECT / "template.yaml").read_text())
-    yield from template["Globals"]["Function"]["Environment"]["Variables"].items()
-    for name in FUNCTIONS:
-        properties = template["Resources"][name]["Properties"]
-        yield from properties.get("Environment", {"Variables": {}})["Variables"].items()
+    yield from TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].items()
+    for function in LAMBDAS.values():
+        yield from function["Properties"].get("Environment", {"Variables": {}})["Variables"].items()
 
 
 def test_environment_values_come_from_parameters() -> None:

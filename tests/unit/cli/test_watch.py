@@ -1,12 +1,17 @@
 """Which sources are watched, and what a change of each requires."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from silvaengine_cli.deploy import DeployError
 from silvaengine_cli.watch import REGISTRY_FILE, Work, changed_files, take_snapshot, work_for
 
+PROJECT = Path(__file__).parents[3]
+LAMBDAS = tuple(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("services/*/lambdas.toml"))
+WORKERS = frozenset({"Worker", "WorkerIsolated"})
 FILES = (
     "authorizers/demo/__init__.py",
     "packaging/Makefile",
@@ -15,6 +20,7 @@ FILES = (
     "services/websocket_gateway/silvaengine_websocket/app.py",
     "services/worker/functions/demo/greet.py",
     "services/worker/silvaengine_worker/app.py",
+    *LAMBDAS,
     "shared/silvaengine/settings.py",
     "template.yaml",
     REGISTRY_FILE,
@@ -34,6 +40,8 @@ def project(tmp_path: Path) -> Path:
     for name in (*FILES, *IGNORED):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
+    for name in LAMBDAS:
+        shutil.copy(PROJECT / name, tmp_path / name)
     return tmp_path
 
 
@@ -64,8 +72,8 @@ def test_changes_of_every_kind_are_seen(project: Path) -> None:
             Work(functions=frozenset({"WebsocketGateway", "Broadcaster"})),
         ),
         ("services/tasks/silvaengine_tasks/app.py", Work(functions=frozenset({"Tasks"}))),
-        ("services/worker/functions/demo/greet.py", Work(functions=frozenset({"Worker"}))),
-        ("services/worker/functions/requirements.txt", Work(functions=frozenset({"Worker"}))),
+        ("services/worker/functions/demo/greet.py", Work(functions=WORKERS)),
+        ("services/worker/functions/requirements.txt", Work(functions=WORKERS)),
         ("authorizers/demo/__init__.py", Work(functions=frozenset({"HttpGateway", "WebsocketGateway"}))),
         (REGISTRY_FILE, Work(registry=True)),
         ("shared/silvaengine/settings.py", Work(everything=True)),
@@ -73,13 +81,26 @@ def test_changes_of_every_kind_are_seen(project: Path) -> None:
         ("template.yaml", Work(everything=True)),
     ],
 )
-def test_a_change_requires_the_least_work(tmp_path: Path, name: str, work: Work) -> None:
+def test_a_change_requires_the_least_work(project: Path, name: str, work: Work) -> None:
     """A change asks for no more than what runs the changed file."""
-    assert work_for(tmp_path, [tmp_path / name]) == work
+    assert work_for(project, [project / name]) == work
 
 
-def test_several_changes_are_one_work(tmp_path: Path) -> None:
+def test_a_lambda_is_known_by_its_folder(project: Path) -> None:
+    """Its lambdas.toml is all that the watch needs of it; one that can't be read is a failed deployment."""
+    source, declared = project / "services/reports/app.py", project / "services/reports/lambdas.toml"
+    assert work_for(project, [source]) == Work()
+    declared.parent.mkdir()
+    declared.write_text("[Reports]\noperators = 'authorizers'\n")
+    assert work_for(project, [source]) == Work(functions=frozenset({"Reports"}))
+    assert "Reports" in work_for(project, [project / "authorizers/demo/__init__.py"]).functions
+    declared.write_text("[Reports")
+    with pytest.raises(DeployError, match=r"services/reports/lambdas\.toml"):
+        work_for(project, [source])
+
+
+def test_several_changes_are_one_work(project: Path) -> None:
     """The work that several changes require is done together."""
     names = (REGISTRY_FILE, "services/tasks/x.py", "services/worker/functions/new/__init__.py")
-    expected = Work(functions=frozenset({"Tasks", "Worker"}), registry=True)
-    assert work_for(tmp_path, [tmp_path / name for name in names]) == expected
+    expected = Work(functions=WORKERS | {"Tasks"}, registry=True)
+    assert work_for(project, [project / name for name in names]) == expected
