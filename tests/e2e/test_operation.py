@@ -47,7 +47,7 @@ def test_changed_service_is_the_only_one_updated(deployment: Deployment) -> None
 
 def test_tables_that_exist_can_be_adopted(deployment: Deployment) -> None:
     """`CreateTables=false` deploys over tables that exist, and their rows, written by others, answer."""
-    engine, prefix = deployment.engine, "old-"
+    engine, prefix = deployment.engine, "adopted-"
     tables = engine.client("dynamodb")
     for table in ADOPTABLE:
         keys = [table.hash_key, *([table.range_key] if table.range_key else [])]

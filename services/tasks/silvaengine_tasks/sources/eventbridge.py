@@ -61,7 +61,7 @@ def read_calls(event: Event, bindings: Sequence[Binding] = ()) -> list[RecordCal
         return bound_calls(bindings, template, template.record_id[-1], inner)
     detail, params = member(inner, "detail"), member(inner, "detail", "params")
     if kind == "schedule" or not isinstance(params, dict):
-        raise ConfigurationError("No function is bound to this event", detail=f"{kind}:{name}")
+        raise ConfigurationError("No function is bound to this event", detail=repr(f"{kind}:{name}"))
     return [named_call(template, params, member(detail, "endpoint_id"), member(detail, "funct"))]
 
 
