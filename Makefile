@@ -94,7 +94,7 @@ security: setup ## Test the rows of the threat model, which make coverage does, 
 	@pytest tests/security
 
 simulation: setup ## Put faults at every boundary of ledger and queues, under a virtual clock
-	@pytest tests/simulation tests/test_cache_performance.py
+	@pytest -n 2 --dist worksteal tests/simulation tests/test_cache_performance.py
 
 rules: setup ## Test the template, the artefacts and this file
 	@pytest tests/rules
