@@ -24,6 +24,7 @@ from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks, HookedCall
+from silvaengine_tasks.parallel import unexpected_failure
 from silvaengine_tasks.records import Params, RecordCall
 
 RESPOND_SECONDS = 5.0  # reserved for the response to the source
@@ -93,7 +94,7 @@ class FunctionCaller(NamedTuple):
             self.report("", "", error, request_id)
             if isinstance(error, SilvaEngineError):
                 raise
-            raise _unexpected(error) from error
+            raise unexpected_failure(error) from error
         failures = list(filter(None, (self._failure(call, deadline) for call in calls)))
         if failures:
             raise next((each for each in failures if not isinstance(each, InProgressError)), failures[0])
@@ -111,7 +112,7 @@ class FunctionCaller(NamedTuple):
             self.report(call.endpoint_id, call.function, error, request_id, function)
             if isinstance(error, SilvaEngineError):
                 raise
-            raise _unexpected(error) from error
+            raise unexpected_failure(error) from error
 
     def call_directly(self, read_call: Callable[[], DirectCall], deadline: float) -> WorkerResponse:
         """Call a function without the ledger and return its response.
@@ -218,11 +219,6 @@ def log_failure(endpoint_id: str, name: str, error: Exception, request_id: str) 
         _logger.error("%s: %s", what, reason, extra={"request_id": request_id})
     else:
         _logger.error("%s", what, exc_info=error, extra={"request_id": request_id})
-
-
-def _unexpected(error: Exception) -> SilvaEngineError:
-    """Return the failure of a record whose cause no code expected; the cause has been reported."""
-    return InvocationError("The record could not be processed", error_type=type(error).__name__)
 
 
 def read_response(result: Json) -> WorkerResponse:

@@ -88,5 +88,10 @@ def attempt[T](
         return error
     except Exception as error:  # boundary of a record: its failure must not stop the others
         _logger.exception("A record failed")
-        return InvocationError("The record could not be processed", error_type=type(error).__name__)
+        return unexpected_failure(error)
     return None
+
+
+def unexpected_failure(error: Exception) -> SilvaEngineError:
+    """Return the failure of a record whose cause no code expected, and which is in the log."""
+    return InvocationError("The record could not be processed", error_type=type(error).__name__)
