@@ -20,6 +20,7 @@ BOUNDARIES = {
     "silvaengine/authorization/packages.py": "an operator's authorizer",
     "silvaengine/authorization/policies.py": "a Lambda: a failed authorizer call denies",
     "silvaengine/aws/http.py": "a connection, closed and raised again",
+    "silvaengine/cache/decorators.py": "an argument's __hash__ and ``key=``: the call is a miss",
     "silvaengine/cache/hybrid.py": "the function whose value is cached: a stale one may stand in",
     "silvaengine/redis/client.py": "a connection or a cluster's map, dropped and raised again",
     "silvaengine_http/app.py": "a Lambda",

@@ -59,6 +59,8 @@ class Lookup:
         texts: what patterns are matched against.
         policy: how the value is cached.
         label: the function or engine, for warnings.
+        bind: called with an entry before others can find it; keeps the object of a method call alive until
+            then.
     """
 
     flight: "Flight | None" = None
@@ -66,8 +68,6 @@ class Lookup:
     stale: object = MISSING
     encoded: Encoded | None = None
     entry: CacheEntry | None = None
-    bind: Callable[[CacheEntry], None] | None = None
-    """Called with an entry before others can find it; keeps the object of a method call alive until then."""
     started = 0.0
     """When the load began."""
     stamp: bytes | None = None
@@ -83,7 +83,9 @@ class Lookup:
         texts: tuple[str, ...],
         policy: CachePolicy,
         label: str,
+        bind: Callable[[CacheEntry], None] | None = None,
     ) -> None:
+        self.bind = bind
         self.key = key
         self.view = view
         self.text = text
