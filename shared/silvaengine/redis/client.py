@@ -86,11 +86,7 @@ class RedisClient:
             TierError: there was no reply within 0.1 s, the breaker is open, or Redis refused a command (out
                 of memory, read-only), which doesn't open the breaker.
         """
-        return self.exchange(key, b"".join(map(pack, commands)), len(commands))
-
-    def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
-        """Send packed commands and return ``count`` replies; see ``execute``."""
-        breaker = self.breaker
+        request, count, breaker = b"".join(map(pack, commands)), len(commands), self.breaker
         if breaker.has_failed and not breaker.allows():
             raise TierError("Redis is bypassed for now")
         try:
