@@ -68,10 +68,9 @@ class TenantView:
 
     def is_valid(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
         """Return whether no known clear has ended an entry; without a stamp, whether no clears are known."""
-        state = self.state
-        if state is None or stamp is None:
-            return state is None and stamp is None
-        return stamp == state.stamp or state.is_valid(stamp, texts)
+        if self.state is None or stamp is None:
+            return self.state is None and stamp is None
+        return self.state.is_valid(stamp, texts)
 
 
 class Fence:
@@ -186,12 +185,11 @@ class Fence:
         longest = max(UNFENCED_SECONDS, self._store.fresh_seconds)
         if state is None or self._clock() > view.confirmed + longest:
             return False
-        if stamp == state.stamp:
+        if state.is_valid(stamp, texts):
             return True
         if state.is_behind(stamp):
             self._renew(view)
-            return False
-        return state.is_valid(stamp, texts)
+        return False
 
     def _renew(self, view: TenantView) -> None:
         """Begin new epochs: the store has lost a clear, so nothing older can be trusted."""

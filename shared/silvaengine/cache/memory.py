@@ -74,19 +74,14 @@ class MemoryTier:
     def store(self, key: Hashable, entry: CacheEntry) -> None:
         """Store an entry, unless it is too large or no longer valid; an older one of the key goes."""
         with self._lock:
-            state = entry.view.state
-            if (state is None or state.stamp != entry.stamp) and not entry.view.is_valid(
-                entry.stamp, entry.texts
-            ):
+            if not entry.view.is_valid(entry.stamp, entry.texts):
                 return
-            entries, size = self.entries, entry.size
-            if key in entries:
-                self._remove(key)
-            if size > self._max_bytes // 4:
+            self._remove(key)
+            if entry.size > self._max_bytes // 4:
                 return
-            entries[key] = entry
-            self.bytes += size
-            if self.bytes > self._max_bytes or len(entries) > self._max_entries:
+            self.entries[key] = entry
+            self.bytes += entry.size
+            if self.bytes > self._max_bytes or len(self.entries) > self._max_entries:
                 self._evict(entry.used)
 
     def drop_if(self, condition: Callable[[CacheEntry], bool]) -> None:
