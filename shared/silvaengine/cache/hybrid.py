@@ -87,7 +87,7 @@ class HybridCache:
 
     @contextmanager
     def _in_flight(self, lookup: Lookup, own: Flight) -> Iterator[None]:
-        """Hand the outcome to those who wait for it."""
+        """Leave the outcome to those who wait for it."""
         try:
             yield
             own.entry = lookup.entry
