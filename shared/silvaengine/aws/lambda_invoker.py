@@ -7,9 +7,8 @@ broke on the way, the Lambda may have run.
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Protocol
 
-from silvaengine.aws.client import error_of, open_client, percent_encode
+from silvaengine.aws.client import AwsClient, error_of, open_client, percent_encode
 from silvaengine.aws.errors import THROTTLING_CODES
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 from silvaengine.aws.worker_routing import tenant_id, worker_for
@@ -35,13 +34,6 @@ class _NotAcceptedError(Exception):
     """Nothing was started, so the same Invoke may be sent again."""
 
 
-class LambdaClient(Protocol):
-    """Sends requests to Lambda's API; see ``silvaengine.aws.client.AwsClient``."""
-
-    def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
-        """Send a request and return the response."""
-
-
 class LambdaInvoker:
     """Invokes Lambdas: docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
 
@@ -55,7 +47,7 @@ class LambdaInvoker:
 
     def __init__(
         self,
-        open_client: Callable[[], LambdaClient],
+        open_client: Callable[[], AwsClient],
         *,
         worker_for: Callable[[str], str] = str,
         isolated: frozenset[str | None] = frozenset(),
