@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from os import urandom
 from threading import Lock
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from silvaengine.cache.keys import compile_pattern, tenant_text
 
@@ -30,8 +30,7 @@ def new_epoch() -> str:
     return urandom(8).hex()
 
 
-@dataclass(frozen=True)
-class ClearLog:
+class ClearLog(NamedTuple):
     """The clears of a cache, for one tenant or all: ``patterns[0]`` has the sequence ``full_clear + 1`` etc.
 
     As text it is a line ``epoch full_clear``, then a line for each pattern.
@@ -130,19 +129,15 @@ class ClearLogStore(Protocol):
 
     def read(self, name: str, tenant: str) -> ClearState:
         """Return both logs of a tenant in a cache; a missing one is begun with a new epoch."""
-        ...
 
     def clear(self, name: str, tenant: str, pattern: str) -> None:
         """Add a clear to the log of a tenant or ``ALL_TENANTS``."""
-        ...
 
     def renew(self, name: str, tenant: str) -> None:
         """Begin both logs with new epochs, so that nothing older is valid."""
-        ...
 
     def exists(self, name: str) -> bool:
         """Return whether the cache was ever used."""
-        ...
 
 
 class LogTexts(Protocol):
@@ -150,7 +145,6 @@ class LogTexts(Protocol):
 
     def read_text(self, name: str, key: str) -> bytes | None:
         """Return a text, None where there is none."""
-        ...
 
     def update_text(
         self, name: str, key: str, update: Callable[[bytes | None], bytes], attempts: int = 1
@@ -163,7 +157,6 @@ class LogTexts(Protocol):
             update: makes the new text.
             attempts: how often to wait for another writer's lock, each time for the tier's short timeout.
         """
-        ...
 
 
 class ProcessLogTexts:

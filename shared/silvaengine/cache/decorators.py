@@ -1,7 +1,6 @@
 """The decorator: makes the look-up of a call that memory can't answer, and clears a function's values."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial, update_wrapper
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Parameter, signature
 from itertools import count
@@ -46,7 +45,6 @@ class Cached[**P, R](Protocol):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the cached value, or the function's."""
-        ...
 
     # For class methods; mypy calls ``__get__`` on static methods too, and can't tell the two apart.
     @overload
@@ -61,15 +59,12 @@ class Cached[**P, R](Protocol):
     ) -> "BoundCached[Q, R]": ...
     def cache_clear(self) -> bool:
         """Clear the values of this function and tenant; return whether a store acknowledged it."""
-        ...
 
     def cache_delete(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Delete the value of these arguments everywhere; return whether a store acknowledged it."""
-        ...
 
     def cache_stats(self) -> dict[str, Any]:
         """Return the cache's counters for the running call's tenant."""
-        ...
 
 
 class BoundCached[**P, R](Protocol):
@@ -77,19 +72,15 @@ class BoundCached[**P, R](Protocol):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the cached value, or the method's."""
-        ...
 
     def cache_clear(self) -> bool:
         """Clear the method's values for all objects; see ``Cached``."""
-        ...
 
     def cache_delete(self, owner: object, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Delete the value of these arguments, and of the object or class that the method is called on."""
-        ...
 
     def cache_stats(self) -> dict[str, Any]:
         """Return the cache's counters for the running call's tenant."""
-        ...
 
 
 def cached[**P, R](
@@ -159,7 +150,7 @@ class CachedFunction:
         self._in_class = is_nested and isinstance(function, FunctionType)
         # Values of a function that other processes can't tell from others of its name stay in this process.
         is_local = "<" in qualified_name or function.__module__ == "__main__" or not flags
-        self._local_policy = replace(policy, local=True)
+        self._local_policy = policy._replace(local=True)
         self._policy = self._local_policy if is_local else policy
         self._identities = ObjectIdentities(self._name, self._is_this_function)
         self._wrapper: Callable[..., Any] = function

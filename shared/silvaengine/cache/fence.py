@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import inf
 from threading import Lock
 
@@ -18,6 +19,7 @@ DRIFT_SECONDS = 1.0  # between date and monotonic clock; more means that the pro
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, slots=True)
 class TenantView:
     """What this process knows of one tenant's part of a cache.
 
@@ -26,28 +28,15 @@ class TenantView:
     succeeded.
     """
 
-    __slots__ = (
-        "confirmed",
-        "counts",
-        "hits",
-        "is_readable",
-        "name",
-        "reported",
-        "state",
-        "tenant",
-        "until",
-    )
-
-    def __init__(self, name: str, tenant: str) -> None:
-        self.name = name
-        self.tenant = tenant
-        self.until = -inf
-        self.confirmed = -inf
-        self.state: ClearState | None = None
-        self.is_readable = False
-        self.hits = 0
-        self.counts: dict[str, int] = {}
-        self.reported: dict[str, int] = {}
+    name: str
+    tenant: str
+    until: float = -inf
+    confirmed: float = -inf
+    state: ClearState | None = None
+    is_readable: bool = False
+    hits: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    reported: dict[str, int] = field(default_factory=dict)
 
     def count(self, counter: str) -> None:
         """Add one to a counter."""

@@ -3,7 +3,7 @@
 import sys
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from gc import get_referents
 from threading import Lock
 from types import FunctionType, ModuleType
@@ -23,6 +23,7 @@ MUTABLE: Final = object()
 """The ``value`` of an entry of which each caller gets a copy, decoded from ``data``."""
 
 
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class CacheEntry:
     """A value and what a hit needs; a hit reads ``until`` and ``view`` and writes ``used``.
 
@@ -31,29 +32,15 @@ class CacheEntry:
     began, None if none was. ``texts`` are what patterns are matched against.
     """
 
-    __slots__ = ("__weakref__", "data", "end", "size", "stamp", "texts", "until", "used", "value", "view")
-
-    def __init__(
-        self,
-        value: object,
-        data: bytes,
-        view: "TenantView",
-        stamp: bytes | None,
-        texts: tuple[str, ...],
-        used: float,
-        until: float,
-        end: float,
-        size: int,
-    ) -> None:
-        self.value = value
-        self.data = data
-        self.view = view
-        self.stamp = stamp
-        self.texts = texts
-        self.used = used
-        self.until = until
-        self.end = end
-        self.size = size
+    value: object
+    data: bytes
+    view: "TenantView"
+    stamp: bytes | None
+    texts: tuple[str, ...]
+    used: float
+    until: float
+    end: float
+    size: int
 
 
 class MemoryTier:
