@@ -12,7 +12,10 @@ type Service = Any  # a module that the facade imports lazily
 
 
 class _Service:
-    """The handlers of one or two Lambdas."""
+    """The handler of a Lambda."""
+
+    app: str
+    """The module of the Lambda's own handler."""
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self.logger = logger
@@ -28,7 +31,7 @@ class _Service:
 
     def handler(self, event: Event, context: object) -> Result:
         """Serve an event as the Lambda does."""
-        raise NotImplementedError
+        return _load(self.app).handler(event, context)
 
 
 class Resources(_Service):
@@ -58,17 +61,13 @@ class Resources(_Service):
 class Tasks(_Service):
     """Events of AWS's sources."""
 
-    def handler(self, event: Event, context: object) -> Result:
-        """Serve an event of a source."""
-        return _load("silvaengine_tasks.app").handler(event, context)
+    app = "silvaengine_tasks.app"
 
 
 class Worker(_Service):
     """Calls of functions."""
 
-    def handler(self, event: Event, context: object) -> Result:
-        """Serve a call of a function."""
-        return _load("silvaengine_worker.app").handler(event, context)
+    app = "silvaengine_worker.app"
 
 
 def _load(module: str) -> Service:
