@@ -2,9 +2,10 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, is_dataclass
 from gc import get_referents
+from itertools import islice
 from threading import Lock
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Final
@@ -94,27 +95,28 @@ class MemoryTier:
 
 def estimate_size(value: object) -> int:
     """Estimate the bytes of an object and all it refers to, but modules, classes and functions."""
-    seen: set[int] = set()
-    pending, size = [value], 0
-    while pending and len(seen) < WALK_LIMIT:
-        each = pending.pop()
-        if id(each) not in seen and not issubclass(type(each), type | ModuleType | FunctionType):
-            seen.add(id(each))
-            size += sys.getsizeof(each)
-            pending += get_referents(each)
-    return size
+    parts = islice(_walk(value, _is_data), WALK_LIMIT)
+    return sum(sys.getsizeof(each) for each in parts if _is_data(type(each)))
+
+
+def _is_data(kind: type) -> bool:
+    return not issubclass(kind, type | ModuleType | FunctionType)
 
 
 def is_read_once(value: object) -> bool:
     """Return whether a value is an iterator or a stream, or holds one in containers and dataclasses."""
+    parts = _walk(value, lambda kind: issubclass(kind, _CONTAINERS) or is_dataclass(kind))
+    return any(hasattr(type(each), method) for each in parts for method in _READ_ONCE)
+
+
+def _walk(value: object, follows: Callable[[type], bool]) -> Iterator[object]:
+    """Yield an object and, once each, all that it refers to by objects of the kinds to follow."""
     seen: set[int] = set()
-    kinds: set[type] = set()
     pending = [value]
     while pending:
         each = pending.pop()
-        kind = type(each)
-        kinds.add(kind)
-        if id(each) not in seen and (issubclass(kind, _CONTAINERS) or is_dataclass(kind)):
+        if id(each) not in seen:
             seen.add(id(each))
-            pending += get_referents(each)
-    return any(hasattr(kind, method) for kind in kinds for method in _READ_ONCE)
+            yield each
+            if follows(type(each)):
+                pending += get_referents(each)

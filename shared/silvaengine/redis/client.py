@@ -86,19 +86,12 @@ class RedisClient:
             TierError: there was no reply within 0.1 s, the breaker is open, or Redis refused a command (out
                 of memory, read-only), which doesn't open the breaker.
         """
-        request, count, breaker = b"".join(map(pack, commands)), len(commands), self.breaker
-        if breaker.has_failed and not breaker.allows():
-            raise TierError("Redis is bypassed for now")
-        try:
+        request, count = b"".join(map(pack, commands)), len(commands)
+        with self.breaker.guard("Redis can't be reached", _package().failures):
             if self._settings.cluster:
                 replies = self._send_to_cluster(key, request, count)
             else:
                 replies = self._send(self._address, request, count)
-        except _package().failures as error:
-            self._record_failure(error)
-            raise TierError(type(error).__name__) from error
-        if breaker.has_failed:
-            breaker.record_success()
         for reply in replies:
             if isinstance(reply, Exception):
                 self._warn_once(str(reply))
@@ -111,11 +104,6 @@ class RedisClient:
         if kind not in self._warned:
             self._warned.add(kind)
             _logger.warning("Redis rejected a command: %s", refusal)
-
-    def _record_failure(self, error: Exception) -> None:
-        if self.breaker.state == "closed":
-            _logger.warning("Redis can't be reached: %s", type(error).__name__)
-        self.breaker.record_failure()
 
     def _send_to_cluster(self, key: str, request: bytes, count: int) -> list[Reply]:
         """Send to the cluster's node with the key's slot."""
