@@ -49,13 +49,7 @@ class BotocoreApi:
 class BotocoreClient:
     """An ``AwsClient`` over botocore's signer and HTTP session: with its proxies and authorities.
 
-    A time-out is that of each read, in whole seconds.
-
-    Args:
-        service: its signing name, such as ``dynamodb``.
-        region: an AWS region.
-        url: the endpoint URL, with a path where the service has one.
-        environ: the live environment.
+    It takes what ``SignedClient`` takes. A time-out is that of each read, in whole seconds.
     """
 
     def __init__(self, service: str, region: str, url: str, environ: Mapping[str, str]) -> None:

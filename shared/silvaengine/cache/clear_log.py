@@ -8,7 +8,7 @@ later clear is full or has a pattern that matches it. No clocks are compared, so
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from os import urandom
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -93,32 +93,33 @@ class ClearState:
         if stamp == self.stamp:
             return True
         try:
-            all_epoch, all_sequence, epoch, sequence = stamp.decode().split(" ")
-            sequences = (int(all_sequence), int(sequence))
+            seen = self._seen(stamp)
         except ValueError:
             return False
-        logs = (self.everyone, self.tenant)
-        return (all_epoch, epoch) == (self.everyone.epoch, self.tenant.epoch) and not any(
-            sequence > log.sequence or log.has_cleared(texts, sequence)
-            for sequence, log in zip(sequences, logs, strict=True)
+        return all(
+            epoch == log.epoch and sequence <= log.sequence and not log.has_cleared(texts, sequence)
+            for log, epoch, sequence in seen
         )
 
     def is_behind(self, stamp: bytes) -> bool:
-        """Return whether the stamp has seen clears that the logs lack: their store has lost a write."""
-        parts = stamp.split(b" ")
-        return len(parts) == 4 and any(
-            epoch == log.epoch.encode() and int(sequence) > log.sequence
-            for epoch, sequence, log in (
-                (parts[0], parts[1], self.everyone),
-                (parts[2], parts[3], self.tenant),
-            )
+        """Return whether the stamp has seen clears that the logs lack: their store has lost a write.
+
+        Raises:
+            ValueError: it isn't a stamp.
+        """
+        return any(
+            epoch == log.epoch and sequence > log.sequence for log, epoch, sequence in self._seen(stamp)
         )
 
+    def _seen(self, stamp: bytes) -> list[tuple[ClearLog, str, int]]:
+        """Return both logs, each with the epoch and the sequence that the stamp has of it."""
+        all_epoch, all_sequence, epoch, sequence = stamp.decode().split(" ")
+        return [(self.everyone, all_epoch, int(all_sequence)), (self.tenant, epoch, int(sequence))]
 
-@lru_cache(maxsize=4096)
-def decode_state(everyone: bytes, tenant: bytes) -> ClearState:
-    """Parse both logs; the same texts return the same object. Raises ValueError."""
-    return ClearState(ClearLog.decode(everyone), ClearLog.decode(tenant))
+    @classmethod
+    def decode(cls, everyone: bytes, tenant: bytes) -> "ClearState":
+        """Parse the texts of both logs; raises ValueError."""
+        return cls(ClearLog.decode(everyone), ClearLog.decode(tenant))
 
 
 class ClearLogStore(Protocol):

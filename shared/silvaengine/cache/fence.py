@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
@@ -35,25 +36,21 @@ class TenantView:
     state: ClearState | None = None
     is_readable: bool = False
     hits: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    reported: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    reported: Counter[str] = field(default_factory=Counter)
 
     def count(self, counter: str) -> None:
         """Add one to a counter."""
-        self.counts[counter] = self.counts.get(counter, 0) + 1
+        self.counts[counter] += 1
 
-    def totals(self) -> dict[str, int]:
+    def totals(self) -> Counter[str]:
         """Return the counters since the process began."""
-        return {"memory_hits": self.hits, **self.counts}
+        return Counter({**self.counts, "memory_hits": self.hits})
 
-    def take_unreported(self) -> dict[str, int]:
+    def take_unreported(self) -> Counter[str]:
         """Return what was counted since the previous call."""
         reported, self.reported = self.reported, self.totals()
-        return {
-            counter: number - reported.get(counter, 0)
-            for counter, number in self.reported.items()
-            if number != reported.get(counter, 0)
-        }
+        return self.reported - reported
 
     def is_valid(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
         """Return whether no known clear has ended an entry; without a stamp, whether no clears are known."""
@@ -139,7 +136,7 @@ class Fence:
             if started < view.confirmed or started < self._floor:
                 return  # a later read was faster, or a clear came in between
             previous = view.state
-            is_new = state is not previous and state != previous
+            is_new = state != previous
             is_behind = is_new and previous is not None and state.is_behind(previous.stamp)
             if not is_behind:
                 view.confirmed = started

@@ -156,7 +156,7 @@ class HybridCache:
         self.fence.replace_store(LocalClearLogs(ProcessLogTexts()))
         self.memory.drop_if(lambda _: True)
 
-    def use_stale(self, lookup: Lookup) -> bool:
+    def _use_stale(self, lookup: Lookup) -> bool:
         """Set the stale value to return after the source has failed; return whether there is one."""
         entry = self.memory.entries.get(lookup.key)
         if lookup.stale is MISSING and entry is not None and self.clock() < entry.end:
@@ -223,7 +223,7 @@ class HybridCache:
         try:
             yield
         except Exception:
-            if not self.use_stale(lookup):
+            if not self._use_stale(lookup):
                 raise
         finally:
             self.tiers.release_lock(lookup)

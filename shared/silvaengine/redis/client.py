@@ -87,7 +87,7 @@ class RedisClient:
                 of memory, read-only), which doesn't open the breaker.
         """
         request, count = b"".join(map(pack, commands)), len(commands)
-        with self.breaker.guard("Redis can't be reached", _package().failures):
+        with self.breaker.guard("Redis can't be reached", _failures()):
             if self._settings.cluster:
                 replies = self._send_to_cluster(key, request, count)
             else:
@@ -107,12 +107,13 @@ class RedisClient:
 
     def _send_to_cluster(self, key: str, request: bytes, count: int) -> list[Reply]:
         """Send to the cluster's node with the key's slot."""
-        moved_error = _package().moved
+        from redis.exceptions import MovedError
+
         try:
             address = self._node(key)
             for _ in range(MAX_MOVES):
                 replies = self._send(address, request, count)
-                moved = next((reply for reply in replies if isinstance(reply, moved_error)), None)
+                moved = next((reply for reply in replies if isinstance(reply, MovedError)), None)
                 if moved is None:
                     return replies
                 address = (moved.host or address[0], moved.port)
@@ -146,9 +147,11 @@ class RedisClient:
         except IndexError:
             return self._exchange_over(self._connect(address), idle, request, count)
         if self._clock() - since < IDLE_SECONDS:
+            from redis.exceptions import ConnectionError as BrokenError
+
             try:
                 return self._exchange_over(link, idle, request, count)
-            except _package().breaks:
+            except (BrokenError, ConnectionError):
                 _logger.debug("An idle Redis connection was closed")
         link.connection.disconnect()
         idle.clear()
@@ -207,20 +210,11 @@ def process_redis(settings: RedisSettings) -> RedisClients:
     return _clients[0]
 
 
-class _Package(NamedTuple):
-    """The ``redis`` package's errors: a redirection, any failure of Redis, and a cut connection."""
-
-    moved: Any
-    failures: tuple[type[Exception], ...]
-    breaks: tuple[type[Exception], ...] = (ConnectionError,)
-
-
 @cache
-def _package() -> _Package:
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what any failure of Redis raises, a missing package included: it is optional locally."""
     try:
-        from redis import exceptions  # lazy: only a deployment with Redis needs it
-    except ImportError as error:  # the package is optional in a local installation
-        return _Package(type(error), (type(error),))
-    package = (exceptions.RedisError, exceptions.RedisClusterException)
-    failures = (*package, OSError, ValueError, RecursionError)
-    return _Package(exceptions.MovedError, failures, (exceptions.ConnectionError, ConnectionError))
+        from redis.exceptions import RedisClusterException, RedisError  # lazy: few deployments have Redis
+    except ImportError as error:
+        return (type(error),)
+    return RedisError, RedisClusterException, OSError, ValueError, RecursionError
