@@ -22,11 +22,7 @@ class _Service:
 
     @classmethod
     def get_handler(cls, logger: logging.Logger | None = None) -> Handler:
-        """Return a Lambda's ``handler(event, context)``.
-
-        Args:
-            logger: accepted and ignored; the services have their own.
-        """
+        """Return a Lambda's ``handler(event, context)``; ``logger`` is ignored: the services have theirs."""
         return cls(logger).handler
 
     def handler(self, event: Event, context: object) -> Result:
@@ -50,9 +46,7 @@ class Resources(_Service):
     def _handle_cache_management(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Clear a cache for all tenants (``cache_clear``) or return its statistics (``cache_stats``).
 
-        Args:
-            operation: ``cache_clear`` or ``cache_stats``.
-            params: ``cache_name`` and ``cache_key``.
+        ``params`` may have ``cache_name`` and ``cache_key``.
         """
         response: dict[str, Any] = _load("silvaengine_http.management").manage_cache(operation, params)
         return response

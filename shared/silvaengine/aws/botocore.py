@@ -29,10 +29,9 @@ _creation = Lock()  # a botocore session makes one client at a time
 
 
 class BotocoreApi:
-    """A service's operations called by name through a botocore client, in the form of ``JsonApi``.
+    """A service's operations, called by name as ``JsonApi``'s are, through a client of botocore or boto3.
 
-    Args:
-        client: botocore's or boto3's, which decides about timeouts, repetitions and errors.
+    The client decides about timeouts, repetitions and errors.
     """
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - botocore makes its client classes at run time
@@ -109,13 +108,9 @@ def _session() -> "Session":
 
 
 def client(service: str, region: str, *, read_seconds: float = 2.0, attempts: int = 3) -> Any:  # noqa: ANN401 - see BotocoreApi
-    """Return the one client of a service for these limits; several threads may use it.
+    """Return the one client of a service (by botocore's name) for these limits; several threads may use it.
 
-    Args:
-        service: botocore's name of it, such as ``sns``.
-        region: an AWS region.
-        read_seconds: the time for a response.
-        attempts: how often a request is sent at most, 1 or more.
+    ``attempts`` is how often a request is sent at most, 1 or more.
     """
     with _creation:
         return _client(service, region, read_seconds, attempts)
@@ -139,10 +134,7 @@ def _client(service: str, region: str, read_seconds: float, attempts: int) -> An
 
 @contextmanager
 def translate_errors(what: str) -> Iterator[None]:
-    """Raise the framework's errors for botocore's.
-
-    Args:
-        what: the call's name for the error's detail; never shown to a client.
+    """Raise the framework's errors for botocore's; ``what`` names the call in their detail.
 
     Raises:
         SilvaEngineError: the error that ``to_error`` returns.

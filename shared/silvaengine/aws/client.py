@@ -37,7 +37,7 @@ class AwsClient(Protocol):
         Args:
             path: below the endpoint URL's, percent-encoded, without a query string.
             headers: the service's own, by lower-case name; they are signed.
-            body: the whole body.
+            body: all of it.
             seconds: the time for the response.
 
         Raises:
@@ -106,10 +106,7 @@ class SignedClient:
 def open_client(service: str, region: str, url: str = "") -> AwsClient:
     """Return the process's one client of a service, of the kind that ``SILVAENGINE_AWS_CLIENT`` names.
 
-    Args:
-        service: its signing name, such as ``lambda``.
-        region: an AWS region.
-        url: its endpoint URL, where neither the environment nor AWS's rules name it.
+    ``url`` is needed where neither the environment nor AWS's rules name the endpoint.
 
     Raises:
         ConfigurationError: there is no such kind, or the endpoint URL isn't valid.

@@ -32,11 +32,9 @@ class Credentials(NamedTuple):
 
 
 class CredentialsSource:
-    """Finds the credentials that hold at the moment.
+    """Finds the credentials that hold at the moment; ``clock`` is in epoch seconds.
 
-    Args:
-        environ: the live environment; changes in it hold from the next request on.
-        clock: epoch seconds.
+    Changes in ``environ``, the live environment, hold from the next request on.
     """
 
     def __init__(self, environ: Mapping[str, str], clock: Callable[[], float] = time.time) -> None:

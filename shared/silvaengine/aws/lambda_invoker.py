@@ -42,7 +42,7 @@ class LambdaInvoker:
         worker_for: returns the Lambda to invoke for an ARN of the registry.
         isolated: ARNs of Lambdas with an environment for each tenant; their payloads must name the tenant.
         clock: epoch seconds.
-        sleep: waits for a number of seconds.
+        sleep: takes seconds.
     """
 
     def __init__(

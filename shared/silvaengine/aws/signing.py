@@ -33,7 +33,7 @@ def sign_headers(
         service: its signing name, such as ``lambda``.
         path: as it is sent: unreserved characters, slashes and percent-escapes.
         headers: further headers, by lower-case name, ``host`` among them; no spaces around values.
-        body: the whole body.
+        body: all of it.
         now: epoch seconds; AWS accepts five minutes' difference.
     """
     moment = strftime("%Y%m%dT%H%M%SZ", gmtime(now))

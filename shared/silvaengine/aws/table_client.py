@@ -34,12 +34,7 @@ class DynamoDbApi(Protocol):
 
 
 class _Tables:
-    """The account's tables.
-
-    Args:
-        open_api: returns DynamoDB's API; called for each request.
-        prefix: the beginning of the tables' names, such as ``se-``.
-    """
+    """The account's tables, whose names begin with ``prefix``; ``open_api`` is called for each request."""
 
     def __init__(self, open_api: Callable[[], DynamoDbApi], prefix: str) -> None:
         self._open_api = open_api
@@ -100,11 +95,7 @@ class TableReader(_Tables):
     ) -> Iterator[list[Row]]:
         """Yield the rows of one partition, one of DynamoDB's pages at a time.
 
-        Args:
-            table: the table.
-            hash_value: the partition.
-            condition: a FilterExpression, written as ``TableWriter``'s, without attributes of the key.
-            values: its values by name, without the colon.
+        ``condition`` is a FilterExpression without attributes of the key; see ``TableWriter`` for its form.
         """
         if not _is_possible([hash_value]):
             return

@@ -152,11 +152,7 @@ class LogTexts(Protocol):
     ) -> bytes:
         """Replace a text with what ``update`` makes of it, with no other writer in between, and return that.
 
-        Args:
-            name: the cache's name.
-            key: the text's key.
-            update: makes the new text.
-            attempts: how often to wait for another writer's lock, each time for the tier's short timeout.
+        ``attempts`` is how often to wait for another writer's lock, each time for the tier's short timeout.
         """
 
 
@@ -182,12 +178,7 @@ class ProcessLogTexts:
 
 
 class LocalClearLogs:
-    """Clear logs without Redis and a table: in this process, or on this host's disk.
-
-    Args:
-        texts: where the logs' texts are.
-        fresh_seconds: see ``ClearLogStore``.
-    """
+    """Clear logs without Redis and a table: in this process, or on this host's disk."""
 
     def __init__(self, texts: LogTexts, fresh_seconds: float = 1.0) -> None:
         self.fresh_seconds = fresh_seconds

@@ -62,13 +62,8 @@ class TenantView:
 class Fence:
     """Ends entries in memory as clears become known, and checks those of the other tiers.
 
-    Args:
-        memory: the memory tier.
-        store: the store of the clear logs.
-        per_invocation: whether to read the logs at each invocation, because reading costs no extra round
-            trip.
-        clock: monotonic seconds.
-        date: epoch seconds.
+    It reads the logs at each invocation if they cost no extra round trip (``per_invocation``). ``clock`` is
+    in monotonic seconds, ``date`` in epoch seconds.
     """
 
     def __init__(

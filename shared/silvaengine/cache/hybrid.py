@@ -21,14 +21,7 @@ _logger = logging.getLogger(__name__)
 
 
 class HybridCache:
-    """All caches of this process.
-
-    Args:
-        memory: the first tier.
-        fence: checks values against clears.
-        tiers: the other tiers.
-        clock: monotonic seconds.
-    """
+    """All caches of this process; ``clock`` is in monotonic seconds."""
 
     def __init__(
         self,

@@ -30,12 +30,7 @@ class ObjectIdentity(NamedTuple):
 
 
 class ObjectIdentities:
-    """The identities of the objects and classes that a cached method is called on.
-
-    Args:
-        name: the function's name.
-        is_function: whether a class's attribute is the function.
-    """
+    """What a cached method is called on; ``is_function`` says whether a class's attribute is the method."""
 
     def __init__(self, name: str, is_function: Callable[[object], bool]) -> None:
         self._name = name

@@ -49,15 +49,8 @@ type Encoded = tuple[bytes, bytes | None, float, float]
 class Lookup:
     """A call's key and policy, and what was found out about them so far.
 
-    Args:
-        key: the key in the memory tier.
-        view: the tenant's part of the cache.
-        text: the key in the other tiers.
-        texts: what patterns are matched against.
-        policy: how the value is cached.
-        label: the function or engine, for warnings.
-        bind: called with an entry before others can find it; keeps the object of a method call alive until
-            then.
+    ``key`` is that of the memory tier, ``text`` that of the others; ``texts`` are what patterns are matched
+    against, and ``label`` is the function or engine, for warnings.
     """
 
     key: tuple[Hashable, ...]
@@ -67,6 +60,7 @@ class Lookup:
     policy: CachePolicy
     label: str
     bind: Callable[[CacheEntry], None] | None = None
+    """Called with an entry before others can find it; keeps the object of a method call alive until then."""
     flight: "Flight | None" = None
     """Where this look-up is the one that loads."""
     stale: object = MISSING

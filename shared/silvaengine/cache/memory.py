@@ -45,11 +45,9 @@ class CacheEntry:
 
 
 class MemoryTier:
-    """Entries by key. Readers look ``entries`` up without a lock.
+    """Entries by key, of which one has at most a quarter of ``max_bytes``.
 
-    Args:
-        max_bytes: limit of all entries together; a quarter of it is that of one.
-        max_entries: limit of their number.
+    Readers look ``entries`` up without a lock.
     """
 
     def __init__(self, max_bytes: int, max_entries: int = MAX_ENTRIES) -> None:

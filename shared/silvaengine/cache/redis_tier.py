@@ -29,9 +29,7 @@ type Found = tuple[bytes | None, float, ClearState]
 class RedisTier:
     """Values, and a ``silvaengine.cache.clear_log.ClearLogStore``.
 
-    Args:
-        clients: the connections to Redis.
-        prefix: of all keys, so that several deployments can share one Redis.
+    All keys begin with ``prefix``, so that several deployments can share one Redis.
     """
 
     fresh_seconds = 1.0

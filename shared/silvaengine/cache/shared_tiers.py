@@ -23,12 +23,7 @@ VERSION = b"SE1 "
 class SharedTiers:
     """Finds and stores encoded values; a tier that fails is counted and skipped.
 
-    Args:
-        fence: checks values against clears.
-        redis: the first tier, if there is one.
-        disk: the second tier, if there is one.
-        clock: monotonic seconds.
-        sleep: waits for some seconds.
+    ``clock`` is in monotonic seconds, ``sleep`` takes seconds.
     """
 
     def __init__(

@@ -24,11 +24,7 @@ _CLEAR = (
 class TableClearLogs:
     """A ``silvaengine.cache.clear_log.ClearLogStore`` in DynamoDB; each clear is one conditional write.
 
-    Args:
-        reader: consistent reads; an eventual one could miss a clear that was acknowledged.
-        writer: writes to the table.
-        fresh_seconds: see ``ClearLogStore``.
-        clock: monotonic seconds, for the breaker.
+    Its reads are consistent: an eventual one could miss a clear that was acknowledged.
     """
 
     def __init__(

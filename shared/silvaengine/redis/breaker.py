@@ -16,11 +16,7 @@ class TierError(Exception):
 
 
 class Breaker:
-    """Opens after a failure, for 1 s growing to 30 s; then one call may probe.
-
-    Args:
-        clock: monotonic seconds.
-    """
+    """Opens after a failure, for 1 s growing to 30 s by the monotonic ``clock``; then one call may probe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -41,13 +41,9 @@ type Idle = tuple[Link, float]
 
 
 class RedisClient:
-    """Sends commands to Redis, several in one round trip.
+    """Sends commands to one database of Redis, several in one round trip; a cluster has only database 0.
 
-    Args:
-        settings: the address of Redis.
-        database: number of the database; a cluster has only 0.
-        breaker: shared by all clients of this Redis.
-        clock: monotonic seconds.
+    ``breaker`` is shared by all clients of this Redis, ``clock`` is in monotonic seconds.
     """
 
     def __init__(
@@ -78,9 +74,7 @@ class RedisClient:
     def execute(self, key: str, *commands: Command) -> list[Reply]:
         """Send commands on keys of one slot and return their replies.
 
-        Args:
-            key: one of the keys, which selects a cluster's node.
-            commands: each a command and its arguments.
+        ``key`` is one of the keys: it selects a cluster's node.
 
         Raises:
             TierError: there was no reply within 0.1 s, the breaker is open, or Redis refused a command (out
@@ -179,12 +173,7 @@ class RedisClient:
 
 
 class RedisClients:
-    """The clients of one Redis, one for each database; they share the breaker.
-
-    Args:
-        settings: the address of Redis.
-        clock: monotonic seconds.
-    """
+    """The clients of one Redis, one for each database; they share the breaker."""
 
     def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(clock)
