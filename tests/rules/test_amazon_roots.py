@@ -1,4 +1,4 @@
-"""The authorities that the signed client trusts are replaced half a year before the first certificate ends."""
+"""The authorities that the signed client trusts are replaced half a year before one of them ends."""
 
 import ssl
 import time

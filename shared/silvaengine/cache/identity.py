@@ -56,12 +56,15 @@ class ObjectIdentities:
             return ObjectIdentity((type(owner), id(owner)), text, is_local)
         return self._identify_object(first)
 
-    def quick_key(self, first: object) -> tuple[type, object]:
+    def quick_key(self, first: object) -> tuple[()] | tuple[type, object]:
         """Return the key of an object's identity without its text, or one that no entry has.
 
-        A constant ``cache_identity`` is read here too: with its text a hit takes eight times as long.
+        It is empty for the first argument of a static method. A constant ``cache_identity`` is read here
+        too: with its text a hit takes eight times as long.
         """
         kind = type(first)
+        if self._kinds.get(kind) == "argument":
+            return ()
         return kind, getattr(first, DECLARED) if kind in self._constants else id(first)
 
     def lacks_owner(self, args: tuple[object, ...], home: object) -> bool:
