@@ -8,7 +8,7 @@ later clear is full or has a pattern that matches it. No clocks are compared, so
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from os import urandom
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -116,10 +116,11 @@ class ClearState:
         all_epoch, all_sequence, epoch, sequence = stamp.decode().split(" ")
         return [(self.everyone, all_epoch, int(all_sequence)), (self.tenant, epoch, int(sequence))]
 
-    @classmethod
-    def decode(cls, everyone: bytes, tenant: bytes) -> "ClearState":
-        """Parse the texts of both logs; raises ValueError."""
-        return cls(ClearLog.decode(everyone), ClearLog.decode(tenant))
+
+@lru_cache(maxsize=4096)
+def decode_state(everyone: bytes, tenant: bytes) -> ClearState:
+    """Parse the texts of both logs; raises ValueError. They seldom change, and each hit in Redis has them."""
+    return ClearState(ClearLog.decode(everyone), ClearLog.decode(tenant))
 
 
 class ClearLogStore(Protocol):

@@ -12,6 +12,7 @@ from silvaengine.cache.clear_log import (
     MAX_PATTERNS,
     ClearLog,
     ClearState,
+    decode_state,
     new_epoch,
 )
 from silvaengine.redis.client import RedisClients, Reply
@@ -150,11 +151,11 @@ class RedisTier:
             commands = [(*self._begin_log(key), "NX") for key in keys]
             everyone, own = self._execute(name, *commands, ("MGET", *keys))[-1]
         try:
-            return ClearState.decode(everyone or b"", own or b"")
+            return decode_state(everyone or b"", own or b"")
         except ValueError:  # the keys hold something else
             self.renew(name, tenant)
             (logs,) = self._execute(name, ("MGET", *self._log_keys(name, tenant)))
-            return ClearState.decode(*logs)
+            return decode_state(*logs)
 
     def _begin_log(self, key: str) -> tuple[str | bytes | int, ...]:
         return ("SET", key, ClearLog(new_epoch()).encode(), "EX", LOG_SECONDS)
