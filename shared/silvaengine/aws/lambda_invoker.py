@@ -42,6 +42,13 @@ class LambdaClient(Protocol):
         """Send a request and return the response."""
 
 
+class Invoker(Protocol):
+    """Invokes Lambdas; see ``LambdaInvoker``."""
+
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+        """Invoke a Lambda and return its result."""
+
+
 class LambdaInvoker:
     """Invokes Lambdas: docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
 
