@@ -5,7 +5,7 @@ import click
 from silvaengine_cli.dead_letters import DeadLetter, DeadLetterQueue
 from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.output import json_option, print_result, print_table
 
 COLUMNS = ("job_id", "endpoint_id", "function", "cause", "attempts", "request_id")
 
@@ -34,30 +34,20 @@ def list_(deployment: Deployment, limit: int, as_json: bool) -> None:
       silvaengine dlq list --limit 500 --json --stack silvaengine
     """
     letters = list(DeadLetterQueue(deployment).receive(limit))
-    if as_json:
-        print_json([letter.facts for letter in letters])
-        return
     rows = [[letter.facts.get(name, "") for name in COLUMNS] for letter in letters]
-    print_table(f"{len(letters)} dead letters", COLUMNS, rows)
+    facts = [letter.facts for letter in letters]
+    print_table(f"{len(letters)} dead letters", COLUMNS, rows, facts, as_json=as_json)
 
 
 @dlq.command()
 @click.option("--function", help="Only jobs of this function.")
-@click.option("--endpoint", help="Only jobs of this endpoint.")
+@click.option("--endpoint", "endpoint_id", help="Only jobs of this endpoint.")
 @click.option("--cause", help="Only jobs that died for this reason, such as outcome_unknown.")
 @click.option("--limit", default=100, show_default=True, help="How many messages to read.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @json_option
 @deployment_options
-def redrive(
-    deployment: Deployment,
-    function: str | None,
-    endpoint: str | None,
-    cause: str | None,
-    limit: int,
-    yes: bool,
-    as_json: bool,
-) -> None:
+def redrive(deployment: Deployment, limit: int, yes: bool, as_json: bool, **filters: str | None) -> None:
     """Accept the dead jobs of the queue again and delete their messages.
 
     A job with an unknown outcome may have had its effect. Messages about jobs that are no longer dead, or no
@@ -69,21 +59,17 @@ def redrive(
       silvaengine dlq redrive --function report --cause RuntimeError --stack silvaengine
     """
     queue, jobs = DeadLetterQueue(deployment), Jobs(deployment)
-    filters = {"function": function, "endpoint_id": endpoint, "cause": cause}
     letters = [letter for letter in queue.receive(limit) if _matches(letter, filters)]
     if letters and not yes:
         click.confirm(f"Retry the jobs of {len(letters)} messages?", abort=True, err=True)
     outcomes = []
     for letter in letters:
-        job_id = str(letter.facts.get("job_id", ""))
+        job_id = str(letter.facts["job_id"])
         outcomes.append((job_id, jobs.retry(job_id)))
         queue.delete(letter)
-    if as_json:
-        print_json(dict(outcomes))
-        return
-    for job_id, outcome in outcomes:
-        click.echo(f"{job_id}: {outcome}")
-    click.echo(f"{sum(outcome == 'accepted' for _, outcome in outcomes)} jobs accepted again")
+    lines = [f"{job_id}: {outcome}" for job_id, outcome in outcomes]
+    lines.append(f"{sum(outcome == 'accepted' for _, outcome in outcomes)} jobs accepted again")
+    print_result(dict(outcomes), "\n".join(lines), as_json=as_json)
 
 
 def _matches(letter: DeadLetter, filters: dict[str, str | None]) -> bool:

@@ -76,10 +76,8 @@ def dead(deployment: Deployment, limit: int, as_json: bool) -> None:
     messages = list(queues.receive(limit))
     executions = list(Jobs(deployment).scan()) if messages else []
     rows = [_facts(event, _execution_of(event, queues, executions)) for event in messages]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(f"{len(rows)} dead events", COLUMNS, [list(row.values()) for row in rows])
+    cells = (list(row.values()) for row in rows)
+    print_table(f"{len(rows)} dead events", COLUMNS, cells, rows, as_json=as_json)
 
 
 @events.command()

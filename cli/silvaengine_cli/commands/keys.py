@@ -1,6 +1,5 @@
 """``keys``: API keys whose secret is shown once and stored in no table."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -9,7 +8,7 @@ from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, function_entries, rights_of
 from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.output import json_option, print_json, print_result, print_table, utc_time
 from silvaengine_cli.registry.values import check_network
 
 COLUMNS = ("key", "endpoint", "label", "state", "may", "good for", "expires", "last used")
@@ -145,10 +144,7 @@ def revoke(deployment: Deployment, key_id: str, endpoint: str, as_json: bool) ->
       silvaengine keys revoke sek_3f2a… --local
     """
     ApiKeyAdmin(deployment).revoke(endpoint, key_id)
-    if as_json:
-        print_json({"key_id": key_id, "revoked": True})
-    else:
-        click.echo(f"{key_id} is revoked")
+    print_result({"key_id": key_id, "revoked": True}, f"{key_id} is revoked", as_json=as_json)
 
 
 @keys.command("list")
@@ -166,10 +162,7 @@ def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
       silvaengine keys list --endpoint acme --json --local
     """
     rows = list(ApiKeyAdmin(deployment).facts(endpoint))
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(f"{len(rows)} keys", COLUMNS, map(_cells, rows))
+    print_table(f"{len(rows)} keys", COLUMNS, map(_cells, rows), rows, as_json=as_json)
 
 
 def _show(key: NewKey, *, as_json: bool) -> None:
@@ -201,4 +194,4 @@ def _endpoints_cell(facts: dict[str, Any]) -> object:
 
 
 def _time(seconds: int | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(int(seconds), UTC).isoformat(timespec="minutes")
+    return "" if seconds is None else utc_time(seconds, "minutes")

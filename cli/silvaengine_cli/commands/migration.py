@@ -11,7 +11,7 @@ from silvaengine_cli.api_keys import find_unrestricted_keys
 from silvaengine_cli.commands.registry import FUNCTIONS_FOLDER, print_plan
 from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.operator import announce
-from silvaengine_cli.output import json_option, print_json
+from silvaengine_cli.output import json_option, print_json, print_result
 from silvaengine_cli.packages.examine import examine
 from silvaengine_cli.packages.importing import make_import, make_remap
 from silvaengine_cli.packages.metadata import functions_of, read_metadata
@@ -106,10 +106,7 @@ def doctor(deployment: Deployment, packages: Path, keys: bool, as_json: bool) ->
 
 def _examine_keys(deployment: Deployment, *, as_json: bool) -> None:
     complaints = list(find_unrestricted_keys(deployment.tables()))
-    if as_json:
-        print_json(complaints)
-    else:
-        click.echo("\n".join(complaints) or "no key opens too much")
+    print_result(complaints, "\n".join(complaints) or "no key opens too much", as_json=as_json)
     if complaints:
         raise click.exceptions.Exit(1)
 

@@ -15,7 +15,7 @@ from silvaengine_cli.client_options import api_key_option
 from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.open_connections import OpenConnections, facts
 from silvaengine_cli.operator import operate
-from silvaengine_cli.output import console, json_option, print_json, print_table
+from silvaengine_cli.output import console, json_option, print_result, print_table
 from silvaengine_cli.registry.plan import mask
 
 if TYPE_CHECKING:
@@ -130,10 +130,8 @@ def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
       silvaengine ws list acme --stack silvaengine --json
     """
     rows = list(OpenConnections(deployment).scan(endpoint))
-    if as_json:
-        print_json([facts(row) for row in rows])
-    else:
-        print_table(f"{len(rows)} connections", COLUMNS, (_cells(row) for row in rows))
+    title = f"{len(rows)} connections"
+    print_table(title, COLUMNS, map(_cells, rows), list(map(facts, rows)), as_json=as_json)
 
 
 @ws.command()
@@ -198,10 +196,8 @@ def broadcast(
         area=area,
         where=dict(_parse_condition(text) for text in conditions),
     )
-    if as_json:
-        print_json(counts)
-    else:
-        click.echo(f"sent to {counts['sent']}, gone {counts['gone']}, failed {counts['failed']}")
+    text = f"sent to {counts['sent']}, gone {counts['gone']}, failed {counts['failed']}"
+    print_result(counts, text, as_json=as_json)
 
 
 def _cells(row: Row) -> tuple[object, ...]:
