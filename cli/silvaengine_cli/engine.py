@@ -14,17 +14,14 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, Self
 
 import click
 
 from silvaengine_cli import AwsClient
-
-if TYPE_CHECKING:
-    from botocore.session import Session
+from silvaengine_cli.deployment import Deployment
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -75,13 +72,6 @@ def free_port(preferred: int = 0) -> int:
     raise EngineError("no TCP port is free on 127.0.0.1")
 
 
-@cache
-def _session() -> "Session":
-    from botocore.session import Session  # lazy: only a command that runs the engine needs it
-
-    return Session()
-
-
 class LocalEngine:
     """A MiniStack process on 127.0.0.1 with IAM enforced; entering starts it, leaving ends it.
 
@@ -122,13 +112,7 @@ class LocalEngine:
 
     def client(self, service: str) -> AwsClient:
         """Return a client of the engine's root user for one AWS service."""
-        return _session().create_client(
-            service,
-            REGION,
-            endpoint_url=self.url,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
+        return Deployment(endpoint_url=self.url, region=REGION).client(service)
 
     def __enter__(self) -> Self:
         """Start the process and wait until it answers."""
