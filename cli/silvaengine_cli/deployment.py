@@ -150,11 +150,7 @@ def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
 
 
 def read_local_deployment(start: Path) -> dict[str, str]:
-    """Return the arguments of ``Deployment`` for the engine that ``silvaengine dev`` runs in this project.
-
-    Args:
-        start: the folder from which to look upwards for ``.silvaengine/dev.json``.
-    """
+    """Return the arguments of ``Deployment`` for the engine that ``silvaengine dev`` runs here or above."""
     for folder in (start, *start.parents):
         if (folder / DEV_FILE).is_file():
             return _read_dev_file(folder / DEV_FILE)

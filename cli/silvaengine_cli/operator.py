@@ -13,19 +13,11 @@ from silvaengine_cli.deployment import Deployment
 
 
 def operate(
-    deployment: Deployment,
-    operation: str,
-    *,
-    gateway: str = "HttpGatewayArn",
-    **members: Json,
+    deployment: Deployment, operation: str, *, gateway: str = "HttpGatewayArn", **members: Json
 ) -> dict[str, Any]:
-    """Have a gateway carry out an operation; return its response.
+    """Have a gateway, named by an output of the stack, carry out an operation; return its response.
 
-    Args:
-        deployment: the deployment.
-        operation: the gateway's name for it.
-        gateway: the stack's output that names the Lambda.
-        members: the operation's arguments; None counts as absent.
+    A member that is None counts as absent.
 
     Raises:
         ClickException: it was refused or failed; the message is the gateway's.

@@ -22,13 +22,7 @@ class ConflictError(click.ClickException):
 
 
 def apply_file(path: Path, tables: RegistryTables, worker_arn: str, *, prune: bool = False) -> Plan:
-    """Apply a registry file without asking; return what was done.
-
-    Args:
-        path: the file.
-        tables: the deployment's tables.
-        worker_arn: the Lambda of functions that name none.
-        prune: as in ``make_plan``.
+    """Apply a registry file without asking; return what was done, as in ``make_plan``.
 
     Raises:
         RegistryFileError: the file is wrong; nothing was written.

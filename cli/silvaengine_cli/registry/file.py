@@ -64,15 +64,7 @@ def load(path: FilePath) -> RegistryFile:
 
 
 def parse(content: bytes, name: str = "registry.yaml") -> RegistryFile:
-    """Read a registry from YAML.
-
-    Args:
-        content: UTF-8 text of at most 4 MB.
-        name: the file's name in errors.
-
-    Raises:
-        RegistryFileError: anything in it is wrong.
-    """
+    """Read a registry from YAML of at most 4 MB; raise RegistryFileError if anything in it is wrong."""
     try:
         document = read_document(content)
     except DocumentError as error:

@@ -21,16 +21,10 @@ FIRST_ENDPOINT = "demo"
 def insert_function(
     content: bytes, name: str, function: FunctionSpec, variables: Mapping[str, str]
 ) -> bytes | None:
-    """Add a function, its setting, its entry in the common connection, and an endpoint if there is none.
+    """Return a valid file with a function, its setting and variables, all of them new to it.
 
-    Args:
-        content: a valid registry file.
-        name: the function's name, new to the file.
-        function: the function; its ``settings`` are new to the file, too.
-        variables: the variables of that setting.
-
-    Returns:
-        The new file, or None if the file has a form to which nothing can be added.
+    It also gets an entry in the common connection, and an endpoint if there is none. The result is None for a
+    file of a form to which nothing can be added.
     """
     old = parse(content).spec
     index = _common_index(old)

@@ -10,12 +10,7 @@ from silvaengine_cli.deployment import Deployment
 
 
 def open_registry(deployment: Deployment, *, secrets: bool = False) -> Registry:
-    """Return the deployment's registry.
-
-    Args:
-        deployment: the deployment.
-        secrets: replace references to secrets by the secrets.
-    """
+    """Return the deployment's registry, which replaces references to secrets by the secrets if asked to."""
     tables = TableReader(lambda: BotocoreApi(deployment.client("dynamodb")), deployment.table_prefix)
     # Only the gateway checks a key's secret; here it matters only whether one is still valid.
     api_keys = ApiKeyVerifier(bytes)

@@ -64,14 +64,10 @@ class Plan:
 
 
 def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, prune: bool = False) -> Plan:
-    """Compare the file with the tables.
+    """Compare a checked registry with the tables; ``worker_arn`` is the Lambda of functions that name none.
 
-    Args:
-        spec: a checked registry.
-        tables: the tables; they are only read.
-        worker_arn: the Lambda of functions that name none.
-        prune: also delete rows that an ``apply`` wrote and the file no longer names, and what connections
-            have beyond the file. Rows without a revision were written by other tools and stay.
+    ``prune`` also deletes rows that an ``apply`` wrote and the file no longer names, and what connections
+    have beyond the file. Rows without a revision were written by other tools and stay.
 
     Raises:
         ClickException: a merged row is too large for DynamoDB.
