@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import click
 
 from silvaengine_cli import AwsClient
+from silvaengine_cli.client_options import checked
+from silvaengine_cli.output import json_option
 from silvaengine_cli.registry.tables import RegistryTables
 
 DEV_FILE = Path(".silvaengine") / "dev.json"
@@ -110,10 +112,10 @@ class Deployment:
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", ())}
 
 
-def _check_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+def _check_url(url: str | None) -> str | None:
     if url is None or _is_http(url):
         return url
-    raise click.BadParameter(f"{url!r} is not an http:// or https:// URL")
+    raise ValueError(f"{url!r} is not an http:// or https:// URL")
 
 
 def _is_http(url: str) -> bool:
@@ -133,7 +135,9 @@ def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
     @click.option(
         "--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS region.  [default: boto3's]"
     )
-    @click.option("--endpoint-url", callback=_check_url, help="URL of an engine to use instead of AWS.")
+    @click.option(
+        "--endpoint-url", callback=checked(_check_url), help="URL of an engine to use instead of AWS."
+    )
     @click.option("--local", is_flag=True, help="The engine that `silvaengine dev` runs.")
     @click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]")
     @click.option("--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]")
@@ -147,6 +151,11 @@ def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
         return command(*args, deployment=Deployment(**arguments), **options)
 
     return with_deployment
+
+
+def operator_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options of ``deployment_options``, and ``--json`` as ``as_json``."""
+    return json_option(deployment_options(command))
 
 
 def read_local_deployment(start: Path) -> dict[str, str]:

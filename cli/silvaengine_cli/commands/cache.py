@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import click
 
-from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.operator import operate
-from silvaengine_cli.output import json_option, print_json, print_result, print_table
+from silvaengine_cli.output import print_json, print_result, print_table
 
 
 @click.group()
@@ -17,7 +17,7 @@ def cache() -> None:
 def _options[R](command: Callable[..., R]) -> Callable[..., R]:
     endpoint = click.option("--endpoint", help="Only values of this endpoint.  [default: all]")
     name = click.option("--name", default="method", show_default=True, help="Name of the cache.")
-    return endpoint(name(json_option(deployment_options(command))))
+    return endpoint(name(operator_options(command)))
 
 
 @cache.command()

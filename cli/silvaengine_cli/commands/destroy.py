@@ -3,14 +3,13 @@
 import click
 
 from silvaengine_cli import AwsClient
-from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.output import json_option, print_result
+from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.output import print_result
 
 
 @click.command()
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@json_option
-@deployment_options
+@operator_options
 def destroy(deployment: Deployment, yes: bool, as_json: bool) -> None:
     """Delete the stack.
 

@@ -7,8 +7,8 @@ import click
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.client_options import api_key_option
-from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.output import json_option, print_table
+from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.output import print_table
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.plan import mask
 from silvaengine_cli.registry.tables import RegistryTables
@@ -22,8 +22,7 @@ type Cells = tuple[object, ...]
 @click.argument(
     "kind", type=click.Choice(["functions", "endpoints", "connections", "settings"]), default="functions"
 )
-@json_option
-@deployment_options
+@operator_options
 def list_(deployment: Deployment, kind: str, as_json: bool) -> None:
     """List functions, endpoints, connections or settings.
 
@@ -48,8 +47,7 @@ def list_(deployment: Deployment, kind: str, as_json: bool) -> None:
 @click.option(
     "--values", is_flag=True, help="Show the settings' values, too. References to secrets stay references."
 )
-@json_option
-@deployment_options
+@operator_options
 def show(
     deployment: Deployment, endpoint: str, function: str | None, api_key: str, values: bool, as_json: bool
 ) -> None:

@@ -15,9 +15,9 @@ from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.client_options import api_key_option, parse_json_or_text, parse_parameters
-from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.http import HttpResponse, function_url, send
-from silvaengine_cli.output import json_option, print_json
+from silvaengine_cli.output import print_json
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 
 DIRECT_SECONDS = 27.0  # as over HTTP
@@ -52,8 +52,7 @@ class CliCall:
 @click.option(
     "--direct", is_flag=True, help="Invoke the worker itself, past API Gateway and the gateway Lambda."
 )
-@json_option
-@deployment_options
+@operator_options
 def invoke(
     deployment: Deployment,
     endpoint: str,

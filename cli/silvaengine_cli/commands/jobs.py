@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from silvaengine.ledger.execution import DAY, LIVE, Execution
-from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.output import json_option, print_result, print_table, utc_time
+from silvaengine_cli.output import print_result, print_table, utc_time
 
 STATES = ("accepted", "running", "succeeded", "failed", "dead")
 COLUMNS = ("job", "state", "endpoint", "function", "attempts", "cause", "created", "changed")
@@ -34,8 +34,7 @@ def jobs() -> None:
 @click.option("--state", type=click.Choice(STATES), help="Only jobs in this state.")
 @click.option("--endpoint", help="Only jobs of this endpoint.")
 @click.option("--limit", default=50, show_default=True, help="How many to list, the latest change first.")
-@json_option
-@deployment_options
+@operator_options
 def list_(deployment: Deployment, state: str | None, endpoint: str | None, limit: int, as_json: bool) -> None:
     """List jobs, the latest change first. The whole ledger is read.
 
@@ -55,8 +54,7 @@ def list_(deployment: Deployment, state: str | None, endpoint: str | None, limit
 @jobs.command()
 @click.argument("job_id")
 @click.option("--values", is_flag=True, help="Show parameters and result, too; they may hold personal data.")
-@json_option
-@deployment_options
+@operator_options
 def show(deployment: Deployment, job_id: str, values: bool, as_json: bool) -> None:
     """Show a job: its state, endpoint and attempts, and why it died.
 
@@ -76,8 +74,7 @@ def show(deployment: Deployment, job_id: str, values: bool, as_json: bool) -> No
 
 @jobs.command()
 @click.argument("job_ids", nargs=-1, required=True)
-@json_option
-@deployment_options
+@operator_options
 def retry(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> None:
     """Accept dead or failed jobs again, with all their attempts; the sweeper starts them within a minute.
 
@@ -101,8 +98,7 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> No
 @click.option("--older-than", default=7, show_default=True, metavar="DAYS", help="Only jobs settled before.")
 @click.option("--state", type=click.Choice(STATES[2:]), help="Only jobs in this state.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@json_option
-@deployment_options
+@operator_options
 def purge(deployment: Deployment, older_than: int, state: str | None, yes: bool, as_json: bool) -> None:
     """Delete settled jobs before they expire. Their idempotency keys are forgotten with them.
 

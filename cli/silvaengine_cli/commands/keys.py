@@ -7,8 +7,9 @@ import click
 from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, function_entries, rights_of
-from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.output import json_option, print_json, print_result, print_table, utc_time
+from silvaengine_cli.client_options import checked
+from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.output import print_json, print_result, print_table, utc_time
 from silvaengine_cli.registry.values import check_network
 
 COLUMNS = ("key", "endpoint", "label", "state", "may", "good for", "expires", "last used")
@@ -21,13 +22,8 @@ expires_option = click.option(
 )
 
 
-def _check_networks(
-    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
-) -> tuple[str, ...]:
-    try:
-        return tuple(map(check_network, texts))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+def _check_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(check_network, texts))
 
 
 @click.group()
@@ -58,13 +54,12 @@ def keys() -> None:
     "whitelist",
     multiple=True,
     metavar="CIDR",
-    callback=_check_networks,
+    callback=checked(_check_networks),
     help="Addresses from which it may be used; may be repeated.",
 )
 @click.option("--label", default="", help="What it is for.")
 @expires_option
-@json_option
-@deployment_options
+@operator_options
 def create(
     deployment: Deployment,
     endpoint: str,
@@ -113,8 +108,7 @@ def create(
     help="How long the old secret stays valid.",
 )
 @expires_option
-@json_option
-@deployment_options
+@operator_options
 def rotate(
     deployment: Deployment, key_id: str, endpoint: str, overlap: int, expires: int | None, as_json: bool
 ) -> None:
@@ -133,8 +127,7 @@ def rotate(
 @keys.command()
 @click.argument("key_id")
 @endpoint_option
-@json_option
-@deployment_options
+@operator_options
 def revoke(deployment: Deployment, key_id: str, endpoint: str, as_json: bool) -> None:
     """End a key everywhere within 5 seconds, with Redis at the next request. It can't be undone.
 
@@ -149,8 +142,7 @@ def revoke(deployment: Deployment, key_id: str, endpoint: str, as_json: bool) ->
 
 @keys.command("list")
 @click.option("--endpoint", help="Only keys of this endpoint.")
-@json_option
-@deployment_options
+@operator_options
 def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
     """List keys: endpoint, state, rights, end and last use.
 

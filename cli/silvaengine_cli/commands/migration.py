@@ -9,8 +9,8 @@ import yaml
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import find_unrestricted_keys
 from silvaengine_cli.commands.registry import FUNCTIONS_FOLDER, write_plan
-from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.output import json_option, print_json, print_result
+from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
+from silvaengine_cli.output import print_json, print_result
 from silvaengine_cli.packages.examine import examine
 from silvaengine_cli.packages.importing import make_import, make_remap
 from silvaengine_cli.packages.metadata import functions_of, read_metadata
@@ -75,8 +75,7 @@ def import_(
     help="Folder of the packages.",
 )
 @click.option("--keys", is_flag=True, help="Check a deployment's API keys instead.")
-@json_option
-@deployment_options
+@operator_options
 def doctor(deployment: Deployment, packages: Path, keys: bool, as_json: bool) -> None:
     """Find what packages lack, or keys that open too much.
 

@@ -1,5 +1,6 @@
 """``validate``, ``diff``, ``apply`` and ``export``: registry.yaml and the tables."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -146,11 +147,7 @@ def _print_validation(path: Path) -> None:
         problems, valid = load(path).warnings, True
     except RegistryFileError as error:
         problems, valid = error.problems, False
-    members = [
-        {"line": it.line, "path": list(it.path), "message": it.message, "warning": it.warning}
-        for it in problems
-    ]
-    print_json({"file": str(path), "valid": valid, "problems": members})
+    print_json({"file": str(path), "valid": valid, "problems": list(map(asdict, problems))})
     if not valid:
         raise click.exceptions.Exit(1)
 
