@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import yaml
 
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
-from silvaengine_cli.registry.document import Path
+from silvaengine_cli.registry.document import Path, read_document
 from silvaengine_cli.registry.file import RegistryFileError, parse
 from silvaengine_cli.registry.model import ConnectionSpec, EndpointSpec, EntrySpec, FunctionSpec, RegistrySpec
 
@@ -140,7 +140,7 @@ def _insert_lines(text: str, index: int, lines: list[str], column: int) -> str:
 
 def _insert_in_flow(text: str, node: yaml.CollectionNode, lines: list[str]) -> str:
     """Insert a member after the last one of ``[…]`` or ``{…}``, before a comma or comment after that one."""
-    data = yaml.safe_load("\n".join(lines))
+    data = read_document("\n".join(lines).encode()).data
     member = yaml.safe_dump(data, default_flow_style=True, sort_keys=False, width=sys.maxsize).strip()[1:-1]
     if not node.value:
         index = node.end_mark.index - 1

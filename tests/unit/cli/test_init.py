@@ -69,6 +69,7 @@ def test_a_registry_that_lines_cannot_be_added_to_is_explained(run: Run, tmp_pat
     result = run("init", "shop")
     assert result.exit_code == 0
     assert "add these yourself" in result.output
+    assert "    methods: [GET, POST]" in result.output
     assert (tmp_path / "registry.yaml").read_text() == text
 
 
