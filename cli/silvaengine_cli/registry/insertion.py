@@ -13,7 +13,7 @@ import yaml
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
 from silvaengine_cli.registry.document import Path, read_document
 from silvaengine_cli.registry.file import RegistryFileError, parse
-from silvaengine_cli.registry.model import ConnectionSpec, EndpointSpec, EntrySpec, FunctionSpec, RegistrySpec
+from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec
 
 FIRST_ENDPOINT = "demo"
 
@@ -27,21 +27,27 @@ def insert_function(
     file of a form to which nothing can be added.
     """
     old = parse(content).spec
-    index = _common_index(old)
+    expected = old.model_dump(by_alias=True)
+    expected["functions"][name] = function
+    expected["settings"][function.settings] = variables
     settings = [f"{function.settings}:", *(f"  {key}: {value}" for key, value in variables.items())]
     try:
         text = _add(content.decode(), ("functions",), [f"{name}:", *_function_lines(function)])
         text = _add(text, ("settings",), settings)
         if common_endpoint(old) is None:
             text = _add(text, ("endpoints",), [f"{FIRST_ENDPOINT}:"])
+            expected["endpoints"][FIRST_ENDPOINT] = {}
+        index = _common_index(old)
         if index is None:
             text = _add(text, ("connections",), ["- functions:", f"    - {name}"])
+            expected["connections"] += ({"functions": [name]},)
         else:
             text = _add(text, ("connections", index, "functions"), [f"- {name}"])
+            expected["connections"][index]["functions"] += (name,)
         new = parse(text.encode()).spec
     except (RegistryFileError, yaml.YAMLError):
         return None
-    return text.encode() if new == _expected(old, name, function, variables) else None
+    return text.encode() if new == RegistrySpec.model_validate(expected) else None
 
 
 def common_endpoint(spec: RegistrySpec) -> str | None:
@@ -63,25 +69,6 @@ def _common_index(spec: RegistrySpec) -> int | None:
     keys = [(connection.endpoint, connection.api_key) for connection in spec.connections]
     common = (COMMON_ENDPOINT, DEFAULT_API_KEY)
     return keys.index(common) if common in keys else None
-
-
-def _expected(
-    old: RegistrySpec, name: str, function: FunctionSpec, variables: Mapping[str, str]
-) -> RegistrySpec:
-    endpoints = {} if common_endpoint(old) else {FIRST_ENDPOINT: EndpointSpec()}
-    connections = list(old.connections)
-    index = _common_index(old)
-    if index is None:
-        connections.append(ConnectionSpec(functions=(EntrySpec(function=name),)))
-    else:
-        entries = (*connections[index].functions, EntrySpec(function=name))
-        connections[index] = connections[index].model_copy(update={"functions": entries})
-    return RegistrySpec(
-        endpoints=old.endpoints | endpoints,
-        functions=old.functions | {name: function},
-        connections=tuple(connections),
-        settings=old.settings | {str(function.settings): dict(variables)},
-    )
 
 
 def _add(text: str, path: Path, lines: list[str]) -> str:
