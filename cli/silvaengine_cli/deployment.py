@@ -59,6 +59,15 @@ class Deployment:
             options["region_name"] = self._region or "us-east-1"
         return boto3.client(service, config=config, **options)  # type: ignore[call-overload]
 
+    def invoke(self, function: str, payload: str, *, wait: bool = True) -> tuple[bool, Any]:
+        """Invoke a Lambda; return whether it succeeded, and its response or error; None without waiting."""
+        response = self.client("lambda").invoke(
+            FunctionName=function,
+            InvocationType="RequestResponse" if wait else "Event",
+            Payload=payload,
+        )
+        return "FunctionError" not in response, json.loads(response["Payload"].read() or b"null")
+
     @property
     def is_local(self) -> bool:
         """Whether it is an engine on this machine."""

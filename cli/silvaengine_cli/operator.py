@@ -23,14 +23,11 @@ def operate(
         ClickException: it was refused or failed; the message is the gateway's.
     """
     request = {name: value for name, value in members.items() if value is not None}
-    response = deployment.client("lambda").invoke(
-        FunctionName=deployment.output(gateway),
-        Payload=json.dumps({"silvaengine": {"operation": operation, **request}}),
-    )
-    result: dict[str, Any] = json.loads(response["Payload"].read())
-    if "FunctionError" in response:
+    payload = json.dumps({"silvaengine": {"operation": operation, **request}})
+    succeeded, result = deployment.invoke(deployment.output(gateway), payload)
+    if not succeeded:
         raise click.ClickException(str(result.get("errorMessage", "the gateway failed")))
-    return result
+    return dict(result)
 
 
 def announce(deployment: Deployment) -> None:

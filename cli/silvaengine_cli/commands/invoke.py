@@ -123,7 +123,6 @@ def _function(registry: Registry, call: CliCall) -> Function:
 def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerResponse:
     """Invoke a function's worker as a gateway would; wait for the result even of an ``Event`` function."""
     function = _function(open_registry(deployment, secrets=True), call)
-    deadline = time.time() + DIRECT_SECONDS
     worker_call = WorkerCall(
         function.callee,
         {**call.params, "endpoint_id": call.endpoint, "area": function.area},
@@ -133,13 +132,11 @@ def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerResponse:
             endpoint_id=call.endpoint,
             area=function.area,
             function=function.name,
-            deadline=deadline,
+            deadline=time.time() + DIRECT_SECONDS,
         ),
     )
-    client = deployment.client("lambda")
-    response = client.invoke(FunctionName=function.aws_lambda_arn, Payload=worker_call.encode())
-    result = json.loads(response["Payload"].read() or b"null")
-    if "FunctionError" in response:
+    succeeded, result = deployment.invoke(function.aws_lambda_arn, worker_call.encode())
+    if not succeeded:
         raise click.ClickException(
             f"the worker failed: {result.get('errorType')}: {result.get('errorMessage')}"
         )
