@@ -167,16 +167,9 @@ def _show(key: NewKey, *, as_json: bool) -> None:
 
 
 def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:
-    return (
-        facts["key"],
-        facts["endpoint"],
-        facts["label"],
-        facts["state"],
-        facts["grants"],
-        _endpoints_cell(facts),
-        _time(facts["expires_at"]),
-        _time(facts["last_used_at"]),
-    )
+    names = ("key", "endpoint", "label", "state", "grants")
+    times = (_time(facts["expires_at"]), _time(facts["last_used_at"]))
+    return (*(facts[name] for name in names), _endpoints_cell(facts), *times)
 
 
 def _endpoints_cell(facts: dict[str, Any]) -> object:
