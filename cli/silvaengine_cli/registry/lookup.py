@@ -18,7 +18,7 @@ def open_registry(deployment: Deployment, *, secrets: bool = False) -> Registry:
 
 
 def read_key_access(registry: Registry, endpoint: str, api_key: str) -> KeyAccess:
-    """Return what a key's row opens, whatever its secret; raise what ``Registry.key_access_by_row`` raises."""
+    """Return what a key's row opens, whatever its secret; raise what ``key_access_by_row`` raises."""
     row_key, _ = split_key(api_key)
     return registry.key_access_by_row(endpoint, row_key, "")
 
