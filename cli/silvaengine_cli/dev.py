@@ -15,7 +15,7 @@ from rich.console import Console
 
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import DEV_FILE
-from silvaengine_cli.engine import REGION, LocalEngine, install_engine
+from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.tail import LogTail, Record
@@ -189,7 +189,7 @@ def _step(console: Console, what: str) -> Iterator[None]:
 def _running_engine(console: Console, project: Path, port: int, *, fresh: bool) -> Iterator[LocalEngine]:
     with _step(console, "install the local engine"):
         program = install_engine(project)
-    with LocalEngine(program, project / ".silvaengine" / "state", port=port, fresh=fresh) as engine:
+    with local_engine(program, project / ".silvaengine" / "state", port=port, fresh=fresh) as engine:
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
         with _dev_file(project / DEV_FILE, engine):
             yield engine

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from itertools import chain, count
 from typing import Any
 
@@ -50,8 +49,18 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
             connections.append(_connection(row, labels, notes))
         else:
             notes.append(f"{row_name(CONNECTIONS, row)} is left out: its endpoint has no row")
+
+    def find_label(endpoint_id: str, function: str) -> str | None:
+        """Return the label of a function that an endpoint reaches without a key, as events do."""
+        if endpoint_id not in endpoints:
+            return None
+        owner = endpoint_id if endpoints[endpoint_id].get("special_connection") else COMMON_ENDPOINT
+        entries = key_rows.get((owner, DEFAULT_API_KEY), {}).get("functions") or ()
+        arns = (entry.get("aws_lambda_arn", "") for entry in entries if entry.get("function") == function)
+        return labels.get((next(arns, ""), function))
+
     settings = list(tables.scan(CONFIG_DATA))
-    bindings, binding_keys = _bindings(settings, partial(_find_label, labels, endpoints, key_rows))
+    bindings, binding_keys = _bindings(settings, find_label)
     sections = {
         "endpoints": {name: _endpoint(row) for name, row in sorted(endpoints.items())},
         "functions": {
@@ -79,22 +88,6 @@ def _labels(keys: Iterable[Key], worker_arn: str) -> dict[Key, str]:
 def _endpoint(row: Row) -> Row:
     connection = {"connection": "own" if row.get("special_connection") else "common"}
     return connection | ({"rate_limit": row["rate_limit"]} if row.get("rate_limit") else {})
-
-
-def _find_label(
-    labels: dict[Key, str],
-    endpoints: dict[str, Row],
-    key_rows: dict[Key, Row],
-    endpoint_id: str,
-    function: str,
-) -> str | None:
-    """Return the label of a function that an endpoint reaches without a key, as events do."""
-    if endpoint_id not in endpoints:
-        return None
-    owner = endpoint_id if endpoints[endpoint_id].get("special_connection") else COMMON_ENDPOINT
-    entries = key_rows.get((owner, DEFAULT_API_KEY), {}).get("functions") or ()
-    arns = (entry.get("aws_lambda_arn", "") for entry in entries if entry.get("function") == function)
-    return labels.get((next(arns, ""), function))
 
 
 def _bindings(rows: Iterable[Row], find_label: FindLabel) -> tuple[dict[str, list[Row]], set[Key]]:
