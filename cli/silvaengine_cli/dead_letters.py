@@ -96,7 +96,10 @@ class DeadEvents:
 
     def source_arn(self, event: DeadEvent) -> str:
         """Return the ARN of the queue in which a message failed."""
-        return event.queue_arn or self._arn(event.source_url)
+        if event.queue_arn:
+            return event.queue_arn
+        response = self._sqs.get_queue_attributes(QueueUrl=event.source_url, AttributeNames=["QueueArn"])
+        return str(response["Attributes"]["QueueArn"])
 
     def replay(self, event: DeadEvent) -> str:
         """Send an event again and delete it from its queue; return what was done, for people."""
@@ -123,10 +126,6 @@ class DeadEvents:
         self._sqs.send_message(
             QueueUrl=event.source_url, MessageBody=message["Body"], MessageAttributes=attributes, **fifo
         )
-
-    def _arn(self, url: str) -> str:
-        response = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        return str(response["Attributes"]["QueueArn"])
 
 
 def receive_each(sqs: AwsClient, url: str, limit: int) -> Iterator[Message]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from silvaengine_cli import AwsClient
-from silvaengine_cli.client_options import checked
+from silvaengine_cli.client_options import checked, parse_json_or_text
 from silvaengine_cli.output import json_option
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -176,10 +176,7 @@ def read_local_deployment(start: Path) -> dict[str, str]:
 
 
 def _read_dev_file(path: Path) -> dict[str, str]:
-    try:
-        content = json.loads(path.read_text())
-    except ValueError:
-        content = None
+    content = parse_json_or_text(path.read_text())
     if not isinstance(content, dict) or not isinstance(content.get("endpoint_url"), str):
         raise click.ClickException(f"{path} names no engine: start `silvaengine dev` again")
     return {name: content[name] for name in ("endpoint_url", "stack", "region") if name in content}

@@ -52,13 +52,8 @@ class Plan:
     def as_json(self) -> dict[str, Any]:
         """Return the plan as JSON; like the printed one it shows no setting's value."""
         changes = [
-            {
-                "action": change.action,
-                "table": change.table.name,
-                "row": change.row_name,
-                "details": change.details,
-            }
-            for change in self.changes
+            {"action": it.action, "table": it.table.name, "row": it.row_name, "details": it.details}
+            for it in self.changes
         ]
         return {"changes": changes, "notes": self.notes}
 
