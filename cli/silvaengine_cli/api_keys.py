@@ -9,6 +9,7 @@ import click
 
 from silvaengine.access.api_keys import MAX_SECRETS, PREFIX, key_digest
 from silvaengine.errors import ConditionFailedError
+from silvaengine.ledger.execution import DAY
 from silvaengine.registry.registry import ROOT_ENDPOINT
 from silvaengine.tables import (
     COMMON_ENDPOINT,
@@ -25,7 +26,6 @@ from silvaengine_cli.registry.plan import mask, row_name
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 
-DAY = 86_400
 HOUR = 3_600
 ID_BYTES = 10
 SECRET_BYTES = 32

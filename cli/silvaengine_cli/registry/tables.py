@@ -7,24 +7,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
+from silvaengine.aws.table_client import BATCH_ROWS
 from silvaengine.errors import ConditionFailedError
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_internal
 from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.rows import Row
 
-BATCH_KEYS = 100  # docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
-
 type Key = tuple[str, ...]
 
 
 class RegistryTables:
-    """Reads and writes rows; every read is consistent, every write is conditional.
-
-    Args:
-        dynamodb: boto3's low-level DynamoDB client.
-        prefix: the prefix of the tables' names.
-    """
+    """Reads and writes rows by boto3's low-level client; reads are consistent, writes are conditional."""
 
     def __init__(self, dynamodb: AwsClient, prefix: str = "se-") -> None:
         self._dynamodb = dynamodb
@@ -38,7 +32,7 @@ class RegistryTables:
         """Return the rows of those keys that exist."""
         name = table.full_name(self._prefix)
         rows: dict[Key, Row] = {}
-        for batch in batched(dict.fromkeys(keys), BATCH_KEYS, strict=False):
+        for batch in batched(dict.fromkeys(keys), BATCH_ROWS, strict=False):
             encoded = [_encode(dict(zip(table.key_names, key, strict=True))) for key in batch]
             pending: Any = {name: {"Keys": encoded, "ConsistentRead": True}}
             while pending:
