@@ -15,18 +15,18 @@ from silvaengine.errors import ConditionFailedError, ConfigurationError, Unavail
 from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.execution import INLINE_LIMIT, Execution
 from silvaengine.ledger.payload_store import PayloadStore
-from silvaengine.ledger.policy import ExecutionPolicy
-from silvaengine.ledger.store import Ledger, new_execution
+from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import ExecutionRef
+from silvaengine.registry.policy import ExecutionPolicy
 from silvaengine.settings import Settings
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.engine import REGION
 from silvaengine_worker.executions import fetch_content
 
 from ..fakes.dynamodb import MemoryDynamoDB
+from ..fakes.executions import JOB_ID, accepted_execution
 from .conftest import made_tables, pointed_at
 
-JOB_ID = "a" * 32
 type Make = Callable[..., Execution]
 
 
@@ -68,15 +68,7 @@ def make(clock: Clock) -> Make:
     """Return a maker of executions."""
 
     def execution(**changes: Any) -> Execution:
-        return new_execution(
-            {
-                "job_id": JOB_ID, "state": "accepted", "owner": "gateway", "effect": "e", "attempts": 0,
-                "endpoint_id": "acme", "area": "core", "function": "f", "aws_lambda_arn": "arn",
-                "setting": "", "principal": "p", "on_lost": "retry", "max_attempts": 3, "keep_seconds": 100,
-                "backoff_seconds": 10, "request_id": "r", "digest": "d", "created_at": clock.now,
-                "due_at": clock.now + 90, "content": "{}", **changes,
-            }
-        )  # fmt: skip
+        return accepted_execution(clock.now, **changes)
 
     return execution
 

@@ -78,6 +78,7 @@ def rows(put: Put) -> Put:
             entry("hello", "override"),
             entry("lost", "nowhere"),
             entry("broken"),
+            entry("hurried"),
             entry("plain", None),
             entry("old"),
         ],
@@ -106,6 +107,8 @@ def rows(put: Put) -> Put:
     put(FUNCTIONS, aws_lambda_arn=ARN, function="hello", area="core", config=config)
     put(FUNCTIONS, aws_lambda_arn=ARN, function="lost", area="core", config={**config, "setting": "shop"})
     put(FUNCTIONS, aws_lambda_arn=ARN, function="broken", area="core", config={"class_name": "X"})
+    hurried = {"module_name": "shop", "max_attempts": 99}
+    put(FUNCTIONS, aws_lambda_arn=ARN, function="hurried", area="core", config=hurried)
     old = {"module_name": "shop", "funct_type": "event", "methods": ["get"]}
     put(FUNCTIONS, aws_lambda_arn=ARN, function="old", area="core", config=old)
     put(FUNCTIONS, aws_lambda_arn=ARN, function="plain", area="core", config={"module_name": "shop"})
@@ -218,6 +221,7 @@ def test_the_gateway_settings_are_those_of_stage_area_and_endpoint(dynamodb: Any
         ("acme", DEFAULT_API_KEY, "ghost", NotFoundError, 404),
         ("acme", "key-1", "lost", ConfigurationError, 500),
         ("acme", "key-1", "broken", ConfigurationError, 500),
+        ("acme", "key-1", "hurried", ConfigurationError, 500),
         ("x" * 2000, DEFAULT_API_KEY, "hello", NotFoundError, 404),
         ("", DEFAULT_API_KEY, "hello", NotFoundError, 404),
         ("acme", "k" * 2000, "hello", NotFoundError, 404),

@@ -22,6 +22,7 @@ BOUNDARIES = {
     "silvaengine/aws/http.py": "a connection, closed and raised again",
     "silvaengine/cache/decorators.py": "an argument's __hash__ and ``key=``: the call is a miss",
     "silvaengine/cache/hybrid.py": "the function whose value is cached: a stale one may stand in",
+    "silvaengine/observability/handler.py": "a Lambda: its log line has the status, and it is raised again",
     "silvaengine/redis/client.py": "a connection or a cluster's map, dropped and raised again",
     "silvaengine_http/app.py": "a Lambda",
     "silvaengine_tasks/app.py": "a Lambda: its log line has the status, and it is raised again",

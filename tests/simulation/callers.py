@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine.protocol.messages import Callee
+from silvaengine.protocol.messages import Callee, OnLost
 from silvaengine.registry.model import Function
+from silvaengine.registry.policy import ExecutionPolicy
 from silvaengine_http.executions import LedgerCall
 
 from .account import Request
@@ -17,7 +18,8 @@ TRIES = 60
 
 def add_functions(world: World) -> None:
     """Add a function for each promise."""
-    for name, on_lost in (("once", "fail"), ("often", "retry"), ("exact", "retry")):
+    promises: dict[str, OnLost] = {"once": "fail", "often": "retry", "exact": "retry"}
+    for name, on_lost in promises.items():
         world.functions[name] = Function(
             name=name,
             area="core",
@@ -28,7 +30,8 @@ def add_functions(world: World) -> None:
             auth_required=False,
             graphql=False,
             settings={},
-            configuration={"config": {"on_lost": on_lost, "max_attempts": 5, "backoff_seconds": 5}},
+            configuration={},
+            policy=ExecutionPolicy(on_lost=on_lost, max_attempts=5, backoff_seconds=5),
         )
 
 

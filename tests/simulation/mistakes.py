@@ -195,7 +195,7 @@ class ForgetsTheKeyAfterAnyFailure(Executions):
         try:
             return super()._start(call, execution)
         except SilvaEngineError:
-            self._undo(execution)
+            self.ledger.undo(execution)
             raise
 
 

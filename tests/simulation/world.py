@@ -121,7 +121,7 @@ class World:
             reader, TableWriter(lambda: boundary, "se-"), clock=clock, new_token=new_token
         )
         payloads = PayloadStore(lambda: None, None)
-        dispatcher = parts.dispatcher(Invoker(self), payloads)  # type: ignore[arg-type]
+        dispatcher = parts.dispatcher(Invoker(self), payloads)
         self.executions = parts.executions(
             self.ledger, dispatcher, payloads, Digests(lambda: b"secret"), WORKER_SECONDS
         )

@@ -10,7 +10,7 @@ from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.authorization.admission import is_authorizer_call, process_limiter
-from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
+from silvaengine.aws.lambda_invoker import Invoker, open_invoker
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
@@ -55,7 +55,7 @@ def deployed_authorization() -> "Authorization":
 def create_handler(
     settings: Settings,
     registry: Registry,
-    invoker: LambdaInvoker,
+    invoker: Invoker,
     alerts: AlertPublisher,
     executions: Executions,
     clock: Callable[[], float] = time.time,
@@ -88,7 +88,7 @@ def create_handler(
     return handle
 
 
-def open_handler(settings: Settings, invoker: LambdaInvoker) -> Handler:
+def open_handler(settings: Settings, invoker: Invoker) -> Handler:
     """Return the deployment's handler; it invokes workers through ``invoker``."""
     payloads, issue_token = open_payload_store(settings), broadcast_token_issuer(settings)
     executions = Executions(

@@ -4,8 +4,6 @@ The responses are those of draft-ietf-httpapi-idempotency-key-header: 400 withou
 the first request is in progress, 422 for another request under the same key.
 """
 
-import json
-import logging
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,9 +12,8 @@ from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineEr
 from silvaengine.ledger.digests import Digests, plain_digest
 from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
 from silvaengine.ledger.execution import LIVE, Execution
-from silvaengine.ledger.payload_store import PayloadStore, content_key
-from silvaengine.ledger.policy import ExecutionPolicy
-from silvaengine.ledger.store import DISPATCH_SECONDS, Ledger, new_execution
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine_http.response import Response, error_response, function_response, json_response
@@ -25,7 +22,6 @@ KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 RETRY_SECONDS = 2  # when to ask again for what is in progress
 REPLAYED = "Idempotency-Replayed"
 
-_logger = logging.getLogger(__name__)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -82,70 +78,33 @@ class Executions(NamedTuple):
         """
         execution = self._new(call)
         try:
-            stored = self._with_stored_content(execution)
+            stored = self.payloads.store_content(execution)
             first = self.ledger.accept(stored)
         except UnavailableError:
             if not call.stays_accepted:
-                self._undo(execution)  # the write may have arrived all the same
+                self.ledger.undo(execution)  # the write may have arrived all the same
             raise
         if first is None:
             return self._start(call, stored._replace(content=call.content))
         return self._repeat(call, first)
 
     def _new(self, call: LedgerCall) -> Execution:
-        policy, now = policy_of(call.function), self.ledger.now()
-        job_id = self.ledger.new_token()
+        job_id = None
         if call.key is not None:
             job_id = self.digests.digest(
                 call.endpoint_id, call.caller, call.function.area, call.function.name, call.key
             )
-        due = now + DISPATCH_SECONDS if call.is_async else self.ledger.lease_end(self.lease_seconds)
-        return new_execution(
-            {
-                "job_id": job_id,
-                "state": "accepted" if call.is_async else "running",
-                "owner": self.ledger.new_token(),
-                "effect": self.ledger.new_token(),
-                "attempts": 0 if call.is_async else 1,
-                "endpoint_id": call.endpoint_id,
-                "area": call.area,
-                "function": call.function.name,
-                "aws_lambda_arn": call.function.aws_lambda_arn,
-                "setting": call.function.entry_setting_id,
-                "principal": plain_digest(call.endpoint_id, call.caller),
-                "on_lost": policy.on_lost or ("retry" if call.key is None else "fail"),
-                "max_attempts": policy.max_attempts,
-                "keep_seconds": policy.keep_seconds,
-                "backoff_seconds": policy.backoff_seconds,
-                "request_id": call.request_id,
-                "digest": plain_digest(call.body),
-                "created_at": now,
-                "due_at": due,
-                "content": call.content,
-            }
+        return self.ledger.new(
+            call.function,
+            call.endpoint_id,
+            call.request_id,
+            job_id=job_id,
+            principal=plain_digest(call.endpoint_id, call.caller),
+            digest=plain_digest(call.body),
+            content=call.content,
+            on_lost="retry" if call.key is None else "fail",
+            lease_seconds=None if call.is_async else self.lease_seconds,
         )
-
-    def _with_stored_content(self, execution: Execution) -> Execution:
-        key = content_key(execution.job_id, execution.effect)
-        kept = self.payloads.store("content", key, execution.content or "")
-        return execution._replace(content=kept.get("content"), content_at=kept.get("content_at"))
-
-    def _undo(self, execution: Execution) -> bool:
-        """Take back an execution that wasn't started; return False where a worker has it after all.
-
-        While the ledger can't be reached that isn't known: then it counts as taken back, so that no client
-        is told that it was accepted.
-        """
-        try:
-            if execution.fence == 1:
-                self.ledger.cancel(execution)
-            else:  # an earlier attempt may have run: it stays accepted
-                self.ledger.reschedule(execution, 0)
-        except ConditionFailedError:
-            return False
-        except UnavailableError as error:
-            _logger.warning("Execution %s could not be cancelled: %s", execution.job_id, error.detail)
-        return True
 
     def _start(self, call: LedgerCall, execution: Execution) -> Response:
         try:
@@ -154,7 +113,7 @@ class Executions(NamedTuple):
                 return accepted_response(execution.job_id, call.status_url)
             result = self.dispatcher.ask(execution, call.function, call.deadline)
         except SilvaEngineError as error:
-            if nothing_ran(error) and not call.stays_accepted and self._undo(execution):
+            if nothing_ran(error) and not call.stays_accepted and self.ledger.undo(execution):
                 raise
             if call.is_async:  # the ledger holds it, and the sweeper sends it again
                 return accepted_response(execution.job_id, call.status_url)
@@ -195,7 +154,7 @@ def read_key(method: str, headers: Mapping[str, str], function: Function) -> str
         return None
     key = headers.get("idempotency-key")
     if key is None:
-        if policy_of(function).idempotency == "required":
+        if function.policy.idempotency == "required":
             raise RequestError("This function requires the header Idempotency-Key")
         return None
     if not _KEY.fullmatch(key):
@@ -212,11 +171,6 @@ def prefers_async(headers: Mapping[str, str]) -> bool:
     )
 
 
-def policy_of(function: Function) -> ExecutionPolicy:
-    """Return how a function's executions are treated."""
-    return ExecutionPolicy.from_config(function.configuration.get("config") or {})
-
-
 def accepted_response(job_id: str, status_url: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return the response that a job was accepted."""
     location = {"Location": f"{status_url}?job_id={job_id}", "Retry-After": str(RETRY_SECONDS)}
@@ -226,18 +180,10 @@ def accepted_response(job_id: str, status_url: str, headers: Mapping[str, str] |
 def replay(execution: Execution, payloads: PayloadStore) -> Response:
     """Return an execution's response again, byte for byte."""
     try:
-        response = function_response(stored_response(execution, payloads))
+        response = function_response(payloads.stored_response(execution))
     except SilvaEngineError as error:
         response = error_response(error, execution.request_id)
     return response._replace(headers={**response.headers, REPLAYED: ("true",)})
-
-
-def stored_response(execution: Execution, payloads: PayloadStore) -> WorkerResponse:
-    """Return the response that the worker settled."""
-    text = execution.result
-    if text is None and execution.result_at is not None:
-        text = payloads.get(execution.result_at)
-    return WorkerResponse.decode(json.loads(text or "null"))
 
 
 def _in_progress() -> RequestError:

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import admit, check_access
-from silvaengine.aws.lambda_invoker import LambdaInvoker
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import RequestError
 from silvaengine.ledger.dispatch import issue_no_token
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
@@ -52,7 +52,7 @@ class Gateway(NamedTuple):
 
     settings: Settings
     registry: Registry
-    invoker: LambdaInvoker
+    invoker: Invoker
     executions: Executions
     open_authorization: "Callable[[], Authorization]"
     open_limiter: "Callable[[], RateLimiter]"

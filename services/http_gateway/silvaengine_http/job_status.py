@@ -10,7 +10,7 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
-from silvaengine_http.executions import RETRY_SECONDS, stored_response
+from silvaengine_http.executions import RETRY_SECONDS
 from silvaengine_http.path import Route
 from silvaengine_http.response import RESPONSE_OVERHEAD, Response, json_response
 
@@ -63,7 +63,7 @@ def _outcome(execution: Execution, payloads: PayloadStore) -> "dict[str, Json]":
         return {}
     if not (execution.result or execution.result_at):
         return {"error": {"cause": execution.cause}}
-    response = stored_response(execution, payloads)
+    response = payloads.stored_response(execution)
     if response.kind != "error":
         return {"result": _result(response)}
     cause = {"cause": execution.cause} if execution.cause else {}

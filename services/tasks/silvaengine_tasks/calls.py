@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from os import urandom
 from typing import NamedTuple
 
-from silvaengine.aws.lambda_invoker import LambdaInvoker
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.context import LambdaContext
 from silvaengine.errors import InvocationError, LoopError, SilvaEngineError
 from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, issue_no_token, nothing_ran
@@ -69,7 +69,7 @@ class FunctionCaller(NamedTuple):
     """
 
     registry: Registry
-    invoker: LambdaInvoker
+    invoker: Invoker
     dispatcher: Dispatcher
     claims: Claims
     alerts: AlertPublisher
@@ -175,7 +175,7 @@ class FunctionCaller(NamedTuple):
         execution = self.claims.claim(call, function, content, request_id)
         if execution is None or execution.state == "succeeded":
             return execution and CallResult(
-                execution.covers, self.claims.response(execution), execution.request_id
+                execution.covers, self.claims.payloads.stored_response(execution), execution.request_id
             )
         try:
             hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)

@@ -5,17 +5,14 @@ event up within minutes, before the lease of a worker that vanished ends: the le
 its content, and the sweeper finishes the call.
 """
 
-import json
 from contextlib import suppress
 from typing import NamedTuple
 
 from silvaengine.errors import ConditionFailedError, InvocationError, UnavailableError
 from silvaengine.ledger.digests import Digests, plain_digest
 from silvaengine.ledger.execution import Execution, shard_of
-from silvaengine.ledger.payload_store import PayloadStore, content_key
-from silvaengine.ledger.policy import ExecutionPolicy
-from silvaengine.ledger.store import Ledger, new_execution
-from silvaengine.protocol.messages import WorkerResponse
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
 from silvaengine.registry.model import Function
 from silvaengine_tasks.records import RecordCall
 
@@ -65,20 +62,15 @@ class Claims(NamedTuple):
             InvocationError: its outcome is unknown, and ``on_lost`` forbids another attempt.
         """
         new = self._new(call, function, content, request_id)
-        existing = self.ledger.accept(self._store(new) if call.is_swept else new._replace(content=None))
+        existing = self.ledger.accept(
+            self.payloads.store_content(new) if call.is_swept else new._replace(content=None)
+        )
         if existing is None:
             return new
         if existing.state == "succeeded":
             return existing
         claimed = self._take_over(existing, call, request_id)
         return claimed and claimed._replace(content=content)
-
-    def response(self, execution: Execution) -> WorkerResponse:
-        """Return the response of an execution that is done, as its worker settled it."""
-        text = execution.result
-        if text is None and execution.result_at is not None:
-            text = self.payloads.get(execution.result_at)
-        return WorkerResponse.decode(json.loads(text or "null"))
 
     def hand_over(self, execution: Execution) -> bool:
         """Leave a failed call to the sweeper if it will retry it, and return whether it will.
@@ -116,39 +108,18 @@ class Claims(NamedTuple):
         except ConditionFailedError:
             raise InProgressError(round(self.lease_seconds)) from None
 
-    def _store(self, execution: Execution) -> Execution:
-        """Return the execution with its content where the ledger keeps it: in the row or in the bucket."""
-        key = content_key(execution.job_id, execution.effect)
-        place = self.payloads.store("content", key, execution.content or "")
-        return execution._replace(content=place.get("content"), content_at=place.get("content_at"))
-
     def _new(self, call: RecordCall, function: Function, content: str, request_id: str) -> Execution:
-        policy = ExecutionPolicy.from_config(function.configuration.get("config") or {})
-        now = self.ledger.now()
-        return new_execution(
-            {
-                "job_id": self.digests.digest(*call.record_id, call.endpoint_id, call.function),
-                "state": "running",
-                "owner": self.ledger.new_token(),
-                "effect": self.ledger.new_token(),
-                "attempts": 1,
-                "endpoint_id": call.endpoint_id,
-                "area": function.area,
-                "function": function.name,
-                "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.entry_setting_id,
-                "principal": plain_digest(*call.record_id),
-                "on_lost": policy.on_lost or "retry",
-                "max_attempts": policy.max_attempts,
-                "keep_seconds": call.keep_seconds,
-                "backoff_seconds": policy.backoff_seconds,
-                "request_id": request_id,
-                "digest": plain_digest(content),
-                "created_at": now,
-                "due_at": self.ledger.lease_end(self.lease_seconds),
-                "expires_at": now + call.keep_seconds,
-                "content": content,
-                "covers": call.covers,
-            },
+        return self.ledger.new(
+            function,
+            call.endpoint_id,
+            request_id,
+            job_id=self.digests.digest(*call.record_id, call.endpoint_id, call.function),
+            principal=plain_digest(*call.record_id),
+            digest=plain_digest(content),
+            content=content,
+            on_lost="retry",
+            lease_seconds=self.lease_seconds,
+            keep_seconds=call.keep_seconds,
             is_swept=call.is_swept,
+            covers=call.covers,
         )

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from silvaengine.aws.lambda_invoker import LambdaInvoker
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
 from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
@@ -45,7 +45,7 @@ class CallHooks(NamedTuple):
     """
 
     registry: Registry
-    invoker: LambdaInvoker
+    invoker: Invoker
 
     def run_before(self, call: HookedCall) -> None:
         """Run the hooks that come before a call, and wait for them.

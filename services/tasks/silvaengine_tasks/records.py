@@ -7,8 +7,6 @@ from typing import NamedTuple
 from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import Json
 
-DAY = 86_400  # seconds
-
 type Event = Mapping[str, Json]
 type Params = Mapping[str, Json]
 

@@ -13,7 +13,7 @@ from posixpath import dirname
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.authorization.admission import is_authorizer_call, process_limiter
-from silvaengine.aws.lambda_invoker import LambdaInvoker, open_invoker
+from silvaengine.aws.lambda_invoker import Invoker, open_invoker
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher, open_alert_publisher
 from silvaengine.observability.logging import InvocationLog, configure_logging
@@ -182,7 +182,7 @@ def _log_failure(error: Exception, log: InvocationLog) -> SilvaEngineError:
 def create_handler(
     registry: Registry,
     connections: ConnectionStore,
-    invoker: LambdaInvoker,
+    invoker: Invoker,
     pusher: Pusher,
     alerts: AlertPublisher,
     *,
@@ -258,9 +258,7 @@ def _shipped() -> Collection[str]:
 
 
 @cache
-def _idempotent_calls(
-    settings: Settings, invoker: LambdaInvoker, issue_token: "TokenIssuer"
-) -> "IdempotentCalls":
+def _idempotent_calls(settings: Settings, invoker: Invoker, issue_token: "TokenIssuer") -> "IdempotentCalls":
     # lazy: only a message with ``once`` needs it
     from silvaengine.ledger.digests import open_digests
     from silvaengine.ledger.dispatch import Dispatcher

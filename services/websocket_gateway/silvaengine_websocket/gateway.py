@@ -6,7 +6,7 @@ The gateway doesn't wait for the function: the worker pushes the response.
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.authorization.admission import admit, check_access
-from silvaengine.aws.lambda_invoker import LambdaInvoker
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall, WorkerResponse
@@ -77,7 +77,7 @@ class Gateway(NamedTuple):
     """
 
     registry: Registry
-    invoker: LambdaInvoker
+    invoker: Invoker
     pusher: Pusher
     open_authorization: "Callable[[], Authorization]"
     open_limiter: "Callable[[], RateLimiter]"

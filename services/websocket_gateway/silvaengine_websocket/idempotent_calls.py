@@ -11,8 +11,7 @@ from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineEr
 from silvaengine.ledger.digests import Digests, plain_digest
 from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
 from silvaengine.ledger.execution import LIVE, Execution
-from silvaengine.ledger.policy import ExecutionPolicy
-from silvaengine.ledger.store import DISPATCH_SECONDS, Ledger, new_execution
+from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import ReplyTo, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 
@@ -64,66 +63,39 @@ class IdempotentCalls(NamedTuple):
         raise RequestError("The outcome of the first call with this id is unknown", status=409)
 
     def _new(self, call: WorkerCall, reply_to: ReplyTo, function: Function, caller: str) -> Execution:
-        policy, now = (
-            ExecutionPolicy.from_config(function.configuration.get("config") or {}),
-            self.ledger.now(),
-        )
         invocation = call.invocation
         assert invocation is not None  # noqa: S101 - the gateway always adds one
-        return new_execution(
-            {
-                "job_id": self.digests.digest(
-                    "socket",
-                    invocation.endpoint_id,
-                    caller,
-                    function.area,
-                    function.name,
-                    reply_to.message_id,
-                ),
-                "state": "accepted",
-                "owner": self.ledger.new_token(),
-                "effect": self.ledger.new_token(),
-                "attempts": 0,
-                "endpoint_id": invocation.endpoint_id,
-                "area": invocation.area,
-                "function": function.name,
-                "aws_lambda_arn": function.aws_lambda_arn,
-                "setting": function.entry_setting_id,
-                "principal": plain_digest(invocation.endpoint_id, caller),
-                "on_lost": policy.on_lost or "fail",
-                "max_attempts": 1,
-                "keep_seconds": policy.keep_seconds,
-                "backoff_seconds": policy.backoff_seconds,
-                "request_id": invocation.request_id,
-                "digest": plain_digest(call.body),
-                "created_at": now,
-                "due_at": now + DISPATCH_SECONDS,
-                "expires_at": now + policy.keep_seconds,
-                "content": call.content(),
-            },
+        endpoint_id, message_id = invocation.endpoint_id, reply_to.message_id
+        execution = self.ledger.new(
+            function,
+            endpoint_id,
+            invocation.request_id,
+            job_id=self.digests.digest(
+                "socket", endpoint_id, caller, function.area, function.name, message_id
+            ),
+            principal=plain_digest(endpoint_id, caller),
+            digest=plain_digest(call.body),
+            content=call.content(),
+            on_lost="fail",
+            keep_seconds=function.policy.keep_seconds,
             is_swept=False,
         )
+        return execution._replace(max_attempts=1)
 
     def _send(self, execution: Execution, function: Function, reply_to: ReplyTo, deadline: float) -> None:
         try:
             self.dispatcher.send(execution, function, deadline=deadline, socket=reply_to)
         except SilvaEngineError as error:
             if nothing_ran(error):
-                self._undo(execution)
+                self.ledger.undo(execution)
             raise
-
-    def _undo(self, execution: Execution) -> None:
-        try:
-            self.ledger.cancel(execution)
-        except ConditionFailedError:
-            return  # a worker has it after all
 
     def _resend(self, first: Execution, function: Function, reply_to: ReplyTo, deadline: float) -> None:
         try:
             execution = self.ledger.take_over_for_event(first)
         except ConditionFailedError:
             raise RequestError("The first call with this id is still in progress", status=409) from None
-        self.dispatcher.send(execution, function, deadline=deadline, socket=reply_to)
+        self._send(execution, function, reply_to, deadline)
 
 
 def _answer(first: Execution) -> WorkerResponse:

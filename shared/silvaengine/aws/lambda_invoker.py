@@ -7,6 +7,7 @@ broke on the way, the Lambda may have run.
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
+from typing import Protocol
 
 from silvaengine.aws.client import AwsClient, error_of, open_client, percent_encode
 from silvaengine.aws.errors import THROTTLING_CODES
@@ -32,6 +33,13 @@ CACHED_PATHS = 256
 
 class _NotAcceptedError(Exception):
     """Nothing was started, so the same Invoke may be sent again."""
+
+
+class Invoker(Protocol):
+    """Invokes Lambdas; see ``LambdaInvoker``."""
+
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+        """Invoke a Lambda and return its result."""
 
 
 class LambdaInvoker:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from silvaengine.aws.lambda_invoker import LambdaInvoker
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import NotStartedError, RequestError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
@@ -31,7 +31,7 @@ class Dispatcher:
     """
 
     def __init__(
-        self, invoker: LambdaInvoker, payloads: PayloadStore, issue_token: TokenIssuer = issue_no_token
+        self, invoker: Invoker, payloads: PayloadStore, issue_token: TokenIssuer = issue_no_token
     ) -> None:
         self._invoker = invoker
         self._payloads = payloads

@@ -12,7 +12,7 @@ LIVE = frozenset({"accepted", "running"})
 INLINE_LIMIT = 180_000  # bytes of a value in a row; a row of 400 KB holds a content and a result:
 # docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 
-DAY = 86_400
+DAY = 86_400  # seconds
 
 
 class Execution(NamedTuple):

@@ -1,10 +1,12 @@
 """The deployment's bucket, for values that are too large for a row or an event."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from silvaengine.aws.botocore import client, translate_errors
-from silvaengine.ledger.execution import INLINE_LIMIT
+from silvaengine.ledger.execution import INLINE_LIMIT, Execution
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.settings import Settings, require
 
 URL_SECONDS = 300  # an event lives 60 s at the most
@@ -36,6 +38,19 @@ class PayloadStore:
         with translate_errors(f"GetObject {key}"):
             body: bytes = self._open_client().get_object(Bucket=self._bucket_name(), Key=key)["Body"].read()
         return body.decode()
+
+    def store_content(self, execution: Execution) -> Execution:
+        """Return an execution with its content where the ledger keeps it: in the row or in the bucket."""
+        key = content_key(execution.job_id, execution.effect)
+        place = self.store("content", key, execution.content or "")
+        return execution._replace(content=place.get("content"), content_at=place.get("content_at"))
+
+    def stored_response(self, execution: Execution) -> WorkerResponse:
+        """Return the response of an execution that has ended, as its worker settled it."""
+        text = execution.result
+        if text is None and execution.result_at is not None:
+            text = self.get(execution.result_at)
+        return WorkerResponse.decode(json.loads(text or "null"))
 
     def url(self, key: str) -> str:
         """Return a URL that reads the text for five minutes, whoever has it."""

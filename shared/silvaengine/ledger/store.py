@@ -6,16 +6,20 @@ second sweeper are all refused by the same condition. The client sends a write a
 lost; the write then finds its own new token and succeeds.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from silvaengine.aws.table_client import Row, TableReader, TableWriter, open_table_reader, open_table_writer
-from silvaengine.errors import ConditionFailedError
+from silvaengine.errors import ConditionFailedError, UnavailableError
 from silvaengine.ledger.execution import DAY, Execution, State, new_token, shard_of
-from silvaengine.protocol.messages import ExecutionRef
+from silvaengine.protocol.messages import ExecutionRef, OnLost
 from silvaengine.settings import Settings
 from silvaengine.tables import DUE_INDEX, EXECUTIONS
+
+if TYPE_CHECKING:
+    from silvaengine.registry.model import Function
 
 DISPATCH_SECONDS = (
     90  # a worker's event lives at most 60 s; 30 more for the worker to begin and for skewed clocks
@@ -24,6 +28,8 @@ ACKNOWLEDGE_SECONDS = 60  # for a waiting caller to acknowledge a failure before
 SKEW_SECONDS = 10  # two clocks, each at most 5 s off
 LEASE_MARGIN_SECONDS = 15  # of a lease beyond its holder's time-out: the skew, and time to settle
 DEAD_SECONDS = 14 * DAY  # as long as a queue can keep the message about it
+
+_logger = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -59,6 +65,70 @@ class Ledger:
         execution = Execution.from_row(row) if row else None
         return None if execution is None or execution.is_gone(self.now()) else execution
 
+    def new(
+        self,
+        function: "Function",
+        endpoint_id: str,
+        request_id: str,
+        *,
+        principal: str,
+        digest: str,
+        content: str,
+        on_lost: OnLost,
+        job_id: str | None = None,
+        lease_seconds: float | None = None,
+        keep_seconds: int | None = None,
+        is_swept: bool = True,
+        covers: str | None = None,
+    ) -> Execution:
+        """Return an execution that is about to be accepted.
+
+        Args:
+            function: what is called; its policy goes before what this call asks for.
+            endpoint_id: the tenant.
+            request_id: of the call.
+            principal: a digest of who calls.
+            digest: of what makes two calls the same.
+            content: a WorkerCall's.
+            on_lost: what becomes of a lost attempt, where the function's policy doesn't say.
+            job_id: the id that repetitions have, too; a new one without.
+            lease_seconds: how long the worker may run for a caller who waits; None to send it as an event.
+            keep_seconds: how long the call can be repeated, whatever becomes of it; None to keep it until it
+                has ended, and then as long as the policy says.
+            is_swept: whether the sweeper looks after it; a source that retries by itself needs no sweeper.
+            covers: the last stream record of the call.
+        """
+        now, policy = self.now(), function.policy
+        job_id = self.new_token() if job_id is None else job_id
+        waits = lease_seconds is not None
+        return Execution(
+            job_id=job_id,
+            state="running" if waits else "accepted",
+            owner=self.new_token(),
+            effect=self.new_token(),
+            fence=1,
+            attempts=int(waits),
+            endpoint_id=endpoint_id,
+            area=function.area,
+            function=function.name,
+            aws_lambda_arn=function.aws_lambda_arn,
+            setting=function.entry_setting_id,
+            principal=principal,
+            on_lost=policy.on_lost or on_lost,
+            max_attempts=policy.max_attempts,
+            keep_seconds=policy.keep_seconds if keep_seconds is None else keep_seconds,
+            backoff_seconds=policy.backoff_seconds,
+            request_id=request_id,
+            digest=digest,
+            created_at=now,
+            changed_at=now,
+            due_at=now + DISPATCH_SECONDS if lease_seconds is None else self.lease_end(lease_seconds),
+            due_shard=shard_of(job_id) if is_swept else None,
+            content=content,
+            expires_at=None if keep_seconds is None else now + keep_seconds,
+            covers=covers,
+        )
+
     def accept(self, execution: Execution) -> Execution | None:
         """Write a new execution; return the earlier one with its id, None if the new one was written.
 
@@ -84,6 +154,23 @@ class Ledger:
         """Undo an acceptance that started nothing: the row counts as gone from now on."""
         expiry = {"expires_at": self.now() - SKEW_SECONDS}
         self._move(execution.job_id, execution.owner, expiry, unlist=True)
+
+    def undo(self, execution: Execution) -> bool:
+        """Take back an execution that wasn't started; return False where a worker has it after all.
+
+        While the ledger can't be reached that isn't known: then it counts as taken back, so that no client
+        is told that it was accepted.
+        """
+        try:
+            if execution.fence == 1:
+                self.cancel(execution)
+            else:  # an earlier attempt may have run: it stays accepted
+                self.reschedule(execution, 0)
+        except ConditionFailedError:
+            return False
+        except UnavailableError as error:
+            _logger.warning("Execution %s could not be cancelled: %s", execution.job_id, error.detail)
+        return True
 
     def unclaim(self, execution: Execution) -> None:
         """Undo a claim that started nothing: the next caller may take it over at once."""
@@ -246,16 +333,3 @@ def open_ledger(settings: Settings) -> Ledger:
     """Return the deployment's ledger."""
     tables = open_table_reader(settings.region, settings.table_prefix)
     return Ledger(tables, open_table_writer(settings.region, settings.table_prefix))
-
-
-def new_execution(execution: Mapping[str, Any], *, is_swept: bool = True) -> Execution:
-    """Return an execution that is about to be accepted.
-
-    Args:
-        execution: its members, but for those that are the same for every new one.
-        is_swept: whether the sweeper looks after it; a source that retries by itself needs no sweeper.
-    """
-    job_id = execution["job_id"]
-    shard = shard_of(job_id) if is_swept else None
-    first = {"fence": 1, "changed_at": execution["created_at"], "due_shard": shard}
-    return Execution(**{**first, **execution})

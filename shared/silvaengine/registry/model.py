@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from silvaengine.access.api_keys import IMPLIED_SCOPES, KeyHash
 from silvaengine.errors import ConfigurationError
 from silvaengine.protocol.messages import Callee
+from silvaengine.registry.policy import ExecutionPolicy
 
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
@@ -65,7 +66,8 @@ class Function(NamedTuple):
 
     ``callee`` is what the worker calls. ``configuration`` is what authorizers and full-event functions get as
     ``fnConfigurations``. ``entry_setting_id`` is the setting id of the key row's entry, often empty.
-    ``broadcasts`` says whether it may push to all of a tenant's sockets.
+    ``policy`` has the rules for its executions, ``broadcasts`` says whether it may push to all of a tenant's
+    sockets.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Function(NamedTuple):
     configuration: Values
     entry_setting_id: str = ""
     broadcasts: bool = False
+    policy: ExecutionPolicy = ExecutionPolicy()
 
 
 def opens_endpoint(key_row: "Row", endpoint_id: str) -> bool:
@@ -143,4 +146,5 @@ def read_function(
         ),
         entry_setting_id=entry.setting_id,
         broadcasts=config.get("broadcasts") is True,
+        policy=ExecutionPolicy.from_config(config),
     )

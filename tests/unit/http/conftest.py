@@ -155,7 +155,7 @@ class World:
             clock=lambda: self.now,
         )
         self.payloads = PayloadStore(lambda: self.s3, "bucket")
-        dispatcher = Dispatcher(self.invoker, self.payloads)  # type: ignore[arg-type]
+        dispatcher = Dispatcher(self.invoker, self.payloads)
         executions = Executions(self.ledger, dispatcher, self.payloads, Digests(lambda: b"secret"), 300.0)
         self.shipped: set[str] = set()
         self.documents = Documents()

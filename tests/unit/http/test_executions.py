@@ -8,6 +8,7 @@ import pytest
 
 from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
 from silvaengine.protocol.messages import ExecutionRef, WorkerResponse
+from silvaengine.registry.policy import ExecutionPolicy
 from silvaengine_http.request import read_request
 
 type EventOf = Callable[..., dict[str, Any]]
@@ -205,7 +206,7 @@ def test_a_lost_outcome_is_told_so(world: Any, ask: Any) -> None:
 
 def test_under_retry_a_repetition_takes_over(world: Any, ask: Any) -> None:
     """A call whose worker vanished is run again under a larger token, and its result is the response."""
-    world.add("greet", configuration={"config": {"on_lost": "retry"}})
+    world.add("greet", policy=ExecutionPolicy(on_lost="retry"))
     world.invoker.result = InvocationError("The function failed")
     ask(idempotency_key=KEY)
     world.now += 400
@@ -238,7 +239,7 @@ def test_a_keyed_job_is_kept_when_it_cant_be_started(world: Any, ask: Any) -> No
 
 def test_a_function_can_demand_a_key(world: Any, ask: Any) -> None:
     """`idempotency: required` makes a POST without a key a 400; a GET needs none."""
-    world.add("greet", configuration={"config": {"idempotency": "required"}})
+    world.add("greet", policy=ExecutionPolicy(idempotency="required"))
     assert ask()["statusCode"] == 400
     assert ask(idempotency_key=KEY)["statusCode"] == 200
     assert ask(method="GET")["statusCode"] == 200
@@ -276,14 +277,6 @@ def test_what_is_too_large_for_an_event_travels_by_url(world: Any, ask: Any) -> 
     assert {row["content_at"]["S"] for row in rows} == world.s3.payloads.keys()
     assert world.payload["content_url"] == f"https://bucket/{rows[1]['content_at']['S']}?expires=300"
     assert "body" not in world.payload
-
-
-def test_a_wrong_policy_is_the_operators_mistake(world: Any, ask: Any) -> None:
-    """A row that says what no policy can be is a 500 whose reason the client isn't told."""
-    world.add("greet", configuration={"config": {"max_attempts": 0}})
-    response = ask()
-    assert response["statusCode"] == 500
-    assert "max_attempts" not in response["body"]
 
 
 def test_the_query_is_part_of_the_request(world: Any, request_of: EventOf) -> None:

@@ -17,7 +17,7 @@ from silvaengine.errors import (
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
-from silvaengine.ledger.store import Ledger, new_execution
+from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import Callee
@@ -25,6 +25,7 @@ from silvaengine.registry.model import Function
 from silvaengine_tasks.sweeper import Sweeper, dead_letter
 
 from ...fakes.dynamodb import MemoryDynamoDB
+from ...fakes.executions import accepted_execution
 
 NOW = 1_700_000_000
 
@@ -87,15 +88,14 @@ class World:
 
     def accept(self, **changes: Any) -> Execution:
         """Accept an execution that is due."""
-        execution = new_execution(
-            {
-                "job_id": "a1", "state": "accepted", "owner": "gateway", "effect": "e", "attempts": 0,
-                "endpoint_id": "acme", "area": "core", "function": "f", "aws_lambda_arn": "arn",
-                "setting": "", "principal": "p", "on_lost": "retry", "max_attempts": 3, "keep_seconds": 100,
-                "backoff_seconds": 10, "request_id": "r", "digest": "d", "created_at": NOW - 90,
-                "due_at": NOW, "content": '{"params": "{}"}', **changes,
-            }
-        )  # fmt: skip
+        values = {
+            "job_id": "a1",
+            "content": '{"params": "{}"}',
+            "created_at": NOW - 90,
+            "due_at": NOW,
+            **changes,
+        }
+        execution = accepted_execution(NOW, **values)
         self.ledger.accept(execution)
         return execution
 

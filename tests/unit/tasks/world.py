@@ -22,6 +22,7 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import Callee, ExecutionRef, WorkerResponse
 from silvaengine.registry.model import Function
+from silvaengine.registry.policy import ExecutionPolicy
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
@@ -111,7 +112,7 @@ class World:
         return Function(
             name=name, area="core", aws_lambda_arn="arn", callee=Callee("m", "", name, "{}"),
             funct_type="RequestResponse", methods=(), auth_required=False, graphql=False, settings={},
-            configuration={"config": self.config},
+            configuration={}, policy=ExecutionPolicy.from_config(self.config),
         )  # fmt: skip
 
     def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:

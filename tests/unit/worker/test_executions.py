@@ -8,14 +8,14 @@ import pytest
 
 from silvaengine.errors import UnavailableError
 from silvaengine.ledger.execution import Execution
-from silvaengine.ledger.store import Ledger, new_execution
+from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import ExecutionRef
 from silvaengine_worker.app import WorkerHandler
 
+from ...fakes.executions import JOB_ID, accepted_execution
+
 type Handle = Callable[..., Any]
 type Accept = Callable[..., dict[str, Any]]
-
-JOB_ID = "a" * 32
 
 
 @pytest.fixture
@@ -23,15 +23,7 @@ def accept(ledger: Ledger) -> Accept:
     """Write an accepted execution; return the payload's member that tells the worker of it."""
 
     def write(**changes: Any) -> dict[str, Any]:
-        execution = new_execution(
-            {
-                "job_id": JOB_ID, "state": "accepted", "owner": "gateway", "effect": "e" * 32, "attempts": 0,
-                "endpoint_id": "demo", "area": "core", "function": "f", "aws_lambda_arn": "arn",
-                "setting": "", "principal": "p", "on_lost": "retry", "max_attempts": 3, "keep_seconds": 100,
-                "backoff_seconds": 10, "request_id": "r", "digest": "d", "created_at": ledger.now(),
-                "due_at": ledger.now() + 90, **changes,
-            }
-        )  # fmt: skip
+        execution = accepted_execution(ledger.now(), endpoint_id="demo", **changes)
         ledger.accept(execution)
         names = ("job_id", "owner", "effect", "fence", "max_attempts", "on_lost")
         told = {name: getattr(execution, name) for name in (*names, "keep_seconds", "backoff_seconds")}

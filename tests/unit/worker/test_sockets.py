@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from silvaengine.aws.apigateway import BusyError
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
-from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.protocol.messages import (
@@ -34,6 +33,7 @@ from silvaengine_worker.stream import WAITING_LIMIT, ItemStream
 from silvaengine_worker.worker import Worker
 
 from ...examples import examples
+from ...fakes.executions import accepted_execution
 from .conftest import REQUEST_ID, LambdaContext
 
 
@@ -363,18 +363,10 @@ def test_a_stream_ends_before_the_deadline(say: Any, client: Client) -> None:
 
 def accepted(ledger: Ledger) -> ExecutionRef:
     """Write a call into the ledger as the gateway does, and return the payload's member for it."""
-    now = ledger.now()
-    values: dict[str, Any] = {
-        "job_id": "j" * 32,
-        "state": "accepted",
-        "owner": "o",
-        "effect": "e",
-        "fence": 1,
-    }
-    values |= {"attempts": 0, "endpoint_id": "demo", "area": "core", "function": "f", "aws_lambda_arn": "a"}
-    values |= {"setting": "", "principal": "p", "on_lost": "fail", "max_attempts": 1, "keep_seconds": 60}
-    values |= {"backoff_seconds": 1, "request_id": "r", "digest": "d", "created_at": now, "changed_at": now}
-    assert ledger.accept(Execution(**values)) is None
+    execution = accepted_execution(
+        ledger.now(), job_id="j" * 32, owner="o", effect="e", on_lost="fail", max_attempts=1, due_shard=None
+    )
+    assert ledger.accept(execution) is None
     return ExecutionRef("j" * 32, "o", "e", 1, 1, 1, "fail", 60, 1)
 
 

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError
+from silvaengine.ledger.execution import DAY
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine_tasks.batches import serve_or_raise
 from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
 from silvaengine_tasks.calls import FunctionCaller
-from silvaengine_tasks.records import DAY, Event, RecordCall, member, named_call, text
+from silvaengine_tasks.records import Event, RecordCall, member, named_call, text
 
 # 24 hours of retries, then 6 of Lambda's: see the user guide's eb-rule-retry-policy.html
 KEEP_SECONDS = 2 * DAY

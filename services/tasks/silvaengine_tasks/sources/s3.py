@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from silvaengine.context import LambdaContext
 from silvaengine.errors import RequestError
+from silvaengine.ledger.execution import DAY
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
 from silvaengine_tasks.batches import serve_or_raise
 from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
 from silvaengine_tasks.calls import FunctionCaller
-from silvaengine_tasks.records import DAY, Event, RecordCall, are_records_of, member, records_of, text
+from silvaengine_tasks.records import Event, RecordCall, are_records_of, member, records_of, text
 
 KEEP_SECONDS = 24 * DAY  # S3 and SNS may try for 23 days to reach Lambda, which may take 6 hours more
 _EXTENSION = re.compile(r"\.(csv|xlsx|pdf)\Z")

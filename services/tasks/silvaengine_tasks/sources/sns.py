@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from silvaengine.context import LambdaContext
+from silvaengine.ledger.execution import DAY
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine_tasks.batches import serve_or_raise
 from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.records import (
-    DAY,
     Event,
     RecordCall,
     are_records_of,

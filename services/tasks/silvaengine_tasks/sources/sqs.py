@@ -12,6 +12,7 @@ from typing import NamedTuple
 from silvaengine.aws.botocore import client, translate_errors
 from silvaengine.context import LambdaContext
 from silvaengine.errors import SilvaEngineError
+from silvaengine.ledger.execution import DAY
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import check_hops
@@ -21,7 +22,6 @@ from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
 from silvaengine_tasks.calls import FunctionCaller, deadline_of
 from silvaengine_tasks.parallel import Errors
 from silvaengine_tasks.records import (
-    DAY,
     Event,
     RecordCall,
     are_records_of,

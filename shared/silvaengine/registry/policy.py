@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from silvaengine.errors import ConfigurationError
-from silvaengine.ledger.execution import DAY
 from silvaengine.protocol.messages import OnLost
 
 MAX_ATTEMPTS = 20
+_DAY = 86_400  # seconds
 
 
 class ExecutionPolicy(NamedTuple):
@@ -21,7 +21,7 @@ class ExecutionPolicy(NamedTuple):
     on_lost: OnLost | None = None
     max_attempts: int = 3
     idempotency: Literal["optional", "required"] = "optional"
-    keep_seconds: int = DAY
+    keep_seconds: int = _DAY
     backoff_seconds: int = 10
 
     @classmethod
@@ -36,7 +36,7 @@ class ExecutionPolicy(NamedTuple):
             on_lost=_one_of(config, "on_lost", ("fail", "retry")),
             max_attempts=_number(config, "max_attempts", 1, MAX_ATTEMPTS, default.max_attempts),
             idempotency=_one_of(config, "idempotency", ("optional", "required")) or default.idempotency,
-            keep_seconds=_number(config, "keep_seconds", 60, 30 * DAY, default.keep_seconds),
+            keep_seconds=_number(config, "keep_seconds", 60, 30 * _DAY, default.keep_seconds),
             backoff_seconds=_number(config, "backoff_seconds", 1, 3600, default.backoff_seconds),
         )
 

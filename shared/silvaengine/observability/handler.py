@@ -1,0 +1,75 @@
+"""The frame of every Lambda's handler: one log line for each event, and each failure recorded in one way."""
+
+import json
+import logging
+from collections.abc import Callable
+from os import urandom
+from typing import Any
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine.observability.logging import InvocationLog
+
+_logger = logging.getLogger(__name__)
+
+type Handler = Callable[[Any, Any], Any]
+
+
+class LambdaEvent:
+    """One event of a Lambda, under a request id of its own.
+
+    Args:
+        event: what Lambda was invoked with.
+        context: Lambda's.
+        log: the invocation's line.
+    """
+
+    __slots__ = ("context", "event", "log", "request_id")
+
+    def __init__(self, event: Any, context: Any, log: InvocationLog) -> None:  # noqa: ANN401 - from outside
+        self.event = event
+        self.context = context
+        self.log = log
+        self.request_id = urandom(16).hex()
+        log.add(request_id=self.request_id, status=200)
+
+    def fail(self, error: BaseException) -> SilvaEngineError:
+        """Record a failure in the log line, say why from status 500 on, and return what is public of it."""
+        public = error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
+        self.log.add(status=public.status, error=type(error).__name__)
+        if public.status >= 500:
+            extra = {"request_id": self.request_id}
+            if public is error:
+                _logger.error("%s (%s)", public.message, public.detail, extra=extra)
+            else:
+                _logger.error("Unexpected failure", exc_info=error, extra=extra)
+        return public
+
+
+def lambda_handler[Event: LambdaEvent](
+    service: str,
+    read: Callable[[Any, Any, InvocationLog], Event],
+    open_serve: Callable[[], Callable[[Event], object]],
+    encode: Callable[[object], str] = json.dumps,
+) -> Handler:
+    """Return a handler; whatever becomes of an event, it has one log line.
+
+    Args:
+        service: the Lambda's name in the line.
+        read: returns the event in the service's own form; it never raises.
+        open_serve: returns what serves events, which raises what nobody is to get as a response; called for
+            each event, so that a Lambda that can't be composed has a line, too.
+        encode: returns the line's JSON text.
+    """
+
+    def handle(event: object, context: object) -> object:
+        log = InvocationLog(service, encode)
+        incoming = read(event, context, log)
+        try:
+            return open_serve()(incoming)
+        except BaseException as error:
+            incoming.fail(error)
+            raise
+        finally:
+            log.emit()
+
+    return handle
