@@ -36,7 +36,7 @@ class HookedCall(NamedTuple):
     deadline: float
 
 
-class CallHooks(NamedTuple):
+class CallHooks:
     """Runs hooks.
 
     Args:
@@ -44,8 +44,9 @@ class CallHooks(NamedTuple):
         invoker: reaches the workers.
     """
 
-    registry: Registry
-    invoker: Invoker
+    def __init__(self, registry: Registry, invoker: Invoker) -> None:
+        self._registry = registry
+        self._invoker = invoker
 
     def run_before(self, call: HookedCall) -> None:
         """Run the hooks that come before a call, and wait for them.
@@ -53,7 +54,9 @@ class CallHooks(NamedTuple):
         Raises:
             NotStartedError: an interruptible hook failed; nothing of the call ran.
         """
-        for row in self._active(call.endpoint_id, is_async=False):
+        for row in self._registry.hooks(call.endpoint_id):
+            if row.get("status") is not True or row.get("is_async"):
+                continue
             try:
                 self._run(row, call)
             except SilvaEngineError as error:
@@ -64,23 +67,23 @@ class CallHooks(NamedTuple):
 
     def start_after(self, call: HookedCall) -> None:
         """Start the hooks that follow a call; log those that can't be started."""
-        for row in self._active(call.endpoint_id, is_async=True):
+        for row in self._registry.hooks(call.endpoint_id):
+            if row.get("status") is not True or not row.get("is_async"):
+                continue
             try:
                 payload = _payload(row, call, None)
-                self.invoker.invoke(call.function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
+                self._invoker.invoke(
+                    call.function.aws_lambda_arn, payload, event=True, deadline=call.deadline
+                )
             except SilvaEngineError as error:
                 _log_failure(row, call, error)
 
     def _run(self, row: Mapping[str, Any], call: HookedCall) -> None:
         payload = _payload(row, call, call.deadline)
-        result = self.invoker.invoke(call.function.aws_lambda_arn, payload, deadline=call.deadline)
+        result = self._invoker.invoke(call.function.aws_lambda_arn, payload, deadline=call.deadline)
         response = WorkerResponse.decode(result)
         if response.kind == "error":
             raise InvocationError(str(response.value), error_type=response.error_type)
-
-    def _active(self, endpoint_id: str, *, is_async: bool) -> list[Mapping[str, Any]]:
-        rows = self.registry.hooks(endpoint_id)
-        return [row for row in rows if row.get("status") is True and bool(row.get("is_async")) is is_async]
 
 
 def _payload(row: Mapping[str, Any], call: HookedCall, deadline: float | None) -> str:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from silvaengine.errors import InvocationError, LoopError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerResponse
+from silvaengine_tasks.batches import BatchItem
 from silvaengine_tasks.sources.direct import DirectSource
-from silvaengine_tasks.sources.s3 import read_calls as read_object_calls
+from silvaengine_tasks.sources.s3 import S3Source
 from silvaengine_tasks.sources.sqs import SqsSource
 
 from .world import NOW, QUEUE, World, message, stored
@@ -109,8 +110,9 @@ def test_a_message_that_leads_to_no_function_fails(world: World) -> None:
 @pytest.mark.parametrize("name", ["a b", "a+b", "ü😀", "100%", "%2F", "plain"])
 def test_keys_are_decoded_once(name: str) -> None:
     """Spaces, plus, unicode and percent signs arrive as stored; no key sets the parameter endpoint_id."""
-    (record,) = read_object_calls(
-        stored(f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv")
+    world = World()
+    (record,) = S3Source(world.functions, world.bindings).read_calls(
+        BatchItem(stored(f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv"))
     )
     assert (record.endpoint_id, record.function) == ("acme", "load")
     assert record.params == {
