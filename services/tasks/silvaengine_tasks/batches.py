@@ -18,10 +18,10 @@ from silvaengine.registry.model import Function
 from silvaengine_tasks.calls import (
     FunctionCaller,
     check_time,
+    failure_of,
     log_failure,
     read_response,
     response_value,
-    unexpected_failure,
 )
 from silvaengine_tasks.claims import InProgressError
 from silvaengine_tasks.hooks import HookedCall
@@ -73,6 +73,12 @@ class BatchPart:
         self.execution: Execution | None = None
         self.failure: SilvaEngineError | None = None
 
+    def fail(self, error: Exception) -> None:
+        """Take a failure, which is this record's alone; log what no code expected."""
+        if not isinstance(error, SilvaEngineError):
+            _logger.error("A record failed", exc_info=error)
+        self.failure = failure_of(error)
+
 
 class BatchCall:
     """One call of a function for many records.
@@ -96,7 +102,7 @@ class BatchCall:
         try:
             check_time(self._deadline)
             function = self._functions.find_function(first.endpoint_id, first.function)
-            _each(self._parts, self._claim, function)
+            side_by_side(self._claim, self._parts, function)
             claimed = [part for part in self._parts if part.execution]
             if claimed:
                 self._run(function, claimed)
@@ -113,9 +119,12 @@ class BatchCall:
                 part.item.fail(part.failure)
 
     def _claim(self, part: BatchPart, function: Function) -> None:
-        execution = self._functions.claims.claim(part.call, function, self._request_id)
-        if execution and execution.state != "succeeded":
-            part.execution = execution
+        try:
+            execution = self._functions.claims.claim(part.call, function, self._request_id)
+        except Exception as error:  # noqa: BLE001 - boundary of a record: the others go on
+            part.fail(error)
+        else:
+            part.execution = execution if execution and execution.state != "succeeded" else None
 
     def _run(self, function: Function, parts: Sequence[BatchPart]) -> None:
         """Invoke the worker for the parts that are claimed, and settle each claim."""
@@ -133,7 +142,7 @@ class BatchCall:
         item_ids = [str(part.call.batch_item_id) for part in parts]
         for part, failure in zip(parts, read_failures(result, item_ids), strict=True):
             part.failure = failure
-        _each(parts, self._settle)
+        side_by_side(self._settle, parts)
         if not all(part.failure for part in parts):
             self._functions.hooks.start_after(hooked)
 
@@ -146,10 +155,13 @@ class BatchCall:
             log_failure(call.endpoint_id, call.function, error, self._request_id)
 
     def _settle(self, part: BatchPart) -> None:
-        if part.execution:
-            job = ref_of(part.execution, part.execution.attempts, claimed=True)
-            state: State = "failed" if part.failure else "succeeded"
-            self._functions.claims.ledger.settle(job, part.execution.owner, state, {})
+        try:
+            if part.execution:
+                job = ref_of(part.execution, part.execution.attempts, claimed=True)
+                state: State = "failed" if part.failure else "succeeded"
+                self._functions.claims.ledger.settle(job, part.execution.owner, state, {})
+        except Exception as error:  # noqa: BLE001 - likewise
+            part.fail(error)
 
     def _report(self, error: Exception, function: Function | None) -> SilvaEngineError:
         first = self._parts[0].call
@@ -170,32 +182,12 @@ def side_by_side[T, **P, R](
     run: Callable[Concatenate[T, P], R], items: Sequence[T], *args: P.args, **kwargs: P.kwargs
 ) -> list[R]:
     """Return what each item's run returns, with these arguments; ten run at a time."""
-    if len(items) == 1:
-        return [run(items[0], *args, **kwargs)]
+    if len(items) < 2:
+        return [run(item, *args, **kwargs) for item in items]
     from concurrent.futures import ThreadPoolExecutor  # lazy: only several records need it
 
     with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(items))) as threads:
         return list(threads.map(lambda item: run(item, *args, **kwargs), items))
-
-
-def _each[**P](
-    parts: Sequence[BatchPart],
-    run: Callable[Concatenate[BatchPart, P], None],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> None:
-    """Run for each part; what it raises is that part's failure alone."""
-
-    def attempt(part: BatchPart) -> None:
-        try:
-            run(part, *args, **kwargs)
-        except SilvaEngineError as error:
-            part.failure = error
-        except Exception as error:  # boundary of a record: its failure must not stop the others
-            _logger.exception("A record failed")
-            part.failure = unexpected_failure(error)
-
-    side_by_side(attempt, parts)
 
 
 def read_failures(result: Json, item_ids: Sequence[str]) -> list[SilvaEngineError | None]:

@@ -187,7 +187,7 @@ class FunctionCaller:
                 f"{endpoint_id} {name} {kind}",
                 {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id},
             )
-        return error if isinstance(error, SilvaEngineError) else unexpected_failure(error)
+        return failure_of(error)
 
     def _claim_and_call(
         self, call: RecordCall, function: Function, request_id: str, deadline: float
@@ -231,8 +231,10 @@ def log_failure(endpoint_id: str, name: str, error: Exception, request_id: str) 
         _logger.error("%s", what, exc_info=error, extra={"request_id": request_id})
 
 
-def unexpected_failure(error: Exception) -> SilvaEngineError:
-    """Return the failure of a record whose cause no code expected, and which is in the log."""
+def failure_of(error: Exception) -> SilvaEngineError:
+    """Return a record's failure for its source: the error, or one that says nothing of an unexpected one."""
+    if isinstance(error, SilvaEngineError):
+        return error
     return InvocationError("The record could not be processed", error_type=type(error).__name__)
 
 

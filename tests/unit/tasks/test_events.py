@@ -105,6 +105,7 @@ def test_a_message_that_leads_to_no_function_fails(world: World) -> None:
     """Neither a missing function nor missing attributes pass for success."""
     bare = {**message(2), "messageAttributes": {}}
     assert world.sqs(message(1, funct="missing"), bare, message(3)) == ["m1", "m2"]
+    assert world.sqs(bare, {**bare, "messageId": "m4"}) == ["m2", "m4"]
 
 
 @pytest.mark.parametrize("name", ["a b", "a+b", "ü😀", "100%", "%2F", "plain"])
