@@ -81,14 +81,7 @@ class BatchPart:
 
 
 class BatchCall:
-    """One call of a function for many records.
-
-    Args:
-        functions: finds functions and reaches workers.
-        parts: whose calls are of one function, each with a ``batch_item_id`` and exactly one record in
-            ``params["records"]``.
-        deadline: epoch seconds by which the source must have its response.
-    """
+    """One call of a function for many records; each part's call has one record in ``params["records"]``."""
 
     def __init__(self, functions: FunctionCaller, parts: Sequence[BatchPart], deadline: float) -> None:
         self._functions = functions

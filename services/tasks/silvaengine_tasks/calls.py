@@ -38,13 +38,7 @@ class NoTimeError(DeadlineError):
 
 
 class CallResult(NamedTuple):
-    """The result of a call.
-
-    Args:
-        covers: the last record of the chunk that the call was for; None for a single record.
-        response: the function's.
-        request_id: of the attempt that ran.
-    """
+    """The result of a call: of the attempt that ran, and the last record of its chunk if it was for one."""
 
     covers: str | None
     response: WorkerResponse
@@ -63,14 +57,7 @@ class DirectCall(NamedTuple):
 class FunctionCaller:
     """Calls functions for sources, which have it as ``functions``.
 
-    Args:
-        registry: finds them.
-        invoker: reaches the workers.
-        dispatcher: sends them what the ledger holds.
-        claims: keep a record from being called twice.
-        alerts: reach the operator.
-        hooks: run before and after calls.
-        issue_token: returns the token that lets a function broadcast.
+    A record is claimed, so that it isn't called twice; a failure reaches the operator.
     """
 
     def __init__(
@@ -94,9 +81,7 @@ class FunctionCaller:
     def call(self, call: RecordCall, deadline: float) -> CallResult | None:
         """Make a record's call unless it was made before; return its result, None if the sweeper retries it.
 
-        Args:
-            call: a call of its own, not one for many records.
-            deadline: epoch seconds by which the source must have its response.
+        ``deadline`` is in epoch seconds: by then the source must have its response.
 
         Raises:
             SilvaEngineError: the call failed or can't be made, and the source must keep the record. It is
@@ -118,14 +103,8 @@ class FunctionCaller:
     ) -> WorkerResponse:
         """Make an event's one call without the ledger and return its response.
 
-        Args:
-            read_call: returns the call, or raises why there is none.
-            event: as it came.
-            deadline: epoch seconds by which the source must have its response.
-            log: of the invocation.
-
         Raises:
-            SilvaEngineError: there is no call, or it failed. It is reported.
+            SilvaEngineError: ``read_call`` raised that there is none, or it failed. It is reported.
         """
         endpoint_id, name, request_id, function = "", "", urandom(16).hex(), None
         try:

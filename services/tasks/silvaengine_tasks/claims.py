@@ -21,11 +21,7 @@ OUTCOME_UNKNOWN = "outcome_unknown"
 
 
 class InProgressError(UnavailableError):
-    """Another delivery of the same record is being processed.
-
-    Args:
-        seconds: until the other delivery's lease ends, at the latest.
-    """
+    """Another delivery of the same record is being processed, for so many seconds at the most."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__("This record is already being processed", retry_after=max(1, seconds))
@@ -33,14 +29,7 @@ class InProgressError(UnavailableError):
 
 
 class Claims:
-    """Claims records.
-
-    Args:
-        ledger: holds the claims.
-        digests: turn a record's id into a job id.
-        payloads: hold contents that are too large for a row.
-        lease_seconds: how long a worker may run at the most.
-    """
+    """Claims records for workers, which may run for ``lease_seconds`` at the most."""
 
     def __init__(
         self, ledger: Ledger, digests: Digests, payloads: PayloadStore, lease_seconds: float

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
@@ -19,15 +20,7 @@ _logger = logging.getLogger(__name__)
 
 
 class HookedCall(NamedTuple):
-    """A call that hooks are told of.
-
-    Args:
-        function: the function that is called; its Lambda runs the hooks, too.
-        endpoint_id: the tenant.
-        params: the function's parameters.
-        request_id: of this attempt.
-        deadline: epoch seconds by which the source must have its response.
-    """
+    """A call that hooks are told of; ``request_id`` is its attempt's, ``deadline`` is in epoch seconds."""
 
     function: Function
     endpoint_id: str
@@ -37,11 +30,9 @@ class HookedCall(NamedTuple):
 
 
 class CallHooks:
-    """Runs hooks.
+    """Runs hooks, on the Lambda of the function that is called.
 
-    Args:
-        registry: reads and caches them, also that an endpoint has none.
-        invoker: reaches the workers.
+    The registry caches them, also that an endpoint has none.
     """
 
     def __init__(self, registry: Registry, invoker: Invoker) -> None:
@@ -58,7 +49,9 @@ class CallHooks:
             if row.get("status") is not True or row.get("is_async"):
                 continue
             try:
-                self._run(row, call)
+                response = WorkerResponse.decode(self._invoke(row, call, event=False))
+                if response.kind == "error":
+                    raise InvocationError(str(response.value), error_type=response.error_type)
             except SilvaEngineError as error:
                 _log_failure(row, call, error)
                 if row.get("is_interruptible"):
@@ -71,28 +64,20 @@ class CallHooks:
             if row.get("status") is not True or not row.get("is_async"):
                 continue
             try:
-                payload = _payload(row, call, None)
-                self._invoker.invoke(
-                    call.function.aws_lambda_arn, payload, event=True, deadline=call.deadline
-                )
+                self._invoke(row, call, event=True)
             except SilvaEngineError as error:
                 _log_failure(row, call, error)
 
-    def _run(self, row: Mapping[str, Any], call: HookedCall) -> None:
-        payload = _payload(row, call, call.deadline)
-        result = self._invoker.invoke(call.function.aws_lambda_arn, payload, deadline=call.deadline)
-        response = WorkerResponse.decode(result)
-        if response.kind == "error":
-            raise InvocationError(str(response.value), error_type=response.error_type)
-
-
-def _payload(row: Mapping[str, Any], call: HookedCall, deadline: float | None) -> str:
-    function, name = call.function, text(row, "function_name")
-    return WorkerCall(
-        Callee(text(row, "module_name"), "", name, function.callee.setting),
-        params={"endpoint_id": call.endpoint_id, "function": function.name, "params": dict(call.params)},
-        invocation=Invocation(call.request_id, call.endpoint_id, function.area, name, deadline),
-    ).encode()
+    def _invoke(self, row: Mapping[str, Any], call: HookedCall, *, event: bool) -> Json:
+        function, name = call.function, text(row, "function_name")
+        deadline = None if event else call.deadline
+        told = {"endpoint_id": call.endpoint_id, "function": function.name, "params": dict(call.params)}
+        payload = WorkerCall(
+            Callee(text(row, "module_name"), "", name, function.callee.setting),
+            told,
+            invocation=Invocation(call.request_id, call.endpoint_id, function.area, name, deadline),
+        ).encode()
+        return self._invoker.invoke(function.aws_lambda_arn, payload, event=event, deadline=call.deadline)
 
 
 def _log_failure(row: Mapping[str, Any], call: HookedCall, error: SilvaEngineError) -> None:

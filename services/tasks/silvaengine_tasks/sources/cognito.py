@@ -30,13 +30,7 @@ DEFAULTS = {
 
 
 class CognitoSource:
-    """Triggers of user pools.
-
-    Args:
-        functions: reaches workers.
-        worker_arn: the worker that runs the functions; None where there is none.
-        clock: epoch seconds.
-    """
+    """Triggers of user pools; the worker at ``worker_arn`` runs their functions."""
 
     def __init__(
         self, functions: FunctionCaller, worker_arn: str | None, clock: Callable[[], float] = time.time

@@ -40,13 +40,7 @@ type Hide = Callable[[str, str, int], None]
 
 
 class SqsSource(RecordSource):
-    """Messages of queues.
-
-    Args:
-        functions: calls functions.
-        bindings: of queues.
-        hide: hides a message (queue ARN, receipt handle) from receivers for some seconds.
-    """
+    """Messages of queues; ``hide`` hides one (queue ARN, receipt handle) from receivers for some seconds."""
 
     name = "sqs"
     event_source = "aws:sqs"

@@ -24,11 +24,7 @@ CHUNK_BYTES = 400_000  # as JSON text, which is escaped once more in a payload o
 
 
 class StoppedError(SilvaEngineError):
-    """A function stopped at a record, and said so.
-
-    Args:
-        position: of the record among those that the function got.
-    """
+    """A function said that it stopped at the record in this position of those that it got."""
 
     def __init__(self, position: int) -> None:
         cause = "the function reported it as failed"
@@ -37,14 +33,7 @@ class StoppedError(SilvaEngineError):
 
 
 class StreamSource:
-    """Records of tables' streams.
-
-    Args:
-        functions: calls functions.
-        bindings: of tables.
-        endpoint_id: the tenant with the function for unbound tables; None for none.
-        sleep: waits for some seconds.
-    """
+    """Records of tables' streams; ``endpoint_id`` is the tenant with the function for unbound tables."""
 
     def __init__(
         self,
