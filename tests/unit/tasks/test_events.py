@@ -67,6 +67,19 @@ def test_a_message_in_progress_waits_for_the_other_delivery(world: World) -> Non
     assert len(world.ran) == 1
 
 
+def test_a_message_waits_for_the_delivery_in_progress_though_another_function_failed(world: World) -> None:
+    """It would only come back to the one that is in progress; the failed one is called with it then."""
+    world.bind("queue:work", "f", "g")
+    world.missing, world.dies = {"missing", "g"}, True
+    assert world.sqs(message(1)) == ["m1"]
+    assert world.hidden == []
+    assert world.sqs(message(1)) == ["m1"]
+    assert world.hidden == [(QUEUE, "r1", 315)]
+    world.missing, world.dies, world.now = set(), False, NOW + 316
+    assert world.sqs(message(1)) == []
+    assert world.called == ["f", "g"]
+
+
 def test_a_function_that_must_not_run_twice_does_not(world: World) -> None:
     """With on_lost fail, a lapsed lease means that the outcome is unknown: every delivery fails."""
     world.config, world.dies = {"on_lost": "fail"}, True

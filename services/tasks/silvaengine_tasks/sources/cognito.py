@@ -53,15 +53,17 @@ class CognitoSource:
         pool, request_id = text(event, "userPoolId"), urandom(16).hex()
         log.add(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
         self._functions.registry.refresh()
-        settings = _pool_settings(self._functions.registry, pool)
+        callee = _callee(_pool_settings(self._functions.registry, pool))
         deadline = min(deadline_of(context, self._clock), self._clock() + RESPONSE_SECONDS)
-        call = _call(event, settings, Invocation(request_id, pool, "", _names(settings)[2], deadline))
+        params = {"event": event, "context": {"request_id": request_id}}
+        invocation = Invocation(request_id, pool, "", callee.function, deadline)
+        call = WorkerCall(callee, params, invocation=invocation)
         try:
             arn = require(self._worker_arn, "WORKER_ARN")
             return _read_event(self._functions.invoker.invoke(arn, call.encode(), deadline=deadline))
         except SilvaEngineError as error:
             if error.status >= 500:
-                self._functions.report(pool, call.callee.function, error, request_id)
+                self._functions.report(pool, callee.function, error, request_id)
             raise
 
 
@@ -71,16 +73,9 @@ def _pool_settings(registry: Registry, pool: str) -> Mapping[str, Json]:
     return registry.settings(setting_id) if setting_id else {}
 
 
-def _names(settings: Mapping[str, Json]) -> tuple[str, str, str]:
-    """Return module, class and function of a user pool."""
+def _callee(settings: Mapping[str, Json]) -> Callee:
     module, class_name, function = (str(settings.get(name) or default) for name, default in DEFAULTS.items())
-    return module, class_name, function
-
-
-def _call(event: Event, settings: Mapping[str, Json], invocation: Invocation) -> WorkerCall:
-    callee = Callee(*_names(settings), json.dumps(settings))
-    params = {"event": event, "context": {"request_id": invocation.request_id}}
-    return WorkerCall(callee, params, invocation=invocation)
+    return Callee(module, class_name, function, json.dumps(settings))
 
 
 def _read_event(result: Json) -> Mapping[str, Json]:
