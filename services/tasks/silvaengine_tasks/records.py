@@ -68,8 +68,9 @@ def records_of(event: Event) -> list[Json]:
 
 def are_records_of(event: Event, source: str) -> bool:
     """Return whether an event's records come from a source; all records of an event have the same one."""
-    first = next(iter(records_of(event)), None)
-    return (member(first, "eventSource") or member(first, "EventSource")) == source
+    if "Records" not in event or not (records := records_of(event)):
+        return False
+    return (member(records[0], "eventSource") or member(records[0], "EventSource")) == source
 
 
 def read_params(body: Json) -> Params | None:
