@@ -13,6 +13,7 @@ from functools import cache
 from os import register_at_fork
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from silvaengine.errors import SilvaEngineError
 from silvaengine.redis.breaker import Breaker, TierError
 from silvaengine.redis.commands import Command, pack
 from silvaengine.settings import RedisSettings
@@ -40,6 +41,31 @@ class Link(NamedTuple):
 type Idle = tuple[Link, float]
 
 
+class Password:
+    """Redis's password, read at its first use where it refers to a secret, and again once it is forgotten.
+
+    Args:
+        settings: the password or the reference, and the region of the secret.
+    """
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._settings = settings
+        self._text: str | None = None
+
+    def __call__(self) -> str | None:
+        """Return the password, None without one; raises SilvaEngineError: the secret can't be read."""
+        if self._text is None and self._settings.password:
+            from silvaengine.aws.secrets import open_lookups, resolve_references  # lazy: only Redis needs it
+
+            given = {"password": self._settings.password}
+            self._text = str(resolve_references(given, open_lookups(self._settings.region))["password"])
+        return self._text
+
+    def forget(self) -> None:
+        """Read the password anew at its next use: it may have been rotated."""
+        self._text = None
+
+
 class RedisClient:
     """Sends commands to Redis, several in one round trip.
 
@@ -47,6 +73,7 @@ class RedisClient:
         settings: the address of Redis.
         database: number of the database; a cluster has only 0.
         breaker: shared by all clients of this Redis.
+        password: likewise.
         clock: monotonic seconds.
     """
 
@@ -55,14 +82,15 @@ class RedisClient:
         settings: RedisSettings,
         database: int,
         breaker: Breaker,
+        password: Password,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.breaker = breaker
+        self._password = password
         self._clock = clock
         self._settings = settings
         self._options: dict[str, Any] = {
             "username": settings.username,
-            "password": settings.password,
             "db": database,
             "protocol": 2,
             "socket_timeout": TIMEOUT_SECONDS,
@@ -118,7 +146,10 @@ class RedisClient:
 
     def _record_failure(self, error: Exception) -> None:
         if self.breaker.state == "closed":
-            _logger.warning("Redis can't be reached: %s", type(error).__name__)
+            reason = getattr(error, "detail", "") or type(error).__name__
+            _logger.warning("Redis can't be reached: %s", reason)
+        if isinstance(error.__cause__ or error, _package().denied):  # a cluster's error has it as its cause
+            self._password.forget()
         self.breaker.record_failure()
 
     def _send_to_cluster(self, key: str, request: bytes, count: int) -> list[Reply]:
@@ -148,6 +179,7 @@ class RedisClient:
         if cluster is None:
             options = {name: value for name, value in self._options.items() if name != "db"}
             options |= {"host": self._settings.host, "port": self._settings.port, "ssl": self._settings.tls}
+            options["password"] = self._password()
             cluster = self._cluster = RedisCluster(retry=Retry(NoBackoff(), 0), **options)
         node = cluster.get_node_from_key(key)
         if node is None:
@@ -186,7 +218,9 @@ class RedisClient:
 
         connection_class: Any = SSLConnection if self._settings.tls else Connection
         (host, port), parser = address, RespParser()
-        connection = connection_class(host=host, port=port, parser_class=lambda **_: parser, **self._options)
+        connection = connection_class(
+            host=host, port=port, password=self._password(), parser_class=lambda **_: parser, **self._options
+        )
         connection.connect()
         return Link(connection, parser)
 
@@ -202,6 +236,7 @@ class RedisClients:
     def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(clock)
         self._settings = settings
+        self._password = Password(settings)
         self._clock = clock
         self._clients: dict[int, RedisClient] = {}
 
@@ -209,7 +244,9 @@ class RedisClients:
         """Return the client for a cache; it connects with its first command."""
         database = 0 if self._settings.cluster else self._settings.database_of(cache_name)
         if database not in self._clients:
-            self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
+            self._clients[database] = RedisClient(
+                self._settings, database, self.breaker, self._password, self._clock
+            )
         return self._clients[database]
 
 
@@ -224,9 +261,10 @@ def process_redis(settings: RedisSettings) -> RedisClients:
 
 
 class _Package(NamedTuple):
-    """The ``redis`` package's errors: a redirection, any failure of Redis, and a cut connection."""
+    """The ``redis`` package's errors: a redirection, a wrong password, any failure, and a cut connection."""
 
     moved: Any
+    denied: Any
     failures: tuple[type[Exception], ...]
     breaks: tuple[type[Exception], ...] = (ConnectionError,)
 
@@ -236,7 +274,8 @@ def _package() -> _Package:
     try:
         from redis import exceptions  # lazy: only a deployment with Redis needs it
     except ImportError as error:  # the package is optional in a local installation
-        return _Package(type(error), (type(error),))
+        return _Package(type(error), type(error), (type(error),))
     package = (exceptions.RedisError, exceptions.RedisClusterException)
-    failures = (*package, OSError, ValueError, RecursionError)
-    return _Package(exceptions.MovedError, failures, (exceptions.ConnectionError, ConnectionError))
+    failures = (*package, SilvaEngineError, OSError, ValueError, RecursionError)
+    moved, denied = exceptions.MovedError, exceptions.AuthenticationError
+    return _Package(moved, denied, failures, (exceptions.ConnectionError, ConnectionError))
