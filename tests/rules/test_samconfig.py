@@ -46,6 +46,6 @@ def test_dev_shares_nothing_with_prod_and_leaves_nothing() -> None:
 
 
 def test_prod_writes_access_logs() -> None:
-    """Who called is kept in prod; elsewhere an account may lack the role, and a deployment without it fails."""
+    """Elsewhere an account may lack the role for them, without which a deployment fails."""
     assert overrides("prod")["AccessLogs"] == "true"
     assert PARAMETERS["AccessLogs"]["Default"] == "false"
