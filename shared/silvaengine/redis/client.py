@@ -13,6 +13,7 @@ from functools import cache
 from os import register_at_fork
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from silvaengine.errors import SilvaEngineError
 from silvaengine.redis.breaker import Breaker, TierError
 from silvaengine.redis.commands import Command, pack
 from silvaengine.settings import RedisSettings
@@ -40,10 +41,35 @@ class Link(NamedTuple):
 type Idle = tuple[Link, float]
 
 
+class Password:
+    """Redis's password, read at its first use where it refers to a secret, and again once it is forgotten.
+
+    Args:
+        settings: the password or the reference, and the region of the secret.
+    """
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._settings = settings
+        self._text: str | None = None
+
+    def __call__(self) -> str | None:
+        """Return the password, None without one; raises SilvaEngineError: the secret can't be read."""
+        if self._text is None and self._settings.password:
+            from silvaengine.aws.secrets import open_lookups, resolve_references  # lazy: only Redis needs it
+
+            given = {"password": self._settings.password}
+            self._text = str(resolve_references(given, open_lookups(self._settings.region))["password"])
+        return self._text
+
+    def forget(self) -> None:
+        """Read the password anew at its next use: it may have been rotated."""
+        self._text = None
+
+
 class RedisClient:
     """Sends commands to one database of Redis, several in one round trip; a cluster has only database 0.
 
-    ``breaker`` is shared by all clients of this Redis, ``clock`` is in monotonic seconds.
+    ``breaker`` and ``password`` are shared by all clients of this Redis, ``clock`` is in monotonic seconds.
     """
 
     def __init__(
@@ -51,14 +77,15 @@ class RedisClient:
         settings: RedisSettings,
         database: int,
         breaker: Breaker,
+        password: Password,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.breaker = breaker
+        self._password = password
         self._clock = clock
         self._settings = settings
         self._options: dict[str, Any] = {
             "username": settings.username,
-            "password": settings.password,
             "db": database,
             "protocol": 2,
             "socket_timeout": TIMEOUT_SECONDS,
@@ -121,13 +148,20 @@ class RedisClient:
         """Return the address of a key's node, from a new map of slots if the last was out of date."""
         from redis.backoff import NoBackoff
         from redis.cluster import RedisCluster
+        from redis.exceptions import AuthenticationError, RedisClusterException
         from redis.retry import Retry
 
         cluster = self._cluster  # another thread may drop it meanwhile
         if cluster is None:
             options = {name: value for name, value in self._options.items() if name != "db"}
             options |= {"host": self._settings.host, "port": self._settings.port, "ssl": self._settings.tls}
-            cluster = self._cluster = RedisCluster(retry=Retry(NoBackoff(), 0), **options)
+            options["password"] = self._password()
+            try:
+                cluster = self._cluster = RedisCluster(retry=Retry(NoBackoff(), 0), **options)
+            except RedisClusterException as error:
+                if isinstance(error.__cause__, AuthenticationError):
+                    self._password.forget()
+                raise
         node = cluster.get_node_from_key(key)
         if node is None:
             raise ConnectionError("no node of the cluster has the slot")
@@ -162,13 +196,20 @@ class RedisClient:
 
     def _connect(self, address: Address) -> Link:
         from redis.connection import Connection, SSLConnection
+        from redis.exceptions import AuthenticationError
 
         from silvaengine.redis.resp import RespParser
 
         connection_class: Any = SSLConnection if self._settings.tls else Connection
         (host, port), parser = address, RespParser()
-        connection = connection_class(host=host, port=port, parser_class=lambda **_: parser, **self._options)
-        connection.connect()
+        connection = connection_class(
+            host=host, port=port, password=self._password(), parser_class=lambda **_: parser, **self._options
+        )
+        try:
+            connection.connect()
+        except AuthenticationError:
+            self._password.forget()
+            raise
         return Link(connection, parser)
 
 
@@ -178,6 +219,7 @@ class RedisClients:
     def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(clock)
         self._settings = settings
+        self._password = Password(settings)
         self._clock = clock
         self._clients: dict[int, RedisClient] = {}
 
@@ -185,7 +227,9 @@ class RedisClients:
         """Return the client for a cache; it connects with its first command."""
         database = 0 if self._settings.cluster else self._settings.database_of(cache_name)
         if database not in self._clients:
-            self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
+            self._clients[database] = RedisClient(
+                self._settings, database, self.breaker, self._password, self._clock
+            )
         return self._clients[database]
 
 
@@ -206,4 +250,4 @@ def _failures() -> tuple[type[Exception], ...]:
         from redis.exceptions import RedisClusterException, RedisError  # lazy: few deployments have Redis
     except ImportError as error:
         return (type(error),)
-    return RedisError, RedisClusterException, OSError, ValueError, RecursionError
+    return RedisError, RedisClusterException, SilvaEngineError, OSError, ValueError, RecursionError
