@@ -62,6 +62,15 @@ class DeadEvent:
         return body
 
     @property
+    def function_arn(self) -> str | None:
+        """What was invoked with the event, None where Lambda was never reached.
+
+        docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html has its form.
+        """
+        body: Any = self.body
+        return str(body["requestContext"].get("functionArn")) if "requestPayload" in body else None
+
+    @property
     def queue_arn(self) -> str | None:
         """The queue in which it failed, if it comes from one."""
         arn: str | None = self.message.get("Attributes", {}).get("DeadLetterQueueSourceArn")
@@ -106,7 +115,8 @@ class DeadEvents:
         if event.kind == "stream":
             return "stays: it says only where in the stream its records are"
         if event.kind == "event":
-            send(self._deployment, event.event, wait=False)
+            aliases = (None, self._deployment.output("TasksEventsArn"))
+            send(self._deployment, event.event, wait=False, as_source=event.function_arn in aliases)
             done = "sent to the tasks function"
         else:
             self._send_back(event)

@@ -61,6 +61,7 @@ class StackOutputs:
     http_gateway_arn: str
     websocket_gateway_arn: str
     tasks_arn: str
+    tasks_events_arn: str
     worker_arn: str
     table_prefix: str
     stage: str

@@ -19,8 +19,14 @@ def sample(source: str) -> dict[str, Any]:
     return event
 
 
-def send(deployment: Deployment, event: dict[str, Json], *, wait: bool = True) -> tuple[bool, Json]:
-    """Invoke the tasks Lambda with an event; return whether it succeeded, and the Lambda's response."""
-    succeeded, value = deployment.invoke(deployment.output("TasksArn"), json.dumps(event), wait=wait)
+def send(
+    deployment: Deployment, event: dict[str, Json], *, wait: bool = True, as_source: bool = True
+) -> tuple[bool, Json]:
+    """Invoke the tasks Lambda with an event; return whether it succeeded, and the Lambda's response.
+
+    It is invoked as event sources do it, or with ``as_source=False`` as functions do.
+    """
+    function = deployment.output("TasksEventsArn" if as_source else "TasksArn")
+    succeeded, value = deployment.invoke(function, json.dumps(event), wait=wait)
     failed = value.get("batchItemFailures") if isinstance(value, dict) else None
     return succeeded and not failed, value

@@ -13,6 +13,7 @@ from silvaengine.observability.logging import NAMESPACE, InvocationLog
 from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.deploy import lambdas
+from silvaengine_tasks.events import EVENTS_ALIAS
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 from silvaengine_tasks.sweeper import Sweeper
 
@@ -397,7 +398,43 @@ def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[.
     assert bucket["DependsOn"] == "NewBucketPermission"
     assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
     (notified,) = bucket["Properties"]["NotificationConfiguration"]["LambdaConfigurations"]
-    assert notified["Function"] == {"Fn::GetAtt": ["Tasks", "Arn"]}
+    assert notified["Function"] == {"Ref": "TasksEvents"}
+
+
+def test_event_sources_invoke_an_alias_that_functions_may_not(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """Only the sweep's schedule invokes the name, as the workers' roles may, and no qualifier of it.
+
+    A policy on a name does not allow its aliases (Lambda guide, versioning-aliases.html).
+    """
+    resources = resources_with(
+        EventQueueArn="arn:q", MakeFifoQueue="true", EventBucketName="inbox", NewEventBucketName="new",
+        EventStreamArn="arn:aws:dynamodb:eu-central-1:111122223333:table/orders/stream/1",
+        EventTopicArn="arn:t", EventRuleSources="shop", EventSchedule="rate(1 hour)",
+        IsolatedWorker="true", TasksFunctionName="tasks",
+    )  # fmt: skip
+    references = (str({"Ref": "Tasks"}), str({"Fn::GetAtt": ["Tasks", "Arn"]}))
+    naming = {
+        name
+        for name, resource in resources.items()
+        if any(reference in str(resource) for reference in references)
+        and resource["Type"] != "AWS::CloudWatch::Alarm"
+    }
+    own = {"TasksEvents", "TasksEventInvokeConfig", "TasksEventsInvokeConfig"}
+    assert naming == own | {"TasksSweep", "TasksSweepPermission"}
+    assert resources["TasksEvents"]["Properties"]["Name"] == EVENTS_ALIAS
+    by_name, by_alias = (resources[f"TasksEvent{s}InvokeConfig"]["Properties"] for s in ("", "s"))
+    assert by_alias.pop("Qualifier") == EVENTS_ALIAS
+    assert "EventDeadLetterQueue" in str(by_alias["DestinationConfig"])
+    for retries in ("MaximumRetryAttempts", "MaximumEventAgeInSeconds"):
+        assert by_alias[retries] == by_name[retries]
+    for worker in ("Worker", "WorkerIsolated"):
+        names = "tasks", "silvaengine-Broadcaster"
+        lambdas = "arn:aws:lambda:eu-central-1:111122223333:function:"
+        assert {arn.partition(" if ")[0] for arn in rights(resources, worker)["lambda:InvokeFunction"]} == {
+            f"{lambdas}{name}" for name in names
+        }
 
 
 def test_the_sweeper_comes_every_minute(resources: Resources) -> None:

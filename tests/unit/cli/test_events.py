@@ -25,6 +25,7 @@ class Account:
         ]  # fmt: skip
         self.sent: list[dict[str, Any]] = []
         self.invoked: list[Any] = []
+        self.functions: list[str] = []
         self.deleted: list[str] = []
 
     def client(self, _service: str) -> Any:
@@ -43,8 +44,9 @@ class Account:
     def send_message(self, **message: Any) -> None:
         self.sent.append(message)
 
-    def invoke(self, _function: str, payload: str, *, wait: bool) -> tuple[bool, None]:
+    def invoke(self, function: str, payload: str, *, wait: bool) -> tuple[bool, None]:
         assert not wait
+        self.functions.append(function)
         self.invoked.append(json.loads(payload))
         return True, None
 
@@ -59,6 +61,7 @@ def replay_all(account: Any) -> list[str]:
 
 
 NOTICE = {"Type": "Notification", "MessageId": "m", "TopicArn": "arn:t", "Message": "{}"}
+FORGED = {"schedule": "stack", "time": "2026-12-01T00:00:00Z"}
 PLACE = {"requestContext": {}, "DDBStreamBatchInfo": {"shardId": "s", "streamArn": "arn:stream"}}
 
 
@@ -78,6 +81,24 @@ def test_an_event_goes_to_the_tasks_lambda_again(body: Any, event: Any) -> None:
     expected = body if event is None else body[event] if isinstance(event, str) else event
     assert account.invoked == [expected]
     assert account.deleted == ["r0"]
+
+
+@pytest.mark.parametrize(
+    ("arn", "function"),
+    [("TasksEventsArn", "TasksEventsArn"), ("TasksArn:$LATEST", "TasksArn"), (None, "TasksArn")],
+)
+def test_an_event_that_functions_may_have_sent_is_not_replayed_as_one_of_aws(arn: Any, function: str) -> None:
+    """What failed under the Lambda's name goes there again, where a forged schedule is refused."""
+    account = Account({"requestContext": {"functionArn": arn}, "requestPayload": FORGED})
+    replay_all(account)
+    assert account.functions == [function]
+
+
+def test_what_never_reached_the_lambda_goes_to_the_alias() -> None:
+    """Only SNS and EventBridge may put their events into the queue themselves."""
+    account = Account(NOTICE, sample("rule"))
+    replay_all(account)
+    assert account.functions == ["TasksEventsArn"] * 2
 
 
 @pytest.mark.parametrize("body", ["hello", {"params": {}}, [1]])

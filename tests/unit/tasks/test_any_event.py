@@ -15,7 +15,7 @@ from silvaengine_tasks.app import create_sources
 from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.sources.sqs import SqsSource
 
-from .world import World
+from .world import TASKS, World
 
 type Path = tuple[str | int, ...]
 
@@ -96,6 +96,23 @@ def test_a_sample_is_served(source: str) -> None:
     response = served(world, sample(source))
     assert len(world.called) == 1
     assert not (isinstance(response, dict) and response.get("batchItemFailures"))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("name", [TASKS, f"{TASKS}:$LATEST", TASKS.replace("tasks", "events")])
+def test_by_its_name_the_lambda_takes_direct_invokes_only(source: str, name: str) -> None:
+    """Functions may invoke the name: one that forges another tenant's schedule is refused, and told why."""
+    world = World()
+    world.invoked_function_arn = name
+    world.bind("rule:stack", "f")
+    world.bind("schedule:stack", "f")
+    if source == "direct":
+        served(world, sample(source))
+        assert len(world.called) == 1
+        return
+    with pytest.raises(SilvaEngineError, match="alias 'events'"):
+        served(world, sample(source))
+    assert world.called == []
 
 
 @pytest.mark.parametrize("source", SOURCES)
