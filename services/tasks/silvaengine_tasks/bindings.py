@@ -28,8 +28,10 @@ class Bindings:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def find(self, kind: str, name: str, key: str = "") -> list[Binding]:
-        """Return the functions that a source is bound to, an empty list for an unbound source.
+    def find(self, kind: str, name: str, key: str = "") -> list[Binding] | None:
+        """Return the functions that a source is bound to, None for an unbound source.
+
+        A bound bucket has none for an object that no binding's ``prefix`` and ``suffix`` match.
 
         Args:
             kind: ``queue``, ``bucket``, ``table``, ``topic``, ``rule`` or ``schedule``.
@@ -41,13 +43,17 @@ class Bindings:
         """
         setting_id = STREAMS_SETTING_ID if kind == "table" else EVENTS_SETTING_ID
         variable = name if kind == "table" else f"{kind}:{name}"
-        bound = self._registry.find_settings(setting_id).get(variable) or []
+        bound = self._registry.find_settings(setting_id).get(variable)
+        if not bound:
+            return None
         if not isinstance(bound, list):
             raise ConfigurationError("An event binding is malformed", detail="its value is not a list")
-        return [_read(item) for item in bound if _matches(item, key)]
+        return [_read(item) for item in bound if not key or _matches(item, key)]
 
-    def calls(self, kind: str, name: str, call: RecordCall, record: Json, key: str = "") -> list[RecordCall]:
-        """Return a record's call of each function that its source is bound to; raises like ``find``.
+    def calls(
+        self, kind: str, name: str, call: RecordCall, record: Json, key: str = ""
+    ) -> list[RecordCall] | None:
+        """Return a record's call of each function that ``find`` finds, or None; raises like it.
 
         Args:
             kind: as for ``find``, like ``name`` and ``key``.
@@ -56,6 +62,9 @@ class Bindings:
             record: as AWS sent it, for functions with ``batch``, which know it by its key or last id.
             key: likewise.
         """
+        bound = self.find(kind, name, key)
+        if bound is None:
+            return None
         return [
             call._replace(
                 endpoint_id=binding.endpoint_id,
@@ -63,7 +72,7 @@ class Bindings:
                 params={"records": [record]} if binding.batch else call.params,
                 batch_item_id=(key or call.record_id[-1]) if binding.batch else None,
             )
-            for binding in self.find(kind, name, key)
+            for binding in bound
         ]
 
 

@@ -25,7 +25,7 @@ from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks, HookedCall
-from silvaengine_tasks.records import Event, Params, RecordCall
+from silvaengine_tasks.records import Event, Params, RecordCall, trusted
 
 RESPOND_SECONDS = 5.0  # reserved for the response to the source
 MIN_SECONDS = 1.0  # a call with less time left isn't started: it would only be cut off
@@ -87,7 +87,7 @@ class FunctionCaller:
             SilvaEngineError: the call failed or can't be made, and the source must keep the record. It is
                 reported. InProgressError: another delivery is being processed.
         """
-        request_id, function = urandom(16).hex(), None
+        request_id, function, call = urandom(16).hex(), None, trusted(call)
         try:
             check_time(deadline)
             function = self.find_function(call.endpoint_id, call.function)

@@ -14,6 +14,9 @@ _OFFERED = RESERVED_PARAMETERS | {"path"}
 _OFFERED_BY_MESSAGE = _OFFERED | {"funct", "payload"}
 """The same for a WebSocket message, whose own members are among them."""
 
+_OBJECT = frozenset({"bucket", "key", "id"})
+"""What a call for an object of a bucket has, always all three; passed in the same way."""
+
 
 def fit_arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
     """Return the values by name for ``Parameters.call``; null and empty text count as absent.
@@ -22,6 +25,8 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
         RequestError: a parameter is unknown or missing; the message names it.
     """
     offered = _OFFERED if call.socket is None else _OFFERED_BY_MESSAGE
+    if call.params.keys() >= _OBJECT:
+        offered |= _OBJECT
     members = {
         name: value
         for name, value in _members(call).items()

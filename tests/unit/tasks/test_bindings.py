@@ -9,7 +9,7 @@ from silvaengine.errors import InvocationError
 from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.execution import Execution
 
-from .world import NOW, QUEUE, World, message
+from .world import NOW, QUEUE, World, message, stored
 
 
 @pytest.fixture
@@ -36,13 +36,33 @@ def test_a_bound_queue_brings_foreign_messages(world: World) -> None:
 
 
 def test_a_bucket_binds_by_prefix_and_suffix(world: World) -> None:
-    """A matching key goes to the bound function, another one to the function that it names."""
+    """A matching key goes to the bound function; another one is done, and calls nothing that it names."""
     world.bind("bucket:b", "thumbnail", prefix="in/", suffix=".jpg")
     world.s3("in/2026/a b.jpg", "acme/load/x.csv")
-    assert dict(zip(world.called, (params["key"] for params in world.ran), strict=True)) == {
-        "thumbnail": "in/2026/a b.jpg",
-        "load": "acme/load/x.csv",
-    }
+    assert [(name, params["key"]) for name, params in zip(world.called, world.ran, strict=True)] == [
+        ("thumbnail", "in/2026/a b.jpg")
+    ]
+    assert world.notices == []
+
+
+def test_only_a_bucket_has_a_prefix(world: World) -> None:
+    """One that a queue's row has hides no message from the function that is bound to the queue."""
+    world.bind("queue:work", "f", prefix="in/")
+    assert world.sqs(message(1, funct="g")) == []
+    assert world.called == ["f"]
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_folders_marker_calls_nothing(world: World, bound: bool) -> None:
+    """S3's console makes an empty object for a folder: it is done, and an object of that name isn't one."""
+    if bound:
+        world.bind("bucket:b", "load")
+    marker, full = stored("acme/load/"), stored("acme/load/")
+    marker["s3"]["object"]["size"], full["s3"]["object"]["size"] = 0, 5
+    world.s3_records(marker, stored("acme/"))
+    assert (world.called, world.notices) == ([], [])
+    world.s3_records(full)
+    assert world.called == ["load"]
 
 
 def test_a_batch_is_one_call_and_its_failures_go_back_alone(world: World) -> None:

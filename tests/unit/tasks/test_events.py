@@ -123,15 +123,14 @@ def test_a_message_that_leads_to_no_function_fails(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["a b", "a+b", "ü😀", "100%", "%2F", "plain"])
 def test_keys_are_decoded_once(name: str) -> None:
-    """Spaces, plus, unicode and percent signs arrive as stored; no key sets the parameter endpoint_id."""
+    """Spaces, plus, unicode and percent signs arrive as stored."""
     world = World()
     (record,) = S3Source(world.functions, world.bindings).read_calls(
-        BatchItem(stored(f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv"))
+        BatchItem(stored(f"acme/load/{name}:x/when:10:30/{name}.csv"))
     )
     assert (record.endpoint_id, record.function) == ("acme", "load")
     assert record.params == {
-        "bucket": "b", "key": f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv",
-        "id": name,
+        "bucket": "b", "key": f"acme/load/{name}:x/when:10:30/{name}.csv", "id": name,
         name: "x", "when": "10:30",
     }  # fmt: skip
 

@@ -7,11 +7,11 @@ import pytest
 
 from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.protocol.messages import WorkerResponse
+from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerResponse
 from silvaengine_tasks.sources.cognito import CognitoSource
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 
-from .world import NOW, World
+from .world import NOW, World, message
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:news"
 RULE = "arn:aws:events:us-east-1:123456789012:rule/nightly"
@@ -78,6 +78,29 @@ def test_an_event_says_in_its_detail_what_it_is_for(world: World) -> None:
     """An event of a rule without a binding carries endpoint, function and params."""
     world.rule(emitted(1, detail={"endpoint_id": "acme", "funct": "f", "params": {"n": 1}}))
     assert world.ran == [{"n": 1}]
+
+
+@pytest.mark.parametrize("source", ["sqs", "sns", "rule", "s3"])
+@pytest.mark.parametrize("is_bound", [False, True])
+def test_no_event_sets_what_functions_may_trust(world: World, source: str, is_bound: bool) -> None:
+    """Whoever sends a message chooses its params: the tenant becomes the call's, the rest goes."""
+    claimed = dict.fromkeys(RESERVED_PARAMETERS, "globex")
+    named, sent = {"endpoint_id": "acme", "funct": "f"}, {"n": 1, **claimed}
+    if is_bound:
+        for variable in ("queue:work", "topic:news", "bucket:b"):
+            world.bind(variable, "f")
+    match source:
+        case "sqs":
+            world.sqs(message(1, **claimed))
+        case "sns":
+            world.sns(published(1, json.dumps({"params": sent}), **named))
+        case "rule":
+            world.rule(emitted(1, detail={**named, "params": sent}))
+        case _:
+            world.s3(f"acme/f/n:1/{'/'.join(f'{name}:globex' for name in claimed)}/x.csv")
+    (params,) = world.ran
+    assert str(params["n"]) == "1"
+    assert {name: value for name, value in params.items() if name in claimed} == {"endpoint_id": "acme"}
 
 
 @pytest.mark.parametrize(

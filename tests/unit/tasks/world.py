@@ -38,6 +38,7 @@ from ...fakes.dynamodb import MemoryDynamoDB
 
 NOW = 1_700_000_000
 NO_POLICY = ExecutionPolicy()
+TASKS = "arn:aws:lambda:us-east-1:123456789012:function:tasks"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
 
 
@@ -45,7 +46,8 @@ class World(Registry, Invoker):
     """A registry, a caller, a worker that settles as the real one does, and what they did."""
 
     def __init__(self) -> None:
-        self.aws_request_id = self.function_name = self.invoked_function_arn = "tasks"
+        self.aws_request_id = self.function_name = "tasks"
+        self.invoked_function_arn = f"{TASKS}:events"
         self.now = NOW
         self.seconds = 60.0
         self.pause = 0.0
@@ -160,7 +162,11 @@ class World(Registry, Invoker):
 
     def s3(self, *keys: str) -> None:
         """Deliver objects."""
-        event = {"Records": [stored(key) for key in keys]}
+        self.s3_records(*map(stored, keys))
+
+    def s3_records(self, *records: Any) -> None:
+        """Deliver what a bucket says of objects."""
+        event = {"Records": list(records)}
         assert S3Source.matches(event)
         S3Source(self.functions, self.bindings).serve(event, self, InvocationLog("tasks"))
 

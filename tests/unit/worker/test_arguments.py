@@ -23,6 +23,15 @@ def run(call: Build) -> Callable[..., Any]:
     return lambda *args, **members: worker.run(call(*args, **members), lambda result: result)
 
 
+def test_an_objects_names_reach_a_function_that_takes_them(run: Callable[..., Any]) -> None:
+    """A call for an object of a bucket has all three; one of them alone is a parameter like others."""
+    stored = {"bucket": "b", "key": "acme/strict/a:1/x.csv", "id": "x", "a": "1"}
+    assert run("plain:strict", params=stored) == "1b"
+    assert run("plain:echo", params=stored).keys() == stored.keys()
+    with pytest.raises(RequestError, match="has no parameter 'id'"):
+        run("plain:strict", params={"a": "1", "id": "x"})
+
+
 @pytest.mark.parametrize(
     ("function", "name"), [("classes:Service.tell", "self"), ("classes:Service.family", "cls")]
 )

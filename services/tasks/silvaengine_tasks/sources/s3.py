@@ -9,7 +9,6 @@ from typing import override
 
 from silvaengine.errors import RequestError
 from silvaengine.ledger.execution import DAY
-from silvaengine.protocol.messages import RESERVED_PARAMETERS
 from silvaengine_tasks.batches import BatchItem
 from silvaengine_tasks.records import RecordCall, member, text
 from silvaengine_tasks.sources import RecordSource
@@ -21,8 +20,8 @@ _EXTENSION = re.compile(r"\.(csv|xlsx|pdf)\Z")
 class S3Source(RecordSource):
     """Notifications of buckets.
 
-    A key is ``{endpoint_id}/{function}/…``, of a bound bucket any; its segments ``name:value`` are params,
-    except for names that only the framework sets: whoever stores an object chooses its key.
+    A key is ``{endpoint_id}/{function}/…``, of a bound bucket any; its segments ``name:value`` are params.
+    An object that no binding of its bucket matches calls nothing, nor does a folder's marker.
     """
 
     name = "s3"
@@ -39,9 +38,11 @@ class S3Source(RecordSource):
         params = {"bucket": bucket, "key": key, "id": _EXTENSION.sub("", file)}
         stored = member(record, "s3", "object")
         version = (member(stored, "versionId"), member(stored, "sequencer"), member(record, "eventName"))
+        if not file and not member(stored, "size"):
+            return []  # the marker of a folder, as S3's console makes it
         record_id = ("s3", bucket, key, *(str(part or "") for part in version))
         call = RecordCall(record_id, _named_params(folders) | params, KEEP_SECONDS, is_swept=True)
-        if bound := self.bindings.calls("bucket", bucket, call, record, key):
+        if (bound := self.bindings.calls("bucket", bucket, call, record, key)) is not None:
             return bound
         endpoint_id, function, *others = [*folders, "", ""]
         if not endpoint_id or not function:
@@ -51,5 +52,4 @@ class S3Source(RecordSource):
 
 
 def _named_params(segments: Iterable[str]) -> dict[str, str]:
-    named = dict(segment.split(":", 1) for segment in segments if ":" in segment)
-    return {name: value for name, value in named.items() if name not in RESERVED_PARAMETERS}
+    return dict(segment.split(":", 1) for segment in segments if ":" in segment)
