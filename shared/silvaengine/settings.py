@@ -183,6 +183,7 @@ _VARIABLES: _Variables = {
     "stream_endpoint_id": ("DYNAMODBSTREAMENDPOINTID", _text),
     "allowed_packages": ("ALLOWED_PACKAGES", _names),
     "tasks_function": ("TASKS_FUNCTION", _text),
+    "events_by_name": ("EVENTS_BY_NAME", _is_set),
     "worker_arn": ("WORKER_ARN", _text),
     "worker_alias": ("WORKER_ALIAS", _text),
     "mapped_workers": ("WORKER_ARN_MAP", _names),
@@ -216,6 +217,7 @@ class Settings(NamedTuple):
     packages_path: str | None = None
     allowed_packages: tuple[str, ...] = ()
     tasks_function: str = "silvaengine_agenttask"
+    events_by_name: bool = False
     worker_arn: str | None = None
     worker_alias: str | None = None
     mapped_workers: tuple[str, ...] = ()

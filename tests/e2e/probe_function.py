@@ -12,11 +12,13 @@ import where_from  # type: ignore[import-not-found]  # of the probe's function a
 _calls = count(1)
 
 
-def handler(event: Mapping[str, Any], _context: object) -> Any:
+def handler(event: Mapping[str, Any], context: Any) -> Any:
     """Do what is asked for; without a question this is the `$connect` of a WebSocket, refused."""
     number = next(_calls)
     print("probed")  # noqa: T201 - the engine waits 50 ms for a first line
     match event.get("action") or (event.get("queryStringParameters") or {}).get("action"):
+        case "arn":
+            print(f"invoked as {context.invoked_function_arn}")  # noqa: T201 - the probe reads it
         case "calls":
             return number
         case "event":

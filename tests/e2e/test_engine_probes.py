@@ -16,7 +16,9 @@ import pytest
 
 from silvaengine_cli.deploy import zip_files
 from silvaengine_cli.engine import LocalEngine
+from silvaengine_cli.tail import LogTail
 
+from .conftest import wait_for_record
 from .http_client import Api, Response
 
 HERE = Path(__file__).parent
@@ -135,6 +137,19 @@ def test_an_answer_above_six_megabytes_passes(probe: Probe) -> None:
 def test_policy_conditions_on_attributes_are_not_evaluated(probe: Probe) -> None:
     """UpdateItem of an attribute that the policy leaves out passes; on AWS it is denied."""
     assert probe.invoke("update", table=probe.outputs["Table"]) == "updated"
+
+
+def test_a_source_that_invokes_an_alias_is_not_told_apart(probe: Probe) -> None:
+    """A rule's event that invokes an alias comes by the function's own ARN; on AWS by the alias's."""
+    engine, function = probe.engine, probe.outputs["Function"]
+    engine.client("lambda").create_alias(FunctionName=function, FunctionVersion="$LATEST", Name="live")
+    target = {"Id": "1", "Arn": f"{function}:live", "Input": '{"action": "arn"}'}
+    events, log = engine.client("events"), LogTail(engine, function)
+    events.put_rule(Name="probe", EventPattern='{"source": ["probe"]}')
+    events.put_targets(Rule="probe", Targets=[target])
+    events.put_events(Entries=[{"Source": "probe", "DetailType": "x", "Detail": "{}"}])
+    told = wait_for_record(log, lambda record: "invoked as" in str(record.get("message")))
+    assert told["message"] == f"invoked as {function}"
 
 
 def test_parts_of_the_template_are_dropped(probe: Probe) -> None:

@@ -216,9 +216,8 @@ def test_a_bound_queues_messages_come_together(
 def test_a_user_pools_trigger_decides(events: Deployment) -> None:
     """A real sign-up passes where the pool's hook lets it, and is refused with the hook's own words."""
     cognito = events.engine.client("cognito-idp")
-    pool = cognito.create_user_pool(PoolName="people", LambdaConfig={"PreSignUp": events.outputs.tasks_arn})[
-        "UserPool"
-    ]["Id"]
+    triggers = {"PreSignUp": events.outputs.tasks_events_arn}
+    pool = cognito.create_user_pool(PoolName="people", LambdaConfig=triggers)["UserPool"]["Id"]
     app = cognito.create_user_pool_client(UserPoolId=pool, ClientName="app")["UserPoolClient"]["ClientId"]
     hook = {"module_name": "e2e_functions", "class_name": "Hooks", "function_name": "pre_sign_up"}
     for name, value in hook.items():
@@ -238,6 +237,14 @@ def test_each_sample_event_is_served_by_the_demo(events: Deployment, source: str
     assert sent.exit_code == 0, sent.output
     expected = {"direct": "order", "cognito": "tenant", "lex": "in the oven"}
     assert expected.get(source, "") in sent.output
+
+
+def test_an_internal_function_is_called_by_functions_and_not_by_clients(events: Deployment) -> None:
+    """To a client it is missing; a direct invoke, as functions send it, calls it as events do."""
+    assert events.api.get("/core/demo/heard").status == 404
+    direct = json.dumps({"endpoint_id": "demo", "funct": "heard", "params": {"n": 1}})
+    done = events.engine.client("lambda").invoke(FunctionName=events.outputs.tasks_arn, Payload=direct)
+    assert "endpoint_id" in json.loads(done["Payload"].read())["heard"]
 
 
 def test_an_event_that_fails_says_so(events: Deployment, tmp_path: Path) -> None:
@@ -262,7 +269,7 @@ def test_a_warm_batch_of_ten_takes_three_calls_a_record(events: Deployment, tmp_
         ]
         with events.proxy.recorded() as calls:
             response = events.engine.client("lambda").invoke(
-                FunctionName=events.outputs.tasks_arn, Payload=json.dumps({"Records": batch}).encode()
+                FunctionName=events.outputs.tasks_events_arn, Payload=json.dumps({"Records": batch}).encode()
             )
         assert json.loads(response["Payload"].read()) == {"batchItemFailures": []}
         counted = Counter(calls)
@@ -276,7 +283,7 @@ def test_a_warm_batch_of_ten_takes_three_calls_a_record(events: Deployment, tmp_
 def two_readers(events: Deployment) -> Iterator[None]:
     """The queue's mapping with two batches at a time: twenty workers are what this machine has room for."""
     functions, queue = events.engine.client("lambda"), resource(events, "EventQueue").rpartition("/")[2]
-    mappings = functions.list_event_source_mappings(FunctionName=events.outputs.tasks_arn)
+    mappings = functions.list_event_source_mappings(FunctionName=events.outputs.tasks_events_arn)
     (mapping,) = (
         each["UUID"]
         for each in mappings["EventSourceMappings"]

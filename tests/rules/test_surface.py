@@ -53,6 +53,7 @@ ENVIRONMENT = {
     "DEAD_LETTER_QUEUE_URL": "https://queue",
     "DYNAMODBSTREAMENDPOINTID": "acme",
     "EFSMOUNTPOINT": "/mnt",
+    "EVENTS_BY_NAME": "true",
     "FULL_EVENT_AREAS": "admin",
     "ISOLATED_WORKER_ARN": "arn",
     "KEY_PEPPER": "pepper",

@@ -13,7 +13,7 @@ from silvaengine.observability.logging import NAMESPACE, InvocationLog
 from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.deploy import lambdas
-from silvaengine_tasks.events import EVENTS_ALIAS
+from silvaengine_tasks.sources import EVENTS_ALIAS
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 from silvaengine_tasks.sweeper import Sweeper
 

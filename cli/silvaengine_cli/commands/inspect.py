@@ -88,6 +88,7 @@ def _function_facts(access: KeyAccess, function: Function, *, values: bool) -> d
         "code": _code(function.callee.module_name, function.callee.class_name),
         "lambda": function.aws_lambda_arn,
         "auth_required": function.auth_required,
+        "internal": function.internal,
         "graphql": function.graphql,
         "settings": settings,
     }

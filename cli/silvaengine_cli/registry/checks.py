@@ -50,6 +50,9 @@ def _functions(spec: RegistrySpec) -> Iterator[Finding]:
             yield Finding(path, f"the same function and lambda as {seen[key]!r}")
         seen.setdefault(key, label)
         yield from _setting_reference(spec, function.settings, (*path, "settings"))
+        if function.events and function.internal is None:
+            message = "clients can call it, too, without a key: write `internal: true`, or false if they may"
+            yield Finding(path, message, warning=True)
         yield from _events(spec, label, (*path, "events"))
 
 

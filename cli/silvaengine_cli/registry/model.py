@@ -21,6 +21,7 @@
         keep_seconds: 86400             # default; how long results and keys are kept, 60 to 30 days
         backoff_seconds: 10             # default; the pause after the first failure, doubled after each one
         broadcasts: false               # default; true: may push to all of its tenant's WebSocket connections
+        internal: false                 # default; true: for events and other functions, missing for clients
         settings: demo                  # one of the settings below
         auth_required: false            # default
         graphql: false                  # default
@@ -71,7 +72,9 @@ from silvaengine_cli.registry import values
 
 SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
-EXECUTION = ("on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts")
+EXECUTION = (
+    "on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts", "internal"
+)  # fmt: skip
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
@@ -164,6 +167,7 @@ class FunctionSpec(_Section):
     keep_seconds: Annotated[StrictInt, Field(ge=60, le=2_592_000)] | None = None
     backoff_seconds: Annotated[StrictInt, Field(ge=1, le=3600)] | None = None
     broadcasts: StrictBool | None = None
+    internal: StrictBool | None = None
     lambda_arn: values.LambdaArn | None = Field(None, alias="lambda")
     events: tuple[BindingSpec, ...] = ()
 

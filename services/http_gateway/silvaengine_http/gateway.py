@@ -71,7 +71,7 @@ class Gateway(NamedTuple):
             return _manage_cache(name, request, key_access)
         if name == job_status.OPERATION:
             return self._job_status(request)
-        call.function = function = self.registry.function(key_access, name)
+        call.function = function = self.registry.client_function(key_access, name)
         call.log.begin_step("authorize")
         _check_function(request, function)
         if function.auth_required:
@@ -99,7 +99,7 @@ class Gateway(NamedTuple):
             call, request, None
         )  # not counted here: the request that follows is
         if name not in REQUIRED_SCOPE:
-            call.function = function = self.registry.function(key_access, name)
+            call.function = function = self.registry.client_function(key_access, name)
             _check_function(request, function)
             if function.auth_required:
                 return self._permit(call, request, key_access, function)

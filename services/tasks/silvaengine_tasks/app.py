@@ -17,7 +17,7 @@ from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources import Source
+from silvaengine_tasks.sources import AliasSource, Source
 from silvaengine_tasks.sources.cognito import CognitoSource
 from silvaengine_tasks.sources.direct import DirectSource
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
@@ -33,7 +33,7 @@ def create_sources(
     functions: FunctionCaller, bindings: Bindings, sqs_source: SqsSource, settings: Settings
 ) -> tuple[Source, ...]:
     """Return the sources of events; the first one that matches an event serves it."""
-    return (
+    sources: tuple[Source, ...] = (
         sqs_source,
         S3Source(functions, bindings),
         StreamSource(functions, bindings, settings.stream_endpoint_id),
@@ -41,8 +41,10 @@ def create_sources(
         EventBridgeSource(functions, bindings),
         CognitoSource(functions, settings.worker_arn),
         LexSource(functions),
-        DirectSource(functions),
     )
+    if not settings.events_by_name:
+        sources = tuple(map(AliasSource, sources))
+    return (*sources, DirectSource(functions))
 
 
 def _open_sources(settings: Settings) -> tuple[Source, ...]:

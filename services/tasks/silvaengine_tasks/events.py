@@ -1,9 +1,6 @@
 """The one way of an event: to the source that matches it; an event that none matches fails.
 
 A failure is raised, so that AWS retries or keeps the event: a response would mean success.
-
-Event sources invoke the alias ``events``. By the Lambda's name, which functions may invoke, too, it takes
-direct invokes alone: function code must not send what only AWS may say.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +10,6 @@ from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineErro
 from silvaengine.observability.handler import Handler, LambdaEvent, lambda_handler
 from silvaengine.protocol.json_codec import encode
 from silvaengine_tasks.sources import Source
-from silvaengine_tasks.sources.direct import DirectSource
-from silvaengine_tasks.sweeper import Sweeper
-
-EVENTS_ALIAS = "events"
 
 
 class TasksEvent(LambdaEvent):
@@ -38,7 +31,6 @@ def create_handler(open_sources: Callable[[], Sequence[Source]]) -> Handler:
         try:
             for source in sources if isinstance(event, Mapping) else ():
                 if source.matches(event):
-                    _check_alias(source, incoming.context.invoked_function_arn)
                     return source.serve(event, incoming.context, incoming.log)
         except RecursionError:
             raise RequestError("The event is nested too deeply") from None
@@ -46,12 +38,3 @@ def create_handler(open_sources: Callable[[], Sequence[Source]]) -> Handler:
         raise ConfigurationError(message, status=501)
 
     return lambda_handler("tasks", TasksEvent, lambda: serve, encode)
-
-
-def _check_alias(source: Source, arn: str) -> None:
-    """Raise RequestError for an event of AWS's sources that came by the Lambda's name."""
-    if not isinstance(source, DirectSource | Sweeper) and arn.split(":")[7:] != [EVENTS_ALIAS]:
-        raise RequestError(
-            f"Event sources must invoke this Lambda's alias {EVENTS_ALIAS!r} (the stack's output "
-            "TasksEventsArn): by its name it takes only direct invokes"
-        )

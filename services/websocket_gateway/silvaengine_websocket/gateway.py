@@ -135,7 +135,7 @@ class Gateway(NamedTuple):
         return key_access
 
     def _function(self, key_access: KeyAccess, socket: SocketContext, message: Message) -> Function:
-        function = self.registry.function(key_access, message.funct)
+        function = self.registry.client_function(key_access, message.funct)
         if function.area != socket.area:
             text = f"Function {function.name!r} is not in area {socket.area!r}"
             raise RequestError(text, status=403)

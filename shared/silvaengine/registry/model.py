@@ -67,7 +67,7 @@ class Function(NamedTuple):
     ``callee`` is what the worker calls. ``configuration`` is what authorizers and full-event functions get as
     ``fnConfigurations``. ``entry_setting_id`` is the setting id of the key row's entry, often empty.
     ``policy`` has the rules for its executions, ``broadcasts`` says whether it may push to all of a tenant's
-    sockets.
+    sockets, ``internal`` whether it is for events and other functions only, not for clients.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Function(NamedTuple):
     configuration: Values
     entry_setting_id: str = ""
     broadcasts: bool = False
+    internal: bool = False
     policy: ExecutionPolicy = ExecutionPolicy()
 
 
@@ -146,5 +147,6 @@ def read_function(
         ),
         entry_setting_id=entry.setting_id,
         broadcasts=config.get("broadcasts") is True,
+        internal=config.get("internal") is True,
         policy=ExecutionPolicy.from_config(config),
     )

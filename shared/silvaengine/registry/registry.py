@@ -220,9 +220,16 @@ class Registry:
         """Return one of the functions that a key opens; raises like ``resolve``."""
         entry = key_access.functions.get(name)
         if entry is None:
-            raise NotFoundError(f"Function {name!r} does not exist at endpoint {key_access.endpoint_id!r}")
+            raise _not_listed(key_access, name)
         key = ("function", key_access.key_row_endpoint, key_access.api_key, name)
         return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
+
+    def client_function(self, key_access: KeyAccess, name: str) -> Function:
+        """Return one of the functions that a key opens to clients; raises like ``resolve``."""
+        function = self.function(key_access, name)
+        if function.internal:
+            raise _not_listed(key_access, name)
+        return function
 
     def areas(self, key_access: KeyAccess) -> frozenset[str]:
         """Return the areas of the functions that a key opens; raises like ``resolve``.
@@ -306,6 +313,10 @@ def _open_redis_rows(settings: Settings) -> "RedisRows | None":
         refresh=settings.registry_refresh_seconds,
         keeps_rows=settings.registry_in_redis,
     )
+
+
+def _not_listed(key_access: KeyAccess, name: str) -> NotFoundError:
+    return NotFoundError(f"Function {name!r} does not exist at endpoint {key_access.endpoint_id!r}")
 
 
 def _not_opened(endpoint_id: str) -> NotFoundError:

@@ -210,6 +210,19 @@ def test_odd_things_are_warnings() -> None:
     ]
 
 
+@pytest.mark.parametrize(("internal", "count"), [("", 1), ("internal: false,", 0), ("internal: true,", 0)])
+def test_a_function_for_events_that_clients_can_call_is_a_warning(internal: str, count: int) -> None:
+    """Events come without a key, so that a function of theirs is open to everybody unless it is internal."""
+    heard = f"  heard: {{module: a, area: b, {internal} events: [{{endpoint: demo, queue: q}}]}}"
+    sections = ("endpoints: {demo: }", "functions:", heard, "connections: [{functions: [heard]}]")
+    registry = parse("\n".join(sections).encode())
+    warnings = [warning.text("r") for warning in registry.warnings]
+    assert len(warnings) == count
+    assert all(
+        warning.startswith("r:3: warning: functions.heard: clients can call it") for warning in warnings
+    )
+
+
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     """The error names the command that makes a first registry."""
     with pytest.raises(click.ClickException, match="silvaengine init"):

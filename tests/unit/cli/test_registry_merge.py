@@ -64,7 +64,13 @@ def test_a_switch_can_be_turned_off_again() -> None:
 
 def test_a_right_that_the_file_drops_is_dropped_from_the_row() -> None:
     """What a row says about executions goes with its line in the file; what others wrote stays."""
-    executions = {"broadcasts": True, "idempotency": "required", "on_lost": "retry", "max_attempts": 1}
+    executions = {
+        "broadcasts": True,
+        "internal": True,
+        "idempotency": "required",
+        "on_lost": "retry",
+        "max_attempts": 1,
+    }
     existing = FUNCTION | {"config": CONFIG | executions | {"label": "x"}}
     desired = FUNCTION | {"config": CONFIG | {"on_lost": "retry"}}
     assert merge(FUNCTIONS, existing, desired)["config"] == CONFIG | {"on_lost": "retry", "label": "x"}

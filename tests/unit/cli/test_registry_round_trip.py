@@ -59,6 +59,7 @@ FUNCTIONS = st.fixed_dictionaries(
         "settings": st.just("s"),
         "auth_required": st.booleans(),
         "graphql": st.booleans(),
+        "internal": st.booleans(),
         "operations": st.just({"query": ["q"], "mutation": []}),
     },
 )

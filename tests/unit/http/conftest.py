@@ -21,6 +21,7 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import Callee, WorkerResponse
 from silvaengine.registry.model import Function, FunctionEntry, KeyAccess
+from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
@@ -83,6 +84,8 @@ class FakeRegistry:
         if name not in connection.functions:
             raise NotFoundError(f"Function {name!r} does not exist at endpoint {connection.endpoint_id!r}")
         return self.functions[name]
+
+    client_function: Any = Registry.client_function
 
 
 class FakeInvoker:

@@ -359,6 +359,18 @@ def test_a_failed_authorizer_call_is_a_policy_that_denies(
     assert message in response["context"]["error_message"]
 
 
+def test_an_internal_function_is_missing_for_clients(world: Any, event_of: EventOf) -> None:
+    """A client learns no more of it than of none, by no method, nor does API Gateway's authorizer call."""
+    world.add("greet", internal=True)
+    for method in ("GET", "POST", "DELETE"):
+        response = world.call(event_of(httpMethod=method))
+        assert response["statusCode"] == 404
+        assert "Function 'greet' does not exist at endpoint 'acme'" in response["body"]
+    policy = world.handler(authorizer_call(event_of), None)
+    assert policy["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+    assert world.invoker.sent == []
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

@@ -49,6 +49,13 @@ def test_a_message_becomes_an_event_of_the_worker(world: World) -> None:
     assert got["socket"] == {"connection_id": "c1", "message_id": "1", "wants_result": True}
 
 
+def test_an_internal_function_is_missing_for_clients(world: World) -> None:
+    """A message that names it gets what one gets that names no function."""
+    world.add("greet", config={"internal": True})
+    (frame,) = world.say({"id": "1", "funct": "greet", "payload": {}})
+    assert (frame["error"]["status"], world.invoker.sent) == (404, [])
+
+
 def test_a_function_never_sees_the_key(world: World) -> None:
     """The key that opened the connection stays in the gateway."""
     world.say({"funct": "greet", "payload": {}})

@@ -5,12 +5,14 @@ from os import urandom
 from typing import Any, ClassVar, Protocol
 
 from silvaengine.context import LambdaContext
-from silvaengine.errors import InvocationError, SilvaEngineError
+from silvaengine.errors import InvocationError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine_tasks.batches import BatchItem, batch_calls, side_by_side
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller, deadline_of
 from silvaengine_tasks.records import Event, RecordCall, are_records_of, records_of
+
+EVENTS_ALIAS = "events"
 
 
 class Source(Protocol):
@@ -21,6 +23,29 @@ class Source(Protocol):
 
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> object:
         """Serve an event: return what Lambda hands to the source, or raise, so that the source keeps it."""
+
+
+class AliasSource:
+    """A source of AWS's, whose events come by the alias.
+
+    Functions may invoke the Lambda's name, too, and must not send what only AWS may say.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def matches(self, event: Event) -> bool:
+        """Return whether an event is from this source."""
+        return self._source.matches(event)
+
+    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> object:
+        """Serve an event that came by the alias, as the source does; raises RequestError for another."""
+        if context.invoked_function_arn.split(":")[7:] != [EVENTS_ALIAS]:
+            raise RequestError(
+                f"Event sources must invoke this Lambda's alias {EVENTS_ALIAS!r} (the stack's output "
+                "TasksEventsArn): by its name it takes only direct invokes"
+            )
+        return self._source.serve(event, context, log)
 
 
 class RecordSource:
