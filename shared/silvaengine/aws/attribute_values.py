@@ -10,8 +10,6 @@ from typing import Any
 
 type AttributeValue = Mapping[str, Any]
 
-_PLAIN = {str: "S", bool: "BOOL", bytes: "B"}  # most attributes: the value as it is
-
 
 def encode(value: object) -> dict[str, Any]:
     """Return a plain value as an attribute value; ``decode`` reverses it.
@@ -39,9 +37,13 @@ def encode(value: object) -> dict[str, Any]:
 
 
 def encode_row(row: Mapping[str, object]) -> dict[str, dict[str, Any]]:
-    """Return a row's attributes as attribute values."""
+    """Return a row's attributes as attribute values; most are texts and whole numbers."""
     return {
-        name: {kind: value} if (kind := _PLAIN.get(type(value))) else encode(value)
+        name: {"S": value}
+        if type(value) is str
+        else {"N": str(value)}
+        if type(value) is int
+        else encode(value)
         for name, value in row.items()
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from silvaengine.aws.attribute_values import decode_row, encode, encode_row
+from silvaengine.aws.attribute_values import decode_row, encode_row
 from silvaengine.aws.client import open_client
 from silvaengine.aws.json_api import ATTEMPTS, READ_SECONDS, JsonApi, Members
 from silvaengine.errors import UnavailableError
@@ -51,7 +51,7 @@ class TableReader(_Tables):
         """Return one row, or None."""
         if not _is_possible(key.values()):
             return None
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request = {"TableName": name, "Key": _encode_key(key), "ConsistentRead": True}
         response = self._open_api().call("GetItem", request, name, repeatable=True)
         return decode_row(response["Item"]) if "Item" in response else None
@@ -62,7 +62,7 @@ class TableReader(_Tables):
         Raises:
             UnavailableError: DynamoDB left some of them unread each time.
         """
-        tables = {table.full_name(self._prefix): table for table, _ in keys}
+        tables = {self._prefix + table.name: table for table, _ in keys}
         rows: dict[tuple[str, ...], Row] = {}
         pending = self._batch_request([(table, key) for table, key in keys if _is_possible(key.values())])
         for _ in range(BATCH_ROUNDS):
@@ -76,12 +76,12 @@ class TableReader(_Tables):
             raise UnavailableError(
                 "A backend service is busy; try again", detail="BatchGetItem: unprocessed keys"
             )
-        return [rows.get((table.full_name(self._prefix), *table.key_of(key))) for table, key in keys]
+        return [rows.get((self._prefix + table.name, *table.key_of(key))) for table, key in keys]
 
     def _batch_request(self, keys: Sequence[tuple[Table, Key]]) -> Members | None:
         request: Members = {}
         for table, key in keys:
-            reads = request.setdefault(table.full_name(self._prefix), {"Keys": [], "ConsistentRead": True})
+            reads = request.setdefault(self._prefix + table.name, {"Keys": [], "ConsistentRead": True})
             if _encode_key(key) not in reads["Keys"]:
                 reads["Keys"].append(_encode_key(key))
         return request
@@ -99,7 +99,7 @@ class TableReader(_Tables):
         """
         if not _is_possible([hash_value]):
             return
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request: Members = {
             "TableName": name,
             "ConsistentRead": True,
@@ -122,7 +122,7 @@ class TableReader(_Tables):
 
         An index is never consistent: read its rows again from the table.
         """
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request = {
             "TableName": name,
             "IndexName": index.name,
@@ -174,7 +174,7 @@ class TableWriter(_Tables):
     def _write(
         self, operation: str, table: Table, request: Members, condition: str, values: Row | None
     ) -> Members:
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request["TableName"] = name
         if condition:
             request["ConditionExpression"] = condition
@@ -221,4 +221,4 @@ def _names(expression: str) -> dict[str, str]:
 
 
 def _values(values: Row) -> Members:
-    return {f":{name}": encode(value) for name, value in values.items()}
+    return encode_row({f":{name}": value for name, value in values.items()})
