@@ -23,8 +23,7 @@ from silvaengine_tasks.sources.streams import StreamSource
 
 from .account import Account
 from .callers import add_functions
-from .queue import Registry
-from .world import WORKER_SECONDS, Invoker, Weather, World
+from .world import WORKER_SECONDS, Weather, WorkerInvoker, World
 
 RETRIES = 10
 READER_SECONDS = 330.0
@@ -81,8 +80,7 @@ class Shard:
         self.world = world
         self.records = [_record(number) for number in range(1, records + 1)]
         self.given_up: list[int] = []
-        registry: Any = Registry(world.functions)
-        invoker: Any = Invoker(world)
+        registry, invoker = world.registry, WorkerInvoker(world)
         bindings: Any = Targets("often")
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)

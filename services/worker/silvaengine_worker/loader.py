@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError
-from silvaengine_worker.parameters import Parameters
+from silvaengine_worker.arguments import Parameters
 
 MANIFEST = "silvaengine_functions.txt"
 

@@ -13,8 +13,7 @@ from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher, check_size, open_pusher
-from silvaengine_worker.deadline import as_generator, await_result, complete
-from silvaengine_worker.results import to_json_value
+from silvaengine_worker.results import as_generator, await_result, complete, to_json_value
 from silvaengine_worker.stream import ItemStream
 
 LAST_SECONDS = 1.0  # how long the last frame of a call may wait for a busy client

@@ -24,7 +24,7 @@ def run(call: Callable[..., WorkerCall]) -> Run:
 
     def in_time(function: str, *, seconds: float = 30.0, **members: Any) -> Any:
         deadline = time.time() + END_EARLY_SECONDS + seconds
-        return worker.run(call(function, deadline=deadline, **members), lambda result: result)
+        return worker.run(call(function, deadline=deadline, **members)).value
 
     return in_time
 

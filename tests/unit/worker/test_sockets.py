@@ -4,16 +4,18 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, override
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.aws.apigateway import BusyError
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import (
     Callee,
     ExecutionRef,
@@ -23,12 +25,12 @@ from silvaengine.protocol.messages import (
     WorkerResponse,
 )
 from silvaengine.settings import Settings
-from silvaengine.websocket.pushing import Pusher
-from silvaengine_worker.app import WorkerHandler
+from silvaengine.websocket.pushing import Poster, Pusher
 from silvaengine_worker.client_channel import CallChannel, open_channels
 from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.replies import CallReplies
+from silvaengine_worker.serving import CallServer, create_handler
 from silvaengine_worker.stream import WAITING_LIMIT, ItemStream
 from silvaengine_worker.worker import Worker
 
@@ -37,7 +39,7 @@ from ...fakes.executions import accepted_execution
 from .conftest import REQUEST_ID, LambdaContext
 
 
-class Client:
+class Client(Poster):
     """Takes posts, each after a pause, and is gone after some."""
 
     def __init__(self) -> None:
@@ -47,6 +49,7 @@ class Client:
         self.failures: list[Exception] = []
         self.arrived = threading.Event()
 
+    @override
     def post(self, connection_id: str, data: bytes) -> None:
         assert connection_id == "c1"
         time.sleep(self.seconds)
@@ -98,7 +101,7 @@ def say(
 
     alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
     worker = Worker(Loader(["sample_functions"]), connect)
-    handler = WorkerHandler(worker, lambda: jobs, alerts, lambda: replies)
+    handler = create_handler(CallServer(worker, lambda: jobs, lambda: replies), alerts)
 
     def call(
         function: str,
@@ -117,10 +120,11 @@ def say(
     return call
 
 
-class FakeInvoker:
+class Broadcaster(Invoker):
     """Stands in for the broadcaster."""
 
-    def invoke(self, name: str, payload: str, *, deadline: float) -> Any:
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
         asked = json.loads(payload)
         if asked["grant"] != "granted":
             return WorkerResponse("error", "No", 403).encode()
@@ -131,9 +135,9 @@ class FakeInvoker:
         return WorkerResponse("json", {"sent": 2, "gone": 0, "failed": 0}).encode()
 
 
-def broadcaster() -> tuple[Any, str]:
+def broadcaster() -> tuple[Invoker, str]:
     """Return the invoker and the name of the broadcaster."""
-    return FakeInvoker(), "broadcaster"
+    return Broadcaster(), "broadcaster"
 
 
 @pytest.mark.parametrize(
