@@ -15,7 +15,7 @@ from silvaengine_worker.worker import Worker
 
 if TYPE_CHECKING:
     from silvaengine_worker.executions import ExecutionRunner
-    from silvaengine_worker.serving import OpenReplies
+    from silvaengine_worker.replies import OpenReplies
 
 
 def _open_handler(settings: Settings) -> Handler:

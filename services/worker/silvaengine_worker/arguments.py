@@ -12,7 +12,6 @@ from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.protocol.json_codec import standard_decoder
 from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerCall
 
-_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -53,7 +52,7 @@ class Parameters(NamedTuple):
         has_receiver = unbound and parameters and parameters[0].kind in _POSITIONAL
         receiver = parameters.pop(0).name if has_receiver else None
         kinds = {parameter.kind for parameter in parameters}
-        plain = [p for p in parameters if p.kind in (*_NAMED, inspect.Parameter.POSITIONAL_ONLY)]
+        plain = [p for p in parameters if p.kind in (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)]
         return cls(
             positional=tuple(
                 (p.name, p.default) for p in plain if p.kind is inspect.Parameter.POSITIONAL_ONLY

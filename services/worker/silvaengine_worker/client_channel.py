@@ -24,14 +24,7 @@ BROADCAST_SECONDS = 27.0
 
 
 class CallChannel:
-    """The channel of one call.
-
-    Args:
-        call: the running call.
-        open_pusher: returns the pusher to the client that sent the call.
-        open_broadcaster: returns the invoker and the name of the broadcaster.
-
-    """
+    """The channel of one call; ``open_broadcaster`` returns the invoker and the name of the broadcaster."""
 
     def __init__(
         self,

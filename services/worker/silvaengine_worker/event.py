@@ -25,13 +25,7 @@ class WorkerEvent(LambdaEvent):
     """A payload (docs/contract.md), with what is known of its caller, its process and its failures.
 
     ``is_synchronous`` says whether the caller waits for the response; ``end`` is the epoch seconds at which
-    Lambda ends this process, infinite outside of Lambda.
-
-    Args:
-        event: the payload.
-        context: Lambda's, None outside of Lambda.
-        log: the invocation's line.
-        alerts: reach the operator, for failures that aren't the client's.
+    Lambda ends this process, infinite outside of Lambda. ``alerts`` get failures that aren't the client's.
     """
 
     def __init__(self, event: Any, context: Any, log: InvocationLog, alerts: AlertPublisher) -> None:  # noqa: ANN401 - from outside
@@ -48,9 +42,9 @@ class WorkerEvent(LambdaEvent):
         super().__init__(payload, context, log, request_id)
         log.add(endpoint_id=self.endpoint_id, area=self.area, function=self.function)
 
-    @property
+    @cached_property
     def settle_at(self) -> float:
-        """The epoch seconds from which on the time is for settling or pushing the outcome."""
+        """Epoch seconds, from which on the time is for settling or pushing the outcome."""
         return self.end - min(SETTLE_SECONDS, (self.end - time.time()) / 5) if self.end < inf else inf
 
     def count(self, metric: str) -> None:
@@ -70,16 +64,15 @@ class WorkerEvent(LambdaEvent):
         response = self._error_response(error)
         return SilvaEngineError(response.value, status=response.status)
 
-    def may_raise(self, error: BaseException | None) -> bool:
-        """Return whether Lambda, which logs what is raised with its causes, may see an error."""
-        if not isinstance(error, Exception):
-            return False
-        while error is not None:
-            text = str(error)
+    def may_raise(self, error: BaseException) -> bool:
+        """Return whether Lambda may get an error: it logs what is raised, with its causes."""
+        cause: BaseException | None = error
+        while cause is not None:
+            text = str(cause)
             if redact(text, self._settings) != text:
                 return False
-            error = error.__cause__ or error.__context__
-        return True
+            cause = cause.__cause__ or cause.__context__
+        return isinstance(error, Exception)
 
     @cached_property
     def _settings(self) -> Mapping[str, Any]:

@@ -19,13 +19,9 @@ type CountMetric = Callable[[str], None]
 
 
 class ExecutionRunner:
-    """Runs executions.
+    """Runs executions of the ledger, of which the worker's role lets it update rows and read none.
 
-    Args:
-        ledger: holds them; the worker's role lets it update rows and read none.
-        payloads: hold results that are too large for a row.
-        jitter: a random number from 0 to 1, as a callable.
-
+    ``jitter`` returns a random number from 0 to 1.
     """
 
     def __init__(
@@ -48,7 +44,6 @@ class ExecutionRunner:
 
         Raises:
             UnavailableError: the ledger can't be written; whether the function ran is unknown.
-
         """
         owner = job.owner
         if not job.claimed:

@@ -18,13 +18,11 @@ from silvaengine_worker.results import Outcome, complete, to_json_text
 from silvaengine_worker.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from silvaengine.protocol.json_codec import Json
     from silvaengine_worker.executions import ExecutionRunner
-    from silvaengine_worker.replies import CallReplies
-
-    type OpenReplies = Callable[[WorkerCall, ReplyTo, str, float], CallReplies]
+    from silvaengine_worker.replies import OpenReplies
 
 MAX_LAMBDA_SECONDS = 900.0
 SYNC_SETTLE_SECONDS = 0.5  # to settle where a caller waits: the response has to arrive in time
@@ -33,10 +31,7 @@ SYNC_SETTLE_SECONDS = 0.5  # to settle where a caller waits: the response has to
 class CallServer:
     """Serves plain calls, executions of the ledger, and messages of WebSocket clients.
 
-    Args:
-        worker: runs the calls.
-        open_executions: returns the runner of executions; called for each of them.
-        open_replies: returns a factory of replies to WebSocket clients; called for each of their calls.
+    The runner of executions and the factory of replies are opened again for each call that needs them.
     """
 
     def __init__(
@@ -67,7 +62,12 @@ class CallServer:
             raise event.fail(error) from None
 
     def _serve(self, event: WorkerEvent) -> "Json":
-        call = WorkerCall.decode(_with_content(event.event))
+        payload = event.event
+        if "content_url" in payload:
+            from silvaengine_worker.executions import fetch_content  # lazy: only a large content needs it
+
+            payload = fetch_content(payload)
+        call = WorkerCall.decode(payload)
         if call.socket is not None:
             self._serve_message(call, call.socket, event)
             return None
@@ -75,13 +75,13 @@ class CallServer:
             response = self._run_execution(call, call.job, event)
             return response.encode() if response and event.is_synchronous else None
         response = self._worker.run(call, end=event.end, request_id=event.request_id)
-        payload: Json = response.encode() if call.invocation else response.value
-        to_json_text(payload)  # refuses what Lambda would
-        return payload
+        sent: Json = response.encode() if call.invocation else response.value
+        to_json_text(sent)  # refuses what Lambda would
+        return sent
 
     def _serve_message(self, call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> None:
         """Call a message's function and push the outcome; of an execution, only its owner does."""
-        replies = self._open_replies()(call, socket, event.request_id, event.settle_at)
+        replies = self._open_replies()(call, socket, event)
         response: WorkerResponse | None
         if call.job is None:
             response = self._attempt(call, event, replies.stream_or_complete).response
@@ -114,12 +114,3 @@ class CallServer:
 def create_handler(server: CallServer, alerts: AlertPublisher) -> Handler:
     """Return a Lambda handler built from these parts."""
     return lambda_handler("worker", partial(WorkerEvent, alerts=alerts), lambda: server.serve)
-
-
-def _with_content(payload: "Mapping[str, Json]") -> "Mapping[str, Json]":
-    """Return the payload with its content, which may be behind a URL."""
-    if "content_url" not in payload:
-        return payload
-    from silvaengine_worker.executions import fetch_content  # lazy: only a large content needs it
-
-    return fetch_content(payload)

@@ -21,11 +21,7 @@ class Invoke:
     """Calls functions with the loader, arguments, deadline and encoding of the worker Lambda.
 
     Objects of classes and cached values are kept between the calls of one test, as in a warm Lambda, and not
-    beyond it.
-
-    Args:
-        folders: where to look for registry.yaml; the first one found is used.
-
+    beyond it. ``folders`` are where to look for registry.yaml; the first one found is used.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -118,17 +114,7 @@ class Invoke:
 
 
 def _job(effect: str, attempt: int) -> ExecutionRef:
-    return ExecutionRef(
-        job_id="0" * 32,
-        owner="",
-        effect=effect,
-        fence=attempt,
-        attempt=attempt,
-        max_attempts=attempt,
-        on_lost="retry",
-        keep_seconds=86_400,
-        backoff_seconds=10,
-    )
+    return ExecutionRef("0" * 32, "", effect, attempt, attempt, attempt, "retry", 86_400, 10)
 
 
 def function_folders(root: Path) -> list[Path]:

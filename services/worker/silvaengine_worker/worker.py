@@ -24,10 +24,7 @@ END_EARLY_SECONDS = 0.25
 class Worker:
     """Runs functions of the allowed packages, one call at a time.
 
-    Args:
-        loader: finds the functions, within its allow-list.
-        open_channel: returns a call's channel to connected clients; None where there is no WebSocket API.
-
+    ``open_channel`` returns a call's channel to connected clients; None where there is no WebSocket API.
     """
 
     def __init__(
@@ -45,20 +42,17 @@ class Worker:
         request_id: str = "",
         finish: Callable[[Any], object] = complete,
     ) -> WorkerResponse:
-        """Run a call, and make its response while it is still bound and timed.
-
-        A result may run the function's code too, such as a model's properties.
+        """Run a call, and make its response while it is bound and timed: a model's properties are code, too.
 
         Args:
             call: the call.
             end: epoch seconds by which the function must have ended; the call's own deadline may be earlier.
             request_id: for a call without an invocation.
-            finish: turns the function's result into a value, while its object is still checked out.
+            finish: turns the function's result into a value, while nobody else has its object.
 
         Raises:
             SilvaEngineError: the call can't be served, or not in time; ``FunctionError`` is the function's
-            own. Exception: whatever else the function raised.
-
+                own. Exception: whatever else the function raised.
         """
         target = self._loader.load(*call.callee[:3])
         arguments = fit_arguments(call, target.parameters)

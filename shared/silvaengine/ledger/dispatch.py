@@ -23,11 +23,8 @@ def issue_no_token(*_: object) -> None:
 class Dispatcher:
     """Sends executions to workers.
 
-    Args:
-        invoker: invokes the workers.
-        payloads: holds contents that are too large for an event.
-        issue_token: returns a function's token for a tenant (``silvaengine.websocket.broadcast_tokens``),
-            None if it may not broadcast.
+    ``payloads`` hold contents that are too large for an event; ``issue_token`` returns a function's token for
+    a tenant (``silvaengine.websocket.broadcast_tokens``), None if it may not broadcast.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from silvaengine.aws.apigateway import BusyError
 from silvaengine.aws.lambda_invoker import Invoker
+from silvaengine.aws.table_client import Key, Row, TableWriter
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
@@ -25,8 +26,10 @@ from silvaengine.protocol.messages import (
     WorkerResponse,
 )
 from silvaengine.settings import Settings
+from silvaengine.tables import Table
 from silvaengine.websocket.pushing import Poster, Pusher
 from silvaengine_worker.client_channel import CallChannel, open_channels
+from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.replies import CallReplies
@@ -35,6 +38,7 @@ from silvaengine_worker.stream import WAITING_LIMIT, ItemStream
 from silvaengine_worker.worker import Worker
 
 from ...examples import examples
+from ...fakes.dynamodb import MemoryDynamoDB
 from ...fakes.executions import accepted_execution
 from .conftest import REQUEST_ID, LambdaContext
 
@@ -86,6 +90,18 @@ def gone() -> list[str]:
     return []
 
 
+class Connections(TableWriter):
+    """Notes whose row is deleted."""
+
+    def __init__(self, deleted: list[str]) -> None:
+        super().__init__(MemoryDynamoDB, "se-")
+        self._deleted = deleted
+
+    @override
+    def delete(self, table: Table, key: Key, *, condition: str = "", values: Row | None = None) -> None:
+        self._deleted.append(str(key["connection_id"]))
+
+
 @pytest.fixture
 def say(
     client: Client, gone: list[str], jobs: ExecutionRunner, notices: list[Any], payload: Callable[..., Any]
@@ -93,8 +109,8 @@ def say(
     """Call a sample function as the gateway does for a message."""
     pusher = Pusher(lambda: client, sleep=lambda _: None)
 
-    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> CallReplies:
-        return CallReplies(socket, call.callee.function, request_id, pusher, lambda: gone.append("c1"), limit)
+    def replies(call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> CallReplies:
+        return CallReplies(call, socket, event, pusher, Connections(gone))
 
     def connect(call: WorkerCall) -> CallChannel:
         return CallChannel(call, lambda: pusher, broadcaster)
