@@ -140,8 +140,10 @@ class WorkerCall(NamedTuple):
             members["job"] = self.job._asdict()
         if self.socket is not None:
             members["socket"] = self.socket._asdict()
-        spliced = "" if content is None else f"{content[1:-1]},"
-        return f"{_payload_prefix(self.callee)},{spliced}{encode(members)[1:]}"
+        first = _payload_prefix(self.callee)
+        if content and content != "{}":
+            first += f",{content[1:-1]}"
+        return f"{first},{encode(members)[1:]}"
 
     def content(self) -> str:
         """Return the call without settings and ids, as JSON text for the ledger."""

@@ -68,6 +68,12 @@ def test_the_content_that_the_ledger_holds_is_sent_as_it_stands() -> None:
     } | json.loads(content)
 
 
+def test_a_content_may_be_empty() -> None:
+    """Then nothing stands between the callee and the call's ids."""
+    payload = json.loads(call(params={"other": 1}, invocation=INVOCATION).encode("{}"))
+    assert list(payload) == ["MODULENAME", "CLASSNAME", "funct", "setting", "invocation"]
+
+
 @given(
     params=st.dictionaries(st.text(), st.integers() | st.text() | st.none() | st.booleans()),
     body=st.none() | st.text(),
