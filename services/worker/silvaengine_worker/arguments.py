@@ -130,21 +130,17 @@ def _body_members(body: str | None) -> dict[str, Any]:
     """Return a JSON object's members; another JSON value, or text that isn't JSON, as ``body``."""
     if not body:
         return {}
-    value = _decode_body(body)
-    if isinstance(value, dict):
-        return {name: member for name, member in value.items() if name not in RESERVED_PARAMETERS}
-    return {"body": value}
-
-
-def _decode_body(body: str) -> object:  # fractions are Decimal
     try:
-        return _decode(body)
+        value = _decode(body)  # fractions are Decimal
     except RecursionError:
         raise RequestError("The body is nested too deeply") from None
     except ArithmeticError:
         raise RequestError("The body contains a number that is too large") from None
     except ValueError:
-        return body
+        value = body
+    if isinstance(value, dict):
+        return {name: member for name, member in value.items() if name not in RESERVED_PARAMETERS}
+    return {"body": value}
 
 
 def _refuse_constant(constant: str) -> NoReturn:
@@ -155,6 +151,5 @@ _decode = standard_decoder(parse_float=Decimal, parse_constant=_refuse_constant)
 
 
 def _refusal(function: str, name: str) -> str:
-    if name == "body":
-        return f"Function {function!r} has no parameter 'body': send a JSON object"
-    return f"Function {function!r} has no parameter {name!r}"
+    hint = ": send a JSON object" if name == "body" else ""
+    return f"Function {function!r} has no parameter {name!r}{hint}"

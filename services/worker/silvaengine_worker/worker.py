@@ -112,10 +112,5 @@ def _current_invocation(
 
 def _default_invocation(call: WorkerCall, request_id: str) -> Invocation:
     """Return an invocation for the predecessor's callers, who send none."""
-    return Invocation(
-        request_id=request_id,
-        endpoint_id=str(call.params.get("endpoint_id", "")),
-        area=str(call.params.get("area", "")),
-        function=call.callee.function,
-        deadline=None,
-    )
+    endpoint_id, area = (str(call.params.get(name, "")) for name in ("endpoint_id", "area"))
+    return Invocation(request_id, endpoint_id, area, call.callee.function, deadline=None)
