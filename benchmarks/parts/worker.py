@@ -16,10 +16,9 @@ from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker import worker
 from silvaengine_worker.app import handler
 from silvaengine_worker.arguments import fit_arguments
-from silvaengine_worker.deadline import run_with_deadline
 from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.loader import Loader
-from silvaengine_worker.process_state import ProcessStateGuard
+from silvaengine_worker.process_state import ProcessStateGuard, run_with_deadline
 from silvaengine_worker.results import complete, to_json_text, to_response
 
 PAYLOAD = json.loads(os.environ["BENCHMARK_PAYLOAD"])

@@ -12,8 +12,9 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import LambdaEvent
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.observability.redaction import redact
-from silvaengine.protocol.messages import WorkerResponse, read_settings
-from silvaengine_worker.deadline import DeadlinePassed
+from silvaengine.protocol.messages import WorkerResponse
+from silvaengine_worker.process_state import DeadlinePassed
+from silvaengine_worker.worker import read_settings
 
 SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from silvaengine.errors import ConfigurationError, FunctionError
-from silvaengine.protocol.messages import read_settings
 from silvaengine_worker.arguments import Parameters
 from silvaengine_worker.loader import Constructor
 
@@ -58,7 +57,7 @@ class Instances:
             del self._kept[next(iter(self._kept))]
 
 
-def construct(constructor: Constructor, setting: str, logger: logging.Logger) -> object:
+def construct(constructor: Constructor, settings: dict[str, Any], logger: logging.Logger) -> object:
     """Return a new object: ``cls(logger, **settings)``, the logger only if the constructor takes it.
 
     It is passed to a parameter named ``logger``, to ``*args``, or in the predecessor's form
@@ -69,7 +68,6 @@ def construct(constructor: Constructor, setting: str, logger: logging.Logger) ->
 
     """
     cls, parameters = constructor.cls, constructor.parameters
-    settings = read_settings(setting)
     if "logger" in settings:
         raise _mismatch(cls, "can't have the setting 'logger', which is reserved")
     if name := _logger_parameter(parameters, settings):

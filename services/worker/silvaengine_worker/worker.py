@@ -4,21 +4,23 @@ import logging
 from collections.abc import Callable
 from contextvars import copy_context
 from decimal import localcontext
-from functools import partial
 from math import inf
 from typing import Any
 
 from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, bind
-from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse, read_settings
+from silvaengine.errors import ConfigurationError
+from silvaengine.protocol.json_codec import standard_decoder
+from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine_worker.arguments import Arguments, fit_arguments
-from silvaengine_worker.deadline import run_with_deadline
 from silvaengine_worker.instances import Instances, construct
 from silvaengine_worker.loader import LoadedFunction, Loader
-from silvaengine_worker.process_state import ProcessStateGuard
+from silvaengine_worker.process_state import ProcessStateGuard, run_with_deadline
 from silvaengine_worker.results import complete, to_response
 
 END_EARLY_SECONDS = 0.25
 """Seconds before the caller's deadline at which a function is ended, so that the response arrives in time."""
+
+_decode = standard_decoder()
 
 
 class Worker:
@@ -76,16 +78,30 @@ class Worker:
         finish: Callable[[Any], object],
     ) -> object:
         by_position, by_name = arguments
-        if target.constructor is None:
+        constructor, setting = target.constructor, call.callee.setting
+        if constructor is None:
             return finish(target.function(*by_position, **by_name))
-        cls, setting = target.constructor.cls, call.callee.setting
-        key = (cls, call.invocation.endpoint_id, setting) if call.invocation else None
         return self._instances.use(
-            key,
-            partial(construct, target.constructor, setting, target.logger),
+            (constructor.cls, call.invocation.endpoint_id, setting) if call.invocation else None,
+            lambda: construct(constructor, read_settings(setting), target.logger),
             lambda instance: finish(getattr(instance, call.callee.function)(*by_position, **by_name)),
             may_keep,
         )
+
+
+def read_settings(text: str) -> dict[str, Any]:
+    """Return the settings of a setting text, a new dict each time: a function may change its own.
+
+    Raises:
+        ConfigurationError: the text isn't a JSON object.
+    """
+    try:
+        settings = _decode(text)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise ConfigurationError("The function is misconfigured", detail="its setting isn't a JSON object")
+    return settings
 
 
 def _current_invocation(

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from silvaengine.errors import ConfigurationError, LoopError, RequestError
+from silvaengine.errors import LoopError, RequestError
 from silvaengine.protocol.json_codec import encode, standard_decoder
 
 type ResponseKind = Literal["text", "json", "base64", "error"]
@@ -218,21 +218,6 @@ class WorkerResponse(NamedTuple):
         return cls("text" if isinstance(payload, str) else "json", payload)
 
 
-def read_settings(text: str) -> dict[str, Any]:
-    """Return the settings of a callee's text, a new dict each time: a function may change its own.
-
-    Raises:
-        ConfigurationError: the text isn't a JSON object.
-    """
-    try:
-        settings = _decode_settings(text)
-    except ValueError:
-        settings = None
-    if not isinstance(settings, dict):
-        raise ConfigurationError("The function is misconfigured", detail="its setting isn't a JSON object")
-    return settings
-
-
 def check_hops(hops: object) -> int:
     """Return the number of hops that a call between functions carries; None is 0.
 
@@ -257,7 +242,6 @@ def _payload_prefix(callee: Callee) -> str:
 
 
 _decode = standard_decoder(parse_float=Decimal)
-_decode_settings = standard_decoder()
 _TEXTS = {"MODULENAME": None, "CLASSNAME": "", "funct": None, "setting": "", "content_url": ""}
 """The members that are text and their defaults, those of a callee first; None where one must be there."""
 

@@ -13,8 +13,8 @@ from silvaengine.errors import FunctionError, RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
-from silvaengine_worker.deadline import DeadlinePassed
 from silvaengine_worker.loader import Loader
+from silvaengine_worker.process_state import DeadlinePassed
 from silvaengine_worker.serving import CallServer, create_handler
 from silvaengine_worker.worker import Worker
 

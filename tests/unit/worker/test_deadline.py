@@ -10,8 +10,8 @@ import pytest
 
 from silvaengine.errors import DeadlineError
 from silvaengine.protocol.messages import WorkerCall
-from silvaengine_worker.deadline import DeadlinePassed, run_with_deadline
 from silvaengine_worker.loader import Loader
+from silvaengine_worker.process_state import DeadlinePassed, run_with_deadline
 from silvaengine_worker.worker import END_EARLY_SECONDS, Worker
 
 type Run = Callable[..., Any]
