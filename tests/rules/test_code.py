@@ -32,7 +32,7 @@ BOUNDARIES = {
     "silvaengine_websocket/app.py": "a Lambda",
     "silvaengine_websocket/broadcast_app.py": "a Lambda",
     "silvaengine_websocket/hooks.py": "an operator's hook",
-    "silvaengine_worker/app.py": "a Lambda, and the function that it calls",
+    "silvaengine_worker/serving.py": "a Lambda, and the function that it calls",
     "silvaengine_worker/stream.py": "a thread: its failure belongs to the function's",
 }
 
