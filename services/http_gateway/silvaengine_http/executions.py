@@ -51,7 +51,19 @@ class LedgerCall(NamedTuple):
         return self.is_async and self.key is not None
 
 
-class Executions(NamedTuple):
+class Terms(NamedTuple):
+    """How the ledger is to hold a call.
+
+    ``key`` is the client's idempotency key, None without one. ``is_async`` says that the client doesn't wait,
+    ``is_preferred`` that it asked not to.
+    """
+
+    key: str | None
+    is_async: bool
+    is_preferred: bool
+
+
+class Executions:
     """The calls that the ledger accepts, and their way to the workers.
 
     Args:
@@ -63,11 +75,19 @@ class Executions(NamedTuple):
 
     """
 
-    ledger: Ledger
-    dispatcher: Dispatcher
-    payloads: PayloadStore
-    digests: Digests
-    lease_seconds: float
+    def __init__(
+        self,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        payloads: PayloadStore,
+        digests: Digests,
+        lease_seconds: float,
+    ) -> None:
+        self.ledger = ledger
+        self.payloads = payloads
+        self._dispatcher = dispatcher
+        self._digests = digests
+        self._lease_seconds = lease_seconds
 
     def serve(self, call: LedgerCall) -> Response:
         """Accept a call and respond; to a repetition with what became of the first call under its key.
@@ -91,7 +111,7 @@ class Executions(NamedTuple):
     def _new(self, call: LedgerCall) -> Execution:
         job_id = None
         if call.key is not None:
-            job_id = self.digests.digest(
+            job_id = self._digests.digest(
                 call.endpoint_id, call.caller, call.function.area, call.function.name, call.key
             )
         return self.ledger.new(
@@ -103,15 +123,15 @@ class Executions(NamedTuple):
             digest=plain_digest(call.body),
             content=call.content,
             on_lost="retry" if call.key is None else "fail",
-            lease_seconds=None if call.is_async else self.lease_seconds,
+            lease_seconds=None if call.is_async else self._lease_seconds,
         )
 
     def _start(self, call: LedgerCall, execution: Execution) -> Response:
         try:
             if call.is_async:
-                self.dispatcher.send(execution, call.function, deadline=call.deadline)
+                self._dispatcher.send(execution, call.function, deadline=call.deadline)
                 return accepted_response(execution.job_id, call.status_url)
-            result = self.dispatcher.ask(execution, call.function, call.deadline)
+            result = self._dispatcher.ask(execution, call.function, call.deadline)
         except SilvaEngineError as error:
             if nothing_ran(error) and not call.stays_accepted and self.ledger.undo(execution):
                 raise
@@ -137,35 +157,33 @@ class Executions(NamedTuple):
 
     def _take_over(self, call: LedgerCall, first: Execution) -> Response:
         try:
-            execution = self.ledger.take_over_for_caller(first, call.request_id, self.lease_seconds)
+            execution = self.ledger.take_over_for_caller(first, call.request_id, self._lease_seconds)
         except ConditionFailedError:
             raise _in_progress() from None
         return self._start(call, execution._replace(content=call.content))
 
 
-def read_key(method: str, headers: Mapping[str, str], function: Function) -> str | None:
-    """Return the request's idempotency key; None where it has none or its method needs none.
+def read_terms(method: str, headers: Mapping[str, str], function: Function) -> Terms | None:
+    """Return how the ledger is to hold a call; None for a call that it needn't know of.
 
     Raises:
-        RequestError: 400, a required key is missing, or it isn't 1 to 255 visible ASCII characters.
+        RequestError: 400, a required idempotency key is missing, or it isn't 1 to 255 visible ASCII
+            characters.
 
     """
-    if method not in KEYED_METHODS:
-        return None
-    key = headers.get("idempotency-key")
-    if key is None:
-        if function.policy.idempotency == "required":
-            raise RequestError("This function requires the header Idempotency-Key")
-        return None
-    if not _KEY.fullmatch(key):
+    key = headers.get("idempotency-key") if method in KEYED_METHODS else None
+    if key is None and method in KEYED_METHODS and function.policy.idempotency == "required":
+        raise RequestError("This function requires the header Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
         raise RequestError("Idempotency-Key must be 1 to 255 visible ASCII characters")
-    return key
+    is_preferred = "prefer" in headers and _prefers_async(headers["prefer"])
+    is_async = is_preferred or function.funct_type == "Event"
+    return Terms(key, is_async, is_preferred) if is_async or key is not None else None
 
 
-def prefers_async(headers: Mapping[str, str]) -> bool:
+def _prefers_async(preferences: str) -> bool:
     """Return whether the client asks for a job: RFC 7240, section 4.1."""
-    preferences = headers.get("prefer")
-    return preferences is not None and any(
+    return any(
         preference.partition(";")[0].strip().lower() == "respond-async"
         for preference in preferences.split(",")
     )

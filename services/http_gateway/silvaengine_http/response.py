@@ -25,7 +25,6 @@ from silvaengine_http.headers import (
     all_headers,
     merge_headers,
 )
-from silvaengine_http.request import ResponseFormat
 
 RESPONSE_OVERHEAD = 4096  # bytes left for the gateway's own headers and the response's frame
 
@@ -58,6 +57,13 @@ class Response(NamedTuple):
     body: str = ""
     headers: Headers = MappingProxyType({})
     is_base64: bool = False
+
+
+class ResponseFormat(NamedTuple):
+    """How the response is written: as payload 2.0 or 1.0, and without a body for HEAD."""
+
+    is_v2: bool
+    is_head: bool
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -159,7 +165,7 @@ def _text_response(text: str) -> Response:
 
 
 def _value_response(value: object, text: str | None) -> Response:
-    if isinstance(value, dict) and _is_proxy(value):
+    if isinstance(value, dict) and "statusCode" in value and _is_proxy(value):
         return _proxy_response(value)
     try:
         encoded = encode_readable(value) if text is None else text
@@ -185,7 +191,7 @@ def _is_yaml(text: str) -> bool:
 
 def _is_proxy(value: Mapping[str, Any]) -> bool:
     """Return whether an object is meant for API Gateway, rather than data with a ``statusCode``."""
-    status = value.get("statusCode")
+    status = value["statusCode"]
     if type(status) is not int or not 100 <= status <= 599:
         return False
     return value.keys() <= _PROXY or 300 <= status <= 399
@@ -276,22 +282,19 @@ def _is_base64(value: object) -> bool:
 
 def _check_size(response: Response) -> None:
     """Refuse what Lambda would refuse: the client would see an error without a message."""
-    size = _text_size(response.body)
+    text = response.body
+    if len(text) < _SHORT and text.isascii():
+        size = _LONGEST_ESCAPE * len(text)
+    else:
+        try:
+            size = len(json.dumps(text, ensure_ascii=False).encode())
+        except UnicodeEncodeError:
+            raise _malformed("it contains an unpaired surrogate") from None
     for name, values in response.headers.items():
         for value in values:
             size += len(name) + len(value) + 8
     if size > SYNC_LIMIT - RESPONSE_OVERHEAD:
         raise SilvaEngineError(f"The function's response is larger than {SYNC_LIMIT} bytes", status=502)
-
-
-def _text_size(text: str) -> int:
-    """Return the bytes of a text in JSON; of a short ASCII text the most that it can have."""
-    if len(text) < _SHORT and text.isascii():
-        return _LONGEST_ESCAPE * len(text)
-    try:
-        return len(json.dumps(text, ensure_ascii=False).encode())
-    except UnicodeEncodeError:
-        raise _malformed("it contains an unpaired surrogate") from None
 
 
 def _malformed(reason: str) -> SilvaEngineError:

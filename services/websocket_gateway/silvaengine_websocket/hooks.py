@@ -5,27 +5,31 @@ only the artefact's own modules are imported.
 """
 
 import logging
-from collections.abc import Callable, Collection
-from typing import NamedTuple, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
+from silvaengine.authorization.events import Members
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
 from silvaengine.registry.model import KeyAccess
-from silvaengine_websocket.event import Members
+
+if TYPE_CHECKING:
+    from silvaengine.authorization.authorization import Authorization
 
 type Hook = Callable[[Members, object], object]
 
 _logger = logging.getLogger(__name__)
 
 
-class SocketHooks(NamedTuple):
+class SocketHooks:
     """The hooks of all endpoints.
 
     Args:
-        shipped: returns the names of the packages and modules that may be imported.
+        open_authorization: returns the authorizers, in whose packages the hooks are.
 
     """
 
-    shipped: Callable[[], Collection[str]]
+    def __init__(self, open_authorization: "Callable[[], Authorization]") -> None:
+        self._open_authorization = open_authorization
 
     def call(self, name: str, key_access: KeyAccess, event: Members, context: object) -> None:
         """Call an endpoint's hook, if its settings name one; what it returns is ignored.
@@ -58,7 +62,7 @@ class SocketHooks(NamedTuple):
         from importlib import import_module  # lazy: only an endpoint with hooks needs it
 
         module_name, _, function_name = path.partition(":")
-        if module_name.partition(".")[0] not in self.shipped():
+        if module_name.partition(".")[0] not in self._open_authorization().packages.shipped:
             raise _misconfigured(f"{name}: {module_name!r} is not among the packages of authorizers/")
         try:
             hook = getattr(import_module(module_name), function_name)

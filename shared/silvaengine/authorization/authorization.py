@@ -37,6 +37,7 @@ class Authorization:
         clock: Callable[[], float] = time.time,
         fetch_document: Fetch = fetch,
     ) -> None:
+        self.packages = packages
         self._authorizers = Authorizers(packages, KeySets(fetch_document, clock), clock)
         self._clock = clock
         self._identities = LruCache(IDENTITY_SECONDS, MAX_IDENTITIES, clock)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine_websocket.broadcast_app import create_handler
 
 from .conftest import World, event, handshake
 
@@ -111,7 +110,7 @@ def test_each_event_of_the_broadcaster_writes_exactly_one_line(
     if isinstance(sent, dict) and sent.get("grant") is True:
         sent = {**sent, "grant": world.tokens.issue("acme")}
     with suppress(AttributeError):
-        create_handler(world.broadcaster, world.tokens, lambda: world.now)(sent, context)
+        world.broadcast(sent, context)
     line = line_of(capsys)
     assert line["service"] == "broadcaster"
     assert {name: line.get(name) for name in expected} == expected

@@ -208,7 +208,7 @@ def test_on_message_hears_and_may_refuse(world: World, monkeypatch: pytest.Monke
     module.hear = hear  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "operators", module)
     world.shipped.add("operators")
-    world.registry.settings["on_message"] = "operators:hear"
+    world.registry.area_settings["on_message"] = "operators:hear"
     assert world.say({"funct": "greet"}) == []
     (frame,) = world.say({"id": "no", "funct": "greet"})
     assert frame["error"]["message"] == "Not now"
