@@ -9,6 +9,7 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.settings import Settings
+from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_http import app, gateway
 from silvaengine_http.path import read_path
 from silvaengine_http.request import HttpCall, read_method, read_request
@@ -16,7 +17,7 @@ from silvaengine_http.response import ResponseFormat, function_response, render
 
 SETTINGS = Settings.from_environment()
 ADMISSION = open_admission(SETTINGS, app.ARTEFACT)
-GATEWAY = gateway.Gateway(SETTINGS, ADMISSION, Answering(), None)
+GATEWAY = gateway.Gateway(SETTINGS, ADMISSION, Answering(), None, broadcast_token_issuer(SETTINGS))
 
 
 def _read():

@@ -13,7 +13,7 @@ from silvaengine.authorization.packages import Packages
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.digests import Digests
-from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
@@ -92,7 +92,7 @@ class Platform:
         limiter = RateLimiter(None, "", instances=1, clock=clock)
         settings = Settings(full_event_areas=frozenset({"raw"}), takes_gzip=True)
         admission = Admission(self.registry, lambda: limiter, lambda: Authorization(Packages(())))
-        gateway = Gateway(settings, admission, self.lambdas, executions)
+        gateway = Gateway(settings, admission, self.lambdas, lambda: executions, issue_no_token)
         serve = HttpHandler(settings, self.registry, gateway, AlertPublisher(None))
         self.handler = lambda_handler("http", HttpCall, lambda: serve, encode)
         for name, config in functions.items():

@@ -12,7 +12,7 @@ from silvaengine.authorization.packages import Packages
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.digests import Digests
-from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
@@ -58,7 +58,7 @@ class World(Invoker):
         ledger = Ledger(self.reader, TableWriter(lambda: self.tables, "se-"))
         payloads, digests = PayloadStore(lambda: None, None), Digests(lambda: PEPPER)
         executions = Executions(ledger, Dispatcher(self, payloads), payloads, digests, 300.0)
-        gateway = Gateway(Settings(), admission, self, executions)
+        gateway = Gateway(Settings(), admission, self, lambda: executions, issue_no_token)
         serve = HttpHandler(Settings(), registry, gateway, AlertPublisher(None), self.clock)
         self.handler = lambda_handler("http", HttpCall, lambda: serve, encode)
         self.issuer: Any = None

@@ -4,25 +4,23 @@ The responses are those of draft-ietf-httpapi-idempotency-key-header: 400 withou
 the first request is in progress, 422 for another request under the same key.
 """
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineError, UnavailableError
-from silvaengine.ledger.digests import Digests, plain_digest
-from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
+from silvaengine.ledger.digests import Digests, open_digests, plain_digest
+from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, nothing_ran
 from silvaengine.ledger.execution import LIVE, Execution
-from silvaengine.ledger.payload_store import PayloadStore
-from silvaengine.ledger.store import Ledger
+from silvaengine.ledger.payload_store import PayloadStore, open_payload_store
+from silvaengine.ledger.store import Ledger, open_ledger
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.model import Function
+from silvaengine.settings import Settings
 from silvaengine_http.response import Response, error_response, function_response, json_response
 
-KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 RETRY_SECONDS = 2  # when to ask again for what is in progress
 REPLAYED = "Idempotency-Replayed"
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class LedgerCall(NamedTuple):
@@ -49,18 +47,6 @@ class LedgerCall(NamedTuple):
     def stays_accepted(self) -> bool:
         """Whether it stays accepted when it can't be started: a repetition may have got that response."""
         return self.is_async and self.key is not None
-
-
-class Terms(NamedTuple):
-    """How the ledger is to hold a call.
-
-    ``key`` is the client's idempotency key, None without one. ``is_async`` says that the client doesn't wait,
-    ``is_preferred`` that it asked not to.
-    """
-
-    key: str | None
-    is_async: bool
-    is_preferred: bool
 
 
 class Executions:
@@ -163,29 +149,15 @@ class Executions:
         return self._start(call, execution._replace(content=call.content))
 
 
-def read_terms(method: str, headers: Mapping[str, str], function: Function) -> Terms | None:
-    """Return how the ledger is to hold a call; None for a call that it needn't know of.
-
-    Raises:
-        RequestError: 400, a required idempotency key is missing, or it isn't 1 to 255 visible ASCII
-            characters.
-
-    """
-    key = headers.get("idempotency-key") if method in KEYED_METHODS else None
-    if key is None and method in KEYED_METHODS and function.policy.idempotency == "required":
-        raise RequestError("This function requires the header Idempotency-Key")
-    if key is not None and not _KEY.fullmatch(key):
-        raise RequestError("Idempotency-Key must be 1 to 255 visible ASCII characters")
-    is_preferred = "prefer" in headers and _prefers_async(headers["prefer"])
-    is_async = is_preferred or function.funct_type == "Event"
-    return Terms(key, is_async, is_preferred) if is_async or key is not None else None
-
-
-def _prefers_async(preferences: str) -> bool:
-    """Return whether the client asks for a job: RFC 7240, section 4.1."""
-    return any(
-        preference.partition(";")[0].strip().lower() == "respond-async"
-        for preference in preferences.split(",")
+def open_executions(settings: Settings, invoker: Invoker, issue_token: TokenIssuer) -> Executions:
+    """Return the deployment's executions."""
+    payloads = open_payload_store(settings)
+    return Executions(
+        open_ledger(settings),
+        Dispatcher(invoker, payloads, issue_token),
+        payloads,
+        open_digests(settings),
+        settings.worker_timeout_seconds,
     )
 
 

@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import RequestError
-from silvaengine.ledger.dispatch import issue_no_token
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.settings import Settings
-from silvaengine_http import job_status
 from silvaengine_http.body import read_body
-from silvaengine_http.executions import Executions, LedgerCall, Terms, read_terms
 from silvaengine_http.path import check_name
-from silvaengine_http.request import HttpCall, Request
+from silvaengine_http.request import HttpCall, Request, Terms, read_terms
 from silvaengine_http.response import Response, function_response, json_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
+    from silvaengine_http.executions import Executions, LedgerCall
 
 # Operations, even if the registry has functions of these names.
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})
+JOB_STATUS = "job_status"
 # The scope that an operation requires; cache management checks its own.
-REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), job_status.OPERATION: "jobs"}
+REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 # Lambda's context as full-event functions get it: docs.aws.amazon.com/lambda/latest/dg/python-context.html
 CONTEXT_MEMBERS = (
@@ -48,7 +49,7 @@ class Gateway:
         settings: the deployment's.
         admission: finds the function of a request, and says whether it may be called.
         invoker: invokes workers.
-        executions: accepts asynchronous calls and those with an idempotency key.
+        open_executions: returns what accepts asynchronous calls and those with an idempotency key.
         issue_token: returns a function's broadcast token, None for one that may not broadcast.
 
     """
@@ -58,13 +59,13 @@ class Gateway:
         settings: Settings,
         admission: Admission,
         invoker: Invoker,
-        executions: Executions,
-        issue_token: "TokenIssuer" = issue_no_token,
+        open_executions: "Callable[[], Executions]",
+        issue_token: "TokenIssuer",
     ) -> None:
         self._settings = settings
         self._admission = admission
         self._invoker = invoker
-        self._executions = executions
+        self._open_executions = open_executions
         self._issue_token = issue_token
 
     def serve(self, call: HttpCall, request: Request) -> Response:
@@ -78,11 +79,10 @@ class Gateway:
         key_access, name = self._resolve_key(call, request)
         if name in CACHE_OPERATIONS:
             return _manage_cache(name, request, key_access)
-        if name == job_status.OPERATION:
-            executions = self._executions
-            return job_status.job_status(
-                executions.ledger, executions.payloads, request.route, request.params
-            )
+        if name == JOB_STATUS:
+            from silvaengine_http.job_status import job_status  # lazy: no other call needs it
+
+            return job_status(self._open_executions(), request.route, request.params)
         call.function = function = self._admission.registry.function(key_access, name)
         call.log.begin_step("authorize")
         _check_function(request, function)
@@ -92,7 +92,9 @@ class Gateway:
         terms = read_terms(request.method, request.headers, function)
         if terms is None:
             return self._invoke(call, request, function)
-        response = self._executions.serve(self._ledger_call(call, request, key_access, function, terms))
+        response = self._open_executions().serve(
+            self._ledger_call(call, request, key_access, function, terms)
+        )
         if response.status != 202 or not terms.is_async:
             return response
         if terms.is_preferred:
@@ -158,7 +160,10 @@ class Gateway:
 
     def _ledger_call(
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function, terms: Terms
-    ) -> LedgerCall:
+    ) -> "LedgerCall":
+        # lazy: only a call that the ledger holds needs it
+        from silvaengine_http.executions import LedgerCall
+
         principal = call.principal and f" {call.principal}"
         return LedgerCall(
             function=function,
@@ -171,7 +176,7 @@ class Gateway:
             key=terms.key,
             is_async=terms.is_async,
             deadline=call.deadline,
-            status_url="../" * request.route.depth + job_status.OPERATION,
+            status_url="../" * request.route.depth + JOB_STATUS,
         )
 
     def _invoke(self, call: HttpCall, request: Request, function: Function) -> Response:

@@ -5,9 +5,9 @@ docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integratio
 module and ``path`` read a request from an event; authorizers and full-event functions are shown it whole.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import NO_RATE_HEADERS
@@ -18,8 +18,11 @@ from silvaengine_http.body import read_body
 from silvaengine_http.path import Route, read_path
 
 if TYPE_CHECKING:
-    from silvaengine.registry.model import KeyAccess
+    from silvaengine.registry.model import Function, KeyAccess
 
+KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _TEXT = {str}
 _OBJECTS = (
     "requestContext",
@@ -74,6 +77,18 @@ class Request(NamedTuple):
     is_base64: bool
 
 
+class Terms(NamedTuple):
+    """How the ledger is to hold a call.
+
+    ``key`` is the client's idempotency key, None without one. ``is_async`` says that the client doesn't wait,
+    ``is_preferred`` that it asked not to.
+    """
+
+    key: str | None
+    is_async: bool
+    is_preferred: bool
+
+
 def read_method(event: Members) -> str:
     """Return the HTTP method in capitals, empty for anything that isn't an HTTP event."""
     method = event.get("httpMethod")
@@ -120,37 +135,63 @@ def read_request(
     headers = {name.lower(): value for name, value in sent.items()}
     _check_unicode("".join([*headers, *headers.values()]), "The headers are")
     everything = _query(event, single_query, several_query)
-    _check_unicode("".join(chain(everything, *everything.values())), "The query string is")
+    _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")
     query = {
         name: values
         for name, values in everything.items()
         if name not in RESERVED_PARAMETERS and name.lower() != API_KEY
     }
+    params = {name: values[-1] for name, values in query.items() if values}
+    if route.path:
+        params["path"] = route.path
+    params["endpoint_id"], params["area"] = route.endpoint_id, route.area
     raw_body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
     body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip) if reads_body else None
+    function_context = {
+        **context,
+        "channel": route.endpoint_id,
+        "area": route.area,
+        "headers": sent,
+        "query": query,
+    }
     return Request(
-        method=method,
-        route=route,
-        headers=headers,
-        query=query,
-        params={
-            **{name: values[-1] for name, values in query.items() if values},
-            **({"path": route.path} if route.path else {}),
-            "endpoint_id": route.endpoint_id,
-            "area": route.area,
-        },
-        api_key=read_api_key(context, headers, (everything.get(API_KEY) or [""])[-1]),
-        stage=read_stage(context),
-        body=body,
-        context={
-            **context,
-            "channel": route.endpoint_id,
-            "area": route.area,
-            "headers": sent,
-            "query": query,
-        },
-        raw_body=raw_body,
-        is_base64=is_base64,
+        method,
+        route,
+        headers,
+        query,
+        params,
+        read_api_key(context, headers, (everything.get(API_KEY) or [""])[-1]),
+        read_stage(context),
+        body,
+        function_context,
+        raw_body,
+        is_base64,
+    )
+
+
+def read_terms(method: str, headers: Mapping[str, str], function: "Function") -> Terms | None:
+    """Return how the ledger is to hold a call; None for a call that it needn't know of.
+
+    Raises:
+        RequestError: 400, a required idempotency key is missing, or it isn't 1 to 255 visible ASCII
+            characters.
+
+    """
+    key = headers.get("idempotency-key") if method in KEYED_METHODS else None
+    if key is None and method in KEYED_METHODS and function.policy.idempotency == "required":
+        raise RequestError("This function requires the header Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise RequestError("Idempotency-Key must be 1 to 255 visible ASCII characters")
+    is_preferred = "prefer" in headers and _prefers_async(headers["prefer"])
+    is_async = is_preferred or function.funct_type == "Event"
+    return Terms(key, is_async, is_preferred) if is_async or key is not None else None
+
+
+def _prefers_async(preferences: str) -> bool:
+    """Return whether the client asks for a job: RFC 7240, section 4.1."""
+    return any(
+        preference.partition(";")[0].strip().lower() == "respond-async"
+        for preference in preferences.split(",")
     )
 
 

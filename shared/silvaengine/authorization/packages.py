@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from silvaengine.authorization.model import AccessRequest, CallerIdentity, Members, denied
 from silvaengine.authorization.package_answers import read_context, read_identity
@@ -28,14 +28,15 @@ _logger = logging.getLogger(__name__)
 type Action = Callable[[dict[str, Any], object], object]
 
 
-class Packages(NamedTuple):
+class Packages:
     """The packages that were built in.
 
     Args:
         shipped: names of the packages and modules that may be imported.
     """
 
-    shipped: Collection[str]
+    def __init__(self, shipped: Collection[str]) -> None:
+        self.shipped = shipped
 
     @property
     def has_default(self) -> bool:
@@ -67,23 +68,28 @@ class Packages(NamedTuple):
         return _package_authorizer(module, settings)
 
 
-class PackageAuthorizer(NamedTuple):
+class PackageAuthorizer:
     """An operator's authorizer, in either form.
 
-    ``name`` is its module's. ``actions`` returns the two actions for one request: each request gets a new
-    object. ``cache_headers`` are the headers, by lower-case name, that alone decide what ``authorize``
-    answers; None if the authorizer doesn't say.
+    Args:
+        name: its module's.
+        actions: returns the two actions for one request: each request gets a new object.
+        cache_headers: the headers, by lower-case name, that alone decide what ``authorize`` answers; None if
+            the authorizer doesn't say.
     """
 
-    name: str
-    actions: Callable[[], Mapping[str, Action]]
-    cache_headers: tuple[str, ...] | None
+    def __init__(
+        self, name: str, actions: Callable[[], Mapping[str, Action]], cache_headers: tuple[str, ...] | None
+    ) -> None:
+        self._name = name
+        self._actions = actions
+        self._cache_headers = cache_headers
 
     def credential(self, request: AccessRequest) -> tuple[str, ...] | None:
         """Return the values of ``cache_headers``: their response may be cached."""
-        if self.cache_headers is None:
+        if self._cache_headers is None:
             return None
-        return (self.name, *(request.headers.get(name, "") for name in self.cache_headers))
+        return (self._name, *(request.headers.get(name, "") for name in self._cache_headers))
 
     def authorize(self, request: AccessRequest) -> CallerIdentity:
         """Ask the package who the caller is, with an event like API Gateway's; raises RequestError."""
@@ -98,7 +104,7 @@ class PackageAuthorizer(NamedTuple):
 
     def _ask(self, action: str, event: dict[str, Any], request: AccessRequest) -> object:
         try:
-            return self.actions()[action](event, request.lambda_context)
+            return self._actions()[action](event, request.lambda_context)
         except SilvaEngineError as error:
             if 400 <= error.status < 500:
                 raise

@@ -18,7 +18,7 @@ from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import NotFoundError
 from silvaengine.ledger.digests import Digests
-from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
@@ -194,7 +194,7 @@ class World:
 
     def handler_of(self, settings: Settings, invoker: Invoker, executions: Executions) -> Handler:
         """Return a gateway's handler."""
-        gateway = Gateway(settings, self.admission, invoker, executions)
+        gateway = Gateway(settings, self.admission, invoker, lambda: executions, issue_no_token)
         serve = HttpHandler(settings, self.registry, gateway, self.alerts, lambda: NOW)
         return lambda_handler("http", HttpCall, lambda: serve, encode)
 
