@@ -52,13 +52,7 @@ class LedgerCall(NamedTuple):
 class Executions:
     """The calls that the ledger accepts, and their way to the workers.
 
-    Args:
-        ledger: holds them.
-        dispatcher: sends them to workers.
-        payloads: stores what is too large for a row.
-        digests: makes a row's id of an idempotency key.
-        lease_seconds: the longest that a worker may run.
-
+    A row is named by a digest of its idempotency key; ``lease_seconds`` is the longest that a worker may run.
     """
 
     def __init__(

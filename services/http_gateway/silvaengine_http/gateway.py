@@ -45,13 +45,8 @@ CONTEXT_MEMBERS = (
 class Gateway:
     """Serves HTTP requests by calling functions.
 
-    Args:
-        settings: the deployment's.
-        admission: finds the function of a request, and says whether it may be called.
-        invoker: invokes workers.
-        open_executions: returns what accepts asynchronous calls and those with an idempotency key.
-        issue_token: returns a function's broadcast token, None for one that may not broadcast.
-
+    The executions are opened for asynchronous calls, for those with an idempotency key, and for questions
+    about jobs.
     """
 
     def __init__(
@@ -83,9 +78,9 @@ class Gateway:
             from silvaengine_http.job_status import job_status  # lazy: no other call needs it
 
             return job_status(self._open_executions(), request.route, request.params)
-        call.function = function = self._admission.registry.function(key_access, name)
+        call.function = function = self._admission.function(key_access, name, request.route.area)
         call.log.begin_step("authorize")
-        _check_function(request, function)
+        _check_method(request.method, function)
         if function.auth_required:
             request = request._replace(context=self._permit(call, request, key_access, function).context)
         call.log.begin_step("invoke")
@@ -109,8 +104,8 @@ class Gateway:
         # not counted here: the request that follows is
         key_access, name = self._resolve_key(call, request, is_counted=False)
         if name not in REQUIRED_SCOPE:
-            call.function = function = self._admission.registry.function(key_access, name)
-            _check_function(request, function)
+            call.function = function = self._admission.function(key_access, name, request.route.area)
+            _check_method(request.method, function)
             if function.auth_required:
                 return self._permit(call, request, key_access, function)
         return Permission(key_access.key_id, request.context)
@@ -143,12 +138,12 @@ class Gateway:
 
         permission = self._admission.open_authorization().permit(
             AccessRequest(
-                event=call.event,
-                context=request.context,
+                call.event,
+                request.context,
+                key_access,
+                function,
                 headers=request.headers,
                 method=request.method,
-                key_access=key_access,
-                function=function,
                 body=request.body,
                 lambda_context=call.context,
             )
@@ -234,17 +229,13 @@ def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Re
     return json_response(management.manage_cache(operation, params, tenant))
 
 
-def _check_function(request: Request, function: Function) -> None:
-    if function.area != request.route.area:
-        message = f"Function {function.name!r} is not in area {request.route.area!r}"
-        raise RequestError(message, status=403)
-    if request.method not in function.methods and request.method not in (
-        allowed := _allowed_methods(function)
-    ):
-        message = f"Function {function.name!r} does not allow the method {request.method}"
-        raise RequestError(message, status=405, headers={"Allow": ", ".join(allowed)})
-
-
-def _allowed_methods(function: Function) -> tuple[str, ...]:
+def _check_method(method: str, function: Function) -> None:
     methods = function.methods
-    return (*methods, *(["HEAD"] if "GET" in methods and "HEAD" not in methods else []), "OPTIONS")
+    if method in methods or method == "OPTIONS" or (method == "HEAD" and "GET" in methods):
+        return
+    implied = ["HEAD"] if "GET" in methods and "HEAD" not in methods else []
+    raise RequestError(
+        f"Function {function.name!r} does not allow the method {method}",
+        status=405,
+        headers={"Allow": ", ".join([*methods, *implied, "OPTIONS"])},
+    )

@@ -22,13 +22,8 @@ if TYPE_CHECKING:
 class HttpHandler(GatewayHandler[HttpCall]):
     """Reads requests for the gateway, and turns what becomes of them into responses.
 
-    Args:
-        settings: the deployment's.
-        registry: announces changes of its tables, and knows who may read a refusal in a browser.
-        gateway: serves requests.
-        alerts: alerts the operator to failures from status 500 on.
-        clock: epoch seconds, as a callable.
-
+    The registry announces changes of its tables, and knows who may read a refusal in a browser. ``clock``
+    returns epoch seconds.
     """
 
     def __init__(

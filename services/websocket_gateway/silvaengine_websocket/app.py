@@ -17,7 +17,6 @@ from silvaengine_websocket.connections import open_connection_store
 from silvaengine_websocket.event import SocketEvent
 from silvaengine_websocket.gateway import Gateway
 from silvaengine_websocket.handler import WebSocketHandler
-from silvaengine_websocket.hooks import SocketHooks
 from silvaengine_websocket.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ def _deployed() -> WebSocketHandler:
     configure_logging(settings)
     admission = open_admission(settings, ARTEFACT)
     invoker, issue_token = open_invoker(settings), broadcast_token_issuer(settings)
-    hooks = SocketHooks(admission.open_authorization)
 
     @cache
     def open_idempotent() -> "IdempotentCalls":
@@ -48,8 +46,8 @@ def _deployed() -> WebSocketHandler:
         return broadcaster.open_broadcaster(settings)
 
     return WebSocketHandler(
-        Lifecycle(admission, open_connection_store(settings), hooks),
-        Gateway(admission, invoker, open_pusher(settings), open_idempotent, hooks, issue_token),
+        Lifecycle(admission, open_connection_store(settings)),
+        Gateway(admission, invoker, open_pusher(settings), open_idempotent, issue_token),
         open_broadcaster,
         open_alert_publisher(settings),
     )

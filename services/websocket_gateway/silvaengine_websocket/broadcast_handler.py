@@ -19,14 +19,7 @@ MARGIN_SECONDS = 3.0  # a push under way ends within them
 
 
 class BroadcastHandler:
-    """Broadcasts workers' frames.
-
-    Args:
-        broadcaster: pushes them.
-        tokens: says who may.
-        clock: epoch seconds, as a callable.
-
-    """
+    """Broadcasts workers' frames; ``clock`` returns epoch seconds."""
 
     def __init__(
         self, broadcaster: Broadcaster, tokens: BroadcastTokens, clock: Callable[[], float] = time.time

@@ -25,12 +25,7 @@ THREADS = 32
 class Broadcaster:
     """Pushes a frame to many connections, one page of rows in memory at a time: at most 1 MB of DynamoDB's.
 
-    Args:
-        tables: reads rows consistently.
-        connections: deletes the rows of clients that are gone.
-        pusher: pushes to clients.
-        clock: epoch seconds, as a callable.
-
+    It deletes the rows of clients that are gone. ``clock`` returns epoch seconds.
     """
 
     def __init__(
@@ -48,9 +43,7 @@ class Broadcaster:
     def broadcast(self, broadcast: Broadcast, deadline: float) -> BroadcastCounts:
         """Push a frame to every live connection that it is for.
 
-        Args:
-            broadcast: the frame, and whom it is for.
-            deadline: epoch seconds; connections not reached by then count as failed.
+        Connections that aren't reached by the deadline, in epoch seconds, count as failed.
 
         Raises:
             NotFoundError: the one connection that it is for isn't the tenant's, or not live.

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.authorization.events import Members
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
-from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall, WorkerResponse
+from silvaengine.errors import NotFoundError, SilvaEngineError
+from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher
-from silvaengine_websocket.event import SocketContext, SocketEvent
-from silvaengine_websocket.hooks import SocketHooks
+from silvaengine_websocket.event import SocketEvent
+from silvaengine_websocket.hooks import call_hook
 from silvaengine_websocket.message import (
     Message,
-    is_ping,
     read_message,
     read_object,
     read_ref,
@@ -32,17 +31,7 @@ if TYPE_CHECKING:
 
 
 class Gateway:
-    """The calls that clients' messages make of functions.
-
-    Args:
-        admission: finds the function of a message, and says whether it may be called.
-        invoker: invokes workers.
-        pusher: pushes the gateway's own frames.
-        open_idempotent: returns the calls with ``"once": true``.
-        hooks: the operator's, called with each message.
-        issue_token: returns a function's broadcast token, None for one that may not broadcast.
-
-    """
+    """The calls that clients' messages make of functions; ``open_idempotent`` is for those with ``once``."""
 
     def __init__(
         self,
@@ -50,82 +39,59 @@ class Gateway:
         invoker: Invoker,
         pusher: Pusher,
         open_idempotent: "Callable[[], IdempotentCalls]",
-        hooks: SocketHooks,
         issue_token: "TokenIssuer",
     ) -> None:
         self._admission = admission
         self._invoker = invoker
         self._pusher = pusher
         self._open_idempotent = open_idempotent
-        self._hooks = hooks
         self._issue_token = issue_token
 
     def serve(self, call: SocketEvent) -> None:
         """Serve one message; raises SilvaEngineError, which the client has to get as an error frame."""
         text = read_text(call.event.get("body"), is_base64=call.event.get("isBase64Encoded") is True)
-        if is_ping(text):
-            return self.push(call, frames.PONG)
+        if text == frames.PING:
+            return self._push(call, frames.PONG)
         members = read_object(text)
         call.ref = read_ref(members)
         message = read_message(members, call.ref)
         call.log.add(function=message.funct)
         call.log.begin_step("resolve")
-        key_access = self._key_access(call.socket)
-        self._hooks.call("on_message", key_access, call.event, call.context)
-        function = self._function(key_access, call.socket, message)
+        socket = call.socket
+        key_access, _ = self._admission.admit(
+            socket.endpoint_id, socket.api_key, socket.area, socket.stage, is_row_key=True
+        )
+        check_access(key_access, "invoke", "functions", socket.context)
+        open_authorization = self._admission.open_authorization
+        call_hook("on_message", key_access, open_authorization, call.event, call.context)
+        function = self._admission.function(key_access, message.funct, socket.area)
         call.log.begin_step("authorize")
-        context = self._permit(call, key_access, function)
+        context = self._permit(call, key_access, function) if function.auth_required else socket.context
         call.log.begin_step("invoke")
         return self._invoke(call, message, key_access, function, context)
 
     def refuse(self, call: SocketEvent, error: SilvaEngineError) -> None:
-        """Push an error frame to the sender; raises what ``push`` raises."""
+        """Push an error frame to the sender; raises what ``Pusher.push`` raises."""
+        message_id, function = call.ref
         frame = frames.error(
-            call.ref.id,
-            call.ref.funct,
-            status=error.status,
-            message=error.message,
-            request_id=call.request_id,
+            message_id, function, status=error.status, message=error.message, request_id=call.request_id
         )
-        self.push(call, frame)
+        self._push(call, frame)
 
-    def push(self, call: SocketEvent, frame: str) -> None:
-        """Push a frame to the sender, unless it is gone; raises what ``Pusher.push`` raises."""
+    def _push(self, call: SocketEvent, frame: str) -> None:
+        """Push a frame to the sender, unless it is gone."""
         try:
             self._pusher.push(call.socket.connection_id, frame, call.deadline)
         except NotFoundError:
             call.log.add(gone=True)
 
-    def _key_access(self, socket: SocketContext) -> KeyAccess:
-        key_access, _ = self._admission.admit(
-            socket.endpoint_id, socket.api_key, socket.area, socket.stage, is_row_key=True
-        )
-        check_access(key_access, "invoke", "functions", socket.context)
-        return key_access
-
-    def _function(self, key_access: KeyAccess, socket: SocketContext, message: Message) -> Function:
-        function = self._admission.registry.function(key_access, message.funct)
-        if function.area != socket.area:
-            text = f"Function {function.name!r} is not in area {socket.area!r}"
-            raise RequestError(text, status=403)
-        return function
-
     def _permit(self, call: SocketEvent, key_access: KeyAccess, function: Function) -> Members:
-        """Return the context that the function gets."""
-        context = call.socket.context
-        if not function.auth_required:
-            return context
+        """Return the context that the authorizer lets the function see."""
         # lazy: only a function with ``auth_required`` needs it
         from silvaengine.authorization.model import AccessRequest
 
         asked = AccessRequest(
-            event=call.event,
-            context=context,
-            headers={},
-            method="",
-            key_access=key_access,
-            function=function,
-            lambda_context=call.context,
+            call.event, call.socket.context, key_access, function, lambda_context=call.context
         )
         authorization = self._admission.open_authorization()
         return authorization.verify_permission(asked, call.socket.principal).context
@@ -141,22 +107,10 @@ class Gateway:
             return
         caller = f"{key_access.key_row_endpoint} {key_access.api_key} {call.socket.principal}"
         first = self._open_idempotent().serve(worker_call, reply_to, function, caller, call.deadline)
-        if first is not None:
-            self.push(call, _replay(call, message, function, first))
-
-
-def _replay(call: SocketEvent, message: Message, function: Function, first: WorkerResponse) -> str:
-    """Return the frame of the first call's response."""
-    message_id = message.id or ""
-    if first.kind != "error":
-        return frames.result(message_id, function.name, frames.data_text(first))
-    return frames.error(
-        message_id,
-        function.name,
-        status=first.status,
-        message=str(first.value),
-        request_id=call.request_id,
-    )
+        if first is not None and first.kind == "error":
+            self.refuse(call, SilvaEngineError(str(first.value), status=first.status))
+        elif first is not None:
+            self._push(call, frames.result(message.id or "", function.name, frames.data_text(first)))
 
 
 def _worker_call(

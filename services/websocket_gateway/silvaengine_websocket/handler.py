@@ -21,16 +21,7 @@ if TYPE_CHECKING:
 
 
 class WebSocketHandler(GatewayHandler[SocketEvent]):
-    """Handshakes, connections and messages.
-
-    Args:
-        lifecycle: opens and ends connections.
-        gateway: serves messages.
-        open_broadcaster: returns the broadcaster, for operators' events.
-        alerts: alerts the operator to failures from status 500 on.
-        clock: epoch seconds, as a callable.
-
-    """
+    """Handshakes, connections, messages, and operators' broadcasts; ``clock`` returns epoch seconds."""
 
     def __init__(
         self,

@@ -19,14 +19,7 @@ from silvaengine.settings import Settings
 
 
 class IdempotentCalls:
-    """Calls of functions that must not run twice.
-
-    Args:
-        ledger: holds them.
-        dispatcher: sends them to workers.
-        digests: makes a row's id of a call's.
-
-    """
+    """Calls of functions that must not run twice; the ledger's row is named by a digest of the call's id."""
 
     def __init__(self, ledger: Ledger, dispatcher: Dispatcher, digests: Digests) -> None:
         self._ledger = ledger

@@ -10,26 +10,18 @@ from silvaengine.authorization.events import Members
 from silvaengine.errors import RequestError
 from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.event import Handshake, SocketContext
-from silvaengine_websocket.hooks import SocketHooks
+from silvaengine_websocket.hooks import call_hook
 
 if TYPE_CHECKING:
     from silvaengine.authorization.model import Permission
 
 
 class Lifecycle:
-    """Opens and ends connections.
+    """Opens and ends connections, and calls the operator's hook with each."""
 
-    Args:
-        admission: says what a key opens, and who the caller is.
-        connections: their rows.
-        hooks: the operator's, called with each connection.
-
-    """
-
-    def __init__(self, admission: Admission, connections: ConnectionStore, hooks: SocketHooks) -> None:
+    def __init__(self, admission: Admission, connections: ConnectionStore) -> None:
         self._admission = admission
         self._connections = connections
-        self._hooks = hooks
 
     def admit(self, event: Members, handshake: Handshake, lambda_context: object) -> "Permission":
         """Permit a handshake; the permission's ``authorizer`` comes with each event of the connection.
@@ -47,16 +39,14 @@ class Lifecycle:
         if handshake.area not in self._admission.registry.areas(key_access):
             message = f"This API key has no functions in area {handshake.area!r}"
             raise RequestError(message, status=403)
-        access_request = AccessRequest(
-            event=event,
-            context={**handshake.context, "headers": handshake.headers},
+        asked = AccessRequest(
+            event,
+            {**handshake.context, "headers": handshake.headers},
+            key_access,
             headers={name.lower(): value for name, value in handshake.headers.items()},
-            method="",
-            key_access=key_access,
-            function=None,
             lambda_context=lambda_context,
         )
-        permission = self._admission.open_authorization().authorize(access_request)
+        permission = self._admission.open_authorization().authorize(asked)
         claims = permission.context.get("authorizer") or {}
         authorizer = {"key_id": key_access.key_id, **claims, **handshake.pinned(key_access.api_key)}
         return permission._replace(context={**permission.context, "authorizer": authorizer})
@@ -71,7 +61,8 @@ class Lifecycle:
         key_access = self._admission.registry.key_access_by_row(
             socket.endpoint_id, socket.api_key, socket.area, socket.stage
         )
-        self._hooks.call("on_connect", key_access, event, lambda_context)
+        open_authorization = self._admission.open_authorization
+        call_hook("on_connect", key_access, open_authorization, event, lambda_context)
         self._connections.begin(socket)
 
     def disconnect(self, socket: SocketContext) -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.errors import RequestError
-from silvaengine.registry.model import KeyAccess
+from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.registry.registry import Registry, open_registry
 from silvaengine.settings import Settings
 
@@ -75,6 +75,17 @@ class Admission:
             return key_access, NO_RATE_HEADERS
         charge = reply if key_access.limits == limits else None
         return key_access, self._open_limiter().admit(key_access.limits, charge)
+
+    def function(self, key_access: KeyAccess, name: str, area: str) -> Function:
+        """Return one of the functions that a key opens.
+
+        Raises:
+            RequestError: 403, it is in another area; and what ``Registry.function`` raises.
+        """
+        function = self.registry.function(key_access, name)
+        if function.area != area:
+            raise RequestError(f"Function {function.name!r} is not in area {area!r}", status=403)
+        return function
 
 
 def open_admission(settings: Settings, artefact: str) -> Admission:

@@ -3,9 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from silvaengine.authorization.key_sets import KeySets
-from silvaengine.authorization.model import AccessRequest, Authorizer, CallerIdentity, Members, denied
+from silvaengine.authorization.model import (
+    AccessRequest,
+    Authorizer,
+    CallerIdentity,
+    Members,
+    denied,
+    misconfigured,
+)
 from silvaengine.authorization.packages import MODULE_SETTING, Packages
-from silvaengine.errors import ConfigurationError
 from silvaengine.tables import DEFAULT_API_KEY
 
 SETTING = "authorizer"
@@ -44,7 +50,7 @@ def authorizer_of(
         case "jwt" | "cognito":
             return _token_authorizer(options, keys, clock)
         case kind:
-            raise _misconfigured(f"setting {SETTING!r} names {kind!r}, which is not a built-in authorizer")
+            raise misconfigured(f"setting {SETTING!r} names {kind!r}, which is not a built-in authorizer")
 
 
 def _token_authorizer(options: Members, keys: KeySets, clock: Callable[[], float]) -> Authorizer:
@@ -52,7 +58,7 @@ def _token_authorizer(options: Members, keys: KeySets, clock: Callable[[], float
         from silvaengine.authorization.tokens import TokenAuthorizer  # lazy: only a token needs it
     except ModuleNotFoundError as error:
         words = f"{error.name} is missing: authorizers/jwt-requirements.txt wasn't there at the build"
-        raise _misconfigured(words) from error
+        raise misconfigured(words) from error
     return TokenAuthorizer(options, keys, clock)
 
 
@@ -76,7 +82,3 @@ class ApiKeyAuthorizer:
     def verify_permission(self, request: AccessRequest) -> Members:
         """Return the requestContext unchanged: the key row's functions decide."""
         return request.context
-
-
-def _misconfigured(detail: str) -> ConfigurationError:
-    return ConfigurationError("The authorizer is misconfigured", detail=detail)

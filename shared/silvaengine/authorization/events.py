@@ -35,12 +35,9 @@ class GatewayEvent(LambdaEvent):
 
 
 class GatewayHandler[Event: GatewayEvent](ABC):
-    """Serves the events of a gateway, each kind in its own way.
+    """Serves the events of a gateway, each kind in its own way; alerts are about failures from 500 on.
 
-    Args:
-        service: the gateway's name in log lines and alerts.
-        alerts: alerts the operator to failures from status 500 on.
-        clock: epoch seconds, as a callable.
+    ``service`` is the gateway's name in log lines and alerts; ``clock`` returns epoch seconds.
     """
 
     def __init__(self, service: str, alerts: AlertPublisher, clock: Callable[[], float] = time.time) -> None:

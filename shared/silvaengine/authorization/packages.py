@@ -13,10 +13,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from silvaengine.authorization.model import AccessRequest, CallerIdentity, Members, denied
+from silvaengine.authorization.model import AccessRequest, CallerIdentity, Members, denied, misconfigured
 from silvaengine.authorization.package_answers import read_context, read_identity
 from silvaengine.authorization.policies import method_arn
-from silvaengine.errors import ConfigurationError, SilvaEngineError
+from silvaengine.errors import SilvaEngineError
 
 MANIFEST = "silvaengine_authorizers.txt"
 DEFAULT_MODULE = "silvaengine_authorizer"
@@ -58,13 +58,11 @@ class Packages:
         """
         name = str(settings.get(MODULE_SETTING) or DEFAULT_MODULE)
         if name.partition(".")[0] not in self.shipped:
-            raise _misconfigured(
-                f"{name!r} is not among the packages of authorizers/: {sorted(self.shipped)}"
-            )
+            raise misconfigured(f"{name!r} is not among the packages of authorizers/: {sorted(self.shipped)}")
         try:
             module = import_module(name)
         except (ImportError, SyntaxError) as error:
-            raise _misconfigured(f"{name}: {type(error).__name__}: {error}") from error
+            raise misconfigured(f"{name}: {type(error).__name__}: {error}") from error
         return _package_authorizer(module, settings)
 
 
@@ -136,7 +134,7 @@ def _package_authorizer(module: ModuleType, settings: Mapping[str, Any]) -> Pack
     function = getattr(module, str(function_name or "authorizer"), None)
     if not callable(function):
         missing = function_name or f"class {class_name!r} and no function 'authorizer'"
-        raise _misconfigured(f"module {module.__name__!r} has no {missing}")
+        raise misconfigured(f"module {module.__name__!r} has no {missing}")
     return PackageAuthorizer(module.__name__, partial(_function_actions, function), _cache_headers(function))
 
 
@@ -166,7 +164,3 @@ def _event(request: AccessRequest) -> dict[str, Any]:
         configuration = dict(request.function.configuration)
         event["fnConfigurations"] = configuration | {"config": dict(configuration.get("config") or {})}
     return event
-
-
-def _misconfigured(detail: str) -> ConfigurationError:
-    return ConfigurationError("The authorizer is misconfigured", detail=detail)

@@ -13,8 +13,14 @@ from typing import Any
 import jwt
 
 from silvaengine.authorization.key_sets import Issuer, Jwk, KeySets
-from silvaengine.authorization.model import AccessRequest, CallerIdentity, Members, unauthenticated
-from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.authorization.model import (
+    AccessRequest,
+    CallerIdentity,
+    Members,
+    misconfigured,
+    unauthenticated,
+)
+from silvaengine.errors import RequestError
 
 # RFC 7518 and RFC 8037, by the key's type; without those that have a shared secret or none.
 ALGORITHMS: Mapping[str, frozenset[str]] = {
@@ -174,6 +180,5 @@ def _texts(value: object) -> tuple[str, ...]:
 def _require(options: Members, name: str) -> object:
     value = options.get(name)
     if not value:
-        detail = f"the authorizer {options.get('type')!r} needs {name!r}"
-        raise ConfigurationError("The authorizer is misconfigured", detail=detail)
+        raise misconfigured(f"the authorizer {options.get('type')!r} needs {name!r}")
     return value

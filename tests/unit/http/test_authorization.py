@@ -15,6 +15,7 @@ from silvaengine.access.rate_limits import RateLimit
 from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.model import AccessRequest
 from silvaengine.authorization.packages import Packages
+from silvaengine.errors import UnavailableError
 
 type EventOf = Callable[..., dict[str, Any]]
 type Install = Callable[..., None]
@@ -384,6 +385,37 @@ def test_without_auth_required_the_api_key_decides_an_authorizer_call(world: Any
     assert response["principalId"] == key_id_of("acme-key")
 
 
+@pytest.mark.parametrize(
+    ("failure", "status"), [(UnavailableError("Busy", detail="hunter2"), 503), (OSError("hunter2"), 500)]
+)
+def test_a_fault_of_ours_denies_an_authorizer_call_and_alerts(
+    failure: Exception,
+    status: int,
+    world: Any,
+    event_of: EventOf,
+    caplog: pytest.LogCaptureFixture,
+    log_line: Callable[[], dict[str, Any]],
+) -> None:
+    """As for a request: the caller learns little, the operator which tenant, and why, under the line's id."""
+
+    def fail(*_: object) -> None:
+        raise failure
+
+    world.registry.key_access = fail
+    response = world.handler(authorizer_call(event_of), None)
+    assert response["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+    assert "hunter2" not in json.dumps(response)
+    line = log_line()
+    ((subject, _, facts),) = world.alerts.sent
+    assert subject == "silvaengine http gateway"
+    assert facts == {
+        name: line[name] for name in ("service", "request_id", "status", "endpoint_id", "area", "function")
+    }
+    assert facts["status"] == status
+    (record,) = caplog.records
+    assert record.__dict__["request_id"] == line["request_id"]
+
+
 def test_an_authorizer_call_spends_nothing_of_a_limit(world: Any, event_of: EventOf) -> None:
     """Only the request that follows is counted."""
     world.registry.limits = (RateLimit("endpoint", "authorizer-call", per_second=0.001, burst=1),)
@@ -414,7 +446,7 @@ def test_cached_identities_are_not_shared_between_tenants(
         shared = connection._replace(endpoint_id=endpoint_id, key_row_endpoint="1")
         subject.permit(
             AccessRequest(
-                event_of(), context, {"token": "ada"}, "GET", shared, world.registry.functions["greet"]
+                event_of(), context, shared, world.registry.functions["greet"], {"token": "ada"}, "GET"
             )
         )
     asked = [event for action, event, _ in sys.modules["acme_auth"].CALLS if action == "authorize"]

@@ -29,7 +29,6 @@ from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.event import SocketEvent
 from silvaengine_websocket.gateway import Gateway
 from silvaengine_websocket.handler import WebSocketHandler
-from silvaengine_websocket.hooks import SocketHooks
 from silvaengine_websocket.idempotent_calls import IdempotentCalls
 from silvaengine_websocket.lifecycle import Lifecycle
 
@@ -78,9 +77,8 @@ class World:
         authorization = Authorization(Packages(self.shipped), lambda: self.now)
         limiter = RateLimiter(None, "", instances=1, clock=lambda: self.now)
         admission = Admission(self.registry, lambda: limiter, lambda: authorization)
-        hooks = SocketHooks(admission.open_authorization)
-        gateway = Gateway(admission, self.invoker, self.pusher, lambda: once, hooks, self.issue_token)
-        lifecycle = Lifecycle(admission, self.connections, hooks)
+        gateway = Gateway(admission, self.invoker, self.pusher, lambda: once, self.issue_token)
+        lifecycle = Lifecycle(admission, self.connections)
         serve = WebSocketHandler(lifecycle, gateway, lambda: self.broadcaster, self.alerts, lambda: self.now)
         self.handler = lambda_handler("websocket", SocketEvent, lambda: serve, encode)
         broadcast = BroadcastHandler(self.broadcaster, self.tokens, lambda: self.now)

@@ -42,8 +42,14 @@ def line_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
             {"silvaengine": BROADCAST},
             {"status": 200, "operation": "ws_broadcast", "endpoint_id": "acme"},
         ),
-        (handshake(), {"status": 200, "route": "authorizer", "endpoint_id": "acme", "area": "core"}),
-        (handshake(query={}), {"status": 400, "route": "authorizer", "error": "RequestError"}),
+        (
+            handshake(),
+            {"status": 200, "route": "authorizer", "policy": "Allow", "endpoint_id": "acme", "area": "core"},
+        ),
+        (
+            handshake(query={}),
+            {"status": 400, "route": "authorizer", "policy": "Deny", "error": "RequestError"},
+        ),
         (event("$connect", {}), {"status": 403, "route": "$connect", "error": "RequestError"}),
     ],
 )
