@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from benchmarks.harness import PROJECT
 from benchmarks.harness.report import table
 from silvaengine_cli import deploy
-from silvaengine_cli.engine import LocalEngine, install_engine
+from silvaengine_cli.engine import LocalEngine, install_engine, local_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.watch import REGISTRY_FILE
@@ -26,7 +26,7 @@ def run(*, quick: bool) -> str:
     requests = 5 if quick else 200
     with (
         TemporaryDirectory() as folder,
-        LocalEngine(install_engine(PROJECT), Path(folder, "state")) as engine,
+        local_engine(install_engine(PROJECT), Path(folder, "state")) as engine,
     ):
         urls = {"two bare Lambdas, chained by boto3": chained(engine), "SilvaEngine": ours(engine)}
         times: dict[str, list[float]] = {name: [] for name in urls}

@@ -23,12 +23,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 
 # Modules of the layer and of Lambda's runtime, which an operator's package of the same name would shadow;
-# requirements may have their own versions. cli/silvaengine_cli/packages/__init__.py has the same list.
-PROVIDED = {
-    *FRAMEWORK,
-    "_yaml", "awslambdaric", "boto3", "botocore", "dateutil", "diskcache", "jmespath", "msgspec", "pynamodb",
-    "redis", "runtime_client", "s3transfer", "simplejson", "six", "snapshot_restore_py", "urllib3", "yaml",
-}  # fmt: skip
+# requirements may have their own versions.
+RESERVED_NAMES = PROJECT / "cli/silvaengine_cli/packages/reserved_names.txt"
 
 REQUIREMENTS = ("requirements.txt", "jwt-requirements.txt")
 
@@ -95,7 +91,8 @@ def add_operators_packages(source: Path, folder: Path, machine: str) -> None:
     compile_all([folder], folder, "/var/task")
     packages = shipped_packages(source)
     required = {path.name for path in folder.iterdir()}
-    if taken := PROVIDED.intersection(path.stem for path in packages) | required.intersection(FRAMEWORK):
+    reserved = {*RESERVED_NAMES.read_text().split()}
+    if taken := reserved.intersection(path.stem for path in packages) | required.intersection(FRAMEWORK):
         raise SystemExit(f"{source}/ has {', '.join(sorted(taken))}, which the layer or Lambda provides")
     copy(packages, folder, "/var/task")
     importable = (path.stem for path in packages if path.suffix == ".py" or (path / "__init__.py").is_file())

@@ -2,13 +2,14 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import click
 
 from silvaengine.access.api_keys import MAX_SECRETS, PREFIX, key_digest
 from silvaengine.errors import ConditionFailedError
+from silvaengine.ledger.execution import DAY
 from silvaengine.registry.registry import ROOT_ENDPOINT
 from silvaengine.tables import (
     COMMON_ENDPOINT,
@@ -25,7 +26,6 @@ from silvaengine_cli.registry.plan import mask, row_name
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 
-DAY = 86_400
 HOUR = 3_600
 ID_BYTES = 10
 SECRET_BYTES = 32
@@ -42,23 +42,14 @@ class NewKey(NamedTuple):
 
 
 class ApiKeyAdmin:
-    """Creates, rotates and revokes the keys of a deployment.
-
-    Args:
-        deployment: the deployment; its stack's output names the pepper.
-    """
+    """Creates, rotates and revokes the keys of a deployment, whose stack's output names the pepper."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
         self._tables = deployment.tables()
 
     def create(self, endpoint: str, row: Row, days: int | None) -> NewKey:
-        """Write a key's row with a first secret.
-
-        Args:
-            endpoint: the key's endpoint, ``1`` for the common connection.
-            row: its rights: ``functions``, ``grants``, ``endpoints``, ``whitelist``, ``label``.
-            days: its lifetime, None for no end.
+        """Write a key's row, in which its rights are, with a first secret for some days or for ever.
 
         Raises:
             ClickException: the endpoint doesn't exist or uses the common connection, or one of ``endpoints``
@@ -77,14 +68,7 @@ class ApiKeyAdmin:
     def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> NewKey:
         """Add a new secret to a key; of the older ones only the latest stays valid, until the overlap ends.
 
-        Args:
-            endpoint: the key's endpoint.
-            key_id: its id.
-            days: the new secret's lifetime, None for that of the latest one.
-            overlap_hours: how long the latest one stays valid.
-
-        Raises:
-            ClickException: there is no such key, or it is revoked.
+        Without ``days`` the new one has the lifetime of the latest one. Raises what ``row`` raises.
         """
         before = self.row(endpoint, key_id)
         hashes = before.get("key_hashes") or ()
@@ -101,7 +85,7 @@ class ApiKeyAdmin:
 
     def row(self, endpoint: str, key_id: str) -> Row:
         """Return a key's row; raise ClickException if there is none, or the key is its own secret."""
-        row = self._tables.read(CONNECTIONS, [(endpoint, key_id)]).get((endpoint, key_id))
+        row = self._tables.get(CONNECTIONS, endpoint, key_id)
         if row is None or not key_id.startswith(PREFIX):
             raise click.ClickException(
                 f"endpoint {endpoint!r} has no key {key_id}: name an id that `silvaengine keys list` shows; "
@@ -114,20 +98,11 @@ class ApiKeyAdmin:
     def facts(self, endpoint: str | None) -> Iterator[Facts]:
         """Return each key's endpoint, state, rights and times, without secrets and keys that are secrets."""
         rows = [row for row in self._tables.scan(CONNECTIONS) if endpoint in (None, row["endpoint_id"])]
-        uses = self._uses(rows)
+        keys = [CONFIG_DATA.key_of(key_use_key(*CONNECTIONS.key_of(row))) for row in rows]
+        uses = self._tables.read(CONFIG_DATA, keys)
         now = time.time()
-        for row in sorted(rows, key=CONNECTIONS.key_of):
-            yield _facts(row, uses.get(CONNECTIONS.key_of(row)), now)
-
-    def _uses(self, rows: Iterable[Row]) -> Mapping[tuple[str, ...], int]:
-        names = {CONNECTIONS.key_of(row): key_use_key(*CONNECTIONS.key_of(row)) for row in rows}
-        keys = [CONFIG_DATA.key_of(name) for name in names.values()]
-        used = self._tables.read(CONFIG_DATA, keys)
-        return {
-            key: int(row["value"])
-            for key, name in names.items()
-            if (row := used.get(CONFIG_DATA.key_of(name))) is not None
-        }
+        for row, key in sorted(zip(rows, keys, strict=True), key=lambda pair: CONNECTIONS.key_of(pair[0])):
+            yield _facts(row, uses.get(key), now)
 
     def _new_secret(self, key_id: str, seconds: int | None) -> tuple[NewKey, Row]:
         secret = secrets.token_urlsafe(SECRET_BYTES)
@@ -155,7 +130,7 @@ class ApiKeyAdmin:
         announce(self._deployment)
 
     def _check_endpoint(self, endpoint: str) -> None:
-        row = self._tables.read(ENDPOINTS, [(endpoint,)]).get((endpoint,))
+        row = self._tables.get(ENDPOINTS, endpoint)
         if endpoint != COMMON_ENDPOINT and not (row and row.get("special_connection")):
             raise click.ClickException(
                 f"endpoint {endpoint!r} has no connection of its own: create a key of the common connection "
@@ -176,7 +151,7 @@ class ApiKeyAdmin:
 
 def rights_of(tables: RegistryTables, endpoint: str, api_key: str) -> Row:
     """Return the functions and addresses of a key's row; raise ClickException if there is none."""
-    row = tables.read(CONNECTIONS, [(endpoint, api_key)]).get((endpoint, api_key))
+    row = tables.get(CONNECTIONS, endpoint, api_key)
     if row is None:
         raise click.ClickException(f"endpoint {endpoint!r} has no connection {mask(api_key)}")
     return {name: row[name] for name in ("functions", "whitelist") if row.get(name)}
@@ -212,7 +187,7 @@ def _end_by(key_hash: Row, end: int) -> Row:
     return {**key_hash, "expires_at": min(end, int(key_hash.get("expires_at", end)))}
 
 
-def _facts(row: Row, used_at: int | None, now: float) -> Facts:
+def _facts(row: Row, use: Row | None, now: float) -> Facts:
     is_hashed = row["api_key"].startswith(PREFIX)
     return {
         "key": row["api_key"] if is_hashed else mask(row["api_key"]),
@@ -224,19 +199,22 @@ def _facts(row: Row, used_at: int | None, now: float) -> Facts:
         "functions": len(row.get("functions") or ()),
         "created_at": row.get("created_at"),
         "expires_at": _end(row),
-        "last_used_at": used_at,
+        "last_used_at": int(use["value"]) if use else None,
         "revoked_at": row.get("revoked_at"),
     }
 
 
 def _state(row: Row, now: float) -> str:
-    ends = [each.get("expires_at") for each in row.get("key_hashes") or ()]
-    alive = [end for end in ends if end is None or end > now]
+    alive = [end for end in _ends(row) if end is None or end > now]
     if row.get("revoked_at"):
         return "revoked"
     return {0: "expired", 1: "active"}.get(len(alive), "rotating")
 
 
 def _end(row: Row) -> int | None:
-    ends = [each.get("expires_at") for each in row.get("key_hashes") or ()]
+    ends = _ends(row)
     return None if not ends or None in ends else int(max(ends))
+
+
+def _ends(row: Row) -> list[Any]:
+    return [each.get("expires_at") for each in row.get("key_hashes") or ()]

@@ -1,7 +1,7 @@
 """The API key and the parameters of commands that act as a client."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import click
 
@@ -10,15 +10,23 @@ from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.registry.values import check_api_key
 
 
-def _check_api_key(_context: click.Context, _parameter: click.Parameter, api_key: str) -> str:
-    try:
-        return check_api_key(api_key)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+def checked[T](check: Callable[[T], T]) -> Callable[[click.Context, click.Parameter, T], T]:
+    """Return an option's callback that refuses the values for which the check raises ValueError."""
+
+    def callback(_context: click.Context, _parameter: click.Parameter, value: T) -> T:
+        try:
+            return check(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return callback
 
 
 api_key_option = click.option(
-    "--api-key", default=DEFAULT_API_KEY, callback=_check_api_key, help="Key of the caller.  [default: none]"
+    "--api-key",
+    default=DEFAULT_API_KEY,
+    callback=checked(check_api_key),
+    help="Key of the caller.  [default: none]",
 )
 
 

@@ -87,10 +87,7 @@ def render(text: str) -> Text:
 class Conversation:
     """Sends what is typed and shows what arrives, until the input or the connection ends.
 
-    Args:
-        connection: an open connection.
-        show: prints a frame; called in a thread of its own.
-        as_json: show frames unchanged, without colours.
+    ``show`` prints a frame, in a thread of its own; with ``as_json`` it is unchanged, without colours.
     """
 
     def __init__(self, connection: ClientConnection, show: Show, *, as_json: bool = False) -> None:
@@ -106,9 +103,7 @@ class Conversation:
     def hold(self, lines: Iterable[str], *, interrupt: bool = False) -> None:
         """Send all lines, then wait for the responses to all calls.
 
-        Args:
-            lines: the lines that are typed.
-            interrupt: raise KeyboardInterrupt in the main thread when the connection ends.
+        With ``interrupt`` the end of the connection raises KeyboardInterrupt in the main thread.
         """
         Thread(target=self._receive, args=(interrupt,), daemon=True).start()
         for number, line in enumerate(lines, 1):

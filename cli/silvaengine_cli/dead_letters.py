@@ -1,6 +1,5 @@
 """The dead-letter queues as an operator sees them: dead jobs, and events that failed for good."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.execution import Execution
 from silvaengine.protocol.json_codec import Json
 from silvaengine_cli import AwsClient
+from silvaengine_cli.client_options import parse_json_or_text
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.events import send
 
@@ -20,31 +20,6 @@ _EVENT_QUEUES = (("EventDeadLetterQueueUrl", "EventQueueUrl"), ("FifoDeadLetterQ
 _EVENTBRIDGE_MEMBERS = ({"rule", "event"}, {"schedule", "time"}, {"detail-type", "source"})
 
 type Message = Mapping[str, Any]  # boto3's
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message about a dead job."""
-
-    receipt: str
-    facts: dict[str, Json]
-
-
-class DeadLetterQueue:
-    """The queue of messages about dead jobs."""
-
-    def __init__(self, deployment: Deployment) -> None:
-        self._sqs = deployment.client("sqs")
-        self._url = deployment.output("DeadLetterQueueUrl")
-
-    def receive(self, limit: int) -> Iterator[DeadLetter]:
-        """Return messages once each; those that aren't deleted come back after twenty seconds."""
-        for message in _receive_each(self._sqs, self._url, limit):
-            yield DeadLetter(message["ReceiptHandle"], _facts(message["Body"]))
-
-    def delete(self, letter: DeadLetter) -> None:
-        """Delete a message from the queue."""
-        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +33,7 @@ class DeadEvent:
     @property
     def body(self) -> Json:
         """What it says: a JSON value, or text that isn't JSON."""
-        try:
-            value: Json = json.loads(self.message["Body"])
-        except ValueError:
-            return str(self.message["Body"])
-        return value
+        return parse_json_or_text(self.message["Body"])
 
     @property
     def kind(self) -> str:
@@ -119,13 +90,16 @@ class DeadEvents:
             if not self._deployment.has_output(dead):
                 continue
             url, source_url = self._deployment.output(dead), self._deployment.output(source)
-            for message in _receive_each(self._sqs, url, left):
+            for message in receive_each(self._sqs, url, left):
                 left -= 1
                 yield DeadEvent(url, source_url, message)
 
     def source_arn(self, event: DeadEvent) -> str:
         """Return the ARN of the queue in which a message failed."""
-        return event.queue_arn or self._arn(event.source_url)
+        if event.queue_arn:
+            return event.queue_arn
+        response = self._sqs.get_queue_attributes(QueueUrl=event.source_url, AttributeNames=["QueueArn"])
+        return str(response["Attributes"]["QueueArn"])
 
     def replay(self, event: DeadEvent) -> str:
         """Send an event again and delete it from its queue; return what was done, for people."""
@@ -153,13 +127,12 @@ class DeadEvents:
             QueueUrl=event.source_url, MessageBody=message["Body"], MessageAttributes=attributes, **fifo
         )
 
-    def _arn(self, url: str) -> str:
-        response = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        return str(response["Attributes"]["QueueArn"])
 
+def receive_each(sqs: AwsClient, url: str, limit: int) -> Iterator[Message]:
+    """Return up to ``limit`` messages, each once; stop while the receipts of all are still good.
 
-def _receive_each(sqs: AwsClient, url: str, limit: int) -> Iterator[Message]:
-    """Return up to ``limit`` messages, each once; stop while the receipts of all are still good."""
+    Those that aren't deleted come back after twenty seconds.
+    """
     seen: set[str] = set()
     deadline = time.monotonic() + HOLD_SECONDS / 2
     while len(seen) < limit and time.monotonic() < deadline:
@@ -175,10 +148,7 @@ def _receive_each(sqs: AwsClient, url: str, limit: int) -> Iterator[Message]:
             yield message
 
 
-def _facts(body: str) -> dict[str, Json]:
-    """Return a message's members; text from elsewhere is shown unchanged, as ``message``."""
-    try:
-        facts = json.loads(body)
-    except ValueError:
-        facts = None
-    return facts if isinstance(facts, dict) else {"message": body}
+def job_facts(message: Message) -> dict[str, Json]:
+    """Return what a message says of a dead job; text from elsewhere is shown unchanged, as ``message``."""
+    facts = parse_json_or_text(message["Body"])
+    return facts if isinstance(facts, dict) else {"message": message["Body"]}

@@ -90,13 +90,9 @@ def deploy(
     stack: str = LOCAL_STACK,
     parameters: Mapping[str, str] | None = None,
 ) -> StackOutputs:
-    """Deploy the build to the engine with `sam deploy`; return the stack's outputs.
+    """Deploy the build to a running engine with `sam deploy`; return the stack's outputs.
 
-    Args:
-        project: the folder of template.yaml and samconfig.toml.
-        engine: a running engine.
-        stack: the stack's name, new or known to the engine.
-        parameters: the template's, besides those that point to the engine.
+    ``parameters`` are the template's, besides those that point to the engine.
 
     Raises:
         DeployError: sam failed; nothing of the change stays.

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import click
 
 from silvaengine_cli import AwsClient
+from silvaengine_cli.client_options import checked, parse_json_or_text
+from silvaengine_cli.output import json_option
 from silvaengine_cli.registry.tables import RegistryTables
 
 DEV_FILE = Path(".silvaengine") / "dev.json"
@@ -56,6 +58,15 @@ class Deployment:
             options |= {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
             options["region_name"] = self._region or "us-east-1"
         return boto3.client(service, config=config, **options)  # type: ignore[call-overload]
+
+    def invoke(self, function: str, payload: str, *, wait: bool = True) -> tuple[bool, Any]:
+        """Invoke a Lambda; return whether it succeeded, and its response or error; None without waiting."""
+        response = self.client("lambda").invoke(
+            FunctionName=function,
+            InvocationType="RequestResponse" if wait else "Event",
+            Payload=payload,
+        )
+        return "FunctionError" not in response, json.loads(response["Payload"].read() or b"null")
 
     @property
     def is_local(self) -> bool:
@@ -110,10 +121,10 @@ class Deployment:
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", ())}
 
 
-def _check_url(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+def _check_url(url: str | None) -> str | None:
     if url is None or _is_http(url):
         return url
-    raise click.BadParameter(f"{url!r} is not an http:// or https:// URL")
+    raise ValueError(f"{url!r} is not an http:// or https:// URL")
 
 
 def _is_http(url: str) -> bool:
@@ -133,7 +144,9 @@ def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
     @click.option(
         "--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS region.  [default: boto3's]"
     )
-    @click.option("--endpoint-url", callback=_check_url, help="URL of an engine to use instead of AWS.")
+    @click.option(
+        "--endpoint-url", callback=checked(_check_url), help="URL of an engine to use instead of AWS."
+    )
     @click.option("--local", is_flag=True, help="The engine that `silvaengine dev` runs.")
     @click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]")
     @click.option("--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]")
@@ -149,12 +162,13 @@ def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
     return with_deployment
 
 
-def read_local_deployment(start: Path) -> dict[str, str]:
-    """Return the arguments of ``Deployment`` for the engine that ``silvaengine dev`` runs in this project.
+def operator_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options of ``deployment_options``, and ``--json`` as ``as_json``."""
+    return json_option(deployment_options(command))
 
-    Args:
-        start: the folder from which to look upwards for ``.silvaengine/dev.json``.
-    """
+
+def read_local_deployment(start: Path) -> dict[str, str]:
+    """Return the arguments of ``Deployment`` for the engine that ``silvaengine dev`` runs here or above."""
     for folder in (start, *start.parents):
         if (folder / DEV_FILE).is_file():
             return _read_dev_file(folder / DEV_FILE)
@@ -162,10 +176,7 @@ def read_local_deployment(start: Path) -> dict[str, str]:
 
 
 def _read_dev_file(path: Path) -> dict[str, str]:
-    try:
-        content = json.loads(path.read_text())
-    except ValueError:
-        content = None
+    content = parse_json_or_text(path.read_text())
     if not isinstance(content, dict) or not isinstance(content.get("endpoint_url"), str):
         raise click.ClickException(f"{path} names no engine: start `silvaengine dev` again")
     return {name: content[name] for name in ("endpoint_url", "stack", "region") if name in content}

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import DEV_FILE
-from silvaengine_cli.engine import REGION, LocalEngine, install_engine
+from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.tail import LogTail, Record
@@ -26,19 +26,6 @@ POLL_SECONDS = 0.3
 _DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task)/([^"]+)"')
 _WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
 
-_HELP = """Run everything on this machine and redeploy what changes.
-
-Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml and
-prints what to try. Then it watches the sources: a changed function runs within seconds, and its tracebacks
-are shown here with their request ids. Ctrl-C ends it; stack and tables are kept for the next time.
-
-\b
-Examples:
-  silvaengine dev
-  silvaengine dev --fresh          forget the stack and tables of earlier runs
-  silvaengine dev --port 4566      have the engine listen there
-"""
-
 _EXAMPLES = """
 Try:
   HTTP       curl '{url}/core/demo/hello?name=Ada'
@@ -47,13 +34,25 @@ Try:
 """
 
 
-@click.command(help=_HELP)
+@click.command()
 @click.option("--fresh", is_flag=True, help="Start with an empty engine.")
 @click.option(
     "--port", type=click.IntRange(1024, 65535), default=None, help="The engine's port.  [default: a free one]"
 )
 def dev(*, fresh: bool, port: int | None) -> None:
-    """Run the command; its help is above."""
+    """Run everything on this machine and redeploy what changes.
+
+    Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml
+    and prints what to try. Then it watches the sources: a changed function runs within seconds, and its
+    tracebacks are shown here with their request ids. Ctrl-C ends it; stack and tables are kept for the next
+    time.
+
+    \b
+    Examples:
+      silvaengine dev
+      silvaengine dev --fresh          forget the stack and tables of earlier runs
+      silvaengine dev --port 4566      have the engine listen there
+    """
     console = Console(highlight=False, soft_wrap=True)
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, _exit_on_signal)
@@ -190,7 +189,7 @@ def _step(console: Console, what: str) -> Iterator[None]:
 def _running_engine(console: Console, project: Path, port: int, *, fresh: bool) -> Iterator[LocalEngine]:
     with _step(console, "install the local engine"):
         program = install_engine(project)
-    with LocalEngine(program, project / ".silvaengine" / "state", port=port, fresh=fresh) as engine:
+    with local_engine(program, project / ".silvaengine" / "state", port=port, fresh=fresh) as engine:
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
         with _dev_file(project / DEV_FILE, engine):
             yield engine

@@ -13,18 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
 
 import click
 
 from silvaengine_cli import AwsClient
-
-if TYPE_CHECKING:
-    from botocore.session import Session
+from silvaengine_cli.deployment import Deployment
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -75,15 +72,30 @@ def free_port(preferred: int = 0) -> int:
     raise EngineError("no TCP port is free on 127.0.0.1")
 
 
-@cache
-def _session() -> "Session":
-    from botocore.session import Session  # lazy: only a command that runs the engine needs it
-
-    return Session()
-
-
+@dataclass(frozen=True, slots=True)
 class LocalEngine:
-    """A MiniStack process on 127.0.0.1 with IAM enforced; entering starts it, leaving ends it.
+    """A running engine; ``log`` has its output and its Lambdas', and ``.log.old`` that of the run before."""
+
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """The URL of every AWS API that the engine serves."""
+        return f"http://{HOST}:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that point an AWS client, such as the `sam` command, to this engine."""
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
+
+    def client(self, service: str) -> AwsClient:
+        """Return a client of the engine's root user for one AWS service."""
+        return Deployment(endpoint_url=self.url, region=REGION).client(service)
+
+
+@contextmanager
+def local_engine(program: Path, state: Path, *, port: int = 0, fresh: bool = False) -> Iterator[LocalEngine]:
+    """Run a MiniStack process on 127.0.0.1 with IAM enforced, until the block ends.
 
     State (tables, objects, stacks, functions) is read at the start and written at a clean end.
 
@@ -96,135 +108,96 @@ class LocalEngine:
     Raises:
         EngineError: the folder is in use, or the engine is not ready within 60 seconds.
     """
-
-    def __init__(self, program: Path, state: Path, *, port: int = 0, fresh: bool = False) -> None:
-        self._program = program
-        self._state = state
-        self._fresh = fresh
-        self._requested_port = port
-        self._process: subprocess.Popen[bytes] | None = None
-        self._resources = ExitStack()
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        """The URL of every AWS API that the engine serves."""
-        return f"http://{HOST}:{self.port}"
-
-    @property
-    def log(self) -> Path:
-        """The output of the engine and its Lambdas; that of the run before has the suffix `.old`."""
-        return self._state.with_name(f"{self._state.name}.log")
-
-    def environment(self) -> dict[str, str]:
-        """Return the variables that point an AWS client, such as the `sam` command, to this engine."""
-        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
-
-    def client(self, service: str) -> AwsClient:
-        """Return a client of the engine's root user for one AWS service."""
-        return _session().create_client(
-            service,
-            REGION,
-            endpoint_url=self.url,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
-
-    def __enter__(self) -> Self:
-        """Start the process and wait until it answers."""
-        with self._resources:
-            self._lock_state()
-            self.port = self._choose_port()
-            temporary = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="silvaengine-"))
-            log = self._resources.enter_context(self._open_log())
-            self._process = subprocess.Popen(  # noqa: S603
-                [self._program],
-                env=self._process_environment(temporary),
+    log = state.with_name(f"{state.name}.log")
+    with _locked(state, fresh=fresh), tempfile.TemporaryDirectory(prefix="silvaengine-") as temporary:
+        engine = LocalEngine(_choose_port(state, port), log)
+        if log.exists():
+            log.replace(log.with_suffix(".log.old"))
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603
+                [program],
+                env=_process_environment(engine.port, state, temporary),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 # Ctrl-C in a terminal must not reach the engine: it saves its state only on SIGTERM.
                 start_new_session=True,
             )
-            self._resources.callback(self._stop)
-            self._wait_until_ready(self._process)
-            self._resources = self._resources.pop_all()
-        return self
+        try:
+            _wait_until_ready(engine, process)
+            yield engine
+        finally:
+            _stop(process)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the process and its Lambdas, remove their temporary files, release the folder."""
-        self._resources.close()
 
-    def _lock_state(self) -> None:
-        self._state.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._resources.enter_context(self._state.with_name(f"{self._state.name}.lock").open("w"))
+@contextmanager
+def _locked(state: Path, *, fresh: bool) -> Iterator[None]:
+    state.parent.mkdir(parents=True, exist_ok=True)
+    with state.with_name(f"{state.name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise EngineError(f"another engine uses {self._state}: stop it first") from None
-        if self._fresh:
-            shutil.rmtree(self._state, ignore_errors=True)
-        self._state.mkdir(exist_ok=True)
+            raise EngineError(f"another engine uses {state}: stop it first") from None
+        if fresh:
+            shutil.rmtree(state, ignore_errors=True)
+        state.mkdir(exist_ok=True)
+        yield
 
-    def _choose_port(self) -> int:
-        record = self._state / "port"
-        last = int(record.read_text()) if record.exists() else 0
-        port = free_port(self._requested_port or last)
-        if self._requested_port not in (0, port):
-            raise EngineError(f"port {self._requested_port} of {HOST} is in use: choose another, or none")
-        record.write_text(str(port))
-        return port
 
-    def _open_log(self) -> IO[bytes]:
-        if self.log.exists():
-            self.log.replace(self.log.with_suffix(".log.old"))
-        return self.log.open("wb")
+def _choose_port(state: Path, requested: int) -> int:
+    record = state / "port"
+    last = int(record.read_text()) if record.exists() else 0
+    port = free_port(requested or last)
+    if requested not in (0, port):
+        raise EngineError(f"port {requested} of {HOST} is in use: choose another, or none")
+    record.write_text(str(port))
+    return port
 
-    def _process_environment(self, temporary: str) -> dict[str, str]:
-        return {
-            **CREDENTIALS,
-            "PATH": "/usr/bin:/bin",
-            "HOME": temporary,
-            "TMPDIR": temporary,
-            "GATEWAY_PORT": str(self.port),
-            "BIND_HOST": HOST,
-            "MINISTACK_HOST": HOST,
-            "AUTH": "true",
-            "IOT_MTLS_ENABLED": "0",
-            "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",
-            "LAMBDA_WARM_TTL_SECONDS": "30",
-            "PERSIST_STATE": "1",
-            "STATE_DIR": str(self._state / "services"),
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(self._state / "objects"),
-        }
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._is_ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                last_lines = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-                raise EngineError(f"the local engine did not start on port {self.port}:\n{last_lines}")
-            time.sleep(0.05)
+def _process_environment(port: int, state: Path, temporary: str) -> dict[str, str]:
+    return {
+        **CREDENTIALS,
+        "PATH": "/usr/bin:/bin",
+        "HOME": temporary,
+        "TMPDIR": temporary,
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,
+        "AUTH": "true",
+        "IOT_MTLS_ENABLED": "0",
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",
+        "LAMBDA_WARM_TTL_SECONDS": "30",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state / "services"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state / "objects"),
+    }
 
-    def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=2)
-        try:
-            connection.request("GET", "/_ministack/ready")
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
-    def _stop(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            self._process.kill()
-            self._process.wait()
+def _wait_until_ready(engine: LocalEngine, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not _is_ready(engine.port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            last_lines = "\n".join(engine.log.read_text(errors="replace").splitlines()[-15:])
+            raise EngineError(f"the local engine did not start on port {engine.port}:\n{last_lines}")
+        time.sleep(0.05)
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/_ministack/ready")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
+        process.wait()

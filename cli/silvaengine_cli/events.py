@@ -21,11 +21,6 @@ def sample(source: str) -> dict[str, Any]:
 
 def send(deployment: Deployment, event: dict[str, Json], *, wait: bool = True) -> tuple[bool, Json]:
     """Invoke the tasks Lambda with an event; return whether it succeeded, and the Lambda's response."""
-    response = deployment.client("lambda").invoke(
-        FunctionName=deployment.output("TasksArn"),
-        InvocationType="RequestResponse" if wait else "Event",
-        Payload=json.dumps(event).encode(),
-    )
-    value = json.loads(response["Payload"].read() or b"null")
+    succeeded, value = deployment.invoke(deployment.output("TasksArn"), json.dumps(event), wait=wait)
     failed = value.get("batchItemFailures") if isinstance(value, dict) else None
-    return "FunctionError" not in response and not failed, value
+    return succeeded and not failed, value

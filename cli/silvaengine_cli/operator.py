@@ -13,32 +13,21 @@ from silvaengine_cli.deployment import Deployment
 
 
 def operate(
-    deployment: Deployment,
-    operation: str,
-    *,
-    gateway: str = "HttpGatewayArn",
-    **members: Json,
+    deployment: Deployment, operation: str, *, gateway: str = "HttpGatewayArn", **members: Json
 ) -> dict[str, Any]:
-    """Have a gateway carry out an operation; return its response.
+    """Have a gateway, named by an output of the stack, carry out an operation; return its response.
 
-    Args:
-        deployment: the deployment.
-        operation: the gateway's name for it.
-        gateway: the stack's output that names the Lambda.
-        members: the operation's arguments; None counts as absent.
+    A member that is None counts as absent.
 
     Raises:
         ClickException: it was refused or failed; the message is the gateway's.
     """
     request = {name: value for name, value in members.items() if value is not None}
-    response = deployment.client("lambda").invoke(
-        FunctionName=deployment.output(gateway),
-        Payload=json.dumps({"silvaengine": {"operation": operation, **request}}),
-    )
-    result: dict[str, Any] = json.loads(response["Payload"].read())
-    if "FunctionError" in response:
+    payload = json.dumps({"silvaengine": {"operation": operation, **request}})
+    succeeded, result = deployment.invoke(deployment.output(gateway), payload)
+    if not succeeded:
         raise click.ClickException(str(result.get("errorMessage", "the gateway failed")))
-    return result
+    return dict(result)
 
 
 def announce(deployment: Deployment) -> None:

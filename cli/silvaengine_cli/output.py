@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import click
@@ -17,14 +18,35 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=_to_json, ensure_ascii=False))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table, without a header if the columns have no names; cells are plain text, not markup."""
+def print_result(value: object, text: str, *, as_json: bool) -> None:
+    """Print a value for machines, or a text about it for people."""
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(text)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], value: object, *, as_json: bool
+) -> None:
+    """Print a value for machines, or a table of it for people, whose cells are plain text and no markup.
+
+    It has no header if the columns have no names.
+    """
+    if as_json:
+        print_json(value)
+        return
     table = Table(title=title, title_justify="left", header_style="bold", show_header=any(columns))
     for number, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
     console().print(table)
+
+
+def utc_time(seconds: float, precision: str = "seconds") -> str:
+    """Return epoch seconds as ISO 8601 text in UTC."""
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat(timespec=precision)
 
 
 def console() -> Console:

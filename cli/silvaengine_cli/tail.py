@@ -1,10 +1,10 @@
 """A deployed Lambda's log, read while it is written."""
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from silvaengine_cli.client_options import parse_json_or_text
 from silvaengine_cli.engine import EngineError, LocalEngine
 
 _OVERLAP_MS = 5_000  # lines may appear later than their timestamp says
@@ -50,8 +50,5 @@ class LogTail:
 
 
 def _record(line: str) -> Record:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        record = None
+    record = parse_json_or_text(line)
     return record if isinstance(record, dict) else {"message": line.rstrip()}

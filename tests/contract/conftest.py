@@ -14,7 +14,7 @@ from silvaengine.aws import botocore
 from silvaengine.aws.client import open_client
 from silvaengine.aws.table_client import open_dynamodb
 from silvaengine.tables import DUE_INDEX, EXECUTIONS, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
-from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine
+from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine, local_engine
 
 PREFIX = "se-"
 PROJECT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ PROJECT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     """A local engine of this session's own."""
-    with LocalEngine(install_engine(PROJECT), tmp_path_factory.mktemp("engine") / "state") as running:
+    with local_engine(install_engine(PROJECT), tmp_path_factory.mktemp("engine") / "state") as running:
         yield running
 
 

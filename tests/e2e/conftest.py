@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from silvaengine_cli import deploy
-from silvaengine_cli.engine import LocalEngine, install_engine
+from silvaengine_cli.engine import LocalEngine, install_engine, local_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.tail import LogTail, Record
@@ -156,7 +156,7 @@ def engine_program() -> Path:
 @pytest.fixture(scope="session")
 def engine(engine_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     """An engine with IAM enforced on a free port."""
-    with LocalEngine(engine_program, tmp_path_factory.mktemp("engine") / "state") as running:
+    with local_engine(engine_program, tmp_path_factory.mktemp("engine") / "state") as running:
         yield running
 
 

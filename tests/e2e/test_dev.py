@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from silvaengine_cli.engine import LocalEngine
+from silvaengine_cli.engine import local_engine
 
 from .conftest import copy_project
 from .http_client import Api
@@ -145,7 +145,7 @@ def test_ended_by_ctrl_c(dev: Dev, project: Path, engine_program: Path) -> None:
     assert dev.process.wait(SECONDS) == 0
     assert not (project / ".silvaengine/dev.json").exists()
     assert [line for line in process_list() if str(project) in line] == []
-    with LocalEngine(engine_program, project / ".silvaengine/state") as engine:
+    with local_engine(engine_program, project / ".silvaengine/state") as engine:
         stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
     assert "silvaengine-local" in {stack["StackName"] for stack in stacks}
 

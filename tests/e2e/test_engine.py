@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from silvaengine_cli.engine import HOST, EngineError, LocalEngine
+from silvaengine_cli.engine import HOST, EngineError, LocalEngine, local_engine
 
 
 def table_names(engine: LocalEngine) -> list[str]:
@@ -18,7 +18,7 @@ def table_names(engine: LocalEngine) -> list[str]:
 def test_state_and_port_are_kept_until_fresh(engine_program: Path, tmp_path: Path) -> None:
     """A second run has the tables, objects and port of the first; a fresh one begins empty."""
     state = tmp_path / "state"
-    with LocalEngine(engine_program, state) as engine:
+    with local_engine(engine_program, state) as engine:
         port = engine.port
         engine.client("dynamodb").create_table(
             TableName="kept",
@@ -28,29 +28,29 @@ def test_state_and_port_are_kept_until_fresh(engine_program: Path, tmp_path: Pat
         )
         engine.client("s3").create_bucket(Bucket="kept")
         engine.client("s3").put_object(Bucket="kept", Key="object", Body=b"content")
-    with LocalEngine(engine_program, state) as engine:
+    with local_engine(engine_program, state) as engine:
         assert (engine.port, table_names(engine)) == (port, ["kept"])
         assert engine.client("s3").get_object(Bucket="kept", Key="object")["Body"].read() == b"content"
-    with LocalEngine(engine_program, state, fresh=True) as engine:
+    with local_engine(engine_program, state, fresh=True) as engine:
         assert table_names(engine) == []
 
 
 def test_state_has_one_user(engine_program: Path, tmp_path: Path) -> None:
     """A second engine on the same state is refused, and leaves the first alone."""
-    with LocalEngine(engine_program, tmp_path / "state") as first:
+    with local_engine(engine_program, tmp_path / "state") as first:
         with pytest.raises(EngineError, match="another engine uses"):
-            LocalEngine(engine_program, tmp_path / "state", fresh=True).__enter__()
+            local_engine(engine_program, tmp_path / "state", fresh=True).__enter__()
         assert table_names(first) == []
 
 
 def test_port_in_use_is_said_so(engine_program: Path, tmp_path: Path) -> None:
     """A port that was asked for and is taken is an error, and the next run's port is still the last one."""
     state = tmp_path / "state"
-    with LocalEngine(engine_program, state) as first:
+    with local_engine(engine_program, state) as first:
         busy = first.port
         with pytest.raises(EngineError, match=f"port {busy} of 127.0.0.1 is in use"):
-            LocalEngine(engine_program, tmp_path / "other", port=busy).__enter__()
-    with LocalEngine(engine_program, state) as again:
+            local_engine(engine_program, tmp_path / "other", port=busy).__enter__()
+    with local_engine(engine_program, state) as again:
         assert again.port == busy
 
 
@@ -59,10 +59,11 @@ def test_nothing_is_left_of_an_engine_that_ended(
 ) -> None:
     """After an error inside the block, the process and its temporary files are gone."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    engine = LocalEngine(engine_program, tmp_path / "state")
+    ports = []
 
     def use() -> None:
-        with engine:
+        with local_engine(engine_program, tmp_path / "state") as engine:
+            ports.append(engine.port)
             assert list(tmp_path.glob("silvaengine-*"))
             raise ZeroDivisionError
 
@@ -70,7 +71,7 @@ def test_nothing_is_left_of_an_engine_that_ended(
         use()
     assert not list(tmp_path.glob("silvaengine-*"))
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((HOST, engine.port))
+        socket.create_connection((HOST, ports[0]))
 
 
 def test_failed_start_says_why(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_failed_start_says_why(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\necho no room on this machine; exit 1\n")
     program.chmod(0o755)
     with pytest.raises(EngineError, match="no room on this machine"):
-        LocalEngine(program, tmp_path / "state").__enter__()
+        local_engine(program, tmp_path / "state").__enter__()
 
 
 @pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2"])

@@ -70,8 +70,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_sources(project: Path, target: Path) -> Path:
-    """Copy the deployable folders and the packaging, and lead to the tools that were set up."""
-    for name in ("services", "shared", "packaging", "authorizers"):
+    """Copy the deployable folders and what builds them, and lead to the tools that were set up."""
+    for name in ("services", "shared", "packaging", "authorizers", "cli"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(project / name, target / name, symlinks=True, ignore=ignored)
     for name in ("template.yaml", "samconfig.toml"):

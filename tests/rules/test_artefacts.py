@@ -320,14 +320,9 @@ def test_what_the_layer_and_lambda_bring_is_known_to_the_build_and_to_the_comman
     built: Path, runtime: Path
 ) -> None:
     """No function package may be called so: it would stand before them on the path."""
-    spec = importlib.util.spec_from_file_location("artefact", PROJECT / "packaging/artefact.py")
-    assert spec
-    assert spec.loader
-    artefact = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(artefact)
     packages = [path for path in (built / "SharedLayer/python").iterdir() if path.suffix != ".dist-info"]
     names = {path.name.partition(".")[0] for path in (*packages, *runtime.iterdir())}
-    assert names - {"__pycache__"} <= artefact.PROVIDED == RESERVED_NAMES
+    assert names - {"__pycache__"} <= RESERVED_NAMES
 
 
 def test_requirements_may_bring_their_own(project: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from silvaengine_cli import deploy
-from silvaengine_cli.engine import CREDENTIALS, HOST, LocalEngine, free_port, install_engine
+from silvaengine_cli.engine import CREDENTIALS, HOST, LocalEngine, free_port, install_engine, local_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.tail import LogTail
@@ -39,7 +39,7 @@ class Response:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     """An engine on 127.0.0.1."""
-    with LocalEngine(install_engine(PROJECT), tmp_path_factory.mktemp("engine") / "state") as running:
+    with local_engine(install_engine(PROJECT), tmp_path_factory.mktemp("engine") / "state") as running:
         yield running
 
 

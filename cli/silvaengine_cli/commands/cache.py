@@ -1,13 +1,12 @@
 """``cache``: clear a deployment's caches, and look into them."""
 
 from collections.abc import Callable
-from typing import Any
 
 import click
 
-from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.operator import operate
-from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.output import print_json, print_result, print_table
 
 
 @click.group()
@@ -18,7 +17,7 @@ def cache() -> None:
 def _options[R](command: Callable[..., R]) -> Callable[..., R]:
     endpoint = click.option("--endpoint", help="Only values of this endpoint.  [default: all]")
     name = click.option("--name", default="method", show_default=True, help="Name of the cache.")
-    return endpoint(name(json_option(deployment_options(command))))
+    return endpoint(name(operator_options(command)))
 
 
 @cache.command()
@@ -35,10 +34,8 @@ def clear(deployment: Deployment, key: str, name: str, endpoint: str | None, as_
       silvaengine cache clear --name database --key 'get_user:*' --endpoint acme --stack silvaengine
     """
     response = operate(deployment, "cache_clear", cache_name=name, cache_key=key, endpoint_id=endpoint)
-    if as_json:
-        print_json(response)
-    else:
-        click.echo(f"cleared {key} in cache {name} of {endpoint or 'all endpoints'}")
+    text = f"cleared {key} in cache {name} of {endpoint or 'all endpoints'}"
+    print_result(response, text, as_json=as_json)
 
 
 @cache.command()
@@ -52,10 +49,9 @@ def stats(deployment: Deployment, name: str, endpoint: str | None, as_json: bool
       silvaengine cache stats --stack silvaengine --json
     """
     response = operate(deployment, "cache_stats", cache_name=name, endpoint_id=endpoint)
-    if as_json:
-        print_json(response)
-    else:
-        print_table(f"cache {name}", ("", ""), _rows(response))
+    hidden = ("success", "cache_name")
+    rows = [(key, value) for key, value in response.items() if key not in hidden and value is not None]
+    print_table(f"cache {name}", ("", ""), rows, response, as_json=as_json)
 
 
 @cache.command()
@@ -73,8 +69,3 @@ def keys(deployment: Deployment, name: str, endpoint: str | None, as_json: bool)
     else:
         for key in response["keys"]:
             click.echo(key)
-
-
-def _rows(response: dict[str, Any]) -> list[tuple[str, Any]]:
-    hidden = ("success", "cache_name")
-    return [(name, value) for name, value in response.items() if name not in hidden and value is not None]

@@ -3,14 +3,13 @@
 import click
 
 from silvaengine_cli import AwsClient
-from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.output import json_option, print_json
+from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.output import print_result
 
 
 @click.command()
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@json_option
-@deployment_options
+@operator_options
 def destroy(deployment: Deployment, yes: bool, as_json: bool) -> None:
     """Delete the stack.
 
@@ -32,12 +31,8 @@ def destroy(deployment: Deployment, yes: bool, as_json: bool) -> None:
     stack_id = client.describe_stacks(StackName=deployment.stack)["Stacks"][0]["StackId"]
     client.delete_stack(StackName=stack_id)
     retained = _wait_for_deletion(client, stack_id, is_local=deployment.is_local)
-    if as_json:
-        print_json({"stack": deployment.stack, "deleted": True, "retained": retained})
-        return
-    click.echo(f"stack {deployment.stack} is deleted")
-    for name in retained:
-        click.echo(f"  retained: {name}")
+    text = "\n  retained: ".join([f"stack {deployment.stack} is deleted", *retained])
+    print_result({"stack": deployment.stack, "deleted": True, "retained": retained}, text, as_json=as_json)
 
 
 def _wait_for_deletion(client: AwsClient, stack_id: str, *, is_local: bool) -> list[str]:

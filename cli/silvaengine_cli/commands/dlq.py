@@ -2,10 +2,11 @@
 
 import click
 
-from silvaengine_cli.dead_letters import DeadLetter, DeadLetterQueue
-from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine.protocol.json_codec import Json
+from silvaengine_cli.dead_letters import job_facts, receive_each
+from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.output import print_result, print_table
 
 COLUMNS = ("job_id", "endpoint_id", "function", "cause", "attempts", "request_id")
 
@@ -23,8 +24,7 @@ def dlq() -> None:
 
 @dlq.command("list")
 @click.option("--limit", default=100, show_default=True, help="How many to list.")
-@json_option
-@deployment_options
+@operator_options
 def list_(deployment: Deployment, limit: int, as_json: bool) -> None:
     """List messages. They stay in the queue, hidden from others for twenty seconds.
 
@@ -33,31 +33,20 @@ def list_(deployment: Deployment, limit: int, as_json: bool) -> None:
       silvaengine dlq list --local
       silvaengine dlq list --limit 500 --json --stack silvaengine
     """
-    letters = list(DeadLetterQueue(deployment).receive(limit))
-    if as_json:
-        print_json([letter.facts for letter in letters])
-        return
-    rows = [[letter.facts.get(name, "") for name in COLUMNS] for letter in letters]
-    print_table(f"{len(letters)} dead letters", COLUMNS, rows)
+    queue = deployment.output("DeadLetterQueueUrl")
+    letters = [job_facts(message) for message in receive_each(deployment.client("sqs"), queue, limit)]
+    rows = [[letter.get(name, "") for name in COLUMNS] for letter in letters]
+    print_table(f"{len(letters)} dead letters", COLUMNS, rows, letters, as_json=as_json)
 
 
 @dlq.command()
 @click.option("--function", help="Only jobs of this function.")
-@click.option("--endpoint", help="Only jobs of this endpoint.")
+@click.option("--endpoint", "endpoint_id", help="Only jobs of this endpoint.")
 @click.option("--cause", help="Only jobs that died for this reason, such as outcome_unknown.")
 @click.option("--limit", default=100, show_default=True, help="How many messages to read.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@json_option
-@deployment_options
-def redrive(
-    deployment: Deployment,
-    function: str | None,
-    endpoint: str | None,
-    cause: str | None,
-    limit: int,
-    yes: bool,
-    as_json: bool,
-) -> None:
+@operator_options
+def redrive(deployment: Deployment, limit: int, yes: bool, as_json: bool, **filters: str | None) -> None:
     """Accept the dead jobs of the queue again and delete their messages.
 
     A job with an unknown outcome may have had its effect. Messages about jobs that are no longer dead, or no
@@ -68,25 +57,19 @@ def redrive(
       silvaengine dlq redrive --local
       silvaengine dlq redrive --function report --cause RuntimeError --stack silvaengine
     """
-    queue, jobs = DeadLetterQueue(deployment), Jobs(deployment)
-    filters = {"function": function, "endpoint_id": endpoint, "cause": cause}
-    letters = [letter for letter in queue.receive(limit) if _matches(letter, filters)]
-    if letters and not yes:
-        click.confirm(f"Retry the jobs of {len(letters)} messages?", abort=True, err=True)
-    outcomes = []
-    for letter in letters:
-        job_id = str(letter.facts.get("job_id", ""))
+    sqs, queue = deployment.client("sqs"), deployment.output("DeadLetterQueueUrl")
+    messages = [each for each in receive_each(sqs, queue, limit) if _matches(job_facts(each), filters)]
+    if messages and not yes:
+        click.confirm(f"Retry the jobs of {len(messages)} messages?", abort=True, err=True)
+    jobs, outcomes = Jobs(deployment), []
+    for message in messages:
+        job_id = str(job_facts(message)["job_id"])
         outcomes.append((job_id, jobs.retry(job_id)))
-        queue.delete(letter)
-    if as_json:
-        print_json(dict(outcomes))
-        return
-    for job_id, outcome in outcomes:
-        click.echo(f"{job_id}: {outcome}")
-    click.echo(f"{sum(outcome == 'accepted' for _, outcome in outcomes)} jobs accepted again")
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    lines = [f"{job_id}: {outcome}" for job_id, outcome in outcomes]
+    lines.append(f"{sum(outcome == 'accepted' for _, outcome in outcomes)} jobs accepted again")
+    print_result(dict(outcomes), "\n".join(lines), as_json=as_json)
 
 
-def _matches(letter: DeadLetter, filters: dict[str, str | None]) -> bool:
-    return "job_id" in letter.facts and all(
-        value in (None, letter.facts.get(name)) for name, value in filters.items()
-    )
+def _matches(letter: dict[str, Json], filters: dict[str, str | None]) -> bool:
+    return "job_id" in letter and all(value in (None, letter.get(name)) for name, value in filters.items())

@@ -8,10 +8,10 @@ import click
 
 from silvaengine.ledger.execution import Execution
 from silvaengine_cli.dead_letters import DeadEvent, DeadEvents
-from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
 from silvaengine_cli.events import SOURCES, sample, send
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.output import print_json, print_table
 
 COLUMNS = ("id", "from", "endpoint_id", "function", "attempts", "cause")
 
@@ -60,8 +60,7 @@ def send_(deployment: Deployment, source: str, path: Path | None, only_print: bo
 
 @events.command()
 @click.option("--limit", default=100, show_default=True, help="How many to list.")
-@json_option
-@deployment_options
+@operator_options
 def dead(deployment: Deployment, limit: int, as_json: bool) -> None:
     """List the events that failed for good, with the cause where the ledger has it.
 
@@ -76,10 +75,8 @@ def dead(deployment: Deployment, limit: int, as_json: bool) -> None:
     messages = list(queues.receive(limit))
     executions = list(Jobs(deployment).scan()) if messages else []
     rows = [_facts(event, _execution_of(event, queues, executions)) for event in messages]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(f"{len(rows)} dead events", COLUMNS, [list(row.values()) for row in rows])
+    cells = (list(row.values()) for row in rows)
+    print_table(f"{len(rows)} dead events", COLUMNS, cells, rows, as_json=as_json)
 
 
 @events.command()

@@ -9,6 +9,7 @@ from string import Template
 
 import click
 
+from silvaengine_cli.client_options import checked
 from silvaengine_cli.commands.registry import FILE_NAME, FUNCTIONS_FOLDER
 from silvaengine_cli.packages import RESERVED_NAMES
 from silvaengine_cli.registry.file import parse
@@ -22,18 +23,18 @@ _SERVICES = ("silvaengine_http", "silvaengine_tasks", "silvaengine_websocket", "
 _RESERVED = RESERVED_NAMES.union(sys.stdlib_module_names, _SERVICES, ["tests"])
 
 
-def _check_package_name(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+def _check_package_name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or keyword.iskeyword(name):
-        raise click.BadParameter(
+        raise ValueError(
             f"{name!r} is not a name for a Python package: lower-case letters, digits and '_', a letter first"
         )
     if name in _RESERVED:
-        raise click.BadParameter(f"{name!r} is reserved: the worker has a package of this name")
+        raise ValueError(f"{name!r} is reserved: the worker has a package of this name")
     return name
 
 
 @click.command()
-@click.argument("name", callback=_check_package_name)
+@click.argument("name", callback=checked(_check_package_name))
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -68,7 +69,10 @@ def init(name: str, folder: Path | None) -> None:
     _write_package(place, name, function)
     extended = insert_function(content, function, entry, GREETING)
     if extended is None:
-        _explain_entry(registry, name, function)
+        entries = insert_function(b"", function, entry, GREETING) or b""
+        click.echo(
+            f"{registry} has a form to which lines can't be added; add these yourself:\n{entries.decode()}"
+        )
     else:
         registry.write_bytes(extended)
         click.echo(f"wrote {registry}")
@@ -100,16 +104,6 @@ def _write_package(folder: Path, name: str, function: str) -> None:
         text = (files("silvaengine_cli.templates") / template).read_text()
         path.write_text(Template(text).substitute(names))
         click.echo(f"wrote {path}")
-
-
-def _explain_entry(registry: Path, name: str, function: str) -> None:
-    click.echo(
-        f"{registry} has a form to which lines can't be added; add these yourself:\n\n"
-        f"functions:\n  {function}:\n    module: {name}\n    class: {_class_name(name)}\n"
-        f"    area: {AREA}\n    settings: {name}\n"
-        f"settings:\n  {name}: {{greeting: Hello}}\n"
-        f"connections:\n  - functions: [{function}]\n"
-    )
 
 
 def _next_steps(test: Path, endpoint: str, function: str) -> None:

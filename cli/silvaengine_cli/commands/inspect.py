@@ -7,8 +7,8 @@ import click
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.client_options import api_key_option
-from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.output import print_table
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.plan import mask
 from silvaengine_cli.registry.tables import RegistryTables
@@ -22,8 +22,7 @@ type Cells = tuple[object, ...]
 @click.argument(
     "kind", type=click.Choice(["functions", "endpoints", "connections", "settings"]), default="functions"
 )
-@json_option
-@deployment_options
+@operator_options
 def list_(deployment: Deployment, kind: str, as_json: bool) -> None:
     """List functions, endpoints, connections or settings.
 
@@ -37,10 +36,8 @@ def list_(deployment: Deployment, kind: str, as_json: bool) -> None:
     """
     columns, read = _LISTS[kind]
     rows = sorted(read(deployment.tables()), key=lambda row: row[:2])
-    if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        print_table(f"{len(rows)} {kind}", columns, rows)
+    facts = [dict(zip(columns, row, strict=True)) for row in rows]
+    print_table(f"{len(rows)} {kind}", columns, rows, facts, as_json=as_json)
 
 
 @click.command()
@@ -50,8 +47,7 @@ def list_(deployment: Deployment, kind: str, as_json: bool) -> None:
 @click.option(
     "--values", is_flag=True, help="Show the settings' values, too. References to secrets stay references."
 )
-@json_option
-@deployment_options
+@operator_options
 def show(
     deployment: Deployment, endpoint: str, function: str | None, api_key: str, values: bool, as_json: bool
 ) -> None:
@@ -69,10 +65,7 @@ def show(
         facts = _access_facts(access)
     else:
         facts = _function_facts(access, registry.function(access, function), values=values)
-    if as_json:
-        print_json(facts)
-    else:
-        print_table(f"{endpoint} {function or ''}", ("", ""), list(facts.items()))
+    print_table(f"{endpoint} {function or ''}", ("", ""), facts.items(), facts, as_json=as_json)
 
 
 def _access_facts(access: KeyAccess) -> dict[str, object]:

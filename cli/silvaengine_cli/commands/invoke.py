@@ -4,6 +4,7 @@ import base64
 import json
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 
 import click
@@ -12,12 +13,11 @@ from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
-from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.client_options import api_key_option, parse_json_or_text, parse_parameters
-from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.http import HttpResponse, function_url, send
-from silvaengine_cli.output import json_option, print_json
+from silvaengine_cli.output import print_json
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 
 DIRECT_SECONDS = 27.0  # as over HTTP
@@ -52,8 +52,7 @@ class CliCall:
 @click.option(
     "--direct", is_flag=True, help="Invoke the worker itself, past API Gateway and the gateway Lambda."
 )
-@json_option
-@deployment_options
+@operator_options
 def invoke(
     deployment: Deployment,
     endpoint: str,
@@ -101,30 +100,22 @@ def _send(
     deployment: Deployment, call: CliCall, method: str | None, area: str | None, url: str | None
 ) -> HttpResponse:
     if not url and (area is None or method is None):
-        function = _resolve(deployment, call)
-        area = area or (function.area if function else None)
-        method = method or (function.methods[0] if function else None)
+        with suppress(RequestError):  # then the gateway refuses the call
+            function = _look_up(deployment, call)
+            area, method = area or function.area, method or function.methods[0]
     address = function_url(url or deployment.output("ApiUrl"), area or "core", call.endpoint, call.function)
     headers = {} if call.api_key == DEFAULT_API_KEY else {"x-api-key": call.api_key}
     return send(address, method or "POST", call.params, headers)
 
 
-def _resolve(deployment: Deployment, call: CliCall) -> Function | None:
-    """Return the function, None if the look-up fails: then the gateway refuses the call."""
-    try:
-        return _function(open_registry(deployment), call)
-    except RequestError:
-        return None
-
-
-def _function(registry: Registry, call: CliCall) -> Function:
+def _look_up(deployment: Deployment, call: CliCall, *, secrets: bool = False) -> Function:
+    registry = open_registry(deployment, secrets=secrets)
     return registry.function(read_key_access(registry, call.endpoint, call.api_key), call.function)
 
 
 def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerResponse:
     """Invoke a function's worker as a gateway would; wait for the result even of an ``Event`` function."""
-    function = _function(open_registry(deployment, secrets=True), call)
-    deadline = time.time() + DIRECT_SECONDS
+    function = _look_up(deployment, call, secrets=True)
     worker_call = WorkerCall(
         function.callee,
         {**call.params, "endpoint_id": call.endpoint, "area": function.area},
@@ -134,13 +125,11 @@ def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerResponse:
             endpoint_id=call.endpoint,
             area=function.area,
             function=function.name,
-            deadline=deadline,
+            deadline=time.time() + DIRECT_SECONDS,
         ),
     )
-    client = deployment.client("lambda")
-    response = client.invoke(FunctionName=function.aws_lambda_arn, Payload=worker_call.encode())
-    result = json.loads(response["Payload"].read() or b"null")
-    if "FunctionError" in response:
+    succeeded, result = deployment.invoke(function.aws_lambda_arn, worker_call.encode())
+    if not succeeded:
         raise click.ClickException(
             f"the worker failed: {result.get('errorType')}: {result.get('errorMessage')}"
         )
@@ -155,9 +144,8 @@ def _print_direct(response: WorkerResponse, as_json: bool) -> None:
     elif response.kind == "base64":
         click.echo(base64.b64decode(response.value), nl=False)
     else:
-        click.echo(
-            response.value if response.kind == "text" else json.dumps(response.value, ensure_ascii=False)
-        )
+        is_text = response.kind == "text"
+        click.echo(response.value if is_text else json.dumps(response.value, ensure_ascii=False))
     if response.kind == "error":
         raise click.exceptions.Exit(1)
 

@@ -1,15 +1,14 @@
 """``jobs``: list, show, retry and purge the executions that the ledger holds."""
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from silvaengine.ledger.execution import DAY, LIVE, Execution
-from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.output import print_result, print_table, utc_time
 
 STATES = ("accepted", "running", "succeeded", "failed", "dead")
 COLUMNS = ("job", "state", "endpoint", "function", "attempts", "cause", "created", "changed")
@@ -35,8 +34,7 @@ def jobs() -> None:
 @click.option("--state", type=click.Choice(STATES), help="Only jobs in this state.")
 @click.option("--endpoint", help="Only jobs of this endpoint.")
 @click.option("--limit", default=50, show_default=True, help="How many to list, the latest change first.")
-@json_option
-@deployment_options
+@operator_options
 def list_(deployment: Deployment, state: str | None, endpoint: str | None, limit: int, as_json: bool) -> None:
     """List jobs, the latest change first. The whole ledger is read.
 
@@ -48,17 +46,15 @@ def list_(deployment: Deployment, state: str | None, endpoint: str | None, limit
     """
     executions = [each for each in Jobs(deployment).scan() if _matches(each, state, endpoint)]
     executions.sort(key=lambda each: each.changed_at, reverse=True)
-    if as_json:
-        print_json([_facts(each) for each in executions[:limit]])
-    else:
-        print_table(f"{len(executions)} jobs", COLUMNS, map(_cells, executions[:limit]))
+    shown = executions[:limit]
+    title = f"{len(executions)} jobs"
+    print_table(title, COLUMNS, map(_cells, shown), list(map(_facts, shown)), as_json=as_json)
 
 
 @jobs.command()
 @click.argument("job_id")
 @click.option("--values", is_flag=True, help="Show parameters and result, too; they may hold personal data.")
-@json_option
-@deployment_options
+@operator_options
 def show(deployment: Deployment, job_id: str, values: bool, as_json: bool) -> None:
     """Show a job: its state, endpoint and attempts, and why it died.
 
@@ -73,16 +69,12 @@ def show(deployment: Deployment, job_id: str, values: bool, as_json: bool) -> No
     facts = _facts(execution)
     if values:
         facts |= {"content": execution.content, "result": execution.result}
-    if as_json:
-        print_json(facts)
-    else:
-        print_table(job_id, ("", ""), list(facts.items()))
+    print_table(job_id, ("", ""), facts.items(), facts, as_json=as_json)
 
 
 @jobs.command()
 @click.argument("job_ids", nargs=-1, required=True)
-@json_option
-@deployment_options
+@operator_options
 def retry(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> None:
     """Accept dead or failed jobs again, with all their attempts; the sweeper starts them within a minute.
 
@@ -96,11 +88,8 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> No
     """
     ledger = Jobs(deployment)
     outcomes = {job_id: ledger.retry(job_id) for job_id in job_ids}
-    if as_json:
-        print_json(outcomes)
-    else:
-        for job_id, outcome in outcomes.items():
-            click.echo(f"{job_id}: {outcome}")
+    text = "\n".join(f"{job_id}: {outcome}" for job_id, outcome in outcomes.items())
+    print_result(outcomes, text, as_json=as_json)
     if set(outcomes.values()) != {"accepted"}:
         raise click.exceptions.Exit(1)
 
@@ -109,8 +98,7 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> No
 @click.option("--older-than", default=7, show_default=True, metavar="DAYS", help="Only jobs settled before.")
 @click.option("--state", type=click.Choice(STATES[2:]), help="Only jobs in this state.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@json_option
-@deployment_options
+@operator_options
 def purge(deployment: Deployment, older_than: int, state: str | None, yes: bool, as_json: bool) -> None:
     """Delete settled jobs before they expire. Their idempotency keys are forgotten with them.
 
@@ -129,10 +117,7 @@ def purge(deployment: Deployment, older_than: int, state: str | None, yes: bool,
     if settled and not yes:
         click.confirm(f"Delete {len(settled)} jobs?", abort=True, err=True)
     deleted = sum(ledger.purge(each) for each in settled)
-    if as_json:
-        print_json({"deleted": deleted})
-    else:
-        click.echo(f"{deleted} jobs deleted")
+    print_result({"deleted": deleted}, f"{deleted} jobs deleted", as_json=as_json)
 
 
 def _matches(execution: Execution, state: str | None, endpoint: str | None) -> bool:
@@ -143,7 +128,7 @@ def _facts(execution: Execution) -> dict[str, Any]:
     """Return the attributes that neither show the call's content nor let anybody change the row."""
     row = {name: value for name, value in execution.to_row().items() if name not in HIDDEN}
     times = ("created_at", "changed_at", "due_at", "expires_at")
-    return row | {name: _time(row[name]) for name in times if name in row}
+    return row | {name: utc_time(row[name]) for name in times if name in row}
 
 
 def _cells(execution: Execution) -> tuple[object, ...]:
@@ -154,10 +139,6 @@ def _cells(execution: Execution) -> tuple[object, ...]:
         execution.function,
         execution.attempts,
         execution.cause or "",
-        _time(execution.created_at),
-        _time(execution.changed_at),
+        utc_time(execution.created_at),
+        utc_time(execution.changed_at),
     )
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat(timespec="seconds")

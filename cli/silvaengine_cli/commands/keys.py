@@ -1,6 +1,5 @@
 """``keys``: API keys whose secret is shown once and stored in no table."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -8,8 +7,9 @@ import click
 from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, function_entries, rights_of
-from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.output import json_option, print_json, print_table
+from silvaengine_cli.client_options import checked
+from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.output import print_json, print_result, print_table, utc_time
 from silvaengine_cli.registry.values import check_network
 
 COLUMNS = ("key", "endpoint", "label", "state", "may", "good for", "expires", "last used")
@@ -22,13 +22,8 @@ expires_option = click.option(
 )
 
 
-def _check_networks(
-    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
-) -> tuple[str, ...]:
-    try:
-        return tuple(map(check_network, texts))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+def _check_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(check_network, texts))
 
 
 @click.group()
@@ -59,13 +54,12 @@ def keys() -> None:
     "whitelist",
     multiple=True,
     metavar="CIDR",
-    callback=_check_networks,
+    callback=checked(_check_networks),
     help="Addresses from which it may be used; may be repeated.",
 )
 @click.option("--label", default="", help="What it is for.")
 @expires_option
-@json_option
-@deployment_options
+@operator_options
 def create(
     deployment: Deployment,
     endpoint: str,
@@ -114,8 +108,7 @@ def create(
     help="How long the old secret stays valid.",
 )
 @expires_option
-@json_option
-@deployment_options
+@operator_options
 def rotate(
     deployment: Deployment, key_id: str, endpoint: str, overlap: int, expires: int | None, as_json: bool
 ) -> None:
@@ -134,8 +127,7 @@ def rotate(
 @keys.command()
 @click.argument("key_id")
 @endpoint_option
-@json_option
-@deployment_options
+@operator_options
 def revoke(deployment: Deployment, key_id: str, endpoint: str, as_json: bool) -> None:
     """End a key everywhere within 5 seconds, with Redis at the next request. It can't be undone.
 
@@ -145,16 +137,12 @@ def revoke(deployment: Deployment, key_id: str, endpoint: str, as_json: bool) ->
       silvaengine keys revoke sek_3f2a… --local
     """
     ApiKeyAdmin(deployment).revoke(endpoint, key_id)
-    if as_json:
-        print_json({"key_id": key_id, "revoked": True})
-    else:
-        click.echo(f"{key_id} is revoked")
+    print_result({"key_id": key_id, "revoked": True}, f"{key_id} is revoked", as_json=as_json)
 
 
 @keys.command("list")
 @click.option("--endpoint", help="Only keys of this endpoint.")
-@json_option
-@deployment_options
+@operator_options
 def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
     """List keys: endpoint, state, rights, end and last use.
 
@@ -166,10 +154,7 @@ def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
       silvaengine keys list --endpoint acme --json --local
     """
     rows = list(ApiKeyAdmin(deployment).facts(endpoint))
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(f"{len(rows)} keys", COLUMNS, map(_cells, rows))
+    print_table(f"{len(rows)} keys", COLUMNS, map(_cells, rows), rows, as_json=as_json)
 
 
 def _show(key: NewKey, *, as_json: bool) -> None:
@@ -182,16 +167,9 @@ def _show(key: NewKey, *, as_json: bool) -> None:
 
 
 def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:
-    return (
-        facts["key"],
-        facts["endpoint"],
-        facts["label"],
-        facts["state"],
-        facts["grants"],
-        _endpoints_cell(facts),
-        _time(facts["expires_at"]),
-        _time(facts["last_used_at"]),
-    )
+    names = ("key", "endpoint", "label", "state", "grants")
+    times = (_time(facts["expires_at"]), _time(facts["last_used_at"]))
+    return (*(facts[name] for name in names), _endpoints_cell(facts), *times)
 
 
 def _endpoints_cell(facts: dict[str, Any]) -> object:
@@ -201,4 +179,4 @@ def _endpoints_cell(facts: dict[str, Any]) -> object:
 
 
 def _time(seconds: int | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(int(seconds), UTC).isoformat(timespec="minutes")
+    return "" if seconds is None else utc_time(seconds, "minutes")

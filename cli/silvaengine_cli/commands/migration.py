@@ -8,16 +8,13 @@ import yaml
 
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import find_unrestricted_keys
-from silvaengine_cli.commands.registry import FUNCTIONS_FOLDER, print_plan
-from silvaengine_cli.deployment import Deployment, deployment_options
-from silvaengine_cli.operator import announce
-from silvaengine_cli.output import json_option, print_json
+from silvaengine_cli.commands.registry import FUNCTIONS_FOLDER, write_plan
+from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
+from silvaengine_cli.output import print_json, print_result
 from silvaengine_cli.packages.examine import examine
 from silvaengine_cli.packages.importing import make_import, make_remap
 from silvaengine_cli.packages.metadata import functions_of, read_metadata
-from silvaengine_cli.registry.apply import carry_out
 from silvaengine_cli.registry.model import FunctionSpec
-from silvaengine_cli.registry.plan import Plan
 
 _folder = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -53,8 +50,10 @@ def import_(
     """
     if (package is None) == (remap is None):
         raise click.UsageError("name a PACKAGE, or a former worker with --remap")
+    question = "" if yes else "Write these rows?"
     if package is None:
-        _carry_out(deployment, make_remap(str(remap), deployment.tables(), deployment.worker_arn), yes=yes)
+        plan = make_remap(str(remap), deployment.tables(), deployment.worker_arn)
+        write_plan(deployment, plan, "imported", question)
         return
     functions = functions_of(package, area, read_metadata(folder, package))
     if as_yaml:
@@ -62,7 +61,7 @@ def import_(
         click.echo(_document(functions, endpoint), nl=False)
     else:
         plan = make_import(functions, endpoint, deployment.tables(), deployment.worker_arn)
-        _carry_out(deployment, plan, yes=yes)
+        write_plan(deployment, plan, "imported", question)
 
 
 @click.command()
@@ -76,8 +75,7 @@ def import_(
     help="Folder of the packages.",
 )
 @click.option("--keys", is_flag=True, help="Check a deployment's API keys instead.")
-@json_option
-@deployment_options
+@operator_options
 def doctor(deployment: Deployment, packages: Path, keys: bool, as_json: bool) -> None:
     """Find what packages lack, or keys that open too much.
 
@@ -106,25 +104,9 @@ def doctor(deployment: Deployment, packages: Path, keys: bool, as_json: bool) ->
 
 def _examine_keys(deployment: Deployment, *, as_json: bool) -> None:
     complaints = list(find_unrestricted_keys(deployment.tables()))
-    if as_json:
-        print_json(complaints)
-    else:
-        click.echo("\n".join(complaints) or "no key opens too much")
+    print_result(complaints, "\n".join(complaints) or "no key opens too much", as_json=as_json)
     if complaints:
         raise click.exceptions.Exit(1)
-
-
-def _carry_out(deployment: Deployment, plan: Plan, *, yes: bool) -> None:
-    print_plan(plan)
-    if not plan:
-        return
-    if not yes:
-        click.confirm("Write these rows?", abort=True)
-    try:
-        carry_out(plan, deployment.tables())
-    finally:
-        announce(deployment)
-    click.echo(f"imported: {len(plan.changes)} rows written")
 
 
 def _document(functions: dict[str, FunctionSpec], endpoint: str) -> str:

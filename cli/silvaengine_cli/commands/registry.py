@@ -1,5 +1,6 @@
 """``validate``, ``diff``, ``apply`` and ``export``: registry.yaml and the tables."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -67,11 +68,11 @@ def diff(deployment: Deployment, file: Path | None, prune: bool, as_json: bool, 
       silvaengine diff --local
       silvaengine diff --stack silvaengine --prune --exit-code
     """
-    plan = make_plan(_load(registry_path(file)).spec, deployment.tables(), deployment.worker_arn, prune=prune)
+    plan = _make_plan(deployment, file, prune=prune)
     if as_json:
         print_json(plan.as_json())
     else:
-        print_plan(plan)
+        _print_plan(plan)
     if exit_code and plan:
         raise click.exceptions.Exit(1)
 
@@ -97,21 +98,8 @@ def apply(deployment: Deployment, file: Path | None, prune: bool, as_json: bool,
       silvaengine apply --prune
       silvaengine apply --prune --yes --json
     """
-    tables = deployment.tables()
-    plan = make_plan(_load(registry_path(file)).spec, tables, deployment.worker_arn, prune=prune)
-    if not as_json:
-        print_plan(plan)
-    if plan and prune and not yes:
-        click.confirm("Apply, deletions included?", abort=True, err=as_json)
-    try:
-        carry_out(plan, tables)
-    finally:
-        if plan:
-            announce(deployment)
-    if as_json:
-        print_json(plan.as_json())
-    elif plan:
-        click.echo(f"applied: {len(plan.changes)} rows written")
+    question = "Apply, deletions included?" if prune and not yes else ""
+    write_plan(deployment, _make_plan(deployment, file, prune=prune), "applied", question, as_json=as_json)
 
 
 @click.command()
@@ -159,13 +147,14 @@ def _print_validation(path: Path) -> None:
         problems, valid = load(path).warnings, True
     except RegistryFileError as error:
         problems, valid = error.problems, False
-    members = [
-        {"line": it.line, "path": list(it.path), "message": it.message, "warning": it.warning}
-        for it in problems
-    ]
-    print_json({"file": str(path), "valid": valid, "problems": members})
+    print_json({"file": str(path), "valid": valid, "problems": list(map(asdict, problems))})
     if not valid:
         raise click.exceptions.Exit(1)
+
+
+def _make_plan(deployment: Deployment, file: Path | None, *, prune: bool) -> Plan:
+    spec = _load(registry_path(file)).spec
+    return make_plan(spec, deployment.tables(), deployment.worker_arn, prune=prune)
 
 
 def _load(path: Path) -> RegistryFile:
@@ -184,7 +173,26 @@ def _problems_of(text: str) -> tuple[str, ...]:
     return ()
 
 
-def print_plan(plan: Plan) -> None:
+def write_plan(
+    deployment: Deployment, plan: Plan, done: str, question: str, *, as_json: bool = False
+) -> None:
+    """Print a plan, ask the question unless it is empty, write the rows and say that it is done."""
+    if not as_json:
+        _print_plan(plan)
+    if plan:
+        if question:
+            click.confirm(question, abort=True, err=as_json)
+        try:
+            carry_out(plan, deployment.tables())
+        finally:
+            announce(deployment)
+    if as_json:
+        print_json(plan.as_json())
+    elif plan:
+        click.echo(f"{done}: {len(plan.changes)} rows written")
+
+
+def _print_plan(plan: Plan) -> None:
     """Print a plan for people, a line for each row."""
     screen = console()
     for change in plan.changes:

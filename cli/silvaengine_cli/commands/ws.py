@@ -12,14 +12,13 @@ import click
 from silvaengine.aws.table_client import Row
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.client_options import api_key_option
-from silvaengine_cli.deployment import Deployment, deployment_options
+from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
 from silvaengine_cli.open_connections import OpenConnections, facts
 from silvaengine_cli.operator import operate
-from silvaengine_cli.output import console, json_option, print_json, print_table
+from silvaengine_cli.output import console, print_result, print_table
 from silvaengine_cli.registry.plan import mask
 
 if TYPE_CHECKING:
-    from rich.text import Text
     from websockets.sync.client import ClientConnection
 
 COLUMNS = ("connection", "endpoint", "area", "key", "principal", "since (UTC)")
@@ -45,8 +44,7 @@ def ws() -> None:
 @click.option("--area", default="core", show_default=True, help="Area of the functions.")
 @api_key_option
 @click.option("--url", help="Where the WebSocket API is.  [default: the stack's WebsocketUrl]")
-@json_option
-@deployment_options
+@operator_options
 def connect(
     deployment: Deployment, endpoint: str, area: str, api_key: str, url: str | None, as_json: bool
 ) -> None:
@@ -101,7 +99,7 @@ def _talk(connection: "ClientConnection", greeting: str, *, as_json: bool) -> bo
     screen = console()
     coloured = partial(screen.print, soft_wrap=True)
     if as_json or not sys.stdin.isatty():
-        show = _print_plain if as_json else coloured
+        show = (lambda text: click.echo(text.plain)) if as_json else coloured
         conversation = Conversation(connection, show, as_json=as_json)
         conversation.hold(sys.stdin)
         return conversation.is_lost
@@ -113,14 +111,9 @@ def _talk(connection: "ClientConnection", greeting: str, *, as_json: bool) -> bo
     return conversation.is_lost
 
 
-def _print_plain(text: "Text") -> None:
-    click.echo(text.plain)
-
-
 @ws.command("list")
 @click.argument("endpoint", required=False)
-@json_option
-@deployment_options
+@operator_options
 def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
     """List the connections of ENDPOINT, or of all. Some that broke may still be listed.
 
@@ -130,10 +123,8 @@ def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
       silvaengine ws list acme --stack silvaengine --json
     """
     rows = list(OpenConnections(deployment).scan(endpoint))
-    if as_json:
-        print_json([facts(row) for row in rows])
-    else:
-        print_table(f"{len(rows)} connections", COLUMNS, (_cells(row) for row in rows))
+    title = f"{len(rows)} connections"
+    print_table(title, COLUMNS, map(_cells, rows), list(map(facts, rows)), as_json=as_json)
 
 
 @ws.command()
@@ -171,8 +162,7 @@ def kick(deployment: Deployment, endpoint: str, connection_ids: tuple[str, ...],
     multiple=True,
     help="Only those with this datum, such as user_id=ada; may be repeated.",
 )
-@json_option
-@deployment_options
+@operator_options
 def broadcast(
     deployment: Deployment,
     frame: str,
@@ -198,10 +188,8 @@ def broadcast(
         area=area,
         where=dict(_parse_condition(text) for text in conditions),
     )
-    if as_json:
-        print_json(counts)
-    else:
-        click.echo(f"sent to {counts['sent']}, gone {counts['gone']}, failed {counts['failed']}")
+    text = f"sent to {counts['sent']}, gone {counts['gone']}, failed {counts['failed']}"
+    print_result(counts, text, as_json=as_json)
 
 
 def _cells(row: Row) -> tuple[object, ...]:

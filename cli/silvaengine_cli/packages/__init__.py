@@ -1,28 +1,7 @@
 """Function packages of the predecessor: what they say about themselves, and what they rely on."""
 
+from pathlib import Path
+
 # Names that no function package may have: those of the layer (shared/requirements.txt and the framework) and
-# of Lambda's runtime. packaging/artefact.py runs without this package and repeats them; a test compares both.
-RESERVED_NAMES = frozenset(
-    [
-        "_yaml",
-        "awslambdaric",
-        "boto3",
-        "botocore",
-        "dateutil",
-        "diskcache",
-        "jmespath",
-        "msgspec",
-        "pynamodb",
-        "redis",
-        "runtime_client",
-        "s3transfer",
-        "silvaengine",
-        "silvaengine_base",
-        "silvaengine_utility",
-        "simplejson",
-        "six",
-        "snapshot_restore_py",
-        "urllib3",
-        "yaml",
-    ]
-)
+# of Lambda's runtime. packaging/artefact.py, which runs without this package, reads the same file.
+RESERVED_NAMES = frozenset(Path(__file__).with_name("reserved_names.txt").read_text().split())

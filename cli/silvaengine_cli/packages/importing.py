@@ -27,12 +27,9 @@ def make_import(
 
 
 def make_remap(old: str, tables: RegistryTables, worker_arn: str) -> Plan:
-    """Plan to point the rows of a former worker to this one; its function rows stay, for the way back.
+    """Plan to point the rows of a former worker, an ARN or a name, to this one.
 
-    Args:
-        old: the former worker's ARN or name.
-        tables: the tables; they are only read.
-        worker_arn: the ARN of this worker.
+    Its function rows stay, for the way back.
     """
     rows = [row for row in tables.scan(FUNCTIONS) if _names(old, row["aws_lambda_arn"])]
     existing = tables.read(FUNCTIONS, [(worker_arn, row["function"]) for row in rows])

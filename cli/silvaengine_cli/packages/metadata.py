@@ -50,10 +50,6 @@ _SERVICES = TypeAdapter(list[_Service])
 def read_metadata(folder: Path, package: str) -> object:
     """Return what ``deploy()`` returns: read from the source if that is plain data, else by calling it.
 
-    Args:
-        folder: the folder that holds the package.
-        package: the package's name.
-
     Raises:
         ClickException: there is no such package or function, or it can't be read, imported or called here.
     """

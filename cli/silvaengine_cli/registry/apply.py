@@ -13,22 +13,9 @@ from silvaengine_cli.registry.tables import RegistryTables
 class ConflictError(click.ClickException):
     """A row was changed between the plan and its writing."""
 
-    def __init__(self, change: Change, written: int) -> None:
-        super().__init__(
-            f"{change.row_name} was changed since the plan was made. "
-            f"Written before it: {written} rows; it and all later rows are unchanged. "
-            "Look at `silvaengine diff`, then apply again."
-        )
-
 
 def apply_file(path: Path, tables: RegistryTables, worker_arn: str, *, prune: bool = False) -> Plan:
-    """Apply a registry file without asking; return what was done.
-
-    Args:
-        path: the file.
-        tables: the deployment's tables.
-        worker_arn: the Lambda of functions that name none.
-        prune: as in ``make_plan``.
+    """Apply a registry file without asking; return what was done, as in ``make_plan``.
 
     Raises:
         RegistryFileError: the file is wrong; nothing was written.
@@ -51,21 +38,24 @@ def carry_out(plan: Plan, tables: RegistryTables) -> None:
     written = 0
     try:
         for change in plan.changes:
-            _write(change, tables, written)
+            _write(change, tables)
             written += 1
+    except ConditionFailedError:
+        raise ConflictError(
+            f"{plan.changes[written].row_name} was changed since the plan was made. "
+            f"Written before it: {written} rows; it and all later rows are unchanged. "
+            "Look at `silvaengine diff`, then apply again."
+        ) from None
     finally:
         if written:
             tables.bump_generation()
 
 
-def _write(change: Change, tables: RegistryTables, written: int) -> None:
-    try:
-        match change.action:
-            case "create":
-                tables.create(change.table, change.after)
-            case "update":
-                tables.update(change.table, change.before, change.after)
-            case "delete":
-                tables.delete(change.table, change.before)
-    except ConditionFailedError:
-        raise ConflictError(change, written) from None
+def _write(change: Change, tables: RegistryTables) -> None:
+    match change.action:
+        case "create":
+            tables.create(change.table, change.after)
+        case "update":
+            tables.update(change.table, change.before, change.after)
+        case "delete":
+            tables.delete(change.table, change.before)

@@ -11,6 +11,7 @@ from silvaengine.tables import EVENTS_SETTING_ID, STREAMS_SETTING_ID
 from silvaengine_cli.registry.model import SOURCES, BindingSpec, RegistrySpec, function_name
 
 type Row = dict[str, Any]
+type FindLabel = Callable[[str, str], str | None]  # of an endpoint's function
 
 _OPTIONS = ("prefix", "suffix", "batch")
 
@@ -50,15 +51,8 @@ def target_identity(target: object) -> tuple[str, ...]:
     return tuple(str(target.get(name) or "") for name in names) if isinstance(target, Mapping) else ("",)
 
 
-def bindings_of(
-    row: Mapping[str, Any], find_label: Callable[[str, str], str | None]
-) -> list[tuple[str, Row]] | None:
-    """Return the labels of functions and their bindings for a source's row; None if no file can express it.
-
-    Args:
-        row: the source's row.
-        find_label: returns the label of an endpoint's function.
-    """
+def bindings_of(row: Mapping[str, Any], find_label: FindLabel) -> list[tuple[str, Row]] | None:
+    """Return a source's functions, by label, and their bindings; None if no file can express its row."""
     kind, name = "table", str(row["variable"])
     if row["setting_id"] == EVENTS_SETTING_ID:
         kind, _, name = name.partition(":")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain, count
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -18,7 +18,7 @@ from silvaengine.tables import (
     EVENTS_SETTING_ID,
     FUNCTIONS,
 )
-from silvaengine_cli.registry.bindings import bindings_of, is_binding
+from silvaengine_cli.registry.bindings import FindLabel, bindings_of, is_binding
 from silvaengine_cli.registry.document import NUMBER, WORDS
 from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.plan import row_name
@@ -35,12 +35,7 @@ class Export:
 
 
 def export(tables: RegistryTables, worker_arn: str) -> Export:
-    """Return the registry file for all rows.
-
-    Args:
-        tables: the tables; all of them are scanned.
-        worker_arn: the Lambda whose functions are written without ``lambda``.
-    """
+    """Return the registry file for all rows; functions of this worker are written without ``lambda``."""
     notes: list[str] = []
     rows = {FUNCTIONS.key_of(row): row for row in tables.scan(FUNCTIONS)}
     labels = _labels(rows, worker_arn)
@@ -54,8 +49,18 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
             connections.append(_connection(row, labels, notes))
         else:
             notes.append(f"{row_name(CONNECTIONS, row)} is left out: its endpoint has no row")
+
+    def find_label(endpoint_id: str, function: str) -> str | None:
+        """Return the label of a function that an endpoint reaches without a key, as events do."""
+        if endpoint_id not in endpoints:
+            return None
+        owner = endpoint_id if endpoints[endpoint_id].get("special_connection") else COMMON_ENDPOINT
+        entries = key_rows.get((owner, DEFAULT_API_KEY), {}).get("functions") or ()
+        arns = (entry.get("aws_lambda_arn", "") for entry in entries if entry.get("function") == function)
+        return labels.get((next(arns, ""), function))
+
     settings = list(tables.scan(CONFIG_DATA))
-    bindings, binding_keys = _bindings(settings, _LabelFinder(labels, endpoints, key_rows))
+    bindings, binding_keys = _bindings(settings, find_label)
     sections = {
         "endpoints": {name: _endpoint(row) for name, row in sorted(endpoints.items())},
         "functions": {
@@ -85,12 +90,12 @@ def _endpoint(row: Row) -> Row:
     return connection | ({"rate_limit": row["rate_limit"]} if row.get("rate_limit") else {})
 
 
-def _bindings(rows: Iterable[Row], labels: "_LabelFinder") -> tuple[dict[str, list[Row]], set[Key]]:
+def _bindings(rows: Iterable[Row], find_label: FindLabel) -> tuple[dict[str, list[Row]], set[Key]]:
     """Return the bindings of each function, and the keys of the rows that they express completely."""
     bindings: dict[str, list[Row]] = {}
     keys: set[Key] = set()
     for row in sorted(filter(is_binding, rows), key=CONFIG_DATA.key_of):
-        pairs = bindings_of(row, labels.find)
+        pairs = bindings_of(row, find_label)
         if pairs is not None:
             keys.add(CONFIG_DATA.key_of(row))
             for label, binding in pairs:
@@ -165,22 +170,6 @@ def _is_json(value: object) -> bool:
             return all(map(_is_json, value))
         case _:
             return value is None or isinstance(value, str | bool | int | Decimal)
-
-
-class _LabelFinder(NamedTuple):
-    """Finds the label of a function that an endpoint reaches without a key, as events do."""
-
-    labels: dict[Key, str]
-    endpoints: dict[str, Row]
-    connections: dict[Key, Row]
-
-    def find(self, endpoint_id: str, function: str) -> str | None:
-        if endpoint_id not in self.endpoints:
-            return None
-        owner = endpoint_id if self.endpoints[endpoint_id].get("special_connection") else COMMON_ENDPOINT
-        entries = self.connections.get((owner, DEFAULT_API_KEY), {}).get("functions") or ()
-        arns = (entry.get("aws_lambda_arn", "") for entry in entries if entry.get("function") == function)
-        return self.labels.get((next(arns, ""), function))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path as FilePath
-from typing import IO, Any
+from typing import IO, Any, get_args, get_origin
 
 import click
 from pydantic import BaseModel, ValidationError
@@ -11,15 +11,7 @@ from pydantic_core import ErrorDetails
 
 from silvaengine_cli.registry.checks import Finding, findings
 from silvaengine_cli.registry.document import Document, DocumentError, Path, Problem, read_document
-from silvaengine_cli.registry.model import (
-    BindingSpec,
-    ConnectionSpec,
-    EndpointSpec,
-    EntrySpec,
-    FunctionSpec,
-    OperationsSpec,
-    RegistrySpec,
-)
+from silvaengine_cli.registry.model import RegistrySpec
 
 _MESSAGES = {
     "missing": "required field is missing",
@@ -64,15 +56,7 @@ def load(path: FilePath) -> RegistryFile:
 
 
 def parse(content: bytes, name: str = "registry.yaml") -> RegistryFile:
-    """Read a registry from YAML.
-
-    Args:
-        content: UTF-8 text of at most 4 MB.
-        name: the file's name in errors.
-
-    Raises:
-        RegistryFileError: anything in it is wrong.
-    """
+    """Read a registry from YAML of at most 4 MB; raise RegistryFileError if anything in it is wrong."""
     try:
         document = read_document(content)
     except DocumentError as error:
@@ -120,18 +104,21 @@ def _suggestion(path: Path) -> str:
 
 
 def _model_around(path: Path) -> type[BaseModel]:
-    match path[:-1]:
-        case ("endpoints", _):
-            return EndpointSpec
-        case ("functions", _):
-            return FunctionSpec
-        case ("functions", _, "events", _):
-            return BindingSpec
-        case ("functions", _, _):
-            return OperationsSpec
-        case ("connections", _):
-            return ConnectionSpec
-        case ("connections", _, _, _):
-            return EntrySpec
-        case _:
-            return RegistrySpec
+    """Return the model that a path's last step is a field of."""
+    model: type[BaseModel] = RegistrySpec
+    steps = iter(path[:-1])
+    for step in steps:
+        fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+        inner = _model_in(fields.get(str(step)))
+        if inner is None:
+            break
+        if get_origin(fields[str(step)]) in (dict, tuple):
+            next(steps, None)  # a name or an index
+        model = inner
+    return model
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -1,47 +1,53 @@
-"""Adds a function to a registry file as a person would: a few lines, with the rest unchanged.
+"""Adds a function to a registry file as a person would: a few lines, with every other byte unchanged.
 
-PyYAML would write the whole file again and lose its comments. The edit is checked by reading the result:
-unless that is the old registry and the addition, the file is not written.
+The parser says where each value stands, and the text goes there. A round trip through ruamel.yaml would write
+the whole file again: it drops comments within ``[a, b]``, and wraps and indents all alike. The result is read
+again: unless that is the old registry and the addition, nothing is written.
 """
 
-import re
+import sys
+from collections.abc import Mapping
+
+import yaml
 
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
-from silvaengine_cli.registry.document import Document, Path, read_document
+from silvaengine_cli.registry.document import Path, read_document
 from silvaengine_cli.registry.file import RegistryFileError, parse
-from silvaengine_cli.registry.model import ConnectionSpec, EndpointSpec, EntrySpec, FunctionSpec, RegistrySpec
+from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec
 
 FIRST_ENDPOINT = "demo"
 
 
 def insert_function(
-    content: bytes, name: str, function: FunctionSpec, variables: dict[str, str]
+    content: bytes, name: str, function: FunctionSpec, variables: Mapping[str, str]
 ) -> bytes | None:
-    """Add a function, its setting, its entry in the common connection, and an endpoint if there is none.
+    """Return a valid file with a function, its setting and variables, all of them new to it.
 
-    Args:
-        content: a valid registry file.
-        name: the function's name, new to the file.
-        function: the function; its ``settings`` are new to the file, too.
-        variables: the variables of that setting.
-
-    Returns:
-        The new file, or None if the file has a form to which lines can't be added.
+    It also gets an entry in the common connection, and an endpoint if there is none. The result is None for a
+    file of a form to which nothing can be added.
     """
     old = parse(content).spec
-    editor = _Editor(content)
-    editor.add("functions", [f"{name}:", *(f"  {line}" for line in _function_lines(function))])
-    editor.add(
-        "settings", [f"{function.settings}:", *(f"  {key}: {value}" for key, value in variables.items())]
-    )
-    if common_endpoint(old) is None:
-        editor.add("endpoints", [f"{FIRST_ENDPOINT}:"])
-    editor.connect(_common_index(old), name)
+    expected = old.model_dump(by_alias=True)
+    expected["functions"][name] = function
+    expected["settings"][function.settings] = variables
+    settings = [f"{function.settings}:", *(f"  {key}: {value}" for key, value in variables.items())]
     try:
-        new = parse(editor.content()).spec
-    except RegistryFileError:
+        text = _add(content.decode(), ("functions",), [f"{name}:", *_function_lines(function)])
+        text = _add(text, ("settings",), settings)
+        if common_endpoint(old) is None:
+            text = _add(text, ("endpoints",), [f"{FIRST_ENDPOINT}:"])
+            expected["endpoints"][FIRST_ENDPOINT] = {}
+        index = _common_index(old)
+        if index is None:
+            text = _add(text, ("connections",), ["- functions:", f"    - {name}"])
+            expected["connections"] += ({"functions": [name]},)
+        else:
+            text = _add(text, ("connections", index, "functions"), [f"- {name}"])
+            expected["connections"][index]["functions"] += (name,)
+        new = parse(text.encode()).spec
+    except (RegistryFileError, yaml.YAMLError):
         return None
-    return editor.content() if new == _expected(old, name, function, variables) else None
+    return text.encode() if new == RegistrySpec.model_validate(expected) else None
 
 
 def common_endpoint(spec: RegistrySpec) -> str | None:
@@ -50,11 +56,12 @@ def common_endpoint(spec: RegistrySpec) -> str | None:
 
 
 def _function_lines(function: FunctionSpec) -> list[str]:
-    methods = ", ".join(function.methods)
-    fields = {"module": function.module, "class": function.class_name, "area": function.area}
-    return [f"{key}: {value}" for key, value in fields.items()] + [
-        f"methods: [{methods}]",
-        f"settings: {function.settings}",
+    return [
+        f"  module: {function.module}",
+        f"  class: {function.class_name}",
+        f"  area: {function.area}",
+        f"  methods: [{', '.join(function.methods)}]",
+        f"  settings: {function.settings}",
     ]
 
 
@@ -64,90 +71,67 @@ def _common_index(spec: RegistrySpec) -> int | None:
     return keys.index(common) if common in keys else None
 
 
-def _expected(
-    old: RegistrySpec, name: str, function: FunctionSpec, variables: dict[str, str]
-) -> RegistrySpec:
-    endpoints = {} if common_endpoint(old) else {FIRST_ENDPOINT: EndpointSpec()}
-    connections = list(old.connections)
-    index = _common_index(old)
-    if index is None:
-        connections.append(ConnectionSpec(functions=(EntrySpec(function=name),)))
-    else:
-        entries = (*connections[index].functions, EntrySpec(function=name))
-        connections[index] = connections[index].model_copy(update={"functions": entries})
-    return RegistrySpec(
-        endpoints=old.endpoints | endpoints,
-        functions=old.functions | {name: function},
-        connections=tuple(connections),
-        settings=old.settings | {str(function.settings): dict(variables)},
-    )
+def _add(text: str, path: Path, lines: list[str]) -> str:
+    """Add a member, given in block style, to the collection at a path, which is made if it is missing."""
+    node, key_column = _find(text, path)
+    if isinstance(node, yaml.ScalarNode):  # null
+        head = text[: node.start_mark.index].rstrip(" ")
+        return _insert_lines(head + text[node.end_mark.index :], len(head), lines, key_column + 2)
+    if isinstance(node, yaml.CollectionNode) and node.flow_style:
+        return _insert_in_flow(text, node, lines)
+    if not path:
+        return _insert_lines(text, len(text), lines, 0)
+    if isinstance(node, yaml.CollectionNode):
+        return _insert_lines(text, _last(node).end_mark.index, lines, _column(text, node))
+    gap = [""] if len(path) == 1 else []
+    return _add(text, path[:-1], [*gap, f"{path[-1]}:", *(f"  {line}" for line in lines)])
 
 
-class _Editor:
-    """The lines of a YAML file; each edit reads them again, since it moves the lines after it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._lines = content.decode().rstrip("\n").split("\n")
-
-    def content(self) -> bytes:
-        return ("\n".join(self._lines).strip("\n") + "\n").encode()
-
-    def add(self, section: str, lines: list[str]) -> None:
-        """Add a member at the end of a section, or the section at the end of the file."""
-        document = self._document()
-        members = document.data.get(section)
-        if members:
-            indent = self._indent(document.lines[section, next(iter(members))])
-            self._insert(_last_line(document, (section,)), lines, indent)
+def _find(text: str, path: Path) -> tuple[yaml.Node | None, int]:
+    """Return the node at a path, None if there is none, and the column of its key."""
+    node, column = yaml.compose(text, Loader=yaml.CBaseLoader), 0
+    for step in path:
+        if isinstance(node, yaml.SequenceNode):
+            node = node.value[int(step)]
         else:
-            self._add_section(document, section, lines)
-
-    def connect(self, index: int | None, name: str) -> None:
-        """Add a function to the common connection."""
-        document = self._document()
-        if index is None:
-            self._add_connection(document, name)
-            return
-        entries = ("connections", index, "functions")
-        last = _last_line(document, entries)
-        if (*entries, 0) not in document.lines:
-            self._lines[last - 1] = re.sub(r"\[\s*\]", f"[{name}]", self._lines[last - 1])
-        elif (
-            re.match(r"\s*(- functions:\s*)?-\s", self._lines[last - 1]) and "]" not in self._lines[last - 1]
-        ):
-            self._insert(last, [f"- {name}"], self._indent(document.lines[*entries, 0]))
-        else:
-            head, bracket, tail = self._lines[last - 1].rpartition("]")
-            self._lines[last - 1] = f"{head}, {name}{bracket}{tail}" if bracket else tail
-
-    def _add_connection(self, document: Document, name: str) -> None:
-        lines = ["- functions:", f"    - {name}"]
-        if document.data.get("connections"):
-            indent = self._indent(document.lines["connections", 0])
-            self._insert(_last_line(document, ("connections",)), lines, indent)
-        else:
-            self._add_section(document, "connections", lines)
-
-    def _add_section(self, document: Document, section: str, lines: list[str]) -> None:
-        """Fill an empty section, or begin one at the end."""
-        if section not in document.data:
-            self._lines += ["", f"{section}:"]
-            self._insert(len(self._lines), lines, "  ")
-        else:
-            line = document.lines[section,]
-            self._lines[line - 1] = f"{section}:"
-            self._insert(line, lines, "  ")
-
-    def _document(self) -> Document:
-        return read_document(self.content())
-
-    def _indent(self, line: int) -> str:
-        text = self._lines[line - 1]
-        return text[: len(text) - len(text.lstrip())]
-
-    def _insert(self, after: int, lines: list[str], indent: str) -> None:
-        self._lines[after:after] = [indent + line for line in lines]
+            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+            key, node = next(((key, value) for key, value in pairs if key.value == step), (None, None))
+            column = key.start_mark.column if key else 0
+    return node, column
 
 
-def _last_line(document: Document, prefix: Path) -> int:
-    return max((line for path, line in document.lines.items() if path[: len(prefix)] == prefix), default=1)
+def _last(node: yaml.Node) -> yaml.Node:
+    """Return the last member of the last member, as far as they are in block style."""
+    while isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
+        node = node.value[-1][1] if isinstance(node, yaml.MappingNode) else node.value[-1]
+    return node
+
+
+def _column(text: str, node: yaml.CollectionNode) -> int:
+    """Return the column of a block collection's members; a sequence's is that of its dashes."""
+    first = node.value[0][0] if isinstance(node, yaml.MappingNode) else node.value[0]
+    start: int = first.start_mark.index
+    if isinstance(node, yaml.SequenceNode):
+        start = text.rindex("-", 0, start)
+    return start - text.rfind("\n", 0, start) - 1
+
+
+def _insert_lines(text: str, index: int, lines: list[str], column: int) -> str:
+    """Insert lines after the line of an index, or before it if a line begins there."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    if index and text[index - 1] != "\n":
+        index = text.find("\n", index) + 1 or len(text)
+    head = text[:index] + ("" if text[:index].endswith("\n") or not index else newline)
+    return head + "".join(f"{' ' * column}{line}".rstrip() + newline for line in lines) + text[index:]
+
+
+def _insert_in_flow(text: str, node: yaml.CollectionNode, lines: list[str]) -> str:
+    """Insert a member after the last one of ``[…]`` or ``{…}``, before a comma or comment after that one."""
+    data = read_document("\n".join(lines).encode()).data
+    member = yaml.safe_dump(data, default_flow_style=True, sort_keys=False, width=sys.maxsize).strip()[1:-1]
+    if not node.value:
+        index = node.end_mark.index - 1
+        return text[:index] + member + text[index:]
+    last = node.value[-1][1] if isinstance(node, yaml.MappingNode) else node.value[-1]
+    index = last.end_mark.index
+    return f"{text[:index]}, {member}{text[index:]}"

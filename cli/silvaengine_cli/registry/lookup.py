@@ -10,12 +10,7 @@ from silvaengine_cli.deployment import Deployment
 
 
 def open_registry(deployment: Deployment, *, secrets: bool = False) -> Registry:
-    """Return the deployment's registry.
-
-    Args:
-        deployment: the deployment.
-        secrets: replace references to secrets by the secrets.
-    """
+    """Return the deployment's registry, which replaces references to secrets by the secrets if asked to."""
     tables = TableReader(lambda: BotocoreApi(deployment.client("dynamodb")), deployment.table_prefix)
     # Only the gateway checks a key's secret; here it matters only whether one is still valid.
     api_keys = ApiKeyVerifier(bytes)
@@ -23,7 +18,7 @@ def open_registry(deployment: Deployment, *, secrets: bool = False) -> Registry:
 
 
 def read_key_access(registry: Registry, endpoint: str, api_key: str) -> KeyAccess:
-    """Return what a key's row opens, whatever its secret; raise what ``Registry.known_key_access`` raises."""
+    """Return what a key's row opens, whatever its secret; raise what ``key_access_by_row`` raises."""
     row_key, _ = split_key(api_key)
     return registry.key_access_by_row(endpoint, row_key, "")
 

@@ -20,12 +20,8 @@ _ABSENT_MEANS: Row = {"methods": list(METHODS), "funct_type": "RequestResponse"}
 def merge(table: Table, existing: Row, desired: Row, *, prune: bool = False) -> Row:
     """Return the row to write; it equals ``existing`` if nothing changes.
 
-    Args:
-        table: the rows' table.
-        existing: the row in the table.
-        desired: the row of the file.
-        prune: drop a connection's functions, addresses and grants that the file doesn't name. A whitelist,
-            endpoints or a limit that it leaves out stay even then: an omission must not let everybody in.
+    ``prune`` drops a connection's functions, addresses and grants that the file doesn't name. A whitelist,
+    endpoints or a limit that it leaves out stay even then: an omission must not let everybody in.
     """
     if table is CONFIG_DATA and is_binding(desired) and is_binding(existing):
         targets = merge_targets(existing["value"], desired["value"], prune=prune)

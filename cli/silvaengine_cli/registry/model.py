@@ -67,21 +67,7 @@ from pydantic import (
 )
 
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
-from silvaengine_cli.registry.values import (
-    ApiKey,
-    Area,
-    ClassName,
-    EndpointId,
-    FunctionLabel,
-    Grant,
-    LambdaArn,
-    Module,
-    Network,
-    Rate,
-    SettingId,
-    SourceName,
-    Variable,
-)
+from silvaengine_cli.registry import values
 
 SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
@@ -92,20 +78,16 @@ type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 METHODS: tuple[Method, ...] = ("POST", "GET")
 
 
-def _at_least_one_method(methods: tuple[str, ...]) -> tuple[str, ...]:
-    if not methods:
-        raise ValueError("must not be empty; leave it out for POST and GET")
-    return methods
+def _not_empty(otherwise: str) -> AfterValidator:
+    def check(members: tuple[str, ...]) -> tuple[str, ...]:
+        if not members:
+            raise ValueError(f"must not be empty; leave it out for {otherwise}")
+        return members
+
+    return AfterValidator(check)
 
 
-def _at_least_one_endpoint(endpoints: tuple[str, ...]) -> tuple[str, ...]:
-    if not endpoints:
-        raise ValueError("must not be empty; leave it out for every endpoint")
-    return endpoints
-
-
-def _none_as_empty(value: object) -> object:
-    return {} if value is None else value
+_NONE_AS_EMPTY = BeforeValidator(lambda value: {} if value is None else value)
 
 
 class _Section(BaseModel):
@@ -115,7 +97,7 @@ class _Section(BaseModel):
 class RateLimitSpec(_Section):
     """A rate of calls: 0.000001 to 100,000 a second in the long run, and ``burst`` at once."""
 
-    per_second: Rate
+    per_second: values.Rate
     burst: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
 
 
@@ -136,13 +118,13 @@ class OperationsSpec(_Section):
 class BindingSpec(_Section):
     """A source of events that calls a function, on behalf of an endpoint."""
 
-    endpoint: EndpointId
-    queue: SourceName | None = None
-    bucket: SourceName | None = None
-    table: SourceName | None = None
-    topic: SourceName | None = None
-    rule: SourceName | None = None
-    schedule: SourceName | None = None
+    endpoint: values.EndpointId
+    queue: values.SourceName | None = None
+    bucket: values.SourceName | None = None
+    table: values.SourceName | None = None
+    topic: values.SourceName | None = None
+    rule: values.SourceName | None = None
+    schedule: values.SourceName | None = None
     prefix: str | None = None
     suffix: str | None = None
     batch: StrictBool = False
@@ -167,12 +149,12 @@ class BindingSpec(_Section):
 class FunctionSpec(_Section):
     """A callable of a function package, and how it may be called."""
 
-    module: Module
-    class_name: ClassName | None = Field(None, alias="class")
-    area: Area
-    methods: Annotated[tuple[Method, ...], AfterValidator(_at_least_one_method)] = METHODS
+    module: values.Module
+    class_name: values.ClassName | None = Field(None, alias="class")
+    area: values.Area
+    methods: Annotated[tuple[Method, ...], _not_empty("POST and GET")] = METHODS
     type: Literal["RequestResponse", "Event"] = "RequestResponse"
-    settings: SettingId | None = None
+    settings: values.SettingId | None = None
     auth_required: StrictBool = False
     graphql: StrictBool = False
     operations: OperationsSpec = OperationsSpec()
@@ -182,15 +164,15 @@ class FunctionSpec(_Section):
     keep_seconds: Annotated[StrictInt, Field(ge=60, le=2_592_000)] | None = None
     backoff_seconds: Annotated[StrictInt, Field(ge=1, le=3600)] | None = None
     broadcasts: StrictBool | None = None
-    lambda_arn: LambdaArn | None = Field(None, alias="lambda")
+    lambda_arn: values.LambdaArn | None = Field(None, alias="lambda")
     events: tuple[BindingSpec, ...] = ()
 
 
 class EntrySpec(_Section):
     """A function of a connection; a bare name means one without settings of the connection."""
 
-    function: FunctionLabel
-    settings: SettingId | None = None
+    function: values.FunctionLabel
+    settings: values.SettingId | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -201,27 +183,25 @@ class EntrySpec(_Section):
 class ConnectionSpec(_Section):
     """What an API key may call: at one endpoint, or at all that use the common connection."""
 
-    endpoint: EndpointId = COMMON_ENDPOINT
-    api_key: ApiKey = DEFAULT_API_KEY
+    endpoint: values.EndpointId = COMMON_ENDPOINT
+    api_key: values.ApiKey = DEFAULT_API_KEY
     functions: tuple[EntrySpec, ...] = ()
-    whitelist: tuple[Network, ...] | None = None
-    grants: tuple[Grant, ...] | None = None
+    whitelist: tuple[values.Network, ...] | None = None
+    grants: tuple[values.Grant, ...] | None = None
     rate_limit: RateLimitSpec | None = None
-    endpoints: Annotated[tuple[EndpointId, ...], AfterValidator(_at_least_one_endpoint)] | None = None
+    endpoints: Annotated[tuple[values.EndpointId, ...], _not_empty("every endpoint")] | None = None
 
 
 class RegistrySpec(_Section):
     """The whole file."""
 
     endpoints: Annotated[
-        dict[EndpointId, Annotated[EndpointSpec, BeforeValidator(_none_as_empty)]],
-        BeforeValidator(_none_as_empty),
+        dict[values.EndpointId, Annotated[EndpointSpec, _NONE_AS_EMPTY]], _NONE_AS_EMPTY
     ] = {}
-    functions: Annotated[dict[FunctionLabel, FunctionSpec], BeforeValidator(_none_as_empty)] = {}
+    functions: Annotated[dict[values.FunctionLabel, FunctionSpec], _NONE_AS_EMPTY] = {}
     connections: Annotated[tuple[ConnectionSpec, ...], BeforeValidator(lambda value: value or ())] = ()
     settings: Annotated[
-        dict[SettingId, Annotated[dict[Variable, Any], BeforeValidator(_none_as_empty)]],
-        BeforeValidator(_none_as_empty),
+        dict[values.SettingId, Annotated[dict[values.Variable, Any], _NONE_AS_EMPTY]], _NONE_AS_EMPTY
     ] = {}
 
 

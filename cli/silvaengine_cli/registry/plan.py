@@ -52,26 +52,17 @@ class Plan:
     def as_json(self) -> dict[str, Any]:
         """Return the plan as JSON; like the printed one it shows no setting's value."""
         changes = [
-            {
-                "action": change.action,
-                "table": change.table.name,
-                "row": change.row_name,
-                "details": change.details,
-            }
-            for change in self.changes
+            {"action": it.action, "table": it.table.name, "row": it.row_name, "details": it.details}
+            for it in self.changes
         ]
         return {"changes": changes, "notes": self.notes}
 
 
 def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, prune: bool = False) -> Plan:
-    """Compare the file with the tables.
+    """Compare a checked registry with the tables; ``worker_arn`` is the Lambda of functions that name none.
 
-    Args:
-        spec: a checked registry.
-        tables: the tables; they are only read.
-        worker_arn: the Lambda of functions that name none.
-        prune: also delete rows that an ``apply`` wrote and the file no longer names, and what connections
-            have beyond the file. Rows without a revision were written by other tools and stay.
+    ``prune`` also deletes rows that an ``apply`` wrote and the file no longer names, and what connections
+    have beyond the file. Rows without a revision were written by other tools and stay.
 
     Raises:
         ClickException: a merged row is too large for DynamoDB.

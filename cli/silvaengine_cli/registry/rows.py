@@ -21,9 +21,7 @@ type Row = dict[str, Any]
 def all_rows(spec: RegistrySpec, worker_arn: str) -> Iterator[tuple[Table, Row]]:
     """Return all rows, each before those that refer to it, so that no request meets half a function.
 
-    Args:
-        spec: a registry without findings.
-        worker_arn: the Lambda of functions that name none.
+    ``worker_arn`` is the Lambda of functions that name none.
     """
     for row in setting_rows(spec):
         yield CONFIG_DATA, row

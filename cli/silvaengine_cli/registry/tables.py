@@ -3,71 +3,55 @@
 Unlike ``silvaengine.aws.table_client`` it keeps numbers as decimals: rows are compared and written back.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
+from silvaengine.aws.table_client import BATCH_ROWS
 from silvaengine.errors import ConditionFailedError
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_internal
 from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.rows import Row
 
-BATCH_KEYS = 100  # docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
-
 type Key = tuple[str, ...]
 
 
 class RegistryTables:
-    """Reads and writes rows; every read is consistent, every write is conditional.
-
-    Args:
-        dynamodb: boto3's low-level DynamoDB client.
-        prefix: the prefix of the tables' names.
-    """
+    """Reads and writes rows by boto3's low-level client; reads are consistent, writes are conditional."""
 
     def __init__(self, dynamodb: AwsClient, prefix: str = "se-") -> None:
         self._dynamodb = dynamodb
         self._prefix = prefix
 
+    def get(self, table: Table, *key: str) -> Row | None:
+        """Return one row, or None."""
+        return self.read(table, [key]).get(key)
+
     def read(self, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
         """Return the rows of those keys that exist."""
+        name = table.full_name(self._prefix)
         rows: dict[Key, Row] = {}
-        for batch in batched(dict.fromkeys(keys), BATCH_KEYS, strict=False):
-            pending: Any = {
-                self._name(table): {
-                    "Keys": [_encode_key(table, key) for key in batch],
-                    "ConsistentRead": True,
-                }
-            }
+        for batch in batched(dict.fromkeys(keys), BATCH_ROWS, strict=False):
+            encoded = [_encode(dict(zip(table.key_names, key, strict=True))) for key in batch]
+            pending: Any = {name: {"Keys": encoded, "ConsistentRead": True}}
             while pending:
                 response = self._dynamodb.batch_get_item(RequestItems=pending)
-                for item in response["Responses"].get(self._name(table), ()):
-                    row = _decode(item)
-                    rows[table.key_of(row)] = row
+                rows |= {table.key_of(row): row for row in map(_decode, response["Responses"].get(name, ()))}
                 pending = response.get("UnprocessedKeys")
         return rows
 
     def scan(self, table: Table) -> Iterator[Row]:
         """Return all rows but the registry's generation."""
-        pages = self._dynamodb.get_paginator("scan").paginate(
-            TableName=self._name(table), ConsistentRead=True
-        )
-        for page in pages:
-            for item in page["Items"]:
-                row = _decode(item)
+        name = table.full_name(self._prefix)
+        for page in self._dynamodb.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
+            for row in map(_decode, page["Items"]):
                 if not (table is CONFIG_DATA and is_internal(row["setting_id"])):
                     yield row
 
     def create(self, table: Table, row: Row) -> None:
         """Put a new row; raise ConditionFailedError if it exists."""
-        self._write(
-            self._dynamodb.put_item,
-            TableName=self._name(table),
-            Item=_encode(row),
-            ConditionExpression="attribute_not_exists(#h)",
-            ExpressionAttributeNames={"#h": table.hash_key},
-        )
+        self._write("put_item", table, {}, {table.hash_key}, Item=_encode(row))
 
     def update(self, table: Table, before: Row, after: Row) -> None:
         """Change the attributes that differ, if neither they nor the revision have changed since.
@@ -75,103 +59,71 @@ class RegistryTables:
         Raises:
             ConditionFailedError: the row was changed or deleted meanwhile.
         """
-        names = [name for name in after if name not in before or not same(before[name], after[name])]
-        update = Expression()
-        update.set(after, names)
-        update.require_unchanged(before, {table.hash_key, "revision", *names})
+        changes = {
+            name: value
+            for name, value in after.items()
+            if name not in before or not same(before[name], value)
+        }
         self._write(
-            self._dynamodb.update_item,
-            TableName=self._name(table),
-            Key=_encode_key(table, table.key_of(before)),
-            **update.parameters(),
+            "update_item",
+            table,
+            before,
+            {table.hash_key, "revision", *changes},
+            {f":new_{name}": value for name, value in changes.items()},
+            Key=_key(table, before),
+            UpdateExpression=f"SET {', '.join(f'#{name} = :new_{name}' for name in changes)}",
         )
 
     def delete(self, table: Table, row: Row) -> None:
         """Delete a row if its revision hasn't changed; raise ConditionFailedError otherwise."""
-        condition = Expression()
-        condition.require_unchanged(row, {table.hash_key, "revision"})
-        self._write(
-            self._dynamodb.delete_item,
-            TableName=self._name(table),
-            Key=_encode_key(table, table.key_of(row)),
-            **condition.parameters(),
-        )
+        self._write("delete_item", table, row, {table.hash_key, "revision"}, Key=_key(table, row))
 
     def bump_generation(self) -> None:
         """Raise the generation, from which running instances see that the registry has changed."""
         self._dynamodb.update_item(
-            TableName=self._name(CONFIG_DATA),
+            TableName=CONFIG_DATA.full_name(self._prefix),
             Key=_encode(GENERATION_KEY),
             UpdateExpression="ADD #v :one",
             ExpressionAttributeNames={"#v": "value"},
             ExpressionAttributeValues={":one": {"N": "1"}},
         )
 
-    def _name(self, table: Table) -> str:
-        return table.full_name(self._prefix)
-
-    def _write(self, operation: Callable[..., object], **parameters: object) -> None:
+    def _write(
+        self,
+        operation: str,
+        table: Table,
+        before: Row,
+        unchanged: Collection[str],
+        values: Row | None = None,
+        **request: object,
+    ) -> None:
+        """Carry out a write if some attributes are as in the row of before, absent ones included."""
+        values = {f":{name}": before[name] for name in unchanged if name in before} | (values or {})
+        condition = " AND ".join(
+            f"#{name} = :{name}" if name in before else f"attribute_not_exists(#{name})" for name in unchanged
+        )
+        if values:  # DynamoDB refuses an empty one
+            request["ExpressionAttributeValues"] = _encode(values)
         try:
-            operation(**parameters)
+            getattr(self._dynamodb, operation)(
+                TableName=table.full_name(self._prefix),
+                ConditionExpression=condition,
+                ExpressionAttributeNames={f"#{name}": name for name in unchanged},
+                **request,
+            )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
             raise ConditionFailedError("The row was changed meanwhile") from None
 
 
-class Expression:
-    """An update and its condition, with placeholders, since many names are reserved words."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._values: dict[str, Any] = {}
-        self._sets: list[str] = []
-        self._conditions: list[str] = []
-
-    def set(self, row: Row, names: Sequence[str]) -> None:
-        """Set these attributes to the row's values."""
-        self._sets += [f"{self._name(name)} = {self._value(row[name])}" for name in names]
-
-    def require_unchanged(self, row: Row, names: Collection[str]) -> None:
-        """Require that these attributes have the row's values, absent ones that they are absent."""
-        for name in sorted(names):
-            place = self._name(name)
-            self._conditions.append(
-                f"{place} = {self._value(row[name])}" if name in row else f"attribute_not_exists({place})"
-            )
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the parameters for boto3."""
-        update = {"UpdateExpression": f"SET {', '.join(self._sets)}"} if self._sets else {}
-        return update | {
-            "ConditionExpression": " AND ".join(self._conditions),
-            "ExpressionAttributeNames": self._names,
-            "ExpressionAttributeValues": self._values,
-        }
-
-    def _name(self, name: str) -> str:
-        places = {attribute: place for place, attribute in self._names.items()}
-        place = places.get(name, f"#n{len(self._names)}")
-        self._names[place] = name
-        return place
-
-    def _value(self, value: object) -> str:
-        place = f":v{len(self._values)}"
-        self._values[place] = _encode_value(value)
-        return place
+def _key(table: Table, row: Row) -> dict[str, Any]:
+    return _encode({name: row[name] for name in table.key_names})
 
 
 def _encode(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _encode_value(value) for name, value in row.items()}
-
-
-def _encode_key(table: Table, key: Key) -> dict[str, Any]:
-    return {name: {"S": value} for name, value in zip(table.key_names, key, strict=True)}
-
-
-def _encode_value(value: object) -> dict[str, Any]:
     # lazy: only a command that reads or writes tables needs it
     from boto3.dynamodb.types import TypeSerializer
 
-    return dict(TypeSerializer().serialize(value))
+    return {name: TypeSerializer().serialize(value) for name, value in row.items()}
 
 
 def _decode(item: Mapping[str, Any]) -> Row:

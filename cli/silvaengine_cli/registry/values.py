@@ -28,6 +28,10 @@ def _pattern(regex: str, rule: str) -> Callable[[str], str]:
     return check
 
 
+def _matching(regex: str, rule: str) -> AfterValidator:
+    return AfterValidator(_pattern(regex, rule))
+
+
 def _as_text(value: object) -> object:
     """Return an integer as text, so that ids may be written without quotes, as in ``endpoint: 1``."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -69,41 +73,33 @@ _PYTHON = r"[A-Za-z][A-Za-z0-9_]*"
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 _PATH_RULE = "letters, digits, '_', '-' and '.', at most 128, since it stands in the URL"
 
-EndpointId = Annotated[str, BeforeValidator(_as_text), AfterValidator(_pattern(_PART, _PATH_RULE))]
+_AS_TEXT = BeforeValidator(_as_text)
+
+EndpointId = Annotated[str, _AS_TEXT, _matching(_PART, _PATH_RULE)]
 FunctionLabel = Annotated[
     str,
-    AfterValidator(
-        _pattern(rf"{_NAME}(@{_PART})?", "a Python name of at most 128 characters, not beginning with '_'")
-    ),
+    _matching(rf"{_NAME}(@{_PART})?", "a Python name of at most 128 characters, not beginning with '_'"),
     AfterValidator(_check_label),
 ]
 SettingId = Annotated[
     str,
-    BeforeValidator(_as_text),
-    AfterValidator(
-        _pattern(r"[^\x00-\x1f\x7f]{1,255}", "1 to 255 characters, none of them a control character")
-    ),
+    _AS_TEXT,
+    _matching(r"[^\x00-\x1f\x7f]{1,255}", "1 to 255 characters, none of them a control character"),
     AfterValidator(_check_setting),
 ]
-Variable = Annotated[str, AfterValidator(_pattern(r"(?s).{1,255}", "1 to 255 characters"))]
-ApiKey = Annotated[str, BeforeValidator(_as_text), AfterValidator(check_api_key)]
-Area = Annotated[str, BeforeValidator(_as_text), AfterValidator(_pattern(_PART, _PATH_RULE))]
+Variable = Annotated[str, _matching(r"(?s).{1,255}", "1 to 255 characters")]
+ApiKey = Annotated[str, _AS_TEXT, AfterValidator(check_api_key)]
+Area = Annotated[str, _AS_TEXT, _matching(_PART, _PATH_RULE)]
 Module = Annotated[
     str,
-    AfterValidator(
-        _pattern(rf"{_PYTHON}(\.{_PYTHON}){{0,15}}", "an import path such as shop.orders, without '_' first")
-    ),
+    _matching(rf"{_PYTHON}(\.{_PYTHON}){{0,15}}", "an import path such as shop.orders, without '_' first"),
 ]
-ClassName = Annotated[str, AfterValidator(_pattern(_PYTHON, "a Python class, not beginning with '_'"))]
+ClassName = Annotated[str, _matching(_PYTHON, "a Python class, not beginning with '_'")]
 LambdaArn = Annotated[
     str,
-    AfterValidator(
-        _pattern(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN")
-    ),
+    _matching(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN"),
 ]
-SourceName = Annotated[
-    str, AfterValidator(_pattern(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region"))
-]
+SourceName = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region")]
 Network = Annotated[str, AfterValidator(check_network)]
-Grant = Annotated[str, AfterValidator(_pattern(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin"))]
+Grant = Annotated[str, _matching(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin")]
 Rate = Annotated[Decimal, Field(ge=Decimal("0.000001"), le=100_000), AfterValidator(_check_digits)]

@@ -43,13 +43,10 @@ class Account:
     def send_message(self, **message: Any) -> None:
         self.sent.append(message)
 
-    def invoke(self, *, InvocationType: str, Payload: bytes, **_: Any) -> Any:  # noqa: N803 - the same
-        assert InvocationType == "Event"
-        self.invoked.append(json.loads(Payload))
-        return {"Payload": self}
-
-    def read(self) -> bytes:
-        return b""
+    def invoke(self, _function: str, payload: str, *, wait: bool) -> tuple[bool, None]:
+        assert not wait
+        self.invoked.append(json.loads(payload))
+        return True, None
 
     def delete_message(self, *, ReceiptHandle: str, **_: Any) -> None:  # noqa: N803 - the same
         self.deleted.append(ReceiptHandle)

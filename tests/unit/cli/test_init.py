@@ -64,11 +64,12 @@ def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
 
 def test_a_registry_that_lines_cannot_be_added_to_is_explained(run: Run, tmp_path: Path) -> None:
     """The package is made, the file stays, and the entry is printed to be pasted."""
-    text = "functions: {x: {module: m, area: b}}\n"
+    text = "---\nfunctions:\n...\n"
     (tmp_path / "registry.yaml").write_text(text)
     result = run("init", "shop")
     assert result.exit_code == 0
     assert "add these yourself" in result.output
+    assert "    methods: [GET, POST]" in result.output
     assert (tmp_path / "registry.yaml").read_text() == text
 
 

@@ -70,6 +70,14 @@ def test_ids_may_be_written_without_quotes() -> None:
             "functions:\n  hello: {module: a, area: b, x9: 1}",
             ":2: functions.hello.x9: unknown field; known are module, class, area, methods, type",
         ),
+        (
+            "endpoints:\n  rate_limit: {rate_limit: {per_secnd: 1}}",
+            ":2: endpoints.rate_limit.rate_limit.per_secnd: unknown field (did you mean per_second?)",
+        ),
+        (
+            "functions:\n  events: {module: a, area: b, events: [{endpoint: a, quue: b}]}",
+            ":2: functions.events.events[0].quue: unknown field (did you mean queue?)",
+        ),
         ("conections: []", ":1: conections: unknown field (did you mean connections?)"),
         (
             "functions:\n  hello: {module: a, area: b, triggers: []}",

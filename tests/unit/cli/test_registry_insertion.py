@@ -80,13 +80,67 @@ def test_another_connection_is_not_taken_for_the_common_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "old",
+    ("old", "added"),
     [
-        "functions: {x: {module: m, area: b}}\n",
-        "settings:\n  a:\n    text: |\n      first\n      second\n",
-        "connections:\n  - api_key: '#####'\n",
+        (
+            "functions: {x: {module: m, area: b}}\n",
+            f"functions: {{x: {{module: m, area: b}}, greet: {{{', '.join(map(str.strip, LINES))}}}}}",
+        ),
+        ("settings: {}\n", "settings: {shop: {greeting: Hello}}"),
+        ("endpoints: {a: {connection: own}}\n", "endpoints: {a: {connection: own}, demo: null}"),
+        ("connections: []  # none\n", "connections: [{functions: [greet]}]  # none"),
+        ("functions: ~  # none\n", "functions:  # none"),
+        ("connections:\n  - api_key: '#####'\n# end\n", "    functions:"),
+        ("settings:\n  a:\n    text: |\n      first\n      second\n", "  shop:"),
     ],
 )
+def test_every_style_of_a_section_can_be_continued(old: str, added: str) -> None:
+    """A section may be in one line, empty, null, or end in a text of several lines."""
+    content = insert_function(old.encode(), "greet", GREET, {"greeting": "Hello"})
+    assert content is not None
+    assert added in content.decode().splitlines()
+
+
+COMMENTED = """\
+# head
+functions: &functions
+    x:   # é: what it is
+        module: 'm'
+        area: "b"
+    # after x
+
+# between
+connections:
+-   functions: [
+        x,  # why
+    ]   # the end of a list
+    grants: [admin]
+
+settings:
+  s:
+      v: &a 0.10
+
+# end"""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_every_byte_of_the_file_stays(newline: str) -> None:
+    """Comments, also those within lists, quotes, anchors, line ends and each section's indentation stay."""
+    content = insert_function(
+        COMMENTED.replace("\n", newline).encode(), "greet", GREET, {"greeting": "Hello"}
+    )
+    assert content is not None
+    expected = (
+        COMMENTED.replace(
+            '        area: "b"', '        area: "b"\n    greet:\n' + "\n".join(f"  {line}" for line in LINES)
+        )
+        .replace("x,  # why", "x, greet,  # why")
+        .replace("v: &a 0.10", "v: &a 0.10\n  shop:\n    greeting: Hello")
+    )
+    assert content.decode() == (expected + "\n\nendpoints:\n  demo:\n").replace("\n", newline)
+
+
+@pytest.mark.parametrize("old", ["  functions:\n", "---\nfunctions:\n...\n"])
 def test_a_form_that_lines_cannot_be_added_to_is_left_alone(old: str) -> None:
     """A file that no line can be added to safely isn't edited."""
     assert insert_function(old.encode(), "greet", GREET, {"greeting": "Hello"}) is None

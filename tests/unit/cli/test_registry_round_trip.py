@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from silvaengine.tables import Table
 from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
-from silvaengine_cli.registry.model import RegistrySpec
+from silvaengine_cli.registry.insertion import insert_function
+from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec
 from silvaengine_cli.registry.plan import make_plan
 from silvaengine_cli.registry.rows import Row, all_rows
 from silvaengine_cli.registry.tables import Key, RegistryTables
@@ -114,6 +115,18 @@ def test_applying_an_export_changes_nothing(spec: RegistrySpec) -> None:
     again = parse(exported.text.encode()).spec
     assert exported.notes == ()
     assert not make_plan(again, tables, WORKER, prune=True)
+
+
+@given(specs(), st.sampled_from(["\n", "\r\n"]))
+def test_a_function_is_inserted_into_any_export(spec: RegistrySpec, newline: str) -> None:
+    """Whatever a registry holds, it can be continued, and its text stays, whatever ends its lines."""
+    tables = cast("RegistryTables", TablesInMemory(list(all_rows(spec, WORKER))))
+    text = export(tables, WORKER).text.replace("\n", newline)
+    function = FunctionSpec.model_validate({"module": "m", "class": "M", "area": "a", "settings": "greet"})
+    content = insert_function(text.encode(), "greet", function, {"greeting": "Hello"})
+    assert content is not None
+    characters = iter(content.decode())
+    assert all(character in characters for character in text)
 
 
 def test_numbers_of_any_size_come_back_exactly() -> None:
