@@ -32,8 +32,8 @@ def _find():
     connection, _ = ADMISSION.admit(
         route.endpoint_id, REQUEST.api_key, route.area, REQUEST.stage, is_counted=False
     )
-    function = ADMISSION.registry.function(connection, route.function)
-    gateway._check_function(REQUEST, function)
+    function = ADMISSION.function(connection, route.function, route.area)
+    gateway._check_method(REQUEST.method, function)
     return function
 
 

@@ -31,7 +31,7 @@ def _find():
     connection, _ = ADMISSION.admit(
         SOCKET.endpoint_id, SOCKET.api_key, SOCKET.area, SOCKET.stage, is_row_key=True, is_counted=False
     )
-    return ADMISSION.registry.function(connection, "hello")
+    return ADMISSION.function(connection, "hello", SOCKET.area)
 
 
 CALL = SocketEvent(MESSAGE, CONTEXT, InvocationLog("websocket", encode))

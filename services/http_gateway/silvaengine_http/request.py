@@ -47,14 +47,6 @@ class HttpCall(GatewayEvent):
     rate_headers = NO_RATE_HEADERS
 
 
-class CorsRequest(NamedTuple):
-    """What decides who may read a response in a browser; ``route`` is None where the path names no tenant."""
-
-    origin: str | None
-    route: Route | None = None
-    stage: str | None = None
-
-
 class Request(NamedTuple):
     """A well-formed request, before it is known whether it may be served.
 
@@ -101,16 +93,19 @@ def read_method(event: Members) -> str:
             return ""
 
 
-def read_cors_request(event: Members) -> CorsRequest:
-    """Return what decides who may read the response to any event, a refused one too."""
+def read_cors_request(event: Members) -> tuple[str | None, Route | None, str | None]:
+    """Return what decides who may read the response to any event, a refused one too: origin, route, stage.
+
+    The route is None where the path names no tenant.
+    """
     origin = None
     with suppress(RequestError):
         context, *headers, _, _ = _objects(event)
         sent = _headers(event, *headers)
         origin = {name.lower(): value for name, value in sent.items()}.get("origin")
         if origin is not None:  # else no browser will ask
-            return CorsRequest(origin, read_path(event), read_stage(context))
-    return CorsRequest(origin)
+            return origin, read_path(event), read_stage(context)
+    return origin, None, None
 
 
 def read_request(

@@ -213,19 +213,14 @@ def _proxy_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         _read_headers(single.items()), _read_headers(_mapping(value, "multiValueHeaders").items())
     )
     cookies = _read_headers([("Set-Cookie", value.get("cookies") or [])])
-    hop_by_hop = _HOP_BY_HOP.union(*map(_connection_options, headers.items()))
+    listed = [values for name, values in headers.items() if name.lower() == "connection"]
+    hop_by_hop = _HOP_BY_HOP | {
+        option.strip().lower() for values in listed for option in ",".join(values).split(",")
+    }
     kept = {name: values for name, values in headers.items() if name.lower() not in hop_by_hop}
     if cookies["Set-Cookie"]:
         kept = merge_headers(kept, cookies)
     return {name: values for name, values in kept.items() if values}
-
-
-def _connection_options(header: Header) -> set[str]:
-    """Return the headers that ``Connection`` lists as being for the next hop alone."""
-    name, values = header
-    if name.lower() != "connection":
-        return set()
-    return {option.strip().lower() for option in ",".join(values).split(",")}
 
 
 def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -236,19 +231,14 @@ def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _read_headers(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str, ...]]:
-    return {_header_name(name): _header_values(values) for name, values in headers}
-
-
-def _header_name(name: str) -> str:
-    if not _HEADER_NAME.fullmatch(name):
-        raise _malformed("a header name is not valid")
-    return name
-
-
-def _header_values(values: object) -> tuple[str, ...]:
-    if not isinstance(values, list):
-        raise _malformed("the values of a header are not a list")
-    return tuple(map(_header_value, values))
+    read = {}
+    for name, values in headers:
+        if not _HEADER_NAME.fullmatch(name):
+            raise _malformed("a header name is not valid")
+        if not isinstance(values, list):
+            raise _malformed("the values of a header are not a list")
+        read[name] = tuple(map(_header_value, values))
+    return read
 
 
 def _header_value(value: object) -> str:

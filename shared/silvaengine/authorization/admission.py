@@ -55,13 +55,9 @@ class Admission:
     ) -> tuple[KeyAccess, Mapping[str, str]]:
         """Return what a key opens at an endpoint, and the headers that say what is left of its limits.
 
-        Args:
-            endpoint_id: the tenant.
-            api_key: the caller's key.
-            area: with stage and endpoint it names the gateway's own settings.
-            stage: the API's stage; the deployment's by default.
-            is_row_key: whether ``api_key`` is the row key of a key that was checked before, as a socket's is.
-            is_counted: whether limits are checked, and charged.
+        Area, stage (the deployment's by default) and endpoint name the gateway's own settings. With
+        ``is_row_key`` the key is the row key of one that was checked before, as a socket's is. Limits are
+        neither checked nor charged unless the call ``is_counted``.
 
         Raises:
             RequestError: 429, a limit is reached; and what ``Registry.key_access`` raises.
@@ -107,16 +103,10 @@ def open_admission(settings: Settings, artefact: str) -> Admission:
 
 
 def check_access(key_access: KeyAccess, scope: str, name: str, context: Mapping[str, Any]) -> None:
-    """Check that a key has a scope and is used from an allowed address.
+    """Check that a key is used from an allowed address and has a scope, empty for none; raises RequestError.
 
-    Args:
-        key_access: what the key opens.
-        scope: the scope that the call needs; empty for none.
-        name: of what is called, for the refusal.
-        context: an event's requestContext, in which API Gateway says who sent the request.
-
-    Raises:
-        RequestError: 403.
+    ``context`` is an event's requestContext, in which API Gateway says who sent the request; a refusal has
+    the ``name`` of what is called.
     """
     if key_access.allowlist and not _is_listed(key_access.allowlist, context):
         raise RequestError("This API key is not allowed from this IP address", status=403)

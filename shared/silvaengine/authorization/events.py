@@ -104,8 +104,8 @@ class GatewayHandler[Event: GatewayEvent](ABC):
         function = call.function
         subject = function.aws_lambda_arn if function else f"silvaengine {self._service} gateway"
         facts = call.log.fields("service", "request_id", "status", "endpoint_id", "area", "function")
-        key = f"{subject} {function and function.name} {call.log.fields('status', 'error')}"
-        self._alerts.publish(subject, key, facts)
+        name, cause = function and function.name, call.log.fields("status", "error")
+        self._alerts.publish(subject, f"{subject} {name} {cause}", facts)
 
 
 def requested_arn(event: Members) -> str:

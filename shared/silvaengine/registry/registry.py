@@ -121,11 +121,7 @@ class Registry:
     def key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> KeyAccess:
         """Return what a key opens at an endpoint; raises like ``resolve``.
 
-        Args:
-            endpoint_id: the tenant.
-            api_key: the caller's key, or the contract's default one.
-            area: with stage and endpoint it names the gateway's own settings.
-            stage: the API's stage; the deployment's by default.
+        Area, stage (the deployment's by default) and endpoint name the gateway's own settings.
         """
         if api_key.startswith(PREFIX):
             key_access = self._hashed_access(endpoint_id, api_key, area, stage)
@@ -154,11 +150,7 @@ class Registry:
     ) -> KeyAccess:
         """Return what a key opens that was verified before, as a socket's was; raises like ``resolve``.
 
-        Args:
-            endpoint_id: the tenant.
-            row_key: the ``api_key`` of the key row.
-            area: as for ``key_access``.
-            stage: likewise.
+        ``row_key`` is the ``api_key`` of the key row; the others are as for ``key_access``.
         """
         key_access = self._key_access(endpoint_id, row_key, area, stage)
         hashes = key_access.key_hashes
