@@ -1,5 +1,7 @@
 """DynamoDB twice, over real sockets: moto and the local engine; one suite for both."""
 
+import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -11,10 +13,13 @@ from botocore.session import Session
 from moto.server import ThreadedMotoServer
 
 from silvaengine.aws import botocore
-from silvaengine.aws.client import open_client
+from silvaengine.aws.botocore import BotocoreClient
+from silvaengine.aws.client import SignedClient, open_client
 from silvaengine.aws.table_client import open_dynamodb
 from silvaengine.tables import DUE_INDEX, EXECUTIONS, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine, local_engine
+
+type AnyClient = SignedClient | BotocoreClient
 
 PREFIX = "se-"
 PROJECT = Path(__file__).parents[2]
@@ -36,6 +41,19 @@ def moto() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """A server's side of TLS for 127.0.0.1, and the certificate that makes a client trust it."""
+    folder = tmp_path_factory.mktemp("certificate")
+    files = [folder / "key.pem", folder / "certificate.pem"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
+    options = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(files[0]), "-out", str(files[1])]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files[1], files[0])
+    return context, files[1]
+
+
 @pytest.fixture(params=["moto", "engine"])
 def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Point every AWS client of this process at one of the two; gives its address."""
@@ -51,6 +69,16 @@ def pointed_at(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     for clients in (botocore._client, botocore._session, open_client, open_dynamodb):
         clients.cache_clear()  # they are another account's
     return url
+
+
+@pytest.fixture(params=[SignedClient, BotocoreClient])
+def aws_client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[AnyClient]:
+    """Have AWS called by each of the two clients; gives its class."""
+    kind: type[AnyClient] = request.param
+    monkeypatch.setenv("SILVAENGINE_AWS_CLIENT", "signed" if kind is SignedClient else "botocore")
+    for clients in (open_client, open_dynamodb):
+        clients.cache_clear()
+    return kind
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.errors import RequestError
 from silvaengine.redis.client import RedisClients
+from silvaengine.redis.commands import Command
 from silvaengine.registry.redis_rows import RedisRows
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import RedisSettings
@@ -106,13 +107,13 @@ def test_counting_takes_no_extra_round_trip(clients: RedisClients) -> None:
     registry = Registry(tables, {}, stage="beta", redis_rows=shared)
     sent: list[int] = []
     client = clients.of("registry")
-    exchange = client.exchange
+    execute = client.execute
 
-    def counted(key: str, request: bytes, count: int) -> Any:
-        sent.append(count)
-        return exchange(key, request, count)
+    def counted(key: str, *commands: Command) -> Any:
+        sent.append(len(commands))
+        return execute(key, *commands)
 
-    client.exchange = counted  # type: ignore[method-assign]
+    client.execute = counted  # type: ignore[method-assign]
     one = limiter(clients)
     admission = Admission(registry, lambda: one, lambda: Authorization(Packages(())))
     for expected in ([1, 1, 1], [2], [2]):  # the look, the generation put there, the first count; then both

@@ -9,16 +9,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from silvaengine.errors import SilvaEngineError
 from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.logging import InvocationLog
 from silvaengine.registry.model import Function
+from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
-from silvaengine_tasks.claims import Claims, InProgressError
+from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.sqs import read_calls
+from silvaengine_tasks.sources.sqs import SqsSource
 
 from .account import Request
 from .callers import add_functions
@@ -57,9 +58,23 @@ class Registry:
     def refresh(self) -> None:
         """Change nothing."""
 
+    def find_settings(self, _setting_id: str) -> dict[str, Any]:
+        """Return no bindings."""
+        return {}
+
     def hooks(self, _endpoint: str) -> list[Any]:
         """Return none."""
         return []
+
+
+class ReaderContext:
+    """The context of the Lambda that reads a queue or a shard."""
+
+    aws_request_id = function_name = invoked_function_arn = "tasks"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return all of its time."""
+        return int(READER_SECONDS * 1000)
 
 
 class Queue:
@@ -78,9 +93,10 @@ class Queue:
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
         hooks = CallHooks(registry, invoker)
-        self._functions = FunctionCaller(
+        functions = FunctionCaller(
             registry, invoker, Dispatcher(invoker, payloads), claims, AlertPublisher(None), hooks
         )
+        self._source = SqsSource(functions, Bindings(registry), self._hide)
 
     def run(self, hours: float = 20.0) -> None:
         """Receive until each message is done or dead."""
@@ -108,18 +124,14 @@ class Queue:
             self.world.spawn("reader", lambda message=message: self._read(message), ends_at=ends_at)  # type: ignore[misc]
 
     def _read(self, message: Message) -> None:
-        scheduler = self.world.scheduler
-        deadline = scheduler.now + READER_SECONDS - 5
-        try:
-            self._functions.call_all(lambda: read_calls(_record(message)), deadline)
-        except InProgressError as error:
-            message.visible_at = (
-                max(message.visible_at, scheduler.now) if message.end else scheduler.now + error.seconds
-            )
-        except SilvaEngineError:
-            return
-        else:
+        event = {"Records": [_record(message)]}
+        response = self._source.serve(event, ReaderContext(), InvocationLog("tasks"))
+        if response == {"batchItemFailures": []}:
             message.end = message.end or "done"
+
+    def _hide(self, _queue_arn: str, receipt: str, seconds: int) -> None:
+        message, now = self.messages[int(receipt)], self.world.scheduler.now
+        message.visible_at = max(message.visible_at, now) if message.end else now + seconds
 
     def check(self) -> list[str]:
         """Compare each message's end with its effects; return the violations."""
@@ -153,6 +165,7 @@ def _request(message: Message) -> Request:
 def _record(message: Message) -> dict[str, Any]:
     return {
         "messageId": f"m{message.number}",
+        "receiptHandle": str(message.number),
         "body": json.dumps({"params": {"call": message.number}}),
         "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:work",
         "messageAttributes": {

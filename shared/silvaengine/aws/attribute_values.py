@@ -10,6 +10,8 @@ from typing import Any
 
 type AttributeValue = Mapping[str, Any]
 
+_PLAIN = {str: "S", bool: "BOOL", bytes: "B"}  # most attributes: the value as it is
+
 
 def encode(value: object) -> dict[str, Any]:
     """Return a plain value as an attribute value; ``decode`` reverses it.
@@ -38,7 +40,10 @@ def encode(value: object) -> dict[str, Any]:
 
 def encode_row(row: Mapping[str, object]) -> dict[str, dict[str, Any]]:
     """Return a row's attributes as attribute values."""
-    return {name: encode(value) for name, value in row.items()}
+    return {
+        name: {kind: value} if (kind := _PLAIN.get(type(value))) else encode(value)
+        for name, value in row.items()
+    }
 
 
 def decode(value: AttributeValue) -> object:

@@ -33,19 +33,19 @@ class DynamoDbApi(Protocol):
         """Call an operation and return its response's members."""
 
 
-class TableReader:
-    """Strongly consistent reads of rows.
-
-    An eventually consistent read just after a change would keep the old row under the new generation.
-
-    Args:
-        open_api: returns DynamoDB's API; called for each request.
-        prefix: the beginning of the tables' names, such as ``se-``.
-    """
+class _Tables:
+    """The account's tables, whose names begin with ``prefix``; ``open_api`` is called for each request."""
 
     def __init__(self, open_api: Callable[[], DynamoDbApi], prefix: str) -> None:
         self._open_api = open_api
         self._prefix = prefix
+
+
+class TableReader(_Tables):
+    """Strongly consistent reads of rows; see ``_Tables``.
+
+    An eventually consistent read just after a change would keep the old row under the new generation.
+    """
 
     def get(self, table: Table, key: Key) -> Row | None:
         """Return one row, or None."""
@@ -88,22 +88,15 @@ class TableReader:
 
     def query(self, table: Table, hash_value: str) -> list[Row]:
         """Return all rows of one partition, over all its pages."""
-        return [row for page in self._pages(table, hash_value, {}) for row in page]
+        return [row for page in self.query_pages(table, hash_value) for row in page]
 
     def query_pages(
-        self, table: Table, hash_value: str, *, condition: str, values: Row
+        self, table: Table, hash_value: str, *, condition: str = "", values: Row | None = None
     ) -> Iterator[list[Row]]:
-        """Yield the rows of one partition that meet a condition, one of DynamoDB's pages at a time.
+        """Yield the rows of one partition, one of DynamoDB's pages at a time.
 
-        Args:
-            table: the table.
-            hash_value: the partition.
-            condition: a FilterExpression, written as in ``TableWriter.put``, without attributes of the key.
-            values: its values by name, without the colon.
+        ``condition`` is a FilterExpression without attributes of the key; see ``TableWriter`` for its form.
         """
-        return self._pages(table, hash_value, values, condition)
-
-    def _pages(self, table: Table, hash_value: str, values: Row, condition: str = "") -> Iterator[list[Row]]:
         if not _is_possible([hash_value]):
             return
         name = table.full_name(self._prefix)
@@ -112,7 +105,7 @@ class TableReader:
             "ConsistentRead": True,
             "KeyConditionExpression": "#h = :h",
             "ExpressionAttributeNames": {"#h": table.hash_key, **_names(condition)},
-            "ExpressionAttributeValues": {":h": {"S": hash_value}, **_values(values)},
+            "ExpressionAttributeValues": {":h": {"S": hash_value}, **_values(values or {})},
         }
         if condition:
             request["FilterExpression"] = condition
@@ -142,32 +135,18 @@ class TableReader:
         return [decode_row(item) for item in response["Items"]]
 
 
-class TableWriter:
-    """Writes of single rows, each with or without a condition.
+class TableWriter(_Tables):
+    """Writes of single rows, each with or without a condition; see ``_Tables``.
 
-    Args:
-        open_api: returns DynamoDB's API; called for each request.
-        prefix: the beginning of the tables' names, such as ``se-``.
+    A condition and a change are DynamoDB's expressions, with attributes as ``#name`` and values as ``:name``;
+    ``values`` has the latter by name, without the colon. Each write raises:
+
+        ConditionFailedError: the condition didn't hold; the row is unchanged.
+        UnavailableError: DynamoDB throttles or can't be reached; the row may have been written.
     """
 
-    def __init__(self, open_api: Callable[[], DynamoDbApi], prefix: str) -> None:
-        self._open_api = open_api
-        self._prefix = prefix
-
     def put(self, table: Table, row: Row, *, condition: str = "", values: Row | None = None) -> None:
-        """Write a whole row.
-
-        Args:
-            table: the table.
-            row: attributes by name.
-            condition: a ConditionExpression with attributes as ``#name`` and values as ``:name``; empty for
-                none.
-            values: the values of ``condition`` by name, without the colon.
-
-        Raises:
-            ConditionFailedError: the condition didn't hold; the row is unchanged.
-            UnavailableError: DynamoDB throttles or can't be reached; the row may have been written.
-        """
+        """Write a whole row."""
         self._write("PutItem", table, {"Item": encode_row(row)}, condition, values)
 
     def update(
@@ -180,26 +159,16 @@ class TableWriter:
         values: Row | None = None,
         returns: str = "NONE",
     ) -> Row:
-        """Change a row, or create it where the condition allows that; return what ``returns`` says.
+        """Change a row by an UpdateExpression, or create it where the condition allows that.
 
-        Args:
-            table: the table.
-            key: the primary key.
-            change: an UpdateExpression, with attributes and values written as in ``condition``.
-            condition: see ``put``.
-            values: the values of both by name, without the colon.
-            returns: ``NONE``, ``ALL_NEW``, ``UPDATED_NEW``, ``ALL_OLD`` or ``UPDATED_OLD``.
-
-        Raises:
-            ConditionFailedError: the condition didn't hold; the row is unchanged.
-            UnavailableError: DynamoDB throttles or can't be reached; the row may have been changed.
+        Return what ``returns`` says: ``NONE``, ``ALL_NEW``, ``UPDATED_NEW``, ``ALL_OLD`` or ``UPDATED_OLD``.
         """
         request = {"Key": _encode_key(key), "UpdateExpression": change, "ReturnValues": returns}
         response = self._write("UpdateItem", table, request, condition, values)
         return decode_row(response.get("Attributes", {}))
 
     def delete(self, table: Table, key: Key, *, condition: str = "", values: Row | None = None) -> None:
-        """Delete a row if there is one; raises what ``put`` raises."""
+        """Delete a row if there is one."""
         self._write("DeleteItem", table, {"Key": _encode_key(key)}, condition, values)
 
     def _write(

@@ -316,9 +316,9 @@ class Ledger:
         attributes = {**values, "owner": self.new_token()}
         if unlist:
             remove = (*remove, "due_shard", "due_at")
-        change = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
+        change = "SET " + ", ".join([f"#{name} = :{name}" for name in attributes])
         if remove:
-            change += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+            change += " REMOVE " + ", ".join([f"#{name}" for name in remove])
         self._writer.update(
             EXECUTIONS,
             {"job_id": job_id},

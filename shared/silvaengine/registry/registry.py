@@ -245,6 +245,14 @@ class Registry:
         """Return the rows of an endpoint's hooks, whether active or not."""
         return self._memory.get_or_load(("hooks", endpoint_id), lambda: self._rows.hooks(endpoint_id))
 
+    def find_settings(self, setting_id: str) -> Row:
+        """Return what ``settings`` returns, an empty row if the id has no rows; it is kept in memory."""
+
+        def load() -> Row:
+            return resolve_references(self._rows.settings(setting_id), self._lookups)
+
+        return self._memory.get_or_load(("settings", setting_id), load)
+
     def settings(self, setting_id: str) -> Row:
         """Return the variables and values of a setting id, references to secrets resolved.
 
