@@ -7,20 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, override
 
 from silvaengine.access.rate_limits import RateLimiter
+from silvaengine.authorization.admission import Admission
+from silvaengine.authorization.authorization import Authorization
+from silvaengine.authorization.packages import Packages
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.digests import Digests
-from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.observability.handler import Handler
-from silvaengine.protocol.json_codec import Json
+from silvaengine.observability.handler import Handler, lambda_handler
+from silvaengine.protocol.json_codec import Json, encode
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
-from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
+from silvaengine_http.gateway import Gateway
+from silvaengine_http.handler import HttpHandler
+from silvaengine_http.request import HttpCall
 from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.serving import CallServer
@@ -52,7 +57,7 @@ class Lambdas(Invoker):
     @override
     def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
         self.invoked += 1
-        result = json.loads(json.dumps(self._worker(json.loads(payload), LambdaContext())))
+        result: Json = json.loads(json.dumps(self._worker(json.loads(payload), LambdaContext())))
         return None if event else result
 
 
@@ -85,14 +90,10 @@ class Platform:
         )
         limiter = RateLimiter(None, "", instances=1, clock=clock)
         settings = Settings(full_event_areas=frozenset({"raw"}), takes_gzip=True)
-        self.handler = create_handler(
-            settings,
-            self.registry,
-            self.lambdas,
-            AlertPublisher(None),
-            executions,
-            open_limiter=lambda: limiter,
-        )
+        admission = Admission(self.registry, lambda: limiter, lambda: Authorization(Packages(())))
+        gateway = Gateway(settings, admission, self.lambdas, lambda: executions, issue_no_token)
+        serve = HttpHandler(settings, self.registry, gateway, AlertPublisher(None))
+        self.handler = lambda_handler("http", HttpCall, lambda: serve, encode)
         for name, config in functions.items():
             area = config.get("area", "core")
             self.dynamodb.put(FUNCTIONS, aws_lambda_arn=WORKER, function=name, area=area, config=dict(config))
@@ -112,7 +113,8 @@ class Platform:
 
     def call(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Send an event to the gateway."""
-        return self.handler(dict(event), LambdaContext())
+        response: dict[str, Any] = self.handler(dict(event), LambdaContext())
+        return response
 
 
 def rest_event(

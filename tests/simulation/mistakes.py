@@ -147,7 +147,7 @@ class NoFunctionInTheKey(Executions):
         made = super()._new(call)
         if call.key is None:
             return made
-        return made._replace(job_id=self.digests.digest(call.endpoint_id, call.caller, call.key))
+        return made._replace(job_id=self._digests.digest(call.endpoint_id, call.caller, call.key))
 
 
 class TokenReused(Dispatcher):

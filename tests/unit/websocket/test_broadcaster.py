@@ -18,7 +18,6 @@ from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket.broadcast_tokens import HOUR, BroadcastTokens, broadcast_token_issuer
 from silvaengine.websocket.broadcasts import Broadcast
 from silvaengine.websocket.pushing import Pusher
-from silvaengine_websocket.broadcast_app import create_handler
 from silvaengine_websocket.broadcaster import Broadcaster
 
 from .conftest import NOW, World
@@ -191,9 +190,8 @@ def test_a_request_is_what_it_may_be(asked: dict[str, Any]) -> None:
 
 def door(world: World) -> Any:
     """Return the Lambda that workers invoke, with 20 s left."""
-    handler = create_handler(world.broadcaster, world.tokens, lambda: world.now)
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000)
-    return lambda **asked: handler(asked, context)
+    return lambda **asked: world.broadcast(asked, context)
 
 
 def test_a_worker_needs_its_tenant_s_grant(world: World) -> None:
