@@ -1,8 +1,9 @@
 """Serving a request: find its function, check that it may be called, call it, respond."""
 
 import json
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.aws.lambda_invoker import Invoker
@@ -12,7 +13,7 @@ from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.settings import Settings
 from silvaengine_http.body import read_body
 from silvaengine_http.path import check_name
-from silvaengine_http.request import HttpCall, Request, Terms, read_terms
+from silvaengine_http.request import HttpCall, Request
 from silvaengine_http.response import Response, function_response, json_response
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ JOB_STATUS = "job_status"
 # The scope that an operation requires; cache management checks its own.
 REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
+KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Lambda's context as full-event functions get it: docs.aws.amazon.com/lambda/latest/dg/python-context.html
 CONTEXT_MEMBERS = (
     "function_name",
@@ -40,6 +42,20 @@ CONTEXT_MEMBERS = (
     "client_context",
     "identity",
 )
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Terms(NamedTuple):
+    """How the ledger is to hold a call.
+
+    ``key`` is the client's idempotency key, None without one. ``is_async`` says that the client doesn't wait,
+    ``is_preferred`` that it asked not to.
+    """
+
+    key: str | None
+    is_async: bool
+    is_preferred: bool
 
 
 class Gateway:
@@ -84,7 +100,7 @@ class Gateway:
         if function.auth_required:
             request = request._replace(context=self._permit(call, request, key_access, function).context)
         call.log.begin_step("invoke")
-        terms = read_terms(request.method, request.headers, function)
+        terms = _read_terms(request.method, request.headers, function)
         if terms is None:
             return self._invoke(call, request, function)
         response = self._open_executions().serve(
@@ -183,7 +199,7 @@ class Gateway:
         self, call: HttpCall, request: Request, function: Function, deadline: float | None
     ) -> WorkerCall:
         area, endpoint_id, *_ = request.route
-        grant = self._issue_token(function, endpoint_id)
+        grant = self._issue_token(endpoint_id) if function.broadcasts else None
         invocation = Invocation(call.request_id, endpoint_id, area, function.name, deadline, grant=grant)
         if area not in self._settings.full_event_areas:
             return WorkerCall(
@@ -197,6 +213,32 @@ class Gateway:
             aws_context={name: _plain(getattr(call.context, name, None)) for name in CONTEXT_MEMBERS},
             invocation=invocation,
         )
+
+
+def _read_terms(method: str, headers: Mapping[str, str], function: Function) -> Terms | None:
+    """Return how the ledger is to hold a call; None for a call that it needn't know of.
+
+    Raises:
+        RequestError: 400, a required idempotency key is missing, or it isn't 1 to 255 visible ASCII
+            characters.
+
+    """
+    key = headers.get("idempotency-key") if method in KEYED_METHODS else None
+    if key is None and method in KEYED_METHODS and function.policy.idempotency == "required":
+        raise RequestError("This function requires the header Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise RequestError("Idempotency-Key must be 1 to 255 visible ASCII characters")
+    is_preferred = "prefer" in headers and _prefers_async(headers["prefer"])
+    is_async = is_preferred or function.funct_type == "Event"
+    return Terms(key, is_async, is_preferred) if is_async or key is not None else None
+
+
+def _prefers_async(preferences: str) -> bool:
+    """Return whether the client asks for a job: RFC 7240, section 4.1."""
+    return any(
+        preference.partition(";")[0].strip().lower() == "respond-async"
+        for preference in preferences.split(",")
+    )
 
 
 def _plain(value: object) -> object:

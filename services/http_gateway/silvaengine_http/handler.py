@@ -65,7 +65,8 @@ class HttpHandler(GatewayHandler[HttpCall]):
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
         form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD")
-        return render(response, form, call.request_id, self._cors(call))
+        is_open = call.key_access is not None and call.key_access.settings.get(CORS_SETTING) is None
+        return render(response, form, call.request_id, None if is_open else self._cors(call))
 
     def _respond(self, call: HttpCall, method: str) -> Response:
         try:
@@ -92,12 +93,9 @@ class HttpHandler(GatewayHandler[HttpCall]):
 
         A refused request may have no key and a preflight has none, so that their policy is found by the path.
         """
-        key_access = call.key_access
-        if key_access is not None and key_access.settings.get(CORS_SETTING) is None:
-            return None
         origin, route, stage = read_cors_request(call.event)
-        if key_access is not None:
-            return cors_headers(key_access.settings[CORS_SETTING], origin)
+        if call.key_access is not None:
+            return cors_headers(call.key_access.settings.get(CORS_SETTING), origin)
         if origin is None or route is None:
             return None
         try:

@@ -5,7 +5,6 @@ docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integratio
 module and ``path`` read a request from an event; authorizers and full-event functions are shown it whole.
 """
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,11 +17,8 @@ from silvaengine_http.body import read_body
 from silvaengine_http.path import Route, read_path
 
 if TYPE_CHECKING:
-    from silvaengine.registry.model import Function, KeyAccess
+    from silvaengine.registry.model import KeyAccess
 
-KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _TEXT = {str}
 _OBJECTS = (
     "requestContext",
@@ -67,18 +63,6 @@ class Request(NamedTuple):
     context: Members
     raw_body: object
     is_base64: bool
-
-
-class Terms(NamedTuple):
-    """How the ledger is to hold a call.
-
-    ``key`` is the client's idempotency key, None without one. ``is_async`` says that the client doesn't wait,
-    ``is_preferred`` that it asked not to.
-    """
-
-    key: str | None
-    is_async: bool
-    is_preferred: bool
 
 
 def read_method(event: Members) -> str:
@@ -161,32 +145,6 @@ def read_request(
         function_context,
         raw_body,
         is_base64,
-    )
-
-
-def read_terms(method: str, headers: Mapping[str, str], function: "Function") -> Terms | None:
-    """Return how the ledger is to hold a call; None for a call that it needn't know of.
-
-    Raises:
-        RequestError: 400, a required idempotency key is missing, or it isn't 1 to 255 visible ASCII
-            characters.
-
-    """
-    key = headers.get("idempotency-key") if method in KEYED_METHODS else None
-    if key is None and method in KEYED_METHODS and function.policy.idempotency == "required":
-        raise RequestError("This function requires the header Idempotency-Key")
-    if key is not None and not _KEY.fullmatch(key):
-        raise RequestError("Idempotency-Key must be 1 to 255 visible ASCII characters")
-    is_preferred = "prefer" in headers and _prefers_async(headers["prefer"])
-    is_async = is_preferred or function.funct_type == "Event"
-    return Terms(key, is_async, is_preferred) if is_async or key is not None else None
-
-
-def _prefers_async(preferences: str) -> bool:
-    """Return whether the client asks for a job: RFC 7240, section 4.1."""
-    return any(
-        preference.partition(";")[0].strip().lower() == "respond-async"
-        for preference in preferences.split(",")
     )
 
 

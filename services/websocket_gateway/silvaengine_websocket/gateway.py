@@ -99,7 +99,7 @@ class Gateway:
     def _invoke(
         self, call: SocketEvent, message: Message, key_access: KeyAccess, function: Function, context: Members
     ) -> None:
-        grant = self._issue_token(function, call.socket.endpoint_id)
+        grant = self._issue_token(call.socket.endpoint_id) if function.broadcasts else None
         worker_call, reply_to = _worker_call(call, message, function, context, grant)
         if not message.is_once:
             payload = worker_call._replace(socket=reply_to).encode()

@@ -13,18 +13,18 @@ from silvaengine.registry.model import Function
 if TYPE_CHECKING:
     from silvaengine.protocol.json_codec import Json
 
-type TokenIssuer = Callable[[Function, str], str | None]
+type TokenIssuer = Callable[[str], str | None]
 
 
 def issue_no_token(*_: object) -> None:
-    """Return None: the function may not broadcast."""
+    """Return None: no function may broadcast."""
 
 
 class Dispatcher:
     """Sends executions to workers.
 
-    ``payloads`` hold contents that are too large for an event; ``issue_token`` returns a function's token for
-    a tenant (``silvaengine.websocket.broadcast_tokens``), None if it may not broadcast.
+    ``payloads`` hold contents that are too large for an event; ``issue_token`` returns a tenant's token
+    for functions that broadcast (``silvaengine.websocket.broadcast_tokens``).
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Dispatcher:
             deadline=deadline,
             attempt=attempt,
             hops=hops,
-            grant=self._issue_token(function, execution.endpoint_id),
+            grant=self._issue_token(execution.endpoint_id) if function.broadcasts else None,
         )
         job = ref_of(execution, attempt, claimed=claimed, kept_due=kept_due)
         return WorkerCall(function.callee, {}, invocation=invocation, job=job)

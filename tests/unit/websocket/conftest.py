@@ -20,7 +20,7 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.handler import LambdaEvent, lambda_handler
 from silvaengine.protocol.json_codec import encode
-from silvaengine.registry.model import Function, FunctionEntry, function_config, read_function
+from silvaengine.registry.model import FunctionEntry, function_config, read_function
 from silvaengine.websocket.broadcast_tokens import BroadcastTokens
 from silvaengine.websocket.pushing import Pusher
 from silvaengine_websocket.broadcast_handler import BroadcastHandler
@@ -89,9 +89,9 @@ class World:
         """Return what hands executions to the workers."""
         return Dispatcher(self.invoker, PayloadStore(lambda: None, None), self.issue_token)
 
-    def issue_token(self, function: Function, endpoint_id: str) -> str | None:
-        """Return a token for a function whose row says that it broadcasts."""
-        return self.tokens.issue(endpoint_id) if function.broadcasts else None
+    def issue_token(self, endpoint_id: str) -> str:
+        """Return a tenant's token."""
+        return self.tokens.issue(endpoint_id)
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
