@@ -1,6 +1,7 @@
 """What the layer says to AWS besides reading rows: secrets, alerts, and what AWS's refusals become."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,10 +9,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.loaders import create_loader
+from botocore.retries import standard
 from botocore.session import Session
 
-from silvaengine.aws import botocore
+from silvaengine.aws import botocore, table_client
+from silvaengine.aws.backoff import Backoff
 from silvaengine.aws.client import open_client
+from silvaengine.aws.errors import BusyError, to_error
 from silvaengine.aws.secrets import open_lookups
 from silvaengine.aws.table_client import TableReader, open_dynamodb, open_table_reader, open_table_writer
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
@@ -116,17 +121,43 @@ def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("code", "error"),
-    [("ThrottlingException", UnavailableError), ("AccessDeniedException", ConfigurationError)],
+    ("code", "status", "error"),
+    [
+        ("ThrottlingException", 400, BusyError),
+        ("ANewThrottle", 429, BusyError),
+        ("InternalError", 500, UnavailableError),
+        ("AccessDeniedException", 400, ConfigurationError),
+    ],
 )
-def test_botocores_refusals_are_told_apart(code: str, error: type[Exception]) -> None:
+def test_botocores_refusals_are_told_apart(code: str, status: int, error: type[Exception]) -> None:
     """Too much at the moment is not the same as never."""
+    refusal: Any = {
+        "Error": {"Code": code, "Message": "m"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
     with pytest.raises(error, match=r"busy|misconfigured"), botocore.translate_errors("GetItem"):
-        raise ClientError({"Error": {"Code": code, "Message": "m"}}, "GetItem")
+        raise ClientError(refusal, "GetItem")
 
 
-def test_keys_that_stay_unprocessed_are_unavailable() -> None:
-    """DynamoDB may leave keys of a batch unread; it is asked again, but not for ever."""
+def test_what_botocore_repeats_is_unavailable() -> None:
+    """Each code that its retry modes know, whatever the status, and each 429 and 5xx without a code."""
+    legacy = json.dumps(create_loader().load_data("_retry"))
+    throttled: list[str] = vars(standard.ThrottledRetryableChecker)["_THROTTLED_ERROR_CODES"]
+    transient: list[str] = vars(standard.TransientRetryableChecker)["_TRANSIENT_ERROR_CODES"]
+    named = re.findall(r'"service_error_code": "(\w+)"', legacy)
+    assert len(named) > 15
+    for code in {*named, *throttled, *transient}:
+        assert isinstance(to_error("X", code, ""), UnavailableError), code
+    for code in throttled:
+        assert isinstance(to_error("X", code, ""), BusyError), code
+    for status in (429, 500, 502, 503, 504, 509):
+        assert isinstance(to_error("X", "", "", status), UnavailableError), status
+
+
+def test_keys_that_stay_unprocessed_are_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB may leave keys of a batch unread; it is asked again after pauses, but not for ever."""
+    pauses: list[float] = []
+    monkeypatch.setattr(table_client, "BATCHES", Backoff(0.1, sleep=pauses.append))
 
     class Busy:
         calls = 0
@@ -139,6 +170,7 @@ def test_keys_that_stay_unprocessed_are_unavailable() -> None:
     with pytest.raises(UnavailableError):
         TableReader(lambda: busy, "se-").batch_get([(ENDPOINTS, {"endpoint_id": "acme"})])
     assert busy.calls == 3
+    assert [0.05 <= pauses[0] <= 0.1, 0.1 <= pauses[1] <= 0.2] == [True, True]
 
 
 @pytest.mark.usefixtures("aws_client")
