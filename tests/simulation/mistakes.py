@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, override
 
 from silvaengine.aws.attribute_values import decode_row
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.aws.table_client import Key, Row, TableReader
-from silvaengine.errors import ConditionFailedError, SilvaEngineError
+from silvaengine.errors import ConditionFailedError, InvocationError, NotStartedError, SilvaEngineError
 from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.tables import EXECUTIONS, Table
@@ -165,6 +167,19 @@ class TokenReused(Dispatcher):
         super().send(
             execution._replace(effect=execution.principal), function, deadline=deadline, socket=socket
         )
+
+
+class ServerErrorRanNothing(LambdaInvoker):
+    """Takes a failure of Lambda for a call that didn't begin."""
+
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+        try:
+            return super().invoke(arn, payload, event=event, deadline=deadline)
+        except InvocationError as error:
+            if error.error_type != "ServiceException":
+                raise
+            raise NotStartedError(error.message) from error
 
 
 class BodyNotCompared(Executions):
@@ -329,6 +344,7 @@ MISTAKES: Mapping[str, dict[str, type]] = {
             TakesOverWhatIsHeld,
         ),
         "dispatcher": (TokenReused,),
+        "invoker": (ServerErrorRanNothing,),
         "jobs": (RunsWithoutAClaim, SettlesBeforeTheEffect, SwallowsTheException, FailsAtOnce),
         "sweeper": (
             SweepsWithoutAClaim,

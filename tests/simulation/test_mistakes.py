@@ -25,6 +25,7 @@ CAUGHT_BY = {
     "NoPrincipalInTheKey": ANSWERED_WRONG,
     "NoFunctionInTheKey": ANSWERED_WRONG,
     "TokenReused": "succeeded without an effect",
+    "ServerErrorRanNothing": "effects, at most once was promised",
     "BodyNotCompared": "another request under its key was answered",
     "AcceptedBeforeItIsWritten": "was accepted and is not in the ledger",
     "ForgetsTheKeyAfterAnyFailure": "effects, at most once was promised",

@@ -5,23 +5,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal, cast, override
+from typing import Any, Literal, override
 
-from silvaengine.aws.lambda_invoker import Invoker
+from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
-from silvaengine.errors import (
-    DeadlineError,
-    FunctionError,
-    InvocationError,
-    UnavailableError,
-)
+from silvaengine.errors import FunctionError, UnavailableError
 from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import WorkerCall, WorkerResponse
 from silvaengine.redis.commands import Command
 from silvaengine.registry.model import Function, FunctionEntry
@@ -37,9 +32,12 @@ from ..fakes.dynamodb import MemoryDynamoDB
 from .account import Account
 from .scheduler import KilledError, Process, Scheduler
 
-type FaultKind = Literal["kill_before", "kill_after", "refused", "answer_lost", "resent"]
+type FaultKind = Literal["kill_before", "kill_after", "refused", "answer_lost", "resent", "server_error"]
 
-FAULTS: tuple[FaultKind, ...] = ("kill_before", "kill_after", "refused", "answer_lost", "resent")
+FAULTS: tuple[FaultKind, ...] = (
+    "kill_before", "kill_after", "refused", "answer_lost", "resent", "server_error",
+)  # fmt: skip
+INVOKES = frozenset({"event", "invoke"})  # what Lambda may do and then answer with a server error
 # What a client sends again by itself when its response is lost; an Invoke never is.
 RESENT = frozenset({"PutItem", "UpdateItem", "queue"})
 WORKER_SECONDS = 30.0
@@ -55,6 +53,7 @@ class Parts:
     reader: type[TableReader] = TableReader
     executions: type[Executions] = Executions
     dispatcher: type[Dispatcher] = Dispatcher
+    invoker: type[LambdaInvoker] = LambdaInvoker
     jobs: type[ExecutionRunner] = ExecutionRunner
     sweeper: type[Sweeper] = Sweeper
 
@@ -127,7 +126,10 @@ class World:
             reader, TableWriter(lambda: boundary, "se-"), clock=clock, new_token=new_token
         )
         payloads = PayloadStore(lambda: None, None)
-        dispatcher = parts.dispatcher(WorkerInvoker(self), payloads)
+        self.invoker = parts.invoker(
+            lambda: Lambda(self), clock=clock, sleep=self.scheduler.pause, attempts=1
+        )
+        dispatcher = parts.dispatcher(self.invoker, payloads)
         self.executions = parts.executions(
             self.ledger, dispatcher, payloads, Digests(lambda: b"secret"), WORKER_SECONDS
         )
@@ -166,6 +168,8 @@ class World:
             raise KilledError
         if fault == "answer_lost":
             raise lost
+        if fault == "server_error" and name in INVOKES:
+            raise ServerError
         return result
 
     def event(self, payload: str) -> None:
@@ -284,27 +288,33 @@ class _Tables:
         )
 
 
-class WorkerInvoker(Invoker):
-    """Lambda's client."""
+class ServerError(Exception):
+    """A service did what it was asked to, and answers that it failed."""
+
+
+class Lambda:
+    """Lambda's API, as an ``AwsClient``."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
-    @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
-        refused, lost = UnavailableError("no room"), InvocationError("The connection broke")
-        if event:
-            return self._world.boundary("event", lambda: self._world.event(payload), lost, refused)
-        worker = self._world.boundary("invoke", lambda: self._world.start_worker(payload), lost, refused)
-        if not self._world.scheduler.wait(worker, CALLER_SECONDS):
-            raise DeadlineError("no response in time")
+    def post(self, _path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
+        payload, lost, refused = body.decode(), NoResponseError("it broke"), NotSentError("no room")
+        try:
+            if headers["x-amz-invocation-type"] == "Event":
+                self._world.boundary("event", lambda: self._world.event(payload), lost, refused)
+                return Response(202, b"")
+            worker = self._world.boundary("invoke", lambda: self._world.start_worker(payload), lost, refused)
+        except ServerError:
+            return Response(500, b"\r\nx-amzn-errortype: ServiceException")
+        if not self._world.scheduler.wait(worker, seconds):
+            raise ResponseTimeoutError("no response in time")
         if isinstance(worker.error, UnavailableError):
-            return WorkerResponse(
-                "error", worker.error.message, worker.error.status, "UnavailableError"
-            ).encode()
+            error = WorkerResponse("error", worker.error.message, worker.error.status, "UnavailableError")
+            return Response(200, b"", json.dumps(error.encode()).encode())
         if worker.error:
-            raise InvocationError("The function failed", error_type="Unhandled")
-        return cast("Json", worker.result)
+            return Response(200, b"\r\nx-amz-function-error: Unhandled", b"{}")
+        return Response(200, b"", json.dumps(worker.result).encode())
 
 
 class Functions(Registry):
