@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, ENDPOINTS, WSS_CONNECTIONS
 from silvaengine_cli.engine import CREDENTIALS, REGION
+from silvaengine_utility.calls import send_to_queue
 
 from .conftest import AnyClient
 
@@ -86,6 +89,19 @@ def test_an_alert_reaches_the_topic(client: Client) -> None:
     (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
     body = json.loads(message["Body"])
     assert (body["Subject"], json.loads(body["Message"])) == ("a subject", {"request_id": "r1"})
+
+
+def test_equal_calls_through_a_fifo_queue_all_arrive(client: Client) -> None:
+    """Two tenants, two functions, or one caller twice: with equal parameters each is a call of its own."""
+    sqs = client("sqs")
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = sqs.create_queue(QueueName="calls.fifo", Attributes=fifo)["QueueUrl"]
+    queue = SimpleNamespace(url=url, send_message=partial(sqs.send_message, QueueUrl=url))
+    calls = [("acme", "reserve"), ("acme", "charge"), ("globex", "reserve"), ("acme", "reserve")]
+    for endpoint_id, function in calls:
+        send_to_queue(queue, "g", endpoint_id, function, {"item": "A1"})
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    assert counts["Attributes"]["ApproximateNumberOfMessages"] == "4"
 
 
 @pytest.mark.usefixtures("aws_client")

@@ -388,6 +388,7 @@ def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[.
     for name in ("FifoQueue", "FifoDeadLetterQueue"):
         assert resources[name]["Properties"]["FifoQueue"] is True
         assert resources[name]["Properties"]["SqsManagedSseEnabled"] is True
+        assert resources[name]["Properties"]["DeduplicationScope"] == "messageGroup"
     assert "FifoDeadLetterQueue" in str(resources["FifoQueue"]["Properties"]["RedrivePolicy"])
     assert {"FifoDeadLetterAlarm", "FifoAgeAlarm"} <= resources.keys()
     assert str({"Fn::GetAtt": ["FifoQueue", "Arn"]}) in rights(resources, "Tasks")["sqs:ReceiveMessage"]
