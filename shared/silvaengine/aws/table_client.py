@@ -122,11 +122,19 @@ class TableReader(_Tables):
             yield [decode_row(item) for item in response["Items"]]
 
     def query_index(
-        self, table: Table, index: Index, hash_value: str, *, up_to: int, limit: int
-    ) -> list[Row]:
+        self,
+        table: Table,
+        index: Index,
+        hash_value: str,
+        *,
+        up_to: int,
+        limit: int,
+        start: Members | None = None,
+    ) -> tuple[list[Row], Members | None]:
         """Return rows of one partition of an index with numbers up to ``up_to``, the smallest first.
 
-        An index is never consistent: read its rows again from the table.
+        An index is never consistent: read its rows again from the table. The second value is the ``start`` of
+        the next page, None after the last one.
         """
         name = self._prefix + table.name
         request = {
@@ -137,8 +145,10 @@ class TableReader(_Tables):
             "ExpressionAttributeValues": {":h": {"S": hash_value}, ":r": {"N": str(up_to)}},
             "Limit": limit,
         }
+        if start:
+            request["ExclusiveStartKey"] = start
         response = self._open_api().call("Query", request, name, repeatable=True)
-        return [decode_row(item) for item in response["Items"]]
+        return [decode_row(item) for item in response["Items"]], response.get("LastEvaluatedKey")
 
 
 class TableWriter(_Tables):
