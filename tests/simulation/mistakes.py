@@ -112,8 +112,8 @@ class SweepsForAllStacks(Ledger):
     """Takes up what another stack has accepted, and postpones it since it can't reach the worker."""
 
     @override
-    def _is_due(self, execution: Execution, now: int) -> bool:
-        return super()._is_due(execution._replace(stack=None), now)
+    def _due_since(self, stack: object, now: int) -> int:
+        return now
 
 
 class EventualRead(TableReader):

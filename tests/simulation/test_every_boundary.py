@@ -60,7 +60,7 @@ def pairs(way: Way) -> Iterator[dict[int, FaultKind]]:
         ((number, _),) = first.items()
         names = walk(way, first).faults.seen
         for second in range(number + 1, len(names)):
-            if names[second] == "query" and names[second - 1] == "query":
+            if names[second] == names[second - 1] == "Query":
                 continue  # one of the sweeper's sixteen idle looks stands for all
             for fault in faults_of(names[second]):
                 yield {**first, second: fault}

@@ -17,7 +17,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from silvaengine.aws.botocore import client, translate_errors
-from silvaengine.context import LambdaContext
 from silvaengine.errors import ConditionFailedError, NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import DAY, Execution
@@ -30,13 +29,12 @@ from silvaengine.settings import Settings, require
 
 if TYPE_CHECKING:
     from silvaengine.aws.json_api import Members
+    from silvaengine.context import LambdaContext
 
 SHARDS = "0123456789abcdef"
 PAGE = 25  # executions of one shard in a round: no shard keeps the others waiting
 MAX_EXECUTIONS = 1000  # in a run
-MAX_READ = (
-    10_000  # index entries in a walk: the rows of tenants that have had their share are read for nothing
-)
+MAX_READ = 10_000  # index entries in a walk, with those of tenants that have had their share
 SHARE = 100  # executions of a tenant in a run, before what the others leave
 SPARE_SECONDS = 10.0  # of the Lambda's time, for the last execution and the log line
 THROTTLED_SECONDS = 120.0  # before a throttled Lambda is tried again, with jitter up to twice as long
@@ -159,6 +157,7 @@ class Sweeper:
                 try:
                     page = self._ledger.due(shard, PAGE, places.get(shard))
                 except SilvaEngineError as error:
+                    _logger.error("Shard %s can't be read: %s", shard, error.detail)  # noqa: TRY400 - detail says why
                     sweep.failure = error
                     shards.remove(shard)
                     continue

@@ -309,9 +309,12 @@ class Ledger:
             EXECUTIONS, DUE_INDEX, shard, up_to=now, limit=limit, start=start
         )
         keys = [(EXECUTIONS, {"job_id": entry["job_id"]}) for entry in entries]
-        for row in filter(None, self._tables.batch_get(keys) if keys else []):
-            execution = Execution.from_row(row)
-            if execution is None or self._is_due(execution, now):
+        for entry, row in zip(entries, self._tables.batch_get(keys) if keys else (), strict=True):
+            execution = Execution.from_row(row) if row else None
+            if row is None or (execution and not execution.is_swept):
+                continue
+            due_at = (execution.due_at or 0) if execution else entry["due_at"]
+            if due_at <= self._due_since(row.get("stack"), now):
                 due[row["job_id"]] = execution
         return DuePage(due, end)
 
@@ -337,9 +340,9 @@ class Ledger:
     def _with_change(self, values: Row) -> Row:
         return values | {"changed_at": self.now()}
 
-    def _is_due(self, execution: Execution, now: int) -> bool:
-        since = now if execution.stack in (None, self._stack) else now - ORPHANED_SECONDS
-        return execution.is_swept and (execution.due_at or 0) <= since
+    def _due_since(self, stack: object, now: int) -> int:
+        """Return when a stack's row must have been due for this one to take it up."""
+        return now - ORPHANED_SECONDS if isinstance(stack, str) and stack != self._stack else now
 
     def _take_over(self, execution: Execution, values: Row) -> Execution:
         """Write a takeover: what is swept is kept until it has ended, anything else past its lease."""
