@@ -43,9 +43,9 @@ RESENT = frozenset({"PutItem", "UpdateItem", "queue"})
 WORKER_SECONDS = 30.0
 CALLER_SECONDS = 27.0
 EVENT_SECONDS = 60.0
-WAIT_SECONDS = 900  # the longest that an execution may be overdue
-SWEPT = 20  # executions in a sweeper's run
-SHARE = 5  # of a tenant
+WAIT_SECONDS = 600  # the longest that an execution may be overdue
+SWEPT = 10  # executions in a sweeper's run
+SHARE = 3  # of a tenant
 NOISY = "noisy"  # a tenant with more to do than a run takes up
 
 
