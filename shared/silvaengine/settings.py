@@ -176,6 +176,7 @@ class CacheSettings(NamedTuple):
 _VARIABLES: _Variables = {
     "region": ("AWS_REGION", _text),
     "stage": ("STAGE", _text),
+    "stack_name": ("STACK_NAME", _text),
     "table_prefix": ("TABLE_PREFIX", _text),
     "log_level": ("LOGGINGLEVEL", _log_level),
     "full_event_areas": ("FULL_EVENT_AREAS", _name_set),
@@ -209,6 +210,7 @@ class Settings(NamedTuple):
 
     region: str = "us-east-1"
     stage: str = "beta"
+    stack_name: str | None = None
     table_prefix: str = "se-"
     log_level: int = logging.INFO
     full_event_areas: frozenset[str] = frozenset()

@@ -94,7 +94,7 @@ def made_tables(aws: str) -> Iterator[Any]:
     client = _client(aws)
     there = client.list_tables()["TableNames"]
     for table in TABLES:
-        if table.full_name(PREFIX) in there:  # to make them for each test took most of this suite's time
+        if PREFIX + table.name in there:  # to make them for each test took most of this suite's time
             _empty(client, table)
         else:
             client.create_table(**definition(table))
@@ -107,7 +107,7 @@ def _client(aws: str) -> Any:
 
 
 def _empty(client: Any, table: Table) -> None:
-    name = table.full_name(PREFIX)
+    name = PREFIX + table.name
     attributes = {f"#{position}": key for position, key in enumerate(table.key_names)}
     projection = {"ProjectionExpression": ", ".join(attributes), "ExpressionAttributeNames": attributes}
     while keys := client.scan(TableName=name, ConsistentRead=True, Limit=25, **projection)["Items"]:
@@ -118,7 +118,7 @@ def definition(table: Table) -> dict[str, Any]:
     """Return what CreateTable takes for one of the tables."""
     keys = list(zip(table.key_names, ("HASH", "RANGE"), strict=False))
     definition: dict[str, Any] = {
-        "TableName": table.full_name(PREFIX),
+        "TableName": PREFIX + table.name,
         "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in keys],
         "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from silvaengine.aws.apigateway import BusyError, ConnectionsApi, open_connections_api
+from silvaengine.aws.apigateway import ConnectionsApi, open_connections_api
 from silvaengine.aws.botocore import BotocoreClient
 from silvaengine.aws.client import SignedClient, endpoint_url, open_client
+from silvaengine.aws.errors import BusyError
 from silvaengine.aws.http import NoResponseError, NotSentError, ResponseTimeoutError
 from silvaengine.aws.json_api import JsonApi
 from silvaengine.aws.table_client import API_TARGET

@@ -77,6 +77,7 @@ ENVIRONMENT = {
     "REGISTRY_REFRESH_SECONDS": "1",
     "REGISTRY_TTL_SECONDS": "1",
     "SNSTOPICARN": "arn",
+    "STACK_NAME": "silvaengine",
     "STAGE": "prod",
     "TABLE_PREFIX": "prod-",
     "TAKES_GZIP": "true",
@@ -128,7 +129,7 @@ def table_names() -> dict[str, Any]:
     """Return each table with its keys, and what is fixed in them."""
     fixed = [name for name in vars(tables) if name.endswith(("_ID", "_KEY", "_INDEX", "_ENDPOINT"))]
     return {
-        **{table.full_name("se-"): table.key_names for table in tables.TABLES},
+        **{f"se-{table.name}": table.key_names for table in tables.TABLES},
         **{name: getattr(tables, name) for name in fixed},
         "attributes of an execution": Execution._fields,
     }

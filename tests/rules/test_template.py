@@ -15,7 +15,6 @@ from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIO
 from silvaengine_cli.deploy import lambdas
 from silvaengine_tasks.sources import EVENTS_ALIAS
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
-from silvaengine_tasks.sweeper import Sweeper
 
 from .conftest import ALWAYS, LAMBDAS, PROJECT, TEMPLATE, Resources
 
@@ -84,7 +83,7 @@ def rights(resources: Resources, function: str) -> dict[str, set[str]]:
 
 def bucket(folder: str) -> str:
     """Name a folder of the bucket, as a policy does."""
-    return f"${{PayloadBucket.Arn}}/{folder}/*"
+    return f"arn:aws:s3:::{{'Ref': 'PayloadBucket'}}/{folder}/*"
 
 
 # What was cleared in the caches lies in rows of its own; no role that functions share reads another one.
@@ -107,7 +106,7 @@ def logs(function: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize("declared", TABLES, ids=lambda declared: declared.name)
 def test_a_table_is_what_the_code_declares(resources: Resources, declared: Table) -> None:
     """Names and keys of the template are those of silvaengine.tables."""
-    properties = table(resources, declared.full_name("se-"))["Properties"]
+    properties = table(resources, f"se-{declared.name}")["Properties"]
     keys = {key["KeyType"]: key["AttributeName"] for key in properties["KeySchema"]}
     assert keys == {"HASH": declared.hash_key} | ({"RANGE": declared.range_key} if declared.range_key else {})
     types = {each["AttributeName"]: each["AttributeType"] for each in properties["AttributeDefinitions"]}
@@ -119,7 +118,7 @@ def test_a_table_is_encrypted_restorable_and_outlives_the_stack(
     resources: Resources, declared: Table
 ) -> None:
     """Every table can be restored, is encrypted, and stays when the stack goes."""
-    found = table(resources, declared.full_name("se-"))
+    found = table(resources, f"se-{declared.name}")
     assert found["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert found["Properties"]["SSESpecification"] == {"SSEEnabled": True}
     assert (found["DeletionPolicy"], found["UpdateReplacePolicy"]) == ("Retain", "Retain")
@@ -127,7 +126,7 @@ def test_a_table_is_encrypted_restorable_and_outlives_the_stack(
 
 def test_connections_expire(resources: Resources) -> None:
     """A WebSocket connection's row ends by itself, and is found by its connection id."""
-    properties = table(resources, WSS_CONNECTIONS.full_name("se-"))["Properties"]
+    properties = table(resources, f"se-{WSS_CONNECTIONS.name}")["Properties"]
     assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     (index,) = properties["GlobalSecondaryIndexes"]
     assert index["IndexName"] == WSS_CONNECTIONS_INDEX
@@ -159,7 +158,7 @@ def test_a_prefix_keeps_stages_apart(resources_with: Callable[..., Resources]) -
     """TablePrefix is in every table's name and in every right on a table."""
     resources = resources_with(TablePrefix="test-")
     names = [each["Properties"]["TableName"] for each in of_type(resources, "AWS::DynamoDB::Table").values()]
-    assert sorted(names) == sorted(declared.full_name("test-") for declared in TABLES)
+    assert sorted(names) == sorted(f"test-{declared.name}" for declared in TABLES)
     assert all("table/test-" in arn for arn in rights(resources, "HttpGateway")["dynamodb:GetItem"])
 
 
@@ -199,6 +198,38 @@ def test_stacks_on_the_same_tables_may_share_a_pepper(resources_with: Callable[.
         assert given[gateway]["Properties"]["Environment"]["Variables"]["KEY_PEPPER"] == "blue-key-pepper"
 
 
+def test_stacks_on_the_same_executions_may_share_their_secret_and_bucket(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """Given another stack's, this one makes none, and reaches that one's alone."""
+    given = resources_with(LedgerKeySecret="blue-ledger-key", PayloadBucketName="blue-bucket")
+    assert given["LedgerSecret"]["Condition"] == "MakesLedgerKey"
+    assert given["PayloadBucket"]["Condition"] == "MakesPayloadBucket"
+    for name in ("HttpGateway", "WebsocketGateway", "Broadcaster", "Tasks", "Sweeper"):
+        variables = given[name]["Properties"]["Environment"]["Variables"]
+        assert variables["LEDGER_SECRET"] == "blue-ledger-key"
+        read = rights(given, name)["secretsmanager:GetSecretValue"]
+        assert {arn.rpartition(":")[2] for arn in read if "ledger" in arn} == {"blue-ledger-key-??????"}
+        assert variables.get("PAYLOAD_BUCKET", "blue-bucket") == "blue-bucket"
+    for name in ("HttpGateway", "Tasks", "Sweeper", "Worker"):
+        reached = {arn for action, arns in rights(given, name).items() if action[:3] == "s3:" for arn in arns}
+        assert {arn.partition("/")[0] for arn in reached} == {"arn:aws:s3:::blue-bucket"}
+
+
+def test_the_ledgers_secret_goes_with_the_tables(resources_with: Callable[..., Resources]) -> None:
+    """A stack that is made again on its tables knows the keys that were used before."""
+    for policy in ("Retain", "Delete"):
+        secret = resources_with(TablesDeletionPolicy=policy)["LedgerSecret"]
+        assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == (policy, policy)
+
+
+def test_who_accepts_and_who_sweeps_knows_the_stack(resources: Resources) -> None:
+    """Executions name it, so that another stack's sweeper leaves them alone."""
+    for name in ("HttpGateway", "WebsocketGateway", "Tasks", "Sweeper"):
+        stack = resources[name]["Properties"]["Environment"]["Variables"]["STACK_NAME"]
+        assert stack in ("silvaengine", {"Ref": "AWS::StackName"})
+
+
 def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable[..., Resources]) -> None:
     """Adopted rows and tenants' own workers name other Lambdas: those of OtherWorkerArns and no more."""
     lambdas = "arn:aws:lambda:eu-central-1:111122223333:function:"
@@ -236,6 +267,22 @@ def test_the_worker_may_move_executions_and_read_nothing(
     assert rights(resources, "Worker") == moves | clears | {"dynamodb:UpdateItem": {update, CLEARS}}
     allowed = set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
     assert allowed == attributes_of_a_worker()
+
+
+def test_no_worker_puts_a_row_into_the_sweepers_index(resources_with: Callable[..., Resources]) -> None:
+    """It may not write the index's partition key, but for an update's time: 0.2's workers remove it."""
+    assert DUE_INDEX.hash_key not in allowed_attributes(resources_with())
+    assert DUE_INDEX.hash_key in allowed_attributes(resources_with(EarlierWorkers="true"))
+
+
+def allowed_attributes(resources: Resources) -> set[str]:
+    """Collect the attributes of an execution that the worker may name."""
+    (policy,) = (
+        each
+        for each in statements(resources, "Worker")
+        if "ForAllValues:StringEquals" in each.get("Condition", {})
+    )
+    return set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
 
 
 def test_the_worker_may_have_a_redis_user_of_its_own(resources_with: Callable[..., Resources]) -> None:
@@ -278,14 +325,13 @@ def attributes_of_a_worker() -> set[str]:
     return named
 
 
-def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
-    """The tasks Lambda moves executions, reads functions and settings, invokes workers, tells the queue."""
+def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
+    """The tasks Lambda claims records, reads functions and settings, invokes workers, receives events."""
     here = "eu-central-1:111122223333"
     registry = {
         f"arn:aws:dynamodb:{here}:table/se-{name}"
         for name in ("endpoints", "connections", "functions", "configdata")
     }
-    queues = [str({"Fn::GetAtt": [name, "Arn"]}) for name in ("DeadLetterQueue", "EventDeadLetterQueue")]
     receiving = (
         "ChangeMessageVisibility",
         "DeleteMessage",
@@ -296,9 +342,9 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
     key = f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????"
     hooks = f"arn:aws:dynamodb:{here}:table/se-hooks"
     assert rights(resources, "Tasks") == logs("Tasks") | {
-        "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
+        "dynamodb:BatchGetItem": registry,
         "dynamodb:GetItem": {*registry, EXECUTIONS},
-        "dynamodb:Query": {*registry, hooks, f"{EXECUTIONS}/index/due-index"},
+        "dynamodb:Query": {*registry, hooks},
         "dynamodb:PutItem": {EXECUTIONS},
         "dynamodb:UpdateItem": {EXECUTIONS},
         "s3:GetObject": {bucket("calls"), bucket("results")},
@@ -306,8 +352,25 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {key, f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
-        "sqs:SendMessage": set(queues),
+        "sqs:SendMessage": {str({"Fn::GetAtt": ["EventDeadLetterQueue", "Arn"]})},
     } | {f"sqs:{action}": {str({"Fn::GetAtt": ["EventQueue", "Arn"]})} for action in receiving}
+
+
+def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
+    """It moves executions, reads functions and settings, invokes workers, tells the queue; and no more."""
+    tasks, here = rights(resources, "Tasks"), "eu-central-1:111122223333"
+    registry = tasks["dynamodb:BatchGetItem"]
+    assert rights(resources, "Sweeper") == logs("Sweeper") | {
+        "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
+        "dynamodb:GetItem": registry,
+        "dynamodb:Query": {*registry, f"{EXECUTIONS}/index/due-index"},
+        "dynamodb:UpdateItem": {EXECUTIONS},
+        "s3:GetObject": {bucket("calls")},
+        "ssm:GetParameter": tasks["ssm:GetParameter"],
+        "secretsmanager:GetSecretValue": tasks["secretsmanager:GetSecretValue"],
+        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})},
+    }
 
 
 def test_an_event_is_dead_only_after_it_had_its_chances(resources: Resources) -> None:
@@ -391,6 +454,7 @@ def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[.
     for name in ("FifoQueue", "FifoDeadLetterQueue"):
         assert resources[name]["Properties"]["FifoQueue"] is True
         assert resources[name]["Properties"]["SqsManagedSseEnabled"] is True
+        assert resources[name]["Properties"]["DeduplicationScope"] == "messageGroup"
     assert "FifoDeadLetterQueue" in str(resources["FifoQueue"]["Properties"]["RedrivePolicy"])
     assert {"FifoDeadLetterAlarm", "FifoAgeAlarm"} <= resources.keys()
     assert str({"Fn::GetAtt": ["FifoQueue", "Arn"]}) in rights(resources, "Tasks")["sqs:ReceiveMessage"]
@@ -404,7 +468,7 @@ def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[.
 def test_event_sources_invoke_an_alias_that_functions_may_not(
     resources_with: Callable[..., Resources],
 ) -> None:
-    """Only the sweep's schedule invokes the name, as the workers' roles may, and no qualifier of it.
+    """The workers' roles may invoke the name, and no qualifier of it; no source does.
 
     A policy on a name does not allow its aliases (Lambda guide, versioning-aliases.html).
     """
@@ -422,7 +486,7 @@ def test_event_sources_invoke_an_alias_that_functions_may_not(
         and resource["Type"] != "AWS::CloudWatch::Alarm"
     }
     own = {"TasksEvents", "TasksEventInvokeConfig", "TasksEventsInvokeConfig"}
-    assert naming == own | {"TasksSweep", "TasksSweepPermission"}
+    assert naming == own
     assert resources["TasksEvents"]["Properties"]["Name"] == EVENTS_ALIAS
     by_name, by_alias = (resources[f"TasksEvent{s}InvokeConfig"]["Properties"] for s in ("", "s"))
     assert by_alias.pop("Qualifier") == EVENTS_ALIAS
@@ -438,14 +502,17 @@ def test_event_sources_invoke_an_alias_that_functions_may_not(
 
 
 def test_the_sweeper_comes_every_minute(resources: Resources) -> None:
-    """Its schedule sends what the code knows; its lag and its dead raise alarms, as does silence."""
+    """It has a Lambda of its own; its lag and its dead raise alarms, as does silence."""
     (rule,) = (each for each in of_type(resources, "AWS::Events::Rule").values() if "Condition" not in each)
     assert rule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Properties"]["Targets"]
-    assert Sweeper.matches(json.loads(target["Input"]))
+    assert target["Arn"] == {"Fn::GetAtt": ["Sweeper", "Arn"]}
+    assert resources["SweeperEventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 0
     lag, dead = (resources[name]["Properties"] for name in ("SweeperLagAlarm", "DeadJobsAlarm"))
     assert (lag["TreatMissingData"], dead["TreatMissingData"]) == ("breaching", "notBreaching")
     assert {lag["Namespace"], dead["Namespace"]} == {NAMESPACE}
+    dimensions = [{"Name": "function_name", "Value": {"Ref": "Sweeper"}}]
+    assert lag["Dimensions"] == dead["Dimensions"] == dimensions
 
 
 def test_the_due_index_is_what_the_code_declares(resources: Resources) -> None:
@@ -704,7 +771,9 @@ def test_environment_values_come_from_parameters() -> None:
         "BROADCASTER",
         "ISOLATED_WORKER_ARN",
         "KEY_PEPPER",
+        "LEDGER_SECRET",
         "OTHER_WORKER_ARNS",
+        "PAYLOAD_BUCKET",
         "REDIS_PASSWORD",
         "REDIS_USERNAME",
         "TASKS_FUNCTION",
@@ -734,7 +803,7 @@ def test_a_worker_with_a_user_of_its_own_has_its_own_password(
 def test_an_alias_is_what_is_invoked(resources_with: Callable[..., Resources]) -> None:
     """With WorkerAlias the callers may invoke that alias alone, and know it; it is not retried either."""
     resources = resources_with(WorkerAlias="live")
-    for function in ("HttpGateway", "WebsocketGateway", "Tasks"):
+    for function in ("HttpGateway", "WebsocketGateway", "Tasks", "Sweeper"):
         (arn,) = rights(resources, function)["lambda:InvokeFunction"]
         assert arn.endswith(":function:silvaengine-Worker:live")
     kept = resources["WorkerAliasInvokeConfig"]["Properties"]
@@ -777,7 +846,7 @@ def test_an_isolated_worker_is_asked_for(resources_with: Callable[..., Resources
     assert isolated["Properties"]["Role"] == {"Fn::GetAtt": ["WorkerIsolatedRole", "Arn"]}
 
 
-@pytest.mark.parametrize("function", ["HttpGateway", "WebsocketGateway", "Tasks"])
+@pytest.mark.parametrize("function", ["HttpGateway", "WebsocketGateway", "Tasks", "Sweeper"])
 def test_who_calls_workers_knows_the_isolated_one(
     function: str, resources_with: Callable[..., Resources]
 ) -> None:

@@ -14,7 +14,6 @@ from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.registry.model import Function
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
@@ -23,7 +22,7 @@ from silvaengine_tasks.sources.sqs import SqsSource
 
 from .account import Request
 from .callers import add_functions
-from .world import WORKER_SECONDS, Invoker, Weather, World
+from .world import WORKER_SECONDS, Weather, World
 
 VISIBILITY = 1980.0
 MAX_RECEIVES = 5
@@ -43,28 +42,6 @@ class Message:
     receives: int = 0
     visible_at: float = 0.0
     end: str = ""
-
-
-class Registry:
-    """The simulation's functions; they have no hooks."""
-
-    def __init__(self, functions: dict[str, Function]) -> None:
-        self._functions = functions
-
-    def resolve(self, _endpoint: str, _key: str, _area: str, name: str) -> Function:
-        """Return a function."""
-        return self._functions[name]
-
-    def refresh(self) -> None:
-        """Change nothing."""
-
-    def find_settings(self, _setting_id: str) -> dict[str, Any]:
-        """Return no bindings."""
-        return {}
-
-    def hooks(self, _endpoint: str) -> list[Any]:
-        """Return none."""
-        return []
 
 
 class ReaderContext:
@@ -88,8 +65,7 @@ class Queue:
         self.messages = [Message(number, names[number % len(names)]) for number in range(messages)]
         for message in self.messages:
             world.account.requests[message.number] = _request(message)
-        registry: Any = Registry(world.functions)
-        invoker: Any = Invoker(world)
+        registry, invoker = world.registry, world.invoker
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
         hooks = CallHooks(registry, invoker)

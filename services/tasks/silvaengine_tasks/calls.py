@@ -127,7 +127,7 @@ class FunctionCaller:
             SilvaEngineError: see ``CallHooks.run_before`` and ``LambdaInvoker.invoke``.
         """
         function, endpoint_id, params, request_id, deadline = call
-        token = self._issue_token(function, endpoint_id)
+        token = self._issue_token(endpoint_id) if function.broadcasts else None
         invocation = Invocation(
             request_id, endpoint_id, function.area, function.name, deadline, attempt, hops, token
         )

@@ -146,6 +146,7 @@ def translate_errors(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         reported = error.response.get("Error", {})
-        raise to_error(what, reported.get("Code", ""), reported.get("Message", "")) from error
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+        raise to_error(what, reported.get("Code", ""), reported.get("Message", ""), status) from error
     except BotoCoreError as error:
         raise no_response(what, error) from error

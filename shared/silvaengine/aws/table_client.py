@@ -9,21 +9,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from silvaengine.aws.attribute_values import decode_row, encode, encode_row
+from silvaengine.aws.attribute_values import decode_row, encode_row
+from silvaengine.aws.backoff import ATTEMPTS, Backoff
 from silvaengine.aws.client import open_client
-from silvaengine.aws.json_api import ATTEMPTS, READ_SECONDS, JsonApi, Members
-from silvaengine.errors import UnavailableError
+from silvaengine.aws.errors import BUSY, BusyError
+from silvaengine.aws.json_api import READ_SECONDS, JsonApi, Members
 from silvaengine.tables import Index, Table
 
 type Row = dict[str, Any]
 type Key = Mapping[str, str]
 
 API_TARGET = "DynamoDB_20120810"
-BATCH_ROUNDS = 3
+BATCHES = Backoff(0.1)
 BATCH_ROWS = 100  # docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 KEY_BYTES = 1024
 
 _NAME = re.compile("#([A-Za-z0-9_]+)")
+
+
+class UnprocessedError(BusyError):
+    """DynamoDB left keys of a batch unread."""
 
 
 class DynamoDbApi(Protocol):
@@ -51,7 +56,7 @@ class TableReader(_Tables):
         """Return one row, or None."""
         if not _is_possible(key.values()):
             return None
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request = {"TableName": name, "Key": _encode_key(key), "ConsistentRead": True}
         response = self._open_api().call("GetItem", request, name, repeatable=True)
         return decode_row(response["Item"]) if "Item" in response else None
@@ -60,28 +65,29 @@ class TableReader(_Tables):
         """Return up to 100 rows of any tables by one call, in the order of ``keys``, None for a missing one.
 
         Raises:
-            UnavailableError: DynamoDB left some of them unread each time.
+            UnprocessedError: DynamoDB left some of them unread each time.
         """
-        tables = {table.full_name(self._prefix): table for table, _ in keys}
+        tables = {self._prefix + table.name: table for table, _ in keys}
         rows: dict[tuple[str, ...], Row] = {}
         pending = self._batch_request([(table, key) for table, key in keys if _is_possible(key.values())])
-        for _ in range(BATCH_ROUNDS):
-            if not pending:
-                break
+
+        def read_pending() -> None:
+            nonlocal pending
             response = self._open_api().call("BatchGetItem", {"RequestItems": pending}, "", repeatable=True)
             for name, items in response["Responses"].items():
-                rows |= {(name, *tables[name].key_of(row)): row for row in map(decode_row, items)}
+                rows.update({(name, *tables[name].key_of(row)): row for row in map(decode_row, items)})
             pending = response.get("UnprocessedKeys")
+            if pending:
+                raise UnprocessedError(BUSY, detail="BatchGetItem: unprocessed keys")
+
         if pending:
-            raise UnavailableError(
-                "A backend service is busy; try again", detail="BatchGetItem: unprocessed keys"
-            )
-        return [rows.get((table.full_name(self._prefix), *table.key_of(key))) for table, key in keys]
+            BATCHES.run(read_pending, UnprocessedError)
+        return [rows.get((self._prefix + table.name, *table.key_of(key))) for table, key in keys]
 
     def _batch_request(self, keys: Sequence[tuple[Table, Key]]) -> Members | None:
         request: Members = {}
         for table, key in keys:
-            reads = request.setdefault(table.full_name(self._prefix), {"Keys": [], "ConsistentRead": True})
+            reads = request.setdefault(self._prefix + table.name, {"Keys": [], "ConsistentRead": True})
             if _encode_key(key) not in reads["Keys"]:
                 reads["Keys"].append(_encode_key(key))
         return request
@@ -99,7 +105,7 @@ class TableReader(_Tables):
         """
         if not _is_possible([hash_value]):
             return
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request: Members = {
             "TableName": name,
             "ConsistentRead": True,
@@ -116,13 +122,21 @@ class TableReader(_Tables):
             yield [decode_row(item) for item in response["Items"]]
 
     def query_index(
-        self, table: Table, index: Index, hash_value: str, *, up_to: int, limit: int
-    ) -> list[Row]:
+        self,
+        table: Table,
+        index: Index,
+        hash_value: str,
+        *,
+        up_to: int,
+        limit: int,
+        start: Members | None = None,
+    ) -> tuple[list[Row], Members | None]:
         """Return rows of one partition of an index with numbers up to ``up_to``, the smallest first.
 
-        An index is never consistent: read its rows again from the table.
+        An index is never consistent: read its rows again from the table. The second value is the ``start`` of
+        the next page, None after the last one.
         """
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request = {
             "TableName": name,
             "IndexName": index.name,
@@ -131,8 +145,10 @@ class TableReader(_Tables):
             "ExpressionAttributeValues": {":h": {"S": hash_value}, ":r": {"N": str(up_to)}},
             "Limit": limit,
         }
+        if start:
+            request["ExclusiveStartKey"] = start
         response = self._open_api().call("Query", request, name, repeatable=True)
-        return [decode_row(item) for item in response["Items"]]
+        return [decode_row(item) for item in response["Items"]], response.get("LastEvaluatedKey")
 
 
 class TableWriter(_Tables):
@@ -174,7 +190,7 @@ class TableWriter(_Tables):
     def _write(
         self, operation: str, table: Table, request: Members, condition: str, values: Row | None
     ) -> Members:
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request["TableName"] = name
         if condition:
             request["ConditionExpression"] = condition
@@ -221,4 +237,4 @@ def _names(expression: str) -> dict[str, str]:
 
 
 def _values(values: Row) -> Members:
-    return {f":{name}": encode(value) for name, value in values.items()}
+    return encode_row({f":{name}": value for name, value in values.items()})

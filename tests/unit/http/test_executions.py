@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
+from silvaengine.aws.http import Response
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
 from silvaengine.protocol.messages import ExecutionRef, WorkerResponse
 from silvaengine.registry.policy import ExecutionPolicy
+from silvaengine_http.path import read_path
 from silvaengine_http.request import read_request
+
+from .conftest import NOW
 
 type EventOf = Callable[..., dict[str, Any]]
 
@@ -148,7 +153,7 @@ def test_a_job_is_its_tenants_own(world: Any, ask: Any, event_of: EventOf) -> No
 def test_the_predecessors_empty_answer_is_a_setting(world: Any, ask: Any) -> None:
     """`event_answer: empty` among the endpoint's gateway settings gives 200 and nothing, as ever."""
     world.add("greet", funct_type="Event")
-    world.registry.settings = {"event_answer": "empty"}
+    world.registry.area_settings = {"event_answer": "empty"}
     response = ask()
     assert (response["statusCode"], response["body"]) == (200, "")
     assert ask(prefer="respond-async")["statusCode"] == 202
@@ -214,6 +219,33 @@ def test_under_retry_a_repetition_takes_over(world: Any, ask: Any) -> None:
     assert ask(idempotency_key=KEY)["body"] == "[2]"
     assert [sent.payload["job"]["fence"] for sent in world.invoker.sent] == [1, 2]
     assert world.payload["invocation"]["attempt"] == 2
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Response(500, b"HTTP/1.1 500 No\r\nx-amzn-errortype: ServiceException"),
+        Response(502, b"HTTP/1.1 502 No", b"<html>"),
+        Response(503, b"HTTP/1.1 503 No\r\nx-amzn-errortype: ServiceUnavailable"),
+    ],
+)
+def test_a_keyed_call_runs_once_although_lambda_fails_after_it(
+    world: Any, ask: Any, failure: Response
+) -> None:
+    """The client is told that it failed; a repetition, at once or after the lease, runs nothing."""
+    runs = []
+
+    class Lambda:
+        def post(self, _path: str, _headers: dict[str, str], body: bytes, _seconds: float) -> Response:
+            runs.append(body)
+            return failure
+
+    world.invoker.invoke = LambdaInvoker(Lambda, clock=lambda: NOW).invoke
+    assert ask(idempotency_key=KEY)["statusCode"] == 502
+    assert ask(idempotency_key=KEY)["statusCode"] == 409
+    world.now += 1000
+    assert ask(idempotency_key=KEY)["statusCode"] == 409
+    assert len(runs) == 1
 
 
 @pytest.mark.parametrize("error", [UnavailableError("no room"), NotStartedError("no")])
@@ -282,7 +314,7 @@ def test_what_is_too_large_for_an_event_travels_by_url(world: Any, ask: Any) -> 
 def test_the_query_is_part_of_the_request(world: Any, request_of: EventOf) -> None:
     """Two requests that differ in their query only aren't the same."""
     event = request_of(idempotency_key=KEY)
-    assert read_request(event, "POST", frozenset()).headers["idempotency-key"] == KEY
+    assert read_request(event, "POST", read_path(event)).headers["idempotency-key"] == KEY
     world.call(event)
     other = event | {"queryStringParameters": {"x": "2"}, "multiValueQueryStringParameters": {"x": ["2"]}}
     assert world.call(other)["statusCode"] == 422

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,7 +87,8 @@ def test_the_doors_lead_to_the_services(capsys: pytest.CaptureFixture[str]) -> N
         400,
     )
     assert Resources()._handle_cache_management("cache_stats", {})["success"] is True
-    with pytest.raises(SilvaEngineError):
-        Tasks().handler({"Records": [{"eventSource": "aws:sqs"}]}, None)
+    by_name = SimpleNamespace(invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:tasks")
+    with pytest.raises(SilvaEngineError, match="alias"):
+        Tasks().handler({"Records": [{"eventSource": "aws:sqs"}]}, by_name)
     with pytest.raises(SilvaEngineError):
         Worker().handler({}, None)

@@ -8,6 +8,7 @@ from silvaengine.errors import InvocationError, NotStartedError, UnavailableErro
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import ExecutionRef, WorkerResponse
 from silvaengine_worker.executions import ExecutionRunner
+from silvaengine_worker.results import Outcome
 
 from .conftest import World
 
@@ -18,7 +19,7 @@ def work(world: World, response: WorkerResponse) -> WorkerResponse | None:
     """Run the call that was handed over last, as the worker does."""
     job = ExecutionRef(**world.invoker.sent[-1].payload["job"])
     runner = ExecutionRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
-    return runner.run(job, 60.0, lambda: response, lambda _: None)
+    return runner.run(job, 60.0, lambda: Outcome.of(response), lambda _: None)
 
 
 def test_a_call_is_accepted_before_it_is_handed_on(world: World) -> None:
@@ -82,7 +83,7 @@ def test_an_event_that_was_lost_is_handed_on_again(world: World) -> None:
     assert world.say(CALL) == []
     assert work(world, WorkerResponse("json", 1)) is not None
     runner = ExecutionRunner(world.ledger, PayloadStore(lambda: None, None), lambda: 0.0)
-    assert runner.run(lost, 60.0, lambda: WorkerResponse("json", 2), lambda _: None) is None
+    assert runner.run(lost, 60.0, lambda: Outcome.of(WorkerResponse("json", 2)), lambda _: None) is None
 
 
 @pytest.mark.parametrize(("config", "runs"), [({}, 1), ({"on_lost": "fail"}, 1), ({"on_lost": "retry"}, 2)])
@@ -97,6 +98,23 @@ def test_a_worker_that_vanished(world: World, config: dict[str, str], runs: int)
     if runs == 1:
         assert frames[0]["error"]["status"] == 409
         assert "is unknown" in frames[0]["error"]["message"]
+
+
+def test_a_call_that_runs_longer_than_results_are_kept_is_not_forgotten(world: World) -> None:
+    """A repetition runs nothing while an attempt, also one after a vanished worker, may still run."""
+    world.add("greet", config={"keep_seconds": 60, "on_lost": "retry"})
+    world.say(CALL)
+    for attempt in range(1, 4):
+        world.now += 59  # the worker begins late
+        world.ledger.begin(ExecutionRef(**world.invoker.sent[-1].payload["job"]), 300)
+        world.now += 314
+        (frame,) = world.say(CALL)
+        assert frame["error"]["status"] == 409
+        world.now += 2
+        assert world.say(CALL) == []
+        assert len(world.invoker.sent) == attempt + 1
+    (row,) = world.rows("se-executions")
+    assert row["fence"] == 4, "it is the same execution"
 
 
 def test_one_id_is_one_call(world: World) -> None:

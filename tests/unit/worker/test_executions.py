@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, override
 
 import pytest
 
 from silvaengine.errors import UnavailableError
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
+from silvaengine.observability.handler import Handler
 from silvaengine.protocol.messages import ExecutionRef
-from silvaengine_worker.app import WorkerHandler
+from silvaengine_worker.executions import ExecutionRunner
 
 from ...fakes.executions import JOB_ID, accepted_execution
 
@@ -52,7 +53,7 @@ def test_a_job_is_claimed_and_settled(handle: Handle, accept: Accept, ledger: Le
     job = accept()
     assert handle("plain:whoami", deadline=None, job=job) is None
     settled = row(ledger)
-    assert (settled.state, settled.attempts, settled.due_shard) == ("succeeded", 1, None)
+    assert (settled.state, settled.attempts, settled.is_swept) == ("succeeded", 1, False)
     assert settled.expires_at == pytest.approx(ledger.now() + 100, abs=5)
     assert json.loads(settled.result or "")["value"]["function"] == "whoami"
 
@@ -112,7 +113,7 @@ def test_the_last_failure_is_an_outcome(
     handle("plain:crash", deadline=4e9 if "state" in changes else None, job=accept(**changes))
     settled = row(ledger)
     assert settled.state == state
-    assert (settled.due_shard is not None) == (state == "dead")
+    assert settled.is_swept == (state == "dead")
     assert "hunter2" not in str(settled)
 
 
@@ -129,22 +130,23 @@ def test_a_job_isnt_notified_by_the_worker(handle: Handle, accept: Accept, notic
 
 
 def test_a_ledger_that_cant_be_written_is_a_failure(
-    handler: WorkerHandler, accept: Accept, payload: Any
+    handler: Handler, jobs: ExecutionRunner, accept: Accept, payload: Any
 ) -> None:
     """Whether the function ran nobody knows: the caller gets 503, and no result."""
     job = accept(state="running", attempts=1)
 
     class Broken(Ledger):
+        @override
         def settle(self, *_: Any) -> None:
             raise UnavailableError("busy")
 
-    handler._open_executions()._ledger.__class__ = Broken
+    jobs._ledger.__class__ = Broken
     response: Any = handler(payload("plain:whoami", job=job), None)
     assert response["status"] == 503
     assert "may have taken effect" in response["value"]
 
 
-def test_the_pause_doubles_and_ends(jobs: Any) -> None:
+def test_the_pause_doubles_and_ends(jobs: ExecutionRunner) -> None:
     """Backoff: half of it at least, an hour at the most."""
     given = {"job_id": "", "owner": "", "effect": "", "fence": 1, "max_attempts": 20, "on_lost": "retry"}
     pauses = [
