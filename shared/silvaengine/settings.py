@@ -102,11 +102,15 @@ _REDIS_VARIABLES: _Variables = {
     "password": ("REDIS_PASSWORD", _text),
     "tls": ("REDIS_TLS", _is_true),
     "cluster": ("REDIS_CLUSTER", _is_true),
+    "region": ("AWS_REGION", _text),
 }
 
 
 class RedisSettings(NamedTuple):
-    """The address of the shared cache; a cluster has no database but 0."""
+    """The address of the shared cache; a cluster has no database but 0.
+
+    ``password`` may refer to a secret, as settings do: ``secretsmanager:name``.
+    """
 
     host: str
     port: int = 6379
@@ -116,6 +120,7 @@ class RedisSettings(NamedTuple):
     password: str | None = None
     tls: bool = False
     cluster: bool = False
+    region: str = "us-east-1"
 
     def __repr__(self) -> str:
         """Return text without user and password."""

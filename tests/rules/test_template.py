@@ -9,7 +9,7 @@ import pytest
 
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.store import Ledger
-from silvaengine.observability.logging import NAMESPACE
+from silvaengine.observability.logging import NAMESPACE, InvocationLog
 from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.deploy import lambdas
@@ -179,8 +179,8 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
-            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
-            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-*",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-??????",
         },
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
     }
@@ -193,7 +193,7 @@ def test_stacks_on_the_same_tables_may_share_a_pepper(resources_with: Callable[.
     for gateway in ("HttpGateway", "WebsocketGateway"):
         read = rights(given, gateway)["secretsmanager:GetSecretValue"]
         peppers = {arn.rpartition(":secret:")[2] for arn in read if "key-pepper" in arn}
-        assert peppers == {"blue-key-pepper-*"}
+        assert peppers == {"blue-key-pepper-??????"}
         assert given[gateway]["Properties"]["Environment"]["Variables"]["KEY_PEPPER"] == "blue-key-pepper"
 
 
@@ -338,7 +338,7 @@ def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
         "GetQueueUrl",
         "ReceiveMessage",
     )
-    key = f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*"
+    key = f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????"
     hooks = f"arn:aws:dynamodb:{here}:table/se-hooks"
     assert rights(resources, "Tasks") == logs("Tasks") | {
         "dynamodb:BatchGetItem": registry,
@@ -442,7 +442,9 @@ def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callab
         *(str({"Fn::GetAtt": [name, "Arn"]}) for name in ("EventRule", "EventScheduleRule")),
     }
     policy = resources["EventDeadLetterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert all(each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in policy)
+    allows = [each for each in policy if each["Effect"] == "Allow"]
+    assert all(each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in allows)
+    assert len(allows) == 3
 
 
 def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[..., Resources]) -> None:
@@ -516,8 +518,8 @@ def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Reso
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
-            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
-            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-*",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-??????",
         },
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
     }
@@ -525,7 +527,7 @@ def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Reso
 
 def test_the_broadcaster_lists_connections_and_pushes(resources: Resources) -> None:
     """It reads and ends rows, checks grants and pushes; it invokes nobody."""
-    key = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:silvaengine-ledger-key-*"
+    key = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:silvaengine-ledger-key-??????"
     assert rights(resources, "Broadcaster") == logs("Broadcaster") | PUSHES | {
         "dynamodb:GetItem": {ROWS},
         "dynamodb:Query": {ROWS},
@@ -633,11 +635,12 @@ def test_a_function_writes_to_a_log_that_ends(
 @pytest.mark.parametrize("function", ALWAYS)
 def test_failures_and_throttling_raise_alarms(resources: Resources, function: str) -> None:
     """Every function has an alarm for its errors and one for its throttles."""
+    named = {"Name": "FunctionName", "Value": f"silvaengine-{function}"}
     alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
     watched = {
         each["Properties"]["MetricName"]
         for each in alarms
-        if {"Name": "FunctionName", "Value": f"silvaengine-{function}"} in each["Properties"]["Dimensions"]
+        if named in each["Properties"].get("Dimensions", ())
     }
     assert watched == {"Errors", "Throttles"}
 
@@ -816,3 +819,178 @@ def test_who_calls_workers_knows_the_isolated_one(
     variables = given[function]["Properties"]["Environment"]["Variables"]
     assert "-WorkerIsolated" in str(variables["ISOLATED_WORKER_ARN"])
     assert resources_with()[function]["Properties"]["Environment"]["Variables"]["ISOLATED_WORKER_ARN"] == ""
+
+
+def of_kinds(resources: Resources, *kinds: str) -> dict[str, dict[str, Any]]:
+    """Select the resources of several CloudFormation types."""
+    return {name: resource for kind in kinds for name, resource in of_type(resources, kind).items()}
+
+
+def test_http_requests_are_throttled(resources_with: Callable[..., Resources]) -> None:
+    """The stage has limits of its own, so that one API doesn't use up those of the account."""
+
+    def limits(**parameters: str) -> tuple[int, int]:
+        (stage,) = of_type(resources_with(**parameters), "AWS::ApiGateway::Stage").values()
+        (every,) = stage["Properties"]["MethodSettings"]
+        assert (every["HttpMethod"], every["ResourcePath"]) == ("*", "/*")
+        return int(every["ThrottlingRateLimit"]), int(every["ThrottlingBurstLimit"])
+
+    rate, burst = limits()
+    assert 0 < rate <= burst <= 5000  # what an account takes at once
+    assert limits(HttpRateLimit="7", HttpBurstLimit="9") == (7, 9)
+
+
+def test_a_firewall_guards_the_stage_on_demand(resources_with: Callable[..., Resources]) -> None:
+    """WebAclArn is associated with the stage that is deployed; without it there is no association."""
+    acl = "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/shop/1"
+    resources = resources_with(WebAclArn=acl)
+    (association,) = of_type(resources, "AWS::WAFv2::WebACLAssociation").values()
+    assert association["Properties"]["WebACLArn"] == acl
+    # SAM's name for the stage, so that the association waits for it.
+    assert association["Properties"]["ResourceArn"].endswith("/restapis/${RestApi}/stages/${RestApi.Stage}")
+    assert association["Condition"] == "HasWebAcl"
+
+
+def test_the_default_address_of_the_http_api_can_be_closed(resources_with: Callable[..., Resources]) -> None:
+    """Behind a custom domain clients reach the API by that alone; pushes need the WebSocket API's own."""
+
+    def closed(**parameters: str) -> Any:
+        (api,) = of_type(resources_with(**parameters), "AWS::ApiGateway::RestApi").values()
+        (server,) = api["Properties"]["Body"].get("servers", [{}])
+        endpoint = server.get("x-amazon-apigateway-endpoint-configuration", {})
+        return endpoint.get("disableExecuteApiEndpoint", False)
+
+    assert (closed(), closed(DisableExecuteApiEndpoint="true")) == (False, True)
+    (sockets,) = of_type(resources_with(DisableExecuteApiEndpoint="true"), "AWS::ApiGatewayV2::Api").values()
+    assert "DisableExecuteApiEndpoint" not in sockets["Properties"]
+
+
+def test_buckets_and_queues_refuse_plain_connections(resources_with: Callable[..., Resources]) -> None:
+    """Each has one policy, which denies everything without TLS; not on the engine, which has none."""
+    on_demand = {"MakeFifoQueue": "true", "NewEventBucketName": "inbox", "EventTopicArn": TOPIC}
+    resources = resources_with(**on_demand)
+    kept = of_kinds(resources, "AWS::S3::Bucket", "AWS::SQS::Queue")
+    guarded = []
+    for policy in of_kinds(resources, "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy").values():
+        properties = policy["Properties"]
+        names = [each["Ref"] for each in properties.get("Queues") or [properties["Bucket"]]]
+        (denied,) = (each for each in properties["PolicyDocument"]["Statement"] if each["Effect"] == "Deny")
+        assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert (denied["Principal"], denied["Action"]) in {("*", "s3:*"), ("*", "sqs:*")}
+        if denied["Action"] == "s3:*":
+            assert denied["Resource"] == [{"Fn::GetAtt": [*names, "Arn"]}, f"${{{names[0]}.Arn}}/*"]
+        guarded += names
+    assert sorted(guarded) == sorted(kept)
+    local = resources_with(**on_demand, LocalEndpoint="http://127.0.0.1:4566")
+    assert '{"aws:SecureTransport": "false"}' not in json.dumps(local)
+
+
+def test_a_table_that_stays_can_not_be_deleted(resources_with: Callable[..., Resources]) -> None:
+    """A table is protected as long as it outlives its stack."""
+    for policy, protected in (("Retain", True), ("Delete", False)):
+        tables = of_type(resources_with(TablesDeletionPolicy=policy), "AWS::DynamoDB::Table").values()
+        assert [each["Properties"]["DeletionProtectionEnabled"] for each in tables] == [protected] * len(
+            TABLES
+        )
+
+
+def test_a_secret_is_named_to_its_end(resources_with: Callable[..., Resources]) -> None:
+    """Secrets Manager puts six characters behind a name: no role reads a secret whose name is longer.
+
+    docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
+    """
+    resources = resources_with(RedisHost="redis", RedisPasswordSecret="redis-password", IsolatedWorker="true")
+    for function in LAMBDAS:
+        for arn in rights(resources, function).get("secretsmanager:GetSecretValue", ()):
+            assert arn.endswith(("-??????", ":secret:silvaengine/beta/*")), arn
+
+
+def test_the_password_of_redis_is_in_no_configuration(resources_with: Callable[..., Resources]) -> None:
+    """A function is told the secret's name, and may read that secret alone."""
+
+    def seen(function: str, **parameters: str) -> tuple[str, set[str]]:
+        resources = resources_with(RedisHost="redis", IsolatedWorker="true", **parameters)
+        variable = resources[function]["Properties"]["Environment"]["Variables"]["REDIS_PASSWORD"]
+        arns = rights(resources, function).get("secretsmanager:GetSecretValue", set())
+        return variable, {name for arn in arns if "Pass-" in (name := arn.rpartition(":secret:")[2])}
+
+    shared = {"RedisPasswordSecret": "gatewayPass"}
+    own = {**shared, "RedisWorkerUsername": "worker", "RedisWorkerPasswordSecret": "workerPass"}
+    for function in ("HttpGateway", "WebsocketGateway"):
+        assert seen(function, **own) == ("secretsmanager:gatewayPass", {"gatewayPass-??????"})
+    for function in ("Worker", "WorkerIsolated"):
+        assert seen(function) == ("", set())
+        assert seen(function, **shared) == ("secretsmanager:gatewayPass", {"gatewayPass-??????"})
+        assert seen(function, **own) == ("secretsmanager:workerPass", {"workerPass-??????"})
+    assert "resolve:secretsmanager" not in json.dumps(resources_with(RedisHost="redis", **own))
+
+
+def test_the_isolated_worker_has_a_concurrency_of_its_own(resources_with: Callable[..., Resources]) -> None:
+    """Its parameter limits it and not the worker, whose parameter doesn't limit it."""
+    given = resources_with(
+        IsolatedWorker="true", WorkerReservedConcurrency="5", WorkerIsolatedReservedConcurrency="7"
+    )
+    reserved = [
+        given[name]["Properties"]["ReservedConcurrentExecutions"] for name in ("Worker", "WorkerIsolated")
+    ]
+    assert reserved == ["5", "7"]
+
+
+def rings_for(pattern: str, line: dict[str, Any]) -> bool:
+    """Evaluate a metric filter's pattern of numeric terms: `{ ($.a >= 1) && ($.b >= 2) }`.
+
+    docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+    """
+    terms = re.findall(r"\(\$\.(\w+) >= (\d+)\)", pattern)
+    assert pattern == f"{{ {' && '.join(f'($.{name} >= {least})' for name, least in terms)} }}"
+    return all(line.get(name, -1) >= int(least) for name, least in terms)
+
+
+@pytest.mark.parametrize("function", LAMBDAS)
+def test_calls_that_fail_raise_an_alarm(
+    resources_with: Callable[..., Resources], function: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An invocation that ends well for Lambda and with a status from 500 on for its caller is counted."""
+    resources = resources_with(IsolatedWorker="true")
+    (counter,) = (
+        each["Properties"]
+        for each in of_type(resources, "AWS::Logs::MetricFilter").values()
+        if each["Properties"]["LogGroupName"] == {"Ref": f"{function}Logs"}
+    )
+    (metric,) = counter["MetricTransformations"]
+    (alarm,) = (
+        each["Properties"]
+        for each in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if each["Properties"]["MetricName"] == metric["MetricName"]
+    )
+    assert (alarm["Namespace"], alarm["Statistic"]) == (metric["MetricNamespace"], "Sum")
+    assert "silvaengine" in metric["MetricName"], "another stack's failures are its own"
+    for status, rings in ((200, False), (404, False), (500, True), (503, True)):
+        log = InvocationLog("worker")
+        log.add(status=status)
+        log.emit()
+        assert rings_for(counter["FilterPattern"], json.loads(capsys.readouterr().out)) is rings
+    assert not rings_for(counter["FilterPattern"], {"status": 500}), "what a function prints is no log line"
+
+
+def test_the_http_api_s_own_failures_and_latency_raise_alarms(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """Its 5xx, also those that no Lambda has seen, and the latency of its slowest hundredth."""
+    resources = resources_with(SnsTopicArn=TOPIC, HttpLatencyAlarmMilliseconds="1500")
+    alarms = {
+        each["Properties"]["MetricName"]: each["Properties"]
+        for each in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if each["Properties"]["Namespace"] == "AWS/ApiGateway"
+    }
+    assert alarms.keys() == {"5XXError", "Latency"}
+    for alarm in alarms.values():
+        assert alarm["Dimensions"] == [
+            {"Name": "ApiName", "Value": "silvaengine"},
+            {"Name": "Stage", "Value": "beta"},
+        ]
+        assert alarm["AlarmActions"] == [TOPIC]
+    assert (alarms["5XXError"]["Statistic"], alarms["5XXError"]["Threshold"]) == ("Sum", 0)
+    latency = alarms["Latency"]
+    assert (latency["ExtendedStatistic"], latency["Threshold"]) == ("p99", "1500")
+    assert "Statistic" not in latency

@@ -40,10 +40,35 @@ class Link(NamedTuple):
 type Idle = tuple[Link, float]
 
 
+class Password:
+    """Redis's password, read at its first use where it refers to a secret, and again once it is forgotten.
+
+    Args:
+        settings: the password or the reference, and the region of the secret.
+    """
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._settings = settings
+        self._text: str | None = None
+
+    def __call__(self) -> str | None:
+        """Return the password, None without one; raises SilvaEngineError: the secret can't be read."""
+        if self._text is None and self._settings.password:
+            from silvaengine.aws.secrets import open_lookups, resolve_references  # lazy: only Redis needs it
+
+            given = {"password": self._settings.password}
+            self._text = str(resolve_references(given, open_lookups(self._settings.region))["password"])
+        return self._text
+
+    def forget(self) -> None:
+        """Read the password anew at its next use: it may have been rotated."""
+        self._text = None
+
+
 class RedisClient:
     """Sends commands to one database of Redis, several in one round trip; a cluster has only database 0.
 
-    ``breaker`` is shared by all clients of this Redis, ``clock`` is in monotonic seconds.
+    ``breaker`` and ``password`` are shared by all clients of this Redis, ``clock`` is in monotonic seconds.
     """
 
     def __init__(
@@ -51,14 +76,15 @@ class RedisClient:
         settings: RedisSettings,
         database: int,
         breaker: Breaker,
+        password: Password,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.breaker = breaker
+        self._password = password
         self._clock = clock
         self._settings = settings
         self._options: dict[str, Any] = {
             "username": settings.username,
-            "password": settings.password,
             "db": database,
             "protocol": 2,
             "socket_timeout": TIMEOUT_SECONDS,
@@ -127,6 +153,7 @@ class RedisClient:
         if cluster is None:
             options = {name: value for name, value in self._options.items() if name != "db"}
             options |= {"host": self._settings.host, "port": self._settings.port, "ssl": self._settings.tls}
+            options["password"] = self._password()
             cluster = self._cluster = RedisCluster(retry=Retry(NoBackoff(), 0), **options)
         node = cluster.get_node_from_key(key)
         if node is None:
@@ -167,7 +194,9 @@ class RedisClient:
 
         connection_class: Any = SSLConnection if self._settings.tls else Connection
         (host, port), parser = address, RespParser()
-        connection = connection_class(host=host, port=port, parser_class=lambda **_: parser, **self._options)
+        connection = connection_class(
+            host=host, port=port, password=self._password(), parser_class=lambda **_: parser, **self._options
+        )
         connection.connect()
         return Link(connection, parser)
 
@@ -178,6 +207,7 @@ class RedisClients:
     def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(clock)
         self._settings = settings
+        self._password = Password(settings)
         self._clock = clock
         self._clients: dict[int, RedisClient] = {}
 
@@ -185,7 +215,9 @@ class RedisClients:
         """Return the client for a cache; it connects with its first command."""
         database = 0 if self._settings.cluster else self._settings.database_of(cache_name)
         if database not in self._clients:
-            self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
+            self._clients[database] = RedisClient(
+                self._settings, database, self.breaker, self._password, self._clock
+            )
         return self._clients[database]
 
 

@@ -7,6 +7,8 @@ import pytest
 import redis as redis_py
 from tests.fakes.cache import keep_by
 
+from silvaengine.redis.breaker import FIRST_PAUSE, TierError
+from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
 
 from .cluster import Network, running_cluster, wait_until
@@ -103,3 +105,25 @@ def test_a_pause_of_the_network_between_the_nodes(
     two.fence.begin()
     assert not set(before) & {each("a") for each in found}
     assert {each.cache_stats()["redis_state"] for each in (*kept, *found)} == {"closed"}
+
+
+def test_a_rotated_password_opens_a_cluster(ports: list[int], secrets: list[str]) -> None:
+    """The nodes are asked for the map of slots with the secret as it is now."""
+    nodes: list[Any] = [redis_py.Redis(port=port) for port in ports]
+    secrets.append("the first secret")
+    now = 0.0
+    clients = RedisClients(
+        RedisSettings("127.0.0.1", ports[0], password="secretsmanager:redis/password", cluster=True),
+        clock=lambda: now,
+    )
+    for node in nodes:
+        node.config_set("requirepass", "the next secret")
+    try:
+        with pytest.raises(TierError):
+            clients.of("a").execute("k", ["GET", "k"])
+        secrets.append("the next secret")
+        now += FIRST_PAUSE
+        assert clients.of("a").execute("k", ["GET", "k"]) == [None]
+    finally:
+        for node in nodes:
+            node.config_set("requirepass", "")
