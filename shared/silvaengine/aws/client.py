@@ -11,7 +11,7 @@ from silvaengine.aws.http import HttpPool, Response
 from silvaengine.aws.origin import Origin
 from silvaengine.aws.signing import sign_headers
 from silvaengine.errors import ConfigurationError
-from silvaengine.settings import ENVIRONMENT
+from silvaengine.settings import ENVIRONMENT, fixed_environment
 
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -55,7 +55,7 @@ class SignedClient:
         service: its signing name, such as ``dynamodb``.
         region: an AWS region.
         url: the endpoint URL, with a path where the service has one.
-        environ: the live environment: credentials, ``AWS_CA_BUNDLE``, Lambda's trace id.
+        environ: the live environment: credentials, Lambda's trace id.
         clock: epoch seconds.
 
     Raises:
@@ -71,7 +71,7 @@ class SignedClient:
         clock: Callable[[], float] = time.time,
     ) -> None:
         try:
-            origin = Origin.of(url, environ.get("AWS_CA_BUNDLE"))
+            origin = Origin.of(url, fixed_environment().get("AWS_CA_BUNDLE"))
         except ValueError as error:
             raise ConfigurationError("The service is misconfigured", detail=str(error)) from error
         self._service = service
@@ -111,8 +111,8 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
     Raises:
         ConfigurationError: there is no such kind, or the endpoint URL isn't valid.
     """
-    url = url or endpoint_url(service, region, ENVIRONMENT)
-    kind = ENVIRONMENT.get("SILVAENGINE_AWS_CLIENT") or "signed"
+    url = url or endpoint_url(service, region, fixed_environment())
+    kind = fixed_environment().get("SILVAENGINE_AWS_CLIENT") or "signed"
     if kind == "signed":
         return SignedClient(service, region, url, ENVIRONMENT)
     if kind == "botocore":

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 type Command = Sequence[bytes | str | int]
 
+ASKING = b"*1\r\n$6\r\nASKING\r\n"  # before a command on a slot that a cluster is just moving here
+
 # KEYS: a record. ARGV: the pattern, an epoch for a new record, the limits of patterns and of seconds.
 CLEAR = """
 local record = redis.call('MGET', KEYS[1])[1] or ''
