@@ -137,10 +137,12 @@ def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:
     variable = f"AWS_ENDPOINT_URL_{SERVICE_IDS.get(service, service).upper()}"
     if url := environ.get(variable) or environ.get("AWS_ENDPOINT_URL"):
         return url
-    if "true" in (environ.get("AWS_USE_FIPS_ENDPOINT"), environ.get("AWS_USE_DUALSTACK_ENDPOINT")):
-        from silvaengine.aws.botocore import client  # lazy: only FIPS or dual stack needs it
+    variables = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
+    fips, dual_stack = (environ.get(variable) == "true" for variable in variables)
+    if fips or dual_stack:
+        from silvaengine.aws.botocore import public_endpoint_url  # lazy: only FIPS or dual stack needs it
 
-        return str(client(service, region).meta.endpoint_url)
+        return public_endpoint_url(service, region, fips=fips, dual_stack=dual_stack)
     suffix = next((SUFFIXES[prefix] for prefix in SUFFIXES if region.startswith(prefix)), "amazonaws.com")
     return f"https://{service}.{region}.{suffix}"
 
