@@ -99,7 +99,8 @@ class SignedClient:
             fields.append(f"{TRACE_HEADER}:{trace}")
         fields += ["user-agent:silvaengine", f"content-length:{len(body)}"]
         head = f"POST {full_path} HTTP/1.1\r\n{'\r\n'.join(fields)}\r\n\r\n"
-        return self._pool.exchange(head.encode("latin-1") + body, seconds)
+        response: Response = self._pool.exchange(head.encode("latin-1") + body, seconds)
+        return response
 
 
 @cache

@@ -9,23 +9,30 @@ from os import register_at_fork
 from select import POLLIN, poll
 from socket import socket
 from time import monotonic
+from typing import Any
 
 CHUNK = 65_536
+LIMIT_SLACK = 0.01  # seconds by which a wait may be too long: setting a time-out takes a system call
+
+type Limit = Any
+type Response = Any
+"""Of the protocol; generic classes would be a hundredth of a gateway's cold start."""
 
 
-class Connection[**P, R]:
+class Connection:
     """One connection, for one thread at a time; ``is_reusable`` is up to date after each exchange."""
 
-    __slots__ = ("_poll", "_socket", "is_reusable")
+    __slots__ = ("_poll", "_seconds", "_socket", "is_reusable")
 
     def __init__(self, connected: socket) -> None:
         self._socket = connected
+        self._seconds = 0.0  # the socket's time-out
         self._poll = poll()
         self._poll.register(connected, POLLIN)
         self.is_reusable = True
 
-    def exchange(self, *request: P.args, **_: P.kwargs) -> R:
-        """Send a whole request and return the whole response."""
+    def exchange(self, request: bytes, limit: Limit, /) -> Response:
+        """Send a whole request and return the whole response, within a limit of the protocol's kind."""
         raise NotImplementedError
 
     def is_alive(self) -> bool:
@@ -38,10 +45,10 @@ class Connection[**P, R]:
 
     def _send(self, request: bytes, end: float) -> None:
         """Send all of a request by ``end`` in monotonic seconds; raises OSError, TimeoutError."""
-        rest = memoryview(request)
-        while rest:
+        sent = 0
+        while sent < len(request):
             self._limit(end)
-            rest = rest[self._socket.send(rest) :]
+            sent += self._socket.send(memoryview(request)[sent:] if sent else request)
 
     def _receive(self, end: float) -> bytes:
         """Return what comes next; raises OSError, TimeoutError, and EOFError if the peer has closed."""
@@ -55,10 +62,12 @@ class Connection[**P, R]:
         seconds = end - monotonic()
         if seconds <= 0:
             raise TimeoutError
-        self._socket.settimeout(seconds)
+        if abs(seconds - self._seconds) > LIMIT_SLACK:
+            self._socket.settimeout(seconds)
+            self._seconds = seconds
 
 
-class ConnectionPool[**P, R]:
+class ConnectionPool:
     """The kept connections to one peer, for any number of threads; a forked child begins without any.
 
     Two processes on one connection would read each other's responses, and break its encryption.
@@ -72,7 +81,7 @@ class ConnectionPool[**P, R]:
 
     def __init__(
         self,
-        connect: Callable[[], Connection[P, R]],
+        connect: Callable[[], Connection],
         gone: tuple[type[Exception], ...],
         idle_seconds: float,
         clock: Callable[[], float],
@@ -81,22 +90,22 @@ class ConnectionPool[**P, R]:
         self._gone = gone
         self._idle_seconds = idle_seconds
         self._clock = clock
-        self._idle: list[tuple[Connection[P, R], float]] = []  # its pop and append are atomic
+        self._idle: list[tuple[Connection, float]] = []  # its pop and append are atomic
         register_at_fork(after_in_child=self._idle.clear)
 
-    def exchange(self, *request: P.args, **more: P.kwargs) -> R:
+    def exchange(self, request: bytes, limit: Limit) -> Response:
         """Send a request over a kept connection or, where that was gone, over a new one."""
         connection = self._take()
         if connection is not None:
             try:
-                return self._exchange_over(connection, *request, **more)
+                return self._exchange_over(connection, request, limit)
             except self._gone:  # since the check
                 pass
-        return self._exchange_over(self._connect(), *request, **more)
+        return self._exchange_over(self._connect(), request, limit)
 
-    def _exchange_over(self, connection: Connection[P, R], *request: P.args, **more: P.kwargs) -> R:
+    def _exchange_over(self, connection: Connection, request: bytes, limit: Limit) -> Response:
         try:
-            response = connection.exchange(*request, **more)
+            response = connection.exchange(request, limit)
         except BaseException:  # also an alarm, anywhere: a late response must not be taken for a later one
             connection.close()
             raise
@@ -106,7 +115,7 @@ class ConnectionPool[**P, R]:
             connection.close()
         return response
 
-    def _take(self) -> Connection[P, R] | None:
+    def _take(self) -> Connection | None:
         while self._idle:
             try:
                 connection, since = self._idle.pop()

@@ -46,7 +46,7 @@ class Response:
         return self._head[start : end if end >= 0 else None].strip().decode("latin-1")
 
 
-class HttpConnection(Connection[[bytes, float], Response]):
+class HttpConnection(Connection):
     """One connection, for one thread at a time.
 
     Raises:
@@ -141,7 +141,7 @@ class HttpConnection(Connection[[bytes, float], Response]):
         return b"".join(parts)
 
 
-class HttpPool(ConnectionPool[[bytes, float], Response]):
+class HttpPool(ConnectionPool):
     """The kept connections to one origin; see ``HttpConnection.exchange``.
 
     ``clock`` is in epoch seconds, which go on while a Lambda is frozen.

@@ -4,7 +4,8 @@ A value and both clear logs take one round trip. The hash tag is the cache's nam
 are in one slot, on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from os import urandom
 from typing import Any
 
@@ -17,8 +18,8 @@ from silvaengine.cache.clear_log import (
     new_epoch,
 )
 from silvaengine.redis.breaker import TierError
-from silvaengine.redis.client import RedisClients, Reply
-from silvaengine.redis.commands import CLEAR, LOCK, UNLOCK, Command
+from silvaengine.redis.client import RedisClients
+from silvaengine.redis.commands import CLEAR, LOCK, UNLOCK, Command, Reply
 
 TOKEN_BYTES = 16  # of a lock's owner
 LOG_SECONDS = 31 * 86_400  # longer than any entry lives; a log that is gone ends them all
@@ -40,6 +41,7 @@ class RedisTier:
     def __init__(self, clients: RedisClients, prefix: str) -> None:
         self.breaker = clients.breaker
         self._clients = clients
+        self._is_cluster = clients.is_cluster
         self._prefix = prefix
 
     def fetch(self, name: str, tenant: str, text: str) -> Found:
@@ -66,10 +68,10 @@ class RedisTier:
 
     def _fetch(self, name: str, tenant: str, text: str) -> list[Command]:
         key = self._value_key(name, tenant, text)
-        return [("PTTL", key), *_read_each(key, *self._log_keys(name, tenant))]
+        return [("PTTL", key), *self._read(key, *self._log_keys(name, tenant))]
 
     def _found(self, name: str, tenant: str, replies: Sequence[Reply]) -> Found:
-        left, (value,), (everyone,), (own,) = replies
+        left, (value, everyone, own) = replies[0], chain(*replies[1:])
         return value if left > 0 else None, left / 1000, self._state(name, tenant, everyone, own)
 
     def read(self, name: str, tenant: str) -> ClearState:
@@ -159,10 +161,14 @@ class RedisTier:
             self.renew(name, tenant)
             return decode_state(*self._logs(name, tenant))
 
-    def _logs(self, name: str, tenant: str, *before: Command) -> list[Any]:
+    def _logs(self, name: str, tenant: str, *before: Command) -> Iterable[Any]:
         """Return both clear logs, None for none, after executing other commands."""
-        *_, (everyone,), (own,) = self._execute(name, *before, *_read_each(*self._log_keys(name, tenant)))
-        return [everyone, own]
+        commands = [*before, *self._read(*self._log_keys(name, tenant))]
+        return chain(*self._execute(name, *commands)[len(before) :])
+
+    def _read(self, *keys: str) -> list[Command]:
+        """Return the command that reads keys; on a cluster one for each, which it may redirect by itself."""
+        return [("MGET", key) for key in keys] if self._is_cluster else [("MGET", *keys)]
 
     def _begin_log(self, key: str) -> tuple[str | bytes | int, ...]:
         return ("SET", key, ClearLog(new_epoch()).encode(), "EX", LOG_SECONDS)
@@ -184,11 +190,6 @@ class RedisTier:
 
     def _key(self, name: str, rest: str) -> str:
         return f"{self._prefix}cache:{{{name}}}{rest}"
-
-
-def _read_each(*keys: str) -> list[Command]:
-    """Return a command for each key, which a cluster may send on; MGET reads what is no string as None."""
-    return [("MGET", key) for key in keys]
 
 
 def _escape_glob(text: str) -> str:

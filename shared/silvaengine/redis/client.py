@@ -9,11 +9,11 @@ import time
 from binascii import crc_hqx
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from silvaengine.errors import SilvaEngineError
 from silvaengine.redis.breaker import Breaker, TierError
-from silvaengine.redis.commands import ASKING, Command, pack
+from silvaengine.redis.commands import ASKING, AwayError, Command, OutdatedError, Reply, pack
 from silvaengine.settings import RedisSettings
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ MOVES = ("ASK ", "MOVED ", "TRYAGAIN ")
 FAILURES = (OSError, EOFError, ValueError, ImportError, SilvaEngineError)
 
 type Address = tuple[str, int]
-type Reply = Any
 
 _logger = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ class RedisClient:
         self._settings = settings
         self._address = (settings.host, settings.port)
         self._database = database
-        self._pools: dict[Address, ConnectionPool[[bytes, int], list[Reply]]] = {}
+        self._pools: dict[Address, ConnectionPool] = {}
         self._owners: dict[int, Address] = {}  # a cluster's nodes by slot, as far as it has said so
         self._warned: set[str] = set()
 
@@ -144,21 +143,24 @@ class RedisClient:
 
     def _send(self, address: Address, request: bytes, count: int) -> list[Reply]:
         """Send to a server over a kept connection or a new one."""
-        from silvaengine.aws.connection import ConnectionPool  # lazy: few deployments have Redis
-        from silvaengine.redis.connection import GONE, OutdatedError
-
         pool = self._pools.get(address)
-        if pool is None:
-            connect = partial(self._connect, address)
-            pool = self._pools[address] = ConnectionPool(connect, GONE, IDLE_SECONDS, self._clock)
         try:
-            return pool.exchange(request, count)
+            replies: list[Reply] = (pool or self._open_pool(address)).exchange(request, count)
         except OutdatedError as error:  # over a new connection, too
             self._forget(address)
             return error.replies
         except Exception:
             self._forget(address)
             raise
+        return replies
+
+    def _open_pool(self, address: Address) -> "ConnectionPool":
+        from silvaengine.aws.connection import ConnectionPool  # lazy: few deployments have Redis
+        from silvaengine.redis.connection import GONE
+
+        connect = partial(self._connect, address)
+        self._pools[address] = ConnectionPool(connect, GONE, IDLE_SECONDS, self._clock)
+        return self._pools[address]
 
     def _forget(self, address: Address) -> None:
         """Ask the cluster again where an address's slots are: others may have taken them over."""
@@ -166,7 +168,7 @@ class RedisClient:
 
     def _connect(self, address: Address) -> "RedisConnection":
         from silvaengine.aws.origin import Origin
-        from silvaengine.redis.connection import AwayError, RedisConnection
+        from silvaengine.redis.connection import RedisConnection
 
         settings, password = self._settings, self._password()
         handshake: list[Command] = []
@@ -186,6 +188,7 @@ class RedisClients:
 
     def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(clock)
+        self.is_cluster = settings.cluster
         self._settings = settings
         self._password = Password(settings)
         self._clock = clock

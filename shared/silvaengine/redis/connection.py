@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from ssl import SSLError
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from hiredis import Reader
 
 from silvaengine.aws.connection import Connection
 from silvaengine.aws.origin import Origin
-from silvaengine.redis.commands import Command, pack
+from silvaengine.redis.commands import AwayError, Command, OutdatedError, Refusal, Reply, pack
 
 TIMEOUT_SECONDS = 0.1
 UNFINISHED: Final = object()
@@ -23,34 +23,11 @@ UNFINISHED: Final = object()
 AWAY = re.compile("(LOADING|NOAUTH|ERR max number of clients) ")
 OUTDATED = re.compile(".*(READONLY|MASTERDOWN|UNBLOCKED|CLUSTERDOWN) ")
 
-type Reply = Any
-
-
-class Refusal(Exception):  # noqa: N818 - a reply that is returned
-    """The reply to a command that Redis has refused; its text begins with the kind, such as ``OOM``."""
-
-
-class AwayError(ConnectionError):
-    """Redis can't be used at the moment, or not with these credentials; ``detail`` is what it says."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(str(refusal))
-        self.detail = str(refusal)
-
-
-class OutdatedError(Exception):
-    """Redis has refused a command for a reason that a new connection may not have; ``replies`` has all."""
-
-    def __init__(self, replies: list[Reply]) -> None:
-        super().__init__()
-        self.replies = replies
-
-
 GONE = (EOFError, ConnectionError, SSLError, OutdatedError)
 """What an exchange raises where a new connection may serve; a time-out is none of it."""
 
 
-class RedisConnection(Connection[[bytes, int], list[Reply]]):
+class RedisConnection(Connection):
     """One connection, for one thread at a time.
 
     Args:
@@ -86,13 +63,12 @@ class RedisConnection(Connection[[bytes, int], list[Reply]]):
             OSError, EOFError: the connection broke, the server isn't ready, or 0.1 s are over.
             ValueError: what came is not the protocol's, or more than the replies.
         """
-        end, reader, replies = monotonic() + TIMEOUT_SECONDS, self._reader, list[Reply]()
+        end, reader = monotonic() + TIMEOUT_SECONDS, self._reader
+        replies: list[Reply] = []
         self._send(request, end)
         while len(replies) < count:
-            reply = reader.gets()
-            if reply is UNFINISHED:
-                reader.feed(self._receive(end))
-            else:
+            reader.feed(self._receive(end))
+            while len(replies) < count and (reply := reader.gets()) is not UNFINISHED:
                 replies.append(reply)
         if reader.has_data():
             raise ValueError("more data than the replies")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.aws.origin import Origin
-from silvaengine.redis.connection import AwayError, OutdatedError, RedisConnection, Refusal
+from silvaengine.redis.commands import AwayError, OutdatedError, Refusal
+from silvaengine.redis.connection import RedisConnection
 
 type Reply = Any
 

@@ -33,7 +33,7 @@ def test_what_a_call_sets_for_the_whole_process_is_as_before_after_it(
 ) -> None:
     """The C library's time zone, the mask of new files, the recursion limit, the time-out of sockets."""
 
-    def state() -> tuple[object, ...]:
+    def state() -> tuple[str, object, int, int, object]:
         mask = os.umask(0o022)
         os.umask(mask)
         hour = time.strftime("%H", time.localtime(0))
