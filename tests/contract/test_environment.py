@@ -2,21 +2,26 @@
 
 import json
 import os
+import ssl
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from silvaengine.aws.client import open_client
+from silvaengine.aws.http import NoResponseError
 from silvaengine.protocol.messages import Callee, Invocation, WorkerCall
-from silvaengine.settings import Settings
+from silvaengine.settings import Settings, fix_environment
 from silvaengine_utility.calls import call_function
 from silvaengine_worker import app
 
+from .conftest import AnyClient
 from .peer import peer, response
 
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
 ANSWER = response(b'{"silvaengine":1,"kind":"json","value":"from AWS","status":200,"error_type":""}')
 
 
@@ -52,6 +57,21 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]]:
     open_client.cache_clear()
 
 
+def test_authorities_that_a_function_sets_are_not_trusted(
+    aws_client: type[AnyClient], certificate: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is made during the call knows those of the Lambda's environment alone."""
+    context, trusted = certificate
+    fix_environment()
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, str(trusted))
+    with peer([ANSWER], context=context) as server:
+        client = aws_client("lambda", "us-east-1", server.url, CREDENTIALS)
+        with pytest.raises(NoResponseError, match="certificate verify failed"):
+            client.post("/", {}, b"", 5)
+    assert server.requests == []
+
+
 @pytest.mark.parametrize("kind", ["signed", "botocore"])
 def test_an_endpoint_that_a_function_sets_gets_nobodys_calls(
     run: Callable[..., object], kind: str, monkeypatch: pytest.MonkeyPatch
@@ -62,8 +82,7 @@ def test_an_endpoint_that_a_function_sets_gets_nobodys_calls(
             "ALLOWED_PACKAGES": "shop",
             "AWS_ENDPOINT_URL": aws.url,
             "AWS_REGION": "eu-central-1",
-            "AWS_ACCESS_KEY_ID": "x",
-            "AWS_SECRET_ACCESS_KEY": "y",
+            **CREDENTIALS,
             "SILVAENGINE_AWS_CLIENT": kind,
         }
         for name, value in environ.items():

@@ -172,8 +172,10 @@ class RedisClient:
 
         settings, password = self._settings, self._password()
         handshake: list[Command] = []
-        if password is not None:
-            handshake.append(("AUTH", *([settings.username] if settings.username else []), password))
+        if settings.username:
+            handshake.append(("AUTH", settings.username, password or ""))
+        elif password:
+            handshake.append(("AUTH", password))
         if self._database:
             handshake.append(("SELECT", self._database))
         try:
