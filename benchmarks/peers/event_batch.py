@@ -32,7 +32,7 @@ _context = SimpleNamespace(
     get_remaining_time_in_millis=lambda: 300_000,
     function_name="tasks",
     memory_limit_in_mb=256,
-    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:tasks:events",
+    invoked_function_arn="arn",
     aws_request_id="id",
 )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from silvaengine.observability.alerts import open_alert_publisher
 from silvaengine.observability.handler import Handler
 from silvaengine.observability.logging import configure_logging
-from silvaengine.settings import Settings
+from silvaengine.settings import Settings, fix_environment
 from silvaengine_worker.client_channel import open_channels
 from silvaengine_worker.loader import Loader, extend_path, read_allowed_packages
 from silvaengine_worker.serving import CallServer, create_handler
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def _open_handler(settings: Settings) -> Handler:
+    fix_environment()
     configure_logging(settings)
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent

@@ -79,11 +79,19 @@ def test_the_documented_user_can_do_all_that_the_worker_does(port: int) -> None:
             worker.execute_command(command, "se-registry:generation", *(["1"] if command == "SET" else []))
 
 
+def test_a_user_may_need_no_password(port: int) -> None:
+    """A user's name alone opens a connection where Redis asks for no more."""
+    admin: Any = redis.Redis(port=port, password=PASSWORD)
+    admin.execute_command("ACL", "SETUSER", "open", "on", "nopass", "~*", "+@all")
+    access = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}
+    assert round_trip(opened(**access, REDIS_USERNAME="open")) == {"a": 1}
+
+
 def test_a_wrong_password_is_a_redis_that_is_away(port: int, caplog: pytest.LogCaptureFixture) -> None:
     """The call answers, the log names the reason and not the password."""
     cache = opened(REDIS_HOST="127.0.0.1", REDIS_PORT=str(port), REDIS_PASSWORD="a wrong secret")
     assert round_trip(cache) is None
-    assert "AuthenticationError" in caplog.text
+    assert "WRONGPASS" in caplog.text
     assert "secret" not in caplog.text
 
 
