@@ -17,11 +17,11 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.batches import BatchItem
 from silvaengine_tasks.bindings import Bindings
-from silvaengine_tasks.calls import FunctionCaller, deadline_of
+from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
+from silvaengine_tasks.sources import BatchItem, deadline_of
 from silvaengine_tasks.sources.sqs import SqsSource
 
 BATCH = 10

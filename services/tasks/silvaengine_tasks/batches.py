@@ -1,4 +1,4 @@
-"""The records of an event, and one call of a function for many of them (``batch: true``).
+"""One call of a function for many records of an event (``batch: true``).
 
 Such a function gets them as ``records`` and may return the ids of those that failed, as a list or in Lambda's
 ``{"batchItemFailures": [{"itemIdentifier": id}]}``; any other result means that all are done. Each record is
@@ -6,9 +6,9 @@ claimed and settled on its own.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from os import urandom
-from typing import TYPE_CHECKING, Concatenate, cast
+from typing import TYPE_CHECKING, cast
 
 from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.ledger.dispatch import ref_of
@@ -23,43 +23,14 @@ from silvaengine_tasks.calls import (
     read_response,
     response_value,
 )
-from silvaengine_tasks.claims import InProgressError
 from silvaengine_tasks.hooks import HookedCall
 from silvaengine_tasks.records import RecordCall, member
+from silvaengine_tasks.sources import BatchItem, side_by_side
 
 if TYPE_CHECKING:
     from silvaengine.ledger.execution import Execution, State
 
-SIDE_BY_SIDE = 10  # threads for one event; an SQS batch has ten messages by default
-
 _logger = logging.getLogger(__name__)
-
-type BatchResponse = dict[str, list[dict[str, str]]]
-"""The ids of the records that failed, as Lambda expects them: ``{"batchItemFailures": […]}``."""
-
-
-class BatchItem:
-    """A record of an event, its calls, and its failure if it has one.
-
-    Args:
-        record: as AWS sent it.
-        item_id: by which its source takes it back alone; empty if that takes back whole events.
-        group: whose items are served in order, up to the first failure; empty for an independent one.
-    """
-
-    __slots__ = ("calls", "failure", "group", "id", "record")
-
-    def __init__(self, record: Json, item_id: str = "", group: str = "") -> None:
-        self.record = record
-        self.id = item_id
-        self.group = group
-        self.calls: Sequence[RecordCall] = ()
-        self.failure: SilvaEngineError | None = None
-
-    def fail(self, error: SilvaEngineError) -> None:
-        """Take a failure; of several the first one counts that is not only another delivery in progress."""
-        if self.failure is None or isinstance(self.failure, InProgressError):
-            self.failure = error
 
 
 class BatchPart:
@@ -169,18 +140,6 @@ def batch_calls(functions: FunctionCaller, items: Iterable[BatchItem], deadline:
             if call.batch_item_id is not None:
                 parts.setdefault((call.endpoint_id, call.function), []).append(BatchPart(item, call))
     return [BatchCall(functions, each, deadline) for each in parts.values()]
-
-
-def side_by_side[T, **P, R](
-    run: Callable[Concatenate[T, P], R], items: Sequence[T], *args: P.args, **kwargs: P.kwargs
-) -> list[R]:
-    """Return what each item's run returns, with these arguments; ten run at a time."""
-    if len(items) < 2:
-        return [run(item, *args, **kwargs) for item in items]
-    from concurrent.futures import ThreadPoolExecutor  # lazy: only several records need it
-
-    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(items))) as threads:
-        return list(threads.map(lambda item: run(item, *args, **kwargs), items))
 
 
 def read_failures(result: Json, item_ids: Sequence[str]) -> list[SilvaEngineError | None]:

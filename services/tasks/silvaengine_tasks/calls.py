@@ -13,21 +13,25 @@ from os import urandom
 from typing import NamedTuple
 
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.context import LambdaContext
 from silvaengine.errors import DeadlineError, InvocationError, LoopError, SilvaEngineError
 from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, issue_no_token
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse, check_hops
+from silvaengine.protocol.messages import (
+    RESERVED_PARAMETERS,
+    Invocation,
+    WorkerCall,
+    WorkerResponse,
+    check_hops,
+)
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks, HookedCall
-from silvaengine_tasks.records import Event, Params, RecordCall, trusted
+from silvaengine_tasks.records import Event, Params, RecordCall
 
-RESPOND_SECONDS = 5.0  # reserved for the response to the source
 MIN_SECONDS = 1.0  # a call with less time left isn't started: it would only be cut off
 
 _logger = logging.getLogger(__name__)
@@ -87,7 +91,7 @@ class FunctionCaller:
             SilvaEngineError: the call failed or can't be made, and the source must keep the record. It is
                 reported. InProgressError: another delivery is being processed.
         """
-        request_id, function, call = urandom(16).hex(), None, trusted(call)
+        request_id, function, call = urandom(16).hex(), None, _trusted(call)
         try:
             check_time(deadline)
             function = self.find_function(call.endpoint_id, call.function)
@@ -180,7 +184,9 @@ class FunctionCaller:
         hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)
         try:
             self.hooks.run_before(hooked)
-            result = self._dispatcher.ask(execution, function, deadline, hops=call.hops, kept_due=True)
+            result = self._dispatcher.ask(
+                execution, function, deadline, hops=call.hops, kept_due=call.is_swept
+            )
             response = read_response(result)
         except SilvaEngineError as error:
             if not self.claims.give_up(execution, error):
@@ -249,6 +255,12 @@ def response_value(response: WorkerResponse) -> Json:
     return decoded
 
 
-def deadline_of(context: LambdaContext, clock: Callable[[], float] = time.time) -> float:
-    """Return the epoch seconds by which calls must end, so that the source gets its response."""
-    return clock() + context.get_remaining_time_in_millis() / 1000 - RESPOND_SECONDS
+def _trusted(call: RecordCall) -> RecordCall:
+    """Return a call without params that only the framework sets; an ``endpoint_id`` becomes the call's own.
+
+    Whoever sends a message or stores an object chooses its params, and functions trust these.
+    """
+    params = {name: value for name, value in call.params.items() if name not in RESERVED_PARAMETERS}
+    if "endpoint_id" in call.params:
+        params["endpoint_id"] = call.endpoint_id
+    return call._replace(params=params)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import RESERVED_PARAMETERS
 
 type Event = Mapping[str, Json]
 type Params = Mapping[str, Json]
@@ -81,17 +80,6 @@ def read_params(body: Json) -> Params | None:
     except (ValueError, RecursionError):
         return None
     return params if isinstance(params, dict) else None
-
-
-def trusted(call: RecordCall) -> RecordCall:
-    """Return a call without params that only the framework sets; an ``endpoint_id`` becomes the call's own.
-
-    Whoever sends a message or stores an object chooses its params, and functions trust these.
-    """
-    params = {name: value for name, value in call.params.items() if name not in RESERVED_PARAMETERS}
-    if "endpoint_id" in call.params:
-        params["endpoint_id"] = call.endpoint_id
-    return call._replace(params=params)
 
 
 def named_call(call: RecordCall, params: Params | None, names: Json) -> RecordCall:

@@ -77,12 +77,12 @@ class Dispatcher:
         """Send an execution that is claimed for the worker, and wait for the response; raises like ``send``.
 
         With ``kept_due``, a failure that a waiting caller hasn't acknowledged within a minute is retried by
-        the sweeper, if it looks after the row.
+        the sweeper: the row must be one that it looks after.
         """
         content = execution.content
         if content is None and execution.content_at is not None:
             content = self._payloads.get(execution.content_at)
-        call = self._call(execution, function, deadline, hops, kept_due=kept_due and execution.is_swept)
+        call = self._call(execution, function, deadline, hops, kept_due=kept_due)
         return self._invoker.invoke(function.aws_lambda_arn, call.encode(content), deadline=deadline)
 
     def _call(

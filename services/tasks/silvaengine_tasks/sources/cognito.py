@@ -17,8 +17,9 @@ from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import require
-from silvaengine_tasks.calls import FunctionCaller, deadline_of, response_value
+from silvaengine_tasks.calls import FunctionCaller, response_value
 from silvaengine_tasks.records import Event, text
+from silvaengine_tasks.sources import deadline_of
 
 POOLS_SETTING_ID = "general"  # its variables are user pools, their values setting ids
 RESPONSE_SECONDS = 4.0

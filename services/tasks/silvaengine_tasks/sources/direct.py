@@ -9,8 +9,9 @@ from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import WorkerResponse
-from silvaengine_tasks.calls import DirectCall, FunctionCaller, deadline_of
+from silvaengine_tasks.calls import DirectCall, FunctionCaller
 from silvaengine_tasks.records import Event, text
+from silvaengine_tasks.sources import deadline_of
 
 
 class DirectSource:

@@ -10,8 +10,9 @@ from silvaengine.context import LambdaContext
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine_tasks.calls import DirectCall, FunctionCaller, deadline_of, response_value
+from silvaengine_tasks.calls import DirectCall, FunctionCaller, response_value
 from silvaengine_tasks.records import Event, member, text
+from silvaengine_tasks.sources import deadline_of
 
 APOLOGY = "Sorry, that did not work. Please try again later."
 

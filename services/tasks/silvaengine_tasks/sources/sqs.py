@@ -15,7 +15,6 @@ from silvaengine.ledger.execution import DAY
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import check_hops
 from silvaengine.settings import Settings
-from silvaengine_tasks.batches import BatchItem, BatchResponse
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import InProgressError
@@ -29,7 +28,7 @@ from silvaengine_tasks.records import (
     records_of,
     text,
 )
-from silvaengine_tasks.sources import RecordSource
+from silvaengine_tasks.sources import BatchItem, BatchResponse, RecordSource
 
 KEEP_SECONDS = 14 * DAY  # the longest that a queue keeps a message
 MAX_HIDDEN_SECONDS = 43_200  # docs.aws.amazon.com/AWSSimpleQueueService: ChangeMessageVisibility
@@ -62,7 +61,7 @@ class SqsSource(RecordSource):
             ("sqs", queue_arn, item.id),
             {"record": record} if params is None else params,
             KEEP_SECONDS,
-            hops=_read_hops(names["hops"]),
+            hops=_read_hops(names["hops"]) if names["hops"] is not None else 0,
         )
         bound = self.bindings.calls("queue", queue_arn.rpartition(":")[2], call, record)
         return bound or [named_call(call, params, names)]

@@ -12,11 +12,12 @@ from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json, encode
-from silvaengine_tasks.batches import BatchResponse, failed_ids
+from silvaengine_tasks.batches import failed_ids
 from silvaengine_tasks.bindings import Binding, Bindings
-from silvaengine_tasks.calls import CallResult, FunctionCaller, deadline_of
+from silvaengine_tasks.calls import CallResult, FunctionCaller
 from silvaengine_tasks.claims import InProgressError
 from silvaengine_tasks.records import Event, RecordCall, are_records_of, records_of, text
+from silvaengine_tasks.sources import BatchResponse, deadline_of
 
 DEFAULT_FUNCTION = "stream_handle"
 KEEP_SECONDS = 25 * 3600  # a stream keeps a record for 24 hours
