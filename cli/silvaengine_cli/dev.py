@@ -56,6 +56,8 @@ def dev(*, fresh: bool, port: int | None) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, _exit_on_signal)
+    # A shell starts a script's background jobs with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     project = find_project(Path.cwd())
     try:
         with _running_engine(console, project, port or 0, fresh=fresh) as engine:
@@ -84,6 +86,7 @@ class DevSession:
         self._engine = engine
         self._snapshot = watch.take_snapshot(project)
         self._pending: set[Path] = set()  # what failed is tried again with the next change
+        self._notes: tuple[str, ...] = ()  # of the registry, each said once
         self._outputs = self._deploy_everything()
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
@@ -105,11 +108,13 @@ class DevSession:
         changed = watch.changed_files(before, self._snapshot)
         if not changed:
             return
-        names = ", ".join(str(path.relative_to(self._project)) for path in changed)
-        self._console.print(f"changed: {names}", markup=False)
         self._pending.update(changed)
         try:
-            self._carry_out(watch.work_for(self._project, self._pending))
+            work = watch.work_for(self._project, self._pending)
+            if work != watch.Work():
+                names = ", ".join(str(path.relative_to(self._project)) for path in changed)
+                self._console.print(f"changed: {names}", markup=False)
+                self._carry_out(work)
             self._pending.clear()
         except click.ClickException as error:
             message = _DEPLOYED_PATH.sub(self._source_path, error.format_message())
@@ -140,7 +145,9 @@ class DevSession:
         for change in plan.changes:
             self._console.print(f"  {change.action} {change.row_name}", markup=False)
         for note in plan.notes:
-            self._console.print(f"  {note}", style="cyan", markup=False)
+            if note not in self._notes:
+                self._console.print(f"  {note}", style="cyan", markup=False)
+        self._notes = tuple(plan.notes)
 
     def _show(self, record: Record) -> None:
         if record.get("service") == "http":

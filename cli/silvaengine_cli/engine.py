@@ -7,27 +7,28 @@ and the project doesn't need its requirements. For the same reason it starts wit
 import fcntl
 import http.client
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import click
 
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.leash import STOP_SECONDS, leashed
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 READY_SECONDS = 60.0
-STOP_SECONDS = 20.0
 
 
 class EngineError(click.ClickException):
@@ -109,39 +110,64 @@ def local_engine(program: Path, state: Path, *, port: int = 0, fresh: bool = Fal
         EngineError: the folder is in use, or the engine is not ready within 60 seconds.
     """
     log = state.with_name(f"{state.name}.log")
-    with _locked(state, fresh=fresh), tempfile.TemporaryDirectory(prefix="silvaengine-") as temporary:
+    with _locked(state) as lock, _folders(state, fresh=fresh) as temporary:
         engine = LocalEngine(_choose_port(state, port), log)
+        _mend_stacks(state)
         if log.exists():
             log.replace(log.with_suffix(".log.old"))
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603
-                [program],
+        with (
+            log.open("wb") as output,
+            leashed(
+                [str(program)],
                 env=_process_environment(engine.port, state, temporary),
-                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in a terminal must not reach the engine: it saves its state only on SIGTERM.
-                start_new_session=True,
-            )
-        try:
+                pass_fds=[lock],
+            ) as process,
+        ):
             _wait_until_ready(engine, process)
             yield engine
-        finally:
-            _stop(process)
 
 
 @contextmanager
-def _locked(state: Path, *, fresh: bool) -> Iterator[None]:
+def _locked(state: Path) -> Iterator[int]:
+    """Hold the locks of a state's user and of its engine; yield the latter's descriptor.
+
+    The engine inherits its lock: a user that was killed has left one that is still saving its state.
+    """
     state.parent.mkdir(parents=True, exist_ok=True)
-    with state.with_name(f"{state.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EngineError(f"another engine uses {state}: stop it first") from None
-        if fresh:
-            shutil.rmtree(state, ignore_errors=True)
-        state.mkdir(exist_ok=True)
-        yield
+    user, engine = (state.with_name(f"{state.name}.{suffix}") for suffix in ("lock", "engine.lock"))
+    with user.open("w") as user_lock, engine.open("w") as engine_lock:
+        if not _lock(user_lock):
+            raise EngineError(f"another engine uses {state}: stop it first")
+        deadline = time.monotonic() + STOP_SECONDS + 5
+        while not _lock(engine_lock):
+            if time.monotonic() > deadline:
+                raise EngineError(f"the engine of an earlier run still uses {state}: end that process first")
+            time.sleep(0.1)
+        yield engine_lock.fileno()
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _folders(state: Path, *, fresh: bool) -> Iterator[Path]:
+    """Make the folder of the state, and an empty one for what a run leaves behind."""
+    temporary = state.with_name(f"{state.name}.tmp")
+    for folder in (temporary, *([state] if fresh else [])):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (temporary, state):
+        folder.mkdir(exist_ok=True)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _choose_port(state: Path, requested: int) -> int:
@@ -150,16 +176,30 @@ def _choose_port(state: Path, requested: int) -> int:
     port = free_port(requested or last)
     if requested not in (0, port):
         raise EngineError(f"port {requested} of {HOST} is in use: choose another, or none")
+    if last not in (0, port):
+        # Queues are known by their URLs, and stacks have URLs among their outputs and variables.
+        _replace_in_state(state, "*", rf"{re.escape(HOST)}:{last}\b", f"{HOST}:{port}")
     record.write_text(str(port))
     return port
 
 
-def _process_environment(port: int, state: Path, temporary: str) -> dict[str, str]:
+def _mend_stacks(state: Path) -> None:
+    """Let a stack be updated again whose update ended with its engine: the next one goes over what it did."""
+    updating = r'("StackStatus": )"UPDATE_\w*(?:IN_PROGRESS|FAILED)"'
+    _replace_in_state(state, "cloudformation", updating, r'\1"UPDATE_ROLLBACK_COMPLETE"')
+
+
+def _replace_in_state(state: Path, service: str, pattern: str, replacement: str) -> None:
+    for path in (state / "services").glob(f"{service}.json"):
+        path.write_text(re.sub(pattern, replacement, path.read_text()))
+
+
+def _process_environment(port: int, state: Path, temporary: Path) -> dict[str, str]:
     return {
         **CREDENTIALS,
         "PATH": "/usr/bin:/bin",
-        "HOME": temporary,
-        "TMPDIR": temporary,
+        "HOME": str(temporary),
+        "TMPDIR": str(temporary),
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
         "MINISTACK_HOST": HOST,
@@ -192,12 +232,3 @@ def _is_ready(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.kill()
-        process.wait()

@@ -18,8 +18,21 @@ from .http_client import Api
 
 SECONDS = 180  # a start takes 20; the machine may be busy
 SILVAENGINE = str(Path(sys.executable).with_name("silvaengine"))
+BACKGROUND = ["/bin/sh", "-c", 'trap "" INT; exec "$0" dev', SILVAENGINE]  # as a script's `silvaengine dev &`
 GREETINGS = "services/worker/functions/silvaengine_demo/greetings.py"
 REGISTRY = "services/worker/functions/registry.yaml"
+MOMENTS = (  # what was printed, and the seconds after it
+    ("install the local engine:", 0),
+    ("engine at", 0),
+    ("engine at", 2),
+    ("engine at", 5),
+    ("sam build:", 0),
+    ("sam build:", 3),
+    ("sam build:", 5),
+    ("sam deploy:", 0),
+    ("apply registry.yaml:", 0),
+    ("Ctrl-C ends", 1),
+)
 
 
 class Dev:
@@ -68,7 +81,7 @@ def eventually(done: Callable[[], bool], complaint: Callable[[], str]) -> None:
 def running(project: Path, output: Path) -> Iterator[Dev]:
     """Run the command in a project of its own until the block ends."""
     with output.open("wb") as stream:
-        process = subprocess.Popen([SILVAENGINE, "dev"], cwd=project, stdout=stream, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(BACKGROUND, cwd=project, stdout=stream, stderr=subprocess.STDOUT)
     try:
         yield Dev(project, process, output)
     finally:
@@ -84,7 +97,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dev(project: Path) -> Iterator[Dev]:
-    """A running `silvaengine dev` that is ready."""
+    """A running `silvaengine dev` that is ready, after one that was killed while it built."""
+    with running(project, project.parent / "killed") as process:
+        process.wait_for_line("engine at")
+        process.process.kill()
+        eventually(lambda: process_list(project) == [], lambda: "\n".join(process_list(project)))
     with running(project, project.parent / "output") as process:
         process.wait_for_line("Ctrl-C ends")
         yield process
@@ -144,7 +161,7 @@ def test_ended_by_ctrl_c(dev: Dev, project: Path, engine_program: Path) -> None:
     dev.process.send_signal(signal.SIGINT)
     assert dev.process.wait(SECONDS) == 0
     assert not (project / ".silvaengine/dev.json").exists()
-    assert [line for line in process_list() if str(project) in line] == []
+    assert process_list(project) == []
     with local_engine(engine_program, project / ".silvaengine/state") as engine:
         stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
     assert "silvaengine-local" in {stack["StackName"] for stack in stacks}
@@ -157,10 +174,26 @@ def test_destroyed_stack_ends_it(project: Path, tmp_path: Path) -> None:
         subprocess.run([SILVAENGINE, "destroy", "--local", "--yes"], cwd=project, check=True)
         dev.wait_for_line("the stack was deleted")
         assert dev.process.wait(SECONDS) == 1
-    assert [line for line in process_list() if str(project) in line] == []
+    assert process_list(project) == []
 
 
-def process_list() -> list[str]:
-    """Return the command lines of all processes."""
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    """After each kill nothing is left running, and the next start goes on to where that one is killed."""
+    project = copy_project(tmp_path / "project")
+    for number, (words, seconds) in enumerate(MOMENTS):
+        with running(project, tmp_path / f"output{number}") as dev:
+            dev.wait_for_line(words)
+            time.sleep(seconds)
+            dev.process.kill()
+            eventually(lambda: process_list(project) == [], lambda: "\n".join(process_list(project)))
+    with running(project, tmp_path / "output") as dev:
+        dev.wait_for_line("Ctrl-C ends")
+        assert dev.api.get("/core/demo/hello").status == 200
+
+
+def process_list(project: Path) -> list[str]:
+    """Return the command lines of the processes that run for a project."""
     done = subprocess.run(["/bin/ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()
+    return [line for line in done.stdout.splitlines() if str(project) in line]
