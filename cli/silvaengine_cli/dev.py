@@ -1,7 +1,6 @@
 """`silvaengine dev`: the whole system on this machine, updated as files are edited."""
 
 import json
-import re
 import signal
 import sys
 import time
@@ -18,13 +17,12 @@ from silvaengine_cli.deployment import DEV_FILE
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.tail import LogTail, Record
+from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
+from silvaengine_cli.tail import LogTail
 
 # A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
 PARAMETERS = {"CacheDir": "none"}
 POLL_SECONDS = 0.3
-_DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task)/([^"]+)"')
-_WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
 
 _EXAMPLES = """
 Try:
@@ -39,13 +37,15 @@ Try:
 @click.option(
     "--port", type=click.IntRange(1024, 65535), default=None, help="The engine's port.  [default: a free one]"
 )
-def dev(*, fresh: bool, port: int | None) -> None:
+@click.option("--verbose", "-v", "level", flag_value=VERBOSE, help="Show all that the Lambdas log.")
+@click.option("--quiet", "-q", "level", flag_value=QUIET, help="Show only failures and deployments.")
+def dev(*, fresh: bool, port: int | None, level: int | None) -> None:
     """Run everything on this machine and redeploy what changes.
 
     Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml
-    and prints what to try. Then it watches the sources: a changed function runs within seconds, and its
-    tracebacks are shown here with their request ids. Ctrl-C ends it; stack and tables are kept for the next
-    time.
+    and prints what to try. Then it watches the sources: a changed function runs within seconds. It follows
+    the logs of all Lambdas: each request, message and event is a line, each failure is shown with its cause.
+    Ctrl-C ends it; stack and tables are kept for the next time.
 
     \b
     Examples:
@@ -61,7 +61,8 @@ def dev(*, fresh: bool, port: int | None) -> None:
     project = find_project(Path.cwd())
     try:
         with _running_engine(console, project, port or 0, fresh=fresh) as engine:
-            DevSession(console, project, engine).follow()
+            screen = Screen(console, project, NORMAL if level is None else level)
+            DevSession(console, screen, project, engine).follow()
     except KeyboardInterrupt:
         console.print("\nended; stack and tables are kept for the next time")
 
@@ -80,8 +81,9 @@ class DevSession:
     Creating one deploys everything, applies the registry and prints what to try.
     """
 
-    def __init__(self, console: Console, project: Path, engine: LocalEngine) -> None:
+    def __init__(self, console: Console, screen: Screen, project: Path, engine: LocalEngine) -> None:
         self._console = console
+        self._screen = screen
         self._project = project
         self._engine = engine
         self._snapshot = watch.take_snapshot(project)
@@ -94,14 +96,21 @@ class DevSession:
 
     def follow(self) -> NoReturn:
         """Redeploy what changes, and show requests and failures, until interrupted."""
-        requests = LogTail(self._engine, self._outputs.http_gateway_arn)
-        calls = LogTail(self._engine, self._outputs.worker_arn)
+        tails = self._open_tails()
         self._console.print("watching the sources; Ctrl-C ends")
         while True:
             time.sleep(POLL_SECONDS)
             self._catch_up()
-            for record in (*calls.new_records(), *filter(_is_request_or_trace, requests.new_records())):
-                self._show(record)
+            for function, tail in tails.items():
+                for record in tail.new_records():
+                    self._screen.show(function, record)
+
+    def _open_tails(self) -> dict[str, LogTail]:
+        """Return the logs of all Lambdas: the worker's first, since it is the cause of what others say."""
+        arns = self._outputs.function_arns
+        names = deploy.lambdas(self._project).keys() & arns.keys()
+        in_order = sorted(names, key=lambda name: (not name.startswith("Worker"), name))
+        return {name: LogTail(self._engine, arns[name]) for name in in_order}
 
     def _catch_up(self) -> None:
         before, self._snapshot = self._snapshot, watch.take_snapshot(self._project)
@@ -117,8 +126,7 @@ class DevSession:
                 self._carry_out(work)
             self._pending.clear()
         except click.ClickException as error:
-            message = _DEPLOYED_PATH.sub(self._source_path, error.format_message())
-            self._console.print(message, style="red", markup=False)
+            self._console.print(self._screen.in_sources(error.format_message()), style="red", markup=False)
 
     def _carry_out(self, work: watch.Work) -> None:
         if work.everything:
@@ -148,39 +156,6 @@ class DevSession:
             if note not in self._notes:
                 self._console.print(f"  {note}", style="cyan", markup=False)
         self._notes = tuple(plan.notes)
-
-    def _show(self, record: Record) -> None:
-        if record.get("service") == "http":
-            self._console.print(_request_line(record), markup=False)
-        elif message := record.get("message"):
-            self._console.print(f"  {message}", markup=False)
-            if trace := record.get("traceback"):
-                frames = own_frames(_DEPLOYED_PATH.sub(self._source_path, trace))
-                self._console.print(f"request {record['request_id']}\n{frames}", style="red", markup=False)
-
-    def _source_path(self, deployed: re.Match[str]) -> str:
-        """Return the path in the sources for the path that the engine ran."""
-        functions = Path("services/worker/functions", deployed[1])
-        return (
-            f'"{functions if (self._project / functions).exists() else Path("services/worker", deployed[1])}"'
-        )
-
-
-def _is_request_or_trace(record: Record) -> bool:
-    """Return whether to show a record of the gateway: the others repeat the worker's."""
-    return "service" in record or "traceback" in record
-
-
-def own_frames(trace: str) -> str:
-    """Return a traceback without the worker's frames, or unchanged if it has no others."""
-    shorter = _WORKER_FRAME.sub("", trace)
-    return shorter if "  File " in shorter else trace
-
-
-def _request_line(record: Record) -> str:
-    """Return a line for people from the gateway's log line of a request."""
-    path = "/".join(str(record.get(name, "-")) for name in ("area", "endpoint_id", "function"))
-    return f"{record.get('status')} /{path}  {record.get('total_ms')} ms  request {record.get('request_id')}"
 
 
 @contextmanager

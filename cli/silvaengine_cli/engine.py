@@ -29,6 +29,7 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 READY_SECONDS = 60.0
+LAUNCHER = Path(__file__).with_name("engine_launcher.py")
 
 
 class EngineError(click.ClickException):
@@ -45,7 +46,7 @@ def find_uv(project: Path) -> str:
 
 
 def install_engine(project: Path) -> Path:
-    """Install what uv.lock names into `.silvaengine/engine`; return the program to run.
+    """Install what uv.lock names into `.silvaengine/engine`; return its interpreter.
 
     Raises:
         EngineError: uv is missing or can't get a package.
@@ -57,7 +58,7 @@ def install_engine(project: Path) -> Path:
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise EngineError(f"the local engine could not be installed:\n{done.stderr.strip()}")
-    return folder / "bin" / "ministack"
+    return folder / "bin" / "python"
 
 
 def free_port(preferred: int = 0) -> int:
@@ -118,7 +119,7 @@ def local_engine(program: Path, state: Path, *, port: int = 0, fresh: bool = Fal
         with (
             log.open("wb") as output,
             leashed(
-                [str(program)],
+                [str(program), "-I", str(LAUNCHER)],
                 env=_process_environment(engine.port, state, temporary),
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -78,7 +78,7 @@ def create_handler(
         response = _respond(gateway, call, method)
         if response.status >= 500:
             _publish_alert(alerts, call, response.status)
-        log.add(**call.ids(), status=response.status)
+        log.add(**call.ids(), method=method, status=response.status)
         log.emit()
         if call.rate_headers:
             response = with_headers(response, call.rate_headers)
