@@ -12,7 +12,7 @@ import click
 from silvaengine.aws.table_client import Row
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.client_options import api_key_option
-from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
+from silvaengine_cli.deployment import Deployment, deployment_options, list_options, operator_options
 from silvaengine_cli.open_connections import OpenConnections, facts
 from silvaengine_cli.operator import operate
 from silvaengine_cli.output import console, print_result, print_table
@@ -113,8 +113,8 @@ def _talk(connection: "ClientConnection", greeting: str, *, as_json: bool) -> bo
 
 @ws.command("list")
 @click.argument("endpoint", required=False)
-@operator_options
-def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
+@list_options
+def list_(deployment: Deployment, endpoint: str | None, as_json: bool, wide: bool) -> None:
     """List the connections of ENDPOINT, or of all. Some that broke may still be listed.
 
     \b
@@ -124,7 +124,7 @@ def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
     """
     rows = list(OpenConnections(deployment).scan(endpoint))
     title = f"{len(rows)} connections"
-    print_table(title, COLUMNS, map(_cells, rows), list(map(facts, rows)), as_json=as_json)
+    print_table(title, COLUMNS, map(_cells, rows), list(map(facts, rows)), as_json=as_json, wide=wide)
 
 
 @ws.command()
