@@ -15,11 +15,13 @@ from rich.console import Console
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import DEV_FILE
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
+from silvaengine_cli.packages.examine import missing_requirements
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
 from silvaengine_cli.tail import LogTail
 
+FUNCTIONS_FOLDER = Path(watch.REGISTRY_FILE).parent
 # A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
 PARAMETERS = {"CacheDir": "none"}
 POLL_SECONDS = 0.3
@@ -88,7 +90,7 @@ class DevSession:
         self._engine = engine
         self._snapshot = watch.take_snapshot(project)
         self._pending: set[Path] = set()  # what failed is tried again with the next change
-        self._notes: tuple[str, ...] = ()  # of the registry, each said once
+        self._said: dict[str, list[str]] = {}  # notes by what they are on, each said once
         self._outputs = self._deploy_everything()
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
@@ -132,6 +134,7 @@ class DevSession:
         if work.everything:
             self._outputs = self._deploy_everything()
         else:
+            self._check_packages()
             for logical_id in sorted(work.functions & self._outputs.function_arns.keys()):
                 with _step(self._console, f"redeploy {logical_id}"):
                     deploy.redeploy_function(self._project, self._engine, self._outputs, logical_id)
@@ -139,6 +142,7 @@ class DevSession:
             self._apply_registry()
 
     def _deploy_everything(self) -> deploy.StackOutputs:
+        self._check_packages()
         with _step(self._console, "sam build"):
             deploy.build(self._project)
         with _step(self._console, "sam deploy"):
@@ -152,10 +156,18 @@ class DevSession:
             plan = apply_file(self._project / watch.REGISTRY_FILE, tables, self._outputs.worker_arn)
         for change in plan.changes:
             self._console.print(f"  {change.action} {change.row_name}", markup=False)
-        for note in plan.notes:
-            if note not in self._notes:
+        self._say("registry", list(plan.notes))
+
+    def _say(self, what: str, notes: list[str]) -> None:
+        """Print the notes that weren't among the last ones on the same."""
+        for note in notes:
+            if note not in self._said.get(what, ()):
                 self._console.print(f"  {note}", style="cyan", markup=False)
-        self._notes = tuple(plan.notes)
+        self._said[what] = notes
+
+    def _check_packages(self) -> None:
+        missing = missing_requirements(self._project / FUNCTIONS_FOLDER)
+        self._say("packages", [f"{FUNCTIONS_FOLDER}/{each.text()}" for each in missing])
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from silvaengine_cli.deploy import lambdas
+from silvaengine_cli.packages import is_test
 
 REGISTRY_FILE = "services/worker/functions/registry.yaml"
 _AUTHORIZERS = "authorizers"
@@ -43,7 +44,7 @@ def work_for(project: Path, paths: Iterable[Path]) -> Work:
 
 
 def _functions(project: Path, name: str) -> frozenset[str]:
-    if name == REGISTRY_FILE or _is_test(name):
+    if name == REGISTRY_FILE or is_test(PurePath(name)):
         return frozenset()
     return frozenset(
         logical_id
@@ -51,12 +52,6 @@ def _functions(project: Path, name: str) -> frozenset[str]:
         if _is_under(name, [source.folder])
         or (source.operators == _AUTHORIZERS and _is_under(name, [_AUTHORIZERS]))
     )
-
-
-def _is_test(name: str) -> bool:
-    """Return whether pytest alone reads a file."""
-    *folders, file = name.split("/")
-    return "tests" in folders or file == "conftest.py" or (file.startswith("test_") and file.endswith(".py"))
 
 
 def _is_under(name: str, roots: Iterable[str]) -> bool:
