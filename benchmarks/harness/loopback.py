@@ -81,11 +81,11 @@ class Answers:
     def __init__(self, rows: Rows, result: object) -> None:
         self._invoked = _response(json.dumps(result).encode())
         self._items = {
-            (table.full_name("se-"), *table.key_of(row)): {name: encode(value) for name, value in row.items()}
+            ("se-" + table.name, *table.key_of(row)): {name: encode(value) for name, value in row.items()}
             for table, members in rows.items()
             for row in members
         }
-        self._key_names = {table.full_name("se-"): table.key_names for table in TABLES}
+        self._key_names = {"se-" + table.name: table.key_names for table in TABLES}
         self._known: dict[tuple[bytes, bytes], bytes] = {}
         self._nothing = _response(b"")
         self.posts: list[int] = []

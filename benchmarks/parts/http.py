@@ -4,37 +4,43 @@ from benchmarks.parts import choose
 from benchmarks.parts.invoke import invoke_parts
 from benchmarks.parts.unsent import RESULT, Answering
 from benchmarks.peers.request import CONTEXT, EVENT
-from silvaengine.authorization.admission import admit
+from silvaengine.authorization.admission import open_admission
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import WorkerResponse
-from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
+from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_http import app, gateway
-from silvaengine_http.call import HttpCall, deadline
-from silvaengine_http.request import read_method, read_request, read_response_format
-from silvaengine_http.response import function_response, render
+from silvaengine_http.path import read_path
+from silvaengine_http.request import HttpCall, read_method, read_request
+from silvaengine_http.response import ResponseFormat, function_response, render
 
 SETTINGS = Settings.from_environment()
-REGISTRY = open_registry(SETTINGS)
-GATEWAY = gateway.Gateway(SETTINGS, REGISTRY, Answering(), None, None, None)
-REQUEST = read_request(EVENT, read_method(EVENT), SETTINGS.full_event_areas)
+ADMISSION = open_admission(SETTINGS, app.ARTEFACT)
+GATEWAY = gateway.Gateway(SETTINGS, ADMISSION, Answering(), None, broadcast_token_issuer(SETTINGS))
 
 
-def _call():
-    return HttpCall("0" * 32, EVENT, CONTEXT, deadline(CONTEXT, 1.8e9), InvocationLog("http", encode))
+def _read():
+    return read_request(EVENT, read_method(EVENT), read_path(EVENT))
+
+
+REQUEST = _read()
 
 
 def _find():
     route = REQUEST.route
-    connection, _ = admit(REGISTRY, None, route.endpoint_id, REQUEST.api_key, route.area, REQUEST.stage)
-    function = REGISTRY.function(connection, route.function)
-    gateway._check_function(REQUEST, function)
+    connection, _ = ADMISSION.admit(
+        route.endpoint_id, REQUEST.api_key, route.area, REQUEST.stage, is_counted=False
+    )
+    function = ADMISSION.function(connection, route.function, route.area)
+    gateway._check_method(REQUEST.method, function)
     return function
 
 
-CALL = _call()
+CALL = HttpCall(EVENT, CONTEXT, InvocationLog("http", encode))
+CALL.deadline = 1.8e9
 ANSWER = GATEWAY.serve(CALL, REQUEST)
+FORM = ResponseFormat(is_v2=EVENT.get("version") == "2.0", is_head=False)
 FUNCTION = _find()
 PAYLOAD = GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode()
 
@@ -43,18 +49,21 @@ def _log():
     log = InvocationLog("http", encode)
     for stage in ("resolve", "authorize", "invoke"):
         log.begin_step(stage)
-    log.add(**CALL.ids(), status=200)
+    log.add(request_id="0" * 32, status=200)
+    log.add(area="core", endpoint_id="demo", function="hello")
+    log.add(function="hello", key_id="public")
+    log.add(status=200)
     log.emit()
 
 
 PARTS = {
     "whole": lambda: app.handler(EVENT, CONTEXT),
-    "reading the event": lambda: read_request(EVENT, read_method(EVENT), SETTINGS.full_event_areas),
+    "reading the event": _read,
     "limits, key, connection, function, method": _find,
     "the payload": lambda: GATEWAY._worker_call(CALL, REQUEST, FUNCTION, CALL.deadline).encode(),
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, PAYLOAD),
     "the response": lambda: function_response(WorkerResponse.decode(RESULT)),
-    "its form and headers": lambda: render(ANSWER, read_response_format(EVENT, REQUEST.method), "0" * 32),
+    "its form and headers": lambda: render(ANSWER, FORM, "0" * 32),
     "the log line, and the time of each step": _log,
 }
 part = choose(PARTS)

@@ -8,11 +8,11 @@ from benchmarks.parts.invoke import invoke_parts
 from benchmarks.peers.request import CONTEXT
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import encode
-from silvaengine.protocol.messages import Invocation
+from silvaengine.protocol.messages import Invocation, WorkerCall
 from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine_tasks import app
-from silvaengine_tasks.calls import read_response, worker_call
+from silvaengine_tasks.calls import read_response
 from silvaengine_tasks.hooks import CallHooks, HookedCall
 
 EVENT = json.loads(os.environ["BENCHMARK_EVENT"])
@@ -34,7 +34,7 @@ HEARD = HookedCall(FUNCTION, "demo", EVENT["params"], "0" * 32, 4e9)
 
 def _payload():
     invocation = Invocation("0" * 32, "demo", FUNCTION.area, "hello", 4e9)
-    return worker_call(FUNCTION, EVENT["params"], invocation).encode()
+    return WorkerCall(FUNCTION.callee, EVENT["params"], invocation=invocation).encode()
 
 
 def _hooks():

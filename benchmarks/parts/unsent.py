@@ -3,9 +3,12 @@
 import json
 
 from silvaengine.aws.lambda_invoker import open_invoker
+from silvaengine.observability.handler import lambda_handler
 from silvaengine.observability.logging import configure_logging
+from silvaengine.protocol.json_codec import encode
 from silvaengine.settings import Settings
-from silvaengine_http.app import open_handler
+from silvaengine_http.app import compose
+from silvaengine_http.request import HttpCall
 
 RESULT = json.loads(
     '{"silvaengine": 1, "kind": "json", "value": {"message": "Hello, Ada!"}, "status": 200, "error_type": ""}'
@@ -26,4 +29,5 @@ class Answering(type(open_invoker(Settings()))):
 
 settings = Settings.from_environment()
 configure_logging(settings)
-handler = open_handler(settings, Answering())
+serve = compose(settings, Answering())
+handler = lambda_handler("http", HttpCall, lambda: serve, encode)

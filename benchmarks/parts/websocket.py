@@ -6,19 +6,18 @@ import os
 from benchmarks.parts import choose
 from benchmarks.parts.invoke import invoke_parts
 from benchmarks.peers.request import CONTEXT
-from silvaengine.authorization.admission import admit
+from silvaengine.authorization.admission import open_admission
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import encode
-from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_websocket import app, gateway
-from silvaengine_websocket.event import read_context, route_of
+from silvaengine_websocket.event import SocketEvent, read_context, route_of
 from silvaengine_websocket.message import read_message, read_object, read_ref, read_text
 
 MESSAGE = json.loads(os.environ["BENCHMARK_EVENT"])
 SETTINGS = Settings.from_environment()
-REGISTRY = open_registry(SETTINGS)
+ADMISSION = open_admission(SETTINGS, app.ARTEFACT)
 GRANT = broadcast_token_issuer(SETTINGS)
 SOCKET = read_context(MESSAGE)
 
@@ -29,13 +28,14 @@ def _read():
 
 
 def _find():
-    connection, _ = admit(
-        REGISTRY, None, SOCKET.endpoint_id, SOCKET.api_key, SOCKET.area, SOCKET.stage, is_row_key=True
+    connection, _ = ADMISSION.admit(
+        SOCKET.endpoint_id, SOCKET.api_key, SOCKET.area, SOCKET.stage, is_row_key=True, is_counted=False
     )
-    return REGISTRY.function(connection, "hello")
+    return ADMISSION.function(connection, "hello", SOCKET.area)
 
 
-CALL = gateway.MessageCall("0" * 32, MESSAGE, CONTEXT, SOCKET, 4e9, InvocationLog("websocket", encode))
+CALL = SocketEvent(MESSAGE, CONTEXT, InvocationLog("websocket", encode))
+CALL.socket = SOCKET
 SENT = _read()
 FUNCTION = _find()
 

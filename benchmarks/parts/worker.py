@@ -13,19 +13,20 @@ from benchmarks.peers.request import CONTEXT
 from silvaengine.context import bind
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerCall
-from silvaengine_worker import app, worker
+from silvaengine_worker import worker
 from silvaengine_worker.app import handler
 from silvaengine_worker.arguments import fit_arguments
-from silvaengine_worker.deadline import complete, run_with_deadline
-from silvaengine_worker.process_state import ProcessStateGuard
-from silvaengine_worker.results import check_size, encode_result
+from silvaengine_worker.event import WorkerEvent
+from silvaengine_worker.loader import Loader
+from silvaengine_worker.process_state import ProcessStateGuard, run_with_deadline
+from silvaengine_worker.results import complete, to_json_text, to_response
 
 PAYLOAD = json.loads(os.environ["BENCHMARK_PAYLOAD"])
 LOGGER = logging.getLogger("silvaengine_demo.greetings")
 CALL = WorkerCall.decode(PAYLOAD)
 RESULT = handler(PAYLOAD, CONTEXT)
-PARAMETERS = handler._worker._loader.load(*CALL.callee[:3]).parameters
-CURRENT = worker._current_invocation(CALL, CALL.invocation, 4e9, LOGGER, None)
+PARAMETERS = Loader(["silvaengine_demo"]).load(*CALL.callee[:3]).parameters
+CURRENT = worker._current_invocation(CALL, 4e9, "", LOGGER, None)
 
 
 def whole():
@@ -41,7 +42,7 @@ def bare():
 
 def _log():
     log = InvocationLog("worker")
-    log.add(**app._log_ids(PAYLOAD, CONTEXT), status=200)
+    WorkerEvent(PAYLOAD, CONTEXT, log, None)
     log.begin_step("invoke")
     log.emit()
 
@@ -52,7 +53,7 @@ def _isolate():
 
 
 def _answer():
-    check_size(encode_result({"message": "Hello, Ada!"}))
+    to_json_text(to_response({"message": "Hello, Ada!"}).encode())
 
 
 PARTS = {
@@ -61,7 +62,7 @@ PARTS = {
     "reading the payload": lambda: WorkerCall.decode(PAYLOAD),
     "arguments, fitted to the function": lambda: fit_arguments(CALL, PARAMETERS),
     "settings and what the function may ask of its call": lambda: worker._current_invocation(
-        CALL, CALL.invocation, 4e9, LOGGER, None
+        CALL, 4e9, "", LOGGER, None
     ),
     "environment, folder, logging, decimal context put back": _isolate,
     "the deadline's alarm": lambda: run_with_deadline(20.0, int),

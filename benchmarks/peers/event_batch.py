@@ -17,11 +17,12 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
+from silvaengine_tasks.batches import BatchItem
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller, deadline_of
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.sqs import SqsSource, read_calls
+from silvaengine_tasks.sources.sqs import SqsSource
 
 BATCH = 10
 
@@ -86,4 +87,5 @@ def powertools():
 
 def call(record):
     """Claim a record and call its function."""
-    _functions.call_all(lambda: read_calls(record.raw_event), deadline_of(_context))
+    for each in _source.read_calls(BatchItem(record.raw_event, record.message_id)):
+        _functions.call(each, deadline_of(_context))

@@ -21,7 +21,7 @@ class Jobs:
 
     def __init__(self, deployment: Deployment) -> None:
         self._dynamodb = deployment.client("dynamodb")
-        self._table = EXECUTIONS.full_name(deployment.table_prefix)
+        self._table = deployment.table_prefix + EXECUTIONS.name
         api = BotocoreApi(self._dynamodb)
         reader = TableReader(lambda: api, deployment.table_prefix)
         self._writer = TableWriter(lambda: api, deployment.table_prefix)

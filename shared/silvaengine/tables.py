@@ -15,10 +15,6 @@ class Table(NamedTuple):
     hash_key: str
     range_key: str | None = None
 
-    def full_name(self, prefix: str) -> str:
-        """Return the name in the account, such as ``se-endpoints``."""
-        return prefix + self.name
-
     @property
     def key_names(self) -> tuple[str, ...]:
         """Return the attributes of the primary key."""

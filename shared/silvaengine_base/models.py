@@ -30,7 +30,7 @@ _settings = Settings.from_environment()
 
 
 def _meta(table: Table) -> Any:  # noqa: ANN401 - PynamoDB expects a class of its own kind
-    name = table.full_name(_settings.table_prefix)
+    name = _settings.table_prefix + table.name
     members = {"table_name": name, "region": _settings.region, "billing_mode": "PAY_PER_REQUEST"}
     return type("Meta", (), members)
 

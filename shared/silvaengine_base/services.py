@@ -12,23 +12,22 @@ type Service = Any  # a module that the facade imports lazily
 
 
 class _Service:
-    """The handlers of one or two Lambdas."""
+    """The handler of a Lambda."""
+
+    app: str
+    """The module of the Lambda's own handler."""
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self.logger = logger
 
     @classmethod
     def get_handler(cls, logger: logging.Logger | None = None) -> Handler:
-        """Return a Lambda's ``handler(event, context)``.
-
-        Args:
-            logger: accepted and ignored; the services have their own.
-        """
+        """Return a Lambda's ``handler(event, context)``; ``logger`` is ignored: the services have theirs."""
         return cls(logger).handler
 
     def handler(self, event: Event, context: object) -> Result:
         """Serve an event as the Lambda does."""
-        raise NotImplementedError
+        return _load(self.app).handler(event, context)
 
 
 class Resources(_Service):
@@ -47,9 +46,7 @@ class Resources(_Service):
     def _handle_cache_management(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Clear a cache for all tenants (``cache_clear``) or return its statistics (``cache_stats``).
 
-        Args:
-            operation: ``cache_clear`` or ``cache_stats``.
-            params: ``cache_name`` and ``cache_key``.
+        ``params`` may have ``cache_name`` and ``cache_key``.
         """
         response: dict[str, Any] = _load("silvaengine_http.management").manage_cache(operation, params)
         return response
@@ -58,17 +55,13 @@ class Resources(_Service):
 class Tasks(_Service):
     """Events of AWS's sources."""
 
-    def handler(self, event: Event, context: object) -> Result:
-        """Serve an event of a source."""
-        return _load("silvaengine_tasks.app").handler(event, context)
+    app = "silvaengine_tasks.app"
 
 
 class Worker(_Service):
     """Calls of functions."""
 
-    def handler(self, event: Event, context: object) -> Result:
-        """Serve a call of a function."""
-        return _load("silvaengine_worker.app").handler(event, context)
+    app = "silvaengine_worker.app"
 
 
 def _load(module: str) -> Service:

@@ -12,14 +12,6 @@ type Node = Any  # graphql-core's, of any version
 GRAPHENE = "graphene==2.1.9 (or graphene>=3)"
 
 
-class _WithoutGraphene:
-    """Replaces the scalar where graphene is missing: importing the name works, using it raises."""
-
-    def __new__(cls, *_args: object, **_options: object) -> "_WithoutGraphene":
-        library("graphene", GRAPHENE)
-        raise AssertionError  # the line above raises
-
-
 def _serialize(value: object) -> object:
     return normalize(value, parser_number=False, parse_datetime=False)
 
@@ -44,9 +36,14 @@ def _parse_literal(node: Node, variables: Mapping[str, object] | None = None) ->
     return parsers.get(kind, _unchanged)(node.value)
 
 
+def _raise_for_graphene(*_args: object, **_options: object) -> None:
+    """Have the name imported where graphene is missing, and raise where it is used."""
+    library("graphene", GRAPHENE)
+
+
 def _scalar() -> type:
     if find_spec("graphene") is None:
-        return type("JSON", (_WithoutGraphene,), {})
+        return type("JSON", (), {"__new__": _raise_for_graphene})
     members = {
         "__doc__": "Any JSON value.",
         "serialize": staticmethod(_serialize),

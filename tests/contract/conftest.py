@@ -1,5 +1,7 @@
 """DynamoDB twice, over real sockets: moto and the local engine; one suite for both."""
 
+import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -11,10 +13,13 @@ from botocore.session import Session
 from moto.server import ThreadedMotoServer
 
 from silvaengine.aws import botocore
-from silvaengine.aws.client import open_client
+from silvaengine.aws.botocore import BotocoreClient
+from silvaengine.aws.client import SignedClient, open_client
 from silvaengine.aws.table_client import open_dynamodb
 from silvaengine.tables import DUE_INDEX, EXECUTIONS, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine, local_engine
+
+type AnyClient = SignedClient | BotocoreClient
 
 PREFIX = "se-"
 PROJECT = Path(__file__).parents[2]
@@ -36,6 +41,19 @@ def moto() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """A server's side of TLS for 127.0.0.1, and the certificate that makes a client trust it."""
+    folder = tmp_path_factory.mktemp("certificate")
+    files = [folder / "key.pem", folder / "certificate.pem"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
+    options = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(files[0]), "-out", str(files[1])]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files[1], files[0])
+    return context, files[1]
+
+
 @pytest.fixture(params=["moto", "engine"])
 def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Point every AWS client of this process at one of the two; gives its address."""
@@ -53,6 +71,16 @@ def pointed_at(kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     return url
 
 
+@pytest.fixture(params=[SignedClient, BotocoreClient])
+def aws_client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[AnyClient]:
+    """Have AWS called by each of the two clients; gives its class."""
+    kind: type[AnyClient] = request.param
+    monkeypatch.setenv("SILVAENGINE_AWS_CLIENT", "signed" if kind is SignedClient else "botocore")
+    for clients in (open_client, open_dynamodb):
+        clients.cache_clear()
+    return kind
+
+
 @pytest.fixture
 def dynamodb(aws: str) -> Iterator[Any]:
     """A low-level client of an account with the tables, empty."""
@@ -66,7 +94,7 @@ def made_tables(aws: str) -> Iterator[Any]:
     client = _client(aws)
     there = client.list_tables()["TableNames"]
     for table in TABLES:
-        if table.full_name(PREFIX) in there:  # to make them for each test took most of this suite's time
+        if PREFIX + table.name in there:  # to make them for each test took most of this suite's time
             _empty(client, table)
         else:
             client.create_table(**definition(table))
@@ -79,7 +107,7 @@ def _client(aws: str) -> Any:
 
 
 def _empty(client: Any, table: Table) -> None:
-    name = table.full_name(PREFIX)
+    name = PREFIX + table.name
     attributes = {f"#{position}": key for position, key in enumerate(table.key_names)}
     projection = {"ProjectionExpression": ", ".join(attributes), "ExpressionAttributeNames": attributes}
     while keys := client.scan(TableName=name, ConsistentRead=True, Limit=25, **projection)["Items"]:
@@ -90,7 +118,7 @@ def definition(table: Table) -> dict[str, Any]:
     """Return what CreateTable takes for one of the tables."""
     keys = list(zip(table.key_names, ("HASH", "RANGE"), strict=False))
     definition: dict[str, Any] = {
-        "TableName": table.full_name(PREFIX),
+        "TableName": PREFIX + table.name,
         "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in keys],
         "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],

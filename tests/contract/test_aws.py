@@ -21,6 +21,8 @@ from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, ENDPOINTS, WSS_CONNECTIONS
 from silvaengine_cli.engine import CREDENTIALS, REGION
 
+from .conftest import AnyClient
+
 type Client = Callable[[str], Any]
 
 
@@ -34,18 +36,17 @@ def client(aws: str) -> Client:
     return create
 
 
-def test_secrets_are_looked_up(client: Client) -> None:
+def test_secrets_are_looked_up(client: Client, aws_client: type[AnyClient]) -> None:
     """Encrypted parameters and secrets come as their text; a missing one is the operator's mistake."""
     client("ssm").put_parameter(
         Name="/silvaengine/beta/p", Value="s3cret", Type="SecureString", Overwrite=True
     )
-    arn = client("secretsmanager").create_secret(Name="silvaengine/beta/s", SecretString="t0p")["ARN"]
+    name, create = f"silvaengine/beta/{aws_client.__name__}", client("secretsmanager").create_secret
+    arn = create(Name=name, SecretString="t0p")["ARN"]
     lookups = open_lookups(REGION)
     assert lookups["ssm"]("/silvaengine/beta/p") == "s3cret"
     assert lookups["secretsmanager"](arn) == "t0p"
-    binary = client("secretsmanager").create_secret(Name="silvaengine/beta/bytes", SecretBinary=b"\x00")[
-        "ARN"
-    ]
+    binary = create(Name=f"{name}-bytes", SecretBinary=b"\x00")["ARN"]
     with pytest.raises(ConfigurationError):
         lookups["secretsmanager"](binary)
     with pytest.raises(ConfigurationError) as caught:
@@ -65,6 +66,7 @@ def test_a_secret_costs_no_botocore(client: Client) -> None:
     assert done.stdout.split() == ["s3cret", "False"]
 
 
+@pytest.mark.usefixtures("aws_client")
 def test_an_alert_reaches_the_topic(client: Client) -> None:
     """Subject and text are what a subscriber gets."""
     topic = client("sns").create_topic(Name="alerts")["TopicArn"]
@@ -81,6 +83,7 @@ def test_an_alert_reaches_the_topic(client: Client) -> None:
     assert (body["Subject"], json.loads(body["Message"])) == ("a subject", {"request_id": "r1"})
 
 
+@pytest.mark.usefixtures("aws_client")
 def test_a_missing_topic_is_logged_only(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """The failing alert names itself in the log."""
     open_alert_publisher(Settings(sns_topic_arn=f"arn:aws:sns:{REGION}:000000000000:none")).publish(
@@ -89,6 +92,7 @@ def test_a_missing_topic_is_logged_only(client: Client, caplog: pytest.LogCaptur
     assert "Publish" in caplog.text
 
 
+@pytest.mark.usefixtures("aws_client")
 def test_a_missing_table_is_the_operators_mistake(client: Client) -> None:
     """The detail names call and table; the public message neither."""
     with pytest.raises(ConfigurationError) as caught:
@@ -97,6 +101,7 @@ def test_a_missing_table_is_the_operators_mistake(client: Client) -> None:
     assert "endpoints" not in caught.value.message
 
 
+@pytest.mark.usefixtures("aws_client")
 def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client may come again; what is known goes on being served."""
     for name, value in CREDENTIALS.items():
@@ -136,6 +141,7 @@ def test_keys_that_stay_unprocessed_are_unavailable() -> None:
     assert busy.calls == 3
 
 
+@pytest.mark.usefixtures("aws_client")
 def test_a_row_is_deleted_on_a_condition(dynamodb: Any) -> None:
     """A refused deletion leaves the row; deleting none is no failure unless the condition wants one."""
     writer, reader = open_table_writer(REGION, "se-"), open_table_reader(REGION, "se-")
@@ -151,6 +157,7 @@ def test_a_row_is_deleted_on_a_condition(dynamodb: Any) -> None:
     assert reader.get(WSS_CONNECTIONS, key) is None
 
 
+@pytest.mark.usefixtures("aws_client")
 def test_a_partition_is_read_by_the_page(dynamodb: Any) -> None:
     """All rows that meet the condition come, over more than one page of 1 MB, and no other partition's."""
     writer, reader = open_table_writer(REGION, "se-"), open_table_reader(REGION, "se-")
@@ -164,6 +171,7 @@ def test_a_partition_is_read_by_the_page(dynamodb: Any) -> None:
     assert list(reader.query_pages(WSS_CONNECTIONS, "", condition="#n > :least", values={"least": 3})) == []
 
 
+@pytest.mark.usefixtures("aws_client")
 def test_a_write_happens_on_its_condition_or_not_at_all(dynamodb: Any) -> None:
     """Values of every type come back as they went; a refused write leaves the row as it was."""
     writer, reader = open_table_writer(REGION, "se-"), open_table_reader(REGION, "se-")

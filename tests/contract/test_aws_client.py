@@ -3,6 +3,8 @@
 import base64
 import json
 import socket
+import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 from botocore.session import Session
 
 from silvaengine.aws.apigateway import BusyError, ConnectionsApi, open_connections_api
-from silvaengine.aws.client import AwsClient, endpoint_url, open_client
+from silvaengine.aws.botocore import BotocoreClient
+from silvaengine.aws.client import SignedClient, endpoint_url, open_client
+from silvaengine.aws.http import NoResponseError, NotSentError, ResponseTimeoutError
 from silvaengine.aws.json_api import JsonApi
 from silvaengine.aws.table_client import API_TARGET
 from silvaengine.errors import (
@@ -22,6 +26,7 @@ from silvaengine.errors import (
     UnavailableError,
 )
 
+from .conftest import AnyClient
 from .peer import Step, peer, response
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "t0ken"}
@@ -32,13 +37,13 @@ BROKEN = b""
 def head(request: bytes) -> dict[str, str]:
     """Return a request's headers."""
     lines = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
-    return {name: value for name, _, value in (line.partition(":") for line in lines)}
+    return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def dynamodb(url: str) -> tuple[JsonApi, list[float]]:
+def dynamodb(kind: type[AnyClient], url: str) -> tuple[JsonApi, list[float]]:
     """Return DynamoDB's API at an address, and the list of its pauses."""
     pauses: list[float] = []
-    service = AwsClient("dynamodb", "us-east-1", url, ENVIRONMENT)
+    service = kind("dynamodb", "us-east-1", url, ENVIRONMENT)
     return JsonApi(service, API_TARGET, "1.0", pauses.append), pauses
 
 
@@ -48,11 +53,11 @@ def refused(code: str, status: int = 400) -> bytes:
     return response(json.dumps(body).encode(), status)
 
 
-def test_a_request_carries_signature_token_and_trace() -> None:
+def test_a_request_carries_signature_token_and_trace(aws_client: type[AnyClient]) -> None:
     """Without the trace's id Lambda's loop detection is blind."""
     trace = "Root=1-67000000-000000000000000000000000;Parent=53995c3f42cd8ad8;Sampled=1"
     with peer([response()]) as server:
-        service = AwsClient("lambda", "eu-central-1", server.url, {**ENVIRONMENT, "_X_AMZN_TRACE_ID": trace})
+        service = aws_client("lambda", "eu-central-1", server.url, {**ENVIRONMENT, "_X_AMZN_TRACE_ID": trace})
         service.post("/x", {"x-amz-invocation-type": "Event"}, b"{}", 5)
     sent = head(server.requests[0])
     assert sent["x-amzn-trace-id"] == trace
@@ -62,19 +67,19 @@ def test_a_request_carries_signature_token_and_trace() -> None:
     assert f"/eu-central-1/lambda/aws4_request, SignedHeaders={signed}, Signature=" in sent["authorization"]
 
 
-def test_a_trace_id_can_not_bring_headers_of_its_own() -> None:
+def test_a_trace_id_can_not_bring_headers_of_its_own(aws_client: type[AnyClient]) -> None:
     """What isn't printable stays out."""
     with peer([response()]) as server:
-        service = AwsClient("lambda", "x", server.url, {**ENVIRONMENT, "_X_AMZN_TRACE_ID": "a\r\nx-evil: 1"})
+        service = aws_client("lambda", "x", server.url, {**ENVIRONMENT, "_X_AMZN_TRACE_ID": "a\r\nx-evil: 1"})
         service.post("/x", {}, b"", 5)
     assert b"evil" not in server.requests[0]
 
 
-def test_new_credentials_hold_from_the_next_request_on() -> None:
+def test_new_credentials_hold_from_the_next_request_on(aws_client: type[AnyClient]) -> None:
     """The runtime may change them at any time."""
     environ = dict(ENVIRONMENT)
     with peer([response()] * 2) as server:
-        service = AwsClient("lambda", "us-east-1", server.url, environ)
+        service = aws_client("lambda", "us-east-1", server.url, environ)
         service.post("/", {}, b"", 5)
         environ |= {"AWS_ACCESS_KEY_ID": "OTHER", "AWS_SESSION_TOKEN": "new"}
         service.post("/", {}, b"", 5)
@@ -91,24 +96,26 @@ def test_new_credentials_hold_from_the_next_request_on() -> None:
         [[refused("ProvisionedThroughputExceededException")] * 2 + [response()]],
     ],
 )
-def test_a_read_is_repeated_after_what_may_pass(script: list[list[Step]]) -> None:
+def test_a_read_is_repeated_after_what_may_pass(
+    aws_client: type[AnyClient], script: list[list[Step]]
+) -> None:
     """A read is repeated with pauses that grow."""
     with peer(*script) as server:
-        subject, pauses = dynamodb(server.url)
+        subject, pauses = dynamodb(aws_client, server.url)
         assert subject.call("GetItem", {"TableName": "t", "Key": KEY}, "t", repeatable=True) == {}
     assert pauses == sorted(pauses)
     assert len(server.requests) == len(pauses) + 1 >= 2
 
 
-def test_a_write_is_repeated_only_if_it_was_not_made() -> None:
+def test_a_write_is_repeated_only_if_it_was_not_made(aws_client: type[AnyClient]) -> None:
     """After a broken connection or a failure inside of DynamoDB nobody knows; throttled it wasn't."""
     with peer([refused("ThrottlingException"), response()]) as server:
-        assert dynamodb(server.url)[0].call("PutItem", {"TableName": "t", "Item": KEY}, "t") == {}
+        assert dynamodb(aws_client, server.url)[0].call("PutItem", {"TableName": "t", "Item": KEY}, "t") == {}
         assert len(server.requests) == 2
     for failure in (BROKEN, refused("InternalServerError", 500)):
         with peer([failure], [response()]) as server:
             with pytest.raises(UnavailableError):
-                dynamodb(server.url)[0].call("UpdateItem", {"TableName": "t", "Key": KEY}, "t")
+                dynamodb(aws_client, server.url)[0].call("UpdateItem", {"TableName": "t", "Key": KEY}, "t")
             assert len(server.requests) == 1
 
 
@@ -121,18 +128,20 @@ def test_a_write_is_repeated_only_if_it_was_not_made() -> None:
         (response(b"[]", 400), ConfigurationError),
     ],
 )
-def test_refusals_are_told_apart(sent: bytes, error: type[SilvaEngineError]) -> None:
+def test_refusals_are_told_apart(
+    aws_client: type[AnyClient], sent: bytes, error: type[SilvaEngineError]
+) -> None:
     """The detail names call and table for the log, the public message neither."""
     with peer([sent] * 3) as server, pytest.raises(error) as caught:
-        dynamodb(server.url)[0].call("PutItem", {"TableName": "se-t", "Item": KEY}, "se-t")
+        dynamodb(aws_client, server.url)[0].call("PutItem", {"TableName": "se-t", "Item": KEY}, "se-t")
     assert "PutItem se-t" in caught.value.detail
     assert "se-t" not in caught.value.message
 
 
-def test_bytes_go_as_base64() -> None:
+def test_bytes_go_as_base64(aws_client: type[AnyClient]) -> None:
     """Bytes are sent as base64, since JSON has none."""
     with peer([response()]) as server:
-        dynamodb(server.url)[0].call("PutItem", {"Item": {"b": {"B": b"\x00\xff"}}}, "t")
+        dynamodb(aws_client, server.url)[0].call("PutItem", {"Item": {"b": {"B": b"\x00\xff"}}}, "t")
     assert base64.b64encode(b"\x00\xff") in server.requests[0]
 
 
@@ -179,10 +188,12 @@ def test_fips_endpoints_are_botocores(monkeypatch: pytest.MonkeyPatch) -> None:
         (BROKEN, UnavailableError),
     ],
 )
-def test_what_became_of_a_message(sent: bytes, error: type[SilvaEngineError]) -> None:
+def test_what_became_of_a_message(
+    aws_client: type[AnyClient], sent: bytes, error: type[SilvaEngineError]
+) -> None:
     """A client that is gone is told apart from one that can't take more now; nothing is sent twice."""
     with peer([response(b""), sent]) as server:
-        subject = ConnectionsApi(AwsClient("execute-api", "us-east-1", f"{server.url}/beta", ENVIRONMENT))
+        subject = ConnectionsApi(aws_client("execute-api", "us-east-1", f"{server.url}/beta", ENVIRONMENT))
         subject.post("L0SM9cOFvHcCIhw=", b"hello")
         with pytest.raises(error):
             subject.post("L0SM9cOFvHcCIhw=", b"hello")
@@ -191,12 +202,12 @@ def test_what_became_of_a_message(sent: bytes, error: type[SilvaEngineError]) ->
     assert server.requests[0].endswith(b"\r\n\r\nhello")
 
 
-def test_a_message_that_nobody_took_may_be_sent_again() -> None:
+def test_a_message_that_nobody_took_may_be_sent_again(aws_client: type[AnyClient]) -> None:
     """Where nobody listens, nothing was sent."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/beta"
-        subject = ConnectionsApi(AwsClient("execute-api", "us-east-1", url, ENVIRONMENT))
+        subject = ConnectionsApi(aws_client("execute-api", "us-east-1", url, ENVIRONMENT))
         with pytest.raises(BusyError):
             subject.post("L0SM9cOFvHcCIhw=", b"hello")
 
@@ -213,8 +224,66 @@ def test_a_client_that_the_engine_does_not_know_is_gone(engine: Any) -> None:
     assert caught.value.status == 410
 
 
+def test_botocores_client_knows_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signed client doesn't: for it the host would have to be in reach."""
+    with peer([response(b"by proxy")]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        subject = BotocoreClient("lambda", "us-east-1", "http://lambda.invalid", ENVIRONMENT)
+        assert subject.post("/x", {}, b"{}", 5).body == b"by proxy"
+    assert proxy.requests[0].startswith(b"POST http://lambda.invalid/x HTTP/1.1\r\n")
+
+
+def test_botocores_client_trusts_authorities_of_ones_own(
+    certificate: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of ``AWS_CA_BUNDLE`` and ``REQUESTS_CA_BUNDLE``; without them nothing is sent."""
+    context, trusted = certificate
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    with peer([response(b"1")], context=context) as server:
+        with pytest.raises(NoResponseError, match="certificate verify failed"):
+            BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT).post("/", {}, b"", 5)
+        environ = {**ENVIRONMENT, "REQUESTS_CA_BUNDLE": str(trusted)}
+        subject = BotocoreClient("lambda", "us-east-1", server.url, environ)
+        assert subject.post("/", {}, b"", 5).body == b"1"
+    with peer([response(b"1")], context=context) as server:
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
+        subject = BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT)
+        assert subject.post("/", {}, b"", 5).body == b"1"
+
+
+def test_failures_are_told_apart(aws_client: type[AnyClient]) -> None:
+    """A response that is late, cut off or missing: each has one error, whichever client met it."""
+
+    def late(_: bytes) -> bytes:
+        time.sleep(2)
+        return response()
+
+    scripts: list[tuple[Step, type[NoResponseError]]] = [
+        (late, ResponseTimeoutError),
+        (BROKEN, NoResponseError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", NoResponseError),
+    ]
+    for step, error in scripts:
+        with peer([step]) as server, pytest.raises(NoResponseError) as caught:
+            aws_client("lambda", "us-east-1", server.url, ENVIRONMENT).post("/", {}, b"", 1)
+        assert type(caught.value) is error
+    with pytest.raises(NotSentError):
+        aws_client("lambda", "us-east-1", "http://127.0.0.1:1", ENVIRONMENT).post("/", {}, b"", 1)
+
+
+def test_the_environment_names_the_client(
+    aws_client: type[AnyClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``SILVAENGINE_AWS_CLIENT``; what is neither of the two is the operator's mistake."""
+    assert type(open_client("lambda", "us-east-1", "http://127.0.0.1")) is aws_client
+    monkeypatch.setenv("SILVAENGINE_AWS_CLIENT", "boto3")
+    with pytest.raises(ConfigurationError, match="misconfigured") as caught:
+        open_client("lambda", "us-east-1", "http://127.0.0.2")
+    assert "'boto3'" in caught.value.detail
+
+
 def test_no_address_of_a_service_is_a_misconfiguration(tmp_path: Path) -> None:
     """The operator reads which one it is."""
     with pytest.raises(ConfigurationError) as caught:
-        AwsClient("lambda", "us-east-1", "127.0.0.1:4566", ENVIRONMENT)
+        SignedClient("lambda", "us-east-1", "127.0.0.1:4566", ENVIRONMENT)
     assert "127.0.0.1:4566" in caught.value.detail

@@ -3,12 +3,12 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from silvaengine.aws.credentials import FRESH_SECONDS, Credentials, CredentialsSource
 from silvaengine.errors import ConfigurationError, UnavailableError
+from silvaengine.settings import ENVIRONMENT
 
 from .peer import Step, peer, response
 
@@ -33,10 +33,13 @@ def issued(name: str, seconds: float) -> bytes:
     )
 
 
-def source(url: str, **more: str) -> tuple[CredentialsSource, Clock]:
+def source(url: str) -> tuple[CredentialsSource, Clock]:
     """Return what asks an endpoint, as under SnapStart."""
     clock = Clock()
-    environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/2021-04-23/credentials", **more}
+    environ = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/2021-04-23/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "from-environment",
+    }
     return CredentialsSource(environ, clock), clock
 
 
@@ -47,17 +50,35 @@ def test_the_environment_comes_first() -> None:
     assert CredentialsSource({**environ, "AWS_SESSION_TOKEN": "t"}).current().token == "t"
 
 
-def test_the_container_endpoint_is_asked_with_its_token(tmp_path: Path) -> None:
-    """From the environment, or from a file that is read anew each time."""
-    file = tmp_path / "token"
-    file.write_text("from-file\n")
+def test_the_container_endpoint_is_asked_with_its_token() -> None:
+    """By one short request."""
     with peer([issued("A", 3600)]) as server:
-        subject, _ = source(server.url, AWS_CONTAINER_AUTHORIZATION_TOKEN="from-environment")
+        subject, _ = source(server.url)
         assert subject.current() == Credentials("A", "s", "t")
-        source(server.url, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(file))[0].current()
     assert server.requests[0].startswith(b"GET /2021-04-23/credentials HTTP/1.1\r\n")
     assert b"authorization: from-environment\r\n" in server.requests[0]
-    assert b"authorization: from-file\r\n" in server.requests[1]
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A process outside of Lambda, whose credentials are botocore's to find."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    return monkeypatch
+
+
+def test_other_containers_are_botocores_to_ask(elsewhere: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those of ECS and EKS, which may keep their token in a file."""
+    file = tmp_path / "token"
+    file.write_text("from-file")
+    with peer([issued("A", 360_000_000)]) as server:
+        elsewhere.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/credentials")
+        elsewhere.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(file))
+        assert CredentialsSource(ENVIRONMENT).current() == Credentials("A", "s", "t")
+    assert b"authorization: from-file\r\n" in server.requests[0].lower()
 
 
 def test_they_are_fetched_again_before_their_end() -> None:
@@ -83,31 +104,26 @@ def test_what_still_holds_serves_while_the_endpoint_fails(failure: Step) -> None
             subject.current()
 
 
-def test_a_token_goes_nowhere_in_plain_text() -> None:
+def test_a_token_goes_nowhere_in_plain_text(elsewhere: pytest.MonkeyPatch) -> None:
     """Only this machine and the addresses of ECS and EKS are asked without TLS."""
-    environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/credentials"}
-    with pytest.raises(ConfigurationError):
-        CredentialsSource(environ).current()
+    elsewhere.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/credentials")
+    elsewhere.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "token")
+    with pytest.raises(ConfigurationError) as caught:
+        CredentialsSource(ENVIRONMENT).current()
+    assert "example.com" in caught.value.detail
 
 
-def test_a_developers_profile_is_botocores_to_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_developers_profile_is_botocores_to_find(elsewhere: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Profiles, SSO and the like need nothing of ours."""
     file = tmp_path / "credentials"
     file.write_text("[work]\naws_access_key_id = P\naws_secret_access_key = s\naws_session_token = t\n")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
-    monkeypatch.setenv("AWS_PROFILE", "work")
+    elsewhere.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    elsewhere.setenv("AWS_PROFILE", "work")
     assert CredentialsSource({}).current() == Credentials("P", "s", "t")
 
 
-def test_no_credentials_at_all_is_a_misconfiguration(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("elsewhere")
+def test_no_credentials_at_all_is_a_misconfiguration() -> None:
     """Not a crash, and not an unsigned request."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    subject: Any = CredentialsSource({})
     with pytest.raises(ConfigurationError):
-        subject.current()
+        CredentialsSource({}).current()

@@ -1,7 +1,6 @@
 """What connections do when peers are slow, gone, strange or not whom they say they are."""
 
 import ssl
-import subprocess
 import time
 from pathlib import Path
 from threading import Thread
@@ -164,19 +163,6 @@ def test_threads_get_their_own_answers() -> None:
             thread.join()
     assert (wrong, len(server.requests)) == ([], 160)
     assert server.connections <= 8
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    """A server's side of TLS for 127.0.0.1, and the certificate that makes a client trust it."""
-    folder = tmp_path_factory.mktemp("certificate")
-    files = [folder / "key.pem", folder / "certificate.pem"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
-    options = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(files[0]), "-out", str(files[1])]
-    subprocess.run([*command, *options], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files[1], files[0])
-    return context, files[1]
 
 
 def test_tls_trusts_the_given_authorities(certificate: tuple[ssl.SSLContext, Path]) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from silvaengine.access.rate_limits import RateLimit, RateLimiter
-from silvaengine.authorization.admission import admit
+from silvaengine.authorization.admission import Admission
+from silvaengine.authorization.authorization import Authorization
+from silvaengine.authorization.packages import Packages
 from silvaengine.errors import RequestError
 from silvaengine.redis.client import RedisClients
+from silvaengine.redis.commands import Command
 from silvaengine.registry.redis_rows import RedisRows
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import RedisSettings
@@ -104,18 +107,19 @@ def test_counting_takes_no_extra_round_trip(clients: RedisClients) -> None:
     registry = Registry(tables, {}, stage="beta", redis_rows=shared)
     sent: list[int] = []
     client = clients.of("registry")
-    exchange = client.exchange
+    execute = client.execute
 
-    def counted(key: str, request: bytes, count: int) -> Any:
-        sent.append(count)
-        return exchange(key, request, count)
+    def counted(key: str, *commands: Command) -> Any:
+        sent.append(len(commands))
+        return execute(key, *commands)
 
-    client.exchange = counted  # type: ignore[method-assign]
+    client.execute = counted  # type: ignore[method-assign]
     one = limiter(clients)
+    admission = Admission(registry, lambda: one, lambda: Authorization(Packages(())))
     for expected in ([1, 1, 1], [2], [2]):  # the look, the generation put there, the first count; then both
         sent.clear()
-        _, headers = admit(registry, lambda: one, "acme", "k", "core")
+        _, headers = admission.admit("acme", "k", "core")
         assert sent == expected
         assert set(headers) == {"RateLimit", "RateLimit-Policy"}
     with pytest.raises(RequestError, match="Too many requests"):
-        admit(registry, lambda: one, "acme", "k", "core")
+        admission.admit("acme", "k", "core")

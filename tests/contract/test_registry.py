@@ -58,7 +58,7 @@ def put(dynamodb: Any) -> Put:
 
     def write(table: Table, **row: Any) -> None:
         item = {name: serialize(value) for name, value in row.items()}
-        dynamodb.put_item(TableName=table.full_name("se-"), Item=item)
+        dynamodb.put_item(TableName=f"se-{table.name}", Item=item)
 
     return write
 

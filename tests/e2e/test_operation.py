@@ -52,7 +52,7 @@ def test_tables_that_exist_can_be_adopted(deployment: Deployment) -> None:
     for table in ADOPTABLE:
         keys = [table.hash_key, *([table.range_key] if table.range_key else [])]
         tables.create_table(
-            TableName=table.full_name(prefix),
+            TableName=prefix + table.name,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
             KeySchema=[

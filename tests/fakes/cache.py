@@ -119,15 +119,10 @@ class FakeClients(RedisClients):
         return self
 
     def execute(self, key: str, *commands: Command) -> list[Reply]:
-        return self.exchange(key, b"".join(map(pack, commands)), len(commands))
-
-    def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
         self.server.trips += 1
         if self.server.is_down:
             raise TierError("Redis is down")
-        commands = list(parse(request))
-        assert len(commands) == count
-        return [self.server.run(command) for command in commands]
+        return [self.server.run(command) for command in parse(b"".join(map(pack, commands)))]
 
 
 def raw(text: str) -> bytes:

@@ -40,7 +40,7 @@ class MemoryDynamoDB:
         self._clock = clock
         self._lag = lag
         self._prefix = prefix
-        self._keys = {table.full_name(prefix): table.key_names for table in TABLES}
+        self._keys = {prefix + table.name: table.key_names for table in TABLES}
         self._rows: dict[str, dict[tuple[str, ...], list[tuple[float, Item]]]] = {
             name: {} for name in self._keys
         }
@@ -53,7 +53,7 @@ class MemoryDynamoDB:
         """Write a row of plain values, as another program would."""
         serialize = TypeSerializer().serialize
         item: Any = {name: serialize(value) for name, value in row.items()}
-        self.put_item(TableName=table.full_name(self._prefix), Item=item)
+        self.put_item(TableName=self._prefix + table.name, Item=item)
 
     def call(
         self, operation: str, request: Mapping[str, Any], resource: str, *, repeatable: bool = False

@@ -17,28 +17,26 @@ DEPLOYED = {name: tree for name, tree in MODULES.items() if not name.startswith(
 
 # Where any exception is caught, and whose boundary it is.
 BOUNDARIES = {
+    "silvaengine/authorization/events.py": "a Lambda: a failed authorizer call denies",
     "silvaengine/authorization/packages.py": "an operator's authorizer",
-    "silvaengine/authorization/policies.py": "a Lambda: a failed authorizer call denies",
     "silvaengine/aws/http.py": "a connection, closed and raised again",
+    "silvaengine/cache/decorators.py": "an argument's __hash__ and ``key=``: the call is a miss",
     "silvaengine/cache/hybrid.py": "the function whose value is cached: a stale one may stand in",
     "silvaengine/observability/handler.py": "a Lambda: its log line has the status, and it is raised again",
     "silvaengine/redis/client.py": "a connection or a cluster's map, dropped and raised again",
-    "silvaengine_http/app.py": "a Lambda",
-    "silvaengine_tasks/app.py": "a Lambda: its log line has the status, and it is raised again",
-    "silvaengine_tasks/batches.py": "a call of many records",
+    "silvaengine_http/handler.py": "a Lambda",
+    "silvaengine_tasks/batches.py": "a call of many records, and each of them",
     "silvaengine_tasks/calls.py": "a call, published and raised again",
-    "silvaengine_tasks/parallel.py": "a record",
+    "silvaengine_tasks/sources/__init__.py": "a record that is read",
     "silvaengine_tasks/sweeper.py": "a row of the ledger",
-    "silvaengine_websocket/app.py": "a Lambda",
-    "silvaengine_websocket/broadcast_app.py": "a Lambda",
+    "silvaengine_websocket/handler.py": "a Lambda",
     "silvaengine_websocket/hooks.py": "an operator's hook",
-    "silvaengine_worker/app.py": "a Lambda, and the function that it calls",
+    "silvaengine_worker/serving.py": "a Lambda, and the function that it calls",
     "silvaengine_worker/stream.py": "a thread: its failure belongs to the function's",
 }
 
 # Who composes from the environment: each Lambda's app, and what exists once in a process without one.
 COMPOSING = {
-    "silvaengine/authorization/admission.py",
     "silvaengine/cache/process.py",
     "silvaengine_base/lambdabase.py",
     "silvaengine_base/models.py",

@@ -127,7 +127,7 @@ def table_names() -> dict[str, Any]:
     """Return each table with its keys, and what is fixed in them."""
     fixed = [name for name in vars(tables) if name.endswith(("_ID", "_KEY", "_INDEX", "_ENDPOINT"))]
     return {
-        **{table.full_name("se-"): table.key_names for table in tables.TABLES},
+        **{f"se-{table.name}": table.key_names for table in tables.TABLES},
         **{name: getattr(tables, name) for name in fixed},
         "attributes of an execution": Execution._fields,
     }

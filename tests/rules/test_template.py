@@ -106,7 +106,7 @@ def logs(function: str) -> dict[str, set[str]]:
 @pytest.mark.parametrize("declared", TABLES, ids=lambda declared: declared.name)
 def test_a_table_is_what_the_code_declares(resources: Resources, declared: Table) -> None:
     """Names and keys of the template are those of silvaengine.tables."""
-    properties = table(resources, declared.full_name("se-"))["Properties"]
+    properties = table(resources, f"se-{declared.name}")["Properties"]
     keys = {key["KeyType"]: key["AttributeName"] for key in properties["KeySchema"]}
     assert keys == {"HASH": declared.hash_key} | ({"RANGE": declared.range_key} if declared.range_key else {})
     types = {each["AttributeName"]: each["AttributeType"] for each in properties["AttributeDefinitions"]}
@@ -118,7 +118,7 @@ def test_a_table_is_encrypted_restorable_and_outlives_the_stack(
     resources: Resources, declared: Table
 ) -> None:
     """Every table can be restored, is encrypted, and stays when the stack goes."""
-    found = table(resources, declared.full_name("se-"))
+    found = table(resources, f"se-{declared.name}")
     assert found["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert found["Properties"]["SSESpecification"] == {"SSEEnabled": True}
     assert (found["DeletionPolicy"], found["UpdateReplacePolicy"]) == ("Retain", "Retain")
@@ -126,7 +126,7 @@ def test_a_table_is_encrypted_restorable_and_outlives_the_stack(
 
 def test_connections_expire(resources: Resources) -> None:
     """A WebSocket connection's row ends by itself, and is found by its connection id."""
-    properties = table(resources, WSS_CONNECTIONS.full_name("se-"))["Properties"]
+    properties = table(resources, f"se-{WSS_CONNECTIONS.name}")["Properties"]
     assert properties["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     (index,) = properties["GlobalSecondaryIndexes"]
     assert index["IndexName"] == WSS_CONNECTIONS_INDEX
@@ -158,7 +158,7 @@ def test_a_prefix_keeps_stages_apart(resources_with: Callable[..., Resources]) -
     """TablePrefix is in every table's name and in every right on a table."""
     resources = resources_with(TablePrefix="test-")
     names = [each["Properties"]["TableName"] for each in of_type(resources, "AWS::DynamoDB::Table").values()]
-    assert sorted(names) == sorted(declared.full_name("test-") for declared in TABLES)
+    assert sorted(names) == sorted(f"test-{declared.name}" for declared in TABLES)
     assert all("table/test-" in arn for arn in rights(resources, "HttpGateway")["dynamodb:GetItem"])
 
 

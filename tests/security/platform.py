@@ -4,23 +4,32 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, override
 
 from silvaengine.access.rate_limits import RateLimiter
+from silvaengine.authorization.admission import Admission
+from silvaengine.authorization.authorization import Authorization
+from silvaengine.authorization.packages import Packages
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.digests import Digests
-from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.handler import Handler, lambda_handler
+from silvaengine.protocol.json_codec import Json, encode
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
-from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
-from silvaengine_worker.app import WorkerHandler
+from silvaengine_http.gateway import Gateway
+from silvaengine_http.handler import HttpHandler
+from silvaengine_http.request import HttpCall
 from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
+from silvaengine_worker.serving import CallServer
+from silvaengine_worker.serving import create_handler as create_worker
 from silvaengine_worker.worker import Worker
 
 from ..fakes.dynamodb import MemoryDynamoDB
@@ -38,16 +47,17 @@ class LambdaContext:
         return 30_000
 
 
-class Lambdas:
+class Lambdas(Invoker):
     """Runs the worker in the place of Lambda, and counts."""
 
-    def __init__(self, worker: WorkerHandler) -> None:
+    def __init__(self, worker: Handler) -> None:
         self._worker = worker
         self.invoked = 0
 
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
         self.invoked += 1
-        result = json.loads(json.dumps(self._worker(json.loads(payload), LambdaContext())))
+        result: Json = json.loads(json.dumps(self._worker(json.loads(payload), LambdaContext())))
         return None if event else result
 
 
@@ -72,20 +82,18 @@ class Platform:
         self.ledger = Ledger(reader, TableWriter(lambda: self.dynamodb, "se-"))
         objects = PayloadStore(lambda: None, None)
         jobs = ExecutionRunner(self.ledger, objects, lambda: 0.0)
-        worker = WorkerHandler(
-            Worker(Loader(["sample_functions"])), lambda: jobs, AlertPublisher(None), _no_sockets
-        )
-        self.lambdas = Lambdas(worker)
+        server = CallServer(Worker(Loader(["sample_functions"])), lambda: jobs, _no_sockets)
+        self.lambdas = Lambdas(create_worker(server, AlertPublisher(None)))
         self.registry = Registry(reader, {}, stage="beta")
-        invoker: Any = self.lambdas
         executions = Executions(
-            self.ledger, Dispatcher(invoker, objects), objects, Digests(lambda: b"secret"), 300.0
+            self.ledger, Dispatcher(self.lambdas, objects), objects, Digests(lambda: b"secret"), 300.0
         )
         limiter = RateLimiter(None, "", instances=1, clock=clock)
         settings = Settings(full_event_areas=frozenset({"raw"}), takes_gzip=True)
-        self.handler = create_handler(
-            settings, self.registry, invoker, AlertPublisher(None), executions, open_limiter=lambda: limiter
-        )
+        admission = Admission(self.registry, lambda: limiter, lambda: Authorization(Packages(())))
+        gateway = Gateway(settings, admission, self.lambdas, lambda: executions, issue_no_token)
+        serve = HttpHandler(settings, self.registry, gateway, AlertPublisher(None))
+        self.handler = lambda_handler("http", HttpCall, lambda: serve, encode)
         for name, config in functions.items():
             area = config.get("area", "core")
             self.dynamodb.put(FUNCTIONS, aws_lambda_arn=WORKER, function=name, area=area, config=dict(config))
@@ -105,7 +113,8 @@ class Platform:
 
     def call(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Send an event to the gateway."""
-        return self.handler(dict(event), LambdaContext())
+        response: dict[str, Any] = self.handler(dict(event), LambdaContext())
+        return response
 
 
 def rest_event(

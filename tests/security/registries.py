@@ -2,17 +2,30 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 from silvaengine.access.api_keys import ApiKeyVerifier, key_digest
+from silvaengine.access.rate_limits import RateLimiter
+from silvaengine.authorization.admission import Admission
 from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
-from silvaengine.aws.table_client import TableReader
+from silvaengine.aws.lambda_invoker import Invoker
+from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.ledger.digests import Digests
+from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
+from silvaengine.ledger.payload_store import PayloadStore
+from silvaengine.ledger.store import Ledger
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.handler import lambda_handler
+from silvaengine.protocol.json_codec import Json, encode
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
-from silvaengine_http.app import create_handler
+from silvaengine_http.executions import Executions
+from silvaengine_http.gateway import Gateway
+from silvaengine_http.handler import HttpHandler
+from silvaengine_http.request import HttpCall
 
 from ..fakes.dynamodb import MemoryDynamoDB
 
@@ -23,10 +36,10 @@ EVENT = json.loads((Path(__file__).parents[1] / "events/http_rest_v1.json").read
 type Row = dict[str, Any]
 
 
-class World:
+class World(Invoker):
     """A gateway with tenants that have connections of their own; ``sent`` is what reached the worker."""
 
-    def __init__(self, executions: Any = None) -> None:
+    def __init__(self) -> None:
         self.now = 1_000_000.0
         self.tables = MemoryDynamoDB()
         self.reader = TableReader(lambda: self.tables, "se-")
@@ -40,8 +53,14 @@ class World:
             clock=self.clock,
         )
         authorization = Authorization(Packages(()), self.clock, self.fetch)
-        parts: Any = (Settings(), registry, self, self, executions, self.clock, lambda: authorization)
-        self.handler = create_handler(*parts)
+        limiter = RateLimiter(None, "", instances=1, clock=self.clock)
+        admission = Admission(registry, lambda: limiter, lambda: authorization)
+        ledger = Ledger(self.reader, TableWriter(lambda: self.tables, "se-"))
+        payloads, digests = PayloadStore(lambda: None, None), Digests(lambda: PEPPER)
+        executions = Executions(ledger, Dispatcher(self, payloads), payloads, digests, 300.0)
+        gateway = Gateway(Settings(), admission, self, lambda: executions, issue_no_token)
+        serve = HttpHandler(Settings(), registry, gateway, AlertPublisher(None), self.clock)
+        self.handler = lambda_handler("http", HttpCall, lambda: serve, encode)
         self.issuer: Any = None
 
     def clock(self) -> float:
@@ -56,12 +75,10 @@ class World:
         content: bytes = self.issuer.fetch(url)
         return content
 
-    def invoke(self, arn: str, payload: str, **_: Any) -> Any:
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
         self.sent.append(json.loads(payload))
         return WorkerResponse("text", "{}").encode()
-
-    def publish(self, *_: Any) -> None:
-        """Tell nobody."""
 
     def add_function(self, name: str, **config: Any) -> None:
         """Register a function."""

@@ -46,7 +46,7 @@ def asked(world: Any, event: dict[str, Any], origin: str | None) -> dict[str, st
 
 def test_t19_a_page_of_a_listed_origin_may_read(world: Any, event_of: Event) -> None:
     """The tenant's own origin is named back, with credentials, and caches are told of it."""
-    world.registry.settings = {"cors": POLICY}
+    world.registry.area_settings = {"cors": POLICY}
     headers = asked(world, event_of(), ORIGIN)
     assert headers["Access-Control-Allow-Origin"] == ORIGIN
     assert headers["Access-Control-Allow-Credentials"] == "true"
@@ -57,7 +57,7 @@ def test_t19_a_page_of_a_listed_origin_may_read(world: Any, event_of: Event) -> 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 def test_t19_no_other_origin_may_read(method: str, origin: str | None, world: Any, event_of: Event) -> None:
     """Nothing but an exact origin is named back: no suffix, prefix, port, case, null or star."""
-    world.registry.settings = {"cors": POLICY}
+    world.registry.area_settings = {"cors": POLICY}
     headers = asked(world, event_of(httpMethod=method), origin)
     if origin is None and method == "OPTIONS":
         return  # no browser's preflight: nobody's policy is looked up
@@ -80,7 +80,7 @@ def test_t19_errors_and_preflights_keep_to_the_policy(
     changes: dict[str, Any], world: Any, event_of: Event
 ) -> None:
     """A refused request and a preflight, which has no key, are answered under the tenant's policy, too."""
-    world.registry.settings = {"cors": POLICY}
+    world.registry.area_settings = {"cors": POLICY}
     assert asked(world, event_of(**changes), ORIGIN)["Access-Control-Allow-Origin"] == ORIGIN
     assert "Access-Control-Allow-Origin" not in asked(world, event_of(**changes), "https://evil.com")
 
@@ -112,7 +112,7 @@ def test_t19_what_is_no_policy_allows_nobody(policy: object) -> None:
 
 def test_t19_a_function_does_not_open_what_its_tenant_closed(world: Any, event_of: Event) -> None:
     """Under a policy a function's own CORS headers are left out, and its Vary stays."""
-    world.registry.settings = {"cors": POLICY}
+    world.registry.area_settings = {"cors": POLICY}
     headers = {"access-control-allow-origin": "*", "Access-Control-Max-Age": "9", "vary": "Accept"}
     world.responses("json", {"statusCode": 200, "headers": headers, "body": ""})
     response = world.handler(event_of(), None)

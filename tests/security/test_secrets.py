@@ -126,7 +126,7 @@ def test_t13_no_secret_of_a_request_is_logged(world: Any, event_of: Any, capsys:
         body=json.dumps(everything),
         httpMethod="POST",
     )
-    world.registry.settings = SETTINGS
+    world.registry.area_settings = SETTINGS
     for failure in (None, RuntimeError("\n".join(TEXTS.values()).replace(SETTING, ""))):
         for headers in (event["headers"], {**event["headers"], "x-api-key": "acme-key"}):
             if failure:

@@ -17,6 +17,7 @@ from silvaengine_http.executions import Executions, LedgerCall, accepted_respons
 from silvaengine_http.response import Response
 from silvaengine_tasks.sweeper import Sweep, Sweeper
 from silvaengine_worker.executions import CountMetric, ExecutionRunner
+from silvaengine_worker.results import Outcome
 
 
 class NoOwnerInTheCondition(Ledger):
@@ -146,7 +147,7 @@ class NoFunctionInTheKey(Executions):
         made = super()._new(call)
         if call.key is None:
             return made
-        return made._replace(job_id=self.digests.digest(call.endpoint_id, call.caller, call.key))
+        return made._replace(job_id=self._digests.digest(call.endpoint_id, call.caller, call.key))
 
 
 class TokenReused(Dispatcher):
@@ -221,7 +222,7 @@ class RunsWithoutAClaim(ExecutionRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerResponse], count: CountMetric
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], count: CountMetric
     ) -> WorkerResponse | None:
         try:
             owner = self._ledger.begin(job, seconds)
@@ -235,27 +236,27 @@ class SettlesBeforeTheEffect(ExecutionRunner):
 
     @override
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerResponse], count: CountMetric
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], count: CountMetric
     ) -> WorkerResponse | None:
         owner = job.owner if job.claimed else self._ledger.begin(job, seconds)
         self._ledger.settle(job, owner, "succeeded", {"result": "{}"})
-        return attempt()
+        return attempt().response
 
 
 class SwallowsTheException(ExecutionRunner):
     """Settles a failure as a result."""
 
     @override
-    def _settle(self, job: ExecutionRef, owner: str, response: WorkerResponse) -> None:
-        super()._settle(job, owner, WorkerResponse("json", response.value))
+    def _settle(self, job: ExecutionRef, owner: str, outcome: Outcome) -> None:
+        super()._settle(job, owner, Outcome.of(WorkerResponse("json", outcome.response.value)))
 
 
 class FailsAtOnce(ExecutionRunner):
     """Never retries."""
 
     @override
-    def _settle(self, job: ExecutionRef, owner: str, response: WorkerResponse) -> None:
-        super()._settle(job._replace(claimed=True), owner, response)
+    def _settle(self, job: ExecutionRef, owner: str, outcome: Outcome) -> None:
+        super()._settle(job._replace(claimed=True), owner, outcome)
 
 
 class SweepsWithoutAClaim(Sweeper):

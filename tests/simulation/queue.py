@@ -9,20 +9,20 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from silvaengine.errors import SilvaEngineError
 from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.registry.model import Function
+from silvaengine.observability.logging import InvocationLog
+from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
-from silvaengine_tasks.claims import Claims, InProgressError
+from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources.sqs import read_calls
+from silvaengine_tasks.sources.sqs import SqsSource
 
 from .account import Request
 from .callers import add_functions
-from .world import WORKER_SECONDS, Invoker, Weather, World
+from .world import WORKER_SECONDS, Weather, WorkerInvoker, World
 
 VISIBILITY = 1980.0
 MAX_RECEIVES = 5
@@ -44,22 +44,14 @@ class Message:
     end: str = ""
 
 
-class Registry:
-    """The simulation's functions; they have no hooks."""
+class ReaderContext:
+    """The context of the Lambda that reads a queue or a shard."""
 
-    def __init__(self, functions: dict[str, Function]) -> None:
-        self._functions = functions
+    aws_request_id = function_name = invoked_function_arn = "tasks"
 
-    def resolve(self, _endpoint: str, _key: str, _area: str, name: str) -> Function:
-        """Return a function."""
-        return self._functions[name]
-
-    def refresh(self) -> None:
-        """Change nothing."""
-
-    def hooks(self, _endpoint: str) -> list[Any]:
-        """Return none."""
-        return []
+    def get_remaining_time_in_millis(self) -> int:
+        """Return all of its time."""
+        return int(READER_SECONDS * 1000)
 
 
 class Queue:
@@ -73,14 +65,14 @@ class Queue:
         self.messages = [Message(number, names[number % len(names)]) for number in range(messages)]
         for message in self.messages:
             world.account.requests[message.number] = _request(message)
-        registry: Any = Registry(world.functions)
-        invoker: Any = Invoker(world)
+        registry, invoker = world.registry, WorkerInvoker(world)
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
         hooks = CallHooks(registry, invoker)
-        self._functions = FunctionCaller(
+        functions = FunctionCaller(
             registry, invoker, Dispatcher(invoker, payloads), claims, AlertPublisher(None), hooks
         )
+        self._source = SqsSource(functions, Bindings(registry), self._hide)
 
     def run(self, hours: float = 20.0) -> None:
         """Receive until each message is done or dead."""
@@ -108,18 +100,14 @@ class Queue:
             self.world.spawn("reader", lambda message=message: self._read(message), ends_at=ends_at)  # type: ignore[misc]
 
     def _read(self, message: Message) -> None:
-        scheduler = self.world.scheduler
-        deadline = scheduler.now + READER_SECONDS - 5
-        try:
-            self._functions.call_all(lambda: read_calls(_record(message)), deadline)
-        except InProgressError as error:
-            message.visible_at = (
-                max(message.visible_at, scheduler.now) if message.end else scheduler.now + error.seconds
-            )
-        except SilvaEngineError:
-            return
-        else:
+        event = {"Records": [_record(message)]}
+        response = self._source.serve(event, ReaderContext(), InvocationLog("tasks"))
+        if response == {"batchItemFailures": []}:
             message.end = message.end or "done"
+
+    def _hide(self, _queue_arn: str, receipt: str, seconds: int) -> None:
+        message, now = self.messages[int(receipt)], self.world.scheduler.now
+        message.visible_at = max(message.visible_at, now) if message.end else now + seconds
 
     def check(self) -> list[str]:
         """Compare each message's end with its effects; return the violations."""
@@ -153,6 +141,7 @@ def _request(message: Message) -> Request:
 def _record(message: Message) -> dict[str, Any]:
     return {
         "messageId": f"m{message.number}",
+        "receiptHandle": str(message.number),
         "body": json.dumps({"params": {"call": message.number}}),
         "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:work",
         "messageAttributes": {

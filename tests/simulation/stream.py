@@ -23,11 +23,10 @@ from silvaengine_tasks.sources.streams import StreamSource
 
 from .account import Account
 from .callers import add_functions
-from .queue import Registry
-from .world import WORKER_SECONDS, Invoker, Weather, World
+from .queue import READER_SECONDS, ReaderContext
+from .world import WORKER_SECONDS, Weather, WorkerInvoker, World
 
 RETRIES = 10
-READER_SECONDS = 330.0
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/1"
 
 
@@ -81,8 +80,7 @@ class Shard:
         self.world = world
         self.records = [_record(number) for number in range(1, records + 1)]
         self.given_up: list[int] = []
-        registry: Any = Registry(world.functions)
-        invoker: Any = Invoker(world)
+        registry, invoker = world.registry, WorkerInvoker(world)
         bindings: Any = Targets("often")
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
@@ -114,7 +112,7 @@ class Shard:
         scheduler, responses = self.world.scheduler, list[Any]()
 
         def read() -> None:
-            responses.append(self._streams.serve({"Records": batch}, _Context(), InvocationLog("tasks")))
+            responses.append(self._streams.serve({"Records": batch}, ReaderContext(), InvocationLog("tasks")))
 
         self.world.spawn("reader", read, ends_at=scheduler.now + READER_SECONDS)
         scheduler.run(scheduler.now + READER_SECONDS + 1)
@@ -138,13 +136,6 @@ class Shard:
             elif not counts[number]:
                 found.append(f"{number} was lost")
         return found
-
-
-class _Context:
-    aws_request_id = function_name = invoked_function_arn = "tasks"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(READER_SECONDS * 1000)
 
 
 def _record(number: int) -> dict[str, Any]:

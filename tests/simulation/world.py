@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, cast, override
 
-from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.aws.lambda_invoker import Invoker
+from silvaengine.aws.table_client import Row, TableReader, TableWriter
 from silvaengine.errors import (
     DeadlineError,
     FunctionError,
@@ -20,12 +21,17 @@ from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import WorkerCall, WorkerResponse
-from silvaengine.registry.model import Function
+from silvaengine.redis.commands import Command
+from silvaengine.registry.model import Function, FunctionEntry
+from silvaengine.registry.redis_rows import Reply
+from silvaengine.registry.registry import Registry
 from silvaengine.tables import EXECUTIONS
 from silvaengine_http.executions import Executions
 from silvaengine_tasks.sweeper import Sweeper
 from silvaengine_worker.executions import ExecutionRunner
+from silvaengine_worker.results import Outcome
 
 from ..fakes.dynamodb import MemoryDynamoDB
 from .account import Account
@@ -121,15 +127,16 @@ class World:
             reader, TableWriter(lambda: boundary, "se-"), clock=clock, new_token=new_token
         )
         payloads = PayloadStore(lambda: None, None)
-        dispatcher = parts.dispatcher(Invoker(self), payloads)
+        dispatcher = parts.dispatcher(WorkerInvoker(self), payloads)
         self.executions = parts.executions(
             self.ledger, dispatcher, payloads, Digests(lambda: b"secret"), WORKER_SECONDS
         )
         self.jobs = parts.jobs(self.ledger, payloads, self.random.random)
         alerts = AlertPublisher(self._notice, clock=clock)
+        self.registry = Functions(reader, self.functions)
         self.sweeper = parts.sweeper(
             self.ledger,
-            _Registry(self.functions),  # type: ignore[arg-type]
+            self.registry,
             dispatcher,
             self._dead_letter,
             alerts,
@@ -186,12 +193,12 @@ class World:
             raise RuntimeError("a plain call needs no ledger")
         process = self.scheduler.current
 
-        def attempt() -> WorkerResponse:
+        def attempt() -> Outcome:
             self.account.began(call)
             try:
-                return WorkerResponse("json", self._function(call, zombie=zombie))
+                return Outcome.of(WorkerResponse("json", self._function(call, zombie=zombie)))
             except FunctionError as error:
-                return WorkerResponse("error", error.message, error.status, "FunctionError")
+                return Outcome.of(WorkerResponse("error", error.message, error.status, "FunctionError"))
 
         def note(name: str) -> None:
             self.notes[name] += 1
@@ -277,13 +284,14 @@ class _Tables:
         )
 
 
-class Invoker:
+class WorkerInvoker(Invoker):
     """Lambda's client."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
         refused, lost = UnavailableError("no room"), InvocationError("The connection broke")
         if event:
             return self._world.boundary("event", lambda: self._world.event(payload), lost, refused)
@@ -296,18 +304,35 @@ class Invoker:
             ).encode()
         if worker.error:
             raise InvocationError("The function failed", error_type="Unhandled")
-        return worker.result
+        return cast("Json", worker.result)
 
 
-class _Registry:
-    def __init__(self, functions: Mapping[str, Function]) -> None:
-        self._functions = functions
+class Functions(Registry):
+    """The simulation's functions; they have no hooks."""
 
-    def refresh(self) -> None:
-        """Change nothing."""
+    def __init__(self, tables: TableReader, functions: Mapping[str, Function]) -> None:
+        super().__init__(tables, {}, stage="")
+        self._by_name = functions
 
-    def function_for_entry(self, _entry: object, name: str) -> Function:
-        return self._functions[name]
+    @override
+    def refresh(self, command: Command | None = None) -> Reply | None:
+        return None
+
+    @override
+    def function_for_entry(self, entry: FunctionEntry, name: str) -> Function:
+        return self._by_name[name]
+
+    @override
+    def resolve(self, endpoint_id: str, api_key: str, area: str, name: str) -> Function:
+        return self._by_name[name]
+
+    @override
+    def hooks(self, endpoint_id: str) -> list[Row]:
+        return []
+
+    @override
+    def find_settings(self, setting_id: str) -> Row:
+        return {}
 
 
 def _lost() -> Exception:

@@ -30,7 +30,7 @@ class RegistryTables:
 
     def read(self, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
         """Return the rows of those keys that exist."""
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         rows: dict[Key, Row] = {}
         for batch in batched(dict.fromkeys(keys), BATCH_ROWS, strict=False):
             encoded = [_encode(dict(zip(table.key_names, key, strict=True))) for key in batch]
@@ -43,7 +43,7 @@ class RegistryTables:
 
     def scan(self, table: Table) -> Iterator[Row]:
         """Return all rows but the registry's generation."""
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
             for row in map(_decode, page["Items"]):
                 if not (table is CONFIG_DATA and is_internal(row["setting_id"])):
@@ -81,7 +81,7 @@ class RegistryTables:
     def bump_generation(self) -> None:
         """Raise the generation, from which running instances see that the registry has changed."""
         self._dynamodb.update_item(
-            TableName=CONFIG_DATA.full_name(self._prefix),
+            TableName=self._prefix + CONFIG_DATA.name,
             Key=_encode(GENERATION_KEY),
             UpdateExpression="ADD #v :one",
             ExpressionAttributeNames={"#v": "value"},
@@ -106,7 +106,7 @@ class RegistryTables:
             request["ExpressionAttributeValues"] = _encode(values)
         try:
             getattr(self._dynamodb, operation)(
-                TableName=table.full_name(self._prefix),
+                TableName=self._prefix + table.name,
                 ConditionExpression=condition,
                 ExpressionAttributeNames={f"#{name}": name for name in unchanged},
                 **request,

@@ -41,8 +41,7 @@ def read_body(
         raise RequestError("Event member 'body' is not a string")
     if len(body) > SYNC_LIMIT:
         raise _too_large(BASE64_LIMIT if is_base64 else SYNC_LIMIT)
-    is_gzip = _is_gzip(headers, takes_gzip=takes_gzip)
-    media_type = _media_type(headers)
+    media_type, is_gzip = _format(headers, takes_gzip=takes_gzip)
     text = _gunzip(body, is_base64=is_base64) if is_gzip else _utf8(body, is_base64=is_base64)
     start = text.lstrip()[:1]
     if not start:
@@ -57,19 +56,16 @@ def _too_large(limit: int) -> RequestError:
     return RequestError(f"The body is larger than {limit} bytes", status=413)
 
 
-def _is_gzip(headers: Mapping[str, str], *, takes_gzip: bool) -> bool:
+def _format(headers: Mapping[str, str], *, takes_gzip: bool) -> tuple[str, bool]:
+    """Return a body's media type, and whether it is compressed; raises RequestError 415."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity"} and not (takes_gzip and encoding == "gzip"):
         raise RequestError(f"Content-Encoding {encoding!r} is not supported", status=415)
-    return encoding == "gzip"
-
-
-def _media_type(headers: Mapping[str, str]) -> str:
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in _JSON_TYPES and not media_type.endswith("+json"):
         message = f"Content-Type {media_type!r} is not supported; send application/json or {_FORM_TYPE}"
         raise RequestError(message, status=415)
-    return media_type
+    return media_type, encoding == "gzip"
 
 
 def _utf8(body: str, *, is_base64: bool) -> str:

@@ -4,25 +4,23 @@ The responses are those of draft-ietf-httpapi-idempotency-key-header: 400 withou
 the first request is in progress, 422 for another request under the same key.
 """
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineError, UnavailableError
-from silvaengine.ledger.digests import Digests, plain_digest
-from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
+from silvaengine.ledger.digests import Digests, open_digests, plain_digest
+from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, nothing_ran
 from silvaengine.ledger.execution import LIVE, Execution
-from silvaengine.ledger.payload_store import PayloadStore
-from silvaengine.ledger.store import Ledger
+from silvaengine.ledger.payload_store import PayloadStore, open_payload_store
+from silvaengine.ledger.store import Ledger, open_ledger
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.model import Function
+from silvaengine.settings import Settings
 from silvaengine_http.response import Response, error_response, function_response, json_response
 
-KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 RETRY_SECONDS = 2  # when to ask again for what is in progress
 REPLAYED = "Idempotency-Replayed"
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class LedgerCall(NamedTuple):
@@ -51,23 +49,25 @@ class LedgerCall(NamedTuple):
         return self.is_async and self.key is not None
 
 
-class Executions(NamedTuple):
+class Executions:
     """The calls that the ledger accepts, and their way to the workers.
 
-    Args:
-        ledger: holds them.
-        dispatcher: sends them to workers.
-        payloads: stores what is too large for a row.
-        digests: makes a row's id of an idempotency key.
-        lease_seconds: the longest that a worker may run.
-
+    A row is named by a digest of its idempotency key; ``lease_seconds`` is the longest that a worker may run.
     """
 
-    ledger: Ledger
-    dispatcher: Dispatcher
-    payloads: PayloadStore
-    digests: Digests
-    lease_seconds: float
+    def __init__(
+        self,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        payloads: PayloadStore,
+        digests: Digests,
+        lease_seconds: float,
+    ) -> None:
+        self.ledger = ledger
+        self.payloads = payloads
+        self._dispatcher = dispatcher
+        self._digests = digests
+        self._lease_seconds = lease_seconds
 
     def serve(self, call: LedgerCall) -> Response:
         """Accept a call and respond; to a repetition with what became of the first call under its key.
@@ -91,7 +91,7 @@ class Executions(NamedTuple):
     def _new(self, call: LedgerCall) -> Execution:
         job_id = None
         if call.key is not None:
-            job_id = self.digests.digest(
+            job_id = self._digests.digest(
                 call.endpoint_id, call.caller, call.function.area, call.function.name, call.key
             )
         return self.ledger.new(
@@ -103,15 +103,15 @@ class Executions(NamedTuple):
             digest=plain_digest(call.body),
             content=call.content,
             on_lost="retry" if call.key is None else "fail",
-            lease_seconds=None if call.is_async else self.lease_seconds,
+            lease_seconds=None if call.is_async else self._lease_seconds,
         )
 
     def _start(self, call: LedgerCall, execution: Execution) -> Response:
         try:
             if call.is_async:
-                self.dispatcher.send(execution, call.function, deadline=call.deadline)
+                self._dispatcher.send(execution, call.function, deadline=call.deadline)
                 return accepted_response(execution.job_id, call.status_url)
-            result = self.dispatcher.ask(execution, call.function, call.deadline)
+            result = self._dispatcher.ask(execution, call.function, call.deadline)
         except SilvaEngineError as error:
             if nothing_ran(error) and not call.stays_accepted and self.ledger.undo(execution):
                 raise
@@ -137,37 +137,21 @@ class Executions(NamedTuple):
 
     def _take_over(self, call: LedgerCall, first: Execution) -> Response:
         try:
-            execution = self.ledger.take_over_for_caller(first, call.request_id, self.lease_seconds)
+            execution = self.ledger.take_over_for_caller(first, call.request_id, self._lease_seconds)
         except ConditionFailedError:
             raise _in_progress() from None
         return self._start(call, execution._replace(content=call.content))
 
 
-def read_key(method: str, headers: Mapping[str, str], function: Function) -> str | None:
-    """Return the request's idempotency key; None where it has none or its method needs none.
-
-    Raises:
-        RequestError: 400, a required key is missing, or it isn't 1 to 255 visible ASCII characters.
-
-    """
-    if method not in KEYED_METHODS:
-        return None
-    key = headers.get("idempotency-key")
-    if key is None:
-        if function.policy.idempotency == "required":
-            raise RequestError("This function requires the header Idempotency-Key")
-        return None
-    if not _KEY.fullmatch(key):
-        raise RequestError("Idempotency-Key must be 1 to 255 visible ASCII characters")
-    return key
-
-
-def prefers_async(headers: Mapping[str, str]) -> bool:
-    """Return whether the client asks for a job: RFC 7240, section 4.1."""
-    preferences = headers.get("prefer")
-    return preferences is not None and any(
-        preference.partition(";")[0].strip().lower() == "respond-async"
-        for preference in preferences.split(",")
+def open_executions(settings: Settings, invoker: Invoker, issue_token: TokenIssuer) -> Executions:
+    """Return the deployment's executions."""
+    payloads = open_payload_store(settings)
+    return Executions(
+        open_ledger(settings),
+        Dispatcher(invoker, payloads, issue_token),
+        payloads,
+        open_digests(settings),
+        settings.worker_timeout_seconds,
     )
 
 

@@ -1,62 +1,83 @@
 """Serving a request: find its function, check that it may be called, call it, respond."""
 
 import json
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from silvaengine.authorization.admission import admit, check_access
+from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import RequestError
-from silvaengine.ledger.dispatch import issue_no_token
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function, KeyAccess
-from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
-from silvaengine_http import job_status
 from silvaengine_http.body import read_body
-from silvaengine_http.call import HttpCall
-from silvaengine_http.executions import Executions, LedgerCall, prefers_async, read_key
-from silvaengine_http.full_event import full_context, full_event
 from silvaengine_http.path import check_name
-from silvaengine_http.request import Request
+from silvaengine_http.request import HttpCall, Request
 from silvaengine_http.response import Response, function_response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.authorization import Authorization
     from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
+    from silvaengine_http.executions import Executions, LedgerCall
 
-CACHE_OPERATIONS = frozenset(
-    {"cache_clear", "cache_stats"}
-)  # operations, even if the registry has functions of these names
+# Operations, even if the registry has functions of these names.
+CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})
+JOB_STATUS = "job_status"
 # The scope that an operation requires; cache management checks its own.
-REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), job_status.OPERATION: "jobs"}
+REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
+KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# Lambda's context as full-event functions get it: docs.aws.amazon.com/lambda/latest/dg/python-context.html
+CONTEXT_MEMBERS = (
+    "function_name",
+    "function_version",
+    "invoked_function_arn",
+    "memory_limit_in_mb",
+    "aws_request_id",
+    "log_group_name",
+    "log_stream_name",
+    "client_context",
+    "identity",
+)
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-class Gateway(NamedTuple):
-    """Serves HTTP requests by calling functions.
+class Terms(NamedTuple):
+    """How the ledger is to hold a call.
 
-    Args:
-        settings: the deployment's.
-        registry: finds the function of a request.
-        invoker: invokes workers.
-        executions: accepts asynchronous calls and those with an idempotency key.
-        open_authorization: returns the authorizers, for functions with ``auth_required``.
-        open_limiter: returns the rate limiter, for tenants and keys that have a limit.
-        issue_token: returns a function's broadcast token, None for one that may not broadcast.
-
+    ``key`` is the client's idempotency key, None without one. ``is_async`` says that the client doesn't wait,
+    ``is_preferred`` that it asked not to.
     """
 
-    settings: Settings
-    registry: Registry
-    invoker: Invoker
-    executions: Executions
-    open_authorization: "Callable[[], Authorization]"
-    open_limiter: "Callable[[], RateLimiter]"
-    issue_token: "TokenIssuer" = issue_no_token
+    key: str | None
+    is_async: bool
+    is_preferred: bool
+
+
+class Gateway:
+    """Serves HTTP requests by calling functions.
+
+    The executions are opened for asynchronous calls, for those with an idempotency key, and for questions
+    about jobs.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        admission: Admission,
+        invoker: Invoker,
+        open_executions: "Callable[[], Executions]",
+        issue_token: "TokenIssuer",
+    ) -> None:
+        self._settings = settings
+        self._admission = admission
+        self._invoker = invoker
+        self._open_executions = open_executions
+        self._issue_token = issue_token
 
     def serve(self, call: HttpCall, request: Request) -> Response:
         """Serve a request and return the response.
@@ -66,27 +87,28 @@ class Gateway(NamedTuple):
 
         """
         call.log.begin_step("resolve")
-        key_access, name = self._resolve_key(call, request, self.open_limiter)
+        key_access, name = self._resolve_key(call, request)
         if name in CACHE_OPERATIONS:
             return _manage_cache(name, request, key_access)
-        if name == job_status.OPERATION:
-            return self._job_status(request)
-        call.function = function = self.registry.function(key_access, name)
+        if name == JOB_STATUS:
+            from silvaengine_http.job_status import job_status  # lazy: no other call needs it
+
+            return job_status(self._open_executions(), request.route, request.params)
+        call.function = function = self._admission.function(key_access, name, request.route.area)
         call.log.begin_step("authorize")
-        _check_function(request, function)
+        _check_method(request.method, function)
         if function.auth_required:
-            permission = self._permit(call, request, key_access, function)
-            request = request._replace(context=permission.context)
+            request = request._replace(context=self._permit(call, request, key_access, function).context)
         call.log.begin_step("invoke")
-        key = read_key(request.method, request.headers, function)
-        prefers_job = prefers_async(request.headers)
-        if key is None and not prefers_job and function.funct_type != "Event":
+        terms = _read_terms(request.method, request.headers, function)
+        if terms is None:
             return self._invoke(call, request, function)
-        ledger_call = self._ledger_call(call, request, key_access, function, key, prefers_job=prefers_job)
-        response = self.executions.serve(ledger_call)
-        if response.status != 202 or not ledger_call.is_async:
+        response = self._open_executions().serve(
+            self._ledger_call(call, request, key_access, function, terms)
+        )
+        if response.status != 202 or not terms.is_async:
             return response
-        if prefers_job:
+        if terms.is_preferred:
             return response._replace(headers={**response.headers, "Preference-Applied": ("respond-async",)})
         # The endpoint's settings may keep the predecessor's response.
         return Response(200) if key_access.settings.get("event_answer") == "empty" else response
@@ -95,26 +117,32 @@ class Gateway(NamedTuple):
         """Return the permission that an authorizer call asks for; raises what ``serve`` raises."""
         from silvaengine.authorization.model import Permission  # lazy: only an authorizer call needs it
 
-        key_access, name = self._resolve_key(
-            call, request, None
-        )  # not counted here: the request that follows is
+        # not counted here: the request that follows is
+        key_access, name = self._resolve_key(call, request, is_counted=False)
         if name not in REQUIRED_SCOPE:
-            call.function = function = self.registry.function(key_access, name)
-            _check_function(request, function)
+            call.function = function = self._admission.function(key_access, name, request.route.area)
+            _check_method(request.method, function)
             if function.auth_required:
                 return self._permit(call, request, key_access, function)
         return Permission(key_access.key_id, request.context)
 
     def _resolve_key(
-        self, call: HttpCall, request: Request, open_limiter: "Callable[[], RateLimiter] | None"
+        self, call: HttpCall, request: Request, *, is_counted: bool = True
     ) -> tuple[KeyAccess, str]:
-        """Return what the request's key opens, and the name of the function or operation."""
-        route = request.route
-        key_access, call.rate_headers = admit(
-            self.registry, open_limiter, route.endpoint_id, request.api_key, route.area, request.stage
+        """Return what the request's key opens, and the name of the function or operation.
+
+        The path names it, or the header that the endpoint's settings appoint.
+        """
+        area, endpoint_id, name, _, _ = request.route
+        key_access, call.rate_headers = self._admission.admit(
+            endpoint_id, request.api_key, area, request.stage, is_counted=is_counted
         )
         call.key_access = key_access
-        call.name = name = _function_name(request, key_access)
+        header = key_access.settings.get("api_unified_call_index")
+        if isinstance(header, str) and (appointed := request.headers.get(header.lower())):
+            check_name(f"Header {header!r}", appointed)
+            name = appointed
+        call.log.add(function=name, key_id=key_access.key_id)
         check_access(key_access, REQUIRED_SCOPE.get(name, "invoke"), repr(name), request.context)
         return key_access, name
 
@@ -124,35 +152,29 @@ class Gateway(NamedTuple):
         # lazy: only a function with ``auth_required`` needs it
         from silvaengine.authorization.model import AccessRequest
 
-        permission = self.open_authorization().permit(
+        permission = self._admission.open_authorization().permit(
             AccessRequest(
-                event=call.event,
-                context=request.context,
+                call.event,
+                request.context,
+                key_access,
+                function,
                 headers=request.headers,
                 method=request.method,
-                key_access=key_access,
-                function=function,
                 body=request.body,
                 lambda_context=call.context,
             )
         )
-        call.principal = permission.principal
+        if permission.principal:
+            call.principal = permission.principal
+            call.log.add(principal=call.principal)
         return permission
 
-    def _job_status(self, request: Request) -> Response:
-        executions = self.executions
-        return job_status.job_status(executions.ledger, executions.payloads, request.route, request.params)
-
     def _ledger_call(
-        self,
-        call: HttpCall,
-        request: Request,
-        key_access: KeyAccess,
-        function: Function,
-        key: str | None,
-        *,
-        prefers_job: bool,
-    ) -> LedgerCall:
+        self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function, terms: Terms
+    ) -> "LedgerCall":
+        # lazy: only a call that the ledger holds needs it
+        from silvaengine_http.executions import LedgerCall
+
         principal = call.principal and f" {call.principal}"
         return LedgerCall(
             function=function,
@@ -162,50 +184,77 @@ class Gateway(NamedTuple):
             request_id=call.request_id,
             content=self._worker_call(call, request, function, None).content(),
             body=_fingerprint(request),
-            key=key,
-            is_async=function.funct_type == "Event" or prefers_job,
+            key=terms.key,
+            is_async=terms.is_async,
             deadline=call.deadline,
-            status_url="../" * request.depth + job_status.OPERATION,
+            status_url="../" * request.route.depth + JOB_STATUS,
         )
 
     def _invoke(self, call: HttpCall, request: Request, function: Function) -> Response:
         payload = self._worker_call(call, request, function, call.deadline).encode()
-        result = self.invoker.invoke(function.aws_lambda_arn, payload, deadline=call.deadline)
+        result = self._invoker.invoke(function.aws_lambda_arn, payload, deadline=call.deadline)
         return function_response(WorkerResponse.decode(result))
 
     def _worker_call(
         self, call: HttpCall, request: Request, function: Function, deadline: float | None
     ) -> WorkerCall:
-        area, endpoint_id, _, _ = request.route
-        grant = self.issue_token(function, endpoint_id)
+        area, endpoint_id, *_ = request.route
+        grant = self._issue_token(endpoint_id) if function.broadcasts else None
         invocation = Invocation(call.request_id, endpoint_id, area, function.name, deadline, grant=grant)
-        if area not in self.settings.full_event_areas:
+        if area not in self._settings.full_event_areas:
             return WorkerCall(
                 function.callee, request.params, request.body, request.context, invocation=invocation
             )
+        configuration = dict(function.configuration)
         return WorkerCall(
             function.callee,
             request.params,
-            aws_event=full_event(call.event, request, function.configuration),
-            aws_context=full_context(call.context),
+            aws_event={**call.event, "requestContext": request.context, "fnConfigurations": configuration},
+            aws_context={name: _plain(getattr(call.context, name, None)) for name in CONTEXT_MEMBERS},
             invocation=invocation,
         )
+
+
+def _read_terms(method: str, headers: Mapping[str, str], function: Function) -> Terms | None:
+    """Return how the ledger is to hold a call; None for a call that it needn't know of.
+
+    Raises:
+        RequestError: 400, a required idempotency key is missing, or it isn't 1 to 255 visible ASCII
+            characters.
+
+    """
+    key = headers.get("idempotency-key") if method in KEYED_METHODS else None
+    if key is None and method in KEYED_METHODS and function.policy.idempotency == "required":
+        raise RequestError("This function requires the header Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise RequestError("Idempotency-Key must be 1 to 255 visible ASCII characters")
+    is_preferred = "prefer" in headers and _prefers_async(headers["prefer"])
+    is_async = is_preferred or function.funct_type == "Event"
+    return Terms(key, is_async, is_preferred) if is_async or key is not None else None
+
+
+def _prefers_async(preferences: str) -> bool:
+    """Return whether the client asks for a job: RFC 7240, section 4.1."""
+    return any(
+        preference.partition(";")[0].strip().lower() == "respond-async"
+        for preference in preferences.split(",")
+    )
+
+
+def _plain(value: object) -> object:
+    """Return a JSON value; the runtime's own classes, which have slots, become objects."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(member) for name, member in value.items()}
+    names = getattr(value, "__slots__", None) or vars(value)
+    return {name: _plain(getattr(value, name, None)) for name in names}
 
 
 def _fingerprint(request: Request) -> str:
     """Return what makes two requests the same: method, path, query and body, but no header."""
     body = request.body if request.body is not None else request.raw_body
     return json.dumps([request.method, request.route.path, dict(request.query), body], sort_keys=True)
-
-
-def _function_name(request: Request, key_access: KeyAccess) -> str:
-    """Return the name from the header that the endpoint's settings appoint, else the path's."""
-    header = key_access.settings.get("api_unified_call_index")
-    name = request.headers.get(header.lower()) if isinstance(header, str) else None
-    if not name:
-        return request.route.function
-    check_name(f"Header {header!r}", name)
-    return name
 
 
 def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Response:
@@ -222,17 +271,13 @@ def _manage_cache(operation: str, request: Request, key_access: KeyAccess) -> Re
     return json_response(management.manage_cache(operation, params, tenant))
 
 
-def _check_function(request: Request, function: Function) -> None:
-    if function.area != request.route.area:
-        message = f"Function {function.name!r} is not in area {request.route.area!r}"
-        raise RequestError(message, status=403)
-    if request.method not in function.methods and request.method not in (
-        allowed := _allowed_methods(function)
-    ):
-        message = f"Function {function.name!r} does not allow the method {request.method}"
-        raise RequestError(message, status=405, headers={"Allow": ", ".join(allowed)})
-
-
-def _allowed_methods(function: Function) -> tuple[str, ...]:
+def _check_method(method: str, function: Function) -> None:
     methods = function.methods
-    return (*methods, *(["HEAD"] if "GET" in methods and "HEAD" not in methods else []), "OPTIONS")
+    if method in methods or method == "OPTIONS" or (method == "HEAD" and "GET" in methods):
+        return
+    implied = ["HEAD"] if "GET" in methods and "HEAD" not in methods else []
+    raise RequestError(
+        f"Function {function.name!r} does not allow the method {method}",
+        status=405,
+        headers={"Allow": ", ".join([*methods, *implied, "OPTIONS"])},
+    )

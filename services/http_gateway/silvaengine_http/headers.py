@@ -9,14 +9,6 @@ fetch.spec.whatwg.org, section 3.2; the others: cheatsheetseries.owasp.org, REST
 """
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
-
-from silvaengine.errors import SilvaEngineError
-from silvaengine_http.call import HttpCall
-
-if TYPE_CHECKING:
-    from silvaengine.registry.registry import Registry
-    from silvaengine_http.path import Route
 
 type Header = tuple[str, tuple[str, ...]]
 type Headers = Mapping[str, tuple[str, ...]]
@@ -84,28 +76,6 @@ def all_headers(own: Headers, request_id: str, cors: Headers | None) -> Collecti
 def _is_data(content_type: str) -> bool:
     """Return whether a response is no document: nothing in it runs or is framed."""
     return content_type.partition(";")[0].strip().lower() in {"application/json", "application/x-yaml"}
-
-
-def cors_of(call: HttpCall, registry: "Registry") -> Headers | None:
-    """Return the headers of the tenant's CORS policy; None where the contract's apply.
-
-    A refused request may have no key and a preflight has none, so that their policy is found by the path.
-    """
-    if call.key_access is not None:
-        policy = call.key_access.settings.get(CORS_SETTING)
-        return None if policy is None else cors_headers(policy, call.cors_request().origin)
-    origin, route, stage = call.cors_request()
-    if origin is None or route is None:
-        return None
-    return cors_headers(_policy_of_path(registry, route, stage), origin)
-
-
-def _policy_of_path(registry: "Registry", route: "Route", stage: str | None) -> object:
-    try:
-        registry.refresh()
-        return registry.gateway_settings(route.endpoint_id, route.area, stage).get(CORS_SETTING)
-    except SilvaEngineError:  # the response is about this or an earlier error
-        return {}
 
 
 def cors_headers(policy: object, origin: str | None) -> Headers | None:

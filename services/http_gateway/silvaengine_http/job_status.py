@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING
 from silvaengine.errors import NotFoundError, RequestError
 from silvaengine.ledger.execution import LIVE, Execution
 from silvaengine.ledger.payload_store import PayloadStore
-from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
-from silvaengine_http.executions import RETRY_SECONDS
+from silvaengine_http.executions import RETRY_SECONDS, Executions
 from silvaengine_http.path import Route
 from silvaengine_http.response import RESPONSE_OVERHEAD, Response, json_response
 
 if TYPE_CHECKING:
     from silvaengine.protocol.json_codec import Json
 
-OPERATION = "job_status"
 
-
-def job_status(
-    ledger: Ledger, payloads: PayloadStore, route: Route, params: Mapping[str, object]
-) -> Response:
+def job_status(executions: Executions, route: Route, params: Mapping[str, object]) -> Response:
     """Return the state of a job of this endpoint and area, and its result.
 
     A result too large for a response is replaced by its ``result_url``, which is valid for five minutes.
@@ -35,13 +30,13 @@ def job_status(
     job_id = params.get("job_id")
     if not isinstance(job_id, str) or not job_id:
         raise RequestError("The parameter job_id is missing")
-    execution = ledger.get(job_id)
+    execution = executions.ledger.get(job_id)
     if execution is None or (execution.endpoint_id, execution.area) != (route.endpoint_id, route.area):
         raise NotFoundError("Job not found")
     headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
-    response = json_response(_facts(execution) | _outcome(execution, payloads), 200, headers)
+    response = json_response(_facts(execution) | _outcome(execution, executions.payloads), 200, headers)
     if len(response.body.encode()) > SYNC_LIMIT - RESPONSE_OVERHEAD and execution.result_at:
-        url: dict[str, Json] = {"result_url": payloads.url(execution.result_at)}
+        url: dict[str, Json] = {"result_url": executions.payloads.url(execution.result_at)}
         return json_response(_facts(execution) | url, 200, headers)
     return response
 

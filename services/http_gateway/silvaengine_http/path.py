@@ -35,20 +35,17 @@ _REFUSALS = (
 
 
 class Route(NamedTuple):
-    """What a path names. ``path`` is what follows the function, without slashes around it, often empty."""
+    """What a path names.
+
+    ``path`` is what follows the function, without slashes around it, often empty. ``depth`` is how many steps
+    up the URL lead from it to beside the function's name.
+    """
 
     area: str
     endpoint_id: str
     function: str
     path: str
-
-
-def path_of(event: Mapping[str, Any]) -> str:
-    """Return an event's path as the API sent it; raises RequestError where it isn't text."""
-    path = event.get("rawPath") or event.get("path") or "/"
-    if not isinstance(path, str):
-        raise RequestError("The event's path is not a string")
-    return path
+    depth: int
 
 
 def read_path(event: Mapping[str, Any]) -> Route:
@@ -56,10 +53,13 @@ def read_path(event: Mapping[str, Any]) -> Route:
 
     Raises:
         NotFoundError: the path has fewer than three segments.
-        RequestError: a segment could mean another path elsewhere; the message says which and why.
+        RequestError: it isn't text, or a segment could mean another path elsewhere; the message says which
+            and why.
 
     """
-    whole = path_of(event)
+    whole = event.get("rawPath") or event.get("path") or "/"
+    if not isinstance(whole, str):
+        raise RequestError("The event's path is not a string")
     parameters = event.get("pathParameters") or {}
     if not isinstance(parameters, dict):
         raise RequestError("Event member 'pathParameters' is not an object")
@@ -86,7 +86,7 @@ def _route(
     if not all(map(_PLAIN.fullmatch, segments)):
         segments = [_read_segment(segment, number, decode) for number, segment in enumerate(segments, 1)]
     area, endpoint_id, function, *rest = segments
-    return Route(area, endpoint_id, function, "/".join(rest))
+    return Route(area, endpoint_id, function, "/".join(rest), len(rest) + whole.endswith("/"))
 
 
 def _read_segment(segment: str, number: int, decode: Callable[[str, int], str]) -> str:

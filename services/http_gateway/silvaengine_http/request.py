@@ -6,80 +6,63 @@ module and ``path`` read a request from an event; authorizers and full-event fun
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
+from silvaengine.authorization.admission import NO_RATE_HEADERS
+from silvaengine.authorization.events import API_KEY, GatewayEvent, Members, read_api_key, read_stage
 from silvaengine.errors import RequestError
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
-from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_http.body import read_body
-from silvaengine_http.path import Route, path_of, read_path
+from silvaengine_http.path import Route, read_path
 
-API_KEY = "x-api-key"
-KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
+if TYPE_CHECKING:
+    from silvaengine.registry.model import KeyAccess
 
 _TEXT = {str}
+_OBJECTS = (
+    "requestContext",
+    "headers",
+    "multiValueHeaders",
+    "queryStringParameters",
+    "multiValueQueryStringParameters",
+)
 
-type Members = Mapping[str, Any]
 type Query = Mapping[str, list[str]]
 
 
-class ResponseFormat(NamedTuple):
-    """How the response is written: as payload 2.0 or 1.0, and without a body for HEAD."""
+class HttpCall(GatewayEvent):
+    """One HTTP event, and what becomes known of it for response and alert.
 
-    is_v2: bool
-    is_head: bool
+    ``key_access`` is None until the registry has named it, ``principal`` is whom an authorizer has named.
+    ``rate_headers`` are the headers about limits.
+    """
 
-
-class CorsRequest(NamedTuple):
-    """What decides who may read a response in a browser; ``route`` is None where the path names no tenant."""
-
-    origin: str | None
-    route: Route | None
-    stage: str | None
+    key_access: "KeyAccess | None" = None
+    principal = ""
+    rate_headers = NO_RATE_HEADERS
 
 
 class Request(NamedTuple):
     """A well-formed request, before it is known whether it may be served.
 
-    ``headers`` are by lower-case name. ``query`` has every value of each name that a client may set.
-    ``stage`` is None where the API has no stage of its own. ``body`` is JSON text, None without one and in
-    full-event areas; ``raw_body`` and ``raw_path`` are as the event has them. ``context`` is the event's
-    requestContext plus the members that the contract promises to functions.
+    ``headers`` are by lower-case name. ``query`` has every value of each name that a client may set,
+    ``params`` the last one, and what only the gateway sets. ``stage`` is None where the API has no stage of
+    its own. ``body`` is JSON text, None without one and in full-event areas; ``raw_body`` is as the event has
+    it. ``context`` is the event's requestContext plus the members that the contract promises to functions.
     """
 
     method: str
     route: Route
     headers: Mapping[str, str]
     query: Query
+    params: Mapping[str, str]
     api_key: str
     stage: str | None
     body: str | None
     context: Members
-    raw_path: str
     raw_body: object
     is_base64: bool
-
-    @property
-    def params(self) -> dict[str, str]:
-        """The parameters of a call: the last value of each query name, then what only the gateway sets."""
-        area, endpoint_id, _, path = self.route
-        params = {name: values[-1] for name, values in self.query.items() if values}
-        if path:
-            params["path"] = path
-        params["endpoint_id"] = endpoint_id
-        params["area"] = area
-        return params
-
-    @property
-    def depth(self) -> int:
-        """How many steps up the URL lead from the request's path to beside the function's name."""
-        path = self.route.path
-        return (path.count("/") + 1 if path else 0) + self.raw_path.endswith("/")
-
-
-def read_response_format(event: Members, method: str) -> ResponseFormat:
-    """Return how the response to an event is written."""
-    return ResponseFormat(event.get("version") == "2.0", method == "HEAD")
 
 
 def read_method(event: Members) -> str:
@@ -94,30 +77,31 @@ def read_method(event: Members) -> str:
             return ""
 
 
-def read_cors_request(event: Members) -> CorsRequest:
-    """Return what decides who may read the response to any event, a refused one too."""
-    try:
-        headers = {name.lower(): value for name, value in _headers(event).items()}
-    except RequestError:
-        headers = {}
-    origin = headers.get("origin")
-    if origin is None:  # no browser will ask
-        return CorsRequest(None, None, None)
-    try:
-        return CorsRequest(origin, read_path(event), _stage(_members(event, "requestContext")))
-    except RequestError:
-        return CorsRequest(origin, None, None)
+def read_cors_request(event: Members) -> tuple[str | None, Route | None, str | None]:
+    """Return what decides who may read the response to any event, a refused one too: origin, route, stage.
+
+    The route is None where the path names no tenant.
+    """
+    origin = None
+    with suppress(RequestError):
+        context, *headers, _, _ = _objects(event)
+        sent = _headers(event, *headers)
+        origin = {name.lower(): value for name, value in sent.items()}.get("origin")
+        if origin is not None:  # else no browser will ask
+            return origin, read_path(event), read_stage(context)
+    return origin, None, None
 
 
 def read_request(
-    event: Members, method: str, full_event_areas: frozenset[str], *, takes_gzip: bool = False
+    event: Members, method: str, route: Route, *, reads_body: bool = True, takes_gzip: bool = False
 ) -> Request:
     """Read an HTTP event.
 
     Args:
         event: Lambda's.
-        method: the HTTP method, empty for an event of another kind.
-        full_event_areas: areas whose functions read the body themselves, whatever it is.
+        method: the HTTP method.
+        route: what its path names.
+        reads_body: false where functions read the body themselves, whatever it is.
         takes_gzip: whether a gzip body is decompressed.
 
     Raises:
@@ -125,20 +109,23 @@ def read_request(
             names what is wrong.
 
     """
-    if not method:
-        raise RequestError("Not an HTTP request")
-    route = read_path(event)
-    sent = _headers(event)
+    context, single_headers, several_headers, single_query, several_query = _objects(event)
+    sent = _headers(event, single_headers, several_headers)
     headers = {name.lower(): value for name, value in sent.items()}
     _check_unicode("".join([*headers, *headers.values()]), "The headers are")
-    everything = _query(event)
-    query = {name: values for name, values in everything.items() if _is_free(name, values)}
-    context = _members(event, "requestContext")
-    api_key, stage = _api_key(context, headers, everything), _stage(context)
+    everything = _query(event, single_query, several_query)
+    _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")
+    query = {
+        name: values
+        for name, values in everything.items()
+        if name not in RESERVED_PARAMETERS and name.lower() != API_KEY
+    }
+    params = {name: values[-1] for name, values in query.items() if values}
+    if route.path:
+        params["path"] = route.path
+    params["endpoint_id"], params["area"] = route.endpoint_id, route.area
     raw_body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
-    body = None
-    if route.area not in full_event_areas:
-        body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip)
+    body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip) if reads_body else None
     function_context = {
         **context,
         "channel": route.endpoint_id,
@@ -151,53 +138,45 @@ def read_request(
         route,
         headers,
         query,
-        api_key,
-        stage,
+        params,
+        read_api_key(context, headers, (everything.get(API_KEY) or [""])[-1]),
+        read_stage(context),
         body,
         function_context,
-        path_of(event),
         raw_body,
         is_base64,
     )
 
 
-def _members(event: Members, name: str) -> Members:
-    value = event.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise RequestError(f"Event member {name!r} is not an object")
-    return value
+def _objects(event: Members) -> list[Members]:
+    """Return the members of an event that have to be objects, empty for those that it lacks."""
+    objects: list[Members] = []
+    for name in _OBJECTS:
+        value = event.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise RequestError(f"Event member {name!r} is not an object")
+        objects.append(value or {})
+    return objects
 
 
-def _headers(event: Members) -> Mapping[str, str]:
+def _headers(event: Members, single: Members, several: Members) -> Mapping[str, str]:
     """Return the headers as they were sent; payload 2.0 has cookies apart."""
-    single = _members(event, "headers") or {
-        name: ", ".join(_texts(values)) for name, values in _members(event, "multiValueHeaders").items()
-    }
+    single = single or {name: ", ".join(_texts(values)) for name, values in several.items()}
     if not _TEXT.issuperset(map(type, single.values())):
         single = {name: value for name, value in single.items() if isinstance(value, str)}
-    cookies = _texts(event.get("cookies"))
-    return {**single, "cookie": "; ".join(cookies)} if cookies else single
+    cookies = event.get("cookies")
+    return {**single, "cookie": "; ".join(_texts(cookies))} if cookies else single
 
 
-def _query(event: Members) -> dict[str, list[str]]:
+def _query(event: Members, single: Members, several: Members) -> dict[str, list[str]]:
     raw = event.get("rawQueryString")
     if isinstance(raw, str):
         return _parse_query(raw)
-    query = {
-        name: _texts(values) for name, values in _members(event, "multiValueQueryStringParameters").items()
-    }
-    for name, value in _members(event, "queryStringParameters").items():
+    query = {name: _texts(values) for name, values in several.items()}
+    for name, value in single.items():
         if name not in query and isinstance(value, str):
             query[name] = [value]
     return query
-
-
-def _is_free(name: str, values: list[str]) -> bool:
-    """Return whether a client may set a parameter."""
-    _check_unicode(name + "".join(values), "The query string is")
-    return name not in RESERVED_PARAMETERS and name.lower() != API_KEY
 
 
 def _check_unicode(text: str, what: str) -> None:
@@ -221,17 +200,3 @@ def _parse_query(raw: str) -> dict[str, list[str]]:
 
 def _texts(values: object) -> list[str]:
     return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
-
-
-def _api_key(context: Members, headers: Mapping[str, str], query: Query) -> str:
-    identity = context.get("identity")
-    authenticated = identity.get("apiKey") if isinstance(identity, dict) else None
-    key = authenticated or headers.get(API_KEY) or (query.get(API_KEY) or [""])[-1] or DEFAULT_API_KEY
-    if not isinstance(key, str) or len(key.encode("utf-8", "replace")) > KEY_LIMIT:
-        raise RequestError("The API key is not valid", status=403)
-    return key
-
-
-def _stage(context: Members) -> str | None:
-    stage = context.get("stage")
-    return stage if isinstance(stage, str) and stage not in {"", "$default"} else None

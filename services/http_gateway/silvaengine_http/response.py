@@ -25,7 +25,6 @@ from silvaengine_http.headers import (
     all_headers,
     merge_headers,
 )
-from silvaengine_http.request import ResponseFormat
 
 RESPONSE_OVERHEAD = 4096  # bytes left for the gateway's own headers and the response's frame
 
@@ -58,6 +57,13 @@ class Response(NamedTuple):
     body: str = ""
     headers: Headers = MappingProxyType({})
     is_base64: bool = False
+
+
+class ResponseFormat(NamedTuple):
+    """How the response is written: as payload 2.0 or 1.0, and without a body for HEAD."""
+
+    is_v2: bool
+    is_head: bool
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -159,7 +165,7 @@ def _text_response(text: str) -> Response:
 
 
 def _value_response(value: object, text: str | None) -> Response:
-    if isinstance(value, dict) and _is_proxy(value):
+    if isinstance(value, dict) and "statusCode" in value and _is_proxy(value):
         return _proxy_response(value)
     try:
         encoded = encode_readable(value) if text is None else text
@@ -185,7 +191,7 @@ def _is_yaml(text: str) -> bool:
 
 def _is_proxy(value: Mapping[str, Any]) -> bool:
     """Return whether an object is meant for API Gateway, rather than data with a ``statusCode``."""
-    status = value.get("statusCode")
+    status = value["statusCode"]
     if type(status) is not int or not 100 <= status <= 599:
         return False
     return value.keys() <= _PROXY or 300 <= status <= 399
@@ -207,19 +213,14 @@ def _proxy_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         _read_headers(single.items()), _read_headers(_mapping(value, "multiValueHeaders").items())
     )
     cookies = _read_headers([("Set-Cookie", value.get("cookies") or [])])
-    hop_by_hop = _HOP_BY_HOP.union(*map(_connection_options, headers.items()))
+    listed = [values for name, values in headers.items() if name.lower() == "connection"]
+    hop_by_hop = _HOP_BY_HOP | {
+        option.strip().lower() for values in listed for option in ",".join(values).split(",")
+    }
     kept = {name: values for name, values in headers.items() if name.lower() not in hop_by_hop}
     if cookies["Set-Cookie"]:
         kept = merge_headers(kept, cookies)
     return {name: values for name, values in kept.items() if values}
-
-
-def _connection_options(header: Header) -> set[str]:
-    """Return the headers that ``Connection`` lists as being for the next hop alone."""
-    name, values = header
-    if name.lower() != "connection":
-        return set()
-    return {option.strip().lower() for option in ",".join(values).split(",")}
 
 
 def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -230,19 +231,14 @@ def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _read_headers(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str, ...]]:
-    return {_header_name(name): _header_values(values) for name, values in headers}
-
-
-def _header_name(name: str) -> str:
-    if not _HEADER_NAME.fullmatch(name):
-        raise _malformed("a header name is not valid")
-    return name
-
-
-def _header_values(values: object) -> tuple[str, ...]:
-    if not isinstance(values, list):
-        raise _malformed("the values of a header are not a list")
-    return tuple(map(_header_value, values))
+    read = {}
+    for name, values in headers:
+        if not _HEADER_NAME.fullmatch(name):
+            raise _malformed("a header name is not valid")
+        if not isinstance(values, list):
+            raise _malformed("the values of a header are not a list")
+        read[name] = tuple(map(_header_value, values))
+    return read
 
 
 def _header_value(value: object) -> str:
@@ -276,22 +272,19 @@ def _is_base64(value: object) -> bool:
 
 def _check_size(response: Response) -> None:
     """Refuse what Lambda would refuse: the client would see an error without a message."""
-    size = _text_size(response.body)
+    text = response.body
+    if len(text) < _SHORT and text.isascii():
+        size = _LONGEST_ESCAPE * len(text)
+    else:
+        try:
+            size = len(json.dumps(text, ensure_ascii=False).encode())
+        except UnicodeEncodeError:
+            raise _malformed("it contains an unpaired surrogate") from None
     for name, values in response.headers.items():
         for value in values:
             size += len(name) + len(value) + 8
     if size > SYNC_LIMIT - RESPONSE_OVERHEAD:
         raise SilvaEngineError(f"The function's response is larger than {SYNC_LIMIT} bytes", status=502)
-
-
-def _text_size(text: str) -> int:
-    """Return the bytes of a text in JSON; of a short ASCII text the most that it can have."""
-    if len(text) < _SHORT and text.isascii():
-        return _LONGEST_ESCAPE * len(text)
-    try:
-        return len(json.dumps(text, ensure_ascii=False).encode())
-    except UnicodeEncodeError:
-        raise _malformed("it contains an unpaired surrogate") from None
 
 
 def _malformed(reason: str) -> SilvaEngineError:

@@ -1,31 +1,22 @@
-"""The tasks Lambda: each event goes to the source that matches it; an event that none matches fails.
+"""The tasks Lambda, composed: a new source is one module and one line in ``create_sources``."""
 
-A failure is raised, so that AWS retries or keeps the event: a response would mean success. A new source is
-one module and one line in ``create_sources``.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from os import urandom
 
 from silvaengine.aws.lambda_invoker import open_invoker
-from silvaengine.context import LambdaContext
-from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.payload_store import open_payload_store
 from silvaengine.ledger.store import open_ledger
 from silvaengine.observability.alerts import open_alert_publisher
-from silvaengine.observability.logging import InvocationLog, configure_logging
-from silvaengine.protocol.json_codec import encode
+from silvaengine.observability.logging import configure_logging
 from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
+from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.records import Event
 from silvaengine_tasks.sources import Source
 from silvaengine_tasks.sources.cognito import CognitoSource
 from silvaengine_tasks.sources.direct import DirectSource
@@ -36,38 +27,6 @@ from silvaengine_tasks.sources.sns import SnsSource
 from silvaengine_tasks.sources.sqs import SqsSource, open_sqs_source
 from silvaengine_tasks.sources.streams import StreamSource
 from silvaengine_tasks.sweeper import Sweeper, open_dead_letter_queue
-
-type Handler = Callable[[Event, LambdaContext], object]
-
-
-def create_handler(open_sources: Callable[[], Sequence[Source]]) -> Handler:
-    """Return a Lambda handler for these sources, which are opened at its first event."""
-
-    def handle(event: Event, context: LambdaContext) -> object:
-        log = InvocationLog("tasks", encode)
-        request_id = urandom(16).hex()
-        log.add(request_id=request_id, status=500)
-        try:
-            for source in open_sources() if isinstance(event, Mapping) else ():
-                if source.matches(event):
-                    return _serve(source, event, context, log)
-            log.add(status=501)
-            raise ConfigurationError(f"Event source not supported (request {request_id})", status=501)
-        except RecursionError:
-            raise RequestError("The event is nested too deeply") from None
-        finally:
-            log.emit()
-
-    return handle
-
-
-def _serve(source: Source, event: Event, context: LambdaContext, log: InvocationLog) -> object:
-    log.add(status=200)  # a source that responds to a failure sets that failure's status
-    try:
-        return source.serve(event, context, log)
-    except BaseException:
-        log.add(status=500)
-        raise
 
 
 def create_sources(

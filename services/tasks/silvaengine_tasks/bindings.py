@@ -5,7 +5,6 @@ in the contract's ``dynamodb_stream_config``: a list of ``{endpoint_id, funct}``
 bucket ``prefix`` and ``suffix`` of its keys.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from silvaengine.errors import ConfigurationError
@@ -23,14 +22,11 @@ class Binding(NamedTuple):
     batch: bool = False
 
 
-class Bindings(NamedTuple):
-    """The bindings in the registry.
+class Bindings:
+    """The bindings in the registry, which reads and caches them."""
 
-    Args:
-        registry: reads and caches them.
-    """
-
-    registry: Registry
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
 
     def find(self, kind: str, name: str, key: str = "") -> list[Binding]:
         """Return the functions that a source is bound to, an empty list for an unbound source.
@@ -45,42 +41,36 @@ class Bindings(NamedTuple):
         """
         setting_id = STREAMS_SETTING_ID if kind == "table" else EVENTS_SETTING_ID
         variable = name if kind == "table" else f"{kind}:{name}"
-        return list(_read(self._variables(setting_id).get(variable) or [], key))
+        bound = self._registry.find_settings(setting_id).get(variable) or []
+        if not isinstance(bound, list):
+            raise ConfigurationError("An event binding is malformed", detail="its value is not a list")
+        return [_read(item) for item in bound if _matches(item, key)]
 
-    def _variables(self, setting_id: str) -> Mapping[str, Json]:
-        try:
-            return self.registry.settings(setting_id)
-        except ConfigurationError:  # it has no rows
-            return {}
+    def calls(self, kind: str, name: str, call: RecordCall, record: Json, key: str = "") -> list[RecordCall]:
+        """Return a record's call of each function that its source is bound to; raises like ``find``.
 
-
-def bound_calls(
-    bindings: Sequence[Binding], template: RecordCall, batch_item_id: str, record: Json
-) -> list[RecordCall]:
-    """Return a record's call of each function that its source is bound to.
-
-    Args:
-        bindings: of the source.
-        template: the call's other members; its params go to functions that get one record a call.
-        batch_item_id: the record's id for functions with ``batch``.
-        record: as AWS sent it, for functions with ``batch``.
-    """
-    return [
-        template._replace(
-            endpoint_id=binding.endpoint_id,
-            function=binding.function,
-            params={"records": [record]} if binding.batch else template.params,
-            batch_item_id=batch_item_id if binding.batch else None,
-        )
-        for binding in bindings
-    ]
+        Args:
+            kind: as for ``find``, like ``name`` and ``key``.
+            name: likewise.
+            call: the call's other members; its params go to functions that get one record a call.
+            record: as AWS sent it, for functions with ``batch``, which know it by its key or last id.
+            key: likewise.
+        """
+        return [
+            call._replace(
+                endpoint_id=binding.endpoint_id,
+                function=binding.function,
+                params={"records": [record]} if binding.batch else call.params,
+                batch_item_id=(key or call.record_id[-1]) if binding.batch else None,
+            )
+            for binding in self.find(kind, name, key)
+        ]
 
 
-def _read(value: Json, key: str) -> Iterator[Binding]:
-    if not isinstance(value, list):
-        raise ConfigurationError("An event binding is malformed", detail="its value is not a list")
-    for item in value:
-        binding = Binding(text(item, "endpoint_id"), text(item, "funct"), bool(member(item, "batch")))
-        prefix, suffix = str(member(item, "prefix") or ""), str(member(item, "suffix") or "")
-        if key.startswith(prefix) and key.endswith(suffix):
-            yield binding
+def _matches(item: Json, key: str) -> bool:
+    prefix, suffix = str(member(item, "prefix") or ""), str(member(item, "suffix") or "")
+    return key.startswith(prefix) and key.endswith(suffix)
+
+
+def _read(item: Json) -> Binding:
+    return Binding(text(item, "endpoint_id"), text(item, "funct"), bool(member(item, "batch")))

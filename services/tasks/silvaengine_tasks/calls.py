@@ -7,39 +7,38 @@ is repeated is up to the record's source.
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from os import urandom
 from typing import NamedTuple
 
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.context import LambdaContext
-from silvaengine.errors import InvocationError, LoopError, SilvaEngineError
-from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, issue_no_token, nothing_ran
-from silvaengine.ledger.execution import Execution
+from silvaengine.errors import DeadlineError, InvocationError, LoopError, SilvaEngineError
+from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, issue_no_token
 from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
+from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse, check_hops
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_tasks.claims import Claims, InProgressError
 from silvaengine_tasks.hooks import CallHooks, HookedCall
-from silvaengine_tasks.parallel import unexpected_failure
-from silvaengine_tasks.records import Params, RecordCall
+from silvaengine_tasks.records import Event, Params, RecordCall
 
 RESPOND_SECONDS = 5.0  # reserved for the response to the source
+MIN_SECONDS = 1.0  # a call with less time left isn't started: it would only be cut off
 
 _logger = logging.getLogger(__name__)
 
 
-class CallResult(NamedTuple):
-    """The result of a call.
+class NoTimeError(DeadlineError):
+    """A call wasn't started, since it would only be cut off."""
 
-    Args:
-        covers: the last record of the chunk that the call was for; None for a single record.
-        response: the function's.
-        request_id: of the attempt that ran.
-    """
+
+class CallResult(NamedTuple):
+    """The result of a call: of the attempt that ran, and the last record of its chunk if it was for one."""
 
     covers: str | None
     response: WorkerResponse
@@ -47,165 +46,155 @@ class CallResult(NamedTuple):
 
 
 class DirectCall(NamedTuple):
-    """A call without a record, as a direct invoke or a dialog names it."""
+    """A call without a record, as a direct invoke or a dialog names it; its ``hops`` aren't checked yet."""
 
     endpoint_id: str
     function: str
     params: Params
-    hops: int = 0
+    hops: Json = None
 
 
-class FunctionCaller(NamedTuple):
+class FunctionCaller:
     """Calls functions for sources, which have it as ``functions``.
 
-    Args:
-        registry: finds them.
-        invoker: reaches the workers.
-        dispatcher: sends them what the ledger holds.
-        claims: keep a record from being called twice.
-        alerts: reach the operator.
-        hooks: run before and after calls.
-        issue_token: returns the token that lets a function broadcast.
+    A record is claimed, so that it isn't called twice; a failure reaches the operator.
     """
 
-    registry: Registry
-    invoker: Invoker
-    dispatcher: Dispatcher
-    claims: Claims
-    alerts: AlertPublisher
-    hooks: CallHooks
-    issue_token: TokenIssuer = issue_no_token
+    def __init__(
+        self,
+        registry: Registry,
+        invoker: Invoker,
+        dispatcher: Dispatcher,
+        claims: Claims,
+        alerts: AlertPublisher,
+        hooks: CallHooks,
+        issue_token: TokenIssuer = issue_no_token,
+    ) -> None:
+        self.registry = registry
+        self.invoker = invoker
+        self.claims = claims
+        self.hooks = hooks
+        self._dispatcher = dispatcher
+        self._alerts = alerts
+        self._issue_token = issue_token
 
-    def call_all(self, read_calls: Callable[[], Sequence[RecordCall]], deadline: float) -> None:
-        """Make all calls of a record, each unless it was made before.
+    def call(self, call: RecordCall, deadline: float) -> CallResult | None:
+        """Make a record's call unless it was made before; return its result, None if the sweeper retries it.
 
-        Args:
-            read_calls: returns them, or raises why there are none.
-            deadline: epoch seconds by which the source must have its response.
+        ``deadline`` is in epoch seconds: by then the source must have its response.
 
         Raises:
-            SilvaEngineError: of the first call that failed or can't be made; the others are made all the
-                same, and the source keeps the record. InProgressError: another delivery is being processed.
-        """
-        request_id = urandom(16).hex()
-        try:
-            calls = read_calls()
-        except Exception as error:  # boundary of a record: report whatever reading it raises
-            self.report("", "", error, request_id)
-            if isinstance(error, SilvaEngineError):
-                raise
-            raise unexpected_failure(error) from error
-        failures = list(filter(None, (self._failure(call, deadline) for call in calls)))
-        if failures:
-            raise next((each for each in failures if not isinstance(each, InProgressError)), failures[0])
-
-    def call_once(self, call: RecordCall, deadline: float) -> CallResult | None:
-        """Make one call unless it was made before; return its result, None where the sweeper retries it.
-
-        Raises what ``call_all`` raises.
+            SilvaEngineError: the call failed or can't be made, and the source must keep the record. It is
+                reported. InProgressError: another delivery is being processed.
         """
         request_id, function = urandom(16).hex(), None
         try:
+            check_time(deadline)
             function = self.find_function(call.endpoint_id, call.function)
             return self._claim_and_call(call, function, request_id, deadline)
         except Exception as error:  # boundary of a record: report whatever its call raises
-            self.report(call.endpoint_id, call.function, error, request_id, function)
-            if isinstance(error, SilvaEngineError):
+            failure = self.report(call.endpoint_id, call.function, error, request_id, function)
+            if failure is error:
                 raise
-            raise unexpected_failure(error) from error
+            raise failure from error
 
-    def call_directly(self, read_call: Callable[[], DirectCall], deadline: float) -> WorkerResponse:
-        """Call a function without the ledger and return its response.
-
-        Args:
-            read_call: returns the call, or raises why there is none.
-            deadline: epoch seconds by which the source must have its response.
+    def call_directly(
+        self, read_call: Callable[[Event], DirectCall], event: Event, deadline: float, log: InvocationLog
+    ) -> WorkerResponse:
+        """Make an event's one call without the ledger and return its response.
 
         Raises:
-            SilvaEngineError: there is no call, or it failed.
+            SilvaEngineError: ``read_call`` raised that there is none, or it failed. It is reported.
         """
         endpoint_id, name, request_id, function = "", "", urandom(16).hex(), None
         try:
-            endpoint_id, name, params, hops = read_call()
+            self.registry.refresh()
+            endpoint_id, name, params, hops = read_call(event)
+            log.add(endpoint_id=endpoint_id, function=name)
             function = self.find_function(endpoint_id, name)
-            hooked = HookedCall(function, endpoint_id, params, request_id, deadline)
-            token = self.issue_token(function, endpoint_id)
-            call = worker_call(function, params, Invocation(
-                request_id, endpoint_id, function.area, name, deadline, hops=hops, grant=token
-            ))  # fmt: skip
-            return self._call_with_hooks(hooked, lambda: self.invoker.invoke(
-                function.aws_lambda_arn, call.encode(), deadline=deadline
-            ))  # fmt: skip
+            call = HookedCall(function, endpoint_id, params, request_id, deadline)
+            response = read_response(self.invoke(call, check_hops(hops)))
+            self.hooks.start_after(call)
         except Exception as error:  # boundary of a call: report whatever it raises, and pass it on
             self.report(endpoint_id, name, error, request_id, function)
             raise
+        return response
+
+    def invoke(self, call: HookedCall, hops: int, attempt: int = 1) -> Json:
+        """Run the hooks before a call that the ledger doesn't send, and return what its worker returns.
+
+        Raises:
+            SilvaEngineError: see ``CallHooks.run_before`` and ``LambdaInvoker.invoke``.
+        """
+        function, endpoint_id, params, request_id, deadline = call
+        token = self._issue_token(endpoint_id) if function.broadcasts else None
+        invocation = Invocation(
+            request_id, endpoint_id, function.area, function.name, deadline, attempt, hops, token
+        )
+        payload = WorkerCall(function.callee, params, invocation=invocation).encode()
+        self.hooks.run_before(call)
+        return self.invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
     def find_function(self, endpoint_id: str, name: str) -> Function:
         """Return a tenant's function; raises what ``Registry.resolve`` raises."""
         return self.registry.resolve(endpoint_id, DEFAULT_API_KEY, "", name)
 
+    def read_ahead(self, called: tuple[str, str]) -> None:
+        """Have the registry read a tenant's function and hooks before many threads need them.
+
+        Where that fails it fails again in the record's call, which reports it.
+        """
+        with suppress(Exception):
+            self.find_function(*called)
+            self.registry.hooks(called[0])
+
     def report(
         self, endpoint_id: str, name: str, error: Exception, request_id: str, function: Function | None = None
-    ) -> None:
+    ) -> SilvaEngineError:
         """Log a failure and alert the operator to it, without any of the call's params.
 
-        A record that another delivery is processing is no failure: it is only logged.
+        A record that another delivery is processing, or that had no time left, is only logged.
+
+        Returns:
+            The failure for the record's source.
         """
         log_failure(endpoint_id, name, error, request_id)
-        if isinstance(error, InProgressError):
-            return
-        kind = getattr(error, "error_type", "") or type(error).__name__
-        self.alerts.publish(
-            function.aws_lambda_arn if function else "silvaengine tasks",
-            f"{endpoint_id} {name} {kind}",
-            {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id},
-        )
-
-    def _failure(self, call: RecordCall, deadline: float) -> SilvaEngineError | None:
-        try:
-            self.call_once(call, deadline)
-        except SilvaEngineError as error:
-            return error
-        return None
+        if not isinstance(error, InProgressError | NoTimeError):
+            kind = getattr(error, "error_type", "") or type(error).__name__
+            self._alerts.publish(
+                function.aws_lambda_arn if function else "silvaengine tasks",
+                f"{endpoint_id} {name} {kind}",
+                {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id},
+            )
+        return failure_of(error)
 
     def _claim_and_call(
         self, call: RecordCall, function: Function, request_id: str, deadline: float
     ) -> CallResult | None:
-        content = worker_call(function, call.params, None).content()
-        execution = self.claims.claim(call, function, content, request_id)
-        if execution is None or execution.state == "succeeded":
-            return execution and CallResult(
-                execution.covers, self.claims.payloads.stored_response(execution), execution.request_id
-            )
+        execution = self.claims.claim(call, function, request_id)
+        if execution is None:
+            return None
+        if execution.state == "succeeded":
+            response = self.claims.payloads.stored_response(execution)
+            return CallResult(execution.covers, response, execution.request_id)
+        hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)
         try:
-            hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)
-            response = self._dispatch(execution, hooked, call.hops)
+            self.hooks.run_before(hooked)
+            result = self._dispatcher.ask(execution, function, deadline, hops=call.hops, kept_due=True)
+            response = read_response(result)
         except SilvaEngineError as error:
-            if not self.claims.hand_over(execution):
+            if not self.claims.give_up(execution, error):
                 raise
             log_failure(call.endpoint_id, call.function, error, request_id)
             return None
+        self.hooks.start_after(hooked)
         return CallResult(execution.covers, response, request_id)
 
-    def _dispatch(self, execution: Execution, call: HookedCall, hops: int) -> WorkerResponse:
-        try:
-            return self._call_with_hooks(
-                call,
-                lambda: self.dispatcher.ask(
-                    execution, call.function, call.deadline, hops=hops, kept_due=True
-                ),
-            )
-        except SilvaEngineError as error:
-            if nothing_ran(error):
-                self.claims.ledger.unclaim(execution)
-            raise
 
-    def _call_with_hooks(self, call: HookedCall, invoke: Callable[[], Json]) -> WorkerResponse:
-        """Invoke a worker between the endpoint's hooks; raises what ``read_response`` raises."""
-        self.hooks.run_before(call)
-        response = read_response(invoke())
-        self.hooks.start_after(call)
-        return response
+def check_time(deadline: float) -> None:
+    """Raise NoTimeError if there is no time left to start a call."""
+    if time.time() + MIN_SECONDS > deadline:
+        raise NoTimeError("There was no time left to start this record")
 
 
 def log_failure(endpoint_id: str, name: str, error: Exception, request_id: str) -> None:
@@ -219,6 +208,13 @@ def log_failure(endpoint_id: str, name: str, error: Exception, request_id: str) 
         _logger.error("%s: %s", what, reason, extra={"request_id": request_id})
     else:
         _logger.error("%s", what, exc_info=error, extra={"request_id": request_id})
+
+
+def failure_of(error: Exception) -> SilvaEngineError:
+    """Return a record's failure for its source: the error, or one that says nothing of an unexpected one."""
+    if isinstance(error, SilvaEngineError):
+        return error
+    return InvocationError("The record could not be processed", error_type=type(error).__name__)
 
 
 def read_response(result: Json) -> WorkerResponse:
@@ -256,8 +252,3 @@ def response_value(response: WorkerResponse) -> Json:
 def deadline_of(context: LambdaContext, clock: Callable[[], float] = time.time) -> float:
     """Return the epoch seconds by which calls must end, so that the source gets its response."""
     return clock() + context.get_remaining_time_in_millis() / 1000 - RESPOND_SECONDS
-
-
-def worker_call(function: Function, params: Mapping[str, Json], invocation: Invocation | None) -> WorkerCall:
-    """Return the call of a function."""
-    return WorkerCall(function.callee, params, invocation=invocation)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
@@ -19,15 +20,7 @@ _logger = logging.getLogger(__name__)
 
 
 class HookedCall(NamedTuple):
-    """A call that hooks are told of.
-
-    Args:
-        function: the function that is called; its Lambda runs the hooks, too.
-        endpoint_id: the tenant.
-        params: the function's parameters.
-        request_id: of this attempt.
-        deadline: epoch seconds by which the source must have its response.
-    """
+    """A call that hooks are told of; ``request_id`` is its attempt's, ``deadline`` is in epoch seconds."""
 
     function: Function
     endpoint_id: str
@@ -36,16 +29,15 @@ class HookedCall(NamedTuple):
     deadline: float
 
 
-class CallHooks(NamedTuple):
-    """Runs hooks.
+class CallHooks:
+    """Runs hooks, on the Lambda of the function that is called.
 
-    Args:
-        registry: reads and caches them, also that an endpoint has none.
-        invoker: reaches the workers.
+    The registry caches them, also that an endpoint has none.
     """
 
-    registry: Registry
-    invoker: Invoker
+    def __init__(self, registry: Registry, invoker: Invoker) -> None:
+        self._registry = registry
+        self._invoker = invoker
 
     def run_before(self, call: HookedCall) -> None:
         """Run the hooks that come before a call, and wait for them.
@@ -53,9 +45,13 @@ class CallHooks(NamedTuple):
         Raises:
             NotStartedError: an interruptible hook failed; nothing of the call ran.
         """
-        for row in self._active(call.endpoint_id, is_async=False):
+        for row in self._registry.hooks(call.endpoint_id):
+            if row.get("status") is not True or row.get("is_async"):
+                continue
             try:
-                self._run(row, call)
+                response = WorkerResponse.decode(self._invoke(row, call, event=False))
+                if response.kind == "error":
+                    raise InvocationError(str(response.value), error_type=response.error_type)
             except SilvaEngineError as error:
                 _log_failure(row, call, error)
                 if row.get("is_interruptible"):
@@ -64,32 +60,24 @@ class CallHooks(NamedTuple):
 
     def start_after(self, call: HookedCall) -> None:
         """Start the hooks that follow a call; log those that can't be started."""
-        for row in self._active(call.endpoint_id, is_async=True):
+        for row in self._registry.hooks(call.endpoint_id):
+            if row.get("status") is not True or not row.get("is_async"):
+                continue
             try:
-                payload = _payload(row, call, None)
-                self.invoker.invoke(call.function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
+                self._invoke(row, call, event=True)
             except SilvaEngineError as error:
                 _log_failure(row, call, error)
 
-    def _run(self, row: Mapping[str, Any], call: HookedCall) -> None:
-        payload = _payload(row, call, call.deadline)
-        result = self.invoker.invoke(call.function.aws_lambda_arn, payload, deadline=call.deadline)
-        response = WorkerResponse.decode(result)
-        if response.kind == "error":
-            raise InvocationError(str(response.value), error_type=response.error_type)
-
-    def _active(self, endpoint_id: str, *, is_async: bool) -> list[Mapping[str, Any]]:
-        rows = self.registry.hooks(endpoint_id)
-        return [row for row in rows if row.get("status") is True and bool(row.get("is_async")) is is_async]
-
-
-def _payload(row: Mapping[str, Any], call: HookedCall, deadline: float | None) -> str:
-    function, name = call.function, text(row, "function_name")
-    return WorkerCall(
-        Callee(text(row, "module_name"), "", name, function.callee.setting),
-        params={"endpoint_id": call.endpoint_id, "function": function.name, "params": dict(call.params)},
-        invocation=Invocation(call.request_id, call.endpoint_id, function.area, name, deadline),
-    ).encode()
+    def _invoke(self, row: Mapping[str, Any], call: HookedCall, *, event: bool) -> Json:
+        function, name = call.function, text(row, "function_name")
+        deadline = None if event else call.deadline
+        told = {"endpoint_id": call.endpoint_id, "function": function.name, "params": dict(call.params)}
+        payload = WorkerCall(
+            Callee(text(row, "module_name"), "", name, function.callee.setting),
+            told,
+            invocation=Invocation(call.request_id, call.endpoint_id, function.area, name, deadline),
+        ).encode()
+        return self._invoker.invoke(function.aws_lambda_arn, payload, event=event, deadline=call.deadline)
 
 
 def _log_failure(row: Mapping[str, Any], call: HookedCall, error: SilvaEngineError) -> None:

@@ -10,16 +10,18 @@ from silvaengine.protocol.json_codec import Json
 type Event = Mapping[str, Json]
 type Params = Mapping[str, Json]
 
+NAMES = ("endpoint_id", "funct", "hops")  # the attributes of a message that names its function
+
 
 class RecordCall(NamedTuple):
     """One call of one function for one record.
 
     Args:
         record_id: the source's id of the record, the same at each delivery.
-        endpoint_id: the tenant.
-        function: the function's name.
         params: the function's parameters.
         keep_seconds: how long the source can deliver the record again.
+        endpoint_id: the tenant.
+        function: the function's name.
         hops: how many calls between functions led to it.
         is_swept: whether the ledger's sweeper finishes what a worker left unfinished, because the source
             gives up before the lease ends.
@@ -29,10 +31,10 @@ class RecordCall(NamedTuple):
     """
 
     record_id: tuple[str, ...]
-    endpoint_id: str
-    function: str
     params: Params
     keep_seconds: int
+    endpoint_id: str = ""
+    function: str = ""
     hops: int = 0
     is_swept: bool = False
     covers: str | None = None
@@ -66,30 +68,26 @@ def records_of(event: Event) -> list[Json]:
 
 def are_records_of(event: Event, source: str) -> bool:
     """Return whether an event's records come from a source; all records of an event have the same one."""
-    records = event.get("Records")
-    if not isinstance(records, list) or not records:
+    if "Records" not in event or not (records := records_of(event)):
         return False
     return (member(records[0], "eventSource") or member(records[0], "EventSource")) == source
 
 
-def read_params(body: str) -> Params | None:
+def read_params(body: Json) -> Params | None:
     """Return the object in a JSON body's ``params``, None where there is none."""
     try:
-        params = member(json.loads(body), "params")
+        params = member(json.loads(str(body)), "params")
     except (ValueError, RecursionError):
         return None
     return params if isinstance(params, dict) else None
 
 
-def named_call(template: RecordCall, params: Params | None, endpoint_id: Json, function: Json) -> RecordCall:
-    """Return the call that a message itself names by attributes, with ``params`` of its JSON body.
+def named_call(call: RecordCall, params: Params | None, names: Json) -> RecordCall:
+    """Return the call that a record itself names by ``endpoint_id`` and ``funct``.
 
     Raises:
-        RequestError: the endpoint, the function or the params are missing.
+        RequestError: the endpoint, the function or the params of its JSON body are missing.
     """
     if params is None:
         raise RequestError('The message body must be a JSON object whose "params" is an object')
-    names: Json = {"endpoint_id": endpoint_id, "funct": function}
-    return template._replace(
-        endpoint_id=text(names, "endpoint_id"), function=text(names, "funct"), params=params
-    )
+    return call._replace(endpoint_id=text(names, "endpoint_id"), function=text(names, "funct"), params=params)

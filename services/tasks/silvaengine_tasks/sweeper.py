@@ -54,17 +54,7 @@ class Sweep:
 
 
 class Sweeper:
-    """Takes up executions.
-
-    Args:
-        ledger: holds them.
-        registry: finds functions and their settings, read again for each attempt.
-        dispatcher: reaches the workers.
-        send_dead_letter: sends a dead execution's message to the dead-letter queue.
-        alerts: reach the operator.
-        jitter: a random number from 0 to 1, as a callable.
-
-    """
+    """Takes up executions, with the settings as they are at each attempt; ``jitter`` is from 0 to 1."""
 
     def __init__(
         self,

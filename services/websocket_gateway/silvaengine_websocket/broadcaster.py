@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import NamedTuple
 
 from silvaengine.aws.table_client import Row, TableReader, open_table_reader
 from silvaengine.errors import NotFoundError, SilvaEngineError
@@ -23,28 +22,28 @@ from silvaengine_websocket.connections import (
 THREADS = 32
 
 
-class Broadcaster(NamedTuple):
+class Broadcaster:
     """Pushes a frame to many connections, one page of rows in memory at a time: at most 1 MB of DynamoDB's.
 
-    Args:
-        tables: reads rows consistently.
-        connections: deletes the rows of clients that are gone.
-        pusher: pushes to clients.
-        clock: epoch seconds, as a callable.
-
+    It deletes the rows of clients that are gone. ``clock`` returns epoch seconds.
     """
 
-    tables: TableReader
-    connections: ConnectionStore
-    pusher: Pusher
-    clock: Callable[[], float] = time.time
+    def __init__(
+        self,
+        tables: TableReader,
+        connections: ConnectionStore,
+        pusher: Pusher,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._tables = tables
+        self._connections = connections
+        self._pusher = pusher
+        self._clock = clock
 
     def broadcast(self, broadcast: Broadcast, deadline: float) -> BroadcastCounts:
         """Push a frame to every live connection that it is for.
 
-        Args:
-            broadcast: the frame, and whom it is for.
-            deadline: epoch seconds; connections not reached by then count as failed.
+        Connections that aren't reached by the deadline, in epoch seconds, count as failed.
 
         Raises:
             NotFoundError: the one connection that it is for isn't the tenant's, or not live.
@@ -66,10 +65,10 @@ class Broadcaster(NamedTuple):
         return BroadcastCounts(counts["sent"], counts["gone"], counts["failed"])
 
     def _push(self, broadcast: Broadcast, connection_id: str, deadline: float) -> str:
-        if self.clock() >= deadline:
+        if self._clock() >= deadline:
             return "failed"
         try:
-            self.pusher.push(connection_id, broadcast.frame, deadline)
+            self._pusher.push(connection_id, broadcast.frame, deadline)
         except NotFoundError:
             return self._end(broadcast.endpoint_id, connection_id)
         except SilvaEngineError:
@@ -78,18 +77,18 @@ class Broadcaster(NamedTuple):
 
     def _end(self, endpoint_id: str, connection_id: str) -> str:
         with suppress(SilvaEngineError):  # after two hours it isn't live in any case
-            self.connections.delete(endpoint_id, connection_id)
+            self._connections.delete(endpoint_id, connection_id)
         return "gone"
 
     def _live(self, broadcast: Broadcast) -> Iterator[list[Row]]:
         """Return pages of the rows that the frame is for and that can still be open."""
-        expired = int(self.clock()) + KEEP_SECONDS - LIFE_SECONDS
+        expired = int(self._clock()) + KEEP_SECONDS - LIFE_SECONDS
         if broadcast.connection_id is not None:
             key = {"endpoint_id": broadcast.endpoint_id, "connection_id": broadcast.connection_id}
-            row = self.tables.get(WSS_CONNECTIONS, key)
+            row = self._tables.get(WSS_CONNECTIONS, key)
             pages: Iterator[list[Row]] = iter([[row]] if row else [])
         else:
-            pages = self.tables.query_pages(
+            pages = self._tables.query_pages(
                 WSS_CONNECTIONS,
                 broadcast.endpoint_id,
                 condition="#status = :status AND #expires_at > :expired",

@@ -17,13 +17,7 @@ _NEW = "attribute_not_exists(#connection_id)"
 
 
 class ConnectionStore:
-    """Writes and deletes rows, each by its primary key.
-
-    Args:
-        writer: writes rows on a condition.
-        clock: epoch seconds, as a callable.
-
-    """
+    """Writes and deletes rows, each by its primary key; ``clock`` returns epoch seconds."""
 
     def __init__(self, writer: TableWriter, clock: Callable[[], float] = time.time) -> None:
         self._writer = writer

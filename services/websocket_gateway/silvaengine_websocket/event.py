@@ -5,19 +5,16 @@ authorizer's context comes with every later event of the same connection, so tha
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from silvaengine.authorization.events import API_KEY, GatewayEvent, Members, read_api_key, read_stage
 from silvaengine.errors import RequestError
-from silvaengine.tables import DEFAULT_API_KEY
+from silvaengine_websocket.message import MessageRef
 
-API_KEY = "x-api-key"
-KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
 NAME_LIMIT = 255  # bytes of an endpoint's and of an area's name
 
 # Members of the authorizer's context that only this gateway sets, whatever an authorizer returns.
 PINNED = ("endpoint_id", "area", "api_key", "connection_id")
-
-type Members = Mapping[str, Any]
 
 
 class Handshake(NamedTuple):
@@ -30,7 +27,7 @@ class Handshake(NamedTuple):
     endpoint_id: str
     area: str
     api_key: str
-    stage: str
+    stage: str | None
     headers: Mapping[str, str]
     context: Members
 
@@ -51,10 +48,20 @@ class SocketContext(NamedTuple):
     endpoint_id: str
     area: str
     api_key: str
-    stage: str
+    stage: str | None
     principal: str
     claims: Mapping[str, str]
     context: Members
+
+
+class SocketEvent(GatewayEvent):
+    """One event of the WebSocket API, and what becomes known of it for a refusal.
+
+    ``socket`` is the connection that it comes from; ``ref`` is empty until a message was parsed.
+    """
+
+    socket: SocketContext
+    ref = MessageRef()
 
 
 def route_of(event: Members) -> str:
@@ -75,12 +82,13 @@ def read_handshake(event: Members) -> Handshake:
         if isinstance(value, str)
     }
     context = _members(event, "requestContext")
+    headers = {str(name).lower(): value for name, value in _members(event, "headers").items()}
     return Handshake(
         connection_id=_text(context, "connectionId"),
         endpoint_id=_name(query, "endpointId"),
         area=_name(query, "area"),
-        api_key=_api_key(event, context, query),
-        stage=str(context.get("stage") or ""),
+        api_key=read_api_key(context, headers, query.get(API_KEY)),
+        stage=read_stage(context),
         headers={name: value for name, value in _members(event, "headers").items() if isinstance(value, str)},
         context={**context, "channel": query["endpointId"], "area": query["area"]},
     )
@@ -110,21 +118,11 @@ def read_context(event: Members) -> SocketContext:
         endpoint_id=endpoint_id,
         area=area,
         api_key=str(pinned["api_key"]),
-        stage=str(context.get("stage") or ""),
+        stage=read_stage(context),
         principal=claims.get("principalId", ""),
         claims=claims,
         context={**context, "authorizer": public, "channel": endpoint_id, "area": area},
     )
-
-
-def _api_key(event: Members, context: Members, query: Mapping[str, str]) -> str:
-    """Return the key from where HTTP requests have it: API Gateway's own, the header, the query."""
-    headers = {str(name).lower(): value for name, value in _members(event, "headers").items()}
-    authenticated = _members(context, "identity").get("apiKey")
-    key = authenticated or headers.get(API_KEY) or query.get(API_KEY) or DEFAULT_API_KEY
-    if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
-        raise RequestError("The API key is not valid", status=403)
-    return key
 
 
 def _name(query: Mapping[str, str], name: str) -> str:

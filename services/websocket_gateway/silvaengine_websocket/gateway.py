@@ -3,23 +3,20 @@
 The gateway doesn't wait for the function: the worker pushes the response.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from silvaengine.authorization.admission import admit, check_access
+from silvaengine.authorization.admission import Admission, check_access
+from silvaengine.authorization.events import Members
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
-from silvaengine.observability.logging import InvocationLog
-from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall, WorkerResponse
+from silvaengine.errors import NotFoundError, SilvaEngineError
+from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall
 from silvaengine.registry.model import Function, KeyAccess
-from silvaengine.registry.registry import Registry
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher
-from silvaengine_websocket.event import Members, SocketContext
-from silvaengine_websocket.hooks import SocketHooks
+from silvaengine_websocket.event import SocketEvent
+from silvaengine_websocket.hooks import call_hook
 from silvaengine_websocket.message import (
     Message,
-    MessageRef,
-    is_ping,
     read_message,
     read_object,
     read_ref,
@@ -29,168 +26,95 @@ from silvaengine_websocket.message import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.authorization import Authorization
     from silvaengine.ledger.dispatch import TokenIssuer
     from silvaengine_websocket.idempotent_calls import IdempotentCalls
 
 
-class MessageCall:
-    """One message, and what becomes known of it for the log, a refusal and alerts.
-
-    ``context`` is Lambda's, ``deadline`` in epoch seconds. ``ref`` is empty until the message was parsed.
-    """
-
-    __slots__ = ("context", "deadline", "event", "log", "ref", "request_id", "socket")
+class Gateway:
+    """The calls that clients' messages make of functions; ``open_idempotent`` is for those with ``once``."""
 
     def __init__(
         self,
-        request_id: str,
-        event: Members,
-        context: object,
-        socket: SocketContext,
-        deadline: float,
-        log: InvocationLog,
+        admission: Admission,
+        invoker: Invoker,
+        pusher: Pusher,
+        open_idempotent: "Callable[[], IdempotentCalls]",
+        issue_token: "TokenIssuer",
     ) -> None:
-        self.request_id = request_id
-        self.event = event
-        self.context = context
-        self.socket = socket
-        self.deadline = deadline
-        self.log = log
-        self.ref = MessageRef()
+        self._admission = admission
+        self._invoker = invoker
+        self._pusher = pusher
+        self._open_idempotent = open_idempotent
+        self._issue_token = issue_token
 
-
-class Gateway(NamedTuple):
-    """The calls that clients' messages make of functions.
-
-    Args:
-        registry: finds the function of a message.
-        invoker: invokes workers.
-        pusher: pushes the gateway's own frames.
-        open_authorization: returns the authorizers, for functions with ``auth_required``.
-        open_limiter: returns the rate limiter, for tenants and keys that have a limit.
-        open_idempotent: returns the calls with ``"once": true``.
-        hooks: the operator's, called with each message.
-        issue_token: returns a function's broadcast token, None for one that may not broadcast.
-
-    """
-
-    registry: Registry
-    invoker: Invoker
-    pusher: Pusher
-    open_authorization: "Callable[[], Authorization]"
-    open_limiter: "Callable[[], RateLimiter]"
-    open_idempotent: "Callable[[], IdempotentCalls]"
-    hooks: SocketHooks
-    issue_token: "TokenIssuer"
-
-    def serve(self, call: MessageCall) -> None:
+    def serve(self, call: SocketEvent) -> None:
         """Serve one message; raises SilvaEngineError, which the client has to get as an error frame."""
         text = read_text(call.event.get("body"), is_base64=call.event.get("isBase64Encoded") is True)
-        if is_ping(text):
-            return self.push(call, frames.PONG)
+        if text == frames.PING:
+            return self._push(call, frames.PONG)
         members = read_object(text)
         call.ref = read_ref(members)
         message = read_message(members, call.ref)
         call.log.add(function=message.funct)
         call.log.begin_step("resolve")
-        key_access = self._key_access(call.socket)
-        self.hooks.call("on_message", key_access, call.event, call.context)
-        function = self._function(key_access, call.socket, message)
+        socket = call.socket
+        key_access, _ = self._admission.admit(
+            socket.endpoint_id, socket.api_key, socket.area, socket.stage, is_row_key=True
+        )
+        check_access(key_access, "invoke", "functions", socket.context)
+        open_authorization = self._admission.open_authorization
+        call_hook("on_message", key_access, open_authorization, call.event, call.context)
+        function = self._admission.function(key_access, message.funct, socket.area)
         call.log.begin_step("authorize")
-        context = self._permit(call, key_access, function)
+        context = self._permit(call, key_access, function) if function.auth_required else socket.context
         call.log.begin_step("invoke")
         return self._invoke(call, message, key_access, function, context)
 
-    def refuse(self, call: MessageCall, error: SilvaEngineError) -> None:
-        """Push an error frame to the sender; raises what ``push`` raises."""
+    def refuse(self, call: SocketEvent, error: SilvaEngineError) -> None:
+        """Push an error frame to the sender; raises what ``Pusher.push`` raises."""
+        message_id, function = call.ref
         frame = frames.error(
-            call.ref.id,
-            call.ref.funct,
-            status=error.status,
-            message=error.message,
-            request_id=call.request_id,
+            message_id, function, status=error.status, message=error.message, request_id=call.request_id
         )
-        self.push(call, frame)
+        self._push(call, frame)
 
-    def push(self, call: MessageCall, frame: str) -> None:
-        """Push a frame to the sender, unless it is gone; raises what ``Pusher.push`` raises."""
+    def _push(self, call: SocketEvent, frame: str) -> None:
+        """Push a frame to the sender, unless it is gone."""
         try:
-            self.pusher.push(call.socket.connection_id, frame, call.deadline)
+            self._pusher.push(call.socket.connection_id, frame, call.deadline)
         except NotFoundError:
             call.log.add(gone=True)
 
-    def _key_access(self, socket: SocketContext) -> KeyAccess:
-        key_access, _ = admit(
-            self.registry,
-            self.open_limiter,
-            socket.endpoint_id,
-            socket.api_key,
-            socket.area,
-            socket.stage or None,
-            is_row_key=True,
-        )
-        check_access(key_access, "invoke", "functions", socket.context)
-        return key_access
-
-    def _function(self, key_access: KeyAccess, socket: SocketContext, message: Message) -> Function:
-        function = self.registry.function(key_access, message.funct)
-        if function.area != socket.area:
-            text = f"Function {function.name!r} is not in area {socket.area!r}"
-            raise RequestError(text, status=403)
-        return function
-
-    def _permit(self, call: MessageCall, key_access: KeyAccess, function: Function) -> Members:
-        """Return the context that the function gets."""
-        context = call.socket.context
-        if not function.auth_required:
-            return context
+    def _permit(self, call: SocketEvent, key_access: KeyAccess, function: Function) -> Members:
+        """Return the context that the authorizer lets the function see."""
         # lazy: only a function with ``auth_required`` needs it
         from silvaengine.authorization.model import AccessRequest
 
-        access_request = AccessRequest(
-            event=call.event,
-            context=context,
-            headers={},
-            method="",
-            key_access=key_access,
-            function=function,
-            lambda_context=call.context,
+        asked = AccessRequest(
+            call.event, call.socket.context, key_access, function, lambda_context=call.context
         )
-        return self.open_authorization().verify_permission(access_request, call.socket.principal).context
+        authorization = self._admission.open_authorization()
+        return authorization.verify_permission(asked, call.socket.principal).context
 
     def _invoke(
-        self, call: MessageCall, message: Message, key_access: KeyAccess, function: Function, context: Members
+        self, call: SocketEvent, message: Message, key_access: KeyAccess, function: Function, context: Members
     ) -> None:
-        grant = self.issue_token(function, call.socket.endpoint_id)
+        grant = self._issue_token(call.socket.endpoint_id) if function.broadcasts else None
         worker_call, reply_to = _worker_call(call, message, function, context, grant)
         if not message.is_once:
             payload = worker_call._replace(socket=reply_to).encode()
-            self.invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
+            self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
             return
         caller = f"{key_access.key_row_endpoint} {key_access.api_key} {call.socket.principal}"
-        first = self.open_idempotent().serve(worker_call, reply_to, function, caller, call.deadline)
-        if first is not None:
-            self.push(call, _replay(call, message, function, first))
-
-
-def _replay(call: MessageCall, message: Message, function: Function, first: WorkerResponse) -> str:
-    """Return the frame of the first call's response."""
-    message_id = message.id or ""
-    if first.kind != "error":
-        return frames.result(message_id, function.name, frames.data_text(first))
-    return frames.error(
-        message_id,
-        function.name,
-        status=first.status,
-        message=str(first.value),
-        request_id=call.request_id,
-    )
+        first = self._open_idempotent().serve(worker_call, reply_to, function, caller, call.deadline)
+        if first is not None and first.kind == "error":
+            self.refuse(call, SilvaEngineError(str(first.value), status=first.status))
+        elif first is not None:
+            self._push(call, frames.result(message.id or "", function.name, frames.data_text(first)))
 
 
 def _worker_call(
-    call: MessageCall, message: Message, function: Function, context: Members, grant: str | None
+    call: SocketEvent, message: Message, function: Function, context: Members, grant: str | None
 ) -> tuple[WorkerCall, ReplyTo]:
     """Return the worker's payload for a message, and where its response goes."""
     socket = call.socket

@@ -5,30 +5,26 @@ repetition gets what was settled, or an error frame that says why there is nothi
 """
 
 import json
-from typing import NamedTuple
 
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import ConditionFailedError, RequestError, SilvaEngineError
-from silvaengine.ledger.digests import Digests, plain_digest
-from silvaengine.ledger.dispatch import Dispatcher, nothing_ran
+from silvaengine.ledger.digests import Digests, open_digests, plain_digest
+from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, nothing_ran
 from silvaengine.ledger.execution import LIVE, Execution
-from silvaengine.ledger.store import Ledger
+from silvaengine.ledger.payload_store import open_payload_store
+from silvaengine.ledger.store import Ledger, open_ledger
 from silvaengine.protocol.messages import ReplyTo, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
+from silvaengine.settings import Settings
 
 
-class IdempotentCalls(NamedTuple):
-    """Calls of functions that must not run twice.
+class IdempotentCalls:
+    """Calls of functions that must not run twice; the ledger's row is named by a digest of the call's id."""
 
-    Args:
-        ledger: holds them.
-        dispatcher: sends them to workers.
-        digests: makes a row's id of a call's.
-
-    """
-
-    ledger: Ledger
-    dispatcher: Dispatcher
-    digests: Digests
+    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, digests: Digests) -> None:
+        self._ledger = ledger
+        self._dispatcher = dispatcher
+        self._digests = digests
 
     def serve(
         self, call: WorkerCall, reply_to: ReplyTo, function: Function, caller: str, deadline: float
@@ -49,28 +45,30 @@ class IdempotentCalls(NamedTuple):
 
         """
         execution = self._new(call, reply_to, function, caller)
-        first = self.ledger.accept(execution._replace(content=None))  # the client has it
-        if first is None:
-            return self._send(execution, function, reply_to, deadline)
-        if first.digest != execution.digest:
-            raise RequestError("This id was used for another call", status=422)
-        if first.state not in LIVE and (first.result or first.result_at):
-            return _answer(first)
-        if first.is_held(self.ledger.now()):
-            raise RequestError("The first call with this id is still in progress", status=409)
-        if first.state == "accepted" or (first.state == "running" and first.on_lost == "retry"):
-            return self._resend(first._replace(content=execution.content), function, reply_to, deadline)
-        raise RequestError("The outcome of the first call with this id is unknown", status=409)
+        first = self._ledger.accept(execution._replace(content=None))  # the client has it
+        if first is not None:
+            if first.digest != execution.digest:
+                raise RequestError("This id was used for another call", status=422)
+            if first.state not in LIVE and (first.result or first.result_at):
+                return _answer(first)
+            execution = self._take_over(first)._replace(content=execution.content)
+        try:
+            self._dispatcher.send(execution, function, deadline=deadline, socket=reply_to)
+        except SilvaEngineError as error:
+            if nothing_ran(error):
+                self._ledger.undo(execution)
+            raise
+        return None
 
     def _new(self, call: WorkerCall, reply_to: ReplyTo, function: Function, caller: str) -> Execution:
         invocation = call.invocation
         assert invocation is not None  # noqa: S101 - the gateway always adds one
         endpoint_id, message_id = invocation.endpoint_id, reply_to.message_id
-        execution = self.ledger.new(
+        execution = self._ledger.new(
             function,
             endpoint_id,
             invocation.request_id,
-            job_id=self.digests.digest(
+            job_id=self._digests.digest(
                 "socket", endpoint_id, caller, function.area, function.name, message_id
             ),
             principal=plain_digest(endpoint_id, caller),
@@ -82,20 +80,23 @@ class IdempotentCalls(NamedTuple):
         )
         return execution._replace(max_attempts=1)
 
-    def _send(self, execution: Execution, function: Function, reply_to: ReplyTo, deadline: float) -> None:
+    def _take_over(self, first: Execution) -> Execution:
+        """Take over a call that never began, or was lost and may run again; raises RequestError."""
+        in_progress = RequestError("The first call with this id is still in progress", status=409)
+        if first.is_held(self._ledger.now()):
+            raise in_progress
+        if first.state != "accepted" and not (first.state == "running" and first.on_lost == "retry"):
+            raise RequestError("The outcome of the first call with this id is unknown", status=409)
         try:
-            self.dispatcher.send(execution, function, deadline=deadline, socket=reply_to)
-        except SilvaEngineError as error:
-            if nothing_ran(error):
-                self.ledger.undo(execution)
-            raise
-
-    def _resend(self, first: Execution, function: Function, reply_to: ReplyTo, deadline: float) -> None:
-        try:
-            execution = self.ledger.take_over_for_event(first)
+            return self._ledger.take_over_for_event(first)
         except ConditionFailedError:
-            raise RequestError("The first call with this id is still in progress", status=409) from None
-        self._send(execution, function, reply_to, deadline)
+            raise in_progress from None
+
+
+def open_idempotent_calls(settings: Settings, invoker: Invoker, issue_token: TokenIssuer) -> IdempotentCalls:
+    """Return the deployment's idempotent calls."""
+    dispatcher = Dispatcher(invoker, open_payload_store(settings), issue_token)
+    return IdempotentCalls(open_ledger(settings), dispatcher, open_digests(settings))
 
 
 def _answer(first: Execution) -> WorkerResponse:

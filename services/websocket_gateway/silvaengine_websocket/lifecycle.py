@@ -3,40 +3,25 @@
 Any doubt and any failure refuses the handshake, so that a socket that opens is one that may call.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from silvaengine.authorization.admission import admit, check_access
+from silvaengine.authorization.admission import Admission, check_access
+from silvaengine.authorization.events import Members
 from silvaengine.errors import RequestError
-from silvaengine.registry.registry import Registry
 from silvaengine_websocket.connections import ConnectionStore
-from silvaengine_websocket.event import Handshake, Members, SocketContext
-from silvaengine_websocket.hooks import SocketHooks
+from silvaengine_websocket.event import Handshake, SocketContext
+from silvaengine_websocket.hooks import call_hook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from silvaengine.access.rate_limits import RateLimiter
-    from silvaengine.authorization.authorization import Authorization
     from silvaengine.authorization.model import Permission
 
 
-class Lifecycle(NamedTuple):
-    """Opens and ends connections.
+class Lifecycle:
+    """Opens and ends connections, and calls the operator's hook with each."""
 
-    Args:
-        registry: finds what a key opens.
-        connections: their rows.
-        open_authorization: returns the authorizers.
-        open_limiter: returns the rate limiter, for tenants and keys that have a limit.
-        hooks: the operator's, called with each connection.
-
-    """
-
-    registry: Registry
-    connections: ConnectionStore
-    open_authorization: "Callable[[], Authorization]"
-    open_limiter: "Callable[[], RateLimiter]"
-    hooks: SocketHooks
+    def __init__(self, admission: Admission, connections: ConnectionStore) -> None:
+        self._admission = admission
+        self._connections = connections
 
     def admit(self, event: Members, handshake: Handshake, lambda_context: object) -> "Permission":
         """Permit a handshake; the permission's ``authorizer`` comes with each event of the connection.
@@ -47,28 +32,21 @@ class Lifecycle(NamedTuple):
         """
         from silvaengine.authorization.model import AccessRequest  # lazy: only a handshake needs it
 
-        key_access, _ = admit(
-            self.registry,
-            self.open_limiter,
-            handshake.endpoint_id,
-            handshake.api_key,
-            handshake.area,
-            handshake.stage or None,
+        key_access, _ = self._admission.admit(
+            handshake.endpoint_id, handshake.api_key, handshake.area, handshake.stage
         )
         check_access(key_access, "invoke", "functions", handshake.context)
-        if handshake.area not in self.registry.areas(key_access):
+        if handshake.area not in self._admission.registry.areas(key_access):
             message = f"This API key has no functions in area {handshake.area!r}"
             raise RequestError(message, status=403)
-        access_request = AccessRequest(
-            event=event,
-            context={**handshake.context, "headers": handshake.headers},
+        asked = AccessRequest(
+            event,
+            {**handshake.context, "headers": handshake.headers},
+            key_access,
             headers={name.lower(): value for name, value in handshake.headers.items()},
-            method="",
-            key_access=key_access,
-            function=None,
             lambda_context=lambda_context,
         )
-        permission = self.open_authorization().authorize(access_request)
+        permission = self._admission.open_authorization().authorize(asked)
         claims = permission.context.get("authorizer") or {}
         authorizer = {"key_id": key_access.key_id, **claims, **handshake.pinned(key_access.api_key)}
         return permission._replace(context={**permission.context, "authorizer": authorizer})
@@ -80,12 +58,13 @@ class Lifecycle(NamedTuple):
             SilvaEngineError: it is refused, or the row can't be written.
 
         """
-        key_access = self.registry.key_access_by_row(
-            socket.endpoint_id, socket.api_key, socket.area, socket.stage or None
+        key_access = self._admission.registry.key_access_by_row(
+            socket.endpoint_id, socket.api_key, socket.area, socket.stage
         )
-        self.hooks.call("on_connect", key_access, event, lambda_context)
-        self.connections.begin(socket)
+        open_authorization = self._admission.open_authorization
+        call_hook("on_connect", key_access, open_authorization, event, lambda_context)
+        self._connections.begin(socket)
 
     def disconnect(self, socket: SocketContext) -> None:
         """Delete the row; raises what ``ConnectionStore.end`` raises."""
-        self.connections.end(socket)
+        self._connections.end(socket)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.strict_json import parse_strict_json
-from silvaengine.websocket.frames import ID_LIMIT, MESSAGE_LIMIT, PING
+from silvaengine.websocket.frames import ID_LIMIT, MESSAGE_LIMIT
 
 NAME_LIMIT = 255  # bytes of a function's name
 
@@ -30,11 +30,6 @@ class MessageRef(NamedTuple):
 
     id: str | None = None
     funct: str | None = None
-
-
-def is_ping(text: str) -> bool:
-    """Return whether a message is a ping."""
-    return text == PING
 
 
 def read_text(body: object, *, is_base64: bool) -> str:

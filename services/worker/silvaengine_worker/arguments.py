@@ -1,12 +1,19 @@
-"""The arguments of a call: params, body and context of a payload, fitted to the function's parameters."""
+"""A function's parameters, read once from its signature, and a call's arguments, which fit them by name.
 
+The arguments are params, body and context of a payload.
+"""
+
+import inspect
+from collections.abc import Callable, Container, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn, Self
 
-from silvaengine.errors import RequestError
+from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.protocol.json_codec import standard_decoder
 from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerCall
-from silvaengine_worker.parameters import Parameters
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
 
 _OFFERED = RESERVED_PARAMETERS | {"path"}
 """Names that are passed only to functions with such a parameter."""
@@ -15,25 +22,92 @@ _OFFERED_BY_MESSAGE = _OFFERED | {"funct", "payload"}
 """The same for a WebSocket message, whose own members are among them."""
 
 
-def fit_arguments(call: WorkerCall, parameters: Parameters) -> dict[str, Any]:
-    """Return the values by name for ``Parameters.call``; null and empty text count as absent.
+type Arguments = tuple[list[object], dict[str, object]]
+"""The arguments by position and by name."""
+
+
+class Parameters(NamedTuple):
+    """The parameters of a callable.
+
+    ``positional`` are the positional-only ones, with their defaults. ``accepts_any`` stands for ``**kwargs``,
+    ``variadic`` for ``*args``; ``receiver`` is a method's ``self`` or ``cls``, which not even ``**kwargs``
+    takes a second time.
+    """
+
+    positional: tuple[tuple[str, object], ...]
+    names: frozenset[str]
+    required: tuple[str, ...]
+    accepts_any: bool
+    variadic: bool
+    receiver: str | None
+
+    @classmethod
+    def from_signature(cls, function: Callable[..., object], *, unbound: bool = False) -> Self:
+        """Return the parameters of a signature; ``unbound`` leaves out the receiver of a class's method.
+
+        Raises:
+            ConfigurationError: Python has no signature for it, as for some classes written in C.
+        """
+        parameters = _parameters(function)
+        has_receiver = unbound and parameters and parameters[0].kind in _POSITIONAL
+        receiver = parameters.pop(0).name if has_receiver else None
+        kinds = {parameter.kind for parameter in parameters}
+        plain = [p for p in parameters if p.kind in (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)]
+        return cls(
+            positional=tuple(
+                (p.name, p.default) for p in plain if p.kind is inspect.Parameter.POSITIONAL_ONLY
+            ),
+            names=frozenset(p.name for p in plain),
+            required=tuple(p.name for p in plain if p.default is inspect.Parameter.empty),
+            accepts_any=inspect.Parameter.VAR_KEYWORD in kinds,
+            variadic=inspect.Parameter.VAR_POSITIONAL in kinds,
+            receiver=receiver,
+        )
+
+    def untaken(self, names: Iterable[str]) -> list[str]:
+        """Return those of the names by which no value can be passed, in their order."""
+        if self.accepts_any:
+            return [name for name in names if name == self.receiver]
+        return [name for name in names if name not in self.names]
+
+    def missing(self, names: Container[str]) -> str | None:
+        """Return the first required parameter that isn't among the names."""
+        for name in self.required:
+            if name not in names:
+                return name
+        return None
+
+    def arrange(self, values: Mapping[str, object]) -> Arguments:
+        """Return values by name, which must be complete and none unknown, as the arguments of a call."""
+        by_name = dict(values)
+        return [by_name.pop(name, default) for name, default in self.positional], by_name
+
+
+def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError("The function is misconfigured", detail=f"{function!r}: {error}") from error
+
+
+def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
+    """Return the arguments of a call; null and empty text count as absent.
 
     Raises:
         RequestError: a parameter is unknown or missing; the message names it.
     """
-    offered = _OFFERED if call.socket is None else _OFFERED_BY_MESSAGE
+    unwanted = parameters.untaken(_OFFERED if call.socket is None else _OFFERED_BY_MESSAGE)
     members = {
         name: value
         for name, value in _members(call).items()
-        if value is not None and value != "" and (name not in offered or parameters.takes(name))
+        if value is not None and value != "" and name not in unwanted
     }
-    unknown = parameters.unknown(members)
-    if unknown is not None:
-        raise RequestError(_refusal(call.callee.function, unknown))
+    if unknown := parameters.untaken(members):
+        raise RequestError(_refusal(call.callee.function, unknown[0]))
     missing = parameters.missing(members)
     if missing is not None:
         raise RequestError(f"Function {call.callee.function!r} requires the parameter {missing!r}")
-    return members
+    return parameters.arrange(members)
 
 
 def _members(call: WorkerCall) -> dict[str, Any]:
@@ -56,21 +130,17 @@ def _body_members(body: str | None) -> dict[str, Any]:
     """Return a JSON object's members; another JSON value, or text that isn't JSON, as ``body``."""
     if not body:
         return {}
-    value = _decode_body(body)
-    if isinstance(value, dict):
-        return {name: member for name, member in value.items() if name not in RESERVED_PARAMETERS}
-    return {"body": value}
-
-
-def _decode_body(body: str) -> object:  # fractions are Decimal
     try:
-        return _decode(body)
+        value = _decode(body)  # fractions are Decimal
     except RecursionError:
         raise RequestError("The body is nested too deeply") from None
     except ArithmeticError:
         raise RequestError("The body contains a number that is too large") from None
     except ValueError:
-        return body
+        value = body
+    if isinstance(value, dict):
+        return {name: member for name, member in value.items() if name not in RESERVED_PARAMETERS}
+    return {"body": value}
 
 
 def _refuse_constant(constant: str) -> NoReturn:
@@ -81,6 +151,5 @@ _decode = standard_decoder(parse_float=Decimal, parse_constant=_refuse_constant)
 
 
 def _refusal(function: str, name: str) -> str:
-    if name == "body":
-        return f"Function {function!r} has no parameter 'body': send a JSON object"
-    return f"Function {function!r} has no parameter {name!r}"
+    hint = ": send a JSON object" if name == "body" else ""
+    return f"Function {function!r} has no parameter {name!r}{hint}"

@@ -16,7 +16,7 @@ from silvaengine_worker.results import to_json_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from silvaengine.aws.lambda_invoker import LambdaInvoker
+    from silvaengine.aws.lambda_invoker import Invoker
     from silvaengine.websocket.pushing import Pusher
 
 SEND_SECONDS = 10.0
@@ -24,20 +24,13 @@ BROADCAST_SECONDS = 27.0
 
 
 class CallChannel:
-    """The channel of one call.
-
-    Args:
-        call: the running call.
-        open_pusher: returns the pusher to the client that sent the call.
-        open_broadcaster: returns the invoker and the name of the broadcaster.
-
-    """
+    """The channel of one call; ``open_broadcaster`` returns the invoker and the name of the broadcaster."""
 
     def __init__(
         self,
         call: WorkerCall,
         open_pusher: "Callable[[], Pusher]",
-        open_broadcaster: "Callable[[], tuple[LambdaInvoker, str]]",
+        open_broadcaster: "Callable[[], tuple[Invoker, str]]",
     ) -> None:
         self.id = call.socket.connection_id if call.socket else None
         self._invocation = call.invocation
@@ -96,7 +89,7 @@ def open_channels(settings: Settings) -> "Callable[[WorkerCall], CallChannel] | 
 
         return shared_pusher(settings)
 
-    def broadcaster() -> "tuple[LambdaInvoker, str]":
+    def broadcaster() -> "tuple[Invoker, str]":
         from silvaengine.aws.client import open_client  # lazy: only a function that broadcasts needs it
         from silvaengine.aws.lambda_invoker import LambdaInvoker
 

@@ -10,6 +10,7 @@ from silvaengine.ledger.payload_store import PayloadStore, result_key
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import ExecutionRef, WorkerResponse
+from silvaengine_worker.results import Outcome
 
 MAX_BACKOFF = 3600.0
 FETCH_SECONDS = 10.0
@@ -18,13 +19,9 @@ type CountMetric = Callable[[str], None]
 
 
 class ExecutionRunner:
-    """Runs executions.
+    """Runs executions of the ledger, of which the worker's role lets it update rows and read none.
 
-    Args:
-        ledger: holds them; the worker's role lets it update rows and read none.
-        payloads: hold results that are too large for a row.
-        jitter: a random number from 0 to 1, as a callable.
-
+    ``jitter`` returns a random number from 0 to 1.
     """
 
     def __init__(
@@ -35,7 +32,7 @@ class ExecutionRunner:
         self._jitter = jitter
 
     def run(
-        self, job: ExecutionRef, seconds: float, attempt: Callable[[], WorkerResponse], count: CountMetric
+        self, job: ExecutionRef, seconds: float, attempt: Callable[[], Outcome], count: CountMetric
     ) -> WorkerResponse | None:
         """Begin, run and settle an execution; return its response, None for a duplicate delivery.
 
@@ -47,7 +44,6 @@ class ExecutionRunner:
 
         Raises:
             UnavailableError: the ledger can't be written; whether the function ran is unknown.
-
         """
         owner = job.owner
         if not job.claimed:
@@ -56,9 +52,9 @@ class ExecutionRunner:
             except ConditionFailedError:
                 count("DuplicateDeliveries")
                 return None
-        response = attempt()
+        outcome = attempt()
         try:
-            self._settle(job, owner, response)
+            self._settle(job, owner, outcome)
         except ConditionFailedError:
             count("LateWrites")
             message = "The call exceeded its lease and another attempt took over; this result was discarded"
@@ -66,21 +62,18 @@ class ExecutionRunner:
         except UnavailableError as error:
             message = "The outcome could not be recorded; the call may have taken effect"
             raise UnavailableError(message, detail=error.detail) from error
-        return response
+        return outcome.response
 
-    def _settle(self, job: ExecutionRef, owner: str, response: WorkerResponse) -> None:
-        if response.kind != "error":
-            return self._ledger.settle(job, owner, "succeeded", self._result(job, owner, response))
-        if job.claimed or response.status < 500:
-            return self._ledger.settle(job, owner, "failed", self._result(job, owner, response))
-        if job.on_lost == "retry" and job.attempt < job.max_attempts:
+    def _settle(self, job: ExecutionRef, owner: str, outcome: Outcome) -> None:
+        response, text = outcome
+        is_lost = response.status >= 500 and not job.claimed
+        if is_lost and job.on_lost == "retry" and job.attempt < job.max_attempts:
             return self._ledger.retry_later(job, owner, response.error_type, self._backoff(job))
-        self._ledger.mark_dead(job.job_id, owner, response.error_type, self._result(job, owner, response))
-        return None
-
-    def _result(self, job: ExecutionRef, owner: str, response: WorkerResponse) -> Mapping[str, str]:
-        text = json.dumps(response.encode(), ensure_ascii=False)
-        return self._payloads.store("result", result_key(job.job_id, owner), text)
+        result = self._payloads.store("result", result_key(job.job_id, owner), text)
+        if is_lost:
+            self._ledger.mark_dead(job.job_id, owner, response.error_type, result)
+            return None
+        return self._ledger.settle(job, owner, "failed" if response.kind == "error" else "succeeded", result)
 
     def _backoff(self, job: ExecutionRef) -> float:
         """Return the seconds until the next attempt: doubled with each one, with jitter down to half."""

@@ -12,11 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from silvaengine.errors import ConfigurationError, FunctionError
-from silvaengine.protocol.json_codec import standard_decoder
+from silvaengine_worker.arguments import Parameters
 from silvaengine_worker.loader import Constructor
-from silvaengine_worker.parameters import Parameters
-
-_decode = standard_decoder()
 
 type InstanceKey = tuple[type, str, str]
 """The class, the endpoint, the setting text."""
@@ -35,60 +32,32 @@ class Instances:
         self._limit = limit
         self._kept: dict[InstanceKey, object] = {}
 
-    def checkout(
-        self, key: InstanceKey | None, create: Callable[[], object], may_keep: Callable[[], bool]
-    ) -> "Checkout":
-        """Check out the kept or a new object, kept afterwards if it has a key and ``may_keep``."""
+    def use[T](
+        self,
+        key: InstanceKey | None,
+        create: Callable[[], object],
+        run: Callable[[object], T],
+        may_keep: Callable[[], bool],
+    ) -> T:
+        """Run with the kept or a new object, which is kept afterwards if it has a key and ``may_keep``."""
         instance = self._kept.pop(key) if key in self._kept else create()
-        return Checkout(self, key, instance, may_keep)
+        try:
+            result = run(instance)
+        except FunctionError:
+            self._keep(key, instance, may_keep)
+            raise
+        self._keep(key, instance, may_keep)
+        return result
 
-    def keep(self, key: InstanceKey, instance: object) -> None:
-        """Keep an object for later calls."""
+    def _keep(self, key: InstanceKey | None, instance: object, may_keep: Callable[[], bool]) -> None:
+        if key is None or not may_keep():
+            return
         self._kept[key] = instance
         if len(self._kept) > self._limit:
             del self._kept[next(iter(self._kept))]
 
 
-class Checkout:
-    """An object for the ``with`` block of one call; contextlib's generators take three times as long."""
-
-    __slots__ = ("_instance", "_instances", "_key", "_may_keep")
-
-    def __init__(
-        self, instances: Instances, key: InstanceKey | None, instance: object, may_keep: Callable[[], bool]
-    ) -> None:
-        self._instances = instances
-        self._key = key
-        self._instance = instance
-        self._may_keep = may_keep
-
-    def __enter__(self) -> object:
-        """Return the object."""
-        return self._instance
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Keep the object where the call ended as its function meant it."""
-        as_meant = error is None or isinstance(error, FunctionError)
-        if self._key is not None and as_meant and self._may_keep():
-            self._instances.keep(self._key, self._instance)
-
-
-def read_settings(text: str) -> dict[str, Any]:
-    """Return the settings of a setting text, a new dict for each call.
-
-    Raises:
-        ConfigurationError: the text isn't a JSON object.
-    """
-    try:
-        settings = _decode(text)
-    except ValueError:
-        settings = None
-    if not isinstance(settings, dict):
-        raise ConfigurationError("The function is misconfigured", detail="its setting isn't a JSON object")
-    return settings
-
-
-def construct(constructor: Constructor, setting: str, logger: logging.Logger) -> object:
+def construct(constructor: Constructor, settings: dict[str, Any], logger: logging.Logger) -> object:
     """Return a new object: ``cls(logger, **settings)``, the logger only if the constructor takes it.
 
     It is passed to a parameter named ``logger``, to ``*args``, or in the predecessor's form
@@ -99,18 +68,18 @@ def construct(constructor: Constructor, setting: str, logger: logging.Logger) ->
 
     """
     cls, parameters = constructor.cls, constructor.parameters
-    settings = read_settings(setting)
     if "logger" in settings:
         raise _mismatch(cls, "can't have the setting 'logger', which is reserved")
     if name := _logger_parameter(parameters, settings):
         settings[name] = logger
-    if (unknown := parameters.unknown(settings)) is not None:
-        raise _mismatch(cls, f"has no parameter for the setting {unknown!r}")
+    if unknown := parameters.untaken(settings):
+        raise _mismatch(cls, f"has no parameter for the setting {unknown[0]!r}")
     if (missing := parameters.missing(settings)) is not None:
         raise _mismatch(cls, f"requires the setting {missing!r}")
     if parameters.variadic and not parameters.names:
         return cls(logger, **settings)
-    return parameters.call(cls, settings)
+    by_position, by_name = parameters.arrange(settings)
+    return cls(*by_position, **by_name)
 
 
 def _logger_parameter(parameters: Parameters, settings: dict[str, Any]) -> str | None:

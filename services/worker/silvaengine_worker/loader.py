@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError
-from silvaengine_worker.parameters import Parameters
+from silvaengine_worker.arguments import Parameters
 
 MANIFEST = "silvaengine_functions.txt"
 
@@ -45,11 +45,7 @@ class LoadedFunction(NamedTuple):
 
 
 class Loader:
-    """Loads functions of the allowed packages, each once.
-
-    Args:
-        allowed: names of top-level packages or modules.
-    """
+    """Loads functions of the ``allowed`` top-level packages or modules, each once."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
         self._allowed = frozenset(allowed)

@@ -6,48 +6,36 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from functools import cache, partial
 
-from silvaengine.aws.table_client import open_table_writer
+from silvaengine.aws.table_client import TableWriter, open_table_writer
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.protocol.messages import ReplyTo, WorkerCall, WorkerResponse
 from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher, check_size, open_pusher
-from silvaengine_worker.deadline import as_generator, await_result, complete
-from silvaengine_worker.results import to_json_value
+from silvaengine_worker.event import WorkerEvent
+from silvaengine_worker.results import as_generator, await_result, complete, to_json_value
 from silvaengine_worker.stream import ItemStream
+
+type OpenReplies = Callable[[WorkerCall, ReplyTo, WorkerEvent], CallReplies]
 
 LAST_SECONDS = 1.0  # how long the last frame of a call may wait for a busy client
 
 
 class CallReplies:
-    """The replies of one call.
+    """The replies to one message; after the event's ``settle_at`` no further item is sent.
 
-    Args:
-        socket: the client's connection and message.
-        function: the function's name.
-        request_id: the request id of the call, which errors carry.
-        pusher: reaches the client.
-        on_gone: called when the client is gone.
-        end: epoch seconds after which no further item is sent.
-
+    ``connections`` deletes the row of a client that is gone.
     """
 
     def __init__(
-        self,
-        socket: ReplyTo,
-        function: str,
-        request_id: str,
-        pusher: Pusher,
-        on_gone: Callable[[], None],
-        end: float,
+        self, call: WorkerCall, socket: ReplyTo, event: WorkerEvent, pusher: Pusher, connections: TableWriter
     ) -> None:
+        self._call = call
         self._socket = socket
-        self._function = function
-        self._request_id = request_id
+        self._event = event
         self._pusher = pusher
-        self._on_gone = on_gone
-        self._end = end
+        self._connections = connections
         self._stream: ItemStream | None = None
         self.is_gone = False
 
@@ -86,15 +74,15 @@ class CallReplies:
             return frames.bare_text(response) if self._socket.wants_result else None
         if sent is not None:
             return frames.done(message_id, sent)
-        return frames.result(message_id, self._function, frames.data_text(response))
+        return frames.result(message_id, self._call.callee.function, frames.data_text(response))
 
     def _error(self, message: str, status: int, sent: int | None) -> str:
         return frames.error(
             self._socket.message_id,
-            self._function,
+            self._call.callee.function,
             status=status,
             message=message,
-            request_id=self._request_id,
+            request_id=self._event.request_id,
             seq=sent,
         )
 
@@ -104,7 +92,7 @@ class CallReplies:
                 self._stream.write(json.dumps(to_json_value(item), ensure_ascii=False))
 
     def _push_item(self, frame: str) -> None:
-        if not self._push(frame, self._end):
+        if not self._push(frame, self._event.settle_at):
             raise NotFoundError("The client is gone", status=410)
 
     def _push(self, frame: str, deadline: float) -> bool:
@@ -112,8 +100,15 @@ class CallReplies:
             self._pusher.push(self._socket.connection_id, frame, deadline)
         except NotFoundError:
             self.is_gone = True
-            self._on_gone()
+            self._delete_connection()
         return not self.is_gone
+
+    def _delete_connection(self) -> None:
+        """Delete the client's row; it expires in two hours where that fails."""
+        endpoint_id = self._call.invocation.endpoint_id if self._call.invocation else ""
+        key = {"endpoint_id": endpoint_id, "connection_id": self._socket.connection_id}
+        with suppress(SilvaEngineError):
+            self._connections.delete(WSS_CONNECTIONS, key)
 
 
 @cache
@@ -122,19 +117,7 @@ def shared_pusher(settings: Settings) -> Pusher:
     return open_pusher(settings)
 
 
-def open_replies(settings: Settings) -> Callable[[WorkerCall, ReplyTo, str, float], CallReplies]:
-    """Return a factory of replies, for a call, its socket, its request id and its end."""
-    pusher, writer = shared_pusher(settings), open_table_writer(settings.region, settings.table_prefix)
-
-    def delete_connection(endpoint_id: str, connection_id: str) -> None:
-        """Delete the row of a client that is gone; it expires in two hours where that fails."""
-        key = {"endpoint_id": endpoint_id, "connection_id": connection_id}
-        with suppress(SilvaEngineError):
-            writer.delete(WSS_CONNECTIONS, key)
-
-    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, end: float) -> CallReplies:
-        endpoint_id = call.invocation.endpoint_id if call.invocation else ""
-        on_gone = partial(delete_connection, endpoint_id, socket.connection_id)
-        return CallReplies(socket, call.callee.function, request_id, pusher, on_gone, end)
-
-    return replies
+def open_replies(settings: Settings) -> OpenReplies:
+    """Return a factory of replies, for a call, its socket and its event."""
+    writer = open_table_writer(settings.region, settings.table_prefix)
+    return partial(CallReplies, pusher=shared_pusher(settings), connections=writer)

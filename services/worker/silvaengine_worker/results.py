@@ -1,15 +1,16 @@
-"""A function's result as JSON values, or an error that says which part of it has no JSON form."""
+"""A function's result, completed and as JSON values, or an error that says which part has no JSON form."""
 
+import inspect
 import json
 from base64 import b64encode
 from collections import deque
-from collections.abc import Mapping, Set, ValuesView
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Mapping, Set, ValuesView
 from dataclasses import fields, is_dataclass
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from silvaengine.errors import SilvaEngineError
@@ -24,6 +25,7 @@ _BYTES = (bytes, bytearray, memoryview)
 _SCALARS = (str, int, float, Decimal, date, time, UUID)  # a datetime is a date
 _LISTS = (list, tuple, deque, range, Set, ValuesView)
 _encode = json.JSONEncoder(ensure_ascii=False).encode
+_END = object()  # of a generator
 _LARGEST_FLOAT = 308  # decimal exponent; IEEE 754
 
 
@@ -31,7 +33,66 @@ class ResultError(SilvaEngineError):
     """A function returned what can't be sent; the message says why."""
 
 
-def encode_result(result: object) -> dict[str, Json]:
+class Outcome(NamedTuple):
+    """The response of an attempt, and its JSON text as the runtime and the ledger write it."""
+
+    response: WorkerResponse
+    text: str
+
+    @classmethod
+    def of(cls, response: WorkerResponse) -> Self:
+        """Return the outcome with a response; raises what ``to_json_text`` raises."""
+        return cls(response, to_json_text(response.encode()))
+
+
+def complete(result: object) -> object:
+    """Return a coroutine's result, a generator's items as a list, anything else unchanged.
+
+    Each call has an event loop of its own: a task that one tenant's function leaves behind is cancelled and
+    never runs in another's call.
+    """
+    result = await_result(result)
+    if inspect.isasyncgen(result):
+        return _run_coroutine(_collect(result))
+    return list(result) if inspect.isgenerator(result) else result
+
+
+def await_result(result: object) -> object:
+    """Return a coroutine's result, also of a coroutine that it returns; anything else unchanged."""
+    while inspect.iscoroutine(result):
+        result = _run_coroutine(result)
+    return result
+
+
+def as_generator(result: object) -> Generator[object] | None:
+    """Return a generator of either kind as a plain one, which ``close`` ends; None for anything else."""
+    if isinstance(result, AsyncGenerator):
+        return _iterate(result)
+    return result if isinstance(result, Generator) else None
+
+
+def _iterate(items: AsyncGenerator[object]) -> Generator[object]:
+    import asyncio  # lazy: only a coroutine needs it
+
+    async def step() -> object:
+        return await anext(items, _END)
+
+    with asyncio.Runner() as runner:  # its end closes the generator
+        while (item := runner.run(step())) is not _END:
+            yield item
+
+
+def _run_coroutine(coroutine: Coroutine[Any, Any, object]) -> object:
+    import asyncio  # lazy: only a coroutine needs it
+
+    return asyncio.run(coroutine)
+
+
+async def _collect(items: AsyncIterator[object]) -> list[object]:
+    return [item async for item in items]
+
+
+def to_response(result: object) -> WorkerResponse:
     """Return the response for a result: text unchanged, bytes as base64, everything else as a JSON value.
 
     Raises:
@@ -40,8 +101,8 @@ def encode_result(result: object) -> dict[str, Json]:
     """
     value = to_json_value(result)
     if isinstance(result, _BYTES):
-        return WorkerResponse("base64", value).encode()
-    return WorkerResponse("text" if isinstance(result, str) else "json", value).encode()
+        return WorkerResponse("base64", value)
+    return WorkerResponse("text" if isinstance(result, str) else "json", value)
 
 
 def to_json_value(value: object) -> Json:
@@ -60,20 +121,23 @@ def to_json_value(value: object) -> Json:
         raise ResultError("The function's result is nested too deeply or contains itself") from None
 
 
-def check_size(payload: Json) -> None:
-    """Refuse what Lambda would refuse: more than 6 MB as the runtime writes it, or text that isn't Unicode.
+def to_json_text(payload: Json) -> str:
+    """Return a payload as the runtime writes it.
 
     Raises:
-        ResultError: the message has the size in bytes.
+        ResultError: Lambda would refuse it: it has more than 6 MB (the message says how many bytes), or text
+            that isn't Unicode.
     """
     try:
-        size = len(_encode(payload).encode())
+        text = _encode(payload)
+        size = len(text.encode())
     except UnicodeEncodeError:
         raise ResultError("The function's result contains text that isn't valid Unicode") from None
     except ValueError:
         raise ResultError("The function's result contains a number with too many digits") from None
     if size > SYNC_LIMIT:
         raise ResultError(f"The function's result has {size} bytes, more than the limit of {SYNC_LIMIT}")
+    return text
 
 
 def _convert(value: Any, place: Place) -> Json:  # noqa: ANN401 - narrowed by its class, not by isinstance
@@ -81,9 +145,17 @@ def _convert(value: Any, place: Place) -> Json:  # noqa: ANN401 - narrowed by it
     if kind in _UNCHANGED or (kind is float and isfinite(value)):
         return value  # type: ignore[no-any-return]
     if kind is dict or isinstance(value, Mapping):
-        return {_key(key, place): _convert(member, (place, str(key))) for key, member in value.items()}
+        return {
+            key if type(key) is str else _key(key, place): (
+                member if type(member) in _UNCHANGED else _convert(member, (place, str(key)))
+            )
+            for key, member in value.items()
+        }
     if kind is list or isinstance(value, _LISTS):
-        return [_convert(member, (place, index)) for index, member in enumerate(value)]
+        return [
+            member if type(member) in _UNCHANGED else _convert(member, (place, index))
+            for index, member in enumerate(value)
+        ]
     if isinstance(value, Enum):
         return _convert(value.value, place)
     if isinstance(value, _BYTES):
@@ -118,8 +190,6 @@ def _number(value: float | Decimal, place: Place) -> int | float:
 
 def _key(key: object, place: Place) -> str:
     """Return a key as text: numbers and true, false, null as ``json`` writes them."""
-    if type(key) is str:
-        return key
     form = _convert(key, (place, str(key)))
     if isinstance(form, list | dict):
         raise _unsupported(key, (place, str(key)))

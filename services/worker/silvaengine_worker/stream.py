@@ -22,12 +22,7 @@ class ItemStream:
     """Numbers items and pushes them in order.
 
     The ``with`` block lasts until the last item was pushed, or a push failed. ``waiting_bytes`` is the size
-    of the items that were written and are in no push yet.
-
-    Args:
-        message_id: the client's id of the call.
-        push: pushes a frame; called in the stream's own thread.
-
+    of the items that were written and are in no push yet. ``push`` is called in the stream's own thread.
     """
 
     def __init__(self, message_id: str, push: Callable[[str], None]) -> None:
@@ -48,7 +43,6 @@ class ItemStream:
             RequestError: 413, the item is larger than 32 KB.
             NotFoundError: the client is gone.
             UnavailableError: a push failed.
-
         """
         size = len(item.encode())
         if size > ITEM_LIMIT:
@@ -90,7 +84,6 @@ class ItemStream:
 
         Raises:
             UnavailableError: the push takes too long.
-
         """
         self._thread.join(END_SECONDS)
         if self._thread.is_alive():

@@ -9,9 +9,9 @@ from typing import Any
 from silvaengine.cache.process import process_cache
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, WorkerCall, WorkerResponse
+from silvaengine.protocol.messages import Callee, ExecutionRef, Invocation, WorkerCall
 from silvaengine_worker.loader import Loader
-from silvaengine_worker.results import check_size, encode_result
+from silvaengine_worker.results import to_json_text
 from silvaengine_worker.worker import Worker
 
 REGISTRY = "registry.yaml"
@@ -21,11 +21,7 @@ class Invoke:
     """Calls functions with the loader, arguments, deadline and encoding of the worker Lambda.
 
     Objects of classes and cached values are kept between the calls of one test, as in a warm Lambda, and not
-    beyond it.
-
-    Args:
-        folders: where to look for registry.yaml; the first one found is used.
-
+    beyond it. ``folders`` are where to look for registry.yaml; the first one found is used.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -89,14 +85,12 @@ class Invoke:
         package = call.callee.module_name.partition(".")[0]
         worker = self._workers.setdefault(package, Worker(Loader([package])))
         try:
-            result = worker.run(WorkerCall.decode(json.loads(call.encode())), encode_result)
-            check_size(result)
+            response = worker.run(WorkerCall.decode(json.loads(call.encode())))
+            value: Json = json.loads(to_json_text(response.encode()))["value"]
         except SilvaEngineError as error:
             if error.detail:
                 error.add_note(error.detail)
             raise
-        response = WorkerResponse.decode(json.loads(json.dumps(result)))
-        value: Json = response.value
         return b64decode(response.value) if response.kind == "base64" else value
 
     def _find(self, function: str) -> tuple[str, str, str]:
@@ -120,17 +114,7 @@ class Invoke:
 
 
 def _job(effect: str, attempt: int) -> ExecutionRef:
-    return ExecutionRef(
-        job_id="0" * 32,
-        owner="",
-        effect=effect,
-        fence=attempt,
-        attempt=attempt,
-        max_attempts=attempt,
-        on_lost="retry",
-        keep_seconds=86_400,
-        backoff_seconds=10,
-    )
+    return ExecutionRef("0" * 32, "", effect, attempt, attempt, attempt, "retry", 86_400, 10)
 
 
 def function_folders(root: Path) -> list[Path]:

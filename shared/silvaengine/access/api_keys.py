@@ -36,10 +36,10 @@ class KeyHash(NamedTuple):
     expires_at: float | None = None
 
 
-def split_key(api_key: str) -> tuple[str, str | None]:
-    """Return the key of an API key's row, and its secret; None for a key that is its own secret."""
+def split_key(api_key: str) -> tuple[str, str]:
+    """Return the key of an API key's row, and its secret; empty for a key that is its own secret."""
     if not api_key.startswith(PREFIX):
-        return api_key, None
+        return api_key, ""
     key_id, _, secret = api_key.partition(".")
     return key_id, secret
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from silvaengine.authorization.authorizers import Authorizers
+from silvaengine.authorization.authorizers import authorizer_of
 from silvaengine.authorization.key_sets import Fetch, KeySets, fetch
 from silvaengine.authorization.model import (
     AccessRequest,
@@ -37,7 +37,8 @@ class Authorization:
         clock: Callable[[], float] = time.time,
         fetch_document: Fetch = fetch,
     ) -> None:
-        self._authorizers = Authorizers(packages, KeySets(fetch_document, clock), clock)
+        self.packages = packages
+        self._keys = KeySets(fetch_document, clock)
         self._clock = clock
         self._identities = LruCache(IDENTITY_SECONDS, MAX_IDENTITIES, clock)
 
@@ -57,7 +58,7 @@ class Authorization:
 
         At an endpoint without an authorizer the caller is its API key.
         """
-        authorizer = self._authorizers.of(request.key_access)
+        authorizer = self._find(request)
         if authorizer is None:
             return Permission(request.key_access.key_id, request.context)
         identity = self._identity(authorizer, request)
@@ -70,8 +71,11 @@ class Authorization:
         """
         return Permission(principal, self._authorizer(request).verify_permission(request))
 
+    def _find(self, request: AccessRequest) -> Authorizer | None:
+        return authorizer_of(request.key_access.settings, self.packages, self._keys, self._clock)
+
     def _authorizer(self, request: AccessRequest) -> Authorizer:
-        authorizer = self._authorizers.of(request.key_access)
+        authorizer = self._find(request)
         if authorizer is None:
             raise denied("This function requires an authorizer and none is configured")
         return authorizer

@@ -5,15 +5,15 @@ only what API Gateway writes where its method demands ``AWS_IAM``.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from silvaengine.authorization.model import AccessRequest, CallerIdentity, Members, denied, unauthenticated
 
 
-class IamAuthorizer(NamedTuple):
+class IamAuthorizer:
     """Signed requests; ``principals`` are patterns of ARNs with ``*`` and ``?``, empty for all callers."""
 
-    principals: tuple[str, ...]
+    def __init__(self, principals: tuple[str, ...]) -> None:
+        self._principals = principals
 
     def credential(self, request: AccessRequest) -> None:
         """Return None: nothing is worth caching."""
@@ -26,7 +26,7 @@ class IamAuthorizer(NamedTuple):
         arn = signer.get("userArn")
         if not isinstance(arn, str) or not arn:
             raise unauthenticated("This function requires a signed request", "AWS4-HMAC-SHA256")
-        if self.principals and not any(fnmatchcase(arn, pattern) for pattern in self.principals):
+        if self._principals and not any(fnmatchcase(arn, pattern) for pattern in self._principals):
             raise denied()
         return CallerIdentity(arn, {"user_arn": arn, "account_id": signer.get("accountId")})
 

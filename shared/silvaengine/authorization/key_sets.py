@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from silvaengine.errors import ConfigurationError, UnavailableError
+from silvaengine.authorization.model import misconfigured
+from silvaengine.errors import UnavailableError
 
 FRESH_SECONDS = 600.0  # after which an issuer's keys are fetched again
 STALE_SECONDS = 86_400.0  # for which its last keys are used while it doesn't respond
@@ -83,26 +84,26 @@ class KeySets:
             _logger.warning("The keys of %s could not be fetched: %s", issuer.name, error)
             return
         if not isinstance(keys, list):
-            raise _misconfigured(f"{issuer.name} has no list of keys")
+            raise misconfigured(f"{issuer.name} has no list of keys")
         key_set.keys = {str(key.get("kid")): key for key in keys if isinstance(key, Mapping)}
         key_set.fetched_at = now
 
     def _discover(self, issuer: str) -> str:
         document = self._document(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if document.get("issuer") != issuer:  # section 4.3
-            raise _misconfigured(f"{issuer} reports the issuer {document.get('issuer')!r}")
+            raise misconfigured(f"{issuer} reports the issuer {document.get('issuer')!r}")
         return str(document.get("jwks_uri"))
 
     def _document(self, url: str) -> Mapping[str, Any]:
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-            raise _misconfigured(f"{url} is not https")
+            raise misconfigured(f"{url} is not https")
         try:
             document = json.loads(self._fetch(url))
         except ValueError:
-            raise _misconfigured(f"{url} did not return JSON") from None
+            raise misconfigured(f"{url} did not return JSON") from None
         if not isinstance(document, dict):
-            raise _misconfigured(f"{url} did not return a JSON object")
+            raise misconfigured(f"{url} did not return a JSON object")
         return document
 
 
@@ -123,7 +124,3 @@ def fetch(url: str) -> bytes:
     if len(content) > MAX_BYTES:
         raise OSError(f"{url} returned more than {MAX_BYTES} bytes")
     return content
-
-
-def _misconfigured(detail: str) -> ConfigurationError:
-    return ConfigurationError("The authorizer is misconfigured", detail=detail)

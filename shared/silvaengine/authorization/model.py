@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from silvaengine.errors import RequestError
+from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.registry.model import Function, KeyAccess
 
 type Members = Mapping[str, Any]
@@ -22,10 +22,10 @@ class AccessRequest(NamedTuple):
 
     event: Members
     context: Members
-    headers: Mapping[str, str]
-    method: str
     key_access: KeyAccess
-    function: Function | None
+    function: Function | None = None
+    headers: Mapping[str, str] = NOTHING
+    method: str = ""
     body: str | None = None
     lambda_context: object = None
 
@@ -66,3 +66,8 @@ def denied(message: str = "Access denied", *, detail: str = "") -> RequestError:
 def unauthenticated(message: str, challenge: str = "Bearer") -> RequestError:
     """Return the refusal, 401, of a caller without valid credentials: RFC 9110, section 15.5.2."""
     return RequestError(message, status=401, headers={"WWW-Authenticate": challenge})
+
+
+def misconfigured(detail: str) -> ConfigurationError:
+    """Return the error of an authorizer that can't be asked; ``detail`` says what its settings lack."""
+    return ConfigurationError("The authorizer is misconfigured", detail=detail)

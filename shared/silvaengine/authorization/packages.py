@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
-from silvaengine.authorization.model import AccessRequest, CallerIdentity, Members, denied
+from silvaengine.authorization.model import AccessRequest, CallerIdentity, Members, denied, misconfigured
 from silvaengine.authorization.package_answers import read_context, read_identity
 from silvaengine.authorization.policies import method_arn
-from silvaengine.errors import ConfigurationError, SilvaEngineError
+from silvaengine.errors import SilvaEngineError
 
 MANIFEST = "silvaengine_authorizers.txt"
 DEFAULT_MODULE = "silvaengine_authorizer"
@@ -28,14 +28,15 @@ _logger = logging.getLogger(__name__)
 type Action = Callable[[dict[str, Any], object], object]
 
 
-class Packages(NamedTuple):
+class Packages:
     """The packages that were built in.
 
     Args:
         shipped: names of the packages and modules that may be imported.
     """
 
-    shipped: Collection[str]
+    def __init__(self, shipped: Collection[str]) -> None:
+        self.shipped = shipped
 
     @property
     def has_default(self) -> bool:
@@ -57,33 +58,36 @@ class Packages(NamedTuple):
         """
         name = str(settings.get(MODULE_SETTING) or DEFAULT_MODULE)
         if name.partition(".")[0] not in self.shipped:
-            raise _misconfigured(
-                f"{name!r} is not among the packages of authorizers/: {sorted(self.shipped)}"
-            )
+            raise misconfigured(f"{name!r} is not among the packages of authorizers/: {sorted(self.shipped)}")
         try:
             module = import_module(name)
         except (ImportError, SyntaxError) as error:
-            raise _misconfigured(f"{name}: {type(error).__name__}: {error}") from error
+            raise misconfigured(f"{name}: {type(error).__name__}: {error}") from error
         return _package_authorizer(module, settings)
 
 
-class PackageAuthorizer(NamedTuple):
+class PackageAuthorizer:
     """An operator's authorizer, in either form.
 
-    ``name`` is its module's. ``actions`` returns the two actions for one request: each request gets a new
-    object. ``cache_headers`` are the headers, by lower-case name, that alone decide what ``authorize``
-    answers; None if the authorizer doesn't say.
+    Args:
+        name: its module's.
+        actions: returns the two actions for one request: each request gets a new object.
+        cache_headers: the headers, by lower-case name, that alone decide what ``authorize`` answers; None if
+            the authorizer doesn't say.
     """
 
-    name: str
-    actions: Callable[[], Mapping[str, Action]]
-    cache_headers: tuple[str, ...] | None
+    def __init__(
+        self, name: str, actions: Callable[[], Mapping[str, Action]], cache_headers: tuple[str, ...] | None
+    ) -> None:
+        self._name = name
+        self._actions = actions
+        self._cache_headers = cache_headers
 
     def credential(self, request: AccessRequest) -> tuple[str, ...] | None:
         """Return the values of ``cache_headers``: their response may be cached."""
-        if self.cache_headers is None:
+        if self._cache_headers is None:
             return None
-        return (self.name, *(request.headers.get(name, "") for name in self.cache_headers))
+        return (self._name, *(request.headers.get(name, "") for name in self._cache_headers))
 
     def authorize(self, request: AccessRequest) -> CallerIdentity:
         """Ask the package who the caller is, with an event like API Gateway's; raises RequestError."""
@@ -98,7 +102,7 @@ class PackageAuthorizer(NamedTuple):
 
     def _ask(self, action: str, event: dict[str, Any], request: AccessRequest) -> object:
         try:
-            return self.actions()[action](event, request.lambda_context)
+            return self._actions()[action](event, request.lambda_context)
         except SilvaEngineError as error:
             if 400 <= error.status < 500:
                 raise
@@ -130,7 +134,7 @@ def _package_authorizer(module: ModuleType, settings: Mapping[str, Any]) -> Pack
     function = getattr(module, str(function_name or "authorizer"), None)
     if not callable(function):
         missing = function_name or f"class {class_name!r} and no function 'authorizer'"
-        raise _misconfigured(f"module {module.__name__!r} has no {missing}")
+        raise misconfigured(f"module {module.__name__!r} has no {missing}")
     return PackageAuthorizer(module.__name__, partial(_function_actions, function), _cache_headers(function))
 
 
@@ -160,7 +164,3 @@ def _event(request: AccessRequest) -> dict[str, Any]:
         configuration = dict(request.function.configuration)
         event["fnConfigurations"] = configuration | {"config": dict(configuration.get("config") or {})}
     return event
-
-
-def _misconfigured(detail: str) -> ConfigurationError:
-    return ConfigurationError("The authorizer is misconfigured", detail=detail)

@@ -5,40 +5,26 @@ docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authoriz
 """
 
 import json
-import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from silvaengine.authorization.admission import requested_arn
+from silvaengine.authorization.events import requested_arn
 from silvaengine.authorization.model import Members, Permission
-from silvaengine.errors import SilvaEngineError
 
 ACTIONS = ("execute-api:Invoke", "execute-api:*", "*")
 
-_logger = logging.getLogger(__name__)
 
-
-def answer_authorizer_call(event: Members, decide: Callable[[], Permission]) -> dict[str, Any]:
-    """Return the policy for an authorizer call, for exactly the method that it names.
-
-    Args:
-        event: API Gateway's event.
-        decide: returns the permission; a refusal or a failure becomes a policy that denies, with the message
-            as ``error_message`` in its context.
-    """
-    try:
-        permission = decide()
-    except SilvaEngineError as error:
-        if error.status >= 500:
-            _logger.error("%s (%s)", error.message, error.detail)  # noqa: TRY400 - detail says why
-        return _policy(event, "anonymous", "Deny", {"error_message": error.message})
-    except Exception:
-        _logger.exception("Unexpected failure in an authorizer call")
-        return _policy(event, "anonymous", "Deny", {"error_message": "Internal server error"})
+def allowing_policy(arn: str, permission: Permission) -> dict[str, Any]:
+    """Return the response that allows exactly one method, with the caller's claims."""
     claims = permission.context.get("authorizer")
     context = {name: _flat(value) for name, value in claims.items()} if isinstance(claims, Mapping) else {}
-    return _policy(event, permission.principal, "Allow", context)
+    return _policy(arn, permission.principal, "Allow", context)
+
+
+def denying_policy(arn: str, message: str) -> dict[str, Any]:
+    """Return the response that denies a method, with the reason as ``error_message``."""
+    return _policy(arn, "anonymous", "Deny", {"error_message": message})
 
 
 def method_arn(event: Members) -> str:
@@ -86,12 +72,12 @@ def _region(context: Members) -> str:
     return parts[2] if parts[1:2] == ["execute-api"] else "*"
 
 
-def _policy(event: Members, principal: str, effect: str, context: Members) -> dict[str, Any]:
-    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": [requested_arn(event)]}
+def _policy(arn: str, principal: str, effect: str, context: dict[str, Any]) -> dict[str, Any]:
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": [arn]}
     return {
         "principalId": principal,
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
-        "context": dict(context),
+        "context": context,
     }
 
 

@@ -8,13 +8,19 @@ which a browser can't add headers, also as the query parameter ``access_token``.
 import json
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 import jwt
 
 from silvaengine.authorization.key_sets import Issuer, Jwk, KeySets
-from silvaengine.authorization.model import AccessRequest, CallerIdentity, Members, unauthenticated
-from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.authorization.model import (
+    AccessRequest,
+    CallerIdentity,
+    Members,
+    misconfigured,
+    unauthenticated,
+)
+from silvaengine.errors import RequestError
 
 # RFC 7518 and RFC 8037, by the key's type; without those that have a shared secret or none.
 ALGORITHMS: Mapping[str, frozenset[str]] = {
@@ -29,24 +35,36 @@ OPTIONS: Any = dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat", "verify_
 OPTIONS["require"] = ["exp"]
 
 
-class TokenAuthorizer(NamedTuple):
-    """Tokens of an issuer for one of the audiences.
+class TokenAuthorizer:
+    """Tokens of an issuer for one of the audiences; of Cognito, access tokens name their client instead.
 
-    With ``is_cognito`` an access token names its client in ``client_id``, as user pools do. A token must have
-    all ``scopes``. ``clock`` returns epoch seconds.
+    Args:
+        options: of ``jwt``: ``issuer``, ``audience`` (one or a list), ``jwks_uri`` (discovered when absent);
+            of ``cognito``: ``user_pool`` and ``client`` (one or a list); of both: ``scopes``, all of which a
+            token must have.
+        keys: the issuers' keys.
+        clock: returns epoch seconds.
+
+    Raises:
+        ConfigurationError: an option is missing.
     """
 
-    issuer: Issuer
-    audiences: frozenset[str]
-    scopes: frozenset[str]
-    is_cognito: bool
-    keys: KeySets
-    clock: Callable[[], float]
+    def __init__(self, options: Members, keys: KeySets, clock: Callable[[], float]) -> None:
+        self._is_cognito = options.get("type") == "cognito"
+        self._audiences = frozenset(_texts(_require(options, "client" if self._is_cognito else "audience")))
+        self._issuer = (
+            _user_pool(str(_require(options, "user_pool")))
+            if self._is_cognito
+            else Issuer(str(_require(options, "issuer")), options.get("jwks_uri") or None)
+        )
+        self._scopes = frozenset(_texts(options.get("scopes")))
+        self._keys = keys
+        self._clock = clock
 
     def credential(self, request: AccessRequest) -> tuple[str, ...]:
         """Return the token's digest, with the issuer and the audiences."""
-        audiences = ",".join(sorted(self.audiences))
-        return (*map(str, self.issuer), audiences, sha256(_token(request).encode()).hexdigest())
+        audiences = ",".join(sorted(self._audiences))
+        return (*map(str, self._issuer), audiences, sha256(_token(request).encode()).hexdigest())
 
     def authorize(self, request: AccessRequest) -> CallerIdentity:
         """Verify the token; return its subject as the caller.
@@ -67,8 +85,8 @@ class TokenAuthorizer(NamedTuple):
         """Check the scopes, and that a socket's token has not ended since; raises RequestError."""
         claims = request.context.get("authorizer") or {}
         self._check_times(claims)
-        if self.scopes - _scopes(claims):
-            challenge = f'Bearer error="insufficient_scope", scope="{" ".join(sorted(self.scopes))}"'
+        if self._scopes - _scopes(claims):
+            challenge = f'Bearer error="insufficient_scope", scope="{" ".join(sorted(self._scopes))}"'
             headers = {"WWW-Authenticate": challenge}
             raise RequestError("The token does not have a required scope", status=403, headers=headers)
         return request.context
@@ -76,13 +94,13 @@ class TokenAuthorizer(NamedTuple):
     def _verify(self, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
-            key = self.keys.find(self.issuer, header.get("kid"))
+            key = self._keys.find(self._issuer, header.get("kid"))
             if key is None:
                 raise _invalid("The token is signed by an unknown key")
             algorithm = _algorithm(key, header.get("alg"))
             public_key = jwt.PyJWK.from_dict(dict(key), algorithm).key
             claims: dict[str, Any] = jwt.decode(
-                token, public_key, [algorithm], OPTIONS, issuer=self.issuer.name
+                token, public_key, [algorithm], OPTIONS, issuer=self._issuer.name
             )
         except jwt.PyJWTError as error:
             raise _invalid("The token is not valid", detail=str(error)) from error
@@ -95,41 +113,17 @@ class TokenAuthorizer(NamedTuple):
             begins_at = float(claims.get("nbf", 0)) - LEEWAY_SECONDS
         except (KeyError, TypeError, ValueError):
             raise _invalid("The token's exp and nbf must be numbers") from None
-        if not begins_at <= self.clock() < expires_at:
+        if not begins_at <= self._clock() < expires_at:
             raise _invalid(
-                "The token has expired" if self.clock() >= expires_at else "The token is not valid yet"
+                "The token has expired" if self._clock() >= expires_at else "The token is not valid yet"
             )
         return expires_at
 
     def _names_audience(self, claims: Members) -> bool:
-        if self.is_cognito and claims.get("token_use") == "access":
-            return claims.get("client_id") in self.audiences
+        if self._is_cognito and claims.get("token_use") == "access":
+            return claims.get("client_id") in self._audiences
         audience = claims.get("aud")
-        return not self.audiences.isdisjoint(audience if isinstance(audience, list) else [audience])
-
-
-def token_authorizer(options: Members, keys: KeySets, clock: Callable[[], float]) -> TokenAuthorizer:
-    """Return the authorizer that a setting describes.
-
-    Args:
-        options: of ``jwt``: ``issuer``, ``audience`` (one or a list), ``jwks_uri`` (discovered when absent);
-            of ``cognito``: ``user_pool`` and ``client`` (one or a list); of both: ``scopes``.
-        keys: the issuers' keys.
-        clock: returns epoch seconds.
-
-    Raises:
-        ConfigurationError: an option is missing.
-    """
-    is_cognito = options.get("type") == "cognito"
-    audiences = frozenset(_texts(_require(options, "client" if is_cognito else "audience")))
-    issuer = _user_pool(str(_require(options, "user_pool"))) if is_cognito else _issuer(options)
-    return TokenAuthorizer(
-        issuer, audiences, frozenset(_texts(options.get("scopes"))), is_cognito, keys, clock
-    )
-
-
-def _issuer(options: Members) -> Issuer:
-    return Issuer(str(_require(options, "issuer")), options.get("jwks_uri") or None)
+        return not self._audiences.isdisjoint(audience if isinstance(audience, list) else [audience])
 
 
 def _user_pool(user_pool: str) -> Issuer:
@@ -186,6 +180,5 @@ def _texts(value: object) -> tuple[str, ...]:
 def _require(options: Members, name: str) -> object:
     value = options.get(name)
     if not value:
-        detail = f"the authorizer {options.get('type')!r} needs {name!r}"
-        raise ConfigurationError("The authorizer is misconfigured", detail=detail)
+        raise misconfigured(f"the authorizer {options.get('type')!r} needs {name!r}")
     return value

@@ -19,21 +19,13 @@ class BusyError(UnavailableError):
 
 
 class ConnectionsApi:
-    """Posts to the connections of one WebSocket API.
-
-    Args:
-        client: the client for the API's URL and stage.
-    """
+    """Posts to the connections of one WebSocket API, by the client for its URL and stage."""
 
     def __init__(self, client: AwsClient) -> None:
         self._client = client
 
     def post(self, connection_id: str, data: bytes) -> None:
-        """Send data to a client, once: after a failure it may have arrived.
-
-        Args:
-            connection_id: the API's id of the connection.
-            data: at most 128 KB.
+        """Send at most 128 KB to a client, once: after a failure they may have arrived.
 
         Raises:
             NotFoundError: 410, the client is gone.

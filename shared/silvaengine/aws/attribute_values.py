@@ -37,8 +37,15 @@ def encode(value: object) -> dict[str, Any]:
 
 
 def encode_row(row: Mapping[str, object]) -> dict[str, dict[str, Any]]:
-    """Return a row's attributes as attribute values."""
-    return {name: encode(value) for name, value in row.items()}
+    """Return a row's attributes as attribute values; most are texts and whole numbers."""
+    return {
+        name: {"S": value}
+        if type(value) is str
+        else {"N": str(value)}
+        if type(value) is int
+        else encode(value)
+        for name, value in row.items()
+    }
 
 
 def decode(value: AttributeValue) -> object:

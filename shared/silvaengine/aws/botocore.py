@@ -1,19 +1,24 @@
-"""botocore's clients with explicit limits, for services that few requests wait for.
+"""botocore with explicit limits: for services that few requests wait for, and instead of the signed client.
 
 botocore's defaults (60 s to connect and to read, up to 10 attempts) outlive the 29 s that API Gateway waits,
 so each client states its timeouts and attempts. Its import and a client cost a cold start some ten times what
 a signed call of ``silvaengine.aws.client`` does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
+from math import ceil
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from silvaengine.aws.client import TRACE_HEADER, trace_id
+from silvaengine.aws.credentials import CredentialsSource
 from silvaengine.aws.errors import no_response, to_error
+from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 
 if TYPE_CHECKING:
+    from botocore.httpsession import URLLib3Session
     from botocore.session import Session
 
     from silvaengine.aws.json_api import Members
@@ -24,10 +29,9 @@ _creation = Lock()  # a botocore session makes one client at a time
 
 
 class BotocoreApi:
-    """A service's operations called by name through a botocore client, in the form of ``JsonApi``.
+    """A service's operations, called by name as ``JsonApi``'s are, through a client of botocore or boto3.
 
-    Args:
-        client: botocore's or boto3's, which decides about timeouts, repetitions and errors.
+    The client decides about timeouts, repetitions and errors.
     """
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - botocore makes its client classes at run time
@@ -41,6 +45,61 @@ class BotocoreApi:
         return members
 
 
+class BotocoreClient:
+    """An ``AwsClient`` over botocore's signer and HTTP session: with its proxies and authorities.
+
+    It takes what ``SignedClient`` takes. A time-out is that of each read, in whole seconds.
+    """
+
+    def __init__(self, service: str, region: str, url: str, environ: Mapping[str, str]) -> None:
+        self._scope = service, region
+        self._url = url.rstrip("/")
+        self._environ = environ
+        self._credentials = CredentialsSource(environ)
+
+    def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
+        """See ``silvaengine.aws.client.AwsClient``."""
+        from botocore import exceptions
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        request: Any = AWSRequest("POST", self._url + path, headers, body)
+        credentials: Any = self._credentials.current()  # it has the members that the signer reads
+        SigV4Auth(credentials, *self._scope).add_auth(request)
+        if trace := trace_id(self._environ):
+            request.headers[TRACE_HEADER] = trace
+        not_sent = (
+            exceptions.ConnectTimeoutError,
+            exceptions.EndpointConnectionError,
+            exceptions.ProxyConnectionError,
+        )
+        try:
+            authorities = self._environ.get("REQUESTS_CA_BUNDLE") or True
+            received: Any = _http_session(self._url, ceil(seconds), authorities).send(request.prepare())
+        except not_sent as error:
+            raise NotSentError(str(error)) from error
+        except exceptions.ReadTimeoutError as error:
+            raise ResponseTimeoutError(str(error)) from error
+        except exceptions.BotoCoreError as error:
+            raise NoResponseError(str(error)) from error
+        body = received.content
+        if received.headers.get("content-length", str(len(body))) != str(len(body)):
+            raise NoResponseError("the response is cut off")
+        head = "".join(f"\r\n{name}:{value}" for name, value in received.headers.items())
+        return Response(received.status_code, head.encode("latin-1"), body)
+
+
+@lru_cache(8)
+def _http_session(url: str, seconds: int, authorities: str | bool) -> "URLLib3Session":
+    """Return the connections to an endpoint, made as botocore's own clients make theirs."""
+    from botocore.httpsession import URLLib3Session
+    from botocore.utils import get_environ_proxies
+
+    verify: Any = _session().get_config_variable("ca_bundle") or authorities
+    timeout: Any = CONNECT_SECONDS, seconds  # botocore's types know less than its documentation
+    return URLLib3Session(verify, get_environ_proxies(url), timeout)
+
+
 @cache
 def _session() -> "Session":
     from botocore.session import Session  # lazy: only a rare call needs it
@@ -49,13 +108,9 @@ def _session() -> "Session":
 
 
 def client(service: str, region: str, *, read_seconds: float = 2.0, attempts: int = 3) -> Any:  # noqa: ANN401 - see BotocoreApi
-    """Return the one client of a service for these limits; several threads may use it.
+    """Return the one client of a service (by botocore's name) for these limits; several threads may use it.
 
-    Args:
-        service: botocore's name of it, such as ``sns``.
-        region: an AWS region.
-        read_seconds: the time for a response.
-        attempts: how often a request is sent at most, 1 or more.
+    ``attempts`` is how often a request is sent at most, 1 or more.
     """
     with _creation:
         return _client(service, region, read_seconds, attempts)
@@ -79,10 +134,7 @@ def _client(service: str, region: str, read_seconds: float, attempts: int) -> An
 
 @contextmanager
 def translate_errors(what: str) -> Iterator[None]:
-    """Raise the framework's errors for botocore's.
-
-    Args:
-        what: the call's name for the error's detail; never shown to a client.
+    """Raise the framework's errors for botocore's; ``what`` names the call in their detail.
 
     Raises:
         SilvaEngineError: the error that ``to_error`` returns.

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Protocol
 
 from silvaengine.aws.credentials import CredentialsSource
 from silvaengine.aws.http import HttpPool, Response
@@ -23,11 +24,32 @@ SUFFIXES = {
     "eu-isoe-": "cloud.adc-e.uk",
     "eusc-": "amazonaws.eu",
 }
+TRACE_HEADER = "x-amzn-trace-id"
 SERVICE_IDS = {"secretsmanager": "secrets_manager"}  # where the variable's name differs from the signing name
 
 
-class AwsClient:
-    """Sends signed requests to one service, from any number of threads.
+class AwsClient(Protocol):
+    """Sends signed requests to one service, from any number of threads."""
+
+    def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
+        """Send a request once and return the response, whatever its status.
+
+        Args:
+            path: below the endpoint URL's, percent-encoded, without a query string.
+            headers: the service's own, by lower-case name; they are signed.
+            body: all of it.
+            seconds: the time for the response.
+
+        Raises:
+            NotSentError: the service never had the request.
+            ResponseTimeoutError: the response didn't come in time.
+            NoResponseError: the service may have acted on it.
+            SilvaEngineError: there are no credentials.
+        """
+
+
+class SignedClient:
+    """An ``AwsClient`` with a signer and connections of our own.
 
     Args:
         service: its signing name, such as ``dynamodb``.
@@ -61,20 +83,8 @@ class AwsClient:
         self._credentials = CredentialsSource(environ, clock)
         self._pool = HttpPool(origin, clock)
 
-    def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
-        """Send a request and return the response, whatever its status.
-
-        Args:
-            path: below the endpoint URL's, percent-encoded, without a query string.
-            headers: the service's own, by lower-case name; they are signed.
-            body: the whole body.
-            seconds: the time for the whole response.
-
-        Raises:
-            NotSentError: the service never had the request.
-            NoResponseError: the service may have acted on it.
-            SilvaEngineError: there are no credentials.
-        """
+    def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
+        """See ``AwsClient``; ``seconds`` is the time for the whole response."""
         full_path = self._path + path
         fields = sign_headers(
             self._credentials.current(),
@@ -85,9 +95,8 @@ class AwsClient:
             body,
             self._clock(),
         )
-        trace = self._environ.get("_X_AMZN_TRACE_ID")
-        if trace and trace.isascii() and trace.isprintable():  # without it Lambda's loop detection is blind
-            fields.append(f"x-amzn-trace-id:{trace}")
+        if trace := trace_id(self._environ):
+            fields.append(f"{TRACE_HEADER}:{trace}")
         fields += ["user-agent:silvaengine", f"content-length:{len(body)}"]
         head = f"POST {full_path} HTTP/1.1\r\n{'\r\n'.join(fields)}\r\n\r\n"
         return self._pool.exchange(head.encode("latin-1") + body, seconds)
@@ -95,14 +104,29 @@ class AwsClient:
 
 @cache
 def open_client(service: str, region: str, url: str = "") -> AwsClient:
-    """Return the process's one client of a service.
+    """Return the process's one client of a service, of the kind that ``SILVAENGINE_AWS_CLIENT`` names.
 
-    Args:
-        service: its signing name, such as ``lambda``.
-        region: an AWS region.
-        url: its endpoint URL, where neither the environment nor AWS's rules name it.
+    ``url`` is needed where neither the environment nor AWS's rules name the endpoint.
+
+    Raises:
+        ConfigurationError: there is no such kind, or the endpoint URL isn't valid.
     """
-    return AwsClient(service, region, url or endpoint_url(service, region, ENVIRONMENT), ENVIRONMENT)
+    url = url or endpoint_url(service, region, ENVIRONMENT)
+    kind = ENVIRONMENT.get("SILVAENGINE_AWS_CLIENT") or "signed"
+    if kind == "signed":
+        return SignedClient(service, region, url, ENVIRONMENT)
+    if kind == "botocore":
+        from silvaengine.aws.botocore import BotocoreClient  # lazy: ten times a signed client's cold start
+
+        return BotocoreClient(service, region, url, ENVIRONMENT)
+    detail = f"SILVAENGINE_AWS_CLIENT: expected signed or botocore, found {kind!r}"
+    raise ConfigurationError("The service is misconfigured", detail=detail)
+
+
+def trace_id(environ: Mapping[str, str]) -> str:
+    """Return the running trace's id, without which Lambda's loop detection is blind; empty for none."""
+    trace = environ.get("_X_AMZN_TRACE_ID", "")
+    return trace if trace.isascii() and trace.isprintable() else ""
 
 
 def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
 """The credentials that sign requests: from the environment, the container endpoint, or botocore's chain.
 
-A Lambda's role stands in the environment, under SnapStart behind the container endpoint
-(docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html). Profiles, SSO and everything
-else on a developer's machine are left to botocore.
+A Lambda's role stands in the environment, under SnapStart behind a container endpoint
+(docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html). The endpoints of ECS and EKS,
+profiles, SSO and everything else outside of Lambda are left to botocore.
 """
 
 import json
@@ -10,16 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from silvaengine.aws.errors import no_response
 from silvaengine.aws.http import HttpConnection, NoResponseError
 from silvaengine.aws.origin import Origin
-from silvaengine.errors import ConfigurationError, UnavailableError
+from silvaengine.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials as BotocoreCredentials
 
-TASK_HOST = "http://169.254.170.2"
-# Hosts that may be reached without TLS: this machine, and the link-local addresses of ECS and EKS.
-PLAIN_HOSTS = frozenset({"127.0.0.1", "::1", "localhost", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
+LAMBDAS = "http://127.0.0.1:"  # where Lambda has its container endpoint, within the environment
 FRESH_SECONDS = 600.0  # before their end new ones are fetched
 FETCH_SECONDS = 2.0
 
@@ -33,18 +32,16 @@ class Credentials(NamedTuple):
 
 
 class CredentialsSource:
-    """Finds the credentials that hold at the moment.
+    """Finds the credentials that hold at the moment; ``clock`` is in epoch seconds.
 
-    Args:
-        environ: the live environment; changes in it hold from the next request on.
-        clock: epoch seconds.
+    Changes in ``environ``, the live environment, hold from the next request on.
     """
 
     def __init__(self, environ: Mapping[str, str], clock: Callable[[], float] = time.time) -> None:
         self._environ = environ
         self._clock = clock
-        self._last = Credentials("", "")
-        self._fetched: tuple[str, float, Credentials] | None = None
+        self._last = self._fetched = Credentials("", "")
+        self._end = float("-inf")  # of the container's
         self._botocore: BotocoreCredentials | None = None
 
     def current(self) -> Credentials:
@@ -54,80 +51,63 @@ class CredentialsSource:
             ConfigurationError: there are none.
             UnavailableError: the container endpoint gives no response.
         """
-        access_key = self._environ.get("AWS_ACCESS_KEY_ID")
-        if access_key:
-            last = self._last  # one key's secret and token never change
-            if last.access_key != access_key:
-                secret_key = self._environ.get("AWS_SECRET_ACCESS_KEY", "")
-                token = self._environ.get("AWS_SESSION_TOKEN")
-                self._last = last = Credentials(access_key, secret_key, token)
-            return last
-        url = self._container_url()
-        return self._from_container(url) if url else self._from_botocore()
+        variable = self._environ.get
+        if access_key := variable("AWS_ACCESS_KEY_ID"):
+            # One key's secret and token never change; to read them anew is 3 % of a warm request.
+            if access_key != self._last.access_key:
+                secret_key = variable("AWS_SECRET_ACCESS_KEY", "")
+                self._last = Credentials(access_key, secret_key, variable("AWS_SESSION_TOKEN"))
+            return self._last
+        url = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
+        token = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+        if token and url.startswith(LAMBDAS):
+            return self._from_container(url, token)
+        return self._from_botocore()
 
-    def _container_url(self) -> str | None:
-        relative = self._environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-        return TASK_HOST + relative if relative else self._environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
-
-    def _from_container(self, url: str) -> Credentials:
+    def _from_container(self, url: str, token: str) -> Credentials:
         """Fetch credentials unless the last ones are fresh; they serve to their end while a fetch fails."""
-        last = self._fetched if self._fetched and self._fetched[0] == url else None
-        seconds_left = last[1] - self._clock() if last else 0.0
-        if last and seconds_left > FRESH_SECONDS:
-            return last[2]
-        try:
-            fetched = self._fetch(url)
-        except NoResponseError as error:
-            if last and seconds_left > 0:
-                return last[2]
-            raise UnavailableError(
-                "A backend service can't be reached; try again", detail=f"credentials: {error}"
-            ) from error
-        credentials = Credentials(fetched["AccessKeyId"], fetched["SecretAccessKey"], fetched.get("Token"))
-        self._fetched = (url, _epoch_seconds(fetched["Expiration"]), credentials)
-        return credentials
-
-    def _fetch(self, url: str) -> dict[str, str]:
-        address, _, query = url.partition("?")
-        origin = Origin.of(address)
-        if not origin.tls and origin.host not in PLAIN_HOSTS:
-            raise ConfigurationError(
-                "The service is misconfigured", detail=f"no credentials from {url} without TLS"
-            )
-        fields = [
-            f"GET {origin.path or '/'}{'?' if query else ''}{query} HTTP/1.1",
-            f"host: {origin.netloc}",
-            "accept: application/json",
-            "connection: close",
-        ]
-        if token := self._token():
-            fields.append(f"authorization: {token}")
-        connection = HttpConnection(origin)
-        try:
-            response = connection.exchange(("\r\n".join(fields) + "\r\n\r\n").encode(), FETCH_SECONDS)
-        finally:
-            connection.close()
-        if response.status != 200:
-            raise NoResponseError(f"{url} responded with status {response.status}")
-        members: dict[str, str] = json.loads(response.body)
-        return members
-
-    def _token(self) -> str | None:
-        file = self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
-        if not file:
-            return self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")
-        with open(file, encoding="ascii") as stream:  # noqa: PTH123 - nothing else here needs pathlib's import
-            return stream.read().strip()
+        seconds_left = self._end - self._clock()
+        if seconds_left <= FRESH_SECONDS:
+            try:
+                fetched = _fetch(url, token)
+            except NoResponseError as error:
+                if seconds_left <= 0:
+                    raise no_response("credentials", error) from error
+            else:
+                keys = fetched["AccessKeyId"], fetched["SecretAccessKey"]
+                self._fetched = Credentials(*keys, fetched.get("Token"))
+                self._end = _epoch_seconds(fetched["Expiration"])
+        return self._fetched
 
     def _from_botocore(self) -> Credentials:
-        if self._botocore is None:
-            from botocore.session import Session  # lazy: only a process outside Lambda needs it
+        from botocore.exceptions import BotoCoreError  # lazy: only a process outside Lambda needs it
+        from botocore.session import Session
 
-            self._botocore = Session().get_credentials()
-        if self._botocore is None:
+        try:
+            self._botocore = self._botocore or Session().get_credentials()
+            frozen = self._botocore and self._botocore.get_frozen_credentials()
+        except (BotoCoreError, ValueError) as error:
+            raise ConfigurationError("The service is misconfigured", detail=str(error)) from error
+        if frozen is None:
             raise ConfigurationError("The service is misconfigured", detail="no AWS credentials were found")
-        frozen = self._botocore.get_frozen_credentials()
         return Credentials(str(frozen.access_key), str(frozen.secret_key), frozen.token)
+
+
+def _fetch(url: str, token: str) -> dict[str, str]:
+    origin = Origin.of(url)
+    request = (
+        f"GET {origin.path} HTTP/1.1\r\nhost: {origin.netloc}\r\nauthorization: {token}\r\n"
+        "connection: close\r\n\r\n"
+    )
+    connection = HttpConnection(origin)
+    try:
+        response = connection.exchange(request.encode(), FETCH_SECONDS)
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise NoResponseError(f"{url} responded with status {response.status}")
+    members: dict[str, str] = json.loads(response.body)
+    return members
 
 
 def _epoch_seconds(text: str) -> float:

@@ -30,13 +30,7 @@ class NotSentError(NoResponseError):
 
 
 class Response:
-    """A complete response.
-
-    Args:
-        status: HTTP status.
-        head: status line and headers, without the empty line.
-        body: the decoded body.
-    """
+    """A complete response: ``head`` is status line and headers, ``body`` is decoded."""
 
     __slots__ = ("_head", "_names", "body", "status")
 
@@ -85,10 +79,6 @@ class HttpConnection:
 
     def exchange(self, request: bytes, seconds: float) -> Response:
         """Send a whole request and return the whole response; ``is_reusable`` is up to date then.
-
-        Args:
-            request: head and body.
-            seconds: the time for the whole response.
 
         Raises:
             NotSentError: the peer never had it.
@@ -183,9 +173,7 @@ class HttpConnection:
 class HttpPool:
     """The kept connections to one origin, for any number of threads.
 
-    Args:
-        origin: the server's address.
-        clock: epoch seconds, which go on while a Lambda is frozen.
+    ``clock`` is in epoch seconds, which go on while a Lambda is frozen.
     """
 
     def __init__(self, origin: Origin, clock: Callable[[], float]) -> None:

@@ -35,7 +35,7 @@ class JsonApi:
         client: the service's client.
         target: the prefix of its operations' names, such as ``DynamoDB_20120810``.
         version: of the protocol, ``1.0`` or ``1.1``.
-        sleep: waits for a number of seconds.
+        sleep: takes seconds.
         read_seconds: the time for a response.
         attempts: how often a request is sent at most, 1 to 3.
     """

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Protocol
 
-from silvaengine.aws.client import error_of, open_client, percent_encode
+from silvaengine.aws.client import AwsClient, error_of, open_client, percent_encode
 from silvaengine.aws.errors import THROTTLING_CODES
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 from silvaengine.aws.worker_routing import tenant_id, worker_for
@@ -35,13 +35,6 @@ class _NotAcceptedError(Exception):
     """Nothing was started, so the same Invoke may be sent again."""
 
 
-class LambdaClient(Protocol):
-    """Sends requests to Lambda's API; see ``silvaengine.aws.client.AwsClient``."""
-
-    def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
-        """Send a request and return the response."""
-
-
 class Invoker(Protocol):
     """Invokes Lambdas; see ``LambdaInvoker``."""
 
@@ -57,12 +50,12 @@ class LambdaInvoker:
         worker_for: returns the Lambda to invoke for an ARN of the registry.
         isolated: ARNs of Lambdas with an environment for each tenant; their payloads must name the tenant.
         clock: epoch seconds.
-        sleep: waits for a number of seconds.
+        sleep: takes seconds.
     """
 
     def __init__(
         self,
-        open_client: Callable[[], LambdaClient],
+        open_client: Callable[[], AwsClient],
         *,
         worker_for: Callable[[str], str] = str,
         isolated: frozenset[str | None] = frozenset(),

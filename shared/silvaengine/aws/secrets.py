@@ -15,9 +15,7 @@ type SecretLookup = Callable[[str], str]
 def resolve_references(settings: Mapping[str, object], lookups: Mapping[str, SecretLookup]) -> dict[str, Any]:
     """Return settings with secrets instead of the references to them, at any depth.
 
-    Args:
-        settings: JSON values by name.
-        lookups: functions from a name to its secret, by scheme (``ssm``, ``secretsmanager``).
+    ``lookups`` return a secret by its name; they stand by scheme (``ssm``, ``secretsmanager``).
     """
     return {name: _resolve(value, lookups) for name, value in settings.items()}
 

@@ -13,7 +13,6 @@ from time import gmtime, strftime
 from silvaengine.aws.credentials import Credentials
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-DAY = 86_400  # seconds
 SIGNING_KEYS = 16  # services and regions of a process, twice at midnight
 
 
@@ -34,12 +33,11 @@ def sign_headers(
         service: its signing name, such as ``lambda``.
         path: as it is sent: unreserved characters, slashes and percent-escapes.
         headers: further headers, by lower-case name, ``host`` among them; no spaces around values.
-        body: the whole body.
+        body: all of it.
         now: epoch seconds; AWS accepts five minutes' difference.
     """
-    days, second = divmod(int(now), DAY)
-    day = _day(days)
-    moment = f"{day}T{second // 3600:02}{second // 60 % 60:02}{second % 60:02}Z"
+    moment = strftime("%Y%m%dT%H%M%SZ", gmtime(now))
+    day = moment[:8]
     signed = {**headers, "x-amz-date": moment}
     if credentials.token:
         signed["x-amz-security-token"] = credentials.token
@@ -58,12 +56,6 @@ def sign_headers(
         f"SignedHeaders={signed_names}, Signature={signature.hexdigest()}"
     )
     return fields
-
-
-@lru_cache(1)
-def _day(days: int) -> str:
-    """Return the date of a number of days after the epoch."""
-    return strftime("%Y%m%d", gmtime(days * DAY))
 
 
 @lru_cache(SIGNING_KEYS)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
-from silvaengine.aws.attribute_values import decode_row, encode, encode_row
+from silvaengine.aws.attribute_values import decode_row, encode_row
 from silvaengine.aws.client import open_client
 from silvaengine.aws.json_api import ATTEMPTS, READ_SECONDS, JsonApi, Members
 from silvaengine.errors import UnavailableError
@@ -33,25 +33,25 @@ class DynamoDbApi(Protocol):
         """Call an operation and return its response's members."""
 
 
-class TableReader:
-    """Strongly consistent reads of rows.
-
-    An eventually consistent read just after a change would keep the old row under the new generation.
-
-    Args:
-        open_api: returns DynamoDB's API; called for each request.
-        prefix: the beginning of the tables' names, such as ``se-``.
-    """
+class _Tables:
+    """The account's tables, whose names begin with ``prefix``; ``open_api`` is called for each request."""
 
     def __init__(self, open_api: Callable[[], DynamoDbApi], prefix: str) -> None:
         self._open_api = open_api
         self._prefix = prefix
 
+
+class TableReader(_Tables):
+    """Strongly consistent reads of rows; see ``_Tables``.
+
+    An eventually consistent read just after a change would keep the old row under the new generation.
+    """
+
     def get(self, table: Table, key: Key) -> Row | None:
         """Return one row, or None."""
         if not _is_possible(key.values()):
             return None
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request = {"TableName": name, "Key": _encode_key(key), "ConsistentRead": True}
         response = self._open_api().call("GetItem", request, name, repeatable=True)
         return decode_row(response["Item"]) if "Item" in response else None
@@ -62,7 +62,7 @@ class TableReader:
         Raises:
             UnavailableError: DynamoDB left some of them unread each time.
         """
-        tables = {table.full_name(self._prefix): table for table, _ in keys}
+        tables = {self._prefix + table.name: table for table, _ in keys}
         rows: dict[tuple[str, ...], Row] = {}
         pending = self._batch_request([(table, key) for table, key in keys if _is_possible(key.values())])
         for _ in range(BATCH_ROUNDS):
@@ -76,43 +76,36 @@ class TableReader:
             raise UnavailableError(
                 "A backend service is busy; try again", detail="BatchGetItem: unprocessed keys"
             )
-        return [rows.get((table.full_name(self._prefix), *table.key_of(key))) for table, key in keys]
+        return [rows.get((self._prefix + table.name, *table.key_of(key))) for table, key in keys]
 
     def _batch_request(self, keys: Sequence[tuple[Table, Key]]) -> Members | None:
         request: Members = {}
         for table, key in keys:
-            reads = request.setdefault(table.full_name(self._prefix), {"Keys": [], "ConsistentRead": True})
+            reads = request.setdefault(self._prefix + table.name, {"Keys": [], "ConsistentRead": True})
             if _encode_key(key) not in reads["Keys"]:
                 reads["Keys"].append(_encode_key(key))
         return request
 
     def query(self, table: Table, hash_value: str) -> list[Row]:
         """Return all rows of one partition, over all its pages."""
-        return [row for page in self._pages(table, hash_value, {}) for row in page]
+        return [row for page in self.query_pages(table, hash_value) for row in page]
 
     def query_pages(
-        self, table: Table, hash_value: str, *, condition: str, values: Row
+        self, table: Table, hash_value: str, *, condition: str = "", values: Row | None = None
     ) -> Iterator[list[Row]]:
-        """Yield the rows of one partition that meet a condition, one of DynamoDB's pages at a time.
+        """Yield the rows of one partition, one of DynamoDB's pages at a time.
 
-        Args:
-            table: the table.
-            hash_value: the partition.
-            condition: a FilterExpression, written as in ``TableWriter.put``, without attributes of the key.
-            values: its values by name, without the colon.
+        ``condition`` is a FilterExpression without attributes of the key; see ``TableWriter`` for its form.
         """
-        return self._pages(table, hash_value, values, condition)
-
-    def _pages(self, table: Table, hash_value: str, values: Row, condition: str = "") -> Iterator[list[Row]]:
         if not _is_possible([hash_value]):
             return
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request: Members = {
             "TableName": name,
             "ConsistentRead": True,
             "KeyConditionExpression": "#h = :h",
             "ExpressionAttributeNames": {"#h": table.hash_key, **_names(condition)},
-            "ExpressionAttributeValues": {":h": {"S": hash_value}, **_values(values)},
+            "ExpressionAttributeValues": {":h": {"S": hash_value}, **_values(values or {})},
         }
         if condition:
             request["FilterExpression"] = condition
@@ -129,7 +122,7 @@ class TableReader:
 
         An index is never consistent: read its rows again from the table.
         """
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request = {
             "TableName": name,
             "IndexName": index.name,
@@ -142,32 +135,18 @@ class TableReader:
         return [decode_row(item) for item in response["Items"]]
 
 
-class TableWriter:
-    """Writes of single rows, each with or without a condition.
+class TableWriter(_Tables):
+    """Writes of single rows, each with or without a condition; see ``_Tables``.
 
-    Args:
-        open_api: returns DynamoDB's API; called for each request.
-        prefix: the beginning of the tables' names, such as ``se-``.
+    A condition and a change are DynamoDB's expressions, with attributes as ``#name`` and values as ``:name``;
+    ``values`` has the latter by name, without the colon. Each write raises:
+
+        ConditionFailedError: the condition didn't hold; the row is unchanged.
+        UnavailableError: DynamoDB throttles or can't be reached; the row may have been written.
     """
 
-    def __init__(self, open_api: Callable[[], DynamoDbApi], prefix: str) -> None:
-        self._open_api = open_api
-        self._prefix = prefix
-
     def put(self, table: Table, row: Row, *, condition: str = "", values: Row | None = None) -> None:
-        """Write a whole row.
-
-        Args:
-            table: the table.
-            row: attributes by name.
-            condition: a ConditionExpression with attributes as ``#name`` and values as ``:name``; empty for
-                none.
-            values: the values of ``condition`` by name, without the colon.
-
-        Raises:
-            ConditionFailedError: the condition didn't hold; the row is unchanged.
-            UnavailableError: DynamoDB throttles or can't be reached; the row may have been written.
-        """
+        """Write a whole row."""
         self._write("PutItem", table, {"Item": encode_row(row)}, condition, values)
 
     def update(
@@ -180,32 +159,22 @@ class TableWriter:
         values: Row | None = None,
         returns: str = "NONE",
     ) -> Row:
-        """Change a row, or create it where the condition allows that; return what ``returns`` says.
+        """Change a row by an UpdateExpression, or create it where the condition allows that.
 
-        Args:
-            table: the table.
-            key: the primary key.
-            change: an UpdateExpression, with attributes and values written as in ``condition``.
-            condition: see ``put``.
-            values: the values of both by name, without the colon.
-            returns: ``NONE``, ``ALL_NEW``, ``UPDATED_NEW``, ``ALL_OLD`` or ``UPDATED_OLD``.
-
-        Raises:
-            ConditionFailedError: the condition didn't hold; the row is unchanged.
-            UnavailableError: DynamoDB throttles or can't be reached; the row may have been changed.
+        Return what ``returns`` says: ``NONE``, ``ALL_NEW``, ``UPDATED_NEW``, ``ALL_OLD`` or ``UPDATED_OLD``.
         """
         request = {"Key": _encode_key(key), "UpdateExpression": change, "ReturnValues": returns}
         response = self._write("UpdateItem", table, request, condition, values)
         return decode_row(response.get("Attributes", {}))
 
     def delete(self, table: Table, key: Key, *, condition: str = "", values: Row | None = None) -> None:
-        """Delete a row if there is one; raises what ``put`` raises."""
+        """Delete a row if there is one."""
         self._write("DeleteItem", table, {"Key": _encode_key(key)}, condition, values)
 
     def _write(
         self, operation: str, table: Table, request: Members, condition: str, values: Row | None
     ) -> Members:
-        name = table.full_name(self._prefix)
+        name = self._prefix + table.name
         request["TableName"] = name
         if condition:
             request["ConditionExpression"] = condition
@@ -252,4 +221,4 @@ def _names(expression: str) -> dict[str, str]:
 
 
 def _values(values: Row) -> Members:
-    return {f":{name}": encode(value) for name, value in values.items()}
+    return encode_row({f":{name}": value for name, value in values.items()})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from os import urandom
 from threading import Lock
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from silvaengine.cache.keys import compile_pattern, tenant_text
 
@@ -30,8 +30,7 @@ def new_epoch() -> str:
     return urandom(8).hex()
 
 
-@dataclass(frozen=True)
-class ClearLog:
+class ClearLog(NamedTuple):
     """The clears of a cache, for one tenant or all: ``patterns[0]`` has the sequence ``full_clear + 1`` etc.
 
     As text it is a line ``epoch full_clear``, then a line for each pattern.
@@ -94,31 +93,33 @@ class ClearState:
         if stamp == self.stamp:
             return True
         try:
-            all_epoch, all_sequence, epoch, sequence = stamp.decode().split(" ")
-            sequences = (int(all_sequence), int(sequence))
+            seen = self._seen(stamp)
         except ValueError:
             return False
-        logs = (self.everyone, self.tenant)
-        return (all_epoch, epoch) == (self.everyone.epoch, self.tenant.epoch) and not any(
-            sequence > log.sequence or log.has_cleared(texts, sequence)
-            for sequence, log in zip(sequences, logs, strict=True)
+        return all(
+            epoch == log.epoch and sequence <= log.sequence and not log.has_cleared(texts, sequence)
+            for log, epoch, sequence in seen
         )
 
     def is_behind(self, stamp: bytes) -> bool:
-        """Return whether the stamp has seen clears that the logs lack: their store has lost a write."""
-        parts = stamp.split(b" ")
-        return len(parts) == 4 and any(
-            epoch == log.epoch.encode() and int(sequence) > log.sequence
-            for epoch, sequence, log in (
-                (parts[0], parts[1], self.everyone),
-                (parts[2], parts[3], self.tenant),
-            )
+        """Return whether the stamp has seen clears that the logs lack: their store has lost a write.
+
+        Raises:
+            ValueError: it isn't a stamp.
+        """
+        return any(
+            epoch == log.epoch and sequence > log.sequence for log, epoch, sequence in self._seen(stamp)
         )
+
+    def _seen(self, stamp: bytes) -> list[tuple[ClearLog, str, int]]:
+        """Return both logs, each with the epoch and the sequence that the stamp has of it."""
+        all_epoch, all_sequence, epoch, sequence = stamp.decode().split(" ")
+        return [(self.everyone, all_epoch, int(all_sequence)), (self.tenant, epoch, int(sequence))]
 
 
 @lru_cache(maxsize=4096)
 def decode_state(everyone: bytes, tenant: bytes) -> ClearState:
-    """Parse both logs; the same texts return the same object. Raises ValueError."""
+    """Parse the texts of both logs; raises ValueError. They seldom change, and each hit in Redis has them."""
     return ClearState(ClearLog.decode(everyone), ClearLog.decode(tenant))
 
 
@@ -130,19 +131,15 @@ class ClearLogStore(Protocol):
 
     def read(self, name: str, tenant: str) -> ClearState:
         """Return both logs of a tenant in a cache; a missing one is begun with a new epoch."""
-        ...
 
     def clear(self, name: str, tenant: str, pattern: str) -> None:
         """Add a clear to the log of a tenant or ``ALL_TENANTS``."""
-        ...
 
     def renew(self, name: str, tenant: str) -> None:
         """Begin both logs with new epochs, so that nothing older is valid."""
-        ...
 
     def exists(self, name: str) -> bool:
         """Return whether the cache was ever used."""
-        ...
 
 
 class LogTexts(Protocol):
@@ -150,20 +147,14 @@ class LogTexts(Protocol):
 
     def read_text(self, name: str, key: str) -> bytes | None:
         """Return a text, None where there is none."""
-        ...
 
     def update_text(
         self, name: str, key: str, update: Callable[[bytes | None], bytes], attempts: int = 1
     ) -> bytes:
         """Replace a text with what ``update`` makes of it, with no other writer in between, and return that.
 
-        Args:
-            name: the cache's name.
-            key: the text's key.
-            update: makes the new text.
-            attempts: how often to wait for another writer's lock, each time for the tier's short timeout.
+        ``attempts`` is how often to wait for another writer's lock, each time for the tier's short timeout.
         """
-        ...
 
 
 class ProcessLogTexts:
@@ -188,12 +179,7 @@ class ProcessLogTexts:
 
 
 class LocalClearLogs:
-    """Clear logs without Redis and a table: in this process, or on this host's disk.
-
-    Args:
-        texts: where the logs' texts are.
-        fresh_seconds: see ``ClearLogStore``.
-    """
+    """Clear logs without Redis and a table: in this process, or on this host's disk."""
 
     def __init__(self, texts: LogTexts, fresh_seconds: float = 1.0) -> None:
         self.fresh_seconds = fresh_seconds

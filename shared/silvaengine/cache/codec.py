@@ -5,8 +5,8 @@ name, a digest of its fields, and their values: bytes with other fields, or of a
 not imported, can't be decoded.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -18,7 +18,7 @@ from uuid import UUID
 from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, Encoder, Ext
 
-from silvaengine.cache.keys import UnknownStateError, field_values
+from silvaengine.cache.keys import UnknownStateError, field_values, find_by_name
 
 type Value = Any
 """What a cached function returned: of any type, which is looked at by ``type(value)`` alone."""
@@ -28,7 +28,7 @@ _encode: Callable[[Value], bytes] = Encoder().encode
 _ALWAYS_PLAIN = frozenset({type(None), bool, float, bytes})
 _IMMUTABLE = _ALWAYS_PLAIN | {str, int, Decimal, UUID, date, datetime, time, timedelta}
 _SCALARS = _ALWAYS_PLAIN | {str, int}
-_NESTED = frozenset({dict, list})
+_TEXT = frozenset({str})
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 
@@ -44,9 +44,8 @@ def encode(value: Value) -> bytes:
     """Encode a value; raises NotEncodableError."""
     try:
         if _is_plain(value):
-            return _encode(value)
-        return _encode(_extend(value))
-    except (OverflowError, UnicodeEncodeError):  # a number or a text that msgpack can't write
+            with suppress(OverflowError, UnicodeEncodeError):  # a number or a text that msgpack can't write
+                return _encode(value)
         return _encode(_extend(value))
     except UnknownStateError as error:
         raise NotEncodableError(str(error)) from None
@@ -79,20 +78,15 @@ def is_immutable(value: Value) -> bool:
 
 
 def _is_plain(value: Value) -> bool:
-    """Return whether msgpack restores a value's types; most values are plain, and encoded as they are."""
+    """Return whether msgpack restores a value's types; looking takes half of what ``_extend`` does."""
     kind = type(value)
     if kind is dict:
-        for name in value:
-            if type(name) is not str:
-                return False
+        if not _TEXT.issuperset(map(type, value)):
+            return False
         value = value.values()
     elif kind is not list:
         return kind in _SCALARS
-    for member in value:
-        kind = type(member)
-        if kind not in _SCALARS and not (kind in _NESTED and _is_plain(member)):
-            return False
-    return True
+    return _SCALARS.issuperset(map(type, value)) or all(map(_is_plain, value))
 
 
 def _extend(value: Value) -> Value:
@@ -143,29 +137,16 @@ def _is_plain_offset(zone: tzinfo) -> bool:
 @lru_cache(maxsize=256)
 def _class_id(kind: type) -> tuple[str, str, str]:
     """Return a dataclass's module, name, and a digest of its fields, which another deployment may change."""
-    try:
-        object.__new__(kind)  # raises for a class that is also a dict or an exception
-        is_importable = _find_class(kind.__module__, kind.__qualname__) is kind
-    except (LookupError, TypeError):
-        is_importable = False
-    if not is_importable:
+    if find_by_name(kind.__module__, kind.__qualname__) is not kind:
         raise NotEncodableError(f"{kind.__module__}.{kind.__qualname__}, which can't be found by its name")
     shape = repr([(field.name, str(field.type)) for field in fields(kind)])
     return kind.__module__, kind.__qualname__, sha256(shape.encode()).hexdigest()[:16]
 
 
-def _find_class(module: str, name: str) -> object:
-    """Return what a loaded module has under a qualified name; raises LookupError or TypeError."""
-    part: object = sys.modules[module]
-    for attribute in name.split("."):
-        part = vars(part)[attribute]
-    return part
-
-
 def _decode_dataclass(data: bytes) -> object:
     """Return a new object of a dataclass that this process has already imported; its code isn't run."""
     module, name, digest, values = _decode(data)
-    kind = _find_class(module, name)
+    kind = find_by_name(module, name)
     if not (isinstance(kind, type) and is_dataclass(kind)) or _class_id(kind) != (module, name, digest):
         raise ValueError("the class has changed")
     value = object.__new__(kind)
@@ -210,6 +191,3 @@ def _read_extension(code: int, data: memoryview) -> Value:
 
 
 _decode: Callable[[bytes], Value] = Decoder(ext_hook=_read_extension).decode
-
-copy = _decode
-"""``decode`` for what this process has encoded itself: msgspec's function, without a wrapper."""

@@ -4,16 +4,14 @@ By diskcache, which pickles what is neither text nor bytes, and unpickles what i
 the folder could run code (CVE-2025-69872, without a fix). So only bytes are stored and read here.
 """
 
-import logging
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from silvaengine.redis.breaker import Breaker, TierError
+from silvaengine.redis.breaker import Breaker
 
 if TYPE_CHECKING:
     from diskcache import Cache
@@ -25,8 +23,6 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _RAW: Final = 1  # how diskcache stores a row's value
 _FILE: Final = 2
 _FILE_NAME = re.compile("[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}[.]val")
-
-_logger = logging.getLogger(__name__)
 
 
 class DiskTier:
@@ -81,29 +77,27 @@ class DiskTier:
         self, name: str, key: str, update: Callable[[bytes | None], bytes], attempts: int = 1
     ) -> bytes:
         """See ``silvaengine.cache.clear_log.LogTexts``."""
+        from diskcache import Timeout
 
         def transact(folder: "Cache") -> bytes:
-            with _transaction(folder, attempts):
-                row = folder.get(key)
-                text = update(row if isinstance(row, bytes) else None)
-                folder.set(key, text)
-            return text
+            for left in reversed(range(attempts)):
+                try:
+                    with folder.transact():
+                        row = folder.get(key)
+                        text = update(row if isinstance(row, bytes) else None)
+                        folder.set(key, text)
+                        return text
+                except Timeout:
+                    if not left:
+                        raise
+            raise AssertionError  # the last attempt returns or raises
 
         return self._use(name, transact)
 
     def _use[T](self, name: str, work: "Callable[[Cache], T]") -> T:
         """Call ``work`` with a cache's folder, under the breaker; raises TierError."""
-        if not self.breaker.allows():
-            raise TierError("the disk is bypassed for now")
-        try:
-            result = work(self._cache(name))
-        except _failure_types() as error:
-            if self.breaker.state == "closed":
-                _logger.warning("The cache's folder can't be used: %s", type(error).__name__)
-            self.breaker.record_failure()
-            raise TierError(type(error).__name__) from error
-        self.breaker.record_success()
-        return result
+        with self.breaker.guard("The cache's folder can't be used", _failure_types()):
+            return work(self._cache(name))
 
     def _cache(self, name: str) -> "Cache":
         if name not in self._open:
@@ -127,22 +121,6 @@ def _open_folder(folder: Path, size: int) -> "Cache":
         for file in folder.glob("cache.db*"):
             file.unlink(missing_ok=True)
         return Cache(str(folder), **options)
-
-
-@contextmanager
-def _transaction(folder: "Cache", attempts: int) -> Iterator[None]:
-    """Hold the folder's lock; raises diskcache's Timeout if no attempt gets it."""
-    from diskcache import Timeout
-
-    with ExitStack() as transaction:
-        for left in reversed(range(attempts)):
-            try:
-                transaction.enter_context(folder.transact())
-                break
-            except Timeout:
-                if not left:
-                    raise
-        yield
 
 
 @cache

@@ -2,7 +2,9 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import inf
 from threading import Lock
 
@@ -18,6 +20,7 @@ DRIFT_SECONDS = 1.0  # between date and monotonic clock; more means that the pro
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, slots=True)
 class TenantView:
     """What this process knows of one tenant's part of a cache.
 
@@ -26,64 +29,41 @@ class TenantView:
     succeeded.
     """
 
-    __slots__ = (
-        "confirmed",
-        "counts",
-        "hits",
-        "is_readable",
-        "name",
-        "reported",
-        "state",
-        "tenant",
-        "until",
-    )
-
-    def __init__(self, name: str, tenant: str) -> None:
-        self.name = name
-        self.tenant = tenant
-        self.until = -inf
-        self.confirmed = -inf
-        self.state: ClearState | None = None
-        self.is_readable = False
-        self.hits = 0
-        self.counts: dict[str, int] = {}
-        self.reported: dict[str, int] = {}
+    name: str
+    tenant: str
+    until: float = -inf
+    confirmed: float = -inf
+    state: ClearState | None = None
+    is_readable: bool = False
+    hits: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    reported: Counter[str] = field(default_factory=Counter)
 
     def count(self, counter: str) -> None:
         """Add one to a counter."""
-        self.counts[counter] = self.counts.get(counter, 0) + 1
+        self.counts[counter] += 1
 
-    def totals(self) -> dict[str, int]:
+    def totals(self) -> Counter[str]:
         """Return the counters since the process began."""
-        return {"memory_hits": self.hits, **self.counts}
+        return Counter({**self.counts, "memory_hits": self.hits})
 
-    def take_unreported(self) -> dict[str, int]:
+    def take_unreported(self) -> Counter[str]:
         """Return what was counted since the previous call."""
         reported, self.reported = self.reported, self.totals()
-        return {
-            counter: number - reported.get(counter, 0)
-            for counter, number in self.reported.items()
-            if number != reported.get(counter, 0)
-        }
+        return self.reported - reported
 
     def is_valid(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
         """Return whether no known clear has ended an entry; without a stamp, whether no clears are known."""
-        state = self.state
-        if state is None or stamp is None:
-            return state is None and stamp is None
-        return stamp == state.stamp or state.is_valid(stamp, texts)
+        if self.state is None or stamp is None:
+            return self.state is None and stamp is None
+        return self.state.is_valid(stamp, texts)
 
 
 class Fence:
     """Ends entries in memory as clears become known, and checks those of the other tiers.
 
-    Args:
-        memory: the memory tier.
-        store: the store of the clear logs.
-        per_invocation: whether to read the logs at each invocation, because reading costs no extra round
-            trip.
-        clock: monotonic seconds.
-        date: epoch seconds.
+    It reads the logs at each invocation if they cost no extra round trip (``per_invocation``). ``clock`` is
+    in monotonic seconds, ``date`` in epoch seconds.
     """
 
     def __init__(
@@ -151,7 +131,7 @@ class Fence:
             if started < view.confirmed or started < self._floor:
                 return  # a later read was faster, or a clear came in between
             previous = view.state
-            is_new = state is not previous and state != previous
+            is_new = state != previous
             is_behind = is_new and previous is not None and state.is_behind(previous.stamp)
             if not is_behind:
                 view.confirmed = started
@@ -186,12 +166,11 @@ class Fence:
         longest = max(UNFENCED_SECONDS, self._store.fresh_seconds)
         if state is None or self._clock() > view.confirmed + longest:
             return False
-        if stamp == state.stamp:
+        if state.is_valid(stamp, texts):
             return True
         if state.is_behind(stamp):
             self._renew(view)
-            return False
-        return state.is_valid(stamp, texts)
+        return False
 
     def _renew(self, view: TenantView) -> None:
         """Begin new epochs: the store has lost a clear, so nothing older can be trusted."""

@@ -5,7 +5,8 @@ Guarantees: docs/cache.md. Nothing here raises but what the source raised.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager
 from threading import get_ident
 
 from silvaengine import context
@@ -20,14 +21,7 @@ _logger = logging.getLogger(__name__)
 
 
 class HybridCache:
-    """All caches of this process.
-
-    Args:
-        memory: the first tier.
-        fence: checks values against clears.
-        tiers: the other tiers.
-        clock: monotonic seconds.
-    """
+    """All caches of this process; ``clock`` is in monotonic seconds."""
 
     def __init__(
         self,
@@ -43,8 +37,8 @@ class HybridCache:
         self._flights = Flights()
         self._warned: set[tuple[str, str]] = set()
 
-    def fetch(self, lookup: Lookup, load: Callable[..., object], values: tuple[object, ...]) -> object:
-        """Return a value from a tier, or load it from ``values`` and store it; raises what ``load`` raises.
+    def fetch(self, lookup: Lookup, load: Callable[[], object]) -> object:
+        """Return a value from a tier, or load it and store it; raises what ``load`` raises.
 
         Calls for one key at the same time share one load.
         """
@@ -52,30 +46,19 @@ class HybridCache:
             own = lookup.flight = Flight(get_ident())
             flight = self._flights.join(lookup.key, own)
             if flight is own:
-                try:
+                with self._in_flight(lookup, own):
                     value = self._find_shared(lookup)
-                    if value is MISSING:
-                        value = self._load(lookup, load, values)
-                except Exception as error:
-                    own.error = error
-                    raise
-                else:
-                    own.entry = lookup.entry
-                    return value
-                finally:
-                    self._flights.land(lookup.key, own)
+                    return self._load(lookup, load) if value is MISSING else value
             if self._is_outdated(flight, lookup):
                 continue
             state = lookup.view.state
             if not flight.wait():
-                return self._load(lookup, load, values)
+                return self._load(lookup, load)
             if (value := _result_of(flight, state)) is not MISSING:
                 return value
         return value
 
-    async def fetch_async(
-        self, lookup: Lookup, load: Callable[..., Awaitable[object]], values: tuple[object, ...]
-    ) -> object:
+    async def fetch_async(self, lookup: Lookup, load: Callable[[], Awaitable[object]]) -> object:
         """Do the same for a coroutine; the tiers are asked in another thread."""
         from asyncio import current_task, to_thread
 
@@ -83,41 +66,46 @@ class HybridCache:
             own = lookup.flight = Flight(current_task())
             flight = self._flights.join(lookup.key, own)
             if flight is own:
-                try:
+                with self._in_flight(lookup, own):
                     value = self._record(lookup, await self.tiers.find_async(lookup))
-                    if value is MISSING:
-                        value = await self._load_async(lookup, load, values)
-                except Exception as error:
-                    own.error = error
-                    raise
-                else:
-                    own.entry = lookup.entry
-                    return value
-                finally:
-                    self._flights.land(lookup.key, own)
+                    return await self._load_async(lookup, load) if value is MISSING else value
             if await to_thread(self._is_outdated, flight, lookup):
                 continue
             state = lookup.view.state
             if not await flight.wait_async():
-                return await self._load_async(lookup, load, values)
+                return await self._load_async(lookup, load)
             if (value := _result_of(flight, state)) is not MISSING:
                 return value
         return value
 
+    @contextmanager
+    def _in_flight(self, lookup: Lookup, own: Flight) -> Iterator[None]:
+        """Leave the outcome to those who wait for it."""
+        try:
+            yield
+            own.entry = lookup.entry
+        except Exception as error:
+            own.error = error
+            raise
+        finally:
+            self._flights.land(lookup.key, own)
+
+    def hit(self, key: tuple[Hashable, ...]) -> object:
+        """Return the value in memory, MISSING for none or when the clear logs have to be read."""
+        entry, now = self.memory.entries.get(key), self.clock()
+        if entry is None or now >= entry.until or now >= entry.view.until:
+            return MISSING
+        return _use(entry, now)
+
     def peek(self, lookup: Lookup) -> object:
         """Return the value in memory, MISSING for none; the clear logs are read when that is due."""
-        entries = self.memory.entries
-        entry = entries.get(lookup.key)
+        entry = self.memory.entries.get(lookup.key)
         if entry is None or self.clock() >= entry.until:
             return MISSING
         self.fence.refresh(lookup.view)
-        entry = entries.get(lookup.key)  # the fence may have ended it
+        entry = self.memory.entries.get(lookup.key)  # the fence may have ended it
         now = self.clock()
-        if entry is None or now >= entry.until:
-            return MISSING
-        entry.used = now
-        lookup.view.hits += 1
-        return _copy_out(entry)
+        return MISSING if entry is None or now >= entry.until else _use(entry, now)
 
     def find(self, lookup: Lookup) -> object:
         """Return the value in any tier, MISSING for none."""
@@ -161,7 +149,7 @@ class HybridCache:
         self.fence.replace_store(LocalClearLogs(ProcessLogTexts()))
         self.memory.drop_if(lambda _: True)
 
-    def use_stale(self, lookup: Lookup) -> bool:
+    def _use_stale(self, lookup: Lookup) -> bool:
         """Set the stale value to return after the source has failed; return whether there is one."""
         entry = self.memory.entries.get(lookup.key)
         if lookup.stale is MISSING and entry is not None and self.clock() < entry.end:
@@ -206,23 +194,32 @@ class HybridCache:
         self._flights.close(lookup.key, flight)
         return True
 
-    def _load(self, lookup: Lookup, load: Callable[..., object], values: tuple[object, ...]) -> object:
-        with _StaleOnError(self, lookup):
-            value = load(*values)
+    def _load(self, lookup: Lookup, load: Callable[[], object]) -> object:
+        with self._stale_on_error(lookup):
+            value = load()
             self._store_loaded(lookup, value)
             return value
         return lookup.stale
 
-    async def _load_async(
-        self, lookup: Lookup, load: Callable[..., Awaitable[object]], values: tuple[object, ...]
-    ) -> object:
+    async def _load_async(self, lookup: Lookup, load: Callable[[], Awaitable[object]]) -> object:
         from asyncio import to_thread
 
-        with _StaleOnError(self, lookup):
-            value = await load(*values)
+        with self._stale_on_error(lookup):
+            value = await load()
             await to_thread(self._store_loaded, lookup, value)
             return value
         return lookup.stale
+
+    @contextmanager
+    def _stale_on_error(self, lookup: Lookup) -> Iterator[None]:
+        """Swallow the source's error where there is a stale value; release the lock in any case."""
+        try:
+            yield
+        except Exception:
+            if not self._use_stale(lookup):
+                raise
+        finally:
+            self.tiers.release_lock(lookup)
 
     def _store_loaded(self, lookup: Lookup, value: object) -> None:
         lookup.view.count("misses")
@@ -247,25 +244,6 @@ class HybridCache:
         self.memory.store(lookup.key, lookup.entry)
 
 
-class _StaleOnError:
-    """Replaces the source's error with a stale value where there is one; releases the lock in any case."""
-
-    __slots__ = ("_cache", "_lookup")
-
-    def __init__(self, cache: HybridCache, lookup: Lookup) -> None:
-        self._cache = cache
-        self._lookup = lookup
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        try:
-            return isinstance(error, Exception) and self._cache.use_stale(self._lookup)
-        finally:
-            self._cache.tiers.release_lock(self._lookup)
-
-
 def _result_of(flight: Flight, state: ClearState | None) -> object:
     """Return a flight's value, MISSING for none; raises what its load raised.
 
@@ -278,6 +256,12 @@ def _result_of(flight: Flight, state: ClearState | None) -> object:
         return MISSING
     is_valid = state is None or entry.stamp is None or state.is_valid(entry.stamp, entry.texts)
     return _copy_out(entry) if is_valid else MISSING
+
+
+def _use(entry: CacheEntry, now: float) -> object:
+    entry.used = now
+    entry.view.hits += 1
+    return _copy_out(entry)
 
 
 def _copy_out(entry: CacheEntry) -> object:

@@ -5,13 +5,12 @@ what its results depend on besides the arguments; without it each object has ent
 with it.
 """
 
-import sys
 from collections.abc import Callable, Hashable
 from itertools import count
 from typing import Any, Literal, NamedTuple
 from weakref import WeakSet, ref
 
-from silvaengine.cache.keys import NoKeyError, argument_text
+from silvaengine.cache.keys import NoKeyError, argument_text, find_by_name
 from silvaengine.cache.memory import CacheEntry
 
 DECLARED = "cache_identity"
@@ -31,12 +30,7 @@ class ObjectIdentity(NamedTuple):
 
 
 class ObjectIdentities:
-    """The identities of the objects and classes that a cached method is called on.
-
-    Args:
-        name: the function's name.
-        is_function: whether a class's attribute is the function.
-    """
+    """What a cached method is called on; ``is_function`` says whether a class's attribute is the method."""
 
     def __init__(self, name: str, is_function: Callable[[object], bool]) -> None:
         self._name = name
@@ -44,8 +38,7 @@ class ObjectIdentities:
         self._kinds: dict[type, Kind] = {}
         self._objects: dict[int, tuple[ref[object], str, WeakSet[CacheEntry]]] = {}
         self._numbers = count(1)
-        self.constants: set[type] = set()
-        """The classes whose identity is a constant text: a hit reads the object's own one for its key."""
+        self._constants: set[type] = set()
 
     def identify(self, first: object) -> ObjectIdentity | None:
         """Return the identity of a call's first argument; None if the function isn't its method.
@@ -62,6 +55,17 @@ class ObjectIdentities:
             text = self._instance_text(owner) if is_local else f"{owner.__module__}.{owner.__qualname__}"
             return ObjectIdentity((type(owner), id(owner)), text, is_local)
         return self._identify_object(first)
+
+    def quick_key(self, first: object) -> tuple[()] | tuple[type, object]:
+        """Return the key of an object's identity without its text, or one that no entry has.
+
+        It is empty for the first argument of a static method. A constant ``cache_identity`` is read here
+        too: with its text a hit takes eight times as long.
+        """
+        kind = type(first)
+        if self._kinds.get(kind) == "argument":
+            return ()
+        return kind, getattr(first, DECLARED) if kind in self._constants else id(first)
 
     def lacks_owner(self, args: tuple[object, ...], home: object) -> bool:
         """Return whether a method's arguments lack the object or class that it is called on.
@@ -106,8 +110,8 @@ class ObjectIdentities:
         escaped = argument_text(declared).replace(":", "%3A")  # a colon ends it in a key
         text = f"{kind.__module__}.{kind.__qualname__}@{escaped}"
         if type(getattr(kind, DECLARED)) is str:
-            self.constants.add(kind)
-        is_constant = kind in self.constants and type(declared) is str
+            self._constants.add(kind)
+        is_constant = kind in self._constants and type(declared) is str
         return ObjectIdentity((kind, declared if is_constant else (text,)), text, _is_local(kind))
 
     def _instance_text(self, first: object) -> str:
@@ -133,11 +137,3 @@ class ObjectIdentities:
 def _is_local(kind: type) -> bool:
     """Return whether another class may have the same name, in this process or in another one."""
     return kind.__module__ == "__main__" or find_by_name(kind.__module__, kind.__qualname__) is not kind
-
-
-def find_by_name(module: str, qualified_name: str) -> object:
-    """Return what a loaded module has under a qualified name, None for nothing."""
-    part: object = sys.modules.get(module)
-    for attribute in qualified_name.split("."):
-        part = getattr(part, attribute, None)
-    return part

@@ -5,6 +5,7 @@ A string stands for itself, everything else follows a ``~``: ``1`` is text, ``~1
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
@@ -23,7 +24,6 @@ TEXT_HEAD = MAX_TEXT - 66  # what is left of a longer text
 
 _UNWRITABLE = re.compile(r"[%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPECIAL = re.compile(r"[%,~()\[\]{}=*?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_has_special = _SPECIAL.search
 
 
 class NoKeyError(TypeError):
@@ -67,14 +67,14 @@ def argument_text(value: object) -> str:
         NoKeyError: the value's content isn't known for its type.
     """
     if type(value) is str:
-        return escape(value) if _has_special(value) else value or "~''"  # empty would be no argument
+        return escape(value) or "~''"  # empty would be no argument
     writer = _WRITERS.get(type(value))
     if writer:
         return f"~{writer(value)}"
     if issubclass(type(value), Enum):  # isinstance would ask a lazy proxy for its class, which may raise
         return f"~{_type_name(value)}{_member_name(cast('Enum', value))}"
     if is_dataclass(type(value)):
-        return f"~{_type_name(value)}({_pairs(_fields(value))})"
+        return f"~{_type_name(value)}({','.join(_named(_fields(value)))})"
     raise NoKeyError(f"{type(value).__module__}.{type(value).__qualname__} can't be part of a cache key")
 
 
@@ -114,6 +114,14 @@ def field_values(value: object) -> dict[str, Any]:
     return values
 
 
+def find_by_name(module: str, qualified_name: str) -> object:
+    """Return what a loaded module has under a qualified name, None for nothing; runs no code of it."""
+    part: object = sys.modules.get(module)
+    for name in qualified_name.split("."):
+        part = getattr(part, "__dict__", {}).get(name)
+    return part
+
+
 @lru_cache(maxsize=256)
 def _has_builtin_base(kind: type) -> bool:
     """Return whether a class derives from a built-in one, such as dict or Exception."""
@@ -132,8 +140,8 @@ def _sorted(values: Iterable[object]) -> str:
     return ",".join(sorted(map(argument_text, values)))
 
 
-def _pairs(pairs: Iterable[tuple[object, object]]) -> str:
-    return ",".join(sorted(f"{argument_text(name)}={argument_text(value)}" for name, value in pairs))
+def _named(pairs: Iterable[tuple[object, object]]) -> list[str]:
+    return sorted(f"{argument_text(name)}={argument_text(value)}" for name, value in pairs)
 
 
 def _number(value: int) -> str:
@@ -165,7 +173,7 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
     tuple: lambda value: f"({_joined(value)})",
     set: lambda value: f"set({_sorted(value)})",
     frozenset: lambda value: f"frozenset({_sorted(value)})",
-    dict: lambda value: f"{{{_pairs(value.items())}}}",
+    dict: lambda value: f"{{{','.join(_named(value.items()))}}}",
 }
 
 
@@ -176,18 +184,10 @@ def call_text(values: Iterable[object], keywords: Mapping[str, object] | None = 
         NoKeyError: a value can't be part of a key, or holds itself.
     """
     try:
-        texts = [
-            value if type(value) is str and value and not _has_special(value) else argument_text(value)
-            for value in values
-        ]
-        if keywords:
-            texts += sorted(
-                f"{argument_text(name)}={argument_text(value)}" for name, value in keywords.items()
-            )
+        texts = [*map(argument_text, values), *_named(keywords.items() if keywords else ())]
     except RecursionError:
         raise NoKeyError("a value that contains itself can't be part of a cache key") from None
-    text = ",".join(texts)
-    return text if len(text) <= MAX_TEXT else shorten(text)
+    return shorten(",".join(texts))
 
 
 def shorten(text: str) -> str:

@@ -1,18 +1,15 @@
 """One look-up of a key, and its flight: the load that others who ask for the same key wait for."""
 
-import threading
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from os import urandom
 from sys import getsizeof
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
 from silvaengine.cache.fence import TenantView
 from silvaengine.cache.keys import TEXT_HEAD
 from silvaengine.cache.memory import CacheEntry
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
 
 MAX_SECONDS = 30 * 86_400.0  # of a value without a ttl
 JITTER = 0.1  # by which a ttl is shortened at random, so that values don't end together
@@ -23,8 +20,7 @@ ENTRY_BYTES = 500  # of an entry without its texts and its value
 MISSING: Final = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CachePolicy:
+class CachePolicy(NamedTuple):
     """How values are cached.
 
     ``ttl`` and ``stale_ttl`` are seconds: how long a value is fresh, and how long after that it is still
@@ -49,47 +45,33 @@ type Encoded = tuple[bytes, bytes | None, float, float]
 """An encoded value, its stamp, and for how many seconds it is fresh, and after that may be served stale."""
 
 
+@dataclass(eq=False)
 class Lookup:
     """A call's key and policy, and what was found out about them so far.
 
-    Args:
-        key: the key in the memory tier.
-        view: the tenant's part of the cache.
-        text: the key in the other tiers.
-        texts: what patterns are matched against.
-        policy: how the value is cached.
-        label: the function or engine, for warnings.
+    ``key`` is that of the memory tier, ``text`` that of the others; ``texts`` are what patterns are matched
+    against, and ``label`` is the function or engine, for warnings.
     """
 
+    key: tuple[Hashable, ...]
+    view: TenantView
+    text: str
+    texts: tuple[str, ...]
+    policy: CachePolicy
+    label: str
+    bind: Callable[[CacheEntry], None] | None = None
+    """Called with an entry before others can find it; keeps the object of a method call alive until then."""
     flight: "Flight | None" = None
     """Where this look-up is the one that loads."""
     stale: object = MISSING
     encoded: Encoded | None = None
     entry: CacheEntry | None = None
-    bind: Callable[[CacheEntry], None] | None = None
-    """Called with an entry before others can find it; keeps the object of a method call alive until then."""
-    started = 0.0
+    started: float = 0.0
     """When the load began."""
     stamp: bytes | None = None
     """The clear state that was known before the load began, None if none was."""
     token: bytes | None = None
     """The lock's token: empty where Redis takes none, None if not tried or held by another process."""
-
-    def __init__(
-        self,
-        key: tuple[Hashable, ...],
-        view: TenantView,
-        text: str,
-        texts: tuple[str, ...],
-        policy: CachePolicy,
-        label: str,
-    ) -> None:
-        self.key = key
-        self.view = view
-        self.text = text
-        self.texts = texts
-        self.policy = policy
-        self.label = label
 
     def begin_load(self, now: float) -> None:
         """Record when a load begins, and which clears are known before it."""
@@ -104,7 +86,7 @@ class Lookup:
         return ENTRY_BYTES + (3 * length if length < TEXT_HEAD else sum(map(getsizeof, self.key)))
 
 
-class Flight:
+class Flight(Future[None]):
     """A load under way, which others who ask for the same key wait for.
 
     The owner, the thread or task that loads, sets ``entry`` or ``error`` before it lands. Both stay None if
@@ -113,48 +95,23 @@ class Flight:
     """
 
     def __init__(self, owner: object) -> None:
+        super().__init__()
         self.owner = owner
         self.stamp: bytes | None = None
         self.error: Exception | None = None
         self.entry: CacheEntry | None = None
-        self.has_landed = False
-        self._callbacks: list[Callable[[], None]] = []
-
-    def land(self) -> None:
-        """Wake the waiters."""
-        self.has_landed = True
-        for callback in self._callbacks:
-            callback()
+        self.set_running_or_notify_cancel()  # no waiter can cancel it
 
     def wait(self) -> bool:
         """Wait until it has landed, at most 10 s; return whether it has."""
-        wakeup = threading.Lock()
-        wakeup.acquire()
-        self._callbacks.append(wakeup.release)  # before reading has_landed, which the owner sets first
-        return self.has_landed or wakeup.acquire(timeout=WAIT_SECONDS)
+        return bool(wait([self], WAIT_SECONDS).done)
 
     async def wait_async(self) -> bool:
         """Do the same without blocking the event loop."""
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        wakeup: Future[None] = loop.create_future()
-        self._callbacks.append(lambda: _wake(loop, wakeup))
-        if self.has_landed:
-            return True
-        done, _ = await asyncio.wait([wakeup], timeout=WAIT_SECONDS)
-        return bool(done)
-
-
-def _wake(loop: "AbstractEventLoop", wakeup: "Future[None]") -> None:
-    """Wake a coroutine of another thread's loop, which may have been closed meanwhile."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(_resolve, wakeup)
-
-
-def _resolve(wakeup: "Future[None]") -> None:
-    if not wakeup.done():
-        wakeup.set_result(None)
+        await asyncio.wait([asyncio.wrap_future(self)], timeout=WAIT_SECONDS)
+        return self.done()
 
 
 class Flights:
@@ -174,7 +131,7 @@ class Flights:
     def land(self, key: Hashable, flight: Flight) -> None:
         """Let no one else join a flight, and wake its waiters."""
         self.close(key, flight)
-        flight.land()
+        flight.set_result(None)
 
     def close(self, key: Hashable, flight: Flight) -> None:
         """Let no one else join a flight."""

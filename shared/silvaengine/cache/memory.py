@@ -2,9 +2,10 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable
-from dataclasses import is_dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, is_dataclass
 from gc import get_referents
+from itertools import islice
 from threading import Lock
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,7 @@ MUTABLE: Final = object()
 """The ``value`` of an entry of which each caller gets a copy, decoded from ``data``."""
 
 
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class CacheEntry:
     """A value and what a hit needs; a hit reads ``until`` and ``view`` and writes ``used``.
 
@@ -31,37 +33,21 @@ class CacheEntry:
     began, None if none was. ``texts`` are what patterns are matched against.
     """
 
-    __slots__ = ("__weakref__", "data", "end", "size", "stamp", "texts", "until", "used", "value", "view")
-
-    def __init__(
-        self,
-        value: object,
-        data: bytes,
-        view: "TenantView",
-        stamp: bytes | None,
-        texts: tuple[str, ...],
-        used: float,
-        until: float,
-        end: float,
-        size: int,
-    ) -> None:
-        self.value = value
-        self.data = data
-        self.view = view
-        self.stamp = stamp
-        self.texts = texts
-        self.used = used
-        self.until = until
-        self.end = end
-        self.size = size
+    value: object
+    data: bytes
+    view: "TenantView"
+    stamp: bytes | None
+    texts: tuple[str, ...]
+    used: float
+    until: float
+    end: float
+    size: int
 
 
 class MemoryTier:
-    """Entries by key. Readers look ``entries`` up without a lock.
+    """Entries by key, of which one has at most a quarter of ``max_bytes``.
 
-    Args:
-        max_bytes: limit of all entries together; a quarter of it is that of one.
-        max_entries: limit of their number.
+    Readers look ``entries`` up without a lock.
     """
 
     def __init__(self, max_bytes: int, max_entries: int = MAX_ENTRIES) -> None:
@@ -74,19 +60,14 @@ class MemoryTier:
     def store(self, key: Hashable, entry: CacheEntry) -> None:
         """Store an entry, unless it is too large or no longer valid; an older one of the key goes."""
         with self._lock:
-            state = entry.view.state
-            if (state is None or state.stamp != entry.stamp) and not entry.view.is_valid(
-                entry.stamp, entry.texts
-            ):
+            if not entry.view.is_valid(entry.stamp, entry.texts):
                 return
-            entries, size = self.entries, entry.size
-            if key in entries:
-                self._remove(key)
-            if size > self._max_bytes // 4:
+            self._remove(key)
+            if entry.size > self._max_bytes // 4:
                 return
-            entries[key] = entry
-            self.bytes += size
-            if self.bytes > self._max_bytes or len(entries) > self._max_entries:
+            self.entries[key] = entry
+            self.bytes += entry.size
+            if self.bytes > self._max_bytes or len(self.entries) > self._max_entries:
                 self._evict(entry.used)
 
     def drop_if(self, condition: Callable[[CacheEntry], bool]) -> None:
@@ -112,27 +93,28 @@ class MemoryTier:
 
 def estimate_size(value: object) -> int:
     """Estimate the bytes of an object and all it refers to, but modules, classes and functions."""
-    seen: set[int] = set()
-    pending, size = [value], 0
-    while pending and len(seen) < WALK_LIMIT:
-        each = pending.pop()
-        if id(each) not in seen and not issubclass(type(each), type | ModuleType | FunctionType):
-            seen.add(id(each))
-            size += sys.getsizeof(each)
-            pending += get_referents(each)
-    return size
+    parts = islice(_walk(value, _is_data), WALK_LIMIT)
+    return sum(sys.getsizeof(each) for each in parts if _is_data(type(each)))
+
+
+def _is_data(kind: type) -> bool:
+    return not issubclass(kind, type | ModuleType | FunctionType)
 
 
 def is_read_once(value: object) -> bool:
     """Return whether a value is an iterator or a stream, or holds one in containers and dataclasses."""
+    parts = _walk(value, lambda kind: issubclass(kind, _CONTAINERS) or is_dataclass(kind))
+    return any(hasattr(type(each), method) for each in parts for method in _READ_ONCE)
+
+
+def _walk(value: object, follows: Callable[[type], bool]) -> Iterator[object]:
+    """Yield an object and, once each, all that it refers to by objects of the kinds to follow."""
     seen: set[int] = set()
-    kinds: set[type] = set()
     pending = [value]
     while pending:
         each = pending.pop()
-        kind = type(each)
-        kinds.add(kind)
-        if id(each) not in seen and (issubclass(kind, _CONTAINERS) or is_dataclass(kind)):
+        if id(each) not in seen:
             seen.add(id(each))
-            pending += get_referents(each)
-    return any(hasattr(kind, method) for kind in kinds for method in _READ_ONCE)
+            yield each
+            if follows(type(each)):
+                pending += get_referents(each)

@@ -4,10 +4,8 @@ A value and both clear logs take one round trip. The hash tag is the cache's nam
 are in one slot, on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from os import urandom
-from typing import NamedTuple
 
 from silvaengine.cache.clear_log import (
     ALL_TENANTS,
@@ -17,19 +15,10 @@ from silvaengine.cache.clear_log import (
     decode_state,
     new_epoch,
 )
-from silvaengine.redis.client import RedisClient, RedisClients, Reply
-from silvaengine.redis.commands import (
-    ACQUIRE,
-    CLEAR,
-    COUNT,
-    FETCH,
-    RELEASE,
-    SET,
-    TOKEN_BYTES,
-    Command,
-    pack_part,
-)
+from silvaengine.redis.client import RedisClients, Reply
+from silvaengine.redis.commands import CLEAR, LOCK, UNLOCK, Command
 
+TOKEN_BYTES = 16  # of a lock's owner
 LOG_SECONDS = 31 * 86_400  # longer than any entry lives; a log that is gone ends them all
 MAX_VALUE = 1_048_576  # bytes
 SCAN_STEP = 1_000
@@ -38,22 +27,10 @@ type Found = tuple[bytes | None, float, ClearState]
 """A value as it is in Redis, None for none, the seconds that it has left there, and the clear state."""
 
 
-class _Keys(NamedTuple):
-    """A tenant's keys in a cache: prefixes for values and locks; those of logs and counters packed."""
-
-    client: RedisClient
-    values: str
-    locks: str
-    logs: bytes
-    counters: bytes
-
-
 class RedisTier:
     """Values, and a ``silvaengine.cache.clear_log.ClearLogStore``.
 
-    Args:
-        clients: the connections to Redis.
-        prefix: of all keys, so that several deployments can share one Redis.
+    All keys begin with ``prefix``, so that several deployments can share one Redis.
     """
 
     fresh_seconds = 1.0
@@ -65,28 +42,30 @@ class RedisTier:
 
     def fetch(self, name: str, tenant: str, text: str) -> Found:
         """Return a value and the clear state in one round trip; raises TierError."""
-        client, values, _, logs, _ = self._keys(name, tenant)
-        part = pack_part((key := values + text).encode())
-        left, (value, everyone, own) = client.exchange(key, FETCH % (part, part, logs), 2)
-        return value if left > 0 else None, left / 1000, self._state(name, tenant, everyone, own)
+        return self._found(name, tenant, self._execute(name, *self._fetch(name, tenant, text)))
 
     def acquire(
         self, name: str, tenant: str, text: str, seconds: float, *, force_lock: bool = False
-    ) -> tuple[bytes | None, bytes | None, float, ClearState]:
+    ) -> tuple[bytes | None, Found]:
         """Do the same, and take the value's lock where there is no value or, if forced, always.
 
         The lock's token comes first: empty where Redis takes no lock (it is full, or a replica), None where
         another process has it or there is a value.
         """
-        client, values, locks, logs, _ = self._keys(name, tenant)
-        part = pack_part((key := values + text).encode())
-        token, lock = urandom(TOKEN_BYTES), pack_part((locks + text).encode())
-        lease = pack_part(b"%d" % (seconds * 1000))
-        request = ACQUIRE % (part, lock, pack_part(token), lease, force_lock) + FETCH % (part, part, logs)
-        result, left, (value, everyone, own) = client.exchange(key, request, 3)
+        token, lease = urandom(TOKEN_BYTES), int(seconds * 1000)
+        keys = self._value_key(name, tenant, text), self._lock_key(name, tenant, text)
+        lock = ("EVAL", LOCK, 2, *keys, token, lease, int(force_lock))
+        result, *replies = self._execute(name, lock, *self._fetch(name, tenant, text))
         held = token if result == 1 else None if result == 0 else b""
-        state = self._state(name, tenant, everyone, own)
-        return held, value if left > 0 else None, left / 1000, state
+        return held, self._found(name, tenant, replies)
+
+    def _fetch(self, name: str, tenant: str, text: str) -> tuple[Command, Command]:
+        key = self._value_key(name, tenant, text)
+        return ("PTTL", key), ("MGET", key, *self._log_keys(name, tenant))
+
+    def _found(self, name: str, tenant: str, replies: Sequence[Reply]) -> Found:
+        left, (value, everyone, own) = replies
+        return value if left > 0 else None, left / 1000, self._state(name, tenant, everyone, own)
 
     def read(self, name: str, tenant: str) -> ClearState:
         """See ``ClearLogStore``."""
@@ -121,28 +100,28 @@ class RedisTier:
         Raises:
             TierError: Redis can't be reached, or refuses to write.
         """
-        client, values, locks, _, counters = self._keys(name, tenant)
-        key = values + text
-        requests = [
-            COUNT % (counters, pack_part(counter.encode()), pack_part(b"%d" % number))
-            for counter, number in counts.items()
+        counters = self._counters(name, tenant)
+        commands: list[Command] = [
+            ("HINCRBY", counters, counter, number) for counter, number in counts.items()
         ]
         if len(value) <= MAX_VALUE:
-            lifetime = pack_part(b"%d" % max(1, int(seconds * 1000)))
-            requests.append(SET % (pack_part(key.encode()), pack_part(value), lifetime))
+            key, lifetime = self._value_key(name, tenant, text), max(1, int(seconds * 1000))
+            commands.append(("SET", key, value, "PX", lifetime))
         if token:
-            requests.append(_release(locks + text, token))
-        if requests:
-            client.exchange(key, b"".join(requests), len(requests))
+            commands.append(self._release(name, tenant, text, token))
+        if commands:
+            self._execute(name, *commands)
 
     def delete(self, name: str, tenant: str, text: str) -> None:
         """Delete a value; raises TierError."""
-        self._execute(name, ("DEL", self._keys(name, tenant).values + text))
+        self._execute(name, ("DEL", self._value_key(name, tenant, text)))
 
     def release(self, name: str, tenant: str, text: str, token: bytes) -> None:
         """Release a lock if it still has this token; raises TierError."""
-        client, values, locks, _, _ = self._keys(name, tenant)
-        client.exchange(values + text, _release(locks + text, token), 1)
+        self._execute(name, self._release(name, tenant, text, token))
+
+    def _release(self, name: str, tenant: str, text: str, token: bytes) -> Command:
+        return ("EVAL", UNLOCK, 1, self._lock_key(name, tenant, text), token)
 
     def counts(self, name: str, tenant: str) -> dict[str, int]:
         """Return the fleet's counters; raises TierError."""
@@ -178,15 +157,14 @@ class RedisTier:
             (logs,) = self._execute(name, ("MGET", *self._log_keys(name, tenant)))
             return decode_state(*logs)
 
-    @lru_cache(maxsize=1024)  # noqa: B019 - the tier lives as long as the process
-    def _keys(self, name: str, tenant: str) -> _Keys:
-        logs = b"".join(pack_part(key.encode()) for key in self._log_keys(name, tenant))
-        counters = pack_part(self._counters(name, tenant).encode())
-        values, locks = self._key(name, f":{tenant}:"), self._key(name, f"!{tenant}:")
-        return _Keys(self._clients.of(name), values, locks, logs, counters)
-
     def _begin_log(self, key: str) -> tuple[str | bytes | int, ...]:
         return ("SET", key, ClearLog(new_epoch()).encode(), "EX", LOG_SECONDS)
+
+    def _value_key(self, name: str, tenant: str, text: str) -> str:
+        return self._key(name, f":{tenant}:{text}")
+
+    def _lock_key(self, name: str, tenant: str, text: str) -> str:
+        return self._key(name, f"!{tenant}:{text}")
 
     def _log_keys(self, name: str, tenant: str) -> tuple[str, str]:
         return self._log_key(name, ALL_TENANTS), self._log_key(name, tenant)
@@ -199,10 +177,6 @@ class RedisTier:
 
     def _key(self, name: str, rest: str) -> str:
         return f"{self._prefix}cache:{{{name}}}{rest}"
-
-
-def _release(lock: str, token: bytes) -> bytes:
-    return RELEASE % (pack_part(lock.encode()), pack_part(token))
 
 
 def _escape_glob(text: str) -> str:

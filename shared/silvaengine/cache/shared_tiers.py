@@ -23,12 +23,7 @@ VERSION = b"SE1 "
 class SharedTiers:
     """Finds and stores encoded values; a tier that fails is counted and skipped.
 
-    Args:
-        fence: checks values against clears.
-        redis: the first tier, if there is one.
-        disk: the second tier, if there is one.
-        clock: monotonic seconds.
-        sleep: waits for some seconds.
+    ``clock`` is in monotonic seconds, ``sleep`` takes seconds.
     """
 
     def __init__(
@@ -91,15 +86,16 @@ class SharedTiers:
         view, started = lookup.view, self._clock()
         try:
             if lookup.policy.lock:
-                lookup.token, raw, left, state = redis.acquire(
+                lookup.token, found = redis.acquire(
                     view.name, view.tenant, lookup.text, WAIT_SECONDS, force_lock=force_lock
                 )
             else:
-                raw, left, state = redis.fetch(view.name, view.tenant, lookup.text)
+                found = redis.fetch(view.name, view.tenant, lookup.text)
         except TierError:
             view.count("redis_errors")
             self._fence.mark_unreadable(view)
             return MISSING
+        raw, left, state = found
         self._fence.apply(view, state, started)
         value = MISSING if raw is None else self._decode(lookup, raw, left, "redis_hits")
         if lookup.token and value is not MISSING:

@@ -1,18 +1,15 @@
 """Clear logs in the table `se-configdata`: for deployments without Redis."""
 
-import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from silvaengine.aws.json_api import JsonApi
 from silvaengine.aws.table_client import Key, Row, TableReader, TableWriter, open_dynamodb
 from silvaengine.cache.clear_log import ALL_TENANTS, MAX_PATTERNS, ClearLog, ClearState, new_epoch
 from silvaengine.errors import ConditionFailedError, SilvaEngineError
-from silvaengine.redis.breaker import Breaker, TierError
+from silvaengine.redis.breaker import Breaker
 from silvaengine.tables import CONFIG_DATA, cache_generation_key
-
-_logger = logging.getLogger(__name__)
 
 _ADD_PATTERN = "SET #markers = list_append(#markers, :pattern), #sequence = #sequence + :one"
 _HAS_ROOM = "attribute_exists(#markers) AND size(#markers) < :limit"
@@ -27,11 +24,7 @@ _CLEAR = (
 class TableClearLogs:
     """A ``silvaengine.cache.clear_log.ClearLogStore`` in DynamoDB; each clear is one conditional write.
 
-    Args:
-        reader: consistent reads; an eventual one could miss a clear that was acknowledged.
-        writer: writes to the table.
-        fresh_seconds: see ``ClearLogStore``.
-        clock: monotonic seconds, for the breaker.
+    Its reads are consistent: an eventual one could miss a clear that was acknowledged.
     """
 
     def __init__(
@@ -79,19 +72,9 @@ class TableClearLogs:
         with self._guard():
             return self._reader.get(CONFIG_DATA, cache_generation_key(name, ALL_TENANTS)) is not None
 
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
+    def _guard(self) -> AbstractContextManager[None]:
         """Skip the table for a while after a failure; raises TierError."""
-        if not self._breaker.allows():
-            raise TierError("the table is bypassed for now")
-        try:
-            yield
-        except SilvaEngineError as error:
-            if self._breaker.state == "closed":
-                _logger.warning("The caches' clear logs can't be read: %s", error.detail or error.message)
-            self._breaker.record_failure()
-            raise TierError(error.detail or error.message) from error
-        self._breaker.record_success()
+        return self._breaker.guard("The caches' clear logs can't be read", (SilvaEngineError,))
 
     def _add_pattern(self, key: Key, pattern: str) -> bool:
         """Add a pattern to a log; return whether there was room for it."""

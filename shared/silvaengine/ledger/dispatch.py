@@ -13,21 +13,18 @@ from silvaengine.registry.model import Function
 if TYPE_CHECKING:
     from silvaengine.protocol.json_codec import Json
 
-type TokenIssuer = Callable[[Function, str], str | None]
+type TokenIssuer = Callable[[str], str | None]
 
 
 def issue_no_token(*_: object) -> None:
-    """Return None: the function may not broadcast."""
+    """Return None: no function may broadcast."""
 
 
 class Dispatcher:
     """Sends executions to workers.
 
-    Args:
-        invoker: invokes the workers.
-        payloads: holds contents that are too large for an event.
-        issue_token: returns a function's token for a tenant (``silvaengine.websocket.broadcast_tokens``),
-            None if it may not broadcast.
+    ``payloads`` hold contents that are too large for an event; ``issue_token`` returns a tenant's token
+    for functions that broadcast (``silvaengine.websocket.broadcast_tokens``).
     """
 
     def __init__(
@@ -53,8 +50,13 @@ class Dispatcher:
             UnavailableError, RequestError, InvocationError: see ``LambdaInvoker.invoke``; ``nothing_ran``
                 says whether the worker may have got the event.
         """
-        call = self._call(execution, function, None)._replace(socket=socket)
-        payload = self._event_payload(call, execution)
+        content, content_at = execution.content, execution.content_at
+        if content is None and content_at is None:
+            raise RequestError("The request's content is no longer available", status=410)
+        call = self._call(execution, function)._replace(socket=socket)
+        payload = call.encode(content)
+        if content_at is not None and (content is None or len(payload.encode()) > EVENT_LIMIT):
+            payload = call._replace(content_url=self._payloads.url(content_at)).encode()
         self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=deadline)
 
     def ask(
@@ -74,41 +76,33 @@ class Dispatcher:
         content = execution.content
         if content is None and execution.content_at is not None:
             content = self._payloads.get(execution.content_at)
-        call = self._call(execution, function, deadline, hops)
-        if kept_due and call.job is not None and execution.is_swept:
-            call = call._replace(job=call.job._replace(kept_due=True))
-        payload = call.encode(content)
-        return self._invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
-
-    def _event_payload(self, call: WorkerCall, execution: Execution) -> str:
-        if execution.content is not None:
-            payload = call.encode(execution.content)
-            if len(payload.encode()) <= EVENT_LIMIT or execution.content_at is None:
-                return payload
-        if execution.content_at is None:
-            raise RequestError("The request's content is no longer available", status=410)
-        return call._replace(content_url=self._payloads.url(execution.content_at)).encode()
+        call = self._call(execution, function, deadline, hops, kept_due=kept_due and execution.is_swept)
+        return self._invoker.invoke(function.aws_lambda_arn, call.encode(content), deadline=deadline)
 
     def _call(
-        self, execution: Execution, function: Function, deadline: float | None, hops: int = 0
+        self,
+        execution: Execution,
+        function: Function,
+        deadline: float | None = None,
+        hops: int = 0,
+        *,
+        kept_due: bool = False,
     ) -> WorkerCall:
+        """Return the call of an attempt, whose claim its caller has where there is a deadline."""
         claimed = deadline is not None
         attempt = execution.attempts if claimed else execution.attempts + 1
-        return WorkerCall(
-            function.callee,
-            {},
-            invocation=Invocation(
-                request_id=execution.request_id,
-                endpoint_id=execution.endpoint_id,
-                area=execution.area,
-                function=function.name,
-                deadline=deadline,
-                attempt=attempt,
-                hops=hops,
-                grant=self._issue_token(function, execution.endpoint_id),
-            ),
-            job=ref_of(execution, attempt, claimed=claimed),
+        invocation = Invocation(
+            request_id=execution.request_id,
+            endpoint_id=execution.endpoint_id,
+            area=execution.area,
+            function=function.name,
+            deadline=deadline,
+            attempt=attempt,
+            hops=hops,
+            grant=self._issue_token(execution.endpoint_id) if function.broadcasts else None,
         )
+        job = ref_of(execution, attempt, claimed=claimed, kept_due=kept_due)
+        return WorkerCall(function.callee, {}, invocation=invocation, job=job)
 
 
 def nothing_ran(error: SilvaEngineError) -> bool:
@@ -116,7 +110,7 @@ def nothing_ran(error: SilvaEngineError) -> bool:
     return isinstance(error, NotStartedError | UnavailableError | RequestError)
 
 
-def ref_of(execution: Execution, attempt: int, *, claimed: bool) -> ExecutionRef:
+def ref_of(execution: Execution, attempt: int, *, claimed: bool, kept_due: bool = False) -> ExecutionRef:
     """Return what the holder of an attempt must know of its execution to settle it."""
     return ExecutionRef(
         job_id=execution.job_id,
@@ -129,4 +123,5 @@ def ref_of(execution: Execution, attempt: int, *, claimed: bool) -> ExecutionRef
         keep_seconds=execution.keep_seconds,
         backoff_seconds=execution.backoff_seconds,
         claimed=claimed,
+        kept_due=kept_due,
     )

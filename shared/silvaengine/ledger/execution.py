@@ -1,7 +1,6 @@
 """A row of the ledger as an immutable value."""
 
 from collections.abc import Mapping
-from os import urandom
 from typing import Any, Literal, NamedTuple
 
 from silvaengine.protocol.messages import OnLost
@@ -92,11 +91,6 @@ class Execution(NamedTuple):
     def is_gone(self, now: int) -> bool:
         """Return whether its time in the ledger is over."""
         return self.expires_at is not None and self.expires_at <= now
-
-
-def new_token() -> str:
-    """Return 128 unguessable bits as 32 hex digits."""
-    return urandom(16).hex()
 
 
 def shard_of(job_id: str) -> str:

@@ -9,11 +9,12 @@ lost; the write then finds its own new token and succeeds.
 import logging
 import time
 from collections.abc import Callable, Mapping
+from os import urandom
 from typing import TYPE_CHECKING
 
 from silvaengine.aws.table_client import Row, TableReader, TableWriter, open_table_reader, open_table_writer
 from silvaengine.errors import ConditionFailedError, UnavailableError
-from silvaengine.ledger.execution import DAY, Execution, State, new_token, shard_of
+from silvaengine.ledger.execution import DAY, Execution, State, shard_of
 from silvaengine.protocol.messages import ExecutionRef, OnLost
 from silvaengine.settings import Settings
 from silvaengine.tables import DUE_INDEX, EXECUTIONS
@@ -39,7 +40,7 @@ class Ledger:
         tables: reads rows consistently.
         writer: writes rows on a condition.
         clock: returns epoch seconds.
-        new_token: returns an unguessable token.
+        new_token: returns an unguessable token: 128 random bits as 32 hex digits by default.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Ledger:
         writer: TableWriter,
         *,
         clock: Callable[[], float] = time.time,
-        new_token: Callable[[], str] = new_token,
+        new_token: Callable[[], str] = lambda: urandom(16).hex(),
     ) -> None:
         self._tables = tables
         self._writer = writer
@@ -316,9 +317,9 @@ class Ledger:
         attributes = {**values, "owner": self.new_token()}
         if unlist:
             remove = (*remove, "due_shard", "due_at")
-        change = "SET " + ", ".join(f"#{name} = :{name}" for name in attributes)
+        change = "SET " + ", ".join([f"#{name} = :{name}" for name in attributes])
         if remove:
-            change += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+            change += " REMOVE " + ", ".join([f"#{name}" for name in remove])
         self._writer.update(
             EXECUTIONS,
             {"job_id": job_id},

@@ -15,21 +15,28 @@ type Handler = Callable[[Any, Any], Any]
 
 
 class LambdaEvent:
-    """One event of a Lambda, under a request id of its own.
+    """One event of a Lambda.
 
     Args:
         event: what Lambda was invoked with.
         context: Lambda's.
         log: the invocation's line.
+        request_id: of the call that the event is; a new one without.
     """
 
     __slots__ = ("context", "event", "log", "request_id")
 
-    def __init__(self, event: Any, context: Any, log: InvocationLog) -> None:  # noqa: ANN401 - from outside
+    def __init__(
+        self,
+        event: Any,  # noqa: ANN401 - from outside
+        context: Any,  # noqa: ANN401 - likewise
+        log: InvocationLog,
+        request_id: str | None = None,
+    ) -> None:
         self.event = event
         self.context = context
         self.log = log
-        self.request_id = urandom(16).hex()
+        self.request_id = urandom(16).hex() if request_id is None else request_id
         log.add(request_id=self.request_id, status=200)
 
     def fail(self, error: BaseException) -> SilvaEngineError:

@@ -40,6 +40,10 @@ class InvocationLog:
         """Add fields: ids, tenant, area, function, status."""
         self._fields |= fields
 
+    def fields(self, *names: str) -> dict[str, object]:
+        """Return those of the fields that the line has so far."""
+        return {name: self._fields[name] for name in names if name in self._fields}
+
     def add_metric(self, metric: str, value: float = 1, *, function_name: str) -> None:
         """Add a CloudWatch metric with the Lambda's name as its dimension, in the namespace SilvaEngine.
 

@@ -1,10 +1,14 @@
 """A circuit breaker: after a failure a store isn't asked until a pause is over."""
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
+
+_logger = logging.getLogger(__name__)
 
 
 class TierError(Exception):
@@ -12,11 +16,7 @@ class TierError(Exception):
 
 
 class Breaker:
-    """Opens after a failure, for 1 s growing to 30 s; then one call may probe.
-
-    Args:
-        clock: monotonic seconds.
-    """
+    """Opens after a failure, for 1 s growing to 30 s by the monotonic ``clock``; then one call may probe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -30,6 +30,21 @@ class Breaker:
         if not self.has_failed:
             return "closed"
         return "half-open" if self._clock() >= self._probe_at else "open"
+
+    @contextmanager
+    def guard(self, complaint: str, failures: tuple[type[Exception], ...]) -> Iterator[None]:
+        """Raise TierError for ``failures``, and while the breaker is open; log the first with a complaint."""
+        if not self.allows():
+            raise TierError(f"{complaint}: bypassed for now")
+        try:
+            yield
+        except failures as error:
+            reason = getattr(error, "detail", None) or type(error).__name__
+            if not self.has_failed:
+                _logger.warning("%s: %s", complaint, reason)
+            self.record_failure()
+            raise TierError(reason) from error
+        self.record_success()
 
     def allows(self) -> bool:
         """Return whether a call may go out; a probe keeps others away for the length of the pause."""

@@ -41,13 +41,9 @@ type Idle = tuple[Link, float]
 
 
 class RedisClient:
-    """Sends commands to Redis, several in one round trip.
+    """Sends commands to one database of Redis, several in one round trip; a cluster has only database 0.
 
-    Args:
-        settings: the address of Redis.
-        database: number of the database; a cluster has only 0.
-        breaker: shared by all clients of this Redis.
-        clock: monotonic seconds.
+    ``breaker`` is shared by all clients of this Redis, ``clock`` is in monotonic seconds.
     """
 
     def __init__(
@@ -78,31 +74,18 @@ class RedisClient:
     def execute(self, key: str, *commands: Command) -> list[Reply]:
         """Send commands on keys of one slot and return their replies.
 
-        Args:
-            key: one of the keys, which selects a cluster's node.
-            commands: each a command and its arguments.
+        ``key`` is one of the keys: it selects a cluster's node.
 
         Raises:
             TierError: there was no reply within 0.1 s, the breaker is open, or Redis refused a command (out
                 of memory, read-only), which doesn't open the breaker.
         """
-        return self.exchange(key, b"".join(map(pack, commands)), len(commands))
-
-    def exchange(self, key: str, request: bytes, count: int) -> list[Reply]:
-        """Send packed commands and return ``count`` replies; see ``execute``."""
-        breaker = self.breaker
-        if breaker.has_failed and not breaker.allows():
-            raise TierError("Redis is bypassed for now")
-        try:
+        request, count = b"".join(map(pack, commands)), len(commands)
+        with self.breaker.guard("Redis can't be reached", _failures()):
             if self._settings.cluster:
                 replies = self._send_to_cluster(key, request, count)
             else:
                 replies = self._send(self._address, request, count)
-        except _package().failures as error:
-            self._record_failure(error)
-            raise TierError(type(error).__name__) from error
-        if breaker.has_failed:
-            breaker.record_success()
         for reply in replies:
             if isinstance(reply, Exception):
                 self._warn_once(str(reply))
@@ -116,19 +99,15 @@ class RedisClient:
             self._warned.add(kind)
             _logger.warning("Redis rejected a command: %s", refusal)
 
-    def _record_failure(self, error: Exception) -> None:
-        if self.breaker.state == "closed":
-            _logger.warning("Redis can't be reached: %s", type(error).__name__)
-        self.breaker.record_failure()
-
     def _send_to_cluster(self, key: str, request: bytes, count: int) -> list[Reply]:
         """Send to the cluster's node with the key's slot."""
-        moved_error = _package().moved
+        from redis.exceptions import MovedError
+
         try:
             address = self._node(key)
             for _ in range(MAX_MOVES):
                 replies = self._send(address, request, count)
-                moved = next((reply for reply in replies if isinstance(reply, moved_error)), None)
+                moved = next((reply for reply in replies if isinstance(reply, MovedError)), None)
                 if moved is None:
                     return replies
                 address = (moved.host or address[0], moved.port)
@@ -162,9 +141,11 @@ class RedisClient:
         except IndexError:
             return self._exchange_over(self._connect(address), idle, request, count)
         if self._clock() - since < IDLE_SECONDS:
+            from redis.exceptions import ConnectionError as BrokenError
+
             try:
                 return self._exchange_over(link, idle, request, count)
-            except _package().breaks:
+            except (BrokenError, ConnectionError):
                 _logger.debug("An idle Redis connection was closed")
         link.connection.disconnect()
         idle.clear()
@@ -192,12 +173,7 @@ class RedisClient:
 
 
 class RedisClients:
-    """The clients of one Redis, one for each database; they share the breaker.
-
-    Args:
-        settings: the address of Redis.
-        clock: monotonic seconds.
-    """
+    """The clients of one Redis, one for each database; they share the breaker."""
 
     def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(clock)
@@ -223,20 +199,11 @@ def process_redis(settings: RedisSettings) -> RedisClients:
     return _clients[0]
 
 
-class _Package(NamedTuple):
-    """The ``redis`` package's errors: a redirection, any failure of Redis, and a cut connection."""
-
-    moved: Any
-    failures: tuple[type[Exception], ...]
-    breaks: tuple[type[Exception], ...] = (ConnectionError,)
-
-
 @cache
-def _package() -> _Package:
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what any failure of Redis raises, a missing package included: it is optional locally."""
     try:
-        from redis import exceptions  # lazy: only a deployment with Redis needs it
-    except ImportError as error:  # the package is optional in a local installation
-        return _Package(type(error), (type(error),))
-    package = (exceptions.RedisError, exceptions.RedisClusterException)
-    failures = (*package, OSError, ValueError, RecursionError)
-    return _Package(exceptions.MovedError, failures, (exceptions.ConnectionError, ConnectionError))
+        from redis.exceptions import RedisClusterException, RedisError  # lazy: few deployments have Redis
+    except ImportError as error:
+        return (type(error),)
+    return RedisError, RedisClusterException, OSError, ValueError, RecursionError

@@ -1,12 +1,9 @@
 """Redis commands as bytes of the protocol, and Lua scripts.
 
-The commands of each look-up are templates for packed parts.
 Protocol: redis.io/docs/latest/develop/reference/protocol-spec.
 """
 
 from collections.abc import Sequence
-
-TOKEN_BYTES = 16  # of a lock's owner
 
 type Command = Sequence[bytes | str | int]
 
@@ -29,7 +26,7 @@ return redis.call('SET', KEYS[1], record, 'EX', ARGV[4])
 # KEYS: a value, its lock. ARGV: the owner's token, the lease in milliseconds, whether to take the lock even
 # where there is a value. Returns 1 for a lock that was taken, now or by the same request if its reply was
 # lost, 0 for none, -1 if it can't be written.
-_LOCK = """
+LOCK = """
 if ARGV[3] == '0' and redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
 end
@@ -40,31 +37,10 @@ end
 return redis.call('GET', KEYS[2]) == ARGV[1] and 1 or 0
 """
 # KEYS: a lock. ARGV: the owner's token.
-_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 def pack(command: Command) -> bytes:
     """Return a command in the protocol's form."""
-    pieces = [b"*%d\r\n" % len(command)]
-    pieces += [pack_part(part if type(part) is bytes else str(part).encode()) for part in command]
-    return b"".join(pieces)
-
-
-def pack_part(part: bytes) -> bytes:
-    """Return a part of a command in the protocol's form."""
-    return b"$%d\r\n%b\r\n" % (len(part), part)
-
-
-FETCH = b"*2\r\n$4\r\nPTTL\r\n%b*4\r\n$4\r\nMGET\r\n%b%b"
-"""Parts: the key, the key again, the keys of both records."""
-SET = b"*5\r\n$3\r\nSET\r\n%b%b$2\r\nPX\r\n%b"
-"""Parts: the key, the value, its milliseconds to live."""
-COUNT = b"*4\r\n$7\r\nHINCRBY\r\n%b%b%b"
-"""Parts: the key of the counters, the counter, the increment."""
-ACQUIRE = b"*8\r\n%b%b$1\r\n2\r\n%%b%%b%%b%%b$1\r\n%%d\r\n" % (
-    pack_part(b"EVAL"),
-    pack_part(_LOCK.encode()),
-)
-"""Parts: the key, the lock's key, the token, its milliseconds to live; not packed, 1 to lock in any case."""
-RELEASE = b"*5\r\n%b%b$1\r\n1\r\n%%b%%b" % (pack_part(b"EVAL"), pack_part(_UNLOCK.encode()))
-"""Parts: the lock's key, the token."""
+    parts = [part if type(part) is bytes else str(part).encode() for part in command]
+    return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])

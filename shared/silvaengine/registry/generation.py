@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 class RegistryGeneration:
     """The generation as this instance knows it.
 
+    ``current`` is None until it was checked. ``unknown_since`` is when it was last read, in monotonic
+    seconds, while it can't be read; else None.
+
     Args:
         tables: reads rows consistently.
         redis_rows: the generation that all instances share in Redis, if any.
@@ -40,10 +43,10 @@ class RegistryGeneration:
         self._redis_rows = redis_rows
         self._refresh = refresh
         self._clock = clock
-        self._next_read = clock() + refresh
         self._confirmed = clock()
-        self._is_unread = False
+        self._next_read = self._confirmed + refresh
         self.current: str | None = None
+        self.unknown_since: float | None = None
 
     def check(self, command: "Command | None" = None) -> "tuple[bool, Reply | None]":
         """Check whether the registry has changed; if the generation can't be read, it counts as unchanged.
@@ -58,21 +61,22 @@ class RegistryGeneration:
             Whether it has, and Redis's reply to the command; None if that wasn't sent.
 
         """
+        now, generation, reply = self._clock(), None, None
         try:
-            generation, reply = self._read_latest(command)
+            if self._redis_rows is not None:
+                with suppress(TierError):
+                    generation, reply = self._redis_rows.generation(self._read, command)
+            if generation is None and now >= self._next_read:
+                self._next_read = now + self._refresh
+                generation = self._read()
         except UnavailableError:
-            self._is_unread = True
+            self.unknown_since = self._confirmed
             return False, None
         if generation is None:
             return False, reply
         previous, self.current = self.current, generation
-        self._confirmed = self._clock()
-        self._is_unread = False
+        self._confirmed, self.unknown_since = now, None
         return generation != previous, reply
-
-    def is_unknown_for(self, seconds: float) -> bool:
-        """Return whether the generation couldn't be read for so long."""
-        return self._is_unread and self._clock() - self._confirmed >= seconds
 
     def announce(self) -> None:
         """Publish the current generation to all instances that share a Redis.
@@ -86,16 +90,6 @@ class RegistryGeneration:
             self._redis_rows.announce(self._read())
         except TierError as error:
             raise UnavailableError("Redis can't be reached; try again", detail=str(error)) from error
-
-    def _read_latest(self, command: "Command | None") -> "tuple[str | None, Reply | None]":
-        if self._redis_rows is not None:
-            with suppress(TierError):
-                return self._redis_rows.generation(self._read, command)
-        now = self._clock()
-        if now < self._next_read:
-            return None, None
-        self._next_read = now + self._refresh
-        return self._read(), None
 
     def _read(self) -> str:
         row = self._tables.get(CONFIG_DATA, GENERATION_KEY) or {}

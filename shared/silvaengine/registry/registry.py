@@ -85,7 +85,10 @@ class Registry:
         self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
         self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, clock)
         self._memory = LruCache(ttl, MAX_ENTRIES, clock)
-        self._limits: dict[tuple[str, str], tuple[RateLimit, ...]] = {}
+        self._clock = clock
+        # By endpoint and key, of keys that were valid before. A hashed key is found only with its secret, so
+        # that nobody who knows only its id can use up its rate.
+        self.recent_limits: dict[tuple[str, str], tuple[RateLimit, ...]] = {}
 
     def refresh(self, command: "Command | None" = None) -> "Reply | None":
         """Forget everything if the registry has changed; see ``RegistryGeneration.check``.
@@ -97,15 +100,8 @@ class Registry:
         if has_changed:
             self._memory.clear()
             self._rows.clear()
-            self._limits.clear()
+            self.recent_limits.clear()
         return reply
-
-    def recent_limits(self, endpoint_id: str, api_key: str) -> "tuple[RateLimit, ...]":
-        """Return the limits of a key that was valid before; () if it has none, or wasn't seen.
-
-        A hashed key is found only with its secret, so that nobody who knows only its id can use up its rate.
-        """
-        return self._limits.get((endpoint_id, api_key), ()) if self._limits else ()
 
     def announce(self) -> None:
         """Publish the current generation to all instances that share a Redis; raises UnavailableError."""
@@ -125,24 +121,18 @@ class Registry:
     def key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> KeyAccess:
         """Return what a key opens at an endpoint; raises like ``resolve``.
 
-        Args:
-            endpoint_id: the tenant.
-            api_key: the caller's key, or the contract's default one.
-            area: with stage and endpoint it names the gateway's own settings.
-            stage: the API's stage; the deployment's by default.
+        Area, stage (the deployment's by default) and endpoint name the gateway's own settings.
         """
-        row_key, secret = split_key(api_key)
-        if secret is None:
-            key_access = self._key_access(endpoint_id, row_key, area, stage)
+        if api_key.startswith(PREFIX):
+            key_access = self._hashed_access(endpoint_id, api_key, area, stage)
         else:
-            key_access = self._hashed_access(endpoint_id, row_key, secret, area, stage)
+            key_access = self._key_access(endpoint_id, api_key, area, stage)
         if key_access.limits:
-            self._limits[endpoint_id, api_key] = key_access.limits
+            self.recent_limits[endpoint_id, api_key] = key_access.limits
         return key_access
 
-    def _hashed_access(
-        self, endpoint_id: str, row_key: str, secret: str, area: str, stage: str | None
-    ) -> KeyAccess:
+    def _hashed_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None) -> KeyAccess:
+        row_key, secret = split_key(api_key)
         api_keys = require(self._api_keys, "KEY_PEPPER")
         try:
             key_access = self._key_access(endpoint_id, row_key, area, stage)
@@ -160,16 +150,12 @@ class Registry:
     ) -> KeyAccess:
         """Return what a key opens that was verified before, as a socket's was; raises like ``resolve``.
 
-        Args:
-            endpoint_id: the tenant.
-            row_key: the ``api_key`` of the key row.
-            area: as for ``key_access``.
-            stage: likewise.
+        ``row_key`` is the ``api_key`` of the key row; the others are as for ``key_access``.
         """
         key_access = self._key_access(endpoint_id, row_key, area, stage)
         hashes = key_access.key_hashes
         if hashes is None and key_access.limits:
-            self._limits[endpoint_id, row_key] = key_access.limits
+            self.recent_limits[endpoint_id, row_key] = key_access.limits
         elif hashes is not None and not (self._api_keys and self._api_keys.is_current(hashes)):
             raise _not_opened(endpoint_id)
         return key_access
@@ -178,7 +164,9 @@ class Registry:
         def load() -> KeyAccess:
             return self._load_key_access(endpoint_id, row_key, f"{stage or self._stage}_{area}_{endpoint_id}")
 
-        if row_key != DEFAULT_API_KEY and self._generation.is_unknown_for(UNCHECKED_KEY_SECONDS):
+        since = self._generation.unknown_since
+        is_unchecked = since is not None and self._clock() >= since + UNCHECKED_KEY_SECONDS
+        if is_unchecked and row_key != DEFAULT_API_KEY:
             return load()
         return self._memory.get_or_load(("connection", endpoint_id, row_key, area, stage), load)
 
@@ -256,6 +244,14 @@ class Registry:
     def hooks(self, endpoint_id: str) -> list[Row]:
         """Return the rows of an endpoint's hooks, whether active or not."""
         return self._memory.get_or_load(("hooks", endpoint_id), lambda: self._rows.hooks(endpoint_id))
+
+    def find_settings(self, setting_id: str) -> Row:
+        """Return what ``settings`` returns, an empty row if the id has no rows; it is kept in memory."""
+
+        def load() -> Row:
+            return resolve_references(self._rows.settings(setting_id), self._lookups)
+
+        return self._memory.get_or_load(("settings", setting_id), load)
 
     def settings(self, setting_id: str) -> Row:
         """Return the variables and values of a setting id, references to secrets resolved.

@@ -12,7 +12,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from silvaengine.errors import RequestError
-from silvaengine.registry.model import Function
 
 if TYPE_CHECKING:
     from silvaengine.ledger.digests import Digests
@@ -59,13 +58,9 @@ class BroadcastTokens:
 
 
 def broadcast_token_issuer(settings: "Settings") -> "TokenIssuer":
-    """Return what issues the tokens of a service's calls; the secret is read at the first one."""
+    """Return what issues tokens of tenants; the secret is read at the first one."""
     tokens = cache(lambda: open_broadcast_tokens(settings))
-
-    def issue_token(function: Function, endpoint_id: str) -> str | None:
-        return tokens().issue(endpoint_id) if function.broadcasts else None
-
-    return issue_token
+    return lambda endpoint_id: tokens().issue(endpoint_id)
 
 
 def open_broadcast_tokens(settings: "Settings") -> BroadcastTokens:

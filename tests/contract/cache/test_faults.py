@@ -19,7 +19,7 @@ from silvaengine.cache.decorators import Cached
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.redis.breaker import FIRST_PAUSE, TierError
 from silvaengine.redis.client import RedisClients
-from silvaengine.redis.commands import ACQUIRE, pack_part
+from silvaengine.redis.commands import LOCK, Command
 from silvaengine.settings import RedisSettings
 
 from .conftest import Server, instance
@@ -245,8 +245,7 @@ def test_a_lock_whose_answer_was_lost_is_ours(server: Server) -> None:
     """A connection that dies once Redis has taken it is opened again: nobody waits for their own lock."""
     client = RedisClients(RedisSettings("127.0.0.1", server.port)).of("lost")
 
-    def asked(token: bytes) -> bytes:
-        value, lock, lease = (pack_part(part) for part in (b"{lost}:value", b"{lost}!lock", b"10000"))
-        return ACQUIRE % (value, lock, pack_part(token), lease, 0)
+    def asked(token: bytes) -> Command:
+        return "EVAL", LOCK, 2, "{lost}:value", "{lost}!lock", token, 10_000, 0
 
-    assert client.exchange("{lost}:value", asked(b"mine") * 2 + asked(b"another's"), 3) == [1, 1, 0]
+    assert client.execute("{lost}:value", asked(b"mine"), asked(b"mine"), asked(b"another's")) == [1, 1, 0]

@@ -126,7 +126,7 @@ def test_a_copy_shares_nothing_mutable(value: Any) -> None:
     """A value that isn't immutable is a new object each time."""
     data = codec.encode(value)
     if not codec.is_immutable(value) and type(value) not in (tuple, frozenset):
-        assert codec.copy(data) is not codec.copy(data)
+        assert codec.decode(data) is not codec.decode(data)
 
 
 @pytest.mark.parametrize(

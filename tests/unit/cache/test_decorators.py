@@ -397,6 +397,25 @@ def test_a_function_looks_like_itself(cache: HybridCache) -> None:
     assert inspect.signature(kept) == inspect.signature(f)
 
 
+def test_a_debugger_finds_the_wrapper(cache: HybridCache, calls: Calls) -> None:
+    """Its code stands in a module; none is made from text."""
+    kept: Any = keep_by(cache, calls.of_one())
+    assert "def call(" in inspect.getsource(kept.__code__)
+
+
+@pytest.mark.parametrize("error", [StopIteration("end"), TimeoutError("late"), KeyError("k")])
+def test_what_the_function_raises_is_raised(cache: HybridCache, error: Exception) -> None:
+    """As it is, on its own: the cache's own look-up isn't what went wrong."""
+
+    def f() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        keep_by(cache, f)()
+    assert caught.value is error
+    assert error.__context__ is None
+
+
 def test_any_callable_can_be_kept(cache: HybridCache, calls: Calls) -> None:
     """A partial object or a built-in has a name, a module and arguments of its own."""
     function: Any = partial(calls.source, "first")

@@ -1,29 +1,39 @@
 """A gateway made of real parts but for the registry, the workers and the operator's topic."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple, override
 
 import pytest
 
-from silvaengine.access.api_keys import key_id_of
+from silvaengine.access.api_keys import KeyHash, key_id_of
+from silvaengine.access.rate_limits import RateLimit, RateLimiter
+from silvaengine.authorization.admission import Admission
 from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import NotFoundError
 from silvaengine.ledger.digests import Digests
-from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.dispatch import Dispatcher, issue_no_token
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.handler import Handler, lambda_handler
+from silvaengine.protocol.json_codec import Json, encode
 from silvaengine.protocol.messages import Callee, WorkerResponse
-from silvaengine.registry.model import Function, FunctionEntry, KeyAccess
+from silvaengine.redis.commands import Command
+from silvaengine.registry.model import Function, FunctionEntry, KeyAccess, Values
+from silvaengine.registry.redis_rows import Reply
+from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
-from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
+from silvaengine_http.gateway import Gateway
+from silvaengine_http.handler import HttpHandler
+from silvaengine_http.request import HttpCall
 
 from ...fakes.dynamodb import MemoryDynamoDB
 
@@ -32,24 +42,25 @@ ARN = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 NOW = 1_000_000.0
 
 
-class FakeRegistry:
+class FakeRegistry(Registry):
     """Knows the keys and functions of one tenant, acme, and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.functions: dict[str, Function] = {}
-        self.settings: dict[str, Any] = {}
+        self.area_settings: dict[str, Any] = {}
         self.scopes: frozenset[str] = frozenset()
         self.allowlist: tuple[str, ...] = ()
-        self.key_hashes: tuple[Any, ...] | None = None
-        self.limits: tuple[Any, ...] = ()
+        self.key_hashes: tuple[KeyHash, ...] | None = None
+        self.limits: tuple[RateLimit, ...] = ()
+        self.recent_limits = {}
 
-    def refresh(self, command: Any = None) -> None:
+    @override
+    def refresh(self, command: Command | None = None) -> Reply | None:
         self.asked.append(("refresh",))
+        return None
 
-    def recent_limits(self, endpoint_id: str, api_key: str) -> tuple[Any, ...]:
-        return ()
-
+    @override
     def key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None = None) -> KeyAccess:
         self.asked.append(("connection", endpoint_id, api_key, area, stage))
         if endpoint_id != "acme":
@@ -61,7 +72,7 @@ class FakeRegistry:
             key_row_endpoint=endpoint_id,
             api_key=api_key,
             functions={name: FunctionEntry(ARN, "") for name in self.functions},
-            settings=self.settings,
+            settings=self.area_settings,
             scopes=self.scopes,
             allowlist=self.allowlist,
             key_hashes=self.key_hashes,
@@ -69,45 +80,61 @@ class FakeRegistry:
             key_id=key_id_of(api_key),
         )
 
-    def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Any:
-        self.asked.append(("gateway_settings", endpoint_id, area, stage))
-        return self.settings if endpoint_id == "acme" else {}
-
+    @override
     def key_access_by_row(
         self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
     ) -> KeyAccess:
         return self.key_access(endpoint_id, row_key, area, stage)
 
-    def function(self, connection: KeyAccess, name: str) -> Function:
+    @override
+    def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Values:
+        self.asked.append(("gateway_settings", endpoint_id, area, stage))
+        return self.area_settings if endpoint_id == "acme" else {}
+
+    @override
+    def function(self, key_access: KeyAccess, name: str) -> Function:
         self.asked.append(("function", name))
-        if name not in connection.functions:
-            raise NotFoundError(f"Function {name!r} does not exist at endpoint {connection.endpoint_id!r}")
+        if name not in key_access.functions:
+            raise NotFoundError(f"Function {name!r} does not exist at endpoint {key_access.endpoint_id!r}")
         return self.functions[name]
 
+    @override
+    def areas(self, key_access: KeyAccess) -> frozenset[str]:
+        return frozenset(self.functions[name].area for name in key_access.functions)
 
-class FakeInvoker:
+
+class Sent(NamedTuple):
+    """An Invoke; ``payload`` is decoded."""
+
+    arn: str
+    payload: dict[str, Any]
+    event: bool
+    deadline: float | None
+
+
+class FakeInvoker(Invoker):
     """Returns a test's result, and remembers the payloads."""
 
     def __init__(self) -> None:
-        self.sent: list[SimpleNamespace] = []
+        self.sent: list[Sent] = []
         self.result: Any = WorkerResponse("text", '{"ok": true}').encode()
 
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
-        self.sent.append(
-            SimpleNamespace(arn=arn, payload=json.loads(payload), event=event, deadline=deadline)
-        )
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+        self.sent.append(Sent(arn, json.loads(payload), event, deadline))
         if isinstance(self.result, Exception):
             raise self.result
         return None if event else self.result
 
 
-class FakeAlerts:
+class FakeAlerts(AlertPublisher):
     """Remembers alerts."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, str, Any]] = []
+        self.sent: list[tuple[str, str, Mapping[str, object]]] = []
 
-    def publish(self, subject: str, dedup_key: str, message: Any) -> None:
+    @override
+    def publish(self, subject: str, dedup_key: str, message: Mapping[str, object]) -> None:
         self.sent.append((subject, dedup_key, message))
 
 
@@ -145,6 +172,7 @@ class World:
         self.registry = FakeRegistry()
         self.invoker = FakeInvoker()
         self.alerts = FakeAlerts()
+        self.limiter = RateLimiter(None, "", instances=1)
         self.settings = Settings(full_event_areas=frozenset({"raw"}))
         self.now = NOW
         self.dynamodb = MemoryDynamoDB()
@@ -160,12 +188,19 @@ class World:
         self.shipped: set[str] = set()
         self.documents = Documents()
         authorization = Authorization(Packages(self.shipped), lambda: self.now, self.documents.fetch)
-        parts: Any = (
-            self.settings, self.registry, self.invoker, self.alerts, executions, lambda: NOW,
-            lambda: authorization,
-        )  # fmt: skip
-        self.handler = create_handler(*parts)
+        self.admission = Admission(self.registry, self.open_limiter, lambda: authorization)
+        self.handler = self.handler_of(self.settings, self.invoker, executions)
         self.add("greet")
+
+    def handler_of(self, settings: Settings, invoker: Invoker, executions: Executions) -> Handler:
+        """Return a gateway's handler."""
+        gateway = Gateway(settings, self.admission, invoker, lambda: executions, issue_no_token)
+        serve = HttpHandler(settings, self.registry, gateway, self.alerts, lambda: NOW)
+        return lambda_handler("http", HttpCall, lambda: serve, encode)
+
+    def open_limiter(self) -> RateLimiter:
+        """Return a limiter that counts for this gateway alone."""
+        return self.limiter
 
     def add(self, name: str, *, setting: str = '{"greeting": "hello"}', **changes: Any) -> None:
         """Add a function to the registry."""

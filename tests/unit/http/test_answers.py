@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse
 from silvaengine_http.headers import SECURITY_HEADERS
-from silvaengine_http.request import ResponseFormat
-from silvaengine_http.response import error_response, function_response, render
+from silvaengine_http.response import ResponseFormat, error_response, function_response, render
 
 V1 = ResponseFormat(is_v2=False, is_head=False)
 V2 = ResponseFormat(is_v2=True, is_head=False)

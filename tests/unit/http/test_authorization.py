@@ -12,10 +12,10 @@ import pytest
 
 from silvaengine.access.api_keys import key_id_of
 from silvaengine.access.rate_limits import RateLimit
-from silvaengine.authorization.admission import is_authorizer_call
 from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.model import AccessRequest
 from silvaengine.authorization.packages import Packages
+from silvaengine.errors import UnavailableError
 
 type EventOf = Callable[..., dict[str, Any]]
 type Install = Callable[..., None]
@@ -70,9 +70,9 @@ def install(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     def make(text: str, name: str = "acme_auth", **settings: Any) -> None:
         (tmp_path / f"{name}.py").write_text(dedent(text))
         world.shipped.add(name)
-        world.registry.settings |= settings
+        world.registry.area_settings |= settings
         if name != "silvaengine_authorizer":
-            world.registry.settings["authorizer_module_name"] = name
+            world.registry.area_settings["authorizer_module_name"] = name
         world.add("greet", auth_required=True)
         names.append(name)
 
@@ -226,7 +226,7 @@ def test_only_what_was_built_in_is_imported(
 ) -> None:
     """A setting with any other module is a misconfiguration; the client gets no details."""
     install(FUNCTION)
-    world.registry.settings["authorizer_module_name"] = name
+    world.registry.area_settings["authorizer_module_name"] = name
     response = send(world, event_of, "ada")
     assert response["statusCode"] == 500
     assert "The authorizer is misconfigured" in response["body"]
@@ -293,7 +293,7 @@ def test_the_api_key_authorizer_takes_any_key(
 ) -> None:
     """A key of one's own is enough; the function learns its public name, never the key."""
     world.add("greet", auth_required=True)
-    world.registry.settings = {"authorizer": "api_key"}
+    world.registry.area_settings = {"authorizer": "api_key"}
     response = world.call(event_of(requestContext={"identity": {"apiKey": key}}, headers=None))
     assert response["statusCode"] == status
     if status == 200:
@@ -306,7 +306,7 @@ def test_the_api_key_authorizer_takes_any_key(
 def test_an_unknown_authorizer_is_a_misconfiguration(world: Any, event_of: EventOf) -> None:
     """The caller is refused."""
     world.add("greet", auth_required=True)
-    world.registry.settings = {"authorizer": "open_door"}
+    world.registry.area_settings = {"authorizer": "open_door"}
     assert world.call(event_of())["statusCode"] == 500
     assert not world.invoker.sent
 
@@ -374,9 +374,8 @@ def test_only_an_event_with_a_methods_arn_is_an_authorizer_call(
 ) -> None:
     """Any other event is a request: without an ARN there is nothing to write a policy for."""
     event = event_of() | {"type": "REQUEST", **changes}
-    assert is_authorizer_call(event) is expected
     assert ("policyDocument" in world.handler(event, None)) is expected
-    assert not is_authorizer_call([event])
+    assert "policyDocument" not in world.handler([event], None)
 
 
 def test_without_auth_required_the_api_key_decides_an_authorizer_call(world: Any, event_of: EventOf) -> None:
@@ -384,6 +383,37 @@ def test_without_auth_required_the_api_key_decides_an_authorizer_call(world: Any
     response = world.handler(authorizer_call(event_of), None)
     assert response["policyDocument"]["Statement"][0]["Effect"] == "Allow"
     assert response["principalId"] == key_id_of("acme-key")
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [(UnavailableError("Busy", detail="hunter2"), 503), (OSError("hunter2"), 500)]
+)
+def test_a_fault_of_ours_denies_an_authorizer_call_and_alerts(
+    failure: Exception,
+    status: int,
+    world: Any,
+    event_of: EventOf,
+    caplog: pytest.LogCaptureFixture,
+    log_line: Callable[[], dict[str, Any]],
+) -> None:
+    """As for a request: the caller learns little, the operator which tenant, and why, under the line's id."""
+
+    def fail(*_: object) -> None:
+        raise failure
+
+    world.registry.key_access = fail
+    response = world.handler(authorizer_call(event_of), None)
+    assert response["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+    assert "hunter2" not in json.dumps(response)
+    line = log_line()
+    ((subject, _, facts),) = world.alerts.sent
+    assert subject == "silvaengine http gateway"
+    assert facts == {
+        name: line[name] for name in ("service", "request_id", "status", "endpoint_id", "area", "function")
+    }
+    assert facts["status"] == status
+    (record,) = caplog.records
+    assert record.__dict__["request_id"] == line["request_id"]
 
 
 def test_an_authorizer_call_spends_nothing_of_a_limit(world: Any, event_of: EventOf) -> None:
@@ -416,7 +446,7 @@ def test_cached_identities_are_not_shared_between_tenants(
         shared = connection._replace(endpoint_id=endpoint_id, key_row_endpoint="1")
         subject.permit(
             AccessRequest(
-                event_of(), context, {"token": "ada"}, "GET", shared, world.registry.functions["greet"]
+                event_of(), context, shared, world.registry.functions["greet"], {"token": "ada"}, "GET"
             )
         )
     asked = [event for action, event, _ in sys.modules["acme_auth"].CALLS if action == "authorize"]

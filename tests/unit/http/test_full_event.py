@@ -1,7 +1,7 @@
 """The whole event and Lambda's context go to areas that are promised them, and nobody else touches them."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +22,7 @@ READ = {
     "headers",
     "httpMethod",
     "isBase64Encoded",
+    "multiValueHeaders",
     "multiValueQueryStringParameters",
     "path",
     "pathParameters",
@@ -29,28 +30,30 @@ READ = {
     "rawPath",
     "rawQueryString",
     "requestContext",
+    "type",
     "version",
 }
 
 
-class _Watched(Mapping[str, Any]):
+class _Watched(dict[str, Any]):
     """An event that remembers which members were read, and whether it was read as a whole."""
 
     def __init__(self, event: dict[str, Any]) -> None:
-        self._event = event
+        super().__init__(event)
         self.read: set[str] = set()
         self.whole = False
 
     def __getitem__(self, name: str) -> Any:
         self.read.add(name)
-        return self._event[name]
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return super().get(name, default)
 
     def __iter__(self) -> Iterator[str]:
         self.whole = True
-        return iter(self._event)
-
-    def __len__(self) -> int:
-        return len(self._event)
+        return super().__iter__()
 
 
 class _WatchedContext:

@@ -185,7 +185,7 @@ def test_the_deadline_fits_both_limits(
 def test_a_header_may_name_the_function(header: str, world: Any, event_of: EventOf) -> None:
     """Where the endpoint's settings say so, a header (any case) names the function instead of the path."""
     world.add("other")
-    world.registry.settings = {"api_unified_call_index": header}
+    world.registry.area_settings = {"api_unified_call_index": header}
     world.call(event_of(headers={"X-FUNCTION": "other"}))
     assert world.payload["funct"] == "other"
     world.call(event_of(headers={"X-Function": ""}))
@@ -195,7 +195,7 @@ def test_a_header_may_name_the_function(header: str, world: Any, event_of: Event
 @pytest.mark.parametrize("name", ["..", "a/b", "a\x00", "x" * 513])
 def test_a_header_is_no_way_around(name: str, world: Any, event_of: EventOf) -> None:
     """A name from a header is under the rules of a name from the path."""
-    world.registry.settings = {"api_unified_call_index": "x-function"}
+    world.registry.area_settings = {"api_unified_call_index": "x-function"}
     response = world.call(event_of(headers={"X-Function": name}))
     assert response["statusCode"] == 400
     assert "Header 'x-function'" in _error(response)

@@ -121,9 +121,9 @@ def test_a_grant_for_all_clears_all(world: Any, ask: Ask) -> None:
 
 def test_a_setting_opens_it(world: Any, ask: Ask) -> None:
     """Where the gateway's settings say so, every key of the endpoint may manage its caches."""
-    world.registry.settings = {"cache_admin_open": True}
+    world.registry.area_settings = {"cache_admin_open": True}
     assert ask("cache_stats")["statusCode"] == 200
-    world.registry.settings = {"cache_admin_open": "true"}
+    world.registry.area_settings = {"cache_admin_open": "true"}
     assert ask("cache_stats")["statusCode"] == 403
 
 

@@ -19,14 +19,15 @@ def _function_url(path: object) -> dict[str, Any]:
 
 def _cut(path: str, version: str | None = None) -> dict[str, Any]:
     area, endpoint_id, proxy = path.removeprefix("/").split("/", 2)
-    event = {"pathParameters": {"area": area, "endpoint_id": endpoint_id, "proxy": proxy}}
+    parameters = {"area": area, "endpoint_id": endpoint_id, "proxy": proxy}
+    event = {"path": path, "pathParameters": parameters}
     return event if version is None else {"version": version, **event}
 
 
 @pytest.mark.parametrize("name", ["rest_v1", "api_v2", "function_url"])
 def test_each_event_names_the_same_target(name: str, event_of: Callable[..., dict[str, Any]]) -> None:
     """A path means the same whichever of AWS's APIs took it."""
-    assert read_path(event_of(name)) == Route(area="core", endpoint_id="acme", function="greet", path="a/b c")
+    assert read_path(event_of(name)) == Route("core", "acme", "greet", path="a/b c", depth=2)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def _model(raw: str) -> object:
     if None in names or any(len(str(name).encode()) > 512 for name in names[:3]):
         return 400
     area, endpoint_id, function, *rest = map(str, names)
-    return Route(area=area, endpoint_id=endpoint_id, function=function, path="/".join(rest))
+    return Route(area, endpoint_id, function, path="/".join(rest), depth=raw.count("/") - 3)
 
 
 def _model_segment(piece: bytes) -> str | None:
@@ -203,5 +204,5 @@ _LETTERS = st.characters(categories=["L", "N", "S", "Zs"], exclude_characters="\
 def test_every_name_has_a_path(names: list[str]) -> None:
     """What a client encodes arrives as it was, through a Function URL and through a REST API alike."""
     path = "/" + "/".join(quote(name, safe="") for name in names)
-    expected = Route(area=names[0], endpoint_id=names[1], function=names[2], path="/".join(names[3:]))
+    expected = Route(names[0], names[1], names[2], path="/".join(names[3:]), depth=len(names) - 3)
     assert read_path(_function_url(path)) == expected == read_path(_cut(path))

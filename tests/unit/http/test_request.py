@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import RequestError
-from silvaengine_http.request import Request, ResponseFormat, read_method, read_request, read_response_format
-
-NO_AREAS: frozenset[str] = frozenset()
+from silvaengine_http.path import read_path
+from silvaengine_http.request import Request, read_method, read_request
 
 
 @pytest.fixture
@@ -17,7 +16,7 @@ def read(event_of: Callable[..., dict[str, Any]]) -> Callable[..., Request]:
 
     def build(name: str = "rest_v1", **changes: Any) -> Request:
         event = event_of(name, **changes)
-        return read_request(event, read_method(event), NO_AREAS)
+        return read_request(event, read_method(event), read_path(event))
 
     return build
 
@@ -172,29 +171,32 @@ def test_members_of_a_wrong_kind_are_refused(
         read(**changes)
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": []}, {"httpMethod": None}])
-def test_what_is_no_http_event_is_refused(event: dict[str, Any]) -> None:
-    """The gateway serves HTTP events and nothing else."""
-    with pytest.raises(RequestError, match="Not an HTTP request"):
-        read_request(event, read_method(event), NO_AREAS)
-
-
 @pytest.mark.parametrize(
-    ("event", "form", "method"),
+    ("event", "method"),
     [
-        ({}, ResponseFormat(is_v2=False, is_head=False), ""),
-        ({"httpMethod": "head"}, ResponseFormat(is_v2=False, is_head=True), "HEAD"),
-        (
-            {"version": "2.0", "requestContext": {"http": {"method": "GET"}}},
-            ResponseFormat(is_v2=True, is_head=False),
-            "GET",
-        ),
-        ({"version": ["2.0"], "requestContext": []}, ResponseFormat(is_v2=False, is_head=False), ""),
+        ({}, ""),
+        ({"httpMethod": "head"}, "HEAD"),
+        ({"version": "2.0", "requestContext": {"http": {"method": "GET"}}}, "GET"),
+        ({"version": ["2.0"], "requestContext": []}, ""),
     ],
 )
-def test_any_object_has_a_format_for_its_answer(
-    event: dict[str, Any], form: ResponseFormat, method: str
-) -> None:
+def test_any_object_has_a_method_or_none(event: dict[str, Any], method: str) -> None:
     """An error needs the right format too, so that reading it can't fail."""
     assert read_method(event) == method
-    assert read_response_format(event, method) == form
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": []}, {"httpMethod": None}])
+def test_what_is_no_http_event_is_refused(event: dict[str, Any], world: Any) -> None:
+    """The gateway serves HTTP events and nothing else."""
+    response = world.call(event)
+    assert response["statusCode"] == 400
+    assert "Not an HTTP request" in response["body"]
+
+
+@pytest.mark.parametrize(("method", "has_body"), [("GET", True), ("head", False)])
+def test_a_refusal_to_head_has_no_body(
+    method: str, has_body: bool, world: Any, event_of: Callable[..., dict[str, Any]]
+) -> None:
+    """As RFC 9110 has it, section 9.3.2."""
+    response = world.call(event_of(path="/", pathParameters=None, httpMethod=method))
+    assert (response["statusCode"], bool(response["body"])) == (404, has_body)

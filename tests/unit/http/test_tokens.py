@@ -21,7 +21,7 @@ def issuer(world: Any) -> Issuer:
     issuer = Issuer()
     world.documents.source = issuer.fetch
     world.add("greet", auth_required=True)
-    world.registry.settings = {"authorizer": {"type": "jwt", "issuer": NAME, "audience": "shop"}}
+    world.registry.area_settings = {"authorizer": {"type": "jwt", "issuer": NAME, "audience": "shop"}}
     return issuer
 
 
@@ -217,7 +217,7 @@ def test_a_token_must_have_all_scopes(
     claims: Any, status: int, world: Any, event_of: EventOf, issuer: Issuer
 ) -> None:
     """All that the settings demand must be granted (RFC 6750, section 3.1)."""
-    world.registry.settings["authorizer"]["scopes"] = ["orders:read", "orders:write"]
+    world.registry.area_settings["authorizer"]["scopes"] = ["orders:read", "orders:write"]
     found, challenge = send(world, event_of, issuer.sign(**claims))
     assert found == status
     if status == 403:
@@ -239,7 +239,7 @@ def test_a_cognito_user_pools_tokens_open(claims: Any, status: int, world: Any, 
     issuer = Issuer(f"https://cognito-idp.eu-central-1.amazonaws.com/{pool}")
     world.documents.source = issuer.fetch
     world.add("greet", auth_required=True)
-    world.registry.settings = {"authorizer": {"type": "cognito", "user_pool": pool, "client": "app"}}
+    world.registry.area_settings = {"authorizer": {"type": "cognito", "user_pool": pool, "client": "app"}}
     assert send(world, event_of, issuer.sign(**claims))[0] == status
     assert issuer.asked == [f"{issuer.name}/.well-known/jwks.json"]
 
@@ -257,7 +257,7 @@ def test_a_missing_option_is_a_misconfiguration(
     options: Any, world: Any, event_of: EventOf, issuer: Issuer
 ) -> None:
     """It is a misconfiguration, not an open door."""
-    world.registry.settings = {"authorizer": options}
+    world.registry.area_settings = {"authorizer": options}
     assert send(world, event_of, issuer.sign())[0] == 500
     assert not world.invoker.sent
 
@@ -281,7 +281,7 @@ def test_a_signed_request_opens(
 ) -> None:
     """The caller is the ARN that signed it, as AWS says."""
     world.add("greet", auth_required=True)
-    world.registry.settings = {"authorizer": {"type": "iam", "principals": principals}}
+    world.registry.area_settings = {"authorizer": {"type": "iam", "principals": principals}}
     response = world.call(event_of(requestContext=context))
     assert response["statusCode"] == status
     if status == 200:

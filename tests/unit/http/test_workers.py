@@ -15,7 +15,6 @@ from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.settings import Settings
-from silvaengine_http.app import create_handler
 from silvaengine_http.executions import Executions
 
 LAMBDAS = "arn:aws:lambda:us-east-1:123456789012:function"
@@ -92,9 +91,11 @@ def serve(
         other_workers=(f"{LAMBDAS}:acme-*",),
     )
     client = FakeLambda()
-    invoker = LambdaInvoker(lambda: client, worker_for=partial(worker_for, settings=settings))
+    invoker = LambdaInvoker(
+        lambda: client, worker_for=partial(worker_for, settings=settings), clock=lambda: world.now
+    )
     executions = Executions(
         world.ledger, Dispatcher(invoker, world.payloads), world.payloads, Digests(lambda: b"secret"), 300.0
     )
-    response = create_handler(settings, world.registry, invoker, world.alerts, executions)(event, None)
+    response = world.handler_of(settings, invoker, executions)(event, None)
     return response, [path.split("/")[3] for path in client.paths]

@@ -53,6 +53,27 @@ def test_an_event_source_sends_five_members_only() -> None:
     assert list(json.loads(call().encode())) == ["MODULENAME", "CLASSNAME", "funct", "setting", "params"]
 
 
+def test_the_content_that_the_ledger_holds_is_sent_as_it_stands() -> None:
+    """It was encoded when the call was accepted; nobody reads and writes it again."""
+    content = '{"params":"{\\"n\\":1.10}","body":"\\u00e9","context":"{}"}'
+    payload = call(params={"other": 1}, invocation=INVOCATION).encode(content)
+    assert content[1:-1] in payload
+    sent = json.loads(payload)
+    assert sent.pop("invocation")["request_id"] == "r" * 32
+    assert sent == {
+        "MODULENAME": "shop",
+        "CLASSNAME": "Shop",
+        "funct": "hello",
+        "setting": '{"a": 1}',
+    } | json.loads(content)
+
+
+def test_a_content_may_be_empty() -> None:
+    """Then nothing stands between the callee and the call's ids."""
+    payload = json.loads(call(params={"other": 1}, invocation=INVOCATION).encode("{}"))
+    assert list(payload) == ["MODULENAME", "CLASSNAME", "funct", "setting", "invocation"]
+
+
 @given(
     params=st.dictionaries(st.text(), st.integers() | st.text() | st.none() | st.booleans()),
     body=st.none() | st.text(),

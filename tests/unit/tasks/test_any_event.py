@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from silvaengine.errors import SilvaEngineError
 from silvaengine.settings import Settings
 from silvaengine_cli.events import SOURCES, sample
-from silvaengine_tasks.app import create_handler, create_sources
+from silvaengine_tasks.app import create_sources
+from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.sources.sqs import SqsSource
 
 from .world import World

@@ -9,7 +9,7 @@ import pytest
 from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.app import create_handler
+from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.sweeper import Sweeper
 
 from .world import World

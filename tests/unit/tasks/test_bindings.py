@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import InvocationError
+from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.execution import Execution
-from silvaengine_tasks.parallel import side_by_side
 
-from .world import NOW, World, message
+from .world import NOW, QUEUE, World, message
 
 
 @pytest.fixture
@@ -199,12 +199,16 @@ def test_an_object_is_never_run_while_the_sweeper_has_it(world: World) -> None:
     assert world.ran == []
 
 
-def test_an_unexpected_exception_fails_its_record_alone() -> None:
-    """The other records are done."""
+def test_a_claim_that_breaks_fails_its_record_alone(world: World) -> None:
+    """What no code expected of one record's row stops no other record of the same call."""
+    world.bind("queue:work", "f", batch=True)
+    batch = [message(n) for n in range(3)]
+    accept = world.ledger.accept
 
-    def serve(record: int, _deadline: float) -> None:
-        if record == 4:
+    def break_at_the_second(execution: Execution) -> Execution | None:
+        if execution.principal == plain_digest("sqs", QUEUE, "m1"):
             raise ZeroDivisionError
+        return accept(execution)
 
-    errors = side_by_side(range(10), serve, float("inf"))
-    assert [position for position, error in enumerate(errors) if error] == [4]
+    world.ledger.accept = break_at_the_second  # type: ignore[method-assign]
+    assert world.sqs(*batch) == ["m1"]

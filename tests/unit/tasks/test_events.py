@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from silvaengine.errors import InvocationError, LoopError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerResponse
+from silvaengine_tasks.batches import BatchItem
 from silvaengine_tasks.sources.direct import DirectSource
-from silvaengine_tasks.sources.s3 import read_calls as read_object_calls
+from silvaengine_tasks.sources.s3 import S3Source
 from silvaengine_tasks.sources.sqs import SqsSource
 
 from .world import NOW, QUEUE, World, message, stored
@@ -66,6 +67,19 @@ def test_a_message_in_progress_waits_for_the_other_delivery(world: World) -> Non
     assert len(world.ran) == 1
 
 
+def test_a_message_waits_for_the_delivery_in_progress_though_another_function_failed(world: World) -> None:
+    """It would only come back to the one that is in progress; the failed one is called with it then."""
+    world.bind("queue:work", "f", "g")
+    world.missing, world.dies = {"missing", "g"}, True
+    assert world.sqs(message(1)) == ["m1"]
+    assert world.hidden == []
+    assert world.sqs(message(1)) == ["m1"]
+    assert world.hidden == [(QUEUE, "r1", 315)]
+    world.missing, world.dies, world.now = set(), False, NOW + 316
+    assert world.sqs(message(1)) == []
+    assert world.called == ["f", "g"]
+
+
 def test_a_function_that_must_not_run_twice_does_not(world: World) -> None:
     """With on_lost fail, a lapsed lease means that the outcome is unknown: every delivery fails."""
     world.config, world.dies = {"on_lost": "fail"}, True
@@ -104,13 +118,15 @@ def test_a_message_that_leads_to_no_function_fails(world: World) -> None:
     """Neither a missing function nor missing attributes pass for success."""
     bare = {**message(2), "messageAttributes": {}}
     assert world.sqs(message(1, funct="missing"), bare, message(3)) == ["m1", "m2"]
+    assert world.sqs(bare, {**bare, "messageId": "m4"}) == ["m2", "m4"]
 
 
 @pytest.mark.parametrize("name", ["a b", "a+b", "ü😀", "100%", "%2F", "plain"])
 def test_keys_are_decoded_once(name: str) -> None:
     """Spaces, plus, unicode and percent signs arrive as stored; no key sets the parameter endpoint_id."""
-    (record,) = read_object_calls(
-        stored(f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv")
+    world = World()
+    (record,) = S3Source(world.functions, world.bindings).read_calls(
+        BatchItem(stored(f"acme/load/{name}:x/when:10:30/area:x/endpoint_id:globex/{name}.csv"))
     )
     assert (record.endpoint_id, record.function) == ("acme", "load")
     assert record.params == {

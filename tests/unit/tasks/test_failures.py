@@ -9,7 +9,7 @@ import pytest
 
 from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.app import create_handler
+from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.sources.direct import DirectSource
 from silvaengine_tasks.sources.lex import LexSource
 

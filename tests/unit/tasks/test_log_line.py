@@ -14,7 +14,8 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.settings import Settings
 from silvaengine_cli.events import SOURCES, sample
-from silvaengine_tasks.app import create_handler, create_sources
+from silvaengine_tasks.app import create_sources
+from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.sources import Source
 from silvaengine_tasks.sources.sqs import SqsSource
 from silvaengine_tasks.sweeper import Sweeper
@@ -24,9 +25,8 @@ from .world import World
 
 def open_sources(world: World) -> Sequence[Source]:
     """Return the deployed Lambda's sources, in the world."""
-    stand_in: Any = world
-    dispatcher = Dispatcher(stand_in, PayloadStore(SimpleNamespace, "bucket"))
-    sweeper = Sweeper(world.ledger, stand_in, dispatcher, lambda _: None, AlertPublisher(None))
+    dispatcher = Dispatcher(world, PayloadStore(SimpleNamespace, "bucket"))
+    sweeper = Sweeper(world.ledger, world, dispatcher, lambda _: None, AlertPublisher(None))
     queues = SqsSource(world.functions, world.bindings, lambda *_: None)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
     return (sweeper, *create_sources(world.functions, world.bindings, queues, settings))

@@ -2,10 +2,11 @@
 
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, override
 
 import pytest
 
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
     ConfigurationError,
@@ -21,7 +22,8 @@ from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import Callee
-from silvaengine.registry.model import Function
+from silvaengine.registry.model import Function, FunctionEntry
+from silvaengine.registry.registry import Registry
 from silvaengine_tasks.sweeper import Sweeper, dead_letter
 
 from ...fakes.dynamodb import MemoryDynamoDB
@@ -30,7 +32,7 @@ from ...fakes.executions import accepted_execution
 NOW = 1_700_000_000
 
 
-class World:
+class World(Registry, Invoker):
     """A sweeper, with stand-ins for what it calls."""
 
     def __init__(self) -> None:
@@ -52,15 +54,16 @@ class World:
         )
         self.sweeper = Sweeper(
             self.ledger,
-            self,  # type: ignore[arg-type]
-            Dispatcher(self, PayloadStore(lambda: s3, "bucket")),  # type: ignore[arg-type]
+            self,
+            Dispatcher(self, PayloadStore(lambda: s3, "bucket")),
             self.tell,
             AlertPublisher(lambda _, text: self.notices.append(json.loads(text))),
             lambda: 0.0,
         )
 
-    def refresh(self) -> None:
-        """Stand for the registry."""
+    @override
+    def refresh(self, command: object = None) -> None:
+        """Change nothing."""
 
     def tell(self, execution: Execution) -> None:
         """Stand for the dead-letter queue."""
@@ -68,7 +71,8 @@ class World:
             raise self.queue_error
         self.letters.append(execution)
 
-    def function_for_entry(self, entry: Any, name: str) -> Function:
+    @override
+    def function_for_entry(self, entry: FunctionEntry, name: str) -> Function:
         if error := self.broken.get(name) or self.registry_error:
             raise error
         if self.missing:
@@ -80,7 +84,8 @@ class World:
             configuration={},
         )  # fmt: skip
 
-    def invoke(self, arn: str, payload: str, *, event: bool, deadline: float | None) -> None:
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> None:
         assert event
         if self.error:
             raise self.error

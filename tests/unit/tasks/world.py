@@ -3,12 +3,12 @@
 import json
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, override
 from urllib.parse import quote_plus
 
+from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
-    ConfigurationError,
     InvocationError,
     NotFoundError,
     NotStartedError,
@@ -23,6 +23,7 @@ from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import Callee, ExecutionRef, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.policy import ExecutionPolicy
+from silvaengine.registry.registry import Registry
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
@@ -36,11 +37,12 @@ from silvaengine_tasks.sources.streams import StreamSource
 from ...fakes.dynamodb import MemoryDynamoDB
 
 NOW = 1_700_000_000
+NO_POLICY = ExecutionPolicy()
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
 
 
-class World:
-    """A caller, a worker that settles as the real one does, and what they did."""
+class World(Registry, Invoker):
+    """A registry, a caller, a worker that settles as the real one does, and what they did."""
 
     def __init__(self) -> None:
         self.aws_request_id = self.function_name = self.invoked_function_arn = "tasks"
@@ -73,32 +75,34 @@ class World:
         self.ledger = Ledger(
             TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
         )
-        invoker: Any = self
-        registry: Any = self
         payloads = PayloadStore(SimpleNamespace, "bucket")
         self.functions = FunctionCaller(
-            registry, invoker, Dispatcher(invoker, payloads),
+            self, self, Dispatcher(self, payloads),
             Claims(self.ledger, Digests(lambda: b"secret"), payloads, 300.0),
-            AlertPublisher(self.publish), CallHooks(registry, invoker),
+            AlertPublisher(self.publish), CallHooks(self, self),
         )  # fmt: skip
-        self.bindings = Bindings(registry)
+        self.bindings = Bindings(self)
+        self.queues = SqsSource(self.functions, self.bindings, lambda *hidden: self.hidden.append(hidden))
 
     def publish(self, subject: str, text: str) -> None:
         """Stand for the operator's topic."""
         self.subjects.append(subject)
         self.notices.append(text)
 
-    def refresh(self) -> None:
-        """Stand for the registry."""
+    @override
+    def refresh(self, command: object = None) -> None:
+        """Change nothing."""
 
+    @override
     def settings(self, setting_id: str) -> dict[str, Any]:
-        """Stand for the registry."""
-        if setting_id not in self.bound:
-            raise ConfigurationError("no rows")
         return self.bound[setting_id]
 
+    @override
+    def find_settings(self, setting_id: str) -> dict[str, Any]:
+        return self.bound.get(setting_id, {})
+
+    @override
     def hooks(self, endpoint_id: str) -> list[dict[str, Any]]:
-        """Stand for the registry."""
         return [row for row in self.hooked if row["api_id"] == endpoint_id]
 
     def bind(self, variable: str, *functions: str, **options: Any) -> None:
@@ -106,15 +110,17 @@ class World:
         bound = [{"endpoint_id": "acme", "funct": name, **options} for name in functions]
         self.bound.setdefault("silvaengine_events", {}).setdefault(variable, []).extend(bound)
 
-    def resolve(self, endpoint_id: str, _key: str, _area: str, name: str) -> Function:
+    @override
+    def resolve(self, endpoint_id: str, api_key: str, area: str, name: str) -> Function:
         if name in self.missing:
             raise NotFoundError(f"Function {name!r} does not exist")
         return Function(
             name=name, area="core", aws_lambda_arn="arn", callee=Callee("m", "", name, "{}"),
             funct_type="RequestResponse", methods=(), auth_required=False, graphql=False, settings={},
-            configuration={}, policy=ExecutionPolicy.from_config(self.config),
+            configuration={}, policy=ExecutionPolicy.from_config(self.config) if self.config else NO_POLICY,
         )  # fmt: skip
 
+    @override
     def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
         if self.refuses:
             raise UnavailableError("throttled")
@@ -149,8 +155,7 @@ class World:
 
     def sqs(self, *messages: Any) -> list[str]:
         """Deliver messages; return the ids that go back."""
-        queues = SqsSource(self.functions, self.bindings, lambda *hidden: self.hidden.append(hidden))
-        response = queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
+        response = self.queues.serve({"Records": list(messages)}, self, InvocationLog("tasks"))
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
     def s3(self, *keys: str) -> None:

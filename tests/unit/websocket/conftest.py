@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from silvaengine.access.rate_limits import RateLimiter
+from silvaengine.authorization.admission import Admission
 from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.aws.attribute_values import decode
@@ -17,31 +18,25 @@ from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
-from silvaengine.registry.model import Function, FunctionEntry, KeyAccess, function_config, read_function
+from silvaengine.observability.handler import LambdaEvent, lambda_handler
+from silvaengine.protocol.json_codec import encode
+from silvaengine.registry.model import FunctionEntry, function_config, read_function
 from silvaengine.websocket.broadcast_tokens import BroadcastTokens
 from silvaengine.websocket.pushing import Pusher
-from silvaengine_websocket.app import create_handler
+from silvaengine_websocket.broadcast_handler import BroadcastHandler
 from silvaengine_websocket.broadcaster import Broadcaster
 from silvaengine_websocket.connections import ConnectionStore
+from silvaengine_websocket.event import SocketEvent
+from silvaengine_websocket.gateway import Gateway
+from silvaengine_websocket.handler import WebSocketHandler
 from silvaengine_websocket.idempotent_calls import IdempotentCalls
+from silvaengine_websocket.lifecycle import Lifecycle
 
 from ...fakes.dynamodb import MemoryDynamoDB
 from ..http.conftest import ARN, FakeAlerts, FakeInvoker, FakeRegistry
 
 NOW = 1_764_000_000.25
 METHOD_ARN = "arn:aws:execute-api:us-east-1:123456789012:api/beta/$connect"
-
-
-class SocketRegistry(FakeRegistry):
-    """Knows areas, too."""
-
-    def key_access_by_row(
-        self, endpoint_id: str, row_key: str, area: str, stage: str | None = None
-    ) -> KeyAccess:
-        return self.key_access(endpoint_id, row_key, area, stage)
-
-    def areas(self, connection: KeyAccess) -> frozenset[str]:
-        return frozenset(self.functions[name].area for name in connection.functions)
 
 
 class FakeApi:
@@ -65,7 +60,7 @@ class World:
 
     def __init__(self) -> None:
         self.now = NOW
-        self.registry = SocketRegistry()
+        self.registry = FakeRegistry()
         self.invoker = FakeInvoker()
         self.alerts = FakeAlerts()
         self.api = FakeApi()
@@ -81,27 +76,22 @@ class World:
         once = IdempotentCalls(self.ledger, self.dispatcher(), Digests(lambda: b"secret"))
         authorization = Authorization(Packages(self.shipped), lambda: self.now)
         limiter = RateLimiter(None, "", instances=1, clock=lambda: self.now)
-        parts: Any = (self.registry, self.connections, self.invoker, self.pusher, self.alerts)
-        self.handler = create_handler(
-            *parts,
-            open_authorization=lambda: authorization,
-            open_idempotent=lambda: once,
-            shipped=lambda: self.shipped,
-            issue_token=self.issue_token,
-            open_broadcaster=lambda: self.broadcaster,
-            open_limiter=lambda: limiter,
-            clock=lambda: self.now,
-        )
+        admission = Admission(self.registry, lambda: limiter, lambda: authorization)
+        gateway = Gateway(admission, self.invoker, self.pusher, lambda: once, self.issue_token)
+        lifecycle = Lifecycle(admission, self.connections)
+        serve = WebSocketHandler(lifecycle, gateway, lambda: self.broadcaster, self.alerts, lambda: self.now)
+        self.handler = lambda_handler("websocket", SocketEvent, lambda: serve, encode)
+        broadcast = BroadcastHandler(self.broadcaster, self.tokens, lambda: self.now)
+        self.broadcast = lambda_handler("broadcaster", LambdaEvent, lambda: broadcast)
         self.add("greet")
 
     def dispatcher(self) -> Dispatcher:
         """Return what hands executions to the workers."""
-        invoker: Any = self.invoker
-        return Dispatcher(invoker, PayloadStore(lambda: None, None), self.issue_token)
+        return Dispatcher(self.invoker, PayloadStore(lambda: None, None), self.issue_token)
 
-    def issue_token(self, function: Function, endpoint_id: str) -> str | None:
-        """Return a token for a function whose row says that it broadcasts."""
-        return self.tokens.issue(endpoint_id) if function.broadcasts else None
+    def issue_token(self, endpoint_id: str) -> str:
+        """Return a tenant's token."""
+        return self.tokens.issue(endpoint_id)
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""

@@ -18,7 +18,6 @@ from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket.broadcast_tokens import HOUR, BroadcastTokens, broadcast_token_issuer
 from silvaengine.websocket.broadcasts import Broadcast
 from silvaengine.websocket.pushing import Pusher
-from silvaengine_websocket.broadcast_app import create_handler
 from silvaengine_websocket.broadcaster import Broadcaster
 
 from .conftest import NOW, World
@@ -191,9 +190,8 @@ def test_a_request_is_what_it_may_be(asked: dict[str, Any]) -> None:
 
 def door(world: World) -> Any:
     """Return the Lambda that workers invoke, with 20 s left."""
-    handler = create_handler(world.broadcaster, world.tokens, lambda: world.now)
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000)
-    return lambda **asked: handler(asked, context)
+    return lambda **asked: world.broadcast(asked, context)
 
 
 def test_a_worker_needs_its_tenant_s_grant(world: World) -> None:
@@ -253,10 +251,12 @@ def test_a_grant_can_not_be_made_up(grant: str) -> None:
 
 
 def test_most_functions_have_no_grant(world: World) -> None:
-    """Only a row that says so has one made, and nothing is opened for the others."""
+    """Only a row that says so has one made, and nothing is opened before."""
     world.add("tell", config={"broadcasts": True})
     world.add("loud", config={"broadcasts": "yes"})
-    grant = broadcast_token_issuer(Settings())
-    assert [grant(world.registry.functions[name], "acme") for name in ("greet", "loud")] == [None, None]
+    for name, has_grant in (("greet", False), ("loud", False), ("tell", True)):
+        world.say({"id": "1", "funct": name})
+        assert ("grant" in world.invoker.sent[-1].payload["invocation"]) is has_grant
+    issue_token = broadcast_token_issuer(Settings())
     with pytest.raises(ConfigurationError):
-        grant(world.registry.functions["tell"], "acme")
+        issue_token("acme")

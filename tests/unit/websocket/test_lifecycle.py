@@ -276,7 +276,7 @@ def hook(world: World, monkeypatch: pytest.MonkeyPatch, name: str, function: Any
     module.hear = function  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "operators", module)
     world.shipped.add("operators")
-    world.registry.settings[name] = "operators:hear"
+    world.registry.area_settings[name] = "operators:hear"
 
 
 def test_on_connect_hears_of_a_connection(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,6 +309,6 @@ def test_a_raise_in_on_connect_refuses(
 def test_a_hook_is_one_of_the_operators(world: World, monkeypatch: pytest.MonkeyPatch, named: object) -> None:
     """What a setting names that isn't a function of authorizers/ refuses, and nothing else is imported."""
     hook(world, monkeypatch, "on_connect", lambda *_: None)
-    world.registry.settings["on_connect"] = named
+    world.registry.area_settings["on_connect"] = named
     assert world.handler(event("$connect", world.enter()), None) == {"statusCode": 500}
     assert world.rows() == []

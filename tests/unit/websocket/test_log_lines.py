@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import SilvaEngineError
-from silvaengine_websocket.broadcast_app import create_handler
 
 from .conftest import World, event, handshake
 
@@ -43,8 +42,14 @@ def line_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
             {"silvaengine": BROADCAST},
             {"status": 200, "operation": "ws_broadcast", "endpoint_id": "acme"},
         ),
-        (handshake(), {"status": 200, "route": "authorizer", "endpoint_id": "acme", "area": "core"}),
-        (handshake(query={}), {"status": 400, "route": "authorizer", "error": "RequestError"}),
+        (
+            handshake(),
+            {"status": 200, "route": "authorizer", "policy": "Allow", "endpoint_id": "acme", "area": "core"},
+        ),
+        (
+            handshake(query={}),
+            {"status": 400, "route": "authorizer", "policy": "Deny", "error": "RequestError"},
+        ),
         (event("$connect", {}), {"status": 403, "route": "$connect", "error": "RequestError"}),
     ],
 )
@@ -111,7 +116,7 @@ def test_each_event_of_the_broadcaster_writes_exactly_one_line(
     if isinstance(sent, dict) and sent.get("grant") is True:
         sent = {**sent, "grant": world.tokens.issue("acme")}
     with suppress(AttributeError):
-        create_handler(world.broadcaster, world.tokens, lambda: world.now)(sent, context)
+        world.broadcast(sent, context)
     line = line_of(capsys)
     assert line["service"] == "broadcaster"
     assert {name: line.get(name) for name in expected} == expected

@@ -140,7 +140,16 @@ def test_a_fault_of_ours_is_told_and_noticed(
     assert (frame["id"], frame["error"]["status"]) == ("1", status)
     assert words in frame["error"]["message"]
     assert "secret" not in json.dumps(frame)
-    assert len(world.alerts.sent) == 1
+    ((subject, _, facts),) = world.alerts.sent
+    assert subject == "silvaengine websocket gateway"
+    assert facts == {
+        "service": "websocket",
+        "request_id": frame["error"]["request_id"],
+        "status": status,
+        "endpoint_id": "acme",
+        "area": "core",
+        "function": "greet",
+    }
 
 
 def test_a_revoked_key_is_refused_at_the_next_message(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +217,7 @@ def test_on_message_hears_and_may_refuse(world: World, monkeypatch: pytest.Monke
     module.hear = hear  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "operators", module)
     world.shipped.add("operators")
-    world.registry.settings["on_message"] = "operators:hear"
+    world.registry.area_settings["on_message"] = "operators:hear"
     assert world.say({"funct": "greet"}) == []
     (frame,) = world.say({"id": "no", "funct": "greet"})
     assert frame["error"]["message"] == "Not now"

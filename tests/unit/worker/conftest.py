@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -12,10 +12,11 @@ from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.handler import Handler
 from silvaengine.protocol.messages import WorkerCall
-from silvaengine_worker.app import WorkerHandler
 from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
+from silvaengine_worker.serving import CallServer, create_handler
 from silvaengine_worker.worker import Worker
 
 from ...fakes.dynamodb import MemoryDynamoDB
@@ -120,20 +121,20 @@ def jobs(ledger: Ledger) -> ExecutionRunner:
     return ExecutionRunner(ledger, PayloadStore(lambda: None, None), lambda: 0.0)
 
 
-def no_replies() -> Any:
+def no_replies() -> NoReturn:
     """Stand in for the WebSocket API of a deployment that has none."""
     raise NotImplementedError
 
 
 @pytest.fixture
-def handler(notices: list[tuple[str, dict[str, Any]]], jobs: ExecutionRunner) -> WorkerHandler:
+def handler(notices: list[tuple[str, dict[str, Any]]], jobs: ExecutionRunner) -> Handler:
     """Return a warm worker that allows the sample functions."""
     alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
-    return WorkerHandler(Worker(Loader(["sample_functions"])), lambda: jobs, alerts, no_replies)
+    return create_handler(CallServer(Worker(Loader(["sample_functions"])), lambda: jobs, no_replies), alerts)
 
 
 @pytest.fixture
-def handle(handler: WorkerHandler, payload: Payload) -> Handle:
+def handle(handler: Handler, payload: Payload) -> Handle:
     """Call a function by name and return what Lambda would."""
 
     def run(function: str, *, context: Any = None, **members: Any) -> Any:

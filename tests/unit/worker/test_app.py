@@ -5,16 +5,17 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn, override
 
 import pytest
 
 from silvaengine.errors import FunctionError, RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.handler import Handler
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
-from silvaengine_worker.app import WorkerHandler
-from silvaengine_worker.deadline import DeadlinePassed
 from silvaengine_worker.loader import Loader
+from silvaengine_worker.process_state import DeadlinePassed
+from silvaengine_worker.serving import CallServer, create_handler
 from silvaengine_worker.worker import Worker
 
 from .conftest import no_replies
@@ -69,9 +70,7 @@ def test_a_call_of_the_predecessor_is_identified_by_its_parameters(handle: Handl
     )
 
 
-def test_a_function_without_any_limit_has_no_deadline(
-    handler: WorkerHandler, payload: Callable[..., Any]
-) -> None:
+def test_a_function_without_any_limit_has_no_deadline(handler: Handler, payload: Callable[..., Any]) -> None:
     """Outside of Lambda, with no deadline in the call, nothing ends a function."""
     response: Any = handler(payload("plain:whoami", deadline=None), None)
     assert response["value"]["has_deadline"] is False
@@ -152,18 +151,18 @@ def test_an_alarm_at_the_very_end_is_a_deadline(payload: Any, lambda_context: An
     """An alarm between the function's end and the response is a DeadlineError."""
 
     class LateWorker(Worker):
-        def run(self, *_args: Any, **_limits: Any) -> Any:
+        @override
+        def run(self, *_args: Any, **_limits: Any) -> NoReturn:
             raise DeadlinePassed
 
-    response = WorkerHandler(LateWorker(Loader([])), lambda: jobs, AlertPublisher(None), no_replies)(
-        payload("plain:nothing"), lambda_context()
-    )
+    server = CallServer(LateWorker(Loader([])), lambda: jobs, no_replies)
+    response = create_handler(server, AlertPublisher(None))(payload("plain:nothing"), lambda_context())
     assert response == error(504, "The function didn't finish in time", "DeadlineError")
 
 
 @pytest.mark.parametrize("invocation", [None, [], {"request_id": 1, "deadline": 4e9}])
 def test_a_malformed_payload_is_refused_and_logged(
-    handler: WorkerHandler, lambda_context: Any, capsys: pytest.CaptureFixture[str], invocation: Any
+    handler: Handler, lambda_context: Any, capsys: pytest.CaptureFixture[str], invocation: Any
 ) -> None:
     """The message names the member, and the log line has the status."""
     event = {"MODULENAME": 1, "funct": "a", "invocation": invocation}

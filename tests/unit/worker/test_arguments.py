@@ -20,7 +20,7 @@ TENANT = {"endpoint_id": "demo", "area": "core"}
 def run(call: Build) -> Callable[..., Any]:
     """Call a function and return its bare result."""
     worker = Worker(Loader(["sample_functions"]))
-    return lambda *args, **members: worker.run(call(*args, **members), lambda result: result)
+    return lambda *args, **members: worker.run(call(*args, **members)).value
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 
 from silvaengine.errors import DeadlineError
 from silvaengine.protocol.messages import WorkerCall
-from silvaengine_worker.deadline import DeadlinePassed, run_with_deadline
 from silvaengine_worker.loader import Loader
+from silvaengine_worker.process_state import DeadlinePassed, run_with_deadline
 from silvaengine_worker.worker import END_EARLY_SECONDS, Worker
 
 type Run = Callable[..., Any]
@@ -24,7 +24,7 @@ def run(call: Callable[..., WorkerCall]) -> Run:
 
     def in_time(function: str, *, seconds: float = 30.0, **members: Any) -> Any:
         deadline = time.time() + END_EARLY_SECONDS + seconds
-        return worker.run(call(function, deadline=deadline, **members), lambda result: result)
+        return worker.run(call(function, deadline=deadline, **members)).value
 
     return in_time
 

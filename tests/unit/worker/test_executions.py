@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, override
 
 import pytest
 
 from silvaengine.errors import UnavailableError
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
+from silvaengine.observability.handler import Handler
 from silvaengine.protocol.messages import ExecutionRef
-from silvaengine_worker.app import WorkerHandler
+from silvaengine_worker.executions import ExecutionRunner
 
 from ...fakes.executions import JOB_ID, accepted_execution
 
@@ -129,22 +130,23 @@ def test_a_job_isnt_notified_by_the_worker(handle: Handle, accept: Accept, notic
 
 
 def test_a_ledger_that_cant_be_written_is_a_failure(
-    handler: WorkerHandler, accept: Accept, payload: Any
+    handler: Handler, jobs: ExecutionRunner, accept: Accept, payload: Any
 ) -> None:
     """Whether the function ran nobody knows: the caller gets 503, and no result."""
     job = accept(state="running", attempts=1)
 
     class Broken(Ledger):
+        @override
         def settle(self, *_: Any) -> None:
             raise UnavailableError("busy")
 
-    handler._open_executions()._ledger.__class__ = Broken
+    jobs._ledger.__class__ = Broken
     response: Any = handler(payload("plain:whoami", job=job), None)
     assert response["status"] == 503
     assert "may have taken effect" in response["value"]
 
 
-def test_the_pause_doubles_and_ends(jobs: Any) -> None:
+def test_the_pause_doubles_and_ends(jobs: ExecutionRunner) -> None:
     """Backoff: half of it at least, an hour at the most."""
     given = {"job_id": "", "owner": "", "effect": "", "fence": 1, "max_attempts": 20, "on_lost": "retry"}
     pauses = [

@@ -20,7 +20,7 @@ type Run = Callable[..., Any]
 def run(call: Callable[..., WorkerCall]) -> Run:
     """Call a function of one warm process and give its bare result."""
     worker = Worker(Loader(["sample_functions"]))
-    return lambda *args, **members: worker.run(call(*args, **members), lambda result: result)
+    return lambda *args, **members: worker.run(call(*args, **members)).value
 
 
 def service() -> Any:
@@ -91,8 +91,7 @@ def test_the_least_recently_used_object_is_dropped() -> None:
         return name
 
     for name in ("a", "b", "a", "c", "a", "b"):
-        with instances.checkout((str, name, ""), partial(make, name), lambda: True) as instance:
-            assert instance == name
+        assert instances.use((str, name, ""), partial(make, name), str, lambda: True) == name
     assert made == ["a", "b", "c", "b"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine_worker.app import WorkerHandler
+from silvaengine.observability.handler import Handler
 
 SOCKET = {"connection_id": "c1", "message_id": "1", "wants_result": True}
 JOB = {
@@ -48,7 +48,7 @@ def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     ],
 )
 def test_a_call_writes_one_line(
-    handler: WorkerHandler,
+    handler: Handler,
     payload: Callable[..., Any],
     lambda_context: Any,
     capsys: pytest.CaptureFixture[str],
@@ -73,7 +73,7 @@ def test_a_call_writes_one_line(
     ],
 )  # fmt: skip
 def test_a_malformed_payload_writes_one_line(
-    handler: WorkerHandler, lambda_context: Any, capsys: pytest.CaptureFixture[str], event: Any
+    handler: Handler, lambda_context: Any, capsys: pytest.CaptureFixture[str], event: Any
 ) -> None:
     """It is refused as a wrong call, and nothing of it is in the line but ids that are text."""
     with suppress(Exception):

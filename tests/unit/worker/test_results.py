@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from silvaengine.protocol.messages import SYNC_LIMIT
-from silvaengine_worker.results import ResultError, check_size, encode_result, to_json_value
+from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse
+from silvaengine_worker.results import ResultError, to_json_text, to_json_value, to_response
 
 Point = namedtuple("Point", "x y")
 
@@ -138,10 +138,9 @@ def test_each_kind_of_value_has_a_json_form(value: Any, form: Any) -> None:
         (b"\x00\xff", "base64", "AP8="),
     ],
 )
-def test_an_answer_has_the_kind_of_its_result(value: Any, kind: str, form: Any) -> None:
+def test_an_answer_has_the_kind_of_its_result(value: Any, kind: ResponseKind, form: Any) -> None:
     """Text is sent unchanged, bytes as bytes, everything else as JSON; None is JSON's null."""
-    response = encode_result(value)
-    assert (response["kind"], response["value"], response["status"]) == (kind, form, 200)
+    assert to_response(value) == WorkerResponse(kind, form)
 
 
 json_values = st.recursive(
@@ -160,7 +159,7 @@ def test_json_stays_as_it_is(value: Any) -> None:
 @given(st.binary())
 def test_bytes_survive_their_base64(value: bytes) -> None:
     """Base64 in the response is the function's bytes."""
-    assert b64decode(str(encode_result(value)["value"])) == value
+    assert b64decode(str(to_response(value).value)) == value
 
 
 @pytest.mark.parametrize(
@@ -206,5 +205,5 @@ def test_a_result_that_holds_itself_is_refused() -> None:
 def test_what_lambda_would_refuse_is_refused_with_the_reason(value: Any, message: str) -> None:
     """Size is counted in bytes as the runtime writes them; 6 MB exactly still go through."""
     with pytest.raises(ResultError, match=message):
-        check_size(value)
-    check_size("x" * (SYNC_LIMIT - 2))
+        to_json_text(value)
+    to_json_text("x" * (SYNC_LIMIT - 2))

@@ -4,16 +4,19 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, override
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.aws.apigateway import BusyError
+from silvaengine.aws.lambda_invoker import Invoker
+from silvaengine.aws.table_client import Key, Row, TableWriter
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import (
     Callee,
     ExecutionRef,
@@ -23,21 +26,24 @@ from silvaengine.protocol.messages import (
     WorkerResponse,
 )
 from silvaengine.settings import Settings
-from silvaengine.websocket.pushing import Pusher
-from silvaengine_worker.app import WorkerHandler
+from silvaengine.tables import Table
+from silvaengine.websocket.pushing import Poster, Pusher
 from silvaengine_worker.client_channel import CallChannel, open_channels
+from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.executions import ExecutionRunner
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.replies import CallReplies
+from silvaengine_worker.serving import CallServer, create_handler
 from silvaengine_worker.stream import WAITING_LIMIT, ItemStream
 from silvaengine_worker.worker import Worker
 
 from ...examples import examples
+from ...fakes.dynamodb import MemoryDynamoDB
 from ...fakes.executions import accepted_execution
 from .conftest import REQUEST_ID, LambdaContext
 
 
-class Client:
+class Client(Poster):
     """Takes posts, each after a pause, and is gone after some."""
 
     def __init__(self) -> None:
@@ -47,6 +53,7 @@ class Client:
         self.failures: list[Exception] = []
         self.arrived = threading.Event()
 
+    @override
     def post(self, connection_id: str, data: bytes) -> None:
         assert connection_id == "c1"
         time.sleep(self.seconds)
@@ -83,6 +90,18 @@ def gone() -> list[str]:
     return []
 
 
+class Connections(TableWriter):
+    """Notes whose row is deleted."""
+
+    def __init__(self, deleted: list[str]) -> None:
+        super().__init__(MemoryDynamoDB, "se-")
+        self._deleted = deleted
+
+    @override
+    def delete(self, table: Table, key: Key, *, condition: str = "", values: Row | None = None) -> None:
+        self._deleted.append(str(key["connection_id"]))
+
+
 @pytest.fixture
 def say(
     client: Client, gone: list[str], jobs: ExecutionRunner, notices: list[Any], payload: Callable[..., Any]
@@ -90,15 +109,15 @@ def say(
     """Call a sample function as the gateway does for a message."""
     pusher = Pusher(lambda: client, sleep=lambda _: None)
 
-    def replies(call: WorkerCall, socket: ReplyTo, request_id: str, limit: float) -> CallReplies:
-        return CallReplies(socket, call.callee.function, request_id, pusher, lambda: gone.append("c1"), limit)
+    def replies(call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> CallReplies:
+        return CallReplies(call, socket, event, pusher, Connections(gone))
 
     def connect(call: WorkerCall) -> CallChannel:
         return CallChannel(call, lambda: pusher, broadcaster)
 
     alerts = AlertPublisher(lambda subject, text: notices.append((subject, json.loads(text))))
     worker = Worker(Loader(["sample_functions"]), connect)
-    handler = WorkerHandler(worker, lambda: jobs, alerts, lambda: replies)
+    handler = create_handler(CallServer(worker, lambda: jobs, lambda: replies), alerts)
 
     def call(
         function: str,
@@ -117,10 +136,11 @@ def say(
     return call
 
 
-class FakeInvoker:
+class Broadcaster(Invoker):
     """Stands in for the broadcaster."""
 
-    def invoke(self, name: str, payload: str, *, deadline: float) -> Any:
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
         asked = json.loads(payload)
         if asked["grant"] != "granted":
             return WorkerResponse("error", "No", 403).encode()
@@ -131,9 +151,9 @@ class FakeInvoker:
         return WorkerResponse("json", {"sent": 2, "gone": 0, "failed": 0}).encode()
 
 
-def broadcaster() -> tuple[Any, str]:
+def broadcaster() -> tuple[Invoker, str]:
     """Return the invoker and the name of the broadcaster."""
-    return FakeInvoker(), "broadcaster"
+    return Broadcaster(), "broadcaster"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,16 @@
-"""The sources of events, one module each: which events are its own, and how they become calls."""
+"""The sources of events, one module each: which events are its own, how they become calls."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from os import urandom
+from typing import Any, ClassVar, Protocol
 
 from silvaengine.context import LambdaContext
+from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.records import Event
+from silvaengine_tasks.batches import BatchItem, batch_calls, side_by_side
+from silvaengine_tasks.bindings import Bindings
+from silvaengine_tasks.calls import FunctionCaller, deadline_of
+from silvaengine_tasks.records import Event, RecordCall, are_records_of, records_of
 
 
 class Source(Protocol):
@@ -15,3 +21,93 @@ class Source(Protocol):
 
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> object:
         """Serve an event: return what Lambda hands to the source, or raise, so that the source keeps it."""
+
+
+class RecordSource:
+    """A source whose records are called once each; by default Lambda retries an event as a whole.
+
+    A retry doesn't repeat what is done, since the ledger knows it. ``name`` is the source's in the log line,
+    ``event_source`` what its records say of it.
+    """
+
+    name: ClassVar[str]
+    event_source: ClassVar[str]
+
+    def __init__(self, functions: FunctionCaller, bindings: Bindings) -> None:
+        self.functions = functions
+        self.bindings = bindings
+
+    @classmethod
+    def matches(cls, event: Event) -> bool:
+        """Return whether an event is from this source."""
+        return are_records_of(event, cls.event_source)
+
+    def items(self, event: Event) -> list[BatchItem]:
+        """Return the event's records, each with its group; raises RequestError if none can go back alone."""
+        return [BatchItem(record) for record in records_of(event)]
+
+    def read_calls(self, item: BatchItem) -> Sequence[RecordCall]:
+        """Return an item's calls; raises SilvaEngineError when it leads to no function."""
+        raise NotImplementedError
+
+    def respond(self, items: Sequence[BatchItem]) -> Any:  # noqa: ANN401 - what Lambda expects
+        """Return what Lambda hands to the source; raises InvocationError with the first cause."""
+        failures = [item.failure for item in items if item.failure]
+        if failures:
+            message = f"{len(failures)} of {len(items)} records failed; the first: {failures[0].message}"
+            raise InvocationError(message, detail=failures[0].detail)
+
+    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> Any:  # noqa: ANN401 - likewise
+        """Make the calls of each record, then those for many records; raises what ``respond`` raises."""
+        items, deadline = self.items(event), deadline_of(context)
+        self.functions.registry.refresh()
+        for item in items:
+            self._read(item)
+        groups = _in_groups(items)
+        if len(groups) > 1:
+            called = {(call.endpoint_id, call.function) for item in items for call in item.calls}
+            side_by_side(self.functions.read_ahead, list(called))
+        reached = side_by_side(self._serve_group, groups, deadline)
+        for call in batch_calls(self.functions, [item for group in reached for item in group], deadline):
+            call.make()
+        for group in groups:
+            _fail_successors(group)
+        log.add(source=self.name, records=len(items), failed=len([item for item in items if item.failure]))
+        return self.respond(items)
+
+    def _read(self, item: BatchItem) -> None:
+        try:
+            item.calls = self.read_calls(item)
+        except Exception as error:  # noqa: BLE001 - boundary of a record: report whatever reading it raises
+            item.fail(self.functions.report("", "", error, urandom(16).hex()))
+
+    def _serve_group(self, group: Sequence[BatchItem], deadline: float) -> Sequence[BatchItem]:
+        """Serve items in order, up to the first one that fails; return those that were reached."""
+        for position, item in enumerate(group, 1):
+            self._make_calls(item, deadline)
+            if item.failure:
+                return group[:position]
+        return group
+
+    def _make_calls(self, item: BatchItem, deadline: float) -> None:
+        """Make an item's own calls; of several each is made, whatever becomes of the others."""
+        for call in item.calls:
+            if call.batch_item_id is None:
+                try:
+                    self.functions.call(call, deadline)
+                except SilvaEngineError as error:
+                    item.fail(error)
+
+
+def _in_groups(items: Sequence[BatchItem]) -> list[list[BatchItem]]:
+    groups: dict[str | int, list[BatchItem]] = {}
+    for position, item in enumerate(items):
+        groups.setdefault(item.group or position, []).append(item)
+    return list(groups.values())
+
+
+def _fail_successors(group: Sequence[BatchItem]) -> None:
+    """Repeat a group's first failure for all later items, so that they come again in order."""
+    failure = None
+    for item in group:
+        item.failure = failure = failure or item.failure

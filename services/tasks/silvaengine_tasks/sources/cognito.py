@@ -9,10 +9,9 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from os import urandom
-from typing import NamedTuple
 
 from silvaengine.context import LambdaContext
-from silvaengine.errors import ConfigurationError, InvocationError, SilvaEngineError
+from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
@@ -30,18 +29,15 @@ DEFAULTS = {
 }
 
 
-class CognitoSource(NamedTuple):
-    """Triggers of user pools.
+class CognitoSource:
+    """Triggers of user pools; the worker at ``worker_arn`` runs their functions."""
 
-    Args:
-        functions: reaches workers.
-        worker_arn: the worker that runs the functions; None where there is none.
-        clock: epoch seconds.
-    """
-
-    functions: FunctionCaller
-    worker_arn: str | None
-    clock: Callable[[], float] = time.time
+    def __init__(
+        self, functions: FunctionCaller, worker_arn: str | None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._functions = functions
+        self._worker_arn = worker_arn
+        self._clock = clock
 
     @staticmethod
     def matches(event: Event) -> bool:
@@ -56,38 +52,30 @@ class CognitoSource(NamedTuple):
         """
         pool, request_id = text(event, "userPoolId"), urandom(16).hex()
         log.add(source="cognito", trigger=text(event, "triggerSource"), request_id=request_id)
-        self.functions.registry.refresh()
-        settings = _pool_settings(self.functions.registry, pool)
-        deadline = min(deadline_of(context, self.clock), self.clock() + RESPONSE_SECONDS)
-        call = _call(event, settings, Invocation(request_id, pool, "", _names(settings)[2], deadline))
+        self._functions.registry.refresh()
+        callee = _callee(_pool_settings(self._functions.registry, pool))
+        deadline = min(deadline_of(context, self._clock), self._clock() + RESPONSE_SECONDS)
+        params = {"event": event, "context": {"request_id": request_id}}
+        invocation = Invocation(request_id, pool, "", callee.function, deadline)
+        call = WorkerCall(callee, params, invocation=invocation)
         try:
-            arn = require(self.worker_arn, "WORKER_ARN")
-            return _read_event(self.functions.invoker.invoke(arn, call.encode(), deadline=deadline))
+            arn = require(self._worker_arn, "WORKER_ARN")
+            return _read_event(self._functions.invoker.invoke(arn, call.encode(), deadline=deadline))
         except SilvaEngineError as error:
             if error.status >= 500:
-                self.functions.report(pool, call.callee.function, error, request_id)
+                self._functions.report(pool, callee.function, error, request_id)
             raise
 
 
 def _pool_settings(registry: Registry, pool: str) -> Mapping[str, Json]:
     """Return a user pool's settings, an empty mapping where the registry has none for it."""
-    try:
-        setting_id = registry.settings(POOLS_SETTING_ID).get(pool)
-    except ConfigurationError:  # it has no rows
-        return {}
+    setting_id = registry.find_settings(POOLS_SETTING_ID).get(pool)
     return registry.settings(setting_id) if setting_id else {}
 
 
-def _names(settings: Mapping[str, Json]) -> tuple[str, str, str]:
-    """Return module, class and function of a user pool."""
+def _callee(settings: Mapping[str, Json]) -> Callee:
     module, class_name, function = (str(settings.get(name) or default) for name, default in DEFAULTS.items())
-    return module, class_name, function
-
-
-def _call(event: Event, settings: Mapping[str, Json], invocation: Invocation) -> WorkerCall:
-    callee = Callee(*_names(settings), json.dumps(settings))
-    params = {"event": event, "context": {"request_id": invocation.request_id}}
-    return WorkerCall(callee, params, invocation=invocation)
+    return Callee(module, class_name, function, json.dumps(settings))
 
 
 def _read_event(result: Json) -> Mapping[str, Json]:

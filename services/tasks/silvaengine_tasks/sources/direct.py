@@ -4,25 +4,20 @@ The response is the function's result: JSON text where it returned text. An erro
 for a caller that sends its ``deadline``: it waits, and gets a WorkerResponse with the error's status.
 """
 
-from typing import NamedTuple
-
 from silvaengine.context import LambdaContext
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import WorkerResponse, check_hops
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine_tasks.calls import DirectCall, FunctionCaller, deadline_of
 from silvaengine_tasks.records import Event, text
 
 
-class DirectSource(NamedTuple):
-    """Direct invokes.
+class DirectSource:
+    """Direct invokes."""
 
-    Args:
-        functions: calls functions.
-    """
-
-    functions: FunctionCaller
+    def __init__(self, functions: FunctionCaller) -> None:
+        self._functions = functions
 
     @staticmethod
     def matches(event: Event) -> bool:
@@ -31,26 +26,22 @@ class DirectSource(NamedTuple):
 
     def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> Json:
         """Call the function and return its result; raises SilvaEngineError."""
-        deadline = event.get("deadline")
+        log.add(source="direct")
+        deadline, own_deadline = event.get("deadline"), deadline_of(context)
         if not isinstance(deadline, int | float):
-            result: Json = self._call(event, deadline_of(context), log).value
+            result: Json = self._functions.call_directly(_read_call, event, own_deadline, log).value
             return result
         try:
-            return self._call(event, min(deadline, deadline_of(context)), log).encode()
+            deadline = min(deadline, own_deadline)
+            return self._functions.call_directly(_read_call, event, deadline, log).encode()
         except SilvaEngineError as error:
             log.add(status=error.status, error=type(error).__name__)
             return WorkerResponse("error", error.message, error.status, type(error).__name__).encode()
 
-    def _call(self, event: Event, deadline: float, log: InvocationLog) -> WorkerResponse:
-        log.add(source="direct")
-        return self.functions.call_directly(lambda: self._read_call(event, log), deadline)
 
-    def _read_call(self, event: Event, log: InvocationLog) -> DirectCall:
-        endpoint_id, name = text(event, "endpoint_id"), text(event, "funct")
-        params = event.get("params") or {}
-        if not isinstance(params, dict):
-            raise RequestError("The event's params must be an object")
-        log.add(endpoint_id=endpoint_id, function=name)
-        hops = check_hops(event.get("hops"))
-        self.functions.registry.refresh()
-        return DirectCall(endpoint_id, name, {**params, "endpoint_id": endpoint_id}, hops)
+def _read_call(event: Event) -> DirectCall:
+    endpoint_id, name = text(event, "endpoint_id"), text(event, "funct")
+    params = event.get("params") or {}
+    if not isinstance(params, dict):
+        raise RequestError("The event's params must be an object")
+    return DirectCall(endpoint_id, name, {**params, "endpoint_id": endpoint_id}, event.get("hops"))

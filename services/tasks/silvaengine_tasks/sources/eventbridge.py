@@ -8,62 +8,50 @@ docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html 
 docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import cast, override
 
-from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError
 from silvaengine.ledger.execution import DAY
-from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
-from silvaengine_tasks.batches import serve_or_raise
-from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
-from silvaengine_tasks.calls import FunctionCaller
+from silvaengine_tasks.batches import BatchItem
 from silvaengine_tasks.records import Event, RecordCall, member, named_call, text
+from silvaengine_tasks.sources import RecordSource
 
 # 24 hours of retries, then 6 of Lambda's: see the user guide's eb-rule-retry-policy.html
 KEEP_SECONDS = 2 * DAY
 SCHEDULED = "Scheduled Event"
 
 
-class EventBridgeSource(NamedTuple):
-    """Events of rules and schedules.
+class EventBridgeSource(RecordSource):
+    """Events of rules and schedules; each is one record."""
 
-    Args:
-        functions: calls functions.
-        bindings: of rules and schedules.
-    """
+    name = "events"
 
-    functions: FunctionCaller
-    bindings: Bindings
-
-    @staticmethod
-    def matches(event: Event) -> bool:
-        """Return whether an event is from a rule or a schedule."""
+    @override
+    @classmethod
+    def matches(cls, event: Event) -> bool:
         if "rule" in event:
             return isinstance(event.get("event"), Mapping)
         return ("detail-type" in event and "source" in event) or {"schedule", "time"} <= event.keys()
 
-    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> None:
-        """Call the event's functions; raises InvocationError when one failed."""
-        serve_or_raise(self.functions, "events", [event], lambda _: self._read_calls(event), context, log)
+    @override
+    def items(self, event: Event) -> list[BatchItem]:
+        return [BatchItem(event)]
 
-    def _read_calls(self, event: Event) -> list[RecordCall]:
-        kind, name = _rule_or_schedule(event)
-        return read_calls(event, self.bindings.find(kind, name) if name else [])
-
-
-def read_calls(event: Event, bindings: Sequence[Binding] = ()) -> list[RecordCall]:
-    """Return an event's calls; raises RequestError or ConfigurationError when it leads to no function."""
-    kind, name = _rule_or_schedule(event)
-    inner = event["event"] if "rule" in event else event
-    template = RecordCall(_id(inner), "", "", {"event": inner}, KEEP_SECONDS, is_swept=True)
-    if bindings:
-        return bound_calls(bindings, template, template.record_id[-1], inner)
-    detail, params = member(inner, "detail"), member(inner, "detail", "params")
-    if kind == "schedule" or not isinstance(params, dict):
-        raise ConfigurationError("No function is bound to this event", detail=repr(f"{kind}:{name}"))
-    return [named_call(template, params, member(detail, "endpoint_id"), member(detail, "funct"))]
+    @override
+    def read_calls(self, item: BatchItem) -> list[RecordCall]:
+        sent = cast("Event", item.record)
+        kind, name = _rule_or_schedule(sent)
+        event = sent["event"] if "rule" in sent else sent
+        call = RecordCall(_id(event), {"event": event}, KEEP_SECONDS, is_swept=True)
+        bound = self.bindings.calls(kind, name, call, event) if name else []
+        if bound:
+            return bound
+        detail, params = member(event, "detail"), member(event, "detail", "params")
+        if kind == "schedule" or not isinstance(params, dict):
+            raise ConfigurationError("No function is bound to this event", detail=repr(f"{kind}:{name}"))
+        return [named_call(call, params, detail)]
 
 
 def _rule_or_schedule(event: Event) -> tuple[str, str]:

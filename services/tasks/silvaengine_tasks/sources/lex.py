@@ -5,8 +5,6 @@ docs.aws.amazon.com/lex/latest/dg/lambda-input-response-format.html.
 """
 
 from collections.abc import Mapping
-from functools import partial
-from typing import NamedTuple
 
 from silvaengine.context import LambdaContext
 from silvaengine.errors import SilvaEngineError
@@ -18,14 +16,11 @@ from silvaengine_tasks.records import Event, member, text
 APOLOGY = "Sorry, that did not work. Please try again later."
 
 
-class LexSource(NamedTuple):
-    """Turns of a bot's dialogs.
+class LexSource:
+    """Turns of a bot's dialogs."""
 
-    Args:
-        functions: calls functions.
-    """
-
-    functions: FunctionCaller
+    def __init__(self, functions: FunctionCaller) -> None:
+        self._functions = functions
 
     @staticmethod
     def matches(event: Event) -> bool:
@@ -36,18 +31,15 @@ class LexSource(NamedTuple):
         """Return the function's response, or one that closes the intent as failed."""
         log.add(source="lex")
         try:
-            read_call = partial(self._read_call, event, log)
-            return response_value(self.functions.call_directly(read_call, deadline_of(context)))
+            return response_value(self._functions.call_directly(_read_call, event, deadline_of(context), log))
         except SilvaEngineError as error:
             log.add(status=error.status, error=type(error).__name__)
             return _failed_response(event)
 
-    def _read_call(self, event: Event, log: InvocationLog) -> DirectCall:
-        endpoint_id = text(event, "bot", "id")
-        name = f"{text(event, 'bot', 'name').lower()}_lex_dispatch"
-        log.add(endpoint_id=endpoint_id, function=name)
-        self.functions.registry.refresh()
-        return DirectCall(endpoint_id, name, dict(event))
+
+def _read_call(event: Event) -> DirectCall:
+    name = f"{text(event, 'bot', 'name').lower()}_lex_dispatch"
+    return DirectCall(text(event, "bot", "id"), name, event)
 
 
 def _failed_response(event: Event) -> Json:

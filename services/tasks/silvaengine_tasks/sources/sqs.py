@@ -6,31 +6,30 @@ and all later ones of its group, so that their order is kept.
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from typing import NamedTuple
+from functools import cache
+from typing import override
 
 from silvaengine.aws.botocore import client, translate_errors
-from silvaengine.context import LambdaContext
 from silvaengine.errors import SilvaEngineError
 from silvaengine.ledger.execution import DAY
-from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import check_hops
 from silvaengine.settings import Settings
-from silvaengine_tasks.batches import BatchResponse, serve_records
-from silvaengine_tasks.bindings import Binding, Bindings, bound_calls
-from silvaengine_tasks.calls import FunctionCaller, deadline_of
-from silvaengine_tasks.parallel import Errors
+from silvaengine_tasks.batches import BatchItem, BatchResponse
+from silvaengine_tasks.bindings import Bindings
+from silvaengine_tasks.calls import FunctionCaller
+from silvaengine_tasks.claims import InProgressError
 from silvaengine_tasks.records import (
+    NAMES,
     Event,
     RecordCall,
-    are_records_of,
     member,
     named_call,
     read_params,
     records_of,
     text,
 )
+from silvaengine_tasks.sources import RecordSource
 
 KEEP_SECONDS = 14 * DAY  # the longest that a queue keeps a message
 MAX_HIDDEN_SECONDS = 43_200  # docs.aws.amazon.com/AWSSimpleQueueService: ChangeMessageVisibility
@@ -40,75 +39,64 @@ _logger = logging.getLogger(__name__)
 type Hide = Callable[[str, str, int], None]
 
 
-class SqsSource(NamedTuple):
-    """Messages of queues.
+class SqsSource(RecordSource):
+    """Messages of queues; ``hide`` hides one (queue ARN, receipt handle) from receivers for some seconds."""
 
-    Args:
-        functions: calls functions.
-        bindings: of queues.
-        hide: hides a message (queue ARN, receipt handle) from receivers for some seconds.
-    """
+    name = "sqs"
+    event_source = "aws:sqs"
 
-    functions: FunctionCaller
-    bindings: Bindings
-    hide: Hide
+    def __init__(self, functions: FunctionCaller, bindings: Bindings, hide: Hide) -> None:
+        super().__init__(functions, bindings)
+        self._hide = hide
 
-    @staticmethod
-    def matches(event: Event) -> bool:
-        """Return whether an event is from SQS."""
-        return are_records_of(event, "aws:sqs")
+    @override
+    def items(self, event: Event) -> list[BatchItem]:
+        return [_Message(message, self._hide) for message in records_of(event)]
 
-    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> BatchResponse:
-        """Call the functions of each message; return the ids of the messages that failed.
-
-        Raises:
-            RequestError: a message has no id, so that only the whole batch can go back.
-        """
-        messages = records_of(event)
-        ids = [text(message, "messageId") for message in messages]
-        self.functions.registry.refresh()
-        errors = self._serve(messages, str(member(messages[0], "eventSourceARN")), deadline_of(context))
-        failed = [message_id for message_id, error in zip(ids, errors, strict=True) if error]
-        log.add(source="sqs", records=len(messages), failed=len(failed))
-        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
-
-    def _serve(self, messages: Sequence[Json], queue_arn: str, deadline: float) -> Errors:
-        bindings = self.bindings.find("queue", queue_arn.rpartition(":")[2])
-        groups = [str(member(message, "attributes", "MessageGroupId")) for message in messages]
-        return serve_records(
-            self.functions,
-            messages,
-            partial(read_calls, bindings=bindings),
-            deadline,
-            order=groups if queue_arn.endswith(".fifo") else None,
-            on_in_progress=lambda position, error: self._hide(messages[position], error.seconds),
+    @override
+    def read_calls(self, item: BatchItem) -> list[RecordCall]:
+        record = item.record
+        queue_arn, params = text(record, "eventSourceARN"), read_params(member(record, "body"))
+        names = {name: member(record, "messageAttributes", name, "stringValue") for name in NAMES}
+        call = RecordCall(
+            ("sqs", queue_arn, item.id),
+            {"record": record} if params is None else params,
+            KEEP_SECONDS,
+            hops=_read_hops(names["hops"]),
         )
+        bound = self.bindings.calls("queue", queue_arn.rpartition(":")[2], call, record)
+        return bound or [named_call(call, params, names)]
 
-    def _hide(self, message: Json, seconds: int) -> None:
-        """Hide a message until the delivery that is in progress has ended, before it is received again."""
-        queue_arn, receipt = member(message, "eventSourceARN"), member(message, "receiptHandle")
-        try:
-            self.hide(str(queue_arn), str(receipt), min(seconds, MAX_HIDDEN_SECONDS))
-        except SilvaEngineError as error:
-            _logger.warning("A message's visibility could not be changed: %s", error.detail)
-
-
-def read_calls(message: Json, bindings: Sequence[Binding] = ()) -> list[RecordCall]:
-    """Return a message's calls; raises RequestError when it is unbound and names no function or no params."""
-    message_id, params = text(message, "messageId"), read_params(str(member(message, "body")))
-    record_id = ("sqs", text(message, "eventSourceARN"), message_id)
-    template = RecordCall(record_id, "", "", {}, KEEP_SECONDS, _hops(message))
-    if bindings:
-        template = template._replace(params={"record": message} if params is None else params)
-        return bound_calls(bindings, template, message_id, message)
-    endpoint_id, function = (
-        member(message, "messageAttributes", name, "stringValue") for name in ("endpoint_id", "funct")
-    )
-    return [named_call(template, params, endpoint_id, function)]
+    @override
+    def respond(self, items: Sequence[BatchItem]) -> BatchResponse:
+        """Return the ids of the messages that failed."""
+        return {"batchItemFailures": [{"itemIdentifier": item.id} for item in items if item.failure]}
 
 
-def _hops(message: Json) -> int:
-    hops = member(message, "messageAttributes", "hops", "stringValue")
+class _Message(BatchItem):
+    """A message, which must have an id, or only the whole batch can go back."""
+
+    __slots__ = ("_hide",)
+
+    def __init__(self, message: Json, hide: Hide) -> None:
+        is_ordered = str(member(message, "eventSourceARN")).endswith(".fifo")
+        group = str(member(message, "attributes", "MessageGroupId")) if is_ordered else ""
+        super().__init__(message, text(message, "messageId"), group)
+        self._hide = hide
+
+    @override
+    def fail(self, error: SilvaEngineError) -> None:
+        """Hide a message at once if another delivery of it is in progress, until that one has ended."""
+        super().fail(error)
+        if isinstance(error, InProgressError):
+            queue_arn, receipt = member(self.record, "eventSourceARN"), member(self.record, "receiptHandle")
+            try:
+                self._hide(str(queue_arn), str(receipt), min(error.seconds, MAX_HIDDEN_SECONDS))
+            except SilvaEngineError as failure:
+                _logger.warning("A message's visibility could not be changed: %s", failure.detail)
+
+
+def _read_hops(hops: Json) -> int:
     if isinstance(hops, str) and hops.isdecimal() and len(hops) < 10:
         return check_hops(int(hops))
     return check_hops(hops)

@@ -7,7 +7,6 @@ records it covers.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError, SilvaEngineError
@@ -17,7 +16,6 @@ from silvaengine_tasks.batches import BatchResponse, failed_ids
 from silvaengine_tasks.bindings import Binding, Bindings
 from silvaengine_tasks.calls import CallResult, FunctionCaller, deadline_of
 from silvaengine_tasks.claims import InProgressError
-from silvaengine_tasks.parallel import attempt
 from silvaengine_tasks.records import Event, RecordCall, are_records_of, records_of, text
 
 DEFAULT_FUNCTION = "stream_handle"
@@ -26,32 +24,28 @@ CHUNK_BYTES = 400_000  # as JSON text, which is escaped once more in a payload o
 
 
 class StoppedError(SilvaEngineError):
-    """A function stopped at a record of its chunk.
+    """A function said that it stopped at the record in this position of those that it got."""
 
-    Args:
-        position: of the record in the chunk.
-        cause: the message of the function or its call.
-    """
-
-    def __init__(self, position: int, cause: str) -> None:
+    def __init__(self, position: int) -> None:
+        cause = "the function reported it as failed"
         super().__init__("A function stopped at a record of the stream", detail=cause)
         self.position = position
 
 
-class StreamSource(NamedTuple):
-    """Records of tables' streams.
+class StreamSource:
+    """Records of tables' streams; ``endpoint_id`` is the tenant with the function for unbound tables."""
 
-    Args:
-        functions: calls functions.
-        bindings: of tables.
-        endpoint_id: the tenant with the function for unbound tables; None for none.
-        sleep: waits for some seconds.
-    """
-
-    functions: FunctionCaller
-    bindings: Bindings
-    endpoint_id: str | None
-    sleep: Callable[[float], None] = time.sleep
+    def __init__(
+        self,
+        functions: FunctionCaller,
+        bindings: Bindings,
+        endpoint_id: str | None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._functions = functions
+        self._bindings = bindings
+        self._endpoint_id = endpoint_id
+        self._sleep = sleep
 
     @staticmethod
     def matches(event: Event) -> bool:
@@ -65,87 +59,65 @@ class StreamSource(NamedTuple):
             SilvaEngineError: the table has no function, or a record has no sequence number.
         """
         records, deadline = records_of(event), deadline_of(context)
-        self.functions.registry.refresh()
+        self._functions.registry.refresh()
         arn = text(records[0], "eventSourceARN")
         bindings = self._find_bindings(arn)
-        for record in records:
-            _sequence_number(record)
+        numbers = [_sequence_number(record) for record in records]
         log.add(source="dynamodb", records=len(records))
+        done = 0
         for chunk in split_chunks(records):
-            done = self._serve_chunk(arn, chunk, bindings, deadline)
-            if done < len(chunk):
-                return {"batchItemFailures": [{"itemIdentifier": _sequence_number(chunk[done])}]}
-        return {"batchItemFailures": []}
+            end = len(chunk)
+            for binding in bindings:  # each goes no further than those before it
+                end = self._serve_chunk(arn, chunk[:end], binding, deadline)
+            done += end
+            if end < len(chunk):
+                break
+        return {"batchItemFailures": [{"itemIdentifier": number} for number in numbers[done : done + 1]]}
 
     def _find_bindings(self, arn: str) -> list[Binding]:
         table = arn.partition(":table/")[2].partition("/")[0]
-        bindings = self.bindings.find("table", table)
+        bindings = self._bindings.find("table", table)
         if bindings:
             return bindings
-        if self.endpoint_id is None:
+        if self._endpoint_id is None:
             raise ConfigurationError("No function is bound to this table", detail=table)
-        return [Binding(self.endpoint_id, DEFAULT_FUNCTION)]
+        return [Binding(self._endpoint_id, DEFAULT_FUNCTION)]
 
-    def _serve_chunk(
-        self, arn: str, chunk: Sequence[Json], bindings: Sequence[Binding], deadline: float
-    ) -> int:
-        """Call each function up to the record at which an earlier one stopped; return how many all did."""
-        end = len(chunk)
-        for binding in bindings:
-            error = attempt(_Part(arn, chunk[:end], binding), self._serve_part, deadline) if end else None
-            if error:
-                end = error.position if isinstance(error, StoppedError) else 0
-        return end
-
-    def _serve_part(self, part: "_Part", deadline: float) -> None:
-        """Call one function until it has all records of a part; raises StoppedError where it stops."""
-        start = 0
-        while start < len(part.records):
-            rest = part.records[start:]
+    def _serve_chunk(self, arn: str, chunk: Sequence[Json], binding: Binding, deadline: float) -> int:
+        """Call one function until it has all records of a chunk; return how many it has done."""
+        done = 0
+        while done < len(chunk):
             try:
-                start += self._call(part, rest, deadline)
+                done += self._call(arn, chunk[done:], binding, deadline)
             except StoppedError as error:
-                raise StoppedError(start + error.position, error.detail) from error
-            except InProgressError as error:
-                self._wait(error.seconds, deadline)
-                raise StoppedError(start, error.message) from error
-            except SilvaEngineError as error:
-                raise StoppedError(start, f"{error.message} ({error.detail})") from error
+                return done + error.position
+            except InProgressError as error:  # Lambda would use up its retries of the shard
+                self._sleep(max(0.0, min(error.seconds, deadline - time.time())))
+                return done
+            except SilvaEngineError:
+                return done
+        return done
 
-    def _call(self, part: "_Part", rest: Sequence[Json], deadline: float) -> int:
-        """Call a function with the rest of its records; return how many are done, by this call or before."""
-        numbers = [_sequence_number(record) for record in rest]
-        result = self.functions.call_once(part.call(rest, numbers), deadline)
+    def _call(self, arn: str, records: Sequence[Json], binding: Binding, deadline: float) -> int:
+        """Call a function with records; return how many are done, by this call or before."""
+        numbers = [_sequence_number(record) for record in records]
+        call = RecordCall(
+            ("dynamodb", arn, numbers[0]),
+            {"records": records},
+            KEEP_SECONDS,
+            binding.endpoint_id,
+            binding.function,
+            covers=numbers[-1],
+        )
+        result = self._functions.call(call, deadline)
         if result is None:
-            return len(rest)
+            return len(records)
         try:
             _check_response(result, numbers)
         except SilvaEngineError as error:
-            self.functions.report(part.binding.endpoint_id, part.binding.function, error, result.request_id)
+            self._functions.report(binding.endpoint_id, binding.function, error, result.request_id)
             raise
-        return numbers.index(result.covers) + 1 if result.covers in numbers else len(rest)
-
-    def _wait(self, seconds: float, deadline: float) -> None:
-        """Wait until the delivery in progress ends, where Lambda would use up its retries of the shard."""
-        self.sleep(max(0.0, min(seconds, deadline - time.time())))
-
-
-class _Part(NamedTuple):
-    """The records of a chunk that one function gets."""
-
-    arn: str
-    records: Sequence[Json]
-    binding: Binding
-
-    def call(self, records: Sequence[Json], numbers: Sequence[str]) -> RecordCall:
-        return RecordCall(
-            ("dynamodb", self.arn, numbers[0]),
-            self.binding.endpoint_id,
-            self.binding.function,
-            {"records": list(records)},
-            KEEP_SECONDS,
-            covers=numbers[-1],
-        )
+        return numbers.index(result.covers) + 1 if result.covers in numbers else len(records)
 
 
 def split_chunks(records: Sequence[Json]) -> Iterator[list[Json]]:
@@ -168,7 +140,7 @@ def _check_response(result: CallResult, numbers: Sequence[str]) -> None:
     failed = failed_ids(result.response, numbers if is_whole else None)
     for position, number in enumerate(numbers):
         if number in failed:
-            raise StoppedError(position, "the function reported it as failed")
+            raise StoppedError(position)
 
 
 def _sequence_number(record: Json) -> str:

@@ -1,0 +1,106 @@
+"""How the HTTP gateway's events are served: requests, authorizer calls and operators' events."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, override
+
+from silvaengine.authorization.events import GatewayHandler, Members
+from silvaengine.errors import RequestError, SilvaEngineError
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.registry.registry import Registry
+from silvaengine.settings import Settings
+from silvaengine_http.gateway import Gateway
+from silvaengine_http.headers import CORS_SETTING, Headers, cors_headers
+from silvaengine_http.path import read_path
+from silvaengine_http.request import HttpCall, Request, read_cors_request, read_method, read_request
+from silvaengine_http.response import Response, ResponseFormat, error_response, render, with_headers
+
+if TYPE_CHECKING:
+    from silvaengine.authorization.model import Permission
+
+
+class HttpHandler(GatewayHandler[HttpCall]):
+    """Reads requests for the gateway, and turns what becomes of them into responses.
+
+    The registry announces changes of its tables, and knows who may read a refusal in a browser. ``clock``
+    returns epoch seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        gateway: Gateway,
+        alerts: AlertPublisher,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__("http", alerts, clock)
+        self._settings = settings
+        self._registry = registry
+        self._gateway = gateway
+
+    @override
+    def operate(self, call: HttpCall, operation: str, request: Members) -> dict[str, Any]:
+        """Carry out ``registry_changed``, or an operation of ``manage_cache``, which raises."""
+        if operation == "registry_changed":
+            self._registry.announce()
+            return {"success": True}
+        from silvaengine_http.management import manage_cache  # lazy: only an operator's event needs it
+
+        return manage_cache(operation, request, request.get("endpoint_id"))
+
+    @override
+    def permit(self, call: HttpCall) -> "Permission":
+        """Return the permission that an authorizer call asks for; raises what ``Gateway.serve`` raises."""
+        return self._gateway.permission(call, self._read(call, read_method(call.event)))
+
+    @override
+    def serve(self, call: HttpCall) -> dict[str, Any]:
+        """Serve a request, a preflight, or what is refused since it is neither."""
+        if not isinstance(call.event, dict):
+            call.event = {}
+        method = read_method(call.event)
+        response = Response(204) if method == "OPTIONS" else self._respond(call, method)
+        call.log.add(method=method, status=response.status)
+        if response.status >= 500:  # a function may have returned it
+            self.alert(call)
+        form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD")
+        is_open = call.key_access is not None and call.key_access.settings.get(CORS_SETTING) is None
+        return render(response, form, call.request_id, None if is_open else self._cors(call))
+
+    def _respond(self, call: HttpCall, method: str) -> Response:
+        try:
+            response = self._gateway.serve(call, self._read(call, method))
+        except Exception as error:  # noqa: BLE001 - a Lambda's door
+            response = error_response(call.fail(error), call.request_id)
+        return with_headers(response, call.rate_headers) if call.rate_headers else response
+
+    def _read(self, call: HttpCall, method: str) -> Request:
+        if not method:
+            raise RequestError("Not an HTTP request")
+        route = read_path(call.event)
+        call.log.add(area=route.area, endpoint_id=route.endpoint_id, function=route.function)
+        return read_request(
+            call.event,
+            method,
+            route,
+            reads_body=route.area not in self._settings.full_event_areas,
+            takes_gzip=self._settings.takes_gzip,
+        )
+
+    def _cors(self, call: HttpCall) -> Headers | None:
+        """Return the headers of the tenant's CORS policy; None where the contract's apply.
+
+        A refused request may have no key and a preflight has none, so that their policy is found by the path.
+        """
+        origin, route, stage = read_cors_request(call.event)
+        if call.key_access is not None:
+            return cors_headers(call.key_access.settings.get(CORS_SETTING), origin)
+        if origin is None or route is None:
+            return None
+        try:
+            self._registry.refresh()
+            settings = self._registry.gateway_settings(route.endpoint_id, route.area, stage)
+        except SilvaEngineError:  # the response is about this or an earlier error
+            return cors_headers({}, origin)
+        return cors_headers(settings.get(CORS_SETTING), origin)

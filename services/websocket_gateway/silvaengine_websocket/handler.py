@@ -1,0 +1,80 @@
+"""How the WebSocket gateway's events are served.
+
+Each kind of event fails in its own way: an authorizer call is denied, ``$connect`` is refused, and the sender
+of a message gets an error frame. What the handler returns for a message is dropped by API Gateway.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, override
+
+from silvaengine.authorization.events import OPERATION_MEMBER, GatewayHandler, Members
+from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine_websocket.event import SocketEvent, read_context, read_handshake, route_of
+from silvaengine_websocket.gateway import Gateway
+from silvaengine_websocket.lifecycle import Lifecycle
+
+if TYPE_CHECKING:
+    from silvaengine.authorization.model import Permission
+    from silvaengine_websocket.broadcaster import Broadcaster
+
+
+class WebSocketHandler(GatewayHandler[SocketEvent]):
+    """Handshakes, connections, messages, and operators' broadcasts; ``clock`` returns epoch seconds."""
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        gateway: Gateway,
+        open_broadcaster: "Callable[[], Broadcaster]",
+        alerts: AlertPublisher,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__("websocket", alerts, clock)
+        self._lifecycle = lifecycle
+        self._gateway = gateway
+        self._open_broadcaster = open_broadcaster
+
+    @override
+    def operate(self, call: SocketEvent, operation: str, request: Members) -> dict[str, Any]:
+        """Push a frame to a tenant's connections; raises what ``broadcast_payload`` raises."""
+        # lazy: only an operator's event needs it
+        from silvaengine_websocket.broadcaster import broadcast_payload
+
+        if operation != "ws_broadcast":
+            raise RequestError(f"{OPERATION_MEMBER}: expected the operation ws_broadcast")
+        return {**broadcast_payload(request, self._open_broadcaster(), call.deadline)}
+
+    @override
+    def permit(self, call: SocketEvent) -> "Permission":
+        """Return the permission for a handshake; raises what ``Lifecycle.admit`` raises."""
+        call.log.add(route="authorizer")
+        handshake = read_handshake(call.event)
+        call.log.add(endpoint_id=handshake.endpoint_id, area=handshake.area)
+        return self._lifecycle.admit(call.event, handshake, call.context)
+
+    @override
+    def serve(self, call: SocketEvent) -> dict[str, Any]:
+        """Serve an event of a connection; raises ConfigurationError if it can't be one."""
+        if not isinstance(call.event, dict):
+            raise ConfigurationError("Not a WebSocket API event")
+        try:
+            self._serve(call)
+        except Exception as error:  # noqa: BLE001 - a Lambda's door
+            return {"statusCode": self.fail(call, error).status}
+        return {"statusCode": 200}
+
+    def _serve(self, call: SocketEvent) -> None:
+        route = route_of(call.event)
+        call.log.add(route=route)
+        call.socket = socket = read_context(call.event)
+        call.log.add(endpoint_id=socket.endpoint_id, area=socket.area)
+        if route == "$connect":
+            return self._lifecycle.connect(call.event, socket, call.context)
+        if route == "$disconnect":
+            return self._lifecycle.disconnect(socket)
+        try:
+            return self._gateway.serve(call)
+        except Exception as error:  # noqa: BLE001 - the sender gets an error frame
+            return self._gateway.refuse(call, self.fail(call, error))

@@ -1,0 +1,116 @@
+"""Serving a worker's event: one call of one function, its outcome in the form that the caller understands.
+
+A gateway that waits for the response (it sends an ``invocation`` with a deadline) gets failures as
+responses: Lambda takes an exception for a crash, and its status and message would be lost on the way. The
+outcome of an execution goes to the ledger. Where no caller waits and the ledger has no row, a failure is
+raised. Callers of the predecessor send no ``invocation``; they get the bare result or the exception.
+"""
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.handler import Handler, lambda_handler
+from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerCall, WorkerResponse
+from silvaengine_worker.event import WorkerEvent
+from silvaengine_worker.results import Outcome, complete, to_json_text
+from silvaengine_worker.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from silvaengine.protocol.json_codec import Json
+    from silvaengine_worker.executions import ExecutionRunner
+    from silvaengine_worker.replies import OpenReplies
+
+MAX_LAMBDA_SECONDS = 900.0
+SYNC_SETTLE_SECONDS = 0.5  # to settle where a caller waits: the response has to arrive in time
+
+
+class CallServer:
+    """Serves plain calls, executions of the ledger, and messages of WebSocket clients.
+
+    The runner of executions and the factory of replies are opened again for each call that needs them.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        open_executions: "Callable[[], ExecutionRunner]",
+        open_replies: "Callable[[], OpenReplies]",
+    ) -> None:
+        self._worker = worker
+        self._open_executions = open_executions
+        self._open_replies = open_replies
+
+    def serve(self, event: WorkerEvent) -> "Json":
+        """Run the call of an event; return what Lambda is to return.
+
+        Raises:
+            Exception: the call's failure, where nobody waits for the response.
+        """
+        event.log.begin_step("invoke")
+        try:
+            return self._serve(event)
+        except BaseException as error:  # boundary of the Lambda; a function may raise SystemExit, too
+            response = event.respond_to(error)
+            if event.is_synchronous:
+                return response.encode()
+            if event.may_raise(error):
+                raise
+            raise event.fail(error) from None
+
+    def _serve(self, event: WorkerEvent) -> "Json":
+        payload = event.event
+        if "content_url" in payload:
+            from silvaengine_worker.executions import fetch_content  # lazy: only a large content needs it
+
+            payload = fetch_content(payload)
+        call = WorkerCall.decode(payload)
+        if call.socket is not None:
+            self._serve_message(call, call.socket, event)
+            return None
+        if call.job is not None:
+            response = self._run_execution(call, call.job, event)
+            return response.encode() if response and event.is_synchronous else None
+        response = self._worker.run(call, end=event.end, request_id=event.request_id)
+        sent: Json = response.encode() if call.invocation else response.value
+        to_json_text(sent)  # refuses what Lambda would
+        return sent
+
+    def _serve_message(self, call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> None:
+        """Call a message's function and push the outcome; of an execution, only its owner does."""
+        replies = self._open_replies()(call, socket, event)
+        response: WorkerResponse | None
+        if call.job is None:
+            response = self._attempt(call, event, replies.stream_or_complete).response
+        else:
+            response = self._run_execution(call, call.job, event)
+        if response is not None:
+            replies.send(response)
+        event.log.add(gone=replies.is_gone)
+
+    def _run_execution(
+        self, call: WorkerCall, job: ExecutionRef, event: WorkerEvent
+    ) -> WorkerResponse | None:
+        event.log.add(job_id=job.job_id, attempt=job.attempt)
+        seconds = min(event.end - time.time(), MAX_LAMBDA_SECONDS)
+        return self._open_executions().run(job, seconds, lambda: self._attempt(call, event), event.count)
+
+    def _attempt(
+        self, call: WorkerCall, event: WorkerEvent, finish: "Callable[[Any], object]" = complete
+    ) -> Outcome:
+        """Call a function, with time left to settle the execution or to push the response."""
+        end = event.settle_at
+        if call.invocation and call.invocation.deadline is not None:
+            end = min(end, call.invocation.deadline - SYNC_SETTLE_SECONDS)
+        try:
+            return Outcome.of(self._worker.run(call, end=end, request_id=event.request_id, finish=finish))
+        except BaseException as error:  # noqa: BLE001 - boundary of the function: it fails the call
+            return Outcome.of(event.respond_to(error))
+
+
+def create_handler(server: CallServer, alerts: AlertPublisher) -> Handler:
+    """Return a Lambda handler built from these parts."""
+    return lambda_handler("worker", partial(WorkerEvent, alerts=alerts), lambda: server.serve)

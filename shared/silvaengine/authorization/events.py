@@ -1,0 +1,138 @@
+"""An event of either gateway: what both read of it, how its kind is told, what becomes of a failure."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from silvaengine.errors import RequestError, SilvaEngineError
+from silvaengine.observability.alerts import AlertPublisher
+from silvaengine.observability.handler import LambdaEvent
+from silvaengine.tables import DEFAULT_API_KEY
+
+if TYPE_CHECKING:
+    from silvaengine.authorization.model import Permission
+    from silvaengine.registry.model import Function
+
+OPERATION_MEMBER = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
+API_KEY = "x-api-key"
+KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
+WAIT_SECONDS = 27.0  # API Gateway gives up after 29
+MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
+
+type Members = Mapping[str, Any]
+
+
+class GatewayEvent(LambdaEvent):
+    """One event of API Gateway, or an operator's.
+
+    ``deadline`` is in epoch seconds, at most 27 s after the event came. An alert about a failure is about
+    ``function``, once the gateway has set it.
+    """
+
+    deadline = 0.0
+    function: "Function | None" = None
+
+
+class GatewayHandler[Event: GatewayEvent](ABC):
+    """Serves the events of a gateway, each kind in its own way; alerts are about failures from 500 on.
+
+    ``service`` is the gateway's name in log lines and alerts; ``clock`` returns epoch seconds.
+    """
+
+    def __init__(self, service: str, alerts: AlertPublisher, clock: Callable[[], float] = time.time) -> None:
+        self._service = service
+        self._alerts = alerts
+        self._clock = clock
+
+    def __call__(self, call: Event) -> dict[str, Any]:
+        """Serve an event; raises what ``operate`` raises of an operator's."""
+        remaining = getattr(call.context, "get_remaining_time_in_millis", None)
+        seconds = WAIT_SECONDS if remaining is None else remaining() / 1000 - MARGIN_SECONDS
+        call.deadline = self._clock() + min(WAIT_SECONDS, seconds)
+        event = call.event
+        if isinstance(event, dict):
+            if OPERATION_MEMBER in event:
+                return self._operate(call, event[OPERATION_MEMBER])
+            if event.get("type") == "REQUEST" and requested_arn(event):
+                return self._authorize(call)
+        return self.serve(call)
+
+    @abstractmethod
+    def operate(self, call: Event, operation: str, request: Members) -> dict[str, Any]:
+        """Carry out an operator's request, whose parameters are ``request``'s other members."""
+
+    @abstractmethod
+    def permit(self, call: Event) -> "Permission":
+        """Return the permission that an authorizer call asks for; a raised error denies it."""
+
+    @abstractmethod
+    def serve(self, call: Event) -> dict[str, Any]:
+        """Serve an event of any other kind."""
+
+    def _operate(self, call: Event, request: object) -> dict[str, Any]:
+        """Carry out an operator's event, which no client of an API can send; log what it is."""
+        if not isinstance(request, dict):
+            raise RequestError(f"{OPERATION_MEMBER}: expected an object with an operation")
+        operation, endpoint_id = str(request.get("operation")), request.get("endpoint_id")
+        call.log.add(operation=operation)
+        if endpoint_id is not None:
+            call.log.add(endpoint_id=str(endpoint_id))
+        return self.operate(call, operation, request)
+
+    def _authorize(self, call: Event) -> dict[str, Any]:
+        # lazy: only an authorizer call needs it
+        from silvaengine.authorization.policies import allowing_policy, denying_policy
+
+        arn = requested_arn(call.event)
+        try:
+            policy = allowing_policy(arn, self.permit(call))
+        except Exception as error:  # noqa: BLE001 - a Lambda's door: whatever fails, the caller is denied
+            policy = denying_policy(arn, self.fail(call, error).message)
+        call.log.add(policy=policy["policyDocument"]["Statement"][0]["Effect"])
+        return policy
+
+    def fail(self, call: Event, error: Exception) -> SilvaEngineError:
+        """Record a failure, alert the operator from status 500 on, and return what is public of it."""
+        public = call.fail(error)
+        if public.status >= 500:
+            self.alert(call)
+        return public
+
+    def alert(self, call: Event) -> None:
+        """Alert the operator: what failed for whom, without any content of request or response."""
+        function = call.function
+        subject = function.aws_lambda_arn if function else f"silvaengine {self._service} gateway"
+        facts = call.log.fields("service", "request_id", "status", "endpoint_id", "area", "function")
+        name, cause = function and function.name, call.log.fields("status", "error")
+        self._alerts.publish(subject, f"{subject} {name} {cause}", facts)
+
+
+def requested_arn(event: Members) -> str:
+    """Return the ARN for which an authorizer call asks a policy; empty for any other event."""
+    return str(event.get("methodArn") or event.get("routeArn") or "")
+
+
+def read_api_key(context: Members, headers: Members, in_query: object) -> str:
+    """Return a caller's key: API Gateway's own, the header, the query parameter, or the default one.
+
+    Args:
+        context: the event's requestContext.
+        headers: by lower-case name.
+        in_query: the query parameter, if any.
+
+    Raises:
+        RequestError: 403, no row can have such a key.
+    """
+    identity = context.get("identity")
+    authenticated = identity.get("apiKey") if isinstance(identity, dict) else None
+    key = authenticated or headers.get(API_KEY) or in_query or DEFAULT_API_KEY
+    if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
+        raise RequestError("The API key is not valid", status=403)
+    return key
+
+
+def read_stage(context: Members) -> str | None:
+    """Return the stage that a requestContext names, None where the API has none of its own."""
+    stage = context.get("stage")
+    return stage if isinstance(stage, str) and stage not in {"", "$default"} else None
