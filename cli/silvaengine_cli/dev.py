@@ -24,6 +24,7 @@ from silvaengine_cli.tail import LogTail
 FUNCTIONS_FOLDER = Path(watch.REGISTRY_FILE).parent
 # A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
 PARAMETERS = {"CacheDir": "none"}
+DEBUG_PORT = 5678  # debugpy's own
 POLL_SECONDS = 0.3
 
 _EXAMPLES = """
@@ -41,7 +42,16 @@ Try:
 )
 @click.option("--verbose", "-v", "level", flag_value=VERBOSE, help="Show all that the Lambdas log.")
 @click.option("--quiet", "-q", "level", flag_value=QUIET, help="Show only failures and deployments.")
-def dev(*, fresh: bool, port: int | None, level: int | None) -> None:
+@click.option(
+    "--debug",
+    "debug_port",
+    is_flag=False,
+    flag_value=DEBUG_PORT,
+    type=click.IntRange(1024, 65535),
+    metavar="[PORT]",
+    help=f"Let breakpoint() wait for a debugger.  [default port: {DEBUG_PORT}]",
+)
+def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | None) -> None:
     """Run everything on this machine and redeploy what changes.
 
     Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml
@@ -54,6 +64,7 @@ def dev(*, fresh: bool, port: int | None, level: int | None) -> None:
       silvaengine dev
       silvaengine dev --fresh          forget the stack and tables of earlier runs
       silvaengine dev --port 4566      have the engine listen there
+      silvaengine dev --debug          attach a debugger where a function calls breakpoint()
     """
     console = Console(highlight=False, soft_wrap=True)
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
@@ -62,9 +73,9 @@ def dev(*, fresh: bool, port: int | None, level: int | None) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     project = find_project(Path.cwd())
     try:
-        with _running_engine(console, project, port or 0, fresh=fresh) as engine:
+        with _running_engine(console, project, port or 0, fresh=fresh, debug_port=debug_port) as engine:
             screen = Screen(console, project, NORMAL if level is None else level)
-            DevSession(console, screen, project, engine).follow()
+            DevSession(console, screen, project, engine, debug_port).follow()
     except KeyboardInterrupt:
         console.print("\nended; stack and tables are kept for the next time")
 
@@ -83,11 +94,14 @@ class DevSession:
     Creating one deploys everything, applies the registry and prints what to try.
     """
 
-    def __init__(self, console: Console, screen: Screen, project: Path, engine: LocalEngine) -> None:
+    def __init__(
+        self, console: Console, screen: Screen, project: Path, engine: LocalEngine, debug_port: int | None
+    ) -> None:
         self._console = console
         self._screen = screen
         self._project = project
         self._engine = engine
+        self._debug_port = debug_port
         self._snapshot = watch.take_snapshot(project)
         self._pending: set[Path] = set()  # what failed is tried again with the next change
         self._said: dict[str, list[str]] = {}  # notes by what they are on, each said once
@@ -103,6 +117,9 @@ class DevSession:
         while True:
             time.sleep(POLL_SECONDS)
             self._catch_up()
+            if self._debug_port:
+                waiting = f"a call waits at breakpoint(): attach to 127.0.0.1:{self._debug_port}"
+                self._say("debugger", [waiting] if self._engine.has_waiting_call else [])
             for function, tail in tails.items():
                 for record in tail.new_records():
                     self._screen.show(function, record)
@@ -146,7 +163,11 @@ class DevSession:
         with _step(self._console, "sam build"):
             deploy.build(self._project)
         with _step(self._console, "sam deploy"):
-            outputs = deploy.deploy(self._project, self._engine, parameters=PARAMETERS)
+            outputs = deploy.deploy(
+                self._project,
+                self._engine,
+                parameters=PARAMETERS,
+            )
             deploy.restore_functions(self._project, self._engine, outputs)
         return outputs
 
@@ -180,10 +201,13 @@ def _step(console: Console, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _running_engine(console: Console, project: Path, port: int, *, fresh: bool) -> Iterator[LocalEngine]:
+def _running_engine(
+    console: Console, project: Path, port: int, *, fresh: bool, debug_port: int | None
+) -> Iterator[LocalEngine]:
     with _step(console, "install the local engine"):
         program = install_engine(project)
-    with local_engine(program, project / ".silvaengine" / "state", port=port, fresh=fresh) as engine:
+    state = project / ".silvaengine" / "state"
+    with local_engine(program, state, port=port, fresh=fresh, debug_port=debug_port) as engine:
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
         with _dev_file(project / DEV_FILE, engine):
             yield engine

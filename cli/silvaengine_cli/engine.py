@@ -23,6 +23,7 @@ import click
 
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.engine_debugger import PORT_VARIABLE, WAITING_FILE
 from silvaengine_cli.leash import STOP_SECONDS, leashed
 
 HOST = "127.0.0.1"
@@ -86,6 +87,11 @@ class LocalEngine:
         """The URL of every AWS API that the engine serves."""
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def has_waiting_call(self) -> bool:
+        """Whether a call waits at a `breakpoint()` for a debugger."""
+        return (self.log.with_suffix(".tmp") / WAITING_FILE).exists()
+
     def environment(self) -> dict[str, str]:
         """Return the variables that point an AWS client, such as the `sam` command, to this engine."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
@@ -96,7 +102,9 @@ class LocalEngine:
 
 
 @contextmanager
-def local_engine(program: Path, state: Path, *, port: int = 0, fresh: bool = False) -> Iterator[LocalEngine]:
+def local_engine(
+    program: Path, state: Path, *, port: int = 0, fresh: bool = False, debug_port: int | None = None
+) -> Iterator[LocalEngine]:
     """Run a MiniStack process on 127.0.0.1 with IAM enforced, until the block ends.
 
     State (tables, objects, stacks, functions) is read at the start and written at a clean end.
@@ -106,6 +114,7 @@ def local_engine(program: Path, state: Path, *, port: int = 0, fresh: bool = Fal
         state: the folder of the state, for one engine at a time.
         port: 0 for the last run's port if that is free, so that addresses stay the same, else for any.
         fresh: empty the folder first.
+        debug_port: where a call that is at a `breakpoint()` waits for a debugger.
 
     Raises:
         EngineError: the folder is in use, or the engine is not ready within 60 seconds.
@@ -120,7 +129,8 @@ def local_engine(program: Path, state: Path, *, port: int = 0, fresh: bool = Fal
             log.open("wb") as output,
             leashed(
                 [str(program), "-I", str(LAUNCHER)],
-                env=_process_environment(engine.port, state, temporary),
+                env=_process_environment(engine.port, state, temporary)
+                | ({PORT_VARIABLE: str(debug_port)} if debug_port else {}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock],

@@ -3,8 +3,9 @@
 What is changed is not public and may change with any version; tests/e2e/test_engine_probes.py would show it.
 """
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import gettempdir
@@ -18,26 +19,32 @@ from ministack.services import lambda_svc  # type: ignore[import-not-found]
 # What Lambda's python3.13 brings and the engine has, too:
 # docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
 RUNTIME_MODULES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+DEBUGGER = Path(__file__).with_name("engine_debugger.py")
+LAMBDA_SECONDS = 900  # docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 SITE_PACKAGES = Path(app.__file__).parents[1]
 
 
 def main() -> None:
     """Change the engine and run it."""
-    use_paths_of_lambda(make_runtime(Path(gettempdir(), "runtime")))
+    runtime = Path(gettempdir(), "runtime")
+    runtime.mkdir()
+    link_modules(runtime, RUNTIME_MODULES)
+    use_paths_of_lambda(runtime)
+    if "SILVAENGINE_DEBUG_PORT" in os.environ:
+        link_modules(runtime, ["debugpy"])
+        offer_debugger(runtime)
     keep_logs_of_sockets()
     app.main()
 
 
-def make_runtime(folder: Path) -> Path:
-    """Fill a folder with links to the modules that Lambda's runtime brings; return it."""
-    folder.mkdir()
+def link_modules(folder: Path, modules: Iterable[str]) -> None:
+    """Put links to modules of the engine, and to their metadata, into a folder."""
     distributions = packages_distributions()
-    for module in RUNTIME_MODULES:
+    for module in modules:
         stems = [name.replace("-", "_") for name in distributions[module]]
         patterns = [module, f"{module}.py", *(f"{stem}-*.dist-info" for stem in stems)]
         for path in (found for pattern in patterns for found in SITE_PACKAGES.glob(pattern)):
             (folder / path.name).symlink_to(path)
-    return folder
 
 
 def use_paths_of_lambda(runtime: Path) -> None:
@@ -45,14 +52,33 @@ def use_paths_of_lambda(runtime: Path) -> None:
 
     The engine takes layers before the code, and offers all that it has installed for itself.
     """
-    code_first = "    sys.path.insert(0, code_dir)\n"
-    paths_are_complete = "    # After sys.path is complete"
+    code = "    sys.path.insert(0, code_dir)\n"
     own = f"    sys.path[:] = [it for it in sys.path if it != {str(SITE_PACKAGES)!r}] + [{str(runtime)!r}]\n"
+    complete = "    # After sys.path is complete"
+    change_worker_script(code, own)
+    change_worker_script(complete, code + complete)
+
+
+def offer_debugger(runtime: Path) -> None:
+    """Have `breakpoint()` wait for a debugger, and let every function run as long as Lambda lets one."""
+    (runtime / DEBUGGER.name).symlink_to(DEBUGGER)
+    handler_import = "        mod = importlib.import_module(module_name)\n"
+    install = f"        import {DEBUGGER.stem}; {DEBUGGER.stem}.install()\n"
+    change_worker_script(handler_import, install + handler_import)
+    make_worker = lambda_runtime.Worker.__init__
+
+    def make_patient_worker(self: Any, name: str, config: Mapping[str, Any], code: bytes) -> None:  # noqa: ANN401
+        make_worker(self, name, {**config, "Timeout": LAMBDA_SECONDS}, code)
+
+    lambda_runtime.Worker.__init__ = make_patient_worker
+
+
+def change_worker_script(old: str, new: str) -> None:
+    """Replace a part of the program that runs a function."""
     script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    assert script.count(code_first) == script.count(paths_are_complete) == 1  # noqa: S101 - upgrades only
-    script = script.replace(code_first, own)
-    script = script.replace(paths_are_complete, code_first + paths_are_complete)
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script
+    if script.count(old) != 1:
+        raise SystemExit(f"this version of MiniStack has no {old.strip()!r} to change")
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(old, new)
 
 
 def keep_logs_of_sockets() -> None:

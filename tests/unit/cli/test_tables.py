@@ -107,7 +107,7 @@ class Account(MemoryDynamoDB):
 
     def query(self, **request: Any) -> dict[str, Any]:
         """Read a partition; of the connections all, whatever the time."""
-        if request["TableName"] == WSS_CONNECTIONS.full_name("se-"):
+        if request["TableName"] == f"se-{WSS_CONNECTIONS.name}":
             return {"Items": list(self.items(request["TableName"]))}
         return super().query(**request)
 
