@@ -120,9 +120,9 @@ class DevSession:
             if self._debug_port:
                 waiting = f"a call waits at breakpoint(): attach to 127.0.0.1:{self._debug_port}"
                 self._say("debugger", [waiting] if self._engine.has_waiting_call else [])
-            for function, tail in tails.items():
-                for record in tail.new_records():
-                    self._screen.show(function, record)
+            new = [(function, record) for function, tail in tails.items() for record in tail.new_records()]
+            for function, record in sorted(new, key=lambda pair: pair[1]["timestamp"]):
+                self._screen.show(function, record)
 
     def _open_tails(self) -> dict[str, LogTail]:
         """Return the logs of all Lambdas: the worker's first, since it is the cause of what others say."""

@@ -11,7 +11,7 @@ from rich.text import Text
 from silvaengine_cli.tail import Record
 
 QUIET, NORMAL, VERBOSE = range(3)
-_WIDTHS = {"time": 8, "kind": 8, "tenant": 10, "status": 3, "ms": 8}
+_WIDTHS = {"time": 8, "kind": 10, "tenant": 10, "status": 3, "ms": 8}
 _DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task|opt/python)/([^"]+)"')
 _WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
 _WORKERS = ("Worker", "WorkerIsolated")
@@ -64,7 +64,7 @@ class Screen:
         failed = _has_failed(record)
         status = str(record.get("status", ""))
         cells = {
-            "time": time.strftime("%H:%M:%S"),
+            "time": time.strftime("%H:%M:%S", time.localtime(record["timestamp"] / 1000)),
             "kind": _kind(record),
             "path": _path(record),
             "tenant": str(record.get("endpoint_id", "-")),
@@ -130,7 +130,7 @@ def _fit(text: str, width: int, *, full: bool) -> str:
 
 def _rest(record: Record, *, all_of_it: bool) -> str:
     """Return what a line has besides its columns: the error and the request id, or all."""
-    in_columns = ("area", "endpoint_id", "function", "method", "status", "total_ms", "_aws")
+    in_columns = ("timestamp", "area", "endpoint_id", "function", "method", "status", "total_ms", "_aws")
     names = [name for name in record if name not in in_columns]
     shown = names if all_of_it else ("error", "error_type", "request_id")
     return " ".join(f"{name}={record[name]}" for name in shown if record.get(name) is not None)

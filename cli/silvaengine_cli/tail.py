@@ -29,6 +29,8 @@ class LogTail:
     def new_records(self) -> list[Record]:
         """Return what was written since the last call, oldest first; text becomes a message.
 
+        A record has its time as ``timestamp``, in epoch milliseconds.
+
         Raises:
             EngineError: the Lambda's log is gone, as after `silvaengine destroy`, or the engine is.
         """
@@ -51,7 +53,11 @@ class LogTail:
         new = [line for line in lines if line not in self._seen]
         self._seen.update(new)
         self._from = max([self._from, *(timestamp for _, timestamp, _ in new)])
-        return [_record(message) for *_, message in new if not message.startswith(_PLATFORM_LINES)]
+        return [
+            {"timestamp": timestamp, **_record(message)}
+            for _, timestamp, message in new
+            if not message.startswith(_PLATFORM_LINES)
+        ]
 
 
 def _record(line: str) -> Record:

@@ -62,7 +62,8 @@ def test_what_a_function_prints_is_shown_as_a_message() -> None:
         "END RequestId: 1",
         "REPORT RequestId: 1\tDuration: 6 ms",
     ]
-    assert tail.new_records() == [{"message": "printed"}, {"message": "logged"}, {"message": "12"}]
+    messages = [(record["timestamp"], record["message"]) for record in tail.new_records()]
+    assert messages == [(1, "printed"), (2, "logged"), (3, "12")]
     assert tail.new_records() == []
 
 
@@ -105,12 +106,12 @@ RECORDS: tuple[tuple[str, Mapping[str, Any]], ...] = (
 )
 
 SHOWN = """\
-HH:MM:SS GET      /core/demo/hello                       demo       200    12 ms
-HH:MM:SS GET      /core/demo/long_name_of_a_function_th… demo       404    12 ms
+HH:MM:SS GET        /core/demo/hello                     demo       200    12 ms
+HH:MM:SS GET        /core/demo/long_name_of_a_function_… demo       404    12 ms
          request_id=r1
-HH:MM:SS default  /core/demo/hello                       demo       200    12 ms
+HH:MM:SS default    /core/demo/hello                     demo       200    12 ms
   Tasks: Function 'heard' failed: late
-HH:MM:SS sqs      2 records, 1 failed                    -          200     5 ms
+HH:MM:SS sqs        2 records, 1 failed                  -          200     5 ms
   HttpGateway: Bad settings (no such module)
   printed
   It failed
@@ -124,7 +125,7 @@ def shown(level: int, width: int = 80) -> str:
     printed = io.StringIO()
     screen = Screen(Console(file=printed, width=width, soft_wrap=True, highlight=False), Path(), level)
     for function, record in RECORDS:
-        screen.show(function, record)
+        screen.show(function, {"timestamp": 0, **record})
     return re.sub(r"^\d\d:\d\d:\d\d", "HH:MM:SS", printed.getvalue(), flags=re.MULTILINE)
 
 
