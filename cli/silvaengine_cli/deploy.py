@@ -151,7 +151,7 @@ def redeploy_function(project: Path, engine: LocalEngine, outputs: StackOutputs,
     Raises:
         DeployError: the packaging target failed; the function is unchanged.
     """
-    with tempfile.TemporaryDirectory(prefix="silvaengine-") as folder:
+    with tempfile.TemporaryDirectory(dir=engine.temporary) as folder:
         _update_code(engine, outputs, logical_id, _package(project, logical_id, Path(folder)))
 
 

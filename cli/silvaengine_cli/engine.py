@@ -88,9 +88,14 @@ class LocalEngine:
         return f"http://{HOST}:{self.port}"
 
     @property
+    def temporary(self) -> Path:
+        """The folder that is emptied when an engine starts, whatever became of the one before."""
+        return self.log.with_suffix(".tmp")
+
+    @property
     def has_waiting_call(self) -> bool:
         """Whether a call waits at a `breakpoint()` for a debugger."""
-        return (self.log.with_suffix(".tmp") / WAITING_FILE).exists()
+        return (self.temporary / WAITING_FILE).exists()
 
     def environment(self) -> dict[str, str]:
         """Return the variables that point an AWS client, such as the `sam` command, to this engine."""

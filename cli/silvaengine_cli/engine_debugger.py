@@ -26,6 +26,7 @@ def install() -> None:
 
 
 def _stop_in_caller(*_: object, **__: object) -> None:
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # else it warns of each frozen module
     debugpy: Any = importlib.import_module("debugpy")
     _listen(debugpy)
     if not debugpy.is_client_connected():
@@ -50,3 +51,13 @@ def _listen(debugpy: Any) -> None:  # noqa: ANN401 - it has no types here
         debugpy.listen(("127.0.0.1", port))
     except RuntimeError as error:
         raise RuntimeError(f"breakpoint(): a debugger of another call uses port {port}") from error
+    paths: Any = importlib.import_module("pydevd_file_utils")
+    paths.setup_client_server_paths(_sources_and_copies())
+
+
+def _sources_and_copies() -> list[tuple[str, str]]:
+    """Return folders of the project, and where the engine has unpacked what is made of them."""
+    worker = Path(tempfile.gettempdir()).parents[1] / "services/worker"  # from .silvaengine/state.tmp
+    code = Path(os.environ["LAMBDA_TASK_ROOT"])
+    pairs = [(worker / "silvaengine_worker", code / "silvaengine_worker"), (worker / "functions", code)]
+    return [(str(source), str(copy)) for source, copy in pairs]

@@ -63,7 +63,10 @@ def test_debugger_attaches_at_a_breakpoint(engine_program: Path, tmp_path: Path)
     """A call waits for a debugger, stops in the function, shows its variables and goes on, without haste."""
     port = free_port()
     results: list[Any] = []
-    with local_engine(engine_program, tmp_path / "state", debug_port=port) as engine:
+    sources = tmp_path / "services/worker/functions"
+    sources.mkdir(parents=True)
+    (sources / "index.py").write_text(FUNCTION)
+    with local_engine(engine_program, tmp_path / ".silvaengine/state", debug_port=port) as engine:
         call = Thread(target=lambda: results.append(invoke(engine)))
         call.start()
         eventually(lambda: engine.has_waiting_call, engine.log.read_text)
@@ -78,6 +81,7 @@ def test_debugger_attaches_at_a_breakpoint(engine_program: Path, tmp_path: Path)
         frame = debugger.wait_for("response", "stackTrace")["stackFrames"][0]
         debugger.send("evaluate", expression="seen", frameId=frame["id"])
         assert (frame["name"], debugger.wait_for("response", "evaluate")["result"]) == ("handler", "'Ada'")
+        assert frame["source"]["path"] == str(sources / "index.py")
         debugger.send("continue", threadId=thread)
         call.join(60)
     ((name, milliseconds),) = results

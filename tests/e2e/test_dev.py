@@ -155,6 +155,15 @@ def test_wrong_registry_is_shown(dev: Dev) -> None:
     dev.replace(REGISTRY, "  fresh: {conection: own}\n", "")
 
 
+def test_row_that_left_the_file_is_named_once(dev: Dev) -> None:
+    """A row that stays in the tables is named when it leaves the file, and not at each change after that."""
+    dev.replace(REGISTRY, "  late:\n", "")
+    dev.wait_for_line("rows that are not in the file stay: endpoints late")
+    dev.replace(REGISTRY, "demo: {greeting: Hello,", "demo: {greeting: Hi,")
+    dev.wait_for_line("update configdata demo / greeting")
+    assert dev.printed.count("rows that are not in the file stay") == 1
+
+
 def test_ended_by_ctrl_c(dev: Dev, project: Path, engine_program: Path) -> None:
     """Ctrl-C ends it and all that it started, and what was deployed is there the next time."""
     dev.process.send_signal(signal.SIGINT)
