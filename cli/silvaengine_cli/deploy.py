@@ -108,7 +108,7 @@ def deploy(
         _run_sam(["deploy", *options], project, engine.environment())
     except DeployError as error:
         failed = failed_resources(cloudformation, stack)
-        way_out = "mend it and save, or start with an empty engine: `silvaengine dev --fresh`"
+        way_out = "mend it, or start with an empty engine: `silvaengine dev --fresh`"
         raise DeployError("\n".join([error.message, *failed, way_out])) from None
     return StackOutputs.read(engine, stack)
 

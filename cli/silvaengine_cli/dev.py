@@ -163,11 +163,7 @@ class DevSession:
         with _step(self._console, "sam build"):
             deploy.build(self._project)
         with _step(self._console, "sam deploy"):
-            outputs = deploy.deploy(
-                self._project,
-                self._engine,
-                parameters=PARAMETERS,
-            )
+            outputs = deploy.deploy(self._project, self._engine, parameters=PARAMETERS)
             deploy.restore_functions(self._project, self._engine, outputs)
         return outputs
 

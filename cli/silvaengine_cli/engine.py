@@ -207,7 +207,9 @@ def _mend_stacks(state: Path) -> None:
 
 def _replace_in_state(state: Path, service: str, pattern: str, replacement: str) -> None:
     for path in (state / "services").glob(f"{service}.json"):
-        path.write_text(re.sub(pattern, replacement, path.read_text()))
+        changed = path.with_suffix(".new")
+        changed.write_text(re.sub(pattern, replacement, path.read_text()))
+        changed.replace(path)  # whole, whenever this is killed
 
 
 def _process_environment(port: int, state: Path, temporary: Path) -> dict[str, str]:
