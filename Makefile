@@ -2,6 +2,7 @@
 
 ARCHITECTURE ?= x86_64
 UV_VERSION := 0.13.9
+CHECKOV_VERSION := 3.3.30
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.bootstrap/bin:$(PATH)
 export UV_PYTHON_DOWNLOADS := never
@@ -10,6 +11,8 @@ export ARCHITECTURE
 unexport VIRTUAL_ENV
 # Where a machine forbids bytecode, each start of a tool compiles all that it imports: half of a test's time.
 unexport PYTHONDONTWRITEBYTECODE
+
+CHECKOV := .silvaengine/checkov-$(CHECKOV_VERSION)/bin/checkov
 
 # Several targets at a time, and what each prints in one piece, where make can do that (macOS's cannot).
 JOBS ?= 2
@@ -157,9 +160,14 @@ wheel: setup ## Install the wheel into an empty environment and import from it
 	@uv pip install --quiet --python dist/wheel/venv/bin/python dist/wheel/*.whl
 	@cd dist/wheel && venv/bin/python -I -c "from silvaengine_base import Resources; print('the wheel has', Resources)"
 
-audit: setup ## Ask the public databases about what ships, and bandit about the code (needs the network)
+audit: setup $(CHECKOV) ## Check what ships, the code and the template for known weaknesses (needs the network)
 	@bandit --quiet --recursive --configfile pyproject.toml -ll services shared cli packaging
-	@python packaging/audit.py
+	@python packaging/audit.py $(CHECKOV)
+
+# Not in uv.lock: it asks for one boto3, older than ours.
+$(CHECKOV): .venv/.synced
+	@uv venv --quiet --clear --python .bootstrap/bin/python $(@D)/..
+	@uv pip install --quiet --python $(@D)/python checkov==$(CHECKOV_VERSION)
 
 sbom: setup ## Write the bill of materials of what ships to dist/sbom.json (CycloneDX)
 	@mkdir -p dist

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import silvaengine.settings as silvaengine_settings
+
 from .canaries import found_in
 
 # No deadline: a busy machine is no failure. What a change must pass tries the same examples everywhere.
@@ -36,8 +38,9 @@ _quick: list[str] = []  # the test that runs, when it is one of `make check`
 
 
 @pytest.fixture(autouse=True)
-def _plain_logging() -> None:
-    """Take back what importing a Lambda did to the root logger: its stream is that of another test."""
+def _no_lambda() -> None:
+    """Take back what importing a Lambda did: its log's stream and environment are those of another test."""
+    silvaengine_settings._fixed.clear()
     root = logging.getLogger()
     for handler in [each for each in root.handlers if type(each) is logging.StreamHandler]:
         root.removeHandler(handler)

@@ -117,14 +117,16 @@ class DeadEvents:
     def _send_back(self, event: DeadEvent) -> None:
         message = event.message
         group = message.get("Attributes", {}).get("MessageGroupId")
-        fifo = {"MessageGroupId": group, "MessageDeduplicationId": uuid4().hex} if group else {}
+        ids = {"MessageGroupId": group} if group else {}
+        if event.source_url.endswith(".fifo"):
+            ids["MessageDeduplicationId"] = uuid4().hex
         names = ("DataType", "StringValue", "BinaryValue")
         attributes = {
             key: {name: value[name] for name in names if name in value}
             for key, value in message.get("MessageAttributes", {}).items()
         }
         self._sqs.send_message(
-            QueueUrl=event.source_url, MessageBody=message["Body"], MessageAttributes=attributes, **fifo
+            QueueUrl=event.source_url, MessageBody=message["Body"], MessageAttributes=attributes, **ids
         )
 
 

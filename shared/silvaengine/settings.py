@@ -2,7 +2,8 @@
 
 What a module needs of the environment it takes from here. The environment itself is for two readers: AWS's
 clients look up credentials and trace ids (``ENVIRONMENT``), which the runtime changes, and the worker undoes
-what functions change in it (``silvaengine_worker.process_state``).
+what functions change in it (``silvaengine_worker.process_state``). What is kept for later calls, such as a
+client's endpoint, may be made during a call, so that it comes from ``fixed_environment``.
 """
 
 import logging
@@ -16,6 +17,19 @@ from silvaengine.errors import ConfigurationError
 
 ENVIRONMENT: Mapping[str, str] = os.environ
 """The live environment."""
+
+_fixed: dict[str, str] = {}
+
+
+def fix_environment() -> None:
+    """Let nothing that a function sets in the environment reach what is kept: called before the first one."""
+    _fixed.update(os.environ)
+
+
+def fixed_environment() -> Mapping[str, str]:
+    """Return the environment as it was fixed, and the live one where no functions run."""
+    return _fixed or ENVIRONMENT
+
 
 MEBIBYTE = 1_048_576
 
@@ -102,11 +116,15 @@ _REDIS_VARIABLES: _Variables = {
     "password": ("REDIS_PASSWORD", _text),
     "tls": ("REDIS_TLS", _is_true),
     "cluster": ("REDIS_CLUSTER", _is_true),
+    "region": ("AWS_REGION", _text),
 }
 
 
 class RedisSettings(NamedTuple):
-    """The address of the shared cache; a cluster has no database but 0."""
+    """The address of the shared cache; a cluster has no database but 0.
+
+    ``password`` may refer to a secret, as settings do: ``secretsmanager:name``.
+    """
 
     host: str
     port: int = 6379
@@ -116,6 +134,7 @@ class RedisSettings(NamedTuple):
     password: str | None = None
     tls: bool = False
     cluster: bool = False
+    region: str = "us-east-1"
 
     def __repr__(self) -> str:
         """Return text without user and password."""
@@ -171,6 +190,7 @@ class CacheSettings(NamedTuple):
 _VARIABLES: _Variables = {
     "region": ("AWS_REGION", _text),
     "stage": ("STAGE", _text),
+    "stack_name": ("STACK_NAME", _text),
     "table_prefix": ("TABLE_PREFIX", _text),
     "log_level": ("LOGGINGLEVEL", _log_level),
     "full_event_areas": ("FULL_EVENT_AREAS", _name_set),
@@ -203,6 +223,7 @@ class Settings(NamedTuple):
 
     region: str = "us-east-1"
     stage: str = "beta"
+    stack_name: str | None = None
     table_prefix: str = "se-"
     log_level: int = logging.INFO
     full_event_areas: frozenset[str] = frozenset()
@@ -231,12 +252,13 @@ class Settings(NamedTuple):
     cache: CacheSettings = CacheSettings()
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Return the settings; an empty variable counts as absent.
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Return the settings, by default of the fixed environment; an empty variable counts as absent.
 
         Raises:
             ConfigurationError: a variable has a value that it can't have; ``detail`` names it.
         """
+        environ = fixed_environment() if environ is None else environ
         present = {variable: text for variable, text in environ.items() if text}
         if "REGIONNAME" in present:  # the predecessor's variable
             present["AWS_REGION"] = present["REGIONNAME"]

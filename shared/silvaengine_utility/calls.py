@@ -4,11 +4,13 @@ import json
 import time
 from base64 import b64decode
 from collections.abc import Mapping
+from os import urandom
 from typing import Any
 
 from silvaengine.aws.lambda_invoker import READ_SECONDS, open_invoker
 from silvaengine.context import current_invocation
 from silvaengine.errors import InvocationError, LoopError
+from silvaengine.ledger.digests import plain_digest
 from silvaengine.protocol.messages import WorkerResponse, check_hops
 from silvaengine.settings import Settings
 from silvaengine_utility.graphql_text import INTROSPECTION, Schema
@@ -70,16 +72,24 @@ def call_function(
 
 
 def send_to_queue(
-    queue: Boto3Queue, group: str | None, endpoint_id: str, function: str, params: object
+    queue: Boto3Queue,
+    group: str | None,
+    endpoint_id: str,
+    function: str,
+    params: object,
+    *,
+    deduplication_id: str = "",
 ) -> None:
     """Send a call to a queue that the tasks Lambda reads.
 
     Args:
         queue: boto3's ``Queue`` resource.
-        group: MessageGroupId for a FIFO queue, None for a standard one.
+        group: MessageGroupId, which a FIFO queue needs.
         endpoint_id: the tenant.
         function: its name in the registry.
         params: its parameters; a message has at most 1 MB.
+        deduplication_id: for a FIFO queue, which drops a call to the same function of the same tenant in the
+            same group with the id of one in the last five minutes; by default each call is one of its own.
 
     Raises:
         LoopError: functions have called one another more than 8 times.
@@ -91,7 +101,12 @@ def send_to_queue(
         },
         "MessageBody": dumps({"params": params}),
     }
-    queue.send_message(**message, **({"MessageGroupId": group} if group else {}))
+    if group:
+        message["MessageGroupId"] = group
+    if queue.url.endswith(".fifo"):  # by itself SQS compares the body alone, which says neither who nor what
+        own_id = deduplication_id or urandom(16).hex()
+        message["MessageDeduplicationId"] = plain_digest(group, endpoint_id, function, own_id)
+    queue.send_message(**message)
 
 
 def execute_query(

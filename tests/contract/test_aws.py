@@ -1,17 +1,24 @@
 """What the layer says to AWS besides reading rows: secrets, alerts, and what AWS's refusals become."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.loaders import create_loader
+from botocore.retries import standard
 from botocore.session import Session
 
-from silvaengine.aws import botocore
+from silvaengine.aws import botocore, table_client
+from silvaengine.aws.backoff import Backoff
 from silvaengine.aws.client import open_client
+from silvaengine.aws.errors import BusyError, to_error
 from silvaengine.aws.secrets import open_lookups
 from silvaengine.aws.table_client import TableReader, open_dynamodb, open_table_reader, open_table_writer
 from silvaengine.errors import ConditionFailedError, ConfigurationError, UnavailableError
@@ -20,6 +27,7 @@ from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, ENDPOINTS, WSS_CONNECTIONS
 from silvaengine_cli.engine import CREDENTIALS, REGION
+from silvaengine_utility.calls import send_to_queue
 
 from .conftest import AnyClient
 
@@ -83,6 +91,19 @@ def test_an_alert_reaches_the_topic(client: Client) -> None:
     assert (body["Subject"], json.loads(body["Message"])) == ("a subject", {"request_id": "r1"})
 
 
+def test_equal_calls_through_a_fifo_queue_all_arrive(client: Client) -> None:
+    """Two tenants, two functions, or one caller twice: with equal parameters each is a call of its own."""
+    sqs = client("sqs")
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = sqs.create_queue(QueueName="calls.fifo", Attributes=fifo)["QueueUrl"]
+    queue = SimpleNamespace(url=url, send_message=partial(sqs.send_message, QueueUrl=url))
+    calls = [("acme", "reserve"), ("acme", "charge"), ("globex", "reserve"), ("acme", "reserve")]
+    for endpoint_id, function in calls:
+        send_to_queue(queue, "g", endpoint_id, function, {"item": "A1"})
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    assert counts["Attributes"]["ApproximateNumberOfMessages"] == "4"
+
+
 @pytest.mark.usefixtures("aws_client")
 def test_a_missing_topic_is_logged_only(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """The failing alert names itself in the log."""
@@ -116,17 +137,43 @@ def test_an_unreachable_backend_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("code", "error"),
-    [("ThrottlingException", UnavailableError), ("AccessDeniedException", ConfigurationError)],
+    ("code", "status", "error"),
+    [
+        ("ThrottlingException", 400, BusyError),
+        ("ANewThrottle", 429, BusyError),
+        ("InternalError", 500, UnavailableError),
+        ("AccessDeniedException", 400, ConfigurationError),
+    ],
 )
-def test_botocores_refusals_are_told_apart(code: str, error: type[Exception]) -> None:
+def test_botocores_refusals_are_told_apart(code: str, status: int, error: type[Exception]) -> None:
     """Too much at the moment is not the same as never."""
+    refusal: Any = {
+        "Error": {"Code": code, "Message": "m"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
     with pytest.raises(error, match=r"busy|misconfigured"), botocore.translate_errors("GetItem"):
-        raise ClientError({"Error": {"Code": code, "Message": "m"}}, "GetItem")
+        raise ClientError(refusal, "GetItem")
 
 
-def test_keys_that_stay_unprocessed_are_unavailable() -> None:
-    """DynamoDB may leave keys of a batch unread; it is asked again, but not for ever."""
+def test_what_botocore_repeats_is_unavailable() -> None:
+    """Each code that its retry modes know, whatever the status, and each 429 and 5xx without a code."""
+    legacy = json.dumps(create_loader().load_data("_retry"))
+    throttled: list[str] = vars(standard.ThrottledRetryableChecker)["_THROTTLED_ERROR_CODES"]
+    transient: list[str] = vars(standard.TransientRetryableChecker)["_TRANSIENT_ERROR_CODES"]
+    named = re.findall(r'"service_error_code": "(\w+)"', legacy)
+    assert len(named) > 15
+    for code in {*named, *throttled, *transient}:
+        assert isinstance(to_error("X", code, ""), UnavailableError), code
+    for code in throttled:
+        assert isinstance(to_error("X", code, ""), BusyError), code
+    for status in (429, 500, 502, 503, 504, 509):
+        assert isinstance(to_error("X", "", "", status), UnavailableError), status
+
+
+def test_keys_that_stay_unprocessed_are_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB may leave keys of a batch unread; it is asked again after pauses, but not for ever."""
+    pauses: list[float] = []
+    monkeypatch.setattr(table_client, "BATCHES", Backoff(0.1, sleep=pauses.append))
 
     class Busy:
         calls = 0
@@ -139,6 +186,7 @@ def test_keys_that_stay_unprocessed_are_unavailable() -> None:
     with pytest.raises(UnavailableError):
         TableReader(lambda: busy, "se-").batch_get([(ENDPOINTS, {"endpoint_id": "acme"})])
     assert busy.calls == 3
+    assert [0.05 <= pauses[0] <= 0.1, 0.1 <= pauses[1] <= 0.2] == [True, True]
 
 
 @pytest.mark.usefixtures("aws_client")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import socket
 import ssl
 import time
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from silvaengine.aws.apigateway import BusyError, ConnectionsApi, open_connections_api
+from silvaengine.aws.apigateway import ConnectionsApi, open_connections_api
 from silvaengine.aws.botocore import BotocoreClient
 from silvaengine.aws.client import SignedClient, endpoint_url, open_client
+from silvaengine.aws.errors import BusyError
 from silvaengine.aws.http import NoResponseError, NotSentError, ResponseTimeoutError
 from silvaengine.aws.json_api import JsonApi
 from silvaengine.aws.table_client import API_TARGET
@@ -242,8 +244,8 @@ def test_botocores_client_trusts_authorities_of_ones_own(
     with peer([response(b"1")], context=context) as server:
         with pytest.raises(NoResponseError, match="certificate verify failed"):
             BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT).post("/", {}, b"", 5)
-        environ = {**ENVIRONMENT, "REQUESTS_CA_BUNDLE": str(trusted)}
-        subject = BotocoreClient("lambda", "us-east-1", server.url, environ)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
+        subject = BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT)
         assert subject.post("/", {}, b"", 5).body == b"1"
     with peer([response(b"1")], context=context) as server:
         monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
@@ -280,6 +282,26 @@ def test_the_environment_names_the_client(
     with pytest.raises(ConfigurationError, match="misconfigured") as caught:
         open_client("lambda", "us-east-1", "http://127.0.0.2")
     assert "'boto3'" in caught.value.detail
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_connections_of_its_own(
+    aws_client: type[AnyClient], certificate: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parent and child each read their own responses, and the parent's connection goes on."""
+    context, trusted = certificate
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
+    with peer([response(b"1"), response(b"3")], [response(b"2")], context=context) as server:
+        subject = aws_client("lambda", "us-east-1", server.url, ENVIRONMENT)
+        assert subject.post("/", {}, b"", 5).body == b"1"
+        if (child := os.fork()) == 0:
+            is_own = False
+            try:
+                is_own = subject.post("/", {}, b"", 5).body == b"2"
+            finally:
+                os._exit(not is_own)
+        assert os.waitpid(child, 0)[1] == 0
+        assert subject.post("/", {}, b"", 5).body == b"3"
 
 
 def test_no_address_of_a_service_is_a_misconfiguration(tmp_path: Path) -> None:

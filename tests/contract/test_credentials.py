@@ -104,6 +104,16 @@ def test_what_still_holds_serves_while_the_endpoint_fails(failure: Step) -> None
             subject.current()
 
 
+def test_an_endpoint_that_a_function_sets_serves_its_call_alone() -> None:
+    """What was fetched there is gone when the environment is restored."""
+    with peer([issued("A", 3600)]) as server, peer([issued("evil", 3600)]) as other:
+        environ = {"AWS_CONTAINER_AUTHORIZATION_TOKEN": "t", "AWS_CONTAINER_CREDENTIALS_FULL_URI": other.url}
+        subject = CredentialsSource(environ, Clock())
+        assert subject.current().access_key == "evil"
+        environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = server.url
+        assert subject.current().access_key == "A"
+
+
 def test_a_token_goes_nowhere_in_plain_text(elsewhere: pytest.MonkeyPatch) -> None:
     """Only this machine and the addresses of ECS and EKS are asked without TLS."""
     elsewhere.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/credentials")

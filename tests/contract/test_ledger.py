@@ -16,7 +16,8 @@ from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.execution import INLINE_LIMIT, Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
-from silvaengine.protocol.messages import ExecutionRef
+from silvaengine.protocol.messages import Callee, ExecutionRef
+from silvaengine.registry.model import Function
 from silvaengine.registry.policy import ExecutionPolicy
 from silvaengine.settings import Settings
 from silvaengine.tables import EXECUTIONS
@@ -28,6 +29,11 @@ from ..fakes.executions import JOB_ID, accepted_execution
 from .conftest import made_tables, pointed_at
 
 type Make = Callable[..., Execution]
+
+
+def due(ledger: Ledger, shard: str, limit: int) -> list[Execution]:
+    """Return what is due of a shard's first page and can be read."""
+    return [each for each in ledger.due(shard, limit).executions.values() if each]
 
 
 class Clock:
@@ -71,6 +77,14 @@ def make(clock: Clock) -> Make:
         return accepted_execution(clock.now, **changes)
 
     return execution
+
+
+def function() -> Function:
+    """Return a function."""
+    return Function(
+        name="f", area="core", aws_lambda_arn="arn", callee=Callee("m", "", "f", "{}"),
+        funct_type="Event", methods=(), auth_required=False, graphql=False, settings={}, configuration={},
+    )  # fmt: skip
 
 
 def job_of(execution: Execution) -> ExecutionRef:
@@ -160,22 +174,22 @@ def test_what_is_due_comes_longest_first(ledger: Ledger, make: Make, clock: Cloc
     ledger.accept(make(job_id="a-later", due_at=clock.now + 1))
     ledger.accept(make(job_id="b", due_at=clock.now - 9, due_shard="b"))
     ledger.accept(make(job_id="a-source", due_at=clock.now - 9, due_shard=None))
-    assert {each.job_id for each in ledger.due("a", 10)} == {"a0", "a1", "a2", "a3"}
-    assert {each.job_id for each in ledger.due("a", 2)} == {"a3", "a2"}
+    assert ledger.due("a", 10).executions.keys() == {"a0", "a1", "a2", "a3"}
+    assert ledger.due("a", 2).executions.keys() == {"a3", "a2"}
 
 
 def test_a_dead_execution_is_due_until_it_is_acknowledged(ledger: Ledger, make: Make) -> None:
     """After that an operator can requeue it, with all its attempts."""
     ledger.accept(make(attempts=3))
     ledger.mark_dead(JOB_ID, "gateway", "outcome_unknown")
-    (dead,) = ledger.due("a", 10)
+    (dead,) = due(ledger, "a", 10)
     assert (dead.state, dead.cause) == ("dead", "outcome_unknown")
     ledger.acknowledge(dead)
-    assert ledger.due("a", 10) == []
+    assert due(ledger, "a", 10) == []
     ended = ledger.get(JOB_ID)
     assert ended
     ledger.requeue(ended)
-    (requeued,) = ledger.due("a", 10)
+    (requeued,) = due(ledger, "a", 10)
     assert (requeued.state, requeued.attempts, requeued.cause, requeued.expires_at) == (
         "accepted",
         0,
@@ -190,12 +204,12 @@ def test_a_cancelled_execution_is_gone(ledger: Ledger, make: Make) -> None:
     ledger.accept(make())
     ledger.cancel(make())
     assert ledger.get(JOB_ID) is None
-    assert ledger.due("a", 10) == []
+    assert due(ledger, "a", 10) == []
     assert ledger.accept(make(effect="other")) is None
 
 
-def test_rows_without_an_acceptance_leave_the_index(ledger: Ledger, client: Any, clock: Clock) -> None:
-    """An update of a missing key creates a row: the sweeper takes it out of the index, and it expires."""
+def test_rows_that_cant_be_read_leave_the_index(ledger: Ledger, client: Any) -> None:
+    """An update of a missing key creates a row: the sweeper takes it out of the index."""
     client.update_item(
         TableName="se-executions",
         Key={"job_id": {"S": "a-forged"}},
@@ -203,16 +217,92 @@ def test_rows_without_an_acceptance_leave_the_index(ledger: Ledger, client: Any,
         ExpressionAttributeNames={"#due_shard": "due_shard", "#due_at": "due_at"},
         ExpressionAttributeValues={":due_shard": {"S": "a"}, ":due_at": {"N": "1"}},
     )
-    assert ledger.due("a", 10) == []
-    (row,) = client.query(
-        TableName="se-executions",
-        IndexName="due-index",
-        KeyConditionExpression="#h = :h AND #r <= :r",
-        ExpressionAttributeNames={"#h": "due_shard", "#r": "due_at"},
-        ExpressionAttributeValues={":h": {"S": "a"}, ":r": {"N": "9"}},
-        Limit=5,
-    )["Items"] or [None]
-    assert row is None
+    assert ledger.due("a", 10).executions == {"a-forged": None}
+    ledger.unlist("a-forged", "a")
+    assert ledger.due("a", 10).executions == {}
+
+
+@pytest.mark.parametrize("lease_seconds", [None, 300])
+@pytest.mark.parametrize("is_swept", [True, False])
+def test_nothing_expires_while_it_may_run(clock: Clock, is_swept: bool, lease_seconds: float | None) -> None:
+    """Neither its key nor the row goes before the lease's end, however short results are kept.
+
+    What the sweeper looks after is kept until it has ended, however long that takes.
+    """
+    tables = MemoryDynamoDB()
+    ledger = Ledger(TableReader(lambda: tables, "se-"), TableWriter(lambda: tables, "se-"), clock=clock)
+    made = ledger.new(
+        function(), "acme", "r", principal="p", digest="d", content="{}", on_lost="retry",
+        lease_seconds=lease_seconds, keep_seconds=60, is_swept=is_swept,
+    )  # fmt: skip
+    ledger.accept(made)
+
+    def check(job: ExecutionRef) -> None:
+        clock.now += 59
+        if lease_seconds is None:
+            ledger.begin(job, 300)
+        found = ledger.get(made.job_id)
+        assert found
+        clock.now = (found.due_at or 0) + 5  # a clock that is ahead
+        assert ledger.get(made.job_id)
+        clock.now += 3600 if is_swept else 0
+        assert ledger.get(made.job_id)
+
+    check(job_of(made))
+    for _ in range(2):
+        lapsed = ledger.get(made.job_id)
+        assert lapsed
+        if lease_seconds is None:
+            check(job_of(ledger.take_over_for_event(lapsed)))
+        else:
+            check(job_of(ledger.take_over_for_caller(lapsed, "again", lease_seconds)))
+    ended = ledger.get(made.job_id)
+    assert ended
+    ledger.settle(job_of(ended), ended.owner, "failed", {"result": "1"})
+    clock.now += 60
+    assert ledger.get(made.job_id) is None
+
+
+def test_a_failure_is_kept_for_the_sweeper(clock: Clock) -> None:
+    """However late it comes; after that it expires like any other."""
+    tables = MemoryDynamoDB()
+    ledger = Ledger(TableReader(lambda: tables, "se-"), TableWriter(lambda: tables, "se-"), clock=clock)
+    claimed = accepted_execution(clock.now, state="running", attempts=1)
+    ledger.accept(claimed)
+    ledger.settle(job_of(claimed)._replace(kept_due=True), claimed.owner, "failed", {"result": "1"})
+    clock.now += 10_000
+    (failed,) = due(ledger, "a", 10)
+    ledger.acknowledge(failed)
+    clock.now += 100
+    assert ledger.get(JOB_ID) is None
+
+
+def test_what_was_not_started_expires(clock: Clock) -> None:
+    """A claim that was undone is the source's: it isn't swept, and goes when the source has given up."""
+    tables = MemoryDynamoDB()
+    ledger = Ledger(TableReader(lambda: tables, "se-"), TableWriter(lambda: tables, "se-"), clock=clock)
+    claimed = accepted_execution(clock.now, state="running", attempts=1)
+    ledger.accept(claimed)
+    ledger.unclaim(claimed)
+    clock.now += 99
+    assert due(ledger, "a", 10) == []
+    assert ledger.get(JOB_ID)
+    clock.now += 1
+    assert ledger.get(JOB_ID) is None
+
+
+def test_pages_follow_one_another(ledger: Ledger, make: Make, clock: Clock) -> None:
+    """Each begins after the one before, whatever has become of that one's rows; the last one has no end."""
+    for number in range(5):
+        ledger.accept(make(job_id=f"a{number}", due_at=clock.now - 9 + number))
+    first = ledger.due("a", 2)
+    assert list(first.executions) == ["a0", "a1"]
+    for execution in filter(None, first.executions.values()):
+        ledger.cancel(execution)
+    second = ledger.due("a", 2, first.end)
+    assert list(second.executions) == ["a2", "a3"]
+    third = ledger.due("a", 2, second.end)
+    assert (list(third.executions), third.end) == (["a4"], None)
 
 
 def test_only_inconsistent_reads_lag() -> None:

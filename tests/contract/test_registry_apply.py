@@ -4,15 +4,19 @@ import json
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
+from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.table_client import UnprocessedError
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, GENERATION_KEY, Table
 from silvaengine_cli.api_keys import find_unrestricted_keys
 from silvaengine_cli.main import cli
+from silvaengine_cli.registry import tables as registry_tables
 from silvaengine_cli.registry.apply import ConflictError, apply_file, carry_out
 from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
@@ -485,3 +489,17 @@ def test_an_export_notes_bindings_that_it_cannot_express(apply: Apply, tables: R
     exported = export(tables, WORKER)
     assert [note for note in exported.notes if "topic:news" in note]
     assert parse(exported.text.encode()).spec.settings["dynamodb_stream_config"]["orders"] == target
+
+
+def test_keys_that_stay_unprocessed_end_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB may leave keys unread; it is asked again after pauses that grow, but not for ever."""
+    pauses: list[float] = []
+    monkeypatch.setattr(registry_tables, "BATCHES", Backoff(0.1, 4, sleep=pauses.append))
+
+    def leave_unread(**request: Any) -> Any:
+        return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
+
+    with pytest.raises(UnprocessedError, match="busy"):
+        RegistryTables(SimpleNamespace(batch_get_item=leave_unread)).read(ENDPOINTS, [("acme",)])
+    assert pauses == sorted(pauses)
+    assert len(pauses) == 3

@@ -54,9 +54,7 @@ class Deployment:
 
     def sweep(self) -> Mapping[str, int]:
         """Let the sweeper run now; the schedule lets it run each minute."""
-        response = self.engine.client("lambda").invoke(
-            FunctionName=self.outputs.tasks_arn, Payload=b'{"silvaengine": "sweep"}'
-        )
+        response = self.engine.client("lambda").invoke(FunctionName=self.outputs.function_arns["Sweeper"])
         counts: Mapping[str, int] = json.loads(response["Payload"].read())
         return counts
 

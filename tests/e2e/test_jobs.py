@@ -195,10 +195,10 @@ def test_the_worker_moves_nothing_without_the_owners_token(deployment: Deploymen
 
 def test_the_schedule_runs_the_sweeper(deployment: Deployment) -> None:
     """Each minute, with one line that tells what it did and how far it is behind."""
-    log = LogTail(deployment.engine, deployment.outputs.tasks_arn)
+    log = LogTail(deployment.engine, deployment.outputs.function_arns["Sweeper"])
     deployment.schedule(enabled=True)
     try:
-        line = wait_for_record(log, lambda record: record.get("service") == "tasks", seconds=90)
+        line = wait_for_record(log, lambda record: record.get("service") == "sweeper", seconds=90)
     finally:
         deployment.schedule(enabled=False)
     assert (line["status"], line["DeadJobs"]) == (200, 0)

@@ -30,7 +30,7 @@ def test_each_lambda_writes_one_line_per_invocation(deployment: Deployment) -> N
 
 
 def test_changed_service_is_the_only_one_updated(deployment: Deployment) -> None:
-    """After a line changed in one service, `sam deploy` updates that one function.
+    """After a line changed in one service, `sam deploy` updates that one's functions.
 
     The engine's events name every resource at each update (test_engine_probes.py), so that the change set is
     asked, and the functions' code.
@@ -40,9 +40,12 @@ def test_changed_service_is_the_only_one_updated(deployment: Deployment) -> None
         source.write("# One more line.\n")
     deploy.build(deployment.project)
     deploy.deploy(deployment.project, deployment.engine, parameters=deployment.parameters)
-    assert deploy.lambdas(deployment.project).keys() & set(changed_resources(deployment)) == {"Tasks"}
+    assert deploy.lambdas(deployment.project).keys() & set(changed_resources(deployment)) == {
+        "Tasks",
+        "Sweeper",
+    }
     after = code_hashes(deployment)
-    assert [name for name in codes if after[name] != codes[name]] == ["Tasks"]
+    assert [name for name in codes if after[name] != codes[name]] == ["Tasks", "Sweeper"]
 
 
 def test_tables_that_exist_can_be_adopted(deployment: Deployment) -> None:

@@ -17,8 +17,8 @@ from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
 from silvaengine.context import CurrentInvocation, bind
 from silvaengine.redis.breaker import TierError
-from silvaengine.redis.client import RedisClients, Reply
-from silvaengine.redis.commands import Command, pack
+from silvaengine.redis.client import RedisClients
+from silvaengine.redis.commands import Command, Reply, pack
 from silvaengine.settings import RedisSettings
 
 MEBIBYTE = 1_048_576

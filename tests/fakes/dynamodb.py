@@ -49,6 +49,10 @@ class MemoryDynamoDB:
         """Return the table's rows as they are now."""
         return (item for versions in self._rows[table].values() if (item := versions[-1][1]))
 
+    def stored(self, table: str, *key: str) -> Item:
+        """Return a row as it is now, without a request; empty if there is none."""
+        return self._now(table, key)
+
     def put(self, table: Table, **row: object) -> None:
         """Write a row of plain values, as another program would."""
         serialize = TypeSerializer().serialize
@@ -168,8 +172,17 @@ class MemoryDynamoDB:
             item = self._as_of(versions, consistent=False)
             if item.get(hash_name) == partition and range_name in item:
                 found.append((float(item[range_name]["N"]), item))
-        found.sort(key=lambda pair: pair[0])
-        return {"Items": [item for number, item in found if number <= up_to][:Limit]}
+        key_names = (*self._keys[TableName], hash_name, range_name)
+        keys = [{name: item[name] for name in key_names} for number, item in found if number <= up_to]
+        keys.sort(key=self._place)
+        if ExclusiveStartKey:
+            keys = [key for key in keys if self._place(key) > self._place(ExclusiveStartKey)]
+        return {"Items": keys[:Limit], **({"LastEvaluatedKey": keys[Limit - 1]} if keys[Limit:] else {})}
+
+    @staticmethod
+    def _place(key: Item) -> tuple[float, str]:
+        """Return an entry's place in its partition of the index."""
+        return float(key["due_at"]["N"]), key["job_id"]["S"]
 
     def _page(
         self,

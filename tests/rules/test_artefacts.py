@@ -45,7 +45,7 @@ STANDARD = {
 }
 RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
 # What a tenant's requirements may bring in any version: it must not disturb our own code.
-SHADOWING = ("botocore", "diskcache", "msgspec", "pynamodb", "redis", "yaml")
+SHADOWING = ("botocore", "diskcache", "hiredis", "msgspec", "pynamodb", "redis", "yaml")
 
 LIST_MODULES = f"""
 import {RUNTIME_LOADED}, sys

@@ -43,3 +43,9 @@ def test_dev_shares_nothing_with_prod_and_leaves_nothing() -> None:
     assert overrides("dev")["TablesDeletionPolicy"] == "Delete"
     assert "TablesDeletionPolicy" not in overrides("prod")
     assert PARAMETERS["TablesDeletionPolicy"]["Default"] == "Retain"
+
+
+def test_prod_writes_access_logs() -> None:
+    """Elsewhere an account may lack the role for them, without which a deployment fails."""
+    assert overrides("prod")["AccessLogs"] == "true"
+    assert PARAMETERS["AccessLogs"]["Default"] == "false"

@@ -74,3 +74,21 @@ def test_t23_bandit_finds_nothing() -> None:
     folders = ("services", "shared", "cli", "packaging")
     options = ("--quiet", "--recursive", "--configfile", "pyproject.toml", "-ll")
     subprocess.run([sys.executable, "-m", "bandit", *options, *folders], cwd=PROJECT, check=True)
+
+
+def test_t23_what_is_accepted_of_the_template_has_its_reason() -> None:
+    """No check of checkov is skipped without a word, and none is soft."""
+    lines = (PROJECT / ".checkov.yaml").read_text().splitlines()
+    skipped = [line for line in lines if "CKV" in line]
+    assert skipped
+    assert all(re.fullmatch(r"  - CKV2?_AWS_\d+ # .{20,}", line) for line in skipped)
+    assert not any("soft" in line for line in lines)
+
+
+def test_t23_the_template_is_checked_as_a_whole(audit: Any) -> None:
+    """What a parameter adds is there, and nothing is left that checkov would pass over."""
+    template = audit.whole_template()
+    used = {each["Condition"] for each in template["Resources"].values() if "Condition" in each}
+    assert {"MakesFifoQueue", "MakesEventBucket", "IsolatesTenants", "LogsAccess"} <= used
+    assert audit.OPTIONAL.keys() <= template["Parameters"].keys()
+    assert "Fn::ForEach" not in str(template)

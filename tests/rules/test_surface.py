@@ -76,6 +76,7 @@ ENVIRONMENT = {
     "REGISTRY_REFRESH_SECONDS": "1",
     "REGISTRY_TTL_SECONDS": "1",
     "SNSTOPICARN": "arn",
+    "STACK_NAME": "silvaengine",
     "STAGE": "prod",
     "TABLE_PREFIX": "prod-",
     "TAKES_GZIP": "true",

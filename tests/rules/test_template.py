@@ -9,12 +9,11 @@ import pytest
 
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.ledger.store import Ledger
-from silvaengine.observability.logging import NAMESPACE
+from silvaengine.observability.logging import NAMESPACE, InvocationLog
 from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.deploy import lambdas
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
-from silvaengine_tasks.sweeper import Sweeper
 
 from .conftest import ALWAYS, LAMBDAS, PROJECT, TEMPLATE, Resources
 
@@ -83,7 +82,7 @@ def rights(resources: Resources, function: str) -> dict[str, set[str]]:
 
 def bucket(folder: str) -> str:
     """Name a folder of the bucket, as a policy does."""
-    return f"${{PayloadBucket.Arn}}/{folder}/*"
+    return f"arn:aws:s3:::{{'Ref': 'PayloadBucket'}}/{folder}/*"
 
 
 # What was cleared in the caches lies in rows of its own; no role that functions share reads another one.
@@ -180,8 +179,8 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
-            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
-            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-*",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-??????",
         },
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
     }
@@ -194,8 +193,40 @@ def test_stacks_on_the_same_tables_may_share_a_pepper(resources_with: Callable[.
     for gateway in ("HttpGateway", "WebsocketGateway"):
         read = rights(given, gateway)["secretsmanager:GetSecretValue"]
         peppers = {arn.rpartition(":secret:")[2] for arn in read if "key-pepper" in arn}
-        assert peppers == {"blue-key-pepper-*"}
+        assert peppers == {"blue-key-pepper-??????"}
         assert given[gateway]["Properties"]["Environment"]["Variables"]["KEY_PEPPER"] == "blue-key-pepper"
+
+
+def test_stacks_on_the_same_executions_may_share_their_secret_and_bucket(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """Given another stack's, this one makes none, and reaches that one's alone."""
+    given = resources_with(LedgerKeySecret="blue-ledger-key", PayloadBucketName="blue-bucket")
+    assert given["LedgerSecret"]["Condition"] == "MakesLedgerKey"
+    assert given["PayloadBucket"]["Condition"] == "MakesPayloadBucket"
+    for name in ("HttpGateway", "WebsocketGateway", "Broadcaster", "Tasks", "Sweeper"):
+        variables = given[name]["Properties"]["Environment"]["Variables"]
+        assert variables["LEDGER_SECRET"] == "blue-ledger-key"
+        read = rights(given, name)["secretsmanager:GetSecretValue"]
+        assert {arn.rpartition(":")[2] for arn in read if "ledger" in arn} == {"blue-ledger-key-??????"}
+        assert variables.get("PAYLOAD_BUCKET", "blue-bucket") == "blue-bucket"
+    for name in ("HttpGateway", "Tasks", "Sweeper", "Worker"):
+        reached = {arn for action, arns in rights(given, name).items() if action[:3] == "s3:" for arn in arns}
+        assert {arn.partition("/")[0] for arn in reached} == {"arn:aws:s3:::blue-bucket"}
+
+
+def test_the_ledgers_secret_goes_with_the_tables(resources_with: Callable[..., Resources]) -> None:
+    """A stack that is made again on its tables knows the keys that were used before."""
+    for policy in ("Retain", "Delete"):
+        secret = resources_with(TablesDeletionPolicy=policy)["LedgerSecret"]
+        assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == (policy, policy)
+
+
+def test_who_accepts_and_who_sweeps_knows_the_stack(resources: Resources) -> None:
+    """Executions name it, so that another stack's sweeper leaves them alone."""
+    for name in ("HttpGateway", "WebsocketGateway", "Tasks", "Sweeper"):
+        stack = resources[name]["Properties"]["Environment"]["Variables"]["STACK_NAME"]
+        assert stack in ("silvaengine", {"Ref": "AWS::StackName"})
 
 
 def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable[..., Resources]) -> None:
@@ -235,6 +266,22 @@ def test_the_worker_may_move_executions_and_read_nothing(
     assert rights(resources, "Worker") == moves | clears | {"dynamodb:UpdateItem": {update, CLEARS}}
     allowed = set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
     assert allowed == attributes_of_a_worker()
+
+
+def test_no_worker_puts_a_row_into_the_sweepers_index(resources_with: Callable[..., Resources]) -> None:
+    """It may not write the index's partition key, but for an update's time: 0.2's workers remove it."""
+    assert DUE_INDEX.hash_key not in allowed_attributes(resources_with())
+    assert DUE_INDEX.hash_key in allowed_attributes(resources_with(EarlierWorkers="true"))
+
+
+def allowed_attributes(resources: Resources) -> set[str]:
+    """Collect the attributes of an execution that the worker may name."""
+    (policy,) = (
+        each
+        for each in statements(resources, "Worker")
+        if "ForAllValues:StringEquals" in each.get("Condition", {})
+    )
+    return set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
 
 
 def test_the_worker_may_have_a_redis_user_of_its_own(resources_with: Callable[..., Resources]) -> None:
@@ -277,14 +324,13 @@ def attributes_of_a_worker() -> set[str]:
     return named
 
 
-def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
-    """The tasks Lambda moves executions, reads functions and settings, invokes workers, tells the queue."""
+def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
+    """The tasks Lambda claims records, reads functions and settings, invokes workers, receives events."""
     here = "eu-central-1:111122223333"
     registry = {
         f"arn:aws:dynamodb:{here}:table/se-{name}"
         for name in ("endpoints", "connections", "functions", "configdata")
     }
-    queues = [str({"Fn::GetAtt": [name, "Arn"]}) for name in ("DeadLetterQueue", "EventDeadLetterQueue")]
     receiving = (
         "ChangeMessageVisibility",
         "DeleteMessage",
@@ -292,12 +338,12 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
         "GetQueueUrl",
         "ReceiveMessage",
     )
-    key = f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*"
+    key = f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????"
     hooks = f"arn:aws:dynamodb:{here}:table/se-hooks"
     assert rights(resources, "Tasks") == logs("Tasks") | {
-        "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
+        "dynamodb:BatchGetItem": registry,
         "dynamodb:GetItem": {*registry, EXECUTIONS},
-        "dynamodb:Query": {*registry, hooks, f"{EXECUTIONS}/index/due-index"},
+        "dynamodb:Query": {*registry, hooks},
         "dynamodb:PutItem": {EXECUTIONS},
         "dynamodb:UpdateItem": {EXECUTIONS},
         "s3:GetObject": {bucket("calls"), bucket("results")},
@@ -305,8 +351,25 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {key, f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
-        "sqs:SendMessage": set(queues),
+        "sqs:SendMessage": {str({"Fn::GetAtt": ["EventDeadLetterQueue", "Arn"]})},
     } | {f"sqs:{action}": {str({"Fn::GetAtt": ["EventQueue", "Arn"]})} for action in receiving}
+
+
+def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
+    """It moves executions, reads functions and settings, invokes workers, tells the queue; and no more."""
+    tasks, here = rights(resources, "Tasks"), "eu-central-1:111122223333"
+    registry = tasks["dynamodb:BatchGetItem"]
+    assert rights(resources, "Sweeper") == logs("Sweeper") | {
+        "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
+        "dynamodb:GetItem": registry,
+        "dynamodb:Query": {*registry, f"{EXECUTIONS}/index/due-index"},
+        "dynamodb:UpdateItem": {EXECUTIONS},
+        "s3:GetObject": {bucket("calls")},
+        "ssm:GetParameter": tasks["ssm:GetParameter"],
+        "secretsmanager:GetSecretValue": tasks["secretsmanager:GetSecretValue"],
+        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})},
+    }
 
 
 def test_an_event_is_dead_only_after_it_had_its_chances(resources: Resources) -> None:
@@ -379,7 +442,9 @@ def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callab
         *(str({"Fn::GetAtt": [name, "Arn"]}) for name in ("EventRule", "EventScheduleRule")),
     }
     policy = resources["EventDeadLetterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert all(each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in policy)
+    allows = [each for each in policy if each["Effect"] == "Allow"]
+    assert all(each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in allows)
+    assert len(allows) == 3
 
 
 def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[..., Resources]) -> None:
@@ -388,6 +453,7 @@ def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[.
     for name in ("FifoQueue", "FifoDeadLetterQueue"):
         assert resources[name]["Properties"]["FifoQueue"] is True
         assert resources[name]["Properties"]["SqsManagedSseEnabled"] is True
+        assert resources[name]["Properties"]["DeduplicationScope"] == "messageGroup"
     assert "FifoDeadLetterQueue" in str(resources["FifoQueue"]["Properties"]["RedrivePolicy"])
     assert {"FifoDeadLetterAlarm", "FifoAgeAlarm"} <= resources.keys()
     assert str({"Fn::GetAtt": ["FifoQueue", "Arn"]}) in rights(resources, "Tasks")["sqs:ReceiveMessage"]
@@ -399,14 +465,17 @@ def test_a_fifo_queue_and_a_bucket_are_made_on_demand(resources_with: Callable[.
 
 
 def test_the_sweeper_comes_every_minute(resources: Resources) -> None:
-    """Its schedule sends what the code knows; its lag and its dead raise alarms, as does silence."""
+    """It has a Lambda of its own; its lag and its dead raise alarms, as does silence."""
     (rule,) = (each for each in of_type(resources, "AWS::Events::Rule").values() if "Condition" not in each)
     assert rule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Properties"]["Targets"]
-    assert Sweeper.matches(json.loads(target["Input"]))
+    assert target["Arn"] == {"Fn::GetAtt": ["Sweeper", "Arn"]}
+    assert resources["SweeperEventInvokeConfig"]["Properties"]["MaximumRetryAttempts"] == 0
     lag, dead = (resources[name]["Properties"] for name in ("SweeperLagAlarm", "DeadJobsAlarm"))
     assert (lag["TreatMissingData"], dead["TreatMissingData"]) == ("breaching", "notBreaching")
     assert {lag["Namespace"], dead["Namespace"]} == {NAMESPACE}
+    dimensions = [{"Name": "function_name", "Value": {"Ref": "Sweeper"}}]
+    assert lag["Dimensions"] == dead["Dimensions"] == dimensions
 
 
 def test_the_due_index_is_what_the_code_declares(resources: Resources) -> None:
@@ -449,8 +518,8 @@ def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Reso
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
-            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-*",
-            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-*",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????",
+            f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-??????",
         },
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
     }
@@ -458,7 +527,7 @@ def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Reso
 
 def test_the_broadcaster_lists_connections_and_pushes(resources: Resources) -> None:
     """It reads and ends rows, checks grants and pushes; it invokes nobody."""
-    key = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:silvaengine-ledger-key-*"
+    key = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:silvaengine-ledger-key-??????"
     assert rights(resources, "Broadcaster") == logs("Broadcaster") | PUSHES | {
         "dynamodb:GetItem": {ROWS},
         "dynamodb:Query": {ROWS},
@@ -566,11 +635,12 @@ def test_a_function_writes_to_a_log_that_ends(
 @pytest.mark.parametrize("function", ALWAYS)
 def test_failures_and_throttling_raise_alarms(resources: Resources, function: str) -> None:
     """Every function has an alarm for its errors and one for its throttles."""
+    named = {"Name": "FunctionName", "Value": f"silvaengine-{function}"}
     alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
     watched = {
         each["Properties"]["MetricName"]
         for each in alarms
-        if {"Name": "FunctionName", "Value": f"silvaengine-{function}"} in each["Properties"]["Dimensions"]
+        if named in each["Properties"].get("Dimensions", ())
     }
     assert watched == {"Errors", "Throttles"}
 
@@ -664,7 +734,9 @@ def test_environment_values_come_from_parameters() -> None:
         "BROADCASTER",
         "ISOLATED_WORKER_ARN",
         "KEY_PEPPER",
+        "LEDGER_SECRET",
         "OTHER_WORKER_ARNS",
+        "PAYLOAD_BUCKET",
         "REDIS_PASSWORD",
         "REDIS_USERNAME",
         "TASKS_FUNCTION",
@@ -694,7 +766,7 @@ def test_a_worker_with_a_user_of_its_own_has_its_own_password(
 def test_an_alias_is_what_is_invoked(resources_with: Callable[..., Resources]) -> None:
     """With WorkerAlias the callers may invoke that alias alone, and know it; it is not retried either."""
     resources = resources_with(WorkerAlias="live")
-    for function in ("HttpGateway", "WebsocketGateway", "Tasks"):
+    for function in ("HttpGateway", "WebsocketGateway", "Tasks", "Sweeper"):
         (arn,) = rights(resources, function)["lambda:InvokeFunction"]
         assert arn.endswith(":function:silvaengine-Worker:live")
     kept = resources["WorkerAliasInvokeConfig"]["Properties"]
@@ -737,7 +809,7 @@ def test_an_isolated_worker_is_asked_for(resources_with: Callable[..., Resources
     assert isolated["Properties"]["Role"] == {"Fn::GetAtt": ["WorkerIsolatedRole", "Arn"]}
 
 
-@pytest.mark.parametrize("function", ["HttpGateway", "WebsocketGateway", "Tasks"])
+@pytest.mark.parametrize("function", ["HttpGateway", "WebsocketGateway", "Tasks", "Sweeper"])
 def test_who_calls_workers_knows_the_isolated_one(
     function: str, resources_with: Callable[..., Resources]
 ) -> None:
@@ -747,3 +819,178 @@ def test_who_calls_workers_knows_the_isolated_one(
     variables = given[function]["Properties"]["Environment"]["Variables"]
     assert "-WorkerIsolated" in str(variables["ISOLATED_WORKER_ARN"])
     assert resources_with()[function]["Properties"]["Environment"]["Variables"]["ISOLATED_WORKER_ARN"] == ""
+
+
+def of_kinds(resources: Resources, *kinds: str) -> dict[str, dict[str, Any]]:
+    """Select the resources of several CloudFormation types."""
+    return {name: resource for kind in kinds for name, resource in of_type(resources, kind).items()}
+
+
+def test_http_requests_are_throttled(resources_with: Callable[..., Resources]) -> None:
+    """The stage has limits of its own, so that one API doesn't use up those of the account."""
+
+    def limits(**parameters: str) -> tuple[int, int]:
+        (stage,) = of_type(resources_with(**parameters), "AWS::ApiGateway::Stage").values()
+        (every,) = stage["Properties"]["MethodSettings"]
+        assert (every["HttpMethod"], every["ResourcePath"]) == ("*", "/*")
+        return int(every["ThrottlingRateLimit"]), int(every["ThrottlingBurstLimit"])
+
+    rate, burst = limits()
+    assert 0 < rate <= burst <= 5000  # what an account takes at once
+    assert limits(HttpRateLimit="7", HttpBurstLimit="9") == (7, 9)
+
+
+def test_a_firewall_guards_the_stage_on_demand(resources_with: Callable[..., Resources]) -> None:
+    """WebAclArn is associated with the stage that is deployed; without it there is no association."""
+    acl = "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/shop/1"
+    resources = resources_with(WebAclArn=acl)
+    (association,) = of_type(resources, "AWS::WAFv2::WebACLAssociation").values()
+    assert association["Properties"]["WebACLArn"] == acl
+    # SAM's name for the stage, so that the association waits for it.
+    assert association["Properties"]["ResourceArn"].endswith("/restapis/${RestApi}/stages/${RestApi.Stage}")
+    assert association["Condition"] == "HasWebAcl"
+
+
+def test_the_default_address_of_the_http_api_can_be_closed(resources_with: Callable[..., Resources]) -> None:
+    """Behind a custom domain clients reach the API by that alone; pushes need the WebSocket API's own."""
+
+    def closed(**parameters: str) -> Any:
+        (api,) = of_type(resources_with(**parameters), "AWS::ApiGateway::RestApi").values()
+        (server,) = api["Properties"]["Body"].get("servers", [{}])
+        endpoint = server.get("x-amazon-apigateway-endpoint-configuration", {})
+        return endpoint.get("disableExecuteApiEndpoint", False)
+
+    assert (closed(), closed(DisableExecuteApiEndpoint="true")) == (False, True)
+    (sockets,) = of_type(resources_with(DisableExecuteApiEndpoint="true"), "AWS::ApiGatewayV2::Api").values()
+    assert "DisableExecuteApiEndpoint" not in sockets["Properties"]
+
+
+def test_buckets_and_queues_refuse_plain_connections(resources_with: Callable[..., Resources]) -> None:
+    """Each has one policy, which denies everything without TLS; not on the engine, which has none."""
+    on_demand = {"MakeFifoQueue": "true", "NewEventBucketName": "inbox", "EventTopicArn": TOPIC}
+    resources = resources_with(**on_demand)
+    kept = of_kinds(resources, "AWS::S3::Bucket", "AWS::SQS::Queue")
+    guarded = []
+    for policy in of_kinds(resources, "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy").values():
+        properties = policy["Properties"]
+        names = [each["Ref"] for each in properties.get("Queues") or [properties["Bucket"]]]
+        (denied,) = (each for each in properties["PolicyDocument"]["Statement"] if each["Effect"] == "Deny")
+        assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert (denied["Principal"], denied["Action"]) in {("*", "s3:*"), ("*", "sqs:*")}
+        if denied["Action"] == "s3:*":
+            assert denied["Resource"] == [{"Fn::GetAtt": [*names, "Arn"]}, f"${{{names[0]}.Arn}}/*"]
+        guarded += names
+    assert sorted(guarded) == sorted(kept)
+    local = resources_with(**on_demand, LocalEndpoint="http://127.0.0.1:4566")
+    assert '{"aws:SecureTransport": "false"}' not in json.dumps(local)
+
+
+def test_a_table_that_stays_can_not_be_deleted(resources_with: Callable[..., Resources]) -> None:
+    """A table is protected as long as it outlives its stack."""
+    for policy, protected in (("Retain", True), ("Delete", False)):
+        tables = of_type(resources_with(TablesDeletionPolicy=policy), "AWS::DynamoDB::Table").values()
+        assert [each["Properties"]["DeletionProtectionEnabled"] for each in tables] == [protected] * len(
+            TABLES
+        )
+
+
+def test_a_secret_is_named_to_its_end(resources_with: Callable[..., Resources]) -> None:
+    """Secrets Manager puts six characters behind a name: no role reads a secret whose name is longer.
+
+    docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_iam-policies.html
+    """
+    resources = resources_with(RedisHost="redis", RedisPasswordSecret="redis-password", IsolatedWorker="true")
+    for function in LAMBDAS:
+        for arn in rights(resources, function).get("secretsmanager:GetSecretValue", ()):
+            assert arn.endswith(("-??????", ":secret:silvaengine/beta/*")), arn
+
+
+def test_the_password_of_redis_is_in_no_configuration(resources_with: Callable[..., Resources]) -> None:
+    """A function is told the secret's name, and may read that secret alone."""
+
+    def seen(function: str, **parameters: str) -> tuple[str, set[str]]:
+        resources = resources_with(RedisHost="redis", IsolatedWorker="true", **parameters)
+        variable = resources[function]["Properties"]["Environment"]["Variables"]["REDIS_PASSWORD"]
+        arns = rights(resources, function).get("secretsmanager:GetSecretValue", set())
+        return variable, {name for arn in arns if "Pass-" in (name := arn.rpartition(":secret:")[2])}
+
+    shared = {"RedisPasswordSecret": "gatewayPass"}
+    own = {**shared, "RedisWorkerUsername": "worker", "RedisWorkerPasswordSecret": "workerPass"}
+    for function in ("HttpGateway", "WebsocketGateway"):
+        assert seen(function, **own) == ("secretsmanager:gatewayPass", {"gatewayPass-??????"})
+    for function in ("Worker", "WorkerIsolated"):
+        assert seen(function) == ("", set())
+        assert seen(function, **shared) == ("secretsmanager:gatewayPass", {"gatewayPass-??????"})
+        assert seen(function, **own) == ("secretsmanager:workerPass", {"workerPass-??????"})
+    assert "resolve:secretsmanager" not in json.dumps(resources_with(RedisHost="redis", **own))
+
+
+def test_the_isolated_worker_has_a_concurrency_of_its_own(resources_with: Callable[..., Resources]) -> None:
+    """Its parameter limits it and not the worker, whose parameter doesn't limit it."""
+    given = resources_with(
+        IsolatedWorker="true", WorkerReservedConcurrency="5", WorkerIsolatedReservedConcurrency="7"
+    )
+    reserved = [
+        given[name]["Properties"]["ReservedConcurrentExecutions"] for name in ("Worker", "WorkerIsolated")
+    ]
+    assert reserved == ["5", "7"]
+
+
+def rings_for(pattern: str, line: dict[str, Any]) -> bool:
+    """Evaluate a metric filter's pattern of numeric terms: `{ ($.a >= 1) && ($.b >= 2) }`.
+
+    docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+    """
+    terms = re.findall(r"\(\$\.(\w+) >= (\d+)\)", pattern)
+    assert pattern == f"{{ {' && '.join(f'($.{name} >= {least})' for name, least in terms)} }}"
+    return all(line.get(name, -1) >= int(least) for name, least in terms)
+
+
+@pytest.mark.parametrize("function", LAMBDAS)
+def test_calls_that_fail_raise_an_alarm(
+    resources_with: Callable[..., Resources], function: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An invocation that ends well for Lambda and with a status from 500 on for its caller is counted."""
+    resources = resources_with(IsolatedWorker="true")
+    (counter,) = (
+        each["Properties"]
+        for each in of_type(resources, "AWS::Logs::MetricFilter").values()
+        if each["Properties"]["LogGroupName"] == {"Ref": f"{function}Logs"}
+    )
+    (metric,) = counter["MetricTransformations"]
+    (alarm,) = (
+        each["Properties"]
+        for each in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if each["Properties"]["MetricName"] == metric["MetricName"]
+    )
+    assert (alarm["Namespace"], alarm["Statistic"]) == (metric["MetricNamespace"], "Sum")
+    assert "silvaengine" in metric["MetricName"], "another stack's failures are its own"
+    for status, rings in ((200, False), (404, False), (500, True), (503, True)):
+        log = InvocationLog("worker")
+        log.add(status=status)
+        log.emit()
+        assert rings_for(counter["FilterPattern"], json.loads(capsys.readouterr().out)) is rings
+    assert not rings_for(counter["FilterPattern"], {"status": 500}), "what a function prints is no log line"
+
+
+def test_the_http_api_s_own_failures_and_latency_raise_alarms(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """Its 5xx, also those that no Lambda has seen, and the latency of its slowest hundredth."""
+    resources = resources_with(SnsTopicArn=TOPIC, HttpLatencyAlarmMilliseconds="1500")
+    alarms = {
+        each["Properties"]["MetricName"]: each["Properties"]
+        for each in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if each["Properties"]["Namespace"] == "AWS/ApiGateway"
+    }
+    assert alarms.keys() == {"5XXError", "Latency"}
+    for alarm in alarms.values():
+        assert alarm["Dimensions"] == [
+            {"Name": "ApiName", "Value": "silvaengine"},
+            {"Name": "Stage", "Value": "beta"},
+        ]
+        assert alarm["AlarmActions"] == [TOPIC]
+    assert (alarms["5XXError"]["Statistic"], alarms["5XXError"]["Threshold"]) == ("Sum", 0)
+    latency = alarms["Latency"]
+    assert (latency["ExtendedStatistic"], latency["Threshold"]) == ("p99", "1500")
+    assert "Statistic" not in latency

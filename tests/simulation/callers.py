@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from silvaengine.errors import SilvaEngineError
+from silvaengine.ledger.execution import Execution
 from silvaengine.protocol.messages import Callee, OnLost
 from silvaengine.registry.model import Function
 from silvaengine.registry.policy import ExecutionPolicy
+from silvaengine.tables import EXECUTIONS
 from silvaengine_http.executions import LedgerCall
 
 from .account import Request
-from .world import CALLER_SECONDS, World
+from .world import CALLER_SECONDS, NOISY, World
 
 TENANTS = ("acme", "globex", "initech")
 TRIES = 60
@@ -18,7 +21,7 @@ TRIES = 60
 
 def add_functions(world: World) -> None:
     """Add a function for each promise."""
-    promises: dict[str, OnLost] = {"once": "fail", "often": "retry", "exact": "retry"}
+    promises: dict[str, OnLost] = {"once": "fail", "often": "retry", "exact": "retry", "noise": "retry"}
     for name, on_lost in promises.items():
         world.functions[name] = Function(
             name=name,
@@ -80,7 +83,7 @@ def send(world: World, request: Request, *, body: str | None = None) -> tuple[in
         status_url="job_status",
     )
     try:
-        response = world.executions.serve(order)
+        response = world.random.choice(world.stacks).executions.serve(order)
     except SilvaEngineError as error:
         return error.status, error.message
     if response.status == 202:
@@ -134,6 +137,10 @@ def random_calls(world: World, count: int, seconds: float) -> Iterator[Request]:
 def populate(world: World, count: int, seconds: float) -> None:
     """Start so many calls within so many seconds; some keys are sent twice at once, or misused."""
     add_functions(world)
+    for _ in range(world.weather.noise):
+        world.dynamodb.put(EXECUTIONS, **noise(world).to_row())
+    for _ in range(world.weather.vandals):
+        world.spawn("vandal", lambda: vandalize(world), world.random.random() * seconds)
     for request in random_calls(world, count, seconds):
         after = world.random.random() * seconds
         ask(world, request, after)
@@ -141,6 +148,24 @@ def populate(world: World, count: int, seconds: float) -> None:
             ask(world, request, after + world.random.random() * 3)
         if request.key and world.random.random() < 0.1:
             world.spawn("misuser", lambda request=request: misuse(world, request), after + 5)  # type: ignore[misc]
+
+
+def noise(world: World) -> Execution:
+    """Return an execution of a tenant whose jobs were all lost at the same time."""
+    ledger = world.random.choice(world.stacks).ledger
+    facts: dict[str, Any] = {"principal": "", "digest": "", "content": "{}", "on_lost": "retry"}
+    made = ledger.new(world.functions["noise"], NOISY, "request", **facts)
+    return made._replace(due_at=made.created_at)
+
+
+def vandalize(world: World) -> None:
+    """Leave a row in the index that can't be read: an invented one, or one's own without a member."""
+    row = noise(world).to_row()
+    listed = {name: row[name] for name in ("job_id", "due_shard", "due_at")}
+    lost = world.random.choice([name for name in row if name not in {*listed, "content", "stack"}])
+    mistyped = {**row, lost: ["x"]}
+    stripped = {name: value for name, value in row.items() if name != lost}
+    world.dynamodb.put(EXECUTIONS, **world.random.choice((listed, mistyped, stripped)))
 
 
 def misuse(world: World, request: Request) -> None:

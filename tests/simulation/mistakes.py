@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, override
 
 from silvaengine.aws.attribute_values import decode_row
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.aws.table_client import Key, Row, TableReader
-from silvaengine.errors import ConditionFailedError, SilvaEngineError
+from silvaengine.errors import ConditionFailedError, InvocationError, NotStartedError, SilvaEngineError
 from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
+from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.tables import EXECUTIONS, Table
@@ -24,23 +26,19 @@ class NoOwnerInTheCondition(Ledger):
     """Writes whatever token the row has."""
 
     @override
-    def _move(
-        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), unlist: bool = False
-    ) -> str:
+    def _move(self, job_id: str, owner: str, values: Row) -> str:
         row = self._tables.get(EXECUTIONS, {"job_id": job_id}) or {}
-        return super()._move(job_id, row.get("owner", owner), values, remove=remove, unlist=unlist)
+        return super()._move(job_id, row.get("owner", owner), values)
 
 
 class OneOwnerForAll(Ledger):
     """Uses the same token for every owner."""
 
     @override
-    def _move(
-        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), unlist: bool = False
-    ) -> str:
+    def _move(self, job_id: str, owner: str, values: Row) -> str:
         fresh, self.new_token = self.new_token, lambda: owner
         try:
-            return super()._move(job_id, owner, values, remove=remove, unlist=unlist)
+            return super()._move(job_id, owner, values)
         finally:
             self.new_token = fresh
 
@@ -49,9 +47,7 @@ class OwnTokenIsNotRecognized(Ledger):
     """Mistakes its own write, sent again, for another's."""
 
     @override
-    def _move(
-        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), unlist: bool = False
-    ) -> str:
+    def _move(self, job_id: str, owner: str, values: Row) -> str:
         writer = self._writer
 
         class Strict:
@@ -60,7 +56,7 @@ class OwnTokenIsNotRecognized(Ledger):
 
         self._writer = Strict()  # type: ignore[assignment]
         try:
-            return super()._move(job_id, owner, values, remove=remove, unlist=unlist)
+            return super()._move(job_id, owner, values)
         finally:
             self._writer = writer
 
@@ -86,8 +82,8 @@ class RetryForgetsTheTime(Ledger):
 
     @override
     def retry_later(self, job: ExecutionRef, owner: str, cause: str, seconds: float) -> None:
-        values = {"state": "accepted", "cause": cause}
-        self._move(job.job_id, owner, self._with_change(values), unlist=True)
+        values = {"state": "accepted", "cause": cause, "due_at": None}
+        self._move(job.job_id, owner, self._with_change(values))
 
 
 class CancelledStaysAlive(Ledger):
@@ -110,6 +106,14 @@ class FenceStaysTheSame(Ledger):
     @override
     def take_over_for_event(self, execution: Execution) -> Execution:
         return super().take_over_for_event(execution._replace(fence=execution.fence - 1))
+
+
+class SweepsForAllStacks(Ledger):
+    """Takes up what another stack has accepted, and postpones it since it can't reach the worker."""
+
+    @override
+    def _due_since(self, stack: object, now: int) -> int:
+        return now
 
 
 class EventualRead(TableReader):
@@ -150,6 +154,17 @@ class NoFunctionInTheKey(Executions):
         return made._replace(job_id=self._digests.digest(call.endpoint_id, call.caller, call.key))
 
 
+class AnotherKeyInEachStack(Executions):
+    """Makes ids under a secret of the stack's own."""
+
+    @override
+    def _new(self, call: LedgerCall) -> Execution:
+        made = super()._new(call)
+        if call.key is None:
+            return made
+        return made._replace(job_id=self._digests.digest(made.stack, made.job_id))
+
+
 class TokenReused(Dispatcher):
     """Uses one token for the effects of all calls of a principal."""
 
@@ -165,6 +180,19 @@ class TokenReused(Dispatcher):
         super().send(
             execution._replace(effect=execution.principal), function, deadline=deadline, socket=socket
         )
+
+
+class ServerErrorRanNothing(LambdaInvoker):
+    """Takes a failure of Lambda for a call that didn't begin."""
+
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+        try:
+            return super().invoke(arn, payload, event=event, deadline=deadline)
+        except InvocationError as error:
+            if error.error_type != "ServiceException":
+                raise
+            raise NotStartedError(error.message) from error
 
 
 class BodyNotCompared(Executions):
@@ -304,6 +332,30 @@ class ReportsNothing(Sweeper):
         return "buried"
 
 
+class FailsAtARowThatCantBeRead(Sweeper):
+    """Lets one row end the run."""
+
+    @override
+    def _try_unlist(self, job_id: str, shard: str) -> str:
+        raise TypeError(job_id)
+
+
+class LeavesWhatCantBeRead(Sweeper):
+    """Passes over a row in every run."""
+
+    @override
+    def _try_unlist(self, job_id: str, shard: str) -> str:
+        return "unreadable"
+
+
+class TakesUpTheLongestDue(Sweeper):
+    """Takes up whatever is due first, whoever's it is."""
+
+    @override
+    def run(self, has_time: Callable[[], bool], limit: int = 0, share: int = 0) -> Sweep:
+        return super().run(has_time, limit, share=limit)
+
+
 MISTAKES: Mapping[str, dict[str, type]] = {
     each.__name__: {part: each}
     for part, classes in {
@@ -316,12 +368,14 @@ MISTAKES: Mapping[str, dict[str, type]] = {
             RetryForgetsTheTime,
             CancelledStaysAlive,
             FenceStaysTheSame,
+            SweepsForAllStacks,
         ),
         "reader": (EventualRead,),
         "executions": (
             NoTenantInTheKey,
             NoPrincipalInTheKey,
             NoFunctionInTheKey,
+            AnotherKeyInEachStack,
             BodyNotCompared,
             AcceptedBeforeItIsWritten,
             ForgetsTheKeyAfterAnyFailure,
@@ -329,6 +383,7 @@ MISTAKES: Mapping[str, dict[str, type]] = {
             TakesOverWhatIsHeld,
         ),
         "dispatcher": (TokenReused,),
+        "invoker": (ServerErrorRanNothing,),
         "jobs": (RunsWithoutAClaim, SettlesBeforeTheEffect, SwallowsTheException, FailsAtOnce),
         "sweeper": (
             SweepsWithoutAClaim,
@@ -336,6 +391,9 @@ MISTAKES: Mapping[str, dict[str, type]] = {
             IgnoresTheLastAttempt,
             AcknowledgesBeforeItTells,
             ReportsNothing,
+            FailsAtARowThatCantBeRead,
+            LeavesWhatCantBeRead,
+            TakesUpTheLongestDue,
         ),
     }.items()
     for each in classes

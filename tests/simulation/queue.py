@@ -22,7 +22,7 @@ from silvaengine_tasks.sources.sqs import SqsSource
 
 from .account import Request
 from .callers import add_functions
-from .world import WORKER_SECONDS, Weather, WorkerInvoker, World
+from .world import WORKER_SECONDS, Weather, World
 
 VISIBILITY = 1980.0
 MAX_RECEIVES = 5
@@ -65,7 +65,7 @@ class Queue:
         self.messages = [Message(number, names[number % len(names)]) for number in range(messages)]
         for message in self.messages:
             world.account.requests[message.number] = _request(message)
-        registry, invoker = world.registry, WorkerInvoker(world)
+        registry, invoker = world.registry, world.invoker
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
         hooks = CallHooks(registry, invoker)

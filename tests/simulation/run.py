@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections import Counter
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first world")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
+    logging.disable()  # it is full of the faults
     seeds = islice(count(options.seed), -(-options.calls // CALLS))
     started, total, broken = time.monotonic(), Counter[str](), 0
     with ProcessPoolExecutor(options.processes) as pool:

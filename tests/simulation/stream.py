@@ -24,7 +24,7 @@ from silvaengine_tasks.sources.streams import StreamSource
 from .account import Account
 from .callers import add_functions
 from .queue import READER_SECONDS, ReaderContext
-from .world import WORKER_SECONDS, Weather, WorkerInvoker, World
+from .world import WORKER_SECONDS, Weather, World
 
 RETRIES = 10
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/1"
@@ -80,7 +80,7 @@ class Shard:
         self.world = world
         self.records = [_record(number) for number in range(1, records + 1)]
         self.given_up: list[int] = []
-        registry, invoker = world.registry, WorkerInvoker(world)
+        registry, invoker = world.registry, world.invoker
         bindings: Any = Targets("often")
         payloads = PayloadStore(lambda: None, None)
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)

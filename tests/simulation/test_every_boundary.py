@@ -6,7 +6,7 @@ import pytest
 
 from .account import Request
 from .callers import add_functions, ask
-from .world import CALM, FAULTS, FaultKind, World
+from .world import CALM, FAULTS, INVOKES, FaultKind, World
 
 type Way = dict[str, object]
 
@@ -44,9 +44,14 @@ def walk(way: Way, at: dict[int, FaultKind]) -> World:
 
 def single_faults(way: Way) -> Iterator[dict[int, FaultKind]]:
     """Return each fault at each boundary."""
-    for number in range(len(walk(way, {}).faults.seen)):
-        for fault in FAULTS:
+    for number, name in enumerate(walk(way, {}).faults.seen):
+        for fault in faults_of(name):
             yield {number: fault}
+
+
+def faults_of(name: str) -> Iterator[FaultKind]:
+    """Return the faults that a boundary may have."""
+    return (fault for fault in FAULTS if fault != "server_error" or name in INVOKES)
 
 
 def pairs(way: Way) -> Iterator[dict[int, FaultKind]]:
@@ -55,9 +60,9 @@ def pairs(way: Way) -> Iterator[dict[int, FaultKind]]:
         ((number, _),) = first.items()
         names = walk(way, first).faults.seen
         for second in range(number + 1, len(names)):
-            if names[second] == "query" and names[second - 1] == "query":
+            if names[second] == names[second - 1] == "Query":
                 continue  # one of the sweeper's sixteen idle looks stands for all
-            for fault in FAULTS:
+            for fault in faults_of(names[second]):
                 yield {**first, second: fault}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from .mistakes import MISTAKES
 from .run import simulate
-from .world import STORM, Parts, Weather
+from .world import CROWD, STORM, Parts, Weather
 
 WORLDS = 15
 ANSWERED_WRONG = "was answered without an effect"
@@ -20,11 +20,14 @@ CAUGHT_BY = {
     "RetryForgetsTheTime": "ends as accepted",
     "CancelledStaysAlive": "never got an outcome",
     "FenceStaysTheSame": "attempt with token",
+    "SweepsForAllStacks": "was taken up by another stack's sweeper",
     "EventualRead": "its job is not found",
     "NoTenantInTheKey": "got the response of call",
     "NoPrincipalInTheKey": ANSWERED_WRONG,
     "NoFunctionInTheKey": ANSWERED_WRONG,
+    "AnotherKeyInEachStack": "stands in the ledger twice",
     "TokenReused": "succeeded without an effect",
+    "ServerErrorRanNothing": "effects, at most once was promised",
     "BodyNotCompared": "another request under its key was answered",
     "AcceptedBeforeItIsWritten": "was accepted and is not in the ledger",
     "ForgetsTheKeyAfterAnyFailure": "effects, at most once was promised",
@@ -39,23 +42,27 @@ CAUGHT_BY = {
     "IgnoresTheLastAttempt": "attempts, at most",
     "AcknowledgesBeforeItTells": "dead without a report",
     "ReportsNothing": "dead without a report",
+    "FailsAtARowThatCantBeRead": "is never settled",
+    "LeavesWhatCantBeRead": "is never settled",
+    "TakesUpTheLongestDue": "waits for a sweeper",
 }
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_caught(name: str) -> None:
     """In one of a few worlds the simulation reports the promise that this mistake breaks."""
-    for weather, seed in product((Weather(), STORM), range(WORLDS)):
+    for weather, seed in product((Weather(), STORM, CROWD), range(WORLDS)):
         violations = simulate(seed, weather, Parts(**MISTAKES[name])).account.violations
         if any(CAUGHT_BY[name] in violation for violation in violations):
             return
     pytest.fail(f"{name} was not found")
 
 
+@pytest.mark.parametrize("weather", [STORM, CROWD], ids=["storm", "crowd"])
 @pytest.mark.parametrize("seed", range(WORLDS))
-def test_without_a_mistake_nothing_is_reported(seed: int) -> None:
+def test_without_a_mistake_nothing_is_reported(weather: Weather, seed: int) -> None:
     """The same worlds keep every promise."""
-    assert simulate(seed, STORM).account.violations == []
+    assert simulate(seed, weather).account.violations == []
 
 
 def test_every_mistake_has_its_promise() -> None:

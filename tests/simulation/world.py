@@ -5,23 +5,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal, cast, override
+from typing import Any, Literal, NamedTuple, override
 
-from silvaengine.aws.lambda_invoker import Invoker
+from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
-from silvaengine.errors import (
-    DeadlineError,
-    FunctionError,
-    InvocationError,
-    UnavailableError,
-)
+from silvaengine.errors import FunctionError, UnavailableError
 from silvaengine.ledger.digests import Digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import WorkerCall, WorkerResponse
 from silvaengine.redis.commands import Command
 from silvaengine.registry.model import Function, FunctionEntry
@@ -37,14 +32,21 @@ from ..fakes.dynamodb import MemoryDynamoDB
 from .account import Account
 from .scheduler import KilledError, Process, Scheduler
 
-type FaultKind = Literal["kill_before", "kill_after", "refused", "answer_lost", "resent"]
+type FaultKind = Literal["kill_before", "kill_after", "refused", "answer_lost", "resent", "server_error"]
 
-FAULTS: tuple[FaultKind, ...] = ("kill_before", "kill_after", "refused", "answer_lost", "resent")
+FAULTS: tuple[FaultKind, ...] = (
+    "kill_before", "kill_after", "refused", "answer_lost", "resent", "server_error",
+)  # fmt: skip
+INVOKES = frozenset({"event", "invoke"})  # what Lambda may do and then answer with a server error
 # What a client sends again by itself when its response is lost; an Invoke never is.
 RESENT = frozenset({"PutItem", "UpdateItem", "queue"})
 WORKER_SECONDS = 30.0
 CALLER_SECONDS = 27.0
 EVENT_SECONDS = 60.0
+WAIT_SECONDS = 600  # the longest that an execution may be overdue
+SWEPT = 10  # executions in a sweeper's run
+SHARE = 3  # of a tenant
+NOISY = "noisy"  # a tenant with more to do than a run takes up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +57,18 @@ class Parts:
     reader: type[TableReader] = TableReader
     executions: type[Executions] = Executions
     dispatcher: type[Dispatcher] = Dispatcher
+    invoker: type[LambdaInvoker] = LambdaInvoker
     jobs: type[ExecutionRunner] = ExecutionRunner
     sweeper: type[Sweeper] = Sweeper
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weather:
-    """Probabilities of what goes wrong; ``skew`` and ``lag`` are seconds."""
+    """Probabilities of what goes wrong; ``skew`` and ``lag`` are seconds.
+
+    ``stacks`` serve the same tables, ``noise`` is how many executions of one tenant are due at once, and
+    ``vandals`` how many rows a function leaves in the index that can't be read.
+    """
 
     lost: float = 0.2
     duplicated: float = 0.05
@@ -72,10 +79,17 @@ class Weather:
     skew: float = 5.0
     lag: float = 2.0
     event_delay: float = 20.0
+    stacks: int = 2
+    noise: int = 30
+    vandals: int = 6
 
 
 STORM = Weather(lost=0.4, duplicated=0.2, fault=0.08, zombie=0.1, slow=0.3, failing=0.2)
-CALM = Weather(lost=0, duplicated=0, fault=0, zombie=0, slow=0, failing=0, skew=0, lag=0, event_delay=0)
+CROWD = Weather(fault=0, noise=500)
+CALM = Weather(
+    lost=0, duplicated=0, fault=0, zombie=0, slow=0, failing=0, skew=0, lag=0, event_delay=0,
+    stacks=1, noise=0, vandals=0,
+)  # fmt: skip
 
 
 @dataclass
@@ -91,6 +105,14 @@ class Faults:
         if self.at:
             return self.at.get(len(self.seen) - 1)
         return random.choice(FAULTS) if chance and random.random() < chance else None
+
+
+class Stack(NamedTuple):
+    """A stack's parts of the ledger."""
+
+    ledger: Ledger
+    executions: Executions
+    sweeper: Sweeper
 
 
 class World:
@@ -119,29 +141,42 @@ class World:
         self.functions: dict[str, Function] = {}
         self._parts = parts = parts or Parts()
         self.dynamodb = MemoryDynamoDB(lambda: self.scheduler.now, lambda: self.random.random() * weather.lag)
-        boundary = _Tables(self, self.dynamodb)
-        reader = parts.reader(lambda: boundary, "se-")
-        clock = self.scheduler.clock
-        new_token = self._token
-        self.ledger = parts.ledger(
-            reader, TableWriter(lambda: boundary, "se-"), clock=clock, new_token=new_token
+        self.registry = Functions(TableReader(lambda: self.dynamodb, "se-"), self.functions)
+        self.invoker = self._invoker()
+        self.stacks = [self._open_stack(f"stack {number}") for number in range(weather.stacks)]
+        self.ledger = self.stacks[0].ledger
+        self.jobs = parts.jobs(self.ledger, PayloadStore(lambda: None, None), self.random.random)
+
+    def _invoker(self, stack: str | None = None) -> LambdaInvoker:
+        clock, pause = self.scheduler.clock, self.scheduler.pause
+        return self._parts.invoker(lambda: Lambda(self, stack), clock=clock, sleep=pause, attempts=1)
+
+    def _open_stack(self, name: str) -> Stack:
+        parts, boundary = self._parts, _Tables(self, self.dynamodb)
+        ledger = parts.ledger(
+            parts.reader(lambda: boundary, "se-"),
+            TableWriter(lambda: boundary, "se-"),
+            clock=self.scheduler.clock,
+            new_token=self._token,
+            stack=name,
         )
         payloads = PayloadStore(lambda: None, None)
-        dispatcher = parts.dispatcher(WorkerInvoker(self), payloads)
-        self.executions = parts.executions(
-            self.ledger, dispatcher, payloads, Digests(lambda: b"secret"), WORKER_SECONDS
+        executions = parts.executions(
+            ledger,
+            parts.dispatcher(self._invoker(), payloads),
+            payloads,
+            Digests(lambda: b"secret"),
+            WORKER_SECONDS,
         )
-        self.jobs = parts.jobs(self.ledger, payloads, self.random.random)
-        alerts = AlertPublisher(self._notice, clock=clock)
-        self.registry = Functions(reader, self.functions)
-        self.sweeper = parts.sweeper(
-            self.ledger,
+        sweeper = parts.sweeper(
+            ledger,
             self.registry,
-            dispatcher,
+            parts.dispatcher(self._invoker(name), payloads),
             self._dead_letter,
-            alerts,
+            AlertPublisher(self._notice, clock=self.scheduler.clock),
             self.random.random,
         )
+        return Stack(ledger, executions, sweeper)
 
     def spawn(self, name: str, run: Callable[[], object], after: float = 0.0, **limits: float) -> Process:
         """Start a process with a clock of its own."""
@@ -166,6 +201,8 @@ class World:
             raise KilledError
         if fault == "answer_lost":
             raise lost
+        if fault == "server_error" and name in INVOKES:
+            raise ServerError
         return result
 
     def event(self, payload: str) -> None:
@@ -194,6 +231,8 @@ class World:
         process = self.scheduler.current
 
         def attempt() -> Outcome:
+            if call.invocation and call.invocation.endpoint_id == NOISY:
+                return Outcome.of(WorkerResponse("json", None))
             self.account.began(call)
             try:
                 return Outcome.of(WorkerResponse("json", self._function(call, zombie=zombie)))
@@ -202,7 +241,7 @@ class World:
 
         def note(name: str) -> None:
             self.notes[name] += 1
-            if name == "LateWrites":
+            if name == "LateWrites" and "call" in call.params:
                 self.account.late(call, disturbed=bool(process and process.disturbed))
 
         response = self.jobs.run(job, WORKER_SECONDS, attempt, note)
@@ -233,19 +272,31 @@ class World:
             raise FunctionError("failed before the effect", 500)
 
     def sweep(self) -> None:
-        """Run the sweeper once, as the schedule does."""
+        """Run each stack's sweeper once, as the schedules do."""
         deadline = self.scheduler.now + 60
-        self.spawn("sweeper", lambda: self.sweeper.run(lambda: self.scheduler.now < deadline - 10))
+
+        def has_time() -> bool:
+            return self.scheduler.now < deadline - 10
+
+        for stack in self.stacks:
+            self.spawn("sweeper", lambda stack=stack: stack.sweeper.run(has_time, SWEPT, SHARE))  # type: ignore[misc]
 
     def run_to_the_end(self, hours: float = 20.0) -> None:
         """Run, with a sweeper each minute, until no execution is live or due."""
         end = self.scheduler.now + hours * 3600
         while self.scheduler.now < end:
             self.scheduler.run(self.scheduler.now + 60)
-            if not self._unsettled() and self.scheduler.is_idle():
+            if not self._listed() and self.scheduler.is_idle():
                 return
+            self._check_waits()
             self.sweep()
-        self.account.stuck = [execution.job_id for execution in self.rows() if execution.due_shard]
+        self.account.stuck = self._listed()
+
+    def _check_waits(self) -> None:
+        """Record who has waited for a sweeper for too long, unless most sweepers die."""
+        for execution in self.rows() if self.weather.fault < STORM.fault else ():
+            if execution.is_swept and self.scheduler.now - (execution.due_at or 0) > WAIT_SECONDS:
+                self.account.violation(None, f"{execution.job_id} waits for a sweeper")
 
     def rows(self) -> list[Execution]:
         """Return the ledger's rows that have not expired."""
@@ -254,15 +305,18 @@ class World:
         for item in self.dynamodb.items("se-executions"):
             row = reader.get(EXECUTIONS, {"job_id": item["job_id"]["S"]})
             execution = Execution.from_row(row or {})
-            if execution and not execution.is_gone(int(self.scheduler.now)):
+            is_asked = execution and execution.endpoint_id != NOISY
+            if execution and is_asked and not execution.is_gone(int(self.scheduler.now)):
                 executions.append(execution)
         return executions
 
-    def _unsettled(self) -> bool:
-        return any("due_shard" in item for item in self.dynamodb.items("se-executions"))
+    def _listed(self) -> list[str]:
+        rows = self.dynamodb.items("se-executions")
+        return [row["job_id"]["S"] for row in rows if row.keys() >= {"due_shard", "due_at"}]
 
     def _dead_letter(self, execution: Execution) -> None:
-        self.boundary("queue", lambda: self.account.dead_letters.append(execution), _lost(), _busy())
+        letters = [] if execution.endpoint_id == NOISY else self.account.dead_letters
+        self.boundary("queue", lambda: letters.append(execution), _lost(), _busy())
 
     def _notice(self, _subject: str, text: str) -> None:
         self.boundary("notice", lambda: self.account.notices.append(json.loads(text)), _lost(), _busy())
@@ -284,27 +338,39 @@ class _Tables:
         )
 
 
-class WorkerInvoker(Invoker):
-    """Lambda's client."""
+class ServerError(Exception):
+    """A service did what it was asked to, and answers that it failed."""
 
-    def __init__(self, world: World) -> None:
+
+class Lambda:
+    """Lambda's API, as an ``AwsClient``; that of a stack's sweeper reaches no worker of another stack."""
+
+    def __init__(self, world: World, stack: str | None = None) -> None:
         self._world = world
+        self._stack = stack
 
-    @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
-        refused, lost = UnavailableError("no room"), InvocationError("The connection broke")
-        if event:
-            return self._world.boundary("event", lambda: self._world.event(payload), lost, refused)
-        worker = self._world.boundary("invoke", lambda: self._world.start_worker(payload), lost, refused)
-        if not self._world.scheduler.wait(worker, CALLER_SECONDS):
-            raise DeadlineError("no response in time")
+    def post(self, _path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
+        payload, lost, refused = body.decode(), NoResponseError("it broke"), NotSentError("no room")
+        job_id = json.loads(payload)["job"]["job_id"]
+        accepted_by = self._world.dynamodb.stored("se-executions", job_id)["stack"]["S"]
+        if self._stack not in (None, accepted_by):
+            self._world.account.violation(None, f"{job_id} was taken up by another stack's sweeper")
+            return Response(404, b"\r\nx-amzn-errortype: ResourceNotFoundException")
+        try:
+            if headers["x-amz-invocation-type"] == "Event":
+                self._world.boundary("event", lambda: self._world.event(payload), lost, refused)
+                return Response(202, b"")
+            worker = self._world.boundary("invoke", lambda: self._world.start_worker(payload), lost, refused)
+        except ServerError:
+            return Response(500, b"\r\nx-amzn-errortype: ServiceException")
+        if not self._world.scheduler.wait(worker, seconds):
+            raise ResponseTimeoutError("no response in time")
         if isinstance(worker.error, UnavailableError):
-            return WorkerResponse(
-                "error", worker.error.message, worker.error.status, "UnavailableError"
-            ).encode()
+            error = WorkerResponse("error", worker.error.message, worker.error.status, "UnavailableError")
+            return Response(200, b"", json.dumps(error.encode()).encode())
         if worker.error:
-            raise InvocationError("The function failed", error_type="Unhandled")
-        return cast("Json", worker.result)
+            return Response(200, b"\r\nx-amz-function-error: Unhandled", b"{}")
+        return Response(200, b"", json.dumps(worker.result).encode())
 
 
 class Functions(Registry):

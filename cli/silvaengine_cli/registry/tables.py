@@ -7,12 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
-from silvaengine.aws.table_client import BATCH_ROWS
+from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.errors import BUSY
+from silvaengine.aws.table_client import BATCH_ROWS, UnprocessedError
 from silvaengine.errors import ConditionFailedError
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_internal
 from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.rows import Row
+
+BATCHES = Backoff(0.1, 8)
 
 type Key = tuple[str, ...]
 
@@ -29,16 +33,28 @@ class RegistryTables:
         return self.read(table, [key]).get(key)
 
     def read(self, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
-        """Return the rows of those keys that exist."""
-        name = self._prefix + table.name
+        """Return the rows of those keys that exist; raises UnprocessedError where DynamoDB is too busy."""
         rows: dict[Key, Row] = {}
         for batch in batched(dict.fromkeys(keys), BATCH_ROWS, strict=False):
-            encoded = [_encode(dict(zip(table.key_names, key, strict=True))) for key in batch]
-            pending: Any = {name: {"Keys": encoded, "ConsistentRead": True}}
-            while pending:
-                response = self._dynamodb.batch_get_item(RequestItems=pending)
-                rows |= {table.key_of(row): row for row in map(_decode, response["Responses"].get(name, ()))}
-                pending = response.get("UnprocessedKeys")
+            rows |= self._read_batch(table, batch)
+        return rows
+
+    def _read_batch(self, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
+        name, rows = self._prefix + table.name, dict[Key, Row]()
+        encoded = [_encode(dict(zip(table.key_names, key, strict=True))) for key in keys]
+        reads = {"Keys": encoded, "ConsistentRead": True}
+        pending: Any = {name: reads}
+
+        def read_pending() -> None:
+            nonlocal pending
+            response = self._dynamodb.batch_get_item(RequestItems=pending)
+            for row in map(_decode, response["Responses"].get(name, ())):
+                rows[table.key_of(row)] = row
+            pending = response.get("UnprocessedKeys")
+            if pending:
+                raise UnprocessedError(BUSY)
+
+        BATCHES.run(read_pending, UnprocessedError)
         return rows
 
     def scan(self, table: Table) -> Iterator[Row]:

@@ -8,6 +8,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from silvaengine_http.headers import (
     merge_headers,
 )
 
+YAML_EVENTS = 20_000  # scalars, beginnings and ends of collections; a tenth of a second
 RESPONSE_OVERHEAD = 4096  # bytes left for the gateway's own headers and the response's frame
 
 _ERRORS = range(400, 600)
@@ -175,12 +177,16 @@ def _value_response(value: object, text: str | None) -> Response:
 
 
 def _is_yaml(text: str) -> bool:
-    """Return whether a text is YAML, no deeper than a body: libyaml's time is quadratic in the depth."""
+    """Return whether a text is YAML, no deeper than a body: libyaml's time is quadratic in the depth.
+
+    A long text is judged by its beginning; the rest would take seconds.
+    """
     import yaml  # lazy: only a text that isn't JSON needs it
 
     depth = 0
     try:
-        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        for event in islice(events, YAML_EVENTS):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 return False

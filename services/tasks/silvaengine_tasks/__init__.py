@@ -1,1 +1,1 @@
-"""The tasks Lambda: AWS events become calls of functions, and the sweeper retries lost ones."""
+"""Two Lambdas: tasks makes AWS events into calls of functions, and the sweeper retries lost ones."""

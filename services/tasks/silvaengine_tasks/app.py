@@ -26,7 +26,6 @@ from silvaengine_tasks.sources.s3 import S3Source
 from silvaengine_tasks.sources.sns import SnsSource
 from silvaengine_tasks.sources.sqs import SqsSource, open_sqs_source
 from silvaengine_tasks.sources.streams import StreamSource
-from silvaengine_tasks.sweeper import Sweeper, open_dead_letter_queue
 
 
 def create_sources(
@@ -50,12 +49,11 @@ def _open_sources(settings: Settings) -> tuple[Source, ...]:
     invoker, alerts = open_invoker(settings), open_alert_publisher(settings)
     payloads, issue_token = open_payload_store(settings), broadcast_token_issuer(settings)
     dispatcher = Dispatcher(invoker, payloads, issue_token)
-    sweeper = Sweeper(ledger, registry, dispatcher, open_dead_letter_queue(settings), alerts)
     claims = Claims(ledger, open_digests(settings), payloads, settings.worker_timeout_seconds)
     bindings, hooks = Bindings(registry), CallHooks(registry, invoker)
     functions = FunctionCaller(registry, invoker, dispatcher, claims, alerts, hooks, issue_token)
     sqs_source = open_sqs_source(settings, functions, bindings)
-    return (sweeper, *create_sources(functions, bindings, sqs_source, settings))
+    return create_sources(functions, bindings, sqs_source, settings)
 
 
 @cache

@@ -59,14 +59,19 @@ class CallHooks:
                     raise NotStartedError(message, detail=error.message) from error
 
     def start_after(self, call: HookedCall) -> None:
-        """Start the hooks that follow a call; log those that can't be started."""
-        for row in self._registry.hooks(call.endpoint_id):
+        """Start the hooks that follow a call; log those that can't be started: the call has run."""
+        try:
+            rows = self._registry.hooks(call.endpoint_id)
+        except SilvaEngineError as error:
+            return _log_failure({}, call, error)
+        for row in rows:
             if row.get("status") is not True or not row.get("is_async"):
                 continue
             try:
                 self._invoke(row, call, event=True)
             except SilvaEngineError as error:
                 _log_failure(row, call, error)
+        return None
 
     def _invoke(self, row: Mapping[str, Any], call: HookedCall, *, event: bool) -> Json:
         function, name = call.function, text(row, "function_name")

@@ -1,5 +1,7 @@
 """The retry engine: every minute it takes up executions with an ended lease.
 
+A tenant has a share of each run; the rows of one that had it stay as they are, for what the others leave.
+
 An event to a worker may be lost, a worker may vanish, an attempt may have failed: in the ledger each of these
 is an execution with a lease that has ended. The sweeper takes it over by a conditional write before it sends
 it to a worker, so that two sweepers never send the same one. Or it marks it dead, sends the dead letter and
@@ -12,23 +14,28 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from silvaengine.aws.botocore import client, translate_errors
-from silvaengine.context import LambdaContext
 from silvaengine.errors import ConditionFailedError, NotFoundError, SilvaEngineError, UnavailableError
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.execution import DAY, Execution
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.observability.logging import InvocationLog
+from silvaengine.observability.handler import LambdaEvent
 from silvaengine.registry.model import FunctionEntry
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings, require
-from silvaengine_tasks.records import Event
+
+if TYPE_CHECKING:
+    from silvaengine.aws.json_api import Members
+    from silvaengine.context import LambdaContext
 
 SHARDS = "0123456789abcdef"
 PAGE = 25  # executions of one shard in a round: no shard keeps the others waiting
 MAX_EXECUTIONS = 1000  # in a run
+MAX_READ = 10_000  # index entries in a walk, with those of tenants that have had their share
+SHARE = 100  # executions of a tenant in a run, before what the others leave
 SPARE_SECONDS = 10.0  # of the Lambda's time, for the last execution and the log line
 THROTTLED_SECONDS = 120.0  # before a throttled Lambda is tried again, with jitter up to twice as long
 DEAD_LETTER_SECONDS = 60  # to send a dead letter and its alert
@@ -38,6 +45,7 @@ OUTCOME_UNKNOWN = "outcome_unknown"
 NEVER_STARTED = "never_started"
 FUNCTION_MISSING = "function_missing"
 FAILED = "failed"
+UNREADABLE = "unreadable"
 
 _logger = logging.getLogger(__name__)
 
@@ -45,12 +53,32 @@ type SendDeadLetter = Callable[[Execution], None]
 
 
 class Sweep:
-    """One run: counts by outcome, the largest lag in seconds, and the Lambdas that throttle."""
+    """One run.
 
-    def __init__(self) -> None:
+    Args:
+        has_time: returns whether there is time for another row.
+        limit: how many executions it takes up.
+    """
+
+    def __init__(self, has_time: Callable[[], bool], limit: int) -> None:
         self.counts: Counter[str] = Counter()
+        """By outcome."""
+        self.by_tenant: Counter[str] = Counter()
         self.lag = 0
+        """The largest, in seconds."""
         self.throttled: set[str] = set()
+        """Lambdas."""
+        self.skipped = False
+        """Whether a tenant had more than its share."""
+        self.failure: SilvaEngineError | None = None
+        """Why a shard couldn't be read."""
+        self._has_time = has_time
+        self._limit = limit
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is time, and room for another execution."""
+        return self.counts["seen"] < self._limit and self._has_time()
 
 
 class Sweeper:
@@ -71,41 +99,87 @@ class Sweeper:
         self._send_dead_letter = send_dead_letter
         self._alerts = alerts
         self._jitter = jitter
+        self._places: dict[str, Members | None] = {}
 
-    @staticmethod
-    def matches(event: Event) -> bool:
-        """Return whether an event is the one that the schedule in the template sends."""
-        return event.get("silvaengine") == "sweep"
-
-    def serve(self, event: Event, context: LambdaContext, log: InvocationLog) -> dict[str, int]:  # noqa: ARG002 - a source's signature
-        """Serve the schedule's event; return the counts."""
+    def serve(self, event: LambdaEvent) -> dict[str, int]:
+        """Run once, and log it; return the counts. Raises like ``run``."""
+        context: LambdaContext = event.context
+        log = event.log
         sweep = self.run(lambda: context.get_remaining_time_in_millis() / 1000 > SPARE_SECONDS)
         log.add(**sweep.counts)
         log.add_metric("SweeperLag", sweep.lag, function_name=context.function_name)
         log.add_metric("DeadJobs", sweep.counts["buried"], function_name=context.function_name)
         return dict(sweep.counts)
 
-    def run(self, has_time: Callable[[], bool], limit: int = MAX_EXECUTIONS) -> Sweep:
-        """Take up what is due, the longest due first in each shard, as long as there is time."""
-        sweep = Sweep()
+    def run(self, has_time: Callable[[], bool], limit: int = MAX_EXECUTIONS, share: int = SHARE) -> Sweep:
+        """Take up what is due, the longest due first in each shard, as long as there is time.
+
+        Each tenant has a share of it, and all of them what is left. A run that reads its fill for the shares
+        leaves the rest of the shards to the next one.
+
+        Raises:
+            SilvaEngineError: a shard couldn't be read; the others were swept.
+        """
+        sweep = Sweep(has_time, limit)
         self._registry.refresh()
-        for execution in self._due():
-            if sweep.counts["seen"] >= limit or not has_time():
-                break
-            sweep.counts["seen"] += 1
-            sweep.lag = max(sweep.lag, self._ledger.now() - (execution.due_at or 0))
-            sweep.counts[self._try_take_up(execution, sweep)] += 1
+        self._walk(sweep, self._places, share)
+        if sweep.skipped:
+            self._walk(sweep, {}, limit)
+        if sweep.failure:
+            raise sweep.failure
         return sweep
 
-    def _due(self) -> Iterator[Execution]:
-        """Yield a page of each shard, round after round; a shard ends with a page that isn't full."""
-        shards = list(SHARDS)
-        while shards:
+    def _walk(self, sweep: Sweep, places: "dict[str, Members | None]", share: int) -> None:
+        for shard, job_id, execution in self._due(sweep, places):
+            if not sweep.goes_on:
+                return
+            if execution is None:
+                sweep.counts[self._try_unlist(job_id, shard)] += 1
+                continue
+            sweep.lag = max(sweep.lag, self._ledger.now() - (execution.due_at or 0))
+            if sweep.by_tenant[execution.endpoint_id] >= share:
+                sweep.skipped = True
+                continue
+            sweep.by_tenant[execution.endpoint_id] += 1
+            sweep.counts["seen"] += 1
+            sweep.counts[self._try_take_up(execution, sweep)] += 1
+
+    def _due(
+        self, sweep: Sweep, places: "dict[str, Members | None]"
+    ) -> Iterator[tuple[str, str, Execution | None]]:
+        """Yield shard, job id and execution of what is due, a page of each shard, round after round.
+
+        It begins at the shards' ``places``, and keeps there where it ends.
+        """
+        shards, read = list(SHARDS), 0
+        while shards and read < MAX_READ:
             for shard in list(shards):
-                page = self._ledger.due(shard, PAGE)
-                if len(page) < PAGE:
+                try:
+                    page = self._ledger.due(shard, PAGE, places.get(shard))
+                except SilvaEngineError as error:
+                    _logger.error("Shard %s can't be read: %s", shard, error.detail)  # noqa: TRY400 - detail says why
+                    sweep.failure = error
                     shards.remove(shard)
-                yield from page
+                    continue
+                read += PAGE
+                yield from ((shard, job_id, execution) for job_id, execution in page.executions.items())
+                places[shard] = page.end
+                if page.end is None:
+                    shards.remove(shard)
+
+    def _try_unlist(self, job_id: str, shard: str) -> str:
+        """Take a row that can't be read out of the index; return the count that it belongs to."""
+        try:
+            self._ledger.unlist(job_id, shard)
+        except ConditionFailedError:
+            return "refused"
+        except SilvaEngineError as error:
+            _logger.warning("Row %r could not be unlisted: %s", job_id, error.detail)
+            return "failed"
+        _logger.error("Row %r can't be read as an execution; it is no longer swept", job_id)
+        facts = {"service": "sweeper", "job_id": job_id, "error": UNREADABLE}
+        self._alerts.publish("silvaengine sweeper", f"sweeper {UNREADABLE}", facts)
+        return UNREADABLE
 
     def _try_take_up(self, execution: Execution, sweep: Sweep) -> str:
         """Take up an execution; return the count that it belongs to, whatever happens."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from silvaengine.observability.alerts import open_alert_publisher
 from silvaengine.observability.handler import Handler
 from silvaengine.observability.logging import configure_logging
-from silvaengine.settings import Settings
+from silvaengine.settings import Settings, fix_environment
 from silvaengine_worker.client_channel import open_channels
 from silvaengine_worker.loader import Loader, extend_path, read_allowed_packages
 from silvaengine_worker.serving import CallServer, create_handler
@@ -24,6 +24,7 @@ def _refuse_breakpoint(*_: object, **__: object) -> NoReturn:
 
 
 def _open_handler(settings: Settings) -> Handler:
+    fix_environment()
     configure_logging(settings)
     if sys.breakpointhook is sys.__breakpointhook__:  # it would wait for a terminal that isn't there
         sys.breakpointhook = _refuse_breakpoint

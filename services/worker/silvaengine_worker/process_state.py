@@ -7,7 +7,9 @@ handlers, patched modules and the like are not restored (docs/security.md).
 import logging
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn, Self
@@ -25,14 +27,24 @@ def environment_data() -> dict[bytes, bytes]:
 
 
 _data = environment_data()
+_umask = os.umask(0o022)  # it can only be read by setting it
+os.umask(_umask)
 
 
 class ProcessStateGuard:
-    """Restores the environment, the working directory and the root logger's level and handlers."""
+    """Restores what belongs to the whole process.
+
+    The environment, the C library's time zone, the mask of new files, the recursion limit, the default
+    time-out of sockets, the root logger's level and handlers, and the working directory.
+    """
 
     def __enter__(self) -> Self:
         """Save them."""
         self._before = dict(_data)
+        self._zone = time.tzname
+        self._recursion = sys.getrecursionlimit()
+        self._socket = sys.modules.get("socket")  # a cold start doesn't load it
+        self._timeout = self._socket.getdefaulttimeout() if self._socket else None
         self._folder = os.getcwd()  # noqa: PTH109 - a path object adds a tenth to a call's instructions
         self._root = logging.getLogger()
         self._level, self._handlers = self._root.level, list(self._root.handlers)
@@ -44,13 +56,21 @@ class ProcessStateGuard:
 
     def __exit__(self, *_: object) -> None:
         """Restore them."""
-        if not self.is_environment_unchanged():
+        is_unchanged = self.is_environment_unchanged()
+        if not is_unchanged:
             _environ.clear()
             _environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in self._before.items()})
-        os.chdir(self._folder)
+        if not is_unchanged or time.tzname != self._zone:
+            time.tzset()
+        os.umask(_umask)
+        if sys.getrecursionlimit() != self._recursion:
+            sys.setrecursionlimit(self._recursion)
+        if socket := self._socket or sys.modules.get("socket"):
+            socket.setdefaulttimeout(self._timeout)
         if self._root.level != self._level:
             self._root.setLevel(self._level)
         self._root.handlers[:] = self._handlers
+        os.chdir(self._folder)
 
 
 class DeadlinePassed(BaseException):

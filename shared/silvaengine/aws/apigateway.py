@@ -4,18 +4,13 @@ docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-webs
 """
 
 from silvaengine.aws.client import AwsClient, error_of, open_client, percent_encode
-from silvaengine.aws.errors import no_response, to_error
-from silvaengine.aws.http import NoResponseError, NotSentError
-from silvaengine.errors import NotFoundError, RequestError, UnavailableError
+from silvaengine.aws.errors import TOO_MANY, BusyError, no_response, to_error
+from silvaengine.aws.http import NoResponseError
+from silvaengine.errors import NotFoundError, RequestError
 
 SEND_SECONDS = 2.0
 GONE = 410
 TOO_LARGE = 413
-TOO_MANY = 429
-
-
-class BusyError(UnavailableError):
-    """Nothing was sent: too many posts at the moment, a full client buffer, or no connection."""
 
 
 class ConnectionsApi:
@@ -30,7 +25,7 @@ class ConnectionsApi:
         Raises:
             NotFoundError: 410, the client is gone.
             RequestError: 413, the data are too large.
-            BusyError: nothing was sent; it may be tried again.
+            BusyError: nothing was sent: too many posts at the moment, a full client buffer, or no connection.
             UnavailableError: API Gateway failed, or gave no response.
             ConfigurationError: any other refusal.
         """
@@ -38,8 +33,6 @@ class ConnectionsApi:
         headers = {"content-type": "application/octet-stream"}
         try:
             response = self._client.post(path, headers, data, SEND_SECONDS)
-        except NotSentError as error:
-            raise BusyError("The client can't be reached", detail=str(error)) from error
         except NoResponseError as error:
             raise no_response("PostToConnection", error) from error
         if response.status < 300:

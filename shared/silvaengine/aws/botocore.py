@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from math import ceil
+from os import register_at_fork
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from silvaengine.aws.client import TRACE_HEADER, trace_id
 from silvaengine.aws.credentials import CredentialsSource
 from silvaengine.aws.errors import no_response, to_error
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
+from silvaengine.settings import fixed_environment
 
 if TYPE_CHECKING:
     from botocore.httpsession import URLLib3Session
@@ -74,8 +76,8 @@ class BotocoreClient:
             exceptions.ProxyConnectionError,
         )
         try:
-            authorities = self._environ.get("REQUESTS_CA_BUNDLE") or True
-            received: Any = _http_session(self._url, ceil(seconds), authorities).send(request.prepare())
+            session = _http_session(self._url, ceil(seconds), _authorities())
+            received: Any = session.send(request.prepare())
         except not_sent as error:
             raise NotSentError(str(error)) from error
         except exceptions.ReadTimeoutError as error:
@@ -91,13 +93,33 @@ class BotocoreClient:
 
 @lru_cache(8)
 def _http_session(url: str, seconds: int, authorities: str | bool) -> "URLLib3Session":
-    """Return the connections to an endpoint, made as botocore's own clients make theirs."""
+    """Return the connections to an endpoint."""
     from botocore.httpsession import URLLib3Session
-    from botocore.utils import get_environ_proxies
 
-    verify: Any = _session().get_config_variable("ca_bundle") or authorities
-    timeout: Any = CONNECT_SECONDS, seconds  # botocore's types know less than its documentation
-    return URLLib3Session(verify, get_environ_proxies(url), timeout)
+    options: Any = (
+        authorities,
+        _proxies(url),
+        (CONNECT_SECONDS, seconds),
+    )  # its types know less than its pages
+    return URLLib3Session(*options)
+
+
+def _authorities() -> str | bool:
+    """Return the file of certificates to trust, True for botocore's own, as its own clients do."""
+    environ, file = fixed_environment(), _session().get_scoped_config().get("ca_bundle")
+    return environ.get("AWS_CA_BUNDLE") or file or environ.get("REQUESTS_CA_BUNDLE") or True
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """Return the proxies by scheme, as urllib reads them from the live environment."""
+    from urllib.parse import urlsplit
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # typeshed lacks it
+
+    variables = {name.lower(): text for name, text in fixed_environment().items()}
+    proxies = {
+        scheme: text for scheme in ("http", "https", "no") if (text := variables.get(f"{scheme}_proxy"))
+    }
+    return {} if proxy_bypass_environment(urlsplit(url).netloc, proxies) else proxies
 
 
 @cache
@@ -132,6 +154,20 @@ def _client(service: str, region: str, read_seconds: float, attempts: int) -> An
     )
 
 
+def public_endpoint_url(service: str, region: str, *, fips: bool, dual_stack: bool) -> str:
+    """Return AWS's own endpoint URL of a service."""
+    from botocore.config import Config
+
+    options: Any = {"use_fips_endpoint": fips, "use_dualstack_endpoint": dual_stack}
+    config = Config(**options, ignore_configured_endpoint_urls=True)  # type: ignore[call-arg] # it is documented
+    with _creation:
+        return str(_session().create_client(service, region, config=config).meta.endpoint_url)
+
+
+for _kept in (_http_session, _client):  # a forked child must not speak on its parent's connections
+    register_at_fork(after_in_child=_kept.cache_clear)
+
+
 @contextmanager
 def translate_errors(what: str) -> Iterator[None]:
     """Raise the framework's errors for botocore's; ``what`` names the call in their detail.
@@ -146,6 +182,7 @@ def translate_errors(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         reported = error.response.get("Error", {})
-        raise to_error(what, reported.get("Code", ""), reported.get("Message", "")) from error
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+        raise to_error(what, reported.get("Code", ""), reported.get("Message", ""), status) from error
     except BotoCoreError as error:
         raise no_response(what, error) from error

@@ -11,7 +11,7 @@ from silvaengine.aws.http import HttpPool, Response
 from silvaengine.aws.origin import Origin
 from silvaengine.aws.signing import sign_headers
 from silvaengine.errors import ConfigurationError
-from silvaengine.settings import ENVIRONMENT
+from silvaengine.settings import ENVIRONMENT, fixed_environment
 
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -55,7 +55,7 @@ class SignedClient:
         service: its signing name, such as ``dynamodb``.
         region: an AWS region.
         url: the endpoint URL, with a path where the service has one.
-        environ: the live environment: credentials, ``AWS_CA_BUNDLE``, Lambda's trace id.
+        environ: the live environment: credentials, Lambda's trace id.
         clock: epoch seconds.
 
     Raises:
@@ -71,7 +71,7 @@ class SignedClient:
         clock: Callable[[], float] = time.time,
     ) -> None:
         try:
-            origin = Origin.of(url, environ.get("AWS_CA_BUNDLE"))
+            origin = Origin.of(url, fixed_environment().get("AWS_CA_BUNDLE"))
         except ValueError as error:
             raise ConfigurationError("The service is misconfigured", detail=str(error)) from error
         self._service = service
@@ -99,7 +99,8 @@ class SignedClient:
             fields.append(f"{TRACE_HEADER}:{trace}")
         fields += ["user-agent:silvaengine", f"content-length:{len(body)}"]
         head = f"POST {full_path} HTTP/1.1\r\n{'\r\n'.join(fields)}\r\n\r\n"
-        return self._pool.exchange(head.encode("latin-1") + body, seconds)
+        response: Response = self._pool.exchange(head.encode("latin-1") + body, seconds)
+        return response
 
 
 @cache
@@ -111,8 +112,8 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
     Raises:
         ConfigurationError: there is no such kind, or the endpoint URL isn't valid.
     """
-    url = url or endpoint_url(service, region, ENVIRONMENT)
-    kind = ENVIRONMENT.get("SILVAENGINE_AWS_CLIENT") or "signed"
+    url = url or endpoint_url(service, region, fixed_environment())
+    kind = fixed_environment().get("SILVAENGINE_AWS_CLIENT") or "signed"
     if kind == "signed":
         return SignedClient(service, region, url, ENVIRONMENT)
     if kind == "botocore":
@@ -137,10 +138,12 @@ def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:
     variable = f"AWS_ENDPOINT_URL_{SERVICE_IDS.get(service, service).upper()}"
     if url := environ.get(variable) or environ.get("AWS_ENDPOINT_URL"):
         return url
-    if "true" in (environ.get("AWS_USE_FIPS_ENDPOINT"), environ.get("AWS_USE_DUALSTACK_ENDPOINT")):
-        from silvaengine.aws.botocore import client  # lazy: only FIPS or dual stack needs it
+    variables = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
+    fips, dual_stack = (environ.get(variable) == "true" for variable in variables)
+    if fips or dual_stack:
+        from silvaengine.aws.botocore import public_endpoint_url  # lazy: only FIPS or dual stack needs it
 
-        return str(client(service, region).meta.endpoint_url)
+        return public_endpoint_url(service, region, fips=fips, dual_stack=dual_stack)
     suffix = next((SUFFIXES[prefix] for prefix in SUFFIXES if region.startswith(prefix)), "amazonaws.com")
     return f"https://{service}.{region}.{suffix}"
 

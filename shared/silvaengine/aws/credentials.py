@@ -40,8 +40,9 @@ class CredentialsSource:
     def __init__(self, environ: Mapping[str, str], clock: Callable[[], float] = time.time) -> None:
         self._environ = environ
         self._clock = clock
+        self._container = ("", "")  # the URL and the token with which credentials were fetched
         self._last = self._fetched = Credentials("", "")
-        self._end = float("-inf")  # of the container's
+        self._end = float("-inf")  # of the fetched ones
         self._botocore: BotocoreCredentials | None = None
 
     def current(self) -> Credentials:
@@ -66,7 +67,7 @@ class CredentialsSource:
 
     def _from_container(self, url: str, token: str) -> Credentials:
         """Fetch credentials unless the last ones are fresh; they serve to their end while a fetch fails."""
-        seconds_left = self._end - self._clock()
+        seconds_left = self._end - self._clock() if self._container == (url, token) else 0.0
         if seconds_left <= FRESH_SECONDS:
             try:
                 fetched = _fetch(url, token)
@@ -74,6 +75,7 @@ class CredentialsSource:
                 if seconds_left <= 0:
                     raise no_response("credentials", error) from error
             else:
+                self._container = url, token
                 keys = fetched["AccessKeyId"], fetched["SecretAccessKey"]
                 self._fetched = Credentials(*keys, fetched.get("Token"))
                 self._end = _epoch_seconds(fetched["Expiration"])

@@ -1,5 +1,6 @@
 """The errors that AWS's refusals become, whichever client met them."""
 
+from silvaengine.aws.http import NotSentError
 from silvaengine.errors import (
     ConditionFailedError,
     ConfigurationError,
@@ -7,18 +8,37 @@ from silvaengine.errors import (
     UnavailableError,
 )
 
-# The codes of AWS's services for "too much at the moment".
-THROTTLING_CODES = frozenset(
+# The codes by which AWS's services refuse for the moment: nothing was done. Most are those of
+# botocore.retries.standard and of botocore's _retry.json.
+BUSY_CODES = frozenset(
     {
-        "InternalServerError",
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "KmsThrottled",
         "LimitExceededException",
+        "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
         "RequestLimitExceeded",
-        "ServiceUnavailable",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
     }
 )
+# Those, beside a status of 5xx, of failures that may pass.
+PASSING_CODES = frozenset({"BadDigest", "IDPCommunicationError", "RequestTimeout", "RequestTimeoutException"})
+TOO_MANY = 429
+BUSY = "A backend service is busy; try again"
+
+
+class BusyError(UnavailableError):
+    """A service did nothing: it refused for the moment, or never had the request, which may be sent again."""
 
 
 def to_error(what: str, code: str, message: str, status: int = 400) -> SilvaEngineError:
@@ -32,17 +52,21 @@ def to_error(what: str, code: str, message: str, status: int = 400) -> SilvaEngi
 
     Returns:
         ConditionFailedError: the condition of a write didn't hold.
-        UnavailableError: AWS throttles, or fails.
+        BusyError: AWS throttles.
+        UnavailableError: AWS fails; it may have done what was asked.
         ConfigurationError: any other refusal, such as a missing table or permission.
     """
     detail = f"{what}: {code}: {message}"
-    if code in THROTTLING_CODES or status >= 500:
-        return UnavailableError("A backend service is busy; try again", detail=detail)
+    if code in BUSY_CODES or status == TOO_MANY:
+        return BusyError(BUSY, detail=detail)
+    if code in PASSING_CODES or status >= 500:
+        return UnavailableError(BUSY, detail=detail)
     if code == "ConditionalCheckFailedException":
         return ConditionFailedError("The request conflicts with another one; try again", detail=detail)
     return ConfigurationError("The service is misconfigured", detail=detail)
 
 
 def no_response(what: str, cause: object) -> UnavailableError:
-    """Return the error for a service that gave no response."""
-    return UnavailableError("A backend service can't be reached; try again", detail=f"{what}: {cause}")
+    """Return the error for a service that gave no response: BusyError if it never had the request."""
+    kind = BusyError if isinstance(cause, NotSentError) else UnavailableError
+    return kind("A backend service can't be reached; try again", detail=f"{what}: {cause}")

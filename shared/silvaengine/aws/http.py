@@ -1,18 +1,14 @@
-"""HTTP/1.1 over kept connections: as much of RFC 9112 as AWS's endpoints use.
-
-A Lambda is frozen between two requests, and its peers may be gone when it wakes. So a kept connection is used
-again only if its peer has sent nothing since, and not after a long pause; otherwise a new one replaces it.
-"""
+"""HTTP/1.1 over kept connections: as much of RFC 9112 as AWS's endpoints use."""
 
 from collections.abc import Callable
 from contextlib import suppress
-from select import POLLIN, poll
+from functools import partial
 from time import monotonic
 
+from silvaengine.aws.connection import Connection, ConnectionPool
 from silvaengine.aws.origin import Origin
 
 IDLE_SECONDS = 50.0  # of real time; balancers and NAT gateways silently forget a connection (after 350 s)
-CHUNK = 65_536
 HEAD_LIMIT = 65_536
 HEAD_END = b"\r\n\r\n"
 
@@ -50,35 +46,24 @@ class Response:
         return self._head[start : end if end >= 0 else None].strip().decode("latin-1")
 
 
-class HttpConnection:
+class HttpConnection(Connection):
     """One connection, for one thread at a time.
 
     Raises:
         NotSentError: the origin can't be reached or isn't trusted.
     """
 
-    __slots__ = ("_poll", "_socket", "_unread", "is_reusable")
+    __slots__ = ("_unread",)
 
     def __init__(self, origin: Origin) -> None:
         try:
-            self._socket = origin.connect()
+            super().__init__(origin.connect())
         except OSError as error:
             raise NotSentError(f"{origin.netloc}: {error}") from error
-        self._poll = poll()
-        self._poll.register(self._socket, POLLIN)
         self._unread = b""
-        self.is_reusable = True
-
-    def is_alive(self) -> bool:
-        """Return whether the peer has sent nothing since the last response, not even the end."""
-        return not self._poll.poll(0)
-
-    def close(self) -> None:
-        """Close the connection without waiting for the peer."""
-        self._socket.close()
 
     def exchange(self, request: bytes, seconds: float) -> Response:
-        """Send a whole request and return the whole response; ``is_reusable`` is up to date then.
+        """Send a whole request and return the whole response, in so many seconds.
 
         Raises:
             NotSentError: the peer never had it.
@@ -87,21 +72,17 @@ class HttpConnection:
         """
         end = monotonic() + seconds
         try:
-            self._send(request, seconds)
+            self._send(request, end)
+        except TimeoutError as error:
+            raise ResponseTimeoutError(f"not sent in {seconds:.1f} s") from error
+        except OSError as error:
+            raise NotSentError(f"the connection was gone: {error!r}") from error
+        try:
             return self._read_response(end)
         except TimeoutError as error:
             raise ResponseTimeoutError(f"no response in {seconds:.1f} s") from error
         except (OSError, EOFError, ValueError) as error:
             raise NoResponseError(f"the connection broke: {error!r}") from error
-
-    def _send(self, request: bytes, seconds: float) -> None:
-        self._socket.settimeout(seconds)
-        try:
-            self._socket.sendall(request)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise NotSentError(f"the connection was gone: {error!r}") from error
 
     def _read_response(self, end: float) -> Response:
         head = self._read_until(HEAD_END, end)
@@ -159,60 +140,15 @@ class HttpConnection:
                 parts.append(self._receive(end))
         return b"".join(parts)
 
-    def _receive(self, end: float) -> bytes:
-        seconds = end - monotonic()
-        if seconds <= 0:
-            raise TimeoutError
-        self._socket.settimeout(seconds)
-        received = self._socket.recv(CHUNK)
-        if not received:
-            raise EOFError("the peer closed it")
-        return received
 
-
-class HttpPool:
-    """The kept connections to one origin, for any number of threads.
+class HttpPool(ConnectionPool):
+    """The kept connections to one origin; see ``HttpConnection.exchange``.
 
     ``clock`` is in epoch seconds, which go on while a Lambda is frozen.
     """
 
     def __init__(self, origin: Origin, clock: Callable[[], float]) -> None:
-        self._origin = origin
-        self._clock = clock
-        self._idle: list[tuple[HttpConnection, float]] = []  # its pop and append are atomic
-
-    def exchange(self, request: bytes, seconds: float) -> Response:
-        """Send a request over a kept connection or a new one; see ``HttpConnection.exchange``."""
-        connection = self._take_idle()
-        if connection is not None:
-            try:
-                return self._exchange_over(connection, request, seconds)
-            except NotSentError:  # it died since the check; nothing was done yet
-                pass
-        return self._exchange_over(HttpConnection(self._origin), request, seconds)
-
-    def _exchange_over(self, connection: HttpConnection, request: bytes, seconds: float) -> Response:
-        try:
-            response = connection.exchange(request, seconds)
-        except BaseException:  # also an alarm, anywhere: a late response must not be taken for a later one
-            connection.close()
-            raise
-        if connection.is_reusable:
-            self._idle.append((connection, self._clock()))
-        else:
-            connection.close()
-        return response
-
-    def _take_idle(self) -> HttpConnection | None:
-        while self._idle:
-            try:
-                connection, since = self._idle.pop()
-            except IndexError:  # another thread was faster
-                break
-            if 0 <= self._clock() - since < IDLE_SECONDS and connection.is_alive():
-                return connection
-            connection.close()
-        return None
+        super().__init__(partial(HttpConnection, origin), (NotSentError,), IDLE_SECONDS, clock)
 
 
 def _status(head: bytes) -> int:

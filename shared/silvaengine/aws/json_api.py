@@ -9,21 +9,16 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from silvaengine.aws.backoff import ATTEMPTS, Backoff
 from silvaengine.aws.client import AwsClient, error_of, open_client
-from silvaengine.aws.errors import no_response, to_error
-from silvaengine.aws.http import NoResponseError, NotSentError
-
-if TYPE_CHECKING:
-    from silvaengine.errors import SilvaEngineError
+from silvaengine.aws.errors import BusyError, no_response, to_error
+from silvaengine.aws.http import NoResponseError
+from silvaengine.errors import UnavailableError
 
 READ_SECONDS = 2.0
-ATTEMPTS = 3
-PAUSES = (0.05, 0.2)  # seconds before the second and the third attempt, up to twice as long at random
-THROTTLED = frozenset(
-    {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
-)
+FIRST_PAUSE = 0.1
 
 type Members = dict[str, Any]
 
@@ -37,7 +32,7 @@ class JsonApi:
         version: of the protocol, ``1.0`` or ``1.1``.
         sleep: takes seconds.
         read_seconds: the time for a response.
-        attempts: how often a request is sent at most, 1 to 3.
+        attempts: how often a request is sent at most, 1 or more.
     """
 
     def __init__(
@@ -53,9 +48,8 @@ class JsonApi:
         self._client = client
         self._target = target
         self._content_type = f"application/x-amz-json-{version}"
-        self._sleep = sleep
         self._read_seconds = read_seconds
-        self._pauses = (*PAUSES[: attempts - 1], None)
+        self._backoff = Backoff(FIRST_PAUSE, attempts, sleep=sleep)
 
     def call(self, operation: str, request: Members, resource: str, *, repeatable: bool = False) -> Members:
         """Call an operation and return its response's members.
@@ -74,34 +68,23 @@ class JsonApi:
         what = f"{operation} {resource}".rstrip()
         headers = {"content-type": self._content_type, "x-amz-target": f"{self._target}.{operation}"}
         body = _encode(request).encode()
-        for pause in self._pauses:
+
+        def attempt() -> Members:
             try:
                 response = self._client.post("/", headers, body, self._read_seconds)
             except NoResponseError as error:
-                failure: SilvaEngineError = no_response(what, error)
-                may_repeat = repeatable or isinstance(error, NotSentError)
-            else:
-                if response.status == 200:
-                    members: Members = json.loads(response.body)
-                    return members
-                code, message = error_of(response)
-                failure = to_error(what, code, message, response.status)
-                may_repeat = code in THROTTLED or (repeatable and response.status >= 500)
-            if pause is None or not may_repeat:
-                raise failure
-            self._sleep(_with_jitter(pause))
-        raise AssertionError  # the last attempt returns or raises
+                raise no_response(what, error) from error
+            if response.status != 200:
+                raise to_error(what, *error_of(response), response.status)
+            members: Members = json.loads(response.body)
+            return members
+
+        return self._backoff.run(attempt, UnavailableError if repeatable else BusyError)
 
 
 def open_json_api(service: str, region: str, target: str) -> JsonApi:
     """Return the API of a service with version 1.1, such as ``ssm`` with the target ``AmazonSSM``."""
     return JsonApi(open_client(service, region), target, "1.1")
-
-
-def _with_jitter(pause: float) -> float:
-    from random import uniform  # lazy: only a repetition needs it
-
-    return uniform(pause, 2 * pause)  # noqa: S311 - no secret
 
 
 def _base64(value: object) -> str:

@@ -1,16 +1,18 @@
 """Invoking Lambdas: sizes checked before sending, few and safe repetitions, typed failures.
 
-An Invoke is repeated only if it never connected or was throttled. After a read timeout, or a connection that
-broke on the way, the Lambda may have run.
+An Invoke is repeated only if nothing can have started: it never connected, or Lambda refused it for the
+moment. After any other failure the Lambda may have run.
 """
 
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
+from math import inf
 from typing import Protocol
 
+from silvaengine.aws.backoff import ATTEMPTS, Backoff
 from silvaengine.aws.client import AwsClient, error_of, open_client, percent_encode
-from silvaengine.aws.errors import THROTTLING_CODES
+from silvaengine.aws.errors import BUSY_CODES, TOO_MANY, BusyError
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 from silvaengine.aws.worker_routing import tenant_id, worker_for
 from silvaengine.errors import (
@@ -19,7 +21,6 @@ from silvaengine.errors import (
     NotStartedError,
     RequestError,
     SilvaEngineError,
-    UnavailableError,
 )
 from silvaengine.protocol.json_codec import Json, decode
 from silvaengine.protocol.messages import EVENT_LIMIT, SYNC_LIMIT
@@ -27,12 +28,32 @@ from silvaengine.settings import Settings
 
 READ_SECONDS = 28.0  # without a deadline: API Gateway waits 29 s; with one, until then
 GRACE_SECONDS = 0.75  # for the response of a worker that ends its function at the deadline
-PAUSES = (0.1, 0.3)  # seconds before the second and the third attempt
+FIRST_PAUSE = 0.2
+BUSY = "The function can't be started right now; try again"
 CACHED_PATHS = 256
-
-
-class _NotAcceptedError(Exception):
-    """Nothing was started, so the same Invoke may be sent again."""
+# The codes after which nothing can have run: all others may come when the function has begun.
+# docs.aws.amazon.com/lambda/latest/api/API_Invoke.html and …/CommonErrors.html.
+NOT_STARTED = frozenset({
+    "AccessDeniedException", "CodeArtifactUserDeletedException", "CodeArtifactUserFailedException",
+    "CodeArtifactUserPendingException", "EC2AccessDeniedException", "EC2ThrottledException",
+    "EC2UnexpectedException", "EFSMountConnectivityException", "EFSMountFailureException",
+    "EFSMountTimeoutException", "ENILimitReachedException", "ENINotReadyException", "ExpiredTokenException",
+    "IncompleteSignature", "InvalidParameterValueException", "InvalidRequestContentException",
+    "InvalidRuntimeException", "InvalidSecurityGroupIDException", "InvalidSignatureException",
+    "InvalidSubnetIDException", "InvalidZipFileException", "KMSAccessDeniedException", "KMSDisabledException",
+    "KMSInvalidStateException", "KMSNotFoundException", "MalformedHttpRequestException",
+    "ModeNotSupportedException", "NoPublishedVersionException", "NotAuthorized", "OptInRequired",
+    "RecursiveInvocationException", "RequestEntityTooLargeException", "RequestExpired",
+    "RequestTooLargeException", "ResourceConflictException", "ResourceNotFoundException",
+    "ResourceNotReadyException", "S3FilesMountConnectivityException", "S3FilesMountFailureException",
+    "S3FilesMountTimeoutException", "SerializedRequestEntityTooLargeException",
+    "ServiceQuotaExceededException", "SnapStartException", "SnapStartNotReadyException",
+    "SnapStartRegenerationFailureException", "SnapStartTimeoutException",
+    "SubnetIPAddressLimitReachedException", "ThrottlingException", "TooManyRequestsException",
+    "UnknownOperationException", "UnrecognizedClientException", "UnsupportedMediaTypeException",
+    "ValidationError",
+})  # fmt: skip
+PASSING = frozenset({408, 409, TOO_MANY, 502})  # the statuses with which these may pass
 
 
 class Invoker(Protocol):
@@ -51,6 +72,7 @@ class LambdaInvoker:
         isolated: ARNs of Lambdas with an environment for each tenant; their payloads must name the tenant.
         clock: epoch seconds.
         sleep: takes seconds.
+        attempts: how often an Invoke is sent at most, 1 or more.
     """
 
     def __init__(
@@ -61,12 +83,13 @@ class LambdaInvoker:
         isolated: frozenset[str | None] = frozenset(),
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        attempts: int = ATTEMPTS,
     ) -> None:
         self._open_client = open_client
         self._worker_for = worker_for
         self._isolated = isolated
         self._clock = clock
-        self._sleep = sleep
+        self._backoff = Backoff(FIRST_PAUSE, attempts, clock=clock, sleep=sleep)
 
     def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
         """Invoke a Lambda and return its decoded result, None for an event.
@@ -79,10 +102,10 @@ class LambdaInvoker:
 
         Raises:
             RequestError: 413, the payload is too large; nothing ran.
-            UnavailableError: Lambda throttles, or couldn't be reached; nothing ran.
+            BusyError: Lambda refuses for the moment, or couldn't be reached; nothing ran.
             NotStartedError: the Lambda can't be invoked, or the deadline is over; nothing ran.
             DeadlineError: there was no result in time; the Lambda may have run.
-            InvocationError: it failed, or the connection to it broke.
+            InvocationError: it failed, Lambda itself did, or the connection broke; it may have run.
         """
         body = payload.encode()
         _check_size(len(body), EVENT_LIMIT if event else SYNC_LIMIT)
@@ -90,24 +113,16 @@ class LambdaInvoker:
         headers = {"x-amz-invocation-type": "Event" if event else "RequestResponse"}
         if arn in self._isolated:
             headers["x-amz-tenant-id"] = tenant_id(payload)
-        for pause in (*PAUSES, None):
-            try:
-                return self._send(arn, body, headers, deadline)
-            except _NotAcceptedError as refusal:
-                if pause is None or (deadline is not None and self._clock() + pause >= deadline):
-                    message = "The function can't be started right now; try again"
-                    raise UnavailableError(
-                        message, detail=f"{arn}: {refusal.__cause__ or refusal}"
-                    ) from refusal
-                self._sleep(pause)
-        raise AssertionError  # the last attempt returns or raises
+        return self._backoff.run(
+            lambda: self._send(arn, body, headers, deadline), BusyError, inf if deadline is None else deadline
+        )
 
     def _send(self, arn: str, body: bytes, headers: dict[str, str], deadline: float | None) -> Json:
         seconds = self._read_seconds(deadline)
         try:
             response = self._open_client().post(_path(arn), headers, body, seconds)
         except NotSentError as error:
-            raise _NotAcceptedError from error
+            raise BusyError(BUSY, detail=f"{arn}: {error}") from error
         except ResponseTimeoutError as error:
             raise DeadlineError("The function did not respond in time", detail=arn) from error
         except NoResponseError as error:
@@ -149,13 +164,16 @@ def _check_size(size: int, limit: int) -> None:
         raise RequestError(message, status=413)
 
 
-def _refusal(arn: str, response: Response) -> Exception:
+def _refusal(arn: str, response: Response) -> SilvaEngineError:
     code, message = error_of(response)
-    if code in THROTTLING_CODES:
-        return _NotAcceptedError(code)
-    if code == "RequestTooLargeException":
-        return RequestError("The request is too large for the function", status=413)
-    return NotStartedError("The function can't be invoked", error_type=code, detail=f"{arn}: {message}")
+    status, detail = response.status, f"{arn}: {message}"
+    if status != TOO_MANY and code not in NOT_STARTED:
+        return InvocationError("Lambda failed; the function may have run", error_type=code, detail=detail)
+    if status in PASSING or code in BUSY_CODES:
+        return BusyError(BUSY, detail=f"{code}: {detail}")
+    if status == 413:
+        return RequestError("The request is too large for the function", status=status)
+    return NotStartedError("The function can't be invoked", error_type=code, detail=detail)
 
 
 def _lambda_error(arn: str, result: object) -> SilvaEngineError:

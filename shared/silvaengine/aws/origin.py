@@ -8,6 +8,8 @@ from posixpath import dirname, join
 from threading import Lock
 from typing import NamedTuple
 
+from silvaengine.settings import fixed_environment
+
 CONNECT_SECONDS = 1.0
 
 # Amazon's own authorities (www.amazontrust.com/repository). A system's store holds a hundred more, and
@@ -46,24 +48,26 @@ class Origin(NamedTuple):
         default_port = 443 if tls else 80
         return cls(tls, address or name, int(port or default_port), netloc, (path or "").rstrip("/"), ca_file)
 
-    def connect(self) -> socket.socket:
-        """Return a new connection; raises OSError if the server can't be reached or isn't trusted."""
+    def connect(self, seconds: float = CONNECT_SECONDS) -> socket.socket:
+        """Return a new connection; raises OSError if the server can't be reached in time or isn't trusted."""
         # As bytes: Python loads the tables of internationalized names for text, even for plain ASCII.
         host = self.host.encode("ascii")
-        connection = _connect(host, self.port)
+        connection = _connect(host, self.port, seconds)
         if not self.tls:
             return connection
         try:
-            return _tls_context(self.ca_file or AMAZON_ROOTS).wrap_socket(connection, server_hostname=host)
+            context = _tls_context(self.ca_file or AMAZON_ROOTS, None)
+            return context.wrap_socket(connection, server_hostname=host)
         except ssl.SSLCertVerificationError:
             if self.ca_file:
                 raise
         # Not certified by Amazon's authorities: try the system's.
-        return _tls_context(None).wrap_socket(_connect(host, self.port), server_hostname=host)
+        context = _tls_context(*_system_authorities())
+        return context.wrap_socket(_connect(host, self.port, seconds), server_hostname=host)
 
 
-def _connect(host: bytes, port: int) -> socket.socket:
-    connection = socket.create_connection((host, port), CONNECT_SECONDS)  # type: ignore[arg-type] # typeshed wants text
+def _connect(host: bytes, port: int, seconds: float) -> socket.socket:
+    connection = socket.create_connection((host, port), seconds)  # type: ignore[arg-type] # typeshed wants text
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return connection
@@ -72,16 +76,24 @@ def _connect(host: bytes, port: int) -> socket.socket:
 _context_lock = Lock()
 
 
-def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+def _tls_context(file: str | None, folder: str | None) -> ssl.SSLContext:
     with _context_lock:
-        return _cached_context(ca_file)
+        return _cached_context(file, folder)
 
 
 @cache
-def _cached_context(ca_file: str | None) -> ssl.SSLContext:
+def _cached_context(file: str | None, folder: str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and host name; TLS 1.2 at least
-    if ca_file:
-        context.load_verify_locations(ca_file)
-    else:
-        context.load_default_certs()
+    if file or folder:
+        context.load_verify_locations(file, folder)
     return context
+
+
+def _system_authorities() -> tuple[str | None, str | None]:
+    """Return where OpenSSL's certificates are, which it would look up in the live environment."""
+    from pathlib import Path  # lazy: only a server that Amazon hasn't certified needs it
+
+    paths, environ = ssl.get_default_verify_paths(), fixed_environment()
+    file = environ.get(paths.openssl_cafile_env, paths.openssl_cafile)
+    folder = environ.get(paths.openssl_capath_env, paths.openssl_capath)
+    return file if Path(file).is_file() else None, folder if Path(folder).is_dir() else None

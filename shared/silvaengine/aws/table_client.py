@@ -10,20 +10,25 @@ from functools import cache
 from typing import Any, Protocol
 
 from silvaengine.aws.attribute_values import decode_row, encode_row
+from silvaengine.aws.backoff import ATTEMPTS, Backoff
 from silvaengine.aws.client import open_client
-from silvaengine.aws.json_api import ATTEMPTS, READ_SECONDS, JsonApi, Members
-from silvaengine.errors import UnavailableError
+from silvaengine.aws.errors import BUSY, BusyError
+from silvaengine.aws.json_api import READ_SECONDS, JsonApi, Members
 from silvaengine.tables import Index, Table
 
 type Row = dict[str, Any]
 type Key = Mapping[str, str]
 
 API_TARGET = "DynamoDB_20120810"
-BATCH_ROUNDS = 3
+BATCHES = Backoff(0.1)
 BATCH_ROWS = 100  # docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 KEY_BYTES = 1024
 
 _NAME = re.compile("#([A-Za-z0-9_]+)")
+
+
+class UnprocessedError(BusyError):
+    """DynamoDB left keys of a batch unread."""
 
 
 class DynamoDbApi(Protocol):
@@ -60,22 +65,23 @@ class TableReader(_Tables):
         """Return up to 100 rows of any tables by one call, in the order of ``keys``, None for a missing one.
 
         Raises:
-            UnavailableError: DynamoDB left some of them unread each time.
+            UnprocessedError: DynamoDB left some of them unread each time.
         """
         tables = {self._prefix + table.name: table for table, _ in keys}
         rows: dict[tuple[str, ...], Row] = {}
         pending = self._batch_request([(table, key) for table, key in keys if _is_possible(key.values())])
-        for _ in range(BATCH_ROUNDS):
-            if not pending:
-                break
+
+        def read_pending() -> None:
+            nonlocal pending
             response = self._open_api().call("BatchGetItem", {"RequestItems": pending}, "", repeatable=True)
             for name, items in response["Responses"].items():
-                rows |= {(name, *tables[name].key_of(row)): row for row in map(decode_row, items)}
+                rows.update({(name, *tables[name].key_of(row)): row for row in map(decode_row, items)})
             pending = response.get("UnprocessedKeys")
+            if pending:
+                raise UnprocessedError(BUSY, detail="BatchGetItem: unprocessed keys")
+
         if pending:
-            raise UnavailableError(
-                "A backend service is busy; try again", detail="BatchGetItem: unprocessed keys"
-            )
+            BATCHES.run(read_pending, UnprocessedError)
         return [rows.get((self._prefix + table.name, *table.key_of(key))) for table, key in keys]
 
     def _batch_request(self, keys: Sequence[tuple[Table, Key]]) -> Members | None:
@@ -116,11 +122,19 @@ class TableReader(_Tables):
             yield [decode_row(item) for item in response["Items"]]
 
     def query_index(
-        self, table: Table, index: Index, hash_value: str, *, up_to: int, limit: int
-    ) -> list[Row]:
+        self,
+        table: Table,
+        index: Index,
+        hash_value: str,
+        *,
+        up_to: int,
+        limit: int,
+        start: Members | None = None,
+    ) -> tuple[list[Row], Members | None]:
         """Return rows of one partition of an index with numbers up to ``up_to``, the smallest first.
 
-        An index is never consistent: read its rows again from the table.
+        An index is never consistent: read its rows again from the table. The second value is the ``start`` of
+        the next page, None after the last one.
         """
         name = self._prefix + table.name
         request = {
@@ -131,8 +145,10 @@ class TableReader(_Tables):
             "ExpressionAttributeValues": {":h": {"S": hash_value}, ":r": {"N": str(up_to)}},
             "Limit": limit,
         }
+        if start:
+            request["ExclusiveStartKey"] = start
         response = self._open_api().call("Query", request, name, repeatable=True)
-        return [decode_row(item) for item in response["Items"]]
+        return [decode_row(item) for item in response["Items"]], response.get("LastEvaluatedKey")
 
 
 class TableWriter(_Tables):

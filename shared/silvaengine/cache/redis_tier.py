@@ -4,8 +4,10 @@ A value and both clear logs take one round trip. The hash tag is the cache's nam
 are in one slot, on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from os import urandom
+from typing import Any
 
 from silvaengine.cache.clear_log import (
     ALL_TENANTS,
@@ -15,8 +17,9 @@ from silvaengine.cache.clear_log import (
     decode_state,
     new_epoch,
 )
-from silvaengine.redis.client import RedisClients, Reply
-from silvaengine.redis.commands import CLEAR, LOCK, UNLOCK, Command
+from silvaengine.redis.breaker import TierError
+from silvaengine.redis.client import RedisClients
+from silvaengine.redis.commands import CLEAR, LOCK, UNLOCK, Command, Reply
 
 TOKEN_BYTES = 16  # of a lock's owner
 LOG_SECONDS = 31 * 86_400  # longer than any entry lives; a log that is gone ends them all
@@ -38,6 +41,7 @@ class RedisTier:
     def __init__(self, clients: RedisClients, prefix: str) -> None:
         self.breaker = clients.breaker
         self._clients = clients
+        self._is_cluster = clients.is_cluster
         self._prefix = prefix
 
     def fetch(self, name: str, tenant: str, text: str) -> Found:
@@ -49,28 +53,30 @@ class RedisTier:
     ) -> tuple[bytes | None, Found]:
         """Do the same, and take the value's lock where there is no value or, if forced, always.
 
-        The lock's token comes first: empty where Redis takes no lock (it is full, or a replica), None where
-        another process has it or there is a value.
+        The lock's token comes first: empty where Redis takes no lock (it is full, or a replica, or moves the
+        slot), None where another process has it or there is a value.
         """
         token, lease = urandom(TOKEN_BYTES), int(seconds * 1000)
         keys = self._value_key(name, tenant, text), self._lock_key(name, tenant, text)
         lock = ("EVAL", LOCK, 2, *keys, token, lease, int(force_lock))
-        result, *replies = self._execute(name, lock, *self._fetch(name, tenant, text))
+        try:
+            result, *replies = self._execute(name, lock, *self._fetch(name, tenant, text))
+        except TierError:  # a cluster's slot that moves may have the script's two keys on two nodes
+            return b"", self.fetch(name, tenant, text)
         held = token if result == 1 else None if result == 0 else b""
         return held, self._found(name, tenant, replies)
 
-    def _fetch(self, name: str, tenant: str, text: str) -> tuple[Command, Command]:
+    def _fetch(self, name: str, tenant: str, text: str) -> list[Command]:
         key = self._value_key(name, tenant, text)
-        return ("PTTL", key), ("MGET", key, *self._log_keys(name, tenant))
+        return [("PTTL", key), *self._read(key, *self._log_keys(name, tenant))]
 
     def _found(self, name: str, tenant: str, replies: Sequence[Reply]) -> Found:
-        left, (value, everyone, own) = replies
+        left, (value, everyone, own) = replies[0], chain(*replies[1:])
         return value if left > 0 else None, left / 1000, self._state(name, tenant, everyone, own)
 
     def read(self, name: str, tenant: str) -> ClearState:
         """See ``ClearLogStore``."""
-        ((everyone, own),) = self._execute(name, ("MGET", *self._log_keys(name, tenant)))
-        return self._state(name, tenant, everyone, own)
+        return self._state(name, tenant, *self._logs(name, tenant))
 
     def clear(self, name: str, tenant: str, pattern: str) -> None:
         """See ``ClearLogStore``."""
@@ -147,15 +153,22 @@ class RedisTier:
 
     def _state(self, name: str, tenant: str, everyone: bytes | None, own: bytes | None) -> ClearState:
         if everyone is None or own is None:
-            keys = self._log_keys(name, tenant)
-            commands = [(*self._begin_log(key), "NX") for key in keys]
-            everyone, own = self._execute(name, *commands, ("MGET", *keys))[-1]
+            new = [(*self._begin_log(key), "NX") for key in self._log_keys(name, tenant)]
+            everyone, own = self._logs(name, tenant, *new)
         try:
             return decode_state(everyone or b"", own or b"")
         except ValueError:  # the keys hold something else
             self.renew(name, tenant)
-            (logs,) = self._execute(name, ("MGET", *self._log_keys(name, tenant)))
-            return decode_state(*logs)
+            return decode_state(*self._logs(name, tenant))
+
+    def _logs(self, name: str, tenant: str, *before: Command) -> Iterable[Any]:
+        """Return both clear logs, None for none, after executing other commands."""
+        commands = [*before, *self._read(*self._log_keys(name, tenant))]
+        return chain(*self._execute(name, *commands)[len(before) :])
+
+    def _read(self, *keys: str) -> list[Command]:
+        """Return the command that reads keys; on a cluster one for each, which it may redirect by itself."""
+        return [("MGET", key) for key in keys] if self._is_cluster else [("MGET", *keys)]
 
     def _begin_log(self, key: str) -> tuple[str | bytes | int, ...]:
         return ("SET", key, ClearLog(new_epoch()).encode(), "EX", LOG_SECONDS)

@@ -1,7 +1,8 @@
-"""The tiers that outlive a process: Redis, then disk. Each value in them is a line about it, then its bytes.
+"""The tiers that outlive a process: Redis, then disk. A value in them is two lines about it, then its bytes.
 
-The line is ``SE1``, the stamp of the clear state in which the value was loaded, and the seconds for which it
-may be served stale. Anything else, and what this process can't decode, counts as no value.
+The first is ``SE2``, the stamp of the clear state in which the value was loaded, and the seconds for which it
+may be served stale. The second is its key, so that no reply to another's request is taken for it. Anything
+else, and what this process can't decode, counts as no value.
 """
 
 import time
@@ -17,7 +18,7 @@ from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.redis.breaker import TierError
 
 LOCK_PAUSE = 0.025  # seconds between two attempts while another process loads
-VERSION = b"SE1 "
+VERSION = b"SE2 "
 
 
 class SharedTiers:
@@ -117,11 +118,13 @@ class SharedTiers:
 
     def _decode(self, lookup: Lookup, raw: bytes, left: float, counter: str) -> object:
         """Return a tier's value if it can be decoded, is fresh, and no clear has ended it."""
-        head, _, data = raw.partition(b"\n")
+        head, *rest = raw.split(b"\n", 2)
         stamp, _, stale = head.removeprefix(VERSION).rpartition(b" ")
+        is_own = head.startswith(VERSION) and len(rest) == 2 and rest[0] == _key_line(lookup)
         try:
-            if not (head.startswith(VERSION) and self._fence.accepts(lookup.view, stamp, lookup.texts)):
+            if not (is_own and self._fence.accepts(lookup.view, stamp, lookup.texts)):
                 return MISSING
+            data = rest[1]
             seconds = float(stale)
             value: object = codec().decode(data)
         except (ValueError, ImportError):
@@ -146,7 +149,7 @@ class SharedTiers:
         (data, stamp, fresh, stale), view = encoded, lookup.view
         is_valid = view.is_readable and view.is_valid(stamp, lookup.texts)
         if data and stamp is not None and is_valid and not lookup.policy.local:
-            raw = b"%b%b %a\n%b" % (VERSION, stamp, stale, data)
+            raw = b"%b%b %a\n%b\n%b" % (VERSION, stamp, stale, _key_line(lookup), data)
             self._store_in_redis(lookup, raw, fresh + stale)
             self._store_on_disk(lookup, raw, fresh + stale)
 
@@ -185,6 +188,10 @@ def codec() -> ModuleType:
     from silvaengine.cache import codec as module
 
     return module
+
+
+def _key_line(lookup: Lookup) -> bytes:
+    return f"{lookup.view.name}:{lookup.view.tenant}:{lookup.text}".encode()
 
 
 def _disk_key(lookup: Lookup) -> str:

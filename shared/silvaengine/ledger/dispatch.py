@@ -4,7 +4,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.errors import NotStartedError, RequestError, SilvaEngineError, UnavailableError
+from silvaengine.errors import (
+    ConfigurationError,
+    NotStartedError,
+    RequestError,
+    SilvaEngineError,
+    UnavailableError,
+)
 from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import EVENT_LIMIT, ExecutionRef, Invocation, ReplyTo, WorkerCall
@@ -107,7 +113,7 @@ class Dispatcher:
 
 def nothing_ran(error: SilvaEngineError) -> bool:
     """Return whether an Invoke's error says that the worker can't have got the call."""
-    return isinstance(error, NotStartedError | UnavailableError | RequestError)
+    return isinstance(error, ConfigurationError | NotStartedError | RequestError | UnavailableError)
 
 
 def ref_of(execution: Execution, attempt: int, *, claimed: bool, kept_due: bool = False) -> ExecutionRef:

@@ -1,7 +1,7 @@
 """A row of the ledger as an immutable value."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAliasType, get_args
 
 from silvaengine.protocol.messages import OnLost
 
@@ -12,10 +12,15 @@ INLINE_LIMIT = 180_000  # bytes of a value in a row; a row of 400 KB holds a con
 # docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 
 DAY = 86_400  # seconds
+LARGEST = (
+    253_402_300_799  # of a row's numbers: the last second of the year 9999, after which Python has no date
+)
 
 
 class Execution(NamedTuple):
     """An accepted call. Times are whole epoch seconds.
+
+    A member that is added has a default: the rows of earlier versions lack it.
 
     Args:
         job_id: the row's key: 128 random bits, or the HMAC of an idempotency key.
@@ -25,7 +30,8 @@ class Execution(NamedTuple):
         fence: grows each time the call is sent to a worker.
         attempts: attempts begun; for a waiting caller counted before the Invoke, even if nothing ran.
         due_at: when the lease ends; then the sweeper, or a repeated call, may take over.
-        due_shard: lists the row for the sweeper; absent for calls whose source retries by itself.
+        due_shard: with ``due_at`` lists the row for the sweeper; absent for calls whose source retries by
+            itself. The worker can't write it.
         setting: the setting id of the key row's entry, often empty.
         content: the call's parameters, body and context; ``content_at`` is its key in the bucket if large.
         result: a WorkerResponse's JSON text; ``result_at`` is its key in the bucket if large.
@@ -34,6 +40,7 @@ class Execution(NamedTuple):
         changed_at: when ``state`` last changed.
         expires_at: when the row counts as gone, whatever DynamoDB's TTL has done.
         covers: the last stream record of this call; the first one is in the key.
+        stack: whose sweeper looks after it; any stack's if None.
     """
 
     job_id: str
@@ -65,15 +72,15 @@ class Execution(NamedTuple):
     cause: str | None = None
     expires_at: int | None = None
     covers: str | None = None
+    stack: str | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Execution | None":
-        """Read a row; None for a row without an acceptance, such as an update of a key that never was."""
-        members = {name: row[name] for name in cls._fields if name in row}
-        try:
-            return cls(**members)
-        except TypeError:
-            return None
+        """Read a row; None for one that no transition has written: a function may write rows, too."""
+        row = {**cls._field_defaults, **row}
+        if all(name in row and _has_type(row[name], kind) for name, kind in cls.__annotations__.items()):
+            return cls(**{name: row[name] for name in cls._fields})
+        return None
 
     def to_row(self) -> dict[str, Any]:
         """Return the row's attributes, without those that are None."""
@@ -81,8 +88,8 @@ class Execution(NamedTuple):
 
     @property
     def is_swept(self) -> bool:
-        """Whether the sweeper looks after it; a source that retries by itself needs no sweeper."""
-        return self.due_shard is not None
+        """Whether it is listed for the sweeper; a source that retries by itself needs no sweeper."""
+        return self.due_shard is not None and self.due_at is not None
 
     def is_held(self, now: int) -> bool:
         """Return whether its holder still has time to settle it."""
@@ -91,6 +98,14 @@ class Execution(NamedTuple):
     def is_gone(self, now: int) -> bool:
         """Return whether its time in the ledger is over."""
         return self.expires_at is not None and self.expires_at <= now
+
+
+def _has_type(value: object, kind: Any) -> bool:  # noqa: ANN401 - an annotation
+    if isinstance(kind, TypeAliasType):
+        return value in get_args(kind.__value__)
+    if type(value) is int and not 0 <= value <= LARGEST:
+        return False
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def shard_of(job_id: str) -> str:

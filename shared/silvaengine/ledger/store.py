@@ -10,8 +10,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from os import urandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from silvaengine.aws.json_api import Members
 from silvaengine.aws.table_client import Row, TableReader, TableWriter, open_table_reader, open_table_writer
 from silvaengine.errors import ConditionFailedError, UnavailableError
 from silvaengine.ledger.execution import DAY, Execution, State, shard_of
@@ -25,12 +26,28 @@ if TYPE_CHECKING:
 DISPATCH_SECONDS = (
     90  # a worker's event lives at most 60 s; 30 more for the worker to begin and for skewed clocks
 )
+LONGEST_RUN_SECONDS = 900  # of a Lambda: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ACKNOWLEDGE_SECONDS = 60  # for a waiting caller to acknowledge a failure before the sweeper retries it
 SKEW_SECONDS = 10  # two clocks, each at most 5 s off
 LEASE_MARGIN_SECONDS = 15  # of a lease beyond its holder's time-out: the skew, and time to settle
 DEAD_SECONDS = 14 * DAY  # as long as a queue can keep the message about it
+ORPHANED_SECONDS = 3600  # overdue: then the stack that accepted an execution is gone, or can't sweep
+
+UNLISTED: Row = {"due_at": None}  # by the attribute that the worker may write
 
 _logger = logging.getLogger(__name__)
+
+
+class DuePage(NamedTuple):
+    """A page of a shard.
+
+    Args:
+        executions: what is due, by job id; None for a row that can't be read.
+        end: where the next page begins; None for the last one.
+    """
+
+    executions: Mapping[str, Execution | None]
+    end: Members | None
 
 
 class Ledger:
@@ -41,6 +58,7 @@ class Ledger:
         writer: writes rows on a condition.
         clock: returns epoch seconds.
         new_token: returns an unguessable token: 128 random bits as 32 hex digits by default.
+        stack: the name of the stack, for what it accepts; None outside of one.
     """
 
     def __init__(
@@ -50,11 +68,13 @@ class Ledger:
         *,
         clock: Callable[[], float] = time.time,
         new_token: Callable[[], str] = lambda: urandom(16).hex(),
+        stack: str | None = None,
     ) -> None:
         self._tables = tables
         self._writer = writer
         self._clock = clock
         self.new_token = new_token
+        self._stack = stack
 
     def now(self) -> int:
         """Return the current time in whole epoch seconds."""
@@ -94,15 +114,15 @@ class Ledger:
             on_lost: what becomes of a lost attempt, where the function's policy doesn't say.
             job_id: the id that repetitions have, too; a new one without.
             lease_seconds: how long the worker may run for a caller who waits; None to send it as an event.
-            keep_seconds: how long the call can be repeated, whatever becomes of it; None to keep it until it
-                has ended, and then as long as the policy says.
-            is_swept: whether the sweeper looks after it; a source that retries by itself needs no sweeper.
+            keep_seconds: how long the call can be repeated; None for what the policy says.
+            is_swept: whether the sweeper looks after it, so that it is kept until it has ended; a source that
+                retries by itself needs no sweeper.
             covers: the last stream record of the call.
         """
         now, policy = self.now(), function.policy
         job_id = self.new_token() if job_id is None else job_id
         waits = lease_seconds is not None
-        return Execution(
+        execution = Execution(
             job_id=job_id,
             state="running" if waits else "accepted",
             owner=self.new_token(),
@@ -126,9 +146,11 @@ class Ledger:
             due_at=now + DISPATCH_SECONDS if lease_seconds is None else self.lease_end(lease_seconds),
             due_shard=shard_of(job_id) if is_swept else None,
             content=content,
-            expires_at=None if keep_seconds is None else now + keep_seconds,
             covers=covers,
+            stack=self._stack,
         )
+        expires_at = max(now + execution.keep_seconds, self._last_end(execution))
+        return execution if is_swept else execution._replace(expires_at=expires_at)
 
     def accept(self, execution: Execution) -> Execution | None:
         """Write a new execution; return the earlier one with its id, None if the new one was written.
@@ -154,7 +176,7 @@ class Ledger:
     def cancel(self, execution: Execution) -> None:
         """Undo an acceptance that started nothing: the row counts as gone from now on."""
         expiry = {"expires_at": self.now() - SKEW_SECONDS}
-        self._move(execution.job_id, execution.owner, expiry, unlist=True)
+        self._move(execution.job_id, execution.owner, expiry | UNLISTED)
 
     def undo(self, execution: Execution) -> bool:
         """Take back an execution that wasn't started; return False where a worker has it after all.
@@ -175,8 +197,9 @@ class Ledger:
 
     def unclaim(self, execution: Execution) -> None:
         """Undo a claim that started nothing: the next caller may take it over at once."""
-        values: Row = {"state": "accepted", "due_at": self.now()}
-        self._move(execution.job_id, execution.owner, self._with_change(values), remove=("due_shard",))
+        values = {"state": "accepted", "due_at": self.now(), "due_shard": None}
+        values["expires_at"] = self.now() + execution.keep_seconds
+        self._move(execution.job_id, execution.owner, self._with_change(values))
 
     def begin(self, job: ExecutionRef, seconds: float) -> str:
         """Begin an attempt that ends within so many seconds; return the holder's token.
@@ -202,11 +225,12 @@ class Ledger:
         Raises:
             ConditionFailedError: the holder's lease was over and another one has taken it.
         """
-        values = {"state": state, **result, "expires_at": self.now() + job.keep_seconds}
-        is_due = job.kept_due and state == "failed"
-        if is_due:
+        values: Row = {"state": state, **result}
+        if job.kept_due and state == "failed":
             values["due_at"] = self.now() + ACKNOWLEDGE_SECONDS
-        self._move(job.job_id, owner, self._with_change(values), unlist=not is_due)
+        else:
+            values |= UNLISTED | {"expires_at": self.now() + job.keep_seconds}
+        self._move(job.job_id, owner, self._with_change(values))
 
     def retry_later(self, job: ExecutionRef, owner: str, cause: str, seconds: float) -> None:
         """Return a failed attempt for another one in so many seconds; raises like ``settle``."""
@@ -222,14 +246,10 @@ class Ledger:
 
     def take_over_for_event(self, execution: Execution) -> Execution:
         """Take over an execution whose lease has ended, to send it as an event; return it as it is now."""
-        values: Row = {
-            "state": "accepted",
-            "fence": execution.fence + 1,
-            "due_at": self.now() + DISPATCH_SECONDS,
-        }
+        values: Row = {"state": "accepted", "due_at": self.now() + DISPATCH_SECONDS}
         if execution.state != "accepted":
             values = self._with_change(values)
-        return execution._replace(**values, owner=self._move(execution.job_id, execution.owner, values))
+        return self._take_over(execution, values)
 
     def take_over_for_caller(
         self, execution: Execution, request_id: str, seconds: float, also: Row | None = None
@@ -244,14 +264,12 @@ class Ledger:
         """
         values: Row = {
             "state": "running",
-            "fence": execution.fence + 1,
             "attempts": execution.attempts + 1,
             "due_at": self.lease_end(seconds),
             "request_id": request_id,
             **(also or {}),
         }
-        values = self._with_change(values)
-        return execution._replace(**values, owner=self._move(execution.job_id, execution.owner, values))
+        return self._take_over(execution, self._with_change(values))
 
     def reschedule(self, execution: Execution, seconds: float) -> Execution:
         """Hide an execution from the sweeper for so many seconds; return it as it is now."""
@@ -260,7 +278,9 @@ class Ledger:
 
     def acknowledge(self, execution: Execution) -> None:
         """Unlist a dead or failed execution after its report, so that the sweeper doesn't see it again."""
-        self._move(execution.job_id, execution.owner, {}, unlist=True)
+        is_kept = execution.state == "failed"  # until now, as ``settle`` left it
+        expiry = {"expires_at": self.now() + execution.keep_seconds} if is_kept else {}
+        self._move(execution.job_id, execution.owner, UNLISTED | expiry)
 
     def requeue(self, execution: Execution) -> None:
         """Accept a dead or failed execution again, with all its attempts; the sweeper sends it to a worker.
@@ -268,39 +288,49 @@ class Ledger:
         Raises:
             ConditionFailedError: the row was modified concurrently.
         """
-        values = {"state": "accepted", "attempts": 0, "due_at": self.now()}
+        values: Row = {"state": "accepted", "attempts": 0, "due_at": self.now()}
         values |= {"due_shard": shard_of(execution.job_id)}
-        remove = ("result", "result_at", "cause", "expires_at")
-        self._move(execution.job_id, execution.owner, self._with_change(values), remove=remove)
+        values |= dict.fromkeys(("result", "result_at", "cause", "expires_at"))
+        self._move(execution.job_id, execution.owner, self._with_change(values))
 
-    def due(self, shard: str, limit: int) -> list[Execution]:
-        """Return the executions of a shard that are due, the longest due first.
+    def due(self, shard: str, limit: int, start: Members | None = None) -> DuePage:
+        """Return what is due of ``limit`` entries of a shard, the longest due first.
 
         The index lags behind: its rows are read again from the table, and those no longer due are left out.
-        A row without an acceptance is taken out of the index.
+        So are another stack's, which its own sweeper takes up, until they are ``ORPHANED_SECONDS`` overdue.
+
+        Args:
+            shard: the index's partition.
+            limit: how many entries to read.
+            start: an earlier page's ``end``; None for the first page.
+        """
+        now, due = self.now(), dict[str, Execution | None]()
+        entries, end = self._tables.query_index(
+            EXECUTIONS, DUE_INDEX, shard, up_to=now, limit=limit, start=start
+        )
+        keys = [(EXECUTIONS, {"job_id": entry["job_id"]}) for entry in entries]
+        for entry, row in zip(entries, self._tables.batch_get(keys) if keys else (), strict=True):
+            execution = Execution.from_row(row) if row else None
+            if row is None or (execution and not execution.is_swept):
+                continue
+            due_at = (execution.due_at or 0) if execution else entry["due_at"]
+            if due_at <= self._due_since(row.get("stack"), now):
+                due[row["job_id"]] = execution
+        return DuePage(due, end)
+
+    def unlist(self, job_id: str, shard: str) -> None:
+        """Take a row that can't be read out of the index; it expires like a dead one.
+
+        Raises:
+            ConditionFailedError: it is no longer due.
         """
         now = self.now()
-        entries = self._tables.query_index(EXECUTIONS, DUE_INDEX, shard, up_to=now, limit=limit)
-        keys = [(EXECUTIONS, {"job_id": entry["job_id"]}) for entry in entries]
-        rows = [row for row in self._tables.batch_get(keys) if row] if keys else []
-        executions = []
-        for row in rows:
-            execution = Execution.from_row(row)
-            if execution is None:
-                self._unlist(row)
-            elif execution.due_shard and execution.due_at is not None and execution.due_at <= now:
-                executions.append(execution)
-        return executions
-
-    def _unlist(self, row: Row) -> None:
-        change = "SET #expires_at = :now REMOVE #due_shard, #due_at"
-        key = {"job_id": row["job_id"]}
         self._writer.update(
             EXECUTIONS,
-            key,
-            change,
-            condition="attribute_not_exists(#endpoint_id)",
-            values={"now": self.now()},
+            {"job_id": job_id},
+            "SET #expires_at = :expires_at REMOVE #due_shard, #due_at",
+            condition="#due_shard = :due_shard AND #due_at <= :now",
+            values={"due_shard": shard, "now": now, "expires_at": now + DEAD_SECONDS},
         )
 
     def lease_end(self, seconds: float) -> int:
@@ -310,16 +340,32 @@ class Ledger:
     def _with_change(self, values: Row) -> Row:
         return values | {"changed_at": self.now()}
 
-    def _move(
-        self, job_id: str, owner: str, values: Row, *, remove: tuple[str, ...] = (), unlist: bool = False
-    ) -> str:
-        """Change a row as its owner, and ``unlist`` it for the sweeper; return the next owner's token."""
-        attributes = {**values, "owner": self.new_token()}
-        if unlist:
-            remove = (*remove, "due_shard", "due_at")
+    def _due_since(self, stack: object, now: int) -> int:
+        """Return when a stack's row must have been due for this one to take it up."""
+        return now - ORPHANED_SECONDS if isinstance(stack, str) and stack != self._stack else now
+
+    def _take_over(self, execution: Execution, values: Row) -> Execution:
+        """Write a takeover: what is swept is kept until it has ended, anything else past its lease."""
+        values |= {"fence": execution.fence + 1}
+        taken = execution._replace(**values)
+        expires_at = None if taken.is_swept else max(taken.expires_at or 0, self._last_end(taken))
+        values |= {"expires_at": expires_at}
+        return execution._replace(**values, owner=self._move(execution.job_id, execution.owner, values))
+
+    def _last_end(self, execution: Execution) -> int:
+        """Return when the lease of the attempt that is about to be made is over by any clock."""
+        end = (execution.due_at or 0) + SKEW_SECONDS
+        if execution.state == "running":
+            return end
+        return end + LONGEST_RUN_SECONDS + LEASE_MARGIN_SECONDS  # the lease of a worker that begins it last
+
+    def _move(self, job_id: str, owner: str, values: Row) -> str:
+        """Change a row as its owner, and remove what is None; return the next owner's token."""
+        attributes = {name: value for name, value in values.items() if value is not None}
+        attributes |= {"owner": self.new_token()}
         change = "SET " + ", ".join([f"#{name} = :{name}" for name in attributes])
-        if remove:
-            change += " REMOVE " + ", ".join([f"#{name}" for name in remove])
+        if removed := [f"#{name}" for name, value in values.items() if value is None]:
+            change += " REMOVE " + ", ".join(removed)
         self._writer.update(
             EXECUTIONS,
             {"job_id": job_id},
@@ -333,4 +379,5 @@ class Ledger:
 def open_ledger(settings: Settings) -> Ledger:
     """Return the deployment's ledger."""
     tables = open_table_reader(settings.region, settings.table_prefix)
-    return Ledger(tables, open_table_writer(settings.region, settings.table_prefix))
+    writer = open_table_writer(settings.region, settings.table_prefix)
+    return Ledger(tables, writer, stack=settings.stack_name)

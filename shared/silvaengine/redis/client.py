@@ -1,49 +1,68 @@
 """A Redis client with short time-outs and a circuit breaker.
 
-It uses the ``redis`` package's connections, not its clients: their defaults (5 s, 10 retries, a pool of 100
-that raises) outlive a request, and a client takes twice the time of its connection. A connection that died
-while the Lambda was frozen is replaced once, which doesn't count as a failure.
+Not the ``redis`` package: its import takes longer than a Lambda's cold start, its defaults (5 s, 10 retries,
+a pool of 100 that raises) outlive a request, and its time-out is that of each piece of a reply.
 """
 
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Callable
-from functools import cache
-from os import register_at_fork
-from typing import TYPE_CHECKING, Any, NamedTuple
+from binascii import crc_hqx
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
+from silvaengine.errors import SilvaEngineError
 from silvaengine.redis.breaker import Breaker, TierError
-from silvaengine.redis.commands import Command, pack
+from silvaengine.redis.commands import ASKING, AwayError, Command, OutdatedError, Reply, pack
 from silvaengine.settings import RedisSettings
 
 if TYPE_CHECKING:
-    from silvaengine.redis.resp import RespParser
+    from silvaengine.aws.connection import ConnectionPool
+    from silvaengine.redis.connection import RedisConnection
 
-TIMEOUT_SECONDS = 0.1
-IDLE_SECONDS = 30.0  # a network may have forgotten a connection that was silent for longer
-MAX_MOVES = 2  # how often a cluster may redirect a command
+IDLE_SECONDS = 30.0
+SLOTS = 16_384
+MAX_MOVES = 4  # how often a cluster may redirect a command
+MOVE_PAUSE = 0.005  # seconds, in which a command's keys may come together
+MOVES = ("ASK ", "MOVED ", "TRYAGAIN ")
+
+# The package may be missing locally, and the password's secret unreadable.
+FAILURES = (OSError, EOFError, ValueError, ImportError, SilvaEngineError)
 
 type Address = tuple[str, int]
-type Reply = Any
 
 _logger = logging.getLogger(__name__)
 
 
-class Link(NamedTuple):
-    """A connection of the package, and the parser that exchanges commands and replies over it."""
+class Password:
+    """Redis's password, read at its first use where it refers to a secret, and again once it is forgotten.
 
-    connection: Any  # the package types half of its methods
-    parser: "RespParser"
+    Args:
+        settings: the password or the reference, and the region of the secret.
+    """
 
+    def __init__(self, settings: RedisSettings) -> None:
+        self._settings = settings
+        self._text: str | None = None
 
-type Idle = tuple[Link, float]
+    def __call__(self) -> str | None:
+        """Return the password, None without one; raises SilvaEngineError: the secret can't be read."""
+        if self._text is None and self._settings.password:
+            from silvaengine.aws.secrets import open_lookups, resolve_references  # lazy: only Redis needs it
+
+            given = {"password": self._settings.password}
+            self._text = str(resolve_references(given, open_lookups(self._settings.region))["password"])
+        return self._text
+
+    def forget(self) -> None:
+        """Read the password anew at its next use: it may have been rotated."""
+        self._text = None
 
 
 class RedisClient:
     """Sends commands to one database of Redis, several in one round trip; a cluster has only database 0.
 
-    ``breaker`` is shared by all clients of this Redis, ``clock`` is in monotonic seconds.
+    ``breaker`` and ``password`` are shared by all clients of this Redis, ``clock`` is in monotonic seconds.
     """
 
     def __init__(
@@ -51,24 +70,17 @@ class RedisClient:
         settings: RedisSettings,
         database: int,
         breaker: Breaker,
+        password: Password,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.breaker = breaker
+        self._password = password
         self._clock = clock
         self._settings = settings
-        self._options: dict[str, Any] = {
-            "username": settings.username,
-            "password": settings.password,
-            "db": database,
-            "protocol": 2,
-            "socket_timeout": TIMEOUT_SECONDS,
-            "socket_connect_timeout": TIMEOUT_SECONDS,
-            "socket_keepalive": True,
-        }
         self._address = (settings.host, settings.port)
-        self._idle: defaultdict[Address, list[Idle]] = defaultdict(list)
-        register_at_fork(after_in_child=self._idle.clear)  # a child must not use its parent's connections
-        self._cluster: Any = None
+        self._database = database
+        self._pools: dict[Address, ConnectionPool] = {}
+        self._owners: dict[int, Address] = {}  # a cluster's nodes by slot, as far as it has said so
         self._warned: set[str] = set()
 
     def execute(self, key: str, *commands: Command) -> list[Reply]:
@@ -80,12 +92,12 @@ class RedisClient:
             TierError: there was no reply within 0.1 s, the breaker is open, or Redis refused a command (out
                 of memory, read-only), which doesn't open the breaker.
         """
-        request, count = b"".join(map(pack, commands)), len(commands)
-        with self.breaker.guard("Redis can't be reached", _failures()):
+        packed = list(map(pack, commands))
+        with self.breaker.guard("Redis can't be reached", FAILURES):
             if self._settings.cluster:
-                replies = self._send_to_cluster(key, request, count)
+                replies = self._send_to_cluster(key, packed)
             else:
-                replies = self._send(self._address, request, count)
+                replies = self._send(self._address, b"".join(packed), len(packed))
         for reply in replies:
             if isinstance(reply, Exception):
                 self._warn_once(str(reply))
@@ -93,83 +105,84 @@ class RedisClient:
         return replies
 
     def _warn_once(self, refusal: str) -> None:
-        """Log the first refusal of each kind: NOAUTH, NOPERM, MOVED and OOM mean a wrong set-up."""
+        """Log the first refusal of each kind: NOPERM, MOVED and OOM mean a wrong set-up."""
         kind = refusal.partition(" ")[0]
         if kind not in self._warned:
             self._warned.add(kind)
             _logger.warning("Redis rejected a command: %s", refusal)
 
-    def _send_to_cluster(self, key: str, request: bytes, count: int) -> list[Reply]:
-        """Send to the cluster's node with the key's slot."""
-        from redis.exceptions import MovedError
+    def _send_to_cluster(self, key: str, commands: Sequence[bytes]) -> list[Reply]:
+        """Send to the node that has the key's slot, and what it redirects to where it says.
 
-        try:
-            address = self._node(key)
-            for _ in range(MAX_MOVES):
-                replies = self._send(address, request, count)
-                moved = next((reply for reply in replies if isinstance(reply, MovedError)), None)
-                if moved is None:
-                    return replies
-                address = (moved.host or address[0], moved.port)
-                self._cluster = None
-        except Exception:
-            self._cluster = None
-            raise
-        return replies
-
-    def _node(self, key: str) -> Address:
-        """Return the address of a key's node, from a new map of slots if the last was out of date."""
-        from redis.backoff import NoBackoff
-        from redis.cluster import RedisCluster
-        from redis.retry import Retry
-
-        cluster = self._cluster  # another thread may drop it meanwhile
-        if cluster is None:
-            options = {name: value for name, value in self._options.items() if name != "db"}
-            options |= {"host": self._settings.host, "port": self._settings.port, "ssl": self._settings.tls}
-            cluster = self._cluster = RedisCluster(retry=Retry(NoBackoff(), 0), **options)
-        node = cluster.get_node_from_key(key)
-        if node is None:
-            raise ConnectionError("no node of the cluster has the slot")
-        return node.host, node.port
+        While a slot moves, each of its keys is on one of two nodes, and each command is sent on by itself.
+        redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
+        """
+        slot = key_slot(key)
+        address = self._owners.get(slot, self._address)
+        replies: dict[int, Reply] = dict.fromkeys(range(len(commands)))
+        pending, asking = list(replies), b""
+        for _ in range(MAX_MOVES):
+            request, step = b"".join([asking + commands[index] for index in pending]), 2 if asking else 1
+            received = self._send(address, request, len(pending) * step)[step - 1 :: step]
+            replies.update(zip(pending, received, strict=True))
+            refused = {
+                index: str(replies[index]) for index in pending if isinstance(replies[index], Exception)
+            }
+            pending = [index for index, text in refused.items() if text.startswith(MOVES)]
+            if not pending:
+                break
+            kind, _, place, *_ = min(refused[index] for index in pending).split()
+            if kind == "TRYAGAIN":
+                time.sleep(MOVE_PAUSE)
+                continue
+            host, _, port = place.rpartition(":")
+            address, asking = (host or address[0], int(port)), ASKING if kind == "ASK" else b""
+            if kind == "MOVED":
+                self._owners[slot] = address
+        return list(replies.values())
 
     def _send(self, address: Address, request: bytes, count: int) -> list[Reply]:
-        """Send over an idle connection or, if it has died, over a new one."""
-        idle = self._idle[address]
+        """Send to a server over a kept connection or a new one."""
+        pool = self._pools.get(address)
         try:
-            link, since = idle.pop()
-        except IndexError:
-            return self._exchange_over(self._connect(address), idle, request, count)
-        if self._clock() - since < IDLE_SECONDS:
-            from redis.exceptions import ConnectionError as BrokenError
-
-            try:
-                return self._exchange_over(link, idle, request, count)
-            except (BrokenError, ConnectionError):
-                _logger.debug("An idle Redis connection was closed")
-        link.connection.disconnect()
-        idle.clear()
-        return self._exchange_over(self._connect(address), idle, request, count)
-
-    def _exchange_over(self, link: Link, idle: list[Idle], request: bytes, count: int) -> list[Reply]:
-        try:
-            replies = link.parser.exchange(request, count)
-        except BaseException:
-            link.connection.disconnect()  # a late reply must not answer a later request
+            replies: list[Reply] = (pool or self._open_pool(address)).exchange(request, count)
+        except OutdatedError as error:  # over a new connection, too
+            self._forget(address)
+            return error.replies
+        except Exception:
+            self._forget(address)
             raise
-        idle.append((link, self._clock()))
         return replies
 
-    def _connect(self, address: Address) -> Link:
-        from redis.connection import Connection, SSLConnection
+    def _open_pool(self, address: Address) -> "ConnectionPool":
+        from silvaengine.aws.connection import ConnectionPool  # lazy: few deployments have Redis
+        from silvaengine.redis.connection import GONE
 
-        from silvaengine.redis.resp import RespParser
+        connect = partial(self._connect, address)
+        self._pools[address] = ConnectionPool(connect, GONE, IDLE_SECONDS, self._clock)
+        return self._pools[address]
 
-        connection_class: Any = SSLConnection if self._settings.tls else Connection
-        (host, port), parser = address, RespParser()
-        connection = connection_class(host=host, port=port, parser_class=lambda **_: parser, **self._options)
-        connection.connect()
-        return Link(connection, parser)
+    def _forget(self, address: Address) -> None:
+        """Ask the cluster again where an address's slots are: others may have taken them over."""
+        self._owners = {slot: owner for slot, owner in self._owners.items() if owner != address}
+
+    def _connect(self, address: Address) -> "RedisConnection":
+        from silvaengine.aws.origin import Origin
+        from silvaengine.redis.connection import RedisConnection
+
+        settings, password = self._settings, self._password()
+        handshake: list[Command] = []
+        if settings.username:
+            handshake.append(("AUTH", settings.username, password or ""))
+        elif password:
+            handshake.append(("AUTH", password))
+        if self._database:
+            handshake.append(("SELECT", self._database))
+        try:
+            return RedisConnection(Origin(settings.tls, *address, address[0], ""), handshake)
+        except AwayError:
+            self._password.forget()
+            raise
 
 
 class RedisClients:
@@ -177,7 +190,9 @@ class RedisClients:
 
     def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(clock)
+        self.is_cluster = settings.cluster
         self._settings = settings
+        self._password = Password(settings)
         self._clock = clock
         self._clients: dict[int, RedisClient] = {}
 
@@ -185,7 +200,9 @@ class RedisClients:
         """Return the client for a cache; it connects with its first command."""
         database = 0 if self._settings.cluster else self._settings.database_of(cache_name)
         if database not in self._clients:
-            self._clients[database] = RedisClient(self._settings, database, self.breaker, self._clock)
+            self._clients[database] = RedisClient(
+                self._settings, database, self.breaker, self._password, self._clock
+            )
         return self._clients[database]
 
 
@@ -199,11 +216,7 @@ def process_redis(settings: RedisSettings) -> RedisClients:
     return _clients[0]
 
 
-@cache
-def _failures() -> tuple[type[Exception], ...]:
-    """Return what any failure of Redis raises, a missing package included: it is optional locally."""
-    try:
-        from redis.exceptions import RedisClusterException, RedisError  # lazy: few deployments have Redis
-    except ImportError as error:
-        return (type(error),)
-    return RedisError, RedisClusterException, OSError, ValueError, RecursionError
+def key_slot(key: str) -> int:
+    """Return a key's slot in a cluster: that of what is between its first braces, if anything is."""
+    tag, brace, _ = key.partition("{")[2].partition("}")
+    return crc_hqx((tag if tag and brace else key).encode(), 0) % SLOTS

@@ -1,11 +1,15 @@
-"""Redis commands as bytes of the protocol, and Lua scripts.
+"""Redis commands as bytes of the protocol, Lua scripts, and refusals.
 
 Protocol: redis.io/docs/latest/develop/reference/protocol-spec.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 type Command = Sequence[bytes | str | int]
+type Reply = Any
+
+ASKING = b"*1\r\n$6\r\nASKING\r\n"  # before a command on a slot that a cluster is just moving here
 
 # KEYS: a record. ARGV: the pattern, an epoch for a new record, the limits of patterns and of seconds.
 CLEAR = """
@@ -38,6 +42,26 @@ return redis.call('GET', KEYS[2]) == ARGV[1] and 1 or 0
 """
 # KEYS: a lock. ARGV: the owner's token.
 UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+class Refusal(Exception):  # noqa: N818 - a reply that is returned
+    """The reply to a command that Redis has refused; its text begins with the kind, such as ``OOM``."""
+
+
+class AwayError(ConnectionError):
+    """Redis can't be used at the moment, or not with these credentials; ``detail`` is what it says."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.detail = str(refusal)
+
+
+class OutdatedError(Exception):
+    """Redis has refused a command for a reason that a new connection may not have; ``replies`` has all."""
+
+    def __init__(self, replies: list[Reply]) -> None:
+        super().__init__()
+        self.replies = replies
 
 
 def pack(command: Command) -> bytes:

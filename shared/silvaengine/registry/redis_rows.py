@@ -8,6 +8,7 @@ they were read, so that a new one leaves them behind.
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from typing import cast
 
 from silvaengine.redis.breaker import TierError
 from silvaengine.redis.client import RedisClient
@@ -69,15 +70,16 @@ class RedisRows:
             return load()
         from silvaengine.cache import codec  # lazy: only a deployment that shares rows needs it
 
-        key = f"{self._prefix}{generation}:{sha256(repr(name).encode()).hexdigest()}"
-        with suppress(TierError, codec.NotDecodableError):
+        key = f"{self._prefix}rows:{generation}:{sha256(repr(name).encode()).hexdigest()}"
+        with suppress(TierError, ValueError, TypeError):
             (data,) = self._client.execute(key, ("GET", key))
             if data is not None:
-                shared: Rows = codec.decode(data)
-                return shared
+                owner, shared = codec.decode(data)
+                if owner == key:  # else it is the reply to another request
+                    return cast("Rows", shared)
         rows = load()
         with suppress(TierError):
-            self._client.execute(key, ("SET", key, codec.encode(rows), "PX", int(seconds * 1000)))
+            self._client.execute(key, ("SET", key, codec.encode((key, rows)), "PX", int(seconds * 1000)))
         return rows
 
     def _publish(self, generation: str, *condition: str) -> str:

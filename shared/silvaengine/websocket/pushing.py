@@ -1,17 +1,18 @@
 """Pushing a frame to a client: again only where API Gateway says that it accepted nothing."""
 
-import time
 from collections.abc import Callable
 from typing import Protocol
 
-from silvaengine.aws.apigateway import BusyError, open_connections_api
+from silvaengine.aws.apigateway import open_connections_api
+from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.errors import BusyError
 from silvaengine.errors import RequestError
 from silvaengine.settings import Settings, require
 from silvaengine.websocket.frames import MESSAGE_LIMIT
 
 ATTEMPTS = 8
-FIRST_PAUSE = 0.05  # seconds, doubled after each refusal
-LONGEST_PAUSE = 2.0
+FIRST_PAUSE = 0.05
+BACKOFF = Backoff(FIRST_PAUSE, ATTEMPTS)
 
 
 class Poster(Protocol):
@@ -26,24 +27,13 @@ class Pusher:
 
     Args:
         open_api: returns the poster; called at each push.
-        clock: returns epoch seconds.
-        sleep: waits for some seconds.
-        chance: returns a number from 0 to 1, for jitter; Python's random generator by default.
+        backoff: of pushes that API Gateway refuses for the moment.
 
     """
 
-    def __init__(
-        self,
-        open_api: Callable[[], Poster],
-        *,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] | None = None,
-    ) -> None:
+    def __init__(self, open_api: Callable[[], Poster], backoff: Backoff = BACKOFF) -> None:
         self._open_api = open_api
-        self._clock = clock
-        self._sleep = sleep
-        self._chance = chance or _random
+        self._backoff = backoff
 
     def push(self, connection_id: str, frame: str, deadline: float) -> None:
         """Push a frame; wait with jitter and retry while API Gateway or the client is too slow.
@@ -62,15 +52,7 @@ class Pusher:
         """
         data = frame.encode()
         check_size(len(data))
-        for attempt in range(ATTEMPTS):
-            try:
-                return self._open_api().post(connection_id, data)
-            except BusyError:
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt) * (0.5 + self._chance() / 2)
-                if attempt == ATTEMPTS - 1 or self._clock() + pause >= deadline:
-                    raise
-                self._sleep(pause)
-        raise AssertionError  # the last attempt returns or raises
+        self._backoff.run(lambda: self._open_api().post(connection_id, data), BusyError, deadline)
 
 
 def check_size(size: int) -> None:
@@ -83,12 +65,6 @@ def check_size(size: int) -> None:
     if size > MESSAGE_LIMIT:
         message = f"The message has {size} bytes; the limit is {MESSAGE_LIMIT}"
         raise RequestError(message, status=413)
-
-
-def _random() -> float:
-    from random import random  # lazy: only a repetition needs it
-
-    return random()  # noqa: S311 - no secret
 
 
 def open_pusher(settings: Settings) -> Pusher:

@@ -1,13 +1,17 @@
 """A real Redis, caches of several instances on it, and functions that count their calls."""
 
+import json
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 import redis as redis_py
 from tests.redis_server import running_redis
 
+from silvaengine.aws.client import open_client
 from silvaengine.cache.fence import Fence
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.memory import MemoryTier
@@ -74,3 +78,34 @@ def source(calls: list[str]) -> Callable[[str], str]:
 
     answer.__qualname__ = "answer"
     return answer
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A Secrets Manager whose secret is the list's last; each time that it is read another is appended."""
+    values: list[str] = []
+
+    class SecretsManager(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert asked == {"SecretId": "redis/password"}
+            values.append(values[-1])
+            body = json.dumps({"SecretString": values[-1]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Write nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), SecretsManager) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        open_client.cache_clear()
+        yield values
+        open_client.cache_clear()
+        server.shutdown()

@@ -7,6 +7,8 @@ import pytest
 import redis as redis_py
 from tests.fakes.cache import keep_by
 
+from silvaengine.redis.breaker import FIRST_PAUSE, TierError
+from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
 
 from .cluster import Network, running_cluster, wait_until
@@ -48,27 +50,41 @@ def test_caches_lie_all_over_it(ports: list[int], source: Callable[[str], str], 
     assert all(held), "every node holds some"
 
 
-def test_a_moved_slot_is_followed(ports: list[int], source: Callable[[str], str]) -> None:
-    """When a slot moves to another node, the next call finds it there."""
-    cache = instance(RedisSettings("127.0.0.1", ports[0], cluster=True))
-    kept = keep_by(cache, source, cache_name="moving")
-    kept("a")
+@pytest.mark.parametrize("lock", [False, True])
+def test_a_slot_that_moves_is_followed(
+    ports: list[int], source: Callable[[str], str], calls: list[str], *, lock: bool
+) -> None:
+    """While its keys are on two nodes values are found, stored and cleared, and afterwards on the new one."""
+    name = f"moving-{lock}".lower()
+    cache, other = (instance(RedisSettings("127.0.0.1", ports[0], cluster=True)) for _ in range(2))
+    kept, found = (keep_by(each, source, cache_name=name, lock=lock) for each in (cache, other))
+    for key in "abc":
+        kept(key)
     nodes: list[Any] = [redis_py.Redis(port=port) for port in ports]
-    slot = nodes[0].execute_command("CLUSTER", "KEYSLOT", "{moving}")
+    slot = nodes[0].execute_command("CLUSTER", "KEYSLOT", f"{{{name}}}")
     ids = [node.execute_command("CLUSTER", "MYID") for node in nodes]
     ids = [each.decode() if isinstance(each, bytes) else each for each in ids]
-    (origin,) = [number for number, node in enumerate(nodes) if node.keys("se-cache:{moving}*")]
+    (origin,) = [number for number, node in enumerate(nodes) if node.keys(f"se-cache:{{{name}}}*")]
     target = (origin + 1) % 3
     nodes[target].execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[origin])
     nodes[origin].execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
+    keys = nodes[origin].execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100)
+    for done, key in enumerate(sorted(keys), 1):
+        nodes[origin].execute_command("MIGRATE", "127.0.0.1", ports[target], key, 0, 5000)
+        cache.memory.drop_if(lambda _: True)
+        assert [kept(each) for each in "abc"] == ["a 1", "b 2", "c 3"]
+        assert kept(str(done)) == found(str(done)) == f"{done} {len(calls)}"
+    assert kept.cache_clear() is True
+    assert kept("a") == f"a {len(calls)}"
     for key in nodes[origin].execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100):
         nodes[origin].execute_command("MIGRATE", "127.0.0.1", ports[target], key, 0, 5000)
     for node in (nodes[target], nodes[origin]):
         node.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
-    cache.memory.drop_if(lambda _: True)
-    assert kept("a") == "a 1"
-    assert cache.tiers.redis
-    assert cache.tiers.redis.breaker.state == "closed"
+    assert found("a") == kept("a")
+    other.fence.begin()
+    assert found("a") == kept("a") == f"a {len(calls)}"
+    assert {each.cache_stats()["redis_state"] for each in (kept, found)} == {"closed"}
+    assert {each.cache_stats()["instance"].get("redis_errors", 0) for each in (kept, found)} == {0}
 
 
 @pytest.mark.parametrize("lock", [False, True])
@@ -103,3 +119,25 @@ def test_a_pause_of_the_network_between_the_nodes(
     two.fence.begin()
     assert not set(before) & {each("a") for each in found}
     assert {each.cache_stats()["redis_state"] for each in (*kept, *found)} == {"closed"}
+
+
+def test_a_rotated_password_opens_a_cluster(ports: list[int], secrets: list[str]) -> None:
+    """The nodes are asked for the map of slots with the secret as it is now."""
+    nodes: list[Any] = [redis_py.Redis(port=port) for port in ports]
+    secrets.append("the first secret")
+    now = 0.0
+    clients = RedisClients(
+        RedisSettings("127.0.0.1", ports[0], password="secretsmanager:redis/password", cluster=True),
+        clock=lambda: now,
+    )
+    for node in nodes:
+        node.config_set("requirepass", "the next secret")
+    try:
+        with pytest.raises(TierError):
+            clients.of("a").execute("k", ["GET", "k"])
+        secrets.append("the next secret")
+        now += FIRST_PAUSE
+        assert clients.of("a").execute("k", ["GET", "k"]) == [None]
+    finally:
+        for node in nodes:
+            node.config_set("requirepass", "")

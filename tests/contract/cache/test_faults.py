@@ -9,11 +9,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 from tests.fakes.cache import keep_by
+from tests.redis_server import running_redis
 
 from silvaengine.cache.decorators import Cached
 from silvaengine.cache.hybrid import HybridCache
@@ -97,8 +99,12 @@ def test_a_redis_that_freezes_and_comes_back_is_used_again(
 
 
 @contextmanager
-def slowed(server: Server, seconds: float) -> Iterator[int]:
-    """Open a door to the server behind which every answer takes so long."""
+def door_to(port: int, seconds: float = 0.0) -> Iterator[tuple[int, Callable[[int], None]]]:
+    """Open a door to a server behind which every answer takes so long.
+
+    Give its port, and what leads later connections to the server at another port.
+    """
+    ports = [port]
 
     def pipe(origin: socket.socket, target: socket.socket, pause: float) -> None:
         try:
@@ -111,21 +117,21 @@ def slowed(server: Server, seconds: float) -> Iterator[int]:
     def serve() -> None:
         while True:
             try:
-                outside, _ = door.accept()
+                outside, _ = entry.accept()
             except OSError:
                 return
-            inside = socket.create_connection(("127.0.0.1", server.port))
+            inside = socket.create_connection(("127.0.0.1", ports[-1]))
             Thread(target=pipe, args=(outside, inside, 0), daemon=True).start()
             Thread(target=pipe, args=(inside, outside, seconds), daemon=True).start()
 
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    with socket.create_server(("127.0.0.1", 0)) as entry:
         Thread(target=serve, daemon=True).start()
-        yield door.getsockname()[1]
+        yield entry.getsockname()[1], ports.append
 
 
 def test_a_redis_slower_than_the_timeout_is_passed_over(server: Server, source: Source) -> None:
     """What takes longer than the time-out is as good as away."""
-    with slowed(server, 0.2) as port:
+    with door_to(server.port, 0.2) as (port, _):
         cache = instance(RedisSettings("127.0.0.1", port))
         answers(cache, keep_by(cache, source))
 
@@ -161,6 +167,89 @@ def test_what_comes_too_late_is_nobodys(cut: int) -> None:
         went_on.set()
         for word in ("one", "two", "three"):
             assert client.execute("key", ("ECHO", word)) == [word.encode()]
+
+
+@contextmanager
+def scripted(answer: Callable[[socket.socket, bytes], object]) -> Iterator[int]:
+    """Serve requests, each by what the script sends over its connection; give the port."""
+
+    def serve(client: socket.socket) -> None:
+        with suppress(OSError):
+            while request := client.recv(65_536):
+                answer(client, request)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                Thread(target=serve, args=(door.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        Thread(target=accept, daemon=True).start()
+        yield door.getsockname()[1]
+
+
+def test_what_comes_unasked_a_moment_later_is_nobodys() -> None:
+    """A connection over which something came since its last reply is replaced, without a failure."""
+
+    def answer(client: socket.socket, request: bytes) -> None:
+        word = request.split(b"\r\n")[4]
+        client.sendall(b"$%d\r\n%b\r\n" % (len(word), word))
+        time.sleep(0.01)
+        client.sendall(b"$%d\r\n%b\r\n" % (len(word), word))
+
+    with scripted(answer) as port:
+        client = RedisClients(RedisSettings("127.0.0.1", port)).of("surplus")
+        for word in ("one", "two", "three"):
+            assert client.execute("key", ("ECHO", word)) == [word.encode()]
+            time.sleep(0.05)
+
+
+def test_a_reply_that_drips_has_an_end() -> None:
+    """The time-out is that of the whole reply, not of each piece of it."""
+
+    def answer(client: socket.socket, _: bytes) -> None:
+        client.sendall(b"$1000\r\n")
+        for _piece in range(40):
+            client.sendall(b"x")
+            time.sleep(0.05)
+
+    with scripted(answer) as port:
+        client = RedisClients(RedisSettings("127.0.0.1", port)).of("dripping")
+        started = time.monotonic()
+        with pytest.raises(TierError):
+            client.execute("key", ("GET", "key"))
+        assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("refusal", ["READONLY", "MASTERDOWN", "UNBLOCKED", "CLUSTERDOWN"])
+def test_a_failover_is_followed_with_the_next_command(refusal: str) -> None:
+    """A kept connection to what is a replica by now is replaced: the name leads to the new master."""
+    masters: list[socket.socket] = []
+
+    def answer(client: socket.socket, _: bytes) -> None:
+        masters.append(client)
+        client.sendall(
+            b"-%b of another\r\n" % refusal.encode() if client is masters[0] and masters[1:] else b"+OK\r\n"
+        )
+
+    with scripted(answer) as port:
+        client = RedisClients(RedisSettings("127.0.0.1", port)).of("failover")
+        for _ in range(3):
+            assert client.execute("key", ("SET", "key", "value")) == [b"OK"]
+        assert masters[0] is masters[1] is not masters[2] is masters[3]
+
+
+def test_a_clear_after_a_failover_is_confirmed(server: Server, source: Source, tmp_path: Path) -> None:
+    """The demoted master still answers reads, and what is cleared afterwards is cleared on the new one."""
+    with running_redis(tmp_path) as (port, _), door_to(server.port) as (own, lead_to):
+        cache = instance(RedisSettings("127.0.0.1", own))
+        kept = keep_by(cache, source)
+        before = kept("a")
+        server.client().replicaof("127.0.0.1", port)
+        lead_to(port)
+        assert kept.cache_clear() is True
+        assert kept("a") != before
+        assert kept.cache_stats()["redis_state"] == "closed"
 
 
 @pytest.mark.parametrize("lock", [False, True])

@@ -17,7 +17,8 @@ from silvaengine.cache.engine import HybridCacheEngine
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.cache.process import open_cache
 from silvaengine.cache.redis_tier import RedisTier
-from silvaengine.redis.client import RedisClients
+from silvaengine.redis.breaker import FIRST_PAUSE, TierError
+from silvaengine.redis.client import IDLE_SECONDS, RedisClients
 from silvaengine.settings import Settings
 
 PROJECT = Path(__file__).parents[3]
@@ -78,12 +79,58 @@ def test_the_documented_user_can_do_all_that_the_worker_does(port: int) -> None:
             worker.execute_command(command, "se-registry:generation", *(["1"] if command == "SET" else []))
 
 
+def test_a_user_may_need_no_password(port: int) -> None:
+    """A user's name alone opens a connection where Redis asks for no more."""
+    admin: Any = redis.Redis(port=port, password=PASSWORD)
+    admin.execute_command("ACL", "SETUSER", "open", "on", "nopass", "~*", "+@all")
+    access = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}
+    assert round_trip(opened(**access, REDIS_USERNAME="open")) == {"a": 1}
+
+
 def test_a_wrong_password_is_a_redis_that_is_away(port: int, caplog: pytest.LogCaptureFixture) -> None:
     """The call answers, the log names the reason and not the password."""
     cache = opened(REDIS_HOST="127.0.0.1", REDIS_PORT=str(port), REDIS_PASSWORD="a wrong secret")
     assert round_trip(cache) is None
-    assert "AuthenticationError" in caplog.text
+    assert "WRONGPASS" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_a_password_that_is_a_secret_is_read_once_and_survives_its_rotation(
+    port: int, secrets: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is read with the first connection, and again after Redis has refused it."""
+    secrets.append(PASSWORD)
+    access = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}
+    settings = Settings.from_environment({**access, "REDIS_PASSWORD": "secretsmanager:redis/password"})
+    now = 0.0
+    assert settings.cache.redis
+    clients = RedisClients(settings.cache.redis, clock=lambda: now)
+    assert [clients.of(name).execute("k", ["PING"]) for name in ("a", "b")] == [[b"PONG"], [b"PONG"]]
+    assert len(secrets) == 2, "read once"
+    admin: Any = redis.Redis(port=port, password=PASSWORD)
+    admin.config_set("requirepass", "the next secret")
+    try:
+        secrets.append("the next secret")
+        now += IDLE_SECONDS  # the connection is too old to be used again
+        admin.client_kill_filter(_type="normal", skipme=True)
+        with pytest.raises(TierError):
+            clients.of("a").execute("k", ["PING"])
+        now += FIRST_PAUSE
+        assert clients.of("a").execute("k", ["PING"]) == [b"PONG"]
+    finally:
+        admin.config_set("requirepass", PASSWORD)
+    assert len(secrets) == 4
+    assert "secret" not in caplog.text
+
+
+def test_a_password_that_can_not_be_read_is_a_redis_that_is_away(
+    port: int, secrets: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The call answers without Redis, and the log says which secret it was."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
+    access = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}
+    assert round_trip(opened(**access, REDIS_PASSWORD="secretsmanager:redis/password")) is None
+    assert "GetSecretValue redis/password" in caplog.text
 
 
 def test_a_cache_with_a_database_of_its_own_lies_there(port: int) -> None:

@@ -23,7 +23,8 @@ from silvaengine.cache.memory import MemoryTier
 from silvaengine.cache.redis_tier import RedisTier
 from silvaengine.cache.shared_tiers import SharedTiers
 from silvaengine.context import CurrentInvocation, bind
-from silvaengine.redis import client as redis_client
+from silvaengine.redis import connection
+from silvaengine.redis.client import RedisClients
 from silvaengine.settings import RedisSettings
 
 SOURCE_SECONDS = 0.1
@@ -32,9 +33,9 @@ SOURCE_SECONDS = 0.1
 def main() -> None:
     """Serve the lines of the input."""
     port, threads, lock = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "lock"
-    redis_client.TIMEOUT_SECONDS = 10.0  # twenty processes start at once, on whatever machine tests run
+    connection.TIMEOUT_SECONDS = 10.0  # twenty processes start at once, on whatever machine tests run
     memory = MemoryTier(1_048_576)
-    tier = RedisTier(redis_client.RedisClients(RedisSettings("127.0.0.1", port)), "se-")
+    tier = RedisTier(RedisClients(RedisSettings("127.0.0.1", port)), "se-")
     fence = Fence(memory, tier, per_invocation=True)
     cache = HybridCache(memory, fence, SharedTiers(fence, tier, None))
     server: Any = redis.Redis(port=port)

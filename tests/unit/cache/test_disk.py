@@ -160,7 +160,7 @@ def test_a_file_that_is_damaged_while_it_is_open_costs_the_tier_alone(clock: Clo
 def outside(tmp_path: Path) -> Path:
     """A file that doesn't belong to the cache."""
     file = tmp_path / "outside.val"
-    file.write_bytes(b"%b 99999999999.0\nSE1 secret" % disk_clock()[0])
+    file.write_bytes(b"%b 99999999999.0\nSE2 secret" % disk_clock()[0])
     return file
 
 

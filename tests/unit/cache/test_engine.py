@@ -225,7 +225,7 @@ def test_redis_without_its_package_is_passed_over(cluster: str) -> None:
     """The library alone may be told of a Redis: calls are answered, and one warning says what is missing."""
     program = """
 import sys
-sys.modules["redis"] = None
+sys.modules["hiredis"] = None
 from silvaengine_utility import HybridCacheEngine, method_cache
 @method_cache()
 def f(a):

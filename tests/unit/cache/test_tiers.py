@@ -7,12 +7,17 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from silvaengine.cache import shared_tiers
+from silvaengine.cache.disk import DiskTier
+from silvaengine.cache.engine import HybridCacheEngine
 from silvaengine.cache.fence import UNFENCED_SECONDS
 from silvaengine.cache.lookup import JITTER, MAX_SECONDS
+from silvaengine.cache.redis_tier import RedisTier
 
 from ...fakes.cache import (
     Clock,
@@ -374,7 +379,7 @@ def test_redis_that_refuses_to_write_still_answers(clock: Clock, server: FakeRed
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"", b"x", b"SE1 ", b"SE1 a b\n", b"SE9 x 0 y 0 0\n\xc0", b"\xff" * 100, b"SE1 a 0 b 0 nan\n\xc0"],
+    [b"", b"x", b"SE2 ", b"SE2 a b\n", b"SE9 x 0 y 0 0\n\n\xc0", b"\xff" * 100, b"SE2 a 0 b 0 nan\n\n\xc0"],
 )
 def test_garbage_in_redis_is_a_miss(clock: Clock, server: FakeRedis, garbage: bytes) -> None:
     """It is loaded again, and the garbage is overwritten."""
@@ -389,6 +394,28 @@ def test_garbage_in_redis_is_a_miss(clock: Clock, server: FakeRedis, garbage: by
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("place", ["redis", "disk"])
+def test_a_value_of_another_key_is_a_miss(
+    clock: Clock, server: FakeRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Whatever a tier hands back, a look-up is answered with its own value."""
+
+    def engine() -> HybridCacheEngine:
+        redis, disk = (
+            (FakeRedisTier(server), None) if place == "redis" else (None, DiskTier(tmp_path, 1 << 20, clock))
+        )
+        cache = make_cache(clock, redis=redis, disk=disk, store=redis or logs)
+        return HybridCacheEngine("x", lambda: cache)
+
+    logs = FlakyStore()
+    engine().set("ada", "Ada's")
+    engine().set("bob", "Bob's")
+    monkeypatch.setattr(RedisTier, "_value_key", lambda *_: "se-cache:{x}:-::ada")
+    monkeypatch.setattr(shared_tiers, "_disk_key", lambda _: "-::ada")
+    assert engine().get("ada") == "Ada's"
+    assert engine().get("bob") is None
+
+
 @pytest.mark.parametrize("data", [b"\xc1", b"\xc7\x05\x07abcde", b"\xd4\x63\x00"])
 def test_bytes_that_are_no_value_are_a_miss(clock: Clock, server: FakeRedis, data: bytes) -> None:
     """Under a header that is right, too; and it is counted."""
@@ -396,7 +423,7 @@ def test_bytes_that_are_no_value_are_a_miss(clock: Clock, server: FakeRedis, dat
     keep_by(make_cache(clock, redis=FakeRedisTier(server)), source)()
     (key,) = [key for key in server.strings if "}:" in key]
     value, end = server.strings[key]
-    server.strings[key] = value.partition(b"\n")[0] + b"\n" + data, end
+    server.strings[key] = b"\n".join([*value.split(b"\n", 2)[:2], data]), end
     cache = make_cache(clock, redis=FakeRedisTier(server))
     assert keep_by(cache, source)() == 1
     assert len(calls) == 2

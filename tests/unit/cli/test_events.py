@@ -23,6 +23,7 @@ class Account:
             }
             for number, body in enumerate(bodies)
         ]  # fmt: skip
+        self.suffix = ""  # of the queues' URLs
         self.sent: list[dict[str, Any]] = []
         self.invoked: list[Any] = []
         self.deleted: list[str] = []
@@ -34,10 +35,10 @@ class Account:
         return not name.startswith("Fifo")
 
     def output(self, name: str) -> str:
-        return name
+        return name + self.suffix
 
     def receive_message(self, *, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's name
-        assert QueueUrl == "EventDeadLetterQueueUrl"
+        assert QueueUrl == self.output("EventDeadLetterQueueUrl")
         return {"Messages": self.messages}
 
     def send_message(self, **message: Any) -> None:
@@ -108,12 +109,14 @@ def test_a_message_is_never_taken_for_another_event(body: Any) -> None:
     assert account.invoked == []
 
 
-def test_a_message_of_a_group_stays_in_its_group() -> None:
-    """It gets a new deduplication id, or its queue would drop it."""
+@pytest.mark.parametrize(("suffix", "length"), [(".fifo", 32), ("", 0)])
+def test_a_message_of_a_group_stays_in_its_group(suffix: str, length: int) -> None:
+    """A FIFO queue would drop it without a new deduplication id, and a standard one refuses such an id."""
     account = Account("hello", MessageGroupId="a")
+    account.suffix = suffix
     replay_all(account)
     assert account.sent[0]["MessageGroupId"] == "a"
-    assert len(account.sent[0]["MessageDeduplicationId"]) == 32
+    assert len(account.sent[0].get("MessageDeduplicationId", "")) == length
 
 
 def test_a_streams_position_is_not_replayed() -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from silvaengine.aws.attribute_values import encode
-from silvaengine.ledger.execution import Execution
 from silvaengine_cli.jobs import Jobs
 
 if TYPE_CHECKING:
     from silvaengine_cli.deployment import Deployment
 
-ROW = dict.fromkeys(Execution._fields[:22], "x") | {"job_id": "3f2a", "state": "dead", "attempts": 3}
+from ...fakes.executions import accepted_execution
+
+ROW = accepted_execution(1_700_000_000, job_id="3f2a", state="dead", attempts=3).to_row()
 
 
 class ConflictError(Exception):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from typing import Any
 
 import pytest
@@ -300,6 +301,15 @@ def test_any_answer_is_well_formed_or_502(given_answer: tuple[ResponseKind, obje
 
 
 @pytest.mark.timeout(10)
+@pytest.mark.parametrize("piece", ["- a\n", "a: b\n", "- " * 60 + "a\n"])
+def test_long_yaml_costs_no_time(piece: str) -> None:
+    """A text of megabytes is judged by its beginning."""
+    started = time.perf_counter()
+    headers = _rendered("text", piece * (4_000_000 // len(piece)))["headers"]
+    assert headers["Content-Type"] == "application/x-yaml"
+    assert time.perf_counter() - started < 1
+
+
 @pytest.mark.parametrize("piece", ["[", "{", "[a,", "{a: "])
 def test_deep_yaml_costs_no_time(piece: str) -> None:
     """The time of libyaml grows with the square of the depth; no YAML is deeper than JSON may be."""

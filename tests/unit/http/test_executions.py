@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from silvaengine.aws.http import Response
+from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.errors import InvocationError, NotStartedError, UnavailableError
 from silvaengine.protocol.messages import ExecutionRef, WorkerResponse
 from silvaengine.registry.policy import ExecutionPolicy
 from silvaengine_http.path import read_path
 from silvaengine_http.request import read_request
+
+from .conftest import NOW
 
 type EventOf = Callable[..., dict[str, Any]]
 
@@ -215,6 +219,33 @@ def test_under_retry_a_repetition_takes_over(world: Any, ask: Any) -> None:
     assert ask(idempotency_key=KEY)["body"] == "[2]"
     assert [sent.payload["job"]["fence"] for sent in world.invoker.sent] == [1, 2]
     assert world.payload["invocation"]["attempt"] == 2
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Response(500, b"HTTP/1.1 500 No\r\nx-amzn-errortype: ServiceException"),
+        Response(502, b"HTTP/1.1 502 No", b"<html>"),
+        Response(503, b"HTTP/1.1 503 No\r\nx-amzn-errortype: ServiceUnavailable"),
+    ],
+)
+def test_a_keyed_call_runs_once_although_lambda_fails_after_it(
+    world: Any, ask: Any, failure: Response
+) -> None:
+    """The client is told that it failed; a repetition, at once or after the lease, runs nothing."""
+    runs = []
+
+    class Lambda:
+        def post(self, _path: str, _headers: dict[str, str], body: bytes, _seconds: float) -> Response:
+            runs.append(body)
+            return failure
+
+    world.invoker.invoke = LambdaInvoker(Lambda, clock=lambda: NOW).invoke
+    assert ask(idempotency_key=KEY)["statusCode"] == 502
+    assert ask(idempotency_key=KEY)["statusCode"] == 409
+    world.now += 1000
+    assert ask(idempotency_key=KEY)["statusCode"] == 409
+    assert len(runs) == 1
 
 
 @pytest.mark.parametrize("error", [UnavailableError("no room"), NotStartedError("no")])

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.aws.apigateway import BusyError
+from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.errors import BusyError
 from silvaengine.errors import RequestError
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.websocket import frames
-from silvaengine.websocket.pushing import ATTEMPTS, Pusher
+from silvaengine.websocket.pushing import ATTEMPTS, FIRST_PAUSE, Pusher
 
 TEXT = st.text()
 VALUES = st.recursive(
@@ -76,7 +77,7 @@ def test_a_push_ends_after_eight_attempts() -> None:
             posts.append(connection_id)
             raise BusyError("slow")
 
-    pusher = Pusher(Busy, clock=lambda: 0.0, sleep=pauses.append)
+    pusher = Pusher(Busy, Backoff(FIRST_PAUSE, ATTEMPTS, clock=lambda: 0.0, sleep=pauses.append))
     with pytest.raises(BusyError):
         pusher.push("c", "x", 1000.0)
     assert len(posts) == ATTEMPTS

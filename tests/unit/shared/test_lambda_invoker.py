@@ -2,9 +2,10 @@ import json
 from collections.abc import Callable
 
 import pytest
+from botocore.session import Session
 
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
-from silvaengine.aws.lambda_invoker import GRACE_SECONDS, READ_SECONDS, LambdaInvoker
+from silvaengine.aws.lambda_invoker import GRACE_SECONDS, NOT_STARTED, READ_SECONDS, LambdaInvoker
 from silvaengine.errors import (
     DeadlineError,
     InvocationError,
@@ -89,18 +90,55 @@ def test_a_payload_over_the_limit_is_never_sent(event: bool, limit: int) -> None
     [
         NotSentError("nobody there"),
         refused("TooManyRequestsException"),
-        refused("ThrottlingException"),
+        refused("ThrottlingException", 400),
+        Response(429, b"HTTP/1.1 429 Too Many Requests"),
+        refused("ResourceConflictException", 409),
+        refused("SnapStartNotReadyException", 409),
+        refused("ENINotReadyException", 502),
+        refused("KMSInvalidStateException", 502),
     ],
 )
 def test_what_never_started_is_repeated(refusal: Exception | Response) -> None:
-    """Twice, with growing pauses; then the client may come again."""
+    """Twice, with growing pauses; then the client may come again, and nothing has run."""
     client = FakeLambda(refusal, refusal, answered("ok"))
     subject, pauses = invoker(client)
     assert subject.invoke("arn", "{}") == "ok"
-    assert pauses == [0.1, 0.3]
+    assert [0.1 <= pauses[0] <= 0.2, 0.2 <= pauses[1] <= 0.4] == [True, True]
     with pytest.raises(UnavailableError) as caught:
         invoker(FakeLambda(refusal, refusal, refusal))[0].invoke("arn", "{}")
     assert caught.value.headers == {"Retry-After": "1"}
+    assert nothing_ran(caught.value)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        refused("ServiceException", 500),
+        refused("InternalServerError", 500),
+        refused("ServiceUnavailable", 503),
+        refused("ANewCode", 400),
+        Response(502, b"HTTP/1.1 502 Bad Gateway", b"<html>"),
+        Response(504, b"HTTP/1.1 504 Gateway Timeout"),
+    ],
+)
+def test_a_failure_of_lambda_may_have_run(failure: Response) -> None:
+    """Its front end may fail after the function took effect: nothing is sent again, nothing released."""
+    client = FakeLambda(failure)
+    with pytest.raises(InvocationError) as caught:
+        invoker(client)[0].invoke("arn", "{}")
+    assert len(client.requests) == 1
+    assert not nothing_ran(caught.value)
+
+
+def test_every_error_of_an_invoke_is_classified() -> None:
+    """Of the errors that botocore knows these three may come after the function has begun, all others not."""
+    model = Session().get_service_model("lambda").operation_model("Invoke")
+    errors = {shape.name for shape in model.error_shapes}
+    assert errors - NOT_STARTED == {
+        "DurableExecutionAlreadyStartedException",
+        "EFSIOException",
+        "ServiceException",
+    }
 
 
 @pytest.mark.parametrize(
@@ -110,10 +148,11 @@ def test_what_never_started_is_repeated(refusal: Exception | Response) -> None:
         (NoResponseError("broken"), InvocationError),
         (refused("ResourceNotFoundException", 404), NotStartedError),
         (refused("RequestTooLargeException", 413), RequestError),
-        (Response(502, b"HTTP/1.1 502 Bad Gateway", b"<html>"), InvocationError),
+        (refused("SerializedRequestEntityTooLargeException", 413), RequestError),
+        (refused("AccessDeniedException", 403), NotStartedError),
     ],
 )
-def test_what_may_have_run_is_not_repeated(
+def test_what_will_not_pass_is_not_repeated(
     failure: Exception | Response, expected: type[SilvaEngineError]
 ) -> None:
     """One request is sent, and the failure is told."""

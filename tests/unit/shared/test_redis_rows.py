@@ -144,3 +144,13 @@ def test_an_undecodable_row_is_read_again(redis: FakeRedis, tables: FakeTables) 
         name: value if name.endswith("generation") else b"\xc1" for name, value in redis.values.items()
     }
     assert greeting(instance(redis, tables)) == "Hello"
+
+
+def test_rows_of_another_key_are_read_again(redis: FakeRedis, tables: FakeTables) -> None:
+    """Whatever Redis hands back, a request is resolved by its own rows."""
+    greeting(instance(redis, tables))
+    rows = [name for name in redis.values if not name.endswith("generation")]
+    moved = dict(zip(rows, [*rows[1:], rows[0]], strict=True))
+    redis.values = {name: redis.values[moved.get(name, name)] for name in redis.values}
+    assert len(rows) > 1
+    assert greeting(instance(redis, tables)) == "Hello"

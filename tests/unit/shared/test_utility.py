@@ -17,6 +17,7 @@ from silvaengine.context import CurrentInvocation, bind
 from silvaengine.errors import InvocationError, LoopError
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine_utility import Authorizer, Utility
+from silvaengine_utility.calls import send_to_queue
 
 SCHEMA = {
     "queryType": {"name": "Query"},
@@ -54,7 +55,8 @@ class FakeLambda:
 class FakeQueue:
     """A boto3 Queue that remembers its messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "queue.fifo") -> None:
+        self.url = f"https://sqs/123456789012/{name}"
         self.sent: list[dict[str, Any]] = []
 
     def send_message(self, **message: Any) -> None:
@@ -300,17 +302,40 @@ def test_an_event_call_gives_nothing() -> None:
     assert (found, sent[0]["InvocationType"]) == (None, "Event")
 
 
-@pytest.mark.parametrize(("group", "has_group"), [("g1", True), (None, False)])
-def test_a_call_through_a_queue(group: str | None, has_group: bool) -> None:
-    """Endpoint and function are attributes; a FIFO queue gets its group."""
-    queue = FakeQueue()
+@pytest.mark.parametrize(
+    ("name", "group", "ids"),
+    [
+        ("queue.fifo", "g1", {"MessageGroupId", "MessageDeduplicationId"}),
+        ("queue", "g1", {"MessageGroupId"}),
+        ("queue", None, set()),
+    ],
+)
+def test_a_call_through_a_queue(name: str, group: str | None, ids: set[str]) -> None:
+    """Endpoint and function are attributes; a group keeps order, in a FIFO queue, or is fair in another."""
+    queue = FakeQueue(name)
     members = {"endpoint_id": "acme", "funct": "greet", "params": {"n": Decimal(1)}}
     Utility._invoke_funct_on_aws_sqs(None, queue, group, **members)
     (message,) = queue.sent
     assert message["MessageAttributes"]["funct"] == {"StringValue": "greet", "DataType": "String"}
     assert message["MessageAttributes"]["endpoint_id"]["StringValue"] == "acme"
     assert json.loads(message["MessageBody"]) == {"params": {"n": 1}}
-    assert ("MessageGroupId" in message) is has_group
+    assert message.keys() - {"MessageAttributes", "MessageBody"} == ids
+
+
+def test_a_deduplication_id_is_its_senders_own() -> None:
+    """Repeated by its sender it is the same call; another tenant's, function's or group's is another one."""
+    queue = FakeQueue()
+    for call_of in (
+        ("g", "acme", "greet"),
+        ("g", "acme", "greet"),
+        ("g", "globex", "greet"),
+        ("g", "acme", "pay"),
+        ("h", "acme", "greet"),
+    ):
+        send_to_queue(queue, *call_of, {}, deduplication_id="1")
+    first, again, *others = [message["MessageDeduplicationId"] for message in queue.sent]
+    assert first == again
+    assert len({first, *others}) == 4
 
 
 def test_only_a_group_leads_into_the_queue() -> None:

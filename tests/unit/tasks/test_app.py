@@ -10,7 +10,6 @@ from silvaengine.context import LambdaContext
 from silvaengine.errors import ConfigurationError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine_tasks.events import create_handler
-from silvaengine_tasks.sweeper import Sweeper
 
 from .world import World
 
@@ -58,10 +57,3 @@ def test_a_source_that_fails_is_a_failure(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(RuntimeError, match="broken"):
         create_handler(lambda: (FakeSource(None, fail),))({}, World())
     assert json.loads(capsys.readouterr().out)["status"] == 500
-
-
-@pytest.mark.parametrize("event", [{}, {"silvaengine": "other"}, {"source": "aws.events"}])
-def test_only_the_schedules_own_event_starts_a_sweep(event: Any) -> None:
-    """No other event does."""
-    assert Sweeper.matches({"silvaengine": "sweep"})
-    assert not Sweeper.matches(event)

@@ -20,9 +20,9 @@ def world() -> World:
 
 def rows(world: World) -> list[Execution]:
     """Return the due executions in the ledger."""
-    found = []
+    found: list[Execution] = []
     for shard in "0123456789abcdef":
-        found += world.ledger.due(shard, 10)
+        found += filter(None, world.ledger.due(shard, 10).executions.values())
     return found
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.errors import InvocationError
+from silvaengine.errors import InvocationError, UnavailableError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine_tasks.sources.direct import DirectSource
 
@@ -76,3 +76,21 @@ def test_a_direct_call_has_hooks_too(world: World) -> None:
             {"endpoint_id": "acme", "funct": "f"}, world, InvocationLog("tasks")
         )
     assert world.called == ["first"]
+
+
+def test_a_call_that_ran_is_done_although_its_hooks_cant_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the worker did stays done: a failure would have the message called again."""
+    world.hooked = [hook("later", is_async=True)]
+    reads = iter([world.hooked])
+
+    def hooks(_: str) -> list[dict[str, Any]]:
+        try:
+            return next(reads)
+        except StopIteration:
+            raise UnavailableError("DynamoDB throttles") from None
+
+    monkeypatch.setattr(world, "hooks", hooks)
+    assert world.sqs(message(1)) == []
+    assert world.events == []

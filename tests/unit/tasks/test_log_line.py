@@ -9,27 +9,21 @@ from typing import Any
 import pytest
 
 from silvaengine.errors import ConfigurationError
-from silvaengine.ledger.dispatch import Dispatcher
-from silvaengine.ledger.payload_store import PayloadStore
-from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.settings import Settings
 from silvaengine_cli.events import SOURCES, sample
 from silvaengine_tasks.app import create_sources
 from silvaengine_tasks.events import create_handler
 from silvaengine_tasks.sources import Source
 from silvaengine_tasks.sources.sqs import SqsSource
-from silvaengine_tasks.sweeper import Sweeper
 
 from .world import World
 
 
 def open_sources(world: World) -> Sequence[Source]:
     """Return the deployed Lambda's sources, in the world."""
-    dispatcher = Dispatcher(world, PayloadStore(SimpleNamespace, "bucket"))
-    sweeper = Sweeper(world.ledger, world, dispatcher, lambda _: None, AlertPublisher(None))
     queues = SqsSource(world.functions, world.bindings, lambda *_: None)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
-    return (sweeper, *create_sources(world.functions, world.bindings, queues, settings))
+    return create_sources(world.functions, world.bindings, queues, settings)
 
 
 def line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -57,7 +51,7 @@ def test_an_event_of_a_source_writes_one_line(
 @pytest.mark.parametrize(
     ("event", "status"),
     [
-        ({"silvaengine": "sweep"}, 200),
+        ({"silvaengine": "sweep"}, 501),
         ({}, 501),
         ({"Records": []}, 501),
         ({"Records": [{"eventSource": "aws:other"}]}, 501),

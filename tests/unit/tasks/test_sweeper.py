@@ -1,6 +1,8 @@
 """What the sweeper does with each kind of execution that is due."""
 
 import json
+from collections.abc import Iterator
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, override
 
@@ -9,6 +11,7 @@ import pytest
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
+    ConditionFailedError,
     ConfigurationError,
     DeadlineError,
     InvocationError,
@@ -20,11 +23,13 @@ from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import Callee
 from silvaengine.registry.model import Function, FunctionEntry
 from silvaengine.registry.registry import Registry
-from silvaengine_tasks.sweeper import Sweeper, dead_letter
+from silvaengine.tables import EXECUTIONS
+from silvaengine_tasks import sweeper
+from silvaengine_tasks.sweeper import SHARDS, SHARE, Sweeper, dead_letter
+from silvaengine_tasks.sweeper_app import create_handler
 
 from ...fakes.dynamodb import MemoryDynamoDB
 from ...fakes.executions import accepted_execution
@@ -45,15 +50,22 @@ class World(Registry, Invoker):
         self.registry_error: Exception | None = None
         self.queue_error: Exception | None = None
         self.broken: dict[str, Exception] = {}
-        client = MemoryDynamoDB()
-        self.ledger = Ledger(
-            TableReader(lambda: client, "se-"), TableWriter(lambda: client, "se-"), clock=lambda: self.now
-        )
+        self.tables = MemoryDynamoDB()
+        self.ledger = self.open_ledger("blue")
+        self.sweeper = self.open_sweeper(self.ledger)
+
+    def open_ledger(self, stack: str) -> Ledger:
+        """Return a stack's ledger, on the same table."""
+        reader, writer = TableReader(lambda: self.tables, "se-"), TableWriter(lambda: self.tables, "se-")
+        return Ledger(reader, writer, clock=lambda: self.now, stack=stack)
+
+    def open_sweeper(self, ledger: Ledger) -> Sweeper:
+        """Return the sweeper of a ledger's stack."""
         s3: Any = SimpleNamespace(
             generate_presigned_url=lambda *_, **given: f"https://{given['Params']['Key']}"
         )
-        self.sweeper = Sweeper(
-            self.ledger,
+        return Sweeper(
+            ledger,
             self,
             Dispatcher(self, PayloadStore(lambda: s3, "bucket")),
             self.tell,
@@ -170,7 +182,7 @@ def test_an_execution_that_must_not_run_again_is_dead_with_one_letter(
     )
     assert "params" not in json.dumps(told)
     assert len(world.notices) == 1
-    assert (world.row().state, world.row().due_shard) == ("dead", None)
+    assert (world.row().state, world.row().is_swept) == ("dead", False)
     assert not world.sent
 
 
@@ -211,6 +223,133 @@ def test_one_bad_row_keeps_no_other_waiting(world: World, error: Exception) -> N
     assert world.row("01").due_at == NOW + 120
     assert world.sweep() == {}
     assert len(world.notices) == isinstance(error, TypeError)
+
+
+WRONG: dict[str, tuple[object, ...]] = {
+    "text": (1, Decimal("1.5"), True, None, b"eA==", ["x"], {"x": 1}),
+    "number": ("x", "1", Decimal("1.5"), -1, 10**30, True, None, b"MQ==", [1], {"x": 1}),
+}
+
+
+def malformed_rows(member: str) -> Iterator[dict[str, object]]:
+    """Return rows that lack a member or have it in each wrong type, as a function may have left them."""
+    row = accepted_execution(NOW, due_at=NOW).to_row()
+    if member in row and member not in Execution._field_defaults:
+        yield {name: value for name, value in row.items() if name != member}
+    is_number = type(row.get(member, 1 if member == "expires_at" else "")) is int
+    for wrong in WRONG["number" if is_number else "text"]:
+        is_sort_key = member == "due_at"  # DynamoDB takes numbers alone there
+        may_be_absent = wrong is None and member in Execution._field_defaults
+        if not may_be_absent and not (is_sort_key and wrong not in (Decimal("1.5"), -1)):
+            yield {**row, member: wrong}
+    if member in {"state", "on_lost"}:
+        yield {**row, member: "other"}
+
+
+@pytest.mark.parametrize(
+    "member", [name for name in Execution._fields if name not in {"job_id", "due_shard"}]
+)
+def test_a_row_that_cant_be_read_leaves_the_index_and_keeps_no_other_waiting(
+    world: World, member: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the run that meets it, in any shard; the operator is told once."""
+    malformed = list(malformed_rows(member))
+    for shard in SHARDS:
+        world.accept(job_id=f"{shard}-good")
+        for number, row in enumerate(malformed):
+            ids = {"job_id": f"{shard}-bad-{number}", "due_shard": shard}
+            world.tables.put(EXECUTIONS, **{"due_at": NOW - 10, **row, **ids})
+    assert world.sweep() == {"seen": 16, "dispatched": 16, "unreadable": 16 * len(malformed)}
+    assert "0-bad-0" in caplog.text
+    assert [notice["error"] for notice in world.notices] == ["unreadable"]
+    assert world.sweep() == {}
+
+
+def test_what_was_listed_again_meanwhile_stays(world: World) -> None:
+    """A row leaves the index as it was read: one that was moved in between isn't touched."""
+    world.tables.put(EXECUTIONS, job_id="0-bad", due_shard="0", due_at=NOW + 60)
+    with pytest.raises(ConditionFailedError):
+        world.ledger.unlist("0-bad", "0")
+    world.now += 60
+    assert world.sweep() == {"unreadable": 1}
+
+
+def test_invented_rows_delay_nobody(world: World) -> None:
+    """Thousands of them before a job cost no share of a run: the job is sent in the first one."""
+    world.accept()
+    for number in range(2000):
+        world.tables.put(EXECUTIONS, job_id=f"a-{number}", due_shard="a", due_at=number)
+    assert world.sweep() == {"seen": 1, "dispatched": 1, "unreadable": 2000}
+
+
+def test_a_shard_that_cant_be_read_keeps_no_other_waiting(world: World) -> None:
+    """The others are swept, and the run fails at its end, so that the alarms tell of it."""
+    world.accept(job_id="01")
+    world.accept(job_id="11")
+    read = world.tables.query
+
+    def query(**request: Any) -> Any:
+        if request["ExpressionAttributeValues"][":h"] == {"S": "0"}:
+            raise UnavailableError("throttled")
+        return read(**request)
+
+    world.tables.query = query  # type: ignore[method-assign]
+    with pytest.raises(UnavailableError):
+        world.sweep()
+    assert [sent["job"]["job_id"] for sent in world.sent] == ["11"]
+
+
+def test_a_tenant_has_a_share_of_a_run(world: World) -> None:
+    """Thousands of due rows of one delay no other; what is left of the run's limit is theirs."""
+    for number in range(2000):
+        world.accept(job_id=f"{number:04x}"[::-1], endpoint_id="noisy", due_at=NOW - 30)
+    world.accept(job_id="quiet", due_shard="a", endpoint_id="quiet")
+    assert world.sweep() == {"seen": 1000, "dispatched": 1000}
+    assert "quiet" in {sent["job"]["job_id"] for sent in world.sent}
+
+
+def test_what_a_run_has_no_time_to_read_is_read_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of a tenant that had its share don't keep the later ones from being read for ever."""
+    monkeypatch.setattr(sweeper, "MAX_READ", 800)
+    for number in range(1500):
+        world.accept(job_id=f"{number:04x}"[::-1], endpoint_id="noisy", due_at=NOW - 30)
+    world.accept(job_id="quiet", due_shard="a", endpoint_id="quiet")
+    for _ in range(2):
+        world.sweeper.run(lambda: True, limit=SHARE + 50)
+    assert "quiet" in {sent["job"]["job_id"] for sent in world.sent}
+    assert len(world.sent) == 2 * (SHARE + 50)
+
+
+def test_a_stack_leaves_anothers_executions_alone(world: World) -> None:
+    """For an hour: then that stack's sweeper is gone, and they are anybody's, as those without a stack."""
+    other = world.open_sweeper(world.open_ledger("green"))
+    world.accept(job_id="01", stack="blue")
+    world.accept(job_id="02")
+    newer = accepted_execution(NOW, job_id="03", stack="blue", due_at=NOW)._replace(due_shard="0").to_row()
+    world.tables.put(EXECUTIONS, **{**newer, "state": "of another version"})
+    assert other.run(lambda: True).counts == {"seen": 1, "dispatched": 1}
+    assert [sent["job"]["job_id"] for sent in world.sent] == ["02"]
+    world.now += 3599
+    assert "01" not in {each.job_id for each in swept(world, other)}
+    world.now += 1
+    assert other.run(lambda: True).counts["unreadable"] == 1
+    assert "01" in {sent["job"]["job_id"] for sent in world.sent}
+
+
+def test_an_accepted_call_names_its_stack(world: World) -> None:
+    """So that its own sweeper looks after it."""
+    function = world.function_for_entry(FunctionEntry("arn", ""), "f")
+    facts: dict[str, Any] = {"principal": "p", "digest": "d", "content": "{}"}
+    assert world.ledger.new(function, "acme", "r", on_lost="retry", **facts).stack == "blue"
+
+
+def swept(world: World, by: Sweeper) -> list[Execution]:
+    """Let a sweeper run; return the executions that were sent."""
+    world.sent.clear()
+    by.run(lambda: True)
+    return [world.row(sent["job"]["job_id"]) for sent in world.sent]
 
 
 def test_a_queue_that_takes_nothing_keeps_no_other_waiting(world: World) -> None:
@@ -280,11 +419,26 @@ def test_a_run_ends_in_time(world: World) -> None:
 def test_the_log_line_has_lag_and_dead_jobs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Both are metrics, by the Lambda's name, for the alarms."""
     world.accept(state="running", on_lost="fail", attempts=1, due_at=NOW - 70)
-    line = InvocationLog("tasks")
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, function_name="x-Tasks")
-    world.sweeper.serve({}, context, line)
-    line.emit()
+    context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, function_name="x-Sweeper")
+    assert create_handler(lambda: world.sweeper)({}, context) == {"seen": 1, "buried": 1}
     told = json.loads(capsys.readouterr().out)
-    assert (told["SweeperLag"], told["DeadJobs"], told["function_name"]) == (70, 1, "x-Tasks")
+    assert (told["service"], told["status"], told["buried"]) == ("sweeper", 200, 1)
+    assert (told["SweeperLag"], told["DeadJobs"], told["function_name"]) == (70, 1, "x-Sweeper")
     (metrics,) = told["_aws"]["CloudWatchMetrics"]
     assert (metrics["Namespace"], metrics["Dimensions"]) == ("SilvaEngine", [["function_name"]])
+
+
+def test_a_run_that_fails_is_a_failure_with_a_line(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alarms hear of it: Lambda counts an error, and the lag has no value."""
+
+    def fail(**_: Any) -> None:
+        raise UnavailableError("throttled")
+
+    monkeypatch.setattr(world.tables, "query", fail)
+    context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, function_name="x-Sweeper")
+    with pytest.raises(UnavailableError):
+        create_handler(lambda: world.sweeper)({}, context)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["service"], told["status"], "SweeperLag" in told) == ("sweeper", 503, False)

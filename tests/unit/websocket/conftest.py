@@ -12,6 +12,7 @@ from silvaengine.authorization.admission import Admission
 from silvaengine.authorization.authorization import Authorization
 from silvaengine.authorization.packages import Packages
 from silvaengine.aws.attribute_values import decode
+from silvaengine.aws.backoff import Backoff
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import NotFoundError
 from silvaengine.ledger.digests import Digests
@@ -22,7 +23,7 @@ from silvaengine.observability.handler import LambdaEvent, lambda_handler
 from silvaengine.protocol.json_codec import encode
 from silvaengine.registry.model import FunctionEntry, function_config, read_function
 from silvaengine.websocket.broadcast_tokens import BroadcastTokens
-from silvaengine.websocket.pushing import Pusher
+from silvaengine.websocket.pushing import ATTEMPTS, FIRST_PAUSE, Pusher
 from silvaengine_websocket.broadcast_handler import BroadcastHandler
 from silvaengine_websocket.broadcaster import Broadcaster
 from silvaengine_websocket.connections import ConnectionStore
@@ -70,7 +71,8 @@ class World:
         self.writer = TableWriter(lambda: self.dynamodb, "se-")
         self.ledger = Ledger(self.tables, self.writer, clock=lambda: self.now)
         self.connections = ConnectionStore(self.writer, clock=lambda: self.now)
-        self.pusher = Pusher(lambda: self.api, clock=lambda: self.now, sleep=self.sleep, chance=lambda: 1.0)
+        backoff = Backoff(FIRST_PAUSE, ATTEMPTS, clock=lambda: self.now, sleep=self.sleep, chance=lambda: 1.0)
+        self.pusher = Pusher(lambda: self.api, backoff)
         self.tokens = BroadcastTokens(Digests(lambda: b"secret"), clock=lambda: self.now)
         self.broadcaster = Broadcaster(self.tables, self.connections, self.pusher, lambda: self.now)
         once = IdempotentCalls(self.ledger, self.dispatcher(), Digests(lambda: b"secret"))

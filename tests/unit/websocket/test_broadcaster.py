@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.aws.apigateway import BusyError
+from silvaengine.aws.errors import BusyError
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, UnavailableError
 from silvaengine.ledger.digests import Digests
 from silvaengine.settings import Settings

@@ -100,6 +100,23 @@ def test_a_worker_that_vanished(world: World, config: dict[str, str], runs: int)
         assert "is unknown" in frames[0]["error"]["message"]
 
 
+def test_a_call_that_runs_longer_than_results_are_kept_is_not_forgotten(world: World) -> None:
+    """A repetition runs nothing while an attempt, also one after a vanished worker, may still run."""
+    world.add("greet", config={"keep_seconds": 60, "on_lost": "retry"})
+    world.say(CALL)
+    for attempt in range(1, 4):
+        world.now += 59  # the worker begins late
+        world.ledger.begin(ExecutionRef(**world.invoker.sent[-1].payload["job"]), 300)
+        world.now += 314
+        (frame,) = world.say(CALL)
+        assert frame["error"]["status"] == 409
+        world.now += 2
+        assert world.say(CALL) == []
+        assert len(world.invoker.sent) == attempt + 1
+    (row,) = world.rows("se-executions")
+    assert row["fence"] == 4, "it is the same execution"
+
+
 def test_one_id_is_one_call(world: World) -> None:
     """Other words under a used id are refused."""
     world.say(CALL)

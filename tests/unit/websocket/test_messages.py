@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.aws.apigateway import BusyError
+from silvaengine.aws.errors import BusyError
 from silvaengine.errors import InvocationError, RequestError, UnavailableError
 from silvaengine_websocket.message import Message, read_message, read_object, read_ref
 

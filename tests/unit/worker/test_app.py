@@ -265,5 +265,15 @@ def test_a_cold_start_loads_nothing_that_tenants_may_bring() -> None:
     """Tenants' requirements stand before the layer in any version, so the worker's start imports none."""
     program = "import silvaengine_worker.app, sys; print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    tenants = {"asyncio", "boto3", "botocore", "pynamodb", "yaml", "orjson", "redis", "diskcache", "pydantic"}
+    tenants = {
+        "asyncio",
+        "boto3",
+        "botocore",
+        "pynamodb",
+        "yaml",
+        "orjson",
+        "hiredis",
+        "diskcache",
+        "pydantic",
+    }
     assert tenants & set(loaded.stdout.split()) == set()

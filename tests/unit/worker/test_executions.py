@@ -53,7 +53,7 @@ def test_a_job_is_claimed_and_settled(handle: Handle, accept: Accept, ledger: Le
     job = accept()
     assert handle("plain:whoami", deadline=None, job=job) is None
     settled = row(ledger)
-    assert (settled.state, settled.attempts, settled.due_shard) == ("succeeded", 1, None)
+    assert (settled.state, settled.attempts, settled.is_swept) == ("succeeded", 1, False)
     assert settled.expires_at == pytest.approx(ledger.now() + 100, abs=5)
     assert json.loads(settled.result or "")["value"]["function"] == "whoami"
 
@@ -113,7 +113,7 @@ def test_the_last_failure_is_an_outcome(
     handle("plain:crash", deadline=4e9 if "state" in changes else None, job=accept(**changes))
     settled = row(ledger)
     assert settled.state == state
-    assert (settled.due_shard is not None) == (state == "dead")
+    assert settled.is_swept == (state == "dead")
     assert "hunter2" not in str(settled)
 
 

@@ -1,5 +1,10 @@
 """What a call changes of the process, and what is restored."""
 
+import os
+import socket
+import sys
+import time
+
 import pytest
 
 from silvaengine_worker.process_state import ProcessStateGuard, environment_data
@@ -21,3 +26,28 @@ def test_a_variable_that_a_call_sets_is_gone_after_it(monkeypatch: pytest.Monkey
         monkeypatch.setenv("SILVAENGINE_TEST", "another tenant's")
         assert not guard.is_environment_unchanged()
     assert b"SILVAENGINE_TEST" not in environment_data()
+
+
+def test_what_a_call_sets_for_the_whole_process_is_as_before_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The C library's time zone, the mask of new files, the recursion limit, the time-out of sockets."""
+
+    def state() -> tuple[str, object, int, int, object]:
+        mask = os.umask(0o022)
+        os.umask(mask)
+        hour = time.strftime("%H", time.localtime(0))
+        return hour, time.tzname, mask, sys.getrecursionlimit(), socket.getdefaulttimeout()
+
+    monkeypatch.delenv("TZ", raising=False)
+    before = state()
+    for name in ("Pacific/Kiritimati", "Asia/Tokyo"):
+        with ProcessStateGuard():
+            monkeypatch.setenv("TZ", name)
+            time.tzset()
+            if name == "Asia/Tokyo":
+                monkeypatch.delenv("TZ")
+            os.umask(0o077)
+            sys.setrecursionlimit(before[3] + 100)
+            socket.setdefaulttimeout(0.001)
+        assert state() == before

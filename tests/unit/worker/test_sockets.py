@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silvaengine.aws.apigateway import BusyError
+from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.errors import BusyError
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import Key, Row, TableWriter
 from silvaengine.errors import NotFoundError, SilvaEngineError, UnavailableError
@@ -27,7 +28,7 @@ from silvaengine.protocol.messages import (
 )
 from silvaengine.settings import Settings
 from silvaengine.tables import Table
-from silvaengine.websocket.pushing import Poster, Pusher
+from silvaengine.websocket.pushing import ATTEMPTS, Poster, Pusher
 from silvaengine_worker.client_channel import CallChannel, open_channels
 from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.executions import ExecutionRunner
@@ -107,7 +108,7 @@ def say(
     client: Client, gone: list[str], jobs: ExecutionRunner, notices: list[Any], payload: Callable[..., Any]
 ) -> Callable[..., Any]:
     """Call a sample function as the gateway does for a message."""
-    pusher = Pusher(lambda: client, sleep=lambda _: None)
+    pusher = Pusher(lambda: client, Backoff(0, ATTEMPTS))
 
     def replies(call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> CallReplies:
         return CallReplies(call, socket, event, pusher, Connections(gone))
