@@ -71,6 +71,7 @@ class ApiKeyAdmin:
         Without ``days`` the new one has the lifetime of the latest one. Raises what ``row`` raises.
         """
         before = self.row(endpoint, key_id)
+        key_id = before["api_key"]
         hashes = before.get("key_hashes") or ()
         key, key_hash = self._new_secret(key_id, _lifetime(hashes) if days is None else days * DAY)
         end = int(time.time()) + overlap_hours * HOUR
@@ -78,13 +79,19 @@ class ApiKeyAdmin:
         self._update(before, {"key_hashes": [*old, key_hash]})
         return key
 
-    def revoke(self, endpoint: str, key_id: str) -> None:
-        """End a key; its row stays, with the time."""
+    def revoke(self, endpoint: str, key_id: str) -> str:
+        """End a key; its row stays, with the time. Return the whole id."""
         before = self.row(endpoint, key_id)
         self._update(before, {"key_hashes": [], "revoked_at": int(time.time())})
+        return str(before["api_key"])
 
     def row(self, endpoint: str, key_id: str) -> Row:
-        """Return a key's row; raise ClickException if there is none, or the key is its own secret."""
+        """Return the row of a key by its id or the beginning of it that `keys list` shows.
+
+        Raises:
+            ClickException: there is none, or several begin so, or the key is its own secret or revoked.
+        """
+        key_id = self._full_id(endpoint, key_id)
         row = self._tables.get(CONNECTIONS, endpoint, key_id)
         if row is None or not key_id.startswith(PREFIX):
             raise click.ClickException(
@@ -94,6 +101,16 @@ class ApiKeyAdmin:
         if row.get("revoked_at"):
             raise click.ClickException(f"{key_id} is revoked")
         return row
+
+    def _full_id(self, endpoint: str, key_id: str) -> str:
+        beginning = key_id.rstrip("…")
+        if len(beginning) >= len(PREFIX) + 2 * ID_BYTES or beginning in ("", PREFIX):
+            return key_id
+        keys = [row["api_key"] for row in self._tables.scan(CONNECTIONS) if row["endpoint_id"] == endpoint]
+        found = [key for key in keys if key.startswith(PREFIX) and key.startswith(beginning)]
+        if len(found) > 1:
+            raise click.ClickException(f"{len(found)} keys begin with {beginning}: name more of the id")
+        return found[0] if found else key_id
 
     def facts(self, endpoint: str | None) -> Iterator[Facts]:
         """Return each key's endpoint, state, rights and times, without secrets and keys that are secrets."""

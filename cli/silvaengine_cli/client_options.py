@@ -1,13 +1,19 @@
 """The API key and the parameters of commands that act as a client."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
 
 import click
 
 from silvaengine.protocol.json_codec import Json
 from silvaengine.tables import DEFAULT_API_KEY
 from silvaengine_cli.registry.values import check_api_key
+
+# A token, a colon and a value on one line: RFC 9110, sections 5.1 and 5.5.
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
 
 
 def checked[T](check: Callable[[T], T]) -> Callable[[click.Context, click.Parameter, T], T]:
@@ -28,6 +34,57 @@ api_key_option = click.option(
     callback=checked(check_api_key),
     help="Key of the caller.  [default: none]",
 )
+
+
+def header_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options for a client's headers, the API key's included; the command gets ``headers``.
+
+    It gets ``api_key``, too, for the look-up of what the key opens.
+    """
+
+    @click.option(
+        "--token",
+        callback=checked(_check_token),
+        help="Token of the caller, sent as `Authorization: Bearer TOKEN`.",
+    )
+    @click.option(
+        "--header",
+        "pairs",
+        multiple=True,
+        metavar="NAME:VALUE",
+        callback=checked(_check_headers),
+        help="A header; may be repeated.",
+    )
+    @api_key_option
+    @wraps(command)
+    def with_headers(
+        *args: object,
+        token: str | None,
+        pairs: tuple[str, ...],
+        api_key: str,
+        **options: Any,  # noqa: ANN401 - click's values
+    ) -> R:
+        headers = {} if api_key == DEFAULT_API_KEY else {"x-api-key": api_key}
+        headers |= {"authorization": f"Bearer {token}"} if token else {}
+        headers |= {name: value.strip() for name, _, value in (pair.partition(":") for pair in pairs)}
+        return command(*args, headers=headers, api_key=api_key, **options)
+
+    return with_headers
+
+
+def _check_token(token: str | None) -> str | None:
+    if token is not None and not _HEADER.fullmatch(f"authorization:{token}"):
+        raise ValueError("expected a token on one line")
+    return token
+
+
+def _check_headers(pairs: tuple[str, ...]) -> tuple[str, ...]:
+    for pair in pairs:
+        if not _HEADER.fullmatch(pair):
+            raise ValueError(
+                f"{pair.partition(':')[0]!r} is not the beginning of NAME:VALUE"
+            )  # values are secrets
+    return pairs
 
 
 def parse_parameters(pairs: Iterable[str]) -> dict[str, Json]:

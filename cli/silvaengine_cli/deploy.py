@@ -19,7 +19,9 @@ from typing import Self
 
 import click
 
+from silvaengine_cli import AwsClient
 from silvaengine_cli.engine import LocalEngine
+from silvaengine_cli.leash import leashed
 
 LOCAL_STACK = "silvaengine-local"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -96,13 +98,52 @@ def deploy(
     ``parameters`` are the template's, besides those that point to the engine.
 
     Raises:
-        DeployError: sam failed; nothing of the change stays.
+        DeployError: sam failed; nothing of the change stays. The message names the resources that failed.
     """
     overrides = {"LocalEndpoint": engine.url, "AwsEndpointUrl": engine.url, **(parameters or {})}
     pairs = [f"{name}={value}" for name, value in overrides.items()]
     options = ["--config-env", "local", "--stack-name", stack, "--parameter-overrides", *pairs]
-    _run_sam(["deploy", *options], project, engine.environment())
+    cloudformation = engine.client("cloudformation")
+    delete_unfinished(cloudformation, stack)
+    try:
+        _run_sam(["deploy", *options], project, engine.environment())
+    except DeployError as error:
+        failed = failed_resources(cloudformation, stack)
+        way_out = "mend it, or start with an empty engine: `silvaengine dev --fresh`"
+        raise DeployError("\n".join([error.message, *failed, way_out])) from None
     return StackOutputs.read(engine, stack)
+
+
+def delete_unfinished(cloudformation: AwsClient, stack: str) -> None:
+    """Delete a stack whose creation or deletion was stopped or failed: it can't be updated."""
+    status = _status(cloudformation, stack)
+    if status.startswith(("CREATE_", "ROLLBACK_", "DELETE_", "REVIEW_")) and status != "CREATE_COMPLETE":
+        cloudformation.delete_stack(StackName=stack)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+
+
+def _status(cloudformation: AwsClient, stack: str) -> str:
+    """Return a stack's status, empty if there is no such stack."""
+    try:
+        return str(cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+    except cloudformation.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        return ""
+
+
+def failed_resources(cloudformation: AwsClient, stack: str) -> list[str]:
+    """Return a line for each resource that failed in the last deployment, with the reason."""
+    if not _status(cloudformation, stack):
+        return []
+    lines = []
+    for event in cloudformation.describe_stack_events(StackName=stack)["StackEvents"]:
+        is_stack = event["LogicalResourceId"] == stack
+        if is_stack and event.get("ResourceStatusReason") == "User Initiated":
+            break  # the latest come first
+        if event["ResourceStatus"].endswith("_FAILED") and not is_stack:
+            lines.append(f"{event['LogicalResourceId']} failed: {event.get('ResourceStatusReason', '')}")
+    return lines
 
 
 def redeploy_function(project: Path, engine: LocalEngine, outputs: StackOutputs, logical_id: str) -> None:
@@ -111,7 +152,7 @@ def redeploy_function(project: Path, engine: LocalEngine, outputs: StackOutputs,
     Raises:
         DeployError: the packaging target failed; the function is unchanged.
     """
-    with tempfile.TemporaryDirectory(prefix="silvaengine-") as folder:
+    with tempfile.TemporaryDirectory(dir=engine.temporary) as folder:
         _update_code(engine, outputs, logical_id, _package(project, logical_id, Path(folder)))
 
 
@@ -164,16 +205,13 @@ def _tool_environment() -> dict[str, str]:
 
 
 def _run_tool(what: str, command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
-    done = subprocess.run(  # noqa: S603
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        lines = done.stdout.strip().splitlines()[-_SHOWN_LINES:]
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        leashed(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        failed = process.wait()
+        output.seek(0)
+        printed = output.read()
+    if failed:
+        lines = printed.strip().splitlines()[-_SHOWN_LINES:]
         raise DeployError("\n".join([f"{what} failed:", *lines]))

@@ -167,6 +167,17 @@ def operator_options[R](command: Callable[..., R]) -> Callable[..., R]:
     return json_option(deployment_options(command))
 
 
+def list_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options of ``operator_options``, and ``--wide``."""
+    wide = click.option("--wide", is_flag=True, help="Shorten and fold nothing.")
+    return wide(operator_options(command))
+
+
+def limit_option[R](help_text: str, default: int = 100) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Return the option ``--limit``: at least 1."""
+    return click.option("--limit", default=default, show_default=True, type=click.IntRange(1), help=help_text)
+
+
 def read_local_deployment(start: Path) -> dict[str, str]:
     """Return the arguments of ``Deployment`` for the engine that ``silvaengine dev`` runs here or above."""
     for folder in (start, *start.parents):

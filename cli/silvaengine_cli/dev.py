@@ -1,7 +1,6 @@
 """`silvaengine dev`: the whole system on this machine, updated as files are edited."""
 
 import json
-import re
 import signal
 import sys
 import time
@@ -16,15 +15,17 @@ from rich.console import Console
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import DEV_FILE
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
+from silvaengine_cli.packages.examine import missing_requirements
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
-from silvaengine_cli.tail import LogTail, Record
+from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
+from silvaengine_cli.tail import LogTail
 
+FUNCTIONS_FOLDER = Path(watch.REGISTRY_FILE).parent
 # A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
 PARAMETERS = {"CacheDir": "none"}
+DEBUG_PORT = 5678  # debugpy's own
 POLL_SECONDS = 0.3
-_DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task)/([^"]+)"')
-_WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
 
 _EXAMPLES = """
 Try:
@@ -39,27 +40,42 @@ Try:
 @click.option(
     "--port", type=click.IntRange(1024, 65535), default=None, help="The engine's port.  [default: a free one]"
 )
-def dev(*, fresh: bool, port: int | None) -> None:
+@click.option("--verbose", "-v", "level", flag_value=VERBOSE, help="Show all that the Lambdas log.")
+@click.option("--quiet", "-q", "level", flag_value=QUIET, help="Show only failures and deployments.")
+@click.option(
+    "--debug",
+    "debug_port",
+    is_flag=False,
+    flag_value=DEBUG_PORT,
+    type=click.IntRange(1024, 65535),
+    metavar="[PORT]",
+    help=f"Let breakpoint() wait for a debugger.  [default port: {DEBUG_PORT}]",
+)
+def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | None) -> None:
     """Run everything on this machine and redeploy what changes.
 
     Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml
-    and prints what to try. Then it watches the sources: a changed function runs within seconds, and its
-    tracebacks are shown here with their request ids. Ctrl-C ends it; stack and tables are kept for the next
-    time.
+    and prints what to try. Then it watches the sources: a changed function runs within seconds. It follows
+    the logs of all Lambdas: each request, message and event is a line, each failure is shown with its cause.
+    Ctrl-C ends it; stack and tables are kept for the next time.
 
     \b
     Examples:
       silvaengine dev
       silvaengine dev --fresh          forget the stack and tables of earlier runs
       silvaengine dev --port 4566      have the engine listen there
+      silvaengine dev --debug          attach a debugger where a function calls breakpoint()
     """
     console = Console(highlight=False, soft_wrap=True)
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, _exit_on_signal)
+    # A shell starts a script's background jobs with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     project = find_project(Path.cwd())
     try:
-        with _running_engine(console, project, port or 0, fresh=fresh) as engine:
-            DevSession(console, project, engine).follow()
+        with _running_engine(console, project, port or 0, fresh=fresh, debug_port=debug_port) as engine:
+            screen = Screen(console, project, NORMAL if level is None else level)
+            DevSession(console, screen, project, engine, debug_port).follow()
     except KeyboardInterrupt:
         console.print("\nended; stack and tables are kept for the next time")
 
@@ -78,12 +94,17 @@ class DevSession:
     Creating one deploys everything, applies the registry and prints what to try.
     """
 
-    def __init__(self, console: Console, project: Path, engine: LocalEngine) -> None:
+    def __init__(
+        self, console: Console, screen: Screen, project: Path, engine: LocalEngine, debug_port: int | None
+    ) -> None:
         self._console = console
+        self._screen = screen
         self._project = project
         self._engine = engine
+        self._debug_port = debug_port
         self._snapshot = watch.take_snapshot(project)
         self._pending: set[Path] = set()  # what failed is tried again with the next change
+        self._said: dict[str, list[str]] = {}  # notes by what they are on, each said once
         self._outputs = self._deploy_everything()
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
@@ -91,34 +112,46 @@ class DevSession:
 
     def follow(self) -> NoReturn:
         """Redeploy what changes, and show requests and failures, until interrupted."""
-        requests = LogTail(self._engine, self._outputs.http_gateway_arn)
-        calls = LogTail(self._engine, self._outputs.worker_arn)
+        tails = self._open_tails()
         self._console.print("watching the sources; Ctrl-C ends")
         while True:
             time.sleep(POLL_SECONDS)
             self._catch_up()
-            for record in (*calls.new_records(), *filter(_is_request_or_trace, requests.new_records())):
-                self._show(record)
+            if self._debug_port:
+                waiting = f"a call waits at breakpoint(): attach to 127.0.0.1:{self._debug_port}"
+                self._say("debugger", [waiting] if self._engine.has_waiting_call else [])
+            new = [(function, record) for function, tail in tails.items() for record in tail.new_records()]
+            for function, record in sorted(new, key=lambda pair: pair[1]["timestamp"]):
+                self._screen.show(function, record)
+
+    def _open_tails(self) -> dict[str, LogTail]:
+        """Return the logs of all Lambdas: the worker's first, since it is the cause of what others say."""
+        arns = self._outputs.function_arns
+        names = deploy.lambdas(self._project).keys() & arns.keys()
+        in_order = sorted(names, key=lambda name: (not name.startswith("Worker"), name))
+        return {name: LogTail(self._engine, arns[name]) for name in in_order}
 
     def _catch_up(self) -> None:
         before, self._snapshot = self._snapshot, watch.take_snapshot(self._project)
         changed = watch.changed_files(before, self._snapshot)
         if not changed:
             return
-        names = ", ".join(str(path.relative_to(self._project)) for path in changed)
-        self._console.print(f"changed: {names}", markup=False)
         self._pending.update(changed)
         try:
-            self._carry_out(watch.work_for(self._project, self._pending))
+            work = watch.work_for(self._project, self._pending)
+            if work != watch.Work():
+                names = ", ".join(str(path.relative_to(self._project)) for path in changed)
+                self._console.print(f"changed: {names}", markup=False)
+                self._carry_out(work)
             self._pending.clear()
         except click.ClickException as error:
-            message = _DEPLOYED_PATH.sub(self._source_path, error.format_message())
-            self._console.print(message, style="red", markup=False)
+            self._console.print(self._screen.in_sources(error.format_message()), style="red", markup=False)
 
     def _carry_out(self, work: watch.Work) -> None:
         if work.everything:
             self._outputs = self._deploy_everything()
         else:
+            self._check_packages()
             for logical_id in sorted(work.functions & self._outputs.function_arns.keys()):
                 with _step(self._console, f"redeploy {logical_id}"):
                     deploy.redeploy_function(self._project, self._engine, self._outputs, logical_id)
@@ -126,6 +159,7 @@ class DevSession:
             self._apply_registry()
 
     def _deploy_everything(self) -> deploy.StackOutputs:
+        self._check_packages()
         with _step(self._console, "sam build"):
             deploy.build(self._project)
         with _step(self._console, "sam deploy"):
@@ -139,41 +173,18 @@ class DevSession:
             plan = apply_file(self._project / watch.REGISTRY_FILE, tables, self._outputs.worker_arn)
         for change in plan.changes:
             self._console.print(f"  {change.action} {change.row_name}", markup=False)
-        for note in plan.notes:
-            self._console.print(f"  {note}", style="cyan", markup=False)
+        self._say("registry", list(plan.notes))
 
-    def _show(self, record: Record) -> None:
-        if record.get("service") == "http":
-            self._console.print(_request_line(record), markup=False)
-        elif message := record.get("message"):
-            self._console.print(f"  {message}", markup=False)
-            if trace := record.get("traceback"):
-                frames = own_frames(_DEPLOYED_PATH.sub(self._source_path, trace))
-                self._console.print(f"request {record['request_id']}\n{frames}", style="red", markup=False)
+    def _say(self, what: str, notes: list[str]) -> None:
+        """Print the notes that weren't among the last ones on the same."""
+        for note in notes:
+            if note not in self._said.get(what, ()):
+                self._console.print(f"  {note}", style="cyan", markup=False)
+        self._said[what] = notes
 
-    def _source_path(self, deployed: re.Match[str]) -> str:
-        """Return the path in the sources for the path that the engine ran."""
-        functions = Path("services/worker/functions", deployed[1])
-        return (
-            f'"{functions if (self._project / functions).exists() else Path("services/worker", deployed[1])}"'
-        )
-
-
-def _is_request_or_trace(record: Record) -> bool:
-    """Return whether to show a record of the gateway: the others repeat the worker's."""
-    return "service" in record or "traceback" in record
-
-
-def own_frames(trace: str) -> str:
-    """Return a traceback without the worker's frames, or unchanged if it has no others."""
-    shorter = _WORKER_FRAME.sub("", trace)
-    return shorter if "  File " in shorter else trace
-
-
-def _request_line(record: Record) -> str:
-    """Return a line for people from the gateway's log line of a request."""
-    path = "/".join(str(record.get(name, "-")) for name in ("area", "endpoint_id", "function"))
-    return f"{record.get('status')} /{path}  {record.get('total_ms')} ms  request {record.get('request_id')}"
+    def _check_packages(self) -> None:
+        missing = missing_requirements(self._project / FUNCTIONS_FOLDER)
+        self._say("packages", [f"{FUNCTIONS_FOLDER}/{each.text()}" for each in missing])
 
 
 @contextmanager
@@ -186,10 +197,13 @@ def _step(console: Console, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _running_engine(console: Console, project: Path, port: int, *, fresh: bool) -> Iterator[LocalEngine]:
+def _running_engine(
+    console: Console, project: Path, port: int, *, fresh: bool, debug_port: int | None
+) -> Iterator[LocalEngine]:
     with _step(console, "install the local engine"):
         program = install_engine(project)
-    with local_engine(program, project / ".silvaengine" / "state", port=port, fresh=fresh) as engine:
+    state = project / ".silvaengine" / "state"
+    with local_engine(program, state, port=port, fresh=fresh, debug_port=debug_port) as engine:
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
         with _dev_file(project / DEV_FILE, engine):
             yield engine

@@ -7,27 +7,30 @@ and the project doesn't need its requirements. For the same reason it starts wit
 import fcntl
 import http.client
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import click
 
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.engine_debugger import PORT_VARIABLE, WAITING_FILE
+from silvaengine_cli.leash import STOP_SECONDS, leashed
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 READY_SECONDS = 60.0
-STOP_SECONDS = 20.0
+LAUNCHER = Path(__file__).with_name("engine_launcher.py")
 
 
 class EngineError(click.ClickException):
@@ -44,7 +47,7 @@ def find_uv(project: Path) -> str:
 
 
 def install_engine(project: Path) -> Path:
-    """Install what uv.lock names into `.silvaengine/engine`; return the program to run.
+    """Install what uv.lock names into `.silvaengine/engine`; return its interpreter.
 
     Raises:
         EngineError: uv is missing or can't get a package.
@@ -56,7 +59,7 @@ def install_engine(project: Path) -> Path:
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise EngineError(f"the local engine could not be installed:\n{done.stderr.strip()}")
-    return folder / "bin" / "ministack"
+    return folder / "bin" / "python"
 
 
 def free_port(preferred: int = 0) -> int:
@@ -84,6 +87,16 @@ class LocalEngine:
         """The URL of every AWS API that the engine serves."""
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def temporary(self) -> Path:
+        """The folder that is emptied when an engine starts, whatever became of the one before."""
+        return self.log.with_suffix(".tmp")
+
+    @property
+    def has_waiting_call(self) -> bool:
+        """Whether a call waits at a `breakpoint()` for a debugger."""
+        return (self.temporary / WAITING_FILE).exists()
+
     def environment(self) -> dict[str, str]:
         """Return the variables that point an AWS client, such as the `sam` command, to this engine."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
@@ -94,7 +107,9 @@ class LocalEngine:
 
 
 @contextmanager
-def local_engine(program: Path, state: Path, *, port: int = 0, fresh: bool = False) -> Iterator[LocalEngine]:
+def local_engine(
+    program: Path, state: Path, *, port: int = 0, fresh: bool = False, debug_port: int | None = None
+) -> Iterator[LocalEngine]:
     """Run a MiniStack process on 127.0.0.1 with IAM enforced, until the block ends.
 
     State (tables, objects, stacks, functions) is read at the start and written at a clean end.
@@ -104,44 +119,71 @@ def local_engine(program: Path, state: Path, *, port: int = 0, fresh: bool = Fal
         state: the folder of the state, for one engine at a time.
         port: 0 for the last run's port if that is free, so that addresses stay the same, else for any.
         fresh: empty the folder first.
+        debug_port: where a call that is at a `breakpoint()` waits for a debugger.
 
     Raises:
         EngineError: the folder is in use, or the engine is not ready within 60 seconds.
     """
     log = state.with_name(f"{state.name}.log")
-    with _locked(state, fresh=fresh), tempfile.TemporaryDirectory(prefix="silvaengine-") as temporary:
+    with _locked(state) as lock, _folders(state, fresh=fresh) as temporary:
         engine = LocalEngine(_choose_port(state, port), log)
+        _mend_stacks(state)
         if log.exists():
             log.replace(log.with_suffix(".log.old"))
-        with log.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603
-                [program],
-                env=_process_environment(engine.port, state, temporary),
-                stdin=subprocess.DEVNULL,
+        with (
+            log.open("wb") as output,
+            leashed(
+                [str(program), "-I", str(LAUNCHER)],
+                env=_process_environment(engine.port, state, temporary)
+                | ({PORT_VARIABLE: str(debug_port)} if debug_port else {}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in a terminal must not reach the engine: it saves its state only on SIGTERM.
-                start_new_session=True,
-            )
-        try:
+                pass_fds=[lock],
+            ) as process,
+        ):
             _wait_until_ready(engine, process)
             yield engine
-        finally:
-            _stop(process)
 
 
 @contextmanager
-def _locked(state: Path, *, fresh: bool) -> Iterator[None]:
+def _locked(state: Path) -> Iterator[int]:
+    """Hold the locks of a state's user and of its engine; yield the latter's descriptor.
+
+    The engine inherits its lock: a user that was killed has left one that is still saving its state.
+    """
     state.parent.mkdir(parents=True, exist_ok=True)
-    with state.with_name(f"{state.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EngineError(f"another engine uses {state}: stop it first") from None
-        if fresh:
-            shutil.rmtree(state, ignore_errors=True)
-        state.mkdir(exist_ok=True)
-        yield
+    user, engine = (state.with_name(f"{state.name}.{suffix}") for suffix in ("lock", "engine.lock"))
+    with user.open("w") as user_lock, engine.open("w") as engine_lock:
+        if not _lock(user_lock):
+            raise EngineError(f"another engine uses {state}: stop it first")
+        deadline = time.monotonic() + STOP_SECONDS + 5
+        while not _lock(engine_lock):
+            if time.monotonic() > deadline:
+                raise EngineError(f"the engine of an earlier run still uses {state}: end that process first")
+            time.sleep(0.1)
+        yield engine_lock.fileno()
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _folders(state: Path, *, fresh: bool) -> Iterator[Path]:
+    """Make the folder of the state, and an empty one for what a run leaves behind."""
+    temporary = state.with_name(f"{state.name}.tmp")
+    for folder in (temporary, *([state] if fresh else [])):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (temporary, state):
+        folder.mkdir(exist_ok=True)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _choose_port(state: Path, requested: int) -> int:
@@ -150,16 +192,32 @@ def _choose_port(state: Path, requested: int) -> int:
     port = free_port(requested or last)
     if requested not in (0, port):
         raise EngineError(f"port {requested} of {HOST} is in use: choose another, or none")
+    if last not in (0, port):
+        # Queues are known by their URLs, and stacks have URLs among their outputs and variables.
+        _replace_in_state(state, "*", rf"{re.escape(HOST)}:{last}\b", f"{HOST}:{port}")
     record.write_text(str(port))
     return port
 
 
-def _process_environment(port: int, state: Path, temporary: str) -> dict[str, str]:
+def _mend_stacks(state: Path) -> None:
+    """Let a stack be updated again whose update ended with its engine: the next one goes over what it did."""
+    updating = r'("StackStatus": )"UPDATE_\w*(?:IN_PROGRESS|FAILED)"'
+    _replace_in_state(state, "cloudformation", updating, r'\1"UPDATE_ROLLBACK_COMPLETE"')
+
+
+def _replace_in_state(state: Path, service: str, pattern: str, replacement: str) -> None:
+    for path in (state / "services").glob(f"{service}.json"):
+        changed = path.with_suffix(".new")
+        changed.write_text(re.sub(pattern, replacement, path.read_text()))
+        changed.replace(path)  # whole, whenever this is killed
+
+
+def _process_environment(port: int, state: Path, temporary: Path) -> dict[str, str]:
     return {
         **CREDENTIALS,
         "PATH": "/usr/bin:/bin",
-        "HOME": temporary,
-        "TMPDIR": temporary,
+        "HOME": str(temporary),
+        "TMPDIR": str(temporary),
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
         "MINISTACK_HOST": HOST,
@@ -192,12 +250,3 @@ def _is_ready(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.kill()
-        process.wait()

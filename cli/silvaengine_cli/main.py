@@ -43,7 +43,7 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except _aws_errors() as error:
-            raise click.ClickException(f"AWS: {error}") from error
+            raise click.ClickException(f"AWS: {error}{_hint(error)}") from error
         except SilvaEngineError as error:
             message = f"{error}: {error.detail}" if error.detail else str(error)
             raise click.ClickException(message) from error
@@ -72,6 +72,13 @@ def cli() -> None:
 def main() -> None:
     """Run the command line."""
     cli(prog_name="silvaengine")
+
+
+def _hint(error: Exception) -> str:
+    from botocore.exceptions import EndpointConnectionError  # lazy, as below
+
+    is_local = isinstance(error, EndpointConnectionError) and "//127.0.0.1:" in str(error)
+    return ": start `silvaengine dev`" if is_local else ""
 
 
 def _aws_errors() -> tuple[type[Exception], ...]:

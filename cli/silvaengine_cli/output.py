@@ -10,6 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+SHORT_ID = 8  # characters
+UNLIMITED = 10_000  # columns
+GAP = 2  # columns between those of a table
+UNBROKEN = 12  # characters: a word of a cell that is no longer is never folded
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
@@ -26,22 +31,78 @@ def print_result(value: object, text: str, *, as_json: bool) -> None:
         click.echo(text)
 
 
+class Id(str):
+    """An id in a cell: its beginning is shown, which the commands that take an id accept, too."""
+
+    __slots__ = ()
+
+
+class Moment(int):
+    """Epoch seconds in a cell: month, day, hour and minute are shown, in UTC."""
+
+
+class Day(int):
+    """Epoch seconds in a cell, of which the date matters, in UTC."""
+
+
+class Detail(str):
+    """The name of a column that only --wide shows."""
+
+    __slots__ = ()
+
+
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], value: object, *, as_json: bool
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    value: object,
+    *,
+    as_json: bool,
+    wide: bool = False,
 ) -> None:
     """Print a value for machines, or a table of it for people, whose cells are plain text and no markup.
 
-    It has no header if the columns have no names.
+    Columns without names make a table of facts, without a header. With ``wide`` nothing is shortened.
     """
     if as_json:
         print_json(value)
         return
-    table = Table(title=title, title_justify="left", header_style="bold", show_header=any(columns))
-    for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=number == 0)
-    for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row))
-    console().print(table)
+    shown = [number for number, column in enumerate(columns) if wide or not isinstance(column, Detail)]
+    names = [columns[number] for number in shown]
+    values = [[row[number] for number in shown] for row in map(tuple, rows)]
+    cells = [[_cell(each, wide=wide) for each in row] for row in values]
+    screen = Console(highlight=False, width=UNLIMITED) if wide else console()
+    if any(columns):
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+        widths = _widths(names, values, cells, screen.width)
+        for name, width in zip(names, widths, strict=True):
+            table.add_column(name, overflow="fold", width=width)
+    else:
+        table = Table(show_header=False)
+        for number in range(len(names)):
+            table.add_column(overflow="fold", no_wrap=number == 0)
+    table.title, table.title_justify = title, "left"
+    for row in cells:
+        table.add_row(*map(escape, row))
+    screen.print(table)
+
+
+def _widths(
+    names: Sequence[str], values: list[list[object]], cells: list[list[str]], available: int
+) -> list[int]:
+    """Return a width for each column: where not all fits, columns of text shrink, ids and times don't."""
+    widths, least = [], []
+    for number, name in enumerate(names):
+        texts = [name, *(row[number] for row in cells)]
+        widths.append(max(map(len, texts)))
+        longest_word = max(map(len, " ".join(texts).split()))
+        is_fixed = any(isinstance(row[number], Id | Moment | Day) for row in values)
+        least.append(widths[-1] if is_fixed else min(longest_word, UNBROKEN))
+    while sum(widths) > max(available - GAP * len(widths), len(widths)):
+        spare = [width - floor for width, floor in zip(widths, least, strict=True)]
+        at = spare.index(max(spare)) if max(spare) > 0 else widths.index(max(widths))
+        widths[at] -= 1
+    return widths
 
 
 def utc_time(seconds: float, precision: str = "seconds") -> str:
@@ -54,8 +115,16 @@ def console() -> Console:
     return Console(highlight=False)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, *, wide: bool) -> str:
     match value:
+        case Id():
+            return value if wide or len(value) <= SHORT_ID + 1 else f"{value[:SHORT_ID]}…"
+        case Moment() | Day() if wide:
+            return utc_time(value)
+        case Moment():
+            return datetime.fromtimestamp(value, UTC).strftime("%m-%d %H:%M")
+        case Day():
+            return datetime.fromtimestamp(value, UTC).date().isoformat()
         case dict():
             return "\n".join(f"{name}: {member}" for name, member in value.items())
         case list():

@@ -19,6 +19,7 @@ class LogTail:
     def __init__(self, engine: LocalEngine, function_arn: str) -> None:
         configuration = engine.client("lambda").get_function_configuration(FunctionName=function_arn)
         default = f"/aws/lambda/{configuration['FunctionName']}"
+        self._engine = engine
         self._group = configuration.get("LoggingConfig", {}).get("LogGroup", default)
         self._logs = engine.client("logs")
         self._from = int(time.time() * 1000)
@@ -28,9 +29,13 @@ class LogTail:
     def new_records(self) -> list[Record]:
         """Return what was written since the last call, oldest first; text becomes a message.
 
+        A record has its time as ``timestamp``, in epoch milliseconds.
+
         Raises:
-            EngineError: the Lambda's log is gone, as after `silvaengine destroy`.
+            EngineError: the Lambda's log is gone, as after `silvaengine destroy`, or the engine is.
         """
+        from botocore.exceptions import EndpointConnectionError  # lazy: slow, and `--help` reads this module
+
         pages = self._logs.get_paginator("filter_log_events").paginate(
             logGroupName=self._group, startTime=self._from - _OVERLAP_MS
         )
@@ -43,10 +48,16 @@ class LogTail:
             ]
         except self._logs.exceptions.ResourceNotFoundException:
             raise EngineError("the stack was deleted; start again to deploy it") from None
+        except EndpointConnectionError:
+            raise EngineError(f"the engine ended; its log: {self._engine.log}; start again") from None
         new = [line for line in lines if line not in self._seen]
         self._seen.update(new)
         self._from = max([self._from, *(timestamp for _, timestamp, _ in new)])
-        return [_record(message) for *_, message in new if not message.startswith(_PLATFORM_LINES)]
+        return [
+            {"timestamp": timestamp, **_record(message)}
+            for _, timestamp, message in new
+            if not message.startswith(_PLATFORM_LINES)
+        ]
 
 
 def _record(line: str) -> Record:

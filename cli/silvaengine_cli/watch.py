@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from silvaengine_cli.deploy import lambdas
+from silvaengine_cli.packages import is_test
 
 REGISTRY_FILE = "services/worker/functions/registry.yaml"
 _AUTHORIZERS = "authorizers"
@@ -43,7 +44,7 @@ def work_for(project: Path, paths: Iterable[Path]) -> Work:
 
 
 def _functions(project: Path, name: str) -> frozenset[str]:
-    if name == REGISTRY_FILE:
+    if name == REGISTRY_FILE or is_test(PurePath(name)):
         return frozenset()
     return frozenset(
         logical_id

@@ -52,6 +52,7 @@ class Gateway(BaseHTTPRequestHandler):
         self.end_headers()
         accept = self.headers.get("Accept")
         request = {"method": self.command, "path": self.path, "body": body, "key": key, "accept": accept}
+        request |= {name: self.headers.get(name) for name in ("authorization", "idempotency-key")}
         self.wfile.write(json.dumps(request).encode())
 
     def log_message(self, *_: Any) -> None:
@@ -127,6 +128,23 @@ def test_a_body_holds_values_of_their_types(gateway: str) -> None:
         "k",
     )
     assert json.loads(request["body"]) == {"n": 1, "id": "007", "zip": "007", "empty": ""}
+
+
+def test_headers_and_a_token_are_sent(gateway: str) -> None:
+    """A token is a bearer's, and a header is as it was given, whatever its value holds."""
+    options = ("--token", "eyJ.x.y", "--header", "Idempotency-Key: order:1")
+    sent = json.loads(run("invoke", "demo", "hello", *options, "--url", gateway).stdout)
+    assert (sent["authorization"], sent["idempotency-key"]) == ("Bearer eyJ.x.y", "order:1")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--header", "no colon"), ("--header", "a: b\nc: d"), ("--token", "a\nb"), ("--direct", "--token", "x")],
+)
+def test_header_that_cannot_be_sent_is_a_usage_error(options: tuple[str, ...]) -> None:
+    """What no header can hold, and what no gateway would read, is refused before anything is sent."""
+    for command in (("invoke", "demo", "hello"), ("ws", "connect", "demo")):
+        assert run(*command, *options).exit_code == 2
 
 
 def test_any_kind_of_answer_is_accepted(gateway: str) -> None:

@@ -94,6 +94,16 @@ def test_the_end_of_a_secret_is_printed(run: Run) -> None:
     assert "It never ends" in run("create", *options).output
 
 
+def test_beginning_of_an_id_names_a_key(run: Run) -> None:
+    """As `keys list` shows it; where several keys begin so, none is changed."""
+    key_id = stored_response(run, "create", "--function", "hello")["key_id"]
+    assert stored_response(run, "rotate", f"{key_id[:8]}…")["key_id"] == key_id
+    stored_response(run, "create", "--function", "hello")
+    for refused in (run("revoke", "sek_", "--endpoint", "acme"), run("revoke", "…", "--endpoint", "acme")):
+        assert refused.exit_code == 1
+    assert stored_response(run, "revoke", key_id[:12]) == {"key_id": key_id, "revoked": True}
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

@@ -15,8 +15,9 @@ _calls = count(1)
 def handler(event: Mapping[str, Any], context: Any) -> Any:
     """Do what is asked for; without a question this is the `$connect` of a WebSocket, refused."""
     number = next(_calls)
-    print("probed")  # noqa: T201 - the engine waits 50 ms for a first line
-    match event.get("action") or (event.get("queryStringParameters") or {}).get("action"):
+    action = event.get("action") or (event.get("queryStringParameters") or {}).get("action")
+    print(f"probed {action}")  # noqa: T201 - the engine waits 50 ms for a first line
+    match action:
         case "arn":
             print(f"invoked as {context.invoked_function_arn}")  # noqa: T201 - the probe reads it
         case "calls":
@@ -27,8 +28,8 @@ def handler(event: Mapping[str, Any], context: Any) -> Any:
             raise KeyError("a class of its own")
         case "malformed":
             return {"unknown": True}
-        case "packages":
-            return find_spec("ministack") is not None
+        case "modules":
+            return [find_spec(name) is not None for name in event["names"]]
         case "size":
             return "x" * event["size"]
         case "update":

@@ -18,8 +18,22 @@ from .http_client import Api
 
 SECONDS = 180  # a start takes 20; the machine may be busy
 SILVAENGINE = str(Path(sys.executable).with_name("silvaengine"))
+BACKGROUND = ["/bin/sh", "-c", 'trap "" INT; exec "$0" dev', SILVAENGINE]  # as a script's `silvaengine dev &`
 GREETINGS = "services/worker/functions/silvaengine_demo/greetings.py"
 REGISTRY = "services/worker/functions/registry.yaml"
+REQUEST_LINE = re.compile(r"^\d\d:\d\d:\d\d GET +/core/demo/hello +demo +200 +\d+ ms$", re.MULTILINE)
+MOMENTS = (  # what was printed, and the seconds after it
+    ("install the local engine:", 0),
+    ("engine at", 0),
+    ("engine at", 2),
+    ("engine at", 5),
+    ("sam build:", 0),
+    ("sam build:", 3),
+    ("sam build:", 5),
+    ("sam deploy:", 0),
+    ("apply registry.yaml:", 0),
+    ("Ctrl-C ends", 1),
+)
 
 
 class Dev:
@@ -68,7 +82,7 @@ def eventually(done: Callable[[], bool], complaint: Callable[[], str]) -> None:
 def running(project: Path, output: Path) -> Iterator[Dev]:
     """Run the command in a project of its own until the block ends."""
     with output.open("wb") as stream:
-        process = subprocess.Popen([SILVAENGINE, "dev"], cwd=project, stdout=stream, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(BACKGROUND, cwd=project, stdout=stream, stderr=subprocess.STDOUT)
     try:
         yield Dev(project, process, output)
     finally:
@@ -84,7 +98,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dev(project: Path) -> Iterator[Dev]:
-    """A running `silvaengine dev` that is ready."""
+    """A running `silvaengine dev` that is ready, after one that was killed while it built."""
+    with running(project, project.parent / "killed") as process:
+        process.wait_for_line("engine at")
+        process.process.kill()
+        eventually(lambda: process_list(project) == [], lambda: "\n".join(process_list(project)))
     with running(project, project.parent / "output") as process:
         process.wait_for_line("Ctrl-C ends")
         yield process
@@ -94,9 +112,7 @@ def test_printed_address_answers(dev: Dev) -> None:
     """What it prints to try works, and the request is shown."""
     response = dev.api.get("/core/demo/hello?name=Ada")
     assert response.json() == {"message": "Hello, Ada!"}
-    assert "200 /core/demo/hello" in dev.wait_for_line("Ctrl-C ends") or dev.wait_for_line(
-        "200 /core/demo/hello"
-    )
+    eventually(lambda: bool(REQUEST_LINE.search(dev.printed)), lambda: dev.printed)
 
 
 def test_changed_function_answers(dev: Dev) -> None:
@@ -139,12 +155,21 @@ def test_wrong_registry_is_shown(dev: Dev) -> None:
     dev.replace(REGISTRY, "  fresh: {conection: own}\n", "")
 
 
+def test_row_that_left_the_file_is_named_once(dev: Dev) -> None:
+    """A row that stays in the tables is named when it leaves the file, and not at each change after that."""
+    dev.replace(REGISTRY, "  late:\n", "")
+    dev.wait_for_line("rows that are not in the file stay: endpoints late")
+    dev.replace(REGISTRY, "demo: {greeting: Hello,", "demo: {greeting: Hi,")
+    dev.wait_for_line("update configdata demo / greeting")
+    assert dev.printed.count("rows that are not in the file stay") == 1
+
+
 def test_ended_by_ctrl_c(dev: Dev, project: Path, engine_program: Path) -> None:
     """Ctrl-C ends it and all that it started, and what was deployed is there the next time."""
     dev.process.send_signal(signal.SIGINT)
     assert dev.process.wait(SECONDS) == 0
     assert not (project / ".silvaengine/dev.json").exists()
-    assert [line for line in process_list() if str(project) in line] == []
+    assert process_list(project) == []
     with local_engine(engine_program, project / ".silvaengine/state") as engine:
         stacks = engine.client("cloudformation").describe_stacks()["Stacks"]
     assert "silvaengine-local" in {stack["StackName"] for stack in stacks}
@@ -157,10 +182,26 @@ def test_destroyed_stack_ends_it(project: Path, tmp_path: Path) -> None:
         subprocess.run([SILVAENGINE, "destroy", "--local", "--yes"], cwd=project, check=True)
         dev.wait_for_line("the stack was deleted")
         assert dev.process.wait(SECONDS) == 1
-    assert [line for line in process_list() if str(project) in line] == []
+    assert process_list(project) == []
 
 
-def process_list() -> list[str]:
-    """Return the command lines of all processes."""
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    """After each kill nothing is left running, and the next start goes on to where that one is killed."""
+    project = copy_project(tmp_path / "project")
+    for number, (words, seconds) in enumerate(MOMENTS):
+        with running(project, tmp_path / f"output{number}") as dev:
+            dev.wait_for_line(words)
+            time.sleep(seconds)
+            dev.process.kill()
+            eventually(lambda: process_list(project) == [], lambda: "\n".join(process_list(project)))
+    with running(project, tmp_path / "output") as dev:
+        dev.wait_for_line("Ctrl-C ends")
+        assert dev.api.get("/core/demo/hello").status == 200
+
+
+def process_list(project: Path) -> list[str]:
+    """Return the command lines of the processes that run for a project."""
     done = subprocess.run(["/bin/ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()
+    return [line for line in done.stdout.splitlines() if str(project) in line]

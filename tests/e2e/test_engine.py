@@ -1,12 +1,17 @@
 """The local engine as a process: what it keeps, what it leaves behind, and who may use it."""
 
 import socket
-import tempfile
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import WaiterError
+from click.testing import CliRunner
 
+from silvaengine_cli.deploy import delete_unfinished, failed_resources
 from silvaengine_cli.engine import HOST, EngineError, LocalEngine, local_engine
+from silvaengine_cli.main import cli
 
 
 def table_names(engine: LocalEngine) -> list[str]:
@@ -15,17 +20,22 @@ def table_names(engine: LocalEngine) -> list[str]:
     return names
 
 
+def create_table(engine: LocalEngine, name: str) -> None:
+    """Create a table."""
+    engine.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+
+
 def test_state_and_port_are_kept_until_fresh(engine_program: Path, tmp_path: Path) -> None:
     """A second run has the tables, objects and port of the first; a fresh one begins empty."""
     state = tmp_path / "state"
     with local_engine(engine_program, state) as engine:
         port = engine.port
-        engine.client("dynamodb").create_table(
-            TableName="kept",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        )
+        create_table(engine, "kept")
         engine.client("s3").create_bucket(Bucket="kept")
         engine.client("s3").put_object(Bucket="kept", Key="object", Body=b"content")
     with local_engine(engine_program, state) as engine:
@@ -54,24 +64,92 @@ def test_port_in_use_is_said_so(engine_program: Path, tmp_path: Path) -> None:
         assert again.port == busy
 
 
-def test_nothing_is_left_of_an_engine_that_ended(
-    engine_program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_engine_of_a_killed_user_saves_its_state_and_ends(engine_program: Path, tmp_path: Path) -> None:
+    """After a kill -9 of its user the engine ends by itself, and the next one has its port and tables."""
+    use = (
+        "import sys, time; from pathlib import Path; from silvaengine_cli.engine import local_engine\n"
+        "with local_engine(*map(Path, sys.argv[1:])) as engine:\n"
+        "    print(engine.port, flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", use, str(engine_program), str(tmp_path / "state")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as user:
+        assert user.stdout
+        first = LocalEngine(int(user.stdout.readline()), tmp_path / "state.log")
+        create_table(first, "kept")
+        user.kill()
+    with local_engine(engine_program, tmp_path / "state") as engine:
+        assert (engine.port, table_names(engine)) == (first.port, ["kept"])
+
+
+def test_queues_survive_a_change_of_the_port(engine_program: Path, tmp_path: Path) -> None:
+    """A queue of an earlier run is at the new address: by the old one the engine finds it for nobody."""
+    with local_engine(engine_program, tmp_path / "state") as engine:
+        engine.client("sqs").create_queue(QueueName="kept")
+        busy = engine.port
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind((HOST, busy))
+        other.listen()
+        with local_engine(engine_program, tmp_path / "state") as engine:
+            assert engine.port != busy
+            assert engine.client("sqs").get_queue_url(QueueName="kept")["QueueUrl"].startswith(engine.url)
+
+
+def test_stack_whose_update_was_stopped_can_be_updated(engine_program: Path, tmp_path: Path) -> None:
+    """A stack that an engine left in the middle of an update takes the next one."""
+    template = '{"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": %s}}}}'
+    with local_engine(engine_program, tmp_path / "state") as engine:
+        stacks = engine.client("cloudformation")
+        stacks.create_stack(StackName="s", TemplateBody=template % 1)
+        stacks.get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 0.1})
+    saved = tmp_path / "state/services/cloudformation.json"
+    assert 'Status": "CREATE_COMPLETE"' in saved.read_text()
+    saved.write_text(saved.read_text().replace('Status": "CREATE_COMPLETE"', 'Status": "UPDATE_IN_PROGRESS"'))
+    with local_engine(engine_program, tmp_path / "state") as engine:
+        stacks = engine.client("cloudformation")
+        stacks.update_stack(StackName="s", TemplateBody=template % 2)
+        stacks.get_waiter("stack_update_complete").wait(StackName="s", WaiterConfig={"Delay": 0.1})
+
+
+def test_stack_whose_creation_failed_is_made_again(engine: LocalEngine) -> None:
+    """The resource that failed is named, and what is left of the stack makes room for the next attempt."""
+    stacks = engine.client("cloudformation")
+    template = '{"Resources": {"Inbox": {"Type": "AWS::CloudFormation::Stack"}}}'
+    stacks.create_stack(StackName="failed", TemplateBody=template)
+    with pytest.raises(WaiterError):
+        stacks.get_waiter("stack_create_complete").wait(StackName="failed", WaiterConfig={"Delay": 0.1})
+    (line,) = failed_resources(stacks, "failed")
+    assert line.startswith("Inbox failed: ")
+    delete_unfinished(stacks, "failed")
+    stacks.create_stack(StackName="failed", TemplateBody='{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}')
+    stacks.get_waiter("stack_create_complete").wait(StackName="failed", WaiterConfig={"Delay": 0.1})
+    delete_unfinished(stacks, "failed")
+    assert stacks.describe_stacks(StackName="failed")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_nothing_is_left_of_an_engine_that_ended(engine_program: Path, tmp_path: Path) -> None:
     """After an error inside the block, the process and its temporary files are gone."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ports = []
 
     def use() -> None:
         with local_engine(engine_program, tmp_path / "state") as engine:
             ports.append(engine.port)
-            assert list(tmp_path.glob("silvaengine-*"))
+            assert (tmp_path / "state.tmp").exists()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         use()
-    assert not list(tmp_path.glob("silvaengine-*"))
+    assert not (tmp_path / "state.tmp").exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((HOST, ports[0]))
+
+
+def test_engine_that_is_gone_says_how_to_start_one() -> None:
+    """What a `silvaengine dev` that was killed has left names an engine at which nothing answers."""
+    result = CliRunner().invoke(
+        cli, ["list", "--endpoint-url", "http://127.0.0.1:1", "--table-prefix", "se-"]
+    )
+    assert (result.exit_code, result.output.endswith(": start `silvaengine dev`\n")) == (1, True)
 
 
 def test_failed_start_says_why(tmp_path: Path) -> None:

@@ -119,14 +119,15 @@ def test_process_ends_after_an_error(probe: Probe) -> None:
     assert probe.invoke("calls") == 1
 
 
-def test_layers_precede_the_function(probe: Probe) -> None:
-    """A module in both is taken from the layer; on AWS from the function."""
-    assert probe.invoke("where") == "layer"
+def test_code_precedes_layers(probe: Probe) -> None:
+    """A module in both is taken from the function, as on AWS; without our launcher from the layer."""
+    assert probe.invoke("where") == "function"
 
 
-def test_packages_of_the_engine_can_be_imported(probe: Probe) -> None:
-    """What the engine itself requires seems to be there; on AWS only the artefact and the runtime are."""
-    assert probe.invoke("packages") is True
+def test_only_artefact_and_runtime_can_be_imported(probe: Probe) -> None:
+    """What the engine requires for itself isn't there, what Lambda's runtime brings is, as on AWS."""
+    found = probe.invoke("modules", names=["ministack", "pydantic", "yaml", "boto3", "botocore", "six"])
+    assert found == [False, False, False, True, True, True]
 
 
 def test_an_answer_above_six_megabytes_passes(probe: Probe) -> None:
@@ -182,6 +183,14 @@ def test_refused_handshake_is_always_403(probe: Probe) -> None:
     """A `$connect` that answers 401 refuses with 403; on AWS with 401."""
     path = f"/_aws/execute-api/{probe.outputs['SocketId']}/probe"
     assert handshake_status(probe.engine.port, path) == 403
+
+
+def test_function_of_a_socket_has_logs(probe: Probe) -> None:
+    """What a function prints for a WebSocket is in its log, as on AWS; without our launcher it is nowhere."""
+    handshake_status(probe.engine.port, f"/_aws/execute-api/{probe.outputs['SocketId']}/probe?action=socket")
+    group = f"/aws/lambda/{probe.outputs['Function'].rpartition(':')[2]}"
+    events = probe.engine.client("logs").filter_log_events(logGroupName=group)["events"]
+    assert "probed socket" in [event["message"].strip() for event in events]
 
 
 def handshake_status(port: int, path: str) -> int:

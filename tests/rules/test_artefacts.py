@@ -27,7 +27,7 @@ TLS = {"array", "base64", "binascii", "errno", "math", "select", "selectors", "s
 USUAL = {"contextvars", "hashlib", "hmac", "typing", *TLS}
 STANDARD = {
     "silvaengine_websocket.broadcast_app": {"concurrent", "heapq", "queue", *USUAL},
-    "silvaengine_tasks.app": {"bisect", "random", *USUAL},
+    "silvaengine_tasks.sweeper_app": {"bisect", "random", *USUAL},
     # Signatures, dataclasses and paths are what the worker's functions are made of.
     "silvaengine_worker.app": {
         "base64",

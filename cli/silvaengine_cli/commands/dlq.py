@@ -4,9 +4,9 @@ import click
 
 from silvaengine.protocol.json_codec import Json
 from silvaengine_cli.dead_letters import job_facts, receive_each
-from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.deployment import Deployment, limit_option, list_options, operator_options
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.output import print_result, print_table
+from silvaengine_cli.output import Id, print_result, print_table
 
 COLUMNS = ("job_id", "endpoint_id", "function", "cause", "attempts", "request_id")
 
@@ -23,9 +23,9 @@ def dlq() -> None:
 
 
 @dlq.command("list")
-@click.option("--limit", default=100, show_default=True, help="How many to list.")
-@operator_options
-def list_(deployment: Deployment, limit: int, as_json: bool) -> None:
+@limit_option("How many to list.")
+@list_options
+def list_(deployment: Deployment, limit: int, as_json: bool, wide: bool) -> None:
     """List messages. They stay in the queue, hidden from others for twenty seconds.
 
     \b
@@ -35,15 +35,16 @@ def list_(deployment: Deployment, limit: int, as_json: bool) -> None:
     """
     queue = deployment.output("DeadLetterQueueUrl")
     letters = [job_facts(message) for message in receive_each(deployment.client("sqs"), queue, limit)]
-    rows = [[letter.get(name, "") for name in COLUMNS] for letter in letters]
-    print_table(f"{len(letters)} dead letters", COLUMNS, rows, letters, as_json=as_json)
+    print_table(
+        f"{len(letters)} dead letters", COLUMNS, map(_cells, letters), letters, as_json=as_json, wide=wide
+    )
 
 
 @dlq.command()
 @click.option("--function", help="Only jobs of this function.")
 @click.option("--endpoint", "endpoint_id", help="Only jobs of this endpoint.")
 @click.option("--cause", help="Only jobs that died for this reason, such as outcome_unknown.")
-@click.option("--limit", default=100, show_default=True, help="How many messages to read.")
+@limit_option("How many messages to read.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @operator_options
 def redrive(deployment: Deployment, limit: int, yes: bool, as_json: bool, **filters: str | None) -> None:
@@ -69,6 +70,11 @@ def redrive(deployment: Deployment, limit: int, yes: bool, as_json: bool, **filt
     lines = [f"{job_id}: {outcome}" for job_id, outcome in outcomes]
     lines.append(f"{sum(outcome == 'accepted' for _, outcome in outcomes)} jobs accepted again")
     print_result(dict(outcomes), "\n".join(lines), as_json=as_json)
+
+
+def _cells(letter: dict[str, Json]) -> list[object]:
+    ids = ("job_id", "request_id")
+    return [Id(letter.get(name, "")) if name in ids else letter.get(name, "") for name in COLUMNS]
 
 
 def _matches(letter: dict[str, Json], filters: dict[str, str | None]) -> bool:

@@ -8,12 +8,12 @@ import click
 
 from silvaengine.ledger.execution import Execution
 from silvaengine_cli.dead_letters import DeadEvent, DeadEvents
-from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
+from silvaengine_cli.deployment import Deployment, deployment_options, limit_option, list_options
 from silvaengine_cli.events import SOURCES, sample, send
-from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.output import print_json, print_table
+from silvaengine_cli.jobs import Jobs, error_of, log_group, log_of
+from silvaengine_cli.output import Detail, Id, print_json, print_table
 
-COLUMNS = ("id", "from", "endpoint_id", "function", "attempts", "cause")
+COLUMNS = ("id", "from", "endpoint_id", "function", "attempts", "cause", Detail("error"), Detail("log"))
 
 
 @click.group()
@@ -59,10 +59,10 @@ def send_(deployment: Deployment, source: str, path: Path | None, only_print: bo
 
 
 @events.command()
-@click.option("--limit", default=100, show_default=True, help="How many to list.")
-@operator_options
-def dead(deployment: Deployment, limit: int, as_json: bool) -> None:
-    """List the events that failed for good, with the cause where the ledger has it.
+@limit_option("How many to list.")
+@list_options
+def dead(deployment: Deployment, limit: int, as_json: bool, wide: bool) -> None:
+    """List the events that failed for good, with the cause where the ledger has it, and where the log is.
 
     A record without a binding never reached the ledger; the tasks Lambda's log has its cause.
 
@@ -74,14 +74,18 @@ def dead(deployment: Deployment, limit: int, as_json: bool) -> None:
     queues = DeadEvents(deployment)
     messages = list(queues.receive(limit))
     executions = list(Jobs(deployment).scan()) if messages else []
-    rows = [_facts(event, _execution_of(event, queues, executions)) for event in messages]
-    cells = (list(row.values()) for row in rows)
-    print_table(f"{len(rows)} dead events", COLUMNS, cells, rows, as_json=as_json)
+    tasks_arn = deployment.output("TasksArn")
+    rows = [_facts(event, _execution_of(event, queues, executions), tasks_arn) for event in messages]
+    cells = ([Id(row["id"]), *list(row.values())[1:]] for row in rows)
+    print_table(f"{len(rows)} dead events", COLUMNS, cells, rows, as_json=as_json, wide=wide)
+    if rows and not as_json:
+        logs = sorted({row["log"].partition(",")[0] for row in rows})
+        click.echo(f"\nTheir logs: {', '.join(logs)}; --wide has their request ids.")
 
 
 @events.command()
 @click.option("--dlq", is_flag=True, required=True, help="Those in the dead-letter queues.")
-@click.option("--limit", default=100, show_default=True, help="How many to replay.")
+@limit_option("How many to replay.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @deployment_options
 def replay(deployment: Deployment, dlq: bool, limit: int, yes: bool) -> None:  # noqa: ARG001 - only says what is replayed
@@ -120,7 +124,7 @@ def _execution_of(event: DeadEvent, queues: DeadEvents, executions: list[Executi
     return next((each for each in executions if event.is_of(each, arn)), None)
 
 
-def _facts(event: DeadEvent, execution: Execution | None) -> dict[str, Any]:
+def _facts(event: DeadEvent, execution: Execution | None, tasks_arn: str) -> dict[str, Any]:
     return {
         "id": event.message["MessageId"],
         "from": event.kind,
@@ -128,6 +132,8 @@ def _facts(event: DeadEvent, execution: Execution | None) -> dict[str, Any]:
         "function": execution.function if execution else event.attribute("funct"),
         "attempts": execution.attempts if execution else "",
         "cause": _cause(event, execution),
+        "error": (error_of(execution) if execution else None) or "",
+        "log": log_of(execution) if execution else log_group(tasks_arn),
     }
 
 

@@ -7,8 +7,8 @@ import click
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.client_options import api_key_option
-from silvaengine_cli.deployment import Deployment, operator_options
-from silvaengine_cli.output import print_table
+from silvaengine_cli.deployment import Deployment, list_options, operator_options
+from silvaengine_cli.output import Detail, print_table
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
 from silvaengine_cli.registry.plan import mask
 from silvaengine_cli.registry.tables import RegistryTables
@@ -22,8 +22,8 @@ type Cells = tuple[object, ...]
 @click.argument(
     "kind", type=click.Choice(["functions", "endpoints", "connections", "settings"]), default="functions"
 )
-@operator_options
-def list_(deployment: Deployment, kind: str, as_json: bool) -> None:
+@list_options
+def list_(deployment: Deployment, kind: str, as_json: bool, wide: bool) -> None:
     """List functions, endpoints, connections or settings.
 
     Settings are listed without values, and API keys by their beginning: `export` has them in full.
@@ -37,7 +37,7 @@ def list_(deployment: Deployment, kind: str, as_json: bool) -> None:
     columns, read = _LISTS[kind]
     rows = sorted(read(deployment.tables()), key=lambda row: row[:2])
     facts = [dict(zip(columns, row, strict=True)) for row in rows]
-    print_table(f"{len(rows)} {kind}", columns, rows, facts, as_json=as_json)
+    print_table(f"{len(rows)} {kind}", columns, rows, facts, as_json=as_json, wide=wide)
 
 
 @click.command()
@@ -105,10 +105,10 @@ def _functions(tables: RegistryTables) -> Iterator[Cells]:
         yield (
             row["function"],
             row.get("area") or "",
-            list(config.get("methods") or ()),
             config.get("funct_type") or "",
-            _code(config.get("module_name") or "", config.get("class_name") or ""),
             config.get("setting") or "",
+            _code(config.get("module_name") or "", config.get("class_name") or ""),
+            list(config.get("methods") or ()),
             row["aws_lambda_arn"].rpartition(":function:")[2],
         )
 
@@ -132,7 +132,10 @@ def _code(module: str, class_name: str) -> str:
 
 
 _LISTS: dict[str, tuple[tuple[str, ...], Callable[[RegistryTables], Iterator[Cells]]]] = {
-    "functions": (("function", "area", "methods", "type", "code", "settings", "lambda"), _functions),
+    "functions": (
+        ("function", "area", "type", "settings", "code", Detail("methods"), Detail("lambda")),
+        _functions,
+    ),
     "endpoints": (("endpoint", "connection"), _endpoints),
     "connections": (("endpoint", "api_key", "functions", "whitelist"), _connections),
     "settings": (("setting", "variables"), _settings),

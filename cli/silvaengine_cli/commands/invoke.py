@@ -4,6 +4,7 @@ import base64
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,8 +14,7 @@ from silvaengine.errors import RequestError
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
-from silvaengine.tables import DEFAULT_API_KEY
-from silvaengine_cli.client_options import api_key_option, parse_json_or_text, parse_parameters
+from silvaengine_cli.client_options import header_options, parse_json_or_text, parse_parameters
 from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.http import HttpResponse, function_url, send
 from silvaengine_cli.output import print_json
@@ -31,6 +31,7 @@ class CliCall:
     endpoint: str
     function: str
     api_key: str
+    headers: Mapping[str, str]
     params: dict[str, Json]
 
 
@@ -47,7 +48,7 @@ class CliCall:
 )
 @click.option("--method", type=click.Choice(_METHODS), help="HTTP method.  [default: the function's first]")
 @click.option("--area", help="Area of the function.  [default: as registered; with --url: core]")
-@api_key_option
+@header_options
 @click.option("--url", help="URL of the deployment.  [default: the stack's ApiUrl]")
 @click.option(
     "--direct", is_flag=True, help="Invoke the worker itself, past API Gateway and the gateway Lambda."
@@ -61,6 +62,7 @@ def invoke(
     method: str | None,
     area: str | None,
     api_key: str,
+    headers: dict[str, str],
     url: str | None,
     direct: bool,
     as_json: bool,
@@ -72,10 +74,13 @@ def invoke(
       silvaengine invoke demo hello --param name=Ada --local
       silvaengine invoke demo hello -p 'tags=["a", "b"]' -p 'id="007"' --stack silvaengine
       silvaengine invoke demo hello --url https://api.example.com/beta --api-key s3cret
+      silvaengine invoke demo hello --token "$TOKEN" --header 'Idempotency-Key: order-1' --local
       silvaengine invoke demo hello --direct --local
     """
-    call = CliCall(endpoint, function, api_key, _parse(params))
+    call = CliCall(endpoint, function, api_key, headers, _parse(params))
     if direct:
+        if headers.keys() - {"x-api-key"}:
+            raise click.UsageError("--direct goes past the gateway, which alone reads headers and tokens")
         _print_direct(_ask_worker(deployment, call), as_json)
     else:
         _print_http(_send(deployment, call, method, area, url), as_json)
@@ -104,8 +109,7 @@ def _send(
             function = _look_up(deployment, call)
             area, method = area or function.area, method or function.methods[0]
     address = function_url(url or deployment.output("ApiUrl"), area or "core", call.endpoint, call.function)
-    headers = {} if call.api_key == DEFAULT_API_KEY else {"x-api-key": call.api_key}
-    return send(address, method or "POST", call.params, headers)
+    return send(address, method or "POST", call.params, call.headers)
 
 
 def _look_up(deployment: Deployment, call: CliCall, *, secrets: bool = False) -> Function:

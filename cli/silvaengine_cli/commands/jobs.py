@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from silvaengine.ledger.execution import DAY, LIVE, Execution
-from silvaengine_cli.deployment import Deployment, operator_options
-from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.output import print_result, print_table, utc_time
+from silvaengine_cli.deployment import Deployment, limit_option, list_options, operator_options
+from silvaengine_cli.jobs import Jobs, error_of, log_of
+from silvaengine_cli.output import Detail, Id, Moment, print_result, print_table, utc_time
 
 STATES = ("accepted", "running", "succeeded", "failed", "dead")
-COLUMNS = ("job", "state", "endpoint", "function", "attempts", "cause", "created", "changed")
+COLUMNS = ("job", "state", "endpoint", "function", "attempts", "changed", "cause", Detail("created"))
 HIDDEN = ("owner", "effect", "content", "result", "principal", "digest")
 
 
@@ -33,10 +33,12 @@ def jobs() -> None:
 @jobs.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only jobs in this state.")
 @click.option("--endpoint", help="Only jobs of this endpoint.")
-@click.option("--limit", default=50, show_default=True, help="How many to list, the latest change first.")
-@operator_options
-def list_(deployment: Deployment, state: str | None, endpoint: str | None, limit: int, as_json: bool) -> None:
-    """List jobs, the latest change first. The whole ledger is read.
+@limit_option("How many to list, the latest change first.", 50)
+@list_options
+def list_(
+    deployment: Deployment, state: str | None, endpoint: str | None, limit: int, as_json: bool, wide: bool
+) -> None:
+    """List jobs, the latest change first. The whole ledger is read. Times are UTC.
 
     \b
     Examples:
@@ -48,7 +50,7 @@ def list_(deployment: Deployment, state: str | None, endpoint: str | None, limit
     executions.sort(key=lambda each: each.changed_at, reverse=True)
     shown = executions[:limit]
     title = f"{len(executions)} jobs"
-    print_table(title, COLUMNS, map(_cells, shown), list(map(_facts, shown)), as_json=as_json)
+    print_table(title, COLUMNS, map(_cells, shown), list(map(_facts, shown)), as_json=as_json, wide=wide)
 
 
 @jobs.command()
@@ -56,20 +58,22 @@ def list_(deployment: Deployment, state: str | None, endpoint: str | None, limit
 @click.option("--values", is_flag=True, help="Show parameters and result, too; they may hold personal data.")
 @operator_options
 def show(deployment: Deployment, job_id: str, values: bool, as_json: bool) -> None:
-    """Show a job: its state, endpoint and attempts, and why it died.
+    """Show a job: its state, endpoint and attempts, why it failed, and where its log is.
 
     \b
     Examples:
       silvaengine jobs show 3f2a… --local
       silvaengine jobs show 3f2a… --values --json
     """
-    execution = Jobs(deployment).ledger.get(job_id)
+    jobs = Jobs(deployment)
+    execution = jobs.ledger.get(jobs.full_id(job_id))
     if execution is None:
         raise click.ClickException(f"there is no job {job_id}")
-    facts = _facts(execution)
+    facts = _facts(execution) | {"error": error_of(execution), "log": log_of(execution)}
+    facts = {name: value for name, value in facts.items() if value is not None}
     if values:
         facts |= {"content": execution.content, "result": execution.result}
-    print_table(job_id, ("", ""), facts.items(), facts, as_json=as_json)
+    print_table(execution.job_id, ("", ""), facts.items(), facts, as_json=as_json)
 
 
 @jobs.command()
@@ -87,7 +91,7 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> No
       silvaengine jobs retry 3f2a… 91bc… --stack silvaengine
     """
     ledger = Jobs(deployment)
-    outcomes = {job_id: ledger.retry(job_id) for job_id in job_ids}
+    outcomes = {job_id: ledger.retry(job_id) for job_id in map(ledger.full_id, job_ids)}
     text = "\n".join(f"{job_id}: {outcome}" for job_id, outcome in outcomes.items())
     print_result(outcomes, text, as_json=as_json)
     if set(outcomes.values()) != {"accepted"}:
@@ -95,7 +99,14 @@ def retry(deployment: Deployment, job_ids: tuple[str, ...], as_json: bool) -> No
 
 
 @jobs.command()
-@click.option("--older-than", default=7, show_default=True, metavar="DAYS", help="Only jobs settled before.")
+@click.option(
+    "--older-than",
+    default=7,
+    type=click.IntRange(0),
+    show_default=True,
+    metavar="DAYS",
+    help="Only jobs settled before.",
+)
 @click.option("--state", type=click.Choice(STATES[2:]), help="Only jobs in this state.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @operator_options
@@ -133,12 +144,12 @@ def _facts(execution: Execution) -> dict[str, Any]:
 
 def _cells(execution: Execution) -> tuple[object, ...]:
     return (
-        execution.job_id,
+        Id(execution.job_id),
         execution.state,
         execution.endpoint_id,
         execution.function,
         execution.attempts,
+        Moment(execution.changed_at),
         execution.cause or "",
-        utc_time(execution.created_at),
-        utc_time(execution.changed_at),
+        Moment(execution.created_at),
     )

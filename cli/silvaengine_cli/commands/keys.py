@@ -8,11 +8,11 @@ from silvaengine.access.api_keys import IMPLIED_SCOPES, SCOPES
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, function_entries, rights_of
 from silvaengine_cli.client_options import checked
-from silvaengine_cli.deployment import Deployment, operator_options
-from silvaengine_cli.output import print_json, print_result, print_table, utc_time
+from silvaengine_cli.deployment import Deployment, list_options, operator_options
+from silvaengine_cli.output import Day, Id, print_json, print_result, print_table, utc_time
 from silvaengine_cli.registry.values import check_network
 
-COLUMNS = ("key", "endpoint", "label", "state", "may", "good for", "expires", "last used")
+COLUMNS = ("key", "endpoint", "state", "expires", "last used", "may", "good for", "label")
 
 endpoint_option = click.option(
     "--endpoint", default=COMMON_ENDPOINT, show_default=True, help="Its endpoint; 1 is the common connection."
@@ -136,14 +136,14 @@ def revoke(deployment: Deployment, key_id: str, endpoint: str, as_json: bool) ->
       silvaengine keys revoke sek_3f2a… --endpoint acme --stack silvaengine
       silvaengine keys revoke sek_3f2a… --local
     """
-    ApiKeyAdmin(deployment).revoke(endpoint, key_id)
+    key_id = ApiKeyAdmin(deployment).revoke(endpoint, key_id)
     print_result({"key_id": key_id, "revoked": True}, f"{key_id} is revoked", as_json=as_json)
 
 
 @keys.command("list")
 @click.option("--endpoint", help="Only keys of this endpoint.")
-@operator_options
-def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
+@list_options
+def list_(deployment: Deployment, endpoint: str | None, as_json: bool, wide: bool) -> None:
     """List keys: endpoint, state, rights, end and last use.
 
     Of keys that are their own secret (raw) only the beginning is shown, and their use is not recorded.
@@ -154,7 +154,7 @@ def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
       silvaengine keys list --endpoint acme --json --local
     """
     rows = list(ApiKeyAdmin(deployment).facts(endpoint))
-    print_table(f"{len(rows)} keys", COLUMNS, map(_cells, rows), rows, as_json=as_json)
+    print_table(f"{len(rows)} keys", COLUMNS, map(_cells, rows), rows, as_json=as_json, wide=wide)
 
 
 def _show(key: NewKey, *, as_json: bool) -> None:
@@ -162,21 +162,17 @@ def _show(key: NewKey, *, as_json: bool) -> None:
         print_json(key._asdict())
     else:
         click.echo(key.api_key)
-        end = "never ends" if key.expires_at is None else f"ends at {_time(key.expires_at)}"
+        end = "never ends" if key.expires_at is None else f"ends at {utc_time(key.expires_at, 'minutes')}"
         click.echo(f"Save it now: it is shown only once. It {end}.", err=True)
 
 
 def _cells(facts: dict[str, Any]) -> tuple[Any, ...]:
-    names = ("key", "endpoint", "label", "state", "grants")
-    times = (_time(facts["expires_at"]), _time(facts["last_used_at"]))
-    return (*(facts[name] for name in names), _endpoints_cell(facts), *times)
+    times = ("" if facts[name] is None else Day(facts[name]) for name in ("expires_at", "last_used_at"))
+    identity = (Id(facts["key"]), facts["endpoint"], facts["state"])
+    return (*identity, *times, facts["grants"], _endpoints_cell(facts), facts["label"])
 
 
 def _endpoints_cell(facts: dict[str, Any]) -> object:
     if facts["endpoint"] != COMMON_ENDPOINT:
         return ""
     return "every endpoint" if facts["endpoints"] is None else facts["endpoints"] or "none"
-
-
-def _time(seconds: int | None) -> str:
-    return "" if seconds is None else utc_time(seconds, "minutes")

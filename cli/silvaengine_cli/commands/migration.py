@@ -100,6 +100,8 @@ def doctor(deployment: Deployment, packages: Path, keys: bool, as_json: bool) ->
             click.echo(observation.text())
     if any(observation.wrong for observation in observations):
         raise click.exceptions.Exit(1)
+    if not as_json:
+        click.echo(f"{packages}: all is well: nothing would fail when deployed")
 
 
 def _examine_keys(deployment: Deployment, *, as_json: bool) -> None:

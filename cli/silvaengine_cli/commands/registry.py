@@ -9,6 +9,7 @@ from rich.markup import escape
 from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.operator import announce
 from silvaengine_cli.output import console, json_option, print_json
+from silvaengine_cli.packages.examine import Observation, missing_requirements
 from silvaengine_cli.registry import export as exporting
 from silvaengine_cli.registry.apply import carry_out
 from silvaengine_cli.registry.file import RegistryFile, RegistryFileError, load, parse
@@ -39,6 +40,8 @@ def registry_path(option: Path | None) -> Path:
 def validate(file: Path | None, as_json: bool) -> None:
     """Check registry.yaml without contacting a server.
 
+    Where the function packages are beside it, their imports that requirements.txt lacks are named, too.
+
     \b
     Examples:
       silvaengine validate
@@ -52,6 +55,8 @@ def validate(file: Path | None, as_json: bool) -> None:
     spec = registry.spec
     counts = [f"{len(getattr(spec, section))} {section}" for section in type(spec).model_fields]
     click.echo(f"{path}: valid: {', '.join(counts)}")
+    for missing in _missing_requirements(path):
+        click.echo(missing.text(), err=True)
 
 
 @click.command()
@@ -147,9 +152,15 @@ def _print_validation(path: Path) -> None:
         problems, valid = load(path).warnings, True
     except RegistryFileError as error:
         problems, valid = error.problems, False
-    print_json({"file": str(path), "valid": valid, "problems": list(map(asdict, problems))})
+    facts = {"file": str(path), "valid": valid, "problems": list(map(asdict, problems))}
+    print_json(facts | {"missing_requirements": list(map(asdict, _missing_requirements(path)))})
     if not valid:
         raise click.exceptions.Exit(1)
+
+
+def _missing_requirements(path: Path) -> list[Observation]:
+    folder = path.resolve().parent
+    return missing_requirements(folder) if folder.match(str(FUNCTIONS_FOLDER)) else []
 
 
 def _make_plan(deployment: Deployment, file: Path | None, *, prune: bool) -> Plan:

@@ -10,9 +10,8 @@ from urllib.parse import urlencode
 import click
 
 from silvaengine.aws.table_client import Row
-from silvaengine.tables import DEFAULT_API_KEY
-from silvaengine_cli.client_options import api_key_option
-from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
+from silvaengine_cli.client_options import header_options
+from silvaengine_cli.deployment import Deployment, deployment_options, list_options, operator_options
 from silvaengine_cli.open_connections import OpenConnections, facts
 from silvaengine_cli.operator import operate
 from silvaengine_cli.output import console, print_result, print_table
@@ -42,11 +41,17 @@ def ws() -> None:
 @ws.command()
 @click.argument("endpoint")
 @click.option("--area", default="core", show_default=True, help="Area of the functions.")
-@api_key_option
+@header_options
 @click.option("--url", help="Where the WebSocket API is.  [default: the stack's WebsocketUrl]")
 @operator_options
 def connect(
-    deployment: Deployment, endpoint: str, area: str, api_key: str, url: str | None, as_json: bool
+    deployment: Deployment,
+    endpoint: str,
+    area: str,
+    api_key: str,  # noqa: ARG001 - it is among the headers
+    headers: dict[str, str],
+    url: str | None,
+    as_json: bool,
 ) -> None:
     """Connect to ENDPOINT; type calls and see the frames that arrive.
 
@@ -58,10 +63,10 @@ def connect(
     Examples:
       silvaengine ws connect demo --local
       silvaengine ws connect acme --api-key demo-key-acme --area core --stack silvaengine
+      silvaengine ws connect acme --token "$TOKEN" --area members --stack silvaengine
       echo 'countdown start=3' | silvaengine ws connect demo --json --local
     """
     where = urlencode({"endpointId": endpoint, "area": area})
-    headers = {} if api_key == DEFAULT_API_KEY else {"x-api-key": api_key}
     with _open(f"{url or deployment.output('WebsocketUrl')}?{where}", headers) as connection:
         is_lost = _talk(connection, f"connected to {endpoint}, area {area}", as_json=as_json)
     if is_lost:
@@ -113,8 +118,8 @@ def _talk(connection: "ClientConnection", greeting: str, *, as_json: bool) -> bo
 
 @ws.command("list")
 @click.argument("endpoint", required=False)
-@operator_options
-def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
+@list_options
+def list_(deployment: Deployment, endpoint: str | None, as_json: bool, wide: bool) -> None:
     """List the connections of ENDPOINT, or of all. Some that broke may still be listed.
 
     \b
@@ -124,7 +129,7 @@ def list_(deployment: Deployment, endpoint: str | None, as_json: bool) -> None:
     """
     rows = list(OpenConnections(deployment).scan(endpoint))
     title = f"{len(rows)} connections"
-    print_table(title, COLUMNS, map(_cells, rows), list(map(facts, rows)), as_json=as_json)
+    print_table(title, COLUMNS, map(_cells, rows), list(map(facts, rows)), as_json=as_json, wide=wide)
 
 
 @ws.command()

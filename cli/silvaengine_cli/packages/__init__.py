@@ -1,7 +1,14 @@
 """Function packages of the predecessor: what they say about themselves, and what they rely on."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 # Names that no function package may have: those of the layer (shared/requirements.txt and the framework) and
 # of Lambda's runtime. packaging/artefact.py, which runs without this package, reads the same file.
 RESERVED_NAMES = frozenset(Path(__file__).with_name("reserved_names.txt").read_text().split())
+
+
+def is_test(path: PurePath) -> bool:
+    """Return whether pytest alone reads a file: ``path`` begins in the folder of the packages or above."""
+    name = path.name
+    is_module = name == "conftest.py" or (name.startswith("test_") and name.endswith(".py"))
+    return is_module or "tests" in path.parts[:-1]

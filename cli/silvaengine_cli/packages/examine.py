@@ -11,7 +11,7 @@ from pathlib import Path
 
 import silvaengine_base
 import silvaengine_utility
-from silvaengine_cli.packages import RESERVED_NAMES
+from silvaengine_cli.packages import RESERVED_NAMES, is_test
 from silvaengine_utility.utility import Utility
 
 # Modules of distributions with another name, and of those that a distribution requires.
@@ -52,10 +52,15 @@ def examine(folder: Path) -> list[Observation]:
     importable = _importable(folder)
     observations: set[Observation] = set(_examine_folder(folder))
     for source in sorted(folder.rglob("*.py")):
-        if not {"tests", "__pycache__"} & set(source.relative_to(folder).parts):
-            name = source.relative_to(folder).as_posix()
-            observations.update(_examine_source(source, name, importable))
+        path = source.relative_to(folder)
+        if not is_test(path) and "__pycache__" not in path.parts:
+            observations.update(_examine_source(source, path.as_posix(), importable))
     return sorted(observations)
+
+
+def missing_requirements(folder: Path) -> list[Observation]:
+    """Return the imports of the function packages of a folder that would fail when deployed."""
+    return [each for each in examine(folder) if each.wrong and each.message.startswith("imports ")]
 
 
 def _examine_source(source: Path, name: str, importable: frozenset[str]) -> Iterator[Observation]:
@@ -90,7 +95,14 @@ def _examine_node(node: ast.AST, importable: frozenset[str]) -> Iterator[tuple[s
 
 
 def _not_importable(module: str) -> tuple[str, bool]:
-    return f"imports {module}, which neither the layer nor requirements.txt is known to provide", True
+    unknown = f"imports {module}, which neither the layer nor requirements.txt is known to provide"
+    return f"{unknown}: add the line `{_distribution_of(_top(module))}` to requirements.txt", True
+
+
+def _distribution_of(module: str) -> str:
+    """Return the likely name of the distribution that has a module: the same unless another is known."""
+    others = {name: distribution for distribution, names in OTHER_NAMES.items() for name in reversed(names)}
+    return others.get(module) or next(iter(packages_distributions().get(module, [])), module)
 
 
 def _private_imports(module: str, names: list[str]) -> Iterator[tuple[str, bool]]:

@@ -61,7 +61,7 @@ class HttpHandler(GatewayHandler[HttpCall]):
             call.event = {}
         method = read_method(call.event)
         response = Response(204) if method == "OPTIONS" else self._respond(call, method)
-        call.log.add(status=response.status)
+        call.log.add(method=method, status=response.status)
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
         form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD")

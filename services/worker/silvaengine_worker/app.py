@@ -1,8 +1,9 @@
 """The worker Lambda: it runs functions of the allowed packages."""
 
+import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from silvaengine.observability.alerts import open_alert_publisher
 from silvaengine.observability.handler import Handler
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
     from silvaengine_worker.replies import OpenReplies
 
 
+def _refuse_breakpoint(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError("breakpoint(): no debugger can attach here; under `silvaengine dev --debug` one can")
+
+
 def _open_handler(settings: Settings) -> Handler:
     fix_environment()
     configure_logging(settings)
+    if sys.breakpointhook is sys.__breakpointhook__:  # it would wait for a terminal that isn't there
+        sys.breakpointhook = _refuse_breakpoint
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
     loader = Loader(settings.allowed_packages or read_allowed_packages(artefact))

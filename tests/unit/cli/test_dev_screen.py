@@ -1,9 +1,16 @@
 """What `silvaengine dev` shows of a Lambda's log."""
 
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from silvaengine_cli.dev import own_frames
+import pytest
+from rich.console import Console
+
+from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen, own_frames
 from silvaengine_cli.tail import LogTail
 
 if TYPE_CHECKING:
@@ -55,7 +62,8 @@ def test_what_a_function_prints_is_shown_as_a_message() -> None:
         "END RequestId: 1",
         "REPORT RequestId: 1\tDuration: 6 ms",
     ]
-    assert tail.new_records() == [{"message": "printed"}, {"message": "logged"}, {"message": "12"}]
+    messages = [(record["timestamp"], record["message"]) for record in tail.new_records()]
+    assert messages == [(1, "printed"), (2, "logged"), (3, "12")]
     assert tail.new_records() == []
 
 
@@ -66,3 +74,85 @@ def test_a_functions_traceback_has_no_frames_of_the_worker() -> None:
         == f"Traceback (most recent call last):\n{FRAME}KeyError: 'name'"
     )
     assert own_frames(TRACE.format(frame="")) == TRACE.format(frame="")
+
+
+REQUEST: dict[str, Any] = {
+    "service": "http",
+    "method": "GET",
+    "area": "core",
+    "endpoint_id": "demo",
+    "function": "hello",
+}
+REQUEST |= {"status": 200, "total_ms": 12.34, "request_id": "r1", "cold_start": False}
+RECORDS: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("HttpGateway", REQUEST),
+    ("HttpGateway", {**REQUEST, "function": "long_name_of_a_function_that_does_much", "status": 404}),
+    ("WebsocketGateway", {"service": "websocket", "route": "authorizer", "status": 200, "total_ms": 1}),
+    ("WebsocketGateway", {**REQUEST, "service": "websocket", "method": None, "route": "$default"}),
+    ("Tasks", {"service": "tasks", "status": 200, "total_ms": 3, "accepted": 0}),
+    (
+        "Tasks",
+        {"level": "ERROR", "message": "Function 'heard' failed: late", "request_id": "r2"},
+    ),
+    ("Tasks", {"service": "tasks", "source": "sqs", "records": 2, "failed": 1, "status": 200, "total_ms": 5}),
+    ("HttpGateway", {"level": "ERROR", "message": "Bad settings (no such module)", "request_id": "r3"}),
+    ("Worker", {"message": "printed"}),
+    (
+        "Worker",
+        {"level": "ERROR", "message": "It failed", "request_id": "r4", "traceback": "KeyError: 1"},
+    ),
+    ("HttpGateway", {"level": "ERROR", "message": "The function failed", "request_id": "r4"}),
+    ("Worker", {"service": "worker", "function": "fail", "status": 500, "total_ms": 4}),
+)
+
+SHOWN = """\
+HH:MM:SS GET        /core/demo/hello                     demo       200    12 ms
+HH:MM:SS GET        /core/demo/long_name_of_a_function_… demo       404    12 ms
+         request_id=r1
+HH:MM:SS default    /core/demo/hello                     demo       200    12 ms
+  Tasks: Function 'heard' failed: late
+HH:MM:SS sqs        2 records, 1 failed                  -          200     5 ms
+  HttpGateway: Bad settings (no such module)
+  printed
+  It failed
+request r4
+KeyError: 1
+"""
+
+
+def shown(level: int, width: int = 80) -> str:
+    """Return what a level shows of the records; hours are digits that tests don't know."""
+    printed = io.StringIO()
+    screen = Screen(Console(file=printed, width=width, soft_wrap=True, highlight=False), Path(), level)
+    for function, record in RECORDS:
+        screen.show(function, {"timestamp": 0, **record})
+    return re.sub(r"^\d\d:\d\d:\d\d", "HH:MM:SS", printed.getvalue(), flags=re.MULTILINE)
+
+
+def test_events_and_failures_are_shown() -> None:
+    """A request, a message and an event is a line of 80 characters, a failure has its cause, once."""
+    assert shown(NORMAL) == SHOWN
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_lines_fit(width: int) -> None:
+    """The columns fill the width, and what is too long is cut with a mark."""
+    lines = [line for line in shown(NORMAL, width).splitlines() if line.startswith("HH")]
+    assert {len(line) for line in lines} == {width}
+    assert "…" in shown(NORMAL, 80)
+    assert "long_name_of_a_function_that_does_much" in shown(NORMAL, 120)
+
+
+def test_quiet_shows_failures_alone() -> None:
+    """Neither what went well nor what functions print is shown, causes are."""
+    printed = shown(QUIET)
+    assert [line for line in printed.splitlines() if line.startswith("HH")] == [SHOWN.splitlines()[5]]
+    assert "no such module" in printed
+    assert "printed" not in printed
+
+
+def test_verbose_shows_all() -> None:
+    """Every record is shown with its request id, repeated causes and the worker's own lines, too."""
+    printed = shown(VERBOSE)
+    for words in ("authorizer", "accepted=0", "The function failed", "request_id=r1", "service=worker"):
+        assert words in printed

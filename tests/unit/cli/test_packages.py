@@ -123,6 +123,7 @@ def test_doctor_names_what_would_fail(folder: Path) -> None:
     assert done.exit_code == 1
     lines = done.stdout.splitlines()
     assert "shop/__init__.py:2: imports no_such_library" in done.stdout
+    assert ": add the line `no_such_library` to requirements.txt" in done.stdout
     assert "shop/__init__.py:3: silvaengine_utility.Serializer is not offered by this system" in lines
     assert "shop/__init__.py:21: Utility.json_dump is not offered by this system" in lines
     assert "shop/__init__.py:20: note: reads setting 'region_name'" in lines
@@ -163,5 +164,24 @@ def test_doctor_accepts_a_package_with_its_requirements(folder: Path) -> None:
     """A package whose requirements are listed and whose names are offered passes, in any spelling."""
     (folder / "shop/__init__.py").write_text("import graphql, yaml, jwt, no_such_library\n")
     (folder / "requirements.txt").write_text("Graphene==2.1.9\nPyJWT\nno-such.library>=1\n")
+    (folder / "shop/tests").mkdir()
+    for name in ("test_shop.py", "conftest.py", "shop/test_order.py", "shop/tests/helper.py"):
+        (folder / name).write_text("import a_library_of_tests_alone\n")
     done = run("doctor", "--packages", folder)
-    assert (done.exit_code, done.stdout) == (0, "")
+    assert (done.exit_code, done.stdout) == (0, f"{folder}: all is well: nothing would fail when deployed\n")
+
+
+def test_validate_names_the_line_to_add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that the worker's requirements lack is named with the distribution that has it."""
+    folder = tmp_path / "services/worker/functions"
+    folder.mkdir(parents=True)
+    (folder / "registry.yaml").write_text("endpoints: {demo: }\n")
+    (folder / "shop.py").write_text("import json, jwt, pandas\n")
+    monkeypatch.chdir(tmp_path)
+    done = run("validate")
+    assert done.exit_code == 0
+    assert "shop.py:1: imports jwt," in done.output
+    assert "add the line `pyjwt` to requirements.txt" in done.output
+    assert "add the line `pandas` to requirements.txt" in done.output
+    missing = json.loads(run("validate", "--json").stdout)["missing_requirements"]
+    assert [each["path"] for each in missing] == ["shop.py", "shop.py"]

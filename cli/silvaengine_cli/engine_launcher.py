@@ -1,0 +1,111 @@
+"""Starts MiniStack, changed where it is kinder than AWS; the engine's own interpreter runs this file.
+
+What is changed is not public and may change with any version; tests/e2e/test_engine_probes.py would show it.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from tempfile import gettempdir
+from types import SimpleNamespace
+from typing import Any
+
+from ministack import app  # type: ignore[import-not-found]
+from ministack.core import lambda_runtime  # type: ignore[import-not-found]
+from ministack.services import lambda_svc  # type: ignore[import-not-found]
+
+# What Lambda's python3.13 brings and the engine has, too:
+# docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
+RUNTIME_MODULES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+DEBUGGER = Path(__file__).with_name("engine_debugger.py")
+LAMBDA_SECONDS = 900  # docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
+SITE_PACKAGES = Path(app.__file__).parents[1]
+
+
+def main() -> None:
+    """Change the engine and run it."""
+    runtime = Path(gettempdir(), "runtime")
+    runtime.mkdir()
+    link_modules(runtime, RUNTIME_MODULES)
+    use_paths_of_lambda(runtime)
+    if "SILVAENGINE_DEBUG_PORT" in os.environ:
+        link_modules(runtime, ["debugpy"])
+        offer_debugger(runtime)
+    keep_logs_of_sockets()
+    app.main()
+
+
+def link_modules(folder: Path, modules: Iterable[str]) -> None:
+    """Put links to modules of the engine, and to their metadata, into a folder."""
+    distributions = packages_distributions()
+    for module in modules:
+        stems = [name.replace("-", "_") for name in distributions[module]]
+        patterns = [module, f"{module}.py", *(f"{stem}-*.dist-info" for stem in stems)]
+        for path in (found for pattern in patterns for found in SITE_PACKAGES.glob(pattern)):
+            (folder / path.name).symlink_to(path)
+
+
+def use_paths_of_lambda(runtime: Path) -> None:
+    """Have a function import from its code, then its layers, then Lambda's runtime, and from nothing else.
+
+    The engine takes layers before the code, and offers all that it has installed for itself.
+    """
+    code = "    sys.path.insert(0, code_dir)\n"
+    own = f"    sys.path[:] = [it for it in sys.path if it != {str(SITE_PACKAGES)!r}] + [{str(runtime)!r}]\n"
+    complete = "    # After sys.path is complete"
+    change_worker_script(code, own)
+    change_worker_script(complete, code + complete)
+
+
+def offer_debugger(runtime: Path) -> None:
+    """Have `breakpoint()` wait for a debugger, and let every function run as long as Lambda lets one."""
+    (runtime / DEBUGGER.name).symlink_to(DEBUGGER)
+    handler_import = "        mod = importlib.import_module(module_name)\n"
+    install = f"        import {DEBUGGER.stem}; {DEBUGGER.stem}.install()\n"
+    change_worker_script(handler_import, install + handler_import)
+    make_worker = lambda_runtime.Worker.__init__
+
+    def make_patient_worker(self: Any, name: str, config: Mapping[str, Any], code: bytes) -> None:  # noqa: ANN401
+        make_worker(self, name, {**config, "Timeout": LAMBDA_SECONDS}, code)
+
+    lambda_runtime.Worker.__init__ = make_patient_worker
+
+
+def change_worker_script(old: str, new: str) -> None:
+    """Replace a part of the program that runs a function."""
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    if script.count(old) != 1:
+        raise SystemExit(f"this version of MiniStack has no {old.strip()!r} to change")
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(old, new)
+
+
+def keep_logs_of_sockets() -> None:
+    """Write the logs of functions that a WebSocket API invokes, as those of all others are."""
+    get_worker = lambda_runtime.get_or_create_worker
+    write_logs = lambda_svc._emit_lambda_logs
+
+    def get_logged_worker(name: str, config: Mapping[str, Any], code: bytes, **options: str) -> object:
+        worker = get_worker(name, config, code, **options)
+
+        def invoke(event: object, request_id: str) -> Mapping[str, Any]:
+            start = time.monotonic()
+            result: Mapping[str, Any] = worker.invoke(event, request_id)
+            milliseconds = int((time.monotonic() - start) * 1000)
+            write_logs(
+                {"config": config},
+                request_id,
+                result.get("log", ""),
+                result["status"] == "error",
+                milliseconds,
+            )
+            return result
+
+        return SimpleNamespace(invoke=invoke)
+
+    lambda_runtime.get_or_create_worker = get_logged_worker
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""What `silvaengine dev` shows of the Lambdas' logs: a line for each event, and the cause of each failure."""
+
+import logging
+import re
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from silvaengine_cli.tail import Record
+
+QUIET, NORMAL, VERBOSE = range(3)
+_WIDTHS = {"time": 8, "kind": 10, "tenant": 10, "status": 3, "ms": 8}
+_DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task|opt/python)/([^"]+)"')
+_WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
+_WORKERS = ("Worker", "WorkerIsolated")
+_INDENT = " " * (_WIDTHS["time"] + 1)
+
+
+class Screen:
+    """Shows records on a console, in columns that fit its width.
+
+    Args:
+        console: 80 columns or more, for the columns.
+        project: the folder of the sources, which tracebacks name instead of what was deployed.
+        level: QUIET shows failures alone, VERBOSE every record and all that it holds.
+    """
+
+    def __init__(self, console: Console, project: Path, level: int = NORMAL) -> None:
+        self._console = console
+        self._project = project
+        self._level = level
+        self._traced: set[str] = set()  # requests whose traceback was shown
+
+    def show(self, function: str, record: Record) -> None:
+        """Show a record of a Lambda, named as in the template, if the level wants it."""
+        if "service" in record:
+            if self._wants_line(record):
+                self._show_line(record)
+        elif record.get("message") and self._wants_message(function, record):
+            self._show_message(function, record)
+
+    def in_sources(self, text: str) -> str:
+        """Return a text in which the paths of deployed files are those of the sources."""
+        return _DEPLOYED_PATH.sub(self._source_path, text)
+
+    def _wants_line(self, record: Record) -> bool:
+        if self._level == VERBOSE or record["service"] == "worker":  # whatever called it has a line, too
+            return self._level == VERBOSE
+        is_event = {"method", "route", "source"} & record.keys() and record.get("route") != "authorizer"
+        return _has_failed(record) or (self._level == NORMAL and bool(is_event))
+
+    def _wants_message(self, function: str, record: Record) -> bool:
+        if self._level == VERBOSE:
+            return True
+        level = logging.getLevelNamesMapping().get(str(record.get("level")), logging.INFO)
+        if level < logging.WARNING:
+            return self._level == NORMAL and function in _WORKERS
+        # A gateway repeats in a line what the worker's traceback says.
+        return "traceback" in record or record.get("request_id") not in self._traced
+
+    def _show_line(self, record: Record) -> None:
+        failed = _has_failed(record)
+        status = str(record.get("status", ""))
+        cells = {
+            "time": time.strftime("%H:%M:%S", time.localtime(record["timestamp"] / 1000)),
+            "kind": _kind(record),
+            "path": _path(record),
+            "tenant": str(record.get("endpoint_id", "-")),
+            "status": status,
+            "ms": f"{record.get('total_ms', 0):.0f} ms",
+        }
+        widths = _WIDTHS | {"path": max(20, self._console.width - sum(_WIDTHS.values()) - len(_WIDTHS))}
+        fitted = {name: _fit(cell, widths[name], full=self._level == VERBOSE) for name, cell in cells.items()}
+        fitted["ms"] = cells["ms"].rjust(widths["ms"])
+        style = "red" if failed else "yellow" if status.startswith("4") else ""
+        self._console.print(Text(" ".join(fitted.values()), style))
+        rest = _rest(record, all_of_it=self._level == VERBOSE)
+        if rest and (failed or status.startswith("4") or self._level == VERBOSE):
+            self._print(f"{_INDENT}{rest}", "dim")
+
+    def _show_message(self, function: str, record: Record) -> None:
+        level = str(record.get("level", ""))
+        prefix = "" if function in _WORKERS else f"{function}: "
+        style = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}.get(level, "")
+        self._print(f"  {prefix}{record['message']}", style)
+        if trace := record.get("traceback"):
+            self._traced.add(str(record.get("request_id")))
+            self._print(f"request {record.get('request_id')}\n{own_frames(self.in_sources(trace))}", "red")
+
+    def _print(self, text: str, style: str) -> None:
+        self._console.print(Text(text, style), soft_wrap=True)
+
+    def _source_path(self, deployed: re.Match[str]) -> str:
+        """Return the path in the sources for the path that the engine ran."""
+        for pattern in ("services/worker/functions", "services/*", "authorizers", "shared"):
+            for path in self._project.glob(f"{pattern}/{deployed[1]}"):
+                return f'"{path.relative_to(self._project)}"'
+        return deployed[0]
+
+
+def own_frames(trace: str) -> str:
+    """Return a traceback without the worker's frames, or unchanged if it has no others."""
+    shorter = _WORKER_FRAME.sub("", trace)
+    return shorter if "  File " in shorter else trace
+
+
+def _has_failed(record: Record) -> bool:
+    return bool(record.get("failed")) or str(record.get("status", "")) >= "500"
+
+
+def _kind(record: Record) -> str:
+    """Return what came: an HTTP method, a WebSocket's route, the source of an event, or else the service."""
+    names = ("method", "route", "source", "service")
+    return str(next(record[name] for name in names if record.get(name))).removeprefix("$")
+
+
+def _path(record: Record) -> str:
+    parts = [record.get(name) for name in ("area", "endpoint_id", "function")]
+    path = "/" + "/".join(str(part or "-") for part in parts) if any(parts) else ""
+    records = record.get("records")
+    return path if records is None else f"{records} records, {record.get('failed', 0)} failed"
+
+
+def _fit(text: str, width: int, *, full: bool) -> str:
+    cut = text if full or len(text) <= width else f"{text[: width - 1]}…"
+    return cut.ljust(width)
+
+
+def _rest(record: Record, *, all_of_it: bool) -> str:
+    """Return what a line has besides its columns: the error and the request id, or all."""
+    in_columns = ("timestamp", "area", "endpoint_id", "function", "method", "status", "total_ms", "_aws")
+    names = [name for name in record if name not in in_columns]
+    shown = names if all_of_it else ("error", "error_type", "request_id")
+    return " ".join(f"{name}={record[name]}" for name in shown if record.get(name) is not None)
