@@ -4,10 +4,11 @@ Its replacement is CLOCK, an approximation of least recently used: a hit sets a 
 once. So a hit moves nothing, and keys that are used only once, such as invented names, displace none in use.
 """
 
-import time
 from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Any
+
+from silvaengine.clock import process_clock
 
 
 class _Entry:
@@ -28,7 +29,7 @@ class LruCache:
         clock: monotonic seconds.
     """
 
-    def __init__(self, ttl: float, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, ttl: float, max_entries: int, clock: Callable[[], float] = process_clock) -> None:
         self._ttl = ttl
         self._max_entries = max_entries
         self._clock = clock

@@ -6,13 +6,13 @@ while the Lambda was frozen is replaced once, which doesn't count as a failure.
 """
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 from os import register_at_fork
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from silvaengine.clock import process_clock
 from silvaengine.redis.breaker import Breaker, TierError
 from silvaengine.redis.commands import Command, pack
 from silvaengine.settings import RedisSettings
@@ -51,7 +51,7 @@ class RedisClient:
         settings: RedisSettings,
         database: int,
         breaker: Breaker,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_clock,
     ) -> None:
         self.breaker = breaker
         self._clock = clock
@@ -175,7 +175,7 @@ class RedisClient:
 class RedisClients:
     """The clients of one Redis, one for each database; they share the breaker."""
 
-    def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: RedisSettings, clock: Callable[[], float] = process_clock) -> None:
         self.breaker = Breaker(clock)
         self._settings = settings
         self._clock = clock

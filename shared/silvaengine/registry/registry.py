@@ -6,7 +6,6 @@ key row's, over one connection: a second one's handshake would cost more than pa
 reads nothing.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from silvaengine.access.api_keys import (
 )
 from silvaengine.aws.secrets import SecretLookup, open_lookups, resolve_references
 from silvaengine.aws.table_client import Row, TableReader, open_table_reader
+from silvaengine.clock import process_clock
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError
 from silvaengine.lru import LruCache
 from silvaengine.registry.generation import RegistryGeneration
@@ -76,7 +76,7 @@ class Registry:
         redis_rows: "RedisRows | None" = None,
         api_keys: ApiKeyVerifier | None = None,
         key_usage: KeyUsage | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_clock,
     ) -> None:
         self._api_keys = api_keys
         self._key_usage = key_usage
