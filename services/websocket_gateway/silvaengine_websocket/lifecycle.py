@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.authorization.events import Members
-from silvaengine.errors import RequestError
 from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.event import Handshake, SocketContext
 from silvaengine_websocket.hooks import call_hook
@@ -36,9 +35,7 @@ class Lifecycle:
             handshake.endpoint_id, handshake.api_key, handshake.area, handshake.stage
         )
         check_access(key_access, "invoke", "functions", handshake.context)
-        if handshake.area not in self._admission.registry.areas(key_access):
-            message = f"This API key has no functions in area {handshake.area!r}"
-            raise RequestError(message, status=403)
+        self._admission.registry.check_area(key_access, handshake.area)
         asked = AccessRequest(
             event,
             {**handshake.context, "headers": handshake.headers},

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from silvaengine.registry.redis_rows import RedisRows, Reply
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
+NO_SETTINGS: Values = MappingProxyType({})
 UNCHECKED_KEY_SECONDS = 60.0  # how long keys are served from memory while the generation can't be read
 
 
@@ -162,7 +163,7 @@ class Registry:
 
     def _key_access(self, endpoint_id: str, row_key: str, area: str, stage: str | None) -> KeyAccess:
         def load() -> KeyAccess:
-            return self._load_key_access(endpoint_id, row_key, f"{stage or self._stage}_{area}_{endpoint_id}")
+            return self._load_key_access(endpoint_id, row_key, area, stage)
 
         since = self._generation.unknown_since
         is_unchecked = since is not None and self._clock() >= since + UNCHECKED_KEY_SECONDS
@@ -170,9 +171,8 @@ class Registry:
             return load()
         return self._memory.get_or_load(("connection", endpoint_id, row_key, area, stage), load)
 
-    def _load_key_access(self, endpoint_id: str, api_key: str, setting_id: str) -> KeyAccess:
+    def _load_key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None) -> KeyAccess:
         endpoint, own, common = self._rows.endpoint_and_keys(endpoint_id, api_key)
-        settings = self._rows.settings(setting_id)
         if endpoint is None and endpoint_id != ROOT_ENDPOINT:
             raise _not_opened(endpoint_id)
         has_own_keys = bool(endpoint and endpoint.get("special_connection"))
@@ -182,7 +182,7 @@ class Registry:
                 raise _not_opened(endpoint_id)
             raise RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
         key_id = key_id_of(api_key)
-        return KeyAccess(
+        key_access = KeyAccess(
             endpoint_id=endpoint_id,
             key_row_endpoint=key_row_endpoint,
             api_key=api_key,
@@ -190,12 +190,21 @@ class Registry:
             functions=self._memory.get_or_load(
                 ("functions", key_row_endpoint, api_key), lambda: read_entries(row)
             ),
-            settings=MappingProxyType(resolve_references(settings, self._lookups)),
+            settings=NO_SETTINGS,
             scopes=frozenset(row.get("grants") or ()),
             allowlist=tuple(row.get("whitelist") or ()),
             key_id=key_id,
             key_hashes=read_key_hashes(row) if api_key.startswith(PREFIX) else None,
         )
+        if area and "_" in area + endpoint_id:  # another area and endpoint may have the same setting id
+            self.check_area(key_access, area)
+        settings = self.gateway_settings(endpoint_id, area, stage)
+        return key_access._replace(settings=MappingProxyType(resolve_references(settings, self._lookups)))
+
+    def check_area(self, key_access: KeyAccess, area: str) -> None:
+        """Check that a key opens a function of this area; raises RequestError 403, and like ``resolve``."""
+        if area not in self.areas(key_access):
+            raise RequestError(f"This API key has no functions in area {area!r}", status=403)
 
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Values:
         """Return the gateway's own settings of an endpoint as they are stored, for callers without a key.
