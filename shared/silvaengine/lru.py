@@ -44,11 +44,18 @@ class LruCache:
             cached: Value = entry.value
             return cached
         value = load()
-        if self._ttl > 0:
-            self._store(key, value)
+        self.put(key, value)
         return value
 
-    def _store(self, key: Hashable, value: object) -> None:
+    def get(self, key: Hashable) -> Any:  # noqa: ANN401 - whatever was put
+        """Return a key's value, None if absent."""
+        entry = self._entries.get(key)
+        return entry.value if entry is not None and self._clock() < entry.end else None
+
+    def put(self, key: Hashable, value: object) -> None:
+        """Keep a key's value."""
+        if self._ttl <= 0:
+            return
         with self._lock:
             self._entries.pop(key, None)  # an expired entry moves to the end, too
             self._entries[key] = _Entry(value, self._clock() + self._ttl)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from silvaengine.registry.redis_rows import RedisRows, Reply
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
+REFUSED_SECONDS = 5.0  # how long the rows of a refused endpoint and key aren't read again
 NO_SETTINGS: Values = MappingProxyType({})
 UNCHECKED_KEY_SECONDS = 60.0  # how long keys are served from memory while the generation can't be read
 
@@ -86,6 +87,7 @@ class Registry:
         self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
         self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, clock)
         self._memory = LruCache(ttl, MAX_ENTRIES, clock)
+        self._refusals = LruCache(min(REFUSED_SECONDS, ttl), MAX_ENTRIES, clock)
         self._clock = clock
         # By endpoint and key, of keys that were valid before. A hashed key is found only with its secret, so
         # that nobody who knows only its id can use up its rate.
@@ -100,6 +102,7 @@ class Registry:
         has_changed, reply = self._generation.check(command)
         if has_changed:
             self._memory.clear()
+            self._refusals.clear()
             self._rows.clear()
             self.recent_limits.clear()
         return reply
@@ -165,22 +168,31 @@ class Registry:
         def load() -> KeyAccess:
             return self._load_key_access(endpoint_id, row_key, area, stage)
 
+        def load_unless_refused() -> KeyAccess:
+            refusal: RequestError | None = self._refusals.get((endpoint_id, row_key))
+            if refusal is not None:
+                raise refusal.with_traceback(None)  # else each raise adds to it
+            return load()
+
         since = self._generation.unknown_since
         is_unchecked = since is not None and self._clock() >= since + UNCHECKED_KEY_SECONDS
         if is_unchecked and row_key != DEFAULT_API_KEY:
             return load()
-        return self._memory.get_or_load(("connection", endpoint_id, row_key, area, stage), load)
+        return self._memory.get_or_load(
+            ("connection", endpoint_id, row_key, area, stage), load_unless_refused
+        )
 
     def _load_key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None) -> KeyAccess:
         endpoint, own, common = self._rows.endpoint_and_keys(endpoint_id, api_key)
-        if endpoint is None and endpoint_id != ROOT_ENDPOINT:
-            raise _not_opened(endpoint_id)
         has_own_keys = bool(endpoint and endpoint.get("special_connection"))
         row, key_row_endpoint = (own, endpoint_id) if has_own_keys else (common, COMMON_ENDPOINT)
-        if row is None or not opens_endpoint(row, endpoint_id):
-            if api_key != DEFAULT_API_KEY:
-                raise _not_opened(endpoint_id)
-            raise RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
+        is_known = endpoint is not None or endpoint_id == ROOT_ENDPOINT
+        if not is_known or row is None or not opens_endpoint(row, endpoint_id):
+            refusal: RequestError = _not_opened(endpoint_id)
+            if is_known and api_key == DEFAULT_API_KEY:
+                refusal = RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
+            self._refusals.put((endpoint_id, api_key), refusal)
+            raise refusal
         key_id = key_id_of(api_key)
         key_access = KeyAccess(
             endpoint_id=endpoint_id,
