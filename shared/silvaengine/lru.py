@@ -4,10 +4,11 @@ Its replacement is CLOCK, an approximation of least recently used: a hit sets a 
 once. So a hit moves nothing, and keys that are used only once, such as invented names, displace none in use.
 """
 
-import time
 from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Any
+
+from silvaengine.clock import process_clock
 
 
 class _Entry:
@@ -28,7 +29,7 @@ class LruCache:
         clock: monotonic seconds.
     """
 
-    def __init__(self, ttl: float, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, ttl: float, max_entries: int, clock: Callable[[], float] = process_clock) -> None:
         self._ttl = ttl
         self._max_entries = max_entries
         self._clock = clock
@@ -43,11 +44,18 @@ class LruCache:
             cached: Value = entry.value
             return cached
         value = load()
-        if self._ttl > 0:
-            self._store(key, value)
+        self.put(key, value)
         return value
 
-    def _store(self, key: Hashable, value: object) -> None:
+    def get(self, key: Hashable) -> Any:  # noqa: ANN401 - whatever was put
+        """Return a key's value, None if absent."""
+        entry = self._entries.get(key)
+        return entry.value if entry is not None and self._clock() < entry.end else None
+
+    def put(self, key: Hashable, value: object) -> None:
+        """Keep a key's value."""
+        if self._ttl <= 0:
+            return
         with self._lock:
             self._entries.pop(key, None)  # an expired entry moves to the end, too
             self._entries[key] = _Entry(value, self._clock() + self._ttl)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from silvaengine.tables import CONNECTIONS, ENDPOINTS, FUNCTIONS
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine import REGION
 from silvaengine_cli.main import cli
@@ -48,6 +48,22 @@ def run(tables: RegistryTables) -> Iterator[Run]:
     )
     cloudformation.delete_stack(StackName=STACK)
     secrets.delete_secret(SecretId="keys-pepper", ForceDeleteWithoutRecovery=True)
+
+
+def test_the_doctor_names_settings_of_two_endpoints(run: Run, tables: RegistryTables) -> None:
+    """What one endpoint's path reads in the tables is another's; its values aren't shown."""
+    entry = {"aws_lambda_arn": WORKER, "function": "sell"}
+    tables.create(FUNCTIONS, {**entry, "area": "core_my"})
+    tables.create(ENDPOINTS, {"endpoint_id": "my_acme", "special_connection": False})
+    tables.create(CONNECTIONS, {"endpoint_id": "acme", "api_key": "k", "functions": [entry]})
+    hello = {"aws_lambda_arn": WORKER, "function": "hello"}
+    tables.create(CONNECTIONS, {"endpoint_id": "1", "api_key": "#####", "functions": [hello]})
+    tables.create(CONFIG_DATA, {"setting_id": "beta_core_my_acme", "variable": "cors", "value": "secret"})
+    arguments = ["doctor", "--keys", "--stack", STACK, "--region", REGION]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 1
+    assert done.stdout.startswith("settings beta_core_my_acme: are those of /core/my_acme and /core_my/acme")
+    assert "secret" not in done.output
 
 
 def stored_response(run: Run, *arguments: str) -> dict[str, Any]:

@@ -22,6 +22,13 @@ class Documents(BaseHTTPRequestHandler):
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(b"{}" if self.path == "/keys" else b"x" * (MAX_BYTES + 1))
+            case "/cut":
+                self.send_response(200)
+                self.send_header("Content-Length", "100")
+                self.end_headers()
+                self.wfile.write(b'{"keys": [')
+            case "/nonsense":
+                self.wfile.write(b"nonsense\r\n\r\n")
             case "/elsewhere":
                 self.send_response(302)
                 self.send_header("Location", "/keys")
@@ -49,10 +56,17 @@ def test_a_document_is_fetched(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "words"), [("/large", "more than"), ("/elsewhere", "302"), ("/missing", "500")]
+    ("path", "words"),
+    [
+        ("/large", "more than"),
+        ("/cut", "cut off"),
+        ("/nonsense", "BadStatusLine"),
+        ("/elsewhere", "302"),
+        ("/missing", "500"),
+    ],
 )
 def test_a_failed_fetch_is_an_oserror(url: str, path: str, words: str) -> None:
-    """Too large, a redirection, which nobody follows, or an error: it is an OSError, as is nobody there."""
+    """Too large, cut short, a redirection, which nobody follows, or an error: each is an OSError."""
     with pytest.raises(OSError, match=words):
         fetch(f"{url}{path}")
     assert Documents.asked == [path]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
+from silvaengine.access.api_keys import ApiKeyVerifier
 from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import TableReader
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, SilvaEngineError
@@ -260,6 +261,39 @@ def test_a_cold_look_up_takes_five_calls_and_a_warm_one_none(dynamodb: Any) -> N
     subject.refresh()
     subject.resolve("acme", "key-1", "core", "hello")
     assert len(reader.calls) == 5
+
+
+@pytest.mark.parametrize(
+    ("endpoint_id", "api_key"),
+    [("nobody", DEFAULT_API_KEY), ("acme", "wrong"), ("globex", DEFAULT_API_KEY), ("acme", "sek_wrong.x")],
+)
+def test_a_stranger_costs_one_read_in_five_seconds(
+    rows: Put, dynamodb: Any, endpoint_id: str, api_key: str
+) -> None:
+    """Whatever area is invented; a new row is seen with the next generation, or after that time."""
+    clock = Clock()
+    subject, reader = registry(dynamodb, clock, api_keys=ApiKeyVerifier(lambda: b"pepper"))
+
+    def refused() -> tuple[int, str]:
+        subject.refresh()
+        with pytest.raises(RequestError) as caught:
+            subject.key_access(endpoint_id, api_key, f"area{len(reader.calls)}")
+        return caught.value.status, caught.value.message
+
+    first = refused()
+    assert [refused() for _ in range(20)] == [first] * 20
+    assert reader.calls == ["BatchGetItem"]
+    clock.now += 4.9
+    rows(CONFIG_DATA, setting_id="silvaengine", variable="generation", value=Decimal(7))
+    refused()
+    assert reader.calls == ["BatchGetItem"]
+    clock.now += 0.1
+    assert refused() == first
+    assert reader.calls == ["BatchGetItem", "GetItem", "BatchGetItem"]
+    reader.calls.clear()
+    clock.now += 5
+    assert refused() == first
+    assert reader.calls == ["GetItem", "BatchGetItem"]
 
 
 def test_a_keys_areas_are_those_of_its_functions(rows: Put, dynamodb: Any) -> None:

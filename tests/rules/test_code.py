@@ -57,6 +57,14 @@ ENVIRONMENT = {
     "silvaengine_worker/process_state.py",
 }
 
+# Who counts seconds that a freeze may stop; everything else has ``silvaengine.clock``.
+MONOTONIC = {
+    "silvaengine/aws/http.py": "a request's deadline, within an invocation",
+    "silvaengine/cache/fence.py": "what is known of clears: it looks for freezes itself",
+    "silvaengine/cache/hybrid.py": "values in memory, on the fence's clock: a hit reads it",
+    "silvaengine/cache/shared_tiers.py": "a wait, and what the fence is told",
+}
+
 
 def names_in(tree: ast.AST) -> Iterator[str]:
     """Return all names and attributes that a tree mentions."""
@@ -109,6 +117,18 @@ def test_the_environment_is_seen_by_three_modules() -> None:
         if ast.unparse(node) in {"os.environ", "ENVIRONMENT"}
     }
     assert seen == ENVIRONMENT
+
+
+def test_seconds_that_are_promised_go_on_in_a_freeze() -> None:
+    """Nobody keeps a key, a limit or a breaker's pause by a clock that may stand still."""
+    seen = {
+        name
+        for name, tree in DEPLOYED.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Attribute)
+        if {"monotonic", "time.monotonic"} & {*ast.unparse(node).replace(",", " ").split()}
+    }
+    assert seen == MONOTONIC.keys()
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.endswith("__init__.py")])

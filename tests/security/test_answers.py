@@ -142,11 +142,16 @@ def test_t26_every_answer_tells_browsers_what_not_to_do(kind: Any, world: Any, e
 
 
 def test_t26_a_function_says_itself_what_its_page_may_do(world: Any, event_of: Event) -> None:
-    """A page has no policy of ours, and a function's own headers stand."""
-    page = {"statusCode": 200, "headers": {"content-type": "text/html", "cache-control": "max-age=60"}}
-    world.responses("json", page)
+    """A function's own headers stand, and its policy holds beside the sandbox, which a setting lifts."""
+    own = {"content-type": "text/html", "cache-control": "max-age=60", "content-security-policy": "img-src *"}
+    world.responses("json", {"statusCode": 200, "headers": own})
     headers = world.handler(event_of(), None)["headers"]
-    assert "Content-Security-Policy" not in headers
+    policies = [policy.split() for policy in headers["Content-Security-Policy"].split(",")]
+    assert policies[0] == ["img-src", "*"]
+    assert policies[1][0] == "sandbox"
+    assert "allow-same-origin" not in policies[1]
+    world.registry.area_settings = {"sandbox": False}
+    assert world.handler(event_of(), None)["headers"]["content-security-policy"] == "img-src *"
     assert headers["cache-control"] == "max-age=60"
     assert "Cache-Control" not in headers
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.cache.process import process_cache
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS
 
 from ..examples import examples
-from .platform import Platform, json_of, rest_event
+from .platform import WORKER, Platform, json_of, rest_event
 
 TENANTS = ("acme", "globex", "initech")
 PAIRS = list(permutations(TENANTS, 2))
@@ -106,6 +107,27 @@ def test_t3_no_hidden_id_makes_a_call_anothers(platform: Platform) -> None:
             told = json_of(ask(platform, tenant, "function", place))
             assert (told["endpoint_id"], told["channel"], told["tenant"]) == (tenant, tenant, tenant)
             assert told["setting"] == told["settings"] == {"secret_of": f"only {tenant}'s"}
+
+
+def test_t3_no_area_reads_another_tenants_settings() -> None:
+    """`beta_core_acme_shop` is `acme_shop`'s in area core, and opens nothing in `core_acme` of `shop`."""
+    platform = Platform({"look": LOOK})
+    for tenant in ("shop", "acme_shop"):
+        platform.add_tenant(tenant, key_of(tenant), {})
+        entry = {"aws_lambda_arn": WORKER, "function": "look"}
+        platform.dynamodb.put(CONNECTIONS, endpoint_id=tenant, api_key=key_of(tenant), functions=[entry])
+    for variable, value in (("cache_admin_open", True), ("cors", {"origins": ["https://acme.example"]})):
+        platform.dynamodb.put(CONFIG_DATA, setting_id="beta_core_acme_shop", variable=variable, value=value)
+
+    def clear(path: str, tenant: str) -> tuple[int, str]:
+        event = rest_event("GET", f"{path}/cache_clear", headers={"x-api-key": key_of(tenant)})
+        response = platform.call(event)
+        return response["statusCode"], json_of(response).get("error", "")
+
+    refusal = "This API key has no functions in area 'core_acme'"
+    assert clear("/core_acme/shop", "shop") == (403, refusal)
+    assert clear("/core/shop", "shop")[0] == 403
+    assert clear("/core/acme_shop", "acme_shop")[0] == 200
 
 
 def test_t3_a_job_and_an_idempotency_key_are_their_tenants(platform: Platform) -> None:

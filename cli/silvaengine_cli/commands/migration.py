@@ -14,7 +14,9 @@ from silvaengine_cli.output import print_json, print_result
 from silvaengine_cli.packages.examine import examine
 from silvaengine_cli.packages.importing import make_import, make_remap
 from silvaengine_cli.packages.metadata import functions_of, read_metadata
+from silvaengine_cli.registry.collisions import colliding_settings
 from silvaengine_cli.registry.model import FunctionSpec
+from silvaengine_cli.registry.plan import REGISTRY_TABLES
 
 _folder = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -74,14 +76,15 @@ def import_(
     show_default=True,
     help="Folder of the packages.",
 )
-@click.option("--keys", is_flag=True, help="Check a deployment's API keys instead.")
+@click.option("--keys", is_flag=True, help="Check a deployment's API keys and gateway settings instead.")
 @operator_options
 def doctor(deployment: Deployment, packages: Path, keys: bool, as_json: bool) -> None:
-    """Find what packages lack, or keys that open too much.
+    """Find what packages lack, or keys and settings that open too much.
 
     Reads function packages before anything is deployed, without running them. With --keys it checks a
-    deployment's API keys instead. Exits with 1 when something would fail or a key opens every endpoint; notes
-    name the settings and parameters that packages read.
+    deployment's API keys and gateway settings instead. Exits with 1 when something would fail, a key opens
+    every endpoint or two endpoints have the same settings; notes name the settings and parameters that
+    packages read.
 
     \b
     Examples:
@@ -105,7 +108,10 @@ def doctor(deployment: Deployment, packages: Path, keys: bool, as_json: bool) ->
 
 
 def _examine_keys(deployment: Deployment, *, as_json: bool) -> None:
-    complaints = list(find_unrestricted_keys(deployment.tables()))
+    tables = deployment.tables()
+    rows = ((table, row) for table in REGISTRY_TABLES for row in tables.scan(table))
+    collisions = [f"settings {setting_id}: {complaint}" for setting_id, complaint in colliding_settings(rows)]
+    complaints = [*find_unrestricted_keys(tables), *collisions]
     print_result(complaints, "\n".join(complaints) or "no key opens too much", as_json=as_json)
     if complaints:
         raise click.exceptions.Exit(1)

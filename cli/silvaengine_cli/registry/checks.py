@@ -6,9 +6,10 @@ from difflib import get_close_matches
 
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, STREAMS_SETTING_ID
 from silvaengine_cli.registry.bindings import binding_rows
+from silvaengine_cli.registry.collisions import colliding_settings
 from silvaengine_cli.registry.document import Path
 from silvaengine_cli.registry.model import ConnectionSpec, RegistrySpec, function_name
-from silvaengine_cli.registry.rows import connection_row, setting_rows
+from silvaengine_cli.registry.rows import all_rows, connection_row, setting_rows
 from silvaengine_cli.registry.sizes import too_large
 
 SMALLER_CONNECTION = (
@@ -93,6 +94,8 @@ def _settings(spec: RegistrySpec) -> Iterator[Finding]:
             yield Finding(
                 ("settings", row["setting_id"], row["variable"]), f"{complaint}; split it into variables"
             )
+    for setting_id, complaint in colliding_settings(all_rows(spec, "")):
+        yield Finding(("settings", setting_id), complaint, warning=True)
 
 
 def _endpoints(spec: RegistrySpec) -> Iterator[Finding]:

@@ -93,7 +93,12 @@ class Gateway:
         if name == JOB_STATUS:
             from silvaengine_http.job_status import job_status  # lazy: no other call needs it
 
-            return job_status(self._open_executions(), request.route, request.params)
+            return job_status(
+                self._open_executions(),
+                request.route,
+                request.params,
+                lambda function: self._caller_of(call, request, key_access, function),
+            )
         call.function = function = self._admission.function(key_access, name, request.route.area)
         call.log.begin_step("authorize")
         _check_method(request.method, function)
@@ -169,18 +174,24 @@ class Gateway:
             call.log.add(principal=call.principal)
         return permission
 
+    def _caller_of(self, call: HttpCall, request: Request, key_access: KeyAccess, name: str) -> str:
+        """Return whose job of a function this may be; raises what a call of the function raises."""
+        call.function = function = self._admission.function(key_access, name, request.route.area)
+        if function.auth_required:
+            self._permit(call, request, key_access, function)
+        return _caller(call, key_access)
+
     def _ledger_call(
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function, terms: Terms
     ) -> "LedgerCall":
         # lazy: only a call that the ledger holds needs it
         from silvaengine_http.executions import LedgerCall
 
-        principal = call.principal and f" {call.principal}"
         return LedgerCall(
             function=function,
             endpoint_id=request.route.endpoint_id,
             area=request.route.area,
-            caller=f"{key_access.key_row_endpoint} {key_access.api_key}{principal}",
+            caller=_caller(call, key_access),
             request_id=call.request_id,
             content=self._worker_call(call, request, function, None).content(),
             body=_fingerprint(request),
@@ -239,6 +250,12 @@ def _prefers_async(preferences: str) -> bool:
         preference.partition(";")[0].strip().lower() == "respond-async"
         for preference in preferences.split(",")
     )
+
+
+def _caller(call: HttpCall, key_access: KeyAccess) -> str:
+    """Return who calls, to the ledger: the key and, once an authorizer has named it, the principal."""
+    principal = call.principal and f" {call.principal}"
+    return f"{key_access.key_row_endpoint} {key_access.api_key}{principal}"
 
 
 def _plain(value: object) -> object:

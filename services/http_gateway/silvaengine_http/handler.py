@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, override
 
-from silvaengine.authorization.events import GatewayHandler, Members
+from silvaengine.authorization.events import CORS_SETTING, GatewayHandler, Members
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine_http.gateway import Gateway
-from silvaengine_http.headers import CORS_SETTING, Headers, cors_headers
+from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers
 from silvaengine_http.path import read_path
 from silvaengine_http.request import HttpCall, Request, read_cors_request, read_method, read_request
 from silvaengine_http.response import Response, ResponseFormat, error_response, render, with_headers
@@ -65,8 +65,11 @@ class HttpHandler(GatewayHandler[HttpCall]):
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
         form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD")
-        is_open = call.key_access is not None and call.key_access.settings.get(CORS_SETTING) is None
-        return render(response, form, call.request_id, None if is_open else self._cors(call))
+        settings = call.key_access.settings if call.key_access else {}
+        is_sandboxed = settings.get(SANDBOX_SETTING) is not False
+        is_open = call.key_access is not None and settings.get(CORS_SETTING) is None
+        cors = None if is_open else self._cors(call)
+        return render(response, form, call.request_id, cors, is_sandboxed=is_sandboxed)
 
     def _respond(self, call: HttpCall, method: str) -> Response:
         try:

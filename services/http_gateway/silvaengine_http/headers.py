@@ -6,16 +6,21 @@ A tenant's gateway settings list the origins that may read its responses::
 
 Without that setting every origin may, without credentials, as the contract has it. CORS:
 fetch.spec.whatwg.org, section 3.2; the others: cheatsheetseries.owasp.org, REST Security.
+
+All tenants' documents come from the API's one origin. So each has an origin of its own, by a sandbox
+(html.spec.whatwg.org, section 7.1.5), unless its endpoint's settings have ``sandbox: false``.
 """
 
 from collections.abc import Collection, Mapping
+
+from silvaengine.authorization.events import lists_origin
 
 type Header = tuple[str, tuple[str, ...]]
 type Headers = Mapping[str, tuple[str, ...]]
 
 REQUEST_ID = "x-request-id"
 CONTENT_TYPE = "Content-Type"
-CORS_SETTING = "cors"
+SANDBOX_SETTING = "sandbox"
 
 _ALLOW_ORIGIN = "Access-Control-Allow-Origin"
 _ALLOWED: Headers = {
@@ -34,15 +39,18 @@ JSON: Headers = {CONTENT_TYPE: ("application/json",)}
 YAML: Headers = {CONTENT_TYPE: ("application/x-yaml",)}
 BYTES: Headers = {CONTENT_TYPE: ("application/octet-stream",)}
 
-_OPAQUE_ORIGINS = ("null", "*")  # many pages have the first, and the second is no origin
-
 
 def _by_name(*several: Headers) -> dict[str, Header]:
     """Return headers by lower-case name."""
     return {name.lower(): (name, values) for headers in several for name, values in headers.items()}
 
 
-_CONTENT_POLICY = ("Content-Security-Policy", ("default-src 'none'; frame-ancestors 'none'",))
+_POLICY = "Content-Security-Policy"
+_DATA_POLICY = (_POLICY, ("default-src 'none'; frame-ancestors 'none'",))
+_SANDBOX = (
+    "sandbox allow-downloads allow-forms allow-modals allow-popups "
+    "allow-popups-to-escape-sandbox allow-scripts"
+)
 _SECURITY = _by_name(SECURITY_HEADERS)
 _DEFAULTS = _by_name(CORS, SECURITY_HEADERS)
 
@@ -52,13 +60,16 @@ def merge_headers(*several: Headers) -> dict[str, tuple[str, ...]]:
     return dict(_by_name(*several).values())
 
 
-def all_headers(own: Headers, request_id: str, cors: Headers | None) -> Collection[Header]:
+def all_headers(
+    own: Headers, request_id: str, cors: Headers | None, *, is_sandboxed: bool = True
+) -> Collection[Header]:
     """Return a response's own headers and those that every response has; its own win.
 
     Args:
         own: the response's own.
         request_id: replaces any that the response has.
         cors: the tenant's policy, which the response's own don't overrule; None for the contract's.
+        is_sandboxed: whether a document gets an origin of its own, which they don't overrule either.
     """
     if cors is None:
         headers = {**_DEFAULTS, **_by_name(own)}
@@ -67,22 +78,27 @@ def all_headers(own: Headers, request_id: str, cors: Headers | None) -> Collecti
         _, vary = headers.pop("vary", ("Vary", ()))
         kept = {name: header for name, header in headers.items() if not name.startswith("access-control-")}
         headers = {**kept, **_by_name(cors, {"Vary": (*vary, *cors["Vary"])})}
-    if "content-type" in headers and _is_data(headers["content-type"][1][0]):
-        headers.setdefault("content-security-policy", _CONTENT_POLICY)
+    _, types = headers.get("content-type", ("", ("",)))
+    if all(map(_is_data, types)):
+        headers.setdefault("content-security-policy", _DATA_POLICY)
+    elif is_sandboxed and types != ("application/pdf",):  # it runs nothing, and isn't shown in a sandbox
+        _, policies = headers.get("content-security-policy", ("", ()))
+        headers["content-security-policy"] = (_POLICY, (", ".join([*policies, _SANDBOX]),))
     headers[REQUEST_ID] = (REQUEST_ID, (request_id,))
     return headers.values()
 
 
 def _is_data(content_type: str) -> bool:
-    """Return whether a response is no document: nothing in it runs or is framed."""
-    return content_type.partition(";")[0].strip().lower() in {"application/json", "application/x-yaml"}
+    """Return whether a response is no document: nothing in it runs or is framed.
+
+    Of several types behind commas browsers take the last: fetch.spec.whatwg.org, section 2.2.2.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type in {"application/json", "application/x-yaml"} and "," not in content_type
 
 
 def cors_headers(policy: object, origin: str | None) -> Headers | None:
     """Return the headers that say whether a page of this origin may read the response.
-
-    An origin is compared as browsers write it, whole; ``null``, which many pages share, is never allowed. A
-    malformed policy allows none.
 
     Args:
         policy: the setting ``cors``, None without one.
@@ -94,13 +110,9 @@ def cors_headers(policy: object, origin: str | None) -> Headers | None:
     if policy is None:
         return None
     vary: Headers = {"Vary": ("Origin",)}
-    members = policy if isinstance(policy, Mapping) else {}
-    origins = members.get("origins")
-    if origin is None or origin in _OPAQUE_ORIGINS or not isinstance(origins, list | tuple):
-        return vary
-    if origin not in origins:
+    if not isinstance(policy, Mapping) or origin is None or not lists_origin(policy, origin):
         return vary
     headers = {_ALLOW_ORIGIN: (origin,), **_ALLOWED, **vary}
-    if members.get("credentials") is True:
+    if policy.get("credentials") is True:
         headers["Access-Control-Allow-Credentials"] = ("true",)
     return headers

@@ -1,10 +1,11 @@
 """The operation ``job_status?job_id=``, called like a function: how a job stands, and its result."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from silvaengine.errors import NotFoundError, RequestError
+from silvaengine.ledger.digests import plain_digest
 from silvaengine.ledger.execution import LIVE, Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.json_codec import encode_readable
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from silvaengine.protocol.json_codec import Json
 
 
-def job_status(executions: Executions, route: Route, params: Mapping[str, object]) -> Response:
-    """Return the state of a job of this endpoint and area, and its result.
+def job_status(
+    executions: Executions, route: Route, params: Mapping[str, object], caller_of: Callable[[str], str]
+) -> Response:
+    """Return the state of a job of this endpoint, area and caller, and its result.
 
     A result too large for a response is replaced by its ``result_url``, which is valid for five minutes.
+    ``caller_of`` returns who asks, to the function of this name, or raises as a call of it would.
 
     Raises:
         RequestError: there is no ``job_id``.
-        NotFoundError: there is no such job, it is another endpoint's or area's, or it has expired.
+        NotFoundError: there is no such job, it is another endpoint's, area's or caller's, or it has expired.
 
     """
     job_id = params.get("job_id")
@@ -32,6 +36,8 @@ def job_status(executions: Executions, route: Route, params: Mapping[str, object
         raise RequestError("The parameter job_id is missing")
     execution = executions.ledger.get(job_id)
     if execution is None or (execution.endpoint_id, execution.area) != (route.endpoint_id, route.area):
+        raise NotFoundError("Job not found")
+    if execution.principal != plain_digest(route.endpoint_id, caller_of(execution.function)):
         raise NotFoundError("Job not found")
     headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
     response = json_response(_facts(execution) | _outcome(execution, executions.payloads), 200, headers)

@@ -110,9 +110,14 @@ def function_response(result: WorkerResponse) -> Response:
 
 
 def render(
-    response: Response, form: ResponseFormat, request_id: str, cors: Headers | None = None
+    response: Response,
+    form: ResponseFormat,
+    request_id: str,
+    cors: Headers | None = None,
+    *,
+    is_sandboxed: bool = True,
 ) -> dict[str, Any]:
-    """Return the proxy response; ``cors`` is the tenant's, None for the contract's."""
+    """Return the proxy response; the last two are the tenant's, as ``all_headers`` takes them."""
     body = "" if form.is_head else response.body
     rendered = {
         "statusCode": response.status,
@@ -121,7 +126,7 @@ def render(
     }
     if response.headers is JSON and cors is None:
         return {**rendered, "headers": {**_JSON_HEADERS, REQUEST_ID: request_id}}
-    headers = all_headers(response.headers, request_id, cors)
+    headers = all_headers(response.headers, request_id, cors, is_sandboxed=is_sandboxed)
     return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
 
 

@@ -6,7 +6,7 @@ Any doubt and any failure refuses the handshake, so that a socket that opens is 
 from typing import TYPE_CHECKING
 
 from silvaengine.authorization.admission import Admission, check_access
-from silvaengine.authorization.events import Members
+from silvaengine.authorization.events import CORS_SETTING, Members, lists_origin
 from silvaengine.errors import RequestError
 from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.event import Handshake, SocketContext
@@ -36,14 +36,14 @@ class Lifecycle:
             handshake.endpoint_id, handshake.api_key, handshake.area, handshake.stage
         )
         check_access(key_access, "invoke", "functions", handshake.context)
-        if handshake.area not in self._admission.registry.areas(key_access):
-            message = f"This API key has no functions in area {handshake.area!r}"
-            raise RequestError(message, status=403)
+        headers = {name.lower(): value for name, value in handshake.headers.items()}
+        _check_origin(key_access.settings.get(CORS_SETTING), headers.get("origin"))
+        self._admission.registry.check_area(key_access, handshake.area)
         asked = AccessRequest(
             event,
             {**handshake.context, "headers": handshake.headers},
             key_access,
-            headers={name.lower(): value for name, value in handshake.headers.items()},
+            headers=headers,
             lambda_context=lambda_context,
         )
         permission = self._admission.open_authorization().authorize(asked)
@@ -68,3 +68,12 @@ class Lifecycle:
     def disconnect(self, socket: SocketContext) -> None:
         """Delete the row; raises what ``ConnectionStore.end`` raises."""
         self._connections.end(socket)
+
+
+def _check_origin(policy: object, origin: str | None) -> None:
+    """Refuse a page that may not read the tenant's responses: browsers ask nobody about a socket (RFC 6455).
+
+    ``policy`` is the setting ``cors``, None without one; a client without an origin is no browser.
+    """
+    if policy is not None and origin is not None and not lists_origin(policy, origin):
+        raise RequestError("Pages of this origin may not connect", status=403)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from silvaengine.aws.secrets import SecretLookup
 from silvaengine.aws.table_client import open_table_writer
+from silvaengine.clock import process_clock
 from silvaengine.errors import SilvaEngineError
 from silvaengine.lru import LruCache
 from silvaengine.settings import Settings
@@ -98,7 +99,7 @@ class KeyUsage:
     """
 
     def __init__(
-        self, write: Callable[[str, str], object], clock: Callable[[], float] = time.monotonic
+        self, write: Callable[[str, str], object], clock: Callable[[], float] = process_clock
     ) -> None:
         self._write = write
         self._recent = LruCache(USE_SECONDS, MAX_USES, clock)

@@ -4,12 +4,12 @@ A bucket is one number, the time at which it is full again (the generic cell rat
 or while it is unreachable, each instance counts for itself and allows its share of the rate.
 """
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
+from silvaengine.clock import process_clock
 from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.redis.breaker import TierError
 from silvaengine.redis.client import RedisClient
@@ -110,7 +110,7 @@ class RateLimiter:
         prefix: str,
         *,
         instances: int,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_clock,
     ) -> None:
         self._redis = redis
         self._prefix = prefix

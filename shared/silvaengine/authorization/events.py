@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 OPERATION_MEMBER = "silvaengine"  # the member of an operator's event; API Gateway's have none of that name
 API_KEY = "x-api-key"
+CORS_SETTING = "cors"
 KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
 WAIT_SECONDS = 27.0  # API Gateway gives up after 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
@@ -130,6 +131,16 @@ def read_api_key(context: Members, headers: Members, in_query: object) -> str:
     if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
         raise RequestError("The API key is not valid", status=403)
     return key
+
+
+def lists_origin(policy: object, origin: str) -> bool:
+    """Return whether an endpoint's setting ``cors`` lists the origin of a page.
+
+    An origin is compared as browsers write it, whole; ``null``, which many pages share, is never listed. A
+    malformed policy lists none.
+    """
+    origins = policy.get("origins") if isinstance(policy, Mapping) else None
+    return isinstance(origins, list | tuple) and origin in origins and origin not in {"null", "*"}
 
 
 def read_stage(context: Members) -> str | None:

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 from silvaengine.authorization.model import misconfigured
 from silvaengine.errors import UnavailableError
+from silvaengine.redis.breaker import Breaker
 
 FRESH_SECONDS = 600.0  # after which an issuer's keys are fetched again
 STALE_SECONDS = 86_400.0  # for which its last keys are used while it doesn't respond
-RETRY_SECONDS = 60.0  # between two fetches that an unknown key or a failure causes
+PAUSE_SECONDS = 2.0  # between two fetches that unknown keys cause
 FETCH_SECONDS = 2.0
 MAX_BYTES = 262_144
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -33,13 +34,14 @@ class Issuer(NamedTuple):
 
 
 class _KeySet:
-    """An issuer's keys by id, and the times of the last successful and the last attempted fetch."""
+    """An issuer's keys by id, and when they were fetched; the breaker is open after a failure."""
 
-    __slots__ = ("attempted_at", "fetched_at", "keys")
+    __slots__ = ("breaker", "fetched_at", "keys")
 
-    def __init__(self) -> None:
+    def __init__(self, breaker: Breaker) -> None:
         self.keys: dict[str, Jwk] = {}
-        self.fetched_at = self.attempted_at = float("-inf")
+        self.fetched_at = float("-inf")
+        self.breaker = breaker
 
 
 class KeySets:
@@ -62,7 +64,7 @@ class KeySets:
             UnavailableError: the issuer doesn't respond, and hasn't in the last day.
             ConfigurationError: its documents or its address are not what they have to be.
         """
-        key_set = self._sets.setdefault(issuer, _KeySet())
+        key_set = self._sets.get(issuer) or self._sets.setdefault(issuer, _KeySet(Breaker(self._clock)))
         now = self._clock()
         is_known = bool(key_set.keys) if key_id is None else key_id in key_set.keys
         if now - key_set.fetched_at >= FRESH_SECONDS or not is_known:
@@ -75,9 +77,9 @@ class KeySets:
 
     def _refresh(self, issuer: Issuer, key_set: _KeySet, now: float) -> None:
         """Fetch the keys, but not for every token that names an unknown one."""
-        if now - key_set.attempted_at < RETRY_SECONDS:
+        if now - key_set.fetched_at < PAUSE_SECONDS or not key_set.breaker.allows():
             return
-        key_set.attempted_at = now
+        key_set.breaker.record_failure()  # until the keys are there
         try:
             keys = self._document(issuer.jwks_uri or self._discover(issuer.name)).get("keys")
         except OSError as error:
@@ -87,12 +89,16 @@ class KeySets:
             raise misconfigured(f"{issuer.name} has no list of keys")
         key_set.keys = {str(key.get("kid")): key for key in keys if isinstance(key, Mapping)}
         key_set.fetched_at = now
+        key_set.breaker.record_success()
 
     def _discover(self, issuer: str) -> str:
         document = self._document(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if document.get("issuer") != issuer:  # section 4.3
             raise misconfigured(f"{issuer} reports the issuer {document.get('issuer')!r}")
-        return str(document.get("jwks_uri"))
+        url = str(document.get("jwks_uri"))
+        if urlsplit(url).scheme != "https" and urlsplit(url)[:2] != urlsplit(issuer)[:2]:
+            raise misconfigured(f"{issuer} has its keys at {url}, which is not https")
+        return url
 
     def _document(self, url: str) -> Mapping[str, Any]:
         parts = urlsplit(url)
@@ -111,16 +117,22 @@ def fetch(url: str) -> bytes:
     """Return the content of a URL, at most 256 KB, within 2 s and without following a redirect.
 
     Raises:
-        OSError: there is none, or it is too large.
+        OSError: there is none, or it is too large or not whole.
     """
-    from urllib.request import HTTPRedirectHandler, build_opener  # lazy: only fetching a key set needs it
+    from http.client import HTTPException  # lazy: only fetching a key set needs these
+    from urllib.request import HTTPRedirectHandler, build_opener
 
     class NoRedirects(HTTPRedirectHandler):
         def redirect_request(self, *_: object) -> None:
             """Follow no redirect."""
 
-    with build_opener(NoRedirects).open(url, timeout=FETCH_SECONDS) as response:
-        content: bytes = response.read(MAX_BYTES + 1)
+    try:
+        with build_opener(NoRedirects).open(url, timeout=FETCH_SECONDS) as response:
+            content: bytes = response.read(MAX_BYTES + 1)
+    except HTTPException as error:
+        raise OSError(f"{url}: {error!r}") from error
     if len(content) > MAX_BYTES:
         raise OSError(f"{url} returned more than {MAX_BYTES} bytes")
+    if response.length:  # bytes that are missing
+        raise OSError(f"{url} was cut off")
     return content

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from silvaengine.clock import process_clock
 from silvaengine.redis.breaker import Breaker
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class DiskTier:
         clock: monotonic seconds, for the breaker.
     """
 
-    def __init__(self, folder: Path, size: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, folder: Path, size: int, clock: Callable[[], float] = process_clock) -> None:
         self.folder = folder
         self.breaker = Breaker(clock)
         self._size = size

@@ -1,12 +1,12 @@
 """Clear logs in the table `se-configdata`: for deployments without Redis."""
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from silvaengine.aws.json_api import JsonApi
 from silvaengine.aws.table_client import Key, Row, TableReader, TableWriter, open_dynamodb
 from silvaengine.cache.clear_log import ALL_TENANTS, MAX_PATTERNS, ClearLog, ClearState, new_epoch
+from silvaengine.clock import process_clock
 from silvaengine.errors import ConditionFailedError, SilvaEngineError
 from silvaengine.redis.breaker import Breaker
 from silvaengine.tables import CONFIG_DATA, cache_generation_key
@@ -32,7 +32,7 @@ class TableClearLogs:
         reader: TableReader,
         writer: TableWriter,
         fresh_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_clock,
     ) -> None:
         self._reader = reader
         self._writer = writer

@@ -2,10 +2,10 @@
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from silvaengine.clock import process_clock
 from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.redaction import redact
 from silvaengine.settings import Settings
@@ -28,7 +28,7 @@ class AlertPublisher:
     """
 
     def __init__(
-        self, send: Callable[[str, str], None] | None, *, clock: Callable[[], float] = time.monotonic
+        self, send: Callable[[str, str], None] | None, *, clock: Callable[[], float] = process_clock
     ) -> None:
         self._send = send
         self._clock = clock

@@ -1,9 +1,10 @@
 """A circuit breaker: after a failure a store isn't asked until a pause is over."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from silvaengine.clock import process_clock
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
@@ -18,7 +19,7 @@ class TierError(Exception):
 class Breaker:
     """Opens after a failure, for 1 s growing to 30 s by the monotonic ``clock``; then one call may probe."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = process_clock) -> None:
         self._clock = clock
         self._pause = FIRST_PAUSE
         self._probe_at = 0.0

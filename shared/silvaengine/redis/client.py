@@ -5,12 +5,13 @@ a pool of 100 that raises) outlive a request, and its time-out is that of each p
 """
 
 import logging
-import time
 from binascii import crc_hqx
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import sleep
 from typing import TYPE_CHECKING
 
+from silvaengine.clock import process_clock
 from silvaengine.errors import SilvaEngineError
 from silvaengine.redis.breaker import Breaker, TierError
 from silvaengine.redis.commands import ASKING, AwayError, Command, OutdatedError, Reply, pack
@@ -71,7 +72,7 @@ class RedisClient:
         database: int,
         breaker: Breaker,
         password: Password,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_clock,
     ) -> None:
         self.breaker = breaker
         self._password = password
@@ -133,7 +134,7 @@ class RedisClient:
                 break
             kind, _, place, *_ = min(refused[index] for index in pending).split()
             if kind == "TRYAGAIN":
-                time.sleep(MOVE_PAUSE)
+                sleep(MOVE_PAUSE)
                 continue
             host, _, port = place.rpartition(":")
             address, asking = (host or address[0], int(port)), ASKING if kind == "ASK" else b""
@@ -188,7 +189,7 @@ class RedisClient:
 class RedisClients:
     """The clients of one Redis, one for each database; they share the breaker."""
 
-    def __init__(self, settings: RedisSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: RedisSettings, clock: Callable[[], float] = process_clock) -> None:
         self.breaker = Breaker(clock)
         self.is_cluster = settings.cluster
         self._settings = settings

@@ -4,12 +4,12 @@ With Redis every call checks it there, and one instance reads DynamoDB for all; 
 DynamoDB once in some seconds.
 """
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from silvaengine.aws.table_client import TableReader
+from silvaengine.clock import process_clock
 from silvaengine.errors import UnavailableError
 from silvaengine.redis.breaker import TierError
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY
@@ -37,7 +37,7 @@ class RegistryGeneration:
         tables: TableReader,
         redis_rows: "RedisRows | None",
         refresh: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_clock,
     ) -> None:
         self._tables = tables
         self._redis_rows = redis_rows

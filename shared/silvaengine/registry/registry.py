@@ -6,7 +6,6 @@ key row's, over one connection: a second one's handshake would cost more than pa
 reads nothing.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from silvaengine.access.api_keys import (
 )
 from silvaengine.aws.secrets import SecretLookup, open_lookups, resolve_references
 from silvaengine.aws.table_client import Row, TableReader, open_table_reader
+from silvaengine.clock import process_clock
 from silvaengine.errors import ConfigurationError, NotFoundError, RequestError
 from silvaengine.lru import LruCache
 from silvaengine.registry.generation import RegistryGeneration
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from silvaengine.registry.redis_rows import RedisRows, Reply
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
+REFUSED_SECONDS = 5.0  # how long the rows of a refused endpoint and key aren't read again
+NO_SETTINGS: Values = MappingProxyType({})
 UNCHECKED_KEY_SECONDS = 60.0  # how long keys are served from memory while the generation can't be read
 
 
@@ -76,7 +78,7 @@ class Registry:
         redis_rows: "RedisRows | None" = None,
         api_keys: ApiKeyVerifier | None = None,
         key_usage: KeyUsage | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_clock,
     ) -> None:
         self._api_keys = api_keys
         self._key_usage = key_usage
@@ -85,6 +87,7 @@ class Registry:
         self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
         self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, clock)
         self._memory = LruCache(ttl, MAX_ENTRIES, clock)
+        self._refusals = LruCache(min(REFUSED_SECONDS, ttl), MAX_ENTRIES, clock)
         self._clock = clock
         # By endpoint and key, of keys that were valid before. A hashed key is found only with its secret, so
         # that nobody who knows only its id can use up its rate.
@@ -99,6 +102,7 @@ class Registry:
         has_changed, reply = self._generation.check(command)
         if has_changed:
             self._memory.clear()
+            self._refusals.clear()
             self._rows.clear()
             self.recent_limits.clear()
         return reply
@@ -162,27 +166,35 @@ class Registry:
 
     def _key_access(self, endpoint_id: str, row_key: str, area: str, stage: str | None) -> KeyAccess:
         def load() -> KeyAccess:
-            return self._load_key_access(endpoint_id, row_key, f"{stage or self._stage}_{area}_{endpoint_id}")
+            return self._load_key_access(endpoint_id, row_key, area, stage)
+
+        def load_unless_refused() -> KeyAccess:
+            refusal: RequestError | None = self._refusals.get((endpoint_id, row_key))
+            if refusal is not None:
+                raise refusal.with_traceback(None)  # else each raise adds to it
+            return load()
 
         since = self._generation.unknown_since
         is_unchecked = since is not None and self._clock() >= since + UNCHECKED_KEY_SECONDS
         if is_unchecked and row_key != DEFAULT_API_KEY:
             return load()
-        return self._memory.get_or_load(("connection", endpoint_id, row_key, area, stage), load)
+        return self._memory.get_or_load(
+            ("connection", endpoint_id, row_key, area, stage), load_unless_refused
+        )
 
-    def _load_key_access(self, endpoint_id: str, api_key: str, setting_id: str) -> KeyAccess:
+    def _load_key_access(self, endpoint_id: str, api_key: str, area: str, stage: str | None) -> KeyAccess:
         endpoint, own, common = self._rows.endpoint_and_keys(endpoint_id, api_key)
-        settings = self._rows.settings(setting_id)
-        if endpoint is None and endpoint_id != ROOT_ENDPOINT:
-            raise _not_opened(endpoint_id)
         has_own_keys = bool(endpoint and endpoint.get("special_connection"))
         row, key_row_endpoint = (own, endpoint_id) if has_own_keys else (common, COMMON_ENDPOINT)
-        if row is None or not opens_endpoint(row, endpoint_id):
-            if api_key != DEFAULT_API_KEY:
-                raise _not_opened(endpoint_id)
-            raise RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
+        is_known = endpoint is not None or endpoint_id == ROOT_ENDPOINT
+        if not is_known or row is None or not opens_endpoint(row, endpoint_id):
+            refusal: RequestError = _not_opened(endpoint_id)
+            if is_known and api_key == DEFAULT_API_KEY:
+                refusal = RequestError(f"Endpoint {endpoint_id!r} requires an API key", status=403)
+            self._refusals.put((endpoint_id, api_key), refusal)
+            raise refusal
         key_id = key_id_of(api_key)
-        return KeyAccess(
+        key_access = KeyAccess(
             endpoint_id=endpoint_id,
             key_row_endpoint=key_row_endpoint,
             api_key=api_key,
@@ -190,12 +202,21 @@ class Registry:
             functions=self._memory.get_or_load(
                 ("functions", key_row_endpoint, api_key), lambda: read_entries(row)
             ),
-            settings=MappingProxyType(resolve_references(settings, self._lookups)),
+            settings=NO_SETTINGS,
             scopes=frozenset(row.get("grants") or ()),
             allowlist=tuple(row.get("whitelist") or ()),
             key_id=key_id,
             key_hashes=read_key_hashes(row) if api_key.startswith(PREFIX) else None,
         )
+        if area and "_" in area + endpoint_id:  # another area and endpoint may have the same setting id
+            self.check_area(key_access, area)
+        settings = self.gateway_settings(endpoint_id, area, stage)
+        return key_access._replace(settings=MappingProxyType(resolve_references(settings, self._lookups)))
+
+    def check_area(self, key_access: KeyAccess, area: str) -> None:
+        """Check that a key opens a function of this area; raises RequestError 403, and like ``resolve``."""
+        if area not in self.areas(key_access):
+            raise RequestError(f"This API key has no functions in area {area!r}", status=403)
 
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Values:
         """Return the gateway's own settings of an endpoint as they are stored, for callers without a key.

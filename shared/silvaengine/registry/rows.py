@@ -1,11 +1,11 @@
 """The registry's rows: read from DynamoDB, or from Redis if another instance has read them."""
 
-import time
 from collections.abc import Callable, Mapping
 from itertools import batched
 from typing import TYPE_CHECKING
 
 from silvaengine.aws.table_client import BATCH_ROWS, Row, TableReader
+from silvaengine.clock import process_clock
 from silvaengine.lru import LruCache
 from silvaengine.registry.generation import RegistryGeneration
 from silvaengine.registry.model import FunctionEntry
@@ -35,7 +35,7 @@ class RegistryRows:
         redis_rows: "RedisRows | None",
         generation: RegistryGeneration,
         ttl: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = process_clock,
     ) -> None:
         self._tables = tables
         self._redis_rows = redis_rows

@@ -223,6 +223,24 @@ def test_a_function_for_events_that_clients_can_call_is_a_warning(internal: str,
     )
 
 
+def test_settings_of_two_endpoints_are_named() -> None:
+    """A gateway's setting id doesn't say where its area ends; one that nobody else's path reads is fine."""
+    registry = parse(b"""\
+endpoints: {shop: , acme_shop: , toys: }
+functions:
+  sell: {module: shop, area: core_acme}
+  look: {module: shop, area: core}
+connections: [{functions: [sell, look]}]
+settings: {beta_core_acme_shop: {a: 1}, beta_core_toys: {a: 1}, core_acme_shop: {a: 1}}
+""")
+    assert [warning.text("r") for warning in registry.warnings] == [
+        (
+            "r:6: warning: settings.beta_core_acme_shop: are those of /core/acme_shop and /core_acme/shop "
+            "alike: give one of them another area or endpoint"
+        )
+    ]
+
+
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     """The error names the command that makes a first registry."""
     with pytest.raises(click.ClickException, match="silvaengine init"):

@@ -25,8 +25,10 @@ KEY = "order-1"
 def request_of(event_of: EventOf) -> EventOf:
     """Build a POST with a JSON body, headers and a path after the function's name."""
 
-    def build(body: Any = None, *, method: str = "POST", path: str = "", **headers: str) -> dict[str, Any]:
-        event = event_of()
+    def build(
+        body: Any = None, *, method: str = "POST", path: str = "", context: Any = None, **headers: str
+    ) -> dict[str, Any]:
+        event = event_of(**(context or {}))
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         whole = f"/core/acme/greet{path}"
         parameters = {"area": "core", "endpoint_id": "acme", "proxy": whole.split("/", 3)[3]}
@@ -47,7 +49,7 @@ def request_of(event_of: EventOf) -> EventOf:
 def ask(world: Any, request_of: EventOf) -> Callable[..., Any]:
     """Send a request; the response's body is decoded."""
 
-    def send(*arguments: Any, **headers: str) -> Any:
+    def send(*arguments: Any, **headers: Any) -> Any:
         return world.call(request_of(*arguments, **headers))
 
     return send
@@ -60,11 +62,14 @@ def settle(world: Any, response: WorkerResponse, state: str = "succeeded") -> No
     world.ledger.settle(job, owner, state, {"result": json.dumps(response.encode())})
 
 
-def status_of(world: Any, event_of: EventOf, job_id: str, path: str = "/core/acme/job_status") -> Any:
+def status_of(
+    world: Any, event_of: EventOf, job_id: str, path: str = "/core/acme/job_status", **changes: Any
+) -> Any:
     """Ask how a job stands."""
     _, area, endpoint_id, name = path.split("/")
     return world.call(
         event_of(
+            **changes,
             httpMethod="GET",
             path=path,
             pathParameters={"area": area, "endpoint_id": endpoint_id, "proxy": name},
@@ -148,6 +153,34 @@ def test_a_job_is_its_tenants_own(world: Any, ask: Any, event_of: EventOf) -> No
     assert status_of(world, event_of, job_id, "/admin/acme/job_status")["statusCode"] == 404
     assert status_of(world, event_of, "0" * 32)["statusCode"] == 404
     assert status_of(world, event_of, "")["statusCode"] == 400
+
+
+def test_a_job_is_its_keys_own(world: Any, ask: Any, event_of: EventOf) -> None:
+    """Another key of the tenant finds none by the id, nor does the same one that has lost the function."""
+    job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]
+    assert status_of(world, event_of, job_id, requestContext={})["statusCode"] == 404
+    assert status_of(world, event_of, job_id)["statusCode"] == 200
+    del world.registry.functions["greet"]
+    assert status_of(world, event_of, job_id)["statusCode"] == 404
+
+
+def test_a_protected_result_is_asked_for_as_its_function_is(world: Any, ask: Any, event_of: EventOf) -> None:
+    """The function's authorizer decides at each question, and only the principal of the call is answered."""
+    world.add("greet", auth_required=True)
+    world.registry.area_settings = {"authorizer": {"type": "iam", "principals": ["ada", "eve"]}}
+
+    def signed_by(name: str | None) -> dict[str, Any]:
+        return {"requestContext": {"identity": {"userArn": name}}}
+
+    def question(name: str | None) -> int:
+        status: int = status_of(world, event_of, job_id, **signed_by(name))["statusCode"]
+        return status
+
+    job_id = json.loads(ask(prefer="respond-async", context=signed_by("ada"))["body"])["job_id"]
+    settle(world, WorkerResponse("text", '{"salary": 1}'))
+    assert [question(name) for name in (None, "mallory", "eve", "ada")] == [401, 403, 404, 200]
+    world.registry.area_settings = {"authorizer": {"type": "iam", "principals": ["eve"]}}
+    assert question("ada") == 403
 
 
 def test_the_predecessors_empty_answer_is_a_setting(world: Any, ask: Any) -> None:

@@ -137,7 +137,7 @@ def test_only_a_bearer_token_is_read(header: str, world: Any, event_of: EventOf,
 
 
 def test_keys_are_fetched_rarely(world: Any, event_of: EventOf, issuer: Issuer) -> None:
-    """Once in ten minutes, and no token with an invented key makes it more than once a minute."""
+    """Once in ten minutes, and tokens with invented keys make it once at a time."""
     for number in range(5):
         send(world, event_of, issuer.sign(sub=f"user{number}"))
         send(world, event_of, issuer.sign(key_id=f"invented{number}"))
@@ -156,6 +156,34 @@ def test_a_new_key_is_found(world: Any, event_of: EventOf, issuer: Issuer) -> No
     world.now += 60
     assert send(world, event_of, issuer.sign("RS256"))[0] == 200
     assert send(world, event_of, issuer.sign("ES256", sub="bob"))[0] == 401
+
+
+def test_a_strangers_token_keeps_no_new_key_out(world: Any, event_of: EventOf, issuer: Issuer) -> None:
+    """However many key ids are invented, a new key is found 2 s after the issuer has published it."""
+    issuer.published = ["ES256"]
+    assert send(world, event_of, issuer.sign("ES256"))[0] == 200
+    for number in range(120):
+        world.now += 1
+        send(world, event_of, issuer.sign(key_id=f"invented{number}"))
+    issuer.published = ["RS256"]
+    world.now += 2
+    assert send(world, event_of, issuer.sign("RS256"))[0] == 200
+    assert issuer.asked.count(JWKS) <= 62
+
+
+def test_an_issuer_that_failed_is_asked_again_soon(world: Any, event_of: EventOf, issuer: Issuer) -> None:
+    """One lost packet costs a second of tokens; an issuer that stays away is asked ever more rarely."""
+    issuer.is_away = True
+    assert send(world, event_of, issuer.sign())[0] == 503
+    issuer.is_away = False
+    world.now += 1
+    assert send(world, event_of, issuer.sign())[0] == 200
+    world.now += 600
+    issuer.is_away, before = True, len(issuer.asked)
+    for _ in range(60):
+        world.now += 1
+        assert send(world, event_of, issuer.sign(exp=2_000_000 + world.now))[0] == 200
+    assert len(issuer.asked) - before <= 6
 
 
 def test_an_issuers_last_keys_serve_for_a_day(world: Any, event_of: EventOf, issuer: Issuer) -> None:
@@ -178,6 +206,9 @@ def test_an_issuers_last_keys_serve_for_a_day(world: Any, event_of: EventOf, iss
         (DISCOVERY, {"issuer": "https://evil.example.com/", "jwks_uri": JWKS}),
         (DISCOVERY, {"issuer": NAME, "jwks_uri": "http://10.0.0.1/keys"}),
         (DISCOVERY, {"issuer": NAME, "jwks_uri": "file:///etc/passwd"}),
+        (DISCOVERY, {"issuer": NAME, "jwks_uri": "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next"}),
+        (DISCOVERY, {"issuer": NAME, "jwks_uri": "http://localhost/keys"}),
+        (DISCOVERY, {"issuer": NAME, "jwks_uri": "http://[::1]:9001/keys"}),
         (DISCOVERY, {"issuer": NAME}),
         (JWKS, {"keys": "none"}),
         (JWKS, b"<html>"),
@@ -191,6 +222,21 @@ def test_an_issuers_wrong_documents_are_a_misconfiguration(
     issuer.documents[url] = document
     assert send(world, event_of, issuer.sign())[0] == 500
     assert all(asked.startswith("https://login.example.com/") for asked in issuer.asked)
+
+
+def test_an_issuer_on_this_machine_has_its_keys_at_its_own_address(
+    world: Any, event_of: EventOf, issuer: Issuer
+) -> None:
+    """As in development; another port of the machine may be anything, in a Lambda its runtime API."""
+    issuer.name = "http://127.0.0.1:5000"
+    world.registry.area_settings["authorizer"]["issuer"] = issuer.name
+    for address, status in (("http://127.0.0.1:9001", 500), (issuer.name, 200)):
+        url = f"{address}/.well-known/jwks.json"
+        discovery = f"{issuer.name}/.well-known/openid-configuration"
+        issuer.documents[discovery] = {"issuer": issuer.name, "jwks_uri": url}
+        assert send(world, event_of, issuer.sign())[0] == status
+        world.now += 1
+    assert not [asked for asked in issuer.asked if "9001" in asked]
 
 
 def test_a_token_is_verified_once_a_minute(world: Any, event_of: EventOf, issuer: Issuer) -> None:

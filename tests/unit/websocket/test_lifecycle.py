@@ -13,6 +13,7 @@ from silvaengine.errors import RequestError, UnavailableError
 from .conftest import NOW, World, event, handshake
 
 EMPTY: dict[str, Any] = {}
+ORIGIN = "https://app.example.com"
 
 
 def effect(policy: dict[str, Any]) -> str:
@@ -51,6 +52,25 @@ def test_a_key_is_found_where_http_has_it(
     asked = handshake(query={"endpointId": "acme", "area": "core", **query}, headers=headers)
     asked["requestContext"]["identity"] = identity
     assert world.admit(asked)["context"]["api_key"] == "acme-key"
+
+
+@pytest.mark.parametrize(
+    ("policy", "origin", "expected"),
+    [
+        ({"origins": [ORIGIN]}, ORIGIN, "Allow"),
+        ({"origins": [ORIGIN]}, None, "Allow"),
+        (None, "https://evil.example.com", "Allow"),
+        ({"origins": [ORIGIN]}, "https://evil.example.com", "Deny"),
+        ({"origins": [ORIGIN]}, f"{ORIGIN}.evil.example.com", "Deny"),
+        ({"origins": [ORIGIN, "null"]}, "null", "Deny"),
+        ("*", ORIGIN, "Deny"),
+    ],
+)
+def test_a_page_connects_if_it_may_read(world: World, policy: Any, origin: str | None, expected: str) -> None:
+    """The endpoint's setting `cors` holds for sockets, too; a client that is no browser has no origin."""
+    world.registry.area_settings = {} if policy is None else {"cors": policy}
+    headers = {} if origin is None else {"Origin": origin}
+    assert effect(world.admit(handshake(headers=headers))) == expected
 
 
 def test_without_a_key_the_open_connection_counts(world: World) -> None:

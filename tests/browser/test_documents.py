@@ -1,0 +1,103 @@
+"""What a function's page can read of other tenants in Chromium: they all share the API's origin."""
+
+import json
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, override
+
+import pytest
+from playwright.sync_api import Browser
+from tests.security.registries import World, http_event, with_key
+
+from silvaengine.protocol.json_codec import Json
+from silvaengine.protocol.messages import WorkerResponse
+
+PAGE = """<!doctype html><script>
+fetch("/core/acme/account").then((response) => response.text()).then(
+    (text) => { document.title = text; },
+    () => { document.title = "refused"; },
+);
+</script>"""
+
+
+class Tenants(World):
+    """One tenant with a CORS policy, and one whose function serves a page that asks for its answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.page: dict[str, Any] = {
+            "statusCode": 200,
+            "headers": {"Content-Type": "text/html"},
+            "body": PAGE,
+        }
+        for tenant, function in (("acme", "account"), ("evil", "page")):
+            self.add_function(function)
+            self.add_tenant(tenant, function)
+        self.set("beta_core_acme", "cors", {"origins": ["https://app.acme.example"]})
+
+    @override
+    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+        is_page = json.loads(payload)["funct"] == "page"
+        return WorkerResponse("json", self.page if is_page else {"balance": 7}).encode()
+
+
+@pytest.fixture
+def tenants() -> Tenants:
+    """Return tenants of one's own."""
+    return Tenants()
+
+
+@pytest.fixture
+def title_of(browser: Browser, tenants: Tenants) -> Iterator[Callable[[], str]]:
+    """Return the title that the page has once it has asked; every request has its tenant's key."""
+
+    class Requests(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            key = with_key("identity", f"{self.path.split('/')[2]}-key")
+            response = tenants.handler(http_event(self.path, headers=dict(self.headers), **key), None)
+            self.send_response(response["statusCode"])
+            for name, value in response["headers"].items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(response["body"].encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Stay silent."""
+
+    def read() -> str:
+        page.goto(f"http://127.0.0.1:{server.server_port}/core/evil/page")
+        page.wait_for_function("document.title")
+        return page.title()
+
+    context = browser.new_context()
+    page = context.new_page()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield read
+    context.close()
+    server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/html"},
+        {"Content-Type": "image/svg+xml, text/html"},
+        {"Content-Type": "application/json;, text/html"},
+        {"X-Content-Type-Options": ""},
+        {"Content-Type": "text/html", "Content-Security-Policy": "sandbox allow-scripts allow-same-origin"},
+    ],
+)
+def test_a_page_reads_no_other_tenant(
+    headers: dict[str, str], tenants: Tenants, title_of: Callable[[], str]
+) -> None:
+    """Its scripts run, in an origin of their own, whatever its function says of type and policy."""
+    tenants.page["headers"] = headers
+    assert title_of() == "refused"
+
+
+def test_a_setting_gives_an_endpoint_the_origin(tenants: Tenants, title_of: Callable[[], str]) -> None:
+    """An operator who trusts a tenant's pages lifts the sandbox; then they read what others have there."""
+    tenants.set("beta_core_evil", "sandbox", False)
+    assert title_of() == '{"balance": 7}'
