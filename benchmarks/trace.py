@@ -22,14 +22,14 @@ from tests.unit.websocket.conftest import event as socket_event
 
 from benchmarks.harness import PROJECT
 from benchmarks.harness.report import table
-from silvaengine import context
+from silvaengine import clock, context
 from silvaengine.observability import logging
 from silvaengine.protocol import json_codec
 
 FUNCTIONS = PROJECT / "tests/unit/worker/packages"
 PRODUCT = "silvaengine"  # what the names of its import packages begin with
-LEAVES = {module.__name__ for module in (logging, json_codec, context)}
-"""The log line, the JSON codec and the context of a call: every journey passes them, and nobody follows."""
+LEAVES = {module.__name__ for module in (logging, json_codec, context, clock)}
+"""The log line, JSON, the clock and the context of a call: every journey passes them, and nobody follows."""
 
 
 def run(*, quick: bool) -> str:

@@ -59,7 +59,9 @@ ENVIRONMENT = {
 
 # Who counts seconds that a freeze may stop; everything else has ``silvaengine.clock``.
 MONOTONIC = {
-    "silvaengine/aws/http.py": "a request's deadline, within an invocation",
+    "silvaengine/aws/connection.py": "a request's deadline, within an invocation",
+    "silvaengine/aws/http.py": "likewise",
+    "silvaengine/redis/connection.py": "a reply's, likewise",
     "silvaengine/cache/fence.py": "what is known of clears: it looks for freezes itself",
     "silvaengine/cache/hybrid.py": "values in memory, on the fence's clock: a hit reads it",
     "silvaengine/cache/shared_tiers.py": "a wait, and what the fence is told",
