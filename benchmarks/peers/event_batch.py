@@ -21,7 +21,8 @@ from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks
-from silvaengine_tasks.sources import BatchItem, deadline_of
+from silvaengine_tasks.records import BatchItem
+from silvaengine_tasks.sources import deadline_of
 from silvaengine_tasks.sources.sqs import SqsSource
 
 BATCH = 10

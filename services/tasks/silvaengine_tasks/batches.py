@@ -6,9 +6,9 @@ claimed and settled on its own.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import urandom
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Concatenate, cast
 
 from silvaengine.errors import InvocationError, SilvaEngineError
 from silvaengine.ledger.dispatch import ref_of
@@ -24,11 +24,12 @@ from silvaengine_tasks.calls import (
     response_value,
 )
 from silvaengine_tasks.hooks import HookedCall
-from silvaengine_tasks.records import RecordCall, member
-from silvaengine_tasks.sources import BatchItem, side_by_side
+from silvaengine_tasks.records import BatchItem, RecordCall, member
 
 if TYPE_CHECKING:
     from silvaengine.ledger.execution import Execution, State
+
+SIDE_BY_SIDE = 10  # threads for one event; an SQS batch has ten messages by default
 
 _logger = logging.getLogger(__name__)
 
@@ -140,6 +141,18 @@ def batch_calls(functions: FunctionCaller, items: Iterable[BatchItem], deadline:
             if call.batch_item_id is not None:
                 parts.setdefault((call.endpoint_id, call.function), []).append(BatchPart(item, call))
     return [BatchCall(functions, each, deadline) for each in parts.values()]
+
+
+def side_by_side[T, **P, R](
+    run: Callable[Concatenate[T, P], R], items: Sequence[T], *args: P.args, **kwargs: P.kwargs
+) -> list[R]:
+    """Return what each item's run returns, with these arguments; ten run at a time."""
+    if len(items) < 2:
+        return [run(item, *args, **kwargs) for item in items]
+    from concurrent.futures import ThreadPoolExecutor  # lazy: only several records need it
+
+    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(items))) as threads:
+        return list(threads.map(lambda item: run(item, *args, **kwargs), items))
 
 
 def read_failures(result: Json, item_ids: Sequence[str]) -> list[SilvaEngineError | None]:

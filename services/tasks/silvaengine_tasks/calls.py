@@ -28,9 +28,9 @@ from silvaengine.protocol.messages import (
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import DEFAULT_API_KEY
-from silvaengine_tasks.claims import Claims, InProgressError
+from silvaengine_tasks.claims import Claims
 from silvaengine_tasks.hooks import CallHooks, HookedCall
-from silvaengine_tasks.records import Event, Params, RecordCall
+from silvaengine_tasks.records import Event, InProgressError, Params, RecordCall
 
 MIN_SECONDS = 1.0  # a call with less time left isn't started: it would only be cut off
 

@@ -7,7 +7,7 @@ its content, and the sweeper finishes the call.
 
 from contextlib import suppress
 
-from silvaengine.errors import ConditionFailedError, InvocationError, SilvaEngineError, UnavailableError
+from silvaengine.errors import ConditionFailedError, InvocationError, SilvaEngineError
 from silvaengine.ledger.digests import Digests, plain_digest
 from silvaengine.ledger.dispatch import nothing_ran
 from silvaengine.ledger.execution import Execution, shard_of
@@ -15,17 +15,9 @@ from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import WorkerCall
 from silvaengine.registry.model import Function
-from silvaengine_tasks.records import RecordCall
+from silvaengine_tasks.records import InProgressError, RecordCall
 
 OUTCOME_UNKNOWN = "outcome_unknown"
-
-
-class InProgressError(UnavailableError):
-    """Another delivery of the same record is being processed, for so many seconds at the most."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__("This record is already being processed", retry_after=max(1, seconds))
-        self.seconds = max(1, seconds)
 
 
 class Claims:

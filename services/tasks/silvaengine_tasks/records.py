@@ -1,10 +1,10 @@
 """Records of event sources as calls: one function, under an id that is the same when it is redelivered."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from silvaengine.errors import RequestError
+from silvaengine.errors import RequestError, SilvaEngineError, UnavailableError
 from silvaengine.protocol.json_codec import Json
 
 type Event = Mapping[str, Json]
@@ -39,6 +39,38 @@ class RecordCall(NamedTuple):
     is_swept: bool = False
     covers: str | None = None
     batch_item_id: str | None = None
+
+
+class InProgressError(UnavailableError):
+    """Another delivery of the same record is being processed, for so many seconds at the most."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("This record is already being processed", retry_after=max(1, seconds))
+        self.seconds = max(1, seconds)
+
+
+class BatchItem:
+    """A record of an event, its calls, and its failure if it has one.
+
+    Args:
+        record: as AWS sent it.
+        item_id: by which its source takes it back alone; empty if that takes back whole events.
+        group: whose items are served in order, up to the first failure; empty for an independent one.
+    """
+
+    __slots__ = ("calls", "failure", "group", "id", "record")
+
+    def __init__(self, record: Json, item_id: str = "", group: str = "") -> None:
+        self.record = record
+        self.id = item_id
+        self.group = group
+        self.calls: Sequence[RecordCall] = ()
+        self.failure: SilvaEngineError | None = None
+
+    def fail(self, error: SilvaEngineError) -> None:
+        """Take a failure; of several the first one counts that is not only another delivery in progress."""
+        if self.failure is None or isinstance(self.failure, InProgressError):
+            self.failure = error
 
 
 def member(value: Json, *path: str) -> Json:

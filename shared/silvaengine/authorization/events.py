@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from silvaengine.authorization.model import requested_arn
 from silvaengine.errors import RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import LambdaEvent
@@ -107,11 +108,6 @@ class GatewayHandler[Event: GatewayEvent](ABC):
         facts = call.log.fields("service", "request_id", "status", "endpoint_id", "area", "function")
         name, cause = function and function.name, call.log.fields("status", "error")
         self._alerts.publish(subject, f"{subject} {name} {cause}", facts)
-
-
-def requested_arn(event: Members) -> str:
-    """Return the ARN for which an authorizer call asks a policy; empty for any other event."""
-    return str(event.get("methodArn") or event.get("routeArn") or "")
 
 
 def read_api_key(context: Members, headers: Members, in_query: object) -> str:

@@ -71,3 +71,8 @@ def unauthenticated(message: str, challenge: str = "Bearer") -> RequestError:
 def misconfigured(detail: str) -> ConfigurationError:
     """Return the error of an authorizer that can't be asked; ``detail`` says what its settings lack."""
     return ConfigurationError("The authorizer is misconfigured", detail=detail)
+
+
+def requested_arn(event: Members) -> str:
+    """Return the ARN for which an authorizer call asks a policy; empty for any other event."""
+    return str(event.get("methodArn") or event.get("routeArn") or "")

@@ -9,8 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from silvaengine.authorization.events import requested_arn
-from silvaengine.authorization.model import Members, Permission
+from silvaengine.authorization.model import Members, Permission, requested_arn
 
 ACTIONS = ("execute-api:Invoke", "execute-api:*", "*")
 

@@ -13,17 +13,15 @@ from os import register_at_fork
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.aws.client import TRACE_HEADER, trace_id
 from silvaengine.aws.credentials import CredentialsSource
 from silvaengine.aws.errors import no_response, to_error
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
+from silvaengine.aws.signing import TRACE_HEADER, trace_id
 from silvaengine.settings import fixed_environment
 
 if TYPE_CHECKING:
     from botocore.httpsession import URLLib3Session
     from botocore.session import Session
-
-    from silvaengine.aws.json_api import Members
 
 CONNECT_SECONDS = 1.0
 
@@ -39,11 +37,11 @@ class BotocoreApi:
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - botocore makes its client classes at run time
         self._client = client
 
-    def call(self, operation: str, request: "Members", *_: object, **__: object) -> "Members":
+    def call(self, operation: str, request: dict[str, Any], *_: object, **__: object) -> dict[str, Any]:
         """Call an operation and return its response's members; raises botocore's errors."""
         from botocore import xform_name
 
-        members: Members = getattr(self._client, xform_name(operation))(**request)
+        members: dict[str, Any] = getattr(self._client, xform_name(operation))(**request)
         return members
 
 

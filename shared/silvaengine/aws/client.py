@@ -9,7 +9,7 @@ from typing import Protocol
 from silvaengine.aws.credentials import CredentialsSource
 from silvaengine.aws.http import HttpPool, Response
 from silvaengine.aws.origin import Origin
-from silvaengine.aws.signing import sign_headers
+from silvaengine.aws.signing import TRACE_HEADER, sign_headers, trace_id
 from silvaengine.errors import ConfigurationError
 from silvaengine.settings import ENVIRONMENT, fixed_environment
 
@@ -24,7 +24,6 @@ SUFFIXES = {
     "eu-isoe-": "cloud.adc-e.uk",
     "eusc-": "amazonaws.eu",
 }
-TRACE_HEADER = "x-amzn-trace-id"
 SERVICE_IDS = {"secretsmanager": "secrets_manager"}  # where the variable's name differs from the signing name
 
 
@@ -122,12 +121,6 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
         return BotocoreClient(service, region, url, ENVIRONMENT)
     detail = f"SILVAENGINE_AWS_CLIENT: expected signed or botocore, found {kind!r}"
     raise ConfigurationError("The service is misconfigured", detail=detail)
-
-
-def trace_id(environ: Mapping[str, str]) -> str:
-    """Return the running trace's id, without which Lambda's loop detection is blind; empty for none."""
-    trace = environ.get("_X_AMZN_TRACE_ID", "")
-    return trace if trace.isascii() and trace.isprintable() else ""
 
 
 def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:

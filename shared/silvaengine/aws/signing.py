@@ -12,6 +12,7 @@ from time import gmtime, strftime
 
 from silvaengine.aws.credentials import Credentials
 
+TRACE_HEADER = "x-amzn-trace-id"
 ALGORITHM = "AWS4-HMAC-SHA256"
 SIGNING_KEYS = 16  # services and regions of a process, twice at midnight
 
@@ -65,3 +66,9 @@ def _signing_hmac(secret: str, day: str, region: str, service: str) -> hmac.HMAC
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return hmac.new(key, None, sha256)
+
+
+def trace_id(environ: Mapping[str, str]) -> str:
+    """Return the running trace's id, without which Lambda's loop detection is blind; empty for none."""
+    trace = environ.get("_X_AMZN_TRACE_ID", "")
+    return trace if trace.isascii() and trace.isprintable() else ""

@@ -2,15 +2,13 @@
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import inf
 from threading import Lock
 
 from silvaengine.cache.clear_log import ALL_TENANTS, ClearLogStore, ClearState
 from silvaengine.cache.keys import compile_pattern, tenant_text
-from silvaengine.cache.memory import CacheEntry, MemoryTier
+from silvaengine.cache.memory import CacheEntry, MemoryTier, TenantView
 from silvaengine.redis.breaker import TierError
 
 UNFENCED_SECONDS = 60.0  # how long memory is used while the clear logs can't be read
@@ -18,45 +16,6 @@ RETRY_SECONDS = 1.0  # until the next attempt to read them
 DRIFT_SECONDS = 1.0  # between date and monotonic clock; more means that the process was frozen
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(eq=False, slots=True)
-class TenantView:
-    """What this process knows of one tenant's part of a cache.
-
-    ``state`` may be used until the monotonic second ``until``; a hit reads that and adds to ``hits``.
-    ``confirmed`` is when the read began that returned the state, ``is_readable`` whether the last read
-    succeeded.
-    """
-
-    name: str
-    tenant: str
-    until: float = -inf
-    confirmed: float = -inf
-    state: ClearState | None = None
-    is_readable: bool = False
-    hits: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    reported: Counter[str] = field(default_factory=Counter)
-
-    def count(self, counter: str) -> None:
-        """Add one to a counter."""
-        self.counts[counter] += 1
-
-    def totals(self) -> Counter[str]:
-        """Return the counters since the process began."""
-        return Counter({**self.counts, "memory_hits": self.hits})
-
-    def take_unreported(self) -> Counter[str]:
-        """Return what was counted since the previous call."""
-        reported, self.reported = self.reported, self.totals()
-        return self.reported - reported
-
-    def is_valid(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
-        """Return whether no known clear has ended an entry; without a stamp, whether no clears are known."""
-        if self.state is None or stamp is None:
-            return self.state is None and stamp is None
-        return self.state.is_valid(stamp, texts)
 
 
 class Fence:

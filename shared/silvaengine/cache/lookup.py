@@ -7,9 +7,8 @@ from os import urandom
 from sys import getsizeof
 from typing import Final, NamedTuple
 
-from silvaengine.cache.fence import TenantView
 from silvaengine.cache.keys import TEXT_HEAD
-from silvaengine.cache.memory import CacheEntry
+from silvaengine.cache.memory import CacheEntry, TenantView
 
 MAX_SECONDS = 30 * 86_400.0  # of a value without a ttl
 JITTER = 0.1  # by which a ttl is shortened at random, so that values don't end together

@@ -1,17 +1,18 @@
 """The memory tier: entries of this process, limited in number and bytes; least recently used go first."""
 
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from gc import get_referents
 from itertools import islice
+from math import inf
 from threading import Lock
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from silvaengine.cache.fence import TenantView
+    from silvaengine.cache.clear_log import ClearState
 
 MAX_ENTRIES = 16_384
 EVICT_TO = 0.9  # of a limit, so that the next eviction is far
@@ -22,6 +23,45 @@ _CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 
 MUTABLE: Final = object()
 """The ``value`` of an entry of which each caller gets a copy, decoded from ``data``."""
+
+
+@dataclass(eq=False, slots=True)
+class TenantView:
+    """What this process knows of one tenant's part of a cache.
+
+    ``state`` may be used until the monotonic second ``until``; a hit reads that and adds to ``hits``.
+    ``confirmed`` is when the read began that returned the state, ``is_readable`` whether the last read
+    succeeded.
+    """
+
+    name: str
+    tenant: str
+    until: float = -inf
+    confirmed: float = -inf
+    state: "ClearState | None" = None
+    is_readable: bool = False
+    hits: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    reported: Counter[str] = field(default_factory=Counter)
+
+    def count(self, counter: str) -> None:
+        """Add one to a counter."""
+        self.counts[counter] += 1
+
+    def totals(self) -> Counter[str]:
+        """Return the counters since the process began."""
+        return Counter({**self.counts, "memory_hits": self.hits})
+
+    def take_unreported(self) -> Counter[str]:
+        """Return what was counted since the previous call."""
+        reported, self.reported = self.reported, self.totals()
+        return self.reported - reported
+
+    def is_valid(self, stamp: bytes | None, texts: tuple[str, ...]) -> bool:
+        """Return whether no known clear has ended an entry; without a stamp, whether no clears are known."""
+        if self.state is None or stamp is None:
+            return self.state is None and stamp is None
+        return self.state.is_valid(stamp, texts)
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -35,7 +75,7 @@ class CacheEntry:
 
     value: object
     data: bytes
-    view: "TenantView"
+    view: TenantView
     stamp: bytes | None
     texts: tuple[str, ...]
     used: float

@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import Any
 
 from silvaengine.cache.clear_log import tenant_or_all
-from silvaengine.cache.fence import TenantView
 from silvaengine.cache.hybrid import HybridCache
+from silvaengine.cache.memory import TenantView
 from silvaengine.redis.breaker import TierError
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from silvaengine.errors import InvocationError, LoopError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.messages import WorkerResponse
-from silvaengine_tasks.sources import BatchItem
+from silvaengine_tasks.records import BatchItem
 from silvaengine_tasks.sources.direct import DirectSource
 from silvaengine_tasks.sources.s3 import S3Source
 from silvaengine_tasks.sources.sqs import SqsSource

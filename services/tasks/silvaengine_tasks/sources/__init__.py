@@ -3,20 +3,18 @@
 import time
 from collections.abc import Callable, Sequence
 from os import urandom
-from typing import Any, ClassVar, Concatenate, Protocol
+from typing import Any, ClassVar, Protocol
 
 from silvaengine.context import LambdaContext
 from silvaengine.errors import InvocationError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.protocol.json_codec import Json
+from silvaengine_tasks.batches import batch_calls, side_by_side
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
-from silvaengine_tasks.claims import InProgressError
-from silvaengine_tasks.records import Event, RecordCall, are_records_of, records_of
+from silvaengine_tasks.records import BatchItem, Event, RecordCall, are_records_of, records_of
 
 EVENTS_ALIAS = "events"
 RESPOND_SECONDS = 5.0  # reserved for the response to the source
-SIDE_BY_SIDE = 10  # threads for one event; an SQS batch has ten messages by default
 
 type BatchResponse = dict[str, list[dict[str, str]]]
 """The ids of the records that failed, as Lambda expects them: ``{"batchItemFailures": […]}``."""
@@ -53,30 +51,6 @@ class AliasSource:
                 "TasksEventsArn): by its name it takes only direct invokes"
             )
         return self._source.serve(event, context, log)
-
-
-class BatchItem:
-    """A record of an event, its calls, and its failure if it has one.
-
-    Args:
-        record: as AWS sent it.
-        item_id: by which its source takes it back alone; empty if that takes back whole events.
-        group: whose items are served in order, up to the first failure; empty for an independent one.
-    """
-
-    __slots__ = ("calls", "failure", "group", "id", "record")
-
-    def __init__(self, record: Json, item_id: str = "", group: str = "") -> None:
-        self.record = record
-        self.id = item_id
-        self.group = group
-        self.calls: Sequence[RecordCall] = ()
-        self.failure: SilvaEngineError | None = None
-
-    def fail(self, error: SilvaEngineError) -> None:
-        """Take a failure; of several the first one counts that is not only another delivery in progress."""
-        if self.failure is None or isinstance(self.failure, InProgressError):
-            self.failure = error
 
 
 class RecordSource:
@@ -123,11 +97,11 @@ class RecordSource:
         if len(groups) > 1:
             called = {(call.endpoint_id, call.function) for item in items for call in item.calls}
             side_by_side(self.functions.read_ahead, list(called))
-        reached = side_by_side(self._serve_group, groups, deadline)
+            reached = side_by_side(self._serve_group, groups, deadline)
+        else:
+            reached = [self._serve_group(group, deadline) for group in groups]
         served = [item for group in reached for item in group]
         if any(call.batch_item_id is not None for item in served for call in item.calls):
-            from silvaengine_tasks.batches import batch_calls  # lazy: few functions take many records
-
             for batch in batch_calls(self.functions, served, deadline):
                 batch.make()
         for group in groups:
@@ -162,18 +136,6 @@ class RecordSource:
 def deadline_of(context: LambdaContext, clock: Callable[[], float] = time.time) -> float:
     """Return the epoch seconds by which calls must end, so that the source gets its response."""
     return clock() + context.get_remaining_time_in_millis() / 1000 - RESPOND_SECONDS
-
-
-def side_by_side[T, **P, R](
-    run: Callable[Concatenate[T, P], R], items: Sequence[T], *args: P.args, **kwargs: P.kwargs
-) -> list[R]:
-    """Return what each item's run returns, with these arguments; ten run at a time."""
-    if len(items) < 2:
-        return [run(item, *args, **kwargs) for item in items]
-    from concurrent.futures import ThreadPoolExecutor  # lazy: only several records need it
-
-    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(items))) as threads:
-        return list(threads.map(lambda item: run(item, *args, **kwargs), items))
 
 
 def _in_groups(items: Sequence[BatchItem]) -> list[list[BatchItem]]:

@@ -14,8 +14,8 @@ from typing import cast, override
 from silvaengine.errors import ConfigurationError
 from silvaengine.ledger.execution import DAY
 from silvaengine.protocol.json_codec import Json
-from silvaengine_tasks.records import Event, RecordCall, member, named_call, text
-from silvaengine_tasks.sources import BatchItem, RecordSource
+from silvaengine_tasks.records import BatchItem, Event, RecordCall, member, named_call, text
+from silvaengine_tasks.sources import RecordSource
 
 # 24 hours of retries, then 6 of Lambda's: see the user guide's eb-rule-retry-policy.html
 KEEP_SECONDS = 2 * DAY

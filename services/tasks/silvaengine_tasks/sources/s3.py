@@ -9,8 +9,8 @@ from typing import override
 
 from silvaengine.errors import RequestError
 from silvaengine.ledger.execution import DAY
-from silvaengine_tasks.records import RecordCall, member, text
-from silvaengine_tasks.sources import BatchItem, RecordSource
+from silvaengine_tasks.records import BatchItem, RecordCall, member, text
+from silvaengine_tasks.sources import RecordSource
 
 KEEP_SECONDS = 24 * DAY  # S3 and SNS may try for 23 days to reach Lambda, which may take 6 hours more
 _EXTENSION = re.compile(r"\.(csv|xlsx|pdf)\Z")

@@ -6,8 +6,8 @@ docs.aws.amazon.com/lambda/latest/dg/with-sns.html: one record in an event.
 from typing import override
 
 from silvaengine.ledger.execution import DAY
-from silvaengine_tasks.records import NAMES, RecordCall, member, named_call, read_params, text
-from silvaengine_tasks.sources import BatchItem, RecordSource
+from silvaengine_tasks.records import NAMES, BatchItem, RecordCall, member, named_call, read_params, text
+from silvaengine_tasks.sources import RecordSource
 
 # 23 days of retries: docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
 KEEP_SECONDS = 24 * DAY

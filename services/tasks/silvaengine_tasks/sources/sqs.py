@@ -17,10 +17,11 @@ from silvaengine.protocol.messages import check_hops
 from silvaengine.settings import Settings
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
-from silvaengine_tasks.claims import InProgressError
 from silvaengine_tasks.records import (
     NAMES,
+    BatchItem,
     Event,
+    InProgressError,
     RecordCall,
     member,
     named_call,
@@ -28,7 +29,7 @@ from silvaengine_tasks.records import (
     records_of,
     text,
 )
-from silvaengine_tasks.sources import BatchItem, BatchResponse, RecordSource
+from silvaengine_tasks.sources import BatchResponse, RecordSource
 
 KEEP_SECONDS = 14 * DAY  # the longest that a queue keeps a message
 MAX_HIDDEN_SECONDS = 43_200  # docs.aws.amazon.com/AWSSimpleQueueService: ChangeMessageVisibility

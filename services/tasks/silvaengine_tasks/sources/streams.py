@@ -15,8 +15,7 @@ from silvaengine.protocol.json_codec import Json, encode
 from silvaengine_tasks.batches import failed_ids
 from silvaengine_tasks.bindings import Binding, Bindings
 from silvaengine_tasks.calls import CallResult, FunctionCaller
-from silvaengine_tasks.claims import InProgressError
-from silvaengine_tasks.records import Event, RecordCall, are_records_of, records_of, text
+from silvaengine_tasks.records import Event, InProgressError, RecordCall, are_records_of, records_of, text
 from silvaengine_tasks.sources import BatchResponse, deadline_of
 
 DEFAULT_FUNCTION = "stream_handle"
