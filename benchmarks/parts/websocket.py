@@ -41,7 +41,7 @@ FUNCTION = _find()
 
 
 def _payload():
-    grant = GRANT(FUNCTION, SOCKET.endpoint_id)
+    grant = GRANT(SOCKET.endpoint_id) if FUNCTION.broadcasts else None
     call, socket = gateway._worker_call(CALL, SENT, FUNCTION, SOCKET.context, grant)
     return call._replace(socket=socket).encode()
 
