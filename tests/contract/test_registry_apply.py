@@ -296,7 +296,7 @@ def test_a_key_without_endpoints_is_not_exported_as_one_for_all(
     assert complaint.startswith("connections 1 / ever… opens every endpoint")
     listed = {facts["key"]: facts["endpoints"] for facts in json.loads(run("keys", "list", "--json").stdout)}
     assert listed == {"not…": [], "ever…": None}
-    cells = {line.split()[1]: line for line in run("keys", "list").output.splitlines() if "…" in line}
+    cells = {line.split()[0]: line for line in run("keys", "list").output.splitlines() if "…" in line}
     assert ["every endpoint" in cells[key] for key in ("not…", "ever…")] == [False, True]
 
 
