@@ -471,7 +471,7 @@ def test_bindings_of_several_functions_share_their_sources_row(apply: Apply, tab
     tables.update(CONFIG_DATA, before, {**before, "value": [foreign, *ours]})
     plan = make_plan(parse(bound.encode()).spec, tables, WORKER)
     assert not plan
-    assert [note for note in plan.notes if "other/theirs" in note]
+    assert [note for note in plan.notes if "other/theirs" in note.names]
     assert apply(bound, prune=True) == ("update configdata silvaengine_events / queue:work",)
     assert row(tables, CONFIG_DATA, *key)["value"] == ours
     exported = export(tables, WORKER)
