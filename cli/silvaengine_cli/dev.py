@@ -4,8 +4,9 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ from silvaengine_cli.deployment import DEV_FILE
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
 from silvaengine_cli.packages.examine import missing_requirements
 from silvaengine_cli.registry.apply import apply_file
+from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
 from silvaengine_cli.tail import LogTail
@@ -104,7 +106,7 @@ class DevSession:
         self._debug_port = debug_port
         self._snapshot = watch.take_snapshot(project)
         self._pending: set[Path] = set()  # what failed is tried again with the next change
-        self._said: dict[str, list[str]] = {}  # notes by what they are on, each said once
+        self._said: dict[str, Sequence[Note]] = {}  # notes by what they are on, each said once
         self._outputs = self._deploy_everything()
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
@@ -119,7 +121,7 @@ class DevSession:
             self._catch_up()
             if self._debug_port:
                 waiting = f"a call waits at breakpoint(): attach to 127.0.0.1:{self._debug_port}"
-                self._say("debugger", [waiting] if self._engine.has_waiting_call else [])
+                self._say("debugger", [Note(waiting)] if self._engine.has_waiting_call else [])
             new = [(function, record) for function, tail in tails.items() for record in tail.new_records()]
             for function, record in sorted(new, key=lambda pair: pair[1]["timestamp"]):
                 self._screen.show(function, record)
@@ -173,18 +175,21 @@ class DevSession:
             plan = apply_file(self._project / watch.REGISTRY_FILE, tables, self._outputs.worker_arn)
         for change in plan.changes:
             self._console.print(f"  {change.action} {change.row_name}", markup=False)
-        self._say("registry", list(plan.notes))
+        self._say("registry", plan.notes)
 
-    def _say(self, what: str, notes: list[str]) -> None:
-        """Print the notes that weren't among the last ones on the same."""
+    def _say(self, what: str, notes: Sequence[Note]) -> None:
+        """Print the notes, and the names in them, that weren't among the last ones on the same."""
+        before = {note.what: note.names for note in self._said.get(what, ())}
         for note in notes:
-            if note not in self._said.get(what, ()):
-                self._console.print(f"  {note}", style="cyan", markup=False)
+            known = before.get(note.what, ())
+            names = tuple(name for name in note.names if name not in known)
+            if names or note.what not in before:
+                self._console.print(f"  {replace(note, names=names)}", style="cyan", markup=False)
         self._said[what] = notes
 
     def _check_packages(self) -> None:
         missing = missing_requirements(self._project / FUNCTIONS_FOLDER)
-        self._say("packages", [f"{FUNCTIONS_FOLDER}/{each.text()}" for each in missing])
+        self._say("packages", [Note(f"{FUNCTIONS_FOLDER}/{each.text()}") for each in missing])
 
 
 @contextmanager

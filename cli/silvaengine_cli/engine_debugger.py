@@ -21,7 +21,9 @@ def install() -> None:
     """Let `breakpoint()` wait for a debugger, and the gateways for a function as long as Lambda may run."""
     sys.breakpointhook = _stop_in_caller
     with suppress(ImportError):  # not every function has the layer
-        events: Any = importlib.import_module("silvaengine.authorization.events")
+        # lazy: the command line reads this module, too
+        from silvaengine.authorization import events
+
         events.WAIT_SECONDS = LAMBDA_SECONDS
 
 

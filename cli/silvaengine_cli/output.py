@@ -1,9 +1,11 @@
 """What commands print: JSON for machines, tables and colours for people."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from textwrap import TextWrapper
 
 import click
 from rich.console import Console
@@ -13,7 +15,8 @@ from rich.table import Table
 SHORT_ID = 8  # characters
 UNLIMITED = 10_000  # columns
 GAP = 2  # columns between those of a table
-UNBROKEN = 12  # characters: a word of a cell that is no longer is never folded
+FRAME = 7  # columns around and between two of facts
+UNBROKEN = 20  # characters: a column of text keeps so many for a part of a name
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
@@ -75,15 +78,15 @@ def print_table(
     if any(columns):
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
         widths = _widths(names, values, cells, screen.width)
-        for name, width in zip(names, widths, strict=True):
-            table.add_column(name, overflow="fold", width=width)
     else:
         table = Table(show_header=False)
-        for number in range(len(names)):
-            table.add_column(overflow="fold", no_wrap=number == 0)
+        longest = max((len(name) for name, _ in cells), default=0)
+        widths = [longest, max(screen.width - longest - FRAME, 1)]
+    for name, width in zip(names, widths, strict=True):
+        table.add_column(_folded(name, width), overflow="fold", max_width=width)
     table.title, table.title_justify = title, "left"
     for row in cells:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(_folded(*cell)) for cell in zip(row, widths, strict=True)))
     screen.print(table)
 
 
@@ -95,14 +98,25 @@ def _widths(
     for number, name in enumerate(names):
         texts = [name, *(row[number] for row in cells)]
         widths.append(max(map(len, texts)))
-        longest_word = max(map(len, " ".join(texts).split()))
+        longest_part = max(len(part) for text in texts for part in _Wrapper.wordsep_re.split(text))
         is_fixed = any(isinstance(row[number], Id | Moment | Day) for row in values)
-        least.append(widths[-1] if is_fixed else min(longest_word, UNBROKEN))
+        least.append(widths[-1] if is_fixed else min(longest_part, UNBROKEN))
     while sum(widths) > max(available - GAP * len(widths), len(widths)):
         spare = [width - floor for width, floor in zip(widths, least, strict=True)]
         at = spare.index(max(spare)) if max(spare) > 0 else widths.index(max(widths))
         widths[at] -= 1
     return widths
+
+
+class _Wrapper(TextWrapper):
+    """Breaks lines between words, and after the signs that join the parts of a name."""
+
+    wordsep_re = re.compile(r"(\s+|[^\s_:-]*[_:-]+)")
+
+
+def _folded(text: str, width: int) -> str:
+    wrapper = _Wrapper(width)
+    return "\n".join("\n".join(wrapper.wrap(line)) for line in text.splitlines())
 
 
 def utc_time(seconds: float, precision: str = "seconds") -> str:

@@ -11,7 +11,7 @@ from silvaengine_cli.jobs import Jobs, error_of, log_of
 from silvaengine_cli.output import Detail, Id, Moment, print_result, print_table, utc_time
 
 STATES = ("accepted", "running", "succeeded", "failed", "dead")
-COLUMNS = ("job", "state", "endpoint", "function", "attempts", "changed", "cause", Detail("created"))
+COLUMNS = ("job", "state", "endpoint", "function", "changed", "cause", Detail("attempts"), Detail("created"))
 HIDDEN = ("owner", "effect", "content", "result", "principal", "digest")
 
 
@@ -148,8 +148,8 @@ def _cells(execution: Execution) -> tuple[object, ...]:
         execution.state,
         execution.endpoint_id,
         execution.function,
-        execution.attempts,
         Moment(execution.changed_at),
         execution.cause or "",
+        execution.attempts,
         Moment(execution.created_at),
     )

@@ -211,7 +211,7 @@ def _print_plan(plan: Plan) -> None:
         for detail in change.details:
             screen.print(f"      {escape(detail)}", style="dim", soft_wrap=True)
     for note in plan.notes:
-        screen.print(f"  {escape(note)}", style="cyan", soft_wrap=True)
+        screen.print(f"  {escape(str(note))}", style="cyan", soft_wrap=True)
     if not plan:
         reason = "" if plan.notes else ": the tables are as the file says"
         screen.print(f"nothing to do{reason}")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, FUNCTIONS
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.model import EXECUTION, ConnectionSpec, EntrySpec, FunctionSpec, RegistrySpec
-from silvaengine_cli.registry.plan import Change, Plan, make_plan
+from silvaengine_cli.registry.plan import Change, Note, Plan, make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
 
@@ -23,7 +23,7 @@ def make_import(
     spec = RegistrySpec(functions=functions, connections=tuple(_connections(functions, endpoint, tables)))
     plan = make_plan(spec, tables, worker_arn)
     # plan.notes lists what connections have beside this package, which doesn't matter here.
-    return replace(plan, notes=tuple(_missing_settings(functions, tables)))
+    return replace(plan, notes=tuple(map(Note, _missing_settings(functions, tables))))
 
 
 def make_remap(old: str, tables: RegistryTables, worker_arn: str) -> Plan:

@@ -39,11 +39,30 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What stays although the file doesn't name it: ``what``, its ``names``, and what to do about it."""
+
+    what: str
+    names: tuple[str, ...] = ()
+    advice: str = ""
+    most: int | None = None  # names in the text; None for all
+
+    def __str__(self) -> str:
+        """Return the text."""
+        if not self.names:
+            return self.what
+        shown = self.names[: self.most]
+        hidden = len(self.names) - len(shown)
+        more = f" and {hidden} more" if hidden else ""
+        return f"{self.what}: {', '.join(shown)}{more} ({self.advice})"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All changes in the order of writing, and notes on what stays although the file doesn't name it."""
 
     changes: tuple[Change, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def __bool__(self) -> bool:
         """Return whether there are changes."""
@@ -55,7 +74,7 @@ class Plan:
             {"action": it.action, "table": it.table.name, "row": it.row_name, "details": it.details}
             for it in self.changes
         ]
-        return {"changes": changes, "notes": self.notes}
+        return {"changes": changes, "notes": list(map(str, self.notes))}
 
 
 def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, prune: bool = False) -> Plan:
@@ -69,7 +88,7 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
     """
     desired = list(all_rows(spec, worker_arn))
     changes: list[Change] = []
-    notes: list[str] = []
+    notes: list[Note] = []
     for table in REGISTRY_TABLES:
         rows = {table.key_of(row): row for of, row in desired if of is table}
         existing = tables.read(table, list(rows))
@@ -80,7 +99,8 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
     if prune:
         changes += deletions
     elif deletions:
-        notes.append(_note_on_rows(deletions))
+        names = tuple(change.row_name for change in deletions)
+        notes.append(Note("rows that are not in the file stay", names, "--prune deletes them", SHOWN_ROWS))
     return Plan(tuple(changes), tuple(notes))
 
 
@@ -119,14 +139,14 @@ def _check_size(table: Table, row: Row) -> None:
         raise click.ClickException(f"{row_name(table, row)} would have {complaint}; {advice}")
 
 
-def _notes(table: Table, rows: dict[Key, Row], existing: dict[Key, Row]) -> Iterator[str]:
+def _notes(table: Table, rows: dict[Key, Row], existing: dict[Key, Row]) -> Iterator[Note]:
     for key, desired in rows.items():
         before = existing.get(key)
         if before is None or not (table is CONNECTIONS or _are_bindings(table, before, desired)):
             continue
         if names := beyond_file(before, desired):
-            row = row_name(table, desired)
-            yield f"{row} keeps what is not in the file: {', '.join(names)} (--prune drops it)"
+            what = f"{row_name(table, desired)} keeps what is not in the file"
+            yield Note(what, tuple(names), "--prune drops it")
 
 
 def _are_bindings(table: Table, *rows: Row) -> bool:
@@ -139,12 +159,6 @@ def _deletions(tables: RegistryTables, desired: set[tuple[str, ...]]) -> Iterato
         for row in tables.scan(table):
             if "revision" in row and (table.name, *table.key_of(row)) not in desired:
                 yield Change("delete", table, row, {})
-
-
-def _note_on_rows(deletions: list[Change]) -> str:
-    names = ", ".join(change.row_name for change in deletions[:SHOWN_ROWS])
-    more = f" and {len(deletions) - SHOWN_ROWS} more" if len(deletions) > SHOWN_ROWS else ""
-    return f"rows that are not in the file stay: {names}{more} (--prune deletes them)"
 
 
 def _details(table: Table, before: Row, after: Row) -> Iterator[str]:

@@ -84,6 +84,7 @@ class Account(MemoryDynamoDB):
         self.put(EXECUTIONS, **execution(JOB_ID, "failed", "FunctionError").to_row())
         other = execution("e".ljust(32, "0"), "dead", "outcome_unknown")
         self.put(EXECUTIONS, **other._replace(function="describe_catalogue").to_row())
+        self.put(EXECUTIONS, **execution("5".ljust(32, "0"), "succeeded", "ConfigurationError").to_row())
         socket = {"area": "core", "api_key": "#####", "data": {"principalId": "ada@example.com"}}
         ids = {"endpoint_id": "acme", "connection_id": "L0SM9cOFvHcCIhw="}
         self.put(WSS_CONNECTIONS, **ids, **socket, created_at="2026-11-29T10:53:29.123456+00:00")

@@ -1,12 +1,14 @@
 """The way of a request: whom the gateway asks, what it sends to a worker, what it answers and tells."""
 
 import json
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from silvaengine.authorization import events
 from silvaengine.errors import (
     ConfigurationError,
     DeadlineError,
@@ -14,6 +16,7 @@ from silvaengine.errors import (
     RequestError,
     UnavailableError,
 )
+from silvaengine_cli import engine_debugger
 
 NOW = 1_000_000.0
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:worker"
@@ -179,6 +182,17 @@ def test_the_deadline_fits_both_limits(
     world.call(event_of(), context)
     assert world.invoker.sent[0].deadline == NOW + expected
     assert world.payload["invocation"]["deadline"] == NOW + expected
+
+
+def test_a_function_that_is_debugged_may_take_as_long_as_lambda_lets_it(
+    world: Any, event_of: EventOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `silvaengine dev --debug` installs lifts the gateway's own limit."""
+    monkeypatch.setattr(sys, "breakpointhook", sys.breakpointhook)
+    monkeypatch.setattr(events, "WAIT_SECONDS", events.WAIT_SECONDS)
+    engine_debugger.install()
+    world.call(event_of(), SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000))
+    assert world.invoker.sent[0].deadline == NOW + 899
 
 
 @pytest.mark.parametrize("header", ["X-Function", "x-function"])

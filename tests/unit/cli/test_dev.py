@@ -1,0 +1,107 @@
+"""What `silvaengine dev` says when sources change, without an engine."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from silvaengine_cli import deploy, dev
+from silvaengine_cli.registry.file import load
+from silvaengine_cli.registry.plan import Plan, make_plan
+from silvaengine_cli.registry.rows import all_rows
+from silvaengine_cli.screen import NORMAL, Screen
+
+from .test_registry_round_trip import WORKER, TablesInMemory
+
+FUNCTIONS = "services/worker/functions"
+ENDPOINTS = "endpoints: {first: , second: , third: }\n"
+
+type Edit = Callable[[], object]
+type Session = Callable[..., str]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with functions, all of whose rows are in the tables."""
+    (tmp_path / FUNCTIONS).mkdir(parents=True)
+    (tmp_path / "services/worker/lambdas.toml").write_text("[Worker]\n")
+    (tmp_path / FUNCTIONS / "registry.yaml").write_text(ENDPOINTS)
+    return tmp_path
+
+
+@pytest.fixture
+def session(project: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    """Run a session with these edits, one after the other; returns what it printed."""
+    rows = [
+        (table, row | {"revision": 1})
+        for table, row in all_rows(load(project / FUNCTIONS / "registry.yaml").spec, WORKER)
+    ]
+
+    def apply_file(path: Path, tables: TablesInMemory, worker_arn: str) -> Plan:
+        return make_plan(load(path).spec, tables, worker_arn)  # type: ignore[arg-type]
+
+    outputs: Any = SimpleNamespace(
+        api_url="", websocket_url="", worker_arn=WORKER, table_prefix="", function_arns={}
+    )
+    engine: Any = SimpleNamespace(client=lambda _service: None)
+    for step in ("build", "restore_functions"):
+        monkeypatch.setattr(deploy, step, lambda *_: None)
+    monkeypatch.setattr(deploy, "deploy", lambda *_, **__: outputs)
+    monkeypatch.setattr(dev, "RegistryTables", lambda *_: TablesInMemory(rows))
+    monkeypatch.setattr(dev, "apply_file", apply_file)
+
+    def run(*edits: Edit) -> str:
+        rest = iter(edits)
+
+        def edit_next(_seconds: float) -> None:
+            next(rest, interrupt)()
+
+        monkeypatch.setattr(dev.time, "sleep", edit_next)  # type: ignore[attr-defined]
+        printed = io.StringIO()
+        console = Console(file=printed, soft_wrap=True, highlight=False)
+        with pytest.raises(KeyboardInterrupt):
+            dev.DevSession(console, Screen(console, project, NORMAL), project, engine, None).follow()
+        return printed.getvalue()
+
+    return run
+
+
+def interrupt() -> None:
+    """Do what Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def test_row_that_left_the_file_is_said_once(project: Path, session: Session) -> None:
+    """When another row leaves, that one alone is said; one that left again is said again."""
+    registry = project / FUNCTIONS / "registry.yaml"
+    texts = ("first: , second: ", "first: ", "first: , second: , third: ", "first: , second: ")
+    edits = [lambda text=text: registry.write_text(f"endpoints: {{{text}}}\n") for text in texts]
+    said = [line for line in session(*edits).splitlines() if "not in the file" in line]
+    assert said == [
+        f"  rows that are not in the file stay: endpoints {name} (--prune deletes them)"
+        for name in ("third", "second", "third")
+    ]
+
+
+def test_missing_import_is_said_with_the_line_to_add(project: Path, session: Session) -> None:
+    """It is said at the start and when it comes, with its place, and once."""
+    source, requirements = project / FUNCTIONS / "shop.py", project / FUNCTIONS / "requirements.txt"
+    source.write_text("import json\nimport yaml_of_nobody\n")
+    said = [
+        line
+        for line in session(
+            lambda: source.write_text("import json\nimport yaml_of_nobody\nx = 1\n"),
+            lambda: source.write_text("import PIL\n"),
+            lambda: requirements.write_text("pillow\n"),
+        ).splitlines()
+        if "requirements.txt" in line and not line.startswith("changed")
+    ]
+    unknown = "which neither the layer nor requirements.txt is known to provide: add the line"
+    assert said == [
+        f"  {FUNCTIONS}/shop.py:2: imports yaml_of_nobody, {unknown} `yaml_of_nobody` to requirements.txt",
+        f"  {FUNCTIONS}/shop.py:1: imports PIL, {unknown} `pillow` to requirements.txt",
+    ]
