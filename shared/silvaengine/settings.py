@@ -8,8 +8,10 @@ client's endpoint, may be made during a call, so that it comes from ``fixed_envi
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from posixpath import join
+from threading import Lock
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ ENVIRONMENT: Mapping[str, str] = os.environ
 """The live environment."""
 
 _fixed: dict[str, str] = {}
+_replacement = Lock()
 
 
 def fix_environment() -> None:
@@ -29,6 +32,27 @@ def fix_environment() -> None:
 def fixed_environment() -> Mapping[str, str]:
     """Return the environment as it was fixed, and the live one where no functions run."""
     return _fixed or ENVIRONMENT
+
+
+@contextmanager
+def in_fixed_environment() -> Iterator[None]:
+    """Replace the environment by the fixed one, for a library that reads it to make something that is kept.
+
+    Afterwards it is as before; other threads see the fixed one until then.
+    """
+    with _replacement:
+        before = dict(os.environ)
+        _replace_environment(_fixed or before)
+        try:
+            yield
+        finally:
+            _replace_environment(before)
+
+
+def _replace_environment(variables: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
 
 
 MEBIBYTE = 1_048_576

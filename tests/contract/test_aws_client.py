@@ -241,9 +241,10 @@ def test_botocores_client_trusts_authorities_of_ones_own(
     """Those of ``AWS_CA_BUNDLE`` and ``REQUESTS_CA_BUNDLE``; without them nothing is sent."""
     context, trusted = certificate
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    refused = pytest.raises(NoResponseError, match="certificate verify failed")
+    with peer([response(b"1")], context=context) as server, refused:
+        BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT).post("/", {}, b"", 5)
     with peer([response(b"1")], context=context) as server:
-        with pytest.raises(NoResponseError, match="certificate verify failed"):
-            BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT).post("/", {}, b"", 5)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
         subject = BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT)
         assert subject.post("/", {}, b"", 5).body == b"1"

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from silvaengine.aws import botocore
 from silvaengine.aws.client import open_client
 from silvaengine.aws.http import NoResponseError
+from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.protocol.messages import Callee, Invocation, WorkerCall
 from silvaengine.settings import Settings, fix_environment
 from silvaengine_utility.calls import call_function
@@ -52,9 +54,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., object]]:
         event = WorkerCall(Callee("shop", "", function, "{}"), params, None, {}, invocation=invocation)
         return handlers[0](json.loads(event.encode()), None)["value"]
 
-    open_client.cache_clear()
+    caches = open_client, botocore._session, botocore._client, botocore._http_session
+    for kept in caches:
+        kept.cache_clear()
     yield call
-    open_client.cache_clear()
+    for kept in caches:
+        kept.cache_clear()
 
 
 def test_authorities_that_a_function_sets_are_not_trusted(
@@ -93,6 +98,7 @@ def test_an_endpoint_that_a_function_sets_gets_nobodys_calls(
             "AWS_REGION": "us-west-2",
             "HTTP_PROXY": other.url,
             "AWS_CA_BUNDLE": "/nowhere",
+            "AWS_PROFILE": "nobody",
             "TASKS_FUNCTION": "others",
         }
         assert run("acme", "set_and_call", variables=own) == "from AWS"
@@ -100,3 +106,28 @@ def test_an_endpoint_that_a_function_sets_gets_nobodys_calls(
     assert other.requests == []
     assert all(b"/eu-central-1/lambda/" in request for request in aws.requests)
     assert len(aws.requests) == 2
+
+
+def test_what_a_function_sets_makes_nobodys_store(
+    run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket's client has the Lambda's endpoint, credentials and region, and no file of a function's."""
+    (tmp_path / "config").write_text("[default]\nendpoint_url = http://127.0.0.1:1\n[profile mine]\n")
+    with peer([response(b"")]) as aws, peer([response(b"")]) as other:
+        for name, value in {"ALLOWED_PACKAGES": "shop", "AWS_ENDPOINT_URL": aws.url, **CREDENTIALS}.items():
+            monkeypatch.setenv(name, value)
+        fix_environment()
+        own = {
+            "AWS_ENDPOINT_URL_S3": other.url,
+            "AWS_ACCESS_KEY_ID": "own",
+            "AWS_PROFILE": "mine",
+            "AWS_CONFIG_FILE": str(tmp_path / "config"),
+            "HTTP_PROXY": other.url,
+        }
+        for name, value in own.items():
+            monkeypatch.setenv(name, value)
+        store = PayloadStore(lambda: botocore.client("s3", "us-east-1", attempts=1), "bucket")
+        store.store("result", "results/1", "x" * 200_000)
+        assert {name: os.environ[name] for name in own} == own  # noqa: TID251 - what the function goes on with
+    assert other.requests == []
+    assert b"Credential=x/" in aws.requests[0]

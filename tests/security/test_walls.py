@@ -109,8 +109,9 @@ def test_t3_no_hidden_id_makes_a_call_anothers(platform: Platform) -> None:
             assert told["setting"] == told["settings"] == {"secret_of": f"only {tenant}'s"}
 
 
-def test_t3_no_area_reads_another_tenants_settings() -> None:
-    """`beta_core_acme_shop` is `acme_shop`'s in area core, and opens nothing in `core_acme` of `shop`."""
+@pytest.fixture
+def two_readings() -> Platform:
+    """`beta_core_acme_shop` names the settings of `acme_shop` in core, and of `shop` in `core_acme`."""
     platform = Platform({"look": LOOK})
     for tenant in ("shop", "acme_shop"):
         platform.add_tenant(tenant, key_of(tenant), {})
@@ -118,16 +119,39 @@ def test_t3_no_area_reads_another_tenants_settings() -> None:
         platform.dynamodb.put(CONNECTIONS, endpoint_id=tenant, api_key=key_of(tenant), functions=[entry])
     for variable, value in (("cache_admin_open", True), ("cors", {"origins": ["https://acme.example"]})):
         platform.dynamodb.put(CONFIG_DATA, setting_id="beta_core_acme_shop", variable=variable, value=value)
+    return platform
+
+
+def test_t3_no_area_reads_another_tenants_settings(two_readings: Platform) -> None:
+    """Those of `acme_shop` open nothing in `core_acme` of `shop`."""
 
     def clear(path: str, tenant: str) -> tuple[int, str]:
         event = rest_event("GET", f"{path}/cache_clear", headers={"x-api-key": key_of(tenant)})
-        response = platform.call(event)
+        response = two_readings.call(event)
         return response["statusCode"], json_of(response).get("error", "")
 
     refusal = "This API key has no functions in area 'core_acme'"
     assert clear("/core_acme/shop", "shop") == (403, refusal)
     assert clear("/core/shop", "shop")[0] == 403
     assert clear("/core/acme_shop", "acme_shop")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/core_acme/shop/look", "/core/acme_shop/look"])
+def test_t3_no_policy_is_read_where_it_may_be_another_tenants(path: str, two_readings: Platform) -> None:
+    """A preflight and a refusal have the contract's headers there; a call has the policy of its tenant."""
+
+    def readers(method: str, origin: str, api_key: str = "") -> str | None:
+        headers = {"origin": origin, "x-api-key": api_key}
+        answered = two_readings.call(rest_event(method, path, headers=headers))["headers"]
+        assert "Access-Control-Allow-Credentials" not in answered
+        named: str | None = answered.get("Access-Control-Allow-Origin")
+        return named
+
+    for origin in ("https://acme.example", "https://evil.example"):
+        assert readers("OPTIONS", origin) == readers("GET", origin, "wrong") == "*"
+    if "acme_shop" in path:
+        assert readers("GET", "https://acme.example", "acme_shop-key") == "https://acme.example"
+        assert readers("GET", "https://evil.example", "acme_shop-key") is None
 
 
 def test_t3_a_job_and_an_idempotency_key_are_their_tenants(platform: Platform) -> None:

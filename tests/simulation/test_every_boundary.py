@@ -8,6 +8,8 @@ from .account import Request
 from .callers import add_functions, ask
 from .world import CALM, FAULTS, INVOKES, FaultKind, World
 
+pytestmark = pytest.mark.timeout(900)  # the longest takes a minute of a processor that may be shared
+
 type Way = dict[str, object]
 
 WAYS: dict[str, Way] = {

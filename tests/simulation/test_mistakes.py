@@ -8,6 +8,8 @@ from .mistakes import MISTAKES
 from .run import simulate
 from .world import CROWD, STORM, Parts, Weather
 
+pytestmark = pytest.mark.timeout(900)  # the longest takes a minute of a processor that may be shared
+
 WORLDS = 15
 ANSWERED_WRONG = "was answered without an effect"
 

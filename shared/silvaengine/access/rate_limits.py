@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from silvaengine.clock import process_clock
 from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.redis.breaker import TierError
-from silvaengine.redis.client import RedisClient
+from silvaengine.redis.client import RedisClient, reads_replies
 from silvaengine.redis.commands import Command
 from silvaengine.settings import Settings
 
@@ -136,7 +136,10 @@ class RateLimiter:
         Raises:
             RequestError: 429 with ``Retry-After``; nothing was counted.
         """
-        states = _read_reply(limits, reply) if reply else self._take(limits)
+        try:
+            states = _read_reply(limits, reply) if reply else self._take(limits)
+        except TierError:
+            states = self._take_locally([self._share(limit) for limit in limits])
         headers = rate_headers(states)
         if wait := max(state.wait for state in states):
             headers["Retry-After"] = str(ceil(wait))
@@ -145,13 +148,10 @@ class RateLimiter:
 
     def _take(self, limits: Sequence[RateLimit]) -> list[BucketState]:
         command = self.command(limits)
-        if self._redis is not None and command is not None:
-            try:
-                (reply,) = self._redis.execute(f"{self._prefix}{limits[0].bucket}", command)
-                return _read_reply(limits, reply)
-            except TierError:
-                pass
-        return self._take_locally([self._share(limit) for limit in limits])
+        if self._redis is None or command is None:
+            raise TierError("there is no Redis")
+        (reply,) = self._redis.execute(f"{self._prefix}{limits[0].bucket}", command)
+        return _read_reply(limits, reply)
 
     def _share(self, limit: RateLimit) -> RateLimit:
         burst = max(1, limit.burst // self._instances)
@@ -194,9 +194,12 @@ def _until_full(limit: RateLimit, left: int) -> float:
     return (limit.burst - left) / limit.per_second
 
 
+@reads_replies
 def _read_reply(limits: Sequence[RateLimit], reply: Sequence[int]) -> list[BucketState]:
+    if type(reply) is not list or list(map(type, reply)) != [int, int] * len(limits):
+        raise TypeError
     return [
-        BucketState(limit, int(reply[2 * index]), int(reply[2 * index + 1]) / 1000)
+        BucketState(limit, reply[2 * index], reply[2 * index + 1] / 1000)
         for index, limit in enumerate(limits)
     ]
 

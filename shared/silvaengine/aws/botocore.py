@@ -17,7 +17,7 @@ from silvaengine.aws.credentials import CredentialsSource
 from silvaengine.aws.errors import no_response, to_error
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 from silvaengine.aws.signing import TRACE_HEADER, trace_id
-from silvaengine.settings import fixed_environment
+from silvaengine.settings import fixed_environment, in_fixed_environment
 
 if TYPE_CHECKING:
     from botocore.httpsession import URLLib3Session
@@ -74,7 +74,7 @@ class BotocoreClient:
             exceptions.ProxyConnectionError,
         )
         try:
-            session = _http_session(self._url, ceil(seconds), _authorities())
+            session = _http_session(self._url, ceil(seconds))
             received: Any = session.send(request.prepare())
         except not_sent as error:
             raise NotSentError(str(error)) from error
@@ -90,12 +90,12 @@ class BotocoreClient:
 
 
 @lru_cache(8)
-def _http_session(url: str, seconds: int, authorities: str | bool) -> "URLLib3Session":
+def _http_session(url: str, seconds: int) -> "URLLib3Session":
     """Return the connections to an endpoint."""
     from botocore.httpsession import URLLib3Session
 
     options: Any = (
-        authorities,
+        _authorities(),
         _proxies(url),
         (CONNECT_SECONDS, seconds),
     )  # its types know less than its pages
@@ -104,7 +104,9 @@ def _http_session(url: str, seconds: int, authorities: str | bool) -> "URLLib3Se
 
 def _authorities() -> str | bool:
     """Return the file of certificates to trust, True for botocore's own, as its own clients do."""
-    environ, file = fixed_environment(), _session().get_scoped_config().get("ca_bundle")
+    environ = fixed_environment()
+    with in_fixed_environment():
+        file = _session().get_scoped_config().get("ca_bundle")
     return environ.get("AWS_CA_BUNDLE") or file or environ.get("REQUESTS_CA_BUNDLE") or True
 
 
@@ -140,16 +142,14 @@ def client(service: str, region: str, *, read_seconds: float = 2.0, attempts: in
 def _client(service: str, region: str, read_seconds: float, attempts: int) -> Any:  # noqa: ANN401 - see BotocoreApi
     from botocore.config import Config
 
-    return _session().create_client(
-        service,
-        region_name=region,
-        config=Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=read_seconds,
-            retries={"mode": "standard", "total_max_attempts": attempts},
-            tcp_keepalive=True,
-        ),
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=read_seconds,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        tcp_keepalive=True,
     )
+    with in_fixed_environment():
+        return _session().create_client(service, region_name=region, config=config)
 
 
 def public_endpoint_url(service: str, region: str, *, fips: bool, dual_stack: bool) -> str:
@@ -158,7 +158,7 @@ def public_endpoint_url(service: str, region: str, *, fips: bool, dual_stack: bo
 
     options: Any = {"use_fips_endpoint": fips, "use_dualstack_endpoint": dual_stack}
     config = Config(**options, ignore_configured_endpoint_urls=True)  # type: ignore[call-arg] # it is documented
-    with _creation:
+    with _creation, in_fixed_environment():
         return str(_session().create_client(service, region, config=config).meta.endpoint_url)
 
 

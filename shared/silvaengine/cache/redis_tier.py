@@ -4,10 +4,9 @@ A value and both clear logs take one round trip. The hash tag is the cache's nam
 are in one slot, on one node: redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from os import urandom
-from typing import Any
 
 from silvaengine.cache.clear_log import (
     ALL_TENANTS,
@@ -18,7 +17,7 @@ from silvaengine.cache.clear_log import (
     new_epoch,
 )
 from silvaengine.redis.breaker import TierError
-from silvaengine.redis.client import RedisClients
+from silvaengine.redis.client import RedisClients, reads_replies
 from silvaengine.redis.commands import CLEAR, LOCK, UNLOCK, Command, Reply
 
 TOKEN_BYTES = 16  # of a lock's owner
@@ -44,10 +43,12 @@ class RedisTier:
         self._is_cluster = clients.is_cluster
         self._prefix = prefix
 
+    @reads_replies
     def fetch(self, name: str, tenant: str, text: str) -> Found:
         """Return a value and the clear state in one round trip; raises TierError."""
         return self._found(name, tenant, self._execute(name, *self._fetch(name, tenant, text)))
 
+    @reads_replies
     def acquire(
         self, name: str, tenant: str, text: str, seconds: float, *, force_lock: bool = False
     ) -> tuple[bytes | None, Found]:
@@ -71,9 +72,10 @@ class RedisTier:
         return [("PTTL", key), *self._read(key, *self._log_keys(name, tenant))]
 
     def _found(self, name: str, tenant: str, replies: Sequence[Reply]) -> Found:
-        left, (value, everyone, own) = replies[0], chain(*replies[1:])
+        left, (value, everyone, own) = replies[0], _texts(replies[1:])
         return value if left > 0 else None, left / 1000, self._state(name, tenant, everyone, own)
 
+    @reads_replies
     def read(self, name: str, tenant: str) -> ClearState:
         """See ``ClearLogStore``."""
         return self._state(name, tenant, *self._logs(name, tenant))
@@ -87,9 +89,11 @@ class RedisTier:
         """See ``ClearLogStore``."""
         self._execute(name, *(self._begin_log(key) for key in self._log_keys(name, tenant)))
 
+    @reads_replies
     def exists(self, name: str) -> bool:
         """See ``ClearLogStore``."""
-        return bool(self._execute(name, ("EXISTS", self._log_key(name, ALL_TENANTS)))[0])
+        (number,) = self._execute(name, ("EXISTS", self._log_key(name, ALL_TENANTS)))
+        return bool(number > 0)
 
     def store(
         self,
@@ -129,11 +133,13 @@ class RedisTier:
     def _release(self, name: str, tenant: str, text: str, token: bytes) -> Command:
         return ("EVAL", UNLOCK, 1, self._lock_key(name, tenant, text), token)
 
+    @reads_replies
     def counts(self, name: str, tenant: str) -> dict[str, int]:
         """Return the fleet's counters; raises TierError."""
         (flat,) = self._execute(name, ("HGETALL", self._counters(name, tenant)))
         return {key.decode(): int(value) for key, value in zip(flat[::2], flat[1::2], strict=True)}
 
+    @reads_replies
     def keys(self, name: str, tenant: str, limit: int) -> list[str]:
         """Return up to ``limit`` keys of values, of a tenant or ``ALL_TENANTS``; scans the whole database."""
         start = self._key(name, ":")
@@ -161,10 +167,10 @@ class RedisTier:
             self.renew(name, tenant)
             return decode_state(*self._logs(name, tenant))
 
-    def _logs(self, name: str, tenant: str, *before: Command) -> Iterable[Any]:
+    def _logs(self, name: str, tenant: str, *before: Command) -> list[bytes | None]:
         """Return both clear logs, None for none, after executing other commands."""
         commands = [*before, *self._read(*self._log_keys(name, tenant))]
-        return chain(*self._execute(name, *commands)[len(before) :])
+        return _texts(self._execute(name, *commands)[len(before) :])
 
     def _read(self, *keys: str) -> list[Command]:
         """Return the command that reads keys; on a cluster one for each, which it may redirect by itself."""
@@ -190,6 +196,14 @@ class RedisTier:
 
     def _key(self, name: str, rest: str) -> str:
         return f"{self._prefix}cache:{{{name}}}{rest}"
+
+
+def _texts(replies: Sequence[Reply]) -> list[bytes | None]:
+    """Return the values in the replies to ``MGET``; raises TypeError."""
+    texts = list(chain(*replies))
+    if not {bytes, type(None)}.issuperset(map(type, texts)):
+        raise TypeError
+    return texts
 
 
 def _escape_glob(text: str) -> str:

@@ -7,7 +7,7 @@ a pool of 100 that raises) outlive a request, and its time-out is that of each p
 import logging
 from binascii import crc_hqx
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from time import sleep
 from typing import TYPE_CHECKING
 
@@ -215,6 +215,19 @@ def process_redis(settings: RedisSettings) -> RedisClients:
     if not _clients:
         _clients.append(RedisClients(settings))
     return _clients[0]
+
+
+def reads_replies[**P, R](read: Callable[P, R]) -> Callable[P, R]:
+    """Have a function raise TierError where a reply isn't of its command's kind: it is another request's."""
+
+    @wraps(read)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return read(*args, **kwargs)
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            raise TierError(f"a reply of another kind ({type(error).__name__})") from error
+
+    return checked
 
 
 def key_slot(key: str) -> int:

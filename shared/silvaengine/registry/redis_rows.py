@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import cast
 
 from silvaengine.redis.breaker import TierError
-from silvaengine.redis.client import RedisClient
+from silvaengine.redis.client import RedisClient, reads_replies
 from silvaengine.redis.commands import Command
 
 type Reply = Sequence[int]  # to the rate limiter's command
@@ -48,7 +48,7 @@ class RedisRows:
         """
         key = f"{self._prefix}generation"
         text, *replies = self._client.execute(key, ("GET", key), *(() if command is None else (command,)))
-        generation = text.decode() if text is not None else self._publish(read(), "NX")
+        generation = _text(text) if text is not None else self._publish(read(), "NX")
         return generation, replies[0] if replies else None
 
     def announce(self, generation: str) -> None:
@@ -88,3 +88,8 @@ class RedisRows:
             key = f"{self._prefix}generation"
             self._client.execute(key, ("SET", key, generation, "PX", int(self._refresh * 1000), *condition))
         return generation
+
+
+@reads_replies
+def _text(value: bytes) -> str:
+    return value.decode()

@@ -208,9 +208,9 @@ class Registry:
             key_id=key_id,
             key_hashes=read_key_hashes(row) if api_key.startswith(PREFIX) else None,
         )
-        if area and "_" in area + endpoint_id:  # another area and endpoint may have the same setting id
+        if area and _may_share_settings(endpoint_id, area):
             self.check_area(key_access, area)
-        settings = self.gateway_settings(endpoint_id, area, stage)
+        settings = self._gateway_settings(endpoint_id, area, stage)
         return key_access._replace(settings=MappingProxyType(resolve_references(settings, self._lookups)))
 
     def check_area(self, key_access: KeyAccess, area: str) -> None:
@@ -221,8 +221,14 @@ class Registry:
     def gateway_settings(self, endpoint_id: str, area: str, stage: str | None = None) -> Values:
         """Return the gateway's own settings of an endpoint as they are stored, for callers without a key.
 
-        References to secrets are not resolved, and an unknown endpoint has none. Raises UnavailableError.
+        References to secrets are not resolved. An unknown endpoint has none, nor has one whose settings may
+        be another's, which only a key tells. Raises UnavailableError.
         """
+        if _may_share_settings(endpoint_id, area):
+            return NO_SETTINGS
+        return self._gateway_settings(endpoint_id, area, stage)
+
+    def _gateway_settings(self, endpoint_id: str, area: str, stage: str | None) -> Values:
         return self._rows.settings(f"{stage or self._stage}_{area}_{endpoint_id}")
 
     def function(self, key_access: KeyAccess, name: str) -> Function:
@@ -322,6 +328,11 @@ def _open_redis_rows(settings: Settings) -> "RedisRows | None":
         refresh=settings.registry_refresh_seconds,
         keeps_rows=settings.registry_in_redis,
     )
+
+
+def _may_share_settings(endpoint_id: str, area: str) -> bool:
+    """Return whether another endpoint and area may have the same setting id."""
+    return "_" in area + endpoint_id
 
 
 def _not_listed(key_access: KeyAccess, name: str) -> NotFoundError:
