@@ -21,7 +21,6 @@ BOUNDARIES = {
     "silvaengine/authorization/packages.py": "an operator's authorizer",
     "silvaengine/aws/connection.py": "a connection, closed and raised again",
     "silvaengine/cache/decorators.py": "an argument's __hash__ and ``key=``: the call is a miss",
-    "silvaengine/cache/hybrid.py": "the function whose value is cached: a stale one may stand in",
     "silvaengine/observability/handler.py": "a Lambda: its log line has the status, and it is raised again",
     "silvaengine/redis/client.py": "a cluster's node, forgotten and raised again",
     "silvaengine/redis/connection.py": "a connection, closed and raised again",

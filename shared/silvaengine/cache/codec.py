@@ -28,7 +28,7 @@ _encode: Callable[[Value], bytes] = Encoder().encode
 _ALWAYS_PLAIN = frozenset({type(None), bool, float, bytes})
 _IMMUTABLE = _ALWAYS_PLAIN | {str, int, Decimal, UUID, date, datetime, time, timedelta}
 _SCALARS = _ALWAYS_PLAIN | {str, int}
-_TEXT = frozenset({str})
+_NESTED = frozenset({dict, list})
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 
@@ -78,15 +78,20 @@ def is_immutable(value: Value) -> bool:
 
 
 def _is_plain(value: Value) -> bool:
-    """Return whether msgpack restores a value's types; looking takes half of what ``_extend`` does."""
+    """Return whether msgpack restores a value's types; a loop takes half of what a recursion does."""
     kind = type(value)
     if kind is dict:
-        if not _TEXT.issuperset(map(type, value)):
-            return False
+        for name in value:
+            if type(name) is not str:
+                return False
         value = value.values()
     elif kind is not list:
         return kind in _SCALARS
-    return _SCALARS.issuperset(map(type, value)) or all(map(_is_plain, value))
+    for member in value:
+        kind = type(member)
+        if kind not in _SCALARS and not (kind in _NESTED and _is_plain(member)):
+            return False
+    return True
 
 
 def _extend(value: Value) -> Value:

@@ -5,8 +5,7 @@ Guarantees: docs/cache.md. Nothing here raises but what the source raised.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Hashable
 from threading import get_ident
 
 from silvaengine import context
@@ -46,7 +45,7 @@ class HybridCache:
             own = lookup.flight = Flight(get_ident())
             flight = self._flights.join(lookup.key, own)
             if flight is own:
-                with self._in_flight(lookup, own):
+                with _InFlight(self._flights, lookup, own):
                     value = self._find_shared(lookup)
                     return self._load(lookup, load) if value is MISSING else value
             if self._is_outdated(flight, lookup):
@@ -66,7 +65,7 @@ class HybridCache:
             own = lookup.flight = Flight(current_task())
             flight = self._flights.join(lookup.key, own)
             if flight is own:
-                with self._in_flight(lookup, own):
+                with _InFlight(self._flights, lookup, own):
                     value = self._record(lookup, await self.tiers.find_async(lookup))
                     return await self._load_async(lookup, load) if value is MISSING else value
             if await to_thread(self._is_outdated, flight, lookup):
@@ -77,18 +76,6 @@ class HybridCache:
             if (value := _result_of(flight, state)) is not MISSING:
                 return value
         return value
-
-    @contextmanager
-    def _in_flight(self, lookup: Lookup, own: Flight) -> Iterator[None]:
-        """Leave the outcome to those who wait for it."""
-        try:
-            yield
-            own.entry = lookup.entry
-        except Exception as error:
-            own.error = error
-            raise
-        finally:
-            self._flights.land(lookup.key, own)
 
     def hit(self, key: tuple[Hashable, ...]) -> object:
         """Return the value in memory, MISSING for none or when the clear logs have to be read."""
@@ -149,7 +136,7 @@ class HybridCache:
         self.fence.replace_store(LocalClearLogs(ProcessLogTexts()))
         self.memory.drop_if(lambda _: True)
 
-    def _use_stale(self, lookup: Lookup) -> bool:
+    def use_stale(self, lookup: Lookup) -> bool:
         """Set the stale value to return after the source has failed; return whether there is one."""
         entry = self.memory.entries.get(lookup.key)
         if lookup.stale is MISSING and entry is not None and self.clock() < entry.end:
@@ -195,7 +182,7 @@ class HybridCache:
         return True
 
     def _load(self, lookup: Lookup, load: Callable[[], object]) -> object:
-        with self._stale_on_error(lookup):
+        with _StaleOnError(self, lookup):
             value = load()
             self._store_loaded(lookup, value)
             return value
@@ -204,22 +191,11 @@ class HybridCache:
     async def _load_async(self, lookup: Lookup, load: Callable[[], Awaitable[object]]) -> object:
         from asyncio import to_thread
 
-        with self._stale_on_error(lookup):
+        with _StaleOnError(self, lookup):
             value = await load()
             await to_thread(self._store_loaded, lookup, value)
             return value
         return lookup.stale
-
-    @contextmanager
-    def _stale_on_error(self, lookup: Lookup) -> Iterator[None]:
-        """Swallow the source's error where there is a stale value; release the lock in any case."""
-        try:
-            yield
-        except Exception:
-            if not self._use_stale(lookup):
-                raise
-        finally:
-            self.tiers.release_lock(lookup)
 
     def _store_loaded(self, lookup: Lookup, value: object) -> None:
         lookup.view.count("misses")
@@ -242,6 +218,46 @@ class HybridCache:
         if lookup.bind:
             lookup.bind(lookup.entry)
         self.memory.store(lookup.key, lookup.entry)
+
+
+class _InFlight:
+    """Leaves the outcome to those who wait for it."""
+
+    __slots__ = ("_flights", "_lookup", "_own")
+
+    def __init__(self, flights: Flights, lookup: Lookup, own: Flight) -> None:
+        self._flights = flights
+        self._lookup = lookup
+        self._own = own
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self._own.entry = self._lookup.entry
+        elif isinstance(error, Exception):
+            self._own.error = error
+        self._flights.land(self._lookup.key, self._own)
+
+
+class _StaleOnError:
+    """Replaces the source's error with a stale value where there is one; releases the lock in any case."""
+
+    __slots__ = ("_cache", "_lookup")
+
+    def __init__(self, cache: HybridCache, lookup: Lookup) -> None:
+        self._cache = cache
+        self._lookup = lookup
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        try:
+            return isinstance(error, Exception) and self._cache.use_stale(self._lookup)
+        finally:
+            self._cache.tiers.release_lock(self._lookup)
 
 
 def _result_of(flight: Flight, state: ClearState | None) -> object:

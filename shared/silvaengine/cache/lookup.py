@@ -1,14 +1,17 @@
 """One look-up of a key, and its flight: the load that others who ask for the same key wait for."""
 
+import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import urandom
 from sys import getsizeof
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from silvaengine.cache.keys import TEXT_HEAD
 from silvaengine.cache.memory import CacheEntry, TenantView
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
 
 MAX_SECONDS = 30 * 86_400.0  # of a value without a ttl
 JITTER = 0.1  # by which a ttl is shortened at random, so that values don't end together
@@ -60,16 +63,16 @@ class Lookup:
     label: str
     bind: Callable[[CacheEntry], None] | None = None
     """Called with an entry before others can find it; keeps the object of a method call alive until then."""
-    flight: "Flight | None" = None
+    flight: "Flight | None" = field(default=None, init=False)
     """Where this look-up is the one that loads."""
-    stale: object = MISSING
-    encoded: Encoded | None = None
-    entry: CacheEntry | None = None
-    started: float = 0.0
+    stale: object = field(default=MISSING, init=False)
+    encoded: Encoded | None = field(default=None, init=False)
+    entry: CacheEntry | None = field(default=None, init=False)
+    started: float = field(default=0.0, init=False)
     """When the load began."""
-    stamp: bytes | None = None
+    stamp: bytes | None = field(default=None, init=False)
     """The clear state that was known before the load began, None if none was."""
-    token: bytes | None = None
+    token: bytes | None = field(default=None, init=False)
     """The lock's token: empty where Redis takes none, None if not tried or held by another process."""
 
     def begin_load(self, now: float) -> None:
@@ -85,7 +88,7 @@ class Lookup:
         return ENTRY_BYTES + (3 * length if length < TEXT_HEAD else sum(map(getsizeof, self.key)))
 
 
-class Flight(Future[None]):
+class Flight:
     """A load under way, which others who ask for the same key wait for.
 
     The owner, the thread or task that loads, sets ``entry`` or ``error`` before it lands. Both stay None if
@@ -94,23 +97,48 @@ class Flight(Future[None]):
     """
 
     def __init__(self, owner: object) -> None:
-        super().__init__()
         self.owner = owner
         self.stamp: bytes | None = None
         self.error: Exception | None = None
         self.entry: CacheEntry | None = None
-        self.set_running_or_notify_cancel()  # no waiter can cancel it
+        self.has_landed = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def land(self) -> None:
+        """Wake the waiters."""
+        self.has_landed = True
+        for callback in self._callbacks:
+            callback()
 
     def wait(self) -> bool:
         """Wait until it has landed, at most 10 s; return whether it has."""
-        return bool(wait([self], WAIT_SECONDS).done)
+        wakeup = threading.Lock()
+        wakeup.acquire()
+        self._callbacks.append(wakeup.release)  # before reading has_landed, which the owner sets first
+        return self.has_landed or wakeup.acquire(timeout=WAIT_SECONDS)
 
     async def wait_async(self) -> bool:
         """Do the same without blocking the event loop."""
         import asyncio
 
-        await asyncio.wait([asyncio.wrap_future(self)], timeout=WAIT_SECONDS)
-        return self.done()
+        loop = asyncio.get_running_loop()
+        wakeup: Future[None] = loop.create_future()
+        self._callbacks.append(lambda: _wake(loop, wakeup))
+        if self.has_landed:
+            return True
+        done, _ = await asyncio.wait([wakeup], timeout=WAIT_SECONDS)
+        return bool(done)
+
+
+def _wake(loop: "AbstractEventLoop", wakeup: "Future[None]") -> None:
+    """Wake a coroutine of another thread's loop, which may have been closed meanwhile."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(_resolve, wakeup)
+
+
+def _resolve(wakeup: "Future[None]") -> None:
+    if not wakeup.done():
+        wakeup.set_result(None)
 
 
 class Flights:
@@ -130,7 +158,7 @@ class Flights:
     def land(self, key: Hashable, flight: Flight) -> None:
         """Let no one else join a flight, and wake its waiters."""
         self.close(key, flight)
-        flight.set_result(None)
+        flight.land()
 
     def close(self, key: Hashable, flight: Flight) -> None:
         """Let no one else join a flight."""

@@ -1,8 +1,7 @@
 """A circuit breaker: after a failure a store isn't asked until a pause is over."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from silvaengine.clock import process_clock
 
@@ -32,20 +31,12 @@ class Breaker:
             return "closed"
         return "half-open" if self._clock() >= self._probe_at else "open"
 
-    @contextmanager
-    def guard(self, complaint: str, failures: tuple[type[Exception], ...]) -> Iterator[None]:
-        """Raise TierError for ``failures``, and while the breaker is open; log the first with a complaint."""
-        if not self.allows():
-            raise TierError(f"{complaint}: bypassed for now")
-        try:
-            yield
-        except failures as error:
-            reason = getattr(error, "detail", None) or type(error).__name__
-            if not self.has_failed:
-                _logger.warning("%s: %s", complaint, reason)
-            self.record_failure()
-            raise TierError(reason) from error
-        self.record_success()
+    def guard(self, complaint: str, failures: tuple[type[Exception], ...]) -> "_Guard":
+        """Return a block that raises TierError for ``failures``, and while the breaker is open.
+
+        The first failure is logged with the complaint.
+        """
+        return _Guard(self, complaint, failures)
 
     def allows(self) -> bool:
         """Return whether a call may go out; a probe keeps others away for the length of the pause."""
@@ -66,3 +57,28 @@ class Breaker:
         self.has_failed = True
         self._probe_at = self._clock() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+
+class _Guard:
+    """A block whose failures open a breaker; a generator's would take longer than a hit in memory."""
+
+    __slots__ = ("_breaker", "_complaint", "_failures")
+
+    def __init__(self, breaker: Breaker, complaint: str, failures: tuple[type[Exception], ...]) -> None:
+        self._breaker = breaker
+        self._complaint = complaint
+        self._failures = failures
+
+    def __enter__(self) -> None:
+        if not self._breaker.allows():
+            raise TierError(f"{self._complaint}: bypassed for now")
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self._breaker.record_success()
+        elif isinstance(error, self._failures):
+            reason = getattr(error, "detail", None) or type(error).__name__
+            if not self._breaker.has_failed:
+                _logger.warning("%s: %s", self._complaint, reason)
+            self._breaker.record_failure()
+            raise TierError(reason) from error

@@ -93,8 +93,8 @@ class RedisClient:
             TierError: there was no reply within 0.1 s, the breaker is open, or Redis refused a command (out
                 of memory, read-only), which doesn't open the breaker.
         """
-        packed = list(map(pack, commands))
         with self.breaker.guard("Redis can't be reached", FAILURES):
+            packed = list(map(pack, commands))
             if self._settings.cluster:
                 replies = self._send_to_cluster(key, packed)
             else:

@@ -66,5 +66,7 @@ class OutdatedError(Exception):
 
 def pack(command: Command) -> bytes:
     """Return a command in the protocol's form."""
-    parts = [part if type(part) is bytes else str(part).encode() for part in command]
-    return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
+    from hiredis import pack_command  # lazy: few deployments have Redis
+
+    packed: bytes = pack_command(tuple(command))  # type: ignore[arg-type] # its stub takes one part alone
+    return packed
