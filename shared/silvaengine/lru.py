@@ -26,7 +26,7 @@ class LruCache:
     Args:
         ttl: seconds that an entry lives, 0 to cache nothing.
         max_entries: the largest number of entries.
-        clock: monotonic seconds.
+        clock: seconds that go on in a freeze.
     """
 
     def __init__(self, ttl: float, max_entries: int, clock: Callable[[], float] = process_clock) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import override
 
 from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
-from silvaengine.observability.handler import Handler, LambdaEvent, lambda_handler
+from silvaengine.observability.handler import Handler, LambdaEvent, lambda_handler, public_of
 from silvaengine.protocol.json_codec import encode
 from silvaengine_tasks.sources import Source
 
@@ -18,7 +18,7 @@ class TasksEvent(LambdaEvent):
     @override
     def fail(self, error: BaseException) -> SilvaEngineError:
         """Record a failure; Lambda logs what is raised, and a failed call is in the log already."""
-        public = error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
+        public = public_of(error)
         self.log.add(status=501 if public.status == 501 else 500)
         return public
 

@@ -95,7 +95,7 @@ class KeyUsage:
 
     Args:
         write: records the use of a key, by the endpoint of its row.
-        clock: returns monotonic seconds.
+        clock: returns seconds that go on in a freeze.
     """
 
     def __init__(

@@ -101,7 +101,7 @@ class RateLimiter:
         redis: counts for all instances; None to count in each.
         prefix: the prefix of the buckets' keys.
         instances: the number by which limits are divided while each instance counts for itself.
-        clock: returns monotonic seconds.
+        clock: returns seconds that go on in a freeze.
     """
 
     def __init__(

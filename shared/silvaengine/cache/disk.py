@@ -32,7 +32,7 @@ class DiskTier:
     Args:
         folder: the caches' folders are in it, by name.
         size: limit of each cache in bytes; the oldest values go first.
-        clock: monotonic seconds, for the breaker.
+        clock: seconds that go on in a freeze, for the breaker.
     """
 
     def __init__(self, folder: Path, size: int, clock: Callable[[], float] = process_clock) -> None:

@@ -24,7 +24,7 @@ class AlertPublisher:
 
     Args:
         send: sends a subject and a text; None where there is no topic.
-        clock: monotonic seconds.
+        clock: seconds that go on in a freeze.
     """
 
     def __init__(

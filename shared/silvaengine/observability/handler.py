@@ -41,7 +41,7 @@ class LambdaEvent:
 
     def fail(self, error: BaseException) -> SilvaEngineError:
         """Record a failure in the log line, say why from status 500 on, and return what is public of it."""
-        public = error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
+        public = public_of(error)
         self.log.add(status=public.status, error=type(error).__name__)
         if public.status >= 500:
             extra = {"request_id": self.request_id}
@@ -50,6 +50,11 @@ class LambdaEvent:
             else:
                 _logger.error("Unexpected failure", exc_info=error, extra=extra)
         return public
+
+
+def public_of(error: BaseException) -> SilvaEngineError:
+    """Return what is public of a failure: of an unexpected one, that there was one."""
+    return error if isinstance(error, SilvaEngineError) else SilvaEngineError("Internal server error")
 
 
 def lambda_handler[Event: LambdaEvent](

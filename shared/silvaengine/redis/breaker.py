@@ -16,7 +16,7 @@ class TierError(Exception):
 
 
 class Breaker:
-    """Opens after a failure, for 1 s growing to 30 s by the monotonic ``clock``; then one call may probe."""
+    """Opens after a failure, for 1 s growing to 30 s, a freeze included; then one call may probe."""
 
     def __init__(self, clock: Callable[[], float] = process_clock) -> None:
         self._clock = clock

@@ -63,7 +63,7 @@ class Password:
 class RedisClient:
     """Sends commands to one database of Redis, several in one round trip; a cluster has only database 0.
 
-    ``breaker`` and ``password`` are shared by all clients of this Redis, ``clock`` is in monotonic seconds.
+    ``breaker`` and ``password`` are shared by all clients of this Redis, ``clock`` goes on in a freeze.
     """
 
     def __init__(

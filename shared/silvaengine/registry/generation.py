@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 class RegistryGeneration:
     """The generation as this instance knows it.
 
-    ``current`` is None until it was checked. ``unknown_since`` is when it was last read, in monotonic
-    seconds, while it can't be read; else None.
+    ``current`` is None until it was checked. ``unknown_since`` is when it was last read, by the
+    clock, while it can't be read; else None.
 
     Args:
         tables: reads rows consistently.
         redis_rows: the generation that all instances share in Redis, if any.
         refresh: seconds between two reads of DynamoDB.
-        clock: returns monotonic seconds.
+        clock: returns seconds that go on in a freeze.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ class Registry:
         redis_rows: what all instances share in Redis, if anything; then every request checks it.
         api_keys: verifies secrets; without it no hashed key is accepted.
         key_usage: records when keys are used.
-        clock: returns monotonic seconds.
+        clock: returns seconds that go on in a freeze.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ class RegistryRows:
         redis_rows: the rows that all instances share in Redis, if any.
         generation: the registry's generation.
         ttl: seconds for which Redis keeps a row.
-        clock: returns monotonic seconds.
+        clock: returns seconds that go on in a freeze.
     """
 
     def __init__(

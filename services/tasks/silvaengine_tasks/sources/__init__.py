@@ -97,13 +97,9 @@ class RecordSource:
         if len(groups) > 1:
             called = {(call.endpoint_id, call.function) for item in items for call in item.calls}
             side_by_side(self.functions.read_ahead, list(called))
-            reached = side_by_side(self._serve_group, groups, deadline)
-        else:
-            reached = [self._serve_group(group, deadline) for group in groups]
-        served = [item for group in reached for item in group]
-        if any(call.batch_item_id is not None for item in served for call in item.calls):
-            for batch in batch_calls(self.functions, served, deadline):
-                batch.make()
+        reached = side_by_side(self._serve_group, groups, deadline)
+        for call in batch_calls(self.functions, [item for group in reached for item in group], deadline):
+            call.make()
         for group in groups:
             _fail_successors(group)
         log.add(source=self.name, records=len(items), failed=len([item for item in items if item.failure]))
