@@ -26,7 +26,7 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 
 .PHONY: help setup engine peers bench bench-quick valgrind chromium dev
 .PHONY: check quick t test coverage security simulation rules browser e2e readme test-sam-local nightly ci ci-built
-.PHONY: lint style types imports template locked map wheel audit sbom format build lock clean
+.PHONY: lint style types imports preflight template locked map wheel audit sbom format build lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -140,6 +140,9 @@ types: setup
 
 imports: setup
 	@lint-imports --no-logo
+
+preflight: setup ## Check on paper what AWS would refuse of the template, for a table of parameter sets
+	@silvaengine preflight
 
 template: setup
 	@cfn-lint template.yaml

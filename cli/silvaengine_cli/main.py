@@ -13,6 +13,7 @@ _COMMANDS = {
     "diff": "silvaengine_cli.commands.registry:diff",
     "apply": "silvaengine_cli.commands.registry:apply",
     "export": "silvaengine_cli.commands.registry:export",
+    "preflight": "silvaengine_cli.commands.preflight:preflight",
     "import": "silvaengine_cli.commands.migration:import_",
     "doctor": "silvaengine_cli.commands.migration:doctor",
     "list": "silvaengine_cli.commands.inspect:list_",

@@ -4,14 +4,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import pytest
-from samcli.lib.cfn_language_extensions.sam_integration import expand_language_extensions
-from samcli.yamlhelper import yaml_parse
-from samtranslator.translator.transform import transform
+
+from silvaengine_cli.preflight.template import Resources, load, transformed
 
 PROJECT = Path(__file__).parents[2]
 ACCOUNT = {
@@ -21,7 +18,7 @@ ACCOUNT = {
     "AWS::StackName": "silvaengine",
 }
 
-TEMPLATE = yaml_parse((PROJECT / "template.yaml").read_text())
+TEMPLATE = load(PROJECT / "template.yaml")
 LAMBDAS = {
     name: resource
     for name, resource in TEMPLATE["Resources"].items()
@@ -29,30 +26,13 @@ LAMBDAS = {
 }
 ALWAYS = tuple(name for name, resource in LAMBDAS.items() if "Condition" not in resource)
 
-type Resources = dict[str, dict[str, Any]]
-
-
-class NoManagedPolicies:
-    """Stands for the list that SAM fetches from IAM; the template names none by its short name."""
-
-    def load(self) -> dict[str, str]:
-        return {}
-
 
 @pytest.fixture(scope="session")
 def resources_with() -> Callable[..., Resources]:
     """Return the template's resources, after its transforms, for parameters that differ from the defaults."""
 
     def resources(**parameters: str) -> Resources:
-        expanded = expand_language_extensions(
-            deepcopy(TEMPLATE), {**ACCOUNT, **parameters}, enabled=True
-        ).expanded_template
-        for resource in expanded["Resources"].values():
-            for place in {"CodeUri", "ContentUri"} & resource["Properties"].keys():
-                resource["Properties"][place] = "s3://artefacts/key"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("AWS_DEFAULT_REGION", ACCOUNT["AWS::Region"])
-            return transform(expanded, parameters, NoManagedPolicies())["Resources"]  # type: ignore[no-any-return]
+        return transformed(TEMPLATE, {**ACCOUNT, **parameters})["Resources"]  # type: ignore[no-any-return]
 
     return resources
 

@@ -13,10 +13,11 @@ from silvaengine.observability.logging import NAMESPACE, InvocationLog
 from silvaengine.protocol.messages import ExecutionRef
 from silvaengine.tables import DUE_INDEX, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.deploy import lambdas
+from silvaengine_cli.preflight.template import Resources
 from silvaengine_tasks.sources import EVENTS_ALIAS
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 
-from .conftest import ALWAYS, LAMBDAS, PROJECT, TEMPLATE, Resources
+from .conftest import ALWAYS, LAMBDAS, PROJECT, TEMPLATE
 
 EXECUTIONS = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-executions"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:failures"
@@ -76,7 +77,11 @@ def rights(resources: Resources, function: str) -> dict[str, set[str]]:
     for statement in statements(resources, function):
         condition = f" if {statement['Condition']}" if "Condition" in statement else ""
         for action in as_list(statement["Action"]):
-            reached = {f"{arn}{condition}" for arn in as_list(statement["Resource"])}
+            arns = (
+                arn.get("Fn::Sub", arn) if isinstance(arn, dict) else arn
+                for arn in as_list(statement["Resource"])
+            )
+            reached = {f"{arn}{condition}" for arn in arns}
             found.setdefault(action, set()).update(reached)
     return found
 
@@ -884,7 +889,8 @@ def test_a_firewall_guards_the_stage_on_demand(resources_with: Callable[..., Res
     (association,) = of_type(resources, "AWS::WAFv2::WebACLAssociation").values()
     assert association["Properties"]["WebACLArn"] == acl
     # SAM's name for the stage, so that the association waits for it.
-    assert association["Properties"]["ResourceArn"].endswith("/restapis/${RestApi}/stages/${RestApi.Stage}")
+    stage = association["Properties"]["ResourceArn"]["Fn::Sub"]
+    assert stage.endswith("/restapis/${RestApi}/stages/${RestApibetaStage}")
     assert association["Condition"] == "HasWebAcl"
 
 
@@ -915,7 +921,8 @@ def test_buckets_and_queues_refuse_plain_connections(resources_with: Callable[..
         assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         assert (denied["Principal"], denied["Action"]) in {("*", "s3:*"), ("*", "sqs:*")}
         if denied["Action"] == "s3:*":
-            assert denied["Resource"] == [{"Fn::GetAtt": [*names, "Arn"]}, f"${{{names[0]}.Arn}}/*"]
+            objects = {"Fn::Sub": f"${{{names[0]}.Arn}}/*"}
+            assert denied["Resource"] == [{"Fn::GetAtt": [*names, "Arn"]}, objects]
         guarded += names
     assert sorted(guarded) == sorted(kept)
     local = resources_with(**on_demand, LocalEndpoint="http://127.0.0.1:4566")

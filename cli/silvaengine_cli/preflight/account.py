@@ -1,0 +1,114 @@
+"""What an account has, or lacks, that a stack on paper would meet when it is made there."""
+
+from collections.abc import Callable, Iterator
+
+from silvaengine_cli import AwsClient
+from silvaengine_cli.preflight.stack import Stack
+
+# Lambda keeps so many executions for the functions that reserve none.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+_UNRESERVED = 100
+# The tasks function brings a batch of ten messages to workers side by side, and is an execution itself.
+_BATCH = 11
+_INSTEAD = {
+    "KeyPepper": "deploy with KeyPepperSecret={name}, which keeps the API keys of these tables",
+    "LedgerSecret": "deploy with LedgerKeySecret={name}, which keeps the executions of these tables",
+    "ExecutionsTable": "deploy with CreateExecutionsTable=false",
+    "EventBucket": "deploy with EventBucketName={name} instead of NewEventBucketName",
+}
+
+
+def find_in_account(stack: Stack, client: Callable[[str], AwsClient]) -> Iterator[str]:
+    """Yield a line, with what to do, for all that would fail or starve the stack in a client's account."""
+    if not _exists(client("cloudformation"), stack.name):
+        yield from _taken_names(stack, client)
+    yield from _concurrency(stack, client("lambda"))
+    logs_access = stack.parameters["AccessLogs"] == "true"
+    if logs_access and "cloudwatchRoleArn" not in client("apigateway").get_account():
+        yield "AccessLogs: API Gateway has no CloudWatch role in this Region's settings (docs/deploy.md)"
+
+
+def _exists(cloudformation: AwsClient, name: str) -> bool:
+    try:
+        (description,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except cloudformation.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        return False
+    return str(description["StackStatus"]) != "REVIEW_IN_PROGRESS"
+
+
+def _taken_names(stack: Stack, client: Callable[[str], AwsClient]) -> Iterator[str]:
+    """Yield what an earlier stack of this name, or somebody else, left: what is retained blocks a new one."""
+    finders = {
+        "AWS::SecretsManager::Secret": _secret,
+        "AWS::DynamoDB::Table": _table,
+        "AWS::S3::Bucket": _bucket,
+        "AWS::Logs::LogGroup": _log_group,
+        "AWS::Lambda::Function": _function,
+    }
+    for kind, find in finders.items():
+        for logical_id in stack.of_type(kind):
+            if (name := stack.own_name(logical_id)) and (found := find(client, name)):
+                instead = _INSTEAD.get(logical_id, "deploy with CreateTables=false" if find is _table else "")
+                advice = instead.format(name=name) or "delete it, or deploy under another name"
+                yield f"{logical_id}: {found}: {advice}"
+
+
+def _secret(client: Callable[[str], AwsClient], name: str) -> str:
+    secrets = client("secretsmanager")
+    try:
+        found = secrets.describe_secret(SecretId=name)
+    except secrets.exceptions.ResourceNotFoundException:
+        return ""
+    if "DeletedDate" in found:
+        return f"the secret {name} is to be deleted; `aws secretsmanager restore-secret` it first, and then"
+    return f"there is a secret {name}"
+
+
+def _table(client: Callable[[str], AwsClient], name: str) -> str:
+    dynamodb = client("dynamodb")
+    try:
+        dynamodb.describe_table(TableName=name)
+    except dynamodb.exceptions.ResourceNotFoundException:
+        return ""
+    return f"there is a table {name}"
+
+
+def _bucket(client: Callable[[str], AwsClient], name: str) -> str:
+    s3 = client("s3")
+    try:
+        s3.head_bucket(Bucket=name)
+    except s3.exceptions.ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return ""
+        return f"there is a bucket {name}, which isn't this account's"
+    return f"there is a bucket {name}"
+
+
+def _log_group(client: Callable[[str], AwsClient], name: str) -> str:
+    groups = client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    return f"there is a log group {name}" if name in (group["logGroupName"] for group in groups) else ""
+
+
+def _function(client: Callable[[str], AwsClient], name: str) -> str:
+    lambdas = client("lambda")
+    try:
+        lambdas.get_function_configuration(FunctionName=name)
+    except lambdas.exceptions.ResourceNotFoundException:
+        return ""
+    return f"there is a function {name}"
+
+
+def _concurrency(stack: Stack, lambdas: AwsClient) -> Iterator[str]:
+    limits = lambdas.get_account_settings()["AccountLimit"]
+    free = limits["UnreservedConcurrentExecutions"]
+    functions = stack.of_type("AWS::Lambda::Function").values()
+    reserved = sum(int(each["Properties"].get("ReservedConcurrentExecutions", 0)) for each in functions)
+    if reserved and free - reserved < _UNRESERVED:
+        yield f"concurrency: of {free} executions, {reserved} can't be reserved: {_UNRESERVED} must stay free"
+    elif free - reserved < _BATCH:
+        yield (
+            f"concurrency: a batch of ten messages takes {_BATCH} executions, the account has {free}, and "
+            "what is throttled waits for EventQueueVisibilityTimeout: ask for more (Service Quotas, Lambda)"
+        )
