@@ -2,7 +2,7 @@
 
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self, override
@@ -15,7 +15,9 @@ HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length"
 class CountingProxy:
     """Passes calls on to the engine unchanged (their signatures hold) and keeps their names in order."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, note: Callable[[str, bytes, bytes], None] | None = None) -> None:
+        """Take the engine's URL, and what gets each call's name, its request and its response."""
+        self._note = note
         self._target = urlsplit(target).netloc
         self._calls: list[str] = []
         self._refused: set[str] = set()
@@ -55,28 +57,30 @@ class CountingProxy:
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         target, calls, refused, tenants = self._target, self._calls, self._refused, self.tenant_ids
+        note = self._note
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                calls.append(call_name(self))
-                if calls[-1] == "Lambda.Invoke":
+                calls.append(called := call_name(self))
+                if called == "Lambda.Invoke":
                     name = unquote(self.path).split("/")[3].rpartition(":")[2]
                     tenants.setdefault(name, set()).add(self.headers.get("x-amz-tenant-id"))
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                if calls[-1] in refused:
+                if called in refused:
                     self._send(400, [("content-type", "application/x-amz-json-1.0")], THROTTLE)
                     return
                 connection = http.client.HTTPConnection(target, timeout=60)
                 connection.request(self.command, self.path, body, dict(self.headers))
-                self._answer(connection.getresponse())
+                response = connection.getresponse()
+                content = response.read()
                 connection.close()
+                if note:
+                    note(called, body, content)
+                self._send(response.status, response.getheaders(), content)
 
             do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815 - names that http.server fixes
-
-            def _answer(self, response: http.client.HTTPResponse) -> None:
-                self._send(response.status, response.getheaders(), response.read())
 
             def _send(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
                 self.send_response_only(status)
