@@ -14,21 +14,26 @@ PROJECT = Path(__file__).parents[2]
 COMMIT = "a72b1e797284bce1cf55a1b2b2d518b8b97e05e6"  # a release changes it, and records anew (RELEASING.md)
 
 
-def check_out(target: Path, commit: str = COMMIT) -> Path:
-    """Write a commit's files to a folder and return that; the tools that were set up here build it.
+def check_out(target: Path) -> Path:
+    """Write the last release's files to a folder and return that.
 
     Raises:
         RuntimeError: this clone lacks the commit.
     """
-    archive = subprocess.run(["git", "-C", PROJECT, "archive", commit], capture_output=True, check=False)  # noqa: S607
+    archive = subprocess.run(["git", "-C", PROJECT, "archive", COMMIT], capture_output=True, check=False)  # noqa: S607
     if archive.returncode:
-        raise RuntimeError(f"this clone lacks {commit}, the last release: run `git fetch --unshallow`")
+        raise RuntimeError(f"this clone lacks {COMMIT}, the last release: run `git fetch --unshallow`")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(target, filter="data")
+    link_tools(target)
+    return target
+
+
+def link_tools(project: Path) -> None:
+    """Let a copy of a project be built with the tools that were set up here."""
     for tools in (".venv", ".bootstrap"):
         if (PROJECT / tools).exists():
-            (target / tools).symlink_to(PROJECT / tools)
-    return target
+            (project / tools).symlink_to(PROJECT / tools)
 
 
 def deploy(project: Path, engine: LocalEngine, parameters: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Record what a version's Lambdas tell one another and write: ``python -m tests.upgrade.record COMMIT``.
+"""Record what the last release's Lambdas tell one another and write: ``python -m tests.upgrade.record``.
 
 A release is recorded once; later versions are tested against it, in seconds and without its code.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from samcli.yamlhelper import yaml_parse
 from tests.e2e.counting_proxy import CountingProxy
 from tests.e2e.http_client import Api
 from tests.e2e.socket_client import Socket
@@ -24,6 +25,7 @@ from silvaengine.tables import TABLES
 from silvaengine_cli.deploy import LOCAL_STACK
 from silvaengine_cli.engine import LocalEngine, install_engine, local_engine
 from silvaengine_cli.events import sample
+from silvaengine_cli.preflight.upgrade import read_deployed
 
 SOURCES = ("sqs", "s3", "sns", "dynamodb", "rule", "direct")
 REQUESTS: tuple[tuple[str, str, object, Mapping[str, str]], ...] = (
@@ -47,16 +49,17 @@ MESSAGES: tuple[Mapping[str, object], ...] = (
 )
 
 
-def main(commit: str) -> None:
-    """Deploy a commit to a local engine of its own, call it in every way, and write what was seen."""
+def main() -> None:
+    """Deploy the last release to a local engine of its own, call it in every way, and write what was seen."""
     calls: list[tuple[str, bytes, bytes]] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        project = last_release.check_out(folder / "project", commit)
+        project = last_release.check_out(folder / "project")
         engine = stack.enter_context(local_engine(install_engine(last_release.PROJECT), folder / "state"))
         proxy = stack.enter_context(CountingProxy(engine.url, lambda *call: calls.append(call)))
         parameters = {"AwsEndpointUrl": proxy.url, "EventRuleSources": "shop", "FullEventAreas": "admin"}
         outputs = last_release.deploy(project, engine, parameters)
+        write("stack", described(engine))
         use(engine, project, outputs)
         write("tables", {table.name: rows(engine, outputs, table.name) for table in TABLES})
     invokes = [
@@ -64,6 +67,18 @@ def main(commit: str) -> None:
     ]
     write("calls", [{"payload": sent, "response": got} for sent, got in invokes if "MODULENAME" in sent])
     write("broadcasts", [{"payload": sent, "response": got} for sent, got in invokes if "frame" in sent])
+
+
+def described(engine: LocalEngine) -> dict[str, Any]:
+    """Return what CloudFormation and Lambda say of the stack, as `silvaengine upgrade` asks."""
+    cloudformation = engine.client("cloudformation")
+    (description,) = cloudformation.describe_stacks(StackName=LOCAL_STACK)["Stacks"]
+    template = cloudformation.get_template(StackName=LOCAL_STACK, TemplateStage="Original")["TemplateBody"]
+    return {
+        "description": {name: description[name] for name in ("StackStatus", "Parameters", "Outputs")},
+        "template": yaml_parse(template) if isinstance(template, str) else template,
+        "modules": sorted(read_deployed(LOCAL_STACK, engine.client).modules),
+    }
 
 
 def use(engine: LocalEngine, project: Path, outputs: Mapping[str, str]) -> None:
@@ -134,4 +149,4 @@ def write(name: str, value: object) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

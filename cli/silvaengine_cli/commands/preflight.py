@@ -1,7 +1,7 @@
 """``preflight``: check a deployment before it is one."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 _SETS = Path(__file__).parents[1] / "preflight" / "parameter_sets.toml"
 
 
+parameter_option = click.option(
+    "--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="A template parameter."
+)
+
+
 @click.command()
 @click.argument("environment", required=False)
-@click.option("--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="A template parameter.")
+@parameter_option
 @click.option("--account", is_flag=True, help="Ask the account, too, what it has and lacks.")
 @operator_options
 def preflight(
@@ -44,7 +49,7 @@ def preflight(
         raise click.UsageError("--account needs the ENVIRONMENT that is to be deployed")
     project = find_project(Path.cwd())
     template = load(project / "template.yaml")
-    more = dict(_pair(each) for each in given)
+    more = parameters_given(given)
     stack_name, sets = DEFAULT_STACK, parameter_sets()
     if environment:
         stack_name, parameters = environment_of(project, environment)
@@ -67,6 +72,11 @@ def preflight(
         raise click.ClickException("\n".join(findings))
 
 
+def parameters_given(given: Iterable[str]) -> dict[str, str]:
+    """Return template parameters by name; raise UsageError for a text that isn't NAME=VALUE."""
+    return dict(_pair(each) for each in given)
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -84,7 +94,7 @@ def environment_of(project: Path, environment: str) -> tuple[str, dict[str, str]
     sections = config[environment]
     overrides = sections.get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
     name = sections.get("global", {}).get("parameters", {}).get("stack_name", DEFAULT_STACK)
-    return name, dict(_pair(each) for each in overrides)
+    return name, parameters_given(overrides)
 
 
 def parameter_sets() -> Mapping[str, Mapping[str, str]]:
