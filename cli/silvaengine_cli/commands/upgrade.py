@@ -19,7 +19,7 @@ from silvaengine_cli.output import print_result
 def upgrade(
     deployment: Deployment, environment: str, given: tuple[str, ...], quiet_time: bool, as_json: bool
 ) -> None:
-    """Tell what updating a deployed stack to this version takes.
+    """Show what updating a deployed stack to this version takes.
 
     It compares the stack of ENVIRONMENT, one of samconfig.toml, with the template: what changes, and what to
     do in which order. Nothing is changed. Exits with 1 when the update can't begin.
