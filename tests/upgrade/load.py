@@ -6,11 +6,39 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, override
+from urllib.parse import parse_qsl, urlsplit
+from uuid import uuid4
 
-from tests.e2e.http_client import Api
+from silvaengine_cli import AwsClient
+
+from ..e2e.http_client import Api, Response
+from ..security.platform import rest_event
 
 KEY = {"x-api-key": "roll-key"}
+CLIENTS = 3
+
+
+class InvokedApi(Api):
+    """The HTTP gateway's Lambda itself: the engine's APIs get other addresses when a stack is updated."""
+
+    def __init__(self, lambdas: AwsClient, function: str) -> None:
+        self._lambdas = lambdas
+        self._function = function
+
+    @override
+    def request(
+        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        url = urlsplit(path)
+        query = dict(parse_qsl(url.query))
+        text = None if body is None else body.decode()
+        event = rest_event(method, url.path, headers=headers, query=query, body=text)
+        invoked = self._lambdas.invoke(FunctionName=self._function, Payload=json.dumps(event))
+        value = json.loads(invoked["Payload"].read())
+        if "FunctionError" in invoked:  # as API Gateway does
+            return Response(502, {}, json.dumps(value).encode())
+        return Response(value["statusCode"], value["headers"], value["body"].encode())
 
 
 class Told(NamedTuple):
@@ -29,7 +57,7 @@ class Load:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._ends = threading.Event()
-        self._numbers = count()
+        self._name, self._numbers = uuid4().hex, count()
         self.told: list[Told] = []
         self.updates: list[tuple[float, float]] = []
 
@@ -80,7 +108,7 @@ class Load:
         self.send("GET", f"/core/demo/hello?name=n{number}")
 
     def _keyed(self, number: str) -> None:
-        self.send("POST", "/core/roll/keyed", {}, {"idempotency-key": f"load-{number}"})
+        self.send("POST", "/core/roll/keyed", {}, {"idempotency-key": f"{self._name}-{number}"})
 
     def _accept(self, number: str) -> None:
         self.send("POST", "/core/demo/report", {"title": number})
