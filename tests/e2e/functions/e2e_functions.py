@@ -216,7 +216,7 @@ def read_table(table: str) -> str:
     return json.dumps("allowed")
 
 
-@method_cache(ttl=600, cache_name="e2e")
+@method_cache(ttl=600, cache_name="e2e.Numbers")
 def number_of(name: str) -> str:
     """Return a number that nobody had before, as a source gives what nobody knows yet."""
     return uuid4().hex
