@@ -115,6 +115,11 @@ def body_size(body: Any = None, **params: object) -> int:
     return len(str(params.get("text", body)))
 
 
+def settings_size() -> int:
+    """Answer how many characters the settings have."""
+    return sum(map(len, current_invocation().settings.values()))
+
+
 def fail() -> None:
     """Raise what nobody outside may see."""
     raise RuntimeError("password=hunter2")
