@@ -4,13 +4,15 @@ import json
 import sys
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from silvaengine_base import lambdabase
+from silvaengine_cli.events import sample
 
 from .test_redis_rows import FakeRedis
-from .ways import COLORS, WAYS, Deployment, accept, open_sweeper
+from .ways import COLORS, WAYS, Deployment, accept, open_sweeper, tasks_handler
 
 
 @pytest.fixture(params=[True, False], ids=["Redis", "no Redis"])
@@ -51,3 +53,22 @@ def test_a_long_sweep_sees_a_change(deployment: Deployment) -> None:
 
     sweeper.run(change_after_the_first)
     assert [json.loads(sent["setting"])["color"] for sent in deployment.sent] == ["red", "green"]
+
+
+def test_a_long_batch_sees_a_change(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages of a group are called one after the other, the last perhaps minutes after the first."""
+    records = [sample("sqs")["Records"][0] for _ in range(2)]
+    for record in records:
+        record["attributes"]["MessageGroupId"] = "group"
+        record["eventSourceARN"] += ".fifo"
+    invoke = deployment.invoke
+
+    def invoke_and_change(*arguments: Any, **options: Any) -> Any:
+        result = invoke(*arguments, **options)
+        deployment.change("green")
+        return result
+
+    monkeypatch.setattr(deployment, "invoke", invoke_and_change)
+    assert tasks_handler(deployment)({"Records": records}) == {"batchItemFailures": []}
+    colors = [json.loads(sent["setting"])["color"] for sent in deployment.sent if sent["funct"] == "heard"]
+    assert colors == ["red", "green"]

@@ -250,8 +250,8 @@ def socket_message(deployment: Deployment) -> Look:
     return look
 
 
-def tasks_handler(deployment: Deployment) -> Callable[[str], object]:
-    """Return what has a source's event served."""
+def tasks_handler(deployment: Deployment) -> Callable[[Any], object]:
+    """Return what serves an event of any source."""
     registry = deployment.registry()
     claims = Claims(deployment.ledger, Digests(lambda: b"secret"), PayloadStore(lambda: None, None), 300.0)
     functions = FunctionCaller(
@@ -265,7 +265,7 @@ def tasks_handler(deployment: Deployment) -> Callable[[str], object]:
     context = SimpleNamespace(
         aws_request_id="r", function_name="tasks", get_remaining_time_in_millis=lambda: 60_000
     )
-    return lambda source: handler(sample(source), context)
+    return lambda event: handler(event, context)
 
 
 def source(name: str, deployment: Deployment) -> Look:
@@ -273,7 +273,7 @@ def source(name: str, deployment: Deployment) -> Look:
     serve = tasks_handler(deployment)
 
     def look() -> str:
-        serve(name)
+        serve(sample(name))
         return deployment.sent_color()
 
     return look
@@ -284,7 +284,7 @@ def user_pool(deployment: Deployment) -> Look:
     serve = tasks_handler(deployment)
 
     def look() -> str:
-        serve("cognito")
+        serve(sample("cognito"))
         return str(deployment.sent[-1]["funct"])
 
     return look
@@ -295,7 +295,7 @@ def call_hook(deployment: Deployment) -> Look:
     serve = tasks_handler(deployment)
 
     def look() -> str:
-        serve("direct")
+        serve(sample("direct"))
         return str(deployment.sent[-2]["funct"])
 
     return look
