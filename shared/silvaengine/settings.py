@@ -166,7 +166,8 @@ class RedisSettings(NamedTuple):
 
     def database_of(self, cache_name: str) -> int:
         """Return the number of a cache's database (``REDIS_DB_{CACHE_NAME}``)."""
-        return self.databases.get(cache_name.upper().replace("-", "_"), self.database)
+        variable = cache_name.upper().replace("-", "_").replace(".", "_")
+        return self.databases.get(variable, self.database)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "RedisSettings | None":

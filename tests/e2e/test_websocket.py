@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from .conftest import Deployment
-from .registry_rows import API_KEY, ENDPOINT
+from .registry_rows import API_KEY, ENDPOINT, LARGE_SETTINGS
 from .socket_client import RefusedError, Socket
 
 type Connect = Callable[..., Socket]
@@ -68,6 +68,13 @@ def items_of(frames: list[Any]) -> list[Any]:
         assert frame["seq"] == len(items)
         items += frame.get("items", [frame["data"]] if "data" in frame else [])
     return items
+
+
+def test_large_settings_go_by_the_bucket(mine: Mine) -> None:
+    """The gateway may store what an event has no room for."""
+    with mine() as socket:
+        socket.send({"funct": "settings_size", "payload": "{}"})
+        assert socket.json() == LARGE_SETTINGS
 
 
 def test_the_specifications_example_gets_a_bare_answer(connect: Connect) -> None:

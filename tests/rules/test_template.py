@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.ledger.large_payloads import PREFIX
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.logging import NAMESPACE, InvocationLog
 from silvaengine.protocol.messages import ExecutionRef
@@ -371,6 +372,7 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
         "dynamodb:Query": {*registry, f"{EXECUTIONS}/index/due-index"},
         "dynamodb:UpdateItem": {EXECUTIONS},
         "s3:GetObject": {bucket("calls")},
+        "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": tasks["ssm:GetParameter"],
         "secretsmanager:GetSecretValue": tasks["secretsmanager:GetSecretValue"],
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
@@ -533,8 +535,9 @@ def test_large_values_are_private_and_end(resources: Resources) -> None:
     """The bucket is encrypted, closed to the public, and outlives no row."""
     properties = resources["PayloadBucket"]["Properties"]
     assert all(properties["PublicAccessBlockConfiguration"].values())
-    (rule,) = properties["LifecycleConfiguration"]["Rules"]
-    assert rule["ExpirationInDays"] > 30 + 14
+    every, payloads = properties["LifecycleConfiguration"]["Rules"]
+    assert every["ExpirationInDays"] > 30 + 14
+    assert (payloads["ExpirationInDays"], payloads["Prefix"]) == (1, PREFIX), "they hold settings"
     assert properties["BucketEncryption"]
 
 
@@ -557,6 +560,8 @@ def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Reso
         "dynamodb:PutItem": {EXECUTIONS, ROWS},
         "dynamodb:UpdateItem": {EXECUTIONS, KEY_USES},
         "dynamodb:DeleteItem": {ROWS},
+        "s3:GetObject": {bucket("calls")},
+        "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",

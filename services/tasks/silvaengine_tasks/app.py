@@ -2,9 +2,9 @@
 
 from functools import cache
 
-from silvaengine.aws.lambda_invoker import open_invoker
 from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.large_payloads import open_worker_invoker
 from silvaengine.ledger.payload_store import open_payload_store
 from silvaengine.ledger.store import open_ledger
 from silvaengine.observability.alerts import open_alert_publisher
@@ -48,7 +48,7 @@ def create_sources(
 
 def _open_sources(settings: Settings) -> tuple[Source, ...]:
     ledger, registry = open_ledger(settings), open_registry(settings)
-    invoker, alerts = open_invoker(settings), open_alert_publisher(settings)
+    invoker, alerts = open_worker_invoker(settings), open_alert_publisher(settings)
     payloads, issue_token = open_payload_store(settings), broadcast_token_issuer(settings)
     dispatcher = Dispatcher(invoker, payloads, issue_token)
     claims = Claims(ledger, open_digests(settings), payloads, settings.worker_timeout_seconds)

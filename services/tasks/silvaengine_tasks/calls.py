@@ -112,7 +112,6 @@ class FunctionCaller:
         """
         endpoint_id, name, request_id, function = "", "", urandom(16).hex(), None
         try:
-            self.registry.refresh()
             endpoint_id, name, params, hops = read_call(event)
             log.add(endpoint_id=endpoint_id, function=name)
             function = self.find_function(endpoint_id, name)
@@ -140,7 +139,11 @@ class FunctionCaller:
         return self.invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
     def find_function(self, endpoint_id: str, name: str) -> Function:
-        """Return a tenant's function; raises what ``Registry.resolve`` raises."""
+        """Return a tenant's function; raises what ``Registry.resolve`` raises.
+
+        It looks for changes each time: an event's last record may be called minutes after its first.
+        """
+        self.registry.refresh()
         return self.registry.resolve(endpoint_id, DEFAULT_API_KEY, "", name)
 
     def read_ahead(self, called: tuple[str, str]) -> None:

@@ -121,7 +121,6 @@ class Sweeper:
             SilvaEngineError: a shard couldn't be read; the others were swept.
         """
         sweep = Sweep(has_time, limit)
-        self._registry.refresh()
         self._walk(sweep, self._places, share)
         if sweep.skipped:
             self._walk(sweep, {}, limit)
@@ -224,6 +223,7 @@ class Sweeper:
     def _dispatch(self, execution: Execution, sweep: Sweep) -> str:
         """Take an execution over and send it to its worker."""
         entry = FunctionEntry(execution.aws_lambda_arn, execution.setting)
+        self._registry.refresh()  # a run takes up to two minutes
         try:
             function = self._registry.function_for_entry(entry, execution.function)
         except NotFoundError as error:

@@ -58,8 +58,8 @@ class Lifecycle:
             SilvaEngineError: it is refused, or the row can't be written.
 
         """
-        key_access = self._admission.registry.key_access_by_row(
-            socket.endpoint_id, socket.api_key, socket.area, socket.stage
+        key_access, _ = self._admission.admit(  # not counted again: the handshake was
+            socket.endpoint_id, socket.api_key, socket.area, socket.stage, is_row_key=True, is_counted=False
         )
         open_authorization = self._admission.open_authorization
         call_hook("on_connect", key_access, open_authorization, event, lambda_context)

@@ -64,9 +64,9 @@ class CallServer:
     def _serve(self, event: WorkerEvent) -> "Json":
         payload = event.event
         if "content_url" in payload:
-            from silvaengine_worker.executions import fetch_content  # lazy: only a large content needs it
+            from silvaengine_worker.executions import fetch_content  # lazy: only a large payload needs it
 
-            payload = fetch_content(payload)
+            payload = event.event = fetch_content(payload)  # a failure is redacted by the settings in it
         call = WorkerCall.decode(payload)
         if call.socket is not None:
             self._serve_message(call, call.socket, event)

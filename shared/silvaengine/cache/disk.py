@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 0.1  # how long to wait for another process's lock
 MAX_VALUE = 16 * 1_048_576  # bytes
 
+_CAPITAL = re.compile("[A-Z]")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _RAW: Final = 1  # how diskcache stores a row's value
 _FILE: Final = 2
@@ -42,8 +43,8 @@ class DiskTier:
         self._open: dict[str, Cache] = {}
 
     def path(self, name: str) -> Path:
-        """Return a cache's folder."""
-        return self.folder / name
+        """Return a cache's folder; capitals are marked, since some file systems ignore case."""
+        return self.folder / _CAPITAL.sub(r"^\g<0>", name)
 
     def get(self, name: str, key: str) -> tuple[bytes, float] | None:
         """Return a value and the seconds that it has left, None for none; raises TierError."""

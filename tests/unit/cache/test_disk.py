@@ -67,6 +67,15 @@ def test_a_deleted_value_is_gone_for_the_next_process(clock: Clock, tmp_path: Pa
     assert keep_by(process(tmp_path, clock), source)() == 2
 
 
+def test_names_that_differ_in_case_alone_are_two_caches(clock: Clock, tmp_path: Path) -> None:
+    """On a file system that ignores case, too: no two folders have one name in small letters."""
+    disk, names = tier(tmp_path, clock), ("shop.models.item", "shop.models.Item", "Shop.models.item")
+    for name in names:
+        disk.set(name, "k", name.encode(), 100)
+    assert [(disk.get(name, "k") or (b"",))[0] for name in names] == [name.encode() for name in names]
+    assert len({folder.name.lower() for folder in tmp_path.iterdir()}) == len(names)
+
+
 def test_a_value_ends_on_disk(clock: Clock, tmp_path: Path) -> None:
     """A value's row tells how long it has left."""
     disk = tier(tmp_path, clock)

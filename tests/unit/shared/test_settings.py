@@ -139,10 +139,10 @@ def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
 
 
 def test_a_cache_may_have_a_database_of_its_own() -> None:
-    """``REDIS_DB_{CACHE_NAME}``, with an underscore for a hyphen; the others have ``REDIS_DB``."""
+    """``REDIS_DB_{CACHE_NAME}``, with an underscore for a hyphen or a dot; the others have ``REDIS_DB``."""
     given = redis(HOST="h", DB="1", DB_API_V2="5")
     assert given
-    assert [given.database_of(name) for name in ("api-v2", "api_v2", "api")] == [5, 5, 1]
+    assert [given.database_of(name) for name in ("api-v2", "api_v2", "Api.v2", "api")] == [5, 5, 5, 1]
 
 
 def test_a_password_is_not_shown() -> None:
