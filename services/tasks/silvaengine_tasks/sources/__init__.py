@@ -113,10 +113,9 @@ class RecordSource:
         """Serve items in order, up to the first one that comes again; return those that were reached."""
         for position, item in enumerate(group, 1):
             self._make_calls(item, deadline)
-            later = group[position:]
-            if item.failure and later and item.comes_again():
-                for each in later:
-                    each.failure = item.failure
+            if item.failure and position < len(group) and item.comes_again():
+                for later in group[position:]:
+                    later.failure = item.failure
                 return group[:position]
         return group
 
