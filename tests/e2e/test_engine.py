@@ -190,7 +190,7 @@ def handler(event, context):
 
 
 def test_a_burst_of_first_calls_starts_few_processes_at_a_time(engine: LocalEngine, tmp_path: Path) -> None:
-    """Thirty at once would starve one another and the engine; all share one unpacked artefact."""
+    """Thirty at once would starve one another; all share one unpacked artefact, until it changes."""
     functions, roles = engine.client("lambda"), engine.client("iam")
     role = roles.create_role(RoleName="burst", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     functions.create_function(
@@ -213,3 +213,8 @@ def test_a_burst_of_first_calls_starts_few_processes_at_a_time(engine: LocalEngi
     assert 1 < len(pids) < 30
     assert max(starting) <= (os.cpu_count() or 1) + 1  # and the first one
     assert len(files) == 1
+
+    changed = zip_files({"burst.py": SLOW_START.encode() + b"# changed"})
+    functions.update_function_code(FunctionName="burst", ZipFile=changed)
+    assert Path(call(0)[2]).exists()
+    assert not Path(files.pop()).exists()
