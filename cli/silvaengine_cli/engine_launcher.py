@@ -1,16 +1,21 @@
-"""Starts MiniStack, changed where it is kinder than AWS; the engine's own interpreter runs this file.
+"""Starts MiniStack, changed where it isn't like AWS; the engine's own interpreter runs this file.
 
 What is changed is not public and may change with any version; tests/e2e/test_engine_probes.py would show it.
 """
 
 import os
+import shutil
 import time
+import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from hashlib import sha256
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import gettempdir
+from threading import Lock, Semaphore
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, override
 
 from ministack import app  # type: ignore[import-not-found]
 from ministack.core import lambda_runtime  # type: ignore[import-not-found]
@@ -22,6 +27,8 @@ RUNTIME_MODULES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "s
 DEBUGGER = Path(__file__).with_name("engine_debugger.py")
 LAMBDA_SECONDS = 900  # docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 SITE_PACKAGES = Path(app.__file__).parents[1]
+STARTING = os.cpu_count() or 1  # processes of one function that start at a time
+UNPACKED = Path(gettempdir(), "unpacked")
 
 
 def main() -> None:
@@ -34,6 +41,8 @@ def main() -> None:
         link_modules(runtime, ["debugpy"])
         offer_debugger(runtime)
     keep_logs_of_sockets()
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
+    start_few_at_a_time()
     app.main()
 
 
@@ -105,6 +114,51 @@ def keep_logs_of_sockets() -> None:
         return SimpleNamespace(invoke=invoke)
 
     lambda_runtime.get_or_create_worker = get_logged_worker
+
+
+class SharedZip(zipfile.ZipFile):
+    """An artefact that is unpacked once for all processes; the engine unpacks it for each."""
+
+    _unpacking = Lock()
+
+    @override
+    def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
+        """Make ``path`` a link to the unpacked artefact; before one is added, delete those without a link."""
+        contents = [(member.filename, member.CRC, member.file_size) for member in self.infolist()]
+        unpacked = UNPACKED / sha256(repr(contents).encode()).hexdigest()
+        with self._unpacking:
+            if not unpacked.exists():
+                links = Path(gettempdir()).glob("ministack-lambda-*/*")
+                for unused in {*UNPACKED.glob("*")} - {link.resolve() for link in links}:
+                    shutil.rmtree(unused)
+                super().extractall(unpacked.with_suffix(".part"))
+                unpacked.with_suffix(".part").rename(unpacked)
+            Path(path).rmdir()
+            Path(path).symlink_to(unpacked)
+        Path(str(self.filename)).unlink()  # the process's own copy
+
+
+def start_few_at_a_time() -> None:
+    """Let calls without a free process wait for their turn to start one, and take one that is free by then.
+
+    The engine starts one for each call at once, so that those of a burst starve one another and the engine,
+    which serves what they read. A start ends whatever other calls do, so that none waits for its own caller.
+    """
+    acquire = lambda_runtime.acquire_worker
+    turns: dict[str, Semaphore] = {}
+
+    def acquire_in_turn(name: str, *arguments: Any, **options: Any) -> tuple[Any, str]:  # noqa: ANN401
+        worker, how = acquire(name, *arguments, **options, max_concurrency=1)
+        if worker is not None:  # free, or the function's first
+            return worker, how
+        with turns.setdefault(name, Semaphore(STARTING)):
+            worker, how = acquire(name, *arguments, **options)
+            if how == "spawn":
+                with suppress(Exception):  # the call starts it again and reports the failure
+                    lambda_runtime.ensure_spawned(worker)
+            return worker, how
+
+    lambda_svc.acquire_worker = acquire_in_turn
 
 
 if __name__ == "__main__":

@@ -148,6 +148,38 @@ def test_a_fifo_group_keeps_its_order_over_a_failure(events: Deployment, tmp_pat
         assert wait_for_lines(path, 6) == [f"n{n}" for n in range(6)]
 
 
+@pytest.fixture(params=[1, 10], ids=["singly", "in batches"])
+def mapping_of_fifo(events: Deployment, request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+    """Changes the FIFO queue's mapping, whose batches have this size; a failed message soon comes again."""
+    sqs, url = events.engine.client("sqs"), resource(events, "FifoQueue")
+    functions, identifier = events.engine.client("lambda"), resource(events, "FifoQueueMapping")
+
+    def change(**members: Any) -> None:
+        functions.update_event_source_mapping(UUID=identifier, **members)
+
+    for size, seconds in ((request.param, "3"), (1, events.parameters["EventQueueVisibilityTimeout"])):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": seconds})
+        change(BatchSize=size)
+        if seconds == "3":
+            yield change
+
+
+def test_the_messages_behind_a_poisoned_one_are_done_in_order(
+    events: Deployment, mapping_of_fifo: Callable[..., None], tmp_path: Path
+) -> None:
+    """It fails at each of its receives and is dead then, alone; those behind it run once, none is lost."""
+    path, sqs = tmp_path / "effects", events.engine.client("sqs")
+    mapping_of_fifo(Enabled=False)  # so that they come together
+    for n in range(5):
+        sent = entry(n, path, "always" if n == 0 else "")
+        del sent["Id"]
+        sqs.send_message(QueueUrl=resource(events, "FifoQueue"), MessageGroupId=path.parent.name, **sent)
+    mapping_of_fifo(Enabled=True)
+    assert wait_for_lines(path, 4) == ["n1", "n2", "n3", "n4"]
+    dead = eventually(lambda: drained(events, "FifoDeadLetterQueue"), bool)
+    assert [json.loads(each["Body"])["params"]["call"] for each in dead] == ["n0"]
+
+
 def test_a_worker_that_vanished_costs_no_message(events: Deployment, tmp_path: Path) -> None:
     """Its message is hidden until the lease ends, and so has receives left for the second attempt."""
     path, sqs = tmp_path / "effects", events.engine.client("sqs")
@@ -325,9 +357,9 @@ def test_of_1000_messages_each_is_done_once_or_dead(events: Deployment, tmp_path
     assert sorted(letters) == sorted(hopeless)
 
 
-def drained(events: Deployment) -> list[Any]:
-    """Take everything out of the events' dead-letter queue."""
-    sqs, url, taken = events.engine.client("sqs"), resource(events, "EventDeadLetterQueue"), list[Any]()
+def drained(events: Deployment, queue: str = "EventDeadLetterQueue") -> list[Any]:
+    """Take everything out of a dead-letter queue."""
+    sqs, url, taken = events.engine.client("sqs"), resource(events, queue), list[Any]()
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:
             taken.append(message)

@@ -55,7 +55,8 @@ class BatchItem:
     Args:
         record: as AWS sent it.
         item_id: by which its source takes it back alone; empty if that takes back whole events.
-        group: whose items are served in order, up to the first failure; empty for an independent one.
+        group: whose items are served in order, up to the first that has to come again; empty for an
+            independent one.
     """
 
     __slots__ = ("calls", "failure", "group", "id", "record")
@@ -71,6 +72,10 @@ class BatchItem:
         """Take a failure; of several the first one counts that is not only another delivery in progress."""
         if self.failure is None or isinstance(self.failure, InProgressError):
             self.failure = error
+
+    def comes_again(self) -> bool:
+        """Return whether the source will deliver this item again, which has failed."""
+        return True
 
 
 def member(value: Json, *path: str) -> Json:

@@ -100,8 +100,6 @@ class RecordSource:
         reached = side_by_side(self._serve_group, groups, deadline)
         for call in batch_calls(self.functions, [item for group in reached for item in group], deadline):
             call.make()
-        for group in groups:
-            _fail_successors(group)
         log.add(source=self.name, records=len(items), failed=len([item for item in items if item.failure]))
         return self.respond(items)
 
@@ -112,10 +110,12 @@ class RecordSource:
             item.fail(self.functions.report("", "", error, urandom(16).hex()))
 
     def _serve_group(self, group: Sequence[BatchItem], deadline: float) -> Sequence[BatchItem]:
-        """Serve items in order, up to the first one that fails; return those that were reached."""
+        """Serve items in order, up to the first one that comes again; return those that were reached."""
         for position, item in enumerate(group, 1):
             self._make_calls(item, deadline)
-            if item.failure:
+            if item.failure and position < len(group) and item.comes_again():
+                for later in group[position:]:
+                    later.failure = item.failure
                 return group[:position]
         return group
 
@@ -139,10 +139,3 @@ def _in_groups(items: Sequence[BatchItem]) -> list[list[BatchItem]]:
     for position, item in enumerate(items):
         groups.setdefault(item.group or position, []).append(item)
     return list(groups.values())
-
-
-def _fail_successors(group: Sequence[BatchItem]) -> None:
-    """Repeat a group's first failure for all later items, so that they come again in order."""
-    failure = None
-    for item in group:
-        item.failure = failure = failure or item.failure
