@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable
 
-from .conftest import ALWAYS, PROJECT, TEMPLATE, Resources
+from silvaengine_cli.preflight.template import Resources
+
+from .conftest import ALWAYS, PROJECT, TEMPLATE
 from .test_surface import ENVIRONMENT
 
 TABLE_ROW = re.compile(r"^\| (`[^|]*) \|", re.MULTILINE)
