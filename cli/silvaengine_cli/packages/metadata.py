@@ -84,11 +84,9 @@ def _invalid(what: str, error: ValidationError) -> click.ClickException:
 
 def _read(source: Path) -> ast.Module:
     try:
-        return ast.parse(source.read_text("utf-8"), str(source))
+        return ast.parse(source.read_bytes(), str(source))
     except SyntaxError as error:
         raise click.ClickException(f"{source}:{error.lineno or 1}: {error.msg}") from None
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{source} is not UTF-8 text") from None
 
 
 def _return_literal(module: ast.Module) -> object:
