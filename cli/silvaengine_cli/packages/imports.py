@@ -25,6 +25,10 @@ OTHER_NAMES = {
     "beautifulsoup4": ("bs4",),
     "scikit-learn": ("sklearn",),
     "pycryptodome": ("Crypto",),
+    "pyhumps": ("humps",),
+    "google-genai": ("google",),
+    "hubspot-api-client": ("hubspot",),
+    "shopifyapi": ("shopify",),
 }
 _FRAMEWORK = {
     "silvaengine_base": frozenset(silvaengine_base.__all__),

@@ -244,8 +244,8 @@ def test_packages_that_run_have_nothing_wrong() -> None:
 
 def test_doctor_accepts_a_package_with_its_requirements(folder: Path) -> None:
     """A package whose requirements are listed and whose names are offered passes, in any spelling."""
-    (folder / "shop/__init__.py").write_text("import graphql, yaml, jwt, no_such_library\n")
-    (folder / "requirements.txt").write_text("Graphene==2.1.9\nPyJWT\nno-such.library>=1\n")
+    (folder / "shop/__init__.py").write_text("import graphql, yaml, jwt, google.genai, no_such_library\n")
+    (folder / "requirements.txt").write_text("Graphene==2.1.9\nPyJWT\ngoogle-genai\nno-such.library>=1\n")
     (folder / "shop/tests").mkdir()
     for name in ("test_shop.py", "conftest.py", "shop/test_order.py", "shop/tests/helper.py"):
         (folder / name).write_text("import a_library_of_tests_alone\n")
