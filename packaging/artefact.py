@@ -81,7 +81,7 @@ def add_operators_packages(source: Path, folder: Path, machine: str) -> None:
         raise SystemExit(f"{source}/ is missing in the sources")
     files = [source / name for name in REQUIREMENTS if (source / name).is_file()]
     if files:
-        install(files, folder, machine, "--excludes", str(PROVIDED_REQUIREMENTS))
+        install(files, folder, machine, "--no-editable", "--excludes", str(PROVIDED_REQUIREMENTS))
     compile_all([folder], folder, "/var/task")
     packages = shipped_packages(source)
     required = {path.name for path in folder.iterdir()}

@@ -357,22 +357,23 @@ def test_requirements_that_the_layer_fulfils_are_left_out(project: Path, tmp_pat
             --hash=sha256:{"a" * 64}  # of a private index
         silvaengine_utility @ git+ssh://git@127.0.0.1:9/silvaengine_utility.git@main
         git+file://{repository}#egg=silvaengine_base
-        {library(tmp_path / "shop_lib", "shop-lib", "SilvaEngine-Utility>=0.0.1", "idna")}
+        -e {library(tmp_path / "shop_lib", "shop-lib", "SilvaEngine-Utility>=0.0.1", "idna")}
     """
     with_function(project, "requirements.txt", required)
     build: list[str | Path] = [Path(sys.executable).with_name("sam"), "build", "Worker"]
     done = subprocess.run(build, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     shipped = {path.name for path in (project / ".aws-sam/build/Worker").iterdir()}
-    assert {"six-1.16.0.dist-info", "idna", "shop_lib-1.dist-info"} <= shipped
+    assert {"six-1.16.0.dist-info", "idna", "shop_lib.py"} <= shipped
     assert not {"silvaengine_base", "silvaengine_utility"} & shipped
 
 
 def library(folder: Path, name: str, *requirements: str) -> Path:
-    """Make a distribution without modules, as a Git repository."""
+    """Make a distribution of one module, as a Git repository."""
     folder.mkdir()
+    (folder / f"{folder.name}.py").touch()
     project = f"name = {name!r}\nversion = '1'\ndependencies = {list(requirements)}"
-    (folder / "pyproject.toml").write_text(f"[project]\n{project}\n[tool.setuptools]\npackages = []\n")
+    (folder / "pyproject.toml").write_text(f"[project]\n{project}\n")
     commit = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "--message=x"]
     for words in (["init", "--quiet"], ["add", "."], commit):
         subprocess.run(["git", *words], cwd=folder, check=True)  # noqa: S607 - the PATH's
