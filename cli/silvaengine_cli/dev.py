@@ -16,7 +16,7 @@ from rich.console import Console
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import DEV_FILE
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
-from silvaengine_cli.packages.examine import missing_requirements
+from silvaengine_cli.packages.examine import missing_requirements, summarize
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
@@ -189,7 +189,7 @@ class DevSession:
 
     def _check_packages(self) -> None:
         missing = missing_requirements(self._project / FUNCTIONS_FOLDER)
-        self._say("packages", [Note(f"{FUNCTIONS_FOLDER}/{each.text()}") for each in missing])
+        self._say("packages", [Note(f"{FUNCTIONS_FOLDER}/{each}") for each in summarize(missing)])
 
 
 @contextmanager

@@ -38,9 +38,9 @@ class EngineError(click.ClickException):
 
 
 def find_uv(project: Path) -> str:
-    """Return the uv that `make` installed, else the one on the PATH; raise EngineError if there is none."""
-    bootstrapped = project / ".bootstrap" / "bin" / "uv"
-    uv = str(bootstrapped) if bootstrapped.exists() else shutil.which("uv")
+    """Return the uv of `make`, of the command's own environment or of the PATH; raise EngineError without."""
+    places = (project / ".bootstrap/bin", Path(sys.executable).parent, os.environ.get("PATH", ""))
+    uv = shutil.which("uv", path=os.pathsep.join(map(str, places)))
     if uv is None:
         raise EngineError("uv is missing: run `make setup`, or install uv")
     return uv

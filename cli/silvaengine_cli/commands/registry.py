@@ -9,7 +9,7 @@ from rich.markup import escape
 from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.operator import announce
 from silvaengine_cli.output import console, json_option, print_json
-from silvaengine_cli.packages.examine import Observation, missing_requirements
+from silvaengine_cli.packages.examine import Observation, missing_requirements, summarize
 from silvaengine_cli.registry import export as exporting
 from silvaengine_cli.registry.apply import carry_out
 from silvaengine_cli.registry.file import RegistryFile, RegistryFileError, load, parse
@@ -55,8 +55,8 @@ def validate(file: Path | None, as_json: bool) -> None:
     spec = registry.spec
     counts = [f"{len(getattr(spec, section))} {section}" for section in type(spec).model_fields]
     click.echo(f"{path}: valid: {', '.join(counts)}")
-    for missing in _missing_requirements(path):
-        click.echo(missing.text(), err=True)
+    for missing in summarize(_missing_requirements(path)):
+        click.echo(missing, err=True)
 
 
 @click.command()
