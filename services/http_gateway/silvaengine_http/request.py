@@ -10,7 +10,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import NO_RATE_HEADERS
-from silvaengine.authorization.events import API_KEY, GatewayEvent, Members, read_api_key, read_stage
+from silvaengine.authorization.events import (
+    API_KEY,
+    GatewayEvent,
+    Members,
+    read_api_key,
+    read_headers,
+    read_stage,
+    read_texts,
+)
 from silvaengine.errors import RequestError
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
 from silvaengine_http.body import read_body
@@ -19,7 +27,6 @@ from silvaengine_http.path import Route, read_path
 if TYPE_CHECKING:
     from silvaengine.registry.model import KeyAccess
 
-_TEXT = {str}
 _OBJECTS = (
     "requestContext",
     "headers",
@@ -84,9 +91,9 @@ def read_cors_request(event: Members) -> tuple[str | None, Route | None, str | N
     """
     origin = None
     with suppress(RequestError):
-        context, *headers, _, _ = _objects(event)
-        sent = _headers(event, *headers)
-        origin = {name.lower(): value for name, value in sent.items()}.get("origin")
+        context, single, several, _, _ = _objects(event)
+        _, headers = read_headers(single, several)
+        origin = headers.get("origin")
         if origin is not None:  # else no browser will ask
             return origin, read_path(event), read_stage(context)
     return origin, None, None
@@ -110,8 +117,7 @@ def read_request(
 
     """
     context, single_headers, several_headers, single_query, several_query = _objects(event)
-    sent = _headers(event, single_headers, several_headers)
-    headers = {name.lower(): value for name, value in sent.items()}
+    sent, headers = read_headers(single_headers, several_headers, event.get("cookies"))
     _check_unicode("".join([*headers, *headers.values()]), "The headers are")
     everything = _query(event, single_query, several_query)
     _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")
@@ -159,20 +165,11 @@ def _objects(event: Members) -> list[Members]:
     return objects
 
 
-def _headers(event: Members, single: Members, several: Members) -> Mapping[str, str]:
-    """Return the headers as they were sent; payload 2.0 has cookies apart."""
-    single = single or {name: ", ".join(_texts(values)) for name, values in several.items()}
-    if not _TEXT.issuperset(map(type, single.values())):
-        single = {name: value for name, value in single.items() if isinstance(value, str)}
-    cookies = event.get("cookies")
-    return {**single, "cookie": "; ".join(_texts(cookies))} if cookies else single
-
-
 def _query(event: Members, single: Members, several: Members) -> dict[str, list[str]]:
     raw = event.get("rawQueryString")
     if isinstance(raw, str):
         return _parse_query(raw)
-    query = {name: _texts(values) for name, values in several.items()}
+    query = {name: read_texts(values) for name, values in several.items()}
     for name, value in single.items():
         if name not in query and isinstance(value, str):
             query[name] = [value]
@@ -196,7 +193,3 @@ def _parse_query(raw: str) -> dict[str, list[str]]:
     for name, value in pairs:
         query.setdefault(name, []).append(value)
     return query
-
-
-def _texts(values: object) -> list[str]:
-    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []

@@ -115,6 +115,14 @@ def test_an_authorizer_gets_the_extended_event(world: Any, event_of: EventOf, in
         assert event["requestContext"]["headers"] == {"Token": "ada"}
 
 
+def test_an_authorizer_gets_each_line_of_a_header(world: Any, event_of: EventOf, install: Install) -> None:
+    """What it decides by is what the gateway knows of the request: no line is chosen for it."""
+    install(FUNCTION)
+    world.handler(event_of(headers={"Token": "ada"}, multiValueHeaders={"Token": ["eve", "ada"]}), None)
+    (_, event, _) = sys.modules["acme_auth"].CALLS[0]
+    assert event["headers"] == event["requestContext"]["headers"] == {"Token": "eve, ada"}
+
+
 def test_an_authorizer_gets_the_decoded_body(world: Any, event_of: EventOf, install: Install) -> None:
     """It is JSON text, whatever form API Gateway gave the body."""
     install(FUNCTION)
