@@ -34,6 +34,7 @@ _OBJECTS = (
     "queryStringParameters",
     "multiValueQueryStringParameters",
 )
+_INSTEAD = " of API Gateway or a function URL: {} can't send requests to this gateway"
 
 type Query = Mapping[str, list[str]]
 
@@ -73,15 +74,36 @@ class Request(NamedTuple):
 
 
 def read_method(event: Members) -> str:
-    """Return the HTTP method in capitals, empty for anything that isn't an HTTP event."""
+    """Return the HTTP method in capitals, empty for an event of neither API Gateway nor a function URL."""
     method = event.get("httpMethod")
     if isinstance(method, str):
-        return method.upper()
+        return "" if is_load_balancer(event) else method.upper()
     match event:
         case {"requestContext": {"http": {"method": str() as method}}}:
             return method.upper()
         case _:
             return ""
+
+
+def is_load_balancer(event: Members) -> bool:
+    """Return whether an Application Load Balancer sent an event.
+
+    docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+    """
+    context = event.get("requestContext")
+    return isinstance(context, dict) and "elb" in context
+
+
+def not_a_request(event: Members) -> RequestError:
+    """Return the refusal of an event without a method, which names its sender where that sends requests, too.
+
+    docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
+    """
+    sender = "an Application Load Balancer" if is_load_balancer(event) else ""
+    match event:
+        case {"raw_path": _} | {"requestContext": {"serviceArn": _}}:
+            sender = "VPC Lattice"
+    return RequestError(f"Not an HTTP request{_INSTEAD.format(sender) if sender else ''}")
 
 
 def read_cors_request(event: Members) -> tuple[str | None, Route | None, str | None]:

@@ -62,10 +62,11 @@ class Response(NamedTuple):
 
 
 class ResponseFormat(NamedTuple):
-    """How the response is written: as payload 2.0 or 1.0, and without a body for HEAD."""
+    """How the response is written: as payload 2.0 or 1.0, without a body for HEAD, with lists for an ALB."""
 
     is_v2: bool
     is_head: bool
+    has_lists: bool = False
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -124,9 +125,11 @@ def render(
         "body": body,
         "isBase64Encoded": response.is_base64 and bool(body),
     }
-    if response.headers is JSON and cors is None:
+    if response.headers is JSON and cors is None and not form.has_lists:
         return {**rendered, "headers": {**_JSON_HEADERS, REQUEST_ID: request_id}}
     headers = all_headers(response.headers, request_id, cors, is_sandboxed=is_sandboxed)
+    if form.has_lists:
+        return {**rendered, "multiValueHeaders": {name: list(values) for name, values in headers}}
     return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
 
 

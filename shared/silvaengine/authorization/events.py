@@ -25,6 +25,7 @@ MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
 type Members = Mapping[str, Any]
 type SentHeaders = Mapping[str, str]
 
+_AUTHORIZER_CALLS = ("REQUEST", "TOKEN")  # which has no request, and is denied
 _TEXT, _ONE = {str}, {1}
 
 
@@ -59,7 +60,7 @@ class GatewayHandler[Event: GatewayEvent](ABC):
         if isinstance(event, dict):
             if OPERATION_MEMBER in event:
                 return self._operate(call, event[OPERATION_MEMBER])
-            if event.get("type") == "REQUEST" and requested_arn(event):
+            if event.get("type") in _AUTHORIZER_CALLS and requested_arn(event):
                 return self._authorize(call)
         return self.serve(call)
 
