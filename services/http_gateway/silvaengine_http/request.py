@@ -5,6 +5,7 @@ docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integratio
 module and ``path`` read a request from an event; authorizers and full-event functions are shown it whole.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,7 @@ from silvaengine.authorization.events import (
     read_texts,
 )
 from silvaengine.errors import RequestError
+from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
 from silvaengine_http.body import read_body
 from silvaengine_http.path import Route, read_path
@@ -153,7 +155,11 @@ def read_request(
         params["path"] = route.path
     params["endpoint_id"], params["area"] = route.endpoint_id, route.area
     raw_body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
-    body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip) if reads_body else None
+    body = None
+    if reads_body:
+        body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip)
+    elif "\\ud" in encode(event):  # how it writes half of a pair, but not that alone
+        _check_unicode(json.dumps(event, ensure_ascii=False), "The event is")
     function_context = {
         **context,
         "channel": route.endpoint_id,
