@@ -77,12 +77,12 @@ def read_path(event: Mapping[str, Any]) -> Route:
     version = str(event.get("version"))
     area, endpoint_id, proxy = parameters.get("area"), parameters.get("endpoint_id"), parameters.get("proxy")
     if isinstance(area, str) and isinstance(endpoint_id, str) and isinstance(proxy, str):
-        return _route(whole, version, area, endpoint_id, *proxy.split("/"))
+        return _route(whole, version, area, endpoint_id, proxy)
     segments = _route_segments(event, parameters)
     if segments is None:
         path, version = _own_path(event, whole, version)
         segments = path.removeprefix("/").split("/")
-    return _route(whole, version, *segments)
+    return _route(whole, version, *segments[:2], "/".join(segments[2:]))
 
 
 def _route_segments(event: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str] | None:
@@ -92,11 +92,14 @@ def _route_segments(event: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
         return None
     segments = []
     for part in template[1:].split("/"):
-        name = part[1:-1] if part.startswith("{") else None
-        value = part if name is None else parameters.get(name.removesuffix("+"))
+        name = part[1:-1] if part.startswith("{") else ""
+        value = parameters.get(name.removesuffix("+")) if name else part
         if not isinstance(value, str):
             return None
-        segments += value.split("/") if name and name.endswith("+") else [value]
+        values = value.split("/")
+        if len(values) > 1 and not name.endswith("+"):
+            raise RequestError(f"Path parameter {name!r} contains an encoded slash")
+        segments += values
     return segments
 
 
@@ -111,11 +114,11 @@ def _own_path(event: Mapping[str, Any], whole: str, version: str) -> tuple[str, 
 
 
 @lru_cache(CACHED_PATHS)
-def _route(whole: str, version: str, *own: str) -> Route:
-    """Return what a path's own segments name; ``version`` says whether they are decoded."""
+def _route(whole: str, version: str, area: str, endpoint_id: str, proxy: str = "") -> Route:
+    """Return what a path names; ``version`` says whether the parts that are the API's own are decoded."""
     if "//" in whole:
         raise RequestError("The path contains an empty segment (//)")
-    segments, decode = list(own), _DECODERS.get(version, _unquote)
+    segments, decode = [area, endpoint_id, *proxy.split("/")], _DECODERS.get(version, _unquote)
     if not segments[-1]:
         segments.pop()
     if len(segments) < 3:

@@ -237,8 +237,8 @@ def _check_size(response: Response) -> None:
             size = len(json.dumps(text, ensure_ascii=False).encode())
         except UnicodeEncodeError:
             raise malformed("it contains an unpaired surrogate") from None
-    for name, values in response.headers.items():
-        for value in values:
-            size += len(name) + len(fit_value(value)) + 8
+    if response.headers is not JSON:
+        for name, values in response.headers.items():
+            size += sum(len(name) + len(fit_value(value)) + 8 for value in values)
     if size > SYNC_LIMIT - RESPONSE_OVERHEAD:
         raise SilvaEngineError(f"The function's response is larger than {SYNC_LIMIT} bytes", status=502)

@@ -26,7 +26,7 @@ type Members = Mapping[str, Any]
 type SentHeaders = Mapping[str, str]
 
 _AUTHORIZER_CALLS = ("REQUEST", "TOKEN")  # which has no request, and is denied
-_TEXT, _ONE = {str}, {1}
+_TEXT = {str}
 
 
 class GatewayEvent(LambdaEvent):
@@ -126,21 +126,19 @@ def read_headers(
         several: its ``multiValueHeaders``, which have them all.
         cookies: payload 2.0's.
     """
-    sent: SentHeaders = single if _are_plain(single, several) else _join_lines(single, several)
+    sent: SentHeaders = single
+    if not (_TEXT.issuperset(map(type, single.values())) and (not several or _are_same(single, several))):
+        sent = _join_lines(single, several)
     if cookies:
         sent = {**sent, "cookie": "; ".join(read_texts(cookies))}
     headers = {name.lower(): value for name, value in sent.items()}
     return (sent, headers) if len(headers) == len(sent) else read_headers(_join_lines(sent, {}), {})
 
 
-def _are_plain(single: Members, several: Members) -> bool:
-    """Return whether nothing has to be joined or left out, as in most events."""
-    if not _TEXT.issuperset(map(type, single.values())):
-        return False
+def _are_same(single: Members, several: Members) -> bool:
+    """Return whether nothing is on several lines, as in most events."""
     try:
-        return not several or (
-            _ONE.issuperset(map(len, several.values())) and several.keys() == single.keys()
-        )
+        return max(map(len, several.values())) == 1 and [*several] == [*single]
     except TypeError:
         return False
 

@@ -110,7 +110,11 @@ def test_what_an_api_has_decoded_is_not_decoded_again(event: dict[str, Any], pat
         (_http_2("/beta/core/acme//greet", "ANY /{proxy+}", _whole("core/acme//greet")), "empty segment"),
         (_rest("/v1//core/acme/greet", "/{proxy+}", _whole("/core/acme/greet")), "empty segment"),
         (_http_2("/beta/core/acme/../greet"), "segment 3 is a dot segment"),
-        (_http_2("/beta/co/re/x/y", "ANY /{area}/{id}/{f}", {"area": "co/re", "id": "x", "f": "y"}), "slash"),
+        (
+            _http_2("/beta/co/re/x/y", "ANY /{area}/{id}/{f}", {"area": "co/re", "id": "x", "f": "y"}),
+            "'area'",
+        ),
+        (_http_2("/beta/co/re/x/y", "ANY /{area}/{id}/{f}", {"area": "co", "id": "re", "f": "x/y"}), "'f'"),
     ],
 )
 def test_what_stands_before_it_is_no_way_around(event: dict[str, Any], words: str) -> None:
