@@ -26,7 +26,6 @@ type Members = Mapping[str, Any]
 type SentHeaders = Mapping[str, str]
 
 _AUTHORIZER_CALLS = ("REQUEST", "TOKEN")  # which has no request, and is denied
-_TEXT = {str}
 
 
 class GatewayEvent(LambdaEvent):
@@ -126,21 +125,18 @@ def read_headers(
         several: its ``multiValueHeaders``, which have them all.
         cookies: payload 2.0's.
     """
-    sent: SentHeaders = single
-    if not (_TEXT.issuperset(map(type, single.values())) and (not several or _are_same(single, several))):
-        sent = _join_lines(single, several)
+    try:  # the cheapest ways to see that all are texts, and that none is on several lines
+        "".join(single.values())
+        for (_,) in several.values():
+            pass
+        is_same = not several or [*several] == [*single]
+    except (TypeError, ValueError):
+        is_same = False
+    sent: SentHeaders = single if is_same else _join_lines(single, several)
     if cookies:
         sent = {**sent, "cookie": "; ".join(read_texts(cookies))}
     headers = {name.lower(): value for name, value in sent.items()}
     return (sent, headers) if len(headers) == len(sent) else read_headers(_join_lines(sent, {}), {})
-
-
-def _are_same(single: Members, several: Members) -> bool:
-    """Return whether nothing is on several lines, as in most events."""
-    try:
-        return max(map(len, several.values())) == 1 and [*several] == [*single]
-    except TypeError:
-        return False
 
 
 def _join_lines(single: Members, several: Members) -> SentHeaders:
