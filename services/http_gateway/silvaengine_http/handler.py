@@ -5,14 +5,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, override
 
 from silvaengine.authorization.events import CORS_SETTING, GatewayHandler, Members
-from silvaengine.errors import RequestError, SilvaEngineError
+from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine_http.gateway import Gateway
 from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers
 from silvaengine_http.path import read_path
-from silvaengine_http.request import HttpCall, Request, read_cors_request, read_method, read_request
+from silvaengine_http.request import (
+    HttpCall,
+    Request,
+    is_load_balancer,
+    not_a_request,
+    read_cors_request,
+    read_method,
+    read_request,
+)
 from silvaengine_http.response import Response, ResponseFormat, error_response, render, with_headers
 
 if TYPE_CHECKING:
@@ -64,7 +72,8 @@ class HttpHandler(GatewayHandler[HttpCall]):
         call.log.add(method=method, status=response.status)
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
-        form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD")
+        takes_lists = not method and is_load_balancer(call.event) and "headers" not in call.event
+        form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD", takes_lists)
         settings = call.key_access.settings if call.key_access else {}
         is_sandboxed = settings.get(SANDBOX_SETTING) is not False
         is_open = call.key_access is not None and settings.get(CORS_SETTING) is None
@@ -80,7 +89,7 @@ class HttpHandler(GatewayHandler[HttpCall]):
 
     def _read(self, call: HttpCall, method: str) -> Request:
         if not method:
-            raise RequestError("Not an HTTP request")
+            raise not_a_request(call.event)
         route = read_path(call.event)
         call.log.add(area=route.area, endpoint_id=route.endpoint_id, function=route.function)
         return read_request(

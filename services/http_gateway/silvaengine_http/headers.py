@@ -11,6 +11,7 @@ All tenants' documents come from the API's one origin. So each has an origin of 
 (html.spec.whatwg.org, section 7.1.5), unless its endpoint's settings have ``sandbox: false``.
 """
 
+import re
 from collections.abc import Collection, Mapping
 
 from silvaengine.authorization.events import lists_origin
@@ -39,6 +40,8 @@ JSON: Headers = {CONTENT_TYPE: ("application/json",)}
 YAML: Headers = {CONTENT_TYPE: ("application/x-yaml",)}
 BYTES: Headers = {CONTENT_TYPE: ("application/octet-stream",)}
 
+_SPACES = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ")
+
 
 def _by_name(*several: Headers) -> dict[str, Header]:
     """Return headers by lower-case name."""
@@ -63,7 +66,7 @@ def merge_headers(*several: Headers) -> dict[str, tuple[str, ...]]:
 def all_headers(
     own: Headers, request_id: str, cors: Headers | None, *, is_sandboxed: bool = True
 ) -> Collection[Header]:
-    """Return a response's own headers and those that every response has; its own win.
+    """Return a response's own headers and those that every response has, fit to be sent; its own win.
 
     Args:
         own: the response's own.
@@ -85,7 +88,24 @@ def all_headers(
         _, policies = headers.get("content-security-policy", ("", ()))
         headers["content-security-policy"] = (_POLICY, (", ".join([*policies, _SANDBOX]),))
     headers[REQUEST_ID] = (REQUEST_ID, (request_id,))
-    return headers.values()
+    return [(name, tuple(map(fit_value, values))) for name, values in headers.values()]
+
+
+def fit_value(value: str) -> str:
+    """Return a header's value as it can be sent, whatever it is made of.
+
+    A control character becomes a space, so that no value ends its line: RFC 9110, section 5.5. For what is
+    beyond Latin-1 a header has no bytes: it is percent-encoded as in a URL, and a lone surrogate as ``?``.
+    """
+    if not (value.isascii() and value.isprintable()):
+        value = re.sub("[^\x00-\xff]+", _percent_encode, value.translate(_SPACES))
+    return value.strip(" ")
+
+
+def _percent_encode(found: re.Match[str]) -> str:
+    from urllib.parse import quote  # lazy: hardly any header needs it
+
+    return quote(found[0], errors="replace")
 
 
 def _is_data(content_type: str) -> bool:

@@ -7,7 +7,15 @@ authorizer's context comes with every later event of the same connection, so tha
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from silvaengine.authorization.events import API_KEY, GatewayEvent, Members, read_api_key, read_stage
+from silvaengine.authorization.events import (
+    API_KEY,
+    GatewayEvent,
+    Members,
+    SentHeaders,
+    read_api_key,
+    read_headers,
+    read_stage,
+)
 from silvaengine.errors import RequestError
 from silvaengine_websocket.message import MessageRef
 
@@ -20,7 +28,8 @@ PINNED = ("endpoint_id", "area", "api_key", "connection_id")
 class Handshake(NamedTuple):
     """A client's request for a connection.
 
-    ``headers`` are as they were sent, ``context`` is the event's requestContext, ``stage`` is the API's.
+    ``sent_headers`` have the names that the client sent, ``headers`` lower-case ones. ``context`` is the
+    event's requestContext, ``stage`` is the API's.
     """
 
     connection_id: str
@@ -28,7 +37,8 @@ class Handshake(NamedTuple):
     area: str
     api_key: str
     stage: str | None
-    headers: Mapping[str, str]
+    sent_headers: SentHeaders
+    headers: SentHeaders
     context: Members
 
     def pinned(self, row_key: str) -> dict[str, str]:
@@ -82,14 +92,15 @@ def read_handshake(event: Members) -> Handshake:
         if isinstance(value, str)
     }
     context = _members(event, "requestContext")
-    headers = {str(name).lower(): value for name, value in _members(event, "headers").items()}
+    sent, headers = read_headers(_members(event, "headers"), _members(event, "multiValueHeaders"))
     return Handshake(
         connection_id=_text(context, "connectionId"),
         endpoint_id=_name(query, "endpointId"),
         area=_name(query, "area"),
         api_key=read_api_key(context, headers, query.get(API_KEY)),
         stage=read_stage(context),
-        headers={name: value for name, value in _members(event, "headers").items() if isinstance(value, str)},
+        sent_headers=sent,
+        headers=headers,
         context={**context, "channel": query["endpointId"], "area": query["area"]},
     )
 

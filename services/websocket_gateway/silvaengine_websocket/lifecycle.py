@@ -36,14 +36,13 @@ class Lifecycle:
             handshake.endpoint_id, handshake.api_key, handshake.area, handshake.stage
         )
         check_access(key_access, "invoke", "functions", handshake.context)
-        headers = {name.lower(): value for name, value in handshake.headers.items()}
-        _check_origin(key_access.settings.get(CORS_SETTING), headers.get("origin"))
+        _check_origin(key_access.settings.get(CORS_SETTING), handshake.headers.get("origin"))
         self._admission.registry.check_area(key_access, handshake.area)
         asked = AccessRequest(
             event,
-            {**handshake.context, "headers": handshake.headers},
+            {**handshake.context, "headers": handshake.sent_headers},
             key_access,
-            headers=headers,
+            headers=handshake.headers,
             lambda_context=lambda_context,
         )
         permission = self._admission.open_authorization().authorize(asked)

@@ -33,6 +33,10 @@ class ResultError(SilvaEngineError):
     """A function returned what can't be sent; the message says why."""
 
 
+class UnicodeResultError(ResultError):
+    """A function returned half of a surrogate pair, which UTF-8 can't encode."""
+
+
 class Outcome(NamedTuple):
     """The response of an attempt, and its JSON text as the runtime and the ledger write it."""
 
@@ -41,8 +45,17 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of(cls, response: WorkerResponse) -> Self:
-        """Return the outcome with a response; raises what ``to_json_text`` raises."""
-        return cls(response, to_json_text(response.encode()))
+        """Return the outcome with a response; raises what ``to_json_text`` raises.
+
+        A JSON value with half of a surrogate pair is sent as its JSON text, which escapes it: a function may
+        have it from a client, by such an escape.
+        """
+        try:
+            return cls(response, to_json_text(response.encode()))
+        except UnicodeResultError:
+            if response.kind != "json":
+                raise
+            return cls.of(WorkerResponse("text", json.dumps(response.value)))
 
 
 def complete(result: object) -> object:
@@ -132,7 +145,7 @@ def to_json_text(payload: Json) -> str:
         text = _encode(payload)
         size = len(text.encode())
     except UnicodeEncodeError:
-        raise ResultError("The function's result contains text that isn't valid Unicode") from None
+        raise UnicodeResultError("The function's result contains text that isn't valid Unicode") from None
     except ValueError:
         raise ResultError("The function's result contains a number with too many digits") from None
     if size > SYNC_LIMIT:

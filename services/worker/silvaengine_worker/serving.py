@@ -75,9 +75,11 @@ class CallServer:
             response = self._run_execution(call, call.job, event)
             return response.encode() if response and event.is_synchronous else None
         response = self._worker.run(call, end=event.end, request_id=event.request_id)
-        sent: Json = response.encode() if call.invocation else response.value
-        to_json_text(sent)  # refuses what Lambda would
-        return sent
+        if call.invocation:
+            return Outcome.of(response).response.encode()
+        value: Json = response.value
+        to_json_text(value)  # refuses what Lambda would
+        return value
 
     def _serve_message(self, call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> None:
         """Call a message's function and push the outcome; of an execution, only its owner does."""

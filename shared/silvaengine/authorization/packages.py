@@ -157,7 +157,8 @@ def _cache_headers(owner: object) -> tuple[str, ...] | None:
 
 def _event(request: AccessRequest) -> dict[str, Any]:
     """Return the event with what the contract adds; a copy, since an authorizer may change it."""
-    event = {**request.event, "requestContext": dict(request.context)}
+    context = dict(request.context)
+    event = {**request.event, "requestContext": context, "headers": context.get("headers")}  # all lines
     if request.body is not None:
         event |= {"body": request.body, "isBase64Encoded": False}
     if request.function is not None:

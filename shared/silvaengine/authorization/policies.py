@@ -34,6 +34,8 @@ def method_arn(event: Members) -> str:
     http = context.get("http") or {}
     method = event.get("httpMethod") or http.get("method") or context.get("routeKey") or ""
     path = str(event.get("path") or event.get("rawPath") or "").lstrip("/")
+    if "version" in event:  # an HTTP API, whose paths begin with the stage
+        path = path.removeprefix(f"{context.get('stage')}/")
     resource = f"{context.get('apiId', '')}/{context.get('stage', '')}/{method}/{path}"
     return f"arn:aws:execute-api:{_region(context)}:{context.get('accountId', '')}:{resource}"
 

@@ -262,6 +262,8 @@ def event_of() -> Callable[..., dict[str, Any]]:
 
     def build(name: str = "rest_v1", **changes: Any) -> dict[str, Any]:
         event: dict[str, Any] = deepcopy(events[f"http_{name}"])
+        if "headers" in changes:
+            event["multiValueHeaders"] = None  # unless it is replaced, too: it names the same headers
         return event | changes
 
     return build

@@ -91,7 +91,12 @@ def test_the_registry_is_asked_in_order(world: Any, event_of: EventOf) -> None:
         ("/core/acme/secret", {}, 403, "requires an authorizer and none is configured"),
         ("/core/acme/greet/..", {}, 400, "Path segment 4 is a dot segment"),
         ("/core/acme/greet", {"body": "{"}, 400, "The body is not valid JSON"),
-        ("/core/acme/greet", {"headers": {"content-type": "application/xml"}}, 415, "'application/xml'"),
+        (
+            "/core/acme/greet",
+            {"headers": {"Content-Type": "application/xml"}, "multiValueHeaders": None},
+            415,
+            "'application/xml'",
+        ),
         ("/core/acme/greet", {"body": "a" * 6_291_457}, 413, "6291456 bytes"),
     ],
 )

@@ -73,6 +73,14 @@ def test_a_page_connects_if_it_may_read(world: World, policy: Any, origin: str |
     assert effect(world.admit(handshake(headers=headers))) == expected
 
 
+def test_each_line_of_a_handshakes_header_counts(world: World) -> None:
+    """The event's `headers` have only the last line: a second origin, or key, doesn't hide behind it."""
+    world.registry.area_settings = {"cors": {"origins": [ORIGIN]}}
+    asked = handshake(headers={"Origin": ORIGIN})
+    assert effect(world.admit(asked | {"multiValueHeaders": {"Origin": [ORIGIN]}})) == "Allow"
+    assert effect(world.admit(asked | {"multiValueHeaders": {"Origin": ["null", ORIGIN]}})) == "Deny"
+
+
 def test_without_a_key_the_open_connection_counts(world: World) -> None:
     """Where the endpoint has an open connection, a handshake needs no key."""
     policy = world.admit(handshake(query={"endpointId": "acme", "area": "core"}))

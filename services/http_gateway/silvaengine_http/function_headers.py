@@ -1,0 +1,74 @@
+"""The headers that a function's proxy response sets."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine_http.headers import merge_headers
+
+_HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what API Gateway computes itself
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+
+
+def read_function_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the headers of a proxy response, ``multiValueHeaders`` before ``headers``, and its cookies.
+
+    Raises:
+        SilvaEngineError: 502, a name is none, or a value is neither text, number nor boolean.
+    """
+    single = {name: [member] for name, member in _mapping(value, "headers").items()}
+    headers = merge_headers(_read(single.items()), _read(_mapping(value, "multiValueHeaders").items()))
+    cookies = _read([("Set-Cookie", value.get("cookies") or [])])
+    listed = [values for name, values in headers.items() if name.lower() == "connection"]
+    hop_by_hop = _HOP_BY_HOP | {
+        option.strip().lower() for values in listed for option in ",".join(values).split(",")
+    }
+    kept = {name: values for name, values in headers.items() if name.lower() not in hop_by_hop}
+    if cookies["Set-Cookie"]:
+        kept = merge_headers(kept, cookies)
+    return {name: values for name, values in kept.items() if values}
+
+
+def malformed(reason: str) -> SilvaEngineError:
+    """Return the error of a function whose response can't be sent."""
+    return SilvaEngineError(f"The function's response is malformed: {reason}", status=502)
+
+
+def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    member = value.get(name) or {}
+    if not isinstance(member, Mapping):
+        raise malformed(f"{name} is not an object")
+    return member
+
+
+def _read(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str, ...]]:
+    read = {}
+    for name, values in headers:
+        if not _HEADER_NAME.fullmatch(name):
+            raise malformed("a header name is not valid")
+        if not isinstance(values, list):
+            raise malformed("the values of a header are not a list")
+        read[name] = tuple(map(_text, values))
+    return read
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int | float):
+        raise malformed("a header value is not text, a number or a boolean")
+    return str(value)
