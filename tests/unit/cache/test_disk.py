@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from silvaengine.cache.clear_log import LocalClearLogs
-from silvaengine.cache.disk import MAX_VALUE, TIMEOUT_SECONDS, DiskTier, disk_clock
+from silvaengine.cache.disk import MAX_VALUE, DiskTier, disk_clock
+from silvaengine.cache.disk_folder import TIMEOUT_SECONDS
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.redis.breaker import TierError
 
@@ -123,7 +124,7 @@ def test_the_folder_is_closed_to_others(clock: Clock, tmp_path: Path) -> None:
 def end(cache: HybridCache) -> None:
     """End a process as far as its files go."""
     disk: Any = cache.tiers.disk
-    disk._open["test"].close()
+    disk._folders["test"]._cache.close()
 
 
 @pytest.mark.parametrize(
