@@ -11,12 +11,13 @@ from typing import NamedTuple
 from silvaengine.settings import fixed_environment
 
 CONNECT_SECONDS = 1.0
+LAST_PORT = 65_535
 
 # Amazon's own authorities (www.amazontrust.com/repository). A system's store holds a hundred more, and
 # OpenSSL reads all of them for a context.
 AMAZON_ROOTS = join(dirname(__file__), "amazon_roots.pem")
 
-_URL = re.compile(r"(https?)://((?:\[([0-9A-Fa-f:.]+)\]|([^/:@\[\]]+))(?::([0-9]+))?)(/[^?#]*)?")
+_URL = re.compile(r"(https?)://((?:\[([0-9A-Fa-f:.]+)\]|([^\s/:@\[\]?#]+))(?::([0-9]{1,5}))?)(/[^\s?#]*)?")
 
 
 class Origin(NamedTuple):
@@ -41,7 +42,7 @@ class Origin(NamedTuple):
             ValueError: it isn't such a URL.
         """
         match = _URL.fullmatch(url)
-        if match is None:
+        if match is None or not (url.isascii() and url.isprintable()) or int(match[5] or 0) > LAST_PORT:
             raise ValueError(f"{url!r} is not a valid AWS endpoint URL")
         scheme, netloc, address, name, port, path = match.groups()
         tls = scheme == "https"
