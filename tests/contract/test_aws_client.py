@@ -94,6 +94,7 @@ def test_new_credentials_hold_from_the_next_request_on(aws_client: type[AnyClien
     [
         [[refused("InternalServerError", 500), response()]],
         [[response(b"<html>", 503), response()]],
+        [[response(b"<html>"), response()]],
         [[BROKEN], [response()]],
         [[refused("ProvisionedThroughputExceededException")] * 2 + [response()]],
     ],
@@ -114,7 +115,7 @@ def test_a_write_is_repeated_only_if_it_was_not_made(aws_client: type[AnyClient]
     with peer([refused("ThrottlingException"), response()]) as server:
         assert dynamodb(aws_client, server.url)[0].call("PutItem", {"TableName": "t", "Item": KEY}, "t") == {}
         assert len(server.requests) == 2
-    for failure in (BROKEN, refused("InternalServerError", 500)):
+    for failure in (BROKEN, refused("InternalServerError", 500), response(b"<html>")):
         with peer([failure], [response()]) as server:
             with pytest.raises(UnavailableError):
                 dynamodb(aws_client, server.url)[0].call("UpdateItem", {"TableName": "t", "Key": KEY}, "t")
