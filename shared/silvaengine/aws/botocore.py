@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from silvaengine.aws.credentials import CredentialsSource
 from silvaengine.aws.errors import no_response, to_error
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
+from silvaengine.aws.origin import SOCKET_OPTIONS
 from silvaengine.aws.signing import TRACE_HEADER, trace_id
 from silvaengine.settings import fixed_environment, in_fixed_environment
 
@@ -94,12 +95,13 @@ def _http_session(url: str, seconds: int) -> "URLLib3Session":
     """Return the connections to an endpoint."""
     from botocore.httpsession import URLLib3Session
 
-    options: Any = (
-        _authorities(),
-        _proxies(url),
-        (CONNECT_SECONDS, seconds),
-    )  # its types know less than its pages
-    return URLLib3Session(*options)
+    options: Any = {  # its types know less than its pages
+        "verify": _authorities(),
+        "proxies": _proxies(url),
+        "timeout": (CONNECT_SECONDS, seconds),
+        "socket_options": SOCKET_OPTIONS,
+    }
+    return URLLib3Session(**options)
 
 
 def _authorities() -> str | bool:
