@@ -64,7 +64,9 @@ class CredentialsSource:
         if access_key := variable("AWS_ACCESS_KEY_ID"):
             # One key's secret and token never change; to read them anew is 3 % of a warm request.
             if access_key != self._last.access_key:
-                secret_key = variable("AWS_SECRET_ACCESS_KEY", "")
+                secret_key = variable("AWS_SECRET_ACCESS_KEY")
+                if not secret_key:
+                    raise _misconfigured("AWS_SECRET_ACCESS_KEY: expected beside AWS_ACCESS_KEY_ID")
                 self._last = _checked(Credentials(access_key, secret_key, variable("AWS_SESSION_TOKEN")))
             return self._last
         url = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
