@@ -119,8 +119,18 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 }
 
 
+# All of them take half a minute.
+SAMPLE = {"truncated", "overwritten table", "deleted file", "another program's table"}
+
+
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "closed"])
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(damage, id=name, marks=() if name in SAMPLE else pytest.mark.slow)
+        for name, damage in DAMAGES.items()
+    ],
+)
 def test_a_damaged_folder_is_begun_anew_once(
     tmp_path: Path, damage: Callable[[Path], None], is_open: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
