@@ -1,6 +1,7 @@
 """A client for one of AWS's services: signed requests over kept connections, with Lambda's trace id."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -25,6 +26,8 @@ SUFFIXES = {
     "eusc-": "amazonaws.eu",
 }
 SERVICE_IDS = {"secretsmanager": "secrets_manager"}  # where the variable's name differs from the signing name
+
+_REGION = re.compile("[A-Za-z0-9-]{1,63}")
 
 
 class AwsClient(Protocol):
@@ -69,10 +72,12 @@ class SignedClient:
         environ: Mapping[str, str],
         clock: Callable[[], float] = time.time,
     ) -> None:
+        fixed = fixed_environment()
+        authorities = fixed.get("AWS_CA_BUNDLE") or fixed.get("REQUESTS_CA_BUNDLE")
         try:
-            origin = Origin.of(url, fixed_environment().get("AWS_CA_BUNDLE"))
+            origin = Origin.of(url, authorities)
         except ValueError as error:
-            raise ConfigurationError("The service is misconfigured", detail=str(error)) from error
+            raise _misconfigured(str(error)) from error
         self._service = service
         self._region = region
         self._path = origin.path
@@ -109,8 +114,10 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
     ``url`` is needed where neither the environment nor AWS's rules name the endpoint.
 
     Raises:
-        ConfigurationError: there is no such kind, or the endpoint URL isn't valid.
+        ConfigurationError: there is no such kind or endpoint, or its URL or the region isn't valid.
     """
+    if not _REGION.fullmatch(region):
+        raise _misconfigured(f"AWS_REGION: expected a region such as eu-central-1, found {region!r}")
     url = url or endpoint_url(service, region, fixed_environment())
     kind = fixed_environment().get("SILVAENGINE_AWS_CLIENT") or "signed"
     if kind == "signed":
@@ -119,26 +126,48 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
         from silvaengine.aws.botocore import BotocoreClient  # lazy: ten times a signed client's cold start
 
         return BotocoreClient(service, region, url, ENVIRONMENT)
-    detail = f"SILVAENGINE_AWS_CLIENT: expected signed or botocore, found {kind!r}"
-    raise ConfigurationError("The service is misconfigured", detail=detail)
+    raise _misconfigured(f"SILVAENGINE_AWS_CLIENT: expected signed or botocore, found {kind!r}")
 
 
 def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:
     """Return a service's endpoint URL: from the environment, otherwise AWS's own in the region.
 
-    docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
+    docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html and feature-account-endpoints.html.
+
+    Raises:
+        ConfigurationError: AWS has no such endpoint, or it has to be the account's own.
     """
-    variable = f"AWS_ENDPOINT_URL_{SERVICE_IDS.get(service, service).upper()}"
-    if url := environ.get(variable) or environ.get("AWS_ENDPOINT_URL"):
+    if url := configured_url(service, environ):
         return url
-    variables = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
-    fips, dual_stack = (environ.get(variable) == "true" for variable in variables)
+    if service == "dynamodb" and environ.get("AWS_ACCOUNT_ID_ENDPOINT_MODE", "").lower() == "required":
+        raise _misconfigured("AWS_ACCOUNT_ID_ENDPOINT_MODE: expected preferred or disabled, found required")
+    fips = _is_true(environ, "AWS_USE_FIPS_ENDPOINT")
+    dual_stack = _is_true(environ, "AWS_USE_DUALSTACK_ENDPOINT")
     if fips or dual_stack:
         from silvaengine.aws.botocore import public_endpoint_url  # lazy: only FIPS or dual stack needs it
 
         return public_endpoint_url(service, region, fips=fips, dual_stack=dual_stack)
     suffix = next((SUFFIXES[prefix] for prefix in SUFFIXES if region.startswith(prefix)), "amazonaws.com")
     return f"https://{service}.{region}.{suffix}"
+
+
+def configured_url(service: str, environ: Mapping[str, str]) -> str:
+    """Return the endpoint URL that the environment names for a service, empty for none.
+
+    docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
+    """
+    if _is_true(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        return ""
+    variable = f"AWS_ENDPOINT_URL_{SERVICE_IDS.get(service, service).upper()}"
+    return environ.get(variable) or environ.get("AWS_ENDPOINT_URL") or ""
+
+
+def _is_true(environ: Mapping[str, str], variable: str) -> bool:
+    return environ.get(variable, "").lower() == "true"  # as botocore.utils.ensure_boolean
+
+
+def _misconfigured(detail: str) -> ConfigurationError:
+    return ConfigurationError("The service is misconfigured", detail=detail)
 
 
 def percent_encode(segment: str) -> str:
