@@ -16,6 +16,8 @@ NAME_LIMIT = 255  # bytes of an endpoint's and of an area's name
 # Members of the authorizer's context that only this gateway sets, whatever an authorizer returns.
 PINNED = ("endpoint_id", "area", "api_key", "connection_id")
 
+_ROUTES = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}  # by requestContext.eventType
+
 
 class Handshake(NamedTuple):
     """A client's request for a connection.
@@ -64,9 +66,17 @@ class SocketEvent(GatewayEvent):
     ref = MessageRef()
 
 
-def route_of(event: Members) -> str:
-    """Return the event's route, empty when it has none."""
-    return str(_members(event, "requestContext").get("routeKey") or "")
+def read_route(event: Members) -> tuple[str, Members]:
+    """Return an event's route, and the event under it, as hooks, authorizers and functions see it.
+
+    Only its type says that a connection begins or ends: a client names the route of its message, as its
+    ``action``, and may name any. Such a message is one of ``$default``.
+    """
+    context = _members(event, "requestContext")
+    named = str(context.get("routeKey") or "")
+    usual = "$default" if named in _ROUTES.values() else named
+    route = _ROUTES.get(str(context.get("eventType")), usual)
+    return route, event if route == named else {**event, "requestContext": {**context, "routeKey": route}}
 
 
 def read_handshake(event: Members) -> Handshake:

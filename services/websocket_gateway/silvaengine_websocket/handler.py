@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, override
 from silvaengine.authorization.events import OPERATION_MEMBER, GatewayHandler, Members
 from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine_websocket.event import SocketEvent, read_context, read_handshake, route_of
+from silvaengine_websocket.event import SocketEvent, read_context, read_handshake, read_route
 from silvaengine_websocket.gateway import Gateway
 from silvaengine_websocket.lifecycle import Lifecycle
 
@@ -66,7 +66,7 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         return {"statusCode": 200}
 
     def _serve(self, call: SocketEvent) -> None:
-        route = route_of(call.event)
+        route, call.event = read_route(call.event)
         call.log.add(route=route)
         call.socket = socket = read_context(call.event)
         call.log.add(endpoint_id=socket.endpoint_id, area=socket.area)
