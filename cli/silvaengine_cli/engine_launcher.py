@@ -5,7 +5,8 @@ What is changed is not public and may change with any version; tests/e2e/test_en
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import ContextVar
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import gettempdir
@@ -14,7 +15,7 @@ from typing import Any
 
 from ministack import app  # type: ignore[import-not-found]
 from ministack.core import lambda_runtime  # type: ignore[import-not-found]
-from ministack.services import lambda_svc  # type: ignore[import-not-found]
+from ministack.services import apigateway, lambda_svc  # type: ignore[import-not-found]
 
 # What Lambda's python3.13 brings and the engine has, too:
 # docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
@@ -34,6 +35,7 @@ def main() -> None:
         link_modules(runtime, ["debugpy"])
         offer_debugger(runtime)
     keep_logs_of_sockets()
+    answer_subprotocols()
     app.main()
 
 
@@ -105,6 +107,32 @@ def keep_logs_of_sockets() -> None:
         return SimpleNamespace(invoke=invoke)
 
     lambda_runtime.get_or_create_worker = get_logged_worker
+
+
+def answer_subprotocols() -> None:
+    """Send a client the subprotocol of ``$connect``'s response, without which a browser doesn't connect."""
+    invoke, handle = apigateway._invoke_ws_lambda, apigateway.handle_websocket
+    subprotocol: ContextVar[str | None] = ContextVar("subprotocol")
+
+    async def invoke_route(*args: object, **options: object) -> Mapping[str, Any] | None:
+        response: Mapping[str, Any] | None = await invoke(*args, **options)
+        subprotocol.set(((response or {}).get("headers") or {}).get("Sec-WebSocket-Protocol"))
+        return response
+
+    async def handle_socket(
+        scope: object,
+        receive: object,
+        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+        *args: object,
+        **options: object,
+    ) -> None:
+        async def send_answer(message: Mapping[str, Any]) -> None:
+            is_accepted = message["type"] == "websocket.accept"
+            await send({**message, "subprotocol": subprotocol.get()} if is_accepted else message)
+
+        await handle(scope, receive, send_answer, *args, **options)
+
+    apigateway._invoke_ws_lambda, apigateway.handle_websocket = invoke_route, handle_socket
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from silvaengine.authorization.events import TOKEN
 from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
@@ -48,7 +49,6 @@ _HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what API Gateway comput
         "upgrade",
     }
 )
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
@@ -244,7 +244,7 @@ def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _read_headers(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str, ...]]:
     read = {}
     for name, values in headers:
-        if not _HEADER_NAME.fullmatch(name):
+        if not TOKEN.fullmatch(name):
             raise _malformed("a header name is not valid")
         if not isinstance(values, list):
             raise _malformed("the values of a header are not a list")

@@ -60,12 +60,13 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         if not isinstance(call.event, dict):
             raise ConfigurationError("Not a WebSocket API event")
         try:
-            self._serve(call)
+            headers = self._serve(call)
         except Exception as error:  # noqa: BLE001 - a Lambda's door
             return {"statusCode": self.fail(call, error).status}
-        return {"statusCode": 200}
+        return {"statusCode": 200, "headers": headers} if headers else {"statusCode": 200}
 
-    def _serve(self, call: SocketEvent) -> None:
+    def _serve(self, call: SocketEvent) -> dict[str, str]:
+        """Serve an event; return the headers of the response, which only a handshake's has."""
         route, call.event = read_route(call.event)
         call.log.add(route=route)
         call.socket = socket = read_context(call.event)
@@ -73,8 +74,13 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         if route == "$connect":
             return self._lifecycle.connect(call.event, socket, call.context)
         if route == "$disconnect":
-            return self._lifecycle.disconnect(socket)
+            self._lifecycle.disconnect(socket)
+        else:
+            self._serve_message(call)
+        return {}
+
+    def _serve_message(self, call: SocketEvent) -> None:
         try:
-            return self._gateway.serve(call)
+            self._gateway.serve(call)
         except Exception as error:  # noqa: BLE001 - the sender gets an error frame
-            return self._gateway.refuse(call, self.fail(call, error))
+            self._gateway.refuse(call, self.fail(call, error))

@@ -11,6 +11,7 @@ from silvaengine.errors import RequestError
 from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.event import Handshake, SocketContext
 from silvaengine_websocket.hooks import call_hook
+from silvaengine_websocket.subprotocols import subprotocol_headers
 
 if TYPE_CHECKING:
     from silvaengine.authorization.model import Permission
@@ -51,8 +52,10 @@ class Lifecycle:
         authorizer = {"key_id": key_access.key_id, **claims, **handshake.pinned(key_access.api_key)}
         return permission._replace(context={**permission.context, "authorizer": authorizer})
 
-    def connect(self, event: Members, socket: SocketContext, lambda_context: object) -> None:
+    def connect(self, event: Members, socket: SocketContext, lambda_context: object) -> dict[str, str]:
         """Write the row of a permitted connection, unless the operator's hook raises.
+
+        Return the headers of the response to the handshake.
 
         Raises:
             SilvaEngineError: it is refused, or the row can't be written.
@@ -64,6 +67,7 @@ class Lifecycle:
         open_authorization = self._admission.open_authorization
         call_hook("on_connect", key_access, open_authorization, event, lambda_context)
         self._connections.begin(socket)
+        return subprotocol_headers(event, key_access.settings)
 
     def disconnect(self, socket: SocketContext) -> None:
         """Delete the row; raises what ``ConnectionStore.end`` raises."""
