@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, override
 from silvaengine.authorization.events import OPERATION_MEMBER, GatewayHandler, Members
 from silvaengine.errors import ConfigurationError, RequestError
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine_websocket.event import SocketEvent, read_context, read_handshake, read_route
+from silvaengine_websocket.event import (
+    Handshake,
+    SocketEvent,
+    is_authorized,
+    read_connection_id,
+    read_context,
+    read_handshake,
+    read_route,
+    with_authorizer,
+)
 from silvaengine_websocket.gateway import Gateway
 from silvaengine_websocket.lifecycle import Lifecycle
 
@@ -50,9 +59,7 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
     def permit(self, call: SocketEvent) -> "Permission":
         """Return the permission for a handshake; raises what ``Lifecycle.admit`` raises."""
         call.log.add(route="authorizer")
-        handshake = read_handshake(call.event)
-        call.log.add(endpoint_id=handshake.endpoint_id, area=handshake.area)
-        return self._lifecycle.admit(call.event, handshake, call.context)
+        return self._lifecycle.admit(call.event, _read_handshake(call), call.context)
 
     @override
     def serve(self, call: SocketEvent) -> dict[str, Any]:
@@ -69,6 +76,8 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         """Serve an event; return the headers of the response, which only a handshake's has."""
         route, call.event = read_route(call.event)
         call.log.add(route=route)
+        if not is_authorized(call.event):
+            call.event = with_authorizer(call.event, self._authorize_directly(call, route))
         call.socket = socket = read_context(call.event)
         call.log.add(endpoint_id=socket.endpoint_id, area=socket.area)
         if route == "$connect":
@@ -79,8 +88,20 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
             self._serve_message(call)
         return {}
 
+    def _authorize_directly(self, call: SocketEvent, route: str) -> Members:
+        """Return what the authorizer would say of an event, where the API has none: after the same checks."""
+        if route == "$connect":
+            return self._lifecycle.admit_directly(call.event, _read_handshake(call), call.context)
+        return self._lifecycle.find_context(read_connection_id(call.event), call.deadline)
+
     def _serve_message(self, call: SocketEvent) -> None:
         try:
             self._gateway.serve(call)
         except Exception as error:  # noqa: BLE001 - the sender gets an error frame
             self._gateway.refuse(call, self.fail(call, error))
+
+
+def _read_handshake(call: SocketEvent) -> Handshake:
+    handshake = read_handshake(call.event)
+    call.log.add(endpoint_id=handshake.endpoint_id, area=handshake.area)
+    return handshake

@@ -52,6 +52,18 @@ class Lifecycle:
         authorizer = {"key_id": key_access.key_id, **claims, **handshake.pinned(key_access.api_key)}
         return permission._replace(context={**permission.context, "authorizer": authorizer})
 
+    def admit_directly(self, event: Members, handshake: Handshake, lambda_context: object) -> Members:
+        """Return what the authorizer would say of ``$connect``, after its checks; raises like ``admit``."""
+        # lazy: APIs with the authorizer don't need it
+        from silvaengine.authorization.policies import authorizer_context, method_arn
+
+        asked = {**event, "type": "REQUEST", "methodArn": method_arn(event).removesuffix("/")}
+        return authorizer_context(self.admit(asked, handshake, lambda_context))
+
+    def find_context(self, connection_id: str, deadline: float) -> Members:
+        """Return what ``admit_directly`` said of an open connection; raises like the store's method."""
+        return self._connections.find_context(connection_id, deadline)
+
     def connect(self, event: Members, socket: SocketContext, lambda_context: object) -> dict[str, str]:
         """Write the row of a permitted connection, unless the operator's hook raises.
 
