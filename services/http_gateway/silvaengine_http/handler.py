@@ -10,7 +10,7 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine_http.gateway import Gateway
-from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers
+from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers, open_headers
 from silvaengine_http.path import read_path
 from silvaengine_http.request import HttpCall, Request, read_cors_request, read_method, read_request
 from silvaengine_http.response import Response, ResponseFormat, error_response, render, with_headers
@@ -96,14 +96,16 @@ class HttpHandler(GatewayHandler[HttpCall]):
 
         A refused request may have no key and a preflight has none, so that their policy is found by the path.
         """
-        origin, route, stage = read_cors_request(call.event)
+        origin, requested, route, stage = read_cors_request(call.event)
         if call.key_access is not None:
-            return cors_headers(call.key_access.settings.get(CORS_SETTING), origin)
-        if origin is None or route is None:
+            return cors_headers(call.key_access.settings.get(CORS_SETTING), origin, requested)
+        if origin is None:
+            return open_headers(requested)
+        if route is None:
             return None
         try:
             self._registry.refresh()
             settings = self._registry.gateway_settings(route.endpoint_id, route.area, stage)
         except SilvaEngineError:  # the response is about this or an earlier error
-            return cors_headers({}, origin)
-        return cors_headers(settings.get(CORS_SETTING), origin)
+            return cors_headers({}, origin, requested)
+        return cors_headers(settings.get(CORS_SETTING), origin, requested)

@@ -77,19 +77,31 @@ def read_method(event: Members) -> str:
             return ""
 
 
-def read_cors_request(event: Members) -> tuple[str | None, Route | None, str | None]:
-    """Return what decides who may read the response to any event, a refused one too: origin, route, stage.
+class CorsRequest(NamedTuple):
+    """What decides who may read the response to any event, a refused one too.
 
-    The route is None where the path names no tenant.
+    ``requested_headers`` are those of a preflight, None for any other request. ``route`` is None where there
+    is no origin, or the path names no tenant.
     """
-    origin = None
+
+    origin: str | None
+    requested_headers: str | None
+    route: Route | None = None
+    stage: str | None = None
+
+
+def read_cors_request(event: Members) -> CorsRequest:
+    """Read an event's origin, and whose response it asks for."""
+    origin, requested = None, "" if read_method(event) == "OPTIONS" else None
     with suppress(RequestError):
-        context, *headers, _, _ = _objects(event)
-        sent = _headers(event, *headers)
-        origin = {name.lower(): value for name, value in sent.items()}.get("origin")
+        context, *lines, _, _ = _objects(event)
+        headers = {name.lower(): value for name, value in _headers(event, *lines).items()}
+        origin = headers.get("origin")
+        if requested is not None:
+            requested = headers.get("access-control-request-headers", "")
         if origin is not None:  # else no browser will ask
-            return origin, read_path(event), read_stage(context)
-    return origin, None, None
+            return CorsRequest(origin, requested, read_path(event), read_stage(context))
+    return CorsRequest(origin, requested)
 
 
 def read_request(
