@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, override
 
 from silvaengine.authorization.events import OPERATION_MEMBER, GatewayHandler, Members
-from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine_websocket.event import (
     Handshake,
@@ -92,7 +92,12 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         """Return what the authorizer would say of an event, where the API has none: after the same checks."""
         if route == "$connect":
             return self._lifecycle.admit_directly(call.event, _read_handshake(call), call.context)
-        return self._lifecycle.find_context(read_connection_id(call.event), call.deadline)
+        try:
+            return self._lifecycle.find_context(read_connection_id(call.event), call.deadline)
+        except SilvaEngineError as error:
+            if route != "$disconnect":
+                self._gateway.refuse(call, error)
+            raise
 
     def _serve_message(self, call: SocketEvent) -> None:
         try:

@@ -78,8 +78,9 @@ class Lifecycle:
         )
         open_authorization = self._admission.open_authorization
         call_hook("on_connect", key_access, open_authorization, event, lambda_context)
+        headers = subprotocol_headers(event, key_access.settings)
         self._connections.begin(socket)
-        return subprotocol_headers(event, key_access.settings)
+        return headers
 
     def disconnect(self, socket: SocketContext) -> None:
         """Delete the row; raises what ``ConnectionStore.end`` raises."""

@@ -1,5 +1,6 @@
 """An API without an authorizer, as the predecessor's have none: who may connect, and call afterwards."""
 
+import json
 import sys
 from types import ModuleType
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from silvaengine.access.api_keys import key_id_of
 from silvaengine.access.rate_limits import RateLimit
+from silvaengine.errors import UnavailableError
 from silvaengine.tables import WSS_CONNECTIONS
 
 from .conftest import NOW, World, event, handshake
@@ -177,6 +179,20 @@ def test_t8_a_row_is_believed_while_it_can_be_open(world: World) -> None:
         world.dynamodb.put(WSS_CONNECTIONS, **{**row, **changes})
         assert say(world) == {"statusCode": 403}
     assert world.invoker.sent == []
+
+
+def test_a_message_that_is_refused_is_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender is told so, as it is of every other refusal; an end of a connection has nobody to tell."""
+    say(world)
+
+    def fail(**_: object) -> None:
+        raise UnavailableError("Busy")
+
+    monkeypatch.setattr(world.dynamodb, "query", fail)
+    assert say(world) == {"statusCode": 503}
+    world.handler(bare("$disconnect"), None)
+    frames = [(connection_id, json.loads(frame)["error"]) for connection_id, frame in world.api.posts]
+    assert [(connection_id, error["status"]) for connection_id, error in frames] == [("c1", 403), ("c1", 503)]
 
 
 def test_a_message_waits_for_the_index(world: World) -> None:
