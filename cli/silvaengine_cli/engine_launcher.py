@@ -1,4 +1,4 @@
-"""Starts MiniStack, changed where it is kinder than AWS; the engine's own interpreter runs this file.
+"""Starts MiniStack, changed where it is kinder than AWS or does less; its own interpreter runs this file.
 
 What is changed is not public and may change with any version; tests/e2e/test_engine_probes.py would show it.
 """
@@ -112,7 +112,7 @@ def keep_logs_of_sockets() -> None:
 def answer_subprotocols() -> None:
     """Send a client the subprotocol of ``$connect``'s response, without which a browser doesn't connect."""
     invoke, handle = apigateway._invoke_ws_lambda, apigateway.handle_websocket
-    subprotocol: ContextVar[str | None] = ContextVar("subprotocol")
+    subprotocol: ContextVar[str | None] = ContextVar("subprotocol", default=None)
 
     async def invoke_route(*args: object, **options: object) -> Mapping[str, Any] | None:
         response: Mapping[str, Any] | None = await invoke(*args, **options)
