@@ -18,6 +18,7 @@ NAME_LIMIT = 255  # bytes of an endpoint's and of an area's name
 PINNED = ("endpoint_id", "area", "api_key", "connection_id")
 
 _ROUTES = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}  # by requestContext.eventType
+_NO_MESSAGES = frozenset(_ROUTES.values())
 
 
 class Handshake(NamedTuple):
@@ -75,8 +76,7 @@ def read_route(event: Members) -> tuple[str, Members]:
     """
     context = _members(event, "requestContext")
     named = str(context.get("routeKey") or "")
-    usual = "$default" if named in _ROUTES.values() else named
-    route = _ROUTES.get(str(context.get("eventType")), usual)
+    route = _ROUTES.get(str(context.get("eventType"))) or ("$default" if named in _NO_MESSAGES else named)
     return route, event if route == named else {**event, "requestContext": {**context, "routeKey": route}}
 
 

@@ -13,6 +13,7 @@ from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineErro
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine_websocket.event import (
     Handshake,
+    SocketContext,
     SocketEvent,
     is_authorized,
     read_connection_id,
@@ -76,9 +77,7 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         """Serve an event; return the headers of the response, which only a handshake's has."""
         route, call.event = read_route(call.event)
         call.log.add(route=route)
-        if not is_authorized(call.event):
-            call.event = with_authorizer(call.event, self._authorize_directly(call, route))
-        call.socket = socket = read_context(call.event)
+        call.socket = socket = self._read_context(call, route)
         call.log.add(endpoint_id=socket.endpoint_id, area=socket.area)
         if route == "$connect":
             return self._lifecycle.connect(call.event, socket, call.context)
@@ -87,6 +86,15 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         else:
             self._serve_message(call)
         return {}
+
+    def _read_context(self, call: SocketEvent, route: str) -> SocketContext:
+        try:
+            return read_context(call.event)
+        except RequestError:
+            if is_authorized(call.event):
+                raise
+        call.event = with_authorizer(call.event, self._authorize_directly(call, route))
+        return read_context(call.event)
 
     def _authorize_directly(self, call: SocketEvent, route: str) -> Members:
         """Return what the authorizer would say of an event, where the API has none: after the same checks."""
