@@ -68,7 +68,7 @@ class HttpHandler(GatewayHandler[HttpCall]):
         settings = call.key_access.settings if call.key_access else {}
         is_sandboxed = settings.get(SANDBOX_SETTING) is not False
         is_open = call.key_access is not None and settings.get(CORS_SETTING) is None
-        cors = None if is_open else self._cors(call)
+        cors = None if is_open else self._cors(call, method)
         return render(response, form, call.request_id, cors, is_sandboxed=is_sandboxed)
 
     def _respond(self, call: HttpCall, method: str) -> Response:
@@ -91,12 +91,12 @@ class HttpHandler(GatewayHandler[HttpCall]):
             takes_gzip=self._settings.takes_gzip,
         )
 
-    def _cors(self, call: HttpCall) -> Headers | None:
+    def _cors(self, call: HttpCall, method: str) -> Headers | None:
         """Return the headers of the tenant's CORS policy; None where the contract's apply.
 
         A refused request may have no key and a preflight has none, so that their policy is found by the path.
         """
-        origin, requested, route, stage = read_cors_request(call.event)
+        origin, requested, route, stage = read_cors_request(call.event, method)
         if call.key_access is not None:
             return cors_headers(call.key_access.settings.get(CORS_SETTING), origin, requested)
         if origin is None:

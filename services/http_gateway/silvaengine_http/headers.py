@@ -30,6 +30,8 @@ _ALLOWED: Headers = {
     "Access-Control-Allow-Methods": ("GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS",),
 }
 CORS: Headers = {_ALLOW_ORIGIN: ("*",), **_ALLOWED}
+_VARY: Headers = {"Vary": ("Origin",)}  # what a cache has to keep apart
+_PREFLIGHT_VARY: Headers = {"Vary": ("Origin, Access-Control-Request-Headers",)}
 # Every page may read some, and none the last: fetch.spec.whatwg.org, section 2.2.2.
 _NEVER_EXPOSED = frozenset(
     {
@@ -136,11 +138,11 @@ def cors_headers(policy: object, origin: str | None, requested: str | None = Non
     """
     if policy is None:
         return None
-    vary = _vary(requested)
+    vary = _VARY if requested is None else _PREFLIGHT_VARY
     if not isinstance(policy, Mapping) or origin is None or not lists_origin(policy, origin):
         return vary
     headers = {_ALLOW_ORIGIN: (origin,), **_ALLOWED, **vary}
-    if names := read_tokens(requested or ""):
+    if requested and (names := read_tokens(requested)):
         headers[_ALLOW_HEADERS] = (", ".join(names),)
     if policy.get("credentials") is True:
         headers["Access-Control-Allow-Credentials"] = ("true",)
@@ -149,9 +151,4 @@ def cors_headers(policy: object, origin: str | None, requested: str | None = Non
 
 def open_headers(requested: str | None) -> Headers:
     """Return the contract's headers for a response that no page will read: no policy was looked up."""
-    return {**CORS, **_vary(requested)}
-
-
-def _vary(requested: str | None) -> Headers:
-    """Return what a cache has to keep apart."""
-    return {"Vary": ("Origin",) if requested is None else ("Origin, Access-Control-Request-Headers",)}
+    return {**CORS, **(_VARY if requested is None else _PREFLIGHT_VARY)}

@@ -90,9 +90,9 @@ class CorsRequest(NamedTuple):
     stage: str | None = None
 
 
-def read_cors_request(event: Members) -> CorsRequest:
-    """Read an event's origin, and whose response it asks for."""
-    origin, requested = None, "" if read_method(event) == "OPTIONS" else None
+def read_cors_request(event: Members, method: str) -> CorsRequest:
+    """Read the origin of an event with this HTTP method, and whose response it asks for."""
+    origin, requested = None, "" if method == "OPTIONS" else None
     with suppress(RequestError):
         context, *lines, _, _ = _objects(event)
         headers = {name.lower(): value for name, value in _headers(event, *lines).items()}
