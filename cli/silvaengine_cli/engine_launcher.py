@@ -7,8 +7,9 @@ import os
 import shutil
 import time
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from hashlib import sha256
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, override
 
 from ministack import app  # type: ignore[import-not-found]
 from ministack.core import lambda_runtime  # type: ignore[import-not-found]
-from ministack.services import lambda_svc  # type: ignore[import-not-found]
+from ministack.services import apigateway, lambda_svc  # type: ignore[import-not-found]
 
 # What Lambda's python3.13 brings and the engine has, too:
 # docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
@@ -43,6 +44,7 @@ def main() -> None:
     keep_logs_of_sockets()
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
     start_few_at_a_time()
+    answer_subprotocols()
     app.main()
 
 
@@ -159,6 +161,32 @@ def start_few_at_a_time() -> None:
             return worker, how
 
     lambda_svc.acquire_worker = acquire_in_turn
+
+
+def answer_subprotocols() -> None:
+    """Send a client the subprotocol of ``$connect``'s response, without which a browser doesn't connect."""
+    invoke, handle = apigateway._invoke_ws_lambda, apigateway.handle_websocket
+    subprotocol: ContextVar[str | None] = ContextVar("subprotocol", default=None)
+
+    async def invoke_route(*args: object, **options: object) -> Mapping[str, Any] | None:
+        response: Mapping[str, Any] | None = await invoke(*args, **options)
+        subprotocol.set(((response or {}).get("headers") or {}).get("Sec-WebSocket-Protocol"))
+        return response
+
+    async def handle_socket(
+        scope: object,
+        receive: object,
+        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+        *args: object,
+        **options: object,
+    ) -> None:
+        async def send_answer(message: Mapping[str, Any]) -> None:
+            is_accepted = message["type"] == "websocket.accept"
+            await send({**message, "subprotocol": subprotocol.get()} if is_accepted else message)
+
+        await handle(scope, receive, send_answer, *args, **options)
+
+    apigateway._invoke_ws_lambda, apigateway.handle_websocket = invoke_route, handle_socket
 
 
 if __name__ == "__main__":

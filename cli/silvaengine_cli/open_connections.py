@@ -23,7 +23,9 @@ class OpenConnections:
     def __init__(self, deployment: Deployment) -> None:
         dynamodb = BotocoreApi(deployment.client("dynamodb"))
         self._reader = TableReader(lambda: dynamodb, deployment.table_prefix)
-        self._connections = ConnectionStore(TableWriter(lambda: dynamodb, deployment.table_prefix))
+        self._connections = ConnectionStore(
+            TableWriter(lambda: dynamodb, deployment.table_prefix), self._reader
+        )
         self._deployment = deployment
 
     def scan(self, endpoint_id: str | None) -> Iterator[Row]:

@@ -166,6 +166,15 @@ def test_a_connection_is_a_row_that_ends_with_it(deployment: Deployment, mine: M
     assert until(lambda: rows(deployment, ENDPOINT), lambda found: not found) == []
 
 
+def test_a_message_can_not_end_its_connection(deployment: Deployment, mine: Mine) -> None:
+    """A message that names a route of the connection's own is a call like any other, and the row stays."""
+    with mine() as socket:
+        before = len(rows(deployment, ENDPOINT))
+        socket.send({"action": "$disconnect", "id": "1", "funct": "echo", "payload": {"n": 1}})
+        assert socket.json()["data"]["n"] == 1
+        assert len(rows(deployment, ENDPOINT)) == before
+
+
 def test_a_message_may_come_the_instant_the_socket_opens(mine: Mine) -> None:
     """What a message needs comes with it, so that none is too early for the row."""
     for _ in range(5):

@@ -725,15 +725,17 @@ def test_the_api_names_its_methods(resources: Resources) -> None:
 
 
 def test_what_api_gateway_refuses_carries_cors(resources: Resources) -> None:
-    """A browser may read API Gateway's own errors as it may read ours."""
+    """A page may read API Gateway's own errors as it may read ours, with credentials, too."""
     (api,) = of_type(resources, "AWS::ApiGateway::RestApi").values()
     responses = api["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
-    header = "gatewayresponse.header.Access-Control-Allow-Origin"
-    assert {name: response["responseParameters"][header] for name, response in responses.items()} == {
-        "DEFAULT_4XX": "'*'",
-        "DEFAULT_5XX": "'*'",
-    }
+    assert responses.keys() == {"DEFAULT_4XX", "DEFAULT_5XX"}
     for response in responses.values():
+        assert response["responseParameters"] == {
+            "gatewayresponse.header.Access-Control-Allow-Credentials": "'true'",
+            "gatewayresponse.header.Access-Control-Allow-Origin": "method.request.header.Origin",
+            "gatewayresponse.header.Access-Control-Expose-Headers": "'x-amzn-ErrorType, x-amzn-RequestId'",
+            "gatewayresponse.header.Vary": "'Origin'",
+        }
         body = response["responseTemplates"]["application/json"]
         assert body == '{"error": $context.error.messageString, "request_id": "$context.requestId"}'
 

@@ -1,9 +1,9 @@
 """The headers that a function's proxy response sets."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from silvaengine.authorization.events import TOKEN
 from silvaengine.errors import SilvaEngineError
 from silvaengine_http.headers import merge_headers
 
@@ -21,7 +21,6 @@ _HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what API Gateway comput
         "upgrade",
     }
 )
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 
 def read_function_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -58,7 +57,7 @@ def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _read(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str, ...]]:
     read = {}
     for name, values in headers:
-        if not _HEADER_NAME.fullmatch(name):
+        if not TOKEN.fullmatch(name):
             raise malformed("a header name is not valid")
         if not isinstance(values, list):
             raise malformed("the values of a header are not a list")

@@ -10,7 +10,7 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine_http.gateway import Gateway
-from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers
+from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers, open_headers
 from silvaengine_http.path import read_path
 from silvaengine_http.request import (
     HttpCall,
@@ -77,7 +77,7 @@ class HttpHandler(GatewayHandler[HttpCall]):
         settings = call.key_access.settings if call.key_access else {}
         is_sandboxed = settings.get(SANDBOX_SETTING) is not False
         is_open = call.key_access is not None and settings.get(CORS_SETTING) is None
-        cors = None if is_open else self._cors(call)
+        cors = None if is_open else self._cors(call, method)
         return render(response, form, call.request_id, cors, is_sandboxed=is_sandboxed)
 
     def _respond(self, call: HttpCall, method: str) -> Response:
@@ -100,19 +100,21 @@ class HttpHandler(GatewayHandler[HttpCall]):
             takes_gzip=self._settings.takes_gzip,
         )
 
-    def _cors(self, call: HttpCall) -> Headers | None:
+    def _cors(self, call: HttpCall, method: str) -> Headers | None:
         """Return the headers of the tenant's CORS policy; None where the contract's apply.
 
         A refused request may have no key and a preflight has none, so that their policy is found by the path.
         """
-        origin, route, stage = read_cors_request(call.event)
+        origin, requested, route, stage = read_cors_request(call.event, method)
         if call.key_access is not None:
-            return cors_headers(call.key_access.settings.get(CORS_SETTING), origin)
-        if origin is None or route is None:
+            return cors_headers(call.key_access.settings.get(CORS_SETTING), origin, requested)
+        if origin is None:
+            return open_headers(requested)
+        if route is None:
             return None
         try:
             self._registry.refresh()
             settings = self._registry.gateway_settings(route.endpoint_id, route.area, stage)
         except SilvaEngineError:  # the response is about this or an earlier error
-            return cors_headers({}, origin)
-        return cors_headers(settings.get(CORS_SETTING), origin)
+            return cors_headers({}, origin, requested)
+        return cors_headers(settings.get(CORS_SETTING), origin, requested)

@@ -108,19 +108,31 @@ def not_a_request(event: Members) -> RequestError:
     return RequestError(f"Not an HTTP request{_INSTEAD.format(sender) if sender else ''}")
 
 
-def read_cors_request(event: Members) -> tuple[str | None, Route | None, str | None]:
-    """Return what decides who may read the response to any event, a refused one too: origin, route, stage.
+class CorsRequest(NamedTuple):
+    """What decides who may read the response to any event, a refused one too.
 
-    The route is None where the path names no tenant.
+    ``requested_headers`` are those of a preflight, None for any other request. ``route`` is None where there
+    is no origin, or the path names no tenant.
     """
-    origin = None
+
+    origin: str | None
+    requested_headers: str | None
+    route: Route | None = None
+    stage: str | None = None
+
+
+def read_cors_request(event: Members, method: str) -> CorsRequest:
+    """Read the origin of an event with this HTTP method, and whose response it asks for."""
+    origin, requested = None, "" if method == "OPTIONS" else None
     with suppress(RequestError):
         context, single, several, _, _ = _objects(event)
         _, headers = read_headers(single, several)
         origin = headers.get("origin")
+        if requested is not None:
+            requested = headers.get("access-control-request-headers", "")
         if origin is not None:  # else no browser will ask
-            return origin, read_path(event), read_stage(context)
-    return origin, None, None
+            return CorsRequest(origin, requested, read_path(event), read_stage(context))
+    return CorsRequest(origin, requested)
 
 
 def read_request(

@@ -1,5 +1,6 @@
 """An event of either gateway: what both read of it, how its kind is told, what becomes of a failure."""
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ CORS_SETTING = "cors"
 KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
 WAIT_SECONDS = 27.0  # API Gateway gives up after 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 type Members = Mapping[str, Any]
 type SentHeaders = Mapping[str, str]
@@ -172,6 +174,11 @@ def read_api_key(context: Members, headers: Members, in_query: object) -> str:
     if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
         raise RequestError("The API key is not valid", status=403)
     return key
+
+
+def read_tokens(field: str) -> list[str]:
+    """Return the tokens of a header that lists some, without what is none: RFC 9110, section 5.6."""
+    return [token for part in field.split(",") if TOKEN.fullmatch(token := part.strip(" \t"))]
 
 
 def lists_origin(policy: object, origin: str) -> bool:

@@ -199,7 +199,9 @@ def socket_handler(deployment: Deployment) -> Handler:
     admission = deployment.admission(frozenset({"colors"}))
     pusher, nothing = SimpleNamespace(push=lambda *_: None), lambda: None
     gateway = SocketGateway(admission, deployment, pusher, nothing, issue_no_token)  # type: ignore[arg-type]
-    lifecycle = Lifecycle(admission, ConnectionStore(deployment.writer, clock=lambda: deployment.now))
+    lifecycle = Lifecycle(
+        admission, ConnectionStore(deployment.writer, deployment.reader, lambda: deployment.now)
+    )
     serve = WebSocketHandler(lifecycle, gateway, nothing, AlertPublisher(None), lambda: deployment.now)  # type: ignore[arg-type]
     return lambda_handler("websocket", SocketEvent, lambda: serve, encode)
 

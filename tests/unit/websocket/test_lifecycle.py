@@ -12,7 +12,6 @@ from silvaengine.errors import RequestError, UnavailableError
 
 from .conftest import NOW, World, event, handshake
 
-EMPTY: dict[str, Any] = {}
 ORIGIN = "https://app.example.com"
 
 
@@ -271,7 +270,6 @@ def test_an_end_before_the_row_keeps_it_from_being_written(world: World) -> None
 @pytest.mark.parametrize(
     "said",
     [
-        EMPTY,
         {"endpoint_id": "acme", "area": "core", "api_key": "acme-key"},
         {"endpoint_id": "acme", "area": "core", "api_key": "acme-key", "connection_id": "c2"},
         {"endpoint_id": "acme", "area": "", "api_key": "acme-key", "connection_id": "c1"},
@@ -279,8 +277,10 @@ def test_an_end_before_the_row_keeps_it_from_being_written(world: World) -> None
     ],
 )
 @pytest.mark.parametrize("route", ["$connect", "$disconnect", "$default", "stream", ""])
-def test_nothing_happens_without_the_authorizer(world: World, said: dict[str, Any], route: str) -> None:
-    """An event that the authorizer didn't speak of, or not for this connection, is refused."""
+def test_nothing_happens_without_a_whole_word_of_the_authorizer(
+    world: World, said: dict[str, Any], route: str
+) -> None:
+    """An event of which the authorizer said only some, or that of another connection, is refused."""
     assert world.handler(event(route, said, body='{"funct": "greet"}'), None) == {"statusCode": 403}
     assert (world.rows(), world.invoker.sent, world.api.posts) == ([], [], [])
 

@@ -251,7 +251,7 @@ def test_time_for_handing_on_ends_before_lambda_does(world: World, context: Any)
 def test_a_foreign_event_is_no_success(world: World, sent: Any) -> None:
     """What is no event of a WebSocket API is refused or raised."""
     if isinstance(sent, dict):
-        assert world.handler(sent, None)["statusCode"] == 403
+        assert world.handler(sent, None)["statusCode"] == 400
     else:
         with pytest.raises(Exception, match="Not a WebSocket API event"):
             world.handler(sent, None)
