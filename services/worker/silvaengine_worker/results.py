@@ -27,6 +27,7 @@ _LISTS = (list, tuple, deque, range, Set, ValuesView)
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _END = object()  # of a generator
 _LARGEST_FLOAT = 308  # decimal exponent; IEEE 754
+_NO_UNICODE = "The function's result contains text that isn't valid Unicode"
 
 
 class ResultError(SilvaEngineError):
@@ -45,17 +46,25 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of(cls, response: WorkerResponse) -> Self:
-        """Return the outcome with a response; raises what ``to_json_text`` raises.
-
-        A JSON value with half of a surrogate pair is sent as its JSON text, which escapes it: a function may
-        have it from a client, by such an escape.
-        """
+        """Return the outcome with a response; raises what ``to_json_text`` raises."""
         try:
             return cls(response, to_json_text(response.encode()))
         except UnicodeResultError:
-            if response.kind != "json":
-                raise
-            return cls.of(WorkerResponse("text", json.dumps(response.value)))
+            escaped = as_json_text(response)
+            return cls(escaped, to_json_text(escaped.encode()))
+
+
+def as_json_text(response: WorkerResponse) -> WorkerResponse:
+    """Return the response of a JSON value with half of a surrogate pair as its JSON text, which escapes it.
+
+    A function may have it from a client, by such an escape.
+
+    Raises:
+        ResultError: it isn't a JSON value's.
+    """
+    if response.kind != "json":
+        raise ResultError(_NO_UNICODE)
+    return WorkerResponse("text", json.dumps(response.value))
 
 
 def complete(result: object) -> object:
@@ -145,7 +154,7 @@ def to_json_text(payload: Json) -> str:
         text = _encode(payload)
         size = len(text.encode())
     except UnicodeEncodeError:
-        raise UnicodeResultError("The function's result contains text that isn't valid Unicode") from None
+        raise UnicodeResultError(_NO_UNICODE) from None
     except ValueError:
         raise ResultError("The function's result contains a number with too many digits") from None
     if size > SYNC_LIMIT:

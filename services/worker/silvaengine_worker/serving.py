@@ -14,7 +14,7 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerCall, WorkerResponse
 from silvaengine_worker.event import WorkerEvent
-from silvaengine_worker.results import Outcome, complete, to_json_text
+from silvaengine_worker.results import Outcome, UnicodeResultError, as_json_text, complete, to_json_text
 from silvaengine_worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -75,11 +75,14 @@ class CallServer:
             response = self._run_execution(call, call.job, event)
             return response.encode() if response and event.is_synchronous else None
         response = self._worker.run(call, end=event.end, request_id=event.request_id)
-        if call.invocation:
-            return Outcome.of(response).response.encode()
-        value: Json = response.value
-        to_json_text(value)  # refuses what Lambda would
-        return value
+        sent: Json = response.encode() if call.invocation else response.value
+        try:
+            to_json_text(sent)  # refuses what Lambda would
+        except UnicodeResultError:
+            if not call.invocation:
+                raise
+            return as_json_text(response).encode()
+        return sent
 
     def _serve_message(self, call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> None:
         """Call a message's function and push the outcome; of an execution, only its owner does."""
