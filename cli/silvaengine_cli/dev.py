@@ -21,6 +21,7 @@ from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
+from silvaengine_cli.strict import Double
 from silvaengine_cli.tail import LogTail
 
 FUNCTIONS_FOLDER = Path(watch.REGISTRY_FILE).parent
@@ -53,7 +54,8 @@ Try:
     metavar="[PORT]",
     help=f"Let breakpoint() wait for a debugger.  [default port: {DEBUG_PORT}]",
 )
-def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | None) -> None:
+@click.option("--strict", is_flag=True, help="Refuse what AWS refuses: docs/strict.md.")
+def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | None, strict: bool) -> None:
     """Run everything on this machine and redeploy what changes.
 
     Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml
@@ -67,6 +69,7 @@ def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | N
       silvaengine dev --fresh          forget the stack and tables of earlier runs
       silvaengine dev --port 4566      have the engine listen there
       silvaengine dev --debug          attach a debugger where a function calls breakpoint()
+      silvaengine dev --strict         find what the engine forgives before AWS does
     """
     console = Console(highlight=False, soft_wrap=True)
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
@@ -75,7 +78,9 @@ def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | N
     signal.signal(signal.SIGINT, signal.default_int_handler)
     project = find_project(Path.cwd())
     try:
-        with _running_engine(console, project, port or 0, fresh=fresh, debug_port=debug_port) as engine:
+        with _running_engine(
+            console, project, port or 0, fresh=fresh, debug_port=debug_port, strict=strict
+        ) as engine:
             screen = Screen(console, project, NORMAL if level is None else level)
             DevSession(console, screen, project, engine, debug_port).follow()
     except KeyboardInterrupt:
@@ -203,12 +208,16 @@ def _step(console: Console, what: str) -> Iterator[None]:
 
 @contextmanager
 def _running_engine(
-    console: Console, project: Path, port: int, *, fresh: bool, debug_port: int | None
+    console: Console, project: Path, port: int, *, fresh: bool, debug_port: int | None, strict: bool
 ) -> Iterator[LocalEngine]:
     with _step(console, "install the local engine"):
         program = install_engine(project)
     state = project / ".silvaengine" / "state"
-    with local_engine(program, state, port=port, fresh=fresh, debug_port=debug_port) as engine:
+    double = Double(port=port) if strict else None
+    own_port = 0 if strict else port
+    with local_engine(
+        program, state, port=own_port, fresh=fresh, debug_port=debug_port, double=double
+    ) as engine:
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
         with _dev_file(project / DEV_FILE, engine):
             yield engine

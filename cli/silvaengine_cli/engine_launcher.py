@@ -6,6 +6,7 @@ What is changed is not public and may change with any version; tests/e2e/test_en
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import gettempdir
@@ -14,7 +15,7 @@ from typing import Any
 
 from ministack import app  # type: ignore[import-not-found]
 from ministack.core import lambda_runtime  # type: ignore[import-not-found]
-from ministack.services import lambda_svc  # type: ignore[import-not-found]
+from ministack.services import apigateway, apigateway_v1, lambda_svc  # type: ignore[import-not-found]
 
 # What Lambda's python3.13 brings and the engine has, too:
 # docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
@@ -34,6 +35,9 @@ def main() -> None:
         link_modules(runtime, ["debugpy"])
         offer_debugger(runtime)
     keep_logs_of_sockets()
+    if "SILVAENGINE_STRICT" in os.environ:
+        give_rest_events_each_header()
+        give_http_events_the_stage()
     app.main()
 
 
@@ -105,6 +109,48 @@ def keep_logs_of_sockets() -> None:
         return SimpleNamespace(invoke=invoke)
 
     lambda_runtime.get_or_create_worker = get_logged_worker
+
+
+def give_rest_events_each_header() -> None:
+    """Have a REST event hold a repeated header's last value, and all of them, and a query's last values.
+
+    docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html.
+    """
+    serve, build = app.app, apigateway_v1._build_lambda_event_v1
+    sent: ContextVar[Iterable[tuple[bytes, bytes]]] = ContextVar("sent")
+
+    async def serve_noting_headers(scope: Mapping[str, Any], receive: object, send: object) -> None:
+        sent.set(scope.get("headers", ()))
+        await serve(scope, receive, send)
+
+    def build_event(*args: object, **options: object) -> Mapping[str, Any]:
+        event: dict[str, Any] = build(*args, **options)
+        every: dict[str, list[str]] = {}
+        for name, value in sent.get():
+            every.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        repeated = {name: values for name, values in every.items() if len(values) > 1}
+        event["multiValueHeaders"] |= repeated
+        event["headers"] |= {name: values[-1] for name, values in repeated.items()}
+        if query := event["multiValueQueryStringParameters"]:
+            event["queryStringParameters"] = {name: values[-1] for name, values in query.items()}
+        return event
+
+    app.app, apigateway_v1._build_lambda_event_v1 = serve_noting_headers, build_event
+
+
+def give_http_events_the_stage() -> None:
+    """Have `rawPath` begin with the stage, unless that is `$default`.
+
+    docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html doesn't say
+    so; the recorded events of localstack/localstack (tests/aws/services/apigateway) do.
+    """
+    invoke = apigateway._invoke_lambda_proxy
+
+    def invoke_with_stage(own: object, api: str, stage: str, path: str, *rest: Any, **more: Any) -> object:  # noqa: ANN401
+        staged = path if stage == "$default" else f"/{stage}{path}"
+        return invoke(own, api, stage, staged, *rest, **more)
+
+    apigateway._invoke_lambda_proxy = invoke_with_stage
 
 
 if __name__ == "__main__":
