@@ -149,7 +149,7 @@ def local_engine(
                 [str(program), "-I", str(LAUNCHER)],
                 env=_process_environment(engine.port, state, temporary)
                 | ({PORT_VARIABLE: str(debug_port)} if debug_port else {})
-                | ({STRICT_VARIABLE: "1", "AWS_ENDPOINT_URL": front.url} if double else {}),
+                | ({STRICT_VARIABLE: double.mark, "AWS_ENDPOINT_URL": front.url} if double else {}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock],

@@ -18,6 +18,7 @@ from silvaengine_cli import deploy
 from silvaengine_cli.engine import LocalEngine, install_engine, local_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
+from silvaengine_cli.strict import Double
 from silvaengine_cli.tail import LogTail, Record
 from silvaengine_cli.watch import REGISTRY_FILE
 
@@ -145,6 +146,11 @@ def wait_for_status(api: Api, job_id: str, wanted: set[str], *, seconds: float =
         time.sleep(0.2)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that puts the double before the engine."""
+    parser.addoption("--double", action="store_true", help="test against an engine as strict as AWS")
+
+
 @pytest.fixture(scope="session")
 def engine_program() -> Path:
     """Install the local engine; return the program."""
@@ -152,9 +158,13 @@ def engine_program() -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(engine_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    """An engine with IAM enforced on a free port."""
-    with local_engine(engine_program, tmp_path_factory.mktemp("engine") / "state") as running:
+def engine(
+    engine_program: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[LocalEngine]:
+    """An engine with IAM enforced on a free port, behind the double with ``--double``."""
+    double = Double() if request.config.getoption("--double", default=False) else None
+    state = tmp_path_factory.mktemp("engine") / "state"
+    with local_engine(engine_program, state, double=double) as running:
         yield running
 
 

@@ -51,8 +51,8 @@ class Call:
             return "PostToConnection" if request.method == "POST" else f"{request.method} connection"
         if request.path.startswith(API_PREFIX):
             return "Api"
-        if self._lambda:
-            return f"Lambda.{self._lambda[0]}"
+        if self._service == "lambda" or self._lambda:
+            return f"Lambda.{self._lambda[0] if self._lambda else request.method}"
         if action := self.form.get("Action"):
             return f"{self._service.upper()}.{action}"
         return f"{request.method} {request.target}"

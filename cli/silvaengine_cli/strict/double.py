@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from silvaengine_cli.strict import apigateway_rules, lambda_limits, lambda_states
@@ -30,7 +31,8 @@ class Double:
 
     def __init__(self, script: Script | None = None, port: int = 0) -> None:
         self._port = port
-        self._engine = Engine()
+        self.mark = token_hex()  # of the double's own calls: the engine asks for no signature of theirs
+        self._engine = Engine(self.mark)
         self._faults: list[Fault] = []
         given = self._engine, script or Script()
         pending = lambda_states.PendingFunctions(*given)

@@ -13,9 +13,19 @@ _FUNCTIONS = "/2015-03-31/functions"
 
 
 class Engine:
-    """The local engine at ``port``, known when it is started. It checks who signs, not the signature."""
+    """The local engine at ``port``, which is known before the first call.
+
+    Who signs a call counts, but not the signature where ``mark`` stands in a header of it.
+    """
 
     port = 0
+
+    def __init__(self, mark: str) -> None:
+        self._mark = {"x_silvaengine_double": mark}
+
+    def changed(self, call: Call, **fields: str) -> Call:
+        """Return a client's call with other headers, ``_`` for ``-``, still in the client's name."""
+        return Call(call.request.with_fields(**fields, **self._mark))
 
     def send(self, call: Call) -> Response:
         """Pass a client's call on unchanged."""
@@ -42,7 +52,7 @@ class Engine:
         return self._form("iam", {"Action": "GetRolePolicy", "RoleName": role, "PolicyName": name})
 
     def identity(self, access_key: str, token: str) -> str:
-        """Return STS's XML of who has a key of a session."""
+        """Return STS's XML of whose a session is."""
         return self._form("sts", {"Action": "GetCallerIdentity"}, access_key, x_amz_security_token=token)
 
     def _form(self, service: str, members: Mapping[str, str], key: str = "test", **fields: str) -> str:
@@ -55,7 +65,7 @@ class Engine:
         scope = f"{key}/20260101/us-east-1/{service}/aws4_request"
         fields["authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
         request = Request(method, target, [("host", f"127.0.0.1:{self.port}")], body)
-        return forward(request.with_fields(**fields), self.port)
+        return forward(request.with_fields(**fields, **self._mark), self.port)
 
     @staticmethod
     def _members(response: Response) -> Mapping[str, Any]:

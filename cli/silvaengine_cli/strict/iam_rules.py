@@ -68,9 +68,12 @@ class NewPolicies(Rule):
         if not call.access_key.startswith("ASIA"):  # only a role's session is denied
             return False
         identity = self.engine.identity(call.access_key, call.request.header("x-amz-security-token"))
-        role = re.search(":assumed-role/([^/]+)/", identity)
-        new = role and self._denied.look(role[1])
-        return any(fnmatchcase(_action(call), pattern) for pattern in new or ())
+        role, action = re.search(":assumed-role/([^/]+)/", identity), _action(call)
+
+        def is_new(allowed: set[str]) -> bool:
+            return any(fnmatchcase(action, pattern) for pattern in allowed)
+
+        return bool(role and self._denied.look(role[1], is_new))
 
 
 def _action(call: Call) -> str:

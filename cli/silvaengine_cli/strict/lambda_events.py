@@ -4,7 +4,6 @@ import json
 import threading
 import time
 import uuid
-from dataclasses import replace
 from typing import override
 
 from silvaengine_cli.strict.calls import LATEST, Call
@@ -26,7 +25,8 @@ class QualifiedEvents(Rule):
     def answer(self, call: Call, proceed: Next) -> Response:
         if call.request.header("x-amz-invocation-type") != "Event" or call.qualifier == LATEST:
             return proceed(call)
-        tried = proceed(_as(call, "DryRun"))  # whether it is there, and the caller may
+        # Whether it is there, and the caller may.
+        tried = proceed(self.engine.changed(call, x_amz_invocation_type="DryRun"))
         if not tried.is_success:
             return tried
         request_id = str(uuid.uuid4())
@@ -36,9 +36,10 @@ class QualifiedEvents(Rule):
     def _run(self, call: Call, request_id: str) -> None:
         configuration = self.engine.function(call.function, call.qualifier, "event-invoke-config")
         attempts = configuration.get("MaximumRetryAttempts", RETRIES) + 1
+        waiting = self.engine.changed(call, x_amz_invocation_type="RequestResponse")
         for attempt in range(attempts):
             time.sleep(attempt * PAUSE_SECONDS)
-            response = self.engine.send(_as(call, "RequestResponse"))
+            response = self.engine.send(waiting)
             result = response.json()
             if response.is_success and "x-amz-function-error" not in dict(_lower(response)):
                 return
@@ -59,10 +60,6 @@ class QualifiedEvents(Rule):
         url = self.engine.json_call("sqs", "AmazonSQS.GetQueueUrl", name)["QueueUrl"]
         message = {"QueueUrl": url, "MessageBody": json.dumps({"version": "1.0", **record})}
         self.engine.json_call("sqs", "AmazonSQS.SendMessage", message)
-
-
-def _as(call: Call, kind: str) -> Call:
-    return replace(call, request=call.request.with_fields(x_amz_invocation_type=kind))
 
 
 def _lower(response: Response) -> list[tuple[str, str]]:

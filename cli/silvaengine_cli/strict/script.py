@@ -81,12 +81,13 @@ class Passing[T]:
             if self._looks:
                 self._facts[key] = fact, self._looks, now + self._seconds
 
-    def look(self, key: Hashable) -> T | None:
-        """Return a fact and count the look, or return None if it is over."""
+    def look(self, key: Hashable, concerns: Callable[[T], bool] = lambda _: True) -> T | None:
+        """Return a fact and count the look; return None if it is over, or doesn't concern who looks."""
         with self._lock:
-            kept = self._facts.pop(key, None)
-            if kept is None or kept[2] <= self._clock():
+            kept = self._facts.get(key)
+            if kept is None or kept[2] <= self._clock() or not concerns(kept[0]):
                 return None
+            del self._facts[key]
             if kept[1] > 1:
                 self._facts[key] = kept[0], kept[1] - 1, kept[2]
             return kept[0]
