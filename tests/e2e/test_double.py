@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -18,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from silvaengine_cli import AwsClient
-from silvaengine_cli.deploy import zip_files
+from silvaengine_cli.deploy import restore_functions, zip_files
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, local_engine
 from silvaengine_cli.strict import Double, Fault, Script, failed, throttled
 
@@ -433,6 +434,22 @@ def test_faults(world: World) -> None:
     assert client(world.alone, "dynamodb").get_item(TableName=table, Key=key)["Item"] == key
     api = replace(world.probe, engine=world.behind)
     assert [api.get("/named?action=event").status for _ in range(4)] == [200, 429, 200, 200]
+
+
+def test_a_deployment_waits_for_updates(world: World, tmp_path: Path) -> None:
+    """Code that is updated twice at once is updated twice: the second update waits for the first."""
+    name = world.make_function()
+    for path, text in (
+        ("services/x/lambdas.toml", "[Only]"),
+        (".aws-sam/build/Only/main.py", "handler = id"),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(text)
+    outputs: Any = SimpleNamespace(function_arns={"Only": name})
+    for _ in range(2):
+        restore_functions(tmp_path, world.behind, outputs)
+    state = world.sides[1].get_function(FunctionName=name)["Configuration"]
+    assert state["LastUpdateStatus"] == "Successful"
 
 
 def test_functions_call_through_the_double(world: World) -> None:
