@@ -18,7 +18,7 @@ PAUSE_SECONDS = 0.2  # AWS waits for one minute, then for two
 class QualifiedEvents(Rule):
     """An Event of a version or alias follows the event-invoke configuration of that version or alias."""
 
-    source = "lambda/latest/dg/invocation-async-configuring.html"
+    source = "lambda/latest/api/API_PutFunctionEventInvokeConfig.html"
     calls = ("Lambda.Invoke",)
 
     @override

@@ -53,7 +53,7 @@ class Fault:
     seen: int = field(default=0, init=False)
 
     def strikes(self, call: Call) -> bool:
-        """Whether a call fails; counts it."""
+        """Count a call that matches, and return whether it fails."""
         if not self.times or not fnmatchcase(call.name, self.call):
             return False
         self.seen += 1
@@ -93,5 +93,5 @@ class Passing[T]:
             return kept[0]
 
     def __bool__(self) -> bool:
-        """Whether anything is kept."""
+        """Return whether anything is kept."""
         return bool(self._facts)
