@@ -43,7 +43,7 @@ class NewPolicies(Rule):
     """What PutRolePolicy allows anew is denied for some seconds more: it is an AccessDenied."""
 
     source = LATER
-    calls = ("IAM.PutRolePolicy", "PostToConnection", "*.*")
+    calls = ("*.*", "PostToConnection")
 
     def __init__(self, engine: Engine, script: Script) -> None:
         super().__init__(engine, script)
