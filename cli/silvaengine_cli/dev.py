@@ -15,19 +15,20 @@ from rich.console import Console
 
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import DEV_FILE
-from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
+from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine, require_free
 from silvaengine_cli.packages.examine import missing_requirements
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
-from silvaengine_cli.strict import Double
+from silvaengine_cli.strict import Double, Script
 from silvaengine_cli.tail import LogTail
 
 FUNCTIONS_FOLDER = Path(watch.REGISTRY_FILE).parent
 # A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
 PARAMETERS = {"CacheDir": "none"}
 DEBUG_PORT = 5678  # debugpy's own
+DEBUG_SECONDS = 900  # as long as a Lambda that waits for a debugger
 POLL_SECONDS = 0.3
 
 _EXAMPLES = """
@@ -213,14 +214,24 @@ def _running_engine(
     with _step(console, "install the local engine"):
         program = install_engine(project)
     state = project / ".silvaengine" / "state"
-    double = Double(port=port) if strict else None
-    own_port = 0 if strict else port
     with local_engine(
-        program, state, port=own_port, fresh=fresh, debug_port=debug_port, double=double
+        program,
+        state,
+        port=0 if strict else port,
+        fresh=fresh,
+        debug_port=debug_port,
+        double=_make_double(port, debug_port) if strict else None,
     ) as engine:
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
         with _dev_file(project / DEV_FILE, engine):
             yield engine
+
+
+def _make_double(port: int, debug_port: int | None) -> Double:
+    """Return what refuses as AWS does at a port, 0 for any; an API waits for who debugs."""
+    if port:
+        require_free(port)
+    return Double(Script(api_seconds=DEBUG_SECONDS) if debug_port else Script(), port)
 
 
 @contextmanager

@@ -79,6 +79,12 @@ def free_port(preferred: int = 0) -> int:
     raise EngineError("no TCP port is free on 127.0.0.1")
 
 
+def require_free(port: int) -> None:
+    """Raise EngineError if a TCP port of 127.0.0.1 is in use."""
+    if free_port(port) != port:
+        raise EngineError(f"port {port} of {HOST} is in use: choose another, or none")
+
+
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
     """A running engine; ``log`` has its output and its Lambdas', and ``.log.old`` that of the run before."""
@@ -203,9 +209,9 @@ def _folders(state: Path, *, fresh: bool) -> Iterator[Path]:
 def _choose_port(state: Path, requested: int) -> int:
     record = state / "port"
     last = int(record.read_text()) if record.exists() else 0
+    if requested:
+        require_free(requested)
     port = free_port(requested or last)
-    if requested not in (0, port):
-        raise EngineError(f"port {requested} of {HOST} is in use: choose another, or none")
     if last not in (0, port):
         # Queues are known by their URLs, and stacks have URLs among their outputs and variables.
         _replace_in_state(state, "*", rf"{re.escape(HOST)}:{last}\b", f"{HOST}:{port}")

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from threading import Barrier
 from urllib.parse import urlsplit
 
-from silvaengine_cli.engine import free_port
+import pytest
+
+from silvaengine_cli.engine import EngineError, free_port, require_free
 from silvaengine_cli.strict.http import Request, Response
 from silvaengine_cli.strict.proxy import Proxy, forward
 
@@ -59,6 +61,17 @@ def test_a_connection_is_kept() -> None:
         client.close()
     assert server.requests[0].endswith(b"ab" + b"c" * 1_000_000)
     assert b"content-length: 1000002\r\n" in server.requests[0]
+
+
+def test_a_head_request_gets_the_length() -> None:
+    """The response to HEAD has the length of the body that it leaves out."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"
+    with peer([head]) as server, proxy_before(port_of(server)) as port:
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+        client.request("HEAD", "/")
+        received = client.getresponse()
+        assert (received.getheader("content-length"), received.read()) == ("7", b"")
+        client.close()
 
 
 def test_a_response_goes_out_as_it_comes() -> None:
@@ -137,3 +150,11 @@ def test_a_server_that_is_gone_is_a_502() -> None:
         received = client.getresponse()
         assert (received.status, b"the engine gave no response" in received.read()) == (502, True)
         client.close()
+
+
+def test_a_port_in_use_is_named() -> None:
+    """A port that another program has is refused before anything starts."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(EngineError, match=f"port {port} of 127.0.0.1 is in use"):
+            require_free(port)

@@ -200,12 +200,13 @@ def test_payloads(world: World) -> None:
 
 
 def test_contents(world: World) -> None:
-    """A payload that isn't JSON is refused."""
+    """A payload that isn't JSON is refused; what is in one that is, is nobody's business."""
     alone, behind = world.sides
     name = world.make_function()
     assert invoke(alone, name, b"{not json")["StatusCode"] == 200
     refused = refusal(behind.invoke, FunctionName=name, Payload=b"{not json")
     assert refused == (400, "InvalidRequestContentException")
+    assert invoke(behind, name, b'{"Publish": true, "TableName": 1}')["StatusCode"] == 200
 
 
 def test_environments(world: World) -> None:
@@ -355,6 +356,7 @@ def test_eventual_reads(world: World) -> None:
     with pytest.raises(ClientError, match="conditional"):
         behind.put_item(TableName=table, Item=key, ConditionExpression="attribute_not_exists(id)")
     assert values([behind.get_item(**read)["Item"]]) == ["4"]  # nothing was written
+    assert refusal(behind.put_item, TableName=table) == (400, "ValidationException")  # it has no Item
 
 
 def test_connection_messages(world: World) -> None:

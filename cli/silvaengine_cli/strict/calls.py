@@ -13,7 +13,7 @@ from silvaengine_cli.strict.http import Request
 API_PREFIX = "/_aws/execute-api/"
 LATEST = "$LATEST"
 
-# Lambda's calls: docs.aws.amazon.com/lambda/latest/api/API_Operations.html
+# The calls of Lambda that rules are about: docs.aws.amazon.com/lambda/latest/api/API_Operations.html
 _LAMBDA = [
     (method, re.compile(rf"/20\d\d-\d\d-\d\d/functions/?{rest}$"), name)
     for method, rest, name in (
@@ -25,11 +25,6 @@ _LAMBDA = [
         ("GET", "([^/]+)/configuration", "GetFunctionConfiguration"),
         ("PUT", "([^/]+)/configuration", "UpdateFunctionConfiguration"),
         ("POST", "([^/]+)/versions", "PublishVersion"),
-        ("POST", "([^/]+)/aliases", "CreateAlias"),
-        ("PUT", "([^/]+)/aliases/[^/]+", "UpdateAlias"),
-        ("PUT", "([^/]+)/event-invoke-config", "PutFunctionEventInvokeConfig"),
-        ("POST", "([^/]+)/event-invoke-config", "UpdateFunctionEventInvokeConfig"),
-        ("PUT", "([^/]+)/concurrency", "PutFunctionConcurrency"),
     )
 ]
 
@@ -42,7 +37,10 @@ class Call:
 
     @cached_property
     def name(self) -> str:
-        """Such as ``Lambda.Invoke``, ``DynamoDB.GetItem``, ``PostToConnection``, ``Api``; else its path."""
+        """Such as ``DynamoDB.GetItem``, ``PostToConnection``, ``Api``; else its method and target.
+
+        Of Lambda's calls those that no rule is about have their method alone: ``Lambda.GET``.
+        """
         request = self.request
         if target := request.header("x-amz-target"):
             service, _, operation = target.partition(".")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from secrets import token_hex
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from silvaengine_cli.strict import apigateway_rules, lambda_limits, lambda_states
@@ -34,6 +35,7 @@ class Double:
         self.mark = token_hex()  # of the double's own calls: the engine asks for no signature of theirs
         self._engine = Engine(self.mark)
         self._faults: list[Fault] = []
+        self._lock = Lock()
         given = self._engine, script or Script()
         pending = lambda_states.PendingFunctions(*given)
         self._inactive = lambda_states.InactiveFunctions(*given, pending)
@@ -76,7 +78,8 @@ class Double:
 
     def _serve(self, request: "Request") -> "Response":
         call = Call(request)
-        fault = next((fault for fault in self._faults if fault.strikes(call)), None)
+        with self._lock:
+            fault = next((fault for fault in self._faults if fault.strikes(call)), None)
         if fault is None:
             return self._answer(call)
         if fault.after:

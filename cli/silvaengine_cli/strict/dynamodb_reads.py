@@ -98,15 +98,17 @@ class EventualReads(Rule):
 def _written(call: Call) -> Iterator[tuple[str, Item]]:
     """Yield table and key, or item, of each row that a call writes; PartiQL's statements are left out."""
     request = call.json
-    match call.operation:
-        case "PutItem" | "UpdateItem" | "DeleteItem":
-            yield _table(request), request.get("Item") or request["Key"]
-        case "BatchWriteItem":
-            for table, writes in request["RequestItems"].items():
+    match call.operation, request:
+        case "PutItem", {"TableName": _, "Item": item}:
+            yield _table(request), item
+        case "UpdateItem" | "DeleteItem", {"TableName": _, "Key": key}:
+            yield _table(request), key
+        case "BatchWriteItem", {"RequestItems": tables}:
+            for table, writes in tables.items():
                 for write in (each for kinds in writes for each in kinds.values()):
                     yield table, write.get("Item") or write["Key"]
-        case "TransactWriteItems":
-            for write in (each for kinds in request["TransactItems"] for each in kinds.values()):
+        case "TransactWriteItems", {"TransactItems": writes}:
+            for write in (each for kinds in writes for each in kinds.values()):
                 yield _table(write), write.get("Item") or write["Key"]
 
 

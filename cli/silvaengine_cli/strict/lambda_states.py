@@ -1,5 +1,6 @@
 """The states of a Lambda and of its updates."""
 
+from itertools import count
 from typing import override
 
 from silvaengine_cli.strict.calls import LATEST, Call
@@ -11,6 +12,7 @@ from silvaengine_cli.strict.script import Passing, Script
 
 READS = ("Lambda.GetFunction", "Lambda.GetFunctionConfiguration")
 UPDATES = ("Lambda.UpdateFunctionCode", "Lambda.UpdateFunctionConfiguration", "Lambda.PublishVersion")
+PUBLISHING = ("Lambda.CreateFunction", "Lambda.UpdateFunctionCode")  # where they are asked to
 STATES = "lambda/latest/dg/functions-states.html"
 NOT_NOW = "The operation cannot be performed at this time."
 
@@ -40,7 +42,7 @@ class PendingFunctions(Rule):
             return response
         if is_new:
             self.begin(call.function)
-        if call.name == "Lambda.PublishVersion" or call.json.get("Publish"):
+        if call.name == "Lambda.PublishVersion" or (call.name in PUBLISHING and call.json.get("Publish")):
             self.begin(call.function, response.json()["Version"])
         return _in_configuration(response, State="Pending") if is_new or is_pending else response
 
@@ -101,27 +103,27 @@ class UpdatesInProgress(Rule):
         begins = response.is_success and not is_read and call.name != "Lambda.PublishVersion"
         if begins:
             self._updating.begin(call.function, fact=True)
-        return (
-            _in_configuration(response, LastUpdateStatus="InProgress") if begins or is_updating else response
-        )
+        if begins or is_updating:
+            return _in_configuration(response, LastUpdateStatus="InProgress")
+        return response
 
 
 class ControlPlaneThrottles(Rule):
-    """Lambda's control plane takes 15 requests a second in all, without GetFunction; others are a 429."""
+    """Lambda's control plane takes 15 requests a second in all, without GetFunction; more are a 429."""
 
     source = "lambda/latest/dg/gettingstarted-limits.html#api-requests"
     calls = ("Lambda.*",)
 
     def __init__(self, engine: Engine, script: Script) -> None:
         super().__init__(engine, script)
-        self._calls = 0
+        self._calls = count(1)
 
     @override
     def answer(self, call: Call, proceed: Next) -> Response:
         if call.name in ("Lambda.Invoke", "Lambda.GetFunction") or not self.script.throttle_every:
             return proceed(call)
-        self._calls += 1
-        return proceed(call) if self._calls % self.script.throttle_every else throttled(call)
+        is_one_too_many = next(self._calls) % self.script.throttle_every == 0
+        return throttled(call) if is_one_too_many else proceed(call)
 
 
 def _conflict(call: Call, reason: str) -> Response:

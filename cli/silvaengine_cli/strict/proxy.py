@@ -6,6 +6,7 @@ them. A WebSocket passes through unchanged, whatever its frames say.
 
 import http.client
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -65,7 +66,8 @@ def forward(request: Request, port: int, seconds: float = SECONDS) -> Response:
     connection.putheader("connection", "close")
     connection.endheaders(request.body)
     received = connection.getresponse()
-    fields = [field for field in received.getheaders() if field[0].lower() not in HOP_HEADERS]
+    dropped = HOP_HEADERS - ({"content-length"} if request.method == "HEAD" else set())
+    fields = [field for field in received.getheaders() if field[0].lower() not in dropped]
     return Response(received.status, fields, received)
 
 
@@ -79,7 +81,9 @@ class _Server(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        """Stay silent: a client that went away is nobody's failure."""
+        """Show what no code expected; a client that went away is nobody's failure."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type] # typeshed has Any there
 
 
 class _Handler(BaseHTTPRequestHandler):
