@@ -16,6 +16,7 @@ from typing import Any
 from ministack import app  # type: ignore[import-not-found]
 from ministack.core import iam_evaluator, lambda_runtime  # type: ignore[import-not-found]
 from ministack.services import apigateway, apigateway_v1, lambda_svc  # type: ignore[import-not-found]
+from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
 
 # What Lambda's python3.13 brings and the engine has, too:
 # docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
@@ -39,6 +40,7 @@ def main() -> None:
         trust_the_double(mark)
         give_rest_events_each_header()
         give_http_events_the_stage()
+        keep_tenancy_of_stacks()
     app.main()
 
 
@@ -163,6 +165,20 @@ def give_http_events_the_stage() -> None:
         return invoke(own, api, stage, staged, *rest, **more)
 
     apigateway._invoke_lambda_proxy = invoke_with_stage
+
+
+def keep_tenancy_of_stacks() -> None:
+    """Have a function of a stack keep its `TenancyConfig`, by which the double demands a tenant's id."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    create = handlers["create"]
+
+    def create_with_tenancy(logical_id: str, properties: Mapping[str, Any], stack: str) -> tuple[str, object]:
+        name, attributes = create(logical_id, properties, stack)
+        if tenancy := properties.get("TenancyConfig"):
+            lambda_svc._functions[name]["config"]["TenancyConfig"] = tenancy
+        return name, attributes
+
+    handlers["create"] = create_with_tenancy
 
 
 if __name__ == "__main__":

@@ -11,7 +11,11 @@ import botocore.session
 import where_from  # type: ignore[import-not-found]  # of the probe's function and of its layer
 
 _calls = count(1)
-_RESULTS = {"large": {"statusCode": 200, "body": "x" * 7_000_000}, "malformed": {"unknown": True}}
+_RESULTS = {
+    "large": {"statusCode": 200, "body": "x" * 7_000_000},
+    "malformed": {"unknown": True},
+    "own 502": {"statusCode": 502, "body": "my own"},
+}
 
 
 def handler(event: Mapping[str, Any], context: Any) -> Any:

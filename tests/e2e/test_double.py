@@ -227,6 +227,8 @@ def test_tenant_ids(world: World) -> None:
     assert invoke(alone, isolated)["StatusCode"] == invoke(alone, plain, **tenant)["StatusCode"] == 200
     assert refusal(behind.invoke, FunctionName=isolated) == (400, "InvalidParameterValueException")
     assert refusal(behind.invoke, FunctionName=plain, **tenant) == (400, "InvalidParameterValueException")
+    of_stack = world.probe.outputs["Isolated"]
+    assert refusal(behind.invoke, FunctionName=of_stack) == (400, "InvalidParameterValueException")
     assert invoke(behind, isolated, **tenant)["StatusCode"] == invoke(behind, plain)["StatusCode"] == 200
 
 
@@ -398,6 +400,8 @@ def test_api_failures(world: World) -> None:
     for action in ("fail", "large"):
         response = behind.get(f"/named?action={action}")
         assert (response.status, response.json()) == (502, {"message": "Internal server error"})
+    own = behind.get("/named?action=own%20502")
+    assert (own.status, own.text) == (502, "my own")
 
 
 def test_api_timeouts(world: World) -> None:

@@ -123,7 +123,7 @@ def test_a_source_that_invokes_an_alias_is_not_told_apart(probe: Probe) -> None:
 
 
 def test_parts_of_the_template_are_dropped(probe: Probe) -> None:
-    """TTL, point-in-time recovery, reserved concurrency and misspelt properties deploy without effect."""
+    """TTL, point-in-time recovery, reserved concurrency, tenancy and misspelt properties have no effect."""
     tables, functions = probe.engine.client("dynamodb"), probe.engine.client("lambda")
     table, function = probe.outputs["Table"], probe.outputs["Function"]
     ttl = tables.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
@@ -131,6 +131,8 @@ def test_parts_of_the_template_are_dropped(probe: Probe) -> None:
     assert ttl["TimeToLiveStatus"] == "DISABLED"
     assert recovery["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
     assert "ReservedConcurrentExecutions" not in functions.get_function_concurrency(FunctionName=function)
+    isolated = probe.outputs["Isolated"]
+    assert "TenancyConfig" not in functions.get_function_configuration(FunctionName=isolated)
 
 
 def test_events_of_an_update_name_every_resource(probe: Probe) -> None:
