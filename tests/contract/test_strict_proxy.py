@@ -110,15 +110,10 @@ def test_requests_are_served_side_by_side() -> None:
         together.wait(SECONDS)
         return Response(200, [], request.target.encode())
 
-    def get(number: int) -> bytes:
-        client = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=SECONDS)
-        client.request("GET", f"/{number}")
-        body = client.getresponse().read()
-        client.close()
-        return body
-
+    targets = [f"/{number}" for number in range(10)]
     with Proxy(answer, 0) as proxy, ThreadPoolExecutor(10) as pool:
-        assert list(pool.map(get, range(10))) == [b"/%d" % number for number in range(10)]
+        bodies = pool.map(lambda target: get(proxy.port, target), targets)
+        assert [body.decode() for body in bodies] == targets
 
 
 def test_a_websocket_passes() -> None:
@@ -142,13 +137,30 @@ def test_a_websocket_passes() -> None:
             assert client.recv(100) == b""
 
 
-def test_a_server_that_is_gone_is_a_502() -> None:
-    """A request to an engine that isn't there gets a response that says so."""
+def test_a_server_that_is_gone_is_gone_behind_the_proxy_too() -> None:
+    """A request to an engine that has ended gets no response, and the next one no connection."""
     with proxy_before(free_port()) as port:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-        client.request("GET", "/")
-        received = client.getresponse()
-        assert (received.status, b"the engine gave no response" in received.read()) == (502, True)
+        with pytest.raises(http.client.RemoteDisconnected):
+            get(port)
+        with pytest.raises(ConnectionRefusedError):
+            get(port)
+
+
+def test_a_server_that_hangs_up_hangs_up_behind_the_proxy_too() -> None:
+    """A request without a response has none behind the proxy; the next one is served."""
+    with peer([], [response(b"ok")]) as server, proxy_before(port_of(server)) as port:
+        with pytest.raises(http.client.RemoteDisconnected):
+            get(port)
+        assert get(port) == b"ok"
+
+
+def get(port: int, target: str = "/") -> bytes:
+    """Send a GET; return the body of the response."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    try:
+        client.request("GET", target)
+        return client.getresponse().read()
+    finally:
         client.close()
 
 

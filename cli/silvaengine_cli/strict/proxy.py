@@ -25,7 +25,7 @@ type Answer = Callable[[Request], Response]
 
 
 class Proxy:
-    """Serves a port while a ``with`` block runs.
+    """Serves a port while a ``with`` block runs, or until its target refuses a connection.
 
     Args:
         answer: returns the response to a request; it may raise OSError or HTTPException.
@@ -48,10 +48,9 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the server; calls under way end with their connections."""
-        self._server.shutdown()
+        """End the server."""
+        self._server.end()
         self._thread.join()
-        self._server.server_close()
 
 
 def forward(request: Request, port: int, seconds: float = SECONDS) -> Response:
@@ -79,6 +78,11 @@ class _Server(ThreadingHTTPServer):
         self.answer = answer
         self.target = target
 
+    def end(self) -> None:
+        """Refuse connections from now on; those that are open end with their clients."""
+        self.shutdown()
+        self.server_close()
+
     @override
     def handle_error(self, request: object, client_address: object) -> None:
         """Show what no code expected; a client that went away is nobody's failure."""
@@ -102,8 +106,11 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             response = self.server.answer(request)
         except (OSError, http.client.HTTPException) as error:
-            response = Response.of_json(502, {"message": f"the engine gave no response: {error}"})
-        self._send(response)
+            self.close_connection = True
+            if isinstance(error, ConnectionRefusedError):
+                self.server.end()
+        else:
+            self._send(response)
 
     do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = do_GET  # noqa: N815 - http.server's names
 
