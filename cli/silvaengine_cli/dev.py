@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
@@ -21,8 +21,10 @@ from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
-from silvaengine_cli.strict import Double, Script
 from silvaengine_cli.tail import LogTail
+
+if TYPE_CHECKING:
+    from silvaengine_cli.strict import Double
 
 FUNCTIONS_FOLDER = Path(watch.REGISTRY_FILE).parent
 # A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
@@ -227,8 +229,10 @@ def _running_engine(
             yield engine
 
 
-def _make_double(port: int, debug_port: int | None) -> Double:
+def _make_double(port: int, debug_port: int | None) -> "Double":
     """Return what refuses as AWS does at a port, 0 for any; an API waits for who debugs."""
+    from silvaengine_cli.strict import Double, Script  # lazy: `--help` reads this module
+
     if port:
         require_free(port)
     return Double(Script(api_seconds=DEBUG_SECONDS) if debug_port else Script(), port)

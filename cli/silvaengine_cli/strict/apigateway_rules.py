@@ -5,7 +5,6 @@ from typing import override
 from silvaengine_cli.strict.calls import Call
 from silvaengine_cli.strict.http import Response
 from silvaengine_cli.strict.lambda_limits import RESULT_BYTES
-from silvaengine_cli.strict.proxy import forward
 from silvaengine_cli.strict.refusals import refuse
 from silvaengine_cli.strict.rule import Next, Rule
 
@@ -50,7 +49,7 @@ class ApiTimeouts(Rule):
     @override
     def answer(self, call: Call, proceed: Next) -> Response:
         try:
-            return forward(call.request, self.engine.port, self.script.api_seconds)
+            return self.engine.send(call, self.script.api_seconds)  # no rule comes after this one
         except TimeoutError:
             return refuse(call, 504, "", "Endpoint request timed out")
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from silvaengine_cli.strict.calls import Call
 from silvaengine_cli.strict.http import Request, Response
-from silvaengine_cli.strict.proxy import forward
+from silvaengine_cli.strict.proxy import SECONDS, forward
 
 _FUNCTIONS = "/2015-03-31/functions"
 
@@ -27,9 +27,9 @@ class Engine:
         """Return a client's call with other headers, ``_`` for ``-``, still in the client's name."""
         return Call(call.request.with_fields(**fields, **self._mark))
 
-    def send(self, call: Call) -> Response:
-        """Pass a client's call on unchanged."""
-        return forward(call.request, self.port)
+    def send(self, call: Call, seconds: float = SECONDS) -> Response:
+        """Pass a client's call on unchanged; raise TimeoutError where its response takes longer."""
+        return forward(call.request, self.port, seconds)
 
     def function(self, name: str, qualifier: str, what: str = "configuration") -> Mapping[str, Any]:
         """Return a Lambda's configuration, or its ``event-invoke-config``; empty if there is none."""
@@ -69,5 +69,5 @@ class Engine:
 
     @staticmethod
     def _members(response: Response) -> Mapping[str, Any]:
-        members: Mapping[str, Any] = response.json() if response.status < 300 and response.body else {}
+        members: Mapping[str, Any] = response.json() if response.is_success and response.body else {}
         return members

@@ -27,7 +27,7 @@ class Request:
 
     def header(self, name: str) -> str:
         """Return the first value of a header, named in lower case; empty if absent."""
-        return next((value for each, value in self.fields if each.lower() == name), "")
+        return _header(self.fields, name)
 
     def with_fields(self, **fields: str) -> Self:
         """Return the request with these headers, ``_`` for ``-``, in place of those of the same names."""
@@ -50,6 +50,10 @@ class Response:
         named = {"content_type": "application/json", **fields}
         headers = [(name.replace("_", "-"), text) for name, text in named.items()]
         return cls(status, headers, json.dumps(value).encode())
+
+    def header(self, name: str) -> str:
+        """See ``Request``."""
+        return _header(self.fields, name)
 
     @property
     def is_success(self) -> bool:
@@ -84,3 +88,7 @@ class Response:
         """Return the response with another JSON body, and without what DynamoDB says of the old one."""
         fields = [field for field in self.fields if field[0].lower() != "x-amz-crc32"]
         return type(self)(self.status, fields, json.dumps(value).encode())
+
+
+def _header(fields: Fields, name: str) -> str:
+    return next((value for each, value in fields if each.lower() == name), "")

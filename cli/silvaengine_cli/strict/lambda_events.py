@@ -41,7 +41,7 @@ class QualifiedEvents(Rule):
             time.sleep(attempt * PAUSE_SECONDS)
             response = self.engine.send(waiting)
             result = response.json()
-            if response.is_success and "x-amz-function-error" not in dict(_lower(response)):
+            if response.is_success and not response.header("x-amz-function-error"):
                 return
         target = configuration.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
         if target.startswith("arn:aws:sqs:"):
@@ -60,7 +60,3 @@ class QualifiedEvents(Rule):
         url = self.engine.json_call("sqs", "AmazonSQS.GetQueueUrl", name)["QueueUrl"]
         message = {"QueueUrl": url, "MessageBody": json.dumps({"version": "1.0", **record})}
         self.engine.json_call("sqs", "AmazonSQS.SendMessage", message)
-
-
-def _lower(response: Response) -> list[tuple[str, str]]:
-    return [(name.lower(), value) for name, value in response.fields]
