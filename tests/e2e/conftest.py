@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,14 @@ def copy_project(target: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
-    """The stack, deployed by `sam deploy`, with the demo's registry and the tests' own rows."""
+    """The stack on the session's engine."""
+    with deployed(project, engine) as stack:
+        yield stack
+
+
+@contextmanager
+def deployed(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
+    """Deploy the stack by `sam deploy`, with the demo's registry and the tests' own rows."""
     with CountingProxy(engine.url) as proxy:
         deploy.build(project)
         # A gateway that Lambda ends early has an early deadline, for which a test waits.
