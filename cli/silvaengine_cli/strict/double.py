@@ -7,6 +7,7 @@ from secrets import token_hex
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from silvaengine_cli.engine import free_port
 from silvaengine_cli.strict import apigateway_rules, lambda_limits, lambda_states
 from silvaengine_cli.strict.calls import Call
 from silvaengine_cli.strict.dynamodb_reads import EventualReads
@@ -27,7 +28,7 @@ class Double:
 
     Args:
         script: how long states last, and how often the control plane refuses.
-        port: where it listens, 0 for any port that is free.
+        port: where it listens, 0 for the one beside the engine's if that is free, else for any.
     """
 
     def __init__(self, script: Script | None = None, port: int = 0) -> None:
@@ -73,7 +74,8 @@ class Double:
     def before(self, engine: "LocalEngine") -> Iterator["LocalEngine"]:
         """Stand before an engine until the block ends; yield it as clients are to see it."""
         self._engine.port = engine.port
-        with Proxy(self._serve, engine.port, self._port) as proxy:
+        port = self._port or free_port(engine.port ^ 1)  # the engine's stays the same, so this one does
+        with Proxy(self._serve, engine.port, port) as proxy:
             yield replace(engine, port=proxy.port)
 
     def _serve(self, request: "Request") -> "Response":
