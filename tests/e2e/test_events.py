@@ -23,7 +23,7 @@ def events(deployment: Deployment) -> Iterator[Deployment]:
     """The deployment, whose test functions events may call: they have the contract's default key."""
     tables, prefix = deployment.engine.client("dynamodb"), deployment.outputs.table_prefix
     key = {"endpoint_id": {"S": ENDPOINT}, "api_key": {"S": API_KEY}}
-    row = tables.get_item(TableName=f"{prefix}connections", Key=key)["Item"]
+    row = tables.get_item(TableName=f"{prefix}connections", Key=key, ConsistentRead=True)["Item"]
     tables.put_item(TableName=f"{prefix}connections", Item={**row, "api_key": {"S": "#####"}})
     yield deployment
     tables.delete_item(TableName=f"{prefix}connections", Key={**key, "api_key": {"S": "#####"}})
@@ -83,7 +83,8 @@ def bind(events: Deployment) -> Iterator[Callable[..., None]]:
     def put(setting_id: str, *variables: str, **options: Any) -> None:
         for variable in variables:
             key = {"setting_id": {"S": setting_id}, "variable": {"S": variable}}
-            before.append(tables.get_item(TableName=name, Key=key).get("Item") or key)
+            item = tables.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item")
+            before.append(item or key)
             value = [{"endpoint_id": ENDPOINT, "funct": "received", **options}]
             events.rows.put("configdata", setting_id=setting_id, variable=variable, value=value)
         seen(events)

@@ -89,7 +89,8 @@ def test_no_table_holds_a_secret(deployment: Deployment, made: dict[str, str]) -
     client = deployment.engine.client("dynamodb")
     text = ""
     for name in ("connections", "configdata", "endpoints", "functions"):
-        text += json.dumps(client.scan(TableName=deployment.outputs.table_prefix + name)["Items"])
+        table = deployment.outputs.table_prefix + name
+        text += json.dumps(client.scan(TableName=table, ConsistentRead=True)["Items"])
     assert made["key_id"] in text
     assert secret not in text
 
@@ -116,7 +117,7 @@ def test_a_socket_is_opened_by_a_key_and_ends_with_it(
         socket.send({"funct": "tenant", "id": "1"})
         assert socket.json()["data"] == {"channel": ENDPOINT, "area": "core"}
         rows = deployment.engine.client("dynamodb").scan(
-            TableName=f"{deployment.outputs.table_prefix}wss-connections"
+            TableName=f"{deployment.outputs.table_prefix}wss-connections", ConsistentRead=True
         )
         assert made["key_id"] in json.dumps(rows["Items"])
         assert made["api_key"].partition(".")[2] not in json.dumps(rows["Items"])

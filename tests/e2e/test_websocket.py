@@ -39,6 +39,7 @@ def rows(deployment: Deployment, endpoint_id: str) -> list[dict[str, Any]]:
         TableName=f"{deployment.outputs.table_prefix}wss-connections",
         KeyConditionExpression="endpoint_id = :e",
         ExpressionAttributeValues={":e": {"S": endpoint_id}},
+        ConsistentRead=True,
     )
     found: list[dict[str, Any]] = response["Items"]
     return found

@@ -147,7 +147,8 @@ def test_kick_takes_effect_at_once(run: Run, mine: Callable[[], Socket], deploym
     key = {"endpoint_id": {"S": ENDPOINT}, "connection_id": {"S": theirs}}
     table = f"{deployment.outputs.table_prefix}wss-connections"
     time.sleep(1)  # for `$disconnect`
-    assert "Item" not in deployment.engine.client("dynamodb").get_item(TableName=table, Key=key)
+    tables = deployment.engine.client("dynamodb")
+    assert "Item" not in tables.get_item(TableName=table, Key=key, ConsistentRead=True)
     kept.send("ping")
     assert kept.receive() == "pong"
 
