@@ -21,7 +21,7 @@ from silvaengine.tables import (
     key_use_key,
 )
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.operator import announce
+from silvaengine_cli.operator import announce_rows
 from silvaengine_cli.registry.plan import mask, row_name
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
@@ -62,7 +62,7 @@ class ApiKeyAdmin:
         now = int(time.time())
         identity = {"endpoint_id": endpoint, "api_key": key_id, "key_hashes": [key_hash], "created_at": now}
         self._tables.create(CONNECTIONS, {**row, **identity})  # no revision, so that no `apply` prunes it
-        self._publish()
+        announce_rows(self._deployment)
         return key
 
     def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> NewKey:
@@ -140,11 +140,7 @@ class ApiKeyAdmin:
             self._tables.update(CONNECTIONS, before, {**before, **changes})
         except ConditionFailedError:
             raise click.ClickException("the key was changed meanwhile; try again") from None
-        self._publish()
-
-    def _publish(self) -> None:
-        self._tables.bump_generation()
-        announce(self._deployment)
+        announce_rows(self._deployment)
 
     def _check_endpoint(self, endpoint: str) -> None:
         row = self._tables.get(ENDPOINTS, endpoint)

@@ -12,6 +12,7 @@ _COMMANDS = {
     "validate": "silvaengine_cli.commands.registry:validate",
     "diff": "silvaengine_cli.commands.registry:diff",
     "apply": "silvaengine_cli.commands.registry:apply",
+    "announce": "silvaengine_cli.commands.announce:announce",
     "export": "silvaengine_cli.commands.registry:export",
     "preflight": "silvaengine_cli.commands.preflight:preflight",
     "import": "silvaengine_cli.commands.migration:import_",

@@ -8,10 +8,12 @@ from itertools import batched
 from typing import Any
 
 from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.errors import BUSY
-from silvaengine.aws.table_client import BATCH_ROWS, UnprocessedError
+from silvaengine.aws.table_client import BATCH_ROWS, TableWriter, UnprocessedError
 from silvaengine.errors import ConditionFailedError
-from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_internal
+from silvaengine.registry.generation import raise_generation
+from silvaengine.tables import CONFIG_DATA, Table, is_internal
 from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.rows import Row
@@ -96,13 +98,8 @@ class RegistryTables:
 
     def bump_generation(self) -> None:
         """Raise the generation, from which running instances see that the registry has changed."""
-        self._dynamodb.update_item(
-            TableName=self._prefix + CONFIG_DATA.name,
-            Key=_encode(GENERATION_KEY),
-            UpdateExpression="ADD #v :one",
-            ExpressionAttributeNames={"#v": "value"},
-            ExpressionAttributeValues={":one": {"N": "1"}},
-        )
+        api = BotocoreApi(self._dynamodb)
+        raise_generation(TableWriter(lambda: api, self._prefix))
 
     def _write(
         self,
