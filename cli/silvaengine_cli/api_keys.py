@@ -73,7 +73,7 @@ class ApiKeyAdmin:
         before = self.row(endpoint, key_id)
         key_id = before["api_key"]
         hashes = before.get("key_hashes") or ()
-        key, key_hash = self._new_secret(key_id, _lifetime(hashes) if days is None else days * DAY)
+        key, key_hash = self._new_secret(key_id, lifetime(hashes) if days is None else days * DAY)
         end = int(time.time()) + overlap_hours * HOUR
         old = [_end_by(each, end) for each in hashes][-(MAX_SECRETS - 1) :]
         self._update(before, {"key_hashes": [*old, key_hash]})
@@ -190,7 +190,7 @@ def find_unrestricted_keys(tables: RegistryTables) -> Iterator[str]:
             )
 
 
-def _lifetime(key_hashes: Sequence[Row]) -> int | None:
+def lifetime(key_hashes: Sequence[Row]) -> int | None:
     """Return the seconds for which the latest secret was created, None for no end."""
     latest = key_hashes[-1] if key_hashes else {}
     return int(latest["expires_at"] - latest["created_at"]) if latest.get("expires_at") else None

@@ -20,6 +20,7 @@ _COMMANDS = {
     "list": "silvaengine_cli.commands.inspect:list_",
     "show": "silvaengine_cli.commands.inspect:show",
     "keys": "silvaengine_cli.commands.keys:keys",
+    "tenant": "silvaengine_cli.commands.tenant:tenant",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",
     "events": "silvaengine_cli.commands.events:events",
