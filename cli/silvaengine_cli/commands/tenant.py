@@ -88,8 +88,8 @@ def restore(deployment: Deployment, file: Path, as_json: bool) -> None:
 def delete(deployment: Deployment, endpoint: str, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete ENDPOINT with everything that is its own: it can't be undone.
 
-    First no key opens it any more, then its connections are closed, and its jobs, cached values, settings and
-    keys are deleted. Parts of rows that other tenants share go, the rest stays. Where it breaks off, run it
+    First no key opens it any more, then its connections are closed, and its jobs, settings, keys and cached
+    values are deleted. Parts of rows that other tenants share go, the rest stays. Where it breaks off, run it
     again; it exits with 1 while something is left.
 
     \b

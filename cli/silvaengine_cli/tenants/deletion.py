@@ -29,15 +29,11 @@ class TenantDeletion:
     Args:
         deployment: the stack; its gateway finds and deletes what is in Redis.
         endpoint_id: the tenant.
-        sleep: takes seconds.
     """
 
-    def __init__(
-        self, deployment: Deployment, endpoint_id: str, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, deployment: Deployment, endpoint_id: str) -> None:
         self._deployment = deployment
         self._endpoint_id = endpoint_id
-        self._sleep = sleep
         self._tables = deployment.tables()
         self._connections = OpenConnections(deployment)
         self._jobs = Jobs(deployment)
@@ -53,31 +49,32 @@ class TenantDeletion:
             ClickException: settings may be another tenant's; nothing was deleted.
             ConditionFailedError: a row was changed meanwhile; a repetition goes on.
         """
-        access, *others = self._steps()
+        access, *others, redis = self._steps()
         access.delete(access.find())
         announce_rows(self._deployment)
-        self._sleep(min(float(self._deployment.parameter("RegistryRefreshSeconds")), MOST_SECONDS))
+        time.sleep(min(float(self._deployment.parameter("RegistryRefreshSeconds")), MOST_SECONDS))
         for step in others:
             step.delete(step.find())
         announce_rows(self._deployment)
+        redis.delete(redis.find())
         return {name: number for name, number in self.found().items() if number}
 
     def _steps(self) -> Iterator[Step]:
-        """Return the steps: access first, without which no key opens anything, and the key rows last.
+        """Return the steps: access first, without which no key opens anything, and the copies in Redis last.
 
-        Those name settings that are the tenant's, so that a repetition finds them by the rows.
+        Key rows come after the settings that they name, so that a repetition finds those.
         """
         rows, endpoint_id = read_tenant_rows(self._tables, self._endpoint_id), self._endpoint_id
         yield Step("endpoint", lambda: rows.endpoint, self._delete)
         connections, jobs = self._connections, self._jobs
         yield Step("connections", lambda: connections.ids(endpoint_id), self._delete_connections)
         yield Step("jobs", lambda: jobs.ids(endpoint_id), jobs.delete)
-        yield Step("keys in Redis", lambda: range(self._forget()), lambda _: self._forget(deletes=True))
         yield Step("settings", lambda: rows.settings, self._delete)
         yield Step("hooks", lambda: rows.hooks, self._delete)
         yield Step("bindings", lambda: rows.bindings, self._delete)
         yield Step("uses and clears", lambda: internal_rows(self._tables, endpoint_id), self._delete_internal)
         yield Step("API keys", lambda: rows.keys, self._delete)
+        yield Step("keys in Redis", lambda: range(self._forget()), lambda _: self._forget(deletes=True))
 
     def _delete(self, rows: Sequence[TenantRow]) -> None:
         for each in rows:
