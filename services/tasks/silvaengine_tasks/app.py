@@ -24,7 +24,6 @@ from silvaengine_tasks.sources.cognito import CognitoSource
 from silvaengine_tasks.sources.direct import DirectSource
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 from silvaengine_tasks.sources.lex import LexSource
-from silvaengine_tasks.sources.registry import RegistrySource
 from silvaengine_tasks.sources.s3 import S3Source
 from silvaengine_tasks.sources.sns import SnsSource
 from silvaengine_tasks.sources.sqs import SqsSource, open_sqs_source
@@ -45,6 +44,8 @@ def create_sources(
         LexSource(functions),
     )
     if settings.announces_rows:
+        from silvaengine_tasks.sources.registry import RegistrySource  # lazy: only such a stack needs it
+
         writer = open_table_writer(settings.region, settings.table_prefix)
         sources = (RegistrySource(settings.table_prefix, partial(raise_generation, writer)), *sources)
     if not settings.events_by_name:
