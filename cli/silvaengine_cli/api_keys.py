@@ -21,7 +21,7 @@ from silvaengine.tables import (
     key_use_key,
 )
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.operator import announce
+from silvaengine_cli.operator import announce_rows
 from silvaengine_cli.registry.plan import mask, row_name
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
@@ -62,7 +62,7 @@ class ApiKeyAdmin:
         now = int(time.time())
         identity = {"endpoint_id": endpoint, "api_key": key_id, "key_hashes": [key_hash], "created_at": now}
         self._tables.create(CONNECTIONS, {**row, **identity})  # no revision, so that no `apply` prunes it
-        self._publish()
+        announce_rows(self._deployment)
         return key
 
     def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> NewKey:
@@ -73,7 +73,7 @@ class ApiKeyAdmin:
         before = self.row(endpoint, key_id)
         key_id = before["api_key"]
         hashes = before.get("key_hashes") or ()
-        key, key_hash = self._new_secret(key_id, _lifetime(hashes) if days is None else days * DAY)
+        key, key_hash = self._new_secret(key_id, lifetime(hashes) if days is None else days * DAY)
         end = int(time.time()) + overlap_hours * HOUR
         old = [_end_by(each, end) for each in hashes][-(MAX_SECRETS - 1) :]
         self._update(before, {"key_hashes": [*old, key_hash]})
@@ -140,11 +140,7 @@ class ApiKeyAdmin:
             self._tables.update(CONNECTIONS, before, {**before, **changes})
         except ConditionFailedError:
             raise click.ClickException("the key was changed meanwhile; try again") from None
-        self._publish()
-
-    def _publish(self) -> None:
-        self._tables.bump_generation()
-        announce(self._deployment)
+        announce_rows(self._deployment)
 
     def _check_endpoint(self, endpoint: str) -> None:
         row = self._tables.get(ENDPOINTS, endpoint)
@@ -194,7 +190,7 @@ def find_unrestricted_keys(tables: RegistryTables) -> Iterator[str]:
             )
 
 
-def _lifetime(key_hashes: Sequence[Row]) -> int | None:
+def lifetime(key_hashes: Sequence[Row]) -> int | None:
     """Return the seconds for which the latest secret was created, None for no end."""
     latest = key_hashes[-1] if key_hashes else {}
     return int(latest["expires_at"] - latest["created_at"]) if latest.get("expires_at") else None

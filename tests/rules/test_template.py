@@ -388,7 +388,8 @@ def test_an_event_is_dead_only_after_it_had_its_chances(resources: Resources) ->
     assert int(queue["VisibilityTimeout"]) >= 6 * tasks
     assert int(queue["RedrivePolicy"]["maxReceiveCount"]) >= 5
     mappings = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
-    queues = [mapping for mapping in mappings if mapping.get("Condition") != "HasEventStream"]
+    streams = ("HasEventStream", "AnnouncesRows")
+    queues = [mapping for mapping in mappings if mapping.get("Condition") not in streams]
     assert len(queues) == 3
     for mapping in queues:
         assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -423,6 +424,47 @@ def test_a_stream_that_exists_can_be_served(resources_with: Callable[..., Resour
     assert given["dynamodb:ListStreams"] == {f"{table}/*"}
     alarm = resources["StreamAgeAlarm"]["Properties"]
     assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("IteratorAge", {"Ref": "Tasks"})
+
+
+ORDERS = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders/stream/2026-11-24T00:00:00.000"
+REGISTRY = ("Endpoints", "Connections", "Functions", "Hooks", "ConfigData")
+
+
+def test_rows_that_other_tools_write_are_announced_on_demand(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """The tables' streams show keys alone; tasks may read them, and write the generation's row."""
+    resources = resources_with(RegistryStreams="own", EventStreamArn=ORDERS)
+    for name in REGISTRY:
+        stream = resources[f"{name}Table"]["Properties"]["StreamSpecification"]
+        assert stream == {"StreamViewType": "KEYS_ONLY"}
+        mapping = resources[f"{name}StreamMapping"]["Properties"]
+        assert mapping.pop("EventSourceArn") == {"Fn::GetAtt": [f"{name}Table", "StreamArn"]}
+        filters = mapping.pop("FilterCriteria")["Filters"]
+        assert mapping | {"EventSourceArn": ORDERS} == resources["StreamMapping"]["Properties"]
+    keys = [json.loads(each["Pattern"])["dynamodb"]["Keys"] for each in filters]
+    assert {name for pattern in keys for name in pattern} <= {key for t in TABLES for key in t.key_names}
+    assert {"setting_id": {"S": [{"anything-but": ["silvaengine", "silvaengine:keys"]}]}} in keys
+    tables = f"{EXECUTIONS.rpartition('/')[0]}/se-"
+    given = rights(resources, "Tasks")
+    streams = {f"{tables}{name.lower()}/stream/*" for name in REGISTRY}
+    assert given["dynamodb:GetRecords"] == {ORDERS, *streams}
+    assert given["dynamodb:ListStreams"] == {f"{ORDERS.rpartition('/')[0]}/*", *streams}
+    generation = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["silvaengine"]}}
+    assert given["dynamodb:UpdateItem"] == {EXECUTIONS, f"{tables}configdata if {generation}"}
+    assert resources["StreamAgeAlarm"]["Condition"] == "HasStream"
+
+
+def test_streams_of_adopted_tables_are_announced(resources_with: Callable[..., Resources]) -> None:
+    """The parameter names them in an order that its pattern checks, or CloudFormation refuses it."""
+    arns = [f"arn:aws:dynamodb:eu-central-1:1:table/se-{name.lower()}/stream/2026" for name in REGISTRY]
+    pattern = TEMPLATE["Parameters"]["RegistryStreams"]["AllowedPattern"]
+    assert re.fullmatch(pattern, ",".join(arns))
+    assert not re.fullmatch(pattern, ",".join(reversed(arns)))
+    assert not re.fullmatch(pattern, arns[0])
+    resources = resources_with(CreateTables="false", RegistryStreams=",".join(arns))
+    for name, arn in zip(REGISTRY, arns, strict=True):
+        assert resources[f"{name}StreamMapping"]["Properties"]["EventSourceArn"] == arn
 
 
 def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callable[..., Resources]) -> None:

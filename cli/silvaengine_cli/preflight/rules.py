@@ -73,10 +73,11 @@ def stage_names(stack: Stack) -> Iterator[str]:
 
 def visibility(stack: Stack) -> Iterator[str]:
     """A queue is served by no function that may run longer than a message of it stays hidden."""
+    queues = stack.of_type("AWS::SQS::Queue")  # other sources are streams of tables
     for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping").items():
         timeout = int(function_of(stack, mapping)["Timeout"])
-        for queue in references(mapping["Properties"]["EventSourceArn"]):
-            hidden = int(stack.resources[queue]["Properties"].get("VisibilityTimeout", 30))
+        for queue in queues.keys() & references(mapping["Properties"]["EventSourceArn"]):
+            hidden = int(queues[queue]["Properties"].get("VisibilityTimeout", 30))
             if hidden < timeout:
                 yield f"{name}: {queue} hides a message for {hidden} s, its function runs for {timeout} s"
 

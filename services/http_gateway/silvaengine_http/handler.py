@@ -49,13 +49,25 @@ class HttpHandler(GatewayHandler[HttpCall]):
 
     @override
     def operate(self, call: HttpCall, operation: str, request: Members) -> dict[str, Any]:
-        """Carry out ``registry_changed``, or an operation of ``manage_cache``, which raises."""
+        """Carry out ``registry_changed``, ``tenant_forget`` or one of ``manage_cache``, which raise."""
         if operation == "registry_changed":
             self._registry.announce()
             return {"success": True}
+        if operation == "tenant_forget":
+            endpoint_id, deletes = str(request.get("endpoint_id", "")), request.get("deletes") is True
+            return {"keys": self._forget_tenant(endpoint_id, deletes=deletes)}
         from silvaengine_http.management import manage_cache  # lazy: only an operator's event needs it
 
         return manage_cache(operation, request, request.get("endpoint_id"))
+
+    def _forget_tenant(self, endpoint_id: str, *, deletes: bool) -> int:
+        if self._settings.cache.redis is None:
+            return 0
+        from silvaengine.redis.client import process_redis  # lazy: only an operator's event needs them
+        from silvaengine_http.tenant_keys import forget_tenant
+
+        clients = process_redis(self._settings.cache.redis)
+        return forget_tenant(endpoint_id, self._settings.table_prefix, clients, deletes=deletes)
 
     @override
     def permit(self, call: HttpCall) -> "Permission":

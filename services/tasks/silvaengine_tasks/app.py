@@ -1,7 +1,8 @@
 """The tasks Lambda, composed: a new source is one module and one line in ``create_sources``."""
 
-from functools import cache
+from functools import cache, partial
 
+from silvaengine.aws.table_client import open_table_writer
 from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.dispatch import Dispatcher
 from silvaengine.ledger.large_payloads import open_worker_invoker
@@ -9,6 +10,7 @@ from silvaengine.ledger.payload_store import open_payload_store
 from silvaengine.ledger.store import open_ledger
 from silvaengine.observability.alerts import open_alert_publisher
 from silvaengine.observability.logging import configure_logging
+from silvaengine.registry.generation import raise_generation
 from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
@@ -41,6 +43,11 @@ def create_sources(
         CognitoSource(functions, settings.worker_arn),
         LexSource(functions),
     )
+    if settings.announces_rows:
+        from silvaengine_tasks.sources.registry import RegistrySource  # lazy: only such a stack needs it
+
+        writer = open_table_writer(settings.region, settings.table_prefix)
+        sources = (RegistrySource(settings.table_prefix, partial(raise_generation, writer)), *sources)
     if not settings.events_by_name:
         sources = tuple(map(AliasSource, sources))
     return (*sources, DirectSource(functions))

@@ -110,6 +110,11 @@ def are_records_of(event: Event, source: str) -> bool:
     return (member(records[0], "eventSource") or member(records[0], "EventSource")) == source
 
 
+def table_of(record: Json) -> str:
+    """Return the name of the table that a stream's record is about; raises RequestError as ``text`` does."""
+    return text(record, "eventSourceARN").partition(":table/")[2].partition("/")[0]
+
+
 def read_params(body: Json) -> Params | None:
     """Return the object in a JSON body's ``params``, None where there is none."""
     try:
