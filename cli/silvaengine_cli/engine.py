@@ -14,10 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, Protocol
 
 import click
 
@@ -25,9 +25,6 @@ from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine_debugger import PORT_VARIABLE, WAITING_FILE
 from silvaengine_cli.leash import STOP_SECONDS, leashed
-
-if TYPE_CHECKING:
-    from silvaengine_cli.strict import Double
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -116,6 +113,16 @@ class LocalEngine:
         return Deployment(endpoint_url=self.url, region=REGION).client(service)
 
 
+class Front(Protocol):
+    """What clients and functions call in an engine's place: ``silvaengine_cli.strict.Double``."""
+
+    mark: str
+    """By which the engine knows the calls that it has changed."""
+
+    def before(self, engine: LocalEngine) -> AbstractContextManager[LocalEngine]:
+        """Stand before an engine that isn't started yet, until the block ends; yield the one to call."""
+
+
 @contextmanager
 def local_engine(
     program: Path,
@@ -124,7 +131,7 @@ def local_engine(
     port: int = 0,
     fresh: bool = False,
     debug_port: int | None = None,
-    double: "Double | None" = None,
+    double: "Front | None" = None,
 ) -> Iterator[LocalEngine]:
     """Run a MiniStack process on 127.0.0.1 with IAM enforced, until the block ends.
 

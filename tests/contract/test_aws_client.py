@@ -14,7 +14,8 @@ from botocore.session import Session
 
 from silvaengine.aws.apigateway import ConnectionsApi, open_connections_api
 from silvaengine.aws.botocore import BotocoreClient
-from silvaengine.aws.client import SignedClient, endpoint_url, open_client
+from silvaengine.aws.client import SignedClient, open_client
+from silvaengine.aws.endpoints import endpoint_url
 from silvaengine.aws.errors import BusyError
 from silvaengine.aws.http import NoResponseError, NotSentError, ResponseTimeoutError
 from silvaengine.aws.json_api import JsonApi

@@ -9,8 +9,9 @@ from botocore.exceptions import BotoCoreError
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
-from silvaengine.aws.client import SignedClient, endpoint_url, open_client
+from silvaengine.aws.client import SignedClient, open_client
 from silvaengine.aws.credentials import CredentialsSource
+from silvaengine.aws.endpoints import endpoint_url
 from silvaengine.errors import ConfigurationError
 from silvaengine.settings import ENVIRONMENT
 

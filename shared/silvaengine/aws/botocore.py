@@ -13,13 +13,12 @@ from os import register_at_fork
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from silvaengine.aws.client import configured_url
 from silvaengine.aws.credentials import CredentialsSource
+from silvaengine.aws.endpoints import configured_url
 from silvaengine.aws.errors import no_response, to_error
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 from silvaengine.aws.origin import SOCKET_OPTIONS
 from silvaengine.aws.signing import TRACE_HEADER, trace_id
-from silvaengine.errors import ConfigurationError
 from silvaengine.settings import fixed_environment, in_fixed_environment
 
 if TYPE_CHECKING:
@@ -168,20 +167,6 @@ def _s3_options() -> dict[str, Any]:
         "signature_version": "s3v4",
         "s3": {"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
     }
-
-
-def public_endpoint_url(service: str, region: str, *, fips: bool, dual_stack: bool) -> str:
-    """Return AWS's own endpoint URL of a service; raises ConfigurationError if there is no such one."""
-    from botocore.endpoint_provider import EndpointProvider
-    from botocore.exceptions import BotoCoreError
-
-    loader = _session().get_component("data_loader")
-    try:
-        rules = loader.load_service_model(service, "endpoint-rule-set-1")
-        provider = EndpointProvider(rules, loader.load_data("partitions"))
-        return str(provider.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual_stack).url)
-    except BotoCoreError as error:
-        raise ConfigurationError("The service is misconfigured", detail=f"{service}: {error}") from error
 
 
 for _kept in (_http_session, _client):  # a forked child must not speak on its parent's connections

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Protocol
 
 from silvaengine.aws.credentials import CredentialsSource
+from silvaengine.aws.endpoints import endpoint_url
 from silvaengine.aws.http import HttpPool, Response
 from silvaengine.aws.origin import Origin
 from silvaengine.aws.signing import TRACE_HEADER, sign_headers, trace_id
@@ -15,17 +16,6 @@ from silvaengine.errors import ConfigurationError
 from silvaengine.settings import ENVIRONMENT, fixed_environment
 
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-
-# docs.aws.amazon.com/general/latest/gr/rande.html; all other regions are in amazonaws.com.
-SUFFIXES = {
-    "cn-": "amazonaws.com.cn",
-    "us-iso-": "c2s.ic.gov",
-    "us-isob-": "sc2s.sgov.gov",
-    "us-isof-": "csp.hci.ic.gov",
-    "eu-isoe-": "cloud.adc-e.uk",
-    "eusc-": "amazonaws.eu",
-}
-SERVICE_IDS = {"secretsmanager": "secrets_manager"}  # where the variable's name differs from the signing name
 
 _REGION = re.compile("[A-Za-z0-9-]{1,63}")
 
@@ -127,43 +117,6 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
 
         return BotocoreClient(service, region, url, ENVIRONMENT)
     raise _misconfigured(f"SILVAENGINE_AWS_CLIENT: expected signed or botocore, found {kind!r}")
-
-
-def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:
-    """Return a service's endpoint URL: from the environment, otherwise AWS's own in the region.
-
-    docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html and feature-account-endpoints.html.
-
-    Raises:
-        ConfigurationError: AWS has no such endpoint, or it has to be the account's own.
-    """
-    if url := configured_url(service, environ):
-        return url
-    if service == "dynamodb" and environ.get("AWS_ACCOUNT_ID_ENDPOINT_MODE", "").lower() == "required":
-        raise _misconfigured("AWS_ACCOUNT_ID_ENDPOINT_MODE: expected preferred or disabled, found required")
-    fips = _is_true(environ, "AWS_USE_FIPS_ENDPOINT")
-    dual_stack = _is_true(environ, "AWS_USE_DUALSTACK_ENDPOINT")
-    if fips or dual_stack:
-        from silvaengine.aws.botocore import public_endpoint_url  # lazy: only FIPS or dual stack needs it
-
-        return public_endpoint_url(service, region, fips=fips, dual_stack=dual_stack)
-    suffix = next((SUFFIXES[prefix] for prefix in SUFFIXES if region.startswith(prefix)), "amazonaws.com")
-    return f"https://{service}.{region}.{suffix}"
-
-
-def configured_url(service: str, environ: Mapping[str, str]) -> str:
-    """Return the endpoint URL that the environment names for a service, empty for none.
-
-    docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
-    """
-    if _is_true(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
-        return ""
-    variable = f"AWS_ENDPOINT_URL_{SERVICE_IDS.get(service, service).upper()}"
-    return environ.get(variable) or environ.get("AWS_ENDPOINT_URL") or ""
-
-
-def _is_true(environ: Mapping[str, str], variable: str) -> bool:
-    return environ.get(variable, "").lower() == "true"  # as botocore.utils.ensure_boolean
 
 
 def _misconfigured(detail: str) -> ConfigurationError:
