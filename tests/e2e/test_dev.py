@@ -122,6 +122,7 @@ def test_changed_function_answers(dev: Dev) -> None:
     dev.replace(GREETINGS, 'f"{self.greeting}, ', 'f"{self.greeting} again, ')
     expected = {"message": "Hello again, Ada!"}
     eventually(lambda: dev.api.get("/core/demo/hello?name=Ada").json() == expected, lambda: dev.printed)
+    dev.wait_for_line("redeploy Worker")  # printed once Lambda has it everywhere, some answers later
     assert re.findall(r"^redeploy (\w+)", dev.printed, re.MULTILINE) == ["Worker"]
 
 
