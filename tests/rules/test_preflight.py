@@ -163,6 +163,7 @@ def test_a_name_that_moves_is_found() -> None:
     [
         ({"Stage": "my_stage"}, "Stage is 'my_stage'"),  # SAM makes a logical id of it
         ({"WorkerTimeout": "900"}, "WorkerTimeout is 900"),
+        ({"WorkerTimeout": "soon"}, "WorkerTimeout is soon; it goes from 1 to 870"),
         ({"RedisTls": "yes"}, "allowed are true, false"),
         ({"Stag": "x"}, "no parameter Stag"),
     ],

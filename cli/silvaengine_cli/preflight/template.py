@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,18 @@ def _check_parameter(name: str, declared: Mapping[str, Any], value: str) -> None
         raise ValueError(f"{name} is {value!r}; allowed are {', '.join(allowed)}")
     if not re.fullmatch(declared.get("AllowedPattern", "(?s).*"), value):
         raise ValueError(f"{name} is {value!r}, which doesn't match {declared['AllowedPattern']}")
-    if declared["Type"] == "Number" and not (
-        declared.get("MinValue", float("-inf")) <= float(value) <= declared.get("MaxValue", float("inf"))
-    ):
+    if declared["Type"] == "Number" and not _is_within(value, declared):
         raise ValueError(
             f"{name} is {value}; it goes from {declared.get('MinValue')} to {declared.get('MaxValue')}"
         )
+
+
+def _is_within(value: str, declared: Mapping[str, Any]) -> bool:
+    try:
+        number = float(value)
+    except ValueError:
+        return False
+    return bool(declared.get("MinValue", -inf) <= number <= declared.get("MaxValue", inf))
 
 
 def made(
