@@ -27,8 +27,8 @@ def preflight(
     """Check on paper what AWS would refuse of a deployment.
 
     ENVIRONMENT is one of samconfig.toml, which has its stack's name and parameters. Without it, a table of
-    parameter sets is checked, and the update to each from a stack with the defaults. Its columns
-    say how much the largest role and function have of what AWS allows.
+    parameter sets is checked, and the update to each from a stack with the defaults. The columns say how much
+    of AWS's limits the largest role and function use.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def preflight(
     reports = [_report(name, stack, first) for name, stack in stacks.items()]
     if account:
         reports[0]["findings"] += find_in_account(first, deployment.client)
-    sizes = (f"policy characters of {ROLE_POLICIES}", f"environment bytes of {ENVIRONMENT}")
+    sizes = (f"policy characters of {ROLE_POLICIES:,}", f"environment bytes of {ENVIRONMENT:,}")
     columns = ("set", "resources", *sizes, "findings")
     rows = [(*list(report.values())[:-1], len(report["findings"])) for report in reports]
     print_table("", columns, rows, reports, as_json=as_json)
