@@ -52,8 +52,8 @@ class ApiKeyAdmin:
         """Write a key's row, in which its rights are, with a first secret for some days or for ever.
 
         Raises:
-            ClickException: the endpoint doesn't exist or uses the common connection, or one of ``endpoints``
-                doesn't exist or has connections of its own.
+            ClickException: the endpoint doesn't exist or uses the common key row, or one of ``endpoints``
+                doesn't exist or has key rows of its own.
         """
         self._check_endpoint(endpoint)
         self._check_endpoints(row.get("endpoints") or ())
@@ -146,7 +146,7 @@ class ApiKeyAdmin:
         row = self._tables.get(ENDPOINTS, endpoint)
         if endpoint != COMMON_ENDPOINT and not (row and row.get("special_connection")):
             raise click.ClickException(
-                f"endpoint {endpoint!r} has no connection of its own: create a key of the common connection "
+                f"endpoint {endpoint!r} has no key row of its own: create a key of the common key row "
                 f"for it alone, with --endpoint {COMMON_ENDPOINT} --only {endpoint}"
             )
 
@@ -158,7 +158,7 @@ class ApiKeyAdmin:
                 raise click.ClickException(f"there is no endpoint {name!r}")
             if rows[name,].get("special_connection"):
                 raise click.ClickException(
-                    f"endpoint {name!r} has connections of its own: no common key opens it"
+                    f"endpoint {name!r} has key rows of its own: no common key opens it"
                 )
 
 
@@ -180,12 +180,12 @@ def function_entries(tables: RegistryTables, names: Sequence[str], worker_arn: s
 
 
 def find_unrestricted_keys(tables: RegistryTables) -> Iterator[str]:
-    """Return a complaint for each common key that opens every endpoint without a connection of its own."""
+    """Return a complaint for each common key that opens every endpoint without a key row of its own."""
     for row in tables.scan(CONNECTIONS):
         is_key = row["api_key"] != DEFAULT_API_KEY and not row.get("revoked_at")
         if row["endpoint_id"] == COMMON_ENDPOINT and is_key and row.get("endpoints") is None:
             yield (
-                f"{row_name(CONNECTIONS, row)} opens every endpoint that has no connection of its own: "
+                f"{row_name(CONNECTIONS, row)} opens every endpoint that has no key row of its own: "
                 "name those that it may open (`endpoints` in registry.yaml, --only for new keys)"
             )
 

@@ -7,10 +7,24 @@ from threading import Thread
 
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
+from silvaengine_cli.commands.ws import open_connection
 from silvaengine_cli.conversation import Conversation
 
 CALLS = 2
+
+
+def test_the_header_of_subprotocols_asks_for_them() -> None:
+    """An answer to it opens the connection, as in a browser."""
+    with serve(lambda _: None, "127.0.0.1", 0, subprotocols=[Subprotocol("v2.shop")]) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        address = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        with open_connection(address, {"Sec-WebSocket-Protocol": "v1.shop, v2.shop"}) as connection:
+            assert connection.subprotocol == "v2.shop"
+        server.shutdown()
+        thread.join()
 
 
 @contextmanager

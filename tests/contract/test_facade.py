@@ -40,7 +40,7 @@ def fresh(dynamodb: Any) -> Iterator[None]:
 
 @pytest.fixture
 def rows() -> None:
-    """One function at the common connection, written through the models."""
+    """One function at the common key row, written through the models."""
     EndpointModel("acme").save()
     entry = {"aws_lambda_arn": ARN, "function": "hello", "setting": "override"}
     ConnectionModel("1", "#####", functions=[entry], whitelist=["10.0.0.0/8"]).save()

@@ -177,7 +177,7 @@ def test_a_common_key_is_good_for_named_endpoints(api: Api, operate: Operator) -
 
 
 def test_the_doctor_names_keys_that_open_everything(deployment: Deployment, operate: Operator) -> None:
-    """A key of the common connection without endpoints is one; only its beginning is shown."""
+    """A key of the common key row without endpoints is one; only its beginning is shown."""
     deployment.rows.put("connections", endpoint_id="1", api_key="everywhere", functions=[])
     (complaint,) = operate("doctor", "--keys", status=1)
     assert complaint.startswith("connections 1 / eve… opens every endpoint")

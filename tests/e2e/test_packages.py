@@ -108,7 +108,7 @@ def allow_what_packages_use(engine: LocalEngine, outputs: deploy.StackOutputs) -
 
 
 def put_rows(rows: Rows) -> None:
-    """Write what the predecessor's deployment wrote: common connection, no revision, the old ARN."""
+    """Write what the predecessor's deployment wrote: common key row, no revision, the old ARN."""
     rows.put("endpoints", endpoint_id="acme", special_connection=False)
     rows.put("endpoints", endpoint_id="globex", special_connection=False)
     settings = {"region_name": "us-east-1", "task_queue_name": QUEUE}

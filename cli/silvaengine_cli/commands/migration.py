@@ -42,7 +42,7 @@ def import_(
 ) -> None:
     """Register the functions that a package's deploy() names.
 
-    Each connection of the endpoint gets the functions that it lacks; its entries and whitelist stay.
+    Each key row of the endpoint gets the functions that it lacks; its entries and whitelist stay.
 
     \b
     Examples:
@@ -98,6 +98,10 @@ def doctor(deployment: Deployment, packages: Path, notes: bool, keys: bool, as_j
     if keys:
         _examine_keys(deployment, as_json=as_json)
         return
+    if (packages / "__init__.py").is_file():
+        raise click.UsageError(f"{packages} is a package: name the folder that it is in")
+    if not any(packages.rglob("*.py")):
+        raise click.UsageError(f"{packages} has no packages")
     observations = examine(packages)
     findings = [observation for observation in observations if observation.wrong]
     if as_json:

@@ -66,16 +66,16 @@ def _read(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str, ...]]:
     read = {}
     for name, values in headers:
         if not TOKEN.fullmatch(name):
-            raise malformed("a header name is not valid")
+            raise malformed(f"the header name {name!r} is not valid")
         if not isinstance(values, list):
-            raise malformed("the values of a header are not a list")
-        read[name] = tuple(map(_text, values))
+            raise malformed(f"the values of {name} are not a list")
+        read[name] = tuple([_text(name, value) for value in values])
     return read
 
 
-def _text(value: object) -> str:
+def _text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float):
-        raise malformed("a header value is not text, a number or a boolean")
+        raise malformed(f"a value of {name} is not text, a number or a boolean")
     return str(value)

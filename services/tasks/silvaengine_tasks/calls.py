@@ -213,8 +213,7 @@ def log_failure(endpoint_id: str, name: str, error: Exception, request_id: str) 
     if isinstance(error, InProgressError):
         _logger.warning("%s was not called: %s", called, error.message, extra={"request_id": request_id})
     elif isinstance(error, SilvaEngineError):
-        reason = f"{error.message} ({error.detail})" if error.detail else error.message
-        _logger.error("%s: %s", what, reason, extra={"request_id": request_id})
+        _logger.error("%s: %s", what, error.reason, extra={"request_id": request_id})
     else:
         _logger.error("%s", what, exc_info=error, extra={"request_id": request_id})
 

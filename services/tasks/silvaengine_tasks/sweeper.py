@@ -274,13 +274,8 @@ class Sweeper:
 
 
 def _log_failure(execution: Execution, error: SilvaEngineError) -> None:
-    _logger.error(
-        "Execution %s: %s (%s)",
-        execution.job_id,
-        error.message,
-        error.detail,
-        extra={"request_id": execution.request_id},
-    )
+    extra = {"request_id": execution.request_id}
+    _logger.error("Execution %s: %s", execution.job_id, error.reason, extra=extra)
 
 
 def dead_letter(execution: Execution) -> dict[str, object]:

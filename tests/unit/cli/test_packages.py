@@ -118,6 +118,18 @@ def test_doctor_names_what_would_fail(folder: Path) -> None:
     assert "shop/__init__.py:21: Utility.json_dump is not offered by this system" in lines
 
 
+def test_doctor_examines_a_folder_of_packages(folder: Path, tmp_path: Path) -> None:
+    """Of a package itself, or where there is none, it says so instead of what would be found there."""
+    (tmp_path / "none").mkdir()
+    for place, complaint in (
+        (folder / "shop", "name the folder that it is in"),
+        (tmp_path / "none", "has no packages"),
+    ):
+        done = run("doctor", "--packages", place)
+        assert done.exit_code == 2
+        assert complaint in done.output
+
+
 def test_doctor_has_findings_first_and_notes_when_asked(folder: Path) -> None:
     """What a package has in several places is a line with their number; notes come after the findings."""
     (folder / "shop/more.py").write_text("import no_such_library.a, no_such_library.b\nparams['order_id']\n")
