@@ -66,7 +66,7 @@ def _read(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str, ...]]:
     read = {}
     for name, values in headers:
         if not TOKEN.fullmatch(name):
-            raise malformed(f"the header name {name!r} is not valid")
+            raise malformed(f"the header name {name[:64]!r} is not valid")
         if not isinstance(values, list):
             raise malformed(f"the values of {name} are not a list")
         read[name] = tuple([_text(name, value) for value in values])

@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from silvaengine.clock import process_clock
+
 if TYPE_CHECKING:
     from diskcache import Cache
 
@@ -139,14 +141,14 @@ def _locked(folder: Path) -> Iterator[None]:
 
     file = folder / ".lock"
     file.touch(mode=0o600)
-    end = time.monotonic() + OPENING_SECONDS
+    end = process_clock() + OPENING_SECONDS
     with file.open("a") as lock:
         while True:
             try:
                 flock(lock, LOCK_EX | LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() >= end:
+                if process_clock() >= end:
                     raise
                 time.sleep(0.01)
         try:
