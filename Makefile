@@ -118,9 +118,13 @@ readme: setup ## Follow the README as a newcomer would
 test-sam-local: setup engine ## Test the HTTP gateway in Docker (Debian, root)
 	@tests/sam_local/run.sh
 
+# Tests of a whole stack that pass with an engine as strict as AWS, too.
+DOUBLED := answers jobs events websocket
+
 nightly: setup ## Do what is long and rare: no limit of time
 	@HYPOTHESIS_PROFILE=nightly pytest --timeout 0 tests/unit tests/security tests/browser
 	@pytest -m nightly
+	@pytest --double $(addprefix tests/e2e/test_,$(addsuffix .py,$(DOUBLED)))
 	@python -m tests.simulation.run --calls 1000000
 	@$(MAKE) bench
 

@@ -1,6 +1,6 @@
 """Build the artefact of the layer or of one function; `sam build` calls this through the Makefile beside it.
 
-It runs in a folder of sources and needs only Python's standard library and uv or pip. Bytecode ships with the
+It runs in a folder of sources and needs only Python's standard library and uv. Bytecode ships with the
 sources: a Lambda's file system is read-only, so without it every cold start would compile every module. The
 same sources give the same bytes, so that only changed artefacts are deployed.
 """
@@ -8,16 +8,13 @@ same sources give the same bytes, so that only changed artefacts are deployed.
 import argparse
 import compileall
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from py_compile import PycInvalidationMode
-from tempfile import TemporaryDirectory
 
 PROJECT = Path(__file__).resolve().parent.parent
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
@@ -26,14 +23,12 @@ FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 # requirements may have their own versions.
 RESERVED_NAMES = PROJECT / "cli/silvaengine_cli/packages/reserved_names.txt"
 
+# Requirements that the layer fulfils and no registry has; the command reads the same file.
+PROVIDED_REQUIREMENTS = PROJECT / "cli/silvaengine_cli/packages/provided_requirements.txt"
+
 REQUIREMENTS = ("requirements.txt", "jwt-requirements.txt")
 
-# Requirements of the predecessor's function packages that the layer contains, and no registry has.
-FRAMEWORK_REQUIREMENT = re.compile(r"\s*silvaengine[-_.]+(base|utility)(?![\w.-])", re.IGNORECASE)
-
-# Lambda's python3.13 is Amazon Linux 2023, whose glibc is 2.34.
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
-PIP_PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux2014")
 INSTALLER_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 ZIP_EPOCH = 315_532_800
 
@@ -84,10 +79,9 @@ def add_operators_packages(source: Path, folder: Path, machine: str) -> None:
     """
     if not source.is_dir():  # a link to authorizers/, which not every system or archive keeps
         raise SystemExit(f"{source}/ is missing in the sources")
-    with TemporaryDirectory() as scratch:
-        files = [source / name for name in REQUIREMENTS if (source / name).is_file()]
-        if files:
-            install([without_framework(path, Path(scratch)) for path in files], folder, machine)
+    files = [source / name for name in REQUIREMENTS if (source / name).is_file()]
+    if files:
+        install(files, folder, machine, "--no-editable", "--excludes", str(PROVIDED_REQUIREMENTS))
     compile_all([folder], folder, "/var/task")
     packages = shipped_packages(source)
     required = {path.name for path in folder.iterdir()}
@@ -97,19 +91,6 @@ def add_operators_packages(source: Path, folder: Path, machine: str) -> None:
     copy(packages, folder, "/var/task")
     importable = (path.stem for path in packages if path.suffix == ".py" or (path / "__init__.py").is_file())
     (folder / f"silvaengine_{source.name}.txt").write_text("".join(f"{name}\n" for name in importable))
-
-
-def without_framework(requirements: Path, scratch: Path) -> Path:
-    """Return the requirements without the framework's packages; each omission is printed."""
-    lines = requirements.read_text().splitlines(keepends=True)
-    omitted = [line for line in lines if FRAMEWORK_REQUIREMENT.match(line)]
-    if not omitted:
-        return requirements
-    for line in omitted:
-        sys.stderr.write(f"{requirements}: {line.strip()} is left out: the layer provides it\n")
-    rest = scratch / requirements.name
-    rest.write_text("".join(line for line in lines if line not in omitted))
-    return rest
 
 
 def shipped_packages(source: Path) -> list[Path]:
@@ -158,29 +139,19 @@ def compile_all(paths: Iterable[Path], folder: Path, deployed: str) -> bool:
 
 
 def install(files: Iterable[Path], folder: Path, machine: str, *options: str) -> None:
-    """Install requirements for Lambda's platform with uv or, without it, with pip."""
+    """Install requirements for Lambda's platform.
+
+    Raises:
+        SystemExit: uv is missing, or can't install them.
+    """
     requirements = [word for path in files for word in ("-r", str(path))]
     uv = shutil.which("uv", path=f"{PROJECT / '.bootstrap/bin'}{os.pathsep}{os.environ.get('PATH', '')}")
-    if uv:
-        platform = ["--python-platform", f"{machine}-manylinux_2_34"]
-        target = ["--python", sys.executable, "--target", str(folder), "--link-mode", "copy"]
-        run([uv, "pip", "install", "--quiet", *target, *platform, *options, *requirements])
-    elif find_spec("pip"):
-        install_by_pip(requirements, folder, machine, *options)
-    else:
-        raise SystemExit("uv or pip is needed to install the requirements: run `make setup`")
-
-
-def install_by_pip(requirements: list[str], folder: Path, machine: str, *options: str) -> None:
-    """Install with pip, which accepts only wheels for a foreign platform: build missing ones first."""
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    platforms = [f"--platform={tag}_{machine}" for tag in PIP_PLATFORMS]
-    with TemporaryDirectory() as wheels:
-        if not options:
-            run([*pip, "wheel", "--wheel-dir", wheels, *requirements])
-            options = ("--only-binary=:all:", "--no-index", f"--find-links={wheels}")
-        target = ["--no-compile", "--target", str(folder)]
-        run([*pip, "install", *target, *platforms, *options, *requirements])
+    if uv is None:
+        raise SystemExit("uv is needed to install the requirements: run `make setup`")
+    # Lambda's python3.13 is Amazon Linux 2023, whose glibc is 2.34.
+    platform = ["--python-platform", f"{machine}-manylinux_2_34"]
+    target = ["--python", sys.executable, "--target", str(folder), "--link-mode", "copy"]
+    run([uv, "pip", "install", "--quiet", *target, *platform, *options, *requirements])
 
 
 def run(command: list[str]) -> None:

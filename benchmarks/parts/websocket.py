@@ -12,7 +12,7 @@ from silvaengine.protocol.json_codec import encode
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
 from silvaengine_websocket import app, gateway
-from silvaengine_websocket.event import SocketEvent, read_context, route_of
+from silvaengine_websocket.event import SocketEvent, read_context, read_route
 from silvaengine_websocket.message import read_message, read_object, read_ref, read_text
 
 MESSAGE = json.loads(os.environ["BENCHMARK_EVENT"])
@@ -57,7 +57,7 @@ def _log():
 
 PARTS = {
     "whole": lambda: app.handler(MESSAGE, CONTEXT),
-    "reading the event": lambda: (route_of(MESSAGE), read_context(MESSAGE)),
+    "reading the event": lambda: (read_route(MESSAGE), read_context(MESSAGE)),
     "reading and checking the message": _read,
     "limits, connection, function": _find,
     "the payload": _payload,

@@ -21,7 +21,7 @@ from silvaengine.tables import (
     key_use_key,
 )
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.operator import announce
+from silvaengine_cli.operator import announce_rows
 from silvaengine_cli.registry.plan import mask, row_name
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
@@ -52,8 +52,8 @@ class ApiKeyAdmin:
         """Write a key's row, in which its rights are, with a first secret for some days or for ever.
 
         Raises:
-            ClickException: the endpoint doesn't exist or uses the common connection, or one of ``endpoints``
-                doesn't exist or has connections of its own.
+            ClickException: the endpoint doesn't exist or uses the common key row, or one of ``endpoints``
+                doesn't exist or has key rows of its own.
         """
         self._check_endpoint(endpoint)
         self._check_endpoints(row.get("endpoints") or ())
@@ -62,7 +62,7 @@ class ApiKeyAdmin:
         now = int(time.time())
         identity = {"endpoint_id": endpoint, "api_key": key_id, "key_hashes": [key_hash], "created_at": now}
         self._tables.create(CONNECTIONS, {**row, **identity})  # no revision, so that no `apply` prunes it
-        self._publish()
+        announce_rows(self._deployment)
         return key
 
     def rotate(self, endpoint: str, key_id: str, days: int | None, overlap_hours: int) -> NewKey:
@@ -73,7 +73,7 @@ class ApiKeyAdmin:
         before = self.row(endpoint, key_id)
         key_id = before["api_key"]
         hashes = before.get("key_hashes") or ()
-        key, key_hash = self._new_secret(key_id, _lifetime(hashes) if days is None else days * DAY)
+        key, key_hash = self._new_secret(key_id, lifetime(hashes) if days is None else days * DAY)
         end = int(time.time()) + overlap_hours * HOUR
         old = [_end_by(each, end) for each in hashes][-(MAX_SECRETS - 1) :]
         self._update(before, {"key_hashes": [*old, key_hash]})
@@ -140,17 +140,13 @@ class ApiKeyAdmin:
             self._tables.update(CONNECTIONS, before, {**before, **changes})
         except ConditionFailedError:
             raise click.ClickException("the key was changed meanwhile; try again") from None
-        self._publish()
-
-    def _publish(self) -> None:
-        self._tables.bump_generation()
-        announce(self._deployment)
+        announce_rows(self._deployment)
 
     def _check_endpoint(self, endpoint: str) -> None:
         row = self._tables.get(ENDPOINTS, endpoint)
         if endpoint != COMMON_ENDPOINT and not (row and row.get("special_connection")):
             raise click.ClickException(
-                f"endpoint {endpoint!r} has no connection of its own: create a key of the common connection "
+                f"endpoint {endpoint!r} has no key row of its own: create a key of the common key row "
                 f"for it alone, with --endpoint {COMMON_ENDPOINT} --only {endpoint}"
             )
 
@@ -162,7 +158,7 @@ class ApiKeyAdmin:
                 raise click.ClickException(f"there is no endpoint {name!r}")
             if rows[name,].get("special_connection"):
                 raise click.ClickException(
-                    f"endpoint {name!r} has connections of its own: no common key opens it"
+                    f"endpoint {name!r} has key rows of its own: no common key opens it"
                 )
 
 
@@ -184,17 +180,17 @@ def function_entries(tables: RegistryTables, names: Sequence[str], worker_arn: s
 
 
 def find_unrestricted_keys(tables: RegistryTables) -> Iterator[str]:
-    """Return a complaint for each common key that opens every endpoint without a connection of its own."""
+    """Return a complaint for each common key that opens every endpoint without a key row of its own."""
     for row in tables.scan(CONNECTIONS):
         is_key = row["api_key"] != DEFAULT_API_KEY and not row.get("revoked_at")
         if row["endpoint_id"] == COMMON_ENDPOINT and is_key and row.get("endpoints") is None:
             yield (
-                f"{row_name(CONNECTIONS, row)} opens every endpoint that has no connection of its own: "
+                f"{row_name(CONNECTIONS, row)} opens every endpoint that has no key row of its own: "
                 "name those that it may open (`endpoints` in registry.yaml, --only for new keys)"
             )
 
 
-def _lifetime(key_hashes: Sequence[Row]) -> int | None:
+def lifetime(key_hashes: Sequence[Row]) -> int | None:
     """Return the seconds for which the latest secret was created, None for no end."""
     latest = key_hashes[-1] if key_hashes else {}
     return int(latest["expires_at"] - latest["created_at"]) if latest.get("expires_at") else None

@@ -17,10 +17,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from silvaengine.protocol.json_codec import Json
+from silvaengine.websocket.frames import FRAGMENT_LIMIT, MESSAGE_LIMIT
 from silvaengine_cli.client_options import parse_json_or_text, parse_parameters
 
 IDLE_SECONDS = 240  # API Gateway closes a connection after 600 idle seconds
 WAIT_SECONDS = 300  # the worker's own limit
+FRAGMENT = FRAGMENT_LIMIT // 2  # bytes: whether API Gateway counts its head isn't documented
 PING, PONG = "ping", "pong"
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -53,6 +55,20 @@ def _message(line: str, message_id: str) -> tuple[str, str]:
     message = read_line(line, message_id)
     response_id = message.get("id")
     return json.dumps(message), response_id if isinstance(response_id, str) else ""
+
+
+def fragments(text: str) -> bytes | list[bytes]:
+    """Return a message in the fragments in which API Gateway takes it: RFC 6455, section 5.4.
+
+    Raises:
+        ValueError: it takes none as large; the message says the size in bytes.
+    """
+    data = text.encode()
+    if len(data) > MESSAGE_LIMIT:
+        raise ValueError(f"the message has {len(data)} bytes; the limit is {MESSAGE_LIMIT}")
+    if len(data) <= FRAGMENT:
+        return data
+    return [data[start : start + FRAGMENT] for start in range(0, len(data), FRAGMENT)]
 
 
 def _finished_id(text: str) -> str:
@@ -118,13 +134,14 @@ class Conversation:
         """Send a line; return False if the connection has ended."""
         try:
             text, response_id = _message(line, message_id)
+            message = fragments(text)
         except ValueError as error:
             self._show(Text(f"not sent: {error}", style="red"))
             return True
         with self._changed:
             self._open_ids |= {response_id} - {""}
         try:
-            self._connection.send(text)
+            self._connection.send(message, text=True)
         except ConnectionClosed:
             return False
         return True

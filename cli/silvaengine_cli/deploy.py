@@ -26,6 +26,7 @@ from silvaengine_cli.leash import leashed
 LOCAL_STACK = "silvaengine-local"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _SHOWN_LINES = 30
+_POLLS = {"Delay": 0.2, "MaxAttempts": 300}
 
 
 class DeployError(click.ClickException):
@@ -165,7 +166,13 @@ def restore_functions(project: Path, engine: LocalEngine, outputs: StackOutputs)
 def _update_code(engine: LocalEngine, outputs: StackOutputs, logical_id: str, artefact: Path) -> None:
     paths = (path for path in artefact.rglob("*") if path.is_file())
     code = zip_files({path.relative_to(artefact).as_posix(): path.read_bytes() for path in paths})
-    engine.client("lambda").update_function_code(FunctionName=outputs.function_arns[logical_id], ZipFile=code)
+    functions, name = engine.client("lambda"), outputs.function_arns[logical_id]
+    # Lambda refuses an update during another one, and runs the former code until it is done:
+    # docs.aws.amazon.com/lambda/latest/dg/functions-states.html.
+    updated = functions.get_waiter("function_updated_v2")
+    updated.wait(FunctionName=name, WaiterConfig=_POLLS)
+    functions.update_function_code(FunctionName=name, ZipFile=code)
+    updated.wait(FunctionName=name, WaiterConfig=_POLLS)
 
 
 def zip_files(files: Mapping[str, bytes]) -> bytes:

@@ -104,8 +104,19 @@ class Deployment:
         """Return whether a stack is used and has this output."""
         return self._table_prefix is None and name in self._outputs
 
-    @cached_property
+    def parameter(self, name: str) -> str:
+        """Return the value of one of the stack's parameters; raise ClickException if it has none."""
+        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in self._stack["Parameters"]}
+        if name not in parameters:
+            raise click.ClickException(f"stack {self.stack!r} has no parameter {name}: deploy it again")
+        return str(parameters[name])
+
+    @property
     def _outputs(self) -> Mapping[str, str]:
+        return {output["OutputKey"]: output["OutputValue"] for output in self._stack.get("Outputs", ())}
+
+    @cached_property
+    def _stack(self) -> Mapping[str, Any]:
         client = self.client("cloudformation")
         try:
             stacks = client.describe_stacks(StackName=self.stack)["Stacks"]
@@ -118,7 +129,8 @@ class Deployment:
                 f"there is no stack {self.stack!r}: deploy it, name yours with --stack, or use --local after "
                 "`silvaengine dev`; --table-prefix and --worker-arn work without a stack"
             )
-        return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", ())}
+        stack: Mapping[str, Any] = stacks[0]
+        return stack
 
 
 def _check_url(url: str | None) -> str | None:

@@ -8,25 +8,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
 
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import DEV_FILE
-from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
-from silvaengine_cli.packages.examine import missing_requirements
+from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine, require_free
+from silvaengine_cli.packages.examine import missing_requirements, summarize
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
 from silvaengine_cli.tail import LogTail
 
+if TYPE_CHECKING:
+    from silvaengine_cli.strict import Double
+
 FUNCTIONS_FOLDER = Path(watch.REGISTRY_FILE).parent
 # A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
 PARAMETERS = {"CacheDir": "none"}
 DEBUG_PORT = 5678  # debugpy's own
+DEBUG_SECONDS = 900  # as long as a Lambda that waits for a debugger
 POLL_SECONDS = 0.3
 
 _EXAMPLES = """
@@ -53,7 +57,8 @@ Try:
     metavar="[PORT]",
     help=f"Let breakpoint() wait for a debugger.  [default port: {DEBUG_PORT}]",
 )
-def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | None) -> None:
+@click.option("--strict", is_flag=True, help="Refuse what AWS refuses: docs/strict.md.")
+def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | None, strict: bool) -> None:
     """Run everything on this machine and redeploy what changes.
 
     Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml
@@ -67,6 +72,7 @@ def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | N
       silvaengine dev --fresh          forget the stack and tables of earlier runs
       silvaengine dev --port 4566      have the engine listen there
       silvaengine dev --debug          attach a debugger where a function calls breakpoint()
+      silvaengine dev --strict         find what the engine forgives before AWS does
     """
     console = Console(highlight=False, soft_wrap=True)
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
@@ -75,7 +81,9 @@ def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | N
     signal.signal(signal.SIGINT, signal.default_int_handler)
     project = find_project(Path.cwd())
     try:
-        with _running_engine(console, project, port or 0, fresh=fresh, debug_port=debug_port) as engine:
+        with _running_engine(
+            console, project, port or 0, fresh=fresh, debug_port=debug_port, strict=strict
+        ) as engine:
             screen = Screen(console, project, NORMAL if level is None else level)
             DevSession(console, screen, project, engine, debug_port).follow()
     except KeyboardInterrupt:
@@ -189,7 +197,7 @@ class DevSession:
 
     def _check_packages(self) -> None:
         missing = missing_requirements(self._project / FUNCTIONS_FOLDER)
-        self._say("packages", [Note(f"{FUNCTIONS_FOLDER}/{each.text()}") for each in missing])
+        self._say("packages", [Note(f"{FUNCTIONS_FOLDER}/{each}") for each in summarize(missing)])
 
 
 @contextmanager
@@ -203,15 +211,31 @@ def _step(console: Console, what: str) -> Iterator[None]:
 
 @contextmanager
 def _running_engine(
-    console: Console, project: Path, port: int, *, fresh: bool, debug_port: int | None
+    console: Console, project: Path, port: int, *, fresh: bool, debug_port: int | None, strict: bool
 ) -> Iterator[LocalEngine]:
     with _step(console, "install the local engine"):
         program = install_engine(project)
     state = project / ".silvaengine" / "state"
-    with local_engine(program, state, port=port, fresh=fresh, debug_port=debug_port) as engine:
+    with local_engine(
+        program,
+        state,
+        port=0 if strict else port,
+        fresh=fresh,
+        debug_port=debug_port,
+        double=_make_double(port, debug_port) if strict else None,
+    ) as engine:
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
         with _dev_file(project / DEV_FILE, engine):
             yield engine
+
+
+def _make_double(port: int, debug_port: int | None) -> "Double":
+    """Return what refuses as AWS does at a port, 0 for any; an API waits for who debugs."""
+    from silvaengine_cli.strict import Double, Script  # lazy: `--help` reads this module
+
+    if port:
+        require_free(port)
+    return Double(Script(api_seconds=DEBUG_SECONDS) if debug_port else Script(), port)
 
 
 @contextmanager

@@ -14,10 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import click
 
@@ -31,6 +31,7 @@ REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 READY_SECONDS = 60.0
 LAUNCHER = Path(__file__).with_name("engine_launcher.py")
+STRICT_VARIABLE = "SILVAENGINE_STRICT"  # read by the launcher
 
 
 class EngineError(click.ClickException):
@@ -38,9 +39,9 @@ class EngineError(click.ClickException):
 
 
 def find_uv(project: Path) -> str:
-    """Return the uv that `make` installed, else the one on the PATH; raise EngineError if there is none."""
-    bootstrapped = project / ".bootstrap" / "bin" / "uv"
-    uv = str(bootstrapped) if bootstrapped.exists() else shutil.which("uv")
+    """Return the uv of `make`, of the command's own environment or of the PATH; raise EngineError without."""
+    places = (project / ".bootstrap/bin", Path(sys.executable).parent, os.environ.get("PATH", ""))
+    uv = shutil.which("uv", path=os.pathsep.join(map(str, places)))
     if uv is None:
         raise EngineError("uv is missing: run `make setup`, or install uv")
     return uv
@@ -75,6 +76,12 @@ def free_port(preferred: int = 0) -> int:
     raise EngineError("no TCP port is free on 127.0.0.1")
 
 
+def require_free(port: int) -> None:
+    """Raise EngineError if a TCP port of 127.0.0.1 is in use."""
+    if free_port(port) != port:
+        raise EngineError(f"port {port} of {HOST} is in use: choose another, or none")
+
+
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
     """A running engine; ``log`` has its output and its Lambdas', and ``.log.old`` that of the run before."""
@@ -106,9 +113,25 @@ class LocalEngine:
         return Deployment(endpoint_url=self.url, region=REGION).client(service)
 
 
+class Front(Protocol):
+    """What clients and functions call in an engine's place: ``silvaengine_cli.strict.Double``."""
+
+    mark: str
+    """By which the engine knows the calls that it has changed."""
+
+    def before(self, engine: LocalEngine) -> AbstractContextManager[LocalEngine]:
+        """Stand before an engine that isn't started yet, until the block ends; yield the one to call."""
+
+
 @contextmanager
 def local_engine(
-    program: Path, state: Path, *, port: int = 0, fresh: bool = False, debug_port: int | None = None
+    program: Path,
+    state: Path,
+    *,
+    port: int = 0,
+    fresh: bool = False,
+    debug_port: int | None = None,
+    double: "Front | None" = None,
 ) -> Iterator[LocalEngine]:
     """Run a MiniStack process on 127.0.0.1 with IAM enforced, until the block ends.
 
@@ -120,6 +143,8 @@ def local_engine(
         port: 0 for the last run's port if that is free, so that addresses stay the same, else for any.
         fresh: empty the folder first.
         debug_port: where a call that is at a `breakpoint()` waits for a debugger.
+        double: stands before the engine, for its clients and its functions; the engine is yielded with the
+            double's port.
 
     Raises:
         EngineError: the folder is in use, or the engine is not ready within 60 seconds.
@@ -132,17 +157,19 @@ def local_engine(
             log.replace(log.with_suffix(".log.old"))
         with (
             log.open("wb") as output,
+            double.before(engine) if double else nullcontext(engine) as front,
             leashed(
                 [str(program), "-I", str(LAUNCHER)],
                 env=_process_environment(engine.port, state, temporary)
-                | ({PORT_VARIABLE: str(debug_port)} if debug_port else {}),
+                | ({PORT_VARIABLE: str(debug_port)} if debug_port else {})
+                | ({STRICT_VARIABLE: double.mark, "AWS_ENDPOINT_URL": front.url} if double else {}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock],
             ) as process,
         ):
             _wait_until_ready(engine, process)
-            yield engine
+            yield front
 
 
 @contextmanager
@@ -189,9 +216,9 @@ def _folders(state: Path, *, fresh: bool) -> Iterator[Path]:
 def _choose_port(state: Path, requested: int) -> int:
     record = state / "port"
     last = int(record.read_text()) if record.exists() else 0
+    if requested:
+        require_free(requested)
     port = free_port(requested or last)
-    if requested not in (0, port):
-        raise EngineError(f"port {requested} of {HOST} is in use: choose another, or none")
     if last not in (0, port):
         # Queues are known by their URLs, and stacks have URLs among their outputs and variables.
         _replace_in_state(state, "*", rf"{re.escape(HOST)}:{last}\b", f"{HOST}:{port}")

@@ -1,20 +1,27 @@
-"""Starts MiniStack, changed where it is kinder than AWS; the engine's own interpreter runs this file.
+"""Starts MiniStack, changed where it isn't like AWS; the engine's own interpreter runs this file.
 
 What is changed is not public and may change with any version; tests/e2e/test_engine_probes.py would show it.
 """
 
 import os
+import shutil
 import time
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from hashlib import sha256
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import gettempdir
+from threading import Lock, Semaphore
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, override
 
 from ministack import app  # type: ignore[import-not-found]
-from ministack.core import lambda_runtime  # type: ignore[import-not-found]
-from ministack.services import lambda_svc  # type: ignore[import-not-found]
+from ministack.core import iam_evaluator, lambda_runtime  # type: ignore[import-not-found]
+from ministack.services import apigateway, apigateway_v1, lambda_svc  # type: ignore[import-not-found]
+from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found]
 
 # What Lambda's python3.13 brings and the engine has, too:
 # docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
@@ -22,6 +29,8 @@ RUNTIME_MODULES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "s
 DEBUGGER = Path(__file__).with_name("engine_debugger.py")
 LAMBDA_SECONDS = 900  # docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 SITE_PACKAGES = Path(app.__file__).parents[1]
+STARTING = os.cpu_count() or 1  # processes of one function that start at a time
+UNPACKED = Path(gettempdir(), "unpacked")
 
 
 def main() -> None:
@@ -34,6 +43,14 @@ def main() -> None:
         link_modules(runtime, ["debugpy"])
         offer_debugger(runtime)
     keep_logs_of_sockets()
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
+    start_few_at_a_time()
+    answer_subprotocols()
+    if mark := os.environ.pop("SILVAENGINE_STRICT", ""):  # functions don't inherit it
+        trust_the_double(mark)
+        give_rest_events_each_header()
+        give_http_events_the_stage()
+        keep_tenancy_of_stacks()
     app.main()
 
 
@@ -105,6 +122,144 @@ def keep_logs_of_sockets() -> None:
         return SimpleNamespace(invoke=invoke)
 
     lambda_runtime.get_or_create_worker = get_logged_worker
+
+
+class SharedZip(zipfile.ZipFile):
+    """An artefact that is unpacked once for all processes; the engine unpacks it for each."""
+
+    _unpacking = Lock()
+
+    @override
+    def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
+        """Make ``path`` a link to the unpacked artefact; before one is added, delete those without a link."""
+        contents = [(member.filename, member.CRC, member.file_size) for member in self.infolist()]
+        unpacked = UNPACKED / sha256(repr(contents).encode()).hexdigest()
+        with self._unpacking:
+            if not unpacked.exists():
+                links = Path(gettempdir()).glob("ministack-lambda-*/*")
+                for unused in {*UNPACKED.glob("*")} - {link.resolve() for link in links}:
+                    shutil.rmtree(unused)
+                super().extractall(unpacked.with_suffix(".part"))
+                unpacked.with_suffix(".part").rename(unpacked)
+            Path(path).rmdir()
+            Path(path).symlink_to(unpacked)
+        Path(str(self.filename)).unlink()  # the process's own copy
+
+
+def start_few_at_a_time() -> None:
+    """Let calls without a free process wait for their turn to start one, and take one that is free by then.
+
+    The engine starts one for each call at once, so that those of a burst starve one another and the engine,
+    which serves what they read. A start ends whatever other calls do, so that none waits for its own caller.
+    """
+    acquire = lambda_runtime.acquire_worker
+    turns: dict[str, Semaphore] = {}
+
+    def acquire_in_turn(name: str, *arguments: Any, **options: Any) -> tuple[Any, str]:  # noqa: ANN401
+        worker, how = acquire(name, *arguments, **options, max_concurrency=1)
+        if worker is not None:  # free, or the function's first
+            return worker, how
+        with turns.setdefault(name, Semaphore(STARTING)):
+            worker, how = acquire(name, *arguments, **options)
+            if how == "spawn":
+                with suppress(Exception):  # the call starts it again and reports the failure
+                    lambda_runtime.ensure_spawned(worker)
+            return worker, how
+
+    lambda_svc.acquire_worker = acquire_in_turn
+
+
+def answer_subprotocols() -> None:
+    """Send a client the subprotocol of ``$connect``'s response, without which a browser doesn't connect."""
+    invoke, handle = apigateway._invoke_ws_lambda, apigateway.handle_websocket
+    subprotocol: ContextVar[str | None] = ContextVar("subprotocol", default=None)
+
+    async def invoke_route(*args: object, **options: object) -> Mapping[str, Any] | None:
+        response: Mapping[str, Any] | None = await invoke(*args, **options)
+        subprotocol.set(((response or {}).get("headers") or {}).get("Sec-WebSocket-Protocol"))
+        return response
+
+    async def handle_socket(
+        scope: object,
+        receive: object,
+        send: Callable[[Mapping[str, Any]], Awaitable[None]],
+        *args: object,
+        **options: object,
+    ) -> None:
+        async def send_answer(message: Mapping[str, Any]) -> None:
+            is_accepted = message["type"] == "websocket.accept"
+            await send({**message, "subprotocol": subprotocol.get()} if is_accepted else message)
+
+        await handle(scope, receive, send_answer, *args, **options)
+
+    apigateway._invoke_ws_lambda, apigateway.handle_websocket = invoke_route, handle_socket
+
+
+def trust_the_double(mark: str) -> None:
+    """Ask for no signature of a call that the double has changed, which broke it; policies hold."""
+    note = app.pin_signed_request
+
+    def note_unless_marked(method: str, path: str, query: object, headers: Any, **more: Any) -> None:  # noqa: ANN401
+        note(method, path, query, headers, **more)
+        if (b"x-silvaengine-double", mark.encode()) in map(tuple, headers):
+            iam_evaluator._signed_request.set(None)
+
+    app.pin_signed_request = note_unless_marked
+
+
+def give_rest_events_each_header() -> None:
+    """Have a REST event hold a repeated header's last value, and all of them, and a query's last values.
+
+    docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html.
+    """
+    serve, build = app.app, apigateway_v1._build_lambda_event_v1
+    sent: ContextVar[Iterable[tuple[bytes, bytes]]] = ContextVar("sent")
+
+    async def serve_noting_headers(scope: Mapping[str, Any], receive: object, send: object) -> None:
+        sent.set(scope.get("headers", ()))
+        await serve(scope, receive, send)
+
+    def build_event(*args: object, **options: object) -> Mapping[str, Any]:
+        event: dict[str, Any] = build(*args, **options)
+        every: dict[str, list[str]] = {}
+        for name, value in sent.get():
+            every.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        repeated = {name: values for name, values in every.items() if len(values) > 1}
+        event["multiValueHeaders"] |= repeated
+        event["headers"] |= {name: values[-1] for name, values in repeated.items()}
+        if query := event["multiValueQueryStringParameters"]:
+            event["queryStringParameters"] = {name: values[-1] for name, values in query.items()}
+        return event
+
+    app.app, apigateway_v1._build_lambda_event_v1 = serve_noting_headers, build_event
+
+
+def give_http_events_the_stage() -> None:
+    """Have `rawPath` begin with the stage, unless that is `$default`.
+
+    docs.aws.amazon.com doesn't say so; github.com/aws-powertools/powertools-lambda-python/issues/621 saw it.
+    """
+    invoke = apigateway._invoke_lambda_proxy
+
+    def invoke_with_stage(own: object, api: str, stage: str, path: str, *rest: Any, **more: Any) -> object:  # noqa: ANN401
+        staged = path if stage == "$default" else f"/{stage}{path}"
+        return invoke(own, api, stage, staged, *rest, **more)
+
+    apigateway._invoke_lambda_proxy = invoke_with_stage
+
+
+def keep_tenancy_of_stacks() -> None:
+    """Have a function of a stack keep its `TenancyConfig`, by which the double demands a tenant's id."""
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    create = handlers["create"]
+
+    def create_with_tenancy(logical_id: str, properties: Mapping[str, Any], stack: str) -> tuple[str, object]:
+        name, attributes = create(logical_id, properties, stack)
+        if tenancy := properties.get("TenancyConfig"):
+            lambda_svc._functions[name]["config"]["TenancyConfig"] = tenancy
+        return name, attributes
+
+    handlers["create"] = create_with_tenancy
 
 
 if __name__ == "__main__":

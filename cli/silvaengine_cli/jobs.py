@@ -1,6 +1,6 @@
 """Jobs as an operator sees them: the rows of the ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -20,6 +20,7 @@ class Jobs:
     """The ledger of a deployment, with the operator's own rights."""
 
     def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
         self._dynamodb = deployment.client("dynamodb")
         self._table = deployment.table_prefix + EXECUTIONS.name
         api = BotocoreApi(self._dynamodb)
@@ -37,6 +38,40 @@ class Jobs:
                 execution = Execution.from_row(decode_row(item))
                 if execution and not execution.is_gone(self.ledger.now()):
                     yield execution
+
+    def ids(self, endpoint_id: str) -> list[str]:
+        """Return the ids of all executions of an endpoint, expired ones as well; reads the whole table."""
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._table,
+            ConsistentRead=True,
+            ProjectionExpression="job_id",
+            FilterExpression="endpoint_id = :endpoint",
+            ExpressionAttributeValues={":endpoint": {"S": endpoint_id}},
+        )
+        return [item["job_id"]["S"] for page in pages for item in page["Items"]]
+
+    def delete(self, job_ids: Sequence[str]) -> None:
+        """Delete executions, whatever their state, with their contents and results; reads the whole bucket.
+
+        A function that runs goes on, and its outcome is recorded nowhere: its worker is no longer the owner.
+
+        Raises:
+            ClickException: an object can't be deleted; no execution was.
+        """
+        if not job_ids:
+            return
+        wanted, bucket = set(job_ids), self._deployment.output("PayloadBucket")
+        s3 = self._deployment.client("s3")
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            keys = [each["Key"] for each in page.get("Contents", ())]
+            objects = [{"Key": key} for key in keys if not wanted.isdisjoint(key.split("/"))]
+            if not objects:
+                continue
+            response = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            for error in response.get("Errors", ()):
+                raise click.ClickException(f"{error['Key']} can't be deleted: {error['Code']}")
+        for job_id in job_ids:
+            self._writer.delete(EXECUTIONS, {"job_id": job_id})
 
     def full_id(self, job_id: str) -> str:
         """Return the id that begins with one that `jobs list` shows, or the same if none does.

@@ -23,7 +23,9 @@ class OpenConnections:
     def __init__(self, deployment: Deployment) -> None:
         dynamodb = BotocoreApi(deployment.client("dynamodb"))
         self._reader = TableReader(lambda: dynamodb, deployment.table_prefix)
-        self._connections = ConnectionStore(TableWriter(lambda: dynamodb, deployment.table_prefix))
+        self._connections = ConnectionStore(
+            TableWriter(lambda: dynamodb, deployment.table_prefix), self._reader
+        )
         self._deployment = deployment
 
     def scan(self, endpoint_id: str | None) -> Iterator[Row]:
@@ -41,6 +43,19 @@ class OpenConnections:
                 values={"status": "active", "earliest": earliest},
             ):
                 yield from page
+
+    def ids(self, endpoint_id: str) -> list[str]:
+        """Return the ids in all rows of an endpoint, also those of connections that have ended."""
+        pages = self._reader.query_pages(WSS_CONNECTIONS, endpoint_id)
+        return [row["connection_id"] for page in pages for row in page]
+
+    def delete(self, endpoint_id: str, connection_ids: Sequence[str]) -> None:
+        """Close those connections of an endpoint that are open, and delete the rows of all."""
+        still_open = [row["connection_id"] for row in self.scan(endpoint_id)]
+        for _ in self.close(endpoint_id, still_open):
+            pass
+        for each in set(connection_ids) - set(still_open):
+            self._connections.delete(endpoint_id, each)
 
     def check(self, endpoint_id: str, connection_ids: Sequence[str]) -> None:
         """Raise ClickException unless all of these connections are the endpoint's."""

@@ -30,6 +30,12 @@ def operate(
     return dict(result)
 
 
+def announce_rows(deployment: Deployment) -> None:
+    """Raise the generation after rows were written, and announce it."""
+    deployment.tables().bump_generation()
+    announce(deployment)
+
+
 def announce(deployment: Deployment) -> None:
     """Make all instances see a changed registry at their next request, where there is Redis.
 

@@ -1,7 +1,9 @@
 """What commands print: JSON for machines, tables and colours for people."""
 
 import json
+import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -65,7 +67,8 @@ def print_table(
 ) -> None:
     """Print a value for machines, or a table of it for people, whose cells are plain text and no markup.
 
-    Columns without names make a table of facts, without a header. With ``wide`` nothing is shortened.
+    Columns without names make a table of facts, without a header. With ``wide``, and where nothing says how
+    wide the reader's terminal is, nothing is shortened.
     """
     if as_json:
         print_json(value)
@@ -73,8 +76,9 @@ def print_table(
     shown = [number for number, column in enumerate(columns) if wide or not isinstance(column, Detail)]
     names = [columns[number] for number in shown]
     values = [[row[number] for number in shown] for row in map(tuple, rows)]
-    cells = [[_cell(each, wide=wide) for each in row] for row in values]
-    screen = Console(highlight=False, width=UNLIMITED) if wide else console()
+    whole = wide or not (sys.stdout.isatty() or "COLUMNS" in os.environ)
+    cells = [[_cell(each, whole=whole) for each in row] for row in values]
+    screen = Console(highlight=False, width=UNLIMITED) if whole else console()
     if any(columns):
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
         widths = _widths(names, values, cells, screen.width)
@@ -129,11 +133,11 @@ def console() -> Console:
     return Console(highlight=False)
 
 
-def _cell(value: object, *, wide: bool) -> str:
+def _cell(value: object, *, whole: bool) -> str:
     match value:
         case Id():
-            return value if wide or len(value) <= SHORT_ID + 1 else f"{value[:SHORT_ID]}…"
-        case Moment() | Day() if wide:
+            return value if whole or len(value) <= SHORT_ID + 1 else f"{value[:SHORT_ID]}…"
+        case Moment() | Day() if whole:
             return utc_time(value)
         case Moment():
             return datetime.fromtimestamp(value, UTC).strftime("%m-%d %H:%M")

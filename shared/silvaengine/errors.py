@@ -30,6 +30,11 @@ class SilvaEngineError(Exception):
         self.headers = dict(headers or {})
         self.detail = detail
 
+    @property
+    def reason(self) -> str:
+        """The message and, where there is one, the detail: for the log only."""
+        return f"{self.message} ({self.detail})" if self.detail else self.message
+
 
 class RequestError(SilvaEngineError):
     """The client's request can't be served as it is (4xx)."""

@@ -37,14 +37,18 @@ class LruCache:
         self._lock = Lock()
 
     def get_or_load[Value](self, key: Hashable, load: Callable[[], Value]) -> Value:
-        """Return a key's value, loaded if absent; errors of ``load`` are passed on and not cached."""
-        entry = self._entries.get(key)
+        """Return a key's value, loaded if absent; errors of ``load`` are passed on and not cached.
+
+        Nor is what was loaded while another thread cleared the cache.
+        """
+        entries = self._entries
+        entry = entries.get(key)
         if entry is not None and self._clock() < entry.end:
             entry.is_used = True
             cached: Value = entry.value
             return cached
         value = load()
-        self.put(key, value)
+        self._put(entries, key, value)
         return value
 
     def get(self, key: Hashable) -> Any:  # noqa: ANN401 - whatever was put
@@ -54,19 +58,21 @@ class LruCache:
 
     def put(self, key: Hashable, value: object) -> None:
         """Keep a key's value."""
+        self._put(self._entries, key, value)
+
+    def _put(self, entries: dict[Hashable, _Entry], key: Hashable, value: object) -> None:
         if self._ttl <= 0:
             return
         with self._lock:
-            self._entries.pop(key, None)  # an expired entry moves to the end, too
-            self._entries[key] = _Entry(value, self._clock() + self._ttl)
-            while len(self._entries) > self._max_entries:
-                oldest = next(iter(self._entries))
-                entry = self._entries.pop(oldest)
+            entries.pop(key, None)  # an expired entry moves to the end, too
+            entries[key] = _Entry(value, self._clock() + self._ttl)
+            while len(entries) > self._max_entries:
+                oldest = next(iter(entries))
+                entry = entries.pop(oldest)
                 if entry.is_used:
                     entry.is_used = False
-                    self._entries[oldest] = entry
+                    entries[oldest] = entry
 
     def clear(self) -> None:
         """Remove all entries."""
-        with self._lock:
-            self._entries.clear()
+        self._entries = {}  # a load that is under way has the old one

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from posixpath import join
 from threading import Lock
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError
@@ -153,7 +152,7 @@ class RedisSettings(NamedTuple):
     host: str
     port: int = 6379
     database: int = 0
-    databases: Mapping[str, int] = MappingProxyType({})
+    databases: tuple[tuple[str, int], ...] = ()  # by cache name in capitals; settings are keys of caches
     username: str | None = None
     password: str | None = None
     tls: bool = False
@@ -166,7 +165,8 @@ class RedisSettings(NamedTuple):
 
     def database_of(self, cache_name: str) -> int:
         """Return the number of a cache's database (``REDIS_DB_{CACHE_NAME}``)."""
-        return self.databases.get(cache_name.upper().replace("-", "_"), self.database)
+        variable = cache_name.upper().replace("-", "_").replace(".", "_")
+        return dict(self.databases).get(variable, self.database)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "RedisSettings | None":
@@ -176,11 +176,11 @@ class RedisSettings(NamedTuple):
         if "REDIS_HOST" not in environ:
             return None
         prefix = "REDIS_DB_"
-        databases = {
-            variable.removeprefix(prefix): _number(variable, text)
+        databases = tuple(
+            (variable.removeprefix(prefix), _number(variable, text))
             for variable, text in environ.items()
             if variable.startswith(prefix)
-        }
+        )
         return cls(databases=databases, **_read(_REDIS_VARIABLES, environ))
 
 
@@ -223,6 +223,7 @@ _VARIABLES: _Variables = {
     "allowed_packages": ("ALLOWED_PACKAGES", _names),
     "tasks_function": ("TASKS_FUNCTION", _text),
     "events_by_name": ("EVENTS_BY_NAME", _is_set),
+    "announces_rows": ("REGISTRY_STREAMS", _is_set),
     "worker_arn": ("WORKER_ARN", _text),
     "worker_alias": ("WORKER_ALIAS", _text),
     "mapped_workers": ("WORKER_ARN_MAP", _names),
@@ -258,6 +259,7 @@ class Settings(NamedTuple):
     allowed_packages: tuple[str, ...] = ()
     tasks_function: str = "silvaengine_agenttask"
     events_by_name: bool = False
+    announces_rows: bool = False
     worker_arn: str | None = None
     worker_alias: str | None = None
     mapped_workers: tuple[str, ...] = ()

@@ -48,7 +48,7 @@ class LambdaBase:
         Raises:
             ConfigurationError: the id has no rows.
         """
-        return _registry().settings(setting_id) if setting_id else {}
+        return _fresh_registry().settings(setting_id) if setting_id else {}
 
     @staticmethod
     def get_function(
@@ -63,7 +63,7 @@ class LambdaBase:
             RequestError: no such endpoint, key or function, or the function doesn't take the method.
             ConfigurationError: rows that the registry refers to are missing or malformed.
         """
-        function = _registry().resolve(endpoint_id, api_key, "", funct)
+        function = _fresh_registry().resolve(endpoint_id, api_key, "", funct)
         if method and method.upper() not in function.methods:
             allow = ", ".join(function.methods)
             raise RequestError(
@@ -76,6 +76,13 @@ class LambdaBase:
 @cache
 def _invoker() -> LambdaInvoker:
     return open_invoker(Settings.from_environment())
+
+
+def _fresh_registry() -> Registry:
+    """Return the registry, which has seen whatever a request's registry would see now."""
+    registry = _registry()
+    registry.refresh()
+    return registry
 
 
 @cache

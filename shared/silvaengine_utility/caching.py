@@ -22,7 +22,7 @@ def method_cache[**P, R](
 
     Args:
         ttl: seconds that a value is fresh, less up to a tenth; None for 30 days, 0 or less for no caching.
-        cache_name: the name for ``cache_clear`` and ``cache_stats``, 1 to 64 of ``a-z 0-9 _ -``.
+        cache_name: the name for ``cache_clear`` and ``cache_stats``: ``silvaengine.cache.keys.NAME_RULE``.
         cache_enabled: False, or a callable that returns False at a call, to bypass the cache.
         key: returns the key for a call's arguments: text or another value that keys support.
         shared: return the same object to every caller, instead of copies.

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from silvaengine_utility.databases import Session
 
 
+class _PerformanceMonitor:
+    """Measures nothing: the worker's log line has each call's time and failure."""
+
+    @staticmethod
+    def monitor_operation[**P, T](
+        log_threshold: float | None = None,  # noqa: ARG004 - the contract's signature
+        operation_name: str | None = None,  # noqa: ARG004 - likewise
+    ) -> Callable[[Callable[P, T]], Callable[P, T]]:
+        """Return a decorator that leaves a function as it is."""
+        return lambda function: function
+
+
 class Utility:
     """Static functions under their old names.
 
@@ -29,6 +41,7 @@ class Utility:
     is_json_string = staticmethod(is_json)
     format_error = staticmethod(format_error)
     generate_graphql_operation = staticmethod(generate_operation)
+    performance_monitor = _PerformanceMonitor()
 
     @staticmethod
     def in_subnet(ip: str, subnet: str) -> bool:

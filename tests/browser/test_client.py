@@ -272,10 +272,14 @@ def test_a_loop_that_was_left_gets_nothing_more(page: Page, server: ScriptedServ
 
 
 def test_a_message_that_is_too_large_is_not_sent(page: Page, server: ScriptedServer) -> None:
-    """API Gateway would close the socket for it, so the call fails before."""
-    failure = page.evaluate("failure(connection.call('hello', {name: 'ü'.repeat(66_000)}))")
+    """API Gateway would close the socket for a frame over 32 KB, so the call fails before, and says so."""
+    server.scripts["hello"] = lambda session: session.reply(funct="hello", data="hi")
+    longest = 32_768 - len('{"id":"","funct":"hello","payload":{"name":""}}')
+    failure = page.evaluate("failure(connection.call('hello', {name: 'ü'.repeat(16_384)}))")
     assert failure["name"] == "RangeError"
+    assert "32768" in failure["message"]
     assert server.received.empty()
+    assert page.evaluate(f"connection.call('hello', {{name: 'x'.repeat({longest - 24})}})") == "hi"
 
 
 def test_close_is_for_good(page: Page, server: ScriptedServer) -> None:

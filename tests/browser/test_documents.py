@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, override
 
 import pytest
 from playwright.sync_api import Browser
-from tests.security.registries import World, http_event, with_key
+from tests.security.registries import World, with_key
 
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import WorkerResponse
+
+from .api_server import serving
 
 PAGE = """<!doctype html><script>
 fetch("/core/acme/account").then((response) => response.text()).then(
@@ -52,31 +52,20 @@ def tenants() -> Tenants:
 def title_of(browser: Browser, tenants: Tenants) -> Iterator[Callable[[], str]]:
     """Return the title that the page has once it has asked; every request has its tenant's key."""
 
-    class Requests(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            key = with_key("identity", f"{self.path.split('/')[2]}-key")
-            response = tenants.handler(http_event(self.path, headers=dict(self.headers), **key), None)
-            self.send_response(response["statusCode"])
-            for name, value in response["headers"].items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(response["body"].encode())
-
-        def log_message(self, *_: Any) -> None:
-            """Stay silent."""
+    def handle(event: dict[str, Any], context: None) -> Any:
+        key = with_key("identity", f"{event['path'].split('/')[2]}-key")
+        return tenants.handler(event | key, context)
 
     def read() -> str:
-        page.goto(f"http://127.0.0.1:{server.server_port}/core/evil/page")
+        page.goto(f"http://{address}/core/evil/page")
         page.wait_for_function("document.title")
         return page.title()
 
-    context = browser.new_context()
-    page = context.new_page()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield read
-    context.close()
-    server.shutdown()
+    with serving(handle) as address:
+        context = browser.new_context()
+        page = context.new_page()
+        yield read
+        context.close()
 
 
 @pytest.mark.parametrize(

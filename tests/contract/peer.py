@@ -18,17 +18,24 @@ class Peer:
     Args:
         scripts: for each connection the steps that follow its requests.
         context: for TLS.
-
+        host: a loopback address.
     """
 
-    def __init__(self, scripts: Sequence[Sequence[Step]], context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        scripts: Sequence[Sequence[Step]],
+        context: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self._scripts = scripts
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
         scheme = "https" if context else "http"
-        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
+        name = f"[{host}]" if ":" in host else host
+        self.url = f"{scheme}://{name}:{self._listener.getsockname()[1]}"
         Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -55,9 +62,11 @@ class Peer:
 
 
 @contextmanager
-def peer(*scripts: Sequence[Step], context: ssl.SSLContext | None = None) -> Iterator[Peer]:
+def peer(
+    *scripts: Sequence[Step], context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[Peer]:
     """Serve for the length of the block."""
-    server = Peer(scripts, context)
+    server = Peer(scripts, context, host)
     try:
         yield server
     finally:

@@ -14,7 +14,8 @@ from botocore.session import Session
 
 from silvaengine.aws.apigateway import ConnectionsApi, open_connections_api
 from silvaengine.aws.botocore import BotocoreClient
-from silvaengine.aws.client import SignedClient, endpoint_url, open_client
+from silvaengine.aws.client import SignedClient, open_client
+from silvaengine.aws.endpoints import endpoint_url
 from silvaengine.aws.errors import BusyError
 from silvaengine.aws.http import NoResponseError, NotSentError, ResponseTimeoutError
 from silvaengine.aws.json_api import JsonApi
@@ -94,6 +95,7 @@ def test_new_credentials_hold_from_the_next_request_on(aws_client: type[AnyClien
     [
         [[refused("InternalServerError", 500), response()]],
         [[response(b"<html>", 503), response()]],
+        [[response(b"<html>"), response()]],
         [[BROKEN], [response()]],
         [[refused("ProvisionedThroughputExceededException")] * 2 + [response()]],
     ],
@@ -114,7 +116,7 @@ def test_a_write_is_repeated_only_if_it_was_not_made(aws_client: type[AnyClient]
     with peer([refused("ThrottlingException"), response()]) as server:
         assert dynamodb(aws_client, server.url)[0].call("PutItem", {"TableName": "t", "Item": KEY}, "t") == {}
         assert len(server.requests) == 2
-    for failure in (BROKEN, refused("InternalServerError", 500)):
+    for failure in (BROKEN, refused("InternalServerError", 500), response(b"<html>")):
         with peer([failure], [response()]) as server:
             with pytest.raises(UnavailableError):
                 dynamodb(aws_client, server.url)[0].call("UpdateItem", {"TableName": "t", "Key": KEY}, "t")
@@ -158,26 +160,6 @@ def test_endpoints_are_botocores(service: str, monkeypatch: pytest.MonkeyPatch) 
                 service, region, aws_access_key_id="x", aws_secret_access_key="x"
             )
             assert endpoint_url(service, region, {}) == client.meta.endpoint_url
-
-
-def test_the_environment_names_endpoints() -> None:
-    """A service's own before the common one; an empty one is none."""
-    common = {"AWS_ENDPOINT_URL": "http://all"}
-    assert endpoint_url("lambda", "r", common) == "http://all"
-    assert endpoint_url("lambda", "r", {**common, "AWS_ENDPOINT_URL_LAMBDA": "http://own"}) == "http://own"
-    assert (
-        endpoint_url("secretsmanager", "r", {"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://own"})
-        == "http://own"
-    )
-    assert endpoint_url("dynamodb", "r", {"AWS_ENDPOINT_URL": ""}) == "https://dynamodb.r.amazonaws.com"
-
-
-def test_fips_endpoints_are_botocores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their names follow rules with exceptions."""
-    for name, value in {**ENVIRONMENT, "AWS_USE_FIPS_ENDPOINT": "true"}.items():
-        monkeypatch.setenv(name, value)
-    found = endpoint_url("dynamodb", "us-east-1", {"AWS_USE_FIPS_ENDPOINT": "true"})
-    assert found == "https://dynamodb-fips.us-east-1.amazonaws.com"
 
 
 @pytest.mark.parametrize(
@@ -235,22 +217,26 @@ def test_botocores_client_knows_proxies(monkeypatch: pytest.MonkeyPatch) -> None
     assert proxy.requests[0].startswith(b"POST http://lambda.invalid/x HTTP/1.1\r\n")
 
 
-def test_botocores_client_trusts_authorities_of_ones_own(
-    certificate: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "variables", [("AWS_CA_BUNDLE",), ("REQUESTS_CA_BUNDLE",), ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")]
+)
+def test_authorities_of_ones_own_are_trusted(
+    aws_client: type[AnyClient],
+    certificate: tuple[ssl.SSLContext, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    variables: tuple[str, ...],
 ) -> None:
-    """Those of ``AWS_CA_BUNDLE`` and ``REQUESTS_CA_BUNDLE``; without them nothing is sent."""
+    """Those of ``AWS_CA_BUNDLE``, else of ``REQUESTS_CA_BUNDLE``; without them nothing is sent."""
     context, trusted = certificate
-    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.setenv(name, "")
     refused = pytest.raises(NoResponseError, match="certificate verify failed")
     with peer([response(b"1")], context=context) as server, refused:
-        BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT).post("/", {}, b"", 5)
+        aws_client("lambda", "us-east-1", server.url, ENVIRONMENT).post("/", {}, b"", 5)
     with peer([response(b"1")], context=context) as server:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
-        subject = BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT)
-        assert subject.post("/", {}, b"", 5).body == b"1"
-    with peer([response(b"1")], context=context) as server:
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(trusted))
-        subject = BotocoreClient("lambda", "us-east-1", server.url, ENVIRONMENT)
+        for name, value in zip(variables, (str(trusted), "/nowhere"), strict=False):
+            monkeypatch.setenv(name, value)
+        subject = aws_client("lambda", "us-east-1", server.url, ENVIRONMENT)
         assert subject.post("/", {}, b"", 5).body == b"1"
 
 

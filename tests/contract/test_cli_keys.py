@@ -22,7 +22,7 @@ type Run = Callable[..., Result]
 
 @pytest.fixture
 def tables(dynamodb: Any) -> RegistryTables:
-    """A function, an endpoint with connections of its own and one without."""
+    """A function, an endpoint with key rows of its own and one without."""
     tables = RegistryTables(dynamodb)
     tables.create(FUNCTIONS, {"aws_lambda_arn": WORKER, "function": "hello", "area": "core", "config": {}})
     tables.create(ENDPOINTS, {"endpoint_id": "acme", "special_connection": True})
@@ -125,8 +125,8 @@ def test_beginning_of_an_id_names_a_key(run: Run) -> None:
     [
         (["--endpoint", "acme", "--from", "203.0.113.0/24", "--from", "10.0.0.0/33"], "'10.0.0.0/33'"),
         (["--only", "shop", "--only", "shopp"], "no endpoint 'shopp'"),
-        (["--only", "acme"], "endpoint 'acme' has connections of its own: no common key opens it"),
-        (["--endpoint", "acme", "--only", "shop"], "--only is for keys of the common connection"),
+        (["--only", "acme"], "endpoint 'acme' has key rows of its own: no common key opens it"),
+        (["--endpoint", "acme", "--only", "shop"], "--only is for keys of the common key row"),
     ],
 )
 def test_a_key_that_could_never_be_used_is_not_created(
@@ -140,7 +140,7 @@ def test_a_key_that_could_never_be_used_is_not_created(
 
 
 def test_the_root_endpoint_needs_no_row(run: Run, tables: RegistryTables) -> None:
-    """The gateway serves it by the common connection."""
+    """The gateway serves it by the common key row."""
     done = run("create", "--function", "hello", "--only", "0", "--only", "shop", "--from", "10.0.0.1")
     assert done.exit_code == 0, done.output
     (row,) = tables.scan(CONNECTIONS)

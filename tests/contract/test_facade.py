@@ -14,9 +14,11 @@ from silvaengine_base import (
     FunctionModel,
     HookModel,
     LambdaBase,
+    Resources,
     WSSConnectionModel,
     lambdabase,
 )
+from silvaengine_websocket.app import _deployed
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
@@ -25,7 +27,7 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
 @pytest.fixture(autouse=True)
 def fresh(dynamodb: Any) -> Iterator[None]:
     """No client or connection of another test's account."""
-    caches = (lambdabase._registry, lambdabase._invoker)
+    caches = (lambdabase._registry, lambdabase._invoker, _deployed)
     models = (ConfigDataModel, ConnectionModel, EndpointModel, FunctionModel, HookModel, WSSConnectionModel)
     for cache in caches:
         cache.cache_clear()
@@ -38,7 +40,7 @@ def fresh(dynamodb: Any) -> Iterator[None]:
 
 @pytest.fixture
 def rows() -> None:
-    """One function at the common connection, written through the models."""
+    """One function at the common key row, written through the models."""
     EndpointModel("acme").save()
     entry = {"aws_lambda_arn": ARN, "function": "hello", "setting": "override"}
     ConnectionModel("1", "#####", functions=[entry], whitelist=["10.0.0.0/8"]).save()
@@ -117,6 +119,24 @@ def test_timestamps_are_the_contract_texts(dynamodb: Any) -> None:
     assert row["created_at"] == {"S": "2026-01-02T03:04:05.000006+0000"}
     (found,) = WSSConnectionModel.connection_id_index.query("c1")
     assert (found.endpoint_id, found.status, found.data.as_dict()) == ("acme", "active", {"user": "u"})
+
+
+@pytest.mark.usefixtures("rows")
+def test_resources_connect_without_an_authorizer(dynamodb: Any) -> None:
+    """The predecessor's WebSocket APIs have none: a key of the tenant connects, and the end finds its row."""
+    context = {"connectionId": "c1", "stage": "beta", "identity": {"sourceIp": "10.0.0.1"}}
+    handshake = {
+        "requestContext": {**context, "routeKey": "$connect", "eventType": "CONNECT"},
+        "queryStringParameters": {"endpointId": "acme", "area": "core"},
+    }
+    stranger = {"queryStringParameters": {"endpointId": "acme", "area": "core", "x-api-key": "wrong"}}
+    assert Resources().handler({**handshake, **stranger}, None)["statusCode"] == 404
+    assert Resources().handler(handshake, None) == {"statusCode": 200}
+    row = item(dynamodb, "se-wss-connections", endpoint_id="acme", connection_id="c1")
+    assert (row["area"], row["status"]) == ({"S": "core"}, {"S": "active"})
+    end = {"requestContext": {**context, "routeKey": "$disconnect", "eventType": "DISCONNECT"}}
+    assert Resources().handler(end, None) == {"statusCode": 200}
+    assert dynamodb.scan(TableName="se-wss-connections")["Items"] == []
 
 
 def test_a_hooks_row_can_be_read_by_its_model() -> None:

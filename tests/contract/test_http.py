@@ -1,7 +1,12 @@
 """What connections do when peers are slow, gone, strange or not whom they say they are."""
 
+import os
+import socket
 import ssl
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -15,8 +20,10 @@ from silvaengine.aws.http import (
     ResponseTimeoutError,
 )
 from silvaengine.aws.origin import Origin
+from silvaengine.redis.connection import RedisConnection
 
-from .peer import peer, response
+from .conftest import AnyClient
+from .peer import Peer, peer, response
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
 SECONDS = 5.0
@@ -208,3 +215,40 @@ def test_what_is_no_address_is_refused(url: str) -> None:
     """A malformed address is refused before anything is sent anywhere."""
     with pytest.raises(ValueError, match="not a valid AWS endpoint"):
         Origin.of(url)
+
+
+def keep_alive_of(port: int) -> list[tuple[int, ...]]:
+    """Return how this process keeps its connections to a port alive: whether, and after how many seconds."""
+    names = [name for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL") if hasattr(socket, name)]
+    found = []
+    sockets = [file for file in Path("/dev/fd").iterdir() if file.is_socket()]
+    for file in sockets:
+        with socket.socket(fileno=os.dup(int(file.name))) as connection, suppress(OSError):
+            if connection.getpeername()[1:2] == (port,):
+                is_kept = connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                option = partial(connection.getsockopt, socket.IPPROTO_TCP)
+                found.append((is_kept, *(option(getattr(socket, name)) for name in names)))
+    return found
+
+
+def call_aws(kind: type[AnyClient], server: Peer) -> object:
+    """Send a request by one of the clients, which keeps its connection."""
+    client = kind("lambda", "us-east-1", server.url, {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"})
+    client.post("/", {}, b"", SECONDS)
+    return client
+
+
+def connect_redis(_: object, server: Peer) -> object:
+    """Begin a connection to Redis."""
+    return RedisConnection(Origin.of(server.url), ())
+
+
+@pytest.mark.parametrize("connect", [call_aws, connect_redis])
+def test_a_kept_connection_says_that_it_is_alive(
+    connect: Callable[[type[AnyClient], Peer], object], aws_client: type[AnyClient]
+) -> None:
+    """Each minute and until it is answered: NAT forgets one that is silent for 350 s, as in a long call."""
+    with peer([response(), response()]) as server:
+        connected = connect(aws_client, server)
+        assert keep_alive_of(int(server.url.rpartition(":")[2])) == [(1, 60, 15)]
+        del connected

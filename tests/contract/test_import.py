@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from silvaengine.tables import CONNECTIONS, FUNCTIONS
+from silvaengine.tables import CONNECTIONS, ENDPOINTS, FUNCTIONS
 from silvaengine_cli.packages.importing import make_import, make_remap
 from silvaengine_cli.packages.metadata import functions_of
 from silvaengine_cli.registry.apply import carry_out
@@ -17,7 +17,7 @@ METADATA: list[Any] = [{"class": "Shop", "functions": {"order": {}, "ping": {}}}
 
 @pytest.fixture
 def tables(dynamodb: Any) -> RegistryTables:
-    """The registry of a predecessor: two keys of the common connection, one of acme's, no revisions."""
+    """The registry of a predecessor: two keys of the common key row, one of acme's, no revisions."""
     tables = RegistryTables(dynamodb)
     mine = {"aws_lambda_arn": OLD, "function": "ping", "setting": "own"}
     tables.create(
@@ -69,6 +69,26 @@ def test_an_endpoint_without_a_connection_gets_one(tables: RegistryTables) -> No
     """An import makes the connection that calls without a key need."""
     carry_out(make_import(functions_of("shop", "core", METADATA), "globex", tables, WORKER), tables)
     assert len(connection(tables, "globex", "#####")["functions"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "note"),
+    [
+        (None, "'globex' has no row: until"),
+        ({}, "'globex' uses the common key row: until"),
+        ({"special_connection": True}, ""),
+    ],
+)
+def test_key_rows_that_no_request_uses_are_named(
+    tables: RegistryTables, row: dict[str, Any] | None, note: str
+) -> None:
+    """Only an endpoint with `special_connection` is served by key rows of its own."""
+    if row is not None:
+        tables.create(ENDPOINTS, {"endpoint_id": "globex", **row})
+    plan = make_import(functions_of("shop", "core", METADATA), "globex", tables, WORKER)
+    assert [str(each) for each in plan.notes if "globex" in str(each)] == (
+        [f"endpoint {note} it has `connection: own`, these functions are missing there"] if note else []
+    )
 
 
 @pytest.mark.parametrize("old", [OLD, "old"])

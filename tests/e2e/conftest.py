@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from silvaengine_cli import deploy
 from silvaengine_cli.engine import LocalEngine, install_engine, local_engine
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
+from silvaengine_cli.strict import Double
 from silvaengine_cli.tail import LogTail, Record
 from silvaengine_cli.watch import REGISTRY_FILE
 
@@ -145,6 +147,11 @@ def wait_for_status(api: Api, job_id: str, wanted: set[str], *, seconds: float =
         time.sleep(0.2)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that puts the double before the engine."""
+    parser.addoption("--double", action="store_true", help="test against an engine as strict as AWS")
+
+
 @pytest.fixture(scope="session")
 def engine_program() -> Path:
     """Install the local engine; return the program."""
@@ -152,9 +159,13 @@ def engine_program() -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(engine_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    """An engine with IAM enforced on a free port."""
-    with local_engine(engine_program, tmp_path_factory.mktemp("engine") / "state") as running:
+def engine(
+    engine_program: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[LocalEngine]:
+    """An engine with IAM enforced on a free port, behind the double with ``--double``."""
+    double = Double() if request.config.getoption("--double", default=False) else None
+    state = tmp_path_factory.mktemp("engine") / "state"
+    with local_engine(engine_program, state, double=double) as running:
         yield running
 
 
@@ -177,7 +188,14 @@ def copy_project(target: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def deployment(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
-    """The stack, deployed by `sam deploy`, with the demo's registry and the tests' own rows."""
+    """The stack on the session's engine."""
+    with deployed(project, engine) as stack:
+        yield stack
+
+
+@contextmanager
+def deployed(project: Path, engine: LocalEngine) -> Iterator[Deployment]:
+    """Deploy the stack by `sam deploy`, with the demo's registry and the tests' own rows."""
     with CountingProxy(engine.url) as proxy:
         deploy.build(project)
         # A gateway that Lambda ends early has an early deadline, for which a test waits.

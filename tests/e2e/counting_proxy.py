@@ -1,15 +1,14 @@
 """A proxy at the Lambdas' AWS endpoint that writes down each call, so that no client escapes the count."""
 
-import http.client
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self, override
-from urllib.parse import unquote, urlsplit
+from typing import Self
+from urllib.parse import urlsplit
 
-THROTTLE = b'{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}'
-HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+from silvaengine_cli.strict.calls import Call
+from silvaengine_cli.strict.http import Request, Response
+from silvaengine_cli.strict.proxy import Proxy, forward
+from silvaengine_cli.strict.refusals import throttled
 
 
 class CountingProxy:
@@ -18,17 +17,16 @@ class CountingProxy:
     def __init__(self, target: str, note: Callable[[str, bytes, bytes], None] | None = None) -> None:
         """Take the engine's URL, and what gets each call's name, its request and its response."""
         self._note = note
-        self._target = urlsplit(target).netloc
+        self._target = urlsplit(target).port or 0
         self._calls: list[str] = []
         self._refused: set[str] = set()
         self.tenant_ids: dict[str, set[str | None]] = {}  # those that a Lambda was invoked with, by its name
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._proxy = Proxy(self._answer, self._target)
 
     @property
     def url(self) -> str:
         """The address to give to the Lambdas."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self._proxy.port}"
 
     @contextmanager
     def recorded(self) -> Iterator[list[str]]:
@@ -39,72 +37,27 @@ class CountingProxy:
 
     @contextmanager
     def throttling(self, *operations: str) -> Iterator[None]:
-        """Refuse these calls within the block as DynamoDB does that has no capacity left."""
+        """Refuse these calls within the block as a service does that has no capacity left."""
         self._refused |= set(operations)
         yield
         self._refused -= set(operations)
 
     def __enter__(self) -> Self:
         """Start to serve."""
-        self._thread.start()
+        self._proxy.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the server and its thread."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._proxy.__exit__()
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        target, calls, refused, tenants = self._target, self._calls, self._refused, self.tenant_ids
-        note = self._note
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                calls.append(called := call_name(self))
-                if called == "Lambda.Invoke":
-                    name = unquote(self.path).split("/")[3].rpartition(":")[2]
-                    tenants.setdefault(name, set()).add(self.headers.get("x-amz-tenant-id"))
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                if called in refused:
-                    self._send(400, [("content-type", "application/x-amz-json-1.0")], THROTTLE)
-                    return
-                connection = http.client.HTTPConnection(target, timeout=60)
-                connection.request(self.command, self.path, body, dict(self.headers))
-                response = connection.getresponse()
-                content = response.read()
-                connection.close()
-                if note:
-                    note(called, body, content)
-                self._send(response.status, response.getheaders(), content)
-
-            do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815 - names that http.server fixes
-
-            def _send(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
-                self.send_response_only(status)
-                for name, value in headers:
-                    if name.lower() not in HOP_HEADERS:
-                        self.send_header(name, value)
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            @override
-            def log_message(self, format: str, *args: object) -> None:
-                """Stay silent."""
-
-        return Handler
-
-
-def call_name(request: BaseHTTPRequestHandler) -> str:
-    """Name an AWS call, such as `DynamoDB.BatchGetItem` or `Lambda.Invoke`."""
-    if target := request.headers.get("x-amz-target"):
-        service, _, operation = target.partition(".")
-        return f"{service.partition('_')[0]}.{operation}"
-    if request.path.endswith("/invocations"):
-        return "Lambda.Invoke"
-    if "/%40connections/" in request.path:
-        return "PostToConnection"
-    return f"{request.command} {request.path}"
+    def _answer(self, request: Request) -> Response:
+        call = Call(request)
+        self._calls.append(call.name)
+        if call.name == "Lambda.Invoke":
+            tenant = request.header("x-amz-tenant-id") or None
+            self.tenant_ids.setdefault(call.function, set()).add(tenant)
+        response = throttled(call) if call.name in self._refused else forward(request, self._target)
+        if self._note:
+            self._note(call.name, request.body, response.body)
+        return response

@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,9 +45,23 @@ class Api:
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
         """Send `path` (after the stage, with its query) unchanged. A response takes at most 40 seconds."""
+        return self._send(method, path, list((headers or {}).items()), body)
+
+    def get_repeating(self, path: str, fields: Sequence[tuple[str, str]]) -> Response:
+        """Send a GET whose headers may repeat a name."""
+        return self._send("GET", path, fields, None)
+
+    def _send(
+        self, method: str, path: str, fields: Sequence[tuple[str, str]], body: bytes | None
+    ) -> Response:
         connection = http.client.HTTPConnection(self._url.netloc, timeout=40)
         try:
-            connection.request(method, self._url.path + path, body=body, headers=dict(headers or {}))
+            connection.putrequest(method, self._url.path + path)
+            for name, value in fields:
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("content-length", str(len(body)))
+            connection.endheaders(body)
             response = connection.getresponse()
             names = {name.lower(): value for name, value in response.getheaders()}
             return Response(response.status, names, response.read())

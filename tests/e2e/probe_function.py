@@ -1,6 +1,7 @@
 """The Lambda that the probes of the engine deploy; what to do comes in the event or the query string."""
 
 import json
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from itertools import count
@@ -10,12 +11,19 @@ import botocore.session
 import where_from  # type: ignore[import-not-found]  # of the probe's function and of its layer
 
 _calls = count(1)
+_RESULTS = {
+    "large": {"statusCode": 200, "body": "x" * 7_000_000},
+    "malformed": {"unknown": True},
+    "own 502": {"statusCode": 502, "body": "my own"},
+}
 
 
 def handler(event: Mapping[str, Any], context: Any) -> Any:
     """Do what is asked for; without a question this is the `$connect` of a WebSocket, refused."""
     number = next(_calls)
-    action = event.get("action") or (event.get("queryStringParameters") or {}).get("action")
+    query = event.get("queryStringParameters") or {}
+    action = event.get("action") or query.get("action")
+    time.sleep(float(query.get("seconds", 0)))
     print(f"probed {action}")  # noqa: T201 - the engine waits 50 ms for a first line
     match action:
         case "arn":
@@ -26,8 +34,6 @@ def handler(event: Mapping[str, Any], context: Any) -> Any:
             return {"statusCode": 200, "body": json.dumps(event)}
         case "fail":
             raise KeyError("a class of its own")
-        case "malformed":
-            return {"unknown": True}
         case "modules":
             return [find_spec(name) is not None for name in event["names"]]
         case "size":
@@ -36,7 +42,7 @@ def handler(event: Mapping[str, Any], context: Any) -> Any:
             return _update_forbidden_attribute(event["table"])
         case "where":
             return where_from.NAME
-    return {"statusCode": 401}
+    return _RESULTS.get(str(action), {"statusCode": 401})
 
 
 def _update_forbidden_attribute(table: str) -> str:

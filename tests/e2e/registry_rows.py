@@ -13,6 +13,7 @@ API_KEY = "e2e-key"
 ADMIN_KEY = "e2e-admin-key"
 OTHER_ENDPOINT = "e2e-other"
 LIMITED_ENDPOINT = "e2e-limited"
+LARGE_ROW, LARGE_SETTINGS = 350_000, 1_400_000  # more than an event takes, in rows that DynamoDB takes
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "settings": {"class_name": "Told", "setting": "e2e"},
     "secret": {"class_name": "Told", "setting": "e2e-secret"},
@@ -20,6 +21,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "tenant": {"class_name": "Told", "setting": "e2e"},
     "event": {"class_name": "Told", "setting": "e2e", "area": "whole"},
     "body_size": {},
+    "settings_size": {"setting": "e2e-large"},
     "tell": {"setting": "e2e-tell"},
     "tell_later": {"funct_type": "Event", "max_attempts": 1, "setting": "e2e-tell"},
     "fail": {},
@@ -72,6 +74,8 @@ class Rows:
             "configdata", setting_id="e2e-secret", variable="password", value="ssm:/silvaengine/beta/e2e"
         )
         self.put("configdata", setting_id="e2e-tell", variable="database", value=SETTINGS["database"])
+        for part in range(LARGE_SETTINGS // LARGE_ROW):
+            self.put("configdata", setting_id="e2e-large", variable=f"part{part}", value="x" * LARGE_ROW)
         self.put("configdata", setting_id="e2e-own", variable="greeting", value="Good day")
         for name in FUNCTIONS:
             self.put_function(worker_arn, name)

@@ -59,7 +59,7 @@ def assert_come_again(response: Response) -> None:
 def held(deployment: Deployment) -> int:
     """Count what the ledger holds; a row whose time is over counts as gone."""
     table = f"{deployment.outputs.table_prefix}executions"
-    rows = deployment.engine.client("dynamodb").scan(TableName=table)["Items"]
+    rows = deployment.engine.client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
     return sum("expires_at" not in row or float(row["expires_at"]["N"]) > time.time() for row in rows)
 
 

@@ -53,6 +53,7 @@ def rows(deployment: Deployment, endpoint_id: str = ENDPOINT) -> dict[str, Any]:
         TableName=f"{deployment.outputs.table_prefix}wss-connections",
         KeyConditionExpression="endpoint_id = :e",
         ExpressionAttributeValues={":e": {"S": endpoint_id}},
+        ConsistentRead=True,
     )
     return {item["connection_id"]["S"]: item for item in response["Items"]}
 

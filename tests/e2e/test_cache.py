@@ -61,9 +61,12 @@ def test_computed_once_and_cleared_by_pattern(api: Api) -> None:
     """A value is kept until a pattern that matches its key is cleared; other keys stay."""
     first, other = number(api, "one"), number(api, "two")
     assert number(api, "one") == first
-    response = clear(api, "?cache_name=e2e&cache_key=number_of:on*")
+    response = clear(api, "?cache_name=e2e.Numbers&cache_key=number_of:on*")
     assert response.status == 200
-    assert response.json().items() >= {"success": True, "cache_name": "e2e", "redis_available": False}.items()
+    assert (
+        response.json().items()
+        >= {"success": True, "cache_name": "e2e.Numbers", "redis_available": False}.items()
+    )
     assert eventually(lambda: number(api, "one"), lambda found: found != first) != first
     assert number(api, "two") == other
 
@@ -71,7 +74,7 @@ def test_computed_once_and_cleared_by_pattern(api: Api) -> None:
 def test_the_statistics_have_the_specifications_members(api: Api) -> None:
     """They have the specification's members, and say whose the counters are."""
     number(api, "stats")
-    response = api.get("/core/e2e/cache_stats?cache_name=e2e", ADMIN).json()
+    response = api.get("/core/e2e/cache_stats?cache_name=e2e.Numbers", ADMIN).json()
     assert response.keys() >= {
         "success",
         "cache_name",
@@ -81,7 +84,7 @@ def test_the_statistics_have_the_specifications_members(api: Api) -> None:
         "instance",
         "fleet",
     }
-    assert response["disk_path"].endswith("/e2e")
+    assert response["disk_path"].endswith("/e2e.^Numbers")
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +128,7 @@ def test_instances_share_and_see_a_clear_at_once(cached: deploy.StackOutputs) ->
     before = instances(api, "shared")
     assert len(before) > 1, "the engine must have started several workers"
     assert set.union(*before.values()) == {old}
-    assert clear(api, "?cache_name=e2e&cache_key=number_of:shared").json()["redis_available"] is True
+    assert clear(api, "?cache_name=e2e.Numbers&cache_key=number_of:shared").json()["redis_available"] is True
     new = number(api, "shared")
     assert new != old
     after = instances(api, "shared")
@@ -137,9 +140,9 @@ def test_the_shell_does_the_same(cached: deploy.StackOutputs, engine: LocalEngin
     """`silvaengine cache` lists keys, shows counters of the whole fleet, and clears."""
     api = Api(cached.api_url)
     old = number(api, "shell")
-    assert "e2e:e2e_functions.number_of:shell" in run(engine, "cache", "keys", "--name", "e2e")
-    assert "misses" in run(engine, "cache", "stats", "--name", "e2e", "--endpoint", "e2e")
-    run(engine, "cache", "clear", "--name", "e2e", "--key", "number_of:sh*", "--endpoint", "e2e")
+    assert "e2e:e2e_functions.number_of:shell" in run(engine, "cache", "keys", "--name", "e2e.Numbers")
+    assert "misses" in run(engine, "cache", "stats", "--name", "e2e.Numbers", "--endpoint", "e2e")
+    run(engine, "cache", "clear", "--name", "e2e.Numbers", "--key", "number_of:sh*", "--endpoint", "e2e")
     assert number(api, "shell") != old
 
 
@@ -171,6 +174,6 @@ def test_a_stack_without_its_redis_answers_and_says_so(
     for _ in range(3):
         assert api.get("/core/e2e/number?name=gone", ADMIN).status == 200
     assert old
-    response = clear(api, "?cache_name=e2e")
+    response = clear(api, "?cache_name=e2e.Numbers")
     assert response.status == 503
     assert "retry-after" in response.headers

@@ -18,7 +18,8 @@ from .http_client import Api
 
 SECONDS = 180  # a start takes 20; the machine may be busy
 SILVAENGINE = str(Path(sys.executable).with_name("silvaengine"))
-BACKGROUND = ["/bin/sh", "-c", 'trap "" INT; exec "$0" dev', SILVAENGINE]  # as a script's `silvaengine dev &`
+# As a script's `silvaengine dev &`.
+BACKGROUND = ["/bin/sh", "-c", 'trap "" INT; exec "$0" dev "$@"', SILVAENGINE]
 GREETINGS = "services/worker/functions/silvaengine_demo/greetings.py"
 REGISTRY = "services/worker/functions/registry.yaml"
 REQUEST_LINE = re.compile(r"^\d\d:\d\d:\d\d GET +/core/demo/hello +demo +200 +\d+ ms$", re.MULTILINE)
@@ -79,10 +80,11 @@ def eventually(done: Callable[[], bool], complaint: Callable[[], str]) -> None:
 
 
 @contextmanager
-def running(project: Path, output: Path) -> Iterator[Dev]:
+def running(project: Path, output: Path, *options: str) -> Iterator[Dev]:
     """Run the command in a project of its own until the block ends."""
     with output.open("wb") as stream:
-        process = subprocess.Popen(BACKGROUND, cwd=project, stdout=stream, stderr=subprocess.STDOUT)
+        command = [*BACKGROUND, *options]
+        process = subprocess.Popen(command, cwd=project, stdout=stream, stderr=subprocess.STDOUT)
     try:
         yield Dev(project, process, output)
     finally:
@@ -120,6 +122,7 @@ def test_changed_function_answers(dev: Dev) -> None:
     dev.replace(GREETINGS, 'f"{self.greeting}, ', 'f"{self.greeting} again, ')
     expected = {"message": "Hello again, Ada!"}
     eventually(lambda: dev.api.get("/core/demo/hello?name=Ada").json() == expected, lambda: dev.printed)
+    dev.wait_for_line("redeploy Worker")  # printed once Lambda has it everywhere, some answers later
     assert re.findall(r"^redeploy (\w+)", dev.printed, re.MULTILINE) == ["Worker"]
 
 
@@ -175,10 +178,16 @@ def test_ended_by_ctrl_c(dev: Dev, project: Path, engine_program: Path) -> None:
     assert "silvaengine-local" in {stack["StackName"] for stack in stacks}
 
 
-def test_destroyed_stack_ends_it(project: Path, tmp_path: Path) -> None:
-    """Once its stack is destroyed it says so and ends, and nothing is left running."""
-    with running(project, tmp_path / "output") as dev:
+def test_strictness_and_the_destroyed_stack_that_ends_it(project: Path, tmp_path: Path) -> None:
+    """With --strict the kept stack refuses as AWS does; once it is destroyed, nothing is left running."""
+    with running(project, tmp_path / "output", "--strict") as dev:
         dev.wait_for_line("Ctrl-C ends")
+        assert dev.api.get("/core/demo/hello").status == 200
+        large = dev.api.request("POST", "/core/demo/hello", body=b"x" * 11_000_000)
+        assert (large.status, large.json()) == (413, {"message": "Request Too Long"})
+        dev.replace(GREETINGS, "{name}", "{name} 1")
+        dev.replace(REGISTRY, 'punctuation: "!"', 'punctuation: "?"')
+        eventually(lambda: "1?" in dev.api.get("/core/demo/hello").text, lambda: dev.printed)
         subprocess.run([SILVAENGINE, "destroy", "--local", "--yes"], cwd=project, check=True)
         dev.wait_for_line("the stack was deleted")
         assert dev.process.wait(SECONDS) == 1

@@ -1,15 +1,19 @@
-"""The local engine as a process: what it keeps, what it leaves behind, and who may use it."""
+"""The local engine as a process: what it keeps and leaves behind, who may use it, how it runs Lambdas."""
 
+import json
+import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import WaiterError
 from click.testing import CliRunner
 
-from silvaengine_cli.deploy import delete_unfinished, failed_resources
+from silvaengine_cli.deploy import delete_unfinished, failed_resources, zip_files
 from silvaengine_cli.engine import HOST, EngineError, LocalEngine, local_engine
 from silvaengine_cli.main import cli
 
@@ -166,3 +170,51 @@ def test_only_one_address_is_served(engine: LocalEngine) -> None:
     """The engine listens on 127.0.0.1, not on all addresses."""
     with pytest.raises(OSError, match=r"refused|assign|unreachable"):
         socket.create_connection(("127.0.0.2", engine.port), timeout=5)
+
+
+SLOW_START = """
+import os, time
+from pathlib import Path
+
+mark = Path(os.environ["STARTING"], str(os.getpid()))
+mark.touch()
+time.sleep(0.3)  # as a start takes
+starting = len(list(mark.parent.iterdir()))
+mark.unlink()
+
+
+def handler(event, context):
+    print("called")
+    return [os.getpid(), starting, os.path.realpath(__file__)]
+"""
+
+
+def test_a_burst_of_first_calls_starts_few_processes_at_a_time(engine: LocalEngine, tmp_path: Path) -> None:
+    """Thirty at once would starve one another; all share one unpacked artefact, until it changes."""
+    functions, roles = engine.client("lambda"), engine.client("iam")
+    role = roles.create_role(RoleName="burst", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    functions.create_function(
+        FunctionName="burst",
+        Runtime="python3.13",
+        Handler="burst.handler",
+        Role=role,
+        Code={"ZipFile": zip_files({"burst.py": SLOW_START.encode()})},
+        Environment={"Variables": {"STARTING": str(tmp_path)}},
+        Timeout=60,
+    )
+
+    def call(_: int) -> list[Any]:
+        answer: list[Any] = json.loads(functions.invoke(FunctionName="burst")["Payload"].read())
+        return answer
+
+    with ThreadPoolExecutor(30) as callers:
+        answers = list(callers.map(call, range(30)))
+    pids, starting, files = (set(values) for values in zip(*answers, strict=True))
+    assert 1 < len(pids) < 30
+    assert max(starting) <= (os.cpu_count() or 1) + 1  # and the first one
+    assert len(files) == 1
+
+    changed = zip_files({"burst.py": SLOW_START.encode() + b"# changed"})
+    functions.update_function_code(FunctionName="burst", ZipFile=changed)
+    assert Path(call(0)[2]).exists()
+    assert not Path(files.pop()).exists()

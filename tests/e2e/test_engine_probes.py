@@ -1,67 +1,26 @@
 """Where the local engine differs from AWS, one probe each, as far as our code or our tests rely on it.
 
 A probe that fails after an upgrade of the engine is good news: read it, and drop what worked around it.
+What the double makes up for is probed in test_double.
 """
 
 import base64
-import json
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from silvaengine_cli.deploy import zip_files
 from silvaengine_cli.engine import LocalEngine
 from silvaengine_cli.tail import LogTail
 
 from .conftest import wait_for_record
-from .http_client import Api, Response
-
-HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """The deployed probe stack."""
-
-    engine: LocalEngine
-    outputs: Mapping[str, str]
-
-    def invoke(self, action: str, **event: object) -> Any:
-        """Call the function; return its result, or the error that Lambda reports."""
-        response = self.engine.client("lambda").invoke(
-            FunctionName=self.outputs["Function"], Payload=json.dumps({"action": action, **event})
-        )
-        return json.loads(response["Payload"].read())
-
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
-        """Send a GET to the REST API."""
-        return Api(f"{self.engine.url}/_aws/execute-api/{self.outputs['ApiId']}/probe").get(path, headers)
+from .probe import TEMPLATE, Probe, deploy_probe
 
 
 @pytest.fixture(scope="module")
 def probe(engine: LocalEngine) -> Probe:
-    """Deploy the probe stack past sam, which has nothing to build there."""
-    objects, stacks = engine.client("s3"), engine.client("cloudformation")
-    objects.create_bucket(Bucket="probe-artefacts")
-    function = {"probe.py": (HERE / "probe_function.py").read_bytes(), "where_from.py": b"NAME = 'function'"}
-    for key, files in {
-        "function.zip": function,
-        "layer.zip": {"python/where_from.py": b"NAME = 'layer'"},
-    }.items():
-        objects.put_object(Bucket="probe-artefacts", Key=key, Body=zip_files(files))
-    stacks.create_stack(
-        StackName="probe",
-        TemplateBody=(HERE / "probe_stack.yaml").read_text(),
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
-    stacks.get_waiter("stack_create_complete").wait(StackName="probe", WaiterConfig={"Delay": 0.1})
-    (stack,) = stacks.describe_stacks(StackName="probe")["Stacks"]
-    return Probe(engine, {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+    """The deployed probe stack."""
+    return deploy_probe(engine)
 
 
 def test_method_any_is_dropped(probe: Probe) -> None:
@@ -72,8 +31,7 @@ def test_method_any_is_dropped(probe: Probe) -> None:
 
 def test_cors_of_the_template_is_dropped(probe: Probe) -> None:
     """`Cors:` makes no OPTIONS answer with CORS headers; on AWS it does."""
-    api = Api(f"{probe.engine.url}/_aws/execute-api/{probe.outputs['ApiId']}/probe")
-    assert "access-control-allow-origin" not in api.request("OPTIONS", "/named").headers
+    assert "access-control-allow-origin" not in probe.api.request("OPTIONS", "/named").headers
 
 
 def test_request_event_differs(probe: Probe) -> None:
@@ -87,6 +45,17 @@ def test_request_event_differs(probe: Probe) -> None:
     assert event["multiValueQueryStringParameters"]["x"] == ["1", "2"]
     assert event["headers"]["x-api-key"] == "secret"  # AWS: names as they were sent
     assert "x-amzn-trace-id" not in {name.lower() for name in event["headers"]}  # AWS: always there
+
+
+def test_repeated_headers_are_joined(probe: Probe) -> None:
+    """A header that was sent twice has one value; a REST event of AWS has the last, and both in a list."""
+    event = probe.api.get_repeating("/named?action=event", [("X-Twice", "1"), ("X-Twice", "2")]).json()
+    assert (event["headers"]["x-twice"], event["multiValueHeaders"]["x-twice"]) == ("1, 2", ["1, 2"])
+
+
+def test_http_events_lack_the_stage(probe: Probe) -> None:
+    """`rawPath` begins after the stage; on AWS with the stage, unless that is `$default`."""
+    assert probe.http_api.get("/a/b?action=event").json()["rawPath"] == "/a/b"
 
 
 def test_paths_are_decoded_before_they_are_cut(probe: Probe) -> None:
@@ -154,7 +123,7 @@ def test_a_source_that_invokes_an_alias_is_not_told_apart(probe: Probe) -> None:
 
 
 def test_parts_of_the_template_are_dropped(probe: Probe) -> None:
-    """TTL, point-in-time recovery, reserved concurrency and misspelt properties deploy without effect."""
+    """TTL, point-in-time recovery, reserved concurrency, tenancy and misspelt properties have no effect."""
     tables, functions = probe.engine.client("dynamodb"), probe.engine.client("lambda")
     table, function = probe.outputs["Table"], probe.outputs["Function"]
     ttl = tables.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
@@ -162,15 +131,16 @@ def test_parts_of_the_template_are_dropped(probe: Probe) -> None:
     assert ttl["TimeToLiveStatus"] == "DISABLED"
     assert recovery["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "DISABLED"
     assert "ReservedConcurrentExecutions" not in functions.get_function_concurrency(FunctionName=function)
+    isolated = probe.outputs["Isolated"]
+    assert "TenancyConfig" not in functions.get_function_configuration(FunctionName=isolated)
 
 
 def test_events_of_an_update_name_every_resource(probe: Probe) -> None:
     """An update's events tell of all resources; on AWS of those that changed."""
     stacks = probe.engine.client("cloudformation")
-    template = (HERE / "probe_stack.yaml").read_text()
     stacks.update_stack(
         StackName="probe",
-        TemplateBody=template.replace("Timeout: 10", "Timeout: 11"),
+        TemplateBody=TEMPLATE.replace("Timeout: 10", "Timeout: 11"),
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     stacks.get_waiter("stack_update_complete").wait(StackName="probe", WaiterConfig={"Delay": 0.1})

@@ -23,7 +23,7 @@ def events(deployment: Deployment) -> Iterator[Deployment]:
     """The deployment, whose test functions events may call: they have the contract's default key."""
     tables, prefix = deployment.engine.client("dynamodb"), deployment.outputs.table_prefix
     key = {"endpoint_id": {"S": ENDPOINT}, "api_key": {"S": API_KEY}}
-    row = tables.get_item(TableName=f"{prefix}connections", Key=key)["Item"]
+    row = tables.get_item(TableName=f"{prefix}connections", Key=key, ConsistentRead=True)["Item"]
     tables.put_item(TableName=f"{prefix}connections", Item={**row, "api_key": {"S": "#####"}})
     yield deployment
     tables.delete_item(TableName=f"{prefix}connections", Key={**key, "api_key": {"S": "#####"}})
@@ -83,7 +83,8 @@ def bind(events: Deployment) -> Iterator[Callable[..., None]]:
     def put(setting_id: str, *variables: str, **options: Any) -> None:
         for variable in variables:
             key = {"setting_id": {"S": setting_id}, "variable": {"S": variable}}
-            before.append(tables.get_item(TableName=name, Key=key).get("Item") or key)
+            item = tables.get_item(TableName=name, Key=key, ConsistentRead=True).get("Item")
+            before.append(item or key)
             value = [{"endpoint_id": ENDPOINT, "funct": "received", **options}]
             events.rows.put("configdata", setting_id=setting_id, variable=variable, value=value)
         seen(events)
@@ -146,6 +147,38 @@ def test_a_fifo_group_keeps_its_order_over_a_failure(events: Deployment, tmp_pat
             sqs.send_message(QueueUrl=resource(events, "FifoQueue"), MessageGroupId=group, **sent)
     for path in paths.values():
         assert wait_for_lines(path, 6) == [f"n{n}" for n in range(6)]
+
+
+@pytest.fixture(params=[1, 10], ids=["singly", "in batches"])
+def mapping_of_fifo(events: Deployment, request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+    """Changes the FIFO queue's mapping, whose batches have this size; a failed message soon comes again."""
+    sqs, url = events.engine.client("sqs"), resource(events, "FifoQueue")
+    functions, identifier = events.engine.client("lambda"), resource(events, "FifoQueueMapping")
+
+    def change(**members: Any) -> None:
+        functions.update_event_source_mapping(UUID=identifier, **members)
+
+    for size, seconds in ((request.param, "3"), (1, events.parameters["EventQueueVisibilityTimeout"])):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": seconds})
+        change(BatchSize=size)
+        if seconds == "3":
+            yield change
+
+
+def test_the_messages_behind_a_poisoned_one_are_done_in_order(
+    events: Deployment, mapping_of_fifo: Callable[..., None], tmp_path: Path
+) -> None:
+    """It fails at each of its receives and is dead then, alone; those behind it run once, none is lost."""
+    path, sqs = tmp_path / "effects", events.engine.client("sqs")
+    mapping_of_fifo(Enabled=False)  # so that they come together
+    for n in range(5):
+        sent = entry(n, path, "always" if n == 0 else "")
+        del sent["Id"]
+        sqs.send_message(QueueUrl=resource(events, "FifoQueue"), MessageGroupId=path.parent.name, **sent)
+    mapping_of_fifo(Enabled=True)
+    assert wait_for_lines(path, 4) == ["n1", "n2", "n3", "n4"]
+    dead = eventually(lambda: drained(events, "FifoDeadLetterQueue"), bool)
+    assert [json.loads(each["Body"])["params"]["call"] for each in dead] == ["n0"]
 
 
 def test_a_worker_that_vanished_costs_no_message(events: Deployment, tmp_path: Path) -> None:
@@ -325,9 +358,9 @@ def test_of_1000_messages_each_is_done_once_or_dead(events: Deployment, tmp_path
     assert sorted(letters) == sorted(hopeless)
 
 
-def drained(events: Deployment) -> list[Any]:
-    """Take everything out of the events' dead-letter queue."""
-    sqs, url, taken = events.engine.client("sqs"), resource(events, "EventDeadLetterQueue"), list[Any]()
+def drained(events: Deployment, queue: str = "EventDeadLetterQueue") -> list[Any]:
+    """Take everything out of a dead-letter queue."""
+    sqs, url, taken = events.engine.client("sqs"), resource(events, queue), list[Any]()
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:
             taken.append(message)

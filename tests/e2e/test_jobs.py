@@ -19,7 +19,7 @@ from silvaengine_cli.tail import LogTail
 
 from .conftest import Deployment, wait_for_record, wait_for_status
 from .http_client import Api
-from .registry_rows import API_KEY
+from .registry_rows import API_KEY, LARGE_SETTINGS
 from .test_permissions import assumed
 
 KEY = {"x-api-key": API_KEY}
@@ -157,6 +157,12 @@ def test_large_contents_and_results_go_by_the_bucket(api: Api) -> None:
     assert wait_for_status(api, job, {"succeeded"})["result"] == 1_500_000
     job = api.post("/core/e2e/large", {"size": 500_000}, wish).json()["job_id"]
     assert wait_for_status(api, job, {"succeeded"})["result"] == "x" * 500_000
+
+
+def test_large_settings_go_by_the_bucket(api: Api) -> None:
+    """A job's event has no room for them: the body of a few bytes is not to blame."""
+    job = api.post("/core/e2e/settings_size", {}, {**KEY, "prefer": "respond-async"}).json()["job_id"]
+    assert wait_for_status(api, job, {"succeeded"})["result"] == LARGE_SETTINGS
 
 
 @pytest.mark.parametrize("operation", ["get_item", "put_item", "delete_item", "scan", "query"])

@@ -89,7 +89,8 @@ def test_no_table_holds_a_secret(deployment: Deployment, made: dict[str, str]) -
     client = deployment.engine.client("dynamodb")
     text = ""
     for name in ("connections", "configdata", "endpoints", "functions"):
-        text += json.dumps(client.scan(TableName=deployment.outputs.table_prefix + name)["Items"])
+        table = deployment.outputs.table_prefix + name
+        text += json.dumps(client.scan(TableName=table, ConsistentRead=True)["Items"])
     assert made["key_id"] in text
     assert secret not in text
 
@@ -116,7 +117,7 @@ def test_a_socket_is_opened_by_a_key_and_ends_with_it(
         socket.send({"funct": "tenant", "id": "1"})
         assert socket.json()["data"] == {"channel": ENDPOINT, "area": "core"}
         rows = deployment.engine.client("dynamodb").scan(
-            TableName=f"{deployment.outputs.table_prefix}wss-connections"
+            TableName=f"{deployment.outputs.table_prefix}wss-connections", ConsistentRead=True
         )
         assert made["key_id"] in json.dumps(rows["Items"])
         assert made["api_key"].partition(".")[2] not in json.dumps(rows["Items"])
@@ -176,7 +177,7 @@ def test_a_common_key_is_good_for_named_endpoints(api: Api, operate: Operator) -
 
 
 def test_the_doctor_names_keys_that_open_everything(deployment: Deployment, operate: Operator) -> None:
-    """A key of the common connection without endpoints is one; only its beginning is shown."""
+    """A key of the common key row without endpoints is one; only its beginning is shown."""
     deployment.rows.put("connections", endpoint_id="1", api_key="everywhere", functions=[])
     (complaint,) = operate("doctor", "--keys", status=1)
     assert complaint.startswith("connections 1 / eve… opens every endpoint")

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Mapping
 
-from silvaengine.tables import ADOPTABLE
+from silvaengine.tables import ADOPTABLE, CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, HOOKS
 from silvaengine_cli import deploy
 
 from .conftest import Deployment
 from .http_client import Api
 from .registry_rows import API_KEY, Rows
+from .test_announcements import check_seen, greeting
 
 KEY = {"x-api-key": API_KEY}
+REGISTRY = (ENDPOINTS, CONNECTIONS, FUNCTIONS, HOOKS, CONFIG_DATA)
 FIELDS = {"service", "request_id", "endpoint_id", "area", "function", "status", "total_ms", "cold_start"}
 CALLER = {"http": {"key_id", "method"}, "worker": set[str]()}
 STAGES = {"http": {"resolve_ms", "authorize_ms", "invoke_ms"}, "worker": {"invoke_ms"}}
@@ -50,12 +52,12 @@ def test_changed_service_is_the_only_one_updated(deployment: Deployment) -> None
 
 
 def test_tables_that_exist_can_be_adopted(deployment: Deployment) -> None:
-    """`CreateTables=false` deploys over tables that exist, and their rows, written by others, answer."""
+    """`CreateTables=false` deploys over tables that exist; others' rows answer, their streams announce."""
     engine, prefix = deployment.engine, "adopted-"
-    tables = engine.client("dynamodb")
+    tables, streams = engine.client("dynamodb"), dict[str, str]()
     for table in ADOPTABLE:
         keys = [table.hash_key, *([table.range_key] if table.range_key else [])]
-        tables.create_table(
+        made = tables.create_table(
             TableName=prefix + table.name,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
@@ -63,13 +65,19 @@ def test_tables_that_exist_can_be_adopted(deployment: Deployment) -> None:
                 {"AttributeName": key, "KeyType": kind}
                 for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
             ],
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
         )
+        streams[table.name] = made["TableDescription"]["LatestStreamArn"]
     worker_arn = deployment.outputs.worker_arn.replace(deploy.LOCAL_STACK, "adopting")
-    Rows(tables, prefix).put_test_registry(worker_arn)
-    parameters = {"CreateTables": "false", "TablePrefix": prefix}
+    rows = Rows(tables, prefix)
+    rows.put_test_registry(worker_arn)
+    announced = ",".join(streams[table.name] for table in REGISTRY)
+    parameters = {"CreateTables": "false", "TablePrefix": prefix, "RegistryStreams": announced}
     outputs = deploy.deploy(deployment.project, engine, stack="adopting", parameters=parameters)
     assert outputs.worker_arn == worker_arn
-    assert Api(outputs.api_url).get("/core/e2e/settings", KEY).json()["greeting"] == "Good day"
+    api = Api(outputs.api_url)
+    assert greeting(api) == "Good day"
+    check_seen(api, rows)
 
 
 def changed_resources(deployment: Deployment) -> list[str]:

@@ -62,6 +62,19 @@ def test_enter_calls_and_a_stream_counts_its_items(open_page: Open) -> None:
     expect(page.get_by_role("progressbar")).to_have_js_property("value", 5)
 
 
+def test_a_browser_agrees_on_a_subprotocol(open_page: Open, deployment: Deployment) -> None:
+    """A socket that asks for subprotocols opens, under the first of them."""
+    opened = open_page(wait=False).evaluate(
+        """(url) => new Promise((resolve) => {
+            const socket = new WebSocket(url, ["v2.shop", "v1.shop"]);
+            socket.onopen = () => resolve(socket.protocol);
+            socket.onerror = () => resolve("failed");
+        })""",
+        f"{deployment.outputs.websocket_url}?endpointId=demo&area=core",
+    )
+    assert opened == "v2.shop"
+
+
 def test_broadcast_reaches_every_window(open_page: Open) -> None:
     """What one window says is shown by both, as text, whatever is in it."""
     ours, theirs = open_page(), open_page()

@@ -1,8 +1,10 @@
 """What an account already has of a stack's names, or lacks, is found before a deployment fails on it."""
 
+import json
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import WaiterError
 from click.testing import CliRunner
 
 from silvaengine_cli.engine import LocalEngine, local_engine
@@ -48,7 +50,35 @@ def test_what_an_earlier_stack_left_is_found(engine_program: Path, tmp_path: Pat
         assert "Error" not in preflight(engine, *options)
 
 
-@pytest.mark.parametrize("arguments", [["--account"], ["nowhere"], ["dev", "-p", "Stage"]])
+def test_a_first_deployment_that_failed_is_found(engine_program: Path, tmp_path: Path) -> None:
+    """The stack can only be deleted, and what it retained is named already."""
+    template = json.dumps(
+        {
+            "Resources": {
+                "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+                "Never": {
+                    "Type": "AWS::CloudFormation::WaitCondition",
+                    "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "1"},
+                },
+            }
+        }
+    )
+    with local_engine(engine_program, tmp_path / "state") as engine:
+        create_table(engine, "se-functions")
+        cloudformation = engine.client("cloudformation")
+        cloudformation.create_stack(StackName="silvaengine-prod", TemplateBody=template)
+        with pytest.raises(WaiterError):
+            cloudformation.get_waiter("stack_create_complete").wait(
+                StackName="silvaengine-prod", WaiterConfig={"Delay": 1}
+            )
+        found = preflight(engine, "-p", "AccessLogs=false")
+    assert "stack silvaengine-prod: its first deployment failed (ROLLBACK_COMPLETE): delete it" in found
+    assert "FunctionsTable: there is a table se-functions" in found
+
+
+@pytest.mark.parametrize("arguments", [["--account"], ["nowhere"], ["version"], ["dev", "-p", "Stage"]])
 def test_a_wrong_command_line_is_refused(arguments: list[str]) -> None:
     """The account is asked for one environment of samconfig.toml, and parameters have values."""
-    assert CliRunner().invoke(cli, ["preflight", *arguments]).exit_code == 2
+    refused = CliRunner().invoke(cli, ["preflight", *arguments])
+    assert refused.exit_code == 2
+    assert "it has version" not in refused.output  # the file's own, which is no environment

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from .conftest import Deployment
-from .registry_rows import API_KEY, ENDPOINT
+from .registry_rows import API_KEY, ENDPOINT, LARGE_SETTINGS
 from .socket_client import RefusedError, Socket
 
 type Connect = Callable[..., Socket]
@@ -39,6 +39,7 @@ def rows(deployment: Deployment, endpoint_id: str) -> list[dict[str, Any]]:
         TableName=f"{deployment.outputs.table_prefix}wss-connections",
         KeyConditionExpression="endpoint_id = :e",
         ExpressionAttributeValues={":e": {"S": endpoint_id}},
+        ConsistentRead=True,
     )
     found: list[dict[str, Any]] = response["Items"]
     return found
@@ -68,6 +69,13 @@ def items_of(frames: list[Any]) -> list[Any]:
         assert frame["seq"] == len(items)
         items += frame.get("items", [frame["data"]] if "data" in frame else [])
     return items
+
+
+def test_large_settings_go_by_the_bucket(mine: Mine) -> None:
+    """The gateway may store what an event has no room for."""
+    with mine() as socket:
+        socket.send({"funct": "settings_size", "payload": "{}"})
+        assert socket.json() == LARGE_SETTINGS
 
 
 def test_the_specifications_example_gets_a_bare_answer(connect: Connect) -> None:
@@ -157,6 +165,15 @@ def test_a_connection_is_a_row_that_ends_with_it(deployment: Deployment, mine: M
     assert int(row["expires_at"]["N"]) - time.time() == pytest.approx(86_400, abs=60)
     assert row["data"]["M"]["key_id"]["S"].startswith("key-")
     assert until(lambda: rows(deployment, ENDPOINT), lambda found: not found) == []
+
+
+def test_a_message_can_not_end_its_connection(deployment: Deployment, mine: Mine) -> None:
+    """A message that names a route of the connection's own is a call like any other, and the row stays."""
+    with mine() as socket:
+        before = len(rows(deployment, ENDPOINT))
+        socket.send({"action": "$disconnect", "id": "1", "funct": "echo", "payload": {"n": 1}})
+        assert socket.json()["data"]["n"] == 1
+        assert len(rows(deployment, ENDPOINT)) == before
 
 
 def test_a_message_may_come_the_instant_the_socket_opens(mine: Mine) -> None:

@@ -74,6 +74,14 @@ def test_errors_are_shown_and_do_not_end_it(run: Run) -> None:
     assert '3 {"message": "Hello, Ada!"}' in result.output
 
 
+def test_a_line_over_32_kb_is_a_call(run: Run) -> None:
+    """It goes in fragments, which arrive as one message."""
+    text = "x" * 40_000
+    line = json.dumps({"id": "1", "funct": "echo", "payload": {"x": text}})
+    result = run("connect", ENDPOINT, "--api-key", API_KEY, "--json", typed=line)
+    assert (result.exit_code, text in result.output) == (0, True)
+
+
 def test_json_is_the_frames(run: Run) -> None:
     """With --json each frame is a line as it came."""
     result = run("connect", "demo", "--json", typed="hello name=Ada")
@@ -139,7 +147,8 @@ def test_kick_takes_effect_at_once(run: Run, mine: Callable[[], Socket], deploym
     key = {"endpoint_id": {"S": ENDPOINT}, "connection_id": {"S": theirs}}
     table = f"{deployment.outputs.table_prefix}wss-connections"
     time.sleep(1)  # for `$disconnect`
-    assert "Item" not in deployment.engine.client("dynamodb").get_item(TableName=table, Key=key)
+    tables = deployment.engine.client("dynamodb")
+    assert "Item" not in tables.get_item(TableName=table, Key=key, ConsistentRead=True)
     kept.send("ping")
     assert kept.receive() == "pong"
 

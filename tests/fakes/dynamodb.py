@@ -153,7 +153,7 @@ class MemoryDynamoDB:
         FilterExpression: str = "",  # noqa: N803
         ExclusiveStartKey: Item | None = None,  # noqa: N803
     ) -> dict[str, Any]:
-        """Read one partition: of an index up to a number, or a page of a table's by its filter, if any."""
+        """Read one partition: of an index, or a page of a table's by its filter, if any."""
         if not IndexName:
             if KeyConditionExpression != "#h = :h" or not ConsistentRead:
                 raise NotImplementedError(KeyConditionExpression)
@@ -162,11 +162,14 @@ class MemoryDynamoDB:
             self._check("", {}, names, values)
             meets = _condition(FilterExpression) if FilterExpression else lambda *_: True
             return self._page(TableName, hash_name, partition, meets, values, ExclusiveStartKey)
+        hash_name, partition = ExpressionAttributeNames["#h"], ExpressionAttributeValues[":h"]
+        rows = self._rows[TableName]
+        if KeyConditionExpression == "#h = :h":
+            whole = (self._as_of(versions, consistent=False) for versions in rows.values())
+            return {"Items": [item for item in whole if item.get(hash_name) == partition][:Limit]}
         if KeyConditionExpression != "#h = :h AND #r <= :r":
             raise NotImplementedError(KeyConditionExpression)
-        hash_name, range_name = ExpressionAttributeNames["#h"], ExpressionAttributeNames["#r"]
-        partition, up_to = ExpressionAttributeValues[":h"], float(ExpressionAttributeValues[":r"]["N"])
-        rows = self._rows[TableName]
+        range_name, up_to = ExpressionAttributeNames["#r"], float(ExpressionAttributeValues[":r"]["N"])
         found = []
         for versions in rows.values():
             item = self._as_of(versions, consistent=False)

@@ -16,9 +16,11 @@ ROOTS = [PROJECT / "shared", PROJECT / "cli", *(PROJECT / "services").iterdir(),
 # Names of others, and of what no longer is: they occur in the documentation alone.
 OTHERS = {
     "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_SECURITY_TOKEN",
     "BatchExecuteStatement",
     "DuplicateItem",
     "HTTPS_PROXY",
+    "NO_PROXY",
     "REDIS_DB_SETTINGS",
     "RetainExceptOnCreate",
     "Target",

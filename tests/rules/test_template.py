@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from silvaengine.aws.table_client import TableReader, TableWriter
+from silvaengine.ledger.large_payloads import PREFIX
 from silvaengine.ledger.store import Ledger
 from silvaengine.observability.logging import NAMESPACE, InvocationLog
 from silvaengine.protocol.messages import ExecutionRef
@@ -381,6 +382,7 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
         "dynamodb:Query": {*registry, f"{EXECUTIONS}/index/due-index"},
         "dynamodb:UpdateItem": {EXECUTIONS},
         "s3:GetObject": {bucket("calls")},
+        "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": tasks["ssm:GetParameter"],
         "secretsmanager:GetSecretValue": tasks["secretsmanager:GetSecretValue"],
         "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
@@ -396,7 +398,8 @@ def test_an_event_is_dead_only_after_it_had_its_chances(resources: Resources) ->
     assert int(queue["VisibilityTimeout"]) >= 6 * tasks
     assert int(queue["RedrivePolicy"]["maxReceiveCount"]) >= 5
     mappings = of_type(resources, "AWS::Lambda::EventSourceMapping").values()
-    queues = [mapping for mapping in mappings if mapping.get("Condition") != "HasEventStream"]
+    streams = ("HasEventStream", "AnnouncesRows")
+    queues = [mapping for mapping in mappings if mapping.get("Condition") not in streams]
     assert len(queues) == 3
     for mapping in queues:
         assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -431,6 +434,47 @@ def test_a_stream_that_exists_can_be_served(resources_with: Callable[..., Resour
     assert given["dynamodb:ListStreams"] == {f"{table}/*"}
     alarm = resources["StreamAgeAlarm"]["Properties"]
     assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("IteratorAge", {"Ref": "Tasks"})
+
+
+ORDERS = "arn:aws:dynamodb:eu-central-1:111122223333:table/orders/stream/2026-11-24T00:00:00.000"
+REGISTRY = ("Endpoints", "Connections", "Functions", "Hooks", "ConfigData")
+
+
+def test_rows_that_other_tools_write_are_announced_on_demand(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """The tables' streams show keys alone; tasks may read them, and write the generation's row."""
+    resources = resources_with(RegistryStreams="own", EventStreamArn=ORDERS)
+    for name in REGISTRY:
+        stream = resources[f"{name}Table"]["Properties"]["StreamSpecification"]
+        assert stream == {"StreamViewType": "KEYS_ONLY"}
+        mapping = resources[f"{name}StreamMapping"]["Properties"]
+        assert mapping.pop("EventSourceArn") == {"Fn::GetAtt": [f"{name}Table", "StreamArn"]}
+        filters = mapping.pop("FilterCriteria")["Filters"]
+        assert mapping | {"EventSourceArn": ORDERS} == resources["StreamMapping"]["Properties"]
+    keys = [json.loads(each["Pattern"])["dynamodb"]["Keys"] for each in filters]
+    assert {name for pattern in keys for name in pattern} <= {key for t in TABLES for key in t.key_names}
+    assert {"setting_id": {"S": [{"anything-but": ["silvaengine", "silvaengine:keys"]}]}} in keys
+    tables = f"{EXECUTIONS.rpartition('/')[0]}/se-"
+    given = rights(resources, "Tasks")
+    streams = {f"{tables}{name.lower()}/stream/*" for name in REGISTRY}
+    assert given["dynamodb:GetRecords"] == {ORDERS, *streams}
+    assert given["dynamodb:ListStreams"] == {f"{ORDERS.rpartition('/')[0]}/*", *streams}
+    generation = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["silvaengine"]}}
+    assert given["dynamodb:UpdateItem"] == {EXECUTIONS, f"{tables}configdata if {generation}"}
+    assert resources["StreamAgeAlarm"]["Condition"] == "HasStream"
+
+
+def test_streams_of_adopted_tables_are_announced(resources_with: Callable[..., Resources]) -> None:
+    """The parameter names them in an order that its pattern checks, or CloudFormation refuses it."""
+    arns = [f"arn:aws:dynamodb:eu-central-1:1:table/se-{name.lower()}/stream/2026" for name in REGISTRY]
+    pattern = TEMPLATE["Parameters"]["RegistryStreams"]["AllowedPattern"]
+    assert re.fullmatch(pattern, ",".join(arns))
+    assert not re.fullmatch(pattern, ",".join(reversed(arns)))
+    assert not re.fullmatch(pattern, arns[0])
+    resources = resources_with(CreateTables="false", RegistryStreams=",".join(arns))
+    for name, arn in zip(REGISTRY, arns, strict=True):
+        assert resources[f"{name}StreamMapping"]["Properties"]["EventSourceArn"] == arn
 
 
 def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callable[..., Resources]) -> None:
@@ -543,8 +587,9 @@ def test_large_values_are_private_and_end(resources: Resources) -> None:
     """The bucket is encrypted, closed to the public, and outlives no row."""
     properties = resources["PayloadBucket"]["Properties"]
     assert all(properties["PublicAccessBlockConfiguration"].values())
-    (rule,) = properties["LifecycleConfiguration"]["Rules"]
-    assert rule["ExpirationInDays"] > 30 + 14
+    every, payloads = properties["LifecycleConfiguration"]["Rules"]
+    assert every["ExpirationInDays"] > 30 + 14
+    assert (payloads["ExpirationInDays"], payloads["Prefix"]) == (1, PREFIX), "they hold settings"
     assert properties["BucketEncryption"]
 
 
@@ -567,6 +612,8 @@ def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Reso
         "dynamodb:PutItem": {EXECUTIONS, ROWS},
         "dynamodb:UpdateItem": {EXECUTIONS, KEY_USES},
         "dynamodb:DeleteItem": {ROWS},
+        "s3:GetObject": {bucket("calls")},
+        "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {
             f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*",
@@ -730,15 +777,17 @@ def test_the_api_names_its_methods(resources: Resources) -> None:
 
 
 def test_what_api_gateway_refuses_carries_cors(resources: Resources) -> None:
-    """A browser may read API Gateway's own errors as it may read ours."""
+    """A page may read API Gateway's own errors as it may read ours, with credentials, too."""
     (api,) = of_type(resources, "AWS::ApiGateway::RestApi").values()
     responses = api["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
-    header = "gatewayresponse.header.Access-Control-Allow-Origin"
-    assert {name: response["responseParameters"][header] for name, response in responses.items()} == {
-        "DEFAULT_4XX": "'*'",
-        "DEFAULT_5XX": "'*'",
-    }
+    assert responses.keys() == {"DEFAULT_4XX", "DEFAULT_5XX"}
     for response in responses.values():
+        assert response["responseParameters"] == {
+            "gatewayresponse.header.Access-Control-Allow-Credentials": "'true'",
+            "gatewayresponse.header.Access-Control-Allow-Origin": "method.request.header.Origin",
+            "gatewayresponse.header.Access-Control-Expose-Headers": "'x-amzn-ErrorType, x-amzn-RequestId'",
+            "gatewayresponse.header.Vary": "'Origin'",
+        }
         body = response["responseTemplates"]["application/json"]
         assert body == '{"error": $context.error.messageString, "request_id": "$context.requestId"}'
 

@@ -10,6 +10,8 @@ from silvaengine.protocol.messages import WorkerResponse
 from silvaengine_http.headers import CORS, SECURITY_HEADERS, cors_headers
 from silvaengine_http.response import function_response
 
+from ..unit.http.conftest import hidden_headers
+
 type Event = Callable[..., dict[str, Any]]
 
 ORIGIN = "https://app.example.com"
@@ -53,16 +55,94 @@ def test_t19_a_page_of_a_listed_origin_may_read(world: Any, event_of: Event) -> 
     assert headers["Vary"] == "Origin"
 
 
+def preflight(world: Any, event: dict[str, Any], origin: str | None, wanted: str | None) -> dict[str, str]:
+    """Ask whether a page of this origin may send these headers; return the response's headers."""
+    event["headers"] = {} if wanted is None else {"Access-Control-Request-Headers": wanted}
+    return asked(world, event | {"httpMethod": "OPTIONS"}, origin)
+
+
+@pytest.mark.parametrize("wanted", ["traceparent", "x-api-key,x-own", "X-Own, Authorization"])
+@pytest.mark.parametrize("credentials", [True, False])
+def test_t19_a_listed_origin_may_send_the_headers_that_it_asks_for(
+    wanted: str, credentials: bool, world: Any, event_of: Event
+) -> None:
+    """With credentials `*` is a header's name and no wildcard, so that those asked for are named back."""
+    world.registry.area_settings = {"cors": POLICY | {"credentials": credentials}}
+    headers = preflight(world, event_of(), ORIGIN, wanted)
+    allowed = headers["Access-Control-Allow-Headers"]
+    assert allowed.replace(" ", "").split(",") == wanted.replace(" ", "").split(",")
+    assert "Access-Control-Allow-Headers" not in preflight(world, event_of(), "https://evil.com", wanted)
+
+
+@pytest.mark.parametrize(
+    "wanted", ["a b", "x\r\nSet-Cookie: a=1", "\x00", "x:y", '"x"', "ä", "\ud800", "", ",", None]
+)
+def test_t19_only_names_of_headers_are_named_back(wanted: str | None, world: Any, event_of: Event) -> None:
+    """What is no name is left out, and nothing else that a client sends gets into the headers."""
+    world.registry.area_settings = {"cors": POLICY}
+    usual = preflight(world, event_of(), ORIGIN, None)["Access-Control-Allow-Headers"]
+    assert preflight(world, event_of(), ORIGIN, wanted)["Access-Control-Allow-Headers"] == usual
+    both = preflight(world, event_of(), ORIGIN, f"{wanted},x-own")
+    if wanted is not None:
+        assert both["Access-Control-Allow-Headers"] == "x-own"
+
+
+@pytest.mark.parametrize("origin", [None, ORIGIN, "https://evil.com"])
+@pytest.mark.parametrize("has_policy", [True, False])
+def test_t19_caches_are_told_what_a_preflight_depends_on(
+    origin: str | None, has_policy: bool, world: Any, event_of: Event
+) -> None:
+    """A cache on the way keeps preflights apart by origin and headers, unless all are the same."""
+    world.registry.area_settings = {"cors": POLICY} if has_policy else {}
+    for wanted in (None, "x-own"):
+        headers = preflight(world, event_of(), origin, wanted)
+        if origin is None or has_policy:
+            assert headers["Vary"] == "Origin, Access-Control-Request-Headers"
+        else:
+            assert "Vary" not in headers
+
+
+def test_t19_a_refusal_without_an_origin_is_not_every_ones(world: Any, event_of: Event) -> None:
+    """Whom the tenant lets read isn't looked up then, and a cache mustn't take the response for a page's."""
+    world.registry.area_settings = {"cors": POLICY}
+    headers = asked(world, event_of(headers={"x-api-key": "wrong"}), None)
+    assert headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize("policy", [POLICY, None])
+def test_t19_a_page_reads_every_header_that_is_for_it(
+    policy: dict[str, Any] | None, world: Any, event_of: Event
+) -> None:
+    """With credentials `*` would expose none, so that each response names its own."""
+    world.registry.area_settings = {"cors": policy} if policy else {}
+    keyed = {"Idempotency-Key": "k1", "x-api-key": "acme-key", "Origin": ORIGIN}
+    own = {"X-Own": "1", "etag": '"1"', "content-type": "text/plain", "Set-Cookie": "a=1"}
+    world.responses("json", {"statusCode": 200, "headers": own, "multiValueHeaders": {"Link": ["a", "b"]}})
+    job = event_of(httpMethod="POST", body="{}", headers={**keyed, "Prefer": "respond-async"})
+    sent: list[tuple[dict[str, Any], set[str]]] = [
+        (event_of(headers={"Origin": ORIGIN}), {"X-Own", "etag", "Link"}),
+        (event_of(httpMethod="DELETE", headers={"Origin": ORIGIN}), {"Allow"}),
+        (job, {"Location", "Retry-After", "Preference-Applied"}),
+        (job, {"Idempotency-Replayed"}),
+    ]
+    for request, names in sent:
+        response = world.handler(request, None)
+        assert hidden_headers(response) == set()
+        exposed = response["headers"]["Access-Control-Expose-Headers"].split(", ")
+        assert {*names, "x-request-id"} <= set(exposed)
+        assert not {"Set-Cookie", "*"} & set(exposed)
+
+
 @pytest.mark.parametrize("origin", [None, *FOREIGN])
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 def test_t19_no_other_origin_may_read(method: str, origin: str | None, world: Any, event_of: Event) -> None:
     """Nothing but an exact origin is named back: no suffix, prefix, port, case, null or star."""
     world.registry.area_settings = {"cors": POLICY}
     headers = asked(world, event_of(httpMethod=method), origin)
+    assert headers["Vary"].split(", ")[0] == "Origin"
     if origin is None and method == "OPTIONS":
         return  # no browser's preflight: nobody's policy is looked up
     assert not {name for name in headers if name.startswith("Access-Control-")}
-    assert headers["Vary"] == "Origin"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ EVERYTHING = {
     "SubnetIds": "subnet-1",
     "SecurityGroupIds": "sg-1",
     "IsolatedWorker": "true",
+    "RegistryStreams": "own",
     "OtherWorkerArns": "arn:aws:lambda:eu-central-1:111122223333:function:acme-Worker",
 }
 # What AWS has no narrower resource for: docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html.
@@ -25,10 +26,11 @@ UNNAMED = {
     "ec2:UnassignPrivateIpAddresses",
 }
 # Where a wildcard ends a name: a log group's streams, a folder of a bucket, secrets of this stage, the suffix
-# that Secrets Manager adds to a name, the connections of the stack's own socket API.
+# that Secrets Manager adds to a name, the connections of the stack's own socket API, a table's streams.
 ENDS = re.compile(
     r"(:log-group:/aws/lambda/silvaengine-\w+:\*|/(calls|results)/\*|:parameter/silvaengine/beta/\*"
-    r"|:secret:silvaengine/beta/\*|:secret:silvaengine-[a-z-]+-\*|/(POST|GET|DELETE|\*)/@connections/\*)$"
+    r"|:secret:silvaengine/beta/\*|:secret:silvaengine-[a-z-]+-\*|/(POST|GET|DELETE|\*)/@connections/\*"
+    r"|:table/se-[a-z]+/stream/\*)$"
 )
 NEVER = re.compile(
     r"^(iam|sts|kms|organizations):|^lambda:(?!InvokeFunction$)|:\w*(Admin|PassRole|CreateTable|DeleteTable)"

@@ -36,7 +36,8 @@ INTERNALS = re.compile(
 @pytest.fixture(scope="module")
 def platform() -> Platform:
     """One tenant, acme, with a key of its own."""
-    whole = Platform(FUNCTIONS)
+    mirror = {"module_name": "sample_functions.plain", "area": "raw", **POST}  # it takes no other bodies
+    whole = Platform({**FUNCTIONS, "mirror": mirror})
     whole.add_tenant("acme", "acme-key", {})
     return whole
 
@@ -141,3 +142,44 @@ def test_t26_no_request_makes_a_500_or_tells_internals(
     assert platform.lambdas.invoked - before <= 1
     if response["statusCode"] >= 400:
         assert not INTERNALS.search(json.loads(response["body"] or '{"error": ""}')["error"])
+
+
+@given(st.text(st.characters() | st.sampled_from("\r\n\0\x85 é€\ud800"), max_size=8))
+@examples(50)
+def test_t18_what_a_full_event_function_echoes_can_be_sent(platform: Platform, text: str) -> None:
+    """Ten thousand texts, as a header where a header can have them, and escaped in a body: none is a 500."""
+    is_unicode = text.encode(errors="replace").decode() == text
+    headers = {"x-api-key": "acme-key", **({"x-echo": text} if is_unicode else {})}
+    response = platform.call(rest_event("POST", "/raw/acme/mirror", headers=headers, body=json.dumps(text)))
+    assert response["statusCode"] == 200, response
+    for value in response["headers"].values():
+        value.encode("latin-1")
+        assert not set(value) & {"\r", "\n", "\0"}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"body": "\ud800"},
+        {"headers": {"x-api-key": "acme-key", "x-a": "\ud800"}},
+        {"headers": {"x-api-key": "acme-key"}, "multiValueHeaders": {"x-a": ["b", "\ud800"]}},
+        {"multiValueHeaders": {"\ud800": "x"}},
+        {"requestContext": {"identity": {"userAgent": "\ud800"}}},
+        {"stageVariables": {"a": "\ud800"}},
+    ],
+)
+def test_t26_half_a_surrogate_pair_in_a_whole_event_is_refused(
+    platform: Platform, members: dict[str, Any]
+) -> None:
+    """Nobody could send it back, so that it is the sender's error and not the function's."""
+    event = rest_event("POST", "/raw/acme/full", headers={"x-api-key": "acme-key"}, body="{}")
+    response = platform.call(event | members)
+    assert response["statusCode"] == 400
+    assert "not valid UTF-8" in response["body"]
+
+
+def test_t26_a_whole_event_may_have_any_text(platform: Platform) -> None:
+    """A backslash that only looks like half a pair, and whole pairs, arrive as they are."""
+    body = 'as text: \\ud800, and 😀, and escaped: {"a": "\\ud83d\\ude00"}'
+    event = rest_event("POST", "/raw/acme/full", headers={"x-api-key": "acme-key"}, body=body)
+    assert json.loads(platform.call(event)["body"])[0]["body"] == body

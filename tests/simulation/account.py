@@ -40,6 +40,7 @@ class Account:
 
     def __init__(self) -> None:
         self.requests: dict[int, Request] = {}
+        self.attempts: Counter[int] = Counter()
         self.effects: Counter[int] = Counter()
         self.dead_letters: list[Execution] = []
         self.notices: list[dict[str, Any]] = []
@@ -59,6 +60,7 @@ class Account:
             raise RuntimeError("the worker got no job")
         if call.invocation.endpoint_id != request.tenant:
             self.violation(request, f"ran for {call.invocation.endpoint_id}")
+        self.attempts[request.number] += 1
         numbers = self._numbers[job.effect]
         if numbers and job.fence <= numbers[-1]:
             self.violation(request, f"attempt with token {job.fence} after {numbers[-1]}")

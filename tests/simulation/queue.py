@@ -72,7 +72,7 @@ class Queue:
         functions = FunctionCaller(
             registry, invoker, Dispatcher(invoker, payloads), claims, AlertPublisher(None), hooks
         )
-        self._source = SqsSource(functions, Bindings(registry), self._hide)
+        self.source = SqsSource(functions, Bindings(registry), self)
 
     def run(self, hours: float = 20.0) -> None:
         """Receive until each message is done or dead."""
@@ -100,14 +100,19 @@ class Queue:
             self.world.spawn("reader", lambda message=message: self._read(message), ends_at=ends_at)  # type: ignore[misc]
 
     def _read(self, message: Message) -> None:
-        event = {"Records": [_record(message)]}
-        response = self._source.serve(event, ReaderContext(), InvocationLog("tasks"))
+        event = {"Records": [record_of(message)]}
+        response = self.source.serve(event, ReaderContext(), InvocationLog("tasks"))
         if response == {"batchItemFailures": []}:
             message.end = message.end or "done"
 
-    def _hide(self, _queue_arn: str, receipt: str, seconds: int) -> None:
+    def hide(self, _queue_arn: str, receipt: str, seconds: int) -> None:
+        """Change a message's visibility."""
         message, now = self.messages[int(receipt)], self.world.scheduler.now
         message.visible_at = max(message.visible_at, now) if message.end else now + seconds
+
+    def max_receives(self, _queue_arn: str) -> int:
+        """Return the redrive policy's number."""
+        return MAX_RECEIVES
 
     def check(self) -> list[str]:
         """Compare each message's end with its effects; return the violations."""
@@ -138,7 +143,8 @@ def _request(message: Message) -> Request:
     )  # fmt: skip
 
 
-def _record(message: Message) -> dict[str, Any]:
+def record_of(message: Message) -> dict[str, Any]:
+    """Return a message as Lambda hands it over."""
     return {
         "messageId": f"m{message.number}",
         "receiptHandle": str(message.number),

@@ -67,7 +67,8 @@ class Scheduler:
         return self.now + (self.current.skew if self.current else 0.0)
 
     def spawn(self, process: Process, after: float = 0.0) -> Process:
-        """Start a process so many seconds from now."""
+        """Start a process so many seconds from now; at its end others go on, not its starter."""
+        process.greenlet.parent = self._main
         self._wake(process, self.now + after)
         return process
 

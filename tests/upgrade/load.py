@@ -96,6 +96,11 @@ class Load:
             if all(told.ended < begun or told.begun > ended for begun, ended in self.updates)
         ]
 
+    @property
+    def statuses(self) -> set[int]:
+        """The statuses of those that didn't fail."""
+        return {told.status for told in self.told} - {told.status for told in self.failed}
+
     def jobs(self) -> list[str]:
         """The ids of the jobs that were accepted."""
         return [json.loads(told.text)["job_id"] for told in self.told if told.status == 202]
@@ -105,13 +110,13 @@ class Load:
             send(str(next(self._numbers)))
 
     def _call(self, number: str) -> None:
-        self.send("GET", f"/core/demo/hello?name=n{number}")
+        self.send("GET", f"/core/roll/hello?name=n{number}")
 
     def _keyed(self, number: str) -> None:
         self.send("POST", "/core/roll/keyed", {}, {"idempotency-key": f"{self._name}-{number}"})
 
     def _accept(self, number: str) -> None:
-        self.send("POST", "/core/demo/report", {"title": number})
+        self.send("POST", "/core/roll/report", {"title": number})
 
     def send(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None

@@ -106,7 +106,7 @@ class Platform(Invoker):
             alerts,
         )
         self.http = lambda_handler("http", HttpCall, lambda: http, encode)
-        connections = ConnectionStore(writer)
+        connections = ConnectionStore(writer, reader)
         broadcaster = Broadcaster(reader, connections, pusher)
         once = IdempotentCalls(self.ledger, dispatcher, digests)
         sockets = WebSocketHandler(
@@ -120,8 +120,8 @@ class Platform(Invoker):
         self.broadcaster = lambda_handler("broadcaster", LambdaEvent, lambda: broadcast)
         claims, bindings = Claims(self.ledger, digests, payloads, 300.0), Bindings(registry)
         functions = FunctionCaller(registry, self, dispatcher, claims, alerts, CallHooks(registry, self))
-        queues = SqsSource(functions, bindings, lambda *_: None)
-        sources = create_sources(functions, bindings, queues, settings)
+        queues: Any = SimpleNamespace(hide=lambda *_: None, max_receives=lambda _: None)
+        sources = create_sources(functions, bindings, SqsSource(functions, bindings, queues), settings)
         self.tasks = create_tasks(lambda: sources)
 
     def load(self, *names: str) -> None:

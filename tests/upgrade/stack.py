@@ -91,7 +91,7 @@ class RollOut:
         for name, config in FUNCTIONS.items():
             own = {"module_name": "roll_out", "methods": ["GET", "POST"], **config}
             rows.put("functions", aws_lambda_arn=worker, function=name, area="core", config=own)
-        names = (*FUNCTIONS, "hello", "countdown", "say")
+        names = (*FUNCTIONS, "hello", "report", "countdown", "say")
         entries = [{"aws_lambda_arn": worker, "function": name, "setting": ""} for name in names]
         rows.put("endpoints", endpoint_id="roll", special_connection=True)
         rows.put("connections", endpoint_id="roll", api_key=KEY["x-api-key"], functions=entries)

@@ -106,7 +106,7 @@ def said(socket: Socket, message: Mapping[str, object]) -> Any:
 
 def check_jobs(roll_out: RollOut, load: Load) -> None:
     """Check that every job that was accepted ends; one whose call was cut off is due at once."""
-    assert load.jobs()
+    assert load.statuses == {200, 202}
     for job_id in load.jobs():
         if roll_out.row(job_id)["state"]["S"] != "succeeded":
             roll_out.make_due(job_id)

@@ -87,7 +87,7 @@ def test_modules_that_moved_in_the_layer_need_a_quiet_time(deployed: Deployed, t
     after = next_stack(TEMPLATE, deployed.stack, TWO_STEPS)
     (refusal,) = refused(deployed, after, quiet_time=False)
     assert "in two steps" in refusal
-    assert "imports silvaengine.authorization.admission, " in refusal
+    assert "code imports silvaengine." in refusal
     layer = tmp_path / "layer.zip"
     with zipfile.ZipFile(layer, "w") as files:
         for path in PROJECT.glob("shared/silvaengine/**/*.py"):

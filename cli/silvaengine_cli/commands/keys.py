@@ -15,7 +15,7 @@ from silvaengine_cli.registry.values import check_network
 COLUMNS = ("key", "endpoint", "state", "expires", "last used", "may", "good for", "label")
 
 endpoint_option = click.option(
-    "--endpoint", default=COMMON_ENDPOINT, show_default=True, help="Its endpoint; 1 is the common connection."
+    "--endpoint", default=COMMON_ENDPOINT, show_default=True, help="Its endpoint; 1 is the common key row."
 )
 expires_option = click.option(
     "--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Lifetime of the secret."
@@ -83,9 +83,9 @@ def create(
     if bool(functions) == bool(like):
         raise click.UsageError("name its functions with --function, or another key with --like")
     if endpoint == COMMON_ENDPOINT and not endpoints:
-        raise click.UsageError("a key of the common connection needs the endpoints that it may open: --only")
+        raise click.UsageError("a key of the common key row needs the endpoints that it may open: --only")
     if endpoint != COMMON_ENDPOINT and endpoints:
-        raise click.UsageError(f"--only is for keys of the common connection; this one is for {endpoint!r}")
+        raise click.UsageError(f"--only is for keys of the common key row; this one is for {endpoint!r}")
     tables = deployment.tables()
     row: dict[str, Any] = rights_of(tables, endpoint, like) if like else {}
     if functions:

@@ -11,7 +11,7 @@ from silvaengine_cli.api_keys import find_unrestricted_keys
 from silvaengine_cli.commands.registry import FUNCTIONS_FOLDER, write_plan
 from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
 from silvaengine_cli.output import print_json, print_result
-from silvaengine_cli.packages.examine import examine
+from silvaengine_cli.packages.examine import Observation, examine, summarize
 from silvaengine_cli.packages.importing import make_import, make_remap
 from silvaengine_cli.packages.metadata import functions_of, read_metadata
 from silvaengine_cli.registry.collisions import colliding_settings
@@ -42,7 +42,7 @@ def import_(
 ) -> None:
     """Register the functions that a package's deploy() names.
 
-    Each connection of the endpoint gets the functions that it lacks; its entries and whitelist stay.
+    Each key row of the endpoint gets the functions that it lacks; its entries and whitelist stay.
 
     \b
     Examples:
@@ -76,35 +76,53 @@ def import_(
     show_default=True,
     help="Folder of the packages.",
 )
+@click.option("--notes", is_flag=True, help="Show what settings and parameters the packages read, too.")
 @click.option("--keys", is_flag=True, help="Check a deployment's API keys and gateway settings instead.")
 @operator_options
-def doctor(deployment: Deployment, packages: Path, keys: bool, as_json: bool) -> None:
+def doctor(deployment: Deployment, packages: Path, notes: bool, keys: bool, as_json: bool) -> None:
     """Find what packages lack, or keys and settings that open too much.
 
     Reads function packages before anything is deployed, without running them. With --keys it checks a
     deployment's API keys and gateway settings instead. Exits with 1 when something would fail, a key opens
-    every endpoint or two endpoints have the same settings; notes name the settings and parameters that
-    packages read.
+    every endpoint or two endpoints have the same settings; notes, which name the settings and parameters
+    that packages read, change nothing. What a package has in several places is one line; with --json each
+    place is there, and so are the notes.
 
     \b
     Examples:
       silvaengine doctor --packages
+      silvaengine doctor --notes
       silvaengine doctor --packages ../old/packages --json
       silvaengine doctor --keys --stack silvaengine
     """
     if keys:
         _examine_keys(deployment, as_json=as_json)
         return
+    if (packages / "__init__.py").is_file():
+        raise click.UsageError(f"{packages} is a package: name the folder that it is in")
+    if not any(packages.rglob("*.py")):
+        raise click.UsageError(f"{packages} has no packages")
     observations = examine(packages)
+    findings = [observation for observation in observations if observation.wrong]
     if as_json:
         print_json([asdict(observation) for observation in observations])
     else:
-        for observation in observations:
-            click.echo(observation.text())
-    if any(observation.wrong for observation in observations):
+        for line in summarize(findings):
+            click.echo(line)
+        if not findings:
+            click.echo(f"{packages}: all is well: nothing would fail when deployed")
+        _print_notes([each for each in observations if not each.wrong], shown=notes)
+    if findings:
         raise click.exceptions.Exit(1)
-    if not as_json:
-        click.echo(f"{packages}: all is well: nothing would fail when deployed")
+
+
+def _print_notes(notes: list[Observation], *, shown: bool) -> None:
+    lines = list(summarize(notes))
+    if shown:
+        for line in lines:
+            click.echo(line)
+    elif lines:
+        click.echo(f"{len(lines)} notes on settings and parameters: --notes shows them")
 
 
 def _examine_keys(deployment: Deployment, *, as_json: bool) -> None:

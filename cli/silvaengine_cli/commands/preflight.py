@@ -1,5 +1,6 @@
 """``preflight``: check a deployment before it is one."""
 
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,8 +32,9 @@ def preflight(
 ) -> None:
     """Check on paper what AWS would refuse of a deployment.
 
-    ENVIRONMENT is one of samconfig.toml. Without it, a table of parameter sets is checked, and the update to
-    each from a stack with the defaults.
+    ENVIRONMENT is one of samconfig.toml, which has its stack's name and parameters. Without it, a table of
+    parameter sets is checked, and the update to each from a stack with the defaults. The columns say how much
+    of AWS's limits the largest role and function use.
 
     \b
     Examples:
@@ -42,6 +44,7 @@ def preflight(
     """
     from silvaengine_cli.dev import find_project
     from silvaengine_cli.preflight.account import find_in_account
+    from silvaengine_cli.preflight.rules import ENVIRONMENT, ROLE_POLICIES
     from silvaengine_cli.preflight.stack import Stack
     from silvaengine_cli.preflight.template import load
 
@@ -64,7 +67,8 @@ def preflight(
     reports = [_report(name, stack, first) for name, stack in stacks.items()]
     if account:
         reports[0]["findings"] += find_in_account(first, deployment.client)
-    columns = ("set", "resources", "largest policy", "largest environment", "findings")
+    sizes = (f"policy characters of {ROLE_POLICIES:,}", f"environment bytes of {ENVIRONMENT:,}")
+    columns = ("set", "resources", *sizes, "findings")
     rows = [(*list(report.values())[:-1], len(report["findings"])) for report in reports]
     print_table("", columns, rows, reports, as_json=as_json)
     findings = [f"{report['set']}: {each}" for report in reports for each in report["findings"]]
@@ -87,13 +91,14 @@ def _pair(text: str) -> tuple[str, str]:
 def environment_of(project: Path, environment: str) -> tuple[str, dict[str, str]]:
     """Return the stack's name and the template's parameters that samconfig.toml has for an environment."""
     config = tomllib.loads((project / "samconfig.toml").read_text())
-    if environment not in config:
-        raise click.UsageError(
-            f"samconfig.toml has no environment {environment!r}; it has {', '.join(config)}"
-        )
-    sections = config[environment]
+    sections = config.get(environment)
+    if not isinstance(sections, dict):
+        environments = ", ".join(name for name, each in config.items() if isinstance(each, dict))
+        raise click.UsageError(f"samconfig.toml has no environment {environment!r}; it has {environments}")
     overrides = sections.get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
     name = sections.get("global", {}).get("parameters", {}).get("stack_name", DEFAULT_STACK)
+    if isinstance(overrides, str):  # as `sam deploy --guided` writes them
+        overrides = shlex.split(overrides)
     return name, parameters_given(overrides)
 
 

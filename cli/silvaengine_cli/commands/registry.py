@@ -9,7 +9,8 @@ from rich.markup import escape
 from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.operator import announce
 from silvaengine_cli.output import console, json_option, print_json
-from silvaengine_cli.packages.examine import Observation, missing_requirements
+from silvaengine_cli.output_file import check_new, output_options, write_private
+from silvaengine_cli.packages.examine import Observation, missing_requirements, summarize
 from silvaengine_cli.registry import export as exporting
 from silvaengine_cli.registry.apply import carry_out
 from silvaengine_cli.registry.file import RegistryFile, RegistryFileError, load, parse
@@ -55,8 +56,8 @@ def validate(file: Path | None, as_json: bool) -> None:
     spec = registry.spec
     counts = [f"{len(getattr(spec, section))} {section}" for section in type(spec).model_fields]
     click.echo(f"{path}: valid: {', '.join(counts)}")
-    for missing in _missing_requirements(path):
-        click.echo(missing.text(), err=True)
+    for missing in summarize(_missing_requirements(path)):
+        click.echo(missing, err=True)
 
 
 @click.command()
@@ -108,13 +109,7 @@ def apply(deployment: Deployment, file: Path | None, prune: bool, as_json: bool,
 
 
 @click.command()
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write.  [default: stdout]",
-)
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@output_options
 @deployment_options
 def export(deployment: Deployment, output: Path | None, force: bool) -> None:
     """Write the tables as a registry.yaml.
@@ -126,25 +121,14 @@ def export(deployment: Deployment, output: Path | None, force: bool) -> None:
       silvaengine export --stack silvaengine -o registry.yaml
       silvaengine export --table-prefix se- --region eu-west-1
     """
-    if output and output.exists() and not force:
-        raise click.ClickException(f"{output} exists already; --force replaces it")
+    check_new(output, force=force)
     result = exporting.export(deployment.tables(), deployment.worker_arn_or_empty)
     if output:
-        _write_private(output, result.text)
+        write_private(output, result.text)
     else:
         click.echo(result.text, nl=False)
     for note in (*result.notes, *_problems_of(result.text)):
         click.echo(note, err=True)
-
-
-def _write_private(output: Path, text: str) -> None:
-    """Write a file that only its owner may read: it holds API keys."""
-    try:
-        output.touch(mode=0o600)
-        output.chmod(0o600)  # it may have existed
-        output.write_text(text)
-    except OSError as error:
-        raise click.ClickException(f"{output} can't be written: {error.strerror}") from error
 
 
 def _print_validation(path: Path) -> None:

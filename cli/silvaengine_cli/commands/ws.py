@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COLUMNS = ("connection", "endpoint", "area", "key", "principal", "since (UTC)")
 PROMPT = "> "
 HANDSHAKE_SECONDS = 15  # it may wait for two cold starts
+_SUBPROTOCOLS = "sec-websocket-protocol"
 
 
 @click.group()
@@ -67,22 +68,31 @@ def connect(
       echo 'countdown start=3' | silvaengine ws connect demo --json --local
     """
     where = urlencode({"endpointId": endpoint, "area": area})
-    with _open(f"{url or deployment.output('WebsocketUrl')}?{where}", headers) as connection:
+    with open_connection(f"{url or deployment.output('WebsocketUrl')}?{where}", headers) as connection:
         is_lost = _talk(connection, f"connected to {endpoint}, area {area}", as_json=as_json)
     if is_lost:
         raise click.ClickException("the connection was lost")
 
 
 @contextmanager
-def _open(address: str, headers: dict[str, str]) -> Iterator["ClientConnection"]:
+def open_connection(address: str, headers: dict[str, str]) -> Iterator["ClientConnection"]:
+    """Open a connection whose handshake has these headers, for subprotocols too.
+
+    Raises:
+        ClickException: the address is none, or the handshake failed.
+    """
     # lazy: only `connect` needs it
     from websockets.exceptions import InvalidStatus, WebSocketException
     from websockets.sync.client import connect as open_socket
 
+    others = {name: value for name, value in headers.items() if name.lower() != _SUBPROTOCOLS}
+    # The library refuses the answer to subprotocols that it doesn't know of.
+    wanted = [each.strip() for name in headers.keys() - others for each in headers[name].split(",")]
     # Conversation sends pings of its own: whether API Gateway counts the protocol's isn't documented.
     options: dict[str, Any] = {"open_timeout": HANDSHAKE_SECONDS, "ping_interval": None, "max_size": None}
+    options["subprotocols"] = wanted or None
     try:
-        connection = open_socket(address, additional_headers=headers, **options)
+        connection = open_socket(address, additional_headers=others, **options)
     except InvalidStatus as error:
         status = error.response.status_code
         message = f"refused with {status}: check endpoint, area and API key"

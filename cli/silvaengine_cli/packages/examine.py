@@ -2,34 +2,16 @@
 
 import ast
 import re
-import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import packages_distributions
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-import silvaengine_base
-import silvaengine_utility
 from silvaengine_cli.packages import RESERVED_NAMES, is_test
+from silvaengine_cli.packages.imports import Imports
+from silvaengine_cli.packages.requirements import required_names
 from silvaengine_utility.utility import Utility
 
-# Modules of distributions with another name, and of those that a distribution requires.
-OTHER_NAMES = {
-    "graphene": ("graphql", "graphql_relay", "promise", "rx", "aniso8601"),
-    "pyyaml": ("yaml",),
-    "python-dateutil": ("dateutil",),
-    "python-jose": ("jose",),
-    "pyjwt": ("jwt",),
-    "pillow": ("PIL",),
-    "beautifulsoup4": ("bs4",),
-    "scikit-learn": ("sklearn",),
-    "pycryptodome": ("Crypto",),
-}
-_PUBLIC_NAMES = {
-    "silvaengine_base": frozenset(silvaengine_base.__all__),
-    "silvaengine_utility": frozenset(silvaengine_utility.__all__),
-}
 _READERS = {"setting": "setting", "settings": "setting", "params": "parameter", "kwargs": "parameter"}
 
 
@@ -49,12 +31,13 @@ class Observation:
 
 def examine(folder: Path) -> list[Observation]:
     """Return what is wrong with the function packages of a folder and what they read, in order."""
-    importable = _importable(folder)
-    observations: set[Observation] = set(_examine_folder(folder))
-    for source in sorted(folder.rglob("*.py")):
-        path = source.relative_to(folder)
+    required, observations = _read_requirements(folder / "requirements.txt")
+    observations.update(_examine_folder(folder))
+    imports = Imports(folder, required)
+    for source in folder.rglob("*.py"):
+        path = PurePosixPath(source.relative_to(folder))
         if not is_test(path) and "__pycache__" not in path.parts:
-            observations.update(_examine_source(source, path.as_posix(), importable))
+            observations.update(_examine_source(source.read_bytes(), path, imports))
     return sorted(observations)
 
 
@@ -63,25 +46,38 @@ def missing_requirements(folder: Path) -> list[Observation]:
     return [each for each in examine(folder) if each.wrong and each.message.startswith("imports ")]
 
 
-def _examine_source(source: Path, name: str, importable: frozenset[str]) -> Iterator[Observation]:
+def summarize(observations: Iterable[Observation]) -> Iterator[str]:
+    """Yield a text for what each package relies on: the first place, and how many more there are."""
+    alike: dict[tuple[str, str], list[Observation]] = {}
+    for each in observations:
+        alike.setdefault((PurePosixPath(each.path).parts[0], each.message), []).append(each)
+    for first, *more in alike.values():
+        yield first.text() + (f" ({len(more)} more like it)" if more else "")
+
+
+def _read_requirements(path: Path) -> tuple[list[str], set[Observation]]:
     try:
-        tree = ast.parse(source.read_text("utf-8"), name)
-    except (SyntaxError, UnicodeDecodeError) as error:
-        yield Observation(name, getattr(error, "lineno", None) or 1, f"can't be read: {error}", wrong=True)
+        return list(required_names(path)) if path.is_file() else [], set()
+    except (OSError, UnicodeDecodeError, RecursionError) as error:  # the last: files that include each other
+        return [], {Observation(path.name, 1, f"can't be read: {error}", wrong=True)}
+
+
+def _examine_source(source: bytes, path: PurePosixPath, imports: Imports) -> Iterator[Observation]:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # a package's escape sequences are its own affair
+            tree = ast.parse(source, str(path))
+    except SyntaxError as error:
+        yield Observation(str(path), error.lineno or 1, f"can't be read: {error}", wrong=True)
         return
     for node in ast.walk(tree):
-        for message, wrong in _examine_node(node, importable):
-            yield Observation(name, getattr(node, "lineno", 1), message, wrong)
+        for message, wrong in _examine_node(node, path, imports):
+            yield Observation(str(path), getattr(node, "lineno", 1), message, wrong)
 
 
-def _examine_node(node: ast.AST, importable: frozenset[str]) -> Iterator[tuple[str, bool]]:
+def _examine_node(node: ast.AST, path: PurePosixPath, imports: Imports) -> Iterator[tuple[str, bool]]:
     match node:
-        case ast.Import():
-            yield from (_not_importable(it.name) for it in node.names if _top(it.name) not in importable)
-        case ast.ImportFrom(module=str(module), level=0):
-            if _top(module) not in importable:
-                yield _not_importable(module)
-            yield from _private_imports(module, [alias.name for alias in node.names])
+        case ast.Import() | ast.ImportFrom():
+            yield from ((message, True) for message in imports.complaints(node, path))
         case ast.Attribute(value=ast.Name(id="Utility"), attr=name) if not hasattr(Utility, name):
             yield f"Utility.{name} is not offered by this system", True
         case ast.FunctionDef(name="deploy"):
@@ -92,25 +88,6 @@ def _examine_node(node: ast.AST, importable: frozenset[str]) -> Iterator[tuple[s
             func=ast.Attribute(value=value, attr="get" | "pop"), args=[ast.Constant(value=str(key)), *_]
         ) if _reader(value):
             yield f"reads {_reader(value)} {key!r}", False
-
-
-def _not_importable(module: str) -> tuple[str, bool]:
-    unknown = f"imports {module}, which neither the layer nor requirements.txt is known to provide"
-    return f"{unknown}: add the line `{_distribution_of(_top(module))}` to requirements.txt", True
-
-
-def _distribution_of(module: str) -> str:
-    """Return the likely name of the distribution that has a module: the same unless another is known."""
-    others = {name: distribution for distribution, names in OTHER_NAMES.items() for name in reversed(names)}
-    return others.get(module) or next(iter(packages_distributions().get(module, [])), module)
-
-
-def _private_imports(module: str, names: list[str]) -> Iterator[tuple[str, bool]]:
-    public = _PUBLIC_NAMES.get(module)
-    if public is not None:
-        yield from (
-            (f"{module}.{name} is not offered by this system", True) for name in names if name not in public
-        )
 
 
 def _reader(node: ast.expr) -> str | None:
@@ -150,31 +127,3 @@ def _examine_folder(folder: Path) -> Iterator[Observation]:
             yield Observation(path.name, 1, message, wrong=True)
         elif path.is_dir() and any(path.glob("*.py")) and not (path / "__init__.py").is_file():
             yield Observation(path.name, 1, "has no __init__.py: not on the worker's allow-list", wrong=True)
-
-
-def _importable(folder: Path) -> frozenset[str]:
-    own = {path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py"}
-    requirements = folder / "requirements.txt"
-    lines = requirements.read_text("utf-8").splitlines() if requirements.is_file() else []
-    return frozenset({*sys.stdlib_module_names, *RESERVED_NAMES, *own, *_modules_of(lines)})
-
-
-def _modules_of(lines: list[str]) -> Iterator[str]:
-    for line in lines:
-        if match := re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line):
-            name = re.sub(r"[-_.]+", "-", match[1]).lower()
-            yield from {name.replace("-", "_"), match[1], *OTHER_NAMES.get(name, ())}
-            yield from _modules_by_distribution().get(name, ())
-
-
-@cache
-def _modules_by_distribution() -> dict[str, set[str]]:
-    modules: dict[str, set[str]] = {}
-    for module, distributions in packages_distributions().items():
-        for distribution in distributions:
-            modules.setdefault(re.sub(r"[-_.]+", "-", distribution).lower(), set()).add(module)
-    return modules
-
-
-def _top(module: str) -> str:
-    return module.partition(".")[0]

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, FUNCTIONS
+from silvaengine.tables import (
+    COMMON_ENDPOINT,
+    CONFIG_DATA,
+    CONNECTIONS,
+    DEFAULT_API_KEY,
+    ENDPOINTS,
+    FUNCTIONS,
+)
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.model import EXECUTION, ConnectionSpec, EntrySpec, FunctionSpec, RegistrySpec
 from silvaengine_cli.registry.plan import Change, Note, Plan, make_plan
@@ -13,17 +20,18 @@ from silvaengine_cli.registry.tables import RegistryTables
 def make_import(
     functions: dict[str, FunctionSpec], endpoint: str, tables: RegistryTables, worker_arn: str
 ) -> Plan:
-    """Plan the functions' rows, and an entry for each in every connection of the endpoint.
+    """Plan the functions' rows, and an entry for each in every key row of the endpoint.
 
     Existing entries stay, whatever Lambda and setting they name, and so does a whitelist. A package says
     nothing about executions, so that what a function's row says about them stays, too. An endpoint without a
-    connection gets one for calls without a key.
+    key row gets one for calls without a key.
     """
     functions = _with_execution(functions, tables, worker_arn)
     spec = RegistrySpec(functions=functions, connections=tuple(_connections(functions, endpoint, tables)))
     plan = make_plan(spec, tables, worker_arn)
-    # plan.notes lists what connections have beside this package, which doesn't matter here.
-    return replace(plan, notes=tuple(map(Note, _missing_settings(functions, tables))))
+    # plan.notes lists what key rows have beside this package, which doesn't matter here.
+    notes = (*_unused_key_rows(endpoint, tables), *_missing_settings(functions, tables))
+    return replace(plan, notes=tuple(map(Note, notes)))
 
 
 def make_remap(old: str, tables: RegistryTables, worker_arn: str) -> Plan:
@@ -79,6 +87,15 @@ def _connections(
             yield ConnectionSpec.model_construct(
                 endpoint=endpoint, api_key=row["api_key"], functions=entries, whitelist=None, grants=None
             )
+
+
+def _unused_key_rows(endpoint: str, tables: RegistryTables) -> Iterator[str]:
+    """Yield a note if the endpoint's own key rows serve no request."""
+    row = tables.get(ENDPOINTS, endpoint)
+    if endpoint == COMMON_ENDPOINT or (row and row.get("special_connection")):
+        return
+    reason = "uses the common key row" if row else "has no row"
+    yield f"endpoint {endpoint!r} {reason}: until it has `connection: own`, these functions are missing there"
 
 
 def _missing_settings(functions: dict[str, FunctionSpec], tables: RegistryTables) -> Iterator[str]:

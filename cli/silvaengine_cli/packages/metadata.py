@@ -1,15 +1,14 @@
 """Turns the metadata of a package's ``deploy()`` into functions of the registry."""
 
 import ast
-import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from silvaengine_cli.packages.deploying import call_deploy
 from silvaengine_cli.registry.model import METHODS, FunctionSpec
 from silvaengine_cli.registry.values import FunctionLabel
 
@@ -48,7 +47,7 @@ _SERVICES = TypeAdapter(list[_Service])
 
 
 def read_metadata(folder: Path, package: str) -> object:
-    """Return what ``deploy()`` returns: read from the source if that is plain data, else by calling it.
+    """Return what ``deploy()`` returns: read from the source if that is plain data, else by a call.
 
     Raises:
         ClickException: there is no such package or function, or it can't be read, imported or called here.
@@ -60,7 +59,7 @@ def read_metadata(folder: Path, package: str) -> object:
     if source is None:
         raise click.ClickException(f"{folder} has no package {package!r}")
     literal = _return_literal(_read(source))
-    return _call_deploy(folder, package) if literal is None else literal
+    return call_deploy(folder, package) if literal is None else literal
 
 
 def functions_of(package: str, area: str, description: object) -> dict[str, FunctionSpec]:
@@ -84,11 +83,9 @@ def _invalid(what: str, error: ValidationError) -> click.ClickException:
 
 def _read(source: Path) -> ast.Module:
     try:
-        return ast.parse(source.read_text("utf-8"), str(source))
+        return ast.parse(source.read_bytes(), str(source))
     except SyntaxError as error:
         raise click.ClickException(f"{source}:{error.lineno or 1}: {error.msg}") from None
-    except UnicodeDecodeError:
-        raise click.ClickException(f"{source} is not UTF-8 text") from None
 
 
 def _return_literal(module: ast.Module) -> object:
@@ -105,18 +102,6 @@ def _literal(node: ast.expr | None) -> object:
         return None if node is None else ast.literal_eval(node)
     except (ValueError, TypeError):
         return None
-
-
-def _call_deploy(folder: Path, package: str) -> object:
-    sys.path.insert(0, str(folder.resolve()))
-    try:
-        response: object = import_module(package).deploy()
-    except Exception as error:  # noqa: BLE001 - a package's own code may raise anything
-        cause = f"{type(error).__name__}: {error}"
-        raise click.ClickException(f"deploy() of {package} can't be called here: {cause}") from None
-    finally:
-        sys.path.remove(str(folder.resolve()))
-    return response
 
 
 def _function(

@@ -10,6 +10,9 @@ from silvaengine_cli.preflight.stack import Stack
 _UNRESERVED = 100
 # The tasks function brings a batch of ten messages to workers side by side, and is an execution itself.
 _BATCH = 11
+# In this state a stack can only be deleted, and what it retains is there already.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+_FAILED = "ROLLBACK_COMPLETE"
 _INSTEAD = {
     "KeyPepper": "deploy with KeyPepperSecret={name}, which keeps the API keys of these tables",
     "LedgerSecret": "deploy with LedgerKeySecret={name}, which keeps the executions of these tables",
@@ -20,7 +23,10 @@ _INSTEAD = {
 
 def find_in_account(stack: Stack, client: Callable[[str], AwsClient]) -> Iterator[str]:
     """Yield a line, with what to do, for all that would fail or starve the stack in a client's account."""
-    if not _exists(client("cloudformation"), stack.name):
+    status = _status(client("cloudformation"), stack.name)
+    if status == _FAILED:
+        yield f"stack {stack.name}: its first deployment failed ({status}): delete it, and deploy again"
+    if status in {None, _FAILED, "REVIEW_IN_PROGRESS"}:
         yield from _taken_names(stack, client)
     yield from _concurrency(stack, client("lambda"))
     logs_access = stack.parameters["AccessLogs"] == "true"
@@ -28,14 +34,14 @@ def find_in_account(stack: Stack, client: Callable[[str], AwsClient]) -> Iterato
         yield "AccessLogs: API Gateway has no CloudWatch role in this Region's settings (docs/deploy.md)"
 
 
-def _exists(cloudformation: AwsClient, name: str) -> bool:
+def _status(cloudformation: AwsClient, name: str) -> str | None:
     try:
         (description,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except cloudformation.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
-        return False
-    return str(description["StackStatus"]) != "REVIEW_IN_PROGRESS"
+        return None
+    return str(description["StackStatus"])
 
 
 def _taken_names(stack: Stack, client: Callable[[str], AwsClient]) -> Iterator[str]:

@@ -16,6 +16,8 @@ from silvaengine_cli.preflight.stack import Stack, references
 
 type Rule = Callable[[Stack], Iterator[str]]
 
+ROLE_POLICIES = 10_240  # characters
+ENVIRONMENT = 4_096  # bytes
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
 
 
@@ -30,8 +32,8 @@ def schemas(stack: Stack) -> Iterator[str]:
 def policy_sizes(stack: Stack) -> Iterator[str]:
     """The inline policies of a role have 10,240 characters in all, a queue's and a function's 20,480."""
     for role in stack.of_type("AWS::IAM::Role"):
-        if (size := role_policies_size(stack, role)) > 10_240:
-            yield f"{role}: its inline policies have {size} characters of 10,240"
+        if (size := role_policies_size(stack, role)) > ROLE_POLICIES:
+            yield f"{role}: its inline policies have {size} characters of {ROLE_POLICIES:,}"
     for name, policy in stack.of_type("AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy").items():
         if (size := len(stack.document(policy["Properties"]["PolicyDocument"]))) > 20_480:
             yield f"{name}: its policy has {size} characters of 20,480"
@@ -53,8 +55,8 @@ def role_policies_size(stack: Stack, role: str) -> int:
 def environment_sizes(stack: Stack) -> Iterator[str]:
     """All environment variables of a function have 4 KB together, references in full."""
     for name in stack.of_type("AWS::Lambda::Function"):
-        if (size := environment_size(stack, name)) > 4_096:
-            yield f"{name}: its environment has {size} bytes of 4,096"
+        if (size := environment_size(stack, name)) > ENVIRONMENT:
+            yield f"{name}: its environment has {size} bytes of {ENVIRONMENT:,}"
 
 
 def environment_size(stack: Stack, function: str) -> int:
@@ -73,10 +75,11 @@ def stage_names(stack: Stack) -> Iterator[str]:
 
 def visibility(stack: Stack) -> Iterator[str]:
     """A queue is served by no function that may run longer than a message of it stays hidden."""
+    queues = stack.of_type("AWS::SQS::Queue")  # other sources are streams of tables
     for name, mapping in stack.of_type("AWS::Lambda::EventSourceMapping").items():
         timeout = int(function_of(stack, mapping)["Timeout"])
-        for queue in references(mapping["Properties"]["EventSourceArn"]):
-            hidden = int(stack.resources[queue]["Properties"].get("VisibilityTimeout", 30))
+        for queue in queues.keys() & references(mapping["Properties"]["EventSourceArn"]):
+            hidden = int(queues[queue]["Properties"].get("VisibilityTimeout", 30))
             if hidden < timeout:
                 yield f"{name}: {queue} hides a message for {hidden} s, its function runs for {timeout} s"
 

@@ -120,6 +120,11 @@ def _imports(project: Path) -> set[str]:
 def changes(before: Stack, after: Stack) -> dict[str, list[str]]:
     """Return which parameters and resources come, go or change, by what becomes of them."""
     old, new = before.parameters, after.parameters
+    # SAM names a deployment by what the API is like, so that it is another one after each change.
+    later, earlier = (
+        {name for name, each in stack.resources.items() if each["Type"] != "AWS::ApiGateway::Deployment"}
+        for stack in (after, before)
+    )
     return {
         "new parameters": [f"{each}={new[each]}" for each in new if each not in old],
         "removed parameters": [each for each in old if each not in new],
@@ -128,8 +133,8 @@ def changes(before: Stack, after: Stack) -> dict[str, list[str]]:
             for each in new
             if each in old and old[each] != new[each]
         ],
-        "new resources": sorted(after.resources.keys() - before.resources.keys()),
-        "removed resources": sorted(before.resources.keys() - after.resources.keys()),
+        "new resources": sorted(later - earlier),
+        "removed resources": sorted(earlier - later),
     }
 
 

@@ -130,7 +130,7 @@ def _check_endpoints(spec: RegistrySpec, connection: ConnectionSpec, path: Path)
         if endpoint is None:
             yield Finding(place, _unknown("endpoint", name, spec.endpoints))
         elif endpoint.connection == "own":
-            yield Finding(place, f"{name!r} has connections of its own: no common key opens it", warning=True)
+            yield Finding(place, f"{name!r} has key rows of its own: no common key opens it", warning=True)
 
 
 def _entries(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iterator[Finding]:

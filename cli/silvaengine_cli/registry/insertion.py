@@ -23,7 +23,7 @@ def insert_function(
 ) -> bytes | None:
     """Return a valid file with a function, its setting and variables, all of them new to it.
 
-    It also gets an entry in the common connection, and an endpoint if there is none. The result is None for a
+    It also gets an entry in the common key row, and an endpoint if there is none. The result is None for a
     file of a form to which nothing can be added.
     """
     old = parse(content).spec
@@ -51,7 +51,7 @@ def insert_function(
 
 
 def common_endpoint(spec: RegistrySpec) -> str | None:
-    """Return an endpoint that uses the common connection, None if there is none."""
+    """Return an endpoint that uses the common key row, None if there is none."""
     return next((name for name, endpoint in spec.endpoints.items() if endpoint.connection == "common"), None)
 
 

@@ -3,9 +3,9 @@
 ::
 
     endpoints:                          # tenants: /{area}/{endpoint}/{function}
-      demo:                             # uses the common connection
+      demo:                             # uses the common key row
       acme:
-        connection: own                 # reaches what its own connections list
+        connection: own                 # reaches what its own key rows list
         rate_limit: {per_second: 50, burst: 100}   # of all its callers; default: none
 
     functions:                          # what can be called
@@ -33,7 +33,7 @@
           - {endpoint: demo, table: orders}                 # or topic, rule, schedule
 
     connections:                        # what an API key reaches
-      - functions:                      # no endpoint: the common connection; no api_key: calls without one
+      - functions:                      # no endpoint: the common key row; no api_key: calls without one
           - hello
           - {function: report, settings: demo_slow}   # the connection's own setting overlays the function's
       - endpoint: acme
@@ -44,7 +44,7 @@
         rate_limit: {per_second: 0.5}   # of this key; burst: at once, default a second's
       - api_key: shops-key
         functions: [hello]
-        endpoints: [demo]               # where a key of the common connection is valid; default: all
+        endpoints: [demo]               # where a key of the common key row is valid; default: all
 
     settings:                           # id: variables, any JSON value
       demo:
@@ -105,7 +105,7 @@ class RateLimitSpec(_Section):
 
 
 class EndpointSpec(_Section):
-    """A tenant, and whether its callers use the common connection or its own."""
+    """A tenant, and whether its callers use the common key row or its own."""
 
     connection: Literal["common", "own"] = "common"
     rate_limit: RateLimitSpec | None = None
@@ -185,7 +185,7 @@ class EntrySpec(_Section):
 
 
 class ConnectionSpec(_Section):
-    """What an API key may call: at one endpoint, or at all that use the common connection."""
+    """What an API key may call: at one endpoint, or at all that use the common key row."""
 
     endpoint: values.EndpointId = COMMON_ENDPOINT
     api_key: values.ApiKey = DEFAULT_API_KEY

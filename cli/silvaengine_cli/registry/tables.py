@@ -8,10 +8,12 @@ from itertools import batched
 from typing import Any
 
 from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.errors import BUSY
-from silvaengine.aws.table_client import BATCH_ROWS, UnprocessedError
+from silvaengine.aws.table_client import BATCH_ROWS, TableWriter, UnprocessedError
 from silvaengine.errors import ConditionFailedError
-from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, Table, is_internal
+from silvaengine.registry.generation import raise_generation
+from silvaengine.tables import CONFIG_DATA, Table, is_internal
 from silvaengine_cli import AwsClient
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.rows import Row
@@ -41,14 +43,14 @@ class RegistryTables:
 
     def _read_batch(self, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
         name, rows = self._prefix + table.name, dict[Key, Row]()
-        encoded = [_encode(dict(zip(table.key_names, key, strict=True))) for key in keys]
+        encoded = [to_item(dict(zip(table.key_names, key, strict=True))) for key in keys]
         reads = {"Keys": encoded, "ConsistentRead": True}
         pending: Any = {name: reads}
 
         def read_pending() -> None:
             nonlocal pending
             response = self._dynamodb.batch_get_item(RequestItems=pending)
-            for row in map(_decode, response["Responses"].get(name, ())):
+            for row in map(from_item, response["Responses"].get(name, ())):
                 rows[table.key_of(row)] = row
             pending = response.get("UnprocessedKeys")
             if pending:
@@ -58,16 +60,23 @@ class RegistryTables:
         return rows
 
     def scan(self, table: Table) -> Iterator[Row]:
-        """Return all rows but the registry's generation."""
+        """Return all rows but the framework's own settings."""
+        for row in self._scan(table):
+            if not (table is CONFIG_DATA and is_internal(row["setting_id"])):
+                yield row
+
+    def scan_internal(self) -> Iterator[Row]:
+        """Return the framework's own settings: the generation, keys' uses, clear logs."""
+        return (row for row in self._scan(CONFIG_DATA) if is_internal(row["setting_id"]))
+
+    def _scan(self, table: Table) -> Iterator[Row]:
         name = self._prefix + table.name
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
-            for row in map(_decode, page["Items"]):
-                if not (table is CONFIG_DATA and is_internal(row["setting_id"])):
-                    yield row
+            yield from map(from_item, page["Items"])
 
     def create(self, table: Table, row: Row) -> None:
         """Put a new row; raise ConditionFailedError if it exists."""
-        self._write("put_item", table, {}, {table.hash_key}, Item=_encode(row))
+        self._write("put_item", table, {}, {table.hash_key}, Item=to_item(row))
 
     def update(self, table: Table, before: Row, after: Row) -> None:
         """Change the attributes that differ, if neither they nor the revision have changed since.
@@ -96,13 +105,8 @@ class RegistryTables:
 
     def bump_generation(self) -> None:
         """Raise the generation, from which running instances see that the registry has changed."""
-        self._dynamodb.update_item(
-            TableName=self._prefix + CONFIG_DATA.name,
-            Key=_encode(GENERATION_KEY),
-            UpdateExpression="ADD #v :one",
-            ExpressionAttributeNames={"#v": "value"},
-            ExpressionAttributeValues={":one": {"N": "1"}},
-        )
+        api = BotocoreApi(self._dynamodb)
+        raise_generation(TableWriter(lambda: api, self._prefix))
 
     def _write(
         self,
@@ -119,7 +123,7 @@ class RegistryTables:
             f"#{name} = :{name}" if name in before else f"attribute_not_exists(#{name})" for name in unchanged
         )
         if values:  # DynamoDB refuses an empty one
-            request["ExpressionAttributeValues"] = _encode(values)
+            request["ExpressionAttributeValues"] = to_item(values)
         try:
             getattr(self._dynamodb, operation)(
                 TableName=self._prefix + table.name,
@@ -132,17 +136,19 @@ class RegistryTables:
 
 
 def _key(table: Table, row: Row) -> dict[str, Any]:
-    return _encode({name: row[name] for name in table.key_names})
+    return to_item({name: row[name] for name in table.key_names})
 
 
-def _encode(row: Mapping[str, Any]) -> dict[str, Any]:
+def to_item(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as DynamoDB writes it, each value with its type."""
     # lazy: only a command that reads or writes tables needs it
     from boto3.dynamodb.types import TypeSerializer
 
     return {name: TypeSerializer().serialize(value) for name, value in row.items()}
 
 
-def _decode(item: Mapping[str, Any]) -> Row:
+def from_item(item: Mapping[str, Any]) -> Row:
+    """Return the row that DynamoDB writes so; numbers are decimals."""
     # lazy: only a command that reads or writes tables needs it
     from boto3.dynamodb.types import TypeDeserializer
 

@@ -5,7 +5,8 @@ from posixpath import dirname
 from typing import TYPE_CHECKING
 
 from silvaengine.authorization.admission import open_admission
-from silvaengine.aws.lambda_invoker import Invoker, open_invoker
+from silvaengine.aws.lambda_invoker import Invoker
+from silvaengine.ledger.large_payloads import open_worker_invoker
 from silvaengine.observability.alerts import open_alert_publisher
 from silvaengine.observability.handler import lambda_handler
 from silvaengine.observability.logging import configure_logging
@@ -40,7 +41,7 @@ def compose(settings: Settings, invoker: Invoker) -> HttpHandler:
 def _deployed() -> HttpHandler:
     settings = Settings.from_environment()
     configure_logging(settings)
-    return compose(settings, open_invoker(settings))
+    return compose(settings, open_worker_invoker(settings))
 
 
 handler = lambda_handler("http", HttpCall, _deployed, encode)

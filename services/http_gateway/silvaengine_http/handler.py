@@ -5,14 +5,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, override
 
 from silvaengine.authorization.events import CORS_SETTING, GatewayHandler, Members
-from silvaengine.errors import RequestError, SilvaEngineError
+from silvaengine.errors import SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine_http.gateway import Gateway
-from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers
+from silvaengine_http.headers import SANDBOX_SETTING, Headers, cors_headers, open_headers
 from silvaengine_http.path import read_path
-from silvaengine_http.request import HttpCall, Request, read_cors_request, read_method, read_request
+from silvaengine_http.request import (
+    HttpCall,
+    Request,
+    is_load_balancer,
+    not_a_request,
+    read_cors_request,
+    read_method,
+    read_request,
+)
 from silvaengine_http.response import Response, ResponseFormat, error_response, render, with_headers
 
 if TYPE_CHECKING:
@@ -41,13 +49,25 @@ class HttpHandler(GatewayHandler[HttpCall]):
 
     @override
     def operate(self, call: HttpCall, operation: str, request: Members) -> dict[str, Any]:
-        """Carry out ``registry_changed``, or an operation of ``manage_cache``, which raises."""
+        """Carry out ``registry_changed``, ``tenant_forget`` or one of ``manage_cache``, which raise."""
         if operation == "registry_changed":
             self._registry.announce()
             return {"success": True}
+        if operation == "tenant_forget":
+            endpoint_id, deletes = str(request.get("endpoint_id", "")), request.get("deletes") is True
+            return {"keys": self._forget_tenant(endpoint_id, deletes=deletes)}
         from silvaengine_http.management import manage_cache  # lazy: only an operator's event needs it
 
         return manage_cache(operation, request, request.get("endpoint_id"))
+
+    def _forget_tenant(self, endpoint_id: str, *, deletes: bool) -> int:
+        if self._settings.cache.redis is None:
+            return 0
+        from silvaengine.redis.client import process_redis  # lazy: only an operator's event needs them
+        from silvaengine_http.tenant_keys import forget_tenant
+
+        clients = process_redis(self._settings.cache.redis)
+        return forget_tenant(endpoint_id, self._settings.table_prefix, clients, deletes=deletes)
 
     @override
     def permit(self, call: HttpCall) -> "Permission":
@@ -64,11 +84,12 @@ class HttpHandler(GatewayHandler[HttpCall]):
         call.log.add(method=method, status=response.status)
         if response.status >= 500:  # a function may have returned it
             self.alert(call)
-        form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD")
+        takes_lists = not method and is_load_balancer(call.event) and "headers" not in call.event
+        form = ResponseFormat(call.event.get("version") == "2.0", method == "HEAD", takes_lists)
         settings = call.key_access.settings if call.key_access else {}
         is_sandboxed = settings.get(SANDBOX_SETTING) is not False
         is_open = call.key_access is not None and settings.get(CORS_SETTING) is None
-        cors = None if is_open else self._cors(call)
+        cors = None if is_open else self._cors(call, method)
         return render(response, form, call.request_id, cors, is_sandboxed=is_sandboxed)
 
     def _respond(self, call: HttpCall, method: str) -> Response:
@@ -80,7 +101,7 @@ class HttpHandler(GatewayHandler[HttpCall]):
 
     def _read(self, call: HttpCall, method: str) -> Request:
         if not method:
-            raise RequestError("Not an HTTP request")
+            raise not_a_request(call.event)
         route = read_path(call.event)
         call.log.add(area=route.area, endpoint_id=route.endpoint_id, function=route.function)
         return read_request(
@@ -91,19 +112,21 @@ class HttpHandler(GatewayHandler[HttpCall]):
             takes_gzip=self._settings.takes_gzip,
         )
 
-    def _cors(self, call: HttpCall) -> Headers | None:
+    def _cors(self, call: HttpCall, method: str) -> Headers | None:
         """Return the headers of the tenant's CORS policy; None where the contract's apply.
 
         A refused request may have no key and a preflight has none, so that their policy is found by the path.
         """
-        origin, route, stage = read_cors_request(call.event)
+        origin, requested, route, stage = read_cors_request(call.event, method)
         if call.key_access is not None:
-            return cors_headers(call.key_access.settings.get(CORS_SETTING), origin)
-        if origin is None or route is None:
+            return cors_headers(call.key_access.settings.get(CORS_SETTING), origin, requested)
+        if origin is None:
+            return open_headers(requested)
+        if route is None:
             return None
         try:
             self._registry.refresh()
             settings = self._registry.gateway_settings(route.endpoint_id, route.area, stage)
         except SilvaEngineError:  # the response is about this or an earlier error
-            return cors_headers({}, origin)
-        return cors_headers(settings.get(CORS_SETTING), origin)
+            return cors_headers({}, origin, requested)
+        return cors_headers(settings.get(CORS_SETTING), origin, requested)

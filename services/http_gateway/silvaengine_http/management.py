@@ -7,7 +7,7 @@ from typing import Any
 
 from silvaengine.cache.clear_log import tenant_or_all
 from silvaengine.cache.hybrid import HybridCache
-from silvaengine.cache.keys import CACHE_NAME
+from silvaengine.cache.keys import NAME_RULE, is_name
 from silvaengine.cache.process import process_cache
 from silvaengine.cache.stats import availability, stats
 from silvaengine.errors import NotFoundError, RequestError, UnavailableError
@@ -59,8 +59,8 @@ def manage_cache(
 
     Args:
         operation: ``cache_clear``, ``cache_stats``, or, for operators, ``cache_keys``.
-        params: ``cache_name`` (1 to 64 of ``a-z 0-9 _ -``; ``method`` when absent) and, to clear,
-            ``cache_key``, a pattern (``*`` when absent).
+        params: ``cache_name`` (``method`` when absent) and, to clear, ``cache_key``, a pattern (``*`` when
+            absent).
         tenant: only this tenant's entries; None for all.
         cache: the process's own when absent.
 
@@ -79,8 +79,8 @@ def manage_cache(
 
 def _cache_name(cache: HybridCache, params: Mapping[str, Any]) -> str:
     name = params.get("cache_name") or DEFAULT_CACHE
-    if not isinstance(name, str) or not CACHE_NAME.fullmatch(name):
-        raise RequestError("cache_name must be 1 to 64 characters from a-z, 0-9, _ and -")
+    if not isinstance(name, str) or not is_name(name):
+        raise RequestError(f"cache_name must be {NAME_RULE}")
     with suppress(TierError):
         if name != DEFAULT_CACHE and not cache.fence.exists(name):
             raise NotFoundError(f"Cache {name!r} does not exist: no function has used it yet")

@@ -3,11 +3,21 @@
 APIs decode paths differently, so that "decode exactly once" means something else for each:
 
 - REST API (no ``version``): ``path`` and ``pathParameters`` are as the client sent them, still encoded.
-- HTTP API, payload 2.0: ``pathParameters`` are decoded, only ``%25`` is not; payload 1.0, decoded.
+- HTTP API, payload 2.0: ``pathParameters`` and ``rawPath`` are decoded, only ``%25`` is not; payload 1.0:
+  ``pathParameters`` are decoded.
 - Function URL (2.0 without ``pathParameters``): ``rawPath`` is still encoded.
 
-docs.aws.amazon.com doesn't say so. It was read from recorded events of real APIs: the snapshots of
-localstack/localstack (tests/aws/services/apigateway) and aws/aws-lambda-dotnet (LambdaTestTool-v2).
+Nor is the whole path always the API's own:
+
+- REST API: ``path`` begins with a custom domain's base path, or with the stage where the domain maps none.
+- HTTP API, payload 1.0: ``path`` begins with the stage, or with a custom domain's mapping.
+- HTTP API, payload 2.0: ``rawPath`` begins with the stage, and never with the mapping.
+
+The route and its parameters are free of both, so that they are read first. docs.aws.amazon.com says only the
+last (apigateway/latest/developerguide/http-api-develop-integrations-lambda.html). The rest was read from
+recorded events of real APIs: localstack/localstack (tests/aws/services/apigateway, pull request 12296),
+aws/aws-lambda-dotnet (LambdaTestTool-v2), aws-powertools/powertools-lambda-python (pull request 579),
+CodeGenieApp/serverless-express (issue 465), honojs/hono (issue 2156).
 """
 
 import re
@@ -15,6 +25,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from silvaengine.authorization.events import read_stage
 from silvaengine.errors import NotFoundError, RequestError
 
 PATH_TEMPLATE = "/{area}/{endpoint_id}/{function}"
@@ -49,7 +60,7 @@ class Route(NamedTuple):
 
 
 def read_path(event: Mapping[str, Any]) -> Route:
-    """Read an HTTP event's path; one slash at its end is ignored, as REST APIs do.
+    """Read an HTTP event's path, without stage and mapping; one slash at its end is ignored, as REST APIs do.
 
     Raises:
         NotFoundError: the path has fewer than three segments.
@@ -63,22 +74,51 @@ def read_path(event: Mapping[str, Any]) -> Route:
     parameters = event.get("pathParameters") or {}
     if not isinstance(parameters, dict):
         raise RequestError("Event member 'pathParameters' is not an object")
+    version = str(event.get("version"))
     area, endpoint_id, proxy = parameters.get("area"), parameters.get("endpoint_id"), parameters.get("proxy")
     if isinstance(area, str) and isinstance(endpoint_id, str) and isinstance(proxy, str):
-        return _route(whole, area, endpoint_id, proxy, str(event.get("version")))
-    return _route(whole)
+        return _route(whole, version, area, endpoint_id, proxy)
+    segments = _route_segments(event, parameters)
+    if segments is None:
+        path, version = _own_path(event, whole, version)
+        segments = path.removeprefix("/").split("/")
+    return _route(whole, version, *segments[:2], "/".join(segments[2:]))
+
+
+def _route_segments(event: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str] | None:
+    """Return the segments of the API's route, with its parameters' values; None where it has no path."""
+    template = str(event.get("resource") or event.get("routeKey")).rpartition(" ")[2]  # "ANY /{proxy+}"
+    if not template.startswith("/"):
+        return None
+    segments = []
+    for part in template[1:].split("/"):
+        name = part[1:-1] if part.startswith("{") else ""
+        value = parameters.get(name.removesuffix("+")) if name else part
+        if not isinstance(value, str):
+            return None
+        values = value.split("/")
+        if len(values) > 1 and not name.endswith("+"):
+            raise RequestError(f"Path parameter {name!r} contains an encoded slash")
+        segments += values
+    return segments
+
+
+def _own_path(event: Mapping[str, Any], whole: str, version: str) -> tuple[str, str]:
+    """Return the path without an HTTP API's stage, and the version by whose rule it is decoded."""
+    context = event.get("requestContext")
+    if version not in _DECODERS or not isinstance(context, dict):
+        return whole, ""
+    stage, domain = read_stage(context), context.get("domainName")
+    is_decoded = version == "2.0" and isinstance(domain, str) and ".lambda-url." not in domain
+    return whole.removeprefix(f"/{stage}/") if stage else whole, version if is_decoded else ""
 
 
 @lru_cache(CACHED_PATHS)
-def _route(
-    whole: str, area: str = "", endpoint_id: str = "", proxy: str | None = None, version: str = ""
-) -> Route:
-    """Split the path at its slashes before decoding; ``proxy`` is None where the API has split nothing."""
+def _route(whole: str, version: str, area: str, endpoint_id: str, proxy: str = "") -> Route:
+    """Return what a path names; ``version`` says whether the parts that are the API's own are decoded."""
     if "//" in whole:
         raise RequestError("The path contains an empty segment (//)")
-    segments, decode = whole.removeprefix("/").split("/"), _DECODERS.get(version, _unquote)
-    if proxy is not None:
-        segments = [area, endpoint_id, *proxy.split("/")]
+    segments, decode = [area, endpoint_id, *proxy.split("/")], _DECODERS.get(version, _unquote)
     if not segments[-1]:
         segments.pop()
     if len(segments) < 3:

@@ -5,13 +5,23 @@ docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integratio
 module and ``path`` read a request from an event; authorizers and full-event functions are shown it whole.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import NO_RATE_HEADERS
-from silvaengine.authorization.events import API_KEY, GatewayEvent, Members, read_api_key, read_stage
+from silvaengine.authorization.events import (
+    API_KEY,
+    GatewayEvent,
+    Members,
+    read_api_key,
+    read_headers,
+    read_stage,
+    read_texts,
+)
 from silvaengine.errors import RequestError
+from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import RESERVED_PARAMETERS
 from silvaengine_http.body import read_body
 from silvaengine_http.path import Route, read_path
@@ -19,7 +29,6 @@ from silvaengine_http.path import Route, read_path
 if TYPE_CHECKING:
     from silvaengine.registry.model import KeyAccess
 
-_TEXT = {str}
 _OBJECTS = (
     "requestContext",
     "headers",
@@ -27,6 +36,7 @@ _OBJECTS = (
     "queryStringParameters",
     "multiValueQueryStringParameters",
 )
+_INSTEAD = " of API Gateway or a function URL: {} can't send requests to this gateway"
 
 type Query = Mapping[str, list[str]]
 
@@ -66,10 +76,10 @@ class Request(NamedTuple):
 
 
 def read_method(event: Members) -> str:
-    """Return the HTTP method in capitals, empty for anything that isn't an HTTP event."""
+    """Return the HTTP method in capitals, empty for an event of neither API Gateway nor a function URL."""
     method = event.get("httpMethod")
     if isinstance(method, str):
-        return method.upper()
+        return "" if is_load_balancer(event) else method.upper()
     match event:
         case {"requestContext": {"http": {"method": str() as method}}}:
             return method.upper()
@@ -77,19 +87,52 @@ def read_method(event: Members) -> str:
             return ""
 
 
-def read_cors_request(event: Members) -> tuple[str | None, Route | None, str | None]:
-    """Return what decides who may read the response to any event, a refused one too: origin, route, stage.
+def is_load_balancer(event: Members) -> bool:
+    """Return whether an Application Load Balancer sent an event.
 
-    The route is None where the path names no tenant.
+    docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
     """
-    origin = None
+    context = event.get("requestContext")
+    return isinstance(context, dict) and "elb" in context
+
+
+def not_a_request(event: Members) -> RequestError:
+    """Return the refusal of an event without a method, which names its sender where that sends requests, too.
+
+    docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
+    """
+    sender = "an Application Load Balancer" if is_load_balancer(event) else ""
+    match event:
+        case {"raw_path": _} | {"requestContext": {"serviceArn": _}}:
+            sender = "VPC Lattice"
+    return RequestError(f"Not an HTTP request{_INSTEAD.format(sender) if sender else ''}")
+
+
+class CorsRequest(NamedTuple):
+    """What decides who may read the response to any event, a refused one too.
+
+    ``requested_headers`` are those of a preflight, None for any other request. ``route`` is None where there
+    is no origin, or the path names no tenant.
+    """
+
+    origin: str | None
+    requested_headers: str | None
+    route: Route | None = None
+    stage: str | None = None
+
+
+def read_cors_request(event: Members, method: str) -> CorsRequest:
+    """Read the origin of an event with this HTTP method, and whose response it asks for."""
+    origin, requested = None, "" if method == "OPTIONS" else None
     with suppress(RequestError):
-        context, *headers, _, _ = _objects(event)
-        sent = _headers(event, *headers)
-        origin = {name.lower(): value for name, value in sent.items()}.get("origin")
+        context, single, several, _, _ = _objects(event)
+        _, headers = read_headers(single, several)
+        origin = headers.get("origin")
+        if requested is not None:
+            requested = headers.get("access-control-request-headers", "")
         if origin is not None:  # else no browser will ask
-            return origin, read_path(event), read_stage(context)
-    return origin, None, None
+            return CorsRequest(origin, requested, read_path(event), read_stage(context))
+    return CorsRequest(origin, requested)
 
 
 def read_request(
@@ -110,8 +153,7 @@ def read_request(
 
     """
     context, single_headers, several_headers, single_query, several_query = _objects(event)
-    sent = _headers(event, single_headers, several_headers)
-    headers = {name.lower(): value for name, value in sent.items()}
+    sent, headers = read_headers(single_headers, several_headers, event.get("cookies"))
     _check_unicode("".join([*headers, *headers.values()]), "The headers are")
     everything = _query(event, single_query, several_query)
     _check_unicode("".join([*everything, *map("".join, everything.values())]), "The query string is")
@@ -125,7 +167,11 @@ def read_request(
         params["path"] = route.path
     params["endpoint_id"], params["area"] = route.endpoint_id, route.area
     raw_body, is_base64 = event.get("body"), event.get("isBase64Encoded") is True
-    body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip) if reads_body else None
+    body = None
+    if reads_body:
+        body = read_body(raw_body, headers, is_base64=is_base64, takes_gzip=takes_gzip)
+    elif "\\ud" in encode(event):  # how it writes half of a pair, but not that alone
+        _check_unicode(json.dumps(event, ensure_ascii=False), "The event is")
     function_context = {
         **context,
         "channel": route.endpoint_id,
@@ -159,20 +205,11 @@ def _objects(event: Members) -> list[Members]:
     return objects
 
 
-def _headers(event: Members, single: Members, several: Members) -> Mapping[str, str]:
-    """Return the headers as they were sent; payload 2.0 has cookies apart."""
-    single = single or {name: ", ".join(_texts(values)) for name, values in several.items()}
-    if not _TEXT.issuperset(map(type, single.values())):
-        single = {name: value for name, value in single.items() if isinstance(value, str)}
-    cookies = event.get("cookies")
-    return {**single, "cookie": "; ".join(_texts(cookies))} if cookies else single
-
-
 def _query(event: Members, single: Members, several: Members) -> dict[str, list[str]]:
     raw = event.get("rawQueryString")
     if isinstance(raw, str):
         return _parse_query(raw)
-    query = {name: _texts(values) for name, values in several.items()}
+    query = {name: read_texts(values) for name, values in several.items()}
     for name, value in single.items():
         if name not in query and isinstance(value, str):
             query[name] = [value]
@@ -196,7 +233,3 @@ def _parse_query(raw: str) -> dict[str, list[str]]:
     for name, value in pairs:
         query.setdefault(name, []).append(value)
     return query
-
-
-def _texts(values: object) -> list[str]:
-    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []

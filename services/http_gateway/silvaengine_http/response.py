@@ -5,9 +5,8 @@ http-api-develop-integrations-lambda.html (2.0).
 """
 
 import json
-import re
 from base64 import b64decode
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
 from silvaengine.protocol.strict_json import MAX_DEPTH
+from silvaengine_http.function_headers import malformed, read_function_headers
 from silvaengine_http.headers import (
     BYTES,
     JSON,
@@ -24,6 +24,7 @@ from silvaengine_http.headers import (
     Header,
     Headers,
     all_headers,
+    fit_value,
     merge_headers,
 )
 
@@ -34,22 +35,6 @@ _ERRORS = range(400, 600)
 _LONGEST_ESCAPE = len(r"\u0000")
 _SHORT = SYNC_LIMIT // 8
 _PROXY = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"})
-_HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what API Gateway computes itself
-    {
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class Response(NamedTuple):
@@ -62,10 +47,11 @@ class Response(NamedTuple):
 
 
 class ResponseFormat(NamedTuple):
-    """How the response is written: as payload 2.0 or 1.0, and without a body for HEAD."""
+    """How the response is written: as payload 2.0 or 1.0, without a body for HEAD, with lists for an ALB."""
 
     is_v2: bool
     is_head: bool
+    has_lists: bool = False
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -124,9 +110,11 @@ def render(
         "body": body,
         "isBase64Encoded": response.is_base64 and bool(body),
     }
-    if response.headers is JSON and cors is None:
+    if response.headers is JSON and cors is None and not form.has_lists:
         return {**rendered, "headers": {**_JSON_HEADERS, REQUEST_ID: request_id}}
     headers = all_headers(response.headers, request_id, cors, is_sandboxed=is_sandboxed)
+    if form.has_lists:
+        return {**rendered, "multiValueHeaders": {name: list(values) for name, values in headers}}
     return rendered | (_v2_headers(headers) if form.is_v2 else _v1_headers(headers))
 
 
@@ -156,7 +144,7 @@ def _v2_headers(headers: Collection[Header]) -> dict[str, Any]:
 
 def _bytes_response(value: object) -> Response:
     if not _is_base64(value):
-        raise _malformed("the bytes are not valid base64")
+        raise malformed("the bytes are not valid base64")
     return Response(200, str(value), BYTES, is_base64=True)
 
 
@@ -177,7 +165,7 @@ def _value_response(value: object, text: str | None) -> Response:
     try:
         encoded = encode_readable(value) if text is None else text
     except ValueError:
-        raise _malformed("it contains NaN or Infinity") from None
+        raise malformed("it contains NaN or Infinity") from None
     return Response(200, encoded, JSON)
 
 
@@ -203,74 +191,32 @@ def _is_yaml(text: str) -> bool:
 def _is_proxy(value: Mapping[str, Any]) -> bool:
     """Return whether an object is meant for API Gateway, rather than data with a ``statusCode``."""
     status = value["statusCode"]
-    if type(status) is not int or not 100 <= status <= 599:
-        return False
-    return value.keys() <= _PROXY or 300 <= status <= 399
+    return value.keys() <= _PROXY or (type(status) is int and 300 <= status <= 399)
 
 
 def _proxy_response(value: Mapping[str, Any]) -> Response:
     body = value.get("body")
     is_base64 = value.get("isBase64Encoded") or False
     if body is not None and not isinstance(body, str):
-        raise _malformed("the body is not a string")
-    if not isinstance(is_base64, bool) or (is_base64 and body and not _is_base64(body)):
-        raise _malformed("isBase64Encoded is true, but the body is not valid base64")
-    return Response(value["statusCode"], body or "", _proxy_headers(value), is_base64=is_base64)
+        raise malformed("the body is not a string")
+    if not isinstance(is_base64, bool):
+        raise malformed("isBase64Encoded is not true or false")
+    if is_base64 and body and not _is_base64(body):
+        raise malformed("isBase64Encoded is true, but the body is not valid base64")
+    status = _read_status(value["statusCode"])
+    return Response(status, body or "", read_function_headers(value), is_base64=is_base64)
 
 
-def _proxy_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    single = {name: [member] for name, member in _mapping(value, "headers").items()}
-    headers = merge_headers(
-        _read_headers(single.items()), _read_headers(_mapping(value, "multiValueHeaders").items())
-    )
-    cookies = _read_headers([("Set-Cookie", value.get("cookies") or [])])
-    listed = [values for name, values in headers.items() if name.lower() == "connection"]
-    hop_by_hop = _HOP_BY_HOP | {
-        option.strip().lower() for values in listed for option in ",".join(values).split(",")
-    }
-    kept = {name: values for name, values in headers.items() if name.lower() not in hop_by_hop}
-    if cookies["Set-Cookie"]:
-        kept = merge_headers(kept, cookies)
-    return {name: values for name, values in kept.items() if values}
-
-
-def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    member = value.get(name) or {}
-    if not isinstance(member, Mapping):
-        raise _malformed(f"{name} is not an object")
-    return member
-
-
-def _read_headers(headers: Iterable[tuple[str, object]]) -> dict[str, tuple[str, ...]]:
-    read = {}
-    for name, values in headers:
-        if not _HEADER_NAME.fullmatch(name):
-            raise _malformed("a header name is not valid")
-        if not isinstance(values, list):
-            raise _malformed("the values of a header are not a list")
-        read[name] = tuple(map(_header_value, values))
-    return read
-
-
-def _header_value(value: object) -> str:
-    text = str(value).lower() if isinstance(value, bool) else value
-    if isinstance(text, int | float):
-        text = str(text)
-    if not isinstance(text, str) or not _HEADER_VALUE.fullmatch(text) or not _is_unicode(text):
-        raise _malformed("a header value is not a single-line string")
-    return text
-
-
-def _is_unicode(text: str) -> bool:
-    """Return whether UTF-8 can encode a text; it can't encode a lone surrogate.
-
-    A regular expression for these characters costs a cold start 35 million instructions to compile.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _read_status(status: object) -> int:
+    """Return a status, which may be text, as REST APIs take it, too; raises SilvaEngineError 502."""
+    match status:
+        case str() if len(status) == 3 and status.isascii() and status.isdigit():
+            status = int(status)
+        case float() if status.is_integer():
+            status = int(status)
+    if type(status) is not int or not 100 <= status <= 599:
+        raise malformed("statusCode is not a whole number from 100 to 599")
+    return status
 
 
 def _is_base64(value: object) -> bool:
@@ -290,13 +236,9 @@ def _check_size(response: Response) -> None:
         try:
             size = len(json.dumps(text, ensure_ascii=False).encode())
         except UnicodeEncodeError:
-            raise _malformed("it contains an unpaired surrogate") from None
-    for name, values in response.headers.items():
-        for value in values:
-            size += len(name) + len(value) + 8
+            raise malformed("it contains an unpaired surrogate") from None
+    if response.headers is not JSON:
+        for name, values in response.headers.items():
+            size += sum(len(name) + len(fit_value(value)) + 8 for value in values)
     if size > SYNC_LIMIT - RESPONSE_OVERHEAD:
         raise SilvaEngineError(f"The function's response is larger than {SYNC_LIMIT} bytes", status=502)
-
-
-def _malformed(reason: str) -> SilvaEngineError:
-    return SilvaEngineError(f"The function's response is malformed: {reason}", status=502)

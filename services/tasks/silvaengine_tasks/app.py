@@ -1,14 +1,16 @@
 """The tasks Lambda, composed: a new source is one module and one line in ``create_sources``."""
 
-from functools import cache
+from functools import cache, partial
 
-from silvaengine.aws.lambda_invoker import open_invoker
+from silvaengine.aws.table_client import open_table_writer
 from silvaengine.ledger.digests import open_digests
 from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.large_payloads import open_worker_invoker
 from silvaengine.ledger.payload_store import open_payload_store
 from silvaengine.ledger.store import open_ledger
 from silvaengine.observability.alerts import open_alert_publisher
 from silvaengine.observability.logging import configure_logging
+from silvaengine.registry.generation import raise_generation
 from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
@@ -42,6 +44,11 @@ def create_sources(
         CognitoSource(functions, settings.worker_arn),
         LexSource(functions),
     )
+    if settings.announces_rows:
+        from silvaengine_tasks.sources.registry import RegistrySource  # lazy: only such a stack needs it
+
+        writer = open_table_writer(settings.region, settings.table_prefix)
+        sources = (RegistrySource(settings.table_prefix, partial(raise_generation, writer)), *sources)
     if not settings.events_by_name:
         sources = tuple(map(AliasSource, sources))
     return (*sources, DirectSource(functions), EarlierSweeps())
@@ -49,7 +56,7 @@ def create_sources(
 
 def _open_sources(settings: Settings) -> tuple[Source, ...]:
     ledger, registry = open_ledger(settings), open_registry(settings)
-    invoker, alerts = open_invoker(settings), open_alert_publisher(settings)
+    invoker, alerts = open_worker_invoker(settings), open_alert_publisher(settings)
     payloads, issue_token = open_payload_store(settings), broadcast_token_issuer(settings)
     dispatcher = Dispatcher(invoker, payloads, issue_token)
     claims = Claims(ledger, open_digests(settings), payloads, settings.worker_timeout_seconds)

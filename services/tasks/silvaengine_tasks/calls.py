@@ -112,7 +112,6 @@ class FunctionCaller:
         """
         endpoint_id, name, request_id, function = "", "", urandom(16).hex(), None
         try:
-            self.registry.refresh()
             endpoint_id, name, params, hops = read_call(event)
             log.add(endpoint_id=endpoint_id, function=name)
             function = self.find_function(endpoint_id, name)
@@ -140,7 +139,11 @@ class FunctionCaller:
         return self.invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
 
     def find_function(self, endpoint_id: str, name: str) -> Function:
-        """Return a tenant's function; raises what ``Registry.resolve`` raises."""
+        """Return a tenant's function; raises what ``Registry.resolve`` raises.
+
+        It looks for changes each time: an event's last record may be called minutes after its first.
+        """
+        self.registry.refresh()
         return self.registry.resolve(endpoint_id, DEFAULT_API_KEY, "", name)
 
     def read_ahead(self, called: tuple[str, str]) -> None:
@@ -210,8 +213,7 @@ def log_failure(endpoint_id: str, name: str, error: Exception, request_id: str) 
     if isinstance(error, InProgressError):
         _logger.warning("%s was not called: %s", called, error.message, extra={"request_id": request_id})
     elif isinstance(error, SilvaEngineError):
-        reason = f"{error.message} ({error.detail})" if error.detail else error.message
-        _logger.error("%s: %s", what, reason, extra={"request_id": request_id})
+        _logger.error("%s: %s", what, error.reason, extra={"request_id": request_id})
     else:
         _logger.error("%s", what, exc_info=error, extra={"request_id": request_id})
 

@@ -87,10 +87,9 @@ class CallHooks:
 
 def _log_failure(row: Mapping[str, Any], call: HookedCall, error: SilvaEngineError) -> None:
     _logger.error(
-        "Hook %s.%s failed: %s (%s)",
+        "Hook %s.%s failed: %s",
         row.get("module_name"),
         row.get("function_name"),
-        error.message,
-        error.detail,
+        error.reason,
         extra={"request_id": call.request_id},
     )

@@ -55,7 +55,8 @@ class BatchItem:
     Args:
         record: as AWS sent it.
         item_id: by which its source takes it back alone; empty if that takes back whole events.
-        group: whose items are served in order, up to the first failure; empty for an independent one.
+        group: whose items are served in order, up to the first that has to come again; empty for an
+            independent one.
     """
 
     __slots__ = ("calls", "failure", "group", "id", "record")
@@ -71,6 +72,10 @@ class BatchItem:
         """Take a failure; of several the first one counts that is not only another delivery in progress."""
         if self.failure is None or isinstance(self.failure, InProgressError):
             self.failure = error
+
+    def comes_again(self, _: SilvaEngineError, /) -> bool:
+        """Return whether the source will deliver this item again after a failure."""
+        return True
 
 
 def member(value: Json, *path: str) -> Json:
@@ -103,6 +108,11 @@ def are_records_of(event: Event, source: str) -> bool:
     if "Records" not in event or not (records := records_of(event)):
         return False
     return (member(records[0], "eventSource") or member(records[0], "EventSource")) == source
+
+
+def table_of(record: Json) -> str:
+    """Return the name of the table that a stream's record is about; raises RequestError as ``text`` does."""
+    return text(record, "eventSourceARN").partition(":table/")[2].partition("/")[0]
 
 
 def read_params(body: Json) -> Params | None:

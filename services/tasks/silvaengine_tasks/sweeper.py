@@ -121,7 +121,6 @@ class Sweeper:
             SilvaEngineError: a shard couldn't be read; the others were swept.
         """
         sweep = Sweep(has_time, limit)
-        self._registry.refresh()
         self._walk(sweep, self._places, share)
         if sweep.skipped:
             self._walk(sweep, {}, limit)
@@ -224,6 +223,7 @@ class Sweeper:
     def _dispatch(self, execution: Execution, sweep: Sweep) -> str:
         """Take an execution over and send it to its worker."""
         entry = FunctionEntry(execution.aws_lambda_arn, execution.setting)
+        self._registry.refresh()  # a run takes up to two minutes
         try:
             function = self._registry.function_for_entry(entry, execution.function)
         except NotFoundError as error:
@@ -274,13 +274,8 @@ class Sweeper:
 
 
 def _log_failure(execution: Execution, error: SilvaEngineError) -> None:
-    _logger.error(
-        "Execution %s: %s (%s)",
-        execution.job_id,
-        error.message,
-        error.detail,
-        extra={"request_id": execution.request_id},
-    )
+    extra = {"request_id": execution.request_id}
+    _logger.error("Execution %s: %s", execution.job_id, error.reason, extra=extra)
 
 
 def dead_letter(execution: Execution) -> dict[str, object]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from functools import cache
 
-from silvaengine.aws.lambda_invoker import open_invoker
 from silvaengine.ledger.dispatch import Dispatcher
+from silvaengine.ledger.large_payloads import open_worker_invoker
 from silvaengine.ledger.payload_store import open_payload_store
 from silvaengine.ledger.store import open_ledger
 from silvaengine.observability.alerts import open_alert_publisher
@@ -26,7 +26,7 @@ def _deployed_sweeper() -> Sweeper:
     settings = Settings.from_environment()
     configure_logging(settings)
     dispatcher = Dispatcher(
-        open_invoker(settings), open_payload_store(settings), broadcast_token_issuer(settings)
+        open_worker_invoker(settings), open_payload_store(settings), broadcast_token_issuer(settings)
     )
     return Sweeper(
         open_ledger(settings),

@@ -5,7 +5,7 @@ from posixpath import dirname
 from typing import TYPE_CHECKING
 
 from silvaengine.authorization.admission import open_admission
-from silvaengine.aws.lambda_invoker import open_invoker
+from silvaengine.ledger.large_payloads import open_worker_invoker
 from silvaengine.observability.alerts import open_alert_publisher
 from silvaengine.observability.handler import lambda_handler
 from silvaengine.observability.logging import configure_logging
@@ -31,7 +31,7 @@ def _deployed() -> WebSocketHandler:
     settings = Settings.from_environment()
     configure_logging(settings)
     admission = open_admission(settings, ARTEFACT)
-    invoker, issue_token = open_invoker(settings), broadcast_token_issuer(settings)
+    invoker, issue_token = open_worker_invoker(settings), broadcast_token_issuer(settings)
 
     @cache
     def open_idempotent() -> "IdempotentCalls":

@@ -16,6 +16,7 @@ from silvaengine_websocket.connections import (
     KEEP_SECONDS,
     LIFE_SECONDS,
     ConnectionStore,
+    is_live,
     open_connection_store,
 )
 
@@ -82,7 +83,7 @@ class Broadcaster:
 
     def _live(self, broadcast: Broadcast) -> Iterator[list[Row]]:
         """Return pages of the rows that the frame is for and that can still be open."""
-        expired = int(self._clock()) + KEEP_SECONDS - LIFE_SECONDS
+        now = self._clock()
         if broadcast.connection_id is not None:
             key = {"endpoint_id": broadcast.endpoint_id, "connection_id": broadcast.connection_id}
             row = self._tables.get(WSS_CONNECTIONS, key)
@@ -92,14 +93,12 @@ class Broadcaster:
                 WSS_CONNECTIONS,
                 broadcast.endpoint_id,
                 condition="#status = :status AND #expires_at > :expired",
-                values={"status": "active", "expired": expired},
+                values={"status": "active", "expired": int(now) + KEEP_SECONDS - LIFE_SECONDS},
             )
-        return ([row for row in page if _is_for(broadcast, row, expired)] for page in pages)
+        return ([row for row in page if is_live(row, now) and _is_for(broadcast, row)] for page in pages)
 
 
-def _is_for(broadcast: Broadcast, row: Row, expired: int) -> bool:
-    if row.get("status") != "active" or int(row.get("expires_at") or 0) <= expired:
-        return False
+def _is_for(broadcast: Broadcast, row: Row) -> bool:
     if broadcast.area is not None and row.get("area") != broadcast.area:
         return False
     data = row.get("data") or {}

@@ -4,24 +4,65 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from silvaengine.aws.table_client import TableWriter, open_table_writer
-from silvaengine.errors import ConditionFailedError
+from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.table_client import Row, TableReader, TableWriter, open_table_reader, open_table_writer
+from silvaengine.errors import ConditionFailedError, RequestError
 from silvaengine.settings import Settings
-from silvaengine.tables import WSS_CONNECTIONS
-from silvaengine_websocket.event import SocketContext
+from silvaengine.tables import WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX
+from silvaengine_websocket.event import PINNED, SocketContext
 
 KEEP_SECONDS = 86_400
 LIFE_SECONDS = 7_200  # API Gateway's limit, on the same page as those of frames
+
+INDEX_LAG = Backoff(0.05, attempts=4)
 
 _NEW = "attribute_not_exists(#connection_id)"
 
 
 class ConnectionStore:
-    """Writes and deletes rows, each by its primary key; ``clock`` returns epoch seconds."""
+    """Writes and deletes rows, each by its primary key.
 
-    def __init__(self, writer: TableWriter, clock: Callable[[], float] = time.time) -> None:
+    Args:
+        writer: writes them.
+        reader: reads them.
+        clock: returns epoch seconds.
+        backoff: of look-ups of rows that the index may not have yet.
+    """
+
+    def __init__(
+        self,
+        writer: TableWriter,
+        reader: TableReader,
+        clock: Callable[[], float] = time.time,
+        backoff: Backoff = INDEX_LAG,
+    ) -> None:
         self._writer = writer
+        self._reader = reader
         self._clock = clock
+        self._backoff = backoff
+
+    def find_context(self, connection_id: str, deadline: float, *, is_ending: bool) -> dict[str, object]:
+        """Return what the authorizer said of a connection, from its row.
+
+        Args:
+            connection_id: API Gateway's.
+            deadline: epoch seconds.
+            is_ending: whether the row is only to be deleted, so that it may be of one that can't be open.
+
+        Raises:
+            RequestError: 403, no connection was admitted under this id, or it has ended.
+            UnavailableError: the row can't be read.
+
+        """
+
+        def find() -> Row:
+            row = self._reader.find(WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, "connection_id", connection_id)
+            if row is None or not (is_ending or is_live(row, self._clock())):
+                raise RequestError("The connection was not authorized", status=403)
+            return row
+
+        row = self._backoff.run(find, RequestError, deadline)
+        return {**(row.get("data") or {}), **{name: row.get(name) for name in PINNED}}
 
     def begin(self, socket: SocketContext) -> None:
         """Write a connection's row.
@@ -76,6 +117,13 @@ class ConnectionStore:
         self._writer.put(WSS_CONNECTIONS, row, condition=_NEW)
 
 
+def is_live(row: Row, now: float) -> bool:
+    """Return whether a row's connection can still be open; the predecessor's rows don't say when it began."""
+    earliest = int(now) + KEEP_SECONDS - LIFE_SECONDS
+    return row.get("status") == "active" and int(row.get("expires_at") or 0) > earliest
+
+
 def open_connection_store(settings: Settings) -> ConnectionStore:
     """Return the deployment's connections."""
-    return ConnectionStore(open_table_writer(settings.region, settings.table_prefix))
+    where = (settings.region, settings.table_prefix)
+    return ConnectionStore(open_table_writer(*where), open_table_reader(*where))

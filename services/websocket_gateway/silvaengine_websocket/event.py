@@ -1,13 +1,22 @@
 """API Gateway's WebSocket events as frozen values: a handshake, and the context of an open socket.
 
 docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html. The
-authorizer's context comes with every later event of the same connection, so that no message reads a row.
+authorizer's context comes with every later event of the same connection, so that no message reads a row. An
+API without an authorizer, as the predecessor's are, gets it from ``$connect`` and the row.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from silvaengine.authorization.events import API_KEY, GatewayEvent, Members, read_api_key, read_stage
+from silvaengine.authorization.events import (
+    API_KEY,
+    GatewayEvent,
+    Members,
+    SentHeaders,
+    read_api_key,
+    read_headers,
+    read_stage,
+)
 from silvaengine.errors import RequestError
 from silvaengine_websocket.message import MessageRef
 
@@ -16,11 +25,15 @@ NAME_LIMIT = 255  # bytes of an endpoint's and of an area's name
 # Members of the authorizer's context that only this gateway sets, whatever an authorizer returns.
 PINNED = ("endpoint_id", "area", "api_key", "connection_id")
 
+_ROUTES = {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}  # by requestContext.eventType
+_NO_MESSAGES = frozenset(_ROUTES.values())
+
 
 class Handshake(NamedTuple):
     """A client's request for a connection.
 
-    ``headers`` are as they were sent, ``context`` is the event's requestContext, ``stage`` is the API's.
+    ``sent_headers`` have the names that the client sent, ``headers`` lower-case ones. ``context`` is the
+    event's requestContext, ``stage`` is the API's.
     """
 
     connection_id: str
@@ -28,7 +41,8 @@ class Handshake(NamedTuple):
     area: str
     api_key: str
     stage: str | None
-    headers: Mapping[str, str]
+    sent_headers: SentHeaders
+    headers: SentHeaders
     context: Members
 
     def pinned(self, row_key: str) -> dict[str, str]:
@@ -64,13 +78,43 @@ class SocketEvent(GatewayEvent):
     ref = MessageRef()
 
 
-def route_of(event: Members) -> str:
-    """Return the event's route, empty when it has none."""
-    return str(_members(event, "requestContext").get("routeKey") or "")
+def read_route(event: Members) -> tuple[str, Members]:
+    """Return an event's route, and the event under it, as hooks, authorizers and functions see it.
+
+    Only its type says that a connection begins or ends: a client names the route of its message, as its
+    ``action``, and may name any. Such a message is one of ``$default``.
+    """
+    context = _members(event, "requestContext")
+    named = str(context.get("routeKey") or "")
+    route = _ROUTES.get(str(context.get("eventType"))) or ("$default" if named in _NO_MESSAGES else named)
+    return route, event if route == named else {**event, "requestContext": {**context, "routeKey": route}}
+
+
+def is_authorized(event: Members) -> bool:
+    """Return whether our authorizer has spoken of an event; what it said is ``read_context``'s to check."""
+    return not _members(_members(event, "requestContext"), "authorizer").keys().isdisjoint(PINNED)
+
+
+def with_authorizer(event: Members, said: Members) -> Members:
+    """Return an event as it comes from an API with the authorizer, which said this."""
+    return {**event, "requestContext": {**_members(event, "requestContext"), "authorizer": said}}
+
+
+def read_connection_id(event: Members) -> str:
+    """Return API Gateway's id of an event's connection; raises RequestError where it has none."""
+    value = _members(event, "requestContext").get("connectionId")
+    if not isinstance(value, str) or not value:
+        raise RequestError("The event has no connectionId")
+    return value
+
+
+def read_event_headers(event: Members) -> tuple[SentHeaders, SentHeaders]:
+    """Return a handshake's headers as ``read_headers`` does."""
+    return read_headers(_members(event, "headers"), _members(event, "multiValueHeaders"))
 
 
 def read_handshake(event: Members) -> Handshake:
-    """Read an authorizer call.
+    """Read an authorizer call, or ``$connect``.
 
     Raises:
         RequestError: a query parameter is missing or too long; the message names it.
@@ -82,14 +126,15 @@ def read_handshake(event: Members) -> Handshake:
         if isinstance(value, str)
     }
     context = _members(event, "requestContext")
-    headers = {str(name).lower(): value for name, value in _members(event, "headers").items()}
+    sent, headers = read_event_headers(event)
     return Handshake(
-        connection_id=_text(context, "connectionId"),
+        connection_id=read_connection_id(event),
         endpoint_id=_name(query, "endpointId"),
         area=_name(query, "area"),
         api_key=read_api_key(context, headers, query.get(API_KEY)),
         stage=read_stage(context),
-        headers={name: value for name, value in _members(event, "headers").items() if isinstance(value, str)},
+        sent_headers=sent,
+        headers=headers,
         context={**context, "channel": query["endpointId"], "area": query["area"]},
     )
 
@@ -131,13 +176,6 @@ def _name(query: Mapping[str, str], name: str) -> str:
         raise RequestError(f"The query parameter {name!r} is missing")
     if len(value.encode(errors="replace")) > NAME_LIMIT or not value.isprintable():
         raise RequestError(f"The query parameter {name!r} is not valid")
-    return value
-
-
-def _text(members: Members, name: str) -> str:
-    value = members.get(name)
-    if not isinstance(value, str) or not value:
-        raise RequestError(f"The event has no {name}")
     return value
 
 

@@ -13,7 +13,7 @@ from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher
-from silvaengine_websocket.event import SocketEvent
+from silvaengine_websocket.event import SocketEvent, read_connection_id
 from silvaengine_websocket.hooks import call_hook
 from silvaengine_websocket.message import (
     Message,
@@ -81,7 +81,7 @@ class Gateway:
     def _push(self, call: SocketEvent, frame: str) -> None:
         """Push a frame to the sender, unless it is gone."""
         try:
-            self._pusher.push(call.socket.connection_id, frame, call.deadline)
+            self._pusher.push(read_connection_id(call.event), frame, call.deadline)
         except NotFoundError:
             call.log.add(gone=True)
 

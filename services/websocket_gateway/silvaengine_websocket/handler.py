@@ -9,9 +9,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, override
 
 from silvaengine.authorization.events import OPERATION_MEMBER, GatewayHandler, Members
-from silvaengine.errors import ConfigurationError, RequestError
+from silvaengine.errors import ConfigurationError, RequestError, SilvaEngineError
 from silvaengine.observability.alerts import AlertPublisher
-from silvaengine_websocket.event import SocketEvent, read_context, read_handshake, route_of
+from silvaengine_websocket.event import (
+    Handshake,
+    SocketContext,
+    SocketEvent,
+    is_authorized,
+    read_connection_id,
+    read_context,
+    read_handshake,
+    read_route,
+    with_authorizer,
+)
 from silvaengine_websocket.gateway import Gateway
 from silvaengine_websocket.lifecycle import Lifecycle
 
@@ -50,9 +60,7 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
     def permit(self, call: SocketEvent) -> "Permission":
         """Return the permission for a handshake; raises what ``Lifecycle.admit`` raises."""
         call.log.add(route="authorizer")
-        handshake = read_handshake(call.event)
-        call.log.add(endpoint_id=handshake.endpoint_id, area=handshake.area)
-        return self._lifecycle.admit(call.event, handshake, call.context)
+        return self._lifecycle.admit(call.event, _read_handshake(call), call.context)
 
     @override
     def serve(self, call: SocketEvent) -> dict[str, Any]:
@@ -60,21 +68,55 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         if not isinstance(call.event, dict):
             raise ConfigurationError("Not a WebSocket API event")
         try:
-            self._serve(call)
+            headers = self._serve(call)
         except Exception as error:  # noqa: BLE001 - a Lambda's door
             return {"statusCode": self.fail(call, error).status}
-        return {"statusCode": 200}
+        return {"statusCode": 200, "headers": headers} if headers else {"statusCode": 200}
 
-    def _serve(self, call: SocketEvent) -> None:
-        route = route_of(call.event)
+    def _serve(self, call: SocketEvent) -> dict[str, str]:
+        """Serve an event; return the headers of the response, which only a handshake's has."""
+        route, call.event = read_route(call.event)
         call.log.add(route=route)
-        call.socket = socket = read_context(call.event)
+        call.socket = socket = self._read_context(call, route)
         call.log.add(endpoint_id=socket.endpoint_id, area=socket.area)
         if route == "$connect":
             return self._lifecycle.connect(call.event, socket, call.context)
         if route == "$disconnect":
-            return self._lifecycle.disconnect(socket)
+            self._lifecycle.disconnect(socket)
+        else:
+            self._serve_message(call)
+        return {}
+
+    def _read_context(self, call: SocketEvent, route: str) -> SocketContext:
         try:
-            return self._gateway.serve(call)
+            return read_context(call.event)
+        except RequestError:
+            if is_authorized(call.event):
+                raise
+        call.event = with_authorizer(call.event, self._authorize_directly(call, route))
+        return read_context(call.event)
+
+    def _authorize_directly(self, call: SocketEvent, route: str) -> Members:
+        """Return what the authorizer would say of an event, where the API has none: after the same checks."""
+        if route == "$connect":
+            return self._lifecycle.admit_directly(call.event, _read_handshake(call), call.context)
+        is_ending = route == "$disconnect"
+        connection_id = read_connection_id(call.event)
+        try:
+            return self._lifecycle.find_context(connection_id, call.deadline, is_ending=is_ending)
+        except SilvaEngineError as error:
+            if not is_ending:
+                self._gateway.refuse(call, error)
+            raise
+
+    def _serve_message(self, call: SocketEvent) -> None:
+        try:
+            self._gateway.serve(call)
         except Exception as error:  # noqa: BLE001 - the sender gets an error frame
-            return self._gateway.refuse(call, self.fail(call, error))
+            self._gateway.refuse(call, self.fail(call, error))
+
+
+def _read_handshake(call: SocketEvent) -> Handshake:
+    handshake = read_handshake(call.event)
+    call.log.add(endpoint_id=handshake.endpoint_id, area=handshake.area)
+    return handshake

@@ -11,6 +11,7 @@ from silvaengine.errors import RequestError
 from silvaengine_websocket.connections import ConnectionStore
 from silvaengine_websocket.event import Handshake, SocketContext
 from silvaengine_websocket.hooks import call_hook
+from silvaengine_websocket.subprotocols import subprotocol_headers
 
 if TYPE_CHECKING:
     from silvaengine.authorization.model import Permission
@@ -36,14 +37,13 @@ class Lifecycle:
             handshake.endpoint_id, handshake.api_key, handshake.area, handshake.stage
         )
         check_access(key_access, "invoke", "functions", handshake.context)
-        headers = {name.lower(): value for name, value in handshake.headers.items()}
-        _check_origin(key_access.settings.get(CORS_SETTING), headers.get("origin"))
+        _check_origin(key_access.settings.get(CORS_SETTING), handshake.headers.get("origin"))
         self._admission.registry.check_area(key_access, handshake.area)
         asked = AccessRequest(
             event,
-            {**handshake.context, "headers": handshake.headers},
+            {**handshake.context, "headers": handshake.sent_headers},
             key_access,
-            headers=headers,
+            headers=handshake.headers,
             lambda_context=lambda_context,
         )
         permission = self._admission.open_authorization().authorize(asked)
@@ -51,19 +51,35 @@ class Lifecycle:
         authorizer = {"key_id": key_access.key_id, **claims, **handshake.pinned(key_access.api_key)}
         return permission._replace(context={**permission.context, "authorizer": authorizer})
 
-    def connect(self, event: Members, socket: SocketContext, lambda_context: object) -> None:
+    def admit_directly(self, event: Members, handshake: Handshake, lambda_context: object) -> Members:
+        """Return what the authorizer would say of ``$connect``, after its checks; raises like ``admit``."""
+        # lazy: APIs with the authorizer don't need it
+        from silvaengine.authorization.policies import authorizer_context, method_arn
+
+        asked = {**event, "type": "REQUEST", "methodArn": method_arn(event).removesuffix("/")}
+        return authorizer_context(self.admit(asked, handshake, lambda_context))
+
+    def find_context(self, connection_id: str, deadline: float, *, is_ending: bool) -> Members:
+        """Return what ``admit_directly`` said of a connection; see ``ConnectionStore.find_context``."""
+        return self._connections.find_context(connection_id, deadline, is_ending=is_ending)
+
+    def connect(self, event: Members, socket: SocketContext, lambda_context: object) -> dict[str, str]:
         """Write the row of a permitted connection, unless the operator's hook raises.
+
+        Return the headers of the response to the handshake.
 
         Raises:
             SilvaEngineError: it is refused, or the row can't be written.
 
         """
-        key_access = self._admission.registry.key_access_by_row(
-            socket.endpoint_id, socket.api_key, socket.area, socket.stage
+        key_access, _ = self._admission.admit(  # not counted again: the handshake was
+            socket.endpoint_id, socket.api_key, socket.area, socket.stage, is_row_key=True, is_counted=False
         )
         open_authorization = self._admission.open_authorization
         call_hook("on_connect", key_access, open_authorization, event, lambda_context)
+        headers = subprotocol_headers(event, key_access.settings)
         self._connections.begin(socket)
+        return headers
 
     def disconnect(self, socket: SocketContext) -> None:
         """Delete the row; raises what ``ConnectionStore.end`` raises."""

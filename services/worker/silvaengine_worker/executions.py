@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from urllib.request import urlopen
 
 from silvaengine.errors import ConditionFailedError, UnavailableError
@@ -82,7 +83,7 @@ class ExecutionRunner:
 
 
 def fetch_content(event: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return a payload with the content behind its URL; any other payload unchanged.
+    """Return a payload with the content, and perhaps settings, behind its URL; any other payload unchanged.
 
     Raises:
         UnavailableError: the content can't be read.
@@ -94,6 +95,6 @@ def fetch_content(event: Mapping[str, Json]) -> Mapping[str, Json]:
     try:
         with urlopen(url, timeout=FETCH_SECONDS) as response:  # noqa: S310 - the scheme is checked
             content: Mapping[str, Json] = json.load(response)
-    except OSError as error:
-        raise UnavailableError("The request's content can't be read", detail=str(error)) from error
+    except (OSError, HTTPException) as error:
+        raise UnavailableError("The request's content can't be read", detail=repr(error)) from error
     return {**event, **content}

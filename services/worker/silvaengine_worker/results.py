@@ -27,10 +27,15 @@ _LISTS = (list, tuple, deque, range, Set, ValuesView)
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _END = object()  # of a generator
 _LARGEST_FLOAT = 308  # decimal exponent; IEEE 754
+_NO_UNICODE = "The function's result contains text that isn't valid Unicode"
 
 
 class ResultError(SilvaEngineError):
     """A function returned what can't be sent; the message says why."""
+
+
+class UnicodeResultError(ResultError):
+    """A function returned half of a surrogate pair, which UTF-8 can't encode."""
 
 
 class Outcome(NamedTuple):
@@ -42,7 +47,24 @@ class Outcome(NamedTuple):
     @classmethod
     def of(cls, response: WorkerResponse) -> Self:
         """Return the outcome with a response; raises what ``to_json_text`` raises."""
-        return cls(response, to_json_text(response.encode()))
+        try:
+            return cls(response, to_json_text(response.encode()))
+        except UnicodeResultError:
+            escaped = as_json_text(response)
+            return cls(escaped, to_json_text(escaped.encode()))
+
+
+def as_json_text(response: WorkerResponse) -> WorkerResponse:
+    """Return the response of a JSON value with half of a surrogate pair as its JSON text, which escapes it.
+
+    A function may have it from a client, by such an escape.
+
+    Raises:
+        ResultError: it isn't a JSON value's.
+    """
+    if response.kind != "json":
+        raise ResultError(_NO_UNICODE)
+    return WorkerResponse("text", json.dumps(response.value))
 
 
 def complete(result: object) -> object:
@@ -121,6 +143,16 @@ def to_json_value(value: object) -> Json:
         raise ResultError("The function's result is nested too deeply or contains itself") from None
 
 
+def to_sent_text(value: object) -> str:
+    """Return a value's JSON text as a client gets it, with an escape for half of a surrogate pair.
+
+    Raises:
+        ResultError: the value has no JSON form.
+    """
+    text = json.dumps(to_json_value(value), ensure_ascii=False)
+    return text.encode(errors="backslashreplace").decode()
+
+
 def to_json_text(payload: Json) -> str:
     """Return a payload as the runtime writes it.
 
@@ -132,7 +164,7 @@ def to_json_text(payload: Json) -> str:
         text = _encode(payload)
         size = len(text.encode())
     except UnicodeEncodeError:
-        raise ResultError("The function's result contains text that isn't valid Unicode") from None
+        raise UnicodeResultError(_NO_UNICODE) from None
     except ValueError:
         raise ResultError("The function's result contains a number with too many digits") from None
     if size > SYNC_LIMIT:

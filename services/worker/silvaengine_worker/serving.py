@@ -10,11 +10,12 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from silvaengine.errors import UnavailableError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerCall, WorkerResponse
 from silvaengine_worker.event import WorkerEvent
-from silvaengine_worker.results import Outcome, complete, to_json_text
+from silvaengine_worker.results import Outcome, UnicodeResultError, as_json_text, complete, to_json_text
 from silvaengine_worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -64,9 +65,13 @@ class CallServer:
     def _serve(self, event: WorkerEvent) -> "Json":
         payload = event.event
         if "content_url" in payload:
-            from silvaengine_worker.executions import fetch_content  # lazy: only a large content needs it
+            from silvaengine_worker.executions import fetch_content  # lazy: only a large payload needs it
 
-            payload = fetch_content(payload)
+            try:
+                payload = event.event = fetch_content(payload)  # a failure is redacted by the settings in it
+            except UnavailableError as error:
+                self._push_failure(event, error)
+                return None
         call = WorkerCall.decode(payload)
         if call.socket is not None:
             self._serve_message(call, call.socket, event)
@@ -76,8 +81,20 @@ class CallServer:
             return response.encode() if response and event.is_synchronous else None
         response = self._worker.run(call, end=event.end, request_id=event.request_id)
         sent: Json = response.encode() if call.invocation else response.value
-        to_json_text(sent)  # refuses what Lambda would
+        try:
+            to_json_text(sent)  # refuses what Lambda would
+        except UnicodeResultError:
+            if not call.invocation:
+                raise
+            return as_json_text(response).encode()
         return sent
+
+    def _push_failure(self, event: WorkerEvent, error: UnavailableError) -> None:
+        """Push the failure of a message whose content can't be read; raise that of any other call."""
+        call = WorkerCall.decode(event.event)
+        if call.socket is None or call.job is not None:  # the sweeper sends an execution again
+            raise error
+        self._open_replies()(call, call.socket, event).send(event.respond_to(error))
 
     def _serve_message(self, call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> None:
         """Call a message's function and push the outcome; of an execution, only its owner does."""

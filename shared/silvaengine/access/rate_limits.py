@@ -211,6 +211,12 @@ def open_rate_limiter(settings: Settings) -> RateLimiter:
         from silvaengine.redis.client import process_redis  # lazy: only a deployment with Redis needs it
 
         redis = process_redis(settings.cache.redis).of("registry")
-    # In the slot of the registry's generation, so that a cluster, too, takes both in one round trip.
-    prefix = f"{{{settings.table_prefix}registry:generation}}limit:"
-    return RateLimiter(redis, prefix, instances=settings.rate_limit_instances)
+    return RateLimiter(redis, bucket_prefix(settings.table_prefix), instances=settings.rate_limit_instances)
+
+
+def bucket_prefix(table_prefix: str) -> str:
+    """Return what buckets' keys begin with.
+
+    It is in the slot of the registry's generation, so that a cluster, too, takes both in one round trip.
+    """
+    return f"{{{table_prefix}registry:generation}}limit:"

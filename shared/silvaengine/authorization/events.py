@@ -1,5 +1,6 @@
 """An event of either gateway: what both read of it, how its kind is told, what becomes of a failure."""
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -21,8 +22,12 @@ CORS_SETTING = "cors"
 KEY_LIMIT = 1024  # bytes; DynamoDB's limit of a sort key
 WAIT_SECONDS = 27.0  # API Gateway gives up after 29
 MARGIN_SECONDS = 1.0  # what the gateway itself needs before Lambda ends it
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 type Members = Mapping[str, Any]
+type SentHeaders = Mapping[str, str]
+
+_AUTHORIZER_CALLS = ("REQUEST", "TOKEN")  # which has no request, and is denied
 
 
 class GatewayEvent(LambdaEvent):
@@ -56,7 +61,7 @@ class GatewayHandler[Event: GatewayEvent](ABC):
         if isinstance(event, dict):
             if OPERATION_MEMBER in event:
                 return self._operate(call, event[OPERATION_MEMBER])
-            if event.get("type") == "REQUEST" and requested_arn(event):
+            if event.get("type") in _AUTHORIZER_CALLS and requested_arn(event):
                 return self._authorize(call)
         return self.serve(call)
 
@@ -110,6 +115,48 @@ class GatewayHandler[Event: GatewayEvent](ABC):
         self._alerts.publish(subject, f"{subject} {name} {cause}", facts)
 
 
+def read_headers(
+    single: Members, several: Members, cookies: object = None
+) -> tuple[SentHeaders, SentHeaders]:
+    """Return an event's headers with the names that the client sent, and by lower-case name.
+
+    A header on several lines is one value: RFC 9110, section 5.3; cookies: RFC 9113, section 8.2.3.
+
+    Args:
+        single: the event's ``headers``, which have only one of several lines in payload 1.0.
+        several: its ``multiValueHeaders``, which have them all.
+        cookies: payload 2.0's.
+    """
+    try:  # the cheapest ways to see that all are texts, and that none is on several lines
+        "".join(single.values())
+        for (_,) in several.values():
+            pass
+        is_same = not several or [*several] == [*single]
+    except (TypeError, ValueError):
+        is_same = False
+    sent: SentHeaders = single if is_same else _join_lines(single, several)
+    if cookies:
+        sent = {**sent, "cookie": "; ".join(read_texts(cookies))}
+    headers = {name.lower(): value for name, value in sent.items()}
+    return (sent, headers) if len(headers) == len(sent) else read_headers(_join_lines(sent, {}), {})
+
+
+def _join_lines(single: Members, several: Members) -> SentHeaders:
+    lines: dict[str, tuple[str, list[str]]] = {}
+    for name, values in {**{name: [value] for name, value in single.items()}, **several}.items():
+        lines.setdefault(name.lower(), (name, []))[1].extend(read_texts(values))
+    return {
+        name: ("; " if lower == "cookie" else ", ").join(texts)
+        for lower, (name, texts) in lines.items()
+        if texts
+    }
+
+
+def read_texts(values: object) -> list[str]:
+    """Return the texts in a list of an event; none where it is no list."""
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+
+
 def read_api_key(context: Members, headers: Members, in_query: object) -> str:
     """Return a caller's key: API Gateway's own, the header, the query parameter, or the default one.
 
@@ -127,6 +174,11 @@ def read_api_key(context: Members, headers: Members, in_query: object) -> str:
     if not isinstance(key, str) or len(key.encode(errors="replace")) > KEY_LIMIT:
         raise RequestError("The API key is not valid", status=403)
     return key
+
+
+def read_tokens(field: str) -> list[str]:
+    """Return the tokens of a header that lists some, without what is none: RFC 9110, section 5.6."""
+    return [token for part in field.split(",") if TOKEN.fullmatch(token := part.strip(" \t"))]
 
 
 def lists_origin(policy: object, origin: str) -> bool:

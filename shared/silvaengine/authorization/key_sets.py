@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from silvaengine.authorization.model import misconfigured
-from silvaengine.errors import UnavailableError
+from silvaengine.errors import ConfigurationError, UnavailableError
 from silvaengine.redis.breaker import Breaker
 
 FRESH_SECONDS = 600.0  # after which an issuer's keys are fetched again
@@ -62,7 +62,7 @@ class KeySets:
 
         Raises:
             UnavailableError: the issuer doesn't respond, and hasn't in the last day.
-            ConfigurationError: its documents or its address are not what they have to be.
+            ConfigurationError: likewise its documents or its address are not what they have to be.
         """
         key_set = self._sets.get(issuer) or self._sets.setdefault(issuer, _KeySet(Breaker(self._clock)))
         now = self._clock()
@@ -82,11 +82,14 @@ class KeySets:
         key_set.breaker.record_failure()  # until the keys are there
         try:
             keys = self._document(issuer.jwks_uri or self._discover(issuer.name)).get("keys")
-        except OSError as error:
-            _logger.warning("The keys of %s could not be fetched: %s", issuer.name, error)
+            if not isinstance(keys, list):
+                raise misconfigured(f"{issuer.name} has no list of keys")
+        except (OSError, ConfigurationError) as error:
+            if isinstance(error, ConfigurationError) and now - key_set.fetched_at >= STALE_SECONDS:
+                raise
+            reason = getattr(error, "detail", error)
+            _logger.warning("The keys of %s could not be fetched: %s", issuer.name, reason)
             return
-        if not isinstance(keys, list):
-            raise misconfigured(f"{issuer.name} has no list of keys")
         key_set.keys = {str(key.get("kid")): key for key in keys if isinstance(key, Mapping)}
         key_set.fetched_at = now
         key_set.breaker.record_success()

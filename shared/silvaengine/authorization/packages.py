@@ -157,7 +157,10 @@ def _cache_headers(owner: object) -> tuple[str, ...] | None:
 
 def _event(request: AccessRequest) -> dict[str, Any]:
     """Return the event with what the contract adds; a copy, since an authorizer may change it."""
-    event = {**request.event, "requestContext": dict(request.context)}
+    context = dict(request.context)
+    event = {**request.event, "requestContext": context}
+    if "headers" in context:  # a socket's message has none
+        event["headers"] = context["headers"]  # with all lines of each
     if request.body is not None:
         event |= {"body": request.body, "isBase64Encoded": False}
     if request.function is not None:

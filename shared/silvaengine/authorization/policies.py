@@ -16,9 +16,13 @@ ACTIONS = ("execute-api:Invoke", "execute-api:*", "*")
 
 def allowing_policy(arn: str, permission: Permission) -> dict[str, Any]:
     """Return the response that allows exactly one method, with the caller's claims."""
-    claims = permission.context.get("authorizer")
-    context = {name: _flat(value) for name, value in claims.items()} if isinstance(claims, Mapping) else {}
-    return _policy(arn, permission.principal, "Allow", context)
+    return _policy(arn, permission.principal, "Allow", _claims(permission))
+
+
+def authorizer_context(permission: Permission) -> dict[str, str]:
+    """Return what API Gateway has as ``authorizer`` in later events of a socket that a policy allowed."""
+    claims = {**_claims(permission), "principalId": permission.principal}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in claims.items()}
 
 
 def denying_policy(arn: str, message: str) -> dict[str, Any]:
@@ -34,6 +38,8 @@ def method_arn(event: Members) -> str:
     http = context.get("http") or {}
     method = event.get("httpMethod") or http.get("method") or context.get("routeKey") or ""
     path = str(event.get("path") or event.get("rawPath") or "").lstrip("/")
+    if "version" in event:  # an HTTP API, whose paths begin with the stage
+        path = path.removeprefix(f"{context.get('stage')}/")
     resource = f"{context.get('apiId', '')}/{context.get('stage', '')}/{method}/{path}"
     return f"arn:aws:execute-api:{_region(context)}:{context.get('accountId', '')}:{resource}"
 
@@ -78,6 +84,11 @@ def _policy(arn: str, principal: str, effect: str, context: dict[str, Any]) -> d
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
         "context": context,
     }
+
+
+def _claims(permission: Permission) -> dict[str, str | int | float | bool]:
+    claims = permission.context.get("authorizer")
+    return {name: _flat(value) for name, value in claims.items()} if isinstance(claims, Mapping) else {}
 
 
 def _flat(value: object) -> str | int | float | bool:

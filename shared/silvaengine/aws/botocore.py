@@ -14,8 +14,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.aws.credentials import CredentialsSource
+from silvaengine.aws.endpoints import configured_url
 from silvaengine.aws.errors import no_response, to_error
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
+from silvaengine.aws.origin import SOCKET_OPTIONS
 from silvaengine.aws.signing import TRACE_HEADER, trace_id
 from silvaengine.settings import fixed_environment, in_fixed_environment
 
@@ -94,12 +96,13 @@ def _http_session(url: str, seconds: int) -> "URLLib3Session":
     """Return the connections to an endpoint."""
     from botocore.httpsession import URLLib3Session
 
-    options: Any = (
-        _authorities(),
-        _proxies(url),
-        (CONNECT_SECONDS, seconds),
-    )  # its types know less than its pages
-    return URLLib3Session(*options)
+    options: Any = {  # its types know less than its pages
+        "verify": _authorities(),
+        "proxies": _proxies(url),
+        "timeout": (CONNECT_SECONDS, seconds),
+        "socket_options": SOCKET_OPTIONS,
+    }
+    return URLLib3Session(**options)
 
 
 def _authorities() -> str | bool:
@@ -147,19 +150,23 @@ def _client(service: str, region: str, read_seconds: float, attempts: int) -> An
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": attempts},
         tcp_keepalive=True,
+        **(_s3_options() if service == "s3" else {}),
     )
     with in_fixed_environment():
         return _session().create_client(service, region_name=region, config=config)
 
 
-def public_endpoint_url(service: str, region: str, *, fips: bool, dual_stack: bool) -> str:
-    """Return AWS's own endpoint URL of a service."""
-    from botocore.config import Config
+def _s3_options() -> dict[str, Any]:
+    """Return what makes presigned URLs name the region's host and have Signature Version 4.
 
-    options: Any = {"use_fips_endpoint": fips, "use_dualstack_endpoint": dual_stack}
-    config = Config(**options, ignore_configured_endpoint_urls=True)  # type: ignore[call-arg] # it is documented
-    with _creation, in_fixed_environment():
-        return str(_session().create_client(service, region, config=config).meta.endpoint_url)
+    By default some have an older signature, and some the global host, which redirects and which a VPC's
+    gateway endpoint doesn't serve: docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html.
+    """
+    style = "auto" if configured_url("s3", fixed_environment()) else "virtual"  # no buckets below other hosts
+    return {
+        "signature_version": "s3v4",
+        "s3": {"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
+    }
 
 
 for _kept in (_http_session, _client):  # a forked child must not speak on its parent's connections

@@ -1,12 +1,14 @@
 """A client for one of AWS's services: signed requests over kept connections, with Lambda's trace id."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Protocol
 
 from silvaengine.aws.credentials import CredentialsSource
+from silvaengine.aws.endpoints import endpoint_url
 from silvaengine.aws.http import HttpPool, Response
 from silvaengine.aws.origin import Origin
 from silvaengine.aws.signing import TRACE_HEADER, sign_headers, trace_id
@@ -15,16 +17,7 @@ from silvaengine.settings import ENVIRONMENT, fixed_environment
 
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
-# docs.aws.amazon.com/general/latest/gr/rande.html; all other regions are in amazonaws.com.
-SUFFIXES = {
-    "cn-": "amazonaws.com.cn",
-    "us-iso-": "c2s.ic.gov",
-    "us-isob-": "sc2s.sgov.gov",
-    "us-isof-": "csp.hci.ic.gov",
-    "eu-isoe-": "cloud.adc-e.uk",
-    "eusc-": "amazonaws.eu",
-}
-SERVICE_IDS = {"secretsmanager": "secrets_manager"}  # where the variable's name differs from the signing name
+_REGION = re.compile("[A-Za-z0-9-]{1,63}")
 
 
 class AwsClient(Protocol):
@@ -69,10 +62,12 @@ class SignedClient:
         environ: Mapping[str, str],
         clock: Callable[[], float] = time.time,
     ) -> None:
+        fixed = fixed_environment()
+        authorities = fixed.get("AWS_CA_BUNDLE") or fixed.get("REQUESTS_CA_BUNDLE")
         try:
-            origin = Origin.of(url, fixed_environment().get("AWS_CA_BUNDLE"))
+            origin = Origin.of(url, authorities)
         except ValueError as error:
-            raise ConfigurationError("The service is misconfigured", detail=str(error)) from error
+            raise _misconfigured(str(error)) from error
         self._service = service
         self._region = region
         self._path = origin.path
@@ -109,8 +104,10 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
     ``url`` is needed where neither the environment nor AWS's rules name the endpoint.
 
     Raises:
-        ConfigurationError: there is no such kind, or the endpoint URL isn't valid.
+        ConfigurationError: there is no such kind or endpoint, or its URL or the region isn't valid.
     """
+    if not _REGION.fullmatch(region):
+        raise _misconfigured(f"AWS_REGION: expected a region such as eu-central-1, found {region!r}")
     url = url or endpoint_url(service, region, fixed_environment())
     kind = fixed_environment().get("SILVAENGINE_AWS_CLIENT") or "signed"
     if kind == "signed":
@@ -119,26 +116,11 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
         from silvaengine.aws.botocore import BotocoreClient  # lazy: ten times a signed client's cold start
 
         return BotocoreClient(service, region, url, ENVIRONMENT)
-    detail = f"SILVAENGINE_AWS_CLIENT: expected signed or botocore, found {kind!r}"
-    raise ConfigurationError("The service is misconfigured", detail=detail)
+    raise _misconfigured(f"SILVAENGINE_AWS_CLIENT: expected signed or botocore, found {kind!r}")
 
 
-def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:
-    """Return a service's endpoint URL: from the environment, otherwise AWS's own in the region.
-
-    docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html.
-    """
-    variable = f"AWS_ENDPOINT_URL_{SERVICE_IDS.get(service, service).upper()}"
-    if url := environ.get(variable) or environ.get("AWS_ENDPOINT_URL"):
-        return url
-    variables = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
-    fips, dual_stack = (environ.get(variable) == "true" for variable in variables)
-    if fips or dual_stack:
-        from silvaengine.aws.botocore import public_endpoint_url  # lazy: only FIPS or dual stack needs it
-
-        return public_endpoint_url(service, region, fips=fips, dual_stack=dual_stack)
-    suffix = next((SUFFIXES[prefix] for prefix in SUFFIXES if region.startswith(prefix)), "amazonaws.com")
-    return f"https://{service}.{region}.{suffix}"
+def _misconfigured(detail: str) -> ConfigurationError:
+    return ConfigurationError("The service is misconfigured", detail=detail)
 
 
 def percent_encode(segment: str) -> str:

@@ -151,6 +151,11 @@ class HttpPool(ConnectionPool):
         super().__init__(partial(HttpConnection, origin), (NotSentError,), IDLE_SECONDS, clock)
 
 
+def is_field_value(text: str) -> bool:
+    """Return whether a text can be a header's value, and brings no line of its own: RFC 9110, 5.5."""
+    return text.isascii() and text.isprintable()
+
+
 def _status(head: bytes) -> int:
     if not head.startswith(b"HTTP/1."):
         raise ValueError(f"not HTTP: {head[:40]!r}")

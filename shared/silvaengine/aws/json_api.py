@@ -76,7 +76,10 @@ class JsonApi:
                 raise no_response(what, error) from error
             if response.status != 200:
                 raise to_error(what, *error_of(response), response.status)
-            members: Members = json.loads(response.body)
+            try:
+                members: Members = json.loads(response.body)
+            except ValueError as error:
+                raise no_response(what, error) from error
             return members
 
         return self._backoff.run(attempt, UnavailableError if repeatable else BusyError)

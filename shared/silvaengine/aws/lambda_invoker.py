@@ -56,6 +56,20 @@ NOT_STARTED = frozenset({
 PASSING = frozenset({408, 409, TOO_MANY, 502})  # the statuses with which these may pass
 
 
+type Fit = Callable[[str, int], str]
+"""Returns another payload of at most so many bytes for one that is larger; raises SilvaEngineError."""
+
+
+def too_large(size: int, limit: int) -> RequestError:
+    """Return the error of a request that is larger than Lambda takes, in bytes."""
+    message = f"The request is too large: {size} bytes with what is added to it, at most {limit}"
+    return RequestError(message, status=413)
+
+
+def _refuse(payload: str, limit: int) -> str:
+    raise too_large(len(payload.encode()), limit)
+
+
 class Invoker(Protocol):
     """Invokes Lambdas; see ``LambdaInvoker``."""
 
@@ -68,6 +82,7 @@ class LambdaInvoker:
 
     Args:
         open_client: returns the client of Lambda's API; called at each invocation.
+        fit: what to do with a payload over 6 MB, 1 MB for an event; by default it is refused.
         worker_for: returns the Lambda to invoke for an ARN of the registry.
         isolated: ARNs of Lambdas with an environment for each tenant; their payloads must name the tenant.
         clock: epoch seconds.
@@ -79,6 +94,7 @@ class LambdaInvoker:
         self,
         open_client: Callable[[], AwsClient],
         *,
+        fit: Fit = _refuse,
         worker_for: Callable[[str], str] = str,
         isolated: frozenset[str | None] = frozenset(),
         clock: Callable[[], float] = time.time,
@@ -86,6 +102,7 @@ class LambdaInvoker:
         attempts: int = ATTEMPTS,
     ) -> None:
         self._open_client = open_client
+        self._fit = fit
         self._worker_for = worker_for
         self._isolated = isolated
         self._clock = clock
@@ -96,19 +113,20 @@ class LambdaInvoker:
 
         Args:
             arn: the function's ARN or name.
-            payload: JSON text, at most 6 MB, 1 MB for an event.
+            payload: JSON text; see ``fit``.
             event: whether to hand over the payload without waiting for the result.
             deadline: epoch seconds at which the caller no longer waits.
 
         Raises:
-            RequestError: 413, the payload is too large; nothing ran.
+            RequestError: 413, the payload is too large; nothing ran. ConfigurationError: its settings are.
             BusyError: Lambda refuses for the moment, or couldn't be reached; nothing ran.
             NotStartedError: the Lambda can't be invoked, or the deadline is over; nothing ran.
             DeadlineError: there was no result in time; the Lambda may have run.
             InvocationError: it failed, Lambda itself did, or the connection broke; it may have run.
         """
-        body = payload.encode()
-        _check_size(len(body), EVENT_LIMIT if event else SYNC_LIMIT)
+        body, limit = payload.encode(), EVENT_LIMIT if event else SYNC_LIMIT
+        if len(body) > limit:
+            body = self._fit(payload, limit).encode()
         arn = self._worker_for(arn)
         headers = {"x-amz-invocation-type": "Event" if event else "RequestResponse"}
         if arn in self._isolated:
@@ -144,10 +162,11 @@ class LambdaInvoker:
         return left + GRACE_SECONDS
 
 
-def open_invoker(settings: Settings) -> LambdaInvoker:
-    """Return the invoker of the deployment's Lambdas."""
+def open_invoker(settings: Settings, fit: Fit = _refuse) -> LambdaInvoker:
+    """Return the invoker of the deployment's Lambdas; see ``LambdaInvoker``."""
     return LambdaInvoker(
         lambda: open_client("lambda", settings.region),
+        fit=fit,
         worker_for=partial(worker_for, settings=settings),
         isolated=frozenset({settings.isolated_worker_arn}),
     )
@@ -156,12 +175,6 @@ def open_invoker(settings: Settings) -> LambdaInvoker:
 @lru_cache(CACHED_PATHS)
 def _path(arn: str) -> str:
     return f"/2015-03-31/functions/{percent_encode(arn)}/invocations"
-
-
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        message = f"The request is too large: {size} bytes with what is added to it, at most {limit}"
-        raise RequestError(message, status=413)
 
 
 def _refusal(arn: str, response: Response) -> SilvaEngineError:

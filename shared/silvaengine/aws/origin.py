@@ -11,12 +11,25 @@ from typing import NamedTuple
 from silvaengine.settings import fixed_environment
 
 CONNECT_SECONDS = 1.0
+LAST_PORT = 65_535
+# NAT gateways and balancers forget a connection that says nothing for 350 s, where Linux keeps silent for
+# two hours: docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html. In seconds.
+KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15}
+SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), seconds)
+        for name, seconds in KEEP_ALIVE.items()
+        if hasattr(socket, name)
+    ),
+]
 
 # Amazon's own authorities (www.amazontrust.com/repository). A system's store holds a hundred more, and
 # OpenSSL reads all of them for a context.
 AMAZON_ROOTS = join(dirname(__file__), "amazon_roots.pem")
 
-_URL = re.compile(r"(https?)://((?:\[([0-9A-Fa-f:.]+)\]|([^/:@\[\]]+))(?::([0-9]+))?)(/[^?#]*)?")
+_URL = re.compile(r"(https?)://((?:\[([0-9A-Fa-f:.]+)\]|([^\s/:@\[\]?#]+))(?::([0-9]{1,5}))?)(/[^\s?#]*)?")
 
 
 class Origin(NamedTuple):
@@ -41,7 +54,7 @@ class Origin(NamedTuple):
             ValueError: it isn't such a URL.
         """
         match = _URL.fullmatch(url)
-        if match is None:
+        if match is None or not (url.isascii() and url.isprintable()) or int(match[5] or 0) > LAST_PORT:
             raise ValueError(f"{url!r} is not a valid AWS endpoint URL")
         scheme, netloc, address, name, port, path = match.groups()
         tls = scheme == "https"
@@ -68,8 +81,8 @@ class Origin(NamedTuple):
 
 def _connect(host: bytes, port: int, seconds: float) -> socket.socket:
     connection = socket.create_connection((host, port), seconds)  # type: ignore[arg-type] # typeshed wants text
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in SOCKET_OPTIONS:
+        connection.setsockopt(*option)
     return connection
 
 

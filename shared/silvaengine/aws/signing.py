@@ -11,6 +11,7 @@ from hashlib import sha256
 from time import gmtime, strftime
 
 from silvaengine.aws.credentials import Credentials
+from silvaengine.aws.http import is_field_value
 
 TRACE_HEADER = "x-amzn-trace-id"
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -71,4 +72,4 @@ def _signing_hmac(secret: str, day: str, region: str, service: str) -> hmac.HMAC
 def trace_id(environ: Mapping[str, str]) -> str:
     """Return the running trace's id, without which Lambda's loop detection is blind; empty for none."""
     trace = environ.get("_X_AMZN_TRACE_ID", "")
-    return trace if trace.isascii() and trace.isprintable() else ""
+    return trace if is_field_value(trace) else ""

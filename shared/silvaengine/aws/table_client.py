@@ -121,6 +121,23 @@ class TableReader(_Tables):
             request["ExclusiveStartKey"] = response.get("LastEvaluatedKey")
             yield [decode_row(item) for item in response["Items"]]
 
+    def find(self, table: Table, index: str, attribute: str, value: str) -> Row | None:
+        """Return one row by an attribute that isn't its key, through an index with all attributes, or None.
+
+        An index is never consistent: a row that was just written may be missing, a deleted one be there.
+        """
+        name = self._prefix + table.name
+        request = {
+            "TableName": name,
+            "IndexName": index,
+            "KeyConditionExpression": "#h = :h",
+            "ExpressionAttributeNames": {"#h": attribute},
+            "ExpressionAttributeValues": {":h": {"S": value}},
+            "Limit": 1,
+        }
+        items = self._open_api().call("Query", request, name, repeatable=True)["Items"]
+        return decode_row(items[0]) if items else None
+
     def query_index(
         self,
         table: Table,

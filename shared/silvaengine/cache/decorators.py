@@ -95,7 +95,7 @@ def cached[**P, R](
 
     Args:
         open_cache: returns the cache; called when a function is decorated.
-        cache_name: 1 to 64 of ``a-z 0-9 _ -``.
+        cache_name: see ``silvaengine.cache.keys.NAME_RULE``.
         policy: how values are cached.
         key: makes the key from the call's arguments: text, or another value that a key can hold.
         cache_enabled: whether calls use the cache; a function is asked at each call.

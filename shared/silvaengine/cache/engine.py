@@ -17,7 +17,7 @@ class HybridCacheEngine:
     A thread without the call's context has no tenant: ``get`` returns None, the others False.
 
     Args:
-        cache_name: 1 to 64 of ``a-z 0-9 _ -``.
+        cache_name: see ``silvaengine.cache.keys.NAME_RULE``.
         open_cache: returns the cache to use; by default the process's.
 
     Raises:

@@ -17,11 +17,12 @@ from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID
 
-CACHE_NAME = re.compile("[a-z0-9_-]{1,64}")
+NAME_RULE = "1 to 120 letters, digits, _ and -, with single dots between them"
 MAX_TEXT = 256  # characters; a longer text ends in a digest of all of it
 MAX_PATTERN = 512  # characters
 TEXT_HEAD = MAX_TEXT - 66  # what is left of a longer text
 
+_NAME = re.compile(r"(?=.{1,120}\Z)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _UNWRITABLE = re.compile(r"[%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPECIAL = re.compile(r"[%,~()\[\]{}=*?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -34,10 +35,15 @@ class UnknownStateError(TypeError):
     """An object of a dataclass whose fields aren't all of its state."""
 
 
+def is_name(name: str) -> bool:
+    """Return whether a text may name a cache (``NAME_RULE``): it becomes a folder and a part of keys."""
+    return _NAME.fullmatch(name) is not None
+
+
 def validate_name(name: str) -> str:
-    """Return a cache's name; raises ValueError unless it is 1 to 64 of ``a-z 0-9 _ -``."""
-    if not CACHE_NAME.fullmatch(name):
-        raise ValueError(f"cache_name: expected 1 to 64 of a-z, 0-9, _ and -, found {name!r}")
+    """Return a cache's name; raises ValueError unless ``is_name``."""
+    if not is_name(name):
+        raise ValueError(f"cache_name: expected {NAME_RULE}, found {name!r}")
     return name
 
 

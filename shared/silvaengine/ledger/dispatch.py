@@ -63,6 +63,8 @@ class Dispatcher:
         payload = call.encode(content)
         if content_at is not None and (content is None or len(payload.encode()) > EVENT_LIMIT):
             payload = call._replace(content_url=self._payloads.url(content_at)).encode()
+            if len(payload.encode()) > EVENT_LIMIT:  # the settings are: one URL is for them and the content
+                payload = call.encode(content or self._payloads.get(content_at))
         self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=deadline)
 
     def ask(

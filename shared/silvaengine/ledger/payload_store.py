@@ -1,4 +1,4 @@
-"""The deployment's bucket, for values that are too large for a row or an event."""
+"""The deployment's bucket, for values that are too large for a row or a payload."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,14 +24,22 @@ class PayloadStore:
         self._open_client = open_client
         self._bucket = bucket
 
+    @property
+    def exists(self) -> bool:
+        """Whether the deployment has a bucket."""
+        return self._bucket is not None
+
     def store(self, member: str, key: str, text: str) -> Mapping[str, str]:
         """Return a row's attribute: the text, or as ``{member}_at`` a large one's key in the bucket."""
-        body = text.encode()
-        if len(body) <= INLINE_LIMIT:
+        if len(text.encode()) <= INLINE_LIMIT:
             return {member: text}
-        with translate_errors(f"PutObject {key}"):
-            self._open_client().put_object(Bucket=self._bucket_name(), Key=key, Body=body)
+        self.put(key, text)
         return {f"{member}_at": key}
+
+    def put(self, key: str, text: str) -> None:
+        """Store a text."""
+        with translate_errors(f"PutObject {key}"):
+            self._open_client().put_object(Bucket=self._bucket_name(), Key=key, Body=text.encode())
 
     def get(self, key: str) -> str:
         """Return a text."""

@@ -46,7 +46,7 @@ class LambdaEvent:
         if public.status >= 500:
             extra = {"request_id": self.request_id}
             if public is error:
-                _logger.error("%s (%s)", public.message, public.detail, extra=extra)
+                _logger.error("%s", public.reason, extra=extra)
             else:
                 _logger.error("Unexpected failure", exc_info=error, extra=extra)
         return public

@@ -6,7 +6,7 @@ a pool of 100 that raises) outlive a request, and its time-out is that of each p
 
 import logging
 from binascii import crc_hqx
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, wraps
 from time import sleep
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 30.0
 SLOTS = 16_384
+SCAN_STEP = 1_000
 MAX_MOVES = 4  # how often a cluster may redirect a command
 MOVE_PAUSE = 0.005  # seconds, in which a command's keys may come together
 MOVES = ("ASK ", "MOVED ", "TRYAGAIN ")
@@ -99,6 +100,37 @@ class RedisClient:
                 replies = self._send_to_cluster(key, packed)
             else:
                 replies = self._send(self._address, b"".join(packed), len(packed))
+        return self._accepted(replies)
+
+    def scan(self, pattern: str) -> Iterator[str]:
+        """Yield the keys that match a glob, of all nodes of a cluster; one may come twice.
+
+        Raises:
+            TierError: as for ``execute``.
+        """
+        for address in self._masters():
+            cursor = b"0"
+            while True:
+                command = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_STEP)
+                ((cursor, page),) = self._ask(address, command)
+                yield from map(bytes.decode, page)
+                if cursor == b"0":
+                    break
+
+    def _masters(self) -> Iterable[Address]:
+        """Return the addresses of the servers that have keys: redis.io/docs/latest/commands/cluster-slots."""
+        if not self._settings.cluster:
+            return (self._address,)
+        (ranges,) = self._ask(self._address, ("CLUSTER", "SLOTS"))
+        return {(master[0].decode() or self._address[0], master[1]) for _, _, master, *_ in ranges}
+
+    def _ask(self, address: Address, command: Command) -> list[Reply]:
+        with self.breaker.guard("Redis can't be reached", FAILURES):
+            replies = self._send(address, pack(command), 1)
+        return self._accepted(replies)
+
+    def _accepted(self, replies: list[Reply]) -> list[Reply]:
+        """Return replies; raises TierError if Redis refused one of the commands."""
         for reply in replies:
             if isinstance(reply, Exception):
                 self._warn_once(str(reply))
@@ -199,7 +231,15 @@ class RedisClients:
 
     def of(self, cache_name: str) -> RedisClient:
         """Return the client for a cache; it connects with its first command."""
-        database = 0 if self._settings.cluster else self._settings.database_of(cache_name)
+        return self._client(0 if self._settings.cluster else self._settings.database_of(cache_name))
+
+    def all(self) -> "Iterator[RedisClient]":
+        """Return the client of each database that a cache may be in."""
+        settings = self._settings
+        databases = {0} if settings.cluster else {settings.database, *dict(settings.databases).values()}
+        return map(self._client, sorted(databases))
+
+    def _client(self, database: int) -> RedisClient:
         if database not in self._clients:
             self._clients[database] = RedisClient(
                 self._settings, database, self.breaker, self._password, self._clock

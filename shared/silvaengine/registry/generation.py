@@ -1,4 +1,4 @@
-"""The registry's generation, which every ``silvaengine apply`` raises: a new one says that rows have changed.
+"""The registry's generation: whoever writes rows raises it afterwards, and a new one says that they changed.
 
 With Redis every call checks it there, and one instance reads DynamoDB for all; without it each instance reads
 DynamoDB once in some seconds.
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from silvaengine.aws.table_client import TableReader
+from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.clock import process_clock
 from silvaengine.errors import UnavailableError
 from silvaengine.redis.breaker import TierError
@@ -94,3 +94,12 @@ class RegistryGeneration:
     def _read(self) -> str:
         row = self._tables.get(CONFIG_DATA, GENERATION_KEY) or {}
         return str(row.get("value", 0))
+
+
+def raise_generation(tables: TableWriter) -> None:
+    """Announce that rows have changed, after they were written.
+
+    Raises:
+        UnavailableError: DynamoDB can't be reached; the generation may have been raised.
+    """
+    tables.update(CONFIG_DATA, GENERATION_KEY, "ADD #value :one", values={"one": 1})

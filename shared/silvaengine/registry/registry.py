@@ -101,9 +101,9 @@ class Registry:
         """
         has_changed, reply = self._generation.check(command)
         if has_changed:
+            self._rows.clear()  # first: what is made of rows in another thread must not be of old ones
             self._memory.clear()
             self._refusals.clear()
-            self._rows.clear()
             self.recent_limits.clear()
         return reply
 

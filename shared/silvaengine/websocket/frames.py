@@ -12,7 +12,8 @@ from silvaengine.protocol.messages import WorkerResponse
 
 # AWS: API Gateway developer guide, apigateway-execution-service-websocket-limits-table.html
 MESSAGE_LIMIT = 131_072  # bytes of a message, both ways
-ITEM_LIMIT = 32_768  # bytes of a frame on the wire, and so of a stream's item
+FRAGMENT_LIMIT = 32_768  # bytes of a fragment of a message
+ITEM_LIMIT = FRAGMENT_LIMIT  # bytes of a stream's item
 ID_LIMIT = 128  # characters of a call's id
 
 PING = "ping"

@@ -45,7 +45,7 @@ def opened(**environment: str) -> HybridCache:
 
 def round_trip(cache: HybridCache) -> Any:
     """Store a value, empty memory, look the value up in Redis."""
-    engine = HybridCacheEngine("access", lambda: cache)
+    engine = HybridCacheEngine("Access.v2", lambda: cache)
     engine.set("key", {"a": 1})
     cache.memory.drop_if(lambda _: True)
     return engine.get("key")
@@ -60,17 +60,17 @@ def test_the_documented_user_can_do_all_that_the_worker_does(port: int) -> None:
     access = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}
     cache = opened(**access, REDIS_USERNAME="worker", REDIS_PASSWORD="password")
     assert round_trip(cache) == {"a": 1}
-    engine = HybridCacheEngine("access", lambda: cache)
+    engine = HybridCacheEngine("Access.v2", lambda: cache)
     tier = cache.tiers.redis
     assert tier
-    token, *_ = tier.acquire("access", "-", "x", 1)
+    token, *_ = tier.acquire("Access.v2", "-", "x", 1)
     assert token
-    tier.release("access", "-", "x", token)
+    tier.release("Access.v2", "-", "x", token)
     assert engine.clear("k*") is True
     assert engine.get("key") is None
     assert engine.delete("key") is True
-    assert tier.exists("access")
-    assert tier.keys("access", "-", 10) == []
+    assert tier.exists("Access.v2")
+    assert tier.keys("Access.v2", "-", 10) == []
     engine.set("key", 1)  # with the next write the counters go to Redis
     assert engine.stats()["fleet"]["redis_hits"] >= 1
     worker: Any = redis.Redis(port=port, username="worker", password="password")

@@ -32,7 +32,7 @@ from .conftest import MEBIBYTE, Server
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAME = "orders"
+NAME = "shop.models.Order"
 KEPT = ("an entry",)
 
 

@@ -115,6 +115,11 @@ def body_size(body: Any = None, **params: object) -> int:
     return len(str(params.get("text", body)))
 
 
+def settings_size() -> int:
+    """Answer how many characters the settings have."""
+    return sum(map(len, current_invocation().settings.values()))
+
+
 def fail() -> None:
     """Raise what nobody outside may see."""
     raise RuntimeError("password=hunter2")
@@ -216,7 +221,7 @@ def read_table(table: str) -> str:
     return json.dumps("allowed")
 
 
-@method_cache(ttl=600, cache_name="e2e")
+@method_cache(ttl=600, cache_name="e2e.Numbers")
 def number_of(name: str) -> str:
     """Return a number that nobody had before, as a source gives what nobody knows yet."""
     return uuid4().hex

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from silvaengine.cache.clear_log import LocalClearLogs
-from silvaengine.cache.disk import MAX_VALUE, TIMEOUT_SECONDS, DiskTier, disk_clock
+from silvaengine.cache.disk import MAX_VALUE, DiskTier, disk_clock
+from silvaengine.cache.disk_folder import TIMEOUT_SECONDS
 from silvaengine.cache.hybrid import HybridCache
 from silvaengine.redis.breaker import TierError
 
@@ -65,6 +66,16 @@ def test_a_deleted_value_is_gone_for_the_next_process(clock: Clock, tmp_path: Pa
     kept()
     assert kept.cache_delete()
     assert keep_by(process(tmp_path, clock), source)() == 2
+
+
+def test_names_that_differ_in_case_alone_are_two_caches(clock: Clock, tmp_path: Path) -> None:
+    """On a file system that ignores case, too: no two folders have one name in small letters."""
+    disk, names = tier(tmp_path, clock), ("shop.models.item", "shop.models.Item", "Shop.models.item")
+    for name in names:
+        disk.set(name, "k", name.encode(), 100)
+    assert [(disk.get(name, "k") or (b"",))[0] for name in names] == [name.encode() for name in names]
+    folders = [path.name.lower() for path in tmp_path.iterdir() if path.is_dir()]
+    assert len(set(folders)) == len(names)
 
 
 def test_a_value_ends_on_disk(clock: Clock, tmp_path: Path) -> None:
@@ -123,7 +134,7 @@ def test_the_folder_is_closed_to_others(clock: Clock, tmp_path: Path) -> None:
 def end(cache: HybridCache) -> None:
     """End a process as far as its files go."""
     disk: Any = cache.tiers.disk
-    disk._open["test"].close()
+    disk._folders["test"]._cache.close()
 
 
 @pytest.mark.parametrize(

@@ -255,13 +255,16 @@ def test_a_literal_pattern_matches_its_text_alone(text: str, other: str) -> None
     assert not compile_pattern(exact_pattern(text))(other)
 
 
-@pytest.mark.parametrize("name", ["api", "a-b_c9", "x" * 64])
+@pytest.mark.parametrize("name", ["api", "a-b_c9", "API", "shop_engine.models.Item", "_", "x" * 120])
 def test_a_cache_name_is_short_and_plain(name: str) -> None:
-    """A name has letters, digits, hyphens and underscores."""
+    """A name has letters, digits, hyphens, underscores, and dots between them."""
     assert validate_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "API", "../../x", "a/b", "a b", "a\n", "é", "x" * 65, "{a}", "a:b"])
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", ".a", "a.", "a..b", "../../x", "a/b", "a\\b", "a b", "a\n", "é", "x" * 121, "{a}", "a:b"],
+)
 def test_a_cache_name_is_nothing_else(name: str) -> None:
     """It becomes a folder and a part of keys."""
     with pytest.raises(ValueError, match="cache_name"):

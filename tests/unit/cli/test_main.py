@@ -11,7 +11,20 @@ import silvaengine_cli
 from silvaengine_cli.deployment import Deployment, read_local_deployment
 from silvaengine_cli.main import cli
 
-COMMANDS = ("init", "dev", "validate", "diff", "apply", "export", "list", "show", "invoke", "ws", "destroy")
+COMMANDS = (
+    "init",
+    "dev",
+    "validate",
+    "diff",
+    "apply",
+    "announce",
+    "export",
+    "list",
+    "show",
+    "invoke",
+    "ws",
+    "destroy",
+)
 TRY = """\
 try:
     main()

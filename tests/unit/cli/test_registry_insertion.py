@@ -34,7 +34,7 @@ def added_lines(old: str) -> list[str]:
 
 
 def test_an_empty_file_gets_everything_that_a_call_needs() -> None:
-    """It gets a function, its setting, an endpoint, and the common connection."""
+    """It gets a function, its setting, an endpoint, and the common key row."""
     assert [line for line in added_lines("# mine\n") if line] == [
         "functions:",
         "  greet:",
@@ -72,7 +72,7 @@ def test_a_list_in_one_line_is_continued_in_that_line() -> None:
 
 
 def test_another_connection_is_not_taken_for_the_common_one() -> None:
-    """The function goes to the common connection, which is added if there are only others."""
+    """The function goes to the common key row, which is added if there are only others."""
     added = added_lines(
         "endpoints: {a: {connection: own}, b: }\nconnections:\n  - endpoint: a\n    api_key: k\n"
     )

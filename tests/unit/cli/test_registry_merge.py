@@ -15,7 +15,7 @@ def entry(name: str, setting: str = "", **more: object) -> Row:
 
 
 def connection(*entries: Row, **more: object) -> Row:
-    """Return a common connection."""
+    """Return a common key row."""
     return {"endpoint_id": "1", "api_key": "#####", "functions": list(entries), **more}
 
 

@@ -1,9 +1,13 @@
-"""Every table that a command prints, at 80 and at 120 columns.
+"""Every table that a command prints, at 80 and at 120 columns and into a pipe.
 
 `python -m tests.unit.cli.test_tables` writes the snapshots again: look at them before you keep them.
 """
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -138,18 +142,19 @@ def execution(job_id: str, state: str, cause: str) -> Execution:
     }))  # fmt: skip
 
 
-def printed(columns: int, monkeypatch: pytest.MonkeyPatch, *options: str) -> Iterator[tuple[str, str]]:
-    """Return each command and what it prints."""
+def printed(columns: int | None, monkeypatch: pytest.MonkeyPatch, *options: str) -> Iterator[tuple[str, str]]:
+    """Return each command and what it prints; without a number of columns into a pipe."""
+    width = None if columns is None else str(columns)
     monkeypatch.setattr(silvaengine_cli.deployment, "Deployment", lambda **_: Account())
     for command in COMMANDS:
         with_options = options if "list" in command or "dead" in command else ()
         arguments = [*command.split(), *with_options]
-        result = CliRunner().invoke(cli, arguments, catch_exceptions=False, env={"COLUMNS": str(columns)})
+        result = CliRunner().invoke(cli, arguments, catch_exceptions=False, env={"COLUMNS": width})
         assert result.exit_code == 0, (command, result.output)
         yield f"$ silvaengine {' '.join(arguments)}", result.output
 
 
-def snapshot(columns: int, monkeypatch: pytest.MonkeyPatch) -> str:
+def snapshot(columns: int | None, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return all that the commands print."""
     pairs = printed(columns, monkeypatch)
     return "\n".join(f"{command}\n{_trimmed(output)}\n" for command, output in pairs)
@@ -165,6 +170,25 @@ def test_tables_are_as_they_were_read(columns: int, monkeypatch: pytest.MonkeyPa
     text = snapshot(columns, monkeypatch)
     assert text == (SNAPSHOTS / f"tables_{columns}.txt").read_text()
     assert max(map(len, text.splitlines())) <= columns
+
+
+def test_tables_in_a_pipe_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal a row is one line with whole ids, times and names, in the columns of a terminal."""
+    assert snapshot(None, monkeypatch) == (SNAPSHOTS / "tables_pipe.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_pipe_is_no_terminal_although_one_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is where the table goes: standard input and errors may be a terminal."""
+    name = "x" * 300
+    program = f"import silvaengine_cli.output as it; it.print_table('', ['{name}'], [], [], as_json=False)"
+    controller, terminal = pty.openpty()
+    monkeypatch.delenv("COLUMNS", raising=False)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, check=True)
+    os.close(controller)
+    os.close(terminal)
+    assert name in done.stdout.decode()
 
 
 def test_wide_tables_shorten_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,5 +218,5 @@ def test_limit_of_nothing_is_refused(command: str) -> None:
 if __name__ == "__main__":
     with pytest.MonkeyPatch.context() as patch:
         SNAPSHOTS.mkdir(exist_ok=True)
-        for width in (80, 120):
-            (SNAPSHOTS / f"tables_{width}.txt").write_text(snapshot(width, patch))
+        for width, name in ((80, "80"), (120, "120"), (None, "pipe")):
+            (SNAPSHOTS / f"tables_{name}.txt").write_text(snapshot(width, patch))

@@ -38,6 +38,10 @@ from silvaengine_http.request import HttpCall
 from ...fakes.dynamodb import MemoryDynamoDB
 
 EVENTS = Path(__file__).parents[2] / "events"
+# What every script may read or none (fetch.spec.whatwg.org, section 2.2.2), and what is for the browser.
+SAFELISTED = {"cache-control", "content-language", "content-length", "content-type", "set-cookie"}
+FOR_BROWSERS = {"content-security-policy", "referrer-policy", "strict-transport-security", "vary"}
+FOR_BROWSERS |= {"x-content-type-options"}
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:worker"
 NOW = 1_000_000.0
 
@@ -165,6 +169,14 @@ class Documents:
         return self.source(url)
 
 
+def hidden_headers(response: Any) -> set[str]:
+    """Return the names of a response's headers that a page's script would want and can't read."""
+    headers = {name.lower(): value for name, value in response["headers"].items()}
+    names = {*headers, *map(str.lower, response.get("multiValueHeaders", {}))}
+    exposed = {name.strip().lower() for name in headers["access-control-expose-headers"].split(",")}
+    return {name for name in names - exposed - SAFELISTED - FOR_BROWSERS if not name.startswith("access-")}
+
+
 class World:
     """A gateway and everything around it."""
 
@@ -232,6 +244,7 @@ class World:
         assert all(isinstance(value, str) for value in response["headers"].values())
         assert "x-request-id" in response["headers"]
         assert "Access-Control-Allow-Origin" in response["headers"]
+        assert hidden_headers(response) == set()
         return response
 
     @property
@@ -262,6 +275,8 @@ def event_of() -> Callable[..., dict[str, Any]]:
 
     def build(name: str = "rest_v1", **changes: Any) -> dict[str, Any]:
         event: dict[str, Any] = deepcopy(events[f"http_{name}"])
+        if "headers" in changes:
+            event["multiValueHeaders"] = None  # unless it is replaced, too: it names the same headers
         return event | changes
 
     return build

@@ -115,6 +115,34 @@ def test_an_authorizer_gets_the_extended_event(world: Any, event_of: EventOf, in
         assert event["requestContext"]["headers"] == {"Token": "ada"}
 
 
+@pytest.mark.parametrize(
+    ("name", "stage", "path"),
+    [
+        ("rest_v1", "prod", "core/acme/greet/a/b%20c"),
+        ("api_v2", "prod", "core/acme/greet/a/b c"),
+        ("function_url", "$default", "core/acme/greet/a/b%20c"),
+    ],
+)
+def test_a_methods_arn_names_the_stage_once(
+    name: str, stage: str, path: str, world: Any, event_of: EventOf, install: Install
+) -> None:
+    """As API Gateway's own authorizer calls have it, though an HTTP API's path begins with the stage, too."""
+    install(FUNCTION)
+    event = event_of(name)
+    event["headers"] |= {"token": "ada"}
+    world.handler(event, None)
+    (_, asked, _) = sys.modules["acme_auth"].CALLS[0]
+    assert asked["methodArn"].partition("/")[2] == f"{stage}/POST/{path}"
+
+
+def test_an_authorizer_gets_each_line_of_a_header(world: Any, event_of: EventOf, install: Install) -> None:
+    """What it decides by is what the gateway knows of the request: no line is chosen for it."""
+    install(FUNCTION)
+    world.handler(event_of(headers={"Token": "ada"}, multiValueHeaders={"Token": ["eve", "ada"]}), None)
+    (_, event, _) = sys.modules["acme_auth"].CALLS[0]
+    assert event["headers"] == event["requestContext"]["headers"] == {"Token": "eve, ada"}
+
+
 def test_an_authorizer_gets_the_decoded_body(world: Any, event_of: EventOf, install: Install) -> None:
     """It is JSON text, whatever form API Gateway gave the body."""
     install(FUNCTION)
@@ -378,7 +406,8 @@ def test_an_internal_function_is_missing_for_clients(world: Any, event_of: Event
         ({"routeArn": "arn:aws:execute-api:eu-central-1:1:api/prod/GET/x"}, True),
         ({}, False),
         ({"methodArn": None}, False),
-        ({"methodArn": "arn", "type": "TOKEN"}, False),
+        ({"methodArn": "arn", "type": "TOKEN"}, True),
+        ({"methodArn": "arn", "type": "SCHEDULE"}, False),
     ],
 )
 def test_only_an_event_with_a_methods_arn_is_an_authorizer_call(

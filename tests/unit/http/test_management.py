@@ -140,13 +140,23 @@ def test_a_post_may_say_it_in_its_body(world: Any, ask: Ask, area: str) -> None:
     assert (response["statusCode"], response["headers"]["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
 
 
-@pytest.mark.parametrize("name", ["../../x", "A", "a" * 65, "a b", "a/b", ".", "a\n"])
+@pytest.mark.parametrize("name", ["../../x", "a" * 121, "a b", "a/b", ".", "a..b", "a\n"])
 def test_a_cache_name_is_no_path(name: str, world: Any, ask: Ask) -> None:
     """A cache's name is of a few letters, so that it can't lead anywhere else."""
     world.registry.scopes = frozenset({"cache:admin"})
     response = ask(cache_name=name)
     assert response["statusCode"] == 400
     assert "cache_name must be" in json.loads(response["body"])["error"]
+
+
+@pytest.mark.parametrize("name", ["shop_engine.models.item", "Shop", "x" * 120])
+def test_a_package_s_cache_is_cleared_by_its_name(name: str, world: Any, ask: Ask) -> None:
+    """The predecessor's packages name theirs by package and model."""
+    world.registry.scopes = frozenset({"cache:admin"})
+    keep("acme", "a", name)
+    response = ask(cache_name=name, cache_key="a")
+    assert (response["statusCode"], json.loads(response["body"])["cache_name"]) == (200, name)
+    assert kept("acme", "a", name) is None
 
 
 def test_an_unknown_cache_is_404_until_it_is_used(world: Any, ask: Ask) -> None:

@@ -128,6 +128,49 @@ def test_multi_value_maps_serve_alone(read: Callable[..., Request]) -> None:
     assert "c" not in request.params
 
 
+@pytest.mark.parametrize(
+    ("single", "several", "expected"),
+    [
+        ({"X-Tag": "two"}, {"X-Tag": ["one", "two"]}, {"X-Tag": "one, two"}),
+        ({"Cookie": "b=2"}, {"Cookie": ["a=1", "b=2"]}, {"Cookie": "a=1; b=2"}),
+        (None, {"Cookie": ["a=1; b=2", "c=3"]}, {"Cookie": "a=1; b=2; c=3"}),
+        ({"X-Tag": "one", "x-tag": "two"}, None, {"X-Tag": "one, two"}),
+        ({"Via": "b", "X-A": "1"}, {"Via": ["a", "b"]}, {"Via": "a, b", "X-A": "1"}),
+        ({"X-A": "1"}, {"X-B": ["2"]}, {"X-A": "1", "X-B": "2"}),
+        ({"X-A": "1"}, {"X-A": []}, {}),
+        ({"X-A": "1"}, {"X-A": 3}, {}),
+        ({"X-A": None, "X-B": "2"}, {"X-A": [None], "X-B": ["2"]}, {"X-B": "2"}),
+    ],
+)
+def test_a_header_on_several_lines_is_one_value(
+    single: Any, several: Any, expected: dict[str, str], read: Callable[..., Request]
+) -> None:
+    """No line is lost, whichever map has them and however the client writes the name."""
+    request = read(headers=single, multiValueHeaders=several)
+    assert request.context["headers"] == expected
+    assert request.headers == {name.lower(): value for name, value in expected.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "status"),
+    [
+        ("Prefer", ["respond-async", "wait=10"], 202),
+        ("Prefer", ["wait=10", "respond-async"], 202),
+        ("X-Api-Key", ["acme-key", "acme-key"], 404),
+        ("Idempotency-Key", ["k1", "k2"], 400),
+        ("Content-Type", ["application/json", "text/xml"], 415),
+    ],
+)
+def test_each_line_counts(
+    name: str, lines: list[str], status: int, world: Any, event_of: Callable[..., dict[str, Any]]
+) -> None:
+    """A list goes on over lines; of what may be there once, two are refused and none is chosen."""
+    event = event_of(
+        headers={name: lines[-1]}, multiValueHeaders={name: lines}, requestContext={"stage": "prod"}
+    )
+    assert world.call(event)["statusCode"] == status
+
+
 def test_a_client_cannot_set_reserved_names_by_query(read: Callable[..., Request]) -> None:
     """Tenant, area and context come from the gateway, and keys are no parameters."""
     names = ["endpoint_id", "area", "context", "aws_event", "aws_context", "connection_id", "X-Api-Key"]

@@ -200,7 +200,7 @@ def test_an_issuers_last_keys_serve_for_a_day(world: Any, event_of: EventOf, iss
     assert send(world, event_of, issuer.sign(exp=2_000_001))[0] == 503
 
 
-@pytest.mark.parametrize(
+any_wrong_document = pytest.mark.parametrize(
     ("url", "document"),
     [
         (DISCOVERY, {"issuer": "https://evil.example.com/", "jwks_uri": JWKS}),
@@ -215,6 +215,9 @@ def test_an_issuers_last_keys_serve_for_a_day(world: Any, event_of: EventOf, iss
         (JWKS, []),
     ],
 )
+
+
+@any_wrong_document
 def test_an_issuers_wrong_documents_are_a_misconfiguration(
     url: str, document: Any, world: Any, event_of: EventOf, issuer: Issuer
 ) -> None:
@@ -222,6 +225,19 @@ def test_an_issuers_wrong_documents_are_a_misconfiguration(
     issuer.documents[url] = document
     assert send(world, event_of, issuer.sign())[0] == 500
     assert all(asked.startswith("https://login.example.com/") for asked in issuer.asked)
+
+
+@any_wrong_document
+def test_an_issuers_wrong_documents_cost_no_key_that_holds(
+    url: str, document: Any, world: Any, event_of: EventOf, issuer: Issuer
+) -> None:
+    """As if it didn't respond: a page of a proxy's is no reason to refuse everybody."""
+    assert send(world, event_of, issuer.sign())[0] == 200
+    issuer.documents[url] = document
+    world.now += 600
+    assert [send(world, event_of, issuer.sign(exp=2_000_000 + number))[0] for number in range(3)] == [200] * 3
+    world.now += 86_400
+    assert send(world, event_of, issuer.sign(exp=3_000_000))[0] == 500
 
 
 def test_an_issuer_on_this_machine_has_its_keys_at_its_own_address(

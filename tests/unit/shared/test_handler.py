@@ -40,6 +40,7 @@ def test_an_event_is_served_under_an_id_of_its_own(capsys: pytest.CaptureFixture
     [
         (NotFoundError("No such thing"), 404, None),
         (UnavailableError("Busy", detail="throttled"), 503, "Busy (throttled)"),
+        (UnavailableError("Busy"), 503, "Busy"),
         (OSError("disk"), 500, "Unexpected failure"),
         (SystemExit(1), 500, "Unexpected failure"),
     ],

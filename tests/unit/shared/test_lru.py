@@ -83,3 +83,15 @@ def test_ttl_0_keeps_nothing_and_clear_forgets_all() -> None:
     cache.clear()
     cache.get_or_load("k", load)
     assert len(calls) == 4
+
+
+def test_what_was_read_before_a_clear_is_not_kept_after_it() -> None:
+    """Another thread clears while a value is loaded: its loader may have read what the clear was about."""
+    cache = LruCache(60.0, 10)
+
+    def load() -> str:
+        cache.clear()
+        return "old"
+
+    assert cache.get_or_load("key", load) == "old"
+    assert cache.get_or_load("key", lambda: "new") == "new"

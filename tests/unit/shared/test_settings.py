@@ -97,11 +97,11 @@ def test_no_host_is_no_redis() -> None:
 
 def test_redis_is_read_from_its_variables() -> None:
     """Each variable of Redis has its default."""
-    assert redis(HOST="h") == RedisSettings("h", 6379, 0, {}, None, None, tls=False, cluster=False)
+    assert redis(HOST="h") == RedisSettings("h", 6379, 0, (), None, None, tls=False, cluster=False)
     given = redis(
         HOST="h", PORT="6380", DB="2", USERNAME="u", PASSWORD="p", TLS="True", CLUSTER="true", DB_API="7"
     )
-    assert given == RedisSettings("h", 6380, 2, {"API": 7}, "u", "p", tls=True, cluster=True)
+    assert given == RedisSettings("h", 6380, 2, (("API", 7),), "u", "p", tls=True, cluster=True)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,16 @@ def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
 
 
 def test_a_cache_may_have_a_database_of_its_own() -> None:
-    """``REDIS_DB_{CACHE_NAME}``, with an underscore for a hyphen; the others have ``REDIS_DB``."""
+    """``REDIS_DB_{CACHE_NAME}``, with an underscore for a hyphen or a dot; the others have ``REDIS_DB``."""
     given = redis(HOST="h", DB="1", DB_API_V2="5")
     assert given
-    assert [given.database_of(name) for name in ("api-v2", "api_v2", "api")] == [5, 5, 1]
+    assert [given.database_of(name) for name in ("api-v2", "api_v2", "Api.v2", "api")] == [5, 5, 5, 1]
+
+
+@pytest.mark.parametrize("environ", [{}, {"REDIS_HOST": "h"}, {"REDIS_URL": "redis://h", "REDIS_DB_A": "3"}])
+def test_settings_can_be_a_key(environ: dict[str, str]) -> None:
+    """What is opened once for its settings, such as the worker's ledger, is kept by them."""
+    assert hash(Settings.from_environment(environ)) == hash(Settings.from_environment(environ))
 
 
 def test_a_password_is_not_shown() -> None:

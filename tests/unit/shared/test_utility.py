@@ -375,3 +375,14 @@ def test_an_authorizers_policy_has_its_claims_as_context(is_allow: bool, effect:
         "policyDocument": {"Version": "2012-10-17"},
         "context": {"role": "r"},
     }
+
+
+@pytest.mark.parametrize("options", [{}, {"operation_name": "Answer"}, {"log_threshold": 0.5}])
+def test_monitored_functions_are_called_as_they_are(options: dict[str, Any]) -> None:
+    """Packages of autumn 2025 decorate methods so when they are imported."""
+
+    @Utility.performance_monitor.monitor_operation(**options)
+    def answer() -> int:
+        return 42
+
+    assert (answer(), answer.__name__) == (42, "answer")

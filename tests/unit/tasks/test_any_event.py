@@ -81,7 +81,7 @@ def _mutate(draw: st.DrawFn, event: Any, way: Path) -> None:
 
 def served(world: World, event: Any) -> Any:
     """Return the response for Lambda; only a SilvaEngineError may be raised."""
-    queues = SqsSource(world.functions, world.bindings, lambda *_: None)
+    queues = SqsSource(world.functions, world.bindings, world)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
     sources = create_sources(world.functions, world.bindings, queues, settings)
     return create_handler(lambda: sources)(event, world)

@@ -52,7 +52,7 @@ def reads(*messages: Any) -> Counter[str]:
         registry, world, Dispatcher(world, PayloadStore(lambda: None, None)), world.functions.claims,
         AlertPublisher(None), CallHooks(registry, world),
     )  # fmt: skip
-    queues = SqsSource(functions, Bindings(registry), lambda *_: None)
+    queues = SqsSource(functions, Bindings(registry), world)
     response = queues.serve({"Records": list(messages)}, world, InvocationLog("tasks"))
     assert response == {"batchItemFailures": []}
     assert len(world.called) == len(messages)

@@ -54,6 +54,43 @@ def test_a_fifo_group_stops_at_its_first_failure(world: World) -> None:
     assert [n for n in ran if not n % 2] == [0, 2, 4, 6]
 
 
+def test_a_fifo_group_goes_on_after_the_last_receive_of_what_failed(world: World) -> None:
+    """Those behind it were received as often: they would be dead with it, and were never called."""
+    world.most_receives = 5
+    assert world.sqs(*(message(n, group="a", receives=4, poison=not n) for n in range(4))) == [
+        "m0", "m1", "m2", "m3"
+    ]  # fmt: skip
+    batch = [message(n, group="a", receives=5, poison=n in (0, 2)) for n in range(4)]
+    assert world.sqs(*batch) == ["m0", "m2"]
+    assert [params["n"] for params in world.ran] == [0, 0, 1, 2, 3]
+
+
+def test_a_fifo_group_stops_again_at_a_message_that_comes_again(world: World) -> None:
+    """A message that joined the group later has receives left, and keeps its followers behind it."""
+    world.most_receives = 5
+    batch = [message(n, group="a", receives=5 - n, poison=n < 2) for n in range(4)]
+    assert world.sqs(*batch) == ["m0", "m1", "m2", "m3"]
+    assert [params["n"] for params in world.ran] == [0, 1]
+
+
+def test_a_fifo_group_waits_for_a_message_in_progress_even_after_its_last_receive(world: World) -> None:
+    """It has not failed, and its followers must not overtake it."""
+    world.most_receives, world.dies = 5, True
+    assert world.sqs(message(0, group="a", receives=4)) == ["m0"]
+    world.dies = False
+    assert world.sqs(*(message(n, group="a", receives=5) for n in range(2))) == ["m0", "m1"]
+    assert world.ran == []
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_a_fifo_group_stops_where_no_last_receive_is_known(world: World, denied: bool) -> None:
+    """Without a dead-letter queue, or without the right to read the policy, order comes first."""
+    world.is_policy_denied = denied
+    batch = [message(n, group="a", receives=500, poison=not n) for n in range(2)]
+    assert world.sqs(*batch) == ["m0", "m1"]
+    assert [params["n"] for params in world.ran] == [0]
+
+
 def test_a_message_in_progress_waits_for_the_other_delivery(world: World) -> None:
     """It goes back without a run, and isn't received again before the lease's end."""
     world.dies = True

@@ -21,7 +21,7 @@ from .world import World
 
 def open_sources(world: World) -> Sequence[Source]:
     """Return the deployed Lambda's sources, in the world."""
-    queues = SqsSource(world.functions, world.bindings, lambda *_: None)
+    queues = SqsSource(world.functions, world.bindings, world)
     settings = Settings(stream_endpoint_id="demo", worker_arn="arn")
     return create_sources(world.functions, world.bindings, queues, settings)
 

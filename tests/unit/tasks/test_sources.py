@@ -84,7 +84,7 @@ def test_an_event_says_in_its_detail_what_it_is_for(world: World) -> None:
 @pytest.mark.parametrize("is_bound", [False, True])
 def test_no_event_sets_what_functions_may_trust(world: World, source: str, is_bound: bool) -> None:
     """Whoever sends a message chooses its params: the tenant becomes the call's, the rest goes."""
-    claimed = dict.fromkeys(RESERVED_PARAMETERS, "globex")
+    claimed: dict[str, Any] = dict.fromkeys(RESERVED_PARAMETERS, "globex")
     named, sent = {"endpoint_id": "acme", "funct": "f"}, {"n": 1, **claimed}
     if is_bound:
         for variable in ("queue:work", "topic:news", "bucket:b"):

@@ -9,6 +9,7 @@ from urllib.parse import quote_plus
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.aws.table_client import TableReader, TableWriter
 from silvaengine.errors import (
+    ConfigurationError,
     InvocationError,
     NotFoundError,
     NotStartedError,
@@ -53,6 +54,8 @@ class World(Registry, Invoker):
         self.pause = 0.0
         self.ran: list[Any] = []
         self.hidden: list[tuple[str, str, int]] = []
+        self.most_receives: int | None = None
+        self.is_policy_denied = False
         self.notices: list[str] = []
         self.subjects: list[str] = []
         self.refuses = False
@@ -84,12 +87,22 @@ class World(Registry, Invoker):
             AlertPublisher(self.publish), CallHooks(self, self),
         )  # fmt: skip
         self.bindings = Bindings(self)
-        self.queues = SqsSource(self.functions, self.bindings, lambda *hidden: self.hidden.append(hidden))
+        self.queues = SqsSource(self.functions, self.bindings, self)
 
     def publish(self, subject: str, text: str) -> None:
         """Stand for the operator's topic."""
         self.subjects.append(subject)
         self.notices.append(text)
+
+    def hide(self, queue_arn: str, receipt: str, seconds: int) -> None:
+        """Note which message is hidden."""
+        self.hidden.append((queue_arn, receipt, seconds))
+
+    def max_receives(self, _queue_arn: str) -> int | None:
+        """Return the queue's redrive policy, which not every role may read."""
+        if self.is_policy_denied:
+            raise ConfigurationError("The service is misconfigured", detail="AccessDenied")
+        return self.most_receives
 
     @override
     def refresh(self, command: object = None) -> None:
@@ -190,13 +203,18 @@ class World(Registry, Invoker):
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
 
-def message(number: int, *, funct: str = "f", group: str = "", **params: Any) -> dict[str, Any]:
+def message(
+    number: int, *, funct: str = "f", group: str = "", receives: int = 1, **params: Any
+) -> dict[str, Any]:
     """Return a message in the form of SQS."""
     return {
         "messageId": f"m{number}",
         "receiptHandle": f"r{number}",
         "body": json.dumps({"params": {"n": number, **params}}),
-        "attributes": {"MessageGroupId": group} if group else {},
+        "attributes": {
+            "ApproximateReceiveCount": str(receives),
+            **({"MessageGroupId": group} if group else {}),
+        },
         "messageAttributes": {
             "endpoint_id": {"stringValue": "acme", "dataType": "String"},
             "funct": {"stringValue": funct, "dataType": "String"},

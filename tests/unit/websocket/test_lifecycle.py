@@ -12,7 +12,6 @@ from silvaengine.errors import RequestError, UnavailableError
 
 from .conftest import NOW, World, event, handshake
 
-EMPTY: dict[str, Any] = {}
 ORIGIN = "https://app.example.com"
 
 
@@ -71,6 +70,14 @@ def test_a_page_connects_if_it_may_read(world: World, policy: Any, origin: str |
     world.registry.area_settings = {} if policy is None else {"cors": policy}
     headers = {} if origin is None else {"Origin": origin}
     assert effect(world.admit(handshake(headers=headers))) == expected
+
+
+def test_each_line_of_a_handshakes_header_counts(world: World) -> None:
+    """The event's `headers` have only the last line: a second origin, or key, doesn't hide behind it."""
+    world.registry.area_settings = {"cors": {"origins": [ORIGIN]}}
+    asked = handshake(headers={"Origin": ORIGIN})
+    assert effect(world.admit(asked | {"multiValueHeaders": {"Origin": [ORIGIN]}})) == "Allow"
+    assert effect(world.admit(asked | {"multiValueHeaders": {"Origin": ["null", ORIGIN]}})) == "Deny"
 
 
 def test_without_a_key_the_open_connection_counts(world: World) -> None:
@@ -263,7 +270,6 @@ def test_an_end_before_the_row_keeps_it_from_being_written(world: World) -> None
 @pytest.mark.parametrize(
     "said",
     [
-        EMPTY,
         {"endpoint_id": "acme", "area": "core", "api_key": "acme-key"},
         {"endpoint_id": "acme", "area": "core", "api_key": "acme-key", "connection_id": "c2"},
         {"endpoint_id": "acme", "area": "", "api_key": "acme-key", "connection_id": "c1"},
@@ -271,8 +277,10 @@ def test_an_end_before_the_row_keeps_it_from_being_written(world: World) -> None
     ],
 )
 @pytest.mark.parametrize("route", ["$connect", "$disconnect", "$default", "stream", ""])
-def test_nothing_happens_without_the_authorizer(world: World, said: dict[str, Any], route: str) -> None:
-    """An event that the authorizer didn't speak of, or not for this connection, is refused."""
+def test_nothing_happens_without_a_whole_word_of_the_authorizer(
+    world: World, said: dict[str, Any], route: str
+) -> None:
+    """An event of which the authorizer said only some, or that of another connection, is refused."""
     assert world.handler(event(route, said, body='{"funct": "greet"}'), None) == {"statusCode": 403}
     assert (world.rows(), world.invoker.sent, world.api.posts) == ([], [], [])
 

@@ -28,7 +28,7 @@ def line_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     [
         (None, {"status": 500, "error": "ConfigurationError"}),
         ([], {"status": 500, "error": "ConfigurationError"}),
-        ({}, {"status": 403, "error": "RequestError"}),
+        ({}, {"status": 400, "error": "RequestError"}),
         ({"silvaengine": None}, {"status": 400, "error": "RequestError"}),
         (
             {"silvaengine": {"operation": "other"}},
@@ -50,7 +50,7 @@ def line_of(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
             handshake(query={}),
             {"status": 400, "route": "authorizer", "policy": "Deny", "error": "RequestError"},
         ),
-        (event("$connect", {}), {"status": 403, "route": "$connect", "error": "RequestError"}),
+        (event("$connect", {}), {"status": 400, "route": "$connect", "error": "RequestError"}),
     ],
 )
 def test_each_kind_of_event_writes_exactly_one_line(

@@ -196,7 +196,8 @@ def test_a_permission_is_asked_for_each_message(world: World, monkeypatch: pytes
         if action == "authorize":
             return {"isAuthorized": True, "context": {"user_id": "ada"}}
         asked.append(sent)
-        return {"isAuthorized": "no" not in sent["body"], "context": {"roles": "reader"}}
+        is_bad = sent.get("headers", {}).get("x-mood") == "bad" or "no" in sent["body"]
+        return {"isAuthorized": not is_bad, "context": {"roles": "reader"}}
 
     module = ModuleType("silvaengine_authorizer")
     module.authorizer = authorizer  # type: ignore[attr-defined]
@@ -251,7 +252,7 @@ def test_time_for_handing_on_ends_before_lambda_does(world: World, context: Any)
 def test_a_foreign_event_is_no_success(world: World, sent: Any) -> None:
     """What is no event of a WebSocket API is refused or raised."""
     if isinstance(sent, dict):
-        assert world.handler(sent, None)["statusCode"] == 403
+        assert world.handler(sent, None)["statusCode"] == 400
     else:
         with pytest.raises(Exception, match="Not a WebSocket API event"):
             world.handler(sent, None)

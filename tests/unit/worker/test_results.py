@@ -19,7 +19,7 @@ from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse
-from silvaengine_worker.results import ResultError, to_json_text, to_json_value, to_response
+from silvaengine_worker.results import Outcome, ResultError, to_json_text, to_json_value, to_response
 
 Point = namedtuple("Point", "x y")
 
@@ -207,3 +207,12 @@ def test_what_lambda_would_refuse_is_refused_with_the_reason(value: Any, message
     with pytest.raises(ResultError, match=message):
         to_json_text(value)
     to_json_text("x" * (SYNC_LIMIT - 2))
+
+
+def test_half_a_surrogate_pair_in_a_value_is_escaped() -> None:
+    """A client can send it as an escape, and a function return it as one: neither as UTF-8."""
+    outcome = Outcome.of(WorkerResponse("json", {"tag": "\ud800é"}))
+    assert outcome.response == WorkerResponse("text", '{"tag": "\\ud800\\u00e9"}')
+    assert json.loads(outcome.text)["value"] == outcome.response.value
+    with pytest.raises(ResultError, match="valid Unicode"):
+        Outcome.of(WorkerResponse("text", "\ud800"))

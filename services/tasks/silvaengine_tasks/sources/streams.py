@@ -15,7 +15,15 @@ from silvaengine.protocol.json_codec import Json, encode
 from silvaengine_tasks.batches import failed_ids
 from silvaengine_tasks.bindings import Binding, Bindings
 from silvaengine_tasks.calls import CallResult, FunctionCaller
-from silvaengine_tasks.records import Event, InProgressError, RecordCall, are_records_of, records_of, text
+from silvaengine_tasks.records import (
+    Event,
+    InProgressError,
+    RecordCall,
+    are_records_of,
+    records_of,
+    table_of,
+    text,
+)
 from silvaengine_tasks.sources import BatchResponse, deadline_of
 
 DEFAULT_FUNCTION = "stream_handle"
@@ -61,7 +69,7 @@ class StreamSource:
         records, deadline = records_of(event), deadline_of(context)
         self._functions.registry.refresh()
         arn = text(records[0], "eventSourceARN")
-        bindings = self._find_bindings(arn)
+        bindings = self._find_bindings(table_of(records[0]))
         numbers = [_sequence_number(record) for record in records]
         log.add(source="dynamodb", records=len(records))
         done = 0
@@ -74,8 +82,7 @@ class StreamSource:
                 break
         return {"batchItemFailures": [{"itemIdentifier": number} for number in numbers[done : done + 1]]}
 
-    def _find_bindings(self, arn: str) -> list[Binding]:
-        table = arn.partition(":table/")[2].partition("/")[0]
+    def _find_bindings(self, table: str) -> list[Binding]:
         bindings = self._bindings.find("table", table)
         if bindings:
             return bindings

@@ -11,7 +11,7 @@
  * throws a LostError, and a call with `once` is sent again under its id.
  */
 
-const MESSAGE_LIMIT = 131_072; // bytes, the most that API Gateway takes
+const MESSAGE_LIMIT = 32_768; // bytes: API Gateway takes no larger frame, and a page can't split a message
 const IDLE_SECONDS = 240; // API Gateway ends a socket that was idle for 600
 const PONG_SECONDS = 10;
 const FIRST_PAUSE = 1_000; // milliseconds, doubled after each failure
@@ -95,6 +95,7 @@ export class Connection extends EventTarget {
    * @param {{once?: boolean, timeout?: number}} [options] - `once`: run it once, however often the call must
    *   be sent. `timeout`: milliseconds in which a frame must come, 60,000 by default.
    * @throws {CallError|LostError|DOMException} Refused or failed; lost; a `TimeoutError`.
+   * @throws {RangeError} The payload is too large to be sent.
    */
   async call(funct, payload, { once = false, timeout } = {}) {
     const reply = this.#begin({ funct, payload, ...(once && { once }) }, { timeout });
@@ -114,6 +115,7 @@ export class Connection extends EventTarget {
    * @param {object} [payload] - Its parameters.
    * @param {{timeout?: number}} [options] - Milliseconds in which the next frame must come, 60,000 by default.
    * @throws {CallError|GapError|DOMException} After the items: refused or failed; incomplete; a `TimeoutError`.
+   * @throws {RangeError} The payload is too large to be sent.
    */
   async *stream(funct, payload, { timeout } = {}) {
     const reply = this.#begin({ funct, payload }, { timeout, mayGap: true });
@@ -141,7 +143,7 @@ export class Connection extends EventTarget {
     const id = `${this.#prefix}-${++this.#count}`;
     const text = JSON.stringify({ id, ...message });
     const size = new TextEncoder().encode(text).length;
-    if (size > MESSAGE_LIMIT) throw new RangeError(`A message of ${size} bytes: ${MESSAGE_LIMIT} is the most`);
+    if (size > MESSAGE_LIMIT) throw new RangeError(`A message of ${size} bytes: the limit is ${MESSAGE_LIMIT}`);
     const reply = new Reply({ id, funct: message.funct, text, once: message.once, mayGap, timeout });
     this.#replies.set(id, reply);
     if (this.isOpen) this.#send(reply);

@@ -29,7 +29,7 @@ class PetModel(Model):
     legs = NumberAttribute(default=4)
 
 
-@method_cache(ttl=60, cache_name="pets")
+@method_cache(ttl=60, cache_name="pet_engine.models.Pet")
 def get_pet(endpoint_id, name):
     return PetModel.get(endpoint_id, name)
 

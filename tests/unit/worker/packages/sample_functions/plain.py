@@ -2,6 +2,7 @@
 
 import asyncio
 import decimal
+import json
 import logging
 import os
 import sys
@@ -57,6 +58,12 @@ def wants_body(body: Any) -> Any:
 def full(aws_event: Any, aws_context: Any, endpoint_id: str) -> list[Any]:
     """Take a full event."""
     return [aws_event, aws_context, endpoint_id]
+
+
+def mirror(aws_event: Any) -> dict[str, Any]:
+    """Return what a client sent as headers: a header of a full event, and a text in its body."""
+    headers = {"X-Header": aws_event["headers"].get("x-echo", ""), "X-Body": json.loads(aws_event["body"])}
+    return {"statusCode": 200, "headers": headers}
 
 
 def anything(value: Any = None) -> Any:

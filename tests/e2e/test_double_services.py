@@ -1,0 +1,174 @@
+"""The double's rules for other services, as those for Lambda in test_double; faults, and whom it serves."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from silvaengine_cli import AwsClient
+from silvaengine_cli.engine import LocalEngine
+from silvaengine_cli.strict import Double, Fault, Script, failed, throttled
+
+from .strict_world import TRUST, World, allow, client, code_of, invoke, make_table, open_world, refusal
+
+
+@pytest.fixture(scope="module")
+def world(engine_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An engine of this module's own."""
+    with open_world(engine_program, tmp_path_factory.mktemp("strict") / "state") as world:
+        yield world
+
+
+def test_new_roles(world: World) -> None:
+    """A role that was just made can't be a function's."""
+    alone, behind = client(world.alone, "iam"), client(world.behind, "iam")
+    of_engine = alone.create_role(RoleName="of-engine", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    assert world.make_function(world.alone, Role=of_engine)
+    new = behind.create_role(RoleName="of-double", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    with pytest.raises(ClientError, match="cannot be assumed by Lambda") as caught:
+        world.make_function(world.behind, Role=new)
+    assert code_of(caught.value) == (400, "InvalidParameterValueException")
+    assert world.make_function(world.behind, Role=new)
+
+
+def test_new_policies(world: World) -> None:
+    """What a policy newly allows is denied at first; what the same policy had allowed before, is not."""
+    payload = json.dumps({"table": make_table(world.alone)}).encode()
+    functions = world.sides[0]
+    at_once, later = world.make_function(), world.make_function()
+    allow(world.alone, at_once, "dynamodb:GetItem")
+    assert "FunctionError" not in invoke(functions, at_once, payload)
+    allow(world.behind, later, "dynamodb:GetItem")
+    assert b"AccessDenied" in invoke(functions, later, payload)["Payload"]
+    assert "FunctionError" not in invoke(functions, later, payload)
+    allow(world.behind, later, "dynamodb:GetItem")
+    assert "FunctionError" not in invoke(functions, later, payload)
+
+
+def test_eventual_reads(world: World) -> None:
+    """The first read after a write that doesn't ask for consistency sees the row before it."""
+    alone, behind = client(world.alone, "dynamodb"), client(world.behind, "dynamodb")
+    table, key = make_table(world.alone), {"id": {"S": "1"}}
+    read: dict[str, Any] = {"TableName": table, "Key": key}
+
+    def put(tables: AwsClient, value: str) -> None:
+        tables.put_item(TableName=table, Item={**key, "value": {"S": value}})
+
+    def values(items: list[Any]) -> list[str]:
+        return [item["value"]["S"] for item in items]
+
+    put(alone, "0")
+    assert values([alone.get_item(**read)["Item"]]) == ["0"]
+    put(behind, "1")
+    assert values([behind.get_item(**read, ConsistentRead=True)["Item"]]) == ["1"]
+    assert values([behind.get_item(**read)["Item"] for _ in range(2)]) == ["0", "1"]
+    put(behind, "2")
+    batch = {"RequestItems": {table: {"Keys": [key]}}}
+    assert values([behind.batch_get_item(**batch)["Responses"][table][0] for _ in range(2)]) == ["1", "2"]
+    put(behind, "3")
+    assert [values(behind.scan(TableName=table)["Items"]) for _ in range(2)] == [["2"], ["3"]]
+    behind.delete_item(**read)
+    assert values([behind.get_item(**read)["Item"]]) == ["3"]
+    assert "Item" not in behind.get_item(**read)
+    behind.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": {**key, "value": {"S": "4"}}}}]})
+    query = {"KeyConditionExpression": "id = :id", "ExpressionAttributeValues": {":id": {"S": "1"}}}
+    assert [behind.query(TableName=table, **query)["Count"] for _ in range(2)] == [0, 1]
+    with pytest.raises(ClientError, match="conditional"):
+        behind.put_item(TableName=table, Item=key, ConditionExpression="attribute_not_exists(id)")
+    assert values([behind.get_item(**read)["Item"]]) == ["4"]  # nothing was written
+    assert refusal(behind.put_item, TableName=table) == (400, "ValidationException")  # it has no Item
+
+
+def test_connection_messages(world: World) -> None:
+    """A message of more than 128 KB is refused as too large, whoever the connection is."""
+    url = f"/_aws/execute-api/{world.probe.outputs['SocketId']}/probe"
+    large = {"ConnectionId": "nobody", "Data": b"x" * 140_000}
+    statuses = []
+    for engine in (world.alone, world.behind):
+        posts = client(replace_url(engine, url), "apigatewaymanagementapi")
+        statuses.append(refusal(posts.post_to_connection, **large)[0])
+    assert statuses == [410, 413]
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """What `client` needs of an engine, below a path."""
+
+    url: str
+
+
+def replace_url(engine: LocalEngine, path: str) -> Any:
+    """Return the engine as one below a path."""
+    return _At(engine.url + path)
+
+
+def test_api_requests(world: World) -> None:
+    """A request of more than 10 MB is refused."""
+    body, behind = b"x" * 10_500_000, replace(world.probe, engine=world.behind)
+    path = "/named?action=none"
+    assert world.probe.api.request("GET", path, body=body).status == 401
+    assert behind.api.request("GET", path, body=body).status == 413
+
+
+def test_api_failures(world: World) -> None:
+    """A crash, and a response above 6 MB, are 502s that tell nothing."""
+    behind = replace(world.probe, engine=world.behind)
+    assert "a class of its own" in world.probe.get("/named?action=fail").text
+    assert world.probe.get("/named?action=large").status == 200
+    for action in ("fail", "large"):
+        response = behind.get(f"/named?action={action}")
+        assert (response.status, response.json()) == (502, {"message": "Internal server error"})
+    own = behind.get("/named?action=own%20502")
+    assert (own.status, own.text) == (502, "my own")
+
+
+def test_api_timeouts(world: World) -> None:
+    """A response that takes longer than an API waits, here one second, is a 504."""
+    path = "/named?action=event&seconds=2"
+    assert world.probe.get(path).status == 200
+    with Double(Script(api_seconds=1)).before(world.alone) as behind:
+        response = replace(world.probe, engine=behind).get(path)
+    assert (response.status, response.json()) == (504, {"message": "Endpoint request timed out"})
+
+
+def test_events_of_apis(world: World) -> None:
+    """With the double the engine makes events with the last of repeated values, and paths with the stage."""
+    behind = replace(world.probe, engine=world.behind)
+    fields = [("X-Twice", "1"), ("X-Twice", "2"), ("X-Once", "3, 4")]
+    event = behind.api.get_repeating("/named?action=event&x=1&x=2", fields).json()
+    assert (event["headers"]["x-twice"], event["multiValueHeaders"]["x-twice"]) == ("2", ["1", "2"])
+    assert (event["headers"]["x-once"], event["multiValueHeaders"]["x-once"]) == ("3, 4", ["3, 4"])
+    assert event["queryStringParameters"]["x"] == "2"
+    assert behind.http_api.get("/a/b?action=event").json()["rawPath"] == "/probe/a/b"
+
+
+def test_faults(world: World) -> None:
+    """A call fails by script: before it has an effect or after, so often, and each so manieth."""
+    _, behind = world.sides
+    name, table = world.make_function(), make_table(world.alone)
+    tables, key = client(world.behind, "dynamodb"), {"id": {"S": "1"}}
+    world.double.strike(
+        Fault("Lambda.Invoke", throttled),
+        Fault("DynamoDB.PutItem", failed, after=True),
+        Fault("Api", throttled, every=2),
+    )
+    assert refusal(behind.invoke, FunctionName=name) == (429, "TooManyRequestsException")
+    assert invoke(behind, name)["StatusCode"] == 200
+    assert refusal(tables.put_item, TableName=table, Item=key) == (500, "InternalServerError")
+    assert client(world.alone, "dynamodb").get_item(TableName=table, Key=key)["Item"] == key
+    api = replace(world.probe, engine=world.behind)
+    assert [api.get("/named?action=event").status for _ in range(4)] == [200, 429, 200, 200]
+
+
+def test_functions_call_through_the_double(world: World) -> None:
+    """A function without an endpoint of its own calls AWS at the double's."""
+    table, name = make_table(world.alone), world.make_function()
+    allow(world.alone, name, "dynamodb:*")
+    client(world.behind, "dynamodb").put_item(TableName=table, Item={"id": {"S": "1"}})
+    payload = json.dumps({"table": table}).encode()
+    seen = [json.loads(invoke(world.sides[0], name, payload)["Payload"]) for _ in range(2)]
+    assert seen == [None, {"id": {"S": "1"}}]
