@@ -41,8 +41,13 @@ class ConnectionStore:
         self._clock = clock
         self._backoff = backoff
 
-    def find_context(self, connection_id: str, deadline: float) -> dict[str, str]:
-        """Return what the authorizer said of an open connection, from its row.
+    def find_context(self, connection_id: str, deadline: float, *, is_ending: bool) -> dict[str, object]:
+        """Return what the authorizer said of a connection, from its row.
+
+        Args:
+            connection_id: API Gateway's.
+            deadline: epoch seconds.
+            is_ending: whether the row is only to be deleted, so that it may be of one that can't be open.
 
         Raises:
             RequestError: 403, no connection was admitted under this id, or it has ended.
@@ -52,12 +57,12 @@ class ConnectionStore:
 
         def find() -> Row:
             row = self._reader.find(WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, "connection_id", connection_id)
-            if row is None or not is_live(row, self._clock()):
+            if row is None or not (is_ending or is_live(row, self._clock())):
                 raise RequestError("The connection was not authorized", status=403)
             return row
 
         row = self._backoff.run(find, RequestError, deadline)
-        return {**(row.get("data") or {}), **{name: row[name] for name in PINNED}}
+        return {**(row.get("data") or {}), **{name: row.get(name) for name in PINNED}}
 
     def begin(self, socket: SocketContext) -> None:
         """Write a connection's row.

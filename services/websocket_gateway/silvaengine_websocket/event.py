@@ -108,6 +108,11 @@ def read_connection_id(event: Members) -> str:
     return value
 
 
+def read_event_headers(event: Members) -> tuple[SentHeaders, SentHeaders]:
+    """Return a handshake's headers as ``read_headers`` does."""
+    return read_headers(_members(event, "headers"), _members(event, "multiValueHeaders"))
+
+
 def read_handshake(event: Members) -> Handshake:
     """Read an authorizer call, or ``$connect``.
 
@@ -121,7 +126,7 @@ def read_handshake(event: Members) -> Handshake:
         if isinstance(value, str)
     }
     context = _members(event, "requestContext")
-    sent, headers = read_headers(_members(event, "headers"), _members(event, "multiValueHeaders"))
+    sent, headers = read_event_headers(event)
     return Handshake(
         connection_id=read_connection_id(event),
         endpoint_id=_name(query, "endpointId"),

@@ -100,10 +100,12 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
         """Return what the authorizer would say of an event, where the API has none: after the same checks."""
         if route == "$connect":
             return self._lifecycle.admit_directly(call.event, _read_handshake(call), call.context)
+        is_ending = route == "$disconnect"
+        connection_id = read_connection_id(call.event)
         try:
-            return self._lifecycle.find_context(read_connection_id(call.event), call.deadline)
+            return self._lifecycle.find_context(connection_id, call.deadline, is_ending=is_ending)
         except SilvaEngineError as error:
-            if route != "$disconnect":
+            if not is_ending:
                 self._gateway.refuse(call, error)
             raise
 

@@ -59,9 +59,9 @@ class Lifecycle:
         asked = {**event, "type": "REQUEST", "methodArn": method_arn(event).removesuffix("/")}
         return authorizer_context(self.admit(asked, handshake, lambda_context))
 
-    def find_context(self, connection_id: str, deadline: float) -> Members:
-        """Return what ``admit_directly`` said of an open connection; raises like the store's method."""
-        return self._connections.find_context(connection_id, deadline)
+    def find_context(self, connection_id: str, deadline: float, *, is_ending: bool) -> Members:
+        """Return what ``admit_directly`` said of a connection; see ``ConnectionStore.find_context``."""
+        return self._connections.find_context(connection_id, deadline, is_ending=is_ending)
 
     def connect(self, event: Members, socket: SocketContext, lambda_context: object) -> dict[str, str]:
         """Write the row of a permitted connection, unless the operator's hook raises.

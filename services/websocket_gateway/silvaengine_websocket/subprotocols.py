@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from silvaengine.authorization.events import Members, read_tokens
+from silvaengine_websocket.event import read_event_headers
 
 SUBPROTOCOLS_SETTING = "subprotocols"
 
@@ -22,15 +23,8 @@ def subprotocol_headers(event: Members, settings: Mapping[str, Any]) -> dict[str
     first.
     """
     listed = settings.get(SUBPROTOCOLS_SETTING)
-    for name in read_tokens(_requested(event)):
+    _, headers = read_event_headers(event)
+    for name in read_tokens(headers.get(_HEADER.lower(), "")):
         if listed is None or (isinstance(listed, list | tuple) and name in listed):
             return {_HEADER: name}
     return {}
-
-
-def _requested(event: Members) -> str:
-    """Return the handshake's header, which may have several lines; ``headers`` has the last of them."""
-    lines = (event.get("multiValueHeaders") or {}).items()
-    single = [(name, [value]) for name, value in (event.get("headers") or {}).items()]
-    found = [values for name, values in [*lines, *single] if name.lower() == _HEADER.lower()]
-    return ", ".join(found[0]) if found else ""

@@ -158,7 +158,9 @@ def _cache_headers(owner: object) -> tuple[str, ...] | None:
 def _event(request: AccessRequest) -> dict[str, Any]:
     """Return the event with what the contract adds; a copy, since an authorizer may change it."""
     context = dict(request.context)
-    event = {**request.event, "requestContext": context, "headers": context.get("headers")}  # all lines
+    event = {**request.event, "requestContext": context}
+    if "headers" in context:  # a socket's message has none
+        event["headers"] = context["headers"]  # with all lines of each
     if request.body is not None:
         event |= {"body": request.body, "isBase64Encoded": False}
     if request.function is not None:

@@ -196,7 +196,8 @@ def test_a_permission_is_asked_for_each_message(world: World, monkeypatch: pytes
         if action == "authorize":
             return {"isAuthorized": True, "context": {"user_id": "ada"}}
         asked.append(sent)
-        return {"isAuthorized": "no" not in sent["body"], "context": {"roles": "reader"}}
+        is_bad = sent.get("headers", {}).get("x-mood") == "bad" or "no" in sent["body"]
+        return {"isAuthorized": not is_bad, "context": {"roles": "reader"}}
 
     module = ModuleType("silvaengine_authorizer")
     module.authorizer = authorizer  # type: ignore[attr-defined]

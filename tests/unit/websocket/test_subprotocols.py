@@ -46,6 +46,9 @@ def test_one_is_answered_that_the_client_asked_for(world: World, listed: Any, ex
     [
         {},
         {"headers": None},
+        {"headers": {"Sec-WebSocket-Protocol": None}},
+        {"multiValueHeaders": {"Sec-WebSocket-Protocol": None}},
+        {"multiValueHeaders": {"Sec-WebSocket-Protocol": [None]}},
         {"headers": {"Sec-WebSocket-Protocol": ""}},
         {"headers": {"Sec-WebSocket-Protocol": " , ,"}},
     ],

@@ -181,6 +181,27 @@ def test_t8_a_row_is_believed_while_it_can_be_open(world: World) -> None:
     assert world.invoker.sent == []
 
 
+@pytest.mark.parametrize("changes", [{"expires_at": int(NOW) + 79_000}, {"expires_at": None}])
+def test_an_end_deletes_whatever_row_there_is(world: World, changes: dict[str, Any]) -> None:
+    """API Gateway ends a connection after two hours; a predecessor's may end when nothing reads its row."""
+    connect(world)
+    (row,) = world.rows()
+    world.dynamodb.put(WSS_CONNECTIONS, **{**row, **changes})
+    assert world.handler(bare("$disconnect"), None) == {"statusCode": 200}
+    assert world.rows() == []
+
+
+@pytest.mark.parametrize("name", ["area", "api_key"])
+def test_t8_a_row_that_lacks_a_part_is_not_believed(world: World, name: str) -> None:
+    """Whoever wrote it, it is a refusal and no failure."""
+    connect(world)
+    (row,) = world.rows()
+    del row[name]
+    world.dynamodb.put(WSS_CONNECTIONS, **row)
+    assert say(world) == {"statusCode": 403}
+    assert world.alerts.sent == []
+
+
 def test_a_message_that_is_refused_is_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its sender is told so, as it is of every other refusal; an end of a connection has nobody to tell."""
     say(world)
