@@ -12,13 +12,17 @@ from functools import cache
 from os import W_OK, access
 from pathlib import Path
 from threading import Lock
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final
+
+from silvaengine.clock import process_clock
 
 if TYPE_CHECKING:
     from diskcache import Cache
 
 DBNAME = "cache.db"  # diskcache's
 TIMEOUT_SECONDS = 0.1  # how long to wait for another process's lock
+OPENING_SECONDS = 2.0  # how long for one that opens or deletes a folder
 
 _RAW: Final = 1  # how diskcache stores a row's value
 _FILE: Final = 2
@@ -111,11 +115,10 @@ class DiskFolder:
         }
 
     def _begin_anew(self, damage: Exception) -> None:
-        if self._is_begun_anew:
+        if self._is_begun_anew or not _delete(self._path):
             raise damage
         self._is_begun_anew = True
         _logger.warning("The cache's folder %s is damaged and begun anew: %r", self._path, damage)
-        _delete(self._path)
 
 
 _CONTENT = (ValueError, TypeError, LookupError, AttributeError)  # what diskcache raises for strange settings
@@ -133,13 +136,21 @@ def failure_types() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from opening and deleting the folders in this one."""
-    from fcntl import LOCK_EX, LOCK_UN, flock  # lazy: see failure_types
+    """Keep other processes from opening and deleting the folders in this one; raises OSError after 2 s."""
+    from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock  # lazy: see failure_types
 
     file = folder / ".lock"
     file.touch(mode=0o600)
+    end = process_clock() + OPENING_SECONDS
     with file.open("a") as lock:
-        flock(lock, LOCK_EX)
+        while True:
+            try:
+                flock(lock, LOCK_EX | LOCK_NB)
+                break
+            except BlockingIOError:
+                if process_clock() >= end:
+                    raise
+                sleep(0.01)
         try:
             yield
         finally:
@@ -166,8 +177,8 @@ def _wait_for_lock(folder: Path) -> None:
         connection.close()
 
 
-def _delete(folder: Path) -> None:
-    """Empty a folder, at once for others who use it, unless it holds what isn't diskcache's.
+def _delete(folder: Path) -> bool:
+    """Empty a folder, at once for others who use it; return False if it is a link or holds anything else.
 
     To unlink the database's files one by one would leave a connection with the old one and the new ones:
     sqlite.org/howtocorrupt.html, section 1.4.
@@ -175,12 +186,15 @@ def _delete(folder: Path) -> None:
     from shutil import rmtree
 
     names = [file.name for file in folder.iterdir()]
-    if names and all(map(_OWN_NAME.fullmatch, names)):
-        aside = folder.with_name(f".{folder.name}")  # no cache has this name
+    if folder.is_symlink() or not all(map(_OWN_NAME.fullmatch, names)):
+        return False
+    if names:
+        aside = folder.with_name(f"{folder.name}~")  # no cache has this name
         rmtree(aside, ignore_errors=True)
         folder.rename(aside)
         folder.mkdir(mode=0o700)
         rmtree(aside, ignore_errors=True)
+    return True
 
 
 @cache

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from shutil import rmtree
 from subprocess import PIPE, Popen
@@ -27,10 +28,10 @@ def tier(folder: Path, clock: Clock | None = None) -> DiskTier:
     return DiskTier(folder, 64 * MEBIBYTE, clock or Clock())
 
 
-def works(disk: DiskTier, key: str) -> bool:
+def works(disk: DiskTier, key: str, name: str = "test") -> bool:
     """Return whether a tier keeps a value."""
-    disk.set("test", key, b"v", 100)
-    found = disk.get("test", key)
+    disk.set(name, key, b"v", 100)
+    found = disk.get(name, key)
     return found is not None and found[0] == b"v"
 
 
@@ -173,7 +174,44 @@ def test_a_folder_is_not_begun_anew_again_and_again(tmp_path: Path, clock: Clock
     assert works(tier(tmp_path), "d")
 
 
-def test_what_is_not_the_caches_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["lock", "Lock", "a.b", "_", "-"])
+def test_a_cache_of_any_name_is_begun_anew(tmp_path: Path, name: str) -> None:
+    """What the tier itself has beside the caches' folders bears no cache's name."""
+    disk = tier(tmp_path)
+    assert works(disk, "a", name)
+    replace("CREATE TABLE Cache (x)")(disk.path(name))
+    assert works(disk, "b", name)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", disk.path(name).name}
+
+
+def test_a_link_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever made it may have something else there."""
+    folder = tmp_path / "caches"
+    folder.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "test").symlink_to(tmp_path / "elsewhere")
+    assert works(tier(folder), "a")
+    replace("CREATE TABLE Cache (x)")(folder / "test")
+    for _ in range(2):
+        with pytest.raises(TierError):
+            works(tier(folder), "b")
+    assert (folder / "test").is_symlink()
+    assert (tmp_path / "elsewhere" / "cache.db").exists()
+    assert "begun anew" not in caplog.text
+
+
+def test_an_opener_that_hangs_costs_the_tier_alone(tmp_path: Path, clock: Clock) -> None:
+    """A process may be stopped while it opens a folder: others don't wait for it for ever."""
+    disk = tier(tmp_path, clock)
+    with (tmp_path / ".lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        with pytest.raises(TierError):
+            works(disk, "a")
+    clock.now += 61
+    assert works(disk, "b")
+
+
+def test_what_is_not_the_caches_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A folder that holds another program's files, too, costs the tier alone."""
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "notes.txt").write_text("mine")
@@ -182,6 +220,7 @@ def test_what_is_not_the_caches_is_left_alone(tmp_path: Path) -> None:
         works(tier(tmp_path), "a")
     assert (tmp_path / "test" / "notes.txt").read_text() == "mine"
     assert (tmp_path / "test" / "cache.db").exists()
+    assert "begun anew" not in caplog.text
 
 
 @contextmanager
