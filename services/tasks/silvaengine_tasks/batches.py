@@ -67,7 +67,8 @@ class BatchCall:
         try:
             check_time(self._deadline)
             function = self._functions.find_function(first.endpoint_id, first.function)
-            side_by_side(self._claim, self._parts, function)
+            groups = in_groups(self._parts, lambda part: part.item.group)
+            side_by_side(self._claim_group, groups, function)
             claimed = [part for part in self._parts if part.execution]
             if claimed:
                 self._run(function, claimed)
@@ -82,6 +83,15 @@ class BatchCall:
         for part in self._parts:
             if part.failure:
                 part.item.fail(part.failure)
+
+    def _claim_group(self, group: Sequence[BatchPart], function: Function) -> None:
+        """Claim records in order, up to the first that can't be and comes again."""
+        for position, part in enumerate(group, 1):
+            self._claim(part, function)
+            if part.failure and position < len(group) and part.item.comes_again(part.failure):
+                for later in group[position:]:
+                    later.failure = part.failure
+                return
 
     def _claim(self, part: BatchPart, function: Function) -> None:
         try:
@@ -141,6 +151,14 @@ def batch_calls(functions: FunctionCaller, items: Iterable[BatchItem], deadline:
             if call.batch_item_id is not None:
                 parts.setdefault((call.endpoint_id, call.function), []).append(BatchPart(item, call))
     return [BatchCall(functions, each, deadline) for each in parts.values()]
+
+
+def in_groups[T](members: Iterable[T], group_of: Callable[[T], str]) -> list[list[T]]:
+    """Return members by their groups, in order; one without is a group of its own."""
+    groups: dict[str | int, list[T]] = {}
+    for position, each in enumerate(members):
+        groups.setdefault(group_of(each) or position, []).append(each)
+    return list(groups.values())
 
 
 def side_by_side[T, **P, R](

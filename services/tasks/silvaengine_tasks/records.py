@@ -73,8 +73,8 @@ class BatchItem:
         if self.failure is None or isinstance(self.failure, InProgressError):
             self.failure = error
 
-    def comes_again(self) -> bool:
-        """Return whether the source will deliver this item again, which has failed."""
+    def comes_again(self, _: SilvaEngineError, /) -> bool:
+        """Return whether the source will deliver this item again after a failure."""
         return True
 
 

@@ -142,6 +142,20 @@ def test_a_batch_of_a_fifo_queue_gives_back_what_the_function_names(world: World
     assert [record["messageId"] for record in world.ran[-1]["records"]] == ["m3"]
 
 
+def test_a_batch_of_a_fifo_queue_overtakes_no_message_in_progress(world: World) -> None:
+    """Those behind what another delivery still works on wait for it, in the same group alone."""
+    world.bind("queue:work.fifo", "f", batch=True)
+    world.dies = True
+    assert world.sqs(message(1, group="a")) == ["m1"]
+    world.dies = False
+    batch = [message(n, group="a" if n else "b") for n in range(3)]
+    assert world.sqs(*batch) == ["m1", "m2"]
+    assert [record["messageId"] for ran in world.ran for record in ran["records"]] == ["m0"]
+    world.now += 316
+    assert world.sqs(*batch[1:]) == []
+    assert [record["messageId"] for record in world.ran[-1]["records"]] == ["m1", "m2"]
+
+
 @pytest.mark.parametrize("value", ["text", [1], [{"endpoint_id": "acme"}], {"a": 1}])
 def test_a_malformed_binding_is_a_failure(world: World, value: Any) -> None:
     """An object fails where its bucket's row can't be read, and the operator is alerted."""

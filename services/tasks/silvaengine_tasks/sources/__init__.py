@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 from silvaengine.context import LambdaContext
 from silvaengine.errors import InvocationError, RequestError, SilvaEngineError
 from silvaengine.observability.logging import InvocationLog
-from silvaengine_tasks.batches import batch_calls, side_by_side
+from silvaengine_tasks.batches import batch_calls, in_groups, side_by_side
 from silvaengine_tasks.bindings import Bindings
 from silvaengine_tasks.calls import FunctionCaller
 from silvaengine_tasks.records import BatchItem, Event, RecordCall, are_records_of, records_of
@@ -93,7 +93,7 @@ class RecordSource:
         self.functions.registry.refresh()
         for item in items:
             self._read(item)
-        groups = _in_groups(items)
+        groups = in_groups(items, lambda item: item.group)
         if len(groups) > 1:
             called = {(call.endpoint_id, call.function) for item in items for call in item.calls}
             side_by_side(self.functions.read_ahead, list(called))
@@ -113,7 +113,7 @@ class RecordSource:
         """Serve items in order, up to the first one that comes again; return those that were reached."""
         for position, item in enumerate(group, 1):
             self._make_calls(item, deadline)
-            if item.failure and position < len(group) and item.comes_again():
+            if item.failure and position < len(group) and item.comes_again(item.failure):
                 for later in group[position:]:
                     later.failure = item.failure
                 return group[:position]
@@ -132,10 +132,3 @@ class RecordSource:
 def deadline_of(context: LambdaContext, clock: Callable[[], float] = time.time) -> float:
     """Return the epoch seconds by which calls must end, so that the source gets its response."""
     return clock() + context.get_remaining_time_in_millis() / 1000 - RESPOND_SECONDS
-
-
-def _in_groups(items: Sequence[BatchItem]) -> list[list[BatchItem]]:
-    groups: dict[str | int, list[BatchItem]] = {}
-    for position, item in enumerate(items):
-        groups.setdefault(item.group or position, []).append(item)
-    return list(groups.values())

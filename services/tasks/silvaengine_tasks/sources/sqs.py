@@ -107,19 +107,19 @@ class _Message(BatchItem):
                 _logger.warning("A message's visibility could not be changed: %s", failure.detail)
 
     @override
-    def comes_again(self) -> bool:
+    def comes_again(self, failure: SilvaEngineError, /) -> bool:
         """Return whether the queue delivers it again, which it doesn't after ``maxReceiveCount`` receives.
 
         docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html. One
         that another delivery still works on has not failed: what follows it must not overtake it.
         """
-        if isinstance(self.failure, InProgressError):
+        if isinstance(failure, InProgressError):
             return True
         receives = str(member(self.record, "attributes", "ApproximateReceiveCount"))
         try:
             most = self._queues.max_receives(self._queue_arn)
-        except SilvaEngineError as failure:
-            _logger.warning("A queue's redrive policy could not be read: %s", failure.detail)
+        except SilvaEngineError as error:
+            _logger.warning("A queue's redrive policy could not be read: %s", error.detail)
             return True
         return most is None or not receives.isdecimal() or int(receives) < most
 
