@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
 from silvaengine.protocol.messages import WorkerCall, WorkerResponse
 from silvaengine.settings import Settings, require
-from silvaengine_worker.results import to_json_value
+from silvaengine_worker.results import to_sent_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,4 +107,4 @@ def _to_error(response: WorkerResponse) -> SilvaEngineError:
 
 
 def _encode(data: object) -> str:
-    return data if isinstance(data, str) else json.dumps(to_json_value(data), ensure_ascii=False)
+    return data if isinstance(data, str) else to_sent_text(data)

@@ -1,6 +1,5 @@
 """What a call over a WebSocket sends back: its result, a stream of items, or an error."""
 
-import json
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
@@ -14,7 +13,7 @@ from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher, check_size, open_pusher
 from silvaengine_worker.event import WorkerEvent
-from silvaengine_worker.results import as_generator, await_result, complete, to_json_value
+from silvaengine_worker.results import as_generator, await_result, complete, to_sent_text
 from silvaengine_worker.stream import ItemStream
 
 type OpenReplies = Callable[[WorkerCall, ReplyTo, WorkerEvent], CallReplies]
@@ -89,7 +88,7 @@ class CallReplies:
     def _push_items(self, message_id: str, items: Generator[object]) -> None:
         with closing(items), ItemStream(message_id, self._push_item) as self._stream:
             for item in items:
-                self._stream.write(json.dumps(to_json_value(item), ensure_ascii=False))
+                self._stream.write(to_sent_text(item))
 
     def _push_item(self, frame: str) -> None:
         if not self._push(frame, self._event.settle_at):

@@ -143,6 +143,16 @@ def to_json_value(value: object) -> Json:
         raise ResultError("The function's result is nested too deeply or contains itself") from None
 
 
+def to_sent_text(value: object) -> str:
+    """Return a value's JSON text as a client gets it, with an escape for half of a surrogate pair.
+
+    Raises:
+        ResultError: the value has no JSON form.
+    """
+    text = json.dumps(to_json_value(value), ensure_ascii=False)
+    return text.encode(errors="backslashreplace").decode()
+
+
 def to_json_text(payload: Json) -> str:
     """Return a payload as the runtime writes it.
 

@@ -319,6 +319,14 @@ def test_an_item_that_is_too_large_ends_the_stream(say: Any, client: Client) -> 
     assert "32768" in frame["error"]["message"]
 
 
+@pytest.mark.parametrize("message_id", ["1", None])
+def test_half_a_surrogate_pair_is_escaped(say: Any, client: Client, message_id: str | None) -> None:
+    """A function may have it from a client, and yield it: it is no failure."""
+    sent = ["\ud800", {"\udfff": "é😀\ud83d"}]
+    say("sockets:echo_all", params={"items": sent}, message_id=message_id)
+    assert (client.items() if message_id else client.frames[0]) == sent
+
+
 def test_no_frame_of_a_stream_is_larger_than_a_socket_s(say: Any, client: Client) -> None:
     """Items are put together up to 32 KB, and a little for the frame around them."""
     client.seconds = 0.005
@@ -412,6 +420,12 @@ def test_a_function_sends_to_its_caller(say: Any, client: Client) -> None:
     """A value as JSON, before its own response."""
     say("sockets:tell", params={"data": {"a": 1}})
     assert client.frames == [{"a": 1}, {"id": "1", "funct": "tell", "data": "c1"}]
+
+
+def test_half_a_surrogate_pair_in_a_push_is_escaped(say: Any, client: Client) -> None:
+    """As it is in a result."""
+    say("sockets:tell", params={"data": {"n": "\ud800é"}}, message_id=None, wants_result=False)
+    assert client.frames == [{"n": "\ud800é"}]
 
 
 def test_a_function_reaches_others_through_the_broadcaster(say: Any, client: Client) -> None:

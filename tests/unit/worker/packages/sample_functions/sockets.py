@@ -62,3 +62,8 @@ def tell(data: Any, to: str | None = None, where: dict[str, str] | None = None) 
         return connection.broadcast(data, where=where)
     connection.send(data, to=to)
     return connection.id
+
+
+def echo_all(items: list[Any]) -> Iterator[Any]:
+    """Yield what a client sent."""
+    yield from items
