@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from silvaengine_cli.commands.preflight import parameter_sets
+from silvaengine_cli.commands.preflight import environment_of, parameter_sets
 from silvaengine_cli.preflight.rules import RULES, schemas
 from silvaengine_cli.preflight.stack import Stack
 from silvaengine_cli.preflight.template import Resources
@@ -163,6 +164,7 @@ def test_a_name_that_moves_is_found() -> None:
     [
         ({"Stage": "my_stage"}, "Stage is 'my_stage'"),  # SAM makes a logical id of it
         ({"WorkerTimeout": "900"}, "WorkerTimeout is 900"),
+        ({"HttpRateLimit": "many"}, "HttpRateLimit is many; expected a number"),
         ({"RedisTls": "yes"}, "allowed are true, false"),
         ({"Stag": "x"}, "no parameter Stag"),
     ],
@@ -171,3 +173,13 @@ def test_a_parameter_that_the_template_refuses_is_named(parameters: dict[str, st
     """The message names the parameter and what it may be."""
     with pytest.raises(ValueError, match=message):
         stack(**parameters)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    ['["Stage=beta", "LogLevel=INFO"]', '"Stage=\\"beta\\" LogLevel=INFO"', '"Stage=beta LogLevel=INFO"'],
+)
+def test_an_environments_parameters_are_read_as_sam_reads_them(tmp_path: Path, overrides: str) -> None:
+    """`sam deploy --guided` writes them as one text."""
+    (tmp_path / "samconfig.toml").write_text(f"[dev.deploy.parameters]\nparameter_overrides = {overrides}\n")
+    assert environment_of(tmp_path, "dev")[1] == {"Stage": "beta", "LogLevel": "INFO"}

@@ -1,5 +1,6 @@
 """``preflight``: check a deployment before it is one."""
 
+import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,7 +85,9 @@ def environment_of(project: Path, environment: str) -> tuple[str, dict[str, str]
     sections = config[environment]
     overrides = sections.get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
     name = sections.get("global", {}).get("parameters", {}).get("stack_name", DEFAULT_STACK)
-    return name, dict(_pair(each) for each in overrides)
+    if isinstance(overrides, str):  # as `sam deploy --guided` writes them
+        overrides = shlex.split(overrides)
+    return name, dict(map(_pair, overrides))
 
 
 def parameter_sets() -> Mapping[str, Mapping[str, str]]:

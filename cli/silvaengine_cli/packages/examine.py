@@ -58,7 +58,7 @@ def summarize(observations: Iterable[Observation]) -> Iterator[str]:
 def _read_requirements(path: Path) -> tuple[list[str], set[Observation]]:
     try:
         return list(required_names(path)) if path.is_file() else [], set()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError) as error:  # the last: files that include each other
         return [], {Observation(path.name, 1, f"can't be read: {error}", wrong=True)}
 
 

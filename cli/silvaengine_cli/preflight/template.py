@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,16 @@ def _check_parameter(name: str, declared: Mapping[str, Any], value: str) -> None
         raise ValueError(f"{name} is {value!r}; allowed are {', '.join(allowed)}")
     if not re.fullmatch(declared.get("AllowedPattern", "(?s).*"), value):
         raise ValueError(f"{name} is {value!r}, which doesn't match {declared['AllowedPattern']}")
-    if declared["Type"] == "Number" and not (
-        declared.get("MinValue", float("-inf")) <= float(value) <= declared.get("MaxValue", float("inf"))
-    ):
-        raise ValueError(
-            f"{name} is {value}; it goes from {declared.get('MinValue')} to {declared.get('MaxValue')}"
-        )
+    least, most = declared.get("MinValue", -inf), declared.get("MaxValue", inf)
+    if declared["Type"] == "Number" and not _is_number(value, least, most):
+        raise ValueError(f"{name} is {value}; expected a number from {least} to {most}")
+
+
+def _is_number(text: str, least: float, most: float) -> bool:
+    try:
+        return least <= float(text) <= most
+    except ValueError:
+        return False
 
 
 def made(

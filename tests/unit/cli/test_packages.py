@@ -277,7 +277,11 @@ def test_doctor_reads_requirements_as_an_installer_does(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"-r nothing.txt\n", "No such file or directory"), ("six\n".encode("utf-16"), "can't decode byte")],
+    [
+        (b"-r nothing.txt\n", "No such file or directory"),
+        (b"-r requirements.txt\n", "recursion"),
+        ("six\n".encode("utf-16"), "can't decode byte"),
+    ],
 )
 def test_requirements_that_cannot_be_read_are_named(tmp_path: Path, content: bytes, complaint: str) -> None:
     """Doctor goes on with the packages."""
