@@ -23,14 +23,22 @@ _HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what API Gateway comput
 )
 
 
+# Bytes that API Gateway takes for a response's headers together, and that the gateway keeps of their names:
+# docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+NAMES_LIMIT = 10_240
+
+
 def read_function_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the headers of a proxy response, ``multiValueHeaders`` before ``headers``, and its cookies.
 
     Raises:
-        SilvaEngineError: 502, a name is none, or a value is neither text, number nor boolean.
+        SilvaEngineError: 502, a name is none, all have more than 10,240 bytes, or a value is neither text,
+            number nor boolean.
     """
     single = {name: [member] for name, member in _mapping(value, "headers").items()}
     headers = merge_headers(_read(single.items()), _read(_mapping(value, "multiValueHeaders").items()))
+    if sum(map(len, headers)) > NAMES_LIMIT:
+        raise malformed(f"its header names have more than {NAMES_LIMIT} bytes")
     cookies = _read([("Set-Cookie", value.get("cookies") or [])])
     listed = [values for name, values in headers.items() if name.lower() == "connection"]
     hop_by_hop = _HOP_BY_HOP | {

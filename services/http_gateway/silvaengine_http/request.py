@@ -77,9 +77,9 @@ class Request(NamedTuple):
 
 def read_method(event: Members) -> str:
     """Return the HTTP method in capitals, empty for an event of neither API Gateway nor a function URL."""
-    method, context = event.get("httpMethod"), event.get("requestContext")
+    method = event.get("httpMethod")
     if isinstance(method, str):
-        return "" if isinstance(context, dict) and "elb" in context else method.upper()
+        return "" if is_load_balancer(event) else method.upper()
     match event:
         case {"requestContext": {"http": {"method": str() as method}}}:
             return method.upper()

@@ -193,6 +193,8 @@ def test_a_functions_own_cors_headers_stand(form: ResponseFormat) -> None:
         ({"cookies": [1.5, {}]}, "value is not text, a number or a boolean"),
         ({"headers": {"X A": "1"}}, "name is not valid"),
         ({"headers": {"": "1"}}, "name is not valid"),
+        ({"headers": {"X" * 10_241: "1"}}, "header names have more than 10240 bytes"),
+        ({"multiValueHeaders": {f"X-{n}": [] for n in range(3000)}}, "header names have more than 10240"),
         ({"headers": {"X\n": "1"}}, "name is not valid"),
         ({"body": "\ud800"}, "surrogate"),
         ({"statusCode": 99}, "statusCode is not a whole number from 100 to 599"),
