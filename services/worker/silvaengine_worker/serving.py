@@ -10,6 +10,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from silvaengine.errors import UnavailableError
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerCall, WorkerResponse
@@ -66,7 +67,11 @@ class CallServer:
         if "content_url" in payload:
             from silvaengine_worker.executions import fetch_content  # lazy: only a large payload needs it
 
-            payload = event.event = fetch_content(payload)  # a failure is redacted by the settings in it
+            try:
+                payload = event.event = fetch_content(payload)  # a failure is redacted by the settings in it
+            except UnavailableError as error:
+                self._push_failure(event, error)
+                return None
         call = WorkerCall.decode(payload)
         if call.socket is not None:
             self._serve_message(call, call.socket, event)
@@ -83,6 +88,13 @@ class CallServer:
                 raise
             return as_json_text(response).encode()
         return sent
+
+    def _push_failure(self, event: WorkerEvent, error: UnavailableError) -> None:
+        """Push the failure of a message whose content can't be read; raise that of any other call."""
+        call = WorkerCall.decode(event.event)
+        if call.socket is None or call.job is not None:  # the sweeper sends an execution again
+            raise error
+        self._open_replies()(call, call.socket, event).send(event.respond_to(error))
 
     def _serve_message(self, call: WorkerCall, socket: ReplyTo, event: WorkerEvent) -> None:
         """Call a message's function and push the outcome; of an execution, only its owner does."""

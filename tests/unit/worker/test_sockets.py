@@ -207,6 +207,7 @@ def test_a_result_that_the_sender_does_not_want_is_not_pushed(say: Any, client: 
         ("plain:strict", {}, 400, "Function 'strict' requires the parameter 'a'"),
         ("plain:anything", {"params": {"value": "x" * 131_073}}, 413, "the limit is 131072"),
         ("sockets:takes_a", {"body": '{"b": 1}'}, 400, "has no parameter 'b'"),
+        ("plain:anything", {"content_url": "http://"}, 503, "content can't be read"),
     ],
 )
 @pytest.mark.parametrize("message_id", ["1", None])
