@@ -101,3 +101,13 @@ def test_remap_points_rows_to_the_new_worker(tables: RegistryTables, old: str) -
     assert row["whitelist"] == ["10.0.0.0/8"]
     assert set(tables.read(FUNCTIONS, [(WORKER, "ping"), (OLD, "ping")])) == {(WORKER, "ping"), (OLD, "ping")}
     assert not make_remap(old, tables, WORKER)
+
+
+def test_an_import_that_has_nothing_to_do_says_why(tables: RegistryTables) -> None:
+    """No file is named, and a worker that is misspelt isn't passed over."""
+    functions = functions_of("shop", "core", METADATA)
+    carry_out(make_import(functions, "1", tables, WORKER), tables)
+    (again, _) = make_import(functions, "1", tables, WORKER).notes
+    assert str(again) == "endpoint '1' has these functions already"
+    (unknown,) = make_remap("olt", tables, WORKER).notes
+    assert str(unknown) == "no key row names 'olt' instead of this stack's worker"

@@ -92,7 +92,7 @@ def test_connect_says_why_it_is_refused(run: Run) -> None:
     """A wrong key ends it with the status that the handshake got."""
     result = run("connect", "demo", "--api-key", "wrong")
     assert result.exit_code == 1
-    assert re.search(r"refused with 40[13]: check endpoint, area and API key", result.output)
+    assert re.search(r"refused with 40[13]: check endpoint, area, API key, token and Origin", result.output)
 
 
 def test_typed_at_a_terminal(where: list[str]) -> None:

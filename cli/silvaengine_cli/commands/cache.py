@@ -28,6 +28,8 @@ def _options[R](command: Callable[..., R]) -> Callable[..., R]:
 def clear(deployment: Deployment, key: str, name: str, endpoint: str | None, as_json: bool) -> None:
     """Clear matching values on every instance.
 
+    Instances see it at their next request with Redis, and within 5 seconds without.
+
     \b
     Examples:
       silvaengine cache clear --local

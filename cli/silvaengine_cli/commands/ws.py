@@ -95,7 +95,7 @@ def open_connection(address: str, headers: dict[str, str]) -> Iterator["ClientCo
         connection = open_socket(address, additional_headers=others, **options)
     except InvalidStatus as error:
         status = error.response.status_code
-        message = f"refused with {status}: check endpoint, area and API key"
+        message = f"refused with {status}: check endpoint, area, API key, token and Origin"
         raise click.ClickException(message) from error
     except (WebSocketException, OSError, ValueError) as error:  # a ValueError is about the URL
         raise click.ClickException(f"{address.partition('?')[0]}: {error}") from error

@@ -30,7 +30,8 @@ def make_import(
     spec = RegistrySpec(functions=functions, connections=tuple(_connections(functions, endpoint, tables)))
     plan = make_plan(spec, tables, worker_arn)
     # plan.notes lists what key rows have beside this package, which doesn't matter here.
-    notes = (*_unused_key_rows(endpoint, tables), *_missing_settings(functions, tables))
+    already = () if plan else (f"endpoint {endpoint!r} has these functions already",)
+    notes = (*already, *_unused_key_rows(endpoint, tables), *_missing_settings(functions, tables))
     return replace(plan, notes=tuple(map(Note, notes)))
 
 
@@ -46,7 +47,9 @@ def make_remap(old: str, tables: RegistryTables, worker_arn: str) -> Plan:
         for row in rows
         if (worker_arn, row["function"]) not in existing
     ]
-    return Plan((*functions, *_remap_connections(old, tables, worker_arn)))
+    changes = (*functions, *_remap_connections(old, tables, worker_arn))
+    notes = () if changes else (Note(f"no key row names {old!r} instead of this stack's worker"),)
+    return Plan(changes, notes)
 
 
 def _names(old: str, arn: str) -> bool:

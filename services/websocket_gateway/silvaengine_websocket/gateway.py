@@ -3,6 +3,7 @@
 The gateway doesn't wait for the function: the worker pushes the response.
 """
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from silvaengine.authorization.admission import Admission, check_access
@@ -49,11 +50,9 @@ class Gateway:
 
     def serve(self, call: SocketEvent) -> None:
         """Serve one message; raises SilvaEngineError, which the client has to get as an error frame."""
-        text = read_text(call.event.get("body"), is_base64=call.event.get("isBase64Encoded") is True)
-        if text == frames.PING:
+        members = _read_members(call)
+        if members is None:
             return self._push(call, frames.PONG)
-        members = read_object(text)
-        call.ref = read_ref(members)
         message = read_message(members, call.ref)
         call.log.add(function=message.funct)
         call.log.begin_step("resolve")
@@ -77,6 +76,12 @@ class Gateway:
             message_id, function, status=error.status, message=error.message, request_id=call.request_id
         )
         self._push(call, frame)
+
+    def refuse_unread(self, call: SocketEvent, error: SilvaEngineError) -> None:
+        """Refuse a message of which nothing is known yet, under its id if that can be read."""
+        with suppress(SilvaEngineError):
+            _read_members(call)
+        self.refuse(call, error)
 
     def _push(self, call: SocketEvent, frame: str) -> None:
         """Push a frame to the sender, unless it is gone."""
@@ -111,6 +116,16 @@ class Gateway:
             self.refuse(call, SilvaEngineError(str(first.value), status=first.status))
         elif first is not None:
             self._push(call, frames.result(message.id or "", function.name, frames.data_text(first)))
+
+
+def _read_members(call: SocketEvent) -> Members | None:
+    """Read the members of a message, and its ``ref``; return None for a ping."""
+    text = read_text(call.event.get("body"), is_base64=call.event.get("isBase64Encoded") is True)
+    if text == frames.PING:
+        return None
+    members = read_object(text)
+    call.ref = read_ref(members)
+    return members
 
 
 def _worker_call(

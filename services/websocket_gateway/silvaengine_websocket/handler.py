@@ -106,7 +106,7 @@ class WebSocketHandler(GatewayHandler[SocketEvent]):
             return self._lifecycle.find_context(connection_id, call.deadline, is_ending=is_ending)
         except SilvaEngineError as error:
             if not is_ending:
-                self._gateway.refuse(call, error)
+                self._gateway.refuse_unread(call, error)
             raise
 
     def _serve_message(self, call: SocketEvent) -> None:

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from silvaengine.aws.credentials import CredentialsSource
 from silvaengine.aws.endpoints import endpoint_url
+from silvaengine.aws.errors import misconfigured
 from silvaengine.aws.http import HttpPool, Response
 from silvaengine.aws.origin import Origin
 from silvaengine.aws.signing import TRACE_HEADER, sign_headers, trace_id
-from silvaengine.errors import ConfigurationError
 from silvaengine.settings import ENVIRONMENT, fixed_environment
 
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -67,7 +67,7 @@ class SignedClient:
         try:
             origin = Origin.of(url, authorities)
         except ValueError as error:
-            raise _misconfigured(str(error)) from error
+            raise misconfigured(str(error)) from error
         self._service = service
         self._region = region
         self._path = origin.path
@@ -107,7 +107,7 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
         ConfigurationError: there is no such kind or endpoint, or its URL or the region isn't valid.
     """
     if not _REGION.fullmatch(region):
-        raise _misconfigured(f"AWS_REGION: expected a region such as eu-central-1, found {region!r}")
+        raise misconfigured(f"AWS_REGION: expected a region such as eu-central-1, found {region!r}")
     url = url or endpoint_url(service, region, fixed_environment())
     kind = fixed_environment().get("SILVAENGINE_AWS_CLIENT") or "signed"
     if kind == "signed":
@@ -116,11 +116,7 @@ def open_client(service: str, region: str, url: str = "") -> AwsClient:
         from silvaengine.aws.botocore import BotocoreClient  # lazy: ten times a signed client's cold start
 
         return BotocoreClient(service, region, url, ENVIRONMENT)
-    raise _misconfigured(f"SILVAENGINE_AWS_CLIENT: expected signed or botocore, found {kind!r}")
-
-
-def _misconfigured(detail: str) -> ConfigurationError:
-    return ConfigurationError("The service is misconfigured", detail=detail)
+    raise misconfigured(f"SILVAENGINE_AWS_CLIENT: expected signed or botocore, found {kind!r}")
 
 
 def percent_encode(segment: str) -> str:

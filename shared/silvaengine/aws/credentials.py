@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.aws.backoff import ATTEMPTS, Backoff
-from silvaengine.aws.errors import no_response
+from silvaengine.aws.errors import misconfigured, no_response
 from silvaengine.aws.http import HttpConnection, NoResponseError, is_field_value
 from silvaengine.aws.origin import Origin
-from silvaengine.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials as BotocoreCredentials
@@ -66,7 +65,7 @@ class CredentialsSource:
             if access_key != self._last.access_key:
                 secret_key = variable("AWS_SECRET_ACCESS_KEY")
                 if not secret_key:
-                    raise _misconfigured("AWS_SECRET_ACCESS_KEY: expected beside AWS_ACCESS_KEY_ID")
+                    raise misconfigured("AWS_SECRET_ACCESS_KEY: expected beside AWS_ACCESS_KEY_ID")
                 self._last = _checked(Credentials(access_key, secret_key, variable("AWS_SESSION_TOKEN")))
             return self._last
         url = variable("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
@@ -111,22 +110,18 @@ class CredentialsSource:
             if holds:
                 self._pause_end = self._clock() + PAUSE_SECONDS
                 return self._frozen
-            raise _misconfigured(str(error)) from error
+            raise misconfigured(str(error)) from error
         if frozen is None:
-            raise _misconfigured("no AWS credentials were found")
+            raise misconfigured("no AWS credentials were found")
         self._frozen = _checked(Credentials(str(frozen.access_key), str(frozen.secret_key), frozen.token))
         return self._frozen
-
-
-def _misconfigured(detail: str) -> ConfigurationError:
-    return ConfigurationError("The service is misconfigured", detail=detail)
 
 
 def _checked(credentials: Credentials) -> Credentials:
     variables = "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"
     for name, text in zip(variables, (credentials.access_key, credentials.token), strict=True):
         if text and not is_field_value(text):
-            raise _misconfigured(f"{name}: expected printable ASCII characters")
+            raise misconfigured(f"{name}: expected printable ASCII characters")
     return credentials
 
 
@@ -140,9 +135,9 @@ def _fetch(url: str, token: str, now: float) -> tuple[Credentials, float]:
     try:
         origin = Origin.of(url)
     except ValueError as error:
-        raise _misconfigured(f"AWS_CONTAINER_CREDENTIALS_FULL_URI: {error}") from error
+        raise misconfigured(f"AWS_CONTAINER_CREDENTIALS_FULL_URI: {error}") from error
     if not is_field_value(token):
-        raise _misconfigured(f"{TOKEN}: expected printable ASCII characters")
+        raise misconfigured(f"{TOKEN}: expected printable ASCII characters")
     lines = [f"GET {origin.path or '/'} HTTP/1.1", f"host: {origin.netloc}", "connection: close"]
     if token:
         lines.append(f"authorization: {token}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from silvaengine.errors import ConfigurationError
+from silvaengine.aws.errors import misconfigured
 
 # docs.aws.amazon.com/general/latest/gr/rande.html; all other regions are in amazonaws.com.
 SUFFIXES = {
@@ -27,7 +27,7 @@ def endpoint_url(service: str, region: str, environ: Mapping[str, str]) -> str:
     if url := configured_url(service, environ):
         return url
     if service == "dynamodb" and environ.get("AWS_ACCOUNT_ID_ENDPOINT_MODE", "").lower() == "required":
-        raise _misconfigured("AWS_ACCOUNT_ID_ENDPOINT_MODE: expected preferred or disabled, found required")
+        raise misconfigured("AWS_ACCOUNT_ID_ENDPOINT_MODE: expected preferred or disabled, found required")
     fips = _is_true(environ, "AWS_USE_FIPS_ENDPOINT")
     dual_stack = _is_true(environ, "AWS_USE_DUALSTACK_ENDPOINT")
     if fips or dual_stack:
@@ -63,8 +63,4 @@ def _from_rules(service: str, region: str, *, fips: bool, dual_stack: bool) -> s
         provider = EndpointProvider(rules, loader.load_data("partitions"))
         return str(provider.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual_stack).url)
     except BotoCoreError as error:
-        raise _misconfigured(f"{service}: {error}") from error
-
-
-def _misconfigured(detail: str) -> ConfigurationError:
-    return ConfigurationError("The service is misconfigured", detail=detail)
+        raise misconfigured(f"{service}: {error}") from error

@@ -63,6 +63,11 @@ def to_error(what: str, code: str, message: str, status: int = 400) -> SilvaEngi
         return UnavailableError(BUSY, detail=detail)
     if code == "ConditionalCheckFailedException":
         return ConditionFailedError("The request conflicts with another one; try again", detail=detail)
+    return misconfigured(detail)
+
+
+def misconfigured(detail: str) -> ConfigurationError:
+    """Return the error of a deployment that is set up wrongly; ``detail`` says how."""
     return ConfigurationError("The service is misconfigured", detail=detail)
 
 

@@ -6,8 +6,8 @@ Only the gateways may read secrets; their roles allow names below ``silvaengine/
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from silvaengine.aws.errors import misconfigured
 from silvaengine.aws.json_api import open_json_api
-from silvaengine.errors import ConfigurationError
 
 type SecretLookup = Callable[[str], str]
 
@@ -32,7 +32,7 @@ def open_lookups(region: str) -> dict[str, SecretLookup]:
         api = open_json_api("secretsmanager", region, "secretsmanager")
         response = api.call("GetSecretValue", {"SecretId": name}, name, repeatable=True)
         if "SecretString" not in response:
-            raise ConfigurationError("The service is misconfigured", detail=f"secret {name} is not a string")
+            raise misconfigured(f"secret {name} is not a string")
         return str(response["SecretString"])
 
     return {"ssm": parameter, "secretsmanager": secret}

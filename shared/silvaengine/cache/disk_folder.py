@@ -6,13 +6,13 @@ could run code (CVE-2025-69872, without a fix). So only bytes are stored and rea
 
 import logging
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from os import W_OK, access
 from pathlib import Path
 from threading import Lock
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from silvaengine.clock import process_clock
@@ -150,7 +150,7 @@ def _locked(folder: Path) -> Iterator[None]:
             except BlockingIOError:
                 if process_clock() >= end:
                     raise
-                time.sleep(0.01)
+                sleep(0.01)
         try:
             yield
         finally:
@@ -188,11 +188,12 @@ def _delete(folder: Path) -> bool:
     names = [file.name for file in folder.iterdir()]
     if folder.is_symlink() or not all(map(_OWN_NAME.fullmatch, names)):
         return False
-    aside = folder.with_name(f"{folder.name}~")  # no cache has this name
-    rmtree(aside, ignore_errors=True)
-    folder.rename(aside)
-    folder.mkdir(mode=0o700)
-    rmtree(aside, ignore_errors=True)
+    if names:
+        aside = folder.with_name(f"{folder.name}~")  # no cache has this name
+        rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        folder.mkdir(mode=0o700)
+        rmtree(aside, ignore_errors=True)
     return True
 
 

@@ -212,8 +212,18 @@ def test_a_message_that_is_refused_is_answered(world: World, monkeypatch: pytest
     monkeypatch.setattr(world.dynamodb, "query", fail)
     assert say(world) == {"statusCode": 503}
     world.handler(bare("$disconnect"), None)
-    frames = [(connection_id, json.loads(frame)["error"]) for connection_id, frame in world.api.posts]
-    assert [(connection_id, error["status"]) for connection_id, error in frames] == [("c1", 403), ("c1", 503)]
+    frames = [(connection_id, json.loads(frame)) for connection_id, frame in world.api.posts]
+    assert [(to, frame["id"], frame["error"]["status"]) for to, frame in frames] == [
+        ("c1", "1", 403), ("c1", "1", 503)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", [None, "ping", "{", '{"id": 1}'])
+def test_a_message_that_is_refused_unread_is_answered_too(world: World, body: Any) -> None:
+    """What has no id, or none that can be read, gets an error frame without one."""
+    assert world.handler(bare("$default", body=body), None) == {"statusCode": 403}
+    ((_, frame),) = world.api.posts
+    assert ("id" in json.loads(frame), json.loads(frame)["error"]["status"]) == (False, 403)
 
 
 def test_a_message_waits_for_the_index(world: World) -> None:
