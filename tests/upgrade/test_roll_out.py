@@ -119,7 +119,7 @@ def check_jobs(roll_out: RollOut, load: Load) -> None:
 
 @pytest.mark.nightly
 def test_a_roll_out_loses_nothing(roll_out: RollOut) -> None:
-    """In every mixture each call succeeds, and what one version has accepted the other one finishes.
+    """In each mixture every call succeeds, and what one version has accepted the other one finishes.
 
     The engine ends a Lambda's running calls, where AWS lets them end: what ran during an update may fail, one
     call of a client for each Lambda that it needs.
