@@ -25,7 +25,7 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 	echo "Python 3.13 with venv and pip is needed: no python3.13, python3 or pyenv version is one that works" >&2; exit 1
 
 .PHONY: help setup engine peers bench bench-quick valgrind chromium dev
-.PHONY: check quick t test coverage security simulation rules browser e2e readme test-sam-local nightly ci ci-built
+.PHONY: check quick t test coverage security simulation rules upgrade browser e2e readme test-sam-local nightly ci ci-built
 .PHONY: lint style types imports preflight template locked map wheel audit sbom format build lock clean
 
 help: ## Show the targets
@@ -80,7 +80,7 @@ t: setup ## Run the quick tests whose names match: make t K=expression
 	@pytest -q -m "not slow and not nightly" -k "$(K)" tests/unit
 
 # The longest first.
-TESTS := e2e coverage simulation rules readme browser
+TESTS := e2e coverage simulation rules upgrade readme browser
 
 test: setup engine chromium ## Run all tests, but for Docker's and what only make nightly does
 	$(side_by_side) $(TESTS)
@@ -101,6 +101,9 @@ simulation: setup ## Put faults at every boundary of ledger and queues, under a 
 
 rules: setup ## Test the template, the artefacts and this file
 	@pytest tests/rules
+
+upgrade: setup ## Test this version beside the last release
+	@pytest tests/upgrade
 
 browser: setup chromium ## Test the browser's client in Chromium
 	@pytest tests/browser

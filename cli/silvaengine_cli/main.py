@@ -15,6 +15,7 @@ _COMMANDS = {
     "announce": "silvaengine_cli.commands.announce:announce",
     "export": "silvaengine_cli.commands.registry:export",
     "preflight": "silvaengine_cli.commands.preflight:preflight",
+    "upgrade": "silvaengine_cli.commands.upgrade:upgrade",
     "import": "silvaengine_cli.commands.migration:import_",
     "doctor": "silvaengine_cli.commands.migration:doctor",
     "list": "silvaengine_cli.commands.inspect:list_",

@@ -1,6 +1,6 @@
 """A proxy at the Lambdas' AWS endpoint that writes down each call, so that no client escapes the count."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 from urllib.parse import urlsplit
@@ -14,7 +14,9 @@ from silvaengine_cli.strict.refusals import throttled
 class CountingProxy:
     """Passes calls on to the engine unchanged (their signatures hold) and keeps their names in order."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, note: Callable[[str, bytes, bytes], None] | None = None) -> None:
+        """Take the engine's URL, and what gets each call's name, its request and its response."""
+        self._note = note
         self._target = urlsplit(target).port or 0
         self._calls: list[str] = []
         self._refused: set[str] = set()
@@ -55,4 +57,7 @@ class CountingProxy:
         if call.name == "Lambda.Invoke":
             tenant = request.header("x-amz-tenant-id") or None
             self.tenant_ids.setdefault(call.function, set()).add(tenant)
-        return throttled(call) if call.name in self._refused else forward(request, self._target)
+        response = throttled(call) if call.name in self._refused else forward(request, self._target)
+        if self._note:
+            self._note(call.name, request.body, response.body)
+        return response

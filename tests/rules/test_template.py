@@ -281,6 +281,16 @@ def test_no_worker_puts_a_row_into_the_sweepers_index(resources_with: Callable[.
     assert DUE_INDEX.hash_key in allowed_attributes(resources_with(EarlierWorkers="true"))
 
 
+def test_only_an_update_takes_events_by_the_name_of_tasks(resources_with: Callable[..., Resources]) -> None:
+    """0.2's event sources invoke it: an event between the update of tasks and theirs is served, too."""
+
+    def by_name(**parameters: str) -> str:
+        tasks = resources_with(**parameters)["Tasks"]["Properties"]
+        return str(tasks["Environment"]["Variables"]["EVENTS_BY_NAME"])
+
+    assert (by_name(), by_name(EarlierWorkers="true")) == ("", "true")
+
+
 def allowed_attributes(resources: Resources) -> set[str]:
     """Collect the attributes of an execution that the worker may name."""
     (policy,) = (
@@ -823,6 +833,7 @@ def test_environment_values_come_from_parameters() -> None:
     others = {name for name, value in values_of_environment() if value.keys() != {"Ref"}}
     assert others == {
         "BROADCASTER",
+        "EVENTS_BY_NAME",
         "ISOLATED_WORKER_ARN",
         "KEY_PEPPER",
         "LEDGER_SECRET",

@@ -2,7 +2,7 @@
 
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 _SETS = Path(__file__).parents[1] / "preflight" / "parameter_sets.toml"
 
 
+parameter_option = click.option(
+    "--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="A template parameter."
+)
+
+
 @click.command()
 @click.argument("environment", required=False)
-@click.option("--parameter", "-p", "given", multiple=True, metavar="NAME=VALUE", help="A template parameter.")
+@parameter_option
 @click.option("--account", is_flag=True, help="Ask the account, too, what it has and lacks.")
 @operator_options
 def preflight(
@@ -47,7 +52,7 @@ def preflight(
         raise click.UsageError("--account needs the ENVIRONMENT that is to be deployed")
     project = find_project(Path.cwd())
     template = load(project / "template.yaml")
-    more = dict(_pair(each) for each in given)
+    more = parameters_given(given)
     stack_name, sets = DEFAULT_STACK, parameter_sets()
     if environment:
         stack_name, parameters = environment_of(project, environment)
@@ -71,6 +76,11 @@ def preflight(
         raise click.ClickException("\n".join(findings))
 
 
+def parameters_given(given: Iterable[str]) -> dict[str, str]:
+    """Return template parameters by name; raise UsageError for a text that isn't NAME=VALUE."""
+    return dict(_pair(each) for each in given)
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -89,7 +99,7 @@ def environment_of(project: Path, environment: str) -> tuple[str, dict[str, str]
     name = sections.get("global", {}).get("parameters", {}).get("stack_name", DEFAULT_STACK)
     if isinstance(overrides, str):  # as `sam deploy --guided` writes them
         overrides = shlex.split(overrides)
-    return name, dict(map(_pair, overrides))
+    return name, parameters_given(overrides)
 
 
 def parameter_sets() -> Mapping[str, Mapping[str, str]]:

@@ -22,6 +22,7 @@ from silvaengine_tasks.hooks import CallHooks
 from silvaengine_tasks.sources import AliasSource, Source
 from silvaengine_tasks.sources.cognito import CognitoSource
 from silvaengine_tasks.sources.direct import DirectSource
+from silvaengine_tasks.sources.earlier_sweeps import EarlierSweeps
 from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 from silvaengine_tasks.sources.lex import LexSource
 from silvaengine_tasks.sources.s3 import S3Source
@@ -50,7 +51,7 @@ def create_sources(
         sources = (RegistrySource(settings.table_prefix, partial(raise_generation, writer)), *sources)
     if not settings.events_by_name:
         sources = tuple(map(AliasSource, sources))
-    return (*sources, DirectSource(functions))
+    return (*sources, DirectSource(functions), EarlierSweeps())
 
 
 def _open_sources(settings: Settings) -> tuple[Source, ...]:

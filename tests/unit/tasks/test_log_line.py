@@ -51,7 +51,7 @@ def test_an_event_of_a_source_writes_one_line(
 @pytest.mark.parametrize(
     ("event", "status"),
     [
-        ({"silvaengine": "sweep"}, 501),
+        ({"silvaengine": "unknown"}, 501),
         ({}, 501),
         ({"Records": []}, 501),
         ({"Records": [{"eventSource": "aws:other"}]}, 501),

@@ -1,0 +1,153 @@
+"""What the update of a deployed stack would change, what it can't do, and the steps that it takes.
+
+The account says what is deployed: CloudFormation has the template and the parameters, Lambda the layer.
+"""
+
+import ast
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.request import urlopen
+
+from silvaengine_cli import AwsClient
+from silvaengine_cli.preflight.stack import Stack
+from silvaengine_cli.preflight.updates import conflicts
+
+EARLIER_WORKERS = "EarlierWorkers"
+_LAYER_SECONDS = 60
+_KEEPS_DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret")
+_GAP = (
+    "Lambda takes a function's layer and its code in two steps, and what starts in between fails: this "
+    "version's code imports {names}, which the deployed layer lacks. Deploy at a quiet time, and say so by "
+    "--quiet-time, or as a second stack on the same tables (RELEASING.md)"
+)
+
+
+class Deployed(NamedTuple):
+    """A stack as CloudFormation and Lambda describe it.
+
+    ``changed`` is when it was last created or updated; ``modules`` are the framework's in its layer.
+    """
+
+    stack: Stack
+    status: str
+    changed: datetime
+    modules: frozenset[str]
+
+
+def read_deployed(name: str, client: Callable[[str], AwsClient]) -> Deployed:
+    """Return a deployed stack.
+
+    Raises:
+        ValueError: it isn't one of SilvaEngine's, or its template can't be read on paper.
+    """
+    from samcli.yamlhelper import yaml_parse
+
+    cloudformation, lambdas = client("cloudformation"), client("lambda")
+    (description,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    body = cloudformation.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
+    template: dict[str, Any] = yaml_parse(body) if isinstance(body, str) else body
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in description.get("Parameters", ())}
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in description.get("Outputs", ())}
+    if "HttpGatewayArn" not in outputs:
+        raise ValueError(f"stack {name!r} has no output HttpGatewayArn: is it one of SilvaEngine's?")
+    return Deployed(
+        Stack.of(template, name, parameters),
+        description["StackStatus"],
+        description.get("LastUpdatedTime") or description["CreationTime"],
+        frozenset(_modules(lambdas, outputs["HttpGatewayArn"])),
+    )
+
+
+def _modules(lambdas: AwsClient, function: str) -> Iterator[str]:
+    """Yield the framework's modules in a function's layer."""
+    for layer in lambdas.get_function_configuration(FunctionName=function).get("Layers", ()):
+        url = lambdas.get_layer_version_by_arn(Arn=layer["Arn"])["Content"]["Location"]
+        with urlopen(url, timeout=_LAYER_SECONDS) as response:  # noqa: S310 - Lambda's own URL
+            names = zipfile.ZipFile(io.BytesIO(response.read())).namelist()
+        for path in names:
+            if path.startswith("python/silvaengine/") and path.endswith(".py"):
+                module = path.removeprefix("python/").removesuffix(".py").removesuffix("/__init__")
+                yield module.replace("/", ".")
+
+
+def next_stack(template: Mapping[str, Any], deployed: Stack, given: Mapping[str, str]) -> Stack:
+    """Return the stack that `sam deploy` makes: a parameter that isn't given keeps its value.
+
+    Raises:
+        ValueError: the template doesn't take a parameter or its value.
+    """
+    kept = {each: value for each, value in deployed.parameters.items() if each in template["Parameters"]}
+    return Stack.of(template, deployed.name, {**kept, **given})
+
+
+def refusals(
+    deployed: Deployed, after: Stack, project: Path, now: datetime, *, quiet_time: bool
+) -> Iterator[str]:
+    """Yield why the update can't begin, each with what to do."""
+    before = deployed.stack
+    if not deployed.status.endswith("_COMPLETE") or deployed.status.startswith(("DELETE", "ROLLBACK")):
+        yield f"the stack is {deployed.status}: only one that is complete can be updated"
+    yield from conflicts(before, after)
+    for name, resource in before.of_type(*_KEEPS_DATA).items():
+        if name not in after.resources and resource.get("DeletionPolicy") != "Retain":
+            yield f"{name}: it would be deleted with what it holds; deploy TablesDeletionPolicy=Retain first"
+    yield from _earlier_workers(deployed, after, now)
+    lacking = sorted(_imports(project) - deployed.modules)
+    if deployed.modules and lacking and not quiet_time:
+        yield _GAP.format(names=", ".join(lacking[:3]) + ("" if len(lacking) < 4 else " and others"))
+
+
+def _earlier_workers(deployed: Deployed, after: Stack, now: datetime) -> Iterator[str]:
+    before, has_earlier = deployed.stack.parameters, after.parameters[EARLIER_WORKERS] == "true"
+    if EARLIER_WORKERS not in before and not has_earlier:
+        yield f"{EARLIER_WORKERS}: workers of 0.2 still run during the update: deploy with it true first"
+    ends = deployed.changed + timedelta(seconds=int(before["WorkerTimeout"]))
+    if before.get(EARLIER_WORKERS) == "true" and not has_earlier and now < ends:
+        yield f"{EARLIER_WORKERS}: a worker of 0.2 may still run until {ends:%H:%M:%S} UTC (WorkerTimeout)"
+
+
+def _imports(project: Path) -> set[str]:
+    """Return the layer's modules that the services' code imports."""
+    trees = (ast.parse(path.read_text()) for path in project.glob("services/*/silvaengine_*/**/*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return {node.module for node in nodes if node.module and node.module.startswith("silvaengine.")}
+
+
+def changes(before: Stack, after: Stack) -> dict[str, list[str]]:
+    """Return which parameters and resources come, go or change, by what becomes of them."""
+    old, new = before.parameters, after.parameters
+    # SAM names a deployment by what the API is like, so that it is another one after each change.
+    later, earlier = (
+        {name for name, each in stack.resources.items() if each["Type"] != "AWS::ApiGateway::Deployment"}
+        for stack in (after, before)
+    )
+    return {
+        "new parameters": [f"{each}={new[each]}" for each in new if each not in old],
+        "removed parameters": [each for each in old if each not in new],
+        "changed parameters": [
+            f"{each}: {old[each]!r} becomes {new[each]!r}"
+            for each in new
+            if each in old and old[each] != new[each]
+        ],
+        "new resources": sorted(later - earlier),
+        "removed resources": sorted(earlier - later),
+    }
+
+
+def steps(before: Stack, after: Stack, environment: str) -> Iterator[str]:
+    """Yield what to do, in this order."""
+    deployment = f"sam deploy --config-env {environment}"
+    yield f"silvaengine export --stack {before.name} --output backup.yaml"
+    yield f"make build, then {deployment} with these parameters in samconfig.toml"
+    if "TasksEventsArn" not in before.outputs:
+        yield "let triggers of your own (buckets, user pools, bots, rules) invoke the output TasksEventsArn"
+    if after.parameters[EARLIER_WORKERS] == "true":
+        yield (
+            f"when {after.parameters['WorkerTimeout']} s are over, and no alias points to a worker of 0.2: "
+            f"{deployment} with {EARLIER_WORKERS}=false (left out, it would stay true)"
+        )
+    yield f"silvaengine diff --stack {before.name}, which finds nothing to do"

@@ -1,0 +1,53 @@
+"""The last release as git has it, and its stack on the local engine: what an upgrade begins with."""
+
+import io
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from silvaengine_cli.deploy import LOCAL_STACK, DeployError, build
+from silvaengine_cli.deploy import deploy as deploy_build
+from silvaengine_cli.engine import LocalEngine
+
+PROJECT = Path(__file__).parents[2]
+COMMIT = "a72b1e797284bce1cf55a1b2b2d518b8b97e05e6"  # a release changes it, and records anew (RELEASING.md)
+
+
+def check_out(target: Path) -> Path:
+    """Write the last release's files to a folder and return that.
+
+    Raises:
+        RuntimeError: this clone lacks the commit.
+    """
+    archive = subprocess.run(["git", "-C", PROJECT, "archive", COMMIT], capture_output=True, check=False)  # noqa: S607
+    if archive.returncode:
+        raise RuntimeError(f"this clone lacks {COMMIT}, the last release: run `git fetch --unshallow`")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(target, filter="data")
+    link_tools(target)
+    return target
+
+
+def link_tools(project: Path) -> None:
+    """Let a copy of a project be built with the tools that were set up here."""
+    for tools in (".venv", ".bootstrap"):
+        if (PROJECT / tools).exists():
+            (project / tools).symlink_to(PROJECT / tools)
+
+
+def deploy(project: Path, engine: LocalEngine, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Build a project and deploy it to an engine by its own template; return the stack's outputs."""
+    build(project)
+    try:
+        deploy_build(project, engine, parameters=parameters)
+    except DeployError as error:
+        if "has no output" not in error.message:  # this version's, that the last one lacks
+            raise
+    return outputs(engine)
+
+
+def outputs(engine: LocalEngine) -> dict[str, str]:
+    """Return the outputs of the stack on an engine."""
+    (stack,) = engine.client("cloudformation").describe_stacks(StackName=LOCAL_STACK)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}

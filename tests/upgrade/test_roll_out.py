@@ -1,0 +1,152 @@
+"""A stack of the last release becomes this version's, one Lambda after the other, while clients go on."""
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from silvaengine_cli import deploy
+from silvaengine_cli.engine import install_engine, local_engine
+from silvaengine_cli.events import sample
+
+from ..e2e.conftest import LEFT_OUT
+from ..e2e.socket_client import Socket
+from . import last_release
+from .load import CLIENTS, KEY, Load
+from .stack import GROUPS, RollOut, Versions
+
+# From this version to the last one and back: each service meets each other one in both mixtures, since what
+# is updated first in one half is updated last in the other.
+FLIPS = [(group, version) for version in ("last", "this") for group in GROUPS]
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Versions:
+    """Build both versions with the same functions."""
+    folder = tmp_path_factory.mktemp("versions")
+    last, this = last_release.check_out(folder / "last"), folder / "this"
+    shutil.copytree(last_release.PROJECT, this, symlinks=True, ignore=LEFT_OUT)
+    last_release.link_tools(this)
+    for project in (last, this):
+        functions = project / "services/worker/functions"
+        shutil.copyfile(Path(__file__).with_name("functions.py"), functions / "roll_out.py")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(deploy.build, (last, this)))
+    return Versions(last, this)
+
+
+@pytest.fixture(scope="module")
+def roll_out(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RollOut]:
+    """The last release's stack on an engine; with Redis its worker can't settle executions."""
+    folder = tmp_path_factory.mktemp("engine")
+    program = install_engine(last_release.PROJECT)
+    with local_engine(program, folder / "state") as engine:
+        parameters = {"CacheDir": str(folder / "cache"), "WorkerTimeout": "20", "EventRuleSources": "shop"}
+        yield RollOut(engine, versions, parameters)
+
+
+def probe(roll_out: RollOut, socket: Socket) -> None:
+    """Call in every way; what is to be finished or repeated by the next mixture goes to ``waiting``."""
+    for finish in roll_out.waiting:
+        finish(socket)
+    key = {**KEY, "idempotency-key": uuid4().hex}
+    booked = roll_out.api.post("/core/roll/keyed", {}, key)
+    assert booked.status == 200, booked.text
+    relayed = roll_out.api.get("/core/roll/relay?name=Ada", KEY)
+    assert (relayed.status, relayed.text) == (200, '{"message": "Hello, Ada!"}'), relayed.text
+    rate = roll_out.api.get("/core/demo/rate").json()
+    assert roll_out.api.get("/core/demo/rate").json() == rate
+    job = roll_out.api.post("/core/roll/second_time", {}, KEY)
+    assert job.status == 202, job.text
+    once = {"funct": "keyed", "payload": {}, "id": uuid4().hex, "once": True}
+    frame = said(socket, once)
+    assert frame["data"]["effect"], frame
+    assert said(socket, {"funct": "countdown", "payload": {"start": 2, "pause": 0}, "id": "s"})["done"]
+    assert said(socket, {"funct": "say", "payload": {"text": "hi"}, "id": "b"})["data"]["sent"] == 1
+    events = [sample(source) for source in ("sqs", "s3", "sns", "dynamodb", "rule")]
+    answers = [roll_out.invoke("Tasks", event) for event in events]
+    assert roll_out.invoke("Tasks", sample("direct")) == {"heard": ["endpoint_id", "order"]}
+
+    def repeat(socket: Socket) -> None:
+        again = roll_out.api.post("/core/roll/keyed", {}, key)
+        assert (again.status, again.body) == (200, booked.body)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert said(socket, once) == frame
+        assert [roll_out.invoke("Tasks", event) for event in events] == answers
+
+    roll_out.waiting = [repeat, lambda _: finish_job(roll_out, job.json()["job_id"])]
+
+
+def finish_job(roll_out: RollOut, job_id: str) -> None:
+    """Let the sweeper send a job that an earlier mixture has accepted and begun."""
+    deadline = time.monotonic() + 20
+    while (state := roll_out.row(job_id)["state"]["S"]) != "succeeded":
+        assert time.monotonic() < deadline, roll_out.row(job_id)
+        if state == "accepted":
+            roll_out.sweep()
+        time.sleep(0.2)
+    status = roll_out.api.get(f"/core/roll/job_status?job_id={job_id}", KEY)
+    assert status.status == 200, status.text
+    assert status.json()["result"] == {"attempt": 2}
+
+
+def said(socket: Socket, message: Mapping[str, object]) -> Any:
+    """Send a message and return its last frame."""
+    socket.send(message)
+    while True:
+        frame = socket.json()
+        if frame.get("id") == message["id"] and ("done" in frame or "seq" not in frame):
+            return frame
+
+
+def check_jobs(roll_out: RollOut, load: Load) -> None:
+    """Check that every job that was accepted ends; one whose call was cut off is due at once."""
+    assert load.statuses == {200, 202}
+    for job_id in load.jobs():
+        if roll_out.row(job_id)["state"]["S"] != "succeeded":
+            roll_out.make_due(job_id)
+    roll_out.sweep()
+    deadline = time.monotonic() + 20
+    while unfinished := [each for each in load.jobs() if roll_out.row(each)["state"]["S"] != "succeeded"]:
+        assert time.monotonic() < deadline, [roll_out.row(job_id) for job_id in unfinished]
+        time.sleep(0.2)
+
+
+@pytest.mark.nightly
+def test_a_roll_out_loses_nothing(roll_out: RollOut) -> None:
+    """In each mixture every call succeeds, and what one version has accepted the other one finishes.
+
+    The engine ends a Lambda's running calls, where AWS lets them end: what ran during an update may fail, one
+    call of a client for each Lambda that it needs.
+    """
+    with roll_out.connect() as socket:
+        probe(roll_out, socket)
+    assert "workers of 0.2 still run" in roll_out.upgrade()
+    assert "in two steps" in roll_out.upgrade("-p", "EarlierWorkers=true")
+    assert "can't begin" not in roll_out.upgrade("-p", "EarlierWorkers=true", "--quiet-time")
+    update = Load(roll_out.http_gateway)
+    with update.running():
+        roll_out.update_stack()
+    assert len(update.failed) <= 2 * CLIENTS, update.failed
+    check_jobs(roll_out, update)
+    assert "can't begin" not in roll_out.upgrade("-p", "EarlierWorkers=true")
+    with roll_out.connect() as socket:
+        probe(roll_out, socket)
+        roll_out.prepare_flips()
+        load = Load(roll_out.api)
+        with load.running():
+            probe(roll_out, socket)
+            for group, version in FLIPS:
+                with load.updating():
+                    roll_out.flip(group, version)
+                probe(roll_out, socket)
+        for finish in roll_out.waiting:
+            finish(socket)
+    assert load.failed_between_updates == []
+    assert len(load.failed) <= CLIENTS * len(FLIPS)
+    check_jobs(roll_out, load)

@@ -1,0 +1,143 @@
+"""`silvaengine upgrade` on the last release's stack: what can't begin is refused, and the steps are named."""
+
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from silvaengine_cli.preflight.stack import Stack
+from silvaengine_cli.preflight.template import load
+from silvaengine_cli.preflight.upgrade import Deployed, changes, next_stack, read_deployed, refusals, steps
+
+from .last_release import PROJECT
+from .platform import recorded
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+TEMPLATE = load(PROJECT / "template.yaml")
+TWO_STEPS = {"EarlierWorkers": "true"}
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Callable[[str], Any]:
+    """Return clients of an account that has the last release's stack and layer."""
+    layer = tmp_path / "last.zip"
+    with zipfile.ZipFile(layer, "w") as files:
+        for name in recorded("stack")["modules"]:
+            files.writestr(f"python/{name.replace('.', '/')}.py", "")
+    return account(layer)
+
+
+def account(layer: Path) -> Callable[[str], Any]:
+    """Return clients of an account that has the last release's stack, with a layer."""
+    stack = recorded("stack")
+    description = {**stack["description"], "CreationTime": NOW - timedelta(days=1)}
+    clients = {
+        "cloudformation": SimpleNamespace(
+            describe_stacks=lambda **_: {"Stacks": [description]},
+            get_template=lambda **_: {"TemplateBody": stack["template"]},
+        ),
+        "lambda": SimpleNamespace(
+            get_function_configuration=lambda **_: {"Layers": [{"Arn": "layer"}]},
+            get_layer_version_by_arn=lambda **_: {"Content": {"Location": layer.as_uri()}},
+        ),
+    }
+    return lambda service: clients[service]
+
+
+@pytest.fixture
+def deployed(client: Callable[[str], Any]) -> Deployed:
+    """Return the last release's stack."""
+    return read_deployed("silvaengine-local", client)
+
+
+def refused(deployed: Deployed, after: Stack, *, now: datetime = NOW, quiet_time: bool = True) -> list[str]:
+    """Return what keeps an update from beginning."""
+    return list(refusals(deployed, after, PROJECT, now, quiet_time=quiet_time))
+
+
+def test_the_first_step_has_earlier_workers(deployed: Deployed) -> None:
+    """Without it 0.2's workers could settle nothing; with it the update begins, and a second one follows."""
+    (refusal,) = refused(deployed, next_stack(TEMPLATE, deployed.stack, {}))
+    assert refusal.startswith("EarlierWorkers: workers of 0.2 still run")
+    after = next_stack(TEMPLATE, deployed.stack, TWO_STEPS)
+    assert refused(deployed, after) == []
+    todo = list(steps(deployed.stack, after, "prod"))
+    order = ("export", "make build", "TasksEventsArn", "EarlierWorkers=false", "diff")
+    numbers = [next(number for number, step in enumerate(todo) if word in step) for word in order]
+    assert numbers == sorted(numbers)
+
+
+def test_the_second_step_waits_for_earlier_workers(deployed: Deployed) -> None:
+    """A parameter that isn't given stays, and a worker may run for WorkerTimeout after the first step."""
+    first = next_stack(TEMPLATE, deployed.stack, TWO_STEPS)
+    between = deployed._replace(stack=first, changed=NOW)
+    assert next_stack(TEMPLATE, first, {}).parameters["EarlierWorkers"] == "true"
+    after = next_stack(TEMPLATE, first, {"EarlierWorkers": "false"})
+    (refusal,) = refused(between, after, now=NOW + timedelta(seconds=299))
+    assert refusal == "EarlierWorkers: a worker of 0.2 may still run until 12:05:00 UTC (WorkerTimeout)"
+    assert refused(between, after, now=NOW + timedelta(seconds=300)) == []
+
+
+def test_modules_that_moved_in_the_layer_need_a_quiet_time(deployed: Deployed, tmp_path: Path) -> None:
+    """What starts between the update of layer and code fails, unless each has what the other imports."""
+    after = next_stack(TEMPLATE, deployed.stack, TWO_STEPS)
+    (refusal,) = refused(deployed, after, quiet_time=False)
+    assert "in two steps" in refusal
+    assert "code imports silvaengine." in refusal
+    layer = tmp_path / "layer.zip"
+    with zipfile.ZipFile(layer, "w") as files:
+        for path in PROJECT.glob("shared/silvaengine/**/*.py"):
+            files.writestr(f"python/{path.relative_to(PROJECT / 'shared').as_posix()}", "")
+    this = read_deployed("silvaengine-local", account(layer))
+    assert refused(this, after, quiet_time=False) == []
+
+
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED", "ROLLBACK_COMPLETE"])
+def test_a_stack_that_cannot_be_updated_is_refused(deployed: Deployed, status: str) -> None:
+    """CloudFormation would refuse it."""
+    after = next_stack(TEMPLATE, deployed.stack, TWO_STEPS)
+    (refusal,) = refused(deployed._replace(status=status), after)
+    assert status in refusal
+
+
+def test_tables_are_not_deleted(deployed: Deployed) -> None:
+    """To give up tables that their stack doesn't retain is refused."""
+    given = {**TWO_STEPS, "CreateTables": "false"}
+    before = deployed._replace(
+        stack=Stack.of(
+            recorded("stack")["template"],
+            deployed.stack.name,
+            {**deployed.stack.parameters, "TablesDeletionPolicy": "Delete"},
+        )
+    )
+    found = refused(before, next_stack(TEMPLATE, before.stack, given))
+    assert any(each.startswith("ConnectionsTable: it would be deleted") for each in found)
+    assert refused(deployed, next_stack(TEMPLATE, deployed.stack, given)) == []
+
+
+def test_what_changes_is_told(deployed: Deployed) -> None:
+    """Parameters and resources that come, go and change."""
+    after = next_stack(TEMPLATE, deployed.stack, {**TWO_STEPS, "LogLevel": "DEBUG"})
+    changed = changes(deployed.stack, after)
+    assert "EarlierWorkers=true" in changed["new parameters"]
+    assert changed["changed parameters"] == ["LogLevel: 'INFO' becomes 'DEBUG'"]
+    assert "Sweeper" in changed["new resources"]
+    assert changed["removed resources"] == ["TasksSweep", "TasksSweepPermission"]
+
+
+def test_a_value_that_the_template_no_longer_takes_is_refused(deployed: Deployed) -> None:
+    """A stage with an underscore can't be kept."""
+    stack = Stack(deployed.stack.name, {**deployed.stack.parameters, "Stage": "my_stage"}, {}, {})
+    with pytest.raises(ValueError, match="Stage is 'my_stage'"):
+        next_stack(TEMPLATE, stack, {})
+
+
+def test_another_stack_is_refused(client: Callable[[str], Any]) -> None:
+    """A wrong environment is told as such."""
+    client("cloudformation").describe_stacks()["Stacks"][0] |= {"Outputs": []}
+    with pytest.raises(ValueError, match="is it one of SilvaEngine's"):
+        read_deployed("other", client)
