@@ -118,17 +118,6 @@ def test_requests_are_served_side_by_side() -> None:
 
 def test_a_websocket_passes() -> None:
     """Handshake and 101 pass as they are, then bytes both ways, early ones too, until one side ends."""
-    with opened_socket() as (client, far):
-        assert received_until(far, b"early") == b"\x81early"
-        far.sendall(b"more")
-        assert received_until(client, b"more") == b"\x82more"
-        far.close()
-        assert client.recv(100) == b""
-
-
-@contextmanager
-def opened_socket() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Open a WebSocket through a proxy; yield both ends, each of which was sent something."""
     handshake = b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     switching = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nX-Twice: 1\r\nX-Twice: 2\r\n\r\n"
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -137,14 +126,17 @@ def opened_socket() -> Iterator[tuple[socket.socket, socket.socket]]:
             Proxy(lambda request: forward(request, target)) as proxy,
             open_client(proxy.port) as client,
         ):
-            client.sendall(handshake + b"\x81early")
+            client.sendall(handshake + b"early")
             far, _ = server.accept()
             far.settimeout(SECONDS)
             assert received_until(far, b"\r\n\r\n") == handshake
-            far.sendall(switching + b"\x82")
-            assert received_until(client, b"\r\n\r\n") == switching
-            with far:
-                yield client, far
+            far.sendall(switching + b"early, too")
+            assert received_until(client, b"early, too") == switching + b"early, too"
+            assert received_until(far, b"early") == b"early"
+            client.sendall(b"more")
+            assert received_until(far, b"more") == b"more"
+            far.close()
+            assert client.recv(100) == b""
 
 
 def test_a_server_that_is_gone_is_gone_behind_the_proxy_too() -> None:

@@ -109,7 +109,7 @@ def replace_url(engine: LocalEngine, path: str) -> Any:
 
 
 def test_handshakes(world: World) -> None:
-    """A handshake has the status with which `$connect` refuses it; a crash, and what it says, is a 502."""
+    """A handshake has the status with which `$connect` refuses it; a crash is a 502."""
     for action, status in (("none", 401), ("own 502", 502), ("fail", 502)):
         assert refused_handshake(world.alone, world, action) == 403
         assert refused_handshake(world.behind, world, action) == status
