@@ -29,6 +29,7 @@ RUNTIME_MODULES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "s
 DEBUGGER = Path(__file__).with_name("engine_debugger.py")
 LAMBDA_SECONDS = 900  # docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 SITE_PACKAGES = Path(app.__file__).parents[1]
+SUBPROTOCOL = "Sec-WebSocket-Protocol"
 STARTING = os.cpu_count() or 1  # processes of one function that start at a time
 UNPACKED = Path(gettempdir(), "unpacked")
 
@@ -45,7 +46,7 @@ def main() -> None:
     keep_logs_of_sockets()
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
     start_few_at_a_time()
-    answer_subprotocols()
+    answer_handshakes()
     if mark := os.environ.pop("SILVAENGINE_STRICT", ""):  # functions don't inherit it
         trust_the_double(mark)
         give_rest_events_each_header()
@@ -110,14 +111,11 @@ def keep_logs_of_sockets() -> None:
             start = time.monotonic()
             result: Mapping[str, Any] = worker.invoke(event, request_id)
             milliseconds = int((time.monotonic() - start) * 1000)
-            write_logs(
-                {"config": config},
-                request_id,
-                result.get("log", ""),
-                result["status"] == "error",
-                milliseconds,
-            )
-            return result
+            has_failed = result["status"] == "error"
+            write_logs({"config": config}, request_id, result.get("log", ""), has_failed, milliseconds)
+            # The engine makes a 500 of it, which may as well be the function's own.
+            failure = {"statusCode": 502, "body": result.get("error", "")}
+            return {"status": "done", "result": failure} if has_failed else result
 
         return SimpleNamespace(invoke=invoke)
 
@@ -169,14 +167,18 @@ def start_few_at_a_time() -> None:
     lambda_svc.acquire_worker = acquire_in_turn
 
 
-def answer_subprotocols() -> None:
-    """Send a client the subprotocol of ``$connect``'s response, without which a browser doesn't connect."""
+def answer_handshakes() -> None:
+    """Send a client the subprotocol of ``$connect``'s response, without which a browser doesn't connect.
+
+    A refusal is a 403 still, with the status of that response in a header, from which the double takes it.
+    """
     invoke, handle = apigateway._invoke_ws_lambda, apigateway.handle_websocket
-    subprotocol: ContextVar[str | None] = ContextVar("subprotocol", default=None)
+    returned: ContextVar[Mapping[str, Any] | None] = ContextVar("returned", default=None)
 
     async def invoke_route(*args: object, **options: object) -> Mapping[str, Any] | None:
         response: Mapping[str, Any] | None = await invoke(*args, **options)
-        subprotocol.set(((response or {}).get("headers") or {}).get("Sec-WebSocket-Protocol"))
+        if args[6] == "CONNECT":  # the event's type
+            returned.set(response)
         return response
 
     async def handle_socket(
@@ -187,8 +189,15 @@ def answer_subprotocols() -> None:
         **options: object,
     ) -> None:
         async def send_answer(message: Mapping[str, Any]) -> None:
-            is_accepted = message["type"] == "websocket.accept"
-            await send({**message, "subprotocol": subprotocol.get()} if is_accepted else message)
+            response = returned.get() or {}
+            if message["type"] == "websocket.accept":
+                message = {**message, "subprotocol": (response.get("headers") or {}).get(SUBPROTOCOL)}
+                returned.set(None)  # what closes the connection from now on is no refusal
+            elif message["type"] == "websocket.close" and response:
+                fields = [(b"x-connect-status", str(response.get("statusCode")).encode())]
+                await send({"type": "websocket.http.response.start", "status": 403, "headers": fields})
+                message = {"type": "websocket.http.response.body", "body": b""}
+            await send(message)
 
         await handle(scope, receive, send_answer, *args, **options)
 

@@ -27,7 +27,7 @@ def port_of(server: Peer) -> int:
 @contextmanager
 def proxy_before(target: int) -> Iterator[int]:
     """Run a proxy before a port; yield its own."""
-    with Proxy(lambda request: forward(request, target), target) as proxy:
+    with Proxy(lambda request: forward(request, target)) as proxy:
         yield proxy.port
 
 
@@ -79,7 +79,7 @@ def test_a_response_goes_out_as_it_comes() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         target = server.getsockname()[1]
         with (
-            Proxy(lambda request: forward(request, target), target) as proxy,
+            Proxy(lambda request: forward(request, target)) as proxy,
             open_client(proxy.port) as client,
         ):
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -111,28 +111,30 @@ def test_requests_are_served_side_by_side() -> None:
         return Response(200, [], request.target.encode())
 
     targets = [f"/{number}" for number in range(10)]
-    with Proxy(answer, 0) as proxy, ThreadPoolExecutor(10) as pool:
+    with Proxy(answer) as proxy, ThreadPoolExecutor(10) as pool:
         bodies = pool.map(lambda target: get(proxy.port, target), targets)
         assert [body.decode() for body in bodies] == targets
 
 
 def test_a_websocket_passes() -> None:
-    """After the handshake bytes pass both ways, also those that came with it, until one side ends."""
+    """Handshake and 101 pass as they are, then bytes both ways, early ones too, until one side ends."""
+    handshake = b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nX-Twice: 1\r\nX-Twice: 2\r\n\r\n"
     with socket.create_server(("127.0.0.1", 0)) as server:
         target = server.getsockname()[1]
         with (
-            Proxy(lambda request: forward(request, target), target) as proxy,
+            Proxy(lambda request: forward(request, target)) as proxy,
             open_client(proxy.port) as client,
         ):
-            handshake = b"GET /x HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n\x81early"
-            client.sendall(handshake)
+            client.sendall(handshake + b"early")
             far, _ = server.accept()
             far.settimeout(SECONDS)
-            assert received_until(far, b"early") == handshake
-            far.sendall(b"HTTP/1.1 101 Switching\r\n\r\n\x82")
-            assert client.recv(100) == b"HTTP/1.1 101 Switching\r\n\r\n\x82"
+            assert received_until(far, b"\r\n\r\n") == handshake
+            far.sendall(switching + b"early, too")
+            assert received_until(client, b"early, too") == switching + b"early, too"
+            assert received_until(far, b"early") == b"early"
             client.sendall(b"more")
-            assert far.recv(100) == b"more"
+            assert received_until(far, b"more") == b"more"
             far.close()
             assert client.recv(100) == b""
 

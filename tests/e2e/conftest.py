@@ -163,10 +163,14 @@ def engine(
     engine_program: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[LocalEngine]:
     """An engine with IAM enforced on a free port, behind the double with ``--double``."""
-    double = Double() if request.config.getoption("--double", default=False) else None
     state = tmp_path_factory.mktemp("engine") / "state"
-    with local_engine(engine_program, state, double=double) as running:
+    with local_engine(engine_program, state, double=double_of(request.config)) as running:
         yield running
+
+
+def double_of(config: pytest.Config) -> Double | None:
+    """Return what stands before an engine with ``--double``."""
+    return Double() if config.getoption("--double", default=False) else None
 
 
 @pytest.fixture(scope="session")

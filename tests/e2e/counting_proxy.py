@@ -21,7 +21,7 @@ class CountingProxy:
         self._calls: list[str] = []
         self._refused: set[str] = set()
         self.tenant_ids: dict[str, set[str | None]] = {}  # those that a Lambda was invoked with, by its name
-        self._proxy = Proxy(self._answer, self._target)
+        self._proxy = Proxy(self._answer)
 
     @property
     def url(self) -> str:

@@ -19,11 +19,13 @@ _RESULTS = {
 
 
 def handler(event: Mapping[str, Any], context: Any) -> Any:
-    """Do what is asked for; without a question this is the `$connect` of a WebSocket, refused."""
+    """Do what is asked for; without a question a `$connect` is refused, and a message's size returned."""
     number = next(_calls)
     query = event.get("queryStringParameters") or {}
     action = event.get("action") or query.get("action")
     time.sleep(float(query.get("seconds", 0)))
+    if event.get("requestContext", {}).get("eventType") == "MESSAGE":
+        return {"statusCode": 200, "body": str(len(event["body"]))}
     print(f"probed {action}")  # noqa: T201 - the engine waits 50 ms for a first line
     match action:
         case "arn":

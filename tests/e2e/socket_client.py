@@ -5,7 +5,7 @@ import os
 import socket
 import struct
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -64,6 +64,13 @@ class Socket:
         """Send a binary message."""
         self._send(BINARY, data)
 
+    def send_fragments(self, pieces: Sequence[bytes], *, ping: bool = False) -> None:
+        """Send a text message in fragments, if so with a ping between them."""
+        for number, piece in enumerate(pieces, 1):
+            self._send(CONTINUATION if number > 1 else TEXT, piece, is_last=number == len(pieces))
+            if ping:
+                self._send(PING, b"")
+
     def receive(self, seconds: float = 20.0) -> str:
         """Return the next text message. Raises TimeoutError, or EOFError at the end of the connection."""
         self._socket.settimeout(seconds)
@@ -97,14 +104,14 @@ class Socket:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
-    def _send(self, code: int, data: bytes) -> None:
-        size = len(data)
+    def _send(self, code: int, data: bytes, *, is_last: bool = True) -> None:
+        size, first = len(data), code | (0x80 if is_last else 0)
         if size < 126:
-            head = struct.pack("!BB", 0x80 | code, 0x80 | size)
+            head = struct.pack("!BB", first, 0x80 | size)
         elif size < 65_536:
-            head = struct.pack("!BBH", 0x80 | code, 0x80 | 126, size)
+            head = struct.pack("!BBH", first, 0x80 | 126, size)
         else:
-            head = struct.pack("!BBQ", 0x80 | code, 0x80 | 127, size)
+            head = struct.pack("!BBQ", first, 0x80 | 127, size)
         mask = os.urandom(4)
         repeated = (mask * (size // 4 + 1))[:size]
         masked = (int.from_bytes(data) ^ int.from_bytes(repeated)).to_bytes(size) if size else b""

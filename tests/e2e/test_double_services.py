@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -13,6 +14,7 @@ from silvaengine_cli import AwsClient
 from silvaengine_cli.engine import LocalEngine
 from silvaengine_cli.strict import Double, Fault, Script, failed, throttled
 
+from .socket_client import RefusedError, Socket
 from .strict_world import TRUST, World, allow, client, code_of, invoke, make_table, open_world, refusal
 
 
@@ -104,6 +106,63 @@ class _At:
 def replace_url(engine: LocalEngine, path: str) -> Any:
     """Return the engine as one below a path."""
     return _At(engine.url + path)
+
+
+def test_handshakes(world: World) -> None:
+    """A handshake has the status with which `$connect` refuses it; a crash is a 502."""
+    for action, status in (("none", 401), ("own 502", 502), ("fail", 502)):
+        assert refused_handshake(world.alone, world, action) == 403
+        assert refused_handshake(world.behind, world, action) == status
+    world.double.strike(Fault("Connect", throttled))
+    assert refused_handshake(world.behind, world, "none") == 429
+
+
+def refused_handshake(engine: LocalEngine, world: World, action: str) -> int:
+    """Return the status with which the probe's `$connect` refuses a client at a side."""
+    with pytest.raises(RefusedError) as refused:
+        open_socket(engine, world, action)
+    return refused.value.status
+
+
+def open_socket(engine: LocalEngine, world: World, action: str) -> Socket:
+    """Open a connection at a side; `$connect` does what it is told, and a message gets its size."""
+    path = f"/_aws/execute-api/{world.probe.outputs['SocketId']}/probe?action={quote(action)}"
+    return Socket(engine.url + path)
+
+
+@pytest.mark.parametrize(
+    ("fragments", "code"),
+    [
+        ([32_769], 1009),
+        ([100_000], 1009),
+        ([32_768] * 4 + [1], 1009),
+        ([32_768] * 4, None),
+        ([32_768, 0, 32_768], None),
+    ],
+    ids=["a frame", "a longer one", "a message", "neither", "an empty frame"],
+)
+def test_frames(world: World, fragments: list[int], code: int | None) -> None:
+    """A frame above 32 KB and a message above 128 KB end the connection with 1009, below they arrive."""
+    for engine, expected in ((world.alone, None), (world.behind, code)):
+        with open_socket(engine, world, "event") as socket:
+            for _ in range(2):  # a message doesn't count for the next one
+                socket.send_fragments([b"x" * size for size in fragments], ping=True)
+                if expected:
+                    with pytest.raises(EOFError) as ended:
+                        socket.receive()
+                    assert ended.value.args == (expected.to_bytes(2),)
+                    break
+                assert socket.receive() == str(sum(fragments))
+
+
+def test_api_headers(world: World) -> None:
+    """Headers of more than 10,240 bytes together are refused."""
+    behind, headers = replace(world.probe, engine=world.behind), {f"X-{n}": "x" * 5000 for n in "ab"}
+    assert behind.get("/named?action=event", headers).status == 200
+    headers["X-c"] = "x" * 500
+    assert world.probe.get("/named?action=event", headers).status == 200
+    response = behind.get("/named?action=event", headers)
+    assert (response.status, response.json()) == (431, {"message": "Request Header Fields Too Large"})
 
 
 def test_api_requests(world: World) -> None:

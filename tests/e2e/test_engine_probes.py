@@ -4,10 +4,6 @@ A probe that fails after an upgrade of the engine is good news: read it, and dro
 What the double makes up for is probed in test_double.
 """
 
-import base64
-import os
-import socket
-
 import pytest
 
 from silvaengine_cli.engine import LocalEngine
@@ -15,6 +11,7 @@ from silvaengine_cli.tail import LogTail
 
 from .conftest import wait_for_record
 from .probe import TEMPLATE, Probe, deploy_probe
+from .socket_client import RefusedError, Socket
 
 
 @pytest.fixture(scope="module")
@@ -149,27 +146,10 @@ def test_events_of_an_update_name_every_resource(probe: Probe) -> None:
     assert {"Probe", "Table", "Api"} <= updated
 
 
-def test_refused_handshake_is_always_403(probe: Probe) -> None:
-    """A `$connect` that answers 401 refuses with 403; on AWS with 401."""
-    path = f"/_aws/execute-api/{probe.outputs['SocketId']}/probe"
-    assert handshake_status(probe.engine.port, path) == 403
-
-
 def test_function_of_a_socket_has_logs(probe: Probe) -> None:
     """What a function prints for a WebSocket is in its log, as on AWS; without our launcher it is nowhere."""
-    handshake_status(probe.engine.port, f"/_aws/execute-api/{probe.outputs['SocketId']}/probe?action=socket")
+    with pytest.raises(RefusedError):
+        Socket(f"{probe.engine.url}/_aws/execute-api/{probe.outputs['SocketId']}/probe?action=socket")
     group = f"/aws/lambda/{probe.outputs['Function'].rpartition(':')[2]}"
     events = probe.engine.client("logs").filter_log_events(logGroupName=group)["events"]
     assert "probed socket" in [event["message"].strip() for event in events]
-
-
-def handshake_status(port: int, path: str) -> int:
-    """Ask for a WebSocket and return the HTTP status of the response."""
-    key = base64.b64encode(os.urandom(16)).decode()
-    request = (
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        connection.sendall(request.encode())
-        return int(connection.makefile("rb").readline().split()[1])

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from silvaengine_cli.engine import LocalEngine, local_engine
 from silvaengine_cli.main import cli
 
+from .conftest import double_of
 from .test_engine import create_table
 
 
@@ -22,9 +23,11 @@ def preflight(engine: LocalEngine, *arguments: str) -> str:
     return outcome.output
 
 
-def test_what_an_earlier_stack_left_is_found(engine_program: Path, tmp_path: Path) -> None:
+def test_what_an_earlier_stack_left_is_found(
+    engine_program: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     """A first deployment learns which names are taken and what to do; one that adopts them, nothing."""
-    with local_engine(engine_program, tmp_path / "state") as engine:
+    with local_engine(engine_program, tmp_path / "state", double=double_of(pytestconfig)) as engine:
         assert "AccessLogs: API Gateway has no CloudWatch role" in preflight(engine)
         assert "Error" not in preflight(engine, "-p", "AccessLogs=false")
         secrets = engine.client("secretsmanager")

@@ -71,7 +71,9 @@ class Stack:
         pages = [
             page
             for table in TABLES
-            for page in self.tables.get_paginator("scan").paginate(TableName=PREFIX + table.name)
+            for page in self.tables.get_paginator("scan").paginate(
+                TableName=PREFIX + table.name, ConsistentRead=True
+            )
         ]
         return [json.dumps(item, sort_keys=True) for page in pages for item in page["Items"]]
 

@@ -37,11 +37,13 @@ class Call:
 
     @cached_property
     def name(self) -> str:
-        """Such as ``DynamoDB.GetItem``, ``PostToConnection``, ``Api``; else its method and target.
+        """Such as ``DynamoDB.GetItem``, ``PostToConnection``, ``Connect``, ``Api``; else method and target.
 
         Of Lambda's calls those that no rule is about have their method alone: ``Lambda.GET``.
         """
         request = self.request
+        if request.is_handshake:
+            return "Connect"
         if target := request.header("x-amz-target"):
             service, _, operation = target.partition(".")
             return f"{service.partition('_')[0]}.{operation}"
@@ -67,8 +69,8 @@ class Call:
 
     @property
     def is_api(self) -> bool:
-        """Whether it is a client's request to an API of API Gateway."""
-        return self.name == "Api"
+        """Whether it is a client's request to an API of API Gateway, a handshake too."""
+        return self.name in ("Api", "Connect")
 
     @property
     def function(self) -> str:

@@ -54,6 +54,9 @@ class Double:
             QualifiedEvents(*given),
             EventualReads(*given),
             apigateway_rules.ConnectionMessages(*given),
+            apigateway_rules.Handshakes(*given),
+            apigateway_rules.Frames(*given),
+            apigateway_rules.ApiHeaders(*given),
             apigateway_rules.ApiRequests(*given),
             apigateway_rules.ApiFailures(*given),
             apigateway_rules.ApiTimeouts(*given),
@@ -75,7 +78,7 @@ class Double:
         """Stand before an engine until the block ends; yield it as clients are to see it."""
         self._engine.port = engine.port
         port = self._port or free_port(engine.port ^ 1)  # the engine's stays the same, so this one does
-        with Proxy(self._serve, engine.port, port) as proxy:
+        with Proxy(self._serve, port) as proxy:
             yield replace(engine, port=proxy.port)
 
     def _serve(self, request: "Request") -> "Response":

@@ -4,6 +4,8 @@ import http.client
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from io import BufferedIOBase
 from typing import Any, Self
 
 BLOCK = 65_536
@@ -24,6 +26,11 @@ class Request:
     def path(self) -> str:
         """The target without its query string."""
         return self.target.partition("?")[0]
+
+    @property
+    def is_handshake(self) -> bool:
+        """Whether it asks for a WebSocket: RFC 6455, section 4.1."""
+        return self.header("upgrade").lower() == "websocket"
 
     def header(self, name: str) -> str:
         """Return the first value of a header, named in lower case; empty if absent."""
@@ -73,12 +80,8 @@ class Response:
         return len(self._body) if isinstance(self._body, bytes) else self._body.length
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the body in pieces."""
-        if isinstance(self._body, bytes):
-            yield self._body
-            return
-        while block := self._body.read1(BLOCK):
-            yield block
+        """Return the body in pieces."""
+        return iter([self._body]) if isinstance(self._body, bytes) else blocks_of(self._body)
 
     def json(self) -> Any:  # noqa: ANN401 - any document
         """Return the body's JSON value."""
@@ -88,6 +91,11 @@ class Response:
         """Return the response with another JSON body, and without what DynamoDB says of the old one."""
         fields = [field for field in self.fields if field[0].lower() != "x-amz-crc32"]
         return type(self)(self.status, fields, json.dumps(value).encode())
+
+
+def blocks_of(source: BufferedIOBase) -> Iterator[bytes]:
+    """Return what a source has, in pieces as they come."""
+    return iter(partial(source.read1, BLOCK), b"")
 
 
 def _header(fields: Fields, name: str) -> str:

@@ -1,20 +1,20 @@
 """A concurrent HTTP/1.1 proxy on 127.0.0.1: one thread for each connection, which it keeps.
 
 Requests are read whole, chunked ones too; responses go out in pieces as they come, unless somebody has read
-them. A WebSocket passes through unchanged, whatever its frames say.
+them. A WebSocket is two streams of bytes, of which a rule may read the client's.
 """
 
 import http.client
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BufferedIOBase
 from typing import Self, override
 
-from silvaengine_cli.strict.http import BLOCK, Request, Response
+from silvaengine_cli.strict.http import BLOCK, Request, Response, blocks_of
+from silvaengine_cli.strict.websocket import WebSocket
 
 HOST = "127.0.0.1"
 # RFC 9110, section 7.6.1, and what is said anew of the body.
@@ -29,12 +29,11 @@ class Proxy:
 
     Args:
         answer: returns the response to a request; it may raise OSError or HTTPException.
-        target: the port of 127.0.0.1 to which WebSockets go.
         port: the port to listen at, 0 for any that is free.
     """
 
-    def __init__(self, answer: Answer, target: int, port: int = 0) -> None:
-        self._server = _Server(answer, target, port)
+    def __init__(self, answer: Answer, port: int = 0) -> None:
+        self._server = _Server(answer, port)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     @property
@@ -58,13 +57,17 @@ def forward(request: Request, port: int, seconds: float = SECONDS) -> Response:
     connection = http.client.HTTPConnection(HOST, port, timeout=seconds)
     connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
     for name, value in request.fields:
-        if name.lower() not in HOP_HEADERS:
+        if name.lower() not in HOP_HEADERS or request.is_handshake:
             connection.putheader(name, value)
     if request.body or request.header("content-length"):
         connection.putheader("content-length", str(len(request.body)))
-    connection.putheader("connection", "close")
+    if not request.is_handshake:
+        connection.putheader("connection", "close")
     connection.endheaders(request.body)
     received = connection.getresponse()
+    if received.status == 101:
+        connection.sock.settimeout(None)
+        return WebSocket(received.getheaders(), received, connection.sock)
     dropped = HOP_HEADERS - ({"content-length"} if request.method == "HEAD" else set())
     fields = [field for field in received.getheaders() if field[0].lower() not in dropped]
     return Response(received.status, fields, received)
@@ -73,10 +76,9 @@ def forward(request: Request, port: int, seconds: float = SECONDS) -> Response:
 class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 
-    def __init__(self, answer: Answer, target: int, port: int) -> None:
+    def __init__(self, answer: Answer, port: int) -> None:
         super().__init__((HOST, port), _Handler)
         self.answer = answer
-        self.target = target
 
     def end(self) -> None:
         """Refuse connections from now on; those that are open end with their clients."""
@@ -97,9 +99,6 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        if self.headers.get("upgrade", "").lower() == "websocket":
-            self._tunnel()
-            return
         # The line itself: in http.server's ``path`` slashes at the beginning are one.
         target = self.requestline.split()[1]
         request = Request(self.command, target, self.headers.items(), self._body())
@@ -111,6 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.end()
         else:
             self._send(response)
+            if isinstance(response, WebSocket):
+                self._tunnel(response)
 
     do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = do_GET  # noqa: N815 - http.server's names
 
@@ -130,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in response.fields:
             self.send_header(name, value)
         length = response.length
-        is_bodiless = self.command == "HEAD" or response.status in (204, 304)
+        is_bodiless = self.command == "HEAD" or response.status in (101, 204, 304)
         if not is_bodiless:
             framing = ("transfer-encoding", "chunked") if length is None else ("content-length", str(length))
             self.send_header(*framing)
@@ -141,16 +142,15 @@ class _Handler(BaseHTTPRequestHandler):
         if length is None and not is_bodiless:
             self.wfile.write(b"0\r\n\r\n")
 
-    def _tunnel(self) -> None:
+    def _tunnel(self, opened: WebSocket) -> None:
         """Pass bytes both ways until one side ends."""
         self.close_connection = True
-        with socket.create_connection((HOST, self.server.target)) as far:
-            far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            head = [self.requestline, *(f"{name}: {value}" for name, value in self.headers.items())]
-            far.sendall("\r\n".join([*head, "", ""]).encode("latin-1"))
-            back = threading.Thread(target=_pump, args=(far.makefile("rb"), self.connection), daemon=True)
+        self.wfile.flush()
+        with opened.engine:
+            sent = blocks_of(opened.sent), self.connection
+            back = threading.Thread(target=_pump, args=sent, daemon=True)
             back.start()
-            _pump(self.rfile, far)
+            _pump(opened.taken(self.rfile), opened.engine)
             back.join()
 
     @override
@@ -158,9 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
-def _pump(source: BufferedIOBase, target: socket.socket) -> None:
+def _pump(blocks: Iterable[bytes], target: socket.socket) -> None:
     with suppress(OSError):
-        while block := source.read1(BLOCK):
+        for block in blocks:
             target.sendall(block)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
