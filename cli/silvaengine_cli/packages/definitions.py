@@ -25,14 +25,16 @@ class Definitions:
 
     def __init__(self, tree: ast.Module) -> None:
         nodes = list(ast.walk(tree))
-        attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
-        words = {node.attr for node in attributes} | {node.id for node in nodes if isinstance(node, ast.Name)}
+        attributes = [node for node in nodes if isinstance(node, ast.Attribute) and not _is_self(node.value)]
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        of_self = {call.func for call in calls if call.args and _is_self(call.args[0])}
+        names = {node.id for node in nodes if isinstance(node, ast.Name) and node not in of_self}
+        words = names.union(node.attr for node in attributes)
         self.makes_modules = bool(words & _PATH_MAKERS)
         self._makes_names = bool(words & _MAKERS)
         self._bindings = _bindings(tree)
         self._globals = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
-        stores = [node for node in attributes if isinstance(node.ctx, ast.Store)]
-        self._assigned = {node.attr for node in stores if ast.unparse(node.value) != "self"}
+        self._assigned = {node.attr for node in attributes if isinstance(node.ctx, ast.Store)}
 
     def members(self) -> set[str] | None:
         """Return the names of the module."""
@@ -79,6 +81,11 @@ def modules_in(folder: Path) -> set[str]:
     suffixes = (".py", ".pyc", ".so")
     names = (path.name for path in folder.iterdir() if path.is_dir() or path.suffix in suffixes)
     return {name.partition(".")[0] for name in names}
+
+
+def _is_self(node: ast.expr) -> bool:
+    """Return whether it is an object of a class, which gets no methods by what is done to it."""
+    return isinstance(node, ast.Name) and node.id == "self"
 
 
 def _bindings(scope: ast.Module | ast.ClassDef) -> _Bindings:

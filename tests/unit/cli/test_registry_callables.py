@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from inspect import isroutine
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from silvaengine_cli.main import cli
+from silvaengine_cli.packages.definitions import read_definitions
 from silvaengine_cli.registry.file import load
 
 ORDERS = """
@@ -18,7 +21,9 @@ class Base(object):
     def cancel(self): ...
 
 class Orders(Base):
-    def place(self): ...
+    def place(self):
+        self.placed = True
+        setattr(self, "stock", vars(self) or self.__dict__)
 
 def stock(): ...
 
@@ -75,6 +80,11 @@ def check(tmp_path: Path) -> Check:
             "cancl@eu",
             "{module: shop.orders, class: Orders}",
             "2: class Orders of shop.orders has no method 'cancl' (did you mean cancel?)",
+        ),
+        (
+            "placed",
+            "{module: shop.orders, class: Orders}",
+            "2: class Orders of shop.orders has no method 'placed' (did you mean place?)",
         ),
         (
             "stock",
@@ -156,6 +166,23 @@ def test_names_that_a_module_may_make_are_left_alone(check: Check, source: str) 
 def test_methods_that_a_class_may_get_are_left_alone(check: Check, source: str) -> None:
     """A base class, metaclass, decorator or assignment may bring them."""
     assert check("module: shop.more\n    class: Thing", files={"shop/more.py": source}) == []
+
+
+@pytest.mark.parametrize("name", ["asyncio.tasks", "click.core", "json.decoder", "silvaengine_cli.main"])
+def test_what_a_module_has_once_it_is_imported_is_in_its_source(name: str) -> None:
+    """Whatever the worker would find is never missing."""
+    module = import_module(name)
+    definitions = read_definitions(Path(str(module.__file__)).with_suffix(""))
+    assert definitions
+    assert _routines(module) <= (definitions.members() or set())
+    for class_name in (each for each, value in vars(module).items() if isinstance(value, type)):
+        methods = definitions.methods(class_name)
+        assert methods is None or _routines(getattr(module, class_name)) <= methods
+
+
+def _routines(owner: object) -> set[str]:
+    """Return the names of what the worker could call."""
+    return {name for name in dir(owner) if not name.startswith("_") and isroutine(getattr(owner, name))}
 
 
 def test_modules_that_a_package_may_make_are_left_alone(check: Check) -> None:
