@@ -55,7 +55,7 @@ def test_each_member_is_listed_with_its_default(model: type[BaseModel]) -> None:
         if isinstance(field.default, str | bool | tuple | dict):
             value = yaml.safe_load(default.strip("`"))
             expected = list(field.default) if isinstance(field.default, tuple) else field.default
-            assert str(value) == str(expected), name
+            assert value == expected, name
 
 
 def test_defaults_of_the_running_system_are_listed() -> None:

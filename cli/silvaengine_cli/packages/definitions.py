@@ -53,7 +53,8 @@ class Definitions:
                 if inherited is None:
                     return None
                 found |= inherited
-        return None if self._makes_names or class_name in self._globals else found
+        is_open = self._makes_names or class_name in self._globals or "__getattr__" in found
+        return None if is_open else found
 
     def _inherited(self, base: ast.expr, line: int) -> set[str] | None:
         """Return the names that a class of this module, wholly above a line, brings to one on that line."""

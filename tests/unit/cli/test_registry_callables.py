@@ -160,6 +160,7 @@ def test_names_that_a_module_may_make_are_left_alone(check: Check, source: str) 
         "class Thing: ...\nThing = extended(Thing)",
         "class Thing: ...\nclass Thing(Thing): ...",
         "try:\n    from elsewhere import Thing\nexcept ImportError:\n    class Thing: ...",
+        "class Thing:\n    def __getattr__(self, name): ...",
         "class Thing:\n    @property\n    def it(self): ...",
     ],
 )
