@@ -88,6 +88,11 @@ class Deployment:
         return self._worker_arn or self.output("WorkerArn")
 
     @property
+    def uses_own_worker(self) -> bool:
+        """Whether functions that name no Lambda run in the stack's worker."""
+        return self._worker_arn is None
+
+    @property
     def worker_arn_or_empty(self) -> str:
         """The same, or an empty text when neither an option nor a stack names it."""
         return self._worker_arn or ("" if self._table_prefix is not None else self.output("WorkerArn"))

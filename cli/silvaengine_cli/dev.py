@@ -16,6 +16,7 @@ from rich.console import Console
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import DEV_FILE
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine, require_free
+from silvaengine_cli.packages import FUNCTIONS_FOLDER
 from silvaengine_cli.packages.examine import missing_requirements, summarize
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.plan import Note
@@ -26,7 +27,6 @@ from silvaengine_cli.tail import LogTail
 if TYPE_CHECKING:
     from silvaengine_cli.strict import Double
 
-FUNCTIONS_FOLDER = Path(watch.REGISTRY_FILE).parent
 # A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
 PARAMETERS = {"CacheDir": "none"}
 DEBUG_PORT = 5678  # debugpy's own

@@ -19,7 +19,7 @@ from silvaengine_cli.main import cli
 from silvaengine_cli.registry import tables as registry_tables
 from silvaengine_cli.registry.apply import ConflictError, apply_file, carry_out
 from silvaengine_cli.registry.export import export
-from silvaengine_cli.registry.file import parse
+from silvaengine_cli.registry.file import load, parse
 from silvaengine_cli.registry.plan import make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -340,6 +340,26 @@ def test_apply_prints_its_plan_and_then_that_there_is_nothing_to_do(run: Callabl
     assert "acme-secret-key" not in first.output
     second = run("apply")
     assert second.output == "nothing to do: the tables are as the file says\n"
+
+
+def test_another_worker_is_not_compared_with_the_sources_here(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    """With --worker-arn functions run in a Lambda whose packages are elsewhere."""
+    folder = tmp_path / "services/worker/functions"
+    folder.mkdir(parents=True)
+    (folder / "mine.py").write_text("")
+    path = (tmp_path / "registry.yaml").rename(folder / "registry.yaml")
+    with pytest.raises(click.ClickException, match="package 'demo' is not beside this file"):
+        load(path)
+    assert run("apply", "-f", str(path)).exit_code == 0
+
+
+def test_warnings_are_among_the_notes(tables: RegistryTables, tmp_path: Path) -> None:
+    """`dev` shows them, which applies the file by this."""
+    (tmp_path / "registry.yaml").write_text("endpoints: {late: {connection: own}}")
+    (note,) = apply_file(tmp_path / "registry.yaml", tables, WORKER).notes
+    assert str(note).startswith("registry.yaml:1: warning: endpoints.late: says `connection: own`")
 
 
 def test_what_left_the_file_is_named(run: Callable[..., Result], tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from string import Template
 import click
 
 from silvaengine_cli.client_options import checked
-from silvaengine_cli.commands.registry import FILE_NAME, FUNCTIONS_FOLDER
-from silvaengine_cli.packages import RESERVED_NAMES
+from silvaengine_cli.commands.registry import FILE_NAME
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, RESERVED_NAMES
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, common_endpoint, insert_function
 from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec

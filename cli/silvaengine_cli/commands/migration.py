@@ -8,9 +8,10 @@ import yaml
 
 from silvaengine.tables import COMMON_ENDPOINT
 from silvaengine_cli.api_keys import find_unrestricted_keys
-from silvaengine_cli.commands.registry import FUNCTIONS_FOLDER, write_plan
+from silvaengine_cli.commands.registry import write_plan
 from silvaengine_cli.deployment import Deployment, deployment_options, operator_options
 from silvaengine_cli.output import print_json, print_result
+from silvaengine_cli.packages import FUNCTIONS_FOLDER
 from silvaengine_cli.packages.examine import Observation, examine, summarize
 from silvaengine_cli.packages.importing import make_import, make_remap
 from silvaengine_cli.packages.metadata import functions_of, read_metadata

@@ -10,13 +10,14 @@ from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.operator import announce
 from silvaengine_cli.output import console, json_option, print_json
 from silvaengine_cli.output_file import check_new, output_options, write_private
+from silvaengine_cli.packages import FUNCTIONS_FOLDER
 from silvaengine_cli.packages.examine import Observation, missing_requirements, summarize
 from silvaengine_cli.registry import export as exporting
 from silvaengine_cli.registry.apply import carry_out
+from silvaengine_cli.registry.callables import packages_beside
 from silvaengine_cli.registry.file import RegistryFile, RegistryFileError, load, parse
 from silvaengine_cli.registry.plan import Plan, make_plan
 
-FUNCTIONS_FOLDER = Path("services/worker/functions")
 FILE_NAME = "registry.yaml"
 _MARKS = {"create": "[green]+", "update": "[yellow]~", "delete": "[red]-"}
 
@@ -41,7 +42,8 @@ def registry_path(option: Path | None) -> Path:
 def validate(file: Path | None, as_json: bool) -> None:
     """Check registry.yaml without contacting a server.
 
-    Where the function packages are beside it, their imports that requirements.txt lacks are named, too.
+    Where the function packages are beside it, modules, classes and functions that they lack are errors, and
+    their imports that requirements.txt lacks are named, too.
 
     \b
     Examples:
@@ -92,6 +94,7 @@ def diff(deployment: Deployment, file: Path | None, prune: bool, as_json: bool, 
 def apply(deployment: Deployment, file: Path | None, prune: bool, as_json: bool, yes: bool) -> None:
     """Write registry.yaml into the tables.
 
+    What `validate` refuses isn't applied; with --worker-arn the sources beside the file are not looked at.
     Running functions see it within seconds, with Redis at the next request. A row that somebody changed
     meanwhile is not overwritten. How functions are executed is as the file says, defaults included; all else
     that the file doesn't name stays. With --prune, rows that an `apply` wrote and what connections have
@@ -143,17 +146,17 @@ def _print_validation(path: Path) -> None:
 
 
 def _missing_requirements(path: Path) -> list[Observation]:
-    folder = path.resolve().parent
-    return missing_requirements(folder) if folder.match(str(FUNCTIONS_FOLDER)) else []
+    folder = packages_beside(path)
+    return missing_requirements(folder) if folder else []
 
 
 def _make_plan(deployment: Deployment, file: Path | None, *, prune: bool) -> Plan:
-    spec = _load(registry_path(file)).spec
+    spec = _load(registry_path(file), compare=deployment.uses_own_worker).spec
     return make_plan(spec, deployment.tables(), deployment.worker_arn, prune=prune)
 
 
-def _load(path: Path) -> RegistryFile:
-    registry = load(path)
+def _load(path: Path, *, compare: bool = True) -> RegistryFile:
+    registry = load(path, compare=compare)
     for warning in registry.warnings:
         click.echo(warning.text(str(path)), err=True)
     return registry

@@ -2,6 +2,8 @@
 
 from pathlib import Path, PurePath
 
+FUNCTIONS_FOLDER = Path("services/worker/functions")  # of a project
+
 # Names that no function package may have: those of the layer (shared/requirements.txt and the framework) and
 # of Lambda's runtime. packaging/artefact.py, which runs without this package, reads the same file.
 RESERVED_NAMES = frozenset(Path(__file__).with_name("reserved_names.txt").read_text().split())

@@ -46,6 +46,10 @@ class Imports:
         modules = (module for name in required for module in _modules_of(name))
         self._known = {*sys.stdlib_module_names, *RESERVED_NAMES, *self._own, *modules}
 
+    def provides(self, package: str) -> bool:
+        """Return whether a top-level package or module is known to be there."""
+        return package in self._known
+
     def complaints(self, node: ast.Import | ast.ImportFrom, source: PurePosixPath) -> Iterator[str]:
         """Yield why an import in ``source``, a path in the folder, would fail."""
         if isinstance(node, ast.Import):
@@ -61,7 +65,7 @@ class Imports:
 
     def _missing(self, module: str) -> Iterator[str]:
         top, *rest = module.split(".")
-        if top not in self._known:
+        if not self.provides(top):
             unknown = f"imports {top}, which neither the layer nor requirements.txt is known to provide"
             yield f"{unknown}: add the line `{_distribution_of(top)}` to requirements.txt"
         elif top in _FRAMEWORK and not _exists(module):

@@ -32,6 +32,11 @@ def required_names(path: Path) -> Iterator[str]:
             yield normalized(match[match.lastindex or 0])
 
 
+def has_requirements(path: Path) -> bool:
+    """Return whether a requirements file is there and has more than comments; raise as ``required_names``."""
+    return path.is_file() and any(_logical_lines(path.read_text("utf-8-sig")))
+
+
 def normalized(name: str) -> str:
     """Return a distribution's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()

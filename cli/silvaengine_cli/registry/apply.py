@@ -1,12 +1,13 @@
 """Carries out a plan: each row on condition that it hasn't changed, the generation last."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from silvaengine.errors import ConditionFailedError
 from silvaengine_cli.registry.file import load
-from silvaengine_cli.registry.plan import Change, Plan, make_plan
+from silvaengine_cli.registry.plan import Change, Note, Plan, make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
 
@@ -15,15 +16,16 @@ class ConflictError(click.ClickException):
 
 
 def apply_file(path: Path, tables: RegistryTables, worker_arn: str, *, prune: bool = False) -> Plan:
-    """Apply a registry file without asking; return what was done, as in ``make_plan``.
+    """Apply a registry file without asking; return what was done, with the file's warnings as notes.
 
     Raises:
         RegistryFileError: the file is wrong; nothing was written.
         ConflictError: somebody else writes the same rows.
     """
-    plan = make_plan(load(path).spec, tables, worker_arn, prune=prune)
+    file = load(path)
+    plan = make_plan(file.spec, tables, worker_arn, prune=prune)
     carry_out(plan, tables)
-    return plan
+    return replace(plan, notes=(*plan.notes, *(Note(each.text(path.name)) for each in file.warnings)))
 
 
 def carry_out(plan: Plan, tables: RegistryTables) -> None:

@@ -9,6 +9,7 @@ import click
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from silvaengine_cli.registry.callables import missing_callables, packages_beside
 from silvaengine_cli.registry.checks import Finding, findings
 from silvaengine_cli.registry.document import Document, DocumentError, Path, Problem, read_document
 from silvaengine_cli.registry.model import RegistrySpec
@@ -45,18 +46,26 @@ class RegistryFile:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(path: FilePath) -> RegistryFile:
-    """Read a registry file; raise what ``parse`` raises, and ClickException if it can't be read."""
+def load(path: FilePath, *, compare: bool = True) -> RegistryFile:
+    """Read a registry file and, to compare its functions with them, the packages in whose folder it is.
+
+    Raises:
+        RegistryFileError: as ``parse``, or a function isn't in the packages' sources.
+        ClickException: the file can't be read.
+    """
     try:
-        return parse(path.read_bytes(), str(path))
+        return parse(path.read_bytes(), str(path), packages_beside(path) if compare else None)
     except OSError as error:
         raise click.ClickException(
             f"{path}: {error.strerror}; `silvaengine init NAME` makes a first one"
         ) from None
 
 
-def parse(content: bytes, name: str = "registry.yaml") -> RegistryFile:
-    """Read a registry from YAML of at most 4 MB; raise RegistryFileError if anything in it is wrong."""
+def parse(content: bytes, name: str = "registry.yaml", packages: FilePath | None = None) -> RegistryFile:
+    """Read a registry from YAML of at most 4 MB; raise RegistryFileError if anything in it is wrong.
+
+    With the folder of the worker's ``packages`` that includes functions which aren't in their sources.
+    """
     try:
         document = read_document(content)
     except DocumentError as error:
@@ -66,7 +75,8 @@ def parse(content: bytes, name: str = "registry.yaml") -> RegistryFile:
     except ValidationError as error:
         problems = tuple(_problem(document, detail) for detail in error.errors())
         raise RegistryFileError(name, _by_line(document.problems + problems)) from None
-    problems = tuple(_locate(document, finding) for finding in findings(spec))
+    missing = missing_callables(spec, packages) if packages else ()
+    problems = tuple(_locate(document, finding) for finding in (*findings(spec), *missing))
     errors = document.problems + tuple(problem for problem in problems if not problem.warning)
     if errors:
         raise RegistryFileError(name, _by_line(errors))

@@ -1,57 +1,6 @@
 """The contents of ``registry.yaml``: four sections, one table each; every default is the tables' own.
 
-::
-
-    endpoints:                          # tenants: /{area}/{endpoint}/{function}
-      demo:                             # uses the common key row
-      acme:
-        connection: own                 # reaches what its own key rows list
-        rate_limit: {per_second: 50, burst: 100}   # of all its callers; default: none
-
-    functions:                          # what can be called
-      hello:
-        module: demo                    # import path
-        class: Greetings                # none: a plain function of the module
-        area: core
-        methods: [GET, POST]            # default [POST, GET]
-        type: RequestResponse           # default; Event is a job, answered 202 at once
-        on_lost: retry                  # or fail; default: fail with an Idempotency-Key, retry for other jobs
-        max_attempts: 3                 # default, 1 to 20
-        idempotency: optional           # default; required: POST, PUT, PATCH, DELETE need an Idempotency-Key
-        keep_seconds: 86400             # default; how long results and keys are kept, 60 to 30 days
-        backoff_seconds: 10             # default; the pause after the first failure, doubled after each one
-        broadcasts: false               # default; true: may push to all of its tenant's WebSocket connections
-        internal: false                 # default; true: for events and other functions, missing for clients
-        settings: demo                  # one of the settings below
-        auth_required: false            # default
-        graphql: false                  # default
-        operations: {query: [], mutation: []}
-        lambda: arn:aws:lambda:...      # default: the stack's worker
-        events:                         # sources that call it, for an endpoint that reaches it without a key
-          - {endpoint: demo, queue: orders, batch: true}    # batch: all records of an event in one call
-          - {endpoint: demo, bucket: photos, prefix: in/, suffix: .jpg}
-          - {endpoint: demo, table: orders}                 # or topic, rule, schedule
-
-    connections:                        # what an API key reaches
-      - functions:                      # no endpoint: the common key row; no api_key: calls without one
-          - hello
-          - {function: report, settings: demo_slow}   # the connection's own setting overlays the function's
-      - endpoint: acme
-        api_key: acme-key
-        functions: [hello]
-        whitelist: [203.0.113.0/24]
-        grants: ["cache:admin"]
-        rate_limit: {per_second: 0.5}   # of this key; burst: at once, default a second's
-      - api_key: shops-key
-        functions: [hello]
-        endpoints: [demo]               # where a key of the common key row is valid; default: all
-
-    settings:                           # id: variables, any JSON value
-      demo:
-        greeting: Hello
-        password: ssm:/demo/password    # or secretsmanager:name; the gateway replaces it by the secret
-
-``hello@eu`` is the function ``hello`` in another Lambda; the part from ``@`` on is only this file's label.
+``docs/registry.md`` is its reference.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -105,7 +54,7 @@ class RateLimitSpec(_Section):
 
 
 class EndpointSpec(_Section):
-    """A tenant, and whether its callers use the common key row or its own."""
+    """A tenant, and whether its callers use the common connection or its own."""
 
     connection: Literal["common", "own"] = "common"
     rate_limit: RateLimitSpec | None = None
@@ -185,7 +134,7 @@ class EntrySpec(_Section):
 
 
 class ConnectionSpec(_Section):
-    """What an API key may call: at one endpoint, or at all that use the common key row."""
+    """What an API key may call: at one endpoint, or at all that use the common connection."""
 
     endpoint: values.EndpointId = COMMON_ENDPOINT
     api_key: values.ApiKey = DEFAULT_API_KEY

@@ -1,0 +1,106 @@
+"""Whether the functions of a registry are in the sources beside it; nothing of these is imported."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path as FilePath
+from pathlib import PurePath
+
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, is_test
+from silvaengine_cli.packages.definitions import Definitions, modules_in, read_definitions
+from silvaengine_cli.packages.imports import Imports
+from silvaengine_cli.packages.requirements import has_requirements, required_names
+from silvaengine_cli.registry.checks import Finding
+from silvaengine_cli.registry.document import Path
+from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec, function_name
+
+
+def packages_beside(registry: FilePath) -> FilePath | None:
+    """Return the folder of the function packages if a registry file is in it, else None."""
+    folder = registry.resolve().parent
+    return folder if folder.match(str(FUNCTIONS_FOLDER)) else None
+
+
+def missing_callables(spec: RegistrySpec, folder: FilePath) -> Iterator[Finding]:
+    """Return the modules, classes and functions that packages in a folder don't have.
+
+    Functions of another Lambda are left out, and so is everything in a folder without packages. What the
+    sources don't show, such as names that a module makes when it is imported, isn't missing.
+    """
+    sources = _Sources(folder)
+    if sources.packages:
+        for label, function in spec.functions.items():
+            if function.lambda_arn is None:
+                yield from sources.missing(label, function)
+
+
+class _Sources:
+    """The packages of a folder, each module read once."""
+
+    def __init__(self, folder: FilePath) -> None:
+        self._folder = folder
+        self._definitions: dict[str, Definitions | None] = {}
+        names = modules_in(folder) - {"tests"}
+        self.packages = {name for name in names if not is_test(PurePath(f"{name}.py"))}
+
+    def missing(self, label: str, function: FunctionSpec) -> Iterator[Finding]:
+        """Return the first of a function's package, module, class and name that isn't there."""
+        path = ("functions", label)
+        name, module, class_name = function_name(label), function.module, function.class_name
+        if finding := self._missing_module(module, (*path, "module")):
+            yield finding
+            return
+        definitions = self._read(module)
+        members = definitions.members() if definitions else None
+        if definitions is None or members is None:
+            return
+        if class_name is None:
+            if name not in members:
+                yield Finding(path, f"module {module} has no function {name!r}{_hint(name, members)}")
+        elif class_name not in members:
+            message = f"module {module} has no class {class_name!r}{_hint(class_name, members)}"
+            yield Finding((*path, "class"), message)
+        elif (methods := definitions.methods(class_name)) is not None and name not in methods:
+            message = f"class {class_name} of {module} has no method {name!r}{_hint(name, methods)}"
+            yield Finding(path, message)
+
+    def _missing_module(self, module: str, path: Path) -> Finding | None:
+        package, *rest = module.split(".")
+        if package not in self.packages:
+            return self._missing_package(package, path)
+        parent = package
+        for part in rest:
+            names = modules_in(self._place(parent))
+            if part not in names:
+                definitions = self._read(parent)
+                if definitions and definitions.makes_modules:
+                    return None
+                hint = _hint(part, names, f"{parent}.")
+                return Finding(path, f"there is no module {parent}.{part}{hint}")
+            parent = f"{parent}.{part}"
+        return None
+
+    def _missing_package(self, package: str, path: Path) -> Finding | None:
+        """Return an error, or a warning if a requirement whose modules aren't known may bring the package."""
+        hint = _hint(package, self.packages)
+        requirements = self._folder / "requirements.txt"
+        with suppress(OSError, UnicodeDecodeError):
+            if not has_requirements(requirements):
+                return Finding(path, f"package {package!r} is not beside this file{hint}")
+            if Imports(self._folder, required_names(requirements)).provides(package):
+                return None
+        message = f"package {package!r} is neither beside this file nor known to come with requirements.txt"
+        return Finding(path, message + hint, warning=True)
+
+    def _read(self, module: str) -> Definitions | None:
+        if module not in self._definitions:
+            self._definitions[module] = read_definitions(self._place(module))
+        return self._definitions[module]
+
+    def _place(self, module: str) -> FilePath:
+        return self._folder.joinpath(*module.split("."))
+
+
+def _hint(name: str, names: Iterable[str], prefix: str = "") -> str:
+    close = get_close_matches(name, [each for each in names if not each.startswith("_")], n=1)
+    return f" (did you mean {prefix}{close[0]}?)" if close else ""
