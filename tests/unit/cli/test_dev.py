@@ -105,3 +105,15 @@ def test_missing_import_is_said_with_the_line_to_add(project: Path, session: Ses
         f"  {FUNCTIONS}/shop.py:2: imports yaml_of_nobody, {unknown} `yaml_of_nobody` to requirements.txt",
         f"  {FUNCTIONS}/shop.py:1: imports PIL, {unknown} `pillow` to requirements.txt",
     ]
+
+
+def test_function_is_applied_once_its_source_has_it(project: Path, session: Session) -> None:
+    """An entry that is saved before its function is refused, and taken up when the function is saved."""
+    source, registry = project / FUNCTIONS / "shop.py", project / FUNCTIONS / "registry.yaml"
+    source.write_text("def greet(): ...\n")
+    shown = session(
+        lambda: registry.write_text(f"{ENDPOINTS}functions:\n  greet_all: {{module: shop, area: core}}\n"),
+        lambda: source.write_text("def greet(): ...\ndef greet_all(): ...\n"),
+    )
+    refused, applied = shown.index("(did you mean greet?)"), shown.index("create functions")
+    assert refused < applied
