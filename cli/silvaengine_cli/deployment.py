@@ -159,17 +159,14 @@ def account_options[R](command: Callable[..., R]) -> Callable[..., R]:
 
 def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
     """Add the options that choose the deployment; the command gets it as ``deployment``."""
-    for option in (
-        click.option(
-            "--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]"
-        ),
-        click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]"),
-    ):
-        command = option(command)
+    worker = click.option(
+        "--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]"
+    )
+    prefix = click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]")
     stack = click.option(
         "--stack", envvar="SILVAENGINE_STACK", help=f"CloudFormation stack.  [default: {DEFAULT_STACK}]"
     )
-    return stack(account_options(command))
+    return stack(account_options(prefix(worker(command))))
 
 
 def operator_options[R](command: Callable[..., R]) -> Callable[..., R]:

@@ -14,6 +14,7 @@ _COMMANDS = {
     "apply": "silvaengine_cli.commands.registry:apply",
     "export": "silvaengine_cli.commands.registry:export",
     "preflight": "silvaengine_cli.commands.preflight:preflight",
+    "prove": "silvaengine_cli.commands.prove:prove",
     "import": "silvaengine_cli.commands.migration:import_",
     "doctor": "silvaengine_cli.commands.migration:doctor",
     "list": "silvaengine_cli.commands.inspect:list_",

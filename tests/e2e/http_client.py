@@ -45,7 +45,9 @@ class Api:
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
         """Send `path` (after the stage, with its query) unchanged. A response takes at most 40 seconds."""
-        connection = http.client.HTTPConnection(self._url.netloc, timeout=40)
+        is_tls = self._url.scheme == "https"
+        kind = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection
+        connection = kind(self._url.netloc, timeout=40)
         try:
             connection.request(method, self._url.path + path, body=body, headers=dict(headers or {}))
             response = connection.getresponse()
