@@ -26,7 +26,7 @@ find_python = for python in python3.13 python3 "$${PYENV_ROOT:-$$HOME/.pyenv}"/v
 
 .PHONY: help setup engine peers bench bench-quick valgrind chromium dev
 .PHONY: check quick t test coverage security simulation rules upgrade browser e2e readme test-sam-local nightly ci ci-built
-.PHONY: lint style types imports preflight template locked map wheel audit sbom format build lock clean
+.PHONY: lint style types imports preflight template evidence locked map wheel audit sbom format build lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1	\2/' | expand -t 24
@@ -69,6 +69,9 @@ chromium: # runs the browser's tests
 
 dev: setup ## Run everything here, and follow changes
 	@silvaengine dev
+
+evidence: setup ## Make the table of docs/evidence.md from the newest run of `silvaengine prove`
+	@python -m silvaengine_cli.prove.evidence
 
 check: setup ## Check style, types, imports and the quick tests, in less than a minute
 	$(side_by_side) quick types imports style

@@ -68,9 +68,11 @@ sys.addaudithook(_refuse_processes)
 
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Unit and security tests open no sockets; all others reach this machine alone."""
+    """Unit and security tests open no sockets; all others but `prove` reach this machine alone."""
     closed = tuple(f"{TESTS / folder}{os.sep}" for folder in ("unit", "security"))
     for item in items:
+        if item.path.is_relative_to(TESTS / "prove"):
+            continue
         is_unit = str(item.path).startswith(closed)
         item.add_marker(pytest.mark.disable_socket if is_unit else pytest.mark.allow_hosts(["127.0.0.1"]))
 
@@ -87,8 +89,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note a skipped test; an expected failure is none."""
-    if report.skipped and not hasattr(report, "wasxfail"):
+    """Note a skipped test; an expected failure is none, and evidence has its own list of them."""
+    if report.skipped and not hasattr(report, "wasxfail") and not report.nodeid.startswith("tests/prove/"):
         _skipped.append(report.nodeid)
 
 

@@ -84,7 +84,7 @@ class StackOutputs:
 
 def build(project: Path) -> None:
     """Run `sam build` into the project's `.aws-sam/build`; raise DeployError if it fails."""
-    _run_sam(["build"], project, {})
+    run_sam(["build"], project, {})
 
 
 def deploy(
@@ -107,7 +107,7 @@ def deploy(
     cloudformation = engine.client("cloudformation")
     delete_unfinished(cloudformation, stack)
     try:
-        _run_sam(["deploy", *options], project, engine.environment())
+        run_sam(["deploy", *options], project, engine.environment())
     except DeployError as error:
         failed = failed_resources(cloudformation, stack)
         way_out = "mend it, or start with an empty engine: `silvaengine dev --fresh`"
@@ -196,7 +196,11 @@ def _package(project: Path, logical_id: str, folder: Path) -> Path:
     return artefact
 
 
-def _run_sam(arguments: list[str], project: Path, environment: Mapping[str, str]) -> None:
+def run_sam(arguments: list[str], project: Path, environment: Mapping[str, str]) -> None:
+    """Run a command of sam in a project; raise DeployError, with the last lines of its output, if it fails.
+
+    It sees no AWS account but that of ``environment``.
+    """
     sam = Path(sys.executable).with_name("sam")
     if not sam.exists():
         raise DeployError(f"{sam} is missing: run `make setup`, and this command from .venv")

@@ -41,8 +41,8 @@ class Deployment:
         worker_arn: str | None = None,
     ) -> None:
         self.stack = stack
-        self._region = region
-        self._endpoint_url = endpoint_url
+        self.region = region
+        self.endpoint_url = endpoint_url
         self._table_prefix = table_prefix
         self._worker_arn = worker_arn
 
@@ -52,11 +52,11 @@ class Deployment:
         from botocore.config import Config
 
         config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
-        url = url or self._endpoint_url
-        options: dict[str, Any] = {"region_name": self._region, "endpoint_url": url}
+        url = url or self.endpoint_url
+        options: dict[str, Any] = {"region_name": self.region, "endpoint_url": url}
         if url and urlsplit(url).hostname in _LOOPBACK:
             options |= {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-            options["region_name"] = self._region or "us-east-1"
+            options["region_name"] = self.region or "us-east-1"
         return boto3.client(service, config=config, **options)  # type: ignore[call-overload]
 
     def invoke(self, function: str, payload: str, *, wait: bool = True) -> tuple[bool, Any]:
@@ -71,7 +71,7 @@ class Deployment:
     @property
     def is_local(self) -> bool:
         """Whether it is an engine on this machine."""
-        return bool(self._endpoint_url) and urlsplit(self._endpoint_url).hostname in _LOOPBACK
+        return bool(self.endpoint_url) and urlsplit(self.endpoint_url).hostname in _LOOPBACK
 
     def tables(self) -> RegistryTables:
         """Return the deployment's registry tables."""
@@ -152,12 +152,9 @@ def _is_http(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(re.fullmatch(r"[^\s/]+", parts.netloc))
 
 
-def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
-    """Add the options that choose the deployment; the command gets it as ``deployment``."""
+def account_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that choose an account; the command gets it as ``deployment``, whose stack it names."""
 
-    @click.option(
-        "--stack", envvar="SILVAENGINE_STACK", help=f"CloudFormation stack.  [default: {DEFAULT_STACK}]"
-    )
     @click.option(
         "--region", envvar=["AWS_REGION", "AWS_DEFAULT_REGION"], help="AWS region.  [default: boto3's]"
     )
@@ -165,18 +162,28 @@ def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
         "--endpoint-url", callback=checked(_check_url), help="URL of an engine to use instead of AWS."
     )
     @click.option("--local", is_flag=True, help="The engine that `silvaengine dev` runs.")
-    @click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]")
-    @click.option("--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]")
     @wraps(command)
-    def with_deployment(*args: object, local: bool, **options: Any) -> R:  # noqa: ANN401 - click's values
+    def with_account(*args: object, local: bool, **options: Any) -> R:  # noqa: ANN401 - click's values
         names = ("stack", "region", "endpoint_url", "table_prefix", "worker_arn")
-        arguments = {name: value for name in names if (value := options.pop(name)) is not None}
+        arguments = {name: value for name in names if (value := options.pop(name, None)) is not None}
         if local:
             arguments.pop("region", None)
             arguments = read_local_deployment(Path.cwd()) | arguments
         return command(*args, deployment=Deployment(**arguments), **options)
 
-    return with_deployment
+    return with_account
+
+
+def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that choose the deployment; the command gets it as ``deployment``."""
+    worker = click.option(
+        "--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]"
+    )
+    prefix = click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]")
+    stack = click.option(
+        "--stack", envvar="SILVAENGINE_STACK", help=f"CloudFormation stack.  [default: {DEFAULT_STACK}]"
+    )
+    return stack(account_options(prefix(worker(command))))
 
 
 def operator_options[R](command: Callable[..., R]) -> Callable[..., R]:

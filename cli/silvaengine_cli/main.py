@@ -16,6 +16,7 @@ _COMMANDS = {
     "export": "silvaengine_cli.commands.registry:export",
     "preflight": "silvaengine_cli.commands.preflight:preflight",
     "upgrade": "silvaengine_cli.commands.upgrade:upgrade",
+    "prove": "silvaengine_cli.commands.prove:prove",
     "import": "silvaengine_cli.commands.migration:import_",
     "doctor": "silvaengine_cli.commands.migration:doctor",
     "list": "silvaengine_cli.commands.inspect:list_",

@@ -54,7 +54,9 @@ class Api:
     def _send(
         self, method: str, path: str, fields: Sequence[tuple[str, str]], body: bytes | None
     ) -> Response:
-        connection = http.client.HTTPConnection(self._url.netloc, timeout=40)
+        is_tls = self._url.scheme == "https"
+        kind = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection
+        connection = kind(self._url.netloc, timeout=40)
         try:
             connection.putrequest(method, self._url.path + path)
             for name, value in fields:

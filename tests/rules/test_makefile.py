@@ -11,10 +11,15 @@ TESTS = PROJECT / "tests"
 
 
 @pytest.mark.parametrize(
-    ("target", "left_out"), [("test", {"tests/sam_local"}), ("ci", set[str]())], ids=["test", "ci"]
+    ("target", "left_out"),
+    [("test", {"tests/sam_local", "tests/prove"}), ("ci", {"tests/prove"})],
+    ids=["test", "ci"],
 )
 def test_no_tests_are_left_out(target: str, left_out: set[str]) -> None:
-    """Whatever holds tests, folder or module, is run by `make ci`, and by `make test` but for Docker's."""
+    """Whatever holds tests, folder or module, is run by `make ci`, and by `make test` but for Docker's.
+
+    Those of `silvaengine prove` are run by tests/e2e/test_prove.py.
+    """
     places = {f"tests/{path.relative_to(TESTS).parts[0]}" for path in TESTS.rglob("test_*.py")}
     assert len(places) > 8
     assert places - paths_of(target) == left_out
