@@ -102,7 +102,7 @@ def deploy(
         DeployError: sam failed; nothing of the change stays. The message names the resources that failed.
     """
     overrides = {"LocalEndpoint": engine.url, "AwsEndpointUrl": engine.url, **(parameters or {})}
-    pairs = [f"{name}={value}" for name, value in overrides.items()]
+    pairs = [f'{name}="{value}"' for name, value in overrides.items()]  # sam ends a bare value at a space
     options = ["--config-env", "local", "--stack-name", stack, "--parameter-overrides", *pairs]
     cloudformation = engine.client("cloudformation")
     delete_unfinished(cloudformation, stack)
