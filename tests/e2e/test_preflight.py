@@ -53,7 +53,9 @@ def test_what_an_earlier_stack_left_is_found(
         assert "Error" not in preflight(engine, *options)
 
 
-def test_a_first_deployment_that_failed_is_found(engine_program: Path, tmp_path: Path) -> None:
+def test_a_first_deployment_that_failed_is_found(
+    engine_program: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     """The stack can only be deleted, and what it retained is named already."""
     template = json.dumps(
         {
@@ -66,7 +68,7 @@ def test_a_first_deployment_that_failed_is_found(engine_program: Path, tmp_path:
             }
         }
     )
-    with local_engine(engine_program, tmp_path / "state") as engine:
+    with local_engine(engine_program, tmp_path / "state", double=double_of(pytestconfig)) as engine:
         create_table(engine, "se-functions")
         cloudformation = engine.client("cloudformation")
         cloudformation.create_stack(StackName="silvaengine-prod", TemplateBody=template)
