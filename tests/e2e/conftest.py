@@ -30,7 +30,15 @@ from .registry_rows import API_KEY, Rows
 
 PROJECT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(
-    ".*_cache", ".git", ".hypothesis", ".silvaengine", ".venv", ".bootstrap", "__pycache__", "dist"
+    ".*_cache",
+    ".coverage*",
+    ".git",
+    ".hypothesis",
+    ".silvaengine",
+    ".venv",
+    ".bootstrap",
+    "__pycache__",
+    "dist",
 )
 
 

@@ -13,6 +13,7 @@ from silvaengine_cli.engine import CREDENTIALS
 TESTS = Path("tests") / "prove"
 _LEFT_OUT = shutil.ignore_patterns(
     ".*_cache",
+    ".coverage*",
     ".git",
     ".hypothesis",
     ".silvaengine",
