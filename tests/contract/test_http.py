@@ -223,7 +223,8 @@ def keep_alive_of(port: int) -> list[tuple[int, ...]]:
     found = []
     sockets = [file for file in Path("/dev/fd").iterdir() if file.is_socket()]
     for file in sockets:
-        with socket.socket(fileno=os.dup(int(file.name))) as connection, suppress(OSError):
+        # Another thread's may be closed by now.
+        with suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as connection:
             if connection.getpeername()[1:2] == (port,):
                 is_kept = connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
                 option = partial(connection.getsockopt, socket.IPPROTO_TCP)

@@ -18,14 +18,17 @@ from silvaengine_cli.prove import AREAS, leftovers
 from silvaengine_cli.prove.names import new_name
 from silvaengine_cli.prove.run import Run, perform, phases
 
+from .conftest import double_of
+
 PROJECT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from silvaengine_cli.main import main; main()", "prove"]
 
 
-@pytest.fixture(scope="module")
-def account(engine_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    """An engine of its own, to be empty between the tests."""
-    with local_engine(engine_program, tmp_path_factory.mktemp("account") / "state") as running:
+@pytest.fixture
+def account(engine_program: Path, tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[LocalEngine]:
+    """An engine for one test: a function that outlives its stack may make its log group anew."""
+    state = tmp_path / "account" / "state"
+    with local_engine(engine_program, state, double=double_of(pytestconfig)) as running:
         yield running
 
 

@@ -12,8 +12,10 @@ from .conftest import Figures, Target, eventually
 from .traffic import CLIENTS, Traffic
 
 ALIAS = "proven"
-# The engine kills processes whose function changes, and stands still meanwhile; Lambda lets calls end.
-ENGINES_OWN = ("Runtime.HandlerError", "TimeoutError")
+# The engine kills processes whose function changes, and stands still meanwhile; Lambda lets calls end. Nor
+# does it start a function whose layer's version is deleted, which on AWS the function keeps:
+# docs.aws.amazon.com/lambda/latest/dg/creating-deleting-layers.html.
+ENGINES_OWN = ("Runtime.HandlerError", "TimeoutError", "Failed to resolve layer")
 AROUND = 3.0  # seconds of traffic before and after a change
 
 
