@@ -122,7 +122,7 @@ test-sam-local: setup engine ## Test the HTTP gateway in Docker (Debian, root)
 	@tests/sam_local/run.sh
 
 # Tests of a whole stack that pass with an engine as strict as AWS, too.
-DOUBLED := announcements answers events jobs operation preflight tenant websocket ws_commands
+DOUBLED := announcements answers events jobs operation preflight prove tenant websocket ws_commands
 
 nightly: setup ## Do what is long and rare: no limit of time
 	@HYPOTHESIS_PROFILE=nightly pytest --timeout 0 tests/unit tests/security tests/browser
