@@ -17,6 +17,7 @@ import pytest
 
 from silvaengine_cli import deploy
 from silvaengine_cli.engine import LocalEngine, install_engine, local_engine
+from silvaengine_cli.prove import deploying
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.strict import Double
@@ -29,17 +30,6 @@ from .http_client import Api
 from .registry_rows import API_KEY, Rows
 
 PROJECT = Path(__file__).parents[2]
-LEFT_OUT = shutil.ignore_patterns(
-    ".*_cache",
-    ".coverage*",
-    ".git",
-    ".hypothesis",
-    ".silvaengine",
-    ".venv",
-    ".bootstrap",
-    "__pycache__",
-    "dist",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +179,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def copy_project(target: Path) -> Path:
     """Copy what is in the repository, with the tests' functions, and lead to the tools that were set up."""
-    shutil.copytree(PROJECT, target, symlinks=True, ignore=LEFT_OUT)
-    for tools in (".venv", ".bootstrap"):
-        if (PROJECT / tools).exists():
-            (target / tools).symlink_to(PROJECT / tools)
+    deploying.copy_project(PROJECT, target)
     for source, place in (("functions", "services/worker/functions"), ("authorizers", "authorizers")):
         shutil.copytree(PROJECT / "tests/e2e" / source, target / place, dirs_exist_ok=True)
     return target

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from silvaengine_cli.preflight.template import Resources, load, transformed
+from silvaengine_cli.prove.deploying import link_tools
 
 PROJECT = Path(__file__).parents[2]
 ACCOUNT = {
@@ -56,8 +57,7 @@ def copy_sources(project: Path, target: Path) -> Path:
         shutil.copytree(project / name, target / name, symlinks=True, ignore=ignored)
     for name in ("template.yaml", "samconfig.toml"):
         shutil.copyfile(project / name, target / name)
-    for tools in (".venv", ".bootstrap"):
-        (target / tools).symlink_to(PROJECT / tools)
+    link_tools(PROJECT, target)
     return target
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from silvaengine_cli.deploy import LOCAL_STACK, DeployError, build
 from silvaengine_cli.deploy import deploy as deploy_build
 from silvaengine_cli.engine import LocalEngine
+from silvaengine_cli.prove.deploying import link_tools
 
 PROJECT = Path(__file__).parents[2]
 COMMIT = "a72b1e797284bce1cf55a1b2b2d518b8b97e05e6"  # a release changes it, and records anew (RELEASING.md)
@@ -25,15 +26,8 @@ def check_out(target: Path) -> Path:
         raise RuntimeError(f"this clone lacks {COMMIT}, the last release: run `git fetch --unshallow`")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(target, filter="data")
-    link_tools(target)
+    link_tools(PROJECT, target)
     return target
-
-
-def link_tools(project: Path) -> None:
-    """Let a copy of a project be built with the tools that were set up here."""
-    for tools in (".venv", ".bootstrap"):
-        if (PROJECT / tools).exists():
-            (project / tools).symlink_to(PROJECT / tools)
 
 
 def deploy(project: Path, engine: LocalEngine, parameters: Mapping[str, str]) -> dict[str, str]:

@@ -13,8 +13,8 @@ import pytest
 from silvaengine_cli import deploy
 from silvaengine_cli.engine import install_engine, local_engine
 from silvaengine_cli.events import sample
+from silvaengine_cli.prove.deploying import copy_project
 
-from ..e2e.conftest import LEFT_OUT
 from ..e2e.socket_client import Socket
 from . import last_release
 from .load import CLIENTS, KEY, Load
@@ -30,8 +30,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> Versions:
     """Build both versions with the same functions."""
     folder = tmp_path_factory.mktemp("versions")
     last, this = last_release.check_out(folder / "last"), folder / "this"
-    shutil.copytree(last_release.PROJECT, this, symlinks=True, ignore=LEFT_OUT)
-    last_release.link_tools(this)
+    copy_project(last_release.PROJECT, this)
     for project in (last, this):
         functions = project / "services/worker/functions"
         shutil.copyfile(Path(__file__).with_name("functions.py"), functions / "roll_out.py")

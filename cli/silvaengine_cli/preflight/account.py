@@ -1,6 +1,7 @@
 """What an account has, or lacks, that a stack on paper would meet when it is made there."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from silvaengine_cli import AwsClient
 from silvaengine_cli.preflight.stack import Stack
@@ -62,23 +63,29 @@ def _taken_names(stack: Stack, client: Callable[[str], AwsClient]) -> Iterator[s
 
 
 def _secret(client: Callable[[str], AwsClient], name: str) -> str:
-    secrets = client("secretsmanager")
-    try:
-        found = secrets.describe_secret(SecretId=name)
-    except secrets.exceptions.ResourceNotFoundException:
-        return ""
-    if "DeletedDate" in found:
+    found = _described(client("secretsmanager"), "describe_secret", SecretId=name)
+    if found and "DeletedDate" in found:
         return f"the secret {name} is to be deleted; `aws secretsmanager restore-secret` it first, and then"
-    return f"there is a secret {name}"
+    return f"there is a secret {name}" if found else ""
 
 
 def _table(client: Callable[[str], AwsClient], name: str) -> str:
-    dynamodb = client("dynamodb")
+    found = _described(client("dynamodb"), "describe_table", TableName=name)
+    return f"there is a table {name}" if found else ""
+
+
+def _function(client: Callable[[str], AwsClient], name: str) -> str:
+    found = _described(client("lambda"), "get_function_configuration", FunctionName=name)
+    return f"there is a function {name}" if found else ""
+
+
+def _described(service: AwsClient, operation: str, **which: str) -> dict[str, Any] | None:
+    """Return what a service says of a resource, None if there is no such one."""
     try:
-        dynamodb.describe_table(TableName=name)
-    except dynamodb.exceptions.ResourceNotFoundException:
-        return ""
-    return f"there is a table {name}"
+        found: dict[str, Any] = getattr(service, operation)(**which)
+    except service.exceptions.ResourceNotFoundException:
+        return None
+    return found
 
 
 def _bucket(client: Callable[[str], AwsClient], name: str) -> str:
@@ -95,15 +102,6 @@ def _bucket(client: Callable[[str], AwsClient], name: str) -> str:
 def _log_group(client: Callable[[str], AwsClient], name: str) -> str:
     groups = client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
     return f"there is a log group {name}" if name in (group["logGroupName"] for group in groups) else ""
-
-
-def _function(client: Callable[[str], AwsClient], name: str) -> str:
-    lambdas = client("lambda")
-    try:
-        lambdas.get_function_configuration(FunctionName=name)
-    except lambdas.exceptions.ResourceNotFoundException:
-        return ""
-    return f"there is a function {name}"
 
 
 def _concurrency(stack: Stack, lambdas: AwsClient) -> Iterator[str]:

@@ -27,12 +27,22 @@ _TOOLS = (".venv", ".bootstrap")
 
 
 def copy_project(project: Path, target: Path) -> Path:
-    """Copy a project, with the functions that the tests call among the worker's; return the copy."""
+    """Copy what is in the repository, and lead to the tools that were set up; return the copy."""
     shutil.copytree(project, target, symlinks=True, ignore=_LEFT_OUT)
+    link_tools(project, target)
+    return target
+
+
+def link_tools(project: Path, target: Path) -> None:
+    """Let a copy of a project be built with the tools that were set up in the project."""
     for tools in _TOOLS:
         if (project / tools).exists():
             (target / tools).symlink_to(project / tools)
-    functions = target / "services" / "worker" / "functions"
+
+
+def copy_with_functions(project: Path, target: Path) -> Path:
+    """Copy a project, with the functions that the tests call among the worker's; return the copy."""
+    functions = copy_project(project, target) / "services" / "worker" / "functions"
     shutil.copytree(project / TESTS / "functions", functions, dirs_exist_ok=True)
     return target
 

@@ -53,7 +53,7 @@ class Run:
 
 def deploy(run: Run) -> None:
     """Build a copy of the project and deploy it."""
-    project = deploying.copy_project(run.checkout, run.project)
+    project = deploying.copy_with_functions(run.checkout, run.project)
     deploying.build(project)
     values = deploying.make_sources(run.deployment, run.name)
     deploying.deploy(project, run.deployment, run.name, values, run.tags)
