@@ -1,7 +1,7 @@
 """Names and keys of the tables, declared once for models, table client and command line.
 
 They are fixed: deployments of the predecessor have rows under them (docs/contract.md); only the executions
-are new.
+and the packages are new.
 """
 
 from collections.abc import Mapping
@@ -40,8 +40,9 @@ HOOKS = Table("hooks", "api_id", "module_name")
 WSS_CONNECTIONS = Table("wss-connections", "endpoint_id", "connection_id")
 CONFIG_DATA = Table("configdata", "setting_id", "variable")
 EXECUTIONS = Table("executions", "job_id")
+PACKAGES = Table("packages", "function_arn", "item")
 ADOPTABLE = (ENDPOINTS, CONNECTIONS, FUNCTIONS, HOOKS, WSS_CONNECTIONS, CONFIG_DATA)
-TABLES = (*ADOPTABLE, EXECUTIONS)
+TABLES = (*ADOPTABLE, EXECUTIONS, PACKAGES)
 
 WSS_CONNECTIONS_INDEX = "connection_id-index"
 DUE_INDEX = Index("due-index", "due_shard", "due_at")
