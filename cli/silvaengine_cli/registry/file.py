@@ -75,7 +75,7 @@ def parse(content: bytes, name: str = "registry.yaml", packages: FilePath | None
     except ValidationError as error:
         problems = tuple(_problem(document, detail) for detail in error.errors())
         raise RegistryFileError(name, _by_line(document.problems + problems)) from None
-    missing = missing_callables(spec, packages) if packages else ()
+    missing = missing_callables(spec.functions, packages) if packages else ()
     problems = tuple(_locate(document, finding) for finding in (*findings(spec), *missing))
     errors = document.problems + tuple(problem for problem in problems if not problem.warning)
     if errors:

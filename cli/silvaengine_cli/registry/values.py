@@ -94,6 +94,13 @@ Module = Annotated[
     str,
     _matching(rf"{_PYTHON}(\.{_PYTHON}){{0,15}}", "an import path such as shop.orders, without '_' first"),
 ]
+Call = Annotated[
+    str,
+    _matching(
+        rf"{_PYTHON}(\.{_PYTHON}){{0,15}}:({_PYTHON}\.)?{_PYTHON}",
+        "shop.orders:Orders.place, or shop.orders:place without a class, no name with '_' first",
+    ),
+]
 ClassName = Annotated[str, _matching(_PYTHON, "a Python class, not beginning with '_'")]
 LambdaArn = Annotated[
     str,
