@@ -102,6 +102,7 @@ Call = Annotated[
     ),
 ]
 ClassName = Annotated[str, _matching(_PYTHON, "a Python class, not beginning with '_'")]
+PackageName = Annotated[str, _matching(r"[a-z][a-z0-9]{0,11}", "1 to 12 of a-z and 0-9, a letter first")]
 LambdaArn = Annotated[
     str,
     _matching(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN"),
