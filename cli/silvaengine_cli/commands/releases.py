@@ -163,7 +163,11 @@ def _turned(turn: Turn) -> str:
 
 def _pruned(pruned: Pruned, *, dry_run: bool) -> str:
     would = "would go" if dry_run else "deleted"
-    kinds = {"releases": pruned.releases, "versions": pruned.versions, "objects": pruned.objects}
+    kinds: dict[str, list[int] | list[str]] = {
+        "releases": pruned.releases,
+        "versions": pruned.versions,
+        "objects": pruned.objects,
+    }
     lines = [f"{kind} {would}: {', '.join(map(str, those)) or 'none'}" for kind, those in kinds.items()]
     lines += [f"releases that jobs need stay: {', '.join(map(str, pruned.busy))}"] if pruned.busy else []
     return "\n".join(lines)

@@ -86,7 +86,11 @@ class PackageReleases:
         return [decode_row(item) for page in pages for item in page["Items"]]
 
     def put(self, row: Row) -> Row:
-        """Put a release's row, or find that it is there; return what is there."""
+        """Put a release's row, or find that it is there; return what is there.
+
+        Raises:
+            ClickException: there is another release of that number.
+        """
         row = {"function_arn": self.function_arn, "item": release_item(row["release"]), **row}
         try:
             self._dynamodb.put_item(
@@ -95,7 +99,11 @@ class PackageReleases:
                 ConditionExpression=f"attribute_not_exists({PACKAGES.hash_key})",
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:
-            return self.release(row["release"])
+            found = self.release(row["release"])
+            if found["digest"] != row["digest"]:
+                name = f"release {row['release']} of {self.package!r}"
+                raise click.ClickException(f"{name} is there and says something else") from None
+            return found
         return row
 
     def turn(self, seen: Row | None, release: int, pins: Mapping[str, int]) -> Row:
