@@ -115,9 +115,9 @@ def test_a_file_without_packages_leaves_a_connections(apply: Apply, tables: Regi
 def test_a_package_without_a_release_is_refused(apply: Apply, tables: RegistryTables) -> None:
     """The nearest name is said, and nothing is written."""
     publish(tables, "shop", "stock")
-    with pytest.raises(click.ClickException, match=r"'shp' has no release \(did you mean shop\?\)"):
+    with pytest.raises(click.ClickException, match=r"no package 'shp' \(did you mean shop\?\)"):
         apply("connections: [{packages: [shp]}]")
-    with pytest.raises(click.ClickException, match="'library' has no release: publish it first"):
+    with pytest.raises(click.ClickException, match="no package 'library'; there are shop"):
         apply("connections: [{packages: [library]}]")
     assert list(tables.scan(CONNECTIONS)) == []
 

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 import click
 
 from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
 from silvaengine.tables import COMMON_ENDPOINT, FUNCTIONS, PACKAGES
+from silvaengine_cli.publishing.releases import WORKER_SUFFIX, did_you_mean, package_arn
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -22,8 +22,8 @@ class Packages:
 
     def __init__(self, tables: RegistryTables, worker_arn: str) -> None:
         self._tables = tables
-        stack = worker_arn.removesuffix("-Worker")
-        self._prefix = f"{stack}-pkg-" if stack != worker_arn else ""
+        self._worker_arn = worker_arn
+        self._prefix = package_arn(worker_arn, "") if worker_arn.endswith(WORKER_SUFFIX) else ""
 
     def owner(self, function: Row) -> str:
         """Return the package that a function's row, or a key row's entry for it, belongs to; "" for none."""
@@ -34,13 +34,13 @@ class Packages:
         return arn.removeprefix(self._prefix).partition(":")[0] if is_ours else ""
 
     def pointer(self, package: str) -> Pointer | None:
-        """Return a package's pointer; None if it has no release."""
-        row = self._tables.get(PACKAGES, self._prefix + package, POINTER_ITEM) if self._prefix else None
+        """Return a package's pointer, None if it has no release; raise as ``package_arn``."""
+        row = self._tables.get(PACKAGES, package_arn(self._worker_arn, package), POINTER_ITEM)
         return Pointer.from_row(row) if row else None
 
     def release(self, package: str, number: int) -> Release:
         """Return a release; raise ClickException if there is none of the number, and as ``from_row``."""
-        row = self._tables.get(PACKAGES, self._prefix + package, release_item(number))
+        row = self._tables.get(PACKAGES, package_arn(self._worker_arn, package), release_item(number))
         if row is None:
             raise click.ClickException(
                 f"package {package!r} has no release {number}, to which its pointer leads"
@@ -67,7 +67,7 @@ class Packages:
         listed = {entry["package"] for entry in before.get("packages") or ()}
         for name in names:
             if name not in listed and self.pointer(name) is None:
-                raise click.ClickException(f"package {name!r} has no release{self._advice(name)}")
+                raise click.ClickException(f"there is no package {name!r}{did_you_mean(name, self._names())}")
         entries = {entry.get("function") for entry in after.get("functions") or ()}
         owners: dict[str, list[str]] = defaultdict(list)
         for package in names:
@@ -79,12 +79,6 @@ class Packages:
                     f"the packages {' and '.join(packages)} have a function {function!r} each: "
                     "list them at different key rows, or name the function among its own `functions`"
                 )
-
-    def _advice(self, name: str) -> str:
-        if not self._prefix:
-            return ": packages are a stack's, and this worker is none's"
-        close = get_close_matches(name, self._names(), n=1)
-        return f" (did you mean {close[0]}?)" if close else ": publish it first"
 
     def _names(self) -> Iterator[str]:
         for row in self._tables.scan(PACKAGES):
