@@ -80,12 +80,13 @@ def _access_facts(access: KeyAccess) -> dict[str, object]:
 
 
 def _function_facts(access: KeyAccess, function: Function, *, values: bool) -> dict[str, object]:
+    callee = function.callee
     settings = {name: value if values else HIDDEN for name, value in function.settings.items()}
     return {
         "url": f"/{function.area}/{access.endpoint_id}/{function.name}",
         "methods": list(function.methods),
         "type": function.funct_type,
-        "code": _code(function.callee.module_name, function.callee.class_name),
+        "code": _code(function.name, callee.module_name, callee.class_name, callee.function),
         "lambda": function.aws_lambda_arn,
         "auth_required": function.auth_required,
         "internal": function.internal,
@@ -107,7 +108,12 @@ def _functions(tables: RegistryTables) -> Iterator[Cells]:
             row.get("area") or "",
             config.get("funct_type") or "",
             config.get("setting") or "",
-            _code(config.get("module_name") or "", config.get("class_name") or ""),
+            _code(
+                row["function"],
+                *(config.get(name) or "" for name in ("module_name", "class_name", "function_name")),
+            ),
+            row.get("package") or "",
+            row.get("release") or "",
             list(config.get("methods") or ()),
             row["aws_lambda_arn"].rpartition(":function:")[2],
         )
@@ -116,7 +122,8 @@ def _functions(tables: RegistryTables) -> Iterator[Cells]:
 def _connections(tables: RegistryTables) -> Iterator[Cells]:
     for row in tables.scan(CONNECTIONS):
         names = sorted(entry.get("function", "") for entry in row.get("functions") or ())
-        yield row["endpoint_id"], mask(row["api_key"]), names, list(row.get("whitelist") or ())
+        packages = [entry["package"] for entry in row.get("packages") or ()]
+        yield row["endpoint_id"], mask(row["api_key"]), names, packages, list(row.get("whitelist") or ())
 
 
 def _settings(tables: RegistryTables) -> Iterator[Cells]:
@@ -127,16 +134,21 @@ def _settings(tables: RegistryTables) -> Iterator[Cells]:
         yield setting, sorted(names)
 
 
-def _code(module: str, class_name: str) -> str:
-    return f"{module}:{class_name}" if class_name else module
+def _code(name: str, module: str, class_name: str, called: str) -> str:
+    """Return where a function is, with the name of what is called where that is another one."""
+    path = ".".join(filter(None, (class_name, "" if called == name else called)))
+    return f"{module}:{path}" if path else module
 
 
 _LISTS: dict[str, tuple[tuple[str, ...], Callable[[RegistryTables], Iterator[Cells]]]] = {
     "functions": (
-        ("function", "area", "type", "settings", "code", Detail("methods"), Detail("lambda")),
+        (
+            *("function", "area", "type", "settings", "code", "package"),
+            *map(Detail, ("release", "methods", "lambda")),
+        ),
         _functions,
     ),
     "endpoints": (("endpoint", "connection"), _endpoints),
-    "connections": (("endpoint", "api_key", "functions", "whitelist"), _connections),
+    "connections": (("endpoint", "api_key", "functions", "packages", "whitelist"), _connections),
     "settings": (("setting", "variables"), _settings),
 }
