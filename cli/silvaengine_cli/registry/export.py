@@ -137,14 +137,14 @@ def _callee(name: str, config: Row) -> Row:
 def _connection(row: Row, labels: dict[Key, str], packages: Packages, notes: list[str]) -> Row:
     entries = []
     for entry in row.get("functions") or ():
-        label = labels.get((entry.get("aws_lambda_arn", ""), entry.get("function", "")))
+        name, owner = entry.get("function", ""), packages.owner(entry)
+        label = name if owner else labels.get((entry.get("aws_lambda_arn", ""), name))
         if label:
-            setting = entry.get("setting")
-            entries.append({"function": label, "settings": setting} if setting else label)
+            optional = {"package": owner, "settings": entry.get("setting")}
+            given = {member: value for member, value in optional.items() if value}
+            entries.append({"function": label, **given} if given else label)
         else:
-            owner = packages.owner(entry)
-            why = f"it belongs to package {owner!r}" if owner else "its function has no row"
-            notes.append(f"{row_name(CONNECTIONS, row)}: {entry.get('function')} is left out: {why}")
+            notes.append(f"{row_name(CONNECTIONS, row)}: {name} is left out: its function has no row")
     fields = {
         "endpoint": row["endpoint_id"] if row["endpoint_id"] != COMMON_ENDPOINT else None,
         "api_key": row["api_key"] if row["api_key"] != DEFAULT_API_KEY else None,

@@ -101,7 +101,7 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
         if not prune:
             notes += _notes(table, rows, existing)
     for change in changes:
-        if change.table is CONNECTIONS and change.after.get("packages"):
+        if change.table is CONNECTIONS:
             packages.check_key_row(change.before, change.after)
     deletions = list(
         _deletions(tables, packages, {(table.name, *table.key_of(row)) for table, row in desired})
