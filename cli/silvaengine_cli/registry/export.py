@@ -109,8 +109,7 @@ def _function(row: Row, worker_arn: str, events: list[Row]) -> Row:
     methods = list(config.get("methods") or METHODS)
     kind = config.get("funct_type") or "RequestResponse"
     fields = {
-        "module": config.get("module_name"),
-        "class": config.get("class_name"),
+        **_callee(row["function"], config),
         "area": row.get("area"),
         "methods": methods if methods != list(METHODS) else None,
         "type": kind if kind != "RequestResponse" else None,
@@ -123,6 +122,14 @@ def _function(row: Row, worker_arn: str, events: list[Row]) -> Row:
         "events": events,
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def _callee(name: str, config: Row) -> Row:
+    module, class_name = config.get("module_name"), config.get("class_name")
+    called = config.get("function_name") or name
+    if called == name:
+        return {"module": module, "class": class_name}
+    return {"call": f"{module}:{class_name}.{called}" if class_name else f"{module}:{called}"}
 
 
 def _connection(row: Row, labels: dict[Key, str], notes: list[str]) -> Row:

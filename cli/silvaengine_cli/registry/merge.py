@@ -2,7 +2,8 @@
 
 Rows may come from the predecessor or from another tool: unknown attributes stay, and so do the functions and
 addresses of a connection and the functions of a source that the file doesn't name, unless they are pruned.
-What a function's row says about executions doesn't stay: a line less in the file is a right less.
+What a function's row says about executions doesn't stay: a line less in the file is a right less. Nor does
+the name of what it calls, which a file leaves out where it is the function's own.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ def merge(table: Table, existing: Row, desired: Row, *, prune: bool = False) -> 
     if table is CONNECTIONS:
         return _merge_connection(existing, desired, prune=prune)
     if table is FUNCTIONS:
-        existing = _without_dropped_execution(existing, desired["config"])
+        existing = _without_dropped(existing, desired["config"])
     return _overlay(existing, desired)
 
 
@@ -67,9 +68,9 @@ def same(left: object, right: object) -> bool:
             return type(left) is type(right) and bool(left == right)
 
 
-def _without_dropped_execution(row: Row, desired: Row) -> Row:
+def _without_dropped(row: Row, desired: Row) -> Row:
     config = row.get("config") or {}
-    dropped = {name for name in EXECUTION if config.get(name) and name not in desired}
+    dropped = {name for name in (*EXECUTION, "function_name") if config.get(name) and name not in desired}
     rest = {name: value for name, value in config.items() if name not in dropped}
     return row | {"config": rest} if dropped else row
 

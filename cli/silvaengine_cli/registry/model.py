@@ -101,8 +101,9 @@ class BindingSpec(_Section):
 class FunctionSpec(_Section):
     """A callable of a function package, and how it may be called."""
 
-    module: values.Module
+    module: values.Module | None = None
     class_name: values.ClassName | None = Field(None, alias="class")
+    call: values.Call | None = None
     area: values.Area
     methods: Annotated[tuple[Method, ...], _not_empty("POST and GET")] = METHODS
     type: Literal["RequestResponse", "Event"] = "RequestResponse"
@@ -119,6 +120,20 @@ class FunctionSpec(_Section):
     internal: StrictBool | None = None
     lambda_arn: values.LambdaArn | None = Field(None, alias="lambda")
     events: tuple[BindingSpec, ...] = ()
+
+    def callee(self, name: str) -> tuple[str, str, str]:
+        """Return the module, the class (empty for none) and the name of what the function ``name`` calls."""
+        if self.call is None:
+            return self.module or "", self.class_name or "", name
+        module, _, path = self.call.partition(":")
+        class_name, _, called = path.rpartition(".")
+        return module, class_name, called
+
+    @model_validator(mode="after")
+    def _one_callee(self) -> Self:
+        if (self.module is None) == (self.call is None) or (self.call and self.class_name):
+            raise ValueError("needs a module, and a class for a method; or, instead of both, call")
+        return self
 
 
 class EntrySpec(_Section):

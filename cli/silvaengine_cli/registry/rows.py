@@ -55,6 +55,23 @@ def connection_row(spec: RegistrySpec, connection: ConnectionSpec, worker_arn: s
     return row | _rate_limit(connection)
 
 
+def function_config(name: str, function: FunctionSpec) -> Row:
+    """Return the ``config`` of a function's row; ``function_name`` is left out where it is ``name``."""
+    module, class_name, called = function.callee(name)
+    config = {
+        "module_name": module,
+        "class_name": class_name,
+        "funct_type": function.type,
+        "methods": list(function.methods),
+        "setting": function.settings or "",
+        "auth_required": function.auth_required,
+        "graphql": function.graphql,
+        "operations": {kind: list(names) for kind, names in function.operations},
+        **{name: value for name in EXECUTION if (value := getattr(function, name)) is not None},
+    }
+    return config | ({} if called == name else {"function_name": called})
+
+
 def _rate_limit(section: EndpointSpec | ConnectionSpec) -> Row:
     if section.rate_limit is None:
         return {}
@@ -62,21 +79,12 @@ def _rate_limit(section: EndpointSpec | ConnectionSpec) -> Row:
 
 
 def _function_row(label: str, function: FunctionSpec, worker_arn: str) -> Row:
+    name = function_name(label)
     return {
         "aws_lambda_arn": function.lambda_arn or worker_arn,
-        "function": function_name(label),
+        "function": name,
         "area": function.area,
-        "config": {
-            "module_name": function.module,
-            "class_name": function.class_name or "",
-            "funct_type": function.type,
-            "methods": list(function.methods),
-            "setting": function.settings or "",
-            "auth_required": function.auth_required,
-            "graphql": function.graphql,
-            "operations": {kind: list(names) for kind, names in function.operations},
-            **{name: value for name in EXECUTION if (value := getattr(function, name)) is not None},
-        },
+        "config": function_config(name, function),
     }
 
 

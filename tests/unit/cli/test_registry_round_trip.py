@@ -50,10 +50,13 @@ VALUES = st.recursive(
 )
 SETTINGS = st.dictionaries(st.text(min_size=1, max_size=9) | WORDS, VALUES, max_size=4)
 LABELS = st.sampled_from(["hello", "report", "No", "hello@1"])
-FUNCTIONS = st.fixed_dictionaries(
-    {"module": st.sampled_from(["a", "a.b"]), "area": st.sampled_from(["core", "007"])},
+MODULES = st.fixed_dictionaries(
+    {"module": st.sampled_from(["a", "a.b"])}, optional={"class": st.sampled_from(["A", "No"])}
+)
+CALLS = st.fixed_dictionaries({"call": st.sampled_from(["a.b:hello", "a:A.hello", "a:No.other", "a:other"])})
+EXECUTED = st.fixed_dictionaries(
+    {"area": st.sampled_from(["core", "007"])},
     optional={
-        "class": st.sampled_from(["A", "No"]),
         "methods": st.lists(st.sampled_from(["GET", "POST", "PUT"]), min_size=1, max_size=3),
         "type": st.sampled_from(["Event", "RequestResponse"]),
         "settings": st.just("s"),
@@ -63,6 +66,7 @@ FUNCTIONS = st.fixed_dictionaries(
         "operations": st.just({"query": ["q"], "mutation": []}),
     },
 )
+FUNCTIONS = st.builds(lambda callee, rest: callee | rest, MODULES | CALLS, EXECUTED)
 
 
 BINDINGS = st.lists(
