@@ -18,6 +18,7 @@ from silvaengine_cli.registry.model import (
     EntrySpec,
     FunctionSpec,
     OperationsSpec,
+    PackageEntrySpec,
     RateLimitSpec,
     RegistrySpec,
 )
@@ -35,6 +36,7 @@ SECTIONS: Mapping[type[BaseModel], str] = {
     BindingSpec: "events",
     ConnectionSpec: "connections",
     EntrySpec: "entries",
+    PackageEntrySpec: "packages",
 }
 
 

@@ -40,6 +40,7 @@ def findings(spec: RegistrySpec) -> Iterator[Finding]:
         seen.setdefault(key, index)
         yield from _connection(spec, connection, path)
         yield from _entries(spec, connection, path)
+        yield from _packages(spec, connection, path)
 
 
 def _functions(spec: RegistrySpec) -> Iterator[Finding]:
@@ -143,6 +144,16 @@ def _entries(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iter
         if name in seen:
             yield Finding(place, f"function {name!r} is in this connection already")
         seen.add(name)
+        yield from _setting_reference(spec, entry.settings, (*place, "settings"))
+
+
+def _packages(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, entry in enumerate(connection.packages):
+        place = (*path, "packages", index)
+        if entry.package in seen:
+            yield Finding(place, f"package {entry.package!r} is in this connection already")
+        seen.add(entry.package)
         yield from _setting_reference(spec, entry.settings, (*place, "settings"))
 
 

@@ -50,6 +50,10 @@ def connection_row(spec: RegistrySpec, connection: ConnectionSpec, worker_arn: s
         "api_key": connection.api_key,
         "functions": [_entry(spec, entry, worker_arn) for entry in connection.functions],
     }
+    if connection.packages:
+        row["packages"] = [
+            {"package": it.package, "setting": it.settings or ""} for it in connection.packages
+        ]
     optional = {name: getattr(connection, name) for name in ("whitelist", "grants", "endpoints")}
     row |= {name: list(values) for name, values in optional.items() if values is not None}
     return row | _rate_limit(connection)

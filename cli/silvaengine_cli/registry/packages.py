@@ -1,0 +1,96 @@
+"""Published packages as the registry's commands see them: whose a function is, and which releases serve."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import click
+
+from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
+from silvaengine.tables import COMMON_ENDPOINT, FUNCTIONS, PACKAGES
+from silvaengine_cli.publishing.releases import WORKER_SUFFIX, did_you_mean, package_arn
+from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.tables import RegistryTables
+
+
+class Packages:
+    """The packages of one deployment.
+
+    Args:
+        tables: the registry's tables.
+        worker_arn: the ARN of the stack's worker; the packages' Lambdas are named after the stack.
+    """
+
+    def __init__(self, tables: RegistryTables, worker_arn: str) -> None:
+        self._tables = tables
+        self._worker_arn = worker_arn
+        self._prefix = package_arn(worker_arn, "") if worker_arn.endswith(WORKER_SUFFIX) else ""
+
+    def owner(self, function: Row) -> str:
+        """Return the package that a function's row, or a key row's entry for it, belongs to; "" for none."""
+        if package := function.get("package"):
+            return str(package)
+        arn = str(function.get(FUNCTIONS.hash_key, ""))
+        is_ours = bool(self._prefix) and arn.startswith(self._prefix)
+        return arn.removeprefix(self._prefix).partition(":")[0] if is_ours else ""
+
+    def pointer(self, package: str) -> Pointer | None:
+        """Return a package's pointer, None if it has no release; raise as ``package_arn``."""
+        row = self._tables.get(PACKAGES, package_arn(self._worker_arn, package), POINTER_ITEM)
+        return Pointer.from_row(row) if row else None
+
+    def release(self, package: str, number: int) -> Release:
+        """Return a release; raise ClickException if there is none of the number, and as ``from_row``."""
+        row = self._tables.get(PACKAGES, package_arn(self._worker_arn, package), release_item(number))
+        if row is None:
+            raise click.ClickException(
+                f"package {package!r} has no release {number}, to which its pointer leads"
+            )
+        return Release.from_row(row)
+
+    def functions(self, package: str, endpoint_id: str) -> set[str]:
+        """Return the names of the functions of the releases that serve those whom a key row is for."""
+        pointer = self.pointer(package)
+        if pointer is None:
+            return set()
+        all_serving = {pointer.release, *pointer.pins.values()}
+        numbers = all_serving if endpoint_id == COMMON_ENDPOINT else {pointer.choose(endpoint_id)}
+        return {name for number in numbers for name in self.release(package, number).functions}
+
+    def check_key_row(self, before: Row, after: Row) -> None:
+        """Check the packages of a key row that is to be written.
+
+        Raises:
+            ClickException: one that is new to it has no release; or two have a function of the same name, and
+                no entry of the key row says whose it is.
+        """
+        names = [entry["package"] for entry in after.get("packages") or ()]
+        listed = {entry["package"] for entry in before.get("packages") or ()}
+        for name in names:
+            if name not in listed and self.pointer(name) is None:
+                raise click.ClickException(f"there is no package {name!r}{did_you_mean(name, self._names())}")
+        entries = {entry.get("function") for entry in after.get("functions") or ()}
+        owners: dict[str, list[str]] = defaultdict(list)
+        for package in names:
+            for function in self.functions(package, after["endpoint_id"]) - entries:
+                owners[function].append(package)
+        for function, packages in sorted(owners.items()):
+            if len(packages) > 1:
+                raise click.ClickException(
+                    f"the packages {' and '.join(packages)} have a function {function!r} each: "
+                    "list them at different key rows, or name the function among its own `functions`"
+                )
+
+    def _names(self) -> Iterator[str]:
+        for row in self._tables.scan(PACKAGES):
+            if row["item"] == POINTER_ITEM and str(row[PACKAGES.hash_key]).startswith(self._prefix):
+                yield row["package"]
+
+
+def check_owners(packages: Packages, rows: Iterable[Row]) -> None:
+    """Raise ClickException if one of the functions' rows to write belongs to a package."""
+    for row in rows:
+        if package := packages.owner(row):
+            raise click.ClickException(
+                f"function {row['function']!r} belongs to package {package!r}, whose releases describe it: "
+                f"leave it out of `functions`, and list the package at a connection, `packages: [{package}]`"
+            )
