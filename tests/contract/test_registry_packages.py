@@ -14,6 +14,7 @@ from silvaengine_cli.packages.importing import make_remap
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
+from silvaengine_cli.registry.handover import hand_over
 from silvaengine_cli.registry.plan import make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -192,6 +193,25 @@ def test_an_entry_may_name_a_packages_function(apply: Apply, tables: RegistryTab
     ):
         with pytest.raises(click.ClickException, match=complaint):
             apply(text.replace("{function: hello, package: shop}", wrong))
+
+
+def test_a_package_that_shipped_is_called_once_it_is_published(apply: Apply, tables: RegistryTables) -> None:
+    """Key rows name the package's functions by the same names and settings; the former rows stay."""
+    text = REGISTRY.replace("    packages: [shop]\n", "")
+    text = text.replace("packages: [{package: shop,", "functions: [{function: hello,")
+    apply(text)
+    moved = (hand_over(text.encode(), ["hello"], "shop") or b"").decode()
+    with pytest.raises(click.ClickException, match="there is no package 'shop'"):
+        apply(moved)
+    publish(tables, "shop", "hello")
+    assert apply(moved) == (
+        "update connections 1 / #####: functions: ~ hello",
+        "update connections acme / #####: functions: ~ hello",
+    )
+    (entry,) = (tables.get(CONNECTIONS, "acme", "#####") or {})["functions"]
+    assert entry == {"aws_lambda_arn": SHOP, "function": "hello", "setting": "acme"}
+    assert tables.get(FUNCTIONS, WORKER, "hello")
+    assert apply(moved, prune=True) == ("delete functions silvaengine-Worker / hello",)
 
 
 def test_bindings_of_packages_stay_in_their_sources_row(apply: Apply, tables: RegistryTables) -> None:

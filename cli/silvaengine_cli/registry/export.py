@@ -74,7 +74,7 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
             [row for row in settings if CONFIG_DATA.key_of(row) not in binding_keys], notes
         ),
     }
-    return Export(_to_yaml(sections), tuple(notes))
+    return Export(to_yaml(sections), tuple(notes))
 
 
 def _labels(keys: Iterable[Key], worker_arn: str) -> dict[Key, str]:
@@ -210,7 +210,8 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.012345
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(f"(?i)(?:{'|'.join(WORDS)})$"), None)
 
 
-def _to_yaml(sections: dict[str, Any]) -> str:
+def to_yaml(sections: dict[str, Any]) -> str:
+    """Return a file's text: its sections but the empty ones, as ``read_document`` reads them."""
     parts = [_dump(name, content) for name, content in sections.items() if content]
     return "\n".join(parts) or "{}\n"
 
