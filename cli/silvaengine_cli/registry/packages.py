@@ -1,12 +1,12 @@
 """Published packages as the registry's commands see them: whose a function is, and which releases serve."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import click
 
 from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
-from silvaengine.tables import COMMON_ENDPOINT, FUNCTIONS, PACKAGES
+from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, FUNCTIONS, PACKAGES
 from silvaengine_cli.publishing.releases import WORKER_SUFFIX, did_you_mean, package_arn
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
@@ -82,6 +82,26 @@ class Packages:
                     f"the packages {' and '.join(packages)} have a function {function!r} each: "
                     "list them at different key rows, or name the function among its own `functions`"
                 )
+
+    def check_functions(self, package: str, functions: Collection[str]) -> None:
+        """Check the functions that a package is to have.
+
+        Raises:
+            ClickException: another package has one of the name, and a key row lists both, without an entry
+                that says whose it is.
+        """
+        for row in self._tables.scan(CONNECTIONS):
+            listed = {entry["package"] for entry in row.get("packages") or ()}
+            if package not in listed:
+                continue
+            entries = {entry.get("function") for entry in row.get("functions") or ()}
+            for other in sorted(listed - {package}):
+                shared = self.functions(other, row["endpoint_id"]).intersection(functions) - entries
+                if shared:
+                    raise click.ClickException(
+                        f"package {other!r} has {', '.join(sorted(shared))}, too, and endpoint "
+                        f"{row['endpoint_id']!r} has a connection with both: rename it, or list them apart"
+                    )
 
     def _check_entry(self, entry: Row, endpoint_id: str) -> None:
         package, name = self.owner(entry), entry["function"]
