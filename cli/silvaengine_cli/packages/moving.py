@@ -9,7 +9,7 @@ from typing import Any
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from silvaengine_cli.packages import is_test
+from silvaengine_cli.packages import PACKAGES_FOLDER, is_test
 from silvaengine_cli.packages.definitions import modules_in
 from silvaengine_cli.packages.imports import imported_packages, modules_of
 from silvaengine_cli.packages.requirements import requirement_lines
@@ -19,7 +19,6 @@ from silvaengine_cli.registry import values
 from silvaengine_cli.registry.export import to_yaml
 from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec, function_name
 
-PACKAGES_FOLDER = Path("packages")  # of a project
 REQUIREMENTS = "requirements.txt"
 _NAME = TypeAdapter(values.PackageName)
 

@@ -1,5 +1,6 @@
 """``silvaengine packages move``: modules that ship with the worker become a package to be published."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -80,6 +81,9 @@ def test_modules_move_with_functions_tests_and_requirements(move: Move) -> None:
     assert (package.folder / "shop/shelves.py").is_file()
     assert shipped() == {"registry.yaml", "requirements.txt", "payments.py"}
     said = moved.output.splitlines()
+    valid = CliRunner().invoke(cli, ["validate", "-f", "packages/orders/package.yaml"])
+    assert valid.stdout == "packages/orders/package.yaml: valid: 2 functions\n"
+    assert "nobody" not in valid.output
     requirements = SHIPPED / "requirements.txt"
     assert f"{requirements}: nothing that stays is known to need 'PyYAML==6.0.2': remove it" in said
     doubt = f"{requirements}: whether the package needs 'nobody-knows' can't be told: it isn't taken along"
@@ -157,3 +161,19 @@ def test_a_folder_that_is_there_is_not_overwritten(move: Move) -> None:
     Path("packages/orders").mkdir(parents=True)
     assert "packages/orders exists already" in move("orders", "shop").output
     assert shipped() == {*SOURCES}
+
+
+def test_a_packages_file_is_validated_with_its_sources(move: Move) -> None:
+    """What isn't there is an error with its line, and imports that nothing brings are named."""
+    move("orders", "shop")
+    path = Path("packages/orders/package.yaml")
+    path.write_text(path.read_text().replace("Shelves.count", "Shelves.cuont"))
+    done = CliRunner().invoke(cli, ["validate", "-f", str(path)])
+    assert done.exit_code == 1
+    assert "class Shelves of shop.shelves has no method 'cuont' (did you mean count?)" in done.output
+    machine = json.loads(CliRunner().invoke(cli, ["validate", "-f", str(path), "--json"]).output)
+    assert [problem["path"] for problem in machine["problems"]] == [["functions", "stock", "call"]]
+    (path.parent / "requirements.txt").write_text("")
+    machine = json.loads(CliRunner().invoke(cli, ["validate", "-f", str(path), "--json"]).output)
+    (missing,) = machine["missing_requirements"]
+    assert missing["message"].startswith("imports requests")
