@@ -185,13 +185,12 @@ def test_a_first_creation_that_failed_is_made_anew(deployment: Deployment, tmp_p
     """CloudFormation takes it back, what failed is named, and the next publication makes the stack."""
     gamma = Made(deployment, tmp_path, "gamma")
     text = PACKAGE.format(name="gamma")
-    name = f"{gamma.lambda_name}-taken"
-    deployment.engine.client("secretsmanager").create_secret(Name=name, SecretString="x")
-    secret = f"  Taken: {{Type: AWS::SecretsManager::Secret, Properties: {{Name: {name}}}}}\npermissions:\n"
-    gamma.write(text.replace("permissions:\n", secret))
-    with pytest.raises(click.ClickException) as failed:
+    wrong = "{QueueConfigurations: [{Event: 's3:Nonsense', Queue: !GetAtt Inbox.Arn}]}"
+    bucket = f"Uploads: {{Type: AWS::S3::Bucket, Properties: {{NotificationConfiguration: {wrong}}}}}"
+    gamma.write(text.replace("Uploads: {Type: AWS::S3::Bucket}", bucket))
+    with pytest.raises(click.ClickException, match="ROLLBACK_COMPLETE") as failed:
         gamma.publish()
-    assert "Taken" in failed.value.message
+    assert "Uploads failed" in failed.value.message
     gamma.write(text)
     gamma.publish()
     assert gamma.publish() == []
