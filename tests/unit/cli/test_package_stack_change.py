@@ -1,6 +1,7 @@
 """The change of a package's stack against what AWS may answer; test_package_walls.py has the engine."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -167,6 +168,21 @@ def test_who_may_not_change_infrastructure_is_told_what_needs_it(tmp_path: Path)
         "~ PackageFunction.Environment.Variables.GREETING",
         "~ Inbox",
     ]
+
+
+def test_a_publisher_goes_on_where_the_platform_alone_has_changed(tmp_path: Path) -> None:
+    """After a deployment of the platform who publishes code need not wait for who changes stacks."""
+    read = package(tmp_path, SMALLEST)
+    older = replace(PLATFORM, layer="older", environment={"STAGE": "beta"}, log_retention_days=7)
+    stacks = Stacks("CREATE_COMPLETE", json.dumps(render(read, older)))
+    stacks.is_denied = True
+    said: list[str] = []
+    stack = stack_of(stacks, read)
+    stack.carry_out(stack.plan(), "bucket", "key", said.append)
+    assert said == ["the platform has changed; who may change the stack engine-pkg-shop brings it that"]
+    stack = stack_of(stacks, package(tmp_path, SMALLEST + "memory: 256\n"))
+    with pytest.raises(click.ClickException, match="you may not change"):
+        stack.carry_out(stack.plan(), "bucket", "key", said.append)
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "CREATE_FAILED", "REVIEW_IN_PROGRESS"])
