@@ -60,11 +60,12 @@ def connection_row(spec: RegistrySpec, connection: ConnectionSpec, worker_arn: s
 
 
 def function_config(name: str, function: FunctionSpec) -> Row:
-    """Return the ``config`` of a function's row; ``function_name`` is left out where it is ``name``."""
+    """Return what is said of a function: the ``config`` of its row, with the name of what it calls."""
     module, class_name, called = function.callee(name)
-    config = {
+    return {
         "module_name": module,
         "class_name": class_name,
+        "function_name": called,
         "funct_type": function.type,
         "methods": list(function.methods),
         "setting": function.settings or "",
@@ -73,7 +74,6 @@ def function_config(name: str, function: FunctionSpec) -> Row:
         "operations": {kind: list(names) for kind, names in function.operations},
         **{name: value for name in EXECUTION if (value := getattr(function, name)) is not None},
     }
-    return config | ({} if called == name else {"function_name": called})
 
 
 def _rate_limit(section: EndpointSpec | ConnectionSpec) -> Row:
@@ -84,11 +84,14 @@ def _rate_limit(section: EndpointSpec | ConnectionSpec) -> Row:
 
 def _function_row(label: str, function: FunctionSpec, worker_arn: str) -> Row:
     name = function_name(label)
+    config = function_config(name, function)
+    if config["function_name"] == name:
+        del config["function_name"]  # so that rows from before it stay as they are
     return {
         "aws_lambda_arn": function.lambda_arn or worker_arn,
         "function": name,
         "area": function.area,
-        "config": function_config(name, function),
+        "config": config,
     }
 
 
