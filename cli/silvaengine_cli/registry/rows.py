@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from silvaengine.registry.model import PACKAGE_MARK
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
 from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.model import (
@@ -99,7 +100,7 @@ def _entry(spec: RegistrySpec, entry: EntrySpec, worker_arn: str) -> Row:
     function = spec.functions.get(entry.function)
     arn = (function and function.lambda_arn) or worker_arn
     if entry.package is not None:
-        arn = f"{worker_arn.removesuffix('-Worker')}-pkg-{entry.package}"
+        arn = worker_arn.removesuffix("-Worker") + PACKAGE_MARK + entry.package
     return {
         "aws_lambda_arn": arn,
         "function": function_name(entry.function),
