@@ -202,6 +202,7 @@ def test_a_package_that_shipped_is_called_once_it_is_published(apply: Apply, tab
     text = REGISTRY.replace("    packages: [shop]\n", "")
     text = text.replace("packages: [{package: shop,", "functions: [{function: hello,")
     apply(text)
+    before = {endpoint: show(endpoint, "hello", "--values") for endpoint in ("demo", "acme")}
     moved = (hand_over(text.encode(), ["hello"], "shop") or b"").decode()
     with pytest.raises(click.ClickException, match="there is no package 'shop'"):
         apply(moved)
@@ -212,6 +213,10 @@ def test_a_package_that_shipped_is_called_once_it_is_published(apply: Apply, tab
     )
     (entry,) = (tables.get(CONNECTIONS, "acme", "#####") or {})["functions"]
     assert entry == {"aws_lambda_arn": SHOP, "function": "hello", "setting": "acme"}
+    for endpoint, facts in before.items():
+        after = show(endpoint, "hello", "--values")
+        assert (facts.pop("lambda"), after["lambda"]) == (WORKER, f"{SHOP}:1")
+        assert facts == {name: after[name] for name in facts} | {"code": "demo"}
     assert tables.get(FUNCTIONS, WORKER, "hello")
     assert apply(moved, prune=True) == ("delete functions silvaengine-Worker / hello",)
 
