@@ -137,9 +137,10 @@ class FunctionSpec(_Section):
 
 
 class EntrySpec(_Section):
-    """A function of a connection; a bare name means one without settings of the connection."""
+    """A function of a connection, of the file or of a published package; a bare name is one of the file."""
 
     function: values.FunctionLabel
+    package: values.PackageName | None = None
     settings: values.SettingId | None = None
 
     @model_validator(mode="before")
@@ -148,12 +149,25 @@ class EntrySpec(_Section):
         return {"function": value} if isinstance(value, str) else value
 
 
+class PackageEntrySpec(_Section):
+    """A published package whose functions a connection opens; a bare name means one without settings."""
+
+    package: values.PackageName
+    settings: values.SettingId | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: object) -> object:
+        return {"package": value} if isinstance(value, str) else value
+
+
 class ConnectionSpec(_Section):
     """What an API key may call: at one endpoint, or at all that use the common connection."""
 
     endpoint: values.EndpointId = COMMON_ENDPOINT
     api_key: values.ApiKey = DEFAULT_API_KEY
     functions: tuple[EntrySpec, ...] = ()
+    packages: tuple[PackageEntrySpec, ...] = ()
     whitelist: tuple[values.Network, ...] | None = None
     grants: tuple[values.Grant, ...] | None = None
     rate_limit: RateLimitSpec | None = None

@@ -95,6 +95,7 @@ def test_ids_may_be_written_without_quotes() -> None:
             "functions:\n  _x: {module: a, area: b}",
             ":2: functions._x: '_x' must be a Python name",
         ),
+        ("connections: [{packages: [my-shop]}]", ":1: connections[0].packages[0].package: 'my-shop' must be"),
         ("functions:\n  x: {area: b}", ":2: functions.x: needs a module, and a class for a method; or"),
         ("functions:\n  x: {area: b, module: a, call: 'a:b'}", ":2: functions.x: needs a module"),
         ("functions:\n  x: {area: b, class: A, call: 'a:b'}", ":2: functions.x: needs a module"),
@@ -169,6 +170,14 @@ def test_each_mistake_has_its_line_and_place(text: str, complaint: str) -> None:
         (
             "connections:\n  - {}\n  - {endpoint: 1}",
             ":3: connections[1]: the same endpoint and api_key as connections[0]",
+        ),
+        (
+            "connections:\n  - packages:\n    - shop\n    - {package: shop}",
+            ":4: connections[0].packages[1]: package 'shop' is in this connection already",
+        ),
+        (
+            "connections:\n  - packages: [{package: shop, settings: dmo}]\nsettings: {demo: {a: 1}}",
+            ":2: connections[0].packages[0].settings: setting 'dmo' is not in this file (did you mean demo?)",
         ),
         (
             "functions:\n  x@a: {module: a, area: b}\n  x@b: {module: a, area: b}",
