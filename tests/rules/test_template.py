@@ -21,6 +21,8 @@ from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 from .conftest import ALWAYS, LAMBDAS, PROJECT, TEMPLATE
 
 EXECUTIONS = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-executions"
+FUNCTION_ARN = "arn:aws:lambda:eu-central-1:111122223333:function:"
+INVOKED = {f"{FUNCTION_ARN}silvaengine-Worker", f"{FUNCTION_ARN}silvaengine-pkg-*"}
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:failures"
 NETWORK = {
     "ec2:AssignPrivateIpAddresses",
@@ -155,7 +157,8 @@ def test_adopting_tables_changes_no_right(resources_with: Callable[..., Resource
         each["Properties"]["TableName"]: each["Condition"]
         for each in of_type(adopted, "AWS::DynamoDB::Table").values()
     }
-    assert conditions.pop("se-executions") == "MakesExecutions"
+    ours = {conditions.pop("se-executions"), conditions.pop("se-packages")}
+    assert ours == {"MakesExecutions"}
     assert set(conditions.values()) == {"MakesTables"}
     assert [rights(own, name) for name in ALWAYS] == [rights(adopted, name) for name in ALWAYS]
 
@@ -173,7 +176,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
     here = "eu-central-1:111122223333"
     tables = {
         f"arn:aws:dynamodb:{here}:table/se-{name}"
-        for name in ("endpoints", "connections", "functions", "configdata")
+        for name in ("endpoints", "connections", "functions", "configdata", "packages")
     }
     assert rights(resources, "HttpGateway") == logs("HttpGateway") | {
         "dynamodb:BatchGetItem": tables,
@@ -189,7 +192,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????",
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-??????",
         },
-        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "lambda:InvokeFunction": INVOKED,
     }
 
 
@@ -238,10 +241,9 @@ def test_who_accepts_and_who_sweeps_knows_the_stack(resources: Resources) -> Non
 
 def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable[..., Resources]) -> None:
     """Adopted rows and tenants' own workers name other Lambdas: those of OtherWorkerArns and no more."""
-    lambdas = "arn:aws:lambda:eu-central-1:111122223333:function:"
-    given = resources_with(OtherWorkerArns=f"{lambdas}acme-Worker,{lambdas}old_*")
-    invoked = rights(given, "HttpGateway")["lambda:InvokeFunction"]
-    assert invoked == {f"{lambdas}{name}" for name in ("silvaengine-Worker", "acme-Worker", "old_*")}
+    others = {f"{FUNCTION_ARN}acme-Worker", f"{FUNCTION_ARN}old_*"}
+    given = resources_with(OtherWorkerArns=",".join(sorted(others)))
+    assert rights(given, "HttpGateway")["lambda:InvokeFunction"] == INVOKED | others
 
 
 def test_the_worker_may_move_executions_and_read_nothing(
@@ -273,6 +275,30 @@ def test_the_worker_may_move_executions_and_read_nothing(
     assert rights(resources, "Worker") == moves | clears | {"dynamodb:UpdateItem": {update, CLEARS}}
     allowed = set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
     assert allowed == attributes_of_a_worker()
+
+
+def test_no_worker_moves_the_executions_of_published_packages(resources: Resources) -> None:
+    """Their ids begin with a package's name and a hyphen, which no other has; their own roles may."""
+    (policy,) = (each for each in statements(resources, "Worker") if each["Action"] == "dynamodb:UpdateItem")
+    assert policy["Condition"]["ForAllValues:StringNotLike"] == {"dynamodb:LeadingKeys": ["*-*"]}
+
+
+def test_nothing_of_the_stack_writes_which_release_serves(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """Gateways, tasks and sweeper read pointers and releases; publishers alone write them."""
+    packages = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-packages"
+    resources = resources_with(IsolatedWorker="true", RegistryStreams="own")
+    roles = [name for name in LAMBDAS if f"{name}Role" in resources]
+    reached = {
+        (role, action)
+        for role in roles
+        for action, arns in rights(resources, role).items()
+        if any(packages in arn for arn in arns)
+    }
+    readers = ("HttpGateway", "WebsocketGateway", "Tasks", "Sweeper")
+    reads = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+    assert reached == {(reader, action) for reader in readers for action in reads}
 
 
 def test_no_worker_puts_a_row_into_the_sweepers_index(resources_with: Callable[..., Resources]) -> None:
@@ -341,12 +367,15 @@ def attributes_of_a_worker() -> set[str]:
     return named
 
 
+PACKAGE_STREAMS = "table/silvaengine-pkg-*/stream/*"
+
+
 def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
     """The tasks Lambda claims records, reads functions and settings, invokes workers, receives events."""
     here = "eu-central-1:111122223333"
     registry = {
         f"arn:aws:dynamodb:{here}:table/se-{name}"
-        for name in ("endpoints", "connections", "functions", "configdata")
+        for name in ("endpoints", "connections", "functions", "configdata", "packages")
     }
     receiving = (
         "ChangeMessageVisibility",
@@ -367,14 +396,24 @@ def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
         "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {key, f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
-        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "lambda:InvokeFunction": INVOKED,
         "sqs:SendMessage": {str({"Fn::GetAtt": ["EventDeadLetterQueue", "Arn"]})},
-    } | {f"sqs:{action}": {str({"Fn::GetAtt": ["EventQueue", "Arn"]})} for action in receiving}
+        **{
+            f"dynamodb:{action}": {f"arn:aws:dynamodb:{here}:{PACKAGE_STREAMS}"}
+            for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+        },
+    } | {
+        f"sqs:{action}": {
+            str({"Fn::GetAtt": ["EventQueue", "Arn"]}),
+            f"arn:aws:sqs:{here}:silvaengine-pkg-*",
+        }
+        for action in receiving
+    }
 
 
 def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
     """It moves executions, reads functions and settings, invokes workers, tells the queue; and no more."""
-    tasks, here = rights(resources, "Tasks"), "eu-central-1:111122223333"
+    tasks = rights(resources, "Tasks")
     registry = tasks["dynamodb:BatchGetItem"]
     assert rights(resources, "Sweeper") == logs("Sweeper") | {
         "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
@@ -385,7 +424,7 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
         "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": tasks["ssm:GetParameter"],
         "secretsmanager:GetSecretValue": tasks["secretsmanager:GetSecretValue"],
-        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "lambda:InvokeFunction": INVOKED,
         "sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})},
     }
 
@@ -429,9 +468,9 @@ def test_a_stream_that_exists_can_be_served(resources_with: Callable[..., Resour
     assert 1 <= mapping["MaximumRetryAttempts"] <= 100
     assert 3600 <= mapping["MaximumRecordAgeInSeconds"] < 86_400
     assert "EventDeadLetterQueue" in str(mapping["DestinationConfig"]["OnFailure"])
-    given = rights(resources, "Tasks")
-    assert given["dynamodb:GetRecords"] == {f"{table}/2026-11-24T00:00:00.000"}
-    assert given["dynamodb:ListStreams"] == {f"{table}/*"}
+    given, packages = rights(resources, "Tasks"), f"{table.partition('table/')[0]}{PACKAGE_STREAMS}"
+    assert given["dynamodb:GetRecords"] == {f"{table}/2026-11-24T00:00:00.000", packages}
+    assert given["dynamodb:ListStreams"] == {f"{table}/*", packages}
     alarm = resources["StreamAgeAlarm"]["Properties"]
     assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("IteratorAge", {"Ref": "Tasks"})
 
@@ -458,6 +497,7 @@ def test_rows_that_other_tools_write_are_announced_on_demand(
     tables = f"{EXECUTIONS.rpartition('/')[0]}/se-"
     given = rights(resources, "Tasks")
     streams = {f"{tables}{name.lower()}/stream/*" for name in REGISTRY}
+    streams.add(f"{EXECUTIONS.partition('table/')[0]}{PACKAGE_STREAMS}")
     assert given["dynamodb:GetRecords"] == {ORDERS, *streams}
     assert given["dynamodb:ListStreams"] == {f"{ORDERS.rpartition('/')[0]}/*", *streams}
     generation = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["silvaengine"]}}
@@ -502,7 +542,8 @@ def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callab
         *(str({"Fn::GetAtt": [name, "Arn"]}) for name in ("EventRule", "EventScheduleRule")),
     }
     policy = resources["EventDeadLetterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    allows = [each for each in policy if each["Effect"] == "Allow"]
+    (packages, *allows) = (each for each in policy if each["Effect"] == "Allow")
+    assert all("silvaengine-pkg-*" in arn for arn in packages["Condition"]["ArnLike"]["aws:SourceArn"])
     assert all(each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in allows)
     assert len(allows) == 3
 
@@ -544,7 +585,8 @@ def test_event_sources_invoke_an_alias_that_functions_may_not(
         if any(reference in str(resource) for reference in references)
         and resource["Type"] != "AWS::CloudWatch::Alarm"
     }
-    own = {"TasksEvents", "TasksEventInvokeConfig", "TasksEventsInvokeConfig"}
+    # The last is what CloudFormation maps packages' queues and streams with.
+    own = {"TasksEvents", "TasksEventInvokeConfig", "TasksEventsInvokeConfig", "PackageServiceRole"}
     assert naming == own
     assert resources["TasksEvents"]["Properties"]["Name"] == EVENTS_ALIAS
     by_name, by_alias = (resources[f"TasksEvent{s}InvokeConfig"]["Properties"] for s in ("", "s"))
@@ -587,8 +629,9 @@ def test_large_values_are_private_and_end(resources: Resources) -> None:
     """The bucket is encrypted, closed to the public, and outlives no row."""
     properties = resources["PayloadBucket"]["Properties"]
     assert all(properties["PublicAccessBlockConfiguration"].values())
-    every, payloads = properties["LifecycleConfiguration"]["Rules"]
-    assert every["ExpirationInDays"] > 30 + 14
+    *rules, payloads = properties["LifecycleConfiguration"]["Rules"]
+    assert {each["Prefix"] for each in rules} == {"calls/", "results/"}, "packages/ stays"
+    assert all(each["ExpirationInDays"] > 30 + 14 for each in rules)
     assert (payloads["ExpirationInDays"], payloads["Prefix"]) == (1, PREFIX), "they hold settings"
     assert properties["BucketEncryption"]
 
@@ -620,7 +663,7 @@ def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Reso
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????",
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-??????",
         },
-        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "lambda:InvokeFunction": INVOKED,
     }
 
 
@@ -806,7 +849,7 @@ def test_a_layer_is_its_stacks_own(resources: Resources) -> None:
     """Two stacks of an account do not publish under one layer name, SAM's default."""
     (layer,) = of_type(resources, "AWS::Lambda::LayerVersion").values()
     assert layer["Properties"]["LayerName"] == "silvaengine-SharedLayer"
-    assert layer["DeletionPolicy"] == "Delete"
+    assert layer["DeletionPolicy"] == "Retain", "releases of packages have it"
 
 
 def test_subnets_put_every_function_into_the_vpc(resources_with: Callable[..., Resources]) -> None:
@@ -869,8 +912,8 @@ def test_an_alias_is_what_is_invoked(resources_with: Callable[..., Resources]) -
     """With WorkerAlias the callers may invoke that alias alone, and know it; it is not retried either."""
     resources = resources_with(WorkerAlias="live")
     for function in ("HttpGateway", "WebsocketGateway", "Tasks", "Sweeper"):
-        (arn,) = rights(resources, function)["lambda:InvokeFunction"]
-        assert arn.endswith(":function:silvaengine-Worker:live")
+        invoked = rights(resources, function)["lambda:InvokeFunction"]
+        assert invoked == {f"{FUNCTION_ARN}silvaengine-Worker:live", f"{FUNCTION_ARN}silvaengine-pkg-*"}
     kept = resources["WorkerAliasInvokeConfig"]["Properties"]
     assert (kept["Qualifier"], kept["MaximumRetryAttempts"], kept["MaximumEventAgeInSeconds"]) == (
         "live",

@@ -26,11 +26,12 @@ UNNAMED = {
     "ec2:UnassignPrivateIpAddresses",
 }
 # Where a wildcard ends a name: a log group's streams, a folder of a bucket, secrets of this stage, the suffix
-# that Secrets Manager adds to a name, the connections of the stack's own socket API, a table's streams.
+# that Secrets Manager adds to a name, the connections of the stack's own socket API, a table's streams, the
+# stack's published packages.
 ENDS = re.compile(
     r"(:log-group:/aws/lambda/silvaengine-\w+:\*|/(calls|results)/\*|:parameter/silvaengine/beta/\*"
     r"|:secret:silvaengine/beta/\*|:secret:silvaengine-[a-z-]+-\*|/(POST|GET|DELETE|\*)/@connections/\*"
-    r"|:table/se-[a-z]+/stream/\*)$"
+    r"|:table/se-[a-z]+/stream/\*|:(function:|table/)?silvaengine-pkg-\*(/stream/\*)?)$"
 )
 NEVER = re.compile(
     r"^(iam|sts|kms|organizations):|^lambda:(?!InvokeFunction$)|:\w*(Admin|PassRole|CreateTable|DeleteTable)"
@@ -43,9 +44,15 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+# Of no Lambda, for making stacks and publishing; tests/rules/test_package_rights.py has their rights.
+OTHERS = ("PackageServiceRole", "PublisherRole")
+
+
 def statements(resources: Resources) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return every statement of every role's policies."""
+    """Return every statement of the policies of the Lambdas' roles."""
     for name, resource in resources.items():
+        if name in OTHERS:
+            continue
         properties = resource.get("Properties", {})
         documents = [
             each["PolicyDocument"] for each in properties.get("Policies", ()) if isinstance(each, dict)
@@ -89,8 +96,8 @@ def test_t20_every_function_has_a_role_of_its_own(resources: Resources) -> None:
         if each["Type"] == "AWS::Lambda::Function"
     ]
     assert len(roles) == len(set(roles)) >= 4
-    for resource in resources.values():
-        if resource["Type"] == "AWS::IAM::Role":
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::IAM::Role" and name not in OTHERS:
             (statement,) = resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
             assert statement["Principal"] in (
                 {"Service": "lambda.amazonaws.com"},
@@ -106,7 +113,9 @@ def test_t20_lambdas_are_invoked_by_name_alone(resources: Resources) -> None:
         if "lambda:InvokeFunction" in as_list(statement["Action"]):
             for resource in as_list(statement["Resource"]):
                 names |= set(re.findall(r"function:([\w-]+)", str(resource))) or {str(resource)}
-    own = {"silvaengine-Worker", "silvaengine-WorkerIsolated", "silvaengine-Tasks", "silvaengine-Broadcaster"}
+    own = {
+        f"silvaengine-{name}" for name in ("Worker", "WorkerIsolated", "Tasks", "Broadcaster", "pkg-")
+    }  # and with the last each package of the stack
     assert names <= own | {"acme-Worker"}, names
 
 

@@ -23,7 +23,8 @@ class Execution(NamedTuple):
     A member that is added has a default: the rows of earlier versions lack it.
 
     Args:
-        job_id: the row's key: 128 random bits, or the HMAC of an idempotency key.
+        job_id: the row's key: 128 random bits, or the HMAC of an idempotency key; of a published function
+            after its package's name and a hyphen, which bounds the rights on it.
         state: of the call.
         owner: the token that the next transition must present; each transition replaces it.
         effect: names this acceptance for good; with ``fence`` the function's fencing token.
@@ -87,6 +88,17 @@ class Execution(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     @property
+    def package(self) -> str:
+        """The package of a published function, empty for a worker's."""
+        return self.job_id.rpartition("-")[0]
+
+    @property
+    def release_fields(self) -> dict[str, str]:
+        """What a log record and an alert say of a published function's release."""
+        release = self.aws_lambda_arn.rpartition(":")[2]
+        return {"package": self.package, "release": release} if self.package else {}
+
+    @property
     def is_swept(self) -> bool:
         """Whether it is listed for the sweeper; a source that retries by itself needs no sweeper."""
         return self.due_shard is not None and self.due_at is not None
@@ -110,4 +122,4 @@ def _has_type(value: object, kind: Any) -> bool:  # noqa: ANN401 - an annotation
 
 def shard_of(job_id: str) -> str:
     """Return an id's partition of the index, of 16: its first hex digit, since ids are evenly spread."""
-    return job_id[0]
+    return job_id[job_id.rfind("-") + 1]
