@@ -43,8 +43,8 @@ class GatewayEvent(LambdaEvent):
     def calls(self, function: "Function") -> None:
         """Note the function that the event calls, for its log line and alerts."""
         self.function = function
-        if function.release is not None:
-            self.log.add(**function.release.fields)
+        if (release := function.release) is not None:
+            self.log.add(package=release.package, release=release.number)
 
 
 class GatewayHandler[Event: GatewayEvent](ABC):

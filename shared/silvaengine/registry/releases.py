@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError, NotFoundError
 from silvaengine.lru import LruCache
-from silvaengine.registry.model import PACKAGE_MARK, PackageEntry, ReleaseRef
+from silvaengine.registry.model import PACKAGE_MARK
 
 if TYPE_CHECKING:
     from silvaengine.aws.table_client import Row
+    from silvaengine.registry.model import FunctionEntry
     from silvaengine.registry.rows import RegistryRows
 
 PROTOCOL = 1  # of payloads and release rows; a gateway refuses a release of another one
@@ -40,6 +41,17 @@ class Pointer(NamedTuple):
         return self.pins.get(endpoint_id, self.release)
 
 
+class PackageEntry(NamedTuple):
+    """A key row's entry of a published package, by its Lambda's ARN, or of one ``function`` of it.
+
+    ``setting_id`` overrides the settings of what it opens.
+    """
+
+    function_arn: str
+    setting_id: str
+    function: str = ""
+
+
 class Release(NamedTuple):
     """A release: ``arn`` is that of the Lambda's version.
 
@@ -55,9 +67,9 @@ class Release(NamedTuple):
     functions: "Mapping[str, Row]"
 
     @property
-    def ref(self) -> ReleaseRef:
-        """What a function says of it."""
-        return ReleaseRef(self.package, self.number, self.is_isolated)
+    def fields(self) -> dict[str, str | int]:
+        """What a log line and an alert say of it."""
+        return {"package": self.package, "release": self.number}
 
     @classmethod
     def from_row(cls, row: "Row") -> "Release":
@@ -141,6 +153,19 @@ class Releases:
 
         release: Release = self._releases.get_or_load((function_arn, number), load)
         return release
+
+
+def split_packages(
+    row: "Row", entries: "dict[str, FunctionEntry]", package_prefix: str
+) -> tuple[PackageEntry, ...]:
+    """Return a key row's entries of packages; take those of their functions out of ``entries``."""
+    names = [name for name, entry in entries.items() if entry.aws_lambda_arn.startswith(package_prefix)]
+    own = [PackageEntry(*entries.pop(name), name) for name in names]
+    listed = [
+        PackageEntry(package_prefix + entry["package"], entry.get("setting") or "")
+        for entry in row.get("packages") or ()
+    ]
+    return (*own, *listed)
 
 
 def release_item(number: int) -> str:

@@ -194,11 +194,14 @@ class Lambdas:
         )
         self.queue = open_sqs_source(settings, self.functions, Bindings(registry))
 
-    def http(self, endpoint_id: str = "demo", function: str = "heard", **headers: str) -> Any:
+    def http(
+        self, endpoint_id: str = "demo", function: str = "heard", job_id: str = "", **headers: str
+    ) -> Any:
         """Send a request; return the response."""
         method = "POST" if headers else "GET"
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._http(http_request(method, f"/core/{endpoint_id}/{function}", headers=headers), None)
+        path, query = f"/core/{endpoint_id}/{function}", {"job_id": job_id}
+        return self._http(http_request(method, path, headers=headers, queryStringParameters=query), None)
 
     def release_of(self, endpoint_id: str = "demo", function: str = "heard") -> str:
         """Return the release that serves a request."""

@@ -192,6 +192,17 @@ def test_the_id_of_a_held_call_begins_with_the_package(
     assert row["aws_lambda_arn"]["S"] == f"{SHOP}:1"
 
 
+def test_a_jobs_status_is_there_whatever_serves(world: Published, lambdas: Lambdas) -> None:
+    """Its function may be gone from the package by then, but not the package from the key."""
+    accepted = json.loads(lambdas.http(prefer="respond-async")["body"])
+    world.publish(2, other={})
+    for packages, status in (("shop", 200), ("mail", 404)):
+        world.open(packages=[{"package": packages}])
+        world.announce()
+        response = lambdas.http(function="job_status", job_id=accepted["job_id"])
+        assert response["statusCode"] == status
+
+
 def test_a_retry_by_the_sweeper_stays_on_its_release(world: Published, lambdas: Lambdas) -> None:
     """A job that 1 has accepted is sent to 1 again, whatever serves by then."""
     as_job(lambdas)
