@@ -14,6 +14,7 @@ SECTIONS = {
     "published": "Published functions",
     "end_to_end": "End to end on the local engine",
     "growth": "Growth",
+    "publish": "Publishing",
     "websocket": "WebSocket",
     "events": "Event batch",
     "cache": "Cache",

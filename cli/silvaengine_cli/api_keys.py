@@ -163,11 +163,11 @@ class ApiKeyAdmin:
 
 
 def rights_of(tables: RegistryTables, endpoint: str, api_key: str) -> Row:
-    """Return the functions and addresses of a key's row; raise ClickException if there is none."""
+    """Return the functions, packages and addresses of a key's row; raise ClickException if there is none."""
     row = tables.get(CONNECTIONS, endpoint, api_key)
     if row is None:
         raise click.ClickException(f"endpoint {endpoint!r} has no connection {mask(api_key)}")
-    return {name: row[name] for name in ("functions", "whitelist") if row.get(name)}
+    return {name: row[name] for name in ("functions", "packages", "whitelist") if row.get(name)}
 
 
 def function_entries(tables: RegistryTables, names: Sequence[str], worker_arn: str) -> list[Row]:
@@ -210,6 +210,7 @@ def _facts(row: Row, use: Row | None, now: float) -> Facts:
         "grants": list(row.get("grants") or ()),
         "endpoints": row.get("endpoints"),
         "functions": len(row.get("functions") or ()),
+        "packages": [entry["package"] for entry in row.get("packages") or ()],
         "created_at": row.get("created_at"),
         "expires_at": _end(row),
         "last_used_at": int(use["value"]) if use else None,

@@ -97,6 +97,11 @@ class Deployment:
         """The same, or an empty text when neither an option nor a stack names it."""
         return self._worker_arn or ("" if self._table_prefix is not None else self.output("WorkerArn"))
 
+    @cached_property
+    def caller_arn(self) -> str:
+        """The ARN of the identity whose credentials are used."""
+        return str(self.client("sts").get_caller_identity()["Arn"])
+
     def output(self, name: str) -> str:
         """Return one of the stack's outputs; raise ClickException if it has no such output."""
         if name not in self._outputs:

@@ -100,6 +100,32 @@ class Jobs:
             return "was changed meanwhile"
         return "accepted"
 
+    def move(self, execution: Execution, function_arn: str) -> bool:
+        """Let an accepted execution go on in another Lambda, as soon as the sweeper comes to it.
+
+        An attempt that is on its way to the former Lambda is refused there.
+
+        Returns:
+            Whether it was moved: nobody has changed it meanwhile.
+
+        """
+        values = {
+            "aws_lambda_arn": function_arn,
+            "owner": self.ledger.new_token(),
+            "due_at": self.ledger.now(),
+        }
+        try:
+            self._writer.update(
+                EXECUTIONS,
+                {"job_id": execution.job_id},
+                "SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                condition="#owner = :seen OR #owner = :owner",
+                values={**values, "seen": execution.owner},
+            )
+        except self._conflict:
+            return False
+        return True
+
     def purge(self, execution: Execution) -> bool:
         """Delete a settled execution unless it has changed meanwhile; return whether it was deleted."""
         if execution.state in LIVE:

@@ -13,7 +13,8 @@ from silvaengine_cli.engine import REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.tables import RegistryTables
 
-WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+WORKER = "arn:aws:lambda:us-east-1:123456789012:function:keys-Worker"
+PACKAGE = "arn:aws:lambda:us-east-1:123456789012:function:keys-pkg-shop"
 STACK = "keys-stack"
 DAY = 86_400
 
@@ -108,6 +109,30 @@ def test_the_end_of_a_secret_is_printed(run: Run) -> None:
     assert done.stdout.startswith("sek_")
     assert "It ends at 20" in done.output
     assert "It never ends" in run("create", *options).output
+
+
+def test_a_key_opens_packages(run: Run, tables: RegistryTables) -> None:
+    """Named, or those of the key that it is like; one that isn't published is refused."""
+    assert "there is no package 'shp'" in run("create", "--package", "shp", "--endpoint", "acme").output
+    packages = [{"package": "shop", "setting": "acme"}]
+    tables.create(CONNECTIONS, {"endpoint_id": "acme", "api_key": "first-key", "packages": packages})
+    key_id = stored_response(run, "create", "--like", "first-key")["key_id"]
+    assert (tables.get(CONNECTIONS, "acme", key_id) or {})["packages"] == packages
+    listed = {facts["key"]: facts["packages"] for facts in json.loads(run("list", "--json").stdout)}
+    assert listed[key_id] == ["shop"]
+
+
+def test_the_doctor_knows_the_areas_of_packages(run: Run, tables: RegistryTables) -> None:
+    """An endpoint has the settings of those areas, too."""
+    stock = {"aws_lambda_arn": PACKAGE, "function": "stock", "package": "shop", "release": 1}
+    tables.create(FUNCTIONS, {**stock, "area": "core_my"})
+    tables.create(ENDPOINTS, {"endpoint_id": "my_acme", "special_connection": False})
+    tables.create(CONNECTIONS, {"endpoint_id": "acme", "api_key": "k", "packages": [{"package": "shop"}]})
+    hello = {"aws_lambda_arn": WORKER, "function": "hello"}
+    tables.create(CONNECTIONS, {"endpoint_id": "1", "api_key": "#####", "functions": [hello]})
+    tables.create(CONFIG_DATA, {"setting_id": "beta_core_my_acme", "variable": "cors", "value": "secret"})
+    done = CliRunner().invoke(cli, ["doctor", "--keys", "--stack", STACK, "--region", REGION])
+    assert done.stdout.startswith("settings beta_core_my_acme: are those of /core/my_acme and /core_my/acme")
 
 
 def test_beginning_of_an_id_names_a_key(run: Run) -> None:

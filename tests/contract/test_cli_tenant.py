@@ -8,24 +8,31 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from silvaengine.registry.releases import POINTER_ITEM, release_item
 from silvaengine.tables import (
     CONFIG_DATA,
     CONNECTIONS,
     ENDPOINTS,
     FUNCTIONS,
     HOOKS,
+    PACKAGES,
     TABLES,
     Table,
     is_internal,
 )
+from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.engine import REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.tenants.deletion import TenantDeletion
+from silvaengine_cli.tenants.file import read_tenant, write_tenant
+from silvaengine_cli.tenants.pins import Pins
 from silvaengine_cli.tenants.rows import all_rows, read_tenant_rows
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
-OPTIONS = ["--table-prefix", "se-", "--region", "us-east-1"]
+STACK = "arn:aws:lambda:us-east-1:123456789012:function:stack"
+OPTIONS = ["--table-prefix", "se-", "--region", REGION]
 
 type Run = Callable[..., Result]
 
@@ -119,6 +126,7 @@ class OfTables(TenantDeletion):
     def __init__(self, tables: RegistryTables) -> None:
         self._tables, self._endpoint_id = tables, "acme"
         self._connections = self._jobs = Nothing()  # type: ignore[assignment]
+        self._pins = Pins(Deployment(table_prefix="se-", worker_arn=f"{STACK}-Worker", region=REGION), "acme")
 
     def delete(self, stop_after: int = 99) -> None:
         """Carry out the first steps."""
@@ -156,6 +164,30 @@ def test_a_deletion_that_broke_off_is_finished(tables: RegistryTables, steps: in
     OfTables(tables).delete()
     assert list(all_rows(read_tenant_rows(tables, "acme"))) == []
     assert tables.get(CONFIG_DATA, "acme-own", "x") is None
+
+
+def test_a_tenants_pins_go(tables: RegistryTables) -> None:
+    """What is pinned for others stays, and so does the release that serves all."""
+    arn = f"{STACK}-pkg-shop"
+    for number in (1, 2):
+        tables.create(PACKAGES, {"function_arn": arn, "item": release_item(number)})
+    pointer = {"package": "shop", "release": 2, "pins": {"acme": 1, "acme2": 1}, "revision": 7}
+    tables.create(PACKAGES, {"function_arn": arn, "item": POINTER_ITEM, **pointer})
+    OfTables(tables).delete()
+    after = tables.get(PACKAGES, arn, POINTER_ITEM) or {}
+    assert (after["release"], after["pins"], after["revision"]) == (2, {"acme2": 1}, 8)
+
+
+def test_settings_that_only_its_packages_name_are_its_own(tables: RegistryTables) -> None:
+    """As those that its functions' entries name; its file has the packages of its key rows."""
+    packages = [{"package": "shop", "setting": "acme-shop"}]
+    tables.create(CONNECTIONS, key("acme", "sek_5", packages=packages))
+    tables.create(CONFIG_DATA, setting("acme-shop"))
+    text = write_tenant("acme", read_tenant_rows(tables, "acme"))
+    rows = read_tenant(text, "acme.json").rows
+    assert [row["packages"] for _, row in rows if row.get("api_key") == "sek_5"] == [packages]
+    OfTables(tables).delete()
+    assert tables.get(CONFIG_DATA, "acme-shop", "x") is None
 
 
 def test_settings_that_may_be_anothers_are_refused(tables: RegistryTables, run: Run) -> None:

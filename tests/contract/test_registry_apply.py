@@ -130,6 +130,19 @@ def test_a_file_becomes_the_contracts_rows(apply: Apply, tables: RegistryTables)
     assert generation(tables) == 1
 
 
+def test_a_function_may_call_another_name(apply: Apply, tables: RegistryTables) -> None:
+    """The row says which only where it is another one, so that rows that are there stay as they are."""
+    text = "functions:\n  a: {call: 'shop.orders:Orders.place', area: b}\n  b: {call: 'shop:b', area: b}\n"
+    apply(text)
+    place, same_name = (row(tables, FUNCTIONS, WORKER, name)["config"] for name in "ab")
+    assert (place["module_name"], place["class_name"]) == ("shop.orders", "Orders")
+    assert place["function_name"] == "place"
+    assert (same_name["module_name"], same_name["class_name"]) == ("shop", "")
+    assert "function_name" not in same_name
+    assert "call: 'shop.orders:Orders.place'" in export(tables, WORKER).text
+    assert apply(export(tables, WORKER).text, prune=True) == ()
+
+
 def test_a_second_apply_does_nothing(apply: Apply, tables: RegistryTables) -> None:
     """A second apply writes no row, and not even the generation moves."""
     apply(REGISTRY)

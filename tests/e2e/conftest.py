@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.session import Session
 
 from silvaengine_cli import deploy
-from silvaengine_cli.engine import LocalEngine, install_engine, local_engine
+from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
 from silvaengine_cli.prove import deploying
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
@@ -109,6 +110,20 @@ def wait_for_record(log: LogTail, wanted: Callable[[Record], bool], *, seconds: 
                 return record
         time.sleep(0.1)
     raise TimeoutError(f"no such record within {seconds} s")
+
+
+def with_role(engine: LocalEngine, role: str, service: str) -> Any:
+    """Return a client of a service that has a role's rights."""
+    response = engine.client("sts").assume_role(RoleArn=role, RoleSessionName="e2e")
+    credentials = response["Credentials"]
+    return Session().create_client(
+        service,
+        REGION,
+        endpoint_url=engine.url,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
 
 
 def _messages(logs: Any, group: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from silvaengine_cli.client_options import api_key_option
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Detail, print_table
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
+from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.plan import mask
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -61,37 +62,56 @@ def show(
     """
     registry = open_registry(deployment)
     access = read_key_access(registry, endpoint, api_key)
+    packages = Packages(deployment.tables(), deployment.worker_arn_or_empty)
     if function is None:
-        facts = _access_facts(access)
+        facts = _access_facts(access, packages)
     else:
-        facts = _function_facts(access, registry.function(access, function), values=values)
+        found = registry.function(access, function)
+        facts = _function_facts(access, found, values=values) | _release_facts(found, packages)
     print_table(f"{endpoint} {function or ''}", ("", ""), facts.items(), facts, as_json=as_json)
 
 
-def _access_facts(access: KeyAccess) -> dict[str, object]:
+def _access_facts(access: KeyAccess, packages: Packages) -> dict[str, object]:
+    functions, releases = set(access.functions), dict[str, int]()
+    for entry in access.packages:
+        package = packages.owner({"aws_lambda_arn": entry.function_arn})
+        if release := packages.serving(package, access.endpoint_id):
+            releases[package] = release.number
+            functions |= {entry.function} if entry.function else set(release.functions)
     return {
         "endpoint": access.endpoint_id,
         "connection": "common" if access.key_row_endpoint != access.endpoint_id else "own",
         "api_key": mask(access.api_key),
-        "functions": sorted(access.functions),
+        "functions": sorted(functions),
+        "packages": releases,
         "whitelist": list(access.allowlist),
         "grants": sorted(access.scopes),
     }
 
 
 def _function_facts(access: KeyAccess, function: Function, *, values: bool) -> dict[str, object]:
+    callee = function.callee
     settings = {name: value if values else HIDDEN for name, value in function.settings.items()}
     return {
         "url": f"/{function.area}/{access.endpoint_id}/{function.name}",
         "methods": list(function.methods),
         "type": function.funct_type,
-        "code": _code(function.callee.module_name, function.callee.class_name),
+        "code": _code(function.name, callee.module_name, callee.class_name, callee.function),
         "lambda": function.aws_lambda_arn,
         "auth_required": function.auth_required,
         "internal": function.internal,
         "graphql": function.graphql,
         "settings": settings,
     }
+
+
+def _release_facts(function: Function, packages: Packages) -> dict[str, object]:
+    """Return what there is to say of a published function: its release, and who is pinned to another."""
+    if function.release is None:
+        return {}
+    package, number, _ = function.release
+    pointer = packages.pointer(package)
+    return {"package": package, "release": number, "pins": dict(pointer.pins) if pointer else {}}
 
 
 def _endpoints(tables: RegistryTables) -> Iterator[Cells]:
@@ -107,7 +127,12 @@ def _functions(tables: RegistryTables) -> Iterator[Cells]:
             row.get("area") or "",
             config.get("funct_type") or "",
             config.get("setting") or "",
-            _code(config.get("module_name") or "", config.get("class_name") or ""),
+            _code(
+                row["function"],
+                *(config.get(name) or "" for name in ("module_name", "class_name", "function_name")),
+            ),
+            row.get("package") or "",
+            row.get("release") or "",
             list(config.get("methods") or ()),
             row["aws_lambda_arn"].rpartition(":function:")[2],
         )
@@ -116,7 +141,8 @@ def _functions(tables: RegistryTables) -> Iterator[Cells]:
 def _connections(tables: RegistryTables) -> Iterator[Cells]:
     for row in tables.scan(CONNECTIONS):
         names = sorted(entry.get("function", "") for entry in row.get("functions") or ())
-        yield row["endpoint_id"], mask(row["api_key"]), names, list(row.get("whitelist") or ())
+        packages = [entry["package"] for entry in row.get("packages") or ()]
+        yield row["endpoint_id"], mask(row["api_key"]), names, packages, list(row.get("whitelist") or ())
 
 
 def _settings(tables: RegistryTables) -> Iterator[Cells]:
@@ -127,16 +153,21 @@ def _settings(tables: RegistryTables) -> Iterator[Cells]:
         yield setting, sorted(names)
 
 
-def _code(module: str, class_name: str) -> str:
-    return f"{module}:{class_name}" if class_name else module
+def _code(name: str, module: str, class_name: str, called: str) -> str:
+    """Return where a function is, with the name of what is called where that is another one."""
+    path = ".".join(filter(None, (class_name, "" if called == name else called)))
+    return f"{module}:{path}" if path else module
 
 
 _LISTS: dict[str, tuple[tuple[str, ...], Callable[[RegistryTables], Iterator[Cells]]]] = {
     "functions": (
-        ("function", "area", "type", "settings", "code", Detail("methods"), Detail("lambda")),
+        (
+            *("function", "area", "type", "settings", "code", "package"),
+            *map(Detail, ("release", "methods", "lambda")),
+        ),
         _functions,
     ),
     "endpoints": (("endpoint", "connection"), _endpoints),
-    "connections": (("endpoint", "api_key", "functions", "whitelist"), _connections),
+    "connections": (("endpoint", "api_key", "functions", "packages", "whitelist"), _connections),
     "settings": (("setting", "variables"), _settings),
 }

@@ -10,6 +10,7 @@ from silvaengine_cli.api_keys import ApiKeyAdmin, NewKey, function_entries, righ
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Day, Id, print_json, print_result, print_table, utc_time
+from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.values import check_network
 
 COLUMNS = ("key", "endpoint", "state", "expires", "last used", "may", "good for", "label")
@@ -44,7 +45,8 @@ def keys() -> None:
 @keys.command()
 @endpoint_option
 @click.option("--function", "functions", multiple=True, help="A function that it may call; may be repeated.")
-@click.option("--like", metavar="KEY", help="Copy functions and addresses from this key.")
+@click.option("--package", "packages", multiple=True, help="A published package, likewise.")
+@click.option("--like", metavar="KEY", help="Copy functions, packages and addresses from this key.")
 @click.option("--grant", "grants", multiple=True, type=click.Choice(SCOPES), help="[default: invoke, jobs]")
 @click.option(
     "--only", "endpoints", multiple=True, help="For a common key: an endpoint that it opens; may be repeated."
@@ -64,6 +66,7 @@ def create(
     deployment: Deployment,
     endpoint: str,
     functions: tuple[str, ...],
+    packages: tuple[str, ...],
     like: str | None,
     grants: tuple[str, ...],
     endpoints: tuple[str, ...],
@@ -80,8 +83,8 @@ def create(
       silvaengine keys create --endpoint acme --like demo-key-acme --grant invoke --local
       silvaengine keys create --only shop --only farm --function hello --from 203.0.113.0/24
     """
-    if bool(functions) == bool(like):
-        raise click.UsageError("name its functions with --function, or another key with --like")
+    if bool(functions or packages) == bool(like):
+        raise click.UsageError("name its functions with --function or --package, or another key with --like")
     if endpoint == COMMON_ENDPOINT and not endpoints:
         raise click.UsageError("a key of the common key row needs the endpoints that it may open: --only")
     if endpoint != COMMON_ENDPOINT and endpoints:
@@ -90,6 +93,9 @@ def create(
     row: dict[str, Any] = rights_of(tables, endpoint, like) if like else {}
     if functions:
         row["functions"] = function_entries(tables, functions, deployment.worker_arn)
+    if packages:
+        row["packages"] = [{"package": package, "setting": ""} for package in packages]
+        Packages(tables, deployment.worker_arn).check_key_row({}, {"endpoint_id": endpoint, **row})
     row |= {"grants": list(grants) or sorted(IMPLIED_SCOPES), "label": label}
     row |= {"endpoints": list(endpoints)} if endpoints else {}
     row |= {"whitelist": list(whitelist)} if whitelist else {}

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import click
+
 from silvaengine.tables import (
     COMMON_ENDPOINT,
     CONFIG_DATA,
@@ -13,6 +15,7 @@ from silvaengine.tables import (
 )
 from silvaengine_cli.registry.merge import same
 from silvaengine_cli.registry.model import EXECUTION, ConnectionSpec, EntrySpec, FunctionSpec, RegistrySpec
+from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.plan import Change, Note, Plan, make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -39,8 +42,13 @@ def make_remap(old: str, tables: RegistryTables, worker_arn: str) -> Plan:
     """Plan to point the rows of a former worker, an ARN or a name, to this one.
 
     Its function rows stay, for the way back.
+
+    Raises:
+        ClickException: it is a package's.
     """
     rows = [row for row in tables.scan(FUNCTIONS) if _names(old, row["aws_lambda_arn"])]
+    if package := next(filter(None, map(Packages(tables, worker_arn).owner, rows)), None):
+        raise click.ClickException(f"the functions of {old} belong to package {package!r}, and stay there")
     existing = tables.read(FUNCTIONS, [(worker_arn, row["function"]) for row in rows])
     functions = [
         Change("create", FUNCTIONS, {}, row | {"aws_lambda_arn": worker_arn, "revision": 1})

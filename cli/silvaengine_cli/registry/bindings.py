@@ -34,15 +34,20 @@ def is_binding(row: Mapping[str, object]) -> bool:
 
 
 def merge_targets(existing: list[Row], desired: list[Row], *, prune: bool) -> list[Row]:
-    """Return the targets of a source: the file's and, unless pruned, those that it doesn't name."""
+    """Return the targets of a source: the file's, the packages' and, unless pruned, all others."""
     missing = {target_identity(target): target for target in desired}
     targets = []
     for target in existing:
         if target_identity(target) in missing:
             targets.append(missing.pop(target_identity(target)))
-        elif not prune:
+        elif not prune or is_of_package(target):
             targets.append(target)
     return targets + list(missing.values())
+
+
+def is_of_package(target: object) -> bool:
+    """Return whether a target is a package's, of whose bindings its publication is the owner."""
+    return isinstance(target, Mapping) and bool(target.get("package"))
 
 
 def target_identity(target: object) -> tuple[str, ...]:
@@ -52,12 +57,17 @@ def target_identity(target: object) -> tuple[str, ...]:
 
 
 def bindings_of(row: Mapping[str, Any], find_label: FindLabel) -> list[tuple[str, Row]] | None:
-    """Return a source's functions, by label, and their bindings; None if no file can express its row."""
+    """Return a source's functions, by label, and their bindings; None if no file can express its row.
+
+    Packages' functions are left out: their bindings are in no registry file.
+    """
     kind, name = "table", str(row["variable"])
     if row["setting_id"] == EVENTS_SETTING_ID:
         kind, _, name = name.partition(":")
     pairs = []
     for target in row["value"]:
+        if is_of_package(target):
+            continue
         label = find_label(*target_identity(target)[:2]) if isinstance(target, Mapping) else None
         if label is None or kind not in SOURCES or target.keys() - {"endpoint_id", "funct", *_OPTIONS}:
             return None

@@ -1,6 +1,6 @@
 """Whether the functions of a registry are in the sources beside it; nothing of these is imported."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path as FilePath
@@ -12,7 +12,7 @@ from silvaengine_cli.packages.imports import Imports
 from silvaengine_cli.packages.requirements import has_requirements, required_names
 from silvaengine_cli.registry.checks import Finding
 from silvaengine_cli.registry.document import Path
-from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec, function_name
+from silvaengine_cli.registry.model import FunctionSpec, function_name
 
 
 def packages_beside(registry: FilePath) -> FilePath | None:
@@ -21,15 +21,15 @@ def packages_beside(registry: FilePath) -> FilePath | None:
     return folder if folder.match(str(FUNCTIONS_FOLDER)) else None
 
 
-def missing_callables(spec: RegistrySpec, folder: FilePath) -> Iterator[Finding]:
-    """Return the modules, classes and functions that packages in a folder don't have.
+def missing_callables(functions: Mapping[str, FunctionSpec], folder: FilePath) -> Iterator[Finding]:
+    """Return the modules, classes and functions, given by label, that packages in a folder don't have.
 
     Functions of another Lambda are left out, and so is everything in a folder without packages. What the
     sources don't show, such as names that a module makes when it is imported, isn't missing.
     """
     sources = _Sources(folder)
     if sources.packages:
-        for label, function in spec.functions.items():
+        for label, function in functions.items():
             if function.lambda_arn is None:
                 yield from sources.missing(label, function)
 
@@ -45,21 +45,21 @@ class _Sources:
 
     def missing(self, label: str, function: FunctionSpec) -> Iterator[Finding]:
         """Return the first of a function's package, module, class and name that isn't there."""
-        path = ("functions", label)
-        name, module, class_name = function_name(label), function.module, function.class_name
-        if finding := self._missing_module(module, (*path, "module")):
+        module, class_name, name = function.callee(function_name(label))
+        module_path, class_path, path = _paths(label, function)
+        if finding := self._missing_module(module, module_path):
             yield finding
             return
         definitions = self._read(module)
         members = definitions.members() if definitions else None
         if definitions is None or members is None:
             return
-        if class_name is None:
+        if not class_name:
             if name not in members:
                 yield Finding(path, f"module {module} has no function {name!r}{_hint(name, members)}")
         elif class_name not in members:
             message = f"module {module} has no class {class_name!r}{_hint(class_name, members)}"
-            yield Finding((*path, "class"), message)
+            yield Finding(class_path, message)
         elif (methods := definitions.methods(class_name)) is not None and name not in methods:
             message = f"class {class_name} of {module} has no method {name!r}{_hint(name, methods)}"
             yield Finding(path, message)
@@ -99,6 +99,14 @@ class _Sources:
 
     def _place(self, module: str) -> FilePath:
         return self._folder.joinpath(*module.split("."))
+
+
+def _paths(label: str, function: FunctionSpec) -> tuple[Path, Path, Path]:
+    """Return the places of a function's module, of its class and of the name that it calls."""
+    path = ("functions", label)
+    if function.call is not None:
+        return (*path, "call"), (*path, "call"), (*path, "call")
+    return (*path, "module"), (*path, "class"), path
 
 
 def _hint(name: str, names: Iterable[str], prefix: str = "") -> str:

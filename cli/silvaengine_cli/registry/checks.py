@@ -40,6 +40,7 @@ def findings(spec: RegistrySpec) -> Iterator[Finding]:
         seen.setdefault(key, index)
         yield from _connection(spec, connection, path)
         yield from _entries(spec, connection, path)
+        yield from _packages(spec, connection, path)
 
 
 def _functions(spec: RegistrySpec) -> Iterator[Finding]:
@@ -82,7 +83,8 @@ def _reachable_without_key(spec: RegistrySpec, endpoint_id: str) -> set[str]:
     is_own = spec.endpoints[endpoint_id].connection == "own"
     key = (endpoint_id if is_own else COMMON_ENDPOINT, DEFAULT_API_KEY)
     connections = [each for each in spec.connections if (each.endpoint, each.api_key) == key]
-    return {entry.function for connection in connections for entry in connection.functions}
+    entries = [entry for connection in connections for entry in connection.functions]
+    return {entry.function for entry in entries if entry.package is None}
 
 
 def _settings(spec: RegistrySpec) -> Iterator[Finding]:
@@ -137,12 +139,22 @@ def _entries(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iter
     seen: set[str] = set()
     for index, entry in enumerate(connection.functions):
         place = (*path, "functions", index)
-        if entry.function not in spec.functions:
+        if entry.package is None and entry.function not in spec.functions:
             yield Finding(place, _unknown("function", entry.function, spec.functions))
         name = function_name(entry.function)
         if name in seen:
             yield Finding(place, f"function {name!r} is in this connection already")
         seen.add(name)
+        yield from _setting_reference(spec, entry.settings, (*place, "settings"))
+
+
+def _packages(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, entry in enumerate(connection.packages):
+        place = (*path, "packages", index)
+        if entry.package in seen:
+            yield Finding(place, f"package {entry.package!r} is in this connection already")
+        seen.add(entry.package)
         yield from _setting_reference(spec, entry.settings, (*place, "settings"))
 
 

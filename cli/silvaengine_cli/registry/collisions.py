@@ -16,9 +16,13 @@ def colliding_settings(rows: Iterable[tuple[Table, Row]]) -> Iterator[tuple[str,
     for table, row in rows:
         by_table[table].append(row)
     area_of = {FUNCTIONS.key_of(row): row.get("area") for row in by_table[FUNCTIONS]}
+    areas_of_package: dict[str, set[str]] = defaultdict(set)
+    for row in by_table[FUNCTIONS]:
+        areas_of_package[row.get("package", "")].add(row.get("area") or "")
     opened: dict[str, set[str]] = defaultdict(set)
     for row in by_table[CONNECTIONS]:
         areas = {area_of.get(FUNCTIONS.key_of(entry)) for entry in row.get("functions") or ()}
+        areas = areas.union(*(areas_of_package[entry["package"]] for entry in row.get("packages") or ()))
         opened[row["endpoint_id"]] |= set(filter(None, areas))
     paths: dict[str, list[str]] = defaultdict(list)
     for row in by_table[ENDPOINTS]:

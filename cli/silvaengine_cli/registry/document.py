@@ -2,10 +2,11 @@
 
 Deliberately a small YAML: scalars mean what they mean in JSON (``no``, ``on``, dates and ``007`` are text),
 and there are no aliases, tags or duplicate keys, which make a file mean something else than it seems to.
+Only the sections of a file that are CloudFormation's have its short functions: ``!Ref Orders``.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -27,6 +28,11 @@ MAX_DEPTH = 3 + SETTING_DEPTH  # settings, id, variable
 
 NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
+# docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
+_FUNCTIONS = (
+    "Base64", "Cidr", "FindInMap", "GetAZs", "GetAtt", "If", "ImportValue", "Join", "Ref", "Select", "Split",
+    "Sub",
+)  # fmt: skip
 WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _FIRST: Path = ()
 
@@ -76,8 +82,12 @@ def path_text(path: Path) -> str:
     return "".join(steps).removeprefix(".")
 
 
-def read_document(content: bytes) -> Document:
+def read_document(content: bytes, cloudformation: Collection[str] = ()) -> Document:
     """Read a YAML document of at most 4 MB and 34 levels.
+
+    Args:
+        content: the file.
+        cloudformation: its sections in which CloudFormation's short functions stand for the long ones.
 
     Raises:
         DocumentError: it isn't one, or uses what the registry's YAML leaves out.
@@ -87,7 +97,7 @@ def read_document(content: bytes) -> Document:
             Problem(1, _FIRST, f"the file has {len(content)} bytes, at most {MAX_BYTES} are read")
         )
     try:
-        builder = _Builder(yaml.parse(content.decode(), Loader=yaml.CBaseLoader))
+        builder = _Builder(yaml.parse(content.decode(), Loader=yaml.CBaseLoader), cloudformation)
         return builder.document()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -104,8 +114,9 @@ def read_document(content: bytes) -> Document:
 class _Builder:
     """Turns the parser's events into data; the depth is checked before every descent."""
 
-    def __init__(self, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, events: Iterator[yaml.Event], cloudformation: Collection[str]) -> None:
         self._events = events
+        self._cloudformation = cloudformation
         self._lines: dict[Path, int] = {}
         self._problems: list[Problem] = []
 
@@ -127,11 +138,26 @@ class _Builder:
         self._lines.setdefault(path, _line(event))
         if isinstance(event, yaml.AliasEvent):
             raise _error(event, path, "aliases (*name) are not supported; write the value out")
-        if getattr(event, "tag", None) is not None:
+        tag: str | None = getattr(event, "tag", None)
+        if tag is not None and (not path or path[0] not in self._cloudformation):
             raise _error(event, path, "tags (!name) are not supported")
         if len(path) > MAX_DEPTH:
             message = f"nested deeper than {MAX_DEPTH} levels; a setting's value may have {SETTING_DEPTH}"
             raise _error(event, path[:3], message)
+        if tag is not None:
+            return self._function(event, tag.removeprefix("!"), path)
+        return self._content(event, path)
+
+    def _function(self, event: yaml.Event, name: str, path: Path) -> dict[str, Value]:
+        """Return CloudFormation's long form of a short function."""
+        if name not in _FUNCTIONS:
+            raise _error(event, path, f"!{name} is no function of CloudFormation: {', '.join(_FUNCTIONS)}")
+        content = event.value if isinstance(event, yaml.ScalarEvent) else self._content(event, path)
+        if name == "GetAtt" and isinstance(content, str):
+            content = list(content.partition(".")[::2])
+        return {name if name == "Ref" else f"Fn::{name}": content}
+
+    def _content(self, event: yaml.Event, path: Path) -> Value:
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event, path)
         if isinstance(event, yaml.SequenceStartEvent):

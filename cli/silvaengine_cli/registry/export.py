@@ -21,6 +21,7 @@ from silvaengine.tables import (
 from silvaengine_cli.registry.bindings import FindLabel, bindings_of, is_binding
 from silvaengine_cli.registry.document import NUMBER, WORDS
 from silvaengine_cli.registry.model import EXECUTION, METHODS
+from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.plan import row_name
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import Key, RegistryTables
@@ -37,7 +38,8 @@ class Export:
 def export(tables: RegistryTables, worker_arn: str) -> Export:
     """Return the registry file for all rows; functions of this worker are written without ``lambda``."""
     notes: list[str] = []
-    rows = {FUNCTIONS.key_of(row): row for row in tables.scan(FUNCTIONS)}
+    packages = Packages(tables, worker_arn)
+    rows = {FUNCTIONS.key_of(row): row for row in tables.scan(FUNCTIONS) if not packages.owner(row)}
     labels = _labels(rows, worker_arn)
     endpoints = {row["endpoint_id"]: row for row in tables.scan(ENDPOINTS)}
     connections = []
@@ -46,7 +48,7 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
         if row.get("endpoints") == []:
             notes.append(f"{row_name(CONNECTIONS, row)} is left out: its list of endpoints is empty")
         elif row["endpoint_id"] in {*endpoints, COMMON_ENDPOINT}:
-            connections.append(_connection(row, labels, notes))
+            connections.append(_connection(row, labels, packages, notes))
         else:
             notes.append(f"{row_name(CONNECTIONS, row)} is left out: its endpoint has no row")
 
@@ -72,7 +74,7 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
             [row for row in settings if CONFIG_DATA.key_of(row) not in binding_keys], notes
         ),
     }
-    return Export(_to_yaml(sections), tuple(notes))
+    return Export(to_yaml(sections), tuple(notes))
 
 
 def _labels(keys: Iterable[Key], worker_arn: str) -> dict[Key, str]:
@@ -109,8 +111,7 @@ def _function(row: Row, worker_arn: str, events: list[Row]) -> Row:
     methods = list(config.get("methods") or METHODS)
     kind = config.get("funct_type") or "RequestResponse"
     fields = {
-        "module": config.get("module_name"),
-        "class": config.get("class_name"),
+        **_callee(row["function"], config),
         "area": row.get("area"),
         "methods": methods if methods != list(METHODS) else None,
         "type": kind if kind != "RequestResponse" else None,
@@ -125,21 +126,33 @@ def _function(row: Row, worker_arn: str, events: list[Row]) -> Row:
     return {name: value for name, value in fields.items() if value}
 
 
-def _connection(row: Row, labels: dict[Key, str], notes: list[str]) -> Row:
+def _callee(name: str, config: Row) -> Row:
+    module, class_name = config.get("module_name"), config.get("class_name")
+    called = config.get("function_name") or name
+    if called == name:
+        return {"module": module, "class": class_name}
+    return {"call": f"{module}:{class_name}.{called}" if class_name else f"{module}:{called}"}
+
+
+def _connection(row: Row, labels: dict[Key, str], packages: Packages, notes: list[str]) -> Row:
     entries = []
     for entry in row.get("functions") or ():
-        label = labels.get((entry.get("aws_lambda_arn", ""), entry.get("function", "")))
+        name, owner = entry.get("function", ""), packages.owner(entry)
+        label = name if owner else labels.get((entry.get("aws_lambda_arn", ""), name))
         if label:
-            setting = entry.get("setting")
-            entries.append({"function": label, "settings": setting} if setting else label)
+            optional = {"package": owner, "settings": entry.get("setting")}
+            given = {member: value for member, value in optional.items() if value}
+            entries.append({"function": label, **given} if given else label)
         else:
-            notes.append(
-                f"{row_name(CONNECTIONS, row)}: {entry.get('function')} is left out: its function has no row"
-            )
+            notes.append(f"{row_name(CONNECTIONS, row)}: {name} is left out: its function has no row")
     fields = {
         "endpoint": row["endpoint_id"] if row["endpoint_id"] != COMMON_ENDPOINT else None,
         "api_key": row["api_key"] if row["api_key"] != DEFAULT_API_KEY else None,
         "functions": entries or None,
+        "packages": [
+            {"package": it["package"], "settings": it["setting"]} if it.get("setting") else it["package"]
+            for it in row.get("packages") or ()
+        ],
         "whitelist": list(row.get("whitelist") or ()) or None,
         "grants": list(row.get("grants") or ()) or None,
         "rate_limit": row.get("rate_limit"),
@@ -197,7 +210,8 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.012345
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(f"(?i)(?:{'|'.join(WORDS)})$"), None)
 
 
-def _to_yaml(sections: dict[str, Any]) -> str:
+def to_yaml(sections: dict[str, Any]) -> str:
+    """Return a file's text: its sections but the empty ones, as ``read_document`` reads them."""
     parts = [_dump(name, content) for name, content in sections.items() if content]
     return "\n".join(parts) or "{}\n"
 

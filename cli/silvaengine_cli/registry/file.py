@@ -1,5 +1,6 @@
 """``registry.yaml``, read and checked; each problem has its line."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path as FilePath
@@ -66,21 +67,36 @@ def parse(content: bytes, name: str = "registry.yaml", packages: FilePath | None
 
     With the folder of the worker's ``packages`` that includes functions which aren't in their sources.
     """
+    document = opened(content, name)
+    spec = validated(document, RegistrySpec, name)
+    missing = missing_callables(spec.functions, packages) if packages else ()
+    return RegistryFile(spec, checked(document, (*findings(spec), *missing), name))
+
+
+def opened(content: bytes, name: str, cloudformation: Collection[str] = ()) -> Document:
+    """Return a file's document, as ``read_document``; raise RegistryFileError if it is none."""
     try:
-        document = read_document(content)
+        return read_document(content, cloudformation)
     except DocumentError as error:
         raise RegistryFileError(name, (error.problem,)) from None
+
+
+def validated[M: BaseModel](document: Document, model: type[M], name: str) -> M:
+    """Return a document as its model; raise RegistryFileError for fields that the model refuses."""
     try:
-        spec = RegistrySpec.model_validate(document.data)
+        return model.model_validate(document.data)
     except ValidationError as error:
-        problems = tuple(_problem(document, detail) for detail in error.errors())
+        problems = tuple(_problem(document, detail, model) for detail in error.errors())
         raise RegistryFileError(name, _by_line(document.problems + problems)) from None
-    missing = missing_callables(spec, packages) if packages else ()
-    problems = tuple(_locate(document, finding) for finding in (*findings(spec), *missing))
+
+
+def checked(document: Document, found: Iterable[Finding], name: str) -> tuple[Problem, ...]:
+    """Return the warnings of what was found in a document; raise RegistryFileError if there are errors."""
+    problems = tuple(_locate(document, finding) for finding in found)
     errors = document.problems + tuple(problem for problem in problems if not problem.warning)
     if errors:
         raise RegistryFileError(name, _by_line(errors))
-    return RegistryFile(spec, _by_line(problems))
+    return _by_line(problems)
 
 
 def _by_line(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
@@ -91,15 +107,15 @@ def _locate(document: Document, finding: Finding) -> Problem:
     return Problem(document.line_of(finding.path), finding.path, finding.message, finding.warning)
 
 
-def _problem(document: Document, detail: ErrorDetails) -> Problem:
+def _problem(document: Document, detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     path: Path = tuple(step for step in detail["loc"] if step != "[key]")
-    return Problem(document.line_of(path), path, _message(detail, path))
+    return Problem(document.line_of(path), path, _message(detail, path, model))
 
 
-def _message(detail: ErrorDetails, path: Path) -> str:
+def _message(detail: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return f"unknown field{_suggestion(path)}"
+        return f"unknown field{_suggestion(path, model)}"
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     if kind == "literal_error":
@@ -107,15 +123,14 @@ def _message(detail: ErrorDetails, path: Path) -> str:
     return _MESSAGES.get(kind, str(detail["msg"]))
 
 
-def _suggestion(path: Path) -> str:
-    fields = [field.alias or name for name, field in _model_around(path).model_fields.items()]
+def _suggestion(path: Path, model: type[BaseModel]) -> str:
+    fields = [field.alias or name for name, field in _model_around(path, model).model_fields.items()]
     close = get_close_matches(str(path[-1]), fields, n=1)
     return f" (did you mean {close[0]}?)" if close else f"; known are {', '.join(fields)}"
 
 
-def _model_around(path: Path) -> type[BaseModel]:
-    """Return the model that a path's last step is a field of."""
-    model: type[BaseModel] = RegistrySpec
+def _model_around(path: Path, model: type[BaseModel]) -> type[BaseModel]:
+    """Return the model that a path's last step is a field of, from a file's ``model`` down."""
     steps = iter(path[:-1])
     for step in steps:
         fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}

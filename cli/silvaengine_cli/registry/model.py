@@ -101,8 +101,9 @@ class BindingSpec(_Section):
 class FunctionSpec(_Section):
     """A callable of a function package, and how it may be called."""
 
-    module: values.Module
+    module: values.Module | None = None
     class_name: values.ClassName | None = Field(None, alias="class")
+    call: values.Call | None = None
     area: values.Area
     methods: Annotated[tuple[Method, ...], _not_empty("POST and GET")] = METHODS
     type: Literal["RequestResponse", "Event"] = "RequestResponse"
@@ -120,11 +121,26 @@ class FunctionSpec(_Section):
     lambda_arn: values.LambdaArn | None = Field(None, alias="lambda")
     events: tuple[BindingSpec, ...] = ()
 
+    def callee(self, name: str) -> tuple[str, str, str]:
+        """Return the module, the class (empty for none) and the name of what the function ``name`` calls."""
+        if self.call is None:
+            return self.module or "", self.class_name or "", name
+        module, _, path = self.call.partition(":")
+        class_name, _, called = path.rpartition(".")
+        return module, class_name, called
+
+    @model_validator(mode="after")
+    def _one_callee(self) -> Self:
+        if (self.module is None) == (self.call is None) or (self.call and self.class_name):
+            raise ValueError("needs a module, and a class for a method; or, instead of both, call")
+        return self
+
 
 class EntrySpec(_Section):
-    """A function of a connection; a bare name means one without settings of the connection."""
+    """A function of a connection, of the file or of a published package; a bare name is one of the file."""
 
     function: values.FunctionLabel
+    package: values.PackageName | None = None
     settings: values.SettingId | None = None
 
     @model_validator(mode="before")
@@ -133,12 +149,25 @@ class EntrySpec(_Section):
         return {"function": value} if isinstance(value, str) else value
 
 
+class PackageEntrySpec(_Section):
+    """A published package whose functions a connection opens; a bare name means one without settings."""
+
+    package: values.PackageName
+    settings: values.SettingId | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: object) -> object:
+        return {"package": value} if isinstance(value, str) else value
+
+
 class ConnectionSpec(_Section):
     """What an API key may call: at one endpoint, or at all that use the common connection."""
 
     endpoint: values.EndpointId = COMMON_ENDPOINT
     api_key: values.ApiKey = DEFAULT_API_KEY
     functions: tuple[EntrySpec, ...] = ()
+    packages: tuple[PackageEntrySpec, ...] = ()
     whitelist: tuple[values.Network, ...] | None = None
     grants: tuple[values.Grant, ...] | None = None
     rate_limit: RateLimitSpec | None = None

@@ -7,10 +7,11 @@ from typing import Any, Literal
 import click
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, Table
-from silvaengine_cli.registry.bindings import is_binding
+from silvaengine_cli.registry.bindings import is_binding, is_of_package
 from silvaengine_cli.registry.checks import SMALLER_CONNECTION
-from silvaengine_cli.registry.merge import beyond_file, merge, same
+from silvaengine_cli.registry.merge import ENTRIES, beyond_file, merge, same
 from silvaengine_cli.registry.model import RegistrySpec
+from silvaengine_cli.registry.packages import Packages, check_owners
 from silvaengine_cli.registry.rows import Row, all_rows
 from silvaengine_cli.registry.sizes import too_large
 from silvaengine_cli.registry.tables import Key, RegistryTables
@@ -81,21 +82,30 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
     """Compare a checked registry with the tables; ``worker_arn`` is the Lambda of functions that name none.
 
     ``prune`` also deletes rows that an ``apply`` wrote and the file no longer names, and what connections
-    have beyond the file. Rows without a revision were written by other tools and stay.
+    have beyond the file. Rows without a revision were written by other tools and stay, and so do packages'.
 
     Raises:
-        ClickException: a merged row is too large for DynamoDB.
+        ClickException: a merged row is too large for DynamoDB; a function belongs to a package; a key row's
+            packages aren't published, or have functions of one name.
     """
     desired = list(all_rows(spec, worker_arn))
     changes: list[Change] = []
     notes: list[Note] = []
+    packages = Packages(tables, worker_arn)
     for table in REGISTRY_TABLES:
         rows = {table.key_of(row): row for of, row in desired if of is table}
         existing = tables.read(table, list(rows))
+        if table is FUNCTIONS:
+            check_owners(packages, [row | existing.get(key, {}) for key, row in rows.items()])
         changes += _changes(table, rows, existing, prune=prune)
         if not prune:
             notes += _notes(table, rows, existing)
-    deletions = list(_deletions(tables, {(table.name, *table.key_of(row)) for table, row in desired}))
+    for change in changes:
+        if change.table is CONNECTIONS:
+            packages.check_key_row(change.before, change.after)
+    deletions = list(
+        _deletions(tables, packages, {(table.name, *table.key_of(row)) for table, row in desired})
+    )
     if prune:
         changes += deletions
     elif deletions:
@@ -153,12 +163,20 @@ def _are_bindings(table: Table, *rows: Row) -> bool:
     return table is CONFIG_DATA and all(map(is_binding, rows))
 
 
-def _deletions(tables: RegistryTables, desired: set[tuple[str, ...]]) -> Iterator[Change]:
-    """Return the deletions of rows that an ``apply`` wrote and the file doesn't name."""
+def _deletions(tables: RegistryTables, packages: Packages, desired: set[tuple[str, ...]]) -> Iterator[Change]:
+    """Return the deletions of rows that an ``apply`` wrote and the file doesn't name; packages' rows stay."""
     for table in reversed(REGISTRY_TABLES):
         for row in tables.scan(table):
-            if "revision" in row and (table.name, *table.key_of(row)) not in desired:
+            if "revision" not in row or (table.name, *table.key_of(row)) in desired:
+                continue
+            if table is FUNCTIONS and packages.owner(row):
+                continue
+            kept = list(filter(is_of_package, row["value"])) if _are_bindings(table, row) else []
+            if not kept:
                 yield Change("delete", table, row, {})
+            elif kept != row["value"]:
+                after = row | {"value": kept, "revision": int(row["revision"]) + 1}
+                yield Change("update", table, row, after, tuple(_details(table, row, after)))
 
 
 def _details(table: Table, before: Row, after: Row) -> Iterator[str]:
@@ -169,8 +187,8 @@ def _details(table: Table, before: Row, after: Row) -> Iterator[str]:
             continue
         if table is CONFIG_DATA:
             yield f"{name} changes" if before else f"{name} is set"
-        elif name == "functions":
-            yield from _entry_details(before.get(name) or [], value)
+        elif name in ENTRIES:
+            yield from _entry_details(name, before.get(name) or [], value)
         elif isinstance(value, dict):
             yield from (f"{name}.{line}" for line in _details(table, before.get(name) or {}, value))
         elif before or value:
@@ -181,12 +199,13 @@ def _details(table: Table, before: Row, after: Row) -> Iterator[str]:
             )
 
 
-def _entry_details(before: list[Row], after: list[Row]) -> Iterator[str]:
-    old = {entry.get("function"): entry for entry in reversed(before)}
-    new = {entry.get("function"): entry for entry in reversed(after)}
-    yield from (f"functions: + {name}" for name in new if name not in old)
-    yield from (f"functions: ~ {name}" for name in new if name in old and not same(old[name], new[name]))
-    yield from (f"functions: - {name}" for name in old if name not in new)
+def _entry_details(attribute: str, before: list[Row], after: list[Row]) -> Iterator[str]:
+    member = ENTRIES[attribute]
+    old = {entry.get(member): entry for entry in reversed(before)}
+    new = {entry.get(member): entry for entry in reversed(after)}
+    yield from (f"{attribute}: + {name}" for name in new if name not in old)
+    yield from (f"{attribute}: ~ {name}" for name in new if name in old and not same(old[name], new[name]))
+    yield from (f"{attribute}: - {name}" for name in old if name not in new)
 
 
 def _text(value: object) -> str:

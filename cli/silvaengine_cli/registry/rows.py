@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from silvaengine.registry.model import PACKAGE_MARK
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
 from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.model import (
@@ -50,9 +51,30 @@ def connection_row(spec: RegistrySpec, connection: ConnectionSpec, worker_arn: s
         "api_key": connection.api_key,
         "functions": [_entry(spec, entry, worker_arn) for entry in connection.functions],
     }
+    if connection.packages:
+        row["packages"] = [
+            {"package": it.package, "setting": it.settings or ""} for it in connection.packages
+        ]
     optional = {name: getattr(connection, name) for name in ("whitelist", "grants", "endpoints")}
     row |= {name: list(values) for name, values in optional.items() if values is not None}
     return row | _rate_limit(connection)
+
+
+def function_config(name: str, function: FunctionSpec) -> Row:
+    """Return what is said of a function: the ``config`` of its row, with the name of what it calls."""
+    module, class_name, called = function.callee(name)
+    return {
+        "module_name": module,
+        "class_name": class_name,
+        "function_name": called,
+        "funct_type": function.type,
+        "methods": list(function.methods),
+        "setting": function.settings or "",
+        "auth_required": function.auth_required,
+        "graphql": function.graphql,
+        "operations": {kind: list(names) for kind, names in function.operations},
+        **{name: value for name in EXECUTION if (value := getattr(function, name)) is not None},
+    }
 
 
 def _rate_limit(section: EndpointSpec | ConnectionSpec) -> Row:
@@ -62,28 +84,25 @@ def _rate_limit(section: EndpointSpec | ConnectionSpec) -> Row:
 
 
 def _function_row(label: str, function: FunctionSpec, worker_arn: str) -> Row:
+    name = function_name(label)
+    config = function_config(name, function)
+    if config["function_name"] == name:
+        del config["function_name"]  # so that rows from before it stay as they are
     return {
         "aws_lambda_arn": function.lambda_arn or worker_arn,
-        "function": function_name(label),
+        "function": name,
         "area": function.area,
-        "config": {
-            "module_name": function.module,
-            "class_name": function.class_name or "",
-            "funct_type": function.type,
-            "methods": list(function.methods),
-            "setting": function.settings or "",
-            "auth_required": function.auth_required,
-            "graphql": function.graphql,
-            "operations": {kind: list(names) for kind, names in function.operations},
-            **{name: value for name in EXECUTION if (value := getattr(function, name)) is not None},
-        },
+        "config": config,
     }
 
 
 def _entry(spec: RegistrySpec, entry: EntrySpec, worker_arn: str) -> Row:
     function = spec.functions.get(entry.function)
+    arn = (function and function.lambda_arn) or worker_arn
+    if entry.package is not None:
+        arn = worker_arn.removesuffix("-Worker") + PACKAGE_MARK + entry.package
     return {
-        "aws_lambda_arn": (function and function.lambda_arn) or worker_arn,
+        "aws_lambda_arn": arn,
         "function": function_name(entry.function),
         "setting": entry.settings or "",
     }

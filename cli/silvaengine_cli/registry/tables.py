@@ -59,6 +59,16 @@ class RegistryTables:
         BATCHES.run(read_pending, UnprocessedError)
         return rows
 
+    def query(self, table: Table, value: str) -> Iterator[Row]:
+        """Return the rows of one value of the hash key."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._prefix + table.name,
+            ConsistentRead=True,
+            KeyConditionExpression=f"{table.hash_key} = :value",
+            ExpressionAttributeValues=to_item({":value": value}),
+        )
+        return (from_item(item) for page in pages for item in page["Items"])
+
     def scan(self, table: Table) -> Iterator[Row]:
         """Return all rows but the framework's own settings."""
         for row in self._scan(table):

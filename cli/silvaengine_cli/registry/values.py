@@ -81,6 +81,11 @@ FunctionLabel = Annotated[
     _matching(rf"{_NAME}(@{_PART})?", "a Python name of at most 128 characters, not beginning with '_'"),
     AfterValidator(_check_label),
 ]
+FunctionName = Annotated[
+    str,
+    _matching(_NAME, "a Python name of at most 128 characters, not beginning with '_'"),
+    AfterValidator(_check_label),
+]
 SettingId = Annotated[
     str,
     _AS_TEXT,
@@ -94,12 +99,35 @@ Module = Annotated[
     str,
     _matching(rf"{_PYTHON}(\.{_PYTHON}){{0,15}}", "an import path such as shop.orders, without '_' first"),
 ]
+Call = Annotated[
+    str,
+    _matching(
+        rf"{_PYTHON}(\.{_PYTHON}){{0,15}}:({_PYTHON}\.)?{_PYTHON}",
+        "shop.orders:Orders.place, or shop.orders:place without a class, no name with '_' first",
+    ),
+]
 ClassName = Annotated[str, _matching(_PYTHON, "a Python class, not beginning with '_'")]
+PackageName = Annotated[str, _matching(r"[a-z][a-z0-9]{0,11}", "1 to 12 of a-z and 0-9, a letter first")]
 LambdaArn = Annotated[
     str,
     _matching(r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9-_:$]{1,140}", "a Lambda's ARN"),
 ]
 SourceName = Annotated[str, _matching(r"[A-Za-z0-9._-]{1,256}", "a name of AWS, without account and region")]
+ScheduleName = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9._-]{1,256}|rate\([^()]{1,200}\)|cron\([^()]{1,200}\)",
+        "rate(1 hour), cron(0 3 * * ? *) or the name of a schedule",
+    ),
+]
+EnvironmentName = Annotated[
+    str, _matching(r"[A-Za-z][A-Za-z0-9_]{1,127}", "2 to 128 letters, digits and '_', a letter first")
+]
+Stage = Annotated[str, _matching(r"[A-Za-z0-9]{1,32}", "default or a stage: 1 to 32 letters and digits")]
+LogicalId = Annotated[
+    str,
+    _matching(r"(?!Package)[A-Za-z0-9]{1,100}", "1 to 100 letters and digits, not beginning with Package"),
+]
 Network = Annotated[str, AfterValidator(check_network)]
 Grant = Annotated[str, _matching(r"[a-z][a-z0-9_:.*-]{0,63}", "a grant such as cache:admin")]
 Rate = Annotated[Decimal, Field(ge=Decimal("0.000001"), le=100_000), AfterValidator(_check_digits)]

@@ -10,6 +10,7 @@ from silvaengine_cli.jobs import Jobs
 from silvaengine_cli.open_connections import OpenConnections
 from silvaengine_cli.operator import announce_rows, operate
 from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.tenants.pins import Pins
 from silvaengine_cli.tenants.rows import TenantRow, internal_rows, read_tenant_rows
 
 MOST_SECONDS = 60.0  # what instances that look at the registry more rarely write meanwhile is left, and said
@@ -37,6 +38,7 @@ class TenantDeletion:
         self._tables = deployment.tables()
         self._connections = OpenConnections(deployment)
         self._jobs = Jobs(deployment)
+        self._pins = Pins(deployment, endpoint_id)
 
     def found(self) -> dict[str, int]:
         """Return how much there is, by step; raises what ``read_tenant_rows`` raises."""
@@ -72,6 +74,7 @@ class TenantDeletion:
         yield Step("settings", lambda: rows.settings, self._delete)
         yield Step("hooks", lambda: rows.hooks, self._delete)
         yield Step("bindings", lambda: rows.bindings, self._delete)
+        yield Step("pins", self._pins.find, self._pins.delete)
         yield Step("uses and clears", lambda: internal_rows(self._tables, endpoint_id), self._delete_internal)
         yield Step("API keys", lambda: rows.keys, self._delete)
         yield Step("keys in Redis", lambda: range(self._forget()), lambda _: self._forget(deletes=True))

@@ -147,7 +147,8 @@ def _owners(setting_id: str, endpoints: Iterable[str], areas: Iterable[str]) -> 
 
 
 def _named_settings(key_row: Row) -> set[str]:
-    return {str(entry.get("setting") or "") for entry in key_row.get("functions") or ()}
+    entries = (*(key_row.get("functions") or ()), *(key_row.get("packages") or ()))
+    return {str(entry.get("setting") or "") for entry in entries}
 
 
 def _is_gateways(setting_id: str, endpoint_id: str, area: str = "") -> bool:

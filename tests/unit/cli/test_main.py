@@ -76,7 +76,7 @@ def test_without_its_extra_it_says_what_to_install() -> None:
 def test_validate_prints_every_problem_and_fails(tmp_path: Path) -> None:
     """It prints a line for each, or one JSON object; both exit with 1."""
     path = tmp_path / "registry.yaml"
-    path.write_text("functions:\n  x: {modul: a, area: b}\n")
+    path.write_text("functions:\n  x: {modul: a}\n")
     result = CliRunner().invoke(cli, ["validate", "-f", str(path)])
     assert result.exit_code == 1
     assert f"{path}:2: functions.x.modul: unknown field (did you mean module?)\n" in result.output
@@ -86,7 +86,7 @@ def test_validate_prints_every_problem_and_fails(tmp_path: Path) -> None:
     assert not found["valid"]
     assert {
         "line": 2,
-        "path": ["functions", "x", "module"],
+        "path": ["functions", "x", "area"],
         "message": "required field is missing",
         "warning": False,
     } in (found["problems"])

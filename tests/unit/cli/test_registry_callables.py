@@ -91,6 +91,26 @@ def check(tmp_path: Path) -> Check:
             "{module: shop.orders, class: Late}",
             "2: class Late of shop.orders has no method 'stock'",
         ),
+        (
+            "sell",
+            "call: shop.ordrs:Orders.place",
+            "4: there is no module shop.ordrs (did you mean shop.orders?)",
+        ),
+        (
+            "sell",
+            "call: shop.orders:Order.place",
+            "4: module shop.orders has no class 'Order' (did you mean Orders?)",
+        ),
+        (
+            "sell",
+            "call: shop.orders:Orders.plac",
+            "4: class Orders of shop.orders has no method 'plac' (did you mean place?)",
+        ),
+        (
+            "sell",
+            "call: shop.orders:stok",
+            "4: module shop.orders has no function 'stok' (did you mean stock?)",
+        ),
     ],
 )
 def test_what_is_not_in_the_sources_is_an_error(
@@ -105,6 +125,8 @@ def test_what_is_not_in_the_sources_is_an_error(
     ("function", "fields"),
     [
         ("stock", "module: shop.orders"),
+        ("sell", "call: shop.orders:stock"),
+        ("sell", "call: shop.orders:Orders.place"),
         ("prices", "module: shop.orders"),
         ("stock", "module: shop"),
         ("place", "module: shop.orders\n    class: Orders"),

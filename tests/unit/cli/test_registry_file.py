@@ -68,7 +68,7 @@ def test_ids_may_be_written_without_quotes() -> None:
         ),
         (
             "functions:\n  hello: {module: a, area: b, x9: 1}",
-            ":2: functions.hello.x9: unknown field; known are module, class, area, methods, type",
+            ":2: functions.hello.x9: unknown field; known are module, class, call, area, methods, type",
         ),
         (
             "endpoints:\n  rate_limit: {rate_limit: {per_secnd: 1}}",
@@ -95,6 +95,12 @@ def test_ids_may_be_written_without_quotes() -> None:
             "functions:\n  _x: {module: a, area: b}",
             ":2: functions._x: '_x' must be a Python name",
         ),
+        ("connections: [{packages: [my-shop]}]", ":1: connections[0].packages[0].package: 'my-shop' must be"),
+        ("functions:\n  x: {area: b}", ":2: functions.x: needs a module, and a class for a method; or"),
+        ("functions:\n  x: {area: b, module: a, call: 'a:b'}", ":2: functions.x: needs a module"),
+        ("functions:\n  x: {area: b, class: A, call: 'a:b'}", ":2: functions.x: needs a module"),
+        ("functions:\n  x: {area: b, call: a.b}", ":2: functions.x.call: 'a.b' must be shop.orders:Orders"),
+        ("functions:\n  x: {area: b, call: 'a:A._b'}", ":2: functions.x.call: 'a:A._b' must be"),
         ("functions:\n  x: {module: _a, area: b}", ":2: functions.x.module: '_a' must be"),
         ("functions:\n  x: {module: a, area: b/c}", ":2: functions.x.area: 'b/c' must be"),
         ("functions:\n  x: {module: a, area: b, graphql: yes}", "functions.x.graphql: must be true or false"),
@@ -166,6 +172,14 @@ def test_each_mistake_has_its_line_and_place(text: str, complaint: str) -> None:
             ":3: connections[1]: the same endpoint and api_key as connections[0]",
         ),
         (
+            "connections:\n  - packages:\n    - shop\n    - {package: shop}",
+            ":4: connections[0].packages[1]: package 'shop' is in this connection already",
+        ),
+        (
+            "connections:\n  - packages: [{package: shop, settings: dmo}]\nsettings: {demo: {a: 1}}",
+            ":2: connections[0].packages[0].settings: setting 'dmo' is not in this file (did you mean demo?)",
+        ),
+        (
             "functions:\n  x@a: {module: a, area: b}\n  x@b: {module: a, area: b}",
             ":3: functions.x@b: the same function and lambda as 'x@a'",
         ),
@@ -183,7 +197,7 @@ def test_unknown_names_and_duplicates_are_errors(text: str, complaint: str) -> N
 
 def test_all_mistakes_come_at_once_in_the_order_of_lines() -> None:
     """One run shows all mistakes that it can find."""
-    text = "functions:\n  x: {modul: a, area: b}\nendpoints:\n  a: {connecton: own}\n"
+    text = "functions:\n  x: {modul: a}\nendpoints:\n  a: {connecton: own}\n"
     assert [line.split(":")[1] for line in complaints(text)] == ["2", "2", "4"]
 
 

@@ -82,6 +82,12 @@ def test_a_right_that_is_off_is_no_difference() -> None:
     assert merge(FUNCTIONS, existing, FUNCTION) == existing
 
 
+def test_another_callable_that_the_file_drops_is_dropped_from_the_row() -> None:
+    """Without it the function calls its own name again."""
+    existing = FUNCTION | {"config": CONFIG | {"function_name": "other"}}
+    assert merge(FUNCTIONS, existing, FUNCTION) == FUNCTION
+
+
 def test_a_rate_limit_is_replaced_whole() -> None:
     """Without a burst in the file the row has none; a limit that the file leaves out stays."""
     existing = {"endpoint_id": "a", "rate_limit": {"per_second": Decimal(5), "burst": 100}}

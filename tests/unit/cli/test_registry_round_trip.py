@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from silvaengine.tables import Table
 from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
+from silvaengine_cli.registry.handover import hand_over
 from silvaengine_cli.registry.insertion import insert_function
 from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec
 from silvaengine_cli.registry.plan import make_plan
@@ -50,10 +51,13 @@ VALUES = st.recursive(
 )
 SETTINGS = st.dictionaries(st.text(min_size=1, max_size=9) | WORDS, VALUES, max_size=4)
 LABELS = st.sampled_from(["hello", "report", "No", "hello@1"])
-FUNCTIONS = st.fixed_dictionaries(
-    {"module": st.sampled_from(["a", "a.b"]), "area": st.sampled_from(["core", "007"])},
+MODULES = st.fixed_dictionaries(
+    {"module": st.sampled_from(["a", "a.b"])}, optional={"class": st.sampled_from(["A", "No"])}
+)
+CALLS = st.fixed_dictionaries({"call": st.sampled_from(["a.b:hello", "a:A.hello", "a:No.other", "a:other"])})
+EXECUTED = st.fixed_dictionaries(
+    {"area": st.sampled_from(["core", "007"])},
     optional={
-        "class": st.sampled_from(["A", "No"]),
         "methods": st.lists(st.sampled_from(["GET", "POST", "PUT"]), min_size=1, max_size=3),
         "type": st.sampled_from(["Event", "RequestResponse"]),
         "settings": st.just("s"),
@@ -63,6 +67,7 @@ FUNCTIONS = st.fixed_dictionaries(
         "operations": st.just({"query": ["q"], "mutation": []}),
     },
 )
+FUNCTIONS = st.builds(lambda callee, rest: callee | rest, MODULES | CALLS, EXECUTED)
 
 
 BINDINGS = st.lists(
@@ -128,6 +133,22 @@ def test_a_function_is_inserted_into_any_export(spec: RegistrySpec, newline: str
     assert content is not None
     characters = iter(content.decode())
     assert all(character in characters for character in text)
+
+
+@given(specs(), st.sampled_from(["\n", "\r\n"]))
+def test_functions_of_any_export_are_handed_over_to_a_package(spec: RegistrySpec, newline: str) -> None:
+    """Whatever a registry holds, what a package takes over leaves the rest as it was."""
+    tables = cast("RegistryTables", TablesInMemory(list(all_rows(spec, WORKER))))
+    text = export(tables, WORKER).text.replace("\n", newline)
+    before = parse(text.encode()).spec
+    names = [name for name, function in before.functions.items() if function.lambda_arn is None]
+    content = hand_over(text.encode(), names, "shop")
+    assert content is not None
+    after = parse(content).spec
+    assert after.functions.keys() == before.functions.keys() - set(names)
+    assert after.settings == before.settings
+    opened = [entry for connection in after.connections for entry in connection.functions]
+    assert {entry.package for entry in opened} <= {"shop"}
 
 
 def test_numbers_of_any_size_come_back_exactly() -> None:

@@ -50,7 +50,8 @@ COMMANDS = (
     "cache stats",
     "ws list",
 )
-WORKER = "arn:aws:lambda:us-east-1:123456789012:function:silvaengine-Worker"
+STACK = "arn:aws:lambda:us-east-1:123456789012:function:silvaengine"
+WORKER = f"{STACK}-Worker"
 TASKS = WORKER.replace("Worker", "Tasks")
 NOW = 1_796_000_000  # 2026-11-30
 KEY_ID = f"{PREFIX}0123456789abcdef0123"
@@ -62,7 +63,7 @@ class Account(MemoryDynamoDB):
     """A deployment with rows of usual lengths, and the clients of all its services."""
 
     table_prefix = "se-"
-    worker_arn = WORKER
+    worker_arn = worker_arn_or_empty = WORKER
     exceptions = SimpleNamespace(ConditionalCheckFailedException=LookupError)
 
     def __init__(self) -> None:
@@ -71,12 +72,16 @@ class Account(MemoryDynamoDB):
             config = {"module_name": module, "class_name": "Catalogue", "methods": METHODS, "setting": "shop"}
             row = {"aws_lambda_arn": WORKER, "function": name, "area": "core"}
             self.put(FUNCTIONS, **row, config=config | {"funct_type": "RequestResponse"})
+        published = {"aws_lambda_arn": f"{STACK}-pkg-warehouse", "function": "stock", "area": "core"}
+        config = {"module_name": "warehouse.shelves", "class_name": "Shelves", "function_name": "count_all"}
+        self.put(FUNCTIONS, **published, config=config, package="warehouse", release=112)
         self.put(ENDPOINTS, endpoint_id="acme", special_connection=True)
         entries = [{"aws_lambda_arn": WORKER, "function": name} for name in ("hello", "describe_catalogue")]
         key: dict[str, Any] = {
             "endpoint_id": "acme",
             "api_key": f"{PREFIX}0123456789abcdef0123",
             "functions": entries,
+            "packages": [{"package": "warehouse"}],
         }
         hashes = [{"hash": "x", "created_at": NOW, "expires_at": 4_000_000_000}]
         self.put(CONNECTIONS, **key, label="the warehouse", grants=["invoke", "jobs"], key_hashes=hashes)

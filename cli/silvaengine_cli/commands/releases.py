@@ -1,0 +1,173 @@
+"""``releases``, ``rollback``, ``pin`` and ``unpin``: which release of a package serves whom."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from silvaengine_cli.deployment import Deployment, list_options, operator_options
+from silvaengine_cli.output import Detail, Moment, print_result, print_table
+from silvaengine_cli.publishing.patience import Patience
+from silvaengine_cli.publishing.prune import Pruned, Pruning
+from silvaengine_cli.publishing.releases import PackageReleases
+from silvaengine_cli.publishing.rollback import Pointing, Turn
+from silvaengine_cli.publishing.versions import Versions
+from silvaengine_cli.registry.rows import Row
+
+COLUMNS = ("release", "serves", "published", "commit", "message", "memory", Detail("by"), Detail("digest"))
+LONG = ("functions", "descriptions", "requirements")  # of a row
+STAYS = "resources and permissions stay as they are"
+
+package_argument = click.argument("package")
+
+
+@click.group()
+def releases() -> None:
+    """List and prune the releases of a package.
+
+    \b
+    Examples:
+      silvaengine releases list shop --stack silvaengine
+      silvaengine releases prune shop --dry-run --stack silvaengine
+    """
+
+
+@releases.command("list")
+@package_argument
+@list_options
+def list_(deployment: Deployment, package: str, as_json: bool, wide: bool) -> None:
+    """List a package's releases, the newest first, and whom they serve. Times are UTC.
+
+    \b
+    Examples:
+      silvaengine releases list shop --local
+      silvaengine releases list shop --json
+    """
+    found = PackageReleases(deployment, package)
+    pointer, rows = found.pointer(), found.all()[::-1]
+    facts = [_facts(row, pointer) for row in rows]
+    title = f"{len(rows)} releases"
+    print_table(title, COLUMNS, map(_cells, facts), facts, as_json=as_json, wide=wide)
+
+
+@releases.command()
+@package_argument
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@operator_options
+def prune(deployment: Deployment, package: str, dry_run: bool, as_json: bool) -> None:
+    """Delete what has served nobody for fifteen days and has no job: releases, versions, objects.
+
+    \b
+    Examples:
+      silvaengine releases prune shop --dry-run --stack silvaengine
+      silvaengine releases prune shop --stack silvaengine
+    """
+    found = PackageReleases(deployment, package)
+    versions = Versions(deployment.client("lambda"), found.function_name, Patience(_say))
+    pruned = Pruning(deployment, found, versions, time.time()).run(dry_run=dry_run)
+    print_result(asdict(pruned), _pruned(pruned, dry_run=dry_run), as_json=as_json)
+
+
+@click.command()
+@package_argument
+@click.option("--to", type=click.IntRange(1), help="A release.  [default: the one that served before]")
+@click.option("--move-jobs", is_flag=True, help="Let jobs that wait go on with it, too.")
+@operator_options
+def rollback(deployment: Deployment, package: str, to: int | None, move_jobs: bool, as_json: bool) -> None:
+    """Let an earlier release of a package serve again, within seconds, with Redis at the next request.
+
+    It takes back code, memory and environment; resources and permissions stay as they are, and so do pins.
+    Calls that a release has accepted end with it, unless --move-jobs moves those that wait.
+
+    \b
+    Examples:
+      silvaengine rollback shop --stack silvaengine
+      silvaengine rollback shop --to 12 --move-jobs --local
+    """
+    turn = Pointing(deployment, package, _say).roll_back(to, move_jobs=move_jobs)
+    print_result(asdict(turn), _turned(turn), as_json=as_json)
+
+
+@click.command()
+@package_argument
+@click.argument("release", type=click.IntRange(1))
+@click.option("--endpoint", required=True, help="The tenant.")
+@operator_options
+def pin(deployment: Deployment, package: str, release: int, endpoint: str, as_json: bool) -> None:
+    """Let one tenant have a release of a package, whichever the others have.
+
+    \b
+    Examples:
+      silvaengine pin shop 12 --endpoint acme --stack silvaengine
+    """
+    pointer = Pointing(deployment, package, _say).pin(release, endpoint)
+    print_result(_pointing(pointer), f"{endpoint} has release {release} of {package}", as_json=as_json)
+
+
+@click.command()
+@package_argument
+@click.option("--endpoint", required=True, help="The tenant.")
+@operator_options
+def unpin(deployment: Deployment, package: str, endpoint: str, as_json: bool) -> None:
+    """Let a pinned tenant have what the others have.
+
+    \b
+    Examples:
+      silvaengine unpin shop --endpoint acme --stack silvaengine
+    """
+    pointer = Pointing(deployment, package, _say).unpin(endpoint)
+    text = f"{endpoint} has release {pointer['release']} of {package}, as the others"
+    print_result(_pointing(pointer), text, as_json=as_json)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _facts(row: Row, pointer: Row) -> dict[str, Any]:
+    number = row["release"]
+    pins = sorted(each for each, pinned in pointer["pins"].items() if pinned == number)
+    short = {name: value for name, value in row.items() if name not in LONG}
+    return short | {"serves": number == pointer["release"], "pins": pins}
+
+
+def _cells(facts: dict[str, Any]) -> tuple[object, ...]:
+    serves = ["all"] if facts["serves"] else []
+    return (
+        facts["release"],
+        [*serves, *facts["pins"]],
+        Moment(facts["created_at"]),
+        facts.get("commit", "")[:7] + ("-dirty" if facts.get("commit", "").endswith("-dirty") else ""),
+        facts.get("message", ""),
+        facts["memory"],
+        facts["by"],
+        facts["digest"],
+    )
+
+
+def _pointing(pointer: Row) -> dict[str, Any]:
+    return {name: pointer[name] for name in ("package", "release", "pins")}
+
+
+def _turned(turn: Turn) -> str:
+    lines = [f"release {turn.release} of {turn.package} serves instead of {turn.left}"]
+    lines += [f"  {change}" for change in turn.changes]
+    lines += [f"  {STAYS}"]
+    if turn.moved is not None:
+        lines += [f"  {turn.moved} jobs moved; the sweeper starts them within a minute"]
+    if turn.stayed:
+        lines += [f"  {turn.stayed} jobs stay with {turn.left}: its alone, or begun meanwhile"]
+    return "\n".join(lines)
+
+
+def _pruned(pruned: Pruned, *, dry_run: bool) -> str:
+    would = "would go" if dry_run else "deleted"
+    kinds: dict[str, list[int] | list[str]] = {
+        "releases": pruned.releases,
+        "versions": pruned.versions,
+        "objects": pruned.objects,
+    }
+    lines = [f"{kind} {would}: {', '.join(map(str, those)) or 'none'}" for kind, those in kinds.items()]
+    lines += [f"releases that jobs need stay: {', '.join(map(str, pruned.busy))}"] if pruned.busy else []
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Packages that are published: each a Lambda of its own, whose versions are its releases."""

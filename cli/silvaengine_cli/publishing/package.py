@@ -1,0 +1,87 @@
+"""A package to be published: its folder and what ``package.yaml`` in it says, read and checked.
+
+Its functions are ``registry.yaml``'s; environment, resources and permissions are CloudFormation's own words,
+short functions (``!Ref Orders``) included.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import click
+
+from silvaengine_cli.publishing.model import PackageSpec
+from silvaengine_cli.registry.callables import missing_callables
+from silvaengine_cli.registry.checks import Finding
+from silvaengine_cli.registry.document import Document, Problem
+from silvaengine_cli.registry.file import checked, opened, validated
+from silvaengine_cli.registry.rows import function_config
+
+PACKAGE_FILE = "package.yaml"
+DEFAULT_STAGE = "default"  # of variables that every stage has
+_CLOUDFORMATION = ("environment", "resources", "permissions")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package as its folder has it; ``warnings`` are oddities with which it can be published."""
+
+    folder: Path
+    spec: PackageSpec
+    document: Document
+    warnings: tuple[Problem, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a package's folder.
+
+        Raises:
+            RegistryFileError: something in its ``package.yaml`` is wrong; each problem has its line.
+            ClickException: there is no such file, or it can't be read.
+        """
+        path = folder / PACKAGE_FILE
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise click.ClickException(f"{path}: {error.strerror}") from None
+        document = opened(content, str(path), _CLOUDFORMATION)
+        spec = validated(document, PackageSpec, str(path))
+        warnings = checked(document, missing_callables(spec.functions, folder), str(path))
+        return cls(folder, spec, document, warnings)
+
+    @property
+    def name(self) -> str:
+        """The package's name."""
+        return self.spec.package
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether each tenant has execution environments of its own."""
+        return self.spec.isolation == "tenant"
+
+    def environment(self, stage: str) -> dict[str, Any]:
+        """Return the variables of a stage; a value is text or a function of CloudFormation."""
+        stages = self.spec.environment
+        return {
+            name: value if isinstance(value, dict) else _text(value)
+            for name, value in {**stages.get(DEFAULT_STAGE, {}), **stages.get(stage, {})}.items()
+        }
+
+    def check(self, found: Iterable[Finding]) -> None:
+        """Raise RegistryFileError, with a line for each, if something was found in the file."""
+        checked(self.document, found, str(self.folder / PACKAGE_FILE))
+
+
+def functions_text(package: Package) -> str:
+    """Return what a release says of its functions, as the JSON text that its digest is of."""
+    functions = {
+        name: {"area": function.area, "config": function_config(name, function)}
+        for name, function in package.spec.functions.items()
+    }
+    return json.dumps(functions, sort_keys=True, separators=(",", ":"))
+
+
+def _text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)

@@ -1,0 +1,141 @@
+"""Published packages as the registry's commands see them: whose a function is, and which releases serve."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+
+import click
+
+from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
+from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, FUNCTIONS, PACKAGES
+from silvaengine_cli.publishing.releases import WORKER_SUFFIX, did_you_mean, package_arn
+from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.tables import RegistryTables
+
+
+class Packages:
+    """The packages of one deployment.
+
+    Args:
+        tables: the registry's tables.
+        worker_arn: the ARN of the stack's worker; the packages' Lambdas are named after the stack.
+    """
+
+    def __init__(self, tables: RegistryTables, worker_arn: str) -> None:
+        self._tables = tables
+        self._worker_arn = worker_arn
+        self._prefix = package_prefix(worker_arn) or ""
+
+    def owner(self, function: Row) -> str:
+        """Return the package that a function's row, or a key row's entry for it, belongs to; "" for none."""
+        if package := function.get("package"):
+            return str(package)
+        arn = str(function.get(FUNCTIONS.hash_key, ""))
+        is_ours = bool(self._prefix) and arn.startswith(self._prefix)
+        return arn.removeprefix(self._prefix).partition(":")[0] if is_ours else ""
+
+    def pointer(self, package: str) -> Pointer | None:
+        """Return a package's pointer, None if it has no release; raise as ``package_arn``."""
+        row = self._tables.get(PACKAGES, package_arn(self._worker_arn, package), POINTER_ITEM)
+        return Pointer.from_row(row) if row else None
+
+    def release(self, package: str, number: int) -> Release:
+        """Return a release; raise ClickException if there is none of the number, and as ``from_row``."""
+        row = self._tables.get(PACKAGES, package_arn(self._worker_arn, package), release_item(number))
+        if row is None:
+            raise click.ClickException(
+                f"package {package!r} has no release {number}, to which its pointer leads"
+            )
+        return Release.from_row(row)
+
+    def serving(self, package: str, endpoint_id: str) -> Release | None:
+        """Return the release that serves an endpoint; None if the package has none; raises as ``release``."""
+        pointer = self.pointer(package)
+        return pointer and self.release(package, pointer.choose(endpoint_id))
+
+    def functions(self, package: str, endpoint_id: str) -> set[str]:
+        """Return the names of the functions of the releases that serve those whom a key row is for."""
+        pointer = self.pointer(package)
+        if pointer is None:
+            return set()
+        all_serving = {pointer.release, *pointer.pins.values()}
+        numbers = all_serving if endpoint_id == COMMON_ENDPOINT else {pointer.choose(endpoint_id)}
+        return {name for number in numbers for name in self.release(package, number).functions}
+
+    def check_key_row(self, before: Row, after: Row) -> None:
+        """Check what a key row that is to be written names of packages.
+
+        Raises:
+            ClickException: a package that is new to it has no release, or lacks a function that an entry
+                names; or two have a function of the same name, and no entry says whose it is.
+        """
+        for entry in after.get("functions") or ():
+            if self.owner(entry) and entry not in (before.get("functions") or ()):
+                self._check_entry(entry, after["endpoint_id"])
+        names = [entry["package"] for entry in after.get("packages") or ()]
+        listed = {entry["package"] for entry in before.get("packages") or ()}
+        for name in names:
+            if name not in listed:
+                self._check_package(name)
+        entries = {entry.get("function") for entry in after.get("functions") or ()}
+        owners: dict[str, list[str]] = defaultdict(list)
+        for package in names:
+            for function in self.functions(package, after["endpoint_id"]) - entries:
+                owners[function].append(package)
+        for function, packages in sorted(owners.items()):
+            if len(packages) > 1:
+                raise click.ClickException(
+                    f"the packages {' and '.join(packages)} have a function {function!r} each: "
+                    "list them at different key rows, or name the function among its own `functions`"
+                )
+
+    def check_functions(self, package: str, functions: Collection[str]) -> None:
+        """Check the functions that a package is to have.
+
+        Raises:
+            ClickException: another package has one of the name, and a key row lists both, without an entry
+                that says whose it is.
+        """
+        for row in self._tables.scan(CONNECTIONS):
+            listed = {entry["package"] for entry in row.get("packages") or ()}
+            if package not in listed:
+                continue
+            entries = {entry.get("function") for entry in row.get("functions") or ()}
+            for other in sorted(listed - {package}):
+                shared = self.functions(other, row["endpoint_id"]).intersection(functions) - entries
+                if shared:
+                    raise click.ClickException(
+                        f"package {other!r} has {', '.join(sorted(shared))}, too, and endpoint "
+                        f"{row['endpoint_id']!r} has a connection with both: rename it, or list them apart"
+                    )
+
+    def _check_entry(self, entry: Row, endpoint_id: str) -> None:
+        package, name = self.owner(entry), entry["function"]
+        self._check_package(package)
+        names = self.functions(package, endpoint_id)
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise click.ClickException(f"package {package!r} has no function {name!r}{hint}")
+
+    def _check_package(self, name: str) -> None:
+        if self.pointer(name) is None:
+            raise click.ClickException(f"there is no package {name!r}{did_you_mean(name, self._names())}")
+
+    def _names(self) -> Iterator[str]:
+        for row in self._tables.scan(PACKAGES):
+            if row["item"] == POINTER_ITEM and str(row[PACKAGES.hash_key]).startswith(self._prefix):
+                yield row["package"]
+
+
+def package_prefix(worker_arn: str) -> str | None:
+    """Return the beginning of the ARNs of packages' Lambdas; None without a stack's worker."""
+    return package_arn(worker_arn, "") if worker_arn.endswith(WORKER_SUFFIX) else None
+
+
+def check_owners(packages: Packages, rows: Iterable[Row]) -> None:
+    """Raise ClickException if one of the functions' rows to write belongs to a package."""
+    for row in rows:
+        if package := packages.owner(row):
+            raise click.ClickException(
+                f"function {row['function']!r} belongs to package {package!r}, whose releases describe it: "
+                f"leave it out of `functions`, and list the package at a connection, `packages: [{package}]`"
+            )
