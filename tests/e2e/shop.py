@@ -35,11 +35,19 @@ SOURCES = {
 
 @dataclass
 class Shop:
-    """The package's folder, and where it is published; ``builds`` are numbers by release."""
+    """The package's folder, and where it is published.
+
+    Args:
+        folder: the package's.
+        deployment: where it is published.
+        builds: numbers by release.
+        before_turn: is told the release that a rollback goes to.
+    """
 
     folder: Path
     deployment: Deployment
     builds: dict[int, int] = field(default_factory=dict)
+    before_turn: Callable[[int], None] = lambda _release: None
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     def write(self) -> int:
@@ -79,9 +87,10 @@ class Shop:
         """What turns the pointer."""
         return Pointing(self.deployment, PACKAGE, lambda _line: None)
 
-    def roll_back(self, to: int | None = None) -> Turn:
-        """Roll back."""
-        return self.pointing.roll_back(to, move_jobs=False)
+    def roll_back(self) -> Turn:
+        """Roll back to what served before."""
+        self.before_turn(self.releases.pointer()["previous"])
+        return self.pointing.roll_back(None, move_jobs=False)
 
 
 def open_to(rows: Rows, tenants: Sequence[str] = TENANTS) -> None:
