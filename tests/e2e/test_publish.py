@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
-from typing import Any
+from typing import Any, override
 
 import click
 import pytest
@@ -15,7 +17,8 @@ import pytest
 from silvaengine.errors import SilvaEngineError
 from silvaengine.tables import FUNCTIONS
 from silvaengine_cli import deploy
-from silvaengine_cli.publishing import publisher
+from silvaengine_cli.deployment import Deployment as CommandLine
+from silvaengine_cli.publishing import publisher as steps
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.prune import KEPT_SECONDS, Pruned, Pruning
 from silvaengine_cli.publishing.publication import Publication
@@ -25,7 +28,7 @@ from .conftest import Deployment, wait_for_record
 from .shop import PACKAGE, TENANTS, Shop, ask, build_of, open_to
 from .test_announcements import eventually
 
-STEPS = [title for title, _ in (*publisher.PREPARING, *publisher.RELEASING, *publisher.FINISHING)]
+STEPS = [title for title, _ in (*steps.PLANNING, *steps.PREPARING, *steps.RELEASING, *steps.FINISHING)]
 TURN = STEPS.index("turn the pointer")
 
 
@@ -85,6 +88,36 @@ def test_a_killed_publisher_does_no_harm(deployment: Deployment, shop: Shop, tit
     assert {row["release"] for row in rows} == {again.release}
 
 
+class LimitedCommandLine(CommandLine):
+    """The command line of somebody whose clients have few rights."""
+
+    def __init__(self, open_client: Callable[[str], Any], url: str) -> None:
+        super().__init__(stack=deploy.LOCAL_STACK, endpoint_url=url)
+        self._open_client = open_client
+
+    @override
+    def client(self, service: str, url: str | None = None) -> Any:
+        return self._open_client(service)
+
+
+def test_a_publisher_needs_no_other_rights(
+    deployment: Deployment, shop: Shop, publisher: Callable[[str], Any]
+) -> None:
+    """PublisherPolicy suffices to publish and roll back; a change of the stack is refused, with its lines."""
+    limited = replace(shop, deployment=LimitedCommandLine(publisher, deployment.engine.url))
+    shop.publish_next()
+    limited.publish_next()
+    limited.roll_back()
+    limited.write()
+    manifest = shop.folder / "package.yaml"
+    manifest.write_text(manifest.read_text().replace("memory: 256", "memory: 300"))
+    with pytest.raises(click.ClickException, match="you may not change the stack") as caught:
+        limited.publish()
+    assert "~ PackageFunction.MemorySize" in caught.value.message
+    shop.write()
+    shop.publish()
+
+
 def test_a_second_publisher_is_told(deployment: Deployment, shop: Shop, tmp_path: Path) -> None:
     """Of two at the same time one succeeds; the other one is told, and succeeds afterwards."""
     shop.publish_next()
@@ -123,7 +156,7 @@ def test_an_altered_object_is_not_published(
         deployment.engine.client("s3").put_object(Bucket=bucket, Key=publication.object_key, Body=body)
 
     with monkeypatch.context() as patch:
-        patch.setattr(publisher, "PREPARING", (*publisher.PREPARING, ("alter the object", alter)))
+        patch.setattr(steps, "PREPARING", (*steps.PREPARING, ("alter the object", alter)))
         with pytest.raises(click.ClickException, match=r"s3://.*packages/shop/.* was altered") as caught:
             shop.publish()
     assert "\n" not in caught.value.message

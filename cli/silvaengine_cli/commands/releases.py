@@ -75,9 +75,9 @@ def prune(deployment: Deployment, package: str, dry_run: bool, as_json: bool) ->
 @click.option("--move-jobs", is_flag=True, help="Let jobs that wait go on with it, too.")
 @operator_options
 def rollback(deployment: Deployment, package: str, to: int | None, move_jobs: bool, as_json: bool) -> None:
-    """Let an earlier release of a package serve again, within seconds, with Redis at the next request.
+    """Let an earlier release of a package serve again.
 
-    It takes back code, memory and environment; resources and permissions stay as they are, and so do pins.
+    It is seen within seconds, with Redis at the next request. It takes back code, memory and environment; resources and permissions stay as they are, and so do pins.
     Calls that a release has accepted end with it, unless --move-jobs moves those that wait.
 
     \b
@@ -95,7 +95,7 @@ def rollback(deployment: Deployment, package: str, to: int | None, move_jobs: bo
 @click.option("--endpoint", required=True, help="The tenant.")
 @operator_options
 def pin(deployment: Deployment, package: str, release: int, endpoint: str, as_json: bool) -> None:
-    """Let one tenant have a release of a package, whichever the others have.
+    """Pin one tenant to a release of a package.
 
     \b
     Examples:
@@ -110,7 +110,7 @@ def pin(deployment: Deployment, package: str, release: int, endpoint: str, as_js
 @click.option("--endpoint", required=True, help="The tenant.")
 @operator_options
 def unpin(deployment: Deployment, package: str, endpoint: str, as_json: bool) -> None:
-    """Let a pinned tenant have what the others have.
+    """Unpin a tenant: it has what the others have.
 
     \b
     Examples:

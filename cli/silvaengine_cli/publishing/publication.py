@@ -163,7 +163,7 @@ class Publication:
         self.releases.turn(self.seen, self.number, self.seen["pins"] if self.seen else {})
 
     def announce(self) -> None:
-        """Tell Redis, if there is one, so that the next request sees it."""
+        """Announce it to Redis, if there is one, so that the next request sees it."""
         announce(self.deployment)
 
     def write_bindings(self) -> None:
