@@ -17,6 +17,7 @@ import pytest
 from botocore.session import Session
 
 from silvaengine_cli import deploy
+from silvaengine_cli.deployment import Deployment as CommandLine
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
 from silvaengine_cli.prove import deploying
 from silvaengine_cli.registry.apply import apply_file
@@ -29,6 +30,7 @@ from ..canaries import found_in
 from .counting_proxy import CountingProxy
 from .http_client import Api
 from .registry_rows import API_KEY, Rows
+from .shop import Shop
 
 PROJECT = Path(__file__).parents[2]
 
@@ -261,3 +263,10 @@ def event_sources(engine: LocalEngine) -> Mapping[str, str]:
 def api(deployment: Deployment) -> Api:
     """The REST API of the deployed stack."""
     return deployment.api
+
+
+@pytest.fixture(scope="session")
+def shop(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A package that tests publish to the stack."""
+    target = CommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)
+    return Shop(tmp_path_factory.mktemp("packages") / "shop", target)

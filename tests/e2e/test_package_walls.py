@@ -320,6 +320,29 @@ def test_who_resolves_packages_can_not_publish(
         functions.update_function_code(FunctionName=alpha.lambda_name, ZipFile=b"")
 
 
+def test_tasks_may_read_packages_queues_and_streams(
+    packages: tuple[Made, Made], deployment: Deployment
+) -> None:
+    """Event sources poll with its role; the gateways' opens neither."""
+    alpha, _ = packages
+    tables = deployment.engine.client("dynamodb")
+    stream = tables.describe_table(TableName=alpha.physical_id("Orders"))["Table"]["LatestStreamArn"]
+    functions = deployment.engine.client("lambda")
+
+    def role_of(name: str) -> str:
+        arn = deployment.outputs.function_arns[name]
+        return str(functions.get_function_configuration(FunctionName=arn)["Role"])
+
+    def poll(role: str) -> None:
+        queue = alpha.physical_id("Inbox")
+        with_role(deployment.engine, role, "sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=0)
+        with_role(deployment.engine, role, "dynamodbstreams").describe_stream(StreamArn=stream)
+
+    poll(role_of("Tasks"))
+    with denied():
+        poll(role_of("HttpGateway"))
+
+
 def test_the_registry_is_told_the_sources_own_names(packages: tuple[Made, Made]) -> None:
     """The binding rows name queue, table, bucket, topic and rule as AWS's events do."""
     alpha, _ = packages

@@ -44,7 +44,7 @@ class Pointer(NamedTuple):
 class PackageEntry(NamedTuple):
     """A key row's entry of a published package, by its Lambda's ARN, or of one ``function`` of it.
 
-    ``setting_id`` overrides the settings of what it opens.
+    The ARN of a version fixes the release. ``setting_id`` overrides the settings of what it opens.
     """
 
     function_arn: str
@@ -123,13 +123,19 @@ class Releases:
         )
         failure: ConfigurationError | None = None
         for entry in packages:
-            if pointer := pointers.get(entry.function_arn):
-                try:
-                    yield entry, self.get(entry.function_arn, pointer.choose(endpoint_id))
-                except NotFoundError:
-                    continue
-                except ConfigurationError as error:
-                    failure = error
+            function_arn, _, version = entry.function_arn.rpartition(":")
+            if version.isdecimal():
+                number = int(version)
+            elif pointer := pointers.get(entry.function_arn):
+                function_arn, number = entry.function_arn, pointer.choose(endpoint_id)
+            else:
+                continue
+            try:
+                yield entry, self.get(function_arn, number)
+            except NotFoundError:
+                continue
+            except ConfigurationError as error:
+                failure = error
         if failure:
             raise failure
 
