@@ -25,6 +25,7 @@ from silvaengine_cli.publishing.publication import Publication
 from silvaengine_cli.publishing.versions import Versions
 
 from .conftest import Deployment, wait_for_record
+from .http_client import Response
 from .shop import PACKAGE, TENANTS, Shop, ask, build_of, open_to
 from .test_announcements import eventually
 
@@ -40,7 +41,11 @@ def opened(deployment: Deployment) -> None:
 
 def served(deployment: Deployment, build: int) -> bool:
     """Return whether a build serves within the promised time."""
-    return eventually(lambda: build_of(ask(deployment.api)), build.__eq__) == build
+    return _is(eventually(lambda: ask(deployment.api), lambda it: _is(it, build)), build)
+
+
+def _is(response: Response, build: int) -> bool:
+    return response.status == 200 and build_of(response) == build
 
 
 def test_what_is_published_serves(deployment: Deployment, shop: Shop) -> None:
@@ -171,20 +176,17 @@ def test_an_altered_object_is_not_published(
 def test_an_altered_release_is_not_served(
     deployment: Deployment, shop: Shop, attribute: str, old: str, new: str
 ) -> None:
-    """Neither turned to nor, where it serves, called."""
+    """Neither turned to nor, where it serves, called; a new release is the way out."""
     shop.publish_next()
     row = shop.releases.release(shop.releases.pointer()["release"])
-    rows = deployment.rows
-    try:
-        rows.put("packages", **row | {attribute: row[attribute].replace(old, new)})
-        shop.announce()
-        assert eventually(lambda: ask(deployment.api).status, (500).__eq__) == 500
-        with pytest.raises(SilvaEngineError):
-            shop.pointing.pin(row["release"], TENANTS[0])
-    finally:
-        rows.put("packages", **row)
-        shop.announce()
-    assert eventually(lambda: ask(deployment.api).status, (200).__eq__) == 200
+    deployment.rows.put("packages", **row | {attribute: row[attribute].replace(old, new)})
+    shop.announce()
+    assert eventually(lambda: ask(deployment.api).status, (500).__eq__) == 500
+    with pytest.raises(SilvaEngineError) as caught:
+        shop.pointing.pin(row["release"], TENANTS[0])
+    assert f"release {row['release']} of package 'shop': its row was altered" in caught.value.detail
+    assert served(deployment, shop.publish_next())
+    deployment.rows.put("packages", **row)
 
 
 def test_releases_are_pruned(deployment: Deployment, shop: Shop) -> None:

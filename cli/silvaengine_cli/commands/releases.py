@@ -77,7 +77,8 @@ def prune(deployment: Deployment, package: str, dry_run: bool, as_json: bool) ->
 def rollback(deployment: Deployment, package: str, to: int | None, move_jobs: bool, as_json: bool) -> None:
     """Let an earlier release of a package serve again.
 
-    It is seen within seconds, with Redis at the next request. It takes back code, memory and environment; resources and permissions stay as they are, and so do pins.
+    It is seen within seconds, with Redis at the next request. It takes back code, memory and environment;
+    resources and permissions stay as they are, and so do pins.
     Calls that a release has accepted end with it, unless --move-jobs moves those that wait.
 
     \b
