@@ -47,8 +47,14 @@ class Packages:
             )
         return Release.from_row(row)
 
-    def serving(self, package: str, endpoint_id: str) -> Release | None:
-        """Return the release that serves an endpoint; None if the package has none; raises as ``release``."""
+    def opened(self, function_arn: str, endpoint_id: str) -> Release | None:
+        """Return the release that a key row opens by an ARN: of the version, else the one that serves.
+
+        It is None if the package has none; raises as ``release``.
+        """
+        package, version = self.owner({FUNCTIONS.hash_key: function_arn}), version_of(function_arn)
+        if version is not None:
+            return self.release(package, version)
         pointer = self.pointer(package)
         return pointer and self.release(package, pointer.choose(endpoint_id))
 
@@ -129,6 +135,12 @@ class Packages:
 def package_prefix(worker_arn: str) -> str | None:
     """Return the beginning of the ARNs of packages' Lambdas; None without a stack's worker."""
     return package_arn(worker_arn, "") if worker_arn.endswith(WORKER_SUFFIX) else None
+
+
+def version_of(function_arn: str) -> int | None:
+    """Return the number of the version that an ARN names; None for a Lambda's or an alias'."""
+    version = function_arn.rpartition(":")[2]
+    return int(version) if version.isdecimal() else None
 
 
 def check_owners(packages: Packages, rows: Iterable[Row]) -> None:
