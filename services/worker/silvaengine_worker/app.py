@@ -31,7 +31,7 @@ def _open_handler(settings: Settings) -> Handler:
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
     loader = Loader(settings.allowed_packages or read_allowed_packages(artefact))
-    worker = Worker(loader, open_channels(settings))
+    worker = Worker(loader, open_channels(settings), checks_results=settings.checks_results)
     server = CallServer(worker, lambda: _open_executions(settings), lambda: _open_replies(settings))
     return create_handler(server, open_alert_publisher(settings))
 

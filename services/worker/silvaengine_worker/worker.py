@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable
 from contextvars import copy_context
 from decimal import localcontext
+from functools import partial
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, bind
 from silvaengine.errors import ConfigurationError
@@ -17,6 +18,9 @@ from silvaengine_worker.loader import LoadedFunction, Loader
 from silvaengine_worker.process_state import ProcessStateGuard, run_with_deadline
 from silvaengine_worker.results import complete, to_response
 
+if TYPE_CHECKING:
+    from silvaengine_worker.typed.signature import Signature
+
 END_EARLY_SECONDS = 0.25
 """Seconds before the caller's deadline at which a function is ended, so that the response arrives in time."""
 
@@ -27,13 +31,20 @@ class Worker:
     """Runs functions of the allowed packages, one call at a time.
 
     ``open_channel`` returns a call's channel to connected clients; None where there is no WebSocket API.
+    ``checks_results`` is whether the results of typed functions are compared with their signatures.
     """
 
     def __init__(
-        self, loader: Loader, open_channel: Callable[[WorkerCall], ClientChannel] | None = None
+        self,
+        loader: Loader,
+        open_channel: Callable[[WorkerCall], ClientChannel] | None = None,
+        *,
+        checks_results: bool = False,
     ) -> None:
         self._loader = loader
         self._open_channel = open_channel
+        self._checks_results = checks_results
+        self._signatures: dict[Callable[..., Any], Signature] = {}
         self._instances = Instances()
 
     def run(
@@ -57,7 +68,11 @@ class Worker:
                 own. Exception: whatever else the function raised.
         """
         target = self._loader.load(*call.callee[:3])
-        arguments = fit_arguments(call, target.parameters)
+        fit: Callable[[], Arguments] | None = None
+        if call.callee.typed:
+            fit, finish = self._fit_and_finish(target, call, finish)
+        else:
+            arguments = fit_arguments(call, target.parameters)
         channel = self._open_channel(call) if self._open_channel else None
         current = _current_invocation(call, end, request_id, target.logger, channel)
         with bind(current), localcontext(), ProcessStateGuard() as process:
@@ -65,9 +80,29 @@ class Worker:
                 run_with_deadline,
                 current.remaining_seconds(),
                 lambda: to_response(
-                    self._call(target, call, arguments, process.is_environment_unchanged, finish)
+                    self._call(
+                        target, call, fit() if fit else arguments, process.is_environment_unchanged, finish
+                    )
                 ),
             )
+
+    def _fit_and_finish(
+        self, target: LoadedFunction, call: WorkerCall, finish: Callable[[Any], object]
+    ) -> tuple[Callable[[], Arguments], Callable[[Any], object]]:
+        """Return how to make a typed function's arguments, by its package's code too, and its finish."""
+        # lazy: only a typed function needs them
+        from silvaengine_worker.typed.arguments import (
+            fit_typed_arguments,
+        )
+        from silvaengine_worker.typed.results import checked
+        from silvaengine_worker.typed.signature import Signature
+
+        signature = self._signatures.get(target.function)
+        if signature is None:
+            signature = self._signatures[target.function] = Signature(target.function, target.parameters)
+        if self._checks_results:
+            finish = checked(finish, signature)
+        return partial(fit_typed_arguments, call, signature), finish
 
     def _call(
         self,
