@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from contextvars import copy_context
 from decimal import localcontext
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -68,11 +67,8 @@ class Worker:
                 own. Exception: whatever else the function raised.
         """
         target = self._loader.load(*call.callee[:3])
-        fit: Callable[[], Arguments] | None = None
-        if call.callee.typed:
-            fit, finish = self._fit_and_finish(target, call, finish)
-        else:
-            arguments = fit_arguments(call, target.parameters)
+        # a typed function's are made by its package's code, too: bound and timed
+        arguments = None if call.callee.typed else fit_arguments(call, target.parameters)
         channel = self._open_channel(call) if self._open_channel else None
         current = _current_invocation(call, end, request_id, target.logger, channel)
         with bind(current), localcontext(), ProcessStateGuard() as process:
@@ -80,38 +76,20 @@ class Worker:
                 run_with_deadline,
                 current.remaining_seconds(),
                 lambda: to_response(
-                    self._call(
-                        target, call, fit() if fit else arguments, process.is_environment_unchanged, finish
-                    )
+                    self._call(target, call, arguments, process.is_environment_unchanged, finish)
                 ),
             )
-
-    def _fit_and_finish(
-        self, target: LoadedFunction, call: WorkerCall, finish: Callable[[Any], object]
-    ) -> tuple[Callable[[], Arguments], Callable[[Any], object]]:
-        """Return how to make a typed function's arguments, by its package's code too, and its finish."""
-        # lazy: only a typed function needs them
-        from silvaengine_worker.typed.arguments import (
-            fit_typed_arguments,
-        )
-        from silvaengine_worker.typed.results import checked
-        from silvaengine_worker.typed.signature import Signature
-
-        signature = self._signatures.get(target.function)
-        if signature is None:
-            signature = self._signatures[target.function] = Signature(target.function, target.parameters)
-        if self._checks_results:
-            finish = checked(finish, signature)
-        return partial(fit_typed_arguments, call, signature), finish
 
     def _call(
         self,
         target: LoadedFunction,
         call: WorkerCall,
-        arguments: Arguments,
+        arguments: Arguments | None,
         may_keep: Callable[[], bool],
         finish: Callable[[Any], object],
     ) -> object:
+        if arguments is None:
+            arguments, finish = self._fit_typed(target, call, finish)
         by_position, by_name = arguments
         constructor, setting = target.constructor, call.callee.setting
         if constructor is None:
@@ -122,6 +100,22 @@ class Worker:
             lambda instance: finish(getattr(instance, call.callee.function)(*by_position, **by_name)),
             may_keep,
         )
+
+    def _fit_typed(
+        self, target: LoadedFunction, call: WorkerCall, finish: Callable[[Any], object]
+    ) -> tuple[Arguments, Callable[[Any], object]]:
+        """Return the arguments of a typed function, and its finish, which may check the result."""
+        # lazy: only a typed function needs them
+        from silvaengine_worker.typed.arguments import fit_typed_arguments
+        from silvaengine_worker.typed.results import checked
+        from silvaengine_worker.typed.signature import Signature
+
+        signature = self._signatures.get(target.function)
+        if signature is None:
+            signature = self._signatures[target.function] = Signature(target.function, target.parameters)
+        if self._checks_results:
+            finish = checked(finish, signature)
+        return fit_typed_arguments(call, signature), finish
 
 
 def read_settings(text: str) -> dict[str, Any]:

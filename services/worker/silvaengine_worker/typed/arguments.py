@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from silvaengine.errors import InvalidArgumentsError
 from silvaengine.protocol.json_codec import standard_decoder
-from silvaengine.protocol.messages import RESERVED_PARAMETERS, WorkerCall
+from silvaengine.protocol.messages import WorkerCall
 from silvaengine_worker.arguments import OBJECT, Arguments, offered_names, read_body, refuse_constant
 from silvaengine_worker.typed.faults import ABSENT, LIMIT, Fault, InvalidValueError, json_type, step
 from silvaengine_worker.typed.signature import BODY, Signature, ValueType
@@ -115,9 +115,9 @@ def _values(call: WorkerCall, signature: Signature) -> dict[str, _Value]:
             for name, member in body.items():
                 if name not in values or values[name].place != "path":
                     values[name] = _Value("body", member)
-    for name in offered_names(call) | RESERVED_PARAMETERS:
-        if name not in signature.parameters:
-            values.pop(name, None)
+    offered = offered_names(call)
+    for name in [name for name in values if name in offered and name not in signature.parameters]:
+        del values[name]
     if signature.headers:
         headers = _headers(call)
         for name, header in signature.headers.items():

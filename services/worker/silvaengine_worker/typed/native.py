@@ -5,13 +5,14 @@ docs.python.org/3/library/stdtypes.html, jcristharif.com/msgspec/supported-types
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from msgspec import ValidationError, convert, defstruct
 
 from silvaengine_worker.typed.faults import ABSENT, LIMIT, Fault, InvalidValueError, json_type
+from silvaengine_worker.typed.form_check import compile_check, is_distinct
 from silvaengine_worker.typed.shapes import Annotation, Shape, UnsupportedTypeError, read_shape
 
 _SAFE = re.compile(
@@ -35,6 +36,7 @@ class NativeType:
     def __init__(self, annotation: Annotation) -> None:
         self.annotation = annotation
         self.shape = read_shape(annotation)
+        self._has_forms = compile_check(self.shape)
         kinds = self.shape.kinds
         self.takes_list = kinds is not None and list in kinds and str not in kinds
         item = self.shape.items if self.takes_list else self.shape
@@ -54,7 +56,7 @@ class NativeType:
         Raises:
             InvalidValueError: it isn't one.
         """
-        if self.shape.has_forms and next(_find(self.shape, value, "", _form_fault), None):
+        if self._has_forms is not None and not self._has_forms(value):
             raise self._invalid(value)
         try:
             return convert({"value": value}, self._holder).value
@@ -66,46 +68,30 @@ class NativeType:
         self.convert(value)
 
     def _invalid(self, value: object) -> InvalidValueError:
-        faults = tuple(islice(_find(self.shape, value, "", _any_fault), LIMIT))
+        faults = tuple(islice(_find(self.shape, value, ""), LIMIT))
         return InvalidValueError(faults or [Fault("", _UNKNOWN.format("value"), json_type(value))])
 
 
-def _find(shape: Shape, value: object, path: str, judge: Callable[[Shape, object], str]) -> Iterator[Fault]:
-    """Yield the innermost faults; ``judge`` returns what is wrong with a value, empty for nothing."""
+def _find(shape: Shape, value: object, path: str) -> Iterator[Fault]:
+    """Yield the innermost faults."""
     shape = shape.option(value)
-    if judge is _form_fault and not shape.has_forms:
-        return
     is_faulty = False
     for here, inner, member in shape.members(value):
-        for fault in _find(inner, member, path + here, judge):
+        for fault in _find(inner, member, path + here):
             is_faulty = True
             yield fault
-    if not is_faulty and (message := judge(shape, value)):
+    if not is_faulty and (message := _fault_of(shape, value)):
         yield Fault(path, message, json_type(value))
 
 
-def _form_fault(shape: Shape, value: object) -> str:
-    if shape.form is not None and type(value) is str and not shape.form.pattern.fullmatch(value):
-        return f"Expected {shape.form.name}"
-    if shape.is_set and type(value) is list and len(set(map(_key, value))) < len(value):
-        return "Expected `array` without repetitions"
-    return ""
-
-
-def _key(value: object) -> object:
-    """Return what makes two JSON values the same: true isn't 1."""
-    if type(value) is list:
-        return tuple(map(_key, value))
-    if type(value) is dict:
-        return frozenset((name, _key(member)) for name, member in value.items())
-    return type(value) is bool, value
-
-
-def _any_fault(shape: Shape, value: object) -> str:
+def _fault_of(shape: Shape, value: object) -> str:
+    """Return what is wrong with a value whose members are right, empty for nothing."""
     if value is ABSENT:
         return "Required"
-    if message := _form_fault(shape, value):
-        return message
+    if shape.form is not None and type(value) is str and not shape.form.pattern.fullmatch(value):
+        return f"Expected {shape.form.name}"
+    if shape.is_set and type(value) is list and not is_distinct(value):
+        return "Expected `array` without repetitions"
     try:
         convert(value, shape.annotation)
     except ValidationError as error:

@@ -58,7 +58,7 @@ class Shape:
     """An annotation, and where the values in a value of it are.
 
     ``kinds`` are the classes of decoded JSON that it takes, None for any. ``form`` is that of its text,
-    ``has_forms`` whether a walk has something to check.
+    ``has_forms`` whether a text or a set in it has one to check.
     """
 
     def __init__(self, annotation: Annotation, kinds: frozenset[type] | None) -> None:
