@@ -144,6 +144,19 @@ def test_nothing_of_a_value_is_repeated(send: Callable[..., Any], capfd: pytest.
     assert "forbidden" not in text
 
 
+def test_an_object_may_refuse_other_members(send: Callable[..., Any]) -> None:
+    """A Struct says so, and has names of its own in JSON; whose names the others are isn't repeated."""
+    person = {"firstName": "Ada", "born": "1815-12-10"}
+    assert send("exact", {"person": person})["value"] == ["Ada", "1815-12-10"]
+    assert faults(send("exact", {"person": person | {CANARY: 1}})) == [
+        ("body", "/person", "Expected a valid Exact", "object")
+    ]
+    assert faults(send("exact", {"person": {"born": "10.12.1815"}})) == [
+        ("body", "/person/firstName", "Required", "absent"),
+        ("body", "/person/born", "Expected a date, YYYY-MM-DD", "string"),
+    ]
+
+
 def test_a_body_may_be_one_parameter(send: Callable[..., Any]) -> None:
     """A parameter called body takes the whole body, an object too, and pointers begin in it."""
     assert send("place", {"sku": "a", "qty": 1}, express=["true"])["value"] == ["a", True]
@@ -180,6 +193,10 @@ def test_other_parameters_have_a_type_too(send: Callable[..., Any]) -> None:
     """What ``**`` takes is converted by its annotation; what the framework offers isn't among it."""
     assert send("totals", {"a": 1, "b": 2}, c=["4"])["value"] == 7
     assert faults(send("totals", {"a": "1"})) == [("body", "/a", "Expected `int`", "string")]
+    assert send("anything", {"a": 1.5, "b": None})["value"] == {
+        "a": ["Decimal", "1.5"],
+        "b": ["NoneType", "None"],
+    }
 
 
 def test_the_path_is_text_that_a_body_cannot_replace(handler: Handler, payload: Payload) -> None:

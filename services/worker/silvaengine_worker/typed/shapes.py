@@ -248,8 +248,7 @@ def _fields(cls: type[Any]) -> Iterator[tuple[str, Annotation, bool]]:
     elif is_dataclass(cls):
         hints = get_type_hints(cls, include_extras=True)
         for each in fields(cls):
-            if each.init:
-                yield each.name, hints[each.name], each.default is each.default_factory is MISSING
+            yield each.name, hints[each.name], each.init and each.default is each.default_factory is MISSING
     else:
         raise _unsupported(cls)
 

@@ -94,6 +94,8 @@ class Signature:
         return self._read(f"parameter {name!r}", self._hints.get(name, Any))
 
     def _read(self, what: str, annotation: Annotation) -> ValueType:
+        if annotation is object:
+            annotation = Any
         try:
             return ModelType(annotation) if is_of_pydantic(annotation) else NativeType(annotation)
         except (UnsupportedTypeError, NameError) as error:

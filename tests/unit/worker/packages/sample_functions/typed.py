@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from silvaengine_base import Header, current_invocation
 
@@ -31,7 +31,7 @@ class Item:
     def __post_init__(self) -> None:
         """Refuse a word, with it in the message, and know the tenant."""
         if self.sku == "forbidden" + current_invocation().endpoint_id:
-            raise ValueError(f"bad {self.sku}")
+            raise ValueError(f"Expected `{self.sku}`")
 
 
 def kinds(**values: object) -> dict[str, list[str]]:
@@ -84,6 +84,11 @@ def totals(**amounts: int) -> int:
     return sum(amounts.values())
 
 
+def anything(**values: object) -> dict[str, list[str]]:
+    """Return the values, by kind."""
+    return kinds(**values)
+
+
 def show(path: str, id: int = 0) -> list[object]:  # noqa: A002 - what a client calls it
     """Return what the framework and a client give."""
     return [path, id]
@@ -109,6 +114,18 @@ def stream(last: int) -> Iterator[int]:
     """Yield numbers, and a text at the end."""
     yield from range(last)
     yield "end"  # type: ignore[misc]
+
+
+class Exact(Struct, forbid_unknown_fields=True, rename="camel"):
+    """An object of msgspec's own, which takes no other members."""
+
+    first_name: str
+    born: date | None = None
+
+
+def exact(person: Exact) -> list[object]:
+    """Return the members."""
+    return [person.first_name, person.born]
 
 
 def unsupported(value: complex) -> None:
