@@ -182,13 +182,21 @@ class TokenReused(Dispatcher):
         )
 
 
+class FollowsThePointer(Dispatcher):
+    """Takes a call over with the release that serves by then."""
+
+    @override
+    def pinned(self, execution: Execution, function: Function) -> Function:
+        return function
+
+
 class ServerErrorRanNothing(LambdaInvoker):
     """Takes a failure of Lambda for a call that didn't begin."""
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(self, arn: str, payload: str, **options: Any) -> Json:
         try:
-            return super().invoke(arn, payload, event=event, deadline=deadline)
+            return super().invoke(arn, payload, **options)
         except InvocationError as error:
             if error.error_type != "ServiceException":
                 raise
@@ -382,7 +390,7 @@ MISTAKES: Mapping[str, dict[str, type]] = {
             TakesOverWhatMayHaveRun,
             TakesOverWhatIsHeld,
         ),
-        "dispatcher": (TokenReused,),
+        "dispatcher": (TokenReused, FollowsThePointer),
         "invoker": (ServerErrorRanNothing,),
         "jobs": (RunsWithoutAClaim, SettlesBeforeTheEffect, SwallowsTheException, FailsAtOnce),
         "sweeper": (

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
+    from silvaengine.ledger.execution import Execution
     from silvaengine_http.executions import Executions, LedgerCall
 
 # Operations, even if the registry has functions of these names.
@@ -97,9 +98,10 @@ class Gateway:
                 self._open_executions(),
                 request.route,
                 request.params,
-                lambda function: self._caller_of(call, request, key_access, function),
+                lambda execution: self._caller_of(call, request, key_access, execution),
             )
-        call.function = function = self._admission.function(key_access, name, request.route.area)
+        function = self._admission.function(key_access, name, request.route.area)
+        call.note_function(function)
         call.log.begin_step("authorize")
         _check_method(request.method, function)
         if function.auth_required:
@@ -125,7 +127,8 @@ class Gateway:
         # not counted here: the request that follows is
         key_access, name = self._resolve_key(call, request, is_counted=False)
         if name not in REQUIRED_SCOPE:
-            call.function = function = self._admission.function(key_access, name, request.route.area)
+            function = self._admission.function(key_access, name, request.route.area)
+            call.note_function(function)
             _check_method(request.method, function)
             if function.auth_required:
                 return self._permit(call, request, key_access, function)
@@ -174,9 +177,16 @@ class Gateway:
             call.log.add(principal=call.principal)
         return permission
 
-    def _caller_of(self, call: HttpCall, request: Request, key_access: KeyAccess, name: str) -> str:
-        """Return whose job of a function this may be; raises what a call of the function raises."""
-        call.function = function = self._admission.function(key_access, name, request.route.area)
+    def _caller_of(
+        self, call: HttpCall, request: Request, key_access: KeyAccess, execution: "Execution"
+    ) -> str:
+        """Return whose job this may be; raises what a call of its function raises, in its own release."""
+        name, arn = execution.function, execution.aws_lambda_arn
+        if execution.package:
+            function = self._admission.registry.accepted_function(key_access, arn, name)
+        else:
+            function = self._admission.function(key_access, name, request.route.area)
+        call.note_function(function)
         if function.auth_required:
             self._permit(call, request, key_access, function)
         return _caller(call, key_access)
@@ -203,7 +213,9 @@ class Gateway:
 
     def _invoke(self, call: HttpCall, request: Request, function: Function) -> Response:
         payload = self._worker_call(call, request, function, call.deadline).encode()
-        result = self._invoker.invoke(function.aws_lambda_arn, payload, deadline=call.deadline)
+        result = self._invoker.invoke(
+            function.aws_lambda_arn, payload, deadline=call.deadline, is_isolated=function.is_isolated
+        )
         return function_response(WorkerResponse.decode(result))
 
     def _worker_call(

@@ -13,8 +13,11 @@ from silvaengine.registry.policy import ExecutionPolicy
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.aws.table_client import Row
+    from silvaengine.registry.releases import PackageEntry, Release
 
 type Values = Mapping[str, Any]
+
+PACKAGE_MARK = "-pkg-"  # in the name of a package's Lambda, between the stack's and the package's
 
 CONFIG_DEFAULTS: Values = MappingProxyType(
     {
@@ -41,7 +44,8 @@ class KeyAccess(NamedTuple):
     is the row's key. ``settings`` are the gateway's own for this area and endpoint, empty if there are none.
     ``scopes`` are the row's ``grants``, ``allowlist`` its ``whitelist``. ``key_id`` names the key to
     authorizers and in logs, and opens nothing. ``limits`` are the tenant's and the key's. ``key_hashes`` is
-    None for a key that is its own secret.
+    None for a key that is its own secret. ``functions`` are those of workers; ``packages`` open published
+    ones, an entry of a function of its own before those of whole packages.
     """
 
     endpoint_id: str
@@ -54,19 +58,12 @@ class KeyAccess(NamedTuple):
     key_id: str = ""
     limits: "tuple[RateLimit, ...]" = ()
     key_hashes: tuple[KeyHash, ...] | None = None
+    packages: "tuple[PackageEntry, ...]" = ()
 
     def may(self, scope: str) -> bool:
         """Return whether the key has a scope: by its row, or because all keys of its kind have it."""
         implied = IMPLIED_SCOPES if self.key_hashes is None else ()
         return scope in implied or scope in self.scopes or "admin" in self.scopes
-
-
-class ReleaseRef(NamedTuple):
-    """The release that a published function is of; with ``is_isolated`` each tenant has its environments."""
-
-    package: str
-    number: int
-    is_isolated: bool
 
 
 class Function(NamedTuple):
@@ -93,7 +90,12 @@ class Function(NamedTuple):
     broadcasts: bool = False
     internal: bool = False
     policy: ExecutionPolicy = ExecutionPolicy()
-    release: ReleaseRef | None = None
+    release: "Release | None" = None
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether its Lambda is invoked for a tenant: it has environments for each."""
+        return self.release is not None and self.release.is_isolated
 
 
 def opens_endpoint(key_row: "Row", endpoint_id: str) -> bool:
@@ -111,12 +113,26 @@ def read_limits(endpoint: "Row", key_row: "Row", endpoint_id: str, key_id: str) 
     return rate_limits_of(endpoint, key_row, endpoint_id, key_id)
 
 
-def read_entries(row: "Row") -> Mapping[str, FunctionEntry]:
-    """Return a key row's function entries by name; of two with the same name the first counts."""
+def read_entries(
+    row: "Row", package_prefix: str | None
+) -> "tuple[Mapping[str, FunctionEntry], tuple[PackageEntry, ...]]":
+    """Return what a key row opens: entries of workers' functions by name, and those of published packages.
+
+    Of two functions with the same name the first counts. ``package_prefix`` is the beginning of the ARNs of
+    packages' Lambdas; without one there are none.
+    """
     entries = {}
     for entry in reversed(row.get("functions") or ()):
         entries[entry["function"]] = FunctionEntry(entry["aws_lambda_arn"], entry.get("setting") or "")
-    return MappingProxyType(entries)
+    packages: tuple[PackageEntry, ...] = ()
+    if package_prefix and (
+        row.get("packages")
+        or any(entry.aws_lambda_arn.startswith(package_prefix) for entry in entries.values())
+    ):
+        from silvaengine.registry.releases import split_packages  # lazy: only published functions need it
+
+        packages = split_packages(row, entries, package_prefix)
+    return MappingProxyType(entries), packages
 
 
 def function_config(name: str, row: "Row", entry: FunctionEntry) -> dict[str, Any]:
@@ -134,9 +150,14 @@ def function_config(name: str, row: "Row", entry: FunctionEntry) -> dict[str, An
 
 
 def read_function(
-    name: str, row: "Row", entry: FunctionEntry, config: Mapping[str, Any], settings: "Row"
+    name: str,
+    row: "Row",
+    entry: FunctionEntry,
+    config: Mapping[str, Any],
+    settings: "Row",
+    release: "Release | None" = None,
 ) -> Function:
-    """Return the function of a row, with its merged settings."""
+    """Return the function of a row, which may be a release's, with its merged settings."""
     return Function(
         name=name,
         area=row.get("area", ""),
@@ -144,9 +165,10 @@ def read_function(
         callee=Callee(
             config["module_name"],
             config["class_name"],
-            name,
+            config.get("function_name") or name,
             json.dumps(settings),
-            typed=config.get("typed") is True,
+            release.digest if release else "",
+            config.get("typed") is True,
         ),
         funct_type="Event" if config["funct_type"].lower() == "event" else "RequestResponse",
         methods=tuple(method.upper() for method in config["methods"]),
@@ -165,4 +187,5 @@ def read_function(
         broadcasts=config.get("broadcasts") is True,
         internal=config.get("internal") is True,
         policy=ExecutionPolicy.from_config(config),
+        release=release,
     )
