@@ -90,6 +90,7 @@ def _class_of(annotation: Any) -> Any:
         (complex, "complex can't be checked"),
         (dict[int, str], "aren't str"),
         (list[object], "object can't be checked"),
+        ([int], "unhashable"),
         (Annotated[bytes, Meta(max_length=3)], "isn't supported for bytes"),
         (set[int] | list[int], "more than one array-like"),
     ],

@@ -62,6 +62,12 @@ def test_a_refusal_names_all_faults_of_models(send: Callable[..., Any]) -> None:
     assert "forbidden" not in json.dumps(response)
 
 
+def test_half_a_surrogate_pair_is_refused(send: Callable[..., Any]) -> None:
+    """As what it is: no text."""
+    response = send("order", {"order": {"lines": [{"sku": "\ud800"}], "total": 1.5}})
+    assert [each["path"] for each in response["details"]] == ["/order"]
+
+
 def test_a_models_schema_is_pydantics(send: Callable[..., Any]) -> None:
     """With its definitions beside those of other parameters."""
     target = Loader(["sample_functions"]).load("sample_functions.models", "", "order")

@@ -3,6 +3,7 @@
 Nothing is imported for a package that doesn't use it.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -14,7 +15,7 @@ from msgspec.json import Encoder
 from silvaengine_worker.typed.faults import LIMIT, Fault, InvalidValueError, json_type, step
 from silvaengine_worker.typed.shapes import Annotation, UnsupportedTypeError
 
-_encode = Encoder(decimal_format="number", enc_hook=float).encode
+_encode = Encoder(decimal_format="number").encode
 _LISTS = (list, set, frozenset, tuple)
 
 _SAFE = frozenset({
@@ -60,7 +61,7 @@ class ModelType:
             InvalidValueError: it isn't one.
         """
         try:
-            return self.adapter.validate_json(_encode(value), strict=True)
+            return self.adapter.validate_json(_json_text(value), strict=True)
         except self._error as error:
             found = error.errors(include_url=False, include_context=False)
             raise InvalidValueError(_fault(each, value) for each in found[:LIMIT]) from None
@@ -71,6 +72,13 @@ class ModelType:
             self.adapter.validate_python(result)
         except self._error as error:
             raise InvalidValueError(_fault(each, value) for each in error.errors()[:LIMIT]) from None
+
+
+def _json_text(value: object) -> bytes | str:
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:  # half of a surrogate pair, which pydantic refuses by its escape
+        return json.dumps(value, default=float)
 
 
 def is_of_pydantic(annotation: Annotation) -> bool:

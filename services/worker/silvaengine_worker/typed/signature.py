@@ -98,7 +98,7 @@ class Signature:
             annotation = Any
         try:
             return ModelType(annotation) if is_of_pydantic(annotation) else NativeType(annotation)
-        except (UnsupportedTypeError, NameError) as error:
+        except (UnsupportedTypeError, NameError, TypeError) as error:
             raise _misconfigured(self._function, f"{what}: {error}") from error
 
 
