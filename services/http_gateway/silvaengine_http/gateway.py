@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.errors import RequestError
+from silvaengine.errors import NotFoundError, RequestError, method_not_allowed
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.settings import Settings
 from silvaengine_http.body import read_body
 from silvaengine_http.path import check_name
-from silvaengine_http.request import HttpCall, Request
+from silvaengine_http.request import HttpCall, Request, with_arguments
 from silvaengine_http.response import Response, function_response, json_response
 
 if TYPE_CHECKING:
@@ -99,9 +99,8 @@ class Gateway:
                 request.params,
                 lambda function: self._caller_of(call, request, key_access, function),
             )
-        call.function = function = self._admission.function(key_access, name, request.route.area)
+        request, function = self._find(call, request, key_access, name)
         call.log.begin_step("authorize")
-        _check_method(request.method, function)
         if function.auth_required:
             request = request._replace(context=self._permit(call, request, key_access, function).context)
         call.log.begin_step("invoke")
@@ -125,8 +124,7 @@ class Gateway:
         # not counted here: the request that follows is
         key_access, name = self._resolve_key(call, request, is_counted=False)
         if name not in REQUIRED_SCOPE:
-            call.function = function = self._admission.function(key_access, name, request.route.area)
-            _check_method(request.method, function)
+            request, function = self._find(call, request, key_access, name)
             if function.auth_required:
                 return self._permit(call, request, key_access, function)
         return Permission(key_access.key_id, request.context)
@@ -150,6 +148,27 @@ class Gateway:
         call.log.add(function=name, key_id=key_access.key_id)
         check_access(key_access, REQUIRED_SCOPE.get(name, "invoke"), repr(name), request.context)
         return key_access, name
+
+    def _find(
+        self, call: HttpCall, request: Request, key_access: KeyAccess, name: str
+    ) -> tuple[Request, Function]:
+        """Return the function of a name, else of a route, and the request with the route's arguments."""
+        try:
+            function = self._admission.function(key_access, name, request.route.area)
+        except NotFoundError:
+            if name in key_access.functions or name != request.route.function:  # not the path's: a header's
+                raise
+            path = "/".join(filter(None, (name, request.route.path)))
+            routes = self._admission.registry.routes(key_access)
+            match = routes and routes.find(request.method, path)
+            if not match:
+                raise
+            function = self._admission.function(key_access, match.function, request.route.area)
+            call.log.add(function=function.name)
+            request = with_arguments(request, path, match.arguments)
+        call.function = function
+        _check_method(request.method, function)
+        return request, function
 
     def _permit(
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function
@@ -292,9 +311,4 @@ def _check_method(method: str, function: Function) -> None:
     methods = function.methods
     if method in methods or method == "OPTIONS" or (method == "HEAD" and "GET" in methods):
         return
-    implied = ["HEAD"] if "GET" in methods and "HEAD" not in methods else []
-    raise RequestError(
-        f"Function {function.name!r} does not allow the method {method}",
-        status=405,
-        headers={"Allow": ", ".join([*methods, *implied, "OPTIONS"])},
-    )
+    raise method_not_allowed(f"Function {function.name!r}", method, methods)

@@ -28,10 +28,14 @@ CONFIG_DEFAULTS: Values = MappingProxyType(
 
 
 class FunctionEntry(NamedTuple):
-    """A key row's entry of a function: the Lambda that runs it, and a setting id that overrides its own."""
+    """A key row's entry of a function: the Lambda that runs it, and a setting id that overrides its own.
+
+    ``route`` is the function's, empty if it has none: so it is known without reading the function's row.
+    """
 
     aws_lambda_arn: str
     setting_id: str
+    route: str = ""
 
 
 class KeyAccess(NamedTuple):
@@ -105,7 +109,9 @@ def read_entries(row: "Row") -> Mapping[str, FunctionEntry]:
     """Return a key row's function entries by name; of two with the same name the first counts."""
     entries = {}
     for entry in reversed(row.get("functions") or ()):
-        entries[entry["function"]] = FunctionEntry(entry["aws_lambda_arn"], entry.get("setting") or "")
+        entries[entry["function"]] = FunctionEntry(
+            entry["aws_lambda_arn"], entry.get("setting") or "", entry.get("route") or ""
+        )
     return MappingProxyType(entries)
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.redis.commands import Command
     from silvaengine.registry.redis_rows import RedisRows, Reply
+    from silvaengine.registry.routes import RouteTable
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
 REFUSED_SECONDS = 5.0  # how long the rows of a refused endpoint and key aren't read again
@@ -245,6 +246,20 @@ class Registry:
         if function.internal:
             raise _not_listed(key_access, name)
         return function
+
+    def routes(self, key_access: KeyAccess) -> "RouteTable | None":
+        """Return the routes of the functions that a key opens, None if they have none."""
+
+        def load() -> "RouteTable | None":
+            routes = [(name, entry.route) for name, entry in key_access.functions.items() if entry.route]
+            if not routes:
+                return None
+            from silvaengine.registry.routes import RouteTable  # lazy: only functions with routes need it
+
+            return RouteTable(routes)
+
+        key = ("routes", key_access.key_row_endpoint, key_access.api_key)
+        return self._memory.get_or_load(key, load)
 
     def areas(self, key_access: KeyAccess) -> frozenset[str]:
         """Return the areas of the functions that a key opens; raises like ``resolve``.
