@@ -94,8 +94,9 @@ def _function_row(label: str, function: FunctionSpec, worker_arn: str) -> Row:
 
 def _entry(spec: RegistrySpec, entry: EntrySpec, worker_arn: str) -> Row:
     function = spec.functions.get(entry.function)
-    return {
+    row = {
         "aws_lambda_arn": (function and function.lambda_arn) or worker_arn,
         "function": function_name(entry.function),
         "setting": entry.settings or "",
     }
+    return row | ({"route": function.route} if function and function.route else {})
