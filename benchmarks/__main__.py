@@ -13,6 +13,7 @@ SECTIONS = {
     "profile": "Profile",
     "end_to_end": "End to end on the local engine",
     "growth": "Growth",
+    "publish": "Publishing",
     "websocket": "WebSocket",
     "events": "Event batch",
     "cache": "Cache",

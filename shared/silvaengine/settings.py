@@ -294,6 +294,13 @@ class Settings(NamedTuple):
         cache = CacheSettings.from_environment(present)
         return cls(packages_path=packages_path or None, cache=cache, **_read(_VARIABLES, present))
 
+    @property
+    def package_prefix(self) -> str | None:
+        """The beginning of the ARNs of published packages' Lambdas; None without the stack's worker."""
+        worker = self.worker_arn or ""
+        stack = worker.removesuffix("-Worker")
+        return f"{stack}-pkg-" if stack != worker else None
+
 
 def _redis_url(text: str) -> dict[str, str]:
     """Return the variables that a URL stands for."""

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.request import urlopen
@@ -17,7 +18,7 @@ from silvaengine.ledger.execution import INLINE_LIMIT, Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import Callee, ExecutionRef
-from silvaengine.registry.model import Function
+from silvaengine.registry.model import Function, ReleaseRef
 from silvaengine.registry.policy import ExecutionPolicy
 from silvaengine.settings import Settings
 from silvaengine.tables import EXECUTIONS
@@ -109,6 +110,22 @@ def test_one_acceptance_for_one_key(ledger: Ledger, make: Make) -> None:
     assert ledger.accept(first) is None
     assert ledger.accept(make(effect="other")) == first
     assert ledger.get(JOB_ID) == first
+
+
+@pytest.mark.parametrize("given", [None, "f" * 64])
+def test_the_id_of_a_published_functions_call_begins_with_its_package(
+    ledger: Ledger, given: str | None
+) -> None:
+    """A role's rights are bounded by it; the shards stay even, since the digits after it decide."""
+    published = function()._replace(release=ReleaseRef("fab", 3, is_isolated=False))
+    new = partial(
+        ledger.new, endpoint_id="acme", request_id="r", principal="p", digest="d", content="{}",
+        on_lost="retry", job_id=given,
+    )  # fmt: skip
+    package, _, token = new(published).job_id.partition("-")
+    assert (package, "-" in new(function()).job_id) == ("fab", False)
+    assert new(published, job_id=token).due_shard == token[0]
+    assert token == given or len(token) == 32
 
 
 def test_one_claim_for_one_delivery(ledger: Ledger, make: Make, clock: Clock) -> None:

@@ -14,6 +14,7 @@ from silvaengine_cli.packages.importing import make_remap
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
+from silvaengine_cli.registry.handover import hand_over
 from silvaengine_cli.registry.plan import make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -174,14 +175,43 @@ def test_an_export_says_which_packages_a_connection_lists(apply: Apply, tables: 
     assert apply(exported.text, prune=True) == ()
 
 
-def test_an_entry_of_a_packages_lambda_is_said_not_to_be_exported(tables: RegistryTables) -> None:
-    """A file names packages, not their Lambdas."""
-    publish(tables, "shop", "stock")
-    entry = {"aws_lambda_arn": SHOP, "function": "stock", "setting": ""}
-    tables.create(CONNECTIONS, {"endpoint_id": "1", "api_key": "#####", "functions": [entry]})
-    assert export(tables, WORKER).notes == (
-        "connections 1 / #####: stock is left out: it belongs to package 'shop'",
+def test_an_entry_may_name_a_packages_function(apply: Apply, tables: RegistryTables) -> None:
+    """The connection opens that one alone; a name that no serving release has is refused."""
+    publish(tables, "shop", "stock", "hello")
+    apply(REGISTRY)
+    text = REGISTRY.replace("functions: [hello]", "functions: [{function: hello, package: shop}]")
+    assert apply(text) == ("update connections 1 / #####: functions: ~ hello",)
+    (entry,) = (tables.get(CONNECTIONS, "1", "#####") or {})["functions"]
+    assert entry == {"aws_lambda_arn": SHOP, "function": "hello", "setting": ""}
+    exported = export(tables, WORKER)
+    assert exported.notes == ()
+    assert parse(exported.text.encode()).spec == parse(text.encode()).spec
+    assert apply(exported.text, prune=True) == ()
+    for wrong, complaint in (
+        ("{function: helo, package: shop}", r"'shop' has no function 'helo' \(did you mean hello\?\)"),
+        ("{function: hello, package: shp}", r"no package 'shp' \(did you mean shop\?\)"),
+    ):
+        with pytest.raises(click.ClickException, match=complaint):
+            apply(text.replace("{function: hello, package: shop}", wrong))
+
+
+def test_a_package_that_shipped_is_called_once_it_is_published(apply: Apply, tables: RegistryTables) -> None:
+    """Key rows name the package's functions by the same names and settings; the former rows stay."""
+    text = REGISTRY.replace("    packages: [shop]\n", "")
+    text = text.replace("packages: [{package: shop,", "functions: [{function: hello,")
+    apply(text)
+    moved = (hand_over(text.encode(), ["hello"], "shop") or b"").decode()
+    with pytest.raises(click.ClickException, match="there is no package 'shop'"):
+        apply(moved)
+    publish(tables, "shop", "hello")
+    assert apply(moved) == (
+        "update connections 1 / #####: functions: ~ hello",
+        "update connections acme / #####: functions: ~ hello",
     )
+    (entry,) = (tables.get(CONNECTIONS, "acme", "#####") or {})["functions"]
+    assert entry == {"aws_lambda_arn": SHOP, "function": "hello", "setting": "acme"}
+    assert tables.get(FUNCTIONS, WORKER, "hello")
+    assert apply(moved, prune=True) == ("delete functions silvaengine-Worker / hello",)
 
 
 def test_bindings_of_packages_stay_in_their_sources_row(apply: Apply, tables: RegistryTables) -> None:

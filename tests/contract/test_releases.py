@@ -8,14 +8,15 @@ import pytest
 
 from silvaengine.errors import ConfigurationError
 from silvaengine.registry.releases import Pointer
-from silvaengine.tables import CONFIG_DATA, ENDPOINTS, EXECUTIONS, FUNCTIONS, GENERATION_KEY
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, EXECUTIONS, FUNCTIONS, GENERATION_KEY
 from silvaengine_cli.publishing.function_rows import write_function_rows
 from silvaengine_cli.publishing.releases import ChangedMeanwhileError, PackageReleases, read_pointers
 from silvaengine_cli.publishing.rollback import Pointing
+from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.tables import RegistryTables, to_item
 
 from ..fakes.executions import accepted_execution
-from ..fakes.publishing import FUNCTION_ARN, PackageLambda, deployment_of, release_row
+from ..fakes.publishing import FUNCTION_ARN, WORKER, PackageLambda, deployment_of, release_row
 
 
 @pytest.fixture
@@ -235,3 +236,19 @@ def test_jobs_that_wait_are_moved(pointing: Pointing, dynamodb: Any) -> None:
         "alone": "2",
     }
     assert after["waits"]["owner"] != jobs["waits"].owner
+
+
+def test_a_name_of_another_package_is_refused(dynamodb: Any, releases: PackageReleases) -> None:
+    """Where a connection has both packages; its own entry says whose the function is."""
+    releases.turn(None, 1, {})
+    tables = RegistryTables(dynamodb)
+    row = {"endpoint_id": "acme", "api_key": "key", "packages": [{"package": "shop"}, {"package": "stock"}]}
+    tables.create(CONNECTIONS, row)
+    packages = Packages(tables, WORKER)
+    packages.check_functions("stock", ["count"])
+    packages.check_functions("shop", ["hello", "count"])
+    with pytest.raises(click.ClickException, match="package 'shop' has hello, too, and endpoint 'acme'"):
+        packages.check_functions("stock", ["hello", "count"])
+    own = {"aws_lambda_arn": WORKER, "function": "hello", "setting": ""}
+    tables.update(CONNECTIONS, row, row | {"functions": [own], "revision": 1})
+    packages.check_functions("stock", ["hello", "count"])

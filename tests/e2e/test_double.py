@@ -56,6 +56,35 @@ def test_inactive_functions(world: World) -> None:
     assert invoke(behind, name)["StatusCode"] == 200
 
 
+def test_inactive_versions(world: World) -> None:
+    """Each version rests by itself: another one, and the unpublished code, are as they were."""
+    alone, behind = world.sides
+    name = world.make_function()
+    version = alone.publish_version(FunctionName=name)["Version"]
+    world.double.make_inactive(name, version)
+    assert behind.get_function(FunctionName=name, Qualifier=version)["Configuration"]["State"] == "Inactive"
+    assert invoke(behind, name)["StatusCode"] == 200
+    assert refusal(behind.invoke, FunctionName=name, Qualifier=version) == (502, "ResourceNotReadyException")
+    assert refusal(behind.invoke, FunctionName=f"{name}:{version}") == (409, "ResourceConflictException")
+    assert invoke(behind, name, Qualifier=version)["StatusCode"] == 200
+
+
+def test_unchanged_versions(world: World) -> None:
+    """Code that is published again without a change is the version that it was."""
+    alone, behind = world.sides
+    name = world.make_function()
+
+    def publish(side: Any) -> str:
+        side.get_waiter("function_updated_v2").wait(FunctionName=name)
+        version: str = side.update_function_code(FunctionName=name, ZipFile=CODE, Publish=True)["Version"]
+        return version
+
+    assert [publish(alone), publish(alone)] == ["1", "2"]
+    assert [publish(behind), publish(behind)] == ["2", "2"]
+    alone.update_function_configuration(FunctionName=name, MemorySize=256)
+    assert publish(behind) not in ("1", "2")
+
+
 def test_updates_in_progress(world: World) -> None:
     """A function whose update is in progress takes no other one, and runs meanwhile."""
     alone, behind = world.sides

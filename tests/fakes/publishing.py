@@ -16,7 +16,10 @@ FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:demo-pkg-shop"
 
 
 class PackageLambda:
-    """A Lambda with versions; ``states`` are those that are not Active, ``answers`` what Invokes are told."""
+    """A Lambda with versions, by their code.
+
+    ``states`` are those that aren't Active, ``refusals`` come before ``answers`` of Invokes.
+    """
 
     exceptions = SimpleNamespace(
         ResourceNotFoundException=type("ResourceNotFoundException", (Exception,), {}),
@@ -28,6 +31,13 @@ class PackageLambda:
         self.states: dict[str, str] = {}
         self.answers: list[Any] = []
         self.invoked: list[dict[str, Any]] = []
+        self.refusals: list[ClientError] = []
+        self.revision = "r1"
+
+    def update_function_code(self, *, RevisionId: str, **_: Any) -> Any:  # noqa: N803
+        if RevisionId != self.revision:
+            raise self.exceptions.PreconditionFailedException
+        return {"Version": "2"}
 
     def get_function(self, *, FunctionName: str, Qualifier: str) -> Any:  # noqa: N803 - boto3's names
         if Qualifier not in self.code:
@@ -36,6 +46,8 @@ class PackageLambda:
         return {"Configuration": {"State": state, "CodeSha256": self.code[Qualifier]}}
 
     def invoke(self, *, FunctionName: str, Qualifier: str, Payload: str, **options: str) -> Any:  # noqa: N803
+        if self.refusals:
+            raise self.refusals.pop(0)
         self.invoked.append({"Qualifier": Qualifier, **json.loads(Payload), **options})
         if self.states.get(Qualifier) == "Inactive":
             self.states[Qualifier] = "Pending"

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from silvaengine.registry.policy import ExecutionPolicy
+from silvaengine.tables import EVENTS_SETTING_ID, STREAMS_SETTING_ID
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.registry.model import (
     BindingSpec,
@@ -22,6 +23,7 @@ from silvaengine_cli.registry.model import (
     RateLimitSpec,
     RegistrySpec,
 )
+from silvaengine_cli.registry.rows import all_rows
 
 from .blocks import read_blocks
 from .test_links import PROJECT
@@ -75,11 +77,38 @@ def test_the_example_has_each_member(model: type[BaseModel]) -> None:
     assert _used_members([registry.spec])[model] == model.model_fields.keys()
 
 
+def test_attributes_that_have_another_name_are_listed() -> None:
+    """Each of the example's rows is a member's of that name, or listed; nothing is listed that no row has."""
+    members = {field.alias or name for model in SECTIONS for name, field in model.model_fields.items()}
+    settings = {name for variables in _example().settings.values() for name in variables}
+    attributes = {name for _, row in all_rows(_example(), "stack-Worker") for name in _attributes(row)}
+    lines = [line for line in _section("Rows").splitlines() if line.startswith("| ")][2:]
+    listed = set(re.findall(r"`([a-z_]+)`", "".join(line.split(" | ")[2] for line in lines)))
+    assert attributes - settings - members <= listed
+    assert listed - {"own", EVENTS_SETTING_ID, STREAMS_SETTING_ID} <= attributes
+
+
+def _attributes(value: object) -> Iterator[str]:
+    """Return the names of a row's attributes, and of those within."""
+    for name, member in value.items() if isinstance(value, dict) else ():
+        yield name
+        yield from _attributes(member)
+    for member in value if isinstance(value, list) else ():
+        yield from _attributes(member)
+
+
+def _example() -> RegistrySpec:
+    return parse(next(block for block in read_blocks(PAGE) if block.language == "yaml").text.encode()).spec
+
+
+def _section(title: str) -> str:
+    sections = re.split(r"^## (.+)\n", PAGE, flags=re.MULTILINE)
+    return sections[sections.index(title) + 1]
+
+
 def _rows(title: str) -> Iterator[list[str]]:
     """Return the rows of the table in a section, each a list of its cells; the first is a name."""
-    section = re.split(r"^## (.+)\n", PAGE, flags=re.MULTILINE)
-    text = section[section.index(title) + 1]
-    for line in re.findall(r"^\| `.+ \|$", text, re.MULTILINE):
+    for line in re.findall(r"^\| `.+ \|$", _section(title), re.MULTILINE):
         name, *cells = line.strip("| ").split(" | ")
         yield [name.strip("`"), *cells]
 

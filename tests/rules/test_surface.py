@@ -105,6 +105,7 @@ def payload() -> dict[str, Any]:
             "full event": whole,
             "socket": WorkerCall(callee, {}, None, {}, None, None, invocation, None, None, reply_to),
             "large": simple._replace(content_url="https://bucket"),
+            "published": simple._replace(callee=callee._replace(release="digest")),
         }.items()
     }
 

@@ -21,6 +21,8 @@ from silvaengine_tasks.sources.eventbridge import EventBridgeSource
 from .conftest import ALWAYS, LAMBDAS, PROJECT, TEMPLATE
 
 EXECUTIONS = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-executions"
+FUNCTION_ARN = "arn:aws:lambda:eu-central-1:111122223333:function:"
+INVOKED = {f"{FUNCTION_ARN}silvaengine-Worker", f"{FUNCTION_ARN}silvaengine-pkg-*"}
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:failures"
 NETWORK = {
     "ec2:AssignPrivateIpAddresses",
@@ -155,7 +157,8 @@ def test_adopting_tables_changes_no_right(resources_with: Callable[..., Resource
         each["Properties"]["TableName"]: each["Condition"]
         for each in of_type(adopted, "AWS::DynamoDB::Table").values()
     }
-    assert conditions.pop("se-executions") == "MakesExecutions"
+    ours = {conditions.pop("se-executions"), conditions.pop("se-packages")}
+    assert ours == {"MakesExecutions"}
     assert set(conditions.values()) == {"MakesTables"}
     assert [rights(own, name) for name in ALWAYS] == [rights(adopted, name) for name in ALWAYS]
 
@@ -173,7 +176,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
     here = "eu-central-1:111122223333"
     tables = {
         f"arn:aws:dynamodb:{here}:table/se-{name}"
-        for name in ("endpoints", "connections", "functions", "configdata")
+        for name in ("endpoints", "connections", "functions", "configdata", "packages")
     }
     assert rights(resources, "HttpGateway") == logs("HttpGateway") | {
         "dynamodb:BatchGetItem": tables,
@@ -189,7 +192,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????",
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-??????",
         },
-        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "lambda:InvokeFunction": INVOKED,
     }
 
 
@@ -238,10 +241,9 @@ def test_who_accepts_and_who_sweeps_knows_the_stack(resources: Resources) -> Non
 
 def test_the_http_gateway_invokes_other_workers_by_name(resources_with: Callable[..., Resources]) -> None:
     """Adopted rows and tenants' own workers name other Lambdas: those of OtherWorkerArns and no more."""
-    lambdas = "arn:aws:lambda:eu-central-1:111122223333:function:"
-    given = resources_with(OtherWorkerArns=f"{lambdas}acme-Worker,{lambdas}old_*")
-    invoked = rights(given, "HttpGateway")["lambda:InvokeFunction"]
-    assert invoked == {f"{lambdas}{name}" for name in ("silvaengine-Worker", "acme-Worker", "old_*")}
+    others = {f"{FUNCTION_ARN}acme-Worker", f"{FUNCTION_ARN}old_*"}
+    given = resources_with(OtherWorkerArns=",".join(sorted(others)))
+    assert rights(given, "HttpGateway")["lambda:InvokeFunction"] == INVOKED | others
 
 
 def test_the_worker_may_move_executions_and_read_nothing(
@@ -273,6 +275,30 @@ def test_the_worker_may_move_executions_and_read_nothing(
     assert rights(resources, "Worker") == moves | clears | {"dynamodb:UpdateItem": {update, CLEARS}}
     allowed = set(policy["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
     assert allowed == attributes_of_a_worker()
+
+
+def test_no_worker_moves_the_executions_of_published_packages(resources: Resources) -> None:
+    """Their ids begin with a package's name and a hyphen, which no other has; their own roles may."""
+    (policy,) = (each for each in statements(resources, "Worker") if each["Action"] == "dynamodb:UpdateItem")
+    assert policy["Condition"]["ForAllValues:StringNotLike"] == {"dynamodb:LeadingKeys": ["*-*"]}
+
+
+def test_nothing_of_the_stack_writes_which_release_serves(
+    resources_with: Callable[..., Resources],
+) -> None:
+    """Gateways, tasks and sweeper read pointers and releases; publishers alone write them."""
+    packages = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-packages"
+    resources = resources_with(IsolatedWorker="true", RegistryStreams="own")
+    roles = [name.removesuffix("Role") for name in of_type(resources, "AWS::IAM::Role")]
+    reached = {
+        (role, action)
+        for role in roles
+        for action, arns in rights(resources, role).items()
+        if any(packages in arn for arn in arns)
+    }
+    readers = ("HttpGateway", "WebsocketGateway", "Tasks", "Sweeper")
+    reads = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+    assert reached == {(reader, action) for reader in readers for action in reads}
 
 
 def test_no_worker_puts_a_row_into_the_sweepers_index(resources_with: Callable[..., Resources]) -> None:
@@ -346,7 +372,7 @@ def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
     here = "eu-central-1:111122223333"
     registry = {
         f"arn:aws:dynamodb:{here}:table/se-{name}"
-        for name in ("endpoints", "connections", "functions", "configdata")
+        for name in ("endpoints", "connections", "functions", "configdata", "packages")
     }
     receiving = (
         "ChangeMessageVisibility",
@@ -367,14 +393,14 @@ def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
         "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": {f"arn:aws:ssm:{here}:parameter/silvaengine/beta/*"},
         "secretsmanager:GetSecretValue": {key, f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
-        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "lambda:InvokeFunction": INVOKED,
         "sqs:SendMessage": {str({"Fn::GetAtt": ["EventDeadLetterQueue", "Arn"]})},
     } | {f"sqs:{action}": {str({"Fn::GetAtt": ["EventQueue", "Arn"]})} for action in receiving}
 
 
 def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
     """It moves executions, reads functions and settings, invokes workers, tells the queue; and no more."""
-    tasks, here = rights(resources, "Tasks"), "eu-central-1:111122223333"
+    tasks = rights(resources, "Tasks")
     registry = tasks["dynamodb:BatchGetItem"]
     assert rights(resources, "Sweeper") == logs("Sweeper") | {
         "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
@@ -385,7 +411,7 @@ def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
         "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": tasks["ssm:GetParameter"],
         "secretsmanager:GetSecretValue": tasks["secretsmanager:GetSecretValue"],
-        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "lambda:InvokeFunction": INVOKED,
         "sqs:SendMessage": {str({"Fn::GetAtt": ["DeadLetterQueue", "Arn"]})},
     }
 
@@ -620,7 +646,7 @@ def test_the_websocket_gateway_keeps_rows_and_invokes_the_worker(resources: Reso
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-ledger-key-??????",
             f"arn:aws:secretsmanager:{here}:secret:silvaengine-key-pepper-??????",
         },
-        "lambda:InvokeFunction": {f"arn:aws:lambda:{here}:function:silvaengine-Worker"},
+        "lambda:InvokeFunction": INVOKED,
     }
 
 
@@ -869,8 +895,8 @@ def test_an_alias_is_what_is_invoked(resources_with: Callable[..., Resources]) -
     """With WorkerAlias the callers may invoke that alias alone, and know it; it is not retried either."""
     resources = resources_with(WorkerAlias="live")
     for function in ("HttpGateway", "WebsocketGateway", "Tasks", "Sweeper"):
-        (arn,) = rights(resources, function)["lambda:InvokeFunction"]
-        assert arn.endswith(":function:silvaengine-Worker:live")
+        invoked = rights(resources, function)["lambda:InvokeFunction"]
+        assert invoked == {f"{FUNCTION_ARN}silvaengine-Worker:live", f"{FUNCTION_ARN}silvaengine-pkg-*"}
     kept = resources["WorkerAliasInvokeConfig"]["Properties"]
     assert (kept["Qualifier"], kept["MaximumRetryAttempts"], kept["MaximumEventAgeInSeconds"]) == (
         "live",

@@ -55,7 +55,7 @@ class Lambdas(Invoker):
         self.invoked = 0
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
         self.invoked += 1
         result: Json = json.loads(json.dumps(self._worker(json.loads(payload), LambdaContext())))
         return None if event else result

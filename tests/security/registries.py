@@ -76,7 +76,7 @@ class World(Invoker):
         return content
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
         self.sent.append(json.loads(payload))
         return WorkerResponse("text", "{}").encode()
 

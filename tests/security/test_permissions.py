@@ -26,11 +26,12 @@ UNNAMED = {
     "ec2:UnassignPrivateIpAddresses",
 }
 # Where a wildcard ends a name: a log group's streams, a folder of a bucket, secrets of this stage, the suffix
-# that Secrets Manager adds to a name, the connections of the stack's own socket API, a table's streams.
+# that Secrets Manager adds to a name, the connections of the stack's own socket API, a table's streams, the
+# stack's published packages.
 ENDS = re.compile(
     r"(:log-group:/aws/lambda/silvaengine-\w+:\*|/(calls|results)/\*|:parameter/silvaengine/beta/\*"
     r"|:secret:silvaengine/beta/\*|:secret:silvaengine-[a-z-]+-\*|/(POST|GET|DELETE|\*)/@connections/\*"
-    r"|:table/se-[a-z]+/stream/\*)$"
+    r"|:table/se-[a-z]+/stream/\*|:function:silvaengine-pkg-\*)$"
 )
 NEVER = re.compile(
     r"^(iam|sts|kms|organizations):|^lambda:(?!InvokeFunction$)|:\w*(Admin|PassRole|CreateTable|DeleteTable)"
@@ -106,7 +107,9 @@ def test_t20_lambdas_are_invoked_by_name_alone(resources: Resources) -> None:
         if "lambda:InvokeFunction" in as_list(statement["Action"]):
             for resource in as_list(statement["Resource"]):
                 names |= set(re.findall(r"function:([\w-]+)", str(resource))) or {str(resource)}
-    own = {"silvaengine-Worker", "silvaengine-WorkerIsolated", "silvaengine-Tasks", "silvaengine-Broadcaster"}
+    own = {
+        f"silvaengine-{name}" for name in ("Worker", "WorkerIsolated", "Tasks", "Broadcaster", "pkg-")
+    }  # and with the last each package of the stack
     assert names <= own | {"acme-Worker"}, names
 
 

@@ -12,9 +12,11 @@ from silvaengine_cli.output import console, json_option, print_json
 from silvaengine_cli.output_file import check_new, output_options, write_private
 from silvaengine_cli.packages import FUNCTIONS_FOLDER
 from silvaengine_cli.packages.examine import Observation, missing_requirements, summarize
+from silvaengine_cli.publishing.package import PACKAGE_FILE, Package
 from silvaengine_cli.registry import export as exporting
 from silvaengine_cli.registry.apply import carry_out
 from silvaengine_cli.registry.callables import packages_beside
+from silvaengine_cli.registry.document import Problem
 from silvaengine_cli.registry.file import RegistryFile, RegistryFileError, load, parse
 from silvaengine_cli.registry.plan import Plan, make_plan
 
@@ -40,24 +42,25 @@ def registry_path(option: Path | None) -> Path:
 @file_option
 @json_option
 def validate(file: Path | None, as_json: bool) -> None:
-    """Check registry.yaml without contacting a server.
+    """Check registry.yaml, or the package.yaml that -f names, without contacting a server.
 
-    Where the function packages are beside it, modules, classes and functions that they lack are errors, and
-    their imports that requirements.txt lacks are named, too.
+    Where the sources are beside it, modules, classes and functions that they lack are errors, and their
+    imports that requirements.txt lacks are named, too.
 
     \b
     Examples:
       silvaengine validate
       silvaengine validate -f shop/registry.yaml --json
+      silvaengine validate -f packages/shop/package.yaml
     """
     path = registry_path(file)
     if as_json:
         _print_validation(path)
         return
-    registry = _load(path)
-    spec = registry.spec
-    counts = [f"{len(getattr(spec, section))} {section}" for section in type(spec).model_fields]
-    click.echo(f"{path}: valid: {', '.join(counts)}")
+    contents, warnings = _check(path)
+    for warning in warnings:
+        click.echo(warning.text(str(path)), err=True)
+    click.echo(f"{path}: valid: {contents}")
     for missing in summarize(_missing_requirements(path)):
         click.echo(missing, err=True)
 
@@ -134,9 +137,20 @@ def export(deployment: Deployment, output: Path | None, force: bool) -> None:
         click.echo(note, err=True)
 
 
+def _check(path: Path) -> tuple[str, tuple[Problem, ...]]:
+    """Return what a file has, in words, and the warnings about it; raise RegistryFileError if it is wrong."""
+    if path.name == PACKAGE_FILE:
+        package = Package.read(path.parent)
+        return f"{len(package.spec.functions)} functions", package.warnings
+    registry = load(path)
+    sections = type(registry.spec).model_fields
+    counts = (f"{len(getattr(registry.spec, section))} {section}" for section in sections)
+    return ", ".join(counts), registry.warnings
+
+
 def _print_validation(path: Path) -> None:
     try:
-        problems, valid = load(path).warnings, True
+        problems, valid = _check(path)[1], True
     except RegistryFileError as error:
         problems, valid = error.problems, False
     facts = {"file": str(path), "valid": valid, "problems": list(map(asdict, problems))}
@@ -146,7 +160,7 @@ def _print_validation(path: Path) -> None:
 
 
 def _missing_requirements(path: Path) -> list[Observation]:
-    folder = packages_beside(path)
+    folder = path.parent if path.name == PACKAGE_FILE else packages_beside(path)
     return missing_requirements(folder) if folder else []
 
 

@@ -2,16 +2,18 @@
 
 import ast
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 import silvaengine_base
 import silvaengine_utility
-from silvaengine_cli.packages import RESERVED_NAMES
+from silvaengine_cli.packages import RESERVED_NAMES, is_test
 from silvaengine_cli.packages.requirements import normalized
 
 # Modules of distributions with another name, and of those that a distribution requires.
@@ -43,7 +45,7 @@ class Imports:
         """Take the folder, and the normalized names of what its packages require."""
         self._folder = folder
         self._own = {path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py"}
-        modules = (module for name in required for module in _modules_of(name))
+        modules = (module for name in required for module in modules_of(name))
         self._known = {*sys.stdlib_module_names, *RESERVED_NAMES, *self._own, *modules}
 
     def provides(self, package: str) -> bool:
@@ -84,6 +86,22 @@ def _not_offered(module: str, names: Iterable[str]) -> Iterator[str]:
             yield f"{module}.{name} is not offered by this system"
 
 
+def imported_packages(path: Path) -> set[str]:
+    """Return the top-level names that a module or package imports, without its tests."""
+    sources = path.rglob("*.py") if path.is_dir() else [path]
+    found = set[str]()
+    for source in sources:
+        if is_test(PurePath(source.relative_to(path.parent))):
+            continue
+        with suppress(OSError, SyntaxError, ValueError), warnings.catch_warnings(action="ignore"):
+            for node in ast.walk(ast.parse(source.read_bytes())):
+                if isinstance(node, ast.Import):
+                    found.update(alias.name for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    found.add(node.module)
+    return {name.partition(".")[0] for name in found}
+
+
 def _exists(module: str) -> bool:
     try:
         return find_spec(module) is not None
@@ -95,7 +113,8 @@ def _has_module(path: Path) -> bool:
     return path.is_dir() or any(path.parent.glob(f"{path.name}.*"))
 
 
-def _modules_of(distribution: str) -> Iterator[str]:
+def modules_of(distribution: str) -> Iterator[str]:
+    """Yield the top-level modules that a distribution may bring, by its normalized name."""
     yield distribution.replace("-", "_")
     yield from OTHER_NAMES.get(distribution, ())
     yield from (module for module, names in _installed().items() if distribution in names)

@@ -32,6 +32,16 @@ def required_names(path: Path) -> Iterator[str]:
             yield normalized(match[match.lastindex or 0])
 
 
+def requirement_lines(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Yield the lines of a requirements file, and the name of each; None where it can't be told.
+
+    Raises as ``required_names``; included files are lines without a name.
+    """
+    for line in _logical_lines(path.read_text("utf-8-sig")):
+        match = None if _INCLUDE.match(line) else _NAME.match(line)
+        yield line, normalized(match[match.lastindex or 0]) if match else None
+
+
 def has_requirements(path: Path) -> bool:
     """Return whether a requirements file is there and has more than comments; raise as ``required_names``."""
     return path.is_file() and any(_logical_lines(path.read_text("utf-8-sig")))

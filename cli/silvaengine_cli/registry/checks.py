@@ -85,7 +85,8 @@ def _reachable_without_key(spec: RegistrySpec, endpoint_id: str) -> set[str]:
     is_own = spec.endpoints[endpoint_id].connection == "own"
     key = (endpoint_id if is_own else COMMON_ENDPOINT, DEFAULT_API_KEY)
     connections = [each for each in spec.connections if (each.endpoint, each.api_key) == key]
-    return {entry.function for connection in connections for entry in connection.functions}
+    entries = [entry for connection in connections for entry in connection.functions]
+    return {entry.function for entry in entries if entry.package is None}
 
 
 def _settings(spec: RegistrySpec) -> Iterator[Finding]:
@@ -140,7 +141,7 @@ def _entries(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iter
     seen: set[str] = set()
     for index, entry in enumerate(connection.functions):
         place = (*path, "functions", index)
-        if entry.function not in spec.functions:
+        if entry.package is None and entry.function not in spec.functions:
             yield Finding(place, _unknown("function", entry.function, spec.functions))
         name = function_name(entry.function)
         if name in seen:

@@ -74,7 +74,7 @@ def export(tables: RegistryTables, worker_arn: str) -> Export:
             [row for row in settings if CONFIG_DATA.key_of(row) not in binding_keys], notes
         ),
     }
-    return Export(_to_yaml(sections), tuple(notes))
+    return Export(to_yaml(sections), tuple(notes))
 
 
 def _labels(keys: Iterable[Key], worker_arn: str) -> dict[Key, str]:
@@ -137,14 +137,14 @@ def _callee(name: str, config: Row) -> Row:
 def _connection(row: Row, labels: dict[Key, str], packages: Packages, notes: list[str]) -> Row:
     entries = []
     for entry in row.get("functions") or ():
-        label = labels.get((entry.get("aws_lambda_arn", ""), entry.get("function", "")))
+        name, owner = entry.get("function", ""), packages.owner(entry)
+        label = name if owner else labels.get((entry.get("aws_lambda_arn", ""), name))
         if label:
-            setting = entry.get("setting")
-            entries.append({"function": label, "settings": setting} if setting else label)
+            optional = {"package": owner, "settings": entry.get("setting")}
+            given = {member: value for member, value in optional.items() if value}
+            entries.append({"function": label, **given} if given else label)
         else:
-            owner = packages.owner(entry)
-            why = f"it belongs to package {owner!r}" if owner else "its function has no row"
-            notes.append(f"{row_name(CONNECTIONS, row)}: {entry.get('function')} is left out: {why}")
+            notes.append(f"{row_name(CONNECTIONS, row)}: {name} is left out: its function has no row")
     fields = {
         "endpoint": row["endpoint_id"] if row["endpoint_id"] != COMMON_ENDPOINT else None,
         "api_key": row["api_key"] if row["api_key"] != DEFAULT_API_KEY else None,
@@ -210,7 +210,8 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", NUMBER, list("+-.012345
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(f"(?i)(?:{'|'.join(WORDS)})$"), None)
 
 
-def _to_yaml(sections: dict[str, Any]) -> str:
+def to_yaml(sections: dict[str, Any]) -> str:
+    """Return a file's text: its sections but the empty ones, as ``read_document`` reads them."""
     parts = [_dump(name, content) for name, content in sections.items() if content]
     return "\n".join(parts) or "{}\n"
 

@@ -162,9 +162,10 @@ class FunctionSpec(_Section):
 
 
 class EntrySpec(_Section):
-    """A function of a connection; a bare name means one without settings of the connection."""
+    """A function of a connection, of the file or of a published package; a bare name is one of the file."""
 
     function: values.FunctionLabel
+    package: values.PackageName | None = None
     settings: values.SettingId | None = None
 
     @model_validator(mode="before")

@@ -1,12 +1,12 @@
 """Published packages as the registry's commands see them: whose a function is, and which releases serve."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import click
 
 from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
-from silvaengine.tables import COMMON_ENDPOINT, FUNCTIONS, PACKAGES
+from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, FUNCTIONS, PACKAGES
 from silvaengine_cli.publishing.releases import WORKER_SUFFIX, did_you_mean, package_arn
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
@@ -57,17 +57,20 @@ class Packages:
         return {name for number in numbers for name in self.release(package, number).functions}
 
     def check_key_row(self, before: Row, after: Row) -> None:
-        """Check the packages of a key row that is to be written.
+        """Check what a key row that is to be written names of packages.
 
         Raises:
-            ClickException: one that is new to it has no release; or two have a function of the same name, and
-                no entry of the key row says whose it is.
+            ClickException: a package that is new to it has no release, or lacks a function that an entry
+                names; or two have a function of the same name, and no entry says whose it is.
         """
+        for entry in after.get("functions") or ():
+            if self.owner(entry) and entry not in (before.get("functions") or ()):
+                self._check_entry(entry, after["endpoint_id"])
         names = [entry["package"] for entry in after.get("packages") or ()]
         listed = {entry["package"] for entry in before.get("packages") or ()}
         for name in names:
-            if name not in listed and self.pointer(name) is None:
-                raise click.ClickException(f"there is no package {name!r}{did_you_mean(name, self._names())}")
+            if name not in listed:
+                self._check_package(name)
         entries = {entry.get("function") for entry in after.get("functions") or ()}
         owners: dict[str, list[str]] = defaultdict(list)
         for package in names:
@@ -79,6 +82,38 @@ class Packages:
                     f"the packages {' and '.join(packages)} have a function {function!r} each: "
                     "list them at different key rows, or name the function among its own `functions`"
                 )
+
+    def check_functions(self, package: str, functions: Collection[str]) -> None:
+        """Check the functions that a package is to have.
+
+        Raises:
+            ClickException: another package has one of the name, and a key row lists both, without an entry
+                that says whose it is.
+        """
+        for row in self._tables.scan(CONNECTIONS):
+            listed = {entry["package"] for entry in row.get("packages") or ()}
+            if package not in listed:
+                continue
+            entries = {entry.get("function") for entry in row.get("functions") or ()}
+            for other in sorted(listed - {package}):
+                shared = self.functions(other, row["endpoint_id"]).intersection(functions) - entries
+                if shared:
+                    raise click.ClickException(
+                        f"package {other!r} has {', '.join(sorted(shared))}, too, and endpoint "
+                        f"{row['endpoint_id']!r} has a connection with both: rename it, or list them apart"
+                    )
+
+    def _check_entry(self, entry: Row, endpoint_id: str) -> None:
+        package, name = self.owner(entry), entry["function"]
+        self._check_package(package)
+        names = self.functions(package, endpoint_id)
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise click.ClickException(f"package {package!r} has no function {name!r}{hint}")
+
+    def _check_package(self, name: str) -> None:
+        if self.pointer(name) is None:
+            raise click.ClickException(f"there is no package {name!r}{did_you_mean(name, self._names())}")
 
     def _names(self) -> Iterator[str]:
         for row in self._tables.scan(PACKAGES):

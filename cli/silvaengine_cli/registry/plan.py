@@ -105,7 +105,7 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
     in_file = {CONNECTIONS.key_of(row) for table, row in desired if table is CONNECTIONS}
     changes += _reroute(tables, routes, in_file, prune=prune)
     for change in changes:
-        if change.table is CONNECTIONS and change.after.get("packages"):
+        if change.table is CONNECTIONS:
             packages.check_key_row(change.before, change.after)
     deletions = list(
         _deletions(tables, packages, {(table.name, *table.key_of(row)) for table, row in desired})

@@ -94,8 +94,11 @@ def _function_row(label: str, function: FunctionSpec, worker_arn: str) -> Row:
 
 def _entry(spec: RegistrySpec, entry: EntrySpec, worker_arn: str) -> Row:
     function = spec.functions.get(entry.function)
+    arn = (function and function.lambda_arn) or worker_arn
+    if entry.package is not None:
+        arn = f"{worker_arn.removesuffix('-Worker')}-pkg-{entry.package}"
     row = {
-        "aws_lambda_arn": (function and function.lambda_arn) or worker_arn,
+        "aws_lambda_arn": arn,
         "function": function_name(entry.function),
         "setting": entry.settings or "",
     }

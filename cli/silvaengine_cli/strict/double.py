@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from silvaengine_cli.engine import free_port
 from silvaengine_cli.strict import apigateway_rules, lambda_limits, lambda_states
-from silvaengine_cli.strict.calls import Call
+from silvaengine_cli.strict.calls import LATEST, Call
 from silvaengine_cli.strict.dynamodb_reads import EventualReads
 from silvaengine_cli.strict.engine import Engine
 from silvaengine_cli.strict.iam_rules import NewPolicies, NewRoles
@@ -51,6 +51,7 @@ class Double:
             self._inactive,
             pending,
             lambda_states.UpdatesInProgress(*given),
+            lambda_states.UnchangedVersions(*given),
             QualifiedEvents(*given),
             EventualReads(*given),
             apigateway_rules.ConnectionMessages(*given),
@@ -69,9 +70,9 @@ class Double:
         """Let calls fail, before any rule is asked; the first fault that strikes a call counts."""
         self._faults.extend(faults)
 
-    def make_inactive(self, function: str) -> None:
-        """Let the Lambda of this name be as one that has rested for weeks."""
-        self._inactive.begin(function)
+    def make_inactive(self, function: str, version: str = LATEST) -> None:
+        """Let the Lambda of this name, or its version, be as one that has rested for weeks."""
+        self._inactive.begin(function, version)
 
     @contextmanager
     def before(self, engine: "LocalEngine") -> Iterator["LocalEngine"]:

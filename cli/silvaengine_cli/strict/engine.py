@@ -42,6 +42,16 @@ class Engine:
         alias = self._members(self._ask("lambda", "GET", f"{_FUNCTIONS}/{name}/aliases/{qualifier}"))
         return str(alias.get("FunctionVersion", qualifier))
 
+    def versions(self, name: str) -> list[Mapping[str, Any]]:
+        """Return the configurations of a Lambda's versions, the last one last."""
+        response = self._ask("lambda", "GET", f"{_FUNCTIONS}/{name}/versions")
+        listed = [each for each in self._members(response)["Versions"] if each["Version"].isdigit()]
+        return sorted(listed, key=lambda each: int(each["Version"]))
+
+    def delete_version(self, name: str, version: str) -> None:
+        """Delete a version of a Lambda."""
+        self._ask("lambda", "DELETE", f"{_FUNCTIONS}/{name}?{urlencode({'Qualifier': version})}")
+
     def json_call(self, service: str, target: str, members: Mapping[str, object]) -> Mapping[str, Any]:
         """Call a service that speaks JSON, such as DynamoDB or SQS; return the result, empty for an error."""
         fields = {"x_amz_target": target, "content_type": "application/x-amz-json-1.0"}

@@ -13,6 +13,8 @@ from silvaengine_cli.strict.script import Passing, Script
 READS = ("Lambda.GetFunction", "Lambda.GetFunctionConfiguration")
 UPDATES = ("Lambda.UpdateFunctionCode", "Lambda.UpdateFunctionConfiguration", "Lambda.PublishVersion")
 PUBLISHING = ("Lambda.CreateFunction", "Lambda.UpdateFunctionCode")  # where they are asked to
+# What a version is: its code, and these of its configuration.
+PUBLISHED = ("CodeSha256", "MemorySize", "Timeout", "Environment", "EphemeralStorage", "Layers", "Handler")
 STATES = "lambda/latest/dg/functions-states.html"
 NOT_NOW = "The operation cannot be performed at this time."
 
@@ -56,7 +58,7 @@ class PendingFunctions(Rule):
 
 
 class InactiveFunctions(Rule):
-    """A function that has rested for weeks is Inactive: its first Invoke is a 502, then it is Pending."""
+    """A function or version that has rested for weeks is Inactive: an Invoke is a 502, then it is Pending."""
 
     source = STATES
     calls = ("Lambda.Invoke", *READS)
@@ -64,20 +66,21 @@ class InactiveFunctions(Rule):
     def __init__(self, engine: Engine, script: Script, pending: PendingFunctions) -> None:
         super().__init__(engine, script)
         self._pending = pending
-        self._inactive: set[str] = set()
+        self._inactive: set[tuple[str, str]] = set()
 
-    def begin(self, function: str) -> None:
-        """Let a function be Inactive from now on."""
-        self._inactive.add(function)
+    def begin(self, function: str, version: str) -> None:
+        """Let a function or a version be Inactive from now on."""
+        self._inactive.add((function, version))
 
     @override
     def answer(self, call: Call, proceed: Next) -> Response:
-        if call.function not in self._inactive:
+        resting = call.function, call.qualifier
+        if resting not in self._inactive:
             return proceed(call)
         if call.name in READS:
             return _in_configuration(proceed(call), State="Inactive")
-        self._inactive.discard(call.function)
-        self._pending.begin(call.function)
+        self._inactive.discard(resting)
+        self._pending.begin(*resting)
         message = "The function is inactive and its VPC connection is no longer available"
         return refuse(call, 502, "ResourceNotReadyException", message)
 
@@ -106,6 +109,25 @@ class UpdatesInProgress(Rule):
         if begins or is_updating:
             return _in_configuration(response, LastUpdateStatus="InProgress")
         return response
+
+
+class UnchangedVersions(Rule):
+    """What hasn't changed since its last version isn't published again: UpdateFunctionCode returns that."""
+
+    source = "lambda/latest/dg/configuration-versions.html"
+    calls = ("Lambda.UpdateFunctionCode",)
+
+    @override
+    def answer(self, call: Call, proceed: Next) -> Response:
+        response = proceed(call)
+        if not (response.is_success and call.json.get("Publish")):
+            return response
+        new = response.json()
+        *_, last, _ = [{}, *self.engine.versions(call.function)]
+        if any(new.get(name) != last.get(name) for name in PUBLISHED):
+            return response
+        self.engine.delete_version(call.function, new["Version"])
+        return response.with_json({**new, "Version": last["Version"]})
 
 
 class ControlPlaneThrottles(Rule):

@@ -23,7 +23,8 @@ class Execution(NamedTuple):
     A member that is added has a default: the rows of earlier versions lack it.
 
     Args:
-        job_id: the row's key: 128 random bits, or the HMAC of an idempotency key.
+        job_id: the row's key: 128 random bits, or the HMAC of an idempotency key; of a published function
+            after its package's name and a hyphen, which bounds the rights on it.
         state: of the call.
         owner: the token that the next transition must present; each transition replaces it.
         effect: names this acceptance for good; with ``fence`` the function's fencing token.
@@ -110,4 +111,4 @@ def _has_type(value: object, kind: Any) -> bool:  # noqa: ANN401 - an annotation
 
 def shard_of(job_id: str) -> str:
     """Return an id's partition of the index, of 16: its first hex digit, since ids are evenly spread."""
-    return job_id[0]
+    return job_id[job_id.rfind("-") + 1]

@@ -112,7 +112,8 @@ class Ledger:
             digest: of what makes two calls the same.
             content: a WorkerCall's.
             on_lost: what becomes of a lost attempt, where the function's policy doesn't say.
-            job_id: the id that repetitions have, too; a new one without.
+            job_id: the id that repetitions have, too; a new one without. That of a published function
+                is put after its package's name.
             lease_seconds: how long the worker may run for a caller who waits; None to send it as an event.
             keep_seconds: how long the call can be repeated; None for what the policy says.
             is_swept: whether the sweeper looks after it, so that it is kept until it has ended; a source that
@@ -121,6 +122,8 @@ class Ledger:
         """
         now, policy = self.now(), function.policy
         job_id = self.new_token() if job_id is None else job_id
+        if function.release is not None:
+            job_id = f"{function.release.package}-{job_id}"
         waits = lease_seconds is not None
         execution = Execution(
             job_id=job_id,

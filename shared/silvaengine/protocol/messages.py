@@ -1,7 +1,7 @@
 """Messages between Lambdas: the payload for a worker, and what it returns.
 
 ``MODULENAME`` to ``context``, and their JSON texts inside JSON, are fixed by docs/contract.md;
-``invocation``, ``job``, ``content_url`` and ``socket`` are additions.
+``invocation``, ``job``, ``release``, ``content_url`` and ``socket`` are additions.
 """
 
 import json
@@ -98,13 +98,15 @@ class ReplyTo(NamedTuple):
 class Callee(NamedTuple):
     """The function that a worker calls.
 
-    ``class_name`` is empty for a plain one; ``setting`` is the JSON text of the merged settings.
+    ``class_name`` is empty for a plain one; ``setting`` is the JSON text of the merged settings; ``release``
+    is the digest of the release that it is of, which its worker compares; empty for what isn't published.
     """
 
     module_name: str
     class_name: str
     function: str
     setting: str
+    release: str = ""
 
 
 class WorkerCall(NamedTuple):
@@ -167,10 +169,10 @@ class WorkerCall(NamedTuple):
         """
         body = payload.get("body")
         invocation, job, socket = payload.get("invocation"), payload.get("job"), payload.get("socket")
-        module_name, class_name, function, setting, content_url = _texts(payload)
+        module_name, class_name, function, setting, release, content_url = _texts(payload)
         params, context, aws_event, aws_context = _objects(payload)
         return cls(
-            Callee(module_name, class_name, function, setting or "{}"),
+            Callee(module_name, class_name, function, setting or "{}", release),
             params=params or {},
             body=body if body is None or isinstance(body, str) else json.dumps(body),
             context=context,
@@ -238,11 +240,21 @@ def check_hops(hops: object) -> int:
 @lru_cache(CACHED_CALLEES)
 def _payload_prefix(callee: Callee) -> str:
     """Return a payload up to the call's own members, cached: settings may be long, and seldom change."""
-    return encode(dict(zip(_TEXTS, callee, strict=False)))[:-1]
+    members = dict(zip(_TEXTS, callee, strict=False))
+    if not callee.release:
+        del members["release"]
+    return encode(members)[:-1]
 
 
 _decode = standard_decoder(parse_float=Decimal)
-_TEXTS = {"MODULENAME": None, "CLASSNAME": "", "funct": None, "setting": "", "content_url": ""}
+_TEXTS = {
+    "MODULENAME": None,
+    "CLASSNAME": "",
+    "funct": None,
+    "setting": "",
+    "release": "",
+    "content_url": "",
+}
 """The members that are text and their defaults, those of a callee first; None where one must be there."""
 
 

@@ -65,13 +65,22 @@ class KeyAccess(NamedTuple):
         return scope in implied or scope in self.scopes or "admin" in self.scopes
 
 
+class ReleaseRef(NamedTuple):
+    """The release that a published function is of; with ``is_isolated`` each tenant has its environments."""
+
+    package: str
+    number: int
+    is_isolated: bool
+
+
 class Function(NamedTuple):
     """A function as the registry describes it, with its merged settings.
 
     ``callee`` is what the worker calls. ``configuration`` is what authorizers and full-event functions get as
     ``fnConfigurations``. ``entry_setting_id`` is the setting id of the key row's entry, often empty.
     ``policy`` has the rules for its executions, ``broadcasts`` says whether it may push to all of a tenant's
-    sockets, ``internal`` whether it is for events and other functions only, not for clients.
+    sockets, ``internal`` whether it is for events and other functions only, not for clients. ``release`` is
+    that of a published one, None for a function of the worker's artefact.
     """
 
     name: str
@@ -88,6 +97,7 @@ class Function(NamedTuple):
     broadcasts: bool = False
     internal: bool = False
     policy: ExecutionPolicy = ExecutionPolicy()
+    release: ReleaseRef | None = None
 
 
 def opens_endpoint(key_row: "Row", endpoint_id: str) -> bool:

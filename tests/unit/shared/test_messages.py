@@ -53,6 +53,14 @@ def test_an_event_source_sends_five_members_only() -> None:
     assert list(json.loads(call().encode())) == ["MODULENAME", "CLASSNAME", "funct", "setting", "params"]
 
 
+def test_a_call_of_a_published_function_names_its_release() -> None:
+    """The worker compares it with its own; no other call has the member."""
+    published = call(callee=Callee("shop", "Shop", "hello", '{"a": 1}', release="d" * 64))
+    payload = json.loads(published.encode())
+    assert payload == {**json.loads(call().encode()), "release": "d" * 64}
+    assert WorkerCall.decode(payload).callee == published.callee
+
+
 def test_the_content_that_the_ledger_holds_is_sent_as_it_stands() -> None:
     """It was encoded when the call was accepted; nobody reads and writes it again."""
     content = '{"params":"{\\"n\\":1.10}","body":"\\u00e9","context":"{}"}'

@@ -35,6 +35,19 @@ def test_the_log_level_is_taken_in_the_old_form_too(text: str) -> None:
     assert Settings.from_environment({"LOGGINGLEVEL": text}).log_level == logging.DEBUG
 
 
+@pytest.mark.parametrize(
+    ("worker", "prefix"),
+    [
+        ("arn:aws:lambda:us-east-1:1:function:se-Worker", "arn:aws:lambda:us-east-1:1:function:se-pkg-"),
+        ("arn:aws:lambda:us-east-1:1:function:mine", None),
+        ("", None),
+    ],
+)
+def test_packages_are_named_for_the_stack(worker: str, prefix: str | None) -> None:
+    """Their Lambdas are the stack's own, as its worker is; another worker has none."""
+    assert Settings.from_environment({"WORKER_ARN": worker}).package_prefix == prefix
+
+
 def test_areas_are_trimmed() -> None:
     """Spaces around an area's name do not count."""
     assert Settings.from_environment({"FULL_EVENT_AREAS": " admin , debug,"}).full_event_areas == {

@@ -97,7 +97,7 @@ class World(Registry, Invoker):
         )  # fmt: skip
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> None:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> None:
         assert event
         if self.error:
             raise self.error
@@ -255,21 +255,21 @@ def test_a_row_that_cant_be_read_leaves_the_index_and_keeps_no_other_waiting(
     """In the run that meets it, in any shard; the operator is told once."""
     malformed = list(malformed_rows(member))
     for shard in SHARDS:
-        world.accept(job_id=f"{shard}-good")
+        world.accept(job_id=f"{shard}_good")
         for number, row in enumerate(malformed):
-            ids = {"job_id": f"{shard}-bad-{number}", "due_shard": shard}
+            ids = {"job_id": f"{shard}_bad_{number}", "due_shard": shard}
             world.tables.put(EXECUTIONS, **{"due_at": NOW - 10, **row, **ids})
     assert world.sweep() == {"seen": 16, "dispatched": 16, "unreadable": 16 * len(malformed)}
-    assert "0-bad-0" in caplog.text
+    assert "0_bad_0" in caplog.text
     assert [notice["error"] for notice in world.notices] == ["unreadable"]
     assert world.sweep() == {}
 
 
 def test_what_was_listed_again_meanwhile_stays(world: World) -> None:
     """A row leaves the index as it was read: one that was moved in between isn't touched."""
-    world.tables.put(EXECUTIONS, job_id="0-bad", due_shard="0", due_at=NOW + 60)
+    world.tables.put(EXECUTIONS, job_id="0_bad", due_shard="0", due_at=NOW + 60)
     with pytest.raises(ConditionFailedError):
-        world.ledger.unlist("0-bad", "0")
+        world.ledger.unlist("0_bad", "0")
     world.now += 60
     assert world.sweep() == {"unreadable": 1}
 
@@ -278,7 +278,7 @@ def test_invented_rows_delay_nobody(world: World) -> None:
     """Thousands of them before a job cost no share of a run: the job is sent in the first one."""
     world.accept()
     for number in range(2000):
-        world.tables.put(EXECUTIONS, job_id=f"a-{number}", due_shard="a", due_at=number)
+        world.tables.put(EXECUTIONS, job_id=f"a_{number}", due_shard="a", due_at=number)
     assert world.sweep() == {"seen": 1, "dispatched": 1, "unreadable": 2000}
 
 

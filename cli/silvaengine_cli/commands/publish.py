@@ -1,0 +1,40 @@
+"""``publish``: a package's folder becomes the release that serves."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from silvaengine_cli.deployment import Deployment, operator_options
+from silvaengine_cli.output import print_result
+from silvaengine_cli.publishing.publisher import Published
+from silvaengine_cli.publishing.publisher import publish as publish_package
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--message", "-m", default="", help="What is new, for `releases list`.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@operator_options
+def publish(deployment: Deployment, path: Path, message: str, dry_run: bool, as_json: bool) -> None:
+    """Publish a package: build it, try it, and let it serve.
+
+    Whatever fails, what served before serves on, and the next publication goes on from what is there.
+
+    \b
+    Examples:
+      silvaengine publish packages/shop --stack silvaengine
+      silvaengine publish packages/shop --message "cheaper postage" --local
+      silvaengine publish packages/shop --dry-run --json
+    """
+    published = publish_package(deployment, path, message, lambda line: click.echo(f"  {line}", err=True))
+    print_result(asdict(published), _said(published), as_json=as_json)
+
+
+def _said(published: Published) -> str:
+    name = f"release {published.release} of {published.package}"
+    if not published.is_new:
+        return f"{name} serves already"
+    lines = [f"{name} serves, after {published.seconds} s"]
+    lines += [f"  + {function}" for function in published.added]
+    return "\n".join(lines + [f"  - {function}" for function in published.removed])
