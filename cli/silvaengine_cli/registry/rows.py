@@ -93,7 +93,7 @@ def _function_row(label: str, function: FunctionSpec, worker_arn: str) -> Row:
 
 
 def _entry(spec: RegistrySpec, entry: EntrySpec, worker_arn: str) -> Row:
-    function = spec.functions.get(entry.function)
+    function = spec.functions.get(entry.function) if entry.package is None else None
     arn = (function and function.lambda_arn) or worker_arn
     if entry.package is not None:
         arn = f"{worker_arn.removesuffix('-Worker')}-pkg-{entry.package}"
