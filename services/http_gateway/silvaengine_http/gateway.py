@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import Admission, check_access
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
     from silvaengine_http.executions import Executions, LedgerCall
+    from silvaengine_http.openapi import OpenApi
 
 # Operations, even if the registry has functions of these names.
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})
 JOB_STATUS = "job_status"
+OPENAPI = "openapi.json"
 # The scope that an operation requires; cache management checks its own.
-REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs"}
+REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs", OPENAPI: "invoke"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Lambda's context as full-event functions get it: docs.aws.amazon.com/lambda/latest/dg/python-context.html
@@ -88,17 +91,8 @@ class Gateway:
         """
         call.log.begin_step("resolve")
         key_access, name = self._resolve_key(call, request)
-        if name in CACHE_OPERATIONS:
-            return _manage_cache(name, request, key_access)
-        if name == JOB_STATUS:
-            from silvaengine_http.job_status import job_status  # lazy: no other call needs it
-
-            return job_status(
-                self._open_executions(),
-                request.route,
-                request.params,
-                lambda function: self._caller_of(call, request, key_access, function),
-            )
+        if name in REQUIRED_SCOPE:
+            return self._operate(call, request, key_access, name)
         request, function = self._find(call, request, key_access, name)
         call.log.begin_step("authorize")
         if function.auth_required:
@@ -116,6 +110,26 @@ class Gateway:
             return response._replace(headers={**response.headers, "Preference-Applied": ("respond-async",)})
         # The endpoint's settings may keep the predecessor's response.
         return Response(200) if key_access.settings.get("event_answer") == "empty" else response
+
+    def _operate(self, call: HttpCall, request: Request, key_access: KeyAccess, name: str) -> Response:
+        if name in CACHE_OPERATIONS:
+            return _manage_cache(name, request, key_access)
+        if name == OPENAPI:
+            return self._open_api.serve(request, key_access)
+        from silvaengine_http.job_status import job_status  # lazy: no other call needs it
+
+        return job_status(
+            self._open_executions(),
+            request.route,
+            request.params,
+            lambda function: self._caller_of(call, request, key_access, function),
+        )
+
+    @cached_property
+    def _open_api(self) -> "OpenApi":
+        from silvaengine_http.openapi import OpenApi  # lazy: no other call needs it
+
+        return OpenApi(self._admission.registry, self._settings.full_event_areas)
 
     def permission(self, call: HttpCall, request: Request) -> "Permission":
         """Return the permission that an authorizer call asks for; raises what ``serve`` raises."""

@@ -6,6 +6,7 @@ key row's, over one connection: a second one's handshake would cost more than pa
 reads nothing.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -260,6 +261,19 @@ class Registry:
 
         key = ("routes", key_access.key_row_endpoint, key_access.api_key)
         return self._memory.get_or_load(key, load)
+
+    def function_rows(self, key_access: KeyAccess) -> list[Row]:
+        """Return the rows of the functions that a key opens, and in each ``description``, which may be empty.
+
+        It reads a row for each function; only a description of them all needs it. Raises like ``resolve``.
+        """
+        rows = self._rows.functions(key_access.functions)
+        return [{**row, "description": json.loads(row.get("description") or "{}")} for row in rows]
+
+    @property
+    def generation(self) -> str | None:
+        """The registry's generation, None until it was read."""
+        return self._generation.current
 
     def areas(self, key_access: KeyAccess) -> frozenset[str]:
         """Return the areas of the functions that a key opens; raises like ``resolve``.

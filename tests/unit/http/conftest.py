@@ -54,6 +54,8 @@ class FakeRegistry(Registry):
         self.asked: list[tuple[Any, ...]] = []
         self.functions: dict[str, Function] = {}
         self.function_routes: dict[str, str] = {}
+        self.described: dict[str, dict[str, Any]] = {}
+        self.generation_number = 1
         self.area_settings: dict[str, Any] = {}
         self.scopes: frozenset[str] = frozenset()
         self.allowlist: tuple[str, ...] = ()
@@ -110,6 +112,18 @@ class FakeRegistry(Registry):
     def routes(self, key_access: KeyAccess) -> RouteTable:
         self.asked.append(("routes",))
         return RouteTable((name, entry.route) for name, entry in key_access.functions.items())
+
+    @override
+    def function_rows(self, key_access: KeyAccess) -> list[dict[str, Any]]:
+        self.asked.append(("function_rows",))
+        return [
+            {"function": name, "area": self.functions[name].area, **self.described.get(name, {})}
+            for name in key_access.functions
+        ]
+
+    @property
+    def generation(self) -> str | None:
+        return str(self.generation_number)
 
     @override
     def areas(self, key_access: KeyAccess) -> frozenset[str]:
