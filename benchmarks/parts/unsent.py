@@ -21,7 +21,7 @@ class Answering(type(open_invoker(Settings()))):
     def __init__(self):
         """Have no client."""
 
-    def invoke(self, arn, payload, *, event=False, deadline=None):
+    def invoke(self, arn, payload, *, event=False, **_):
         """Answer at once."""
         payload.encode()
         return RESULT

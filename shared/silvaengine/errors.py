@@ -12,6 +12,7 @@ class SilvaEngineError(Exception):
         status: HTTP status, 400 to 599; the class's default when absent.
         headers: HTTP headers of the response, such as ``Allow``.
         detail: for the log only; never part of a response.
+        fields: what log line and alert say of it beyond the call's own fields.
     """
 
     default_status: ClassVar[int] = 500
@@ -23,11 +24,13 @@ class SilvaEngineError(Exception):
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
         detail: str = "",
+        fields: Mapping[str, str | int] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.status = self.default_status if status is None else status
         self.headers = dict(headers or {})
+        self.fields = dict(fields or {})
         self.detail = detail
 
     @property

@@ -37,7 +37,7 @@ class Tenants(World):
         self.set("beta_core_acme", "cors", {"origins": ["https://app.acme.example"]})
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
         is_page = json.loads(payload)["funct"] == "page"
         return WorkerResponse("json", self.page if is_page else {"balance": 7}).encode()
 

@@ -12,7 +12,7 @@ from .conftest import Deployment
 from .http_client import Api
 from .registry_rows import API_KEY
 
-TABLES = ("endpoints", "connections", "functions", "hooks", "wss-connections", "configdata")
+TABLES = ("endpoints", "connections", "functions", "hooks", "wss-connections", "configdata", "packages")
 
 
 def assumed(deployment: Deployment, function_arn: str, service: str) -> Any:

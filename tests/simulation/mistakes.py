@@ -186,9 +186,9 @@ class ServerErrorRanNothing(LambdaInvoker):
     """Takes a failure of Lambda for a call that didn't begin."""
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(self, arn: str, payload: str, **options: Any) -> Json:
         try:
-            return super().invoke(arn, payload, event=event, deadline=deadline)
+            return super().invoke(arn, payload, **options)
         except InvocationError as error:
             if error.error_type != "ServiceException":
                 raise

@@ -141,7 +141,7 @@ class Platform(Invoker):
         return list(self.dynamodb.items(f"se-{table}"))
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
         self.payloads.append(json.loads(payload))
         result: Json = json.loads(json.dumps(self.worker(json.loads(payload), Context())))
         return None if event else result

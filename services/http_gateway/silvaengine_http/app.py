@@ -31,7 +31,7 @@ def compose(settings: Settings, invoker: Invoker) -> HttpHandler:
     def open_executions() -> "Executions":
         from silvaengine_http import executions  # lazy: only what the ledger holds needs it
 
-        return executions.open_executions(settings, invoker, issue_token)
+        return executions.open_executions(settings, invoker, issue_token, admission.registry)
 
     gateway = Gateway(settings, admission, invoker, open_executions, issue_token)
     return HttpHandler(settings, admission.registry, gateway, open_alert_publisher(settings))

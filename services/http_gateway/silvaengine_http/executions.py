@@ -16,6 +16,7 @@ from silvaengine.ledger.payload_store import PayloadStore, open_payload_store
 from silvaengine.ledger.store import Ledger, open_ledger
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.model import Function
+from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 from silvaengine_http.response import Response, error_response, function_response, json_response
 
@@ -143,12 +144,14 @@ class Executions:
         return self._start(call, execution._replace(content=call.content))
 
 
-def open_executions(settings: Settings, invoker: Invoker, issue_token: TokenIssuer) -> Executions:
+def open_executions(
+    settings: Settings, invoker: Invoker, issue_token: TokenIssuer, registry: Registry
+) -> Executions:
     """Return the deployment's executions."""
     payloads = open_payload_store(settings)
     return Executions(
         open_ledger(settings),
-        Dispatcher(invoker, payloads, issue_token),
+        Dispatcher(invoker, payloads, issue_token, registry.function_for_entry),
         payloads,
         open_digests(settings),
         settings.worker_timeout_seconds,

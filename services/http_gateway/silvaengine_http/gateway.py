@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.errors import NotFoundError, RequestError, method_not_allowed
+from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, method_not_allowed
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.settings import Settings
@@ -169,7 +169,7 @@ class Gateway:
         """Return the function of a name, else of a route, and the request with the route's arguments."""
         try:
             function = self._admission.function(key_access, name, request.route.area)
-        except NotFoundError:
+        except (NotFoundError, ConfigurationError):  # the latter may be of another package
             if name in key_access.functions or name != request.route.function:  # not the path's: a header's
                 raise
             path = "/".join(filter(None, (name, request.route.path)))
@@ -180,7 +180,7 @@ class Gateway:
             function = self._admission.function(key_access, match.function, request.route.area)
             call.log.add(function=function.name)
             request = with_arguments(request, path, match.arguments)
-        call.function = function
+        call.calls(function)
         _check_method(request.method, function)
         return request, function
 
@@ -209,7 +209,8 @@ class Gateway:
 
     def _caller_of(self, call: HttpCall, request: Request, key_access: KeyAccess, name: str) -> str:
         """Return whose job of a function this may be; raises what a call of the function raises."""
-        call.function = function = self._admission.function(key_access, name, request.route.area)
+        function = self._admission.function(key_access, name, request.route.area)
+        call.calls(function)
         if function.auth_required:
             self._permit(call, request, key_access, function)
         return _caller(call, key_access)
@@ -236,7 +237,9 @@ class Gateway:
 
     def _invoke(self, call: HttpCall, request: Request, function: Function) -> Response:
         payload = self._worker_call(call, request, function, call.deadline).encode()
-        result = self._invoker.invoke(function.aws_lambda_arn, payload, deadline=call.deadline)
+        result = self._invoker.invoke(
+            function.aws_lambda_arn, payload, deadline=call.deadline, is_isolated=function.is_isolated
+        )
         return function_response(WorkerResponse.decode(result))
 
     def _worker_call(

@@ -58,7 +58,7 @@ def _open_sources(settings: Settings) -> tuple[Source, ...]:
     ledger, registry = open_ledger(settings), open_registry(settings)
     invoker, alerts = open_worker_invoker(settings), open_alert_publisher(settings)
     payloads, issue_token = open_payload_store(settings), broadcast_token_issuer(settings)
-    dispatcher = Dispatcher(invoker, payloads, issue_token)
+    dispatcher = Dispatcher(invoker, payloads, issue_token, registry.function_for_entry)
     claims = Claims(ledger, open_digests(settings), payloads, settings.worker_timeout_seconds)
     bindings, hooks = Bindings(registry), CallHooks(registry, invoker)
     functions = FunctionCaller(registry, invoker, dispatcher, claims, alerts, hooks, issue_token)

@@ -70,8 +70,8 @@ class BatchCall:
             groups = in_groups(self._parts, lambda part: part.item.group)
             side_by_side(self._claim_group, groups, function)
             claimed = [part for part in self._parts if part.execution]
-            if claimed:
-                self._run(function, claimed)
+            for parts in in_groups(claimed, _accepted_by):
+                self._run(function, parts)
         except Exception as error:  # noqa: BLE001 - boundary of a batch: other functions' calls go on
             failure = self._report(error, function)
             for part in self._parts:
@@ -102,14 +102,16 @@ class BatchCall:
             part.execution = execution if execution and execution.state != "succeeded" else None
 
     def _run(self, function: Function, parts: Sequence[BatchPart]) -> None:
-        """Invoke the worker for the parts that are claimed, and settle each claim."""
+        """Invoke the worker for the claimed parts that one release has accepted, and settle each claim."""
+        executions = [part.execution for part in parts if part.execution]
         records = [record for part in parts for record in cast("Sequence[Json]", part.call.params["records"])]
-        hooked = HookedCall(
-            function, parts[0].call.endpoint_id, {"records": records}, self._request_id, self._deadline
-        )
         hops = max(part.call.hops for part in parts)
-        attempt = max(part.execution.attempts for part in parts if part.execution)
+        attempt = max(execution.attempts for execution in executions)
         try:
+            function = self._functions.dispatcher.pinned(executions[0], function)
+            hooked = HookedCall(
+                function, parts[0].call.endpoint_id, {"records": records}, self._request_id, self._deadline
+            )
             result = self._functions.invoke(hooked, hops, attempt)
         except SilvaEngineError as error:
             self._give_up(parts, error)
@@ -141,6 +143,12 @@ class BatchCall:
     def _report(self, error: Exception, function: Function | None) -> SilvaEngineError:
         first = self._parts[0].call
         return self._functions.report(first.endpoint_id, first.function, error, self._request_id, function)
+
+
+def _accepted_by(part: BatchPart) -> str:
+    """Return the release that accepted a claimed part, the same text for all of a worker's."""
+    execution = part.execution
+    return execution.aws_lambda_arn if execution and execution.package else "worker"
 
 
 def batch_calls(functions: FunctionCaller, items: Iterable[BatchItem], deadline: float) -> list[BatchCall]:

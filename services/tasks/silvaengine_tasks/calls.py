@@ -15,6 +15,7 @@ from typing import NamedTuple
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import DeadlineError, InvocationError, LoopError, SilvaEngineError
 from silvaengine.ledger.dispatch import Dispatcher, TokenIssuer, issue_no_token
+from silvaengine.ledger.execution import Execution
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import Json
@@ -78,7 +79,7 @@ class FunctionCaller:
         self.invoker = invoker
         self.claims = claims
         self.hooks = hooks
-        self._dispatcher = dispatcher
+        self.dispatcher = dispatcher
         self._alerts = alerts
         self._issue_token = issue_token
 
@@ -95,7 +96,11 @@ class FunctionCaller:
         try:
             check_time(deadline)
             function = self.find_function(call.endpoint_id, call.function)
-            return self._claim_and_call(call, function, request_id, deadline)
+            execution = self.claims.claim(call, function, request_id)
+            if execution is None:
+                return None
+            function = self.pinned(execution, function)
+            return self._call_claimed(call, execution, function, request_id, deadline)
         except Exception as error:  # boundary of a record: report whatever its call raises
             failure = self.report(call.endpoint_id, call.function, error, request_id, function)
             if failure is error:
@@ -115,6 +120,8 @@ class FunctionCaller:
             endpoint_id, name, params, hops = read_call(event)
             log.add(endpoint_id=endpoint_id, function=name)
             function = self.find_function(endpoint_id, name)
+            if function.release is not None:
+                log.add(**function.release.fields)
             call = HookedCall(function, endpoint_id, params, request_id, deadline)
             response = read_response(self.invoke(call, check_hops(hops)))
             self.hooks.start_after(call)
@@ -136,7 +143,9 @@ class FunctionCaller:
         )
         payload = WorkerCall(function.callee, params, invocation=invocation).encode()
         self.hooks.run_before(call)
-        return self.invoker.invoke(function.aws_lambda_arn, payload, deadline=deadline)
+        return self.invoker.invoke(
+            function.aws_lambda_arn, payload, deadline=deadline, is_isolated=function.is_isolated
+        )
 
     def find_function(self, endpoint_id: str, name: str) -> Function:
         """Return a tenant's function; raises what ``Registry.resolve`` raises.
@@ -145,6 +154,14 @@ class FunctionCaller:
         """
         self.registry.refresh()
         return self.registry.resolve(endpoint_id, DEFAULT_API_KEY, "", name)
+
+    def pinned(self, execution: Execution, function: Function) -> Function:
+        """Return a claimed execution's function like ``Dispatcher.pinned``; what it raises ends the claim."""
+        try:
+            return self.dispatcher.pinned(execution, function)
+        except SilvaEngineError as error:
+            self.claims.give_up(execution, error)
+            raise
 
     def read_ahead(self, called: tuple[str, str]) -> None:
         """Have the registry read a tenant's function and hooks before many threads need them.
@@ -165,36 +182,35 @@ class FunctionCaller:
         Returns:
             The failure for the record's source.
         """
-        log_failure(endpoint_id, name, error, request_id)
+        log_failure(endpoint_id, name, error, request_id, function)
         if not isinstance(error, InProgressError | NoTimeError):
             kind = getattr(error, "error_type", "") or type(error).__name__
+            release = function.release.fields if function and function.release else {}
+            facts = {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id}
             self._alerts.publish(
                 function.aws_lambda_arn if function else "silvaengine tasks",
                 f"{endpoint_id} {name} {kind}",
-                {"endpoint_id": endpoint_id, "function": name, "error": kind, "request_id": request_id},
+                {**facts, **release, **getattr(error, "fields", {})},
             )
         return failure_of(error)
 
-    def _claim_and_call(
-        self, call: RecordCall, function: Function, request_id: str, deadline: float
+    def _call_claimed(
+        self, call: RecordCall, execution: Execution, function: Function, request_id: str, deadline: float
     ) -> CallResult | None:
-        execution = self.claims.claim(call, function, request_id)
-        if execution is None:
-            return None
         if execution.state == "succeeded":
             response = self.claims.payloads.stored_response(execution)
             return CallResult(execution.covers, response, execution.request_id)
         hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)
         try:
             self.hooks.run_before(hooked)
-            result = self._dispatcher.ask(
+            result = self.dispatcher.ask(
                 execution, function, deadline, hops=call.hops, kept_due=call.is_swept
             )
             response = read_response(result)
         except SilvaEngineError as error:
             if not self.claims.give_up(execution, error):
                 raise
-            log_failure(call.endpoint_id, call.function, error, request_id)
+            log_failure(call.endpoint_id, call.function, error, request_id, function)
             return None
         self.hooks.start_after(hooked)
         return CallResult(execution.covers, response, request_id)
@@ -206,9 +222,13 @@ def check_time(deadline: float) -> None:
         raise NoTimeError("There was no time left to start this record")
 
 
-def log_failure(endpoint_id: str, name: str, error: Exception, request_id: str) -> None:
+def log_failure(
+    endpoint_id: str, name: str, error: Exception, request_id: str, function: Function | None = None
+) -> None:
     """Log why a call failed under its request id, which its worker's line has, too."""
     called = f"Function {name!r} of tenant {endpoint_id!r}"
+    if function and (release := function.release):
+        called += f", release {release.number} of package {release.package!r},"
     what = f"{called} failed" if name else "An event can't be read"
     if isinstance(error, InProgressError):
         _logger.warning("%s was not called: %s", called, error.message, extra={"request_id": request_id})

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from silvaengine.aws.lambda_invoker import Invoker
 from silvaengine.errors import InvocationError, NotStartedError, SilvaEngineError
 from silvaengine.protocol.json_codec import Json
-from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
+from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine.registry.registry import Registry
 from silvaengine_tasks.records import Params, text
@@ -78,11 +78,17 @@ class CallHooks:
         deadline = None if event else call.deadline
         told = {"endpoint_id": call.endpoint_id, "function": function.name, "params": dict(call.params)}
         payload = WorkerCall(
-            Callee(text(row, "module_name"), "", name, function.callee.setting),
+            function.callee._replace(module_name=text(row, "module_name"), class_name="", function=name),
             told,
             invocation=Invocation(call.request_id, call.endpoint_id, function.area, name, deadline),
         ).encode()
-        return self._invoker.invoke(function.aws_lambda_arn, payload, event=event, deadline=call.deadline)
+        return self._invoker.invoke(
+            function.aws_lambda_arn,
+            payload,
+            event=event,
+            deadline=call.deadline,
+            is_isolated=function.is_isolated,
+        )
 
 
 def _log_failure(row: Mapping[str, Any], call: HookedCall, error: SilvaEngineError) -> None:

@@ -44,6 +44,7 @@ NEVER_STARTED_SECONDS = DAY  # how long a job waits for a worker at the most
 OUTCOME_UNKNOWN = "outcome_unknown"
 NEVER_STARTED = "never_started"
 FUNCTION_MISSING = "function_missing"
+RELEASE_MISSING = "release_missing"
 FAILED = "failed"
 UNREADABLE = "unreadable"
 
@@ -228,7 +229,7 @@ class Sweeper:
             function = self._registry.function_for_entry(entry, execution.function)
         except NotFoundError as error:
             _log_failure(execution, error)
-            return self._mark_dead(execution, FUNCTION_MISSING)
+            return self._mark_dead(execution, RELEASE_MISSING if execution.package else FUNCTION_MISSING)
         except SilvaEngineError as error:
             _log_failure(execution, error)
             return self._postpone(execution)
@@ -267,6 +268,7 @@ class Sweeper:
                 "cause": held.cause,
                 "attempts": held.attempts,
                 "request_id": held.request_id,
+                **held.release_fields,
             },
         )
         self._ledger.acknowledge(held)
@@ -275,7 +277,8 @@ class Sweeper:
 
 def _log_failure(execution: Execution, error: SilvaEngineError) -> None:
     extra = {"request_id": execution.request_id}
-    _logger.error("Execution %s: %s", execution.job_id, error.reason, extra=extra)
+    release = "".join(f", {name} {value}" for name, value in execution.release_fields.items())
+    _logger.error("Execution %s%s: %s", execution.job_id, release, error.reason, extra=extra)
 
 
 def dead_letter(execution: Execution) -> dict[str, object]:
@@ -290,6 +293,7 @@ def dead_letter(execution: Execution) -> dict[str, object]:
         "request_id": execution.request_id,
         "created_at": execution.created_at,
         "died_at": execution.changed_at,
+        **execution.release_fields,
     }
 
 

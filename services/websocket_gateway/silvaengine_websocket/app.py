@@ -37,7 +37,7 @@ def _deployed() -> WebSocketHandler:
     def open_idempotent() -> "IdempotentCalls":
         from silvaengine_websocket.idempotent_calls import open_idempotent_calls  # lazy: few messages need it
 
-        return open_idempotent_calls(settings, invoker, issue_token)
+        return open_idempotent_calls(settings, invoker, issue_token, admission.registry)
 
     @cache
     def open_broadcaster() -> "Broadcaster":

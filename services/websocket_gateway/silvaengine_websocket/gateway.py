@@ -64,6 +64,8 @@ class Gateway:
         open_authorization = self._admission.open_authorization
         call_hook("on_message", key_access, open_authorization, call.event, call.context)
         function = self._admission.function(key_access, message.funct, socket.area)
+        if function.release is not None:
+            call.log.add(**function.release.fields)
         call.log.begin_step("authorize")
         context = self._permit(call, key_access, function) if function.auth_required else socket.context
         call.log.begin_step("invoke")
@@ -108,7 +110,13 @@ class Gateway:
         worker_call, reply_to = _worker_call(call, message, function, context, grant)
         if not message.is_once:
             payload = worker_call._replace(socket=reply_to).encode()
-            self._invoker.invoke(function.aws_lambda_arn, payload, event=True, deadline=call.deadline)
+            self._invoker.invoke(
+                function.aws_lambda_arn,
+                payload,
+                event=True,
+                deadline=call.deadline,
+                is_isolated=function.is_isolated,
+            )
             return
         caller = f"{key_access.key_row_endpoint} {key_access.api_key} {call.socket.principal}"
         first = self._open_idempotent().serve(worker_call, reply_to, function, caller, call.deadline)

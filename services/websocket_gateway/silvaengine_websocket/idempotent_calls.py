@@ -15,6 +15,7 @@ from silvaengine.ledger.payload_store import open_payload_store
 from silvaengine.ledger.store import Ledger, open_ledger
 from silvaengine.protocol.messages import ReplyTo, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function
+from silvaengine.registry.registry import Registry
 from silvaengine.settings import Settings
 
 
@@ -93,9 +94,12 @@ class IdempotentCalls:
             raise in_progress from None
 
 
-def open_idempotent_calls(settings: Settings, invoker: Invoker, issue_token: TokenIssuer) -> IdempotentCalls:
+def open_idempotent_calls(
+    settings: Settings, invoker: Invoker, issue_token: TokenIssuer, registry: Registry
+) -> IdempotentCalls:
     """Return the deployment's idempotent calls."""
-    dispatcher = Dispatcher(invoker, open_payload_store(settings), issue_token)
+    payloads = open_payload_store(settings)
+    dispatcher = Dispatcher(invoker, payloads, issue_token, registry.function_for_entry)
     return IdempotentCalls(open_ledger(settings), dispatcher, open_digests(settings))
 
 

@@ -40,6 +40,12 @@ class GatewayEvent(LambdaEvent):
     deadline = 0.0
     function: "Function | None" = None
 
+    def calls(self, function: "Function") -> None:
+        """Note the function that the event calls, for its log line and alerts."""
+        self.function = function
+        if function.release is not None:
+            self.log.add(**function.release.fields)
+
 
 class GatewayHandler[Event: GatewayEvent](ABC):
     """Serves the events of a gateway, each kind in its own way; alerts are about failures from 500 on.
@@ -110,8 +116,10 @@ class GatewayHandler[Event: GatewayEvent](ABC):
         """Alert the operator: what failed for whom, without any content of request or response."""
         function = call.function
         subject = function.aws_lambda_arn if function else f"silvaengine {self._service} gateway"
-        facts = call.log.fields("service", "request_id", "status", "endpoint_id", "area", "function")
-        name, cause = function and function.name, call.log.fields("status", "error")
+        facts = call.log.fields(
+            "service", "request_id", "status", "endpoint_id", "area", "function", "package", "release"
+        )
+        name, cause = function and function.name, call.log.fields("status", "error", "package", "release")
         self._alerts.publish(subject, f"{subject} {name} {cause}", facts)
 
 

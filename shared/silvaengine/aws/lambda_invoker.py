@@ -73,7 +73,15 @@ def _refuse(payload: str, limit: int) -> str:
 class Invoker(Protocol):
     """Invokes Lambdas; see ``LambdaInvoker``."""
 
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(
+        self,
+        arn: str,
+        payload: str,
+        *,
+        event: bool = False,
+        deadline: float | None = None,
+        is_isolated: bool = False,
+    ) -> Json:
         """Invoke a Lambda and return its result."""
 
 
@@ -108,7 +116,15 @@ class LambdaInvoker:
         self._clock = clock
         self._backoff = Backoff(FIRST_PAUSE, attempts, clock=clock, sleep=sleep)
 
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(
+        self,
+        arn: str,
+        payload: str,
+        *,
+        event: bool = False,
+        deadline: float | None = None,
+        is_isolated: bool = False,
+    ) -> Json:
         """Invoke a Lambda and return its decoded result, None for an event.
 
         Args:
@@ -116,6 +132,7 @@ class LambdaInvoker:
             payload: JSON text; see ``fit``.
             event: whether to hand over the payload without waiting for the result.
             deadline: epoch seconds at which the caller no longer waits.
+            is_isolated: whether the Lambda has an environment for each tenant, as those in ``isolated`` have.
 
         Raises:
             RequestError: 413, the payload is too large; nothing ran. ConfigurationError: its settings are.
@@ -129,7 +146,7 @@ class LambdaInvoker:
             body = self._fit(payload, limit).encode()
         arn = self._worker_for(arn)
         headers = {"x-amz-invocation-type": "Event" if event else "RequestResponse"}
-        if arn in self._isolated:
+        if is_isolated or arn in self._isolated:
             headers["x-amz-tenant-id"] = tenant_id(payload)
         return self._backoff.run(
             lambda: self._send(arn, body, headers, deadline), BusyError, inf if deadline is None else deadline
@@ -167,7 +184,7 @@ def open_invoker(settings: Settings, fit: Fit = _refuse) -> LambdaInvoker:
     return LambdaInvoker(
         lambda: open_client("lambda", settings.region),
         fit=fit,
-        worker_for=partial(worker_for, settings=settings),
+        worker_for=lru_cache(CACHED_PATHS)(partial(worker_for, settings=settings)),
         isolated=frozenset({settings.isolated_worker_arn}),
     )
 

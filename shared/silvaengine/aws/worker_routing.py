@@ -13,10 +13,11 @@ def worker_for(arn: str, settings: Settings) -> str:
 
     A former worker that ``WorkerArnMap`` lists, by ARN or by name, is replaced by this stack's, which is
     invoked by ``WorkerAlias`` if there is one. If the settings don't name this stack's worker, every ARN
-    stays as it is.
+    stays as it is. So does that of a published package's version; a package without one has no release.
 
     Raises:
-        NotStartedError: 502, the ARN is neither mapped nor one of ``OtherWorkerArns``; ``detail`` names it.
+        NotStartedError: 502, the ARN is neither mapped nor one of ``OtherWorkerArns``, or a package's without
+            a version; ``detail`` names it.
     """
     own = settings.worker_arn
     if own is None or arn == settings.isolated_worker_arn:
@@ -24,6 +25,12 @@ def worker_for(arn: str, settings: Settings) -> str:
     name = arn.rpartition(":function:")[2]
     if arn == own or arn in settings.mapped_workers or name in settings.mapped_workers:
         return f"{own}:{settings.worker_alias}" if settings.worker_alias else own
+    if settings.package_prefix and arn.startswith(settings.package_prefix):
+        if name.rpartition(":")[2].isdecimal():
+            return arn
+        raise NotStartedError(
+            "The function can't be invoked", error_type="NoRelease", detail=f"{arn} names no release"
+        )
     if _is_listed(arn, settings.other_workers):
         return arn
     detail = f"{arn} is neither in WorkerArnMap nor in OtherWorkerArns"

@@ -88,6 +88,17 @@ class Execution(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
     @property
+    def package(self) -> str:
+        """The package of a published function, empty for a worker's."""
+        return self.job_id.rpartition("-")[0]
+
+    @property
+    def release_fields(self) -> dict[str, str]:
+        """What a log record and an alert say of a published function's release."""
+        release = self.aws_lambda_arn.rpartition(":")[2]
+        return {"package": self.package, "release": release} if self.package else {}
+
+    @property
     def is_swept(self) -> bool:
         """Whether it is listed for the sweeper; a source that retries by itself needs no sweeper."""
         return self.due_shard is not None and self.due_at is not None

@@ -42,7 +42,7 @@ class LambdaEvent:
     def fail(self, error: BaseException) -> SilvaEngineError:
         """Record a failure in the log line, say why from status 500 on, and return what is public of it."""
         public = public_of(error)
-        self.log.add(status=public.status, error=type(error).__name__)
+        self.log.add(status=public.status, error=type(error).__name__, **public.fields)
         if public.status >= 500:
             extra = {"request_id": self.request_id}
             if public is error:

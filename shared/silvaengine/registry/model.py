@@ -13,8 +13,11 @@ from silvaengine.registry.policy import ExecutionPolicy
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.aws.table_client import Row
+    from silvaengine.registry.releases import Release
 
 type Values = Mapping[str, Any]
+
+PACKAGE_MARK = "-pkg-"  # in the name of a package's Lambda, between the stack's and the package's
 
 CONFIG_DEFAULTS: Values = MappingProxyType(
     {
@@ -38,6 +41,17 @@ class FunctionEntry(NamedTuple):
     route: str = ""
 
 
+class PackageEntry(NamedTuple):
+    """A key row's entry of a published package, by its Lambda's ARN, or of one ``function`` of it.
+
+    ``setting_id`` overrides the settings of what it opens.
+    """
+
+    function_arn: str
+    setting_id: str
+    function: str = ""
+
+
 class KeyAccess(NamedTuple):
     """What an API key opens at an endpoint.
 
@@ -45,7 +59,8 @@ class KeyAccess(NamedTuple):
     is the row's key. ``settings`` are the gateway's own for this area and endpoint, empty if there are none.
     ``scopes`` are the row's ``grants``, ``allowlist`` its ``whitelist``. ``key_id`` names the key to
     authorizers and in logs, and opens nothing. ``limits`` are the tenant's and the key's. ``key_hashes`` is
-    None for a key that is its own secret.
+    None for a key that is its own secret. ``functions`` are those of workers; ``packages`` open published
+    ones, an entry of a function of its own before those of whole packages.
     """
 
     endpoint_id: str
@@ -58,6 +73,7 @@ class KeyAccess(NamedTuple):
     key_id: str = ""
     limits: "tuple[RateLimit, ...]" = ()
     key_hashes: tuple[KeyHash, ...] | None = None
+    packages: tuple[PackageEntry, ...] = ()
 
     def may(self, scope: str) -> bool:
         """Return whether the key has a scope: by its row, or because all keys of its kind have it."""
@@ -71,6 +87,11 @@ class ReleaseRef(NamedTuple):
     package: str
     number: int
     is_isolated: bool
+
+    @property
+    def fields(self) -> dict[str, str | int]:
+        """What a log line and an alert say of it."""
+        return {"package": self.package, "release": self.number}
 
 
 class Function(NamedTuple):
@@ -99,6 +120,11 @@ class Function(NamedTuple):
     policy: ExecutionPolicy = ExecutionPolicy()
     release: ReleaseRef | None = None
 
+    @property
+    def is_isolated(self) -> bool:
+        """Whether its Lambda is invoked for a tenant: it has environments for each."""
+        return self.release is not None and self.release.is_isolated
+
 
 def opens_endpoint(key_row: "Row", endpoint_id: str) -> bool:
     """Return whether a key opens an endpoint: any if its row has no list, none if the list is empty."""
@@ -115,14 +141,28 @@ def read_limits(endpoint: "Row", key_row: "Row", endpoint_id: str, key_id: str) 
     return rate_limits_of(endpoint, key_row, endpoint_id, key_id)
 
 
-def read_entries(row: "Row") -> Mapping[str, FunctionEntry]:
-    """Return a key row's function entries by name; of two with the same name the first counts."""
+def read_entries(
+    row: "Row", package_prefix: str | None
+) -> tuple[Mapping[str, FunctionEntry], tuple[PackageEntry, ...]]:
+    """Return what a key row opens: entries of workers' functions by name, and those of published packages.
+
+    Of two functions with the same name the first counts. ``package_prefix`` is the beginning of the ARNs of
+    packages' Lambdas; without one there are none.
+    """
     entries = {}
     for entry in reversed(row.get("functions") or ()):
         entries[entry["function"]] = FunctionEntry(
             entry["aws_lambda_arn"], entry.get("setting") or "", entry.get("route") or ""
         )
-    return MappingProxyType(entries)
+    if package_prefix is None:
+        return MappingProxyType(entries), ()
+    published = [name for name, entry in entries.items() if entry.aws_lambda_arn.startswith(package_prefix)]
+    packages = [PackageEntry(*entries.pop(name)[:2], name) for name in published]
+    packages += [
+        PackageEntry(package_prefix + entry["package"], entry.get("setting") or "")
+        for entry in row.get("packages") or ()
+    ]
+    return MappingProxyType(entries), tuple(packages)
 
 
 def function_config(name: str, row: "Row", entry: FunctionEntry) -> dict[str, Any]:
@@ -140,14 +180,25 @@ def function_config(name: str, row: "Row", entry: FunctionEntry) -> dict[str, An
 
 
 def read_function(
-    name: str, row: "Row", entry: FunctionEntry, config: Mapping[str, Any], settings: "Row"
+    name: str,
+    row: "Row",
+    entry: FunctionEntry,
+    config: Mapping[str, Any],
+    settings: "Row",
+    release: "Release | None" = None,
 ) -> Function:
-    """Return the function of a row, with its merged settings."""
+    """Return the function of a row, which may be a release's, with its merged settings."""
     return Function(
         name=name,
         area=row.get("area", ""),
         aws_lambda_arn=entry.aws_lambda_arn,
-        callee=Callee(config["module_name"], config["class_name"], name, json.dumps(settings)),
+        callee=Callee(
+            config["module_name"],
+            config["class_name"],
+            config.get("function_name") or name,
+            json.dumps(settings),
+            release.digest if release else "",
+        ),
         funct_type="Event" if config["funct_type"].lower() == "event" else "RequestResponse",
         methods=tuple(method.upper() for method in config["methods"]),
         auth_required=bool(config["auth_required"]),
@@ -165,4 +216,5 @@ def read_function(
         broadcasts=config.get("broadcasts") is True,
         internal=config.get("internal") is True,
         policy=ExecutionPolicy.from_config(config),
+        release=release.ref if release else None,
     )

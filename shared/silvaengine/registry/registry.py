@@ -7,7 +7,9 @@ reads nothing.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ from silvaengine.errors import ConfigurationError, NotFoundError, RequestError
 from silvaengine.lru import LruCache
 from silvaengine.registry.generation import RegistryGeneration
 from silvaengine.registry.model import (
+    PACKAGE_MARK,
     Function,
     FunctionEntry,
     KeyAccess,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.redis.commands import Command
     from silvaengine.registry.redis_rows import RedisRows, Reply
+    from silvaengine.registry.releases import Release, Releases
     from silvaengine.registry.routes import RouteTable
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
@@ -66,6 +70,7 @@ class Registry:
         redis_rows: what all instances share in Redis, if anything; then every request checks it.
         api_keys: verifies secrets; without it no hashed key is accepted.
         key_usage: records when keys are used.
+        package_prefix: the beginning of the ARNs of published packages' Lambdas, if there can be any.
         clock: returns seconds that go on in a freeze.
     """
 
@@ -80,12 +85,15 @@ class Registry:
         redis_rows: "RedisRows | None" = None,
         api_keys: ApiKeyVerifier | None = None,
         key_usage: KeyUsage | None = None,
+        package_prefix: str | None = None,
         clock: Callable[[], float] = process_clock,
     ) -> None:
         self._api_keys = api_keys
         self._key_usage = key_usage
         self._lookups = lookups
         self._stage = stage
+        self._package_prefix = package_prefix
+        self._ttl = ttl
         self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
         self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, clock)
         self._memory = LruCache(ttl, MAX_ENTRIES, clock)
@@ -196,19 +204,21 @@ class Registry:
             self._refusals.put((endpoint_id, api_key), refusal)
             raise refusal
         key_id = key_id_of(api_key)
+        functions, packages = self._memory.get_or_load(
+            ("functions", key_row_endpoint, api_key), lambda: read_entries(row, self._package_prefix)
+        )
         key_access = KeyAccess(
             endpoint_id=endpoint_id,
             key_row_endpoint=key_row_endpoint,
             api_key=api_key,
             limits=read_limits(endpoint or {}, row, endpoint_id, key_id),
-            functions=self._memory.get_or_load(
-                ("functions", key_row_endpoint, api_key), lambda: read_entries(row)
-            ),
+            functions=functions,
             settings=NO_SETTINGS,
             scopes=frozenset(row.get("grants") or ()),
             allowlist=tuple(row.get("whitelist") or ()),
             key_id=key_id,
             key_hashes=read_key_hashes(row) if api_key.startswith(PREFIX) else None,
+            packages=packages,
         )
         if area and _may_share_settings(endpoint_id, area):
             self.check_area(key_access, area)
@@ -236,10 +246,14 @@ class Registry:
     def function(self, key_access: KeyAccess, name: str) -> Function:
         """Return one of the functions that a key opens; raises like ``resolve``."""
         entry = key_access.functions.get(name)
-        if entry is None:
+        if entry is not None:
+            key = ("function", key_access.key_row_endpoint, key_access.api_key, name)
+            return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
+        if not key_access.packages:
             raise _not_listed(key_access, name)
-        key = ("function", key_access.key_row_endpoint, key_access.api_key, name)
-        return self._memory.get_or_load(key, lambda: self._load_function(entry, name))
+        # Of this endpoint, where the key row may be common: it may be pinned to a release.
+        key = ("published", key_access.endpoint_id, key_access.api_key, name)
+        return self._memory.get_or_load(key, lambda: self._load_published(key_access, name))
 
     def client_function(self, key_access: KeyAccess, name: str) -> Function:
         """Return one of the functions that a key opens to clients; raises like ``resolve``."""
@@ -253,22 +267,50 @@ class Registry:
 
         def load() -> "RouteTable | None":
             routes = [(name, entry.route) for name, entry in key_access.functions.items() if entry.route]
+            with suppress(ConfigurationError):  # of a package; the others' functions have their routes
+                for name, row, _ in self._published(key_access):
+                    if route := row["config"].get("route"):
+                        routes.append((name, route))
             if not routes:
                 return None
             from silvaengine.registry.routes import RouteTable  # lazy: only functions with routes need it
 
             return RouteTable(routes)
 
-        key = ("routes", key_access.key_row_endpoint, key_access.api_key)
-        return self._memory.get_or_load(key, load)
+        owner = key_access.endpoint_id if key_access.packages else key_access.key_row_endpoint
+        return self._memory.get_or_load(("routes", owner, key_access.api_key), load)
 
     def function_rows(self, key_access: KeyAccess) -> list[Row]:
         """Return the rows of the functions that a key opens, and in each ``description``, which may be empty.
 
         It reads a row for each function; only a description of them all needs it. Raises like ``resolve``.
         """
-        rows = self._rows.functions(key_access.functions)
-        return [{**row, "description": json.loads(row.get("description") or "{}")} for row in rows]
+        rows = [
+            {**row, "description": json.loads(row.get("description") or "{}")}
+            for row in self._rows.functions(key_access.functions)
+        ]
+        published = list(self._published(key_access))
+        if not published:
+            return rows
+        from silvaengine.registry.releases import call_of  # lazy: only published functions need it
+
+        releases = {release.arn: release for _, _, release in published}
+        said = {arn: self._releases.descriptions(release) for arn, release in releases.items()}
+        for name, row, release in published:
+            description = said[release.arn].get(call_of(name, row["config"]), {})
+            rows.append({**row, "function": name, "description": description})
+        return rows
+
+    def _published(self, key_access: KeyAccess) -> "Iterator[tuple[str, Row, Release]]":
+        """Yield the published functions that a key opens: name, row, release; raises ConfigurationError."""
+        if not key_access.packages:
+            return
+        seen = set(key_access.functions)
+        for package, release in self._releases.serving(key_access.packages, key_access.endpoint_id):
+            for name, row in release.functions.items():
+                if name not in seen and package.function in {"", name}:
+                    seen.add(name)
+                    yield name, row, release
 
     @property
     def generation(self) -> str | None:
@@ -278,31 +320,67 @@ class Registry:
     def areas(self, key_access: KeyAccess) -> frozenset[str]:
         """Return the areas of the functions that a key opens; raises like ``resolve``.
 
-        It reads a row for each function; only a handshake needs it, no message.
+        It reads a row for each function of a worker; only a handshake needs it, no message.
         """
 
         def load() -> frozenset[str]:
             rows = self._rows.functions(key_access.functions)
             return frozenset(row["area"] for row in rows if row.get("area"))
 
-        return self._memory.get_or_load(("areas", key_access.key_row_endpoint, key_access.api_key), load)
+        areas: frozenset[str] = self._memory.get_or_load(
+            ("areas", key_access.key_row_endpoint, key_access.api_key), load
+        )
+        return areas | self._published_areas(key_access) if key_access.packages else areas
 
     def function_for_entry(self, entry: FunctionEntry, name: str) -> Function:
         """Return the function of a key row's entry as it was stored when a call was accepted.
 
-        Raises like ``resolve``.
+        The ARN of a version of a package's Lambda pins a published one to that release. Raises like
+        ``resolve``; also NotFoundError where the release is gone.
         """
         return self._memory.get_or_load(("entry", entry, name), lambda: self._load_function(entry, name))
 
     def _load_function(self, entry: FunctionEntry, name: str) -> Function:
-        row = self._rows.function(entry.aws_lambda_arn, name)
+        arn = entry.aws_lambda_arn
+        if PACKAGE_MARK in arn and (version := arn.rpartition(":"))[2].isdecimal():
+            release = self._releases.get(version[0], int(version[2]))
+            return self._read_function(entry, name, release.functions.get(name), release)
+        return self._read_function(entry, name, self._rows.function(arn, name))
+
+    def _load_published(self, key_access: KeyAccess, name: str) -> Function:
+        packages = key_access.packages
+        own = [entry for entry in packages if entry.function == name]
+        opened = own or [entry for entry in packages if not entry.function]
+        for package, release in self._releases.serving(opened, key_access.endpoint_id):
+            if name in release.functions:
+                entry = FunctionEntry(release.arn, package.setting_id)
+                return self._read_function(entry, name, release.functions[name], release)
+        raise _not_listed(key_access, name)
+
+    def _published_areas(self, key_access: KeyAccess) -> frozenset[str]:
+        return frozenset(
+            row["area"]
+            for package, release in self._releases.serving(key_access.packages, key_access.endpoint_id)
+            for name, row in release.functions.items()
+            if package.function in {"", name} and row.get("area")
+        )
+
+    @cached_property
+    def _releases(self) -> "Releases":
+        from silvaengine.registry.releases import Releases  # lazy: only published functions need it
+
+        return Releases(self._rows, self._memory, self._ttl, self._clock)
+
+    def _read_function(
+        self, entry: FunctionEntry, name: str, row: Row | None, release: "Release | None" = None
+    ) -> Function:
         if row is None:
             raise NotFoundError(f"Function {name!r} does not exist")
         config = function_config(name, row, entry)
         settings: Row = {}
         for setting_id in filter(None, (config.get("setting"), entry.setting_id)):
             settings |= self.settings(setting_id)
-        return read_function(name, row, entry, config, settings)
+        return read_function(name, row, entry, config, settings, release)
 
     def hooks(self, endpoint_id: str) -> list[Row]:
         """Return the rows of an endpoint's hooks, whether active or not."""
@@ -342,6 +420,7 @@ def open_registry(settings: Settings) -> Registry:
         redis_rows=_open_redis_rows(settings),
         api_keys=open_api_key_verifier(settings.key_pepper, lookups),
         key_usage=open_key_usage(settings),
+        package_prefix=settings.package_prefix,
     )
 
 

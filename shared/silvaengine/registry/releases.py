@@ -6,17 +6,21 @@ the pointer, which says which release serves, and the releases, which never chan
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from silvaengine.errors import ConfigurationError
+from silvaengine.errors import ConfigurationError, NotFoundError
+from silvaengine.lru import LruCache
+from silvaengine.registry.model import PACKAGE_MARK, PackageEntry, ReleaseRef
 
 if TYPE_CHECKING:
     from silvaengine.aws.table_client import Row
+    from silvaengine.registry.rows import RegistryRows
 
 PROTOCOL = 1  # of payloads and release rows; a gateway refuses a release of another one
 POINTER_ITEM = "pointer"
+MAX_RELEASES = 64  # kept in memory
 
 
 class Pointer(NamedTuple):
@@ -50,23 +54,107 @@ class Release(NamedTuple):
     is_isolated: bool
     functions: "Mapping[str, Row]"
 
+    @property
+    def ref(self) -> ReleaseRef:
+        """What a function says of it."""
+        return ReleaseRef(self.package, self.number, self.is_isolated)
+
     @classmethod
     def from_row(cls, row: "Row") -> "Release":
         """Read a release's item.
 
         Raises:
-            ConfigurationError: the row was altered, or is of a protocol that this platform doesn't know.
+            ConfigurationError: the row was altered, or is of a protocol that this platform doesn't know; its
+                ``fields`` name the release.
         """
-        function_arn, number, package = row["function_arn"], int(row["release"]), row["package"]
-        name = f"release {number} of package {package!r}"
-        if row["protocol"] != PROTOCOL:
-            raise _unusable(f"{name}: its protocol is {row['protocol']}, this platform's {PROTOCOL}")
-        is_isolated, text = bool(row.get("isolated")), row["functions"]
-        digest = release_digest(package, row["code"], text, is_isolated=is_isolated)
-        if digest != row["digest"]:
-            raise _unusable(f"{name}: its row was altered, it doesn't have its digest")
+        function_arn, item = row["function_arn"], row["item"]
+        number, package = int(item.partition(":")[2]), function_arn.rpartition(PACKAGE_MARK)[2]
+        if row.get("protocol") != PROTOCOL:
+            reason = f"its protocol is {row.get('protocol')}, this platform's {PROTOCOL}"
+            raise _unusable(package, number, reason)
+        is_isolated, text = bool(row.get("isolated")), row.get("functions", "")
+        digest = release_digest(package, row.get("code", ""), text, is_isolated=is_isolated)
+        if digest != row.get("digest") or row.get("release") != number:
+            raise _unusable(package, number, "its row was altered, it doesn't have its digest or number")
         functions: dict[str, Any] = json.loads(text)
         return cls(f"{function_arn}:{number}", package, number, digest, is_isolated, functions)
+
+
+class Releases:
+    """Finds the releases of packages.
+
+    Args:
+        rows: reads pointers and releases.
+        memory: keeps pointers until the registry's generation changes.
+        ttl: seconds for which a release is kept, whatever the generation: it never changes.
+        clock: returns seconds that go on in a freeze.
+    """
+
+    def __init__(
+        self, rows: "RegistryRows", memory: LruCache, ttl: float, clock: Callable[[], float]
+    ) -> None:
+        self._rows = rows
+        self._memory = memory
+        self._releases = LruCache(ttl, MAX_RELEASES, clock)
+
+    def serving(
+        self, packages: Sequence[PackageEntry], endpoint_id: str
+    ) -> Iterator[tuple[PackageEntry, Release]]:
+        """Yield the packages that have a release which serves a tenant, and that release, in their order.
+
+        Raises:
+            ConfigurationError: a release can't be used; the others were yielded before.
+        """
+        arns = tuple(dict.fromkeys(entry.function_arn for entry in packages))
+        pointers: dict[str, Pointer] = self._memory.get_or_load(
+            ("pointers", arns), lambda: self._load_pointers(arns)
+        )
+        failure: ConfigurationError | None = None
+        for entry in packages:
+            if pointer := pointers.get(entry.function_arn):
+                try:
+                    yield entry, self.get(entry.function_arn, pointer.choose(endpoint_id))
+                except NotFoundError:
+                    continue
+                except ConfigurationError as error:
+                    failure = error
+        if failure:
+            raise failure
+
+    def _load_pointers(self, arns: Sequence[str]) -> dict[str, Pointer]:
+        rows = self._rows.packages(POINTER_ITEM, *arns)
+        return {row["function_arn"]: Pointer.from_row(row) for row in rows}
+
+    def get(self, function_arn: str, number: int) -> Release:
+        """Return a release.
+
+        Raises:
+            NotFoundError: there is none any more.
+            ConfigurationError: it can't be used; see ``Release.from_row``.
+        """
+
+        def load() -> Release:
+            for row in self._rows.packages(release_item(number), function_arn):
+                return Release.from_row(row)
+            package = function_arn.rpartition(PACKAGE_MARK)[2]
+            raise NotFoundError(f"Release {number} of package {package!r} does not exist any more")
+
+        release: Release = self._releases.get_or_load((function_arn, number), load)
+        return release
+
+    def descriptions(self, release: Release) -> Mapping[str, Any]:
+        """Return what a release's version says of its functions, by ``module:Class.function``."""
+        function_arn = release.arn.rpartition(":")[0]
+        for row in self._rows.packages(release_item(release.number), function_arn):
+            found: Mapping[str, Any] = json.loads(row.get("descriptions") or "{}")
+            return found
+        return {}
+
+
+def call_of(name: str, config: Mapping[str, Any]) -> str:
+    """Return what a function calls, ``module:Class.function``, by its name and its ``config``."""
+    path = ".".join(filter(None, (config.get("class_name"), config.get("function_name") or name)))
+    return f"{config['module_name']}:{path}"
 
 
 def release_item(number: int) -> str:
@@ -79,5 +167,9 @@ def release_digest(package: str, code: str, functions: str, *, is_isolated: bool
     return sha256(json.dumps([PROTOCOL, package, code, functions, is_isolated]).encode()).hexdigest()
 
 
-def _unusable(detail: str) -> ConfigurationError:
-    return ConfigurationError("The function is misconfigured", detail=detail)
+def _unusable(package: str, number: int, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        "The function is misconfigured",
+        detail=f"release {number} of package {package!r}: {reason}",
+        fields={"package": package, "release": number},
+    )

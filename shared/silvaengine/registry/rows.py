@@ -1,15 +1,24 @@
 """The registry's rows: read from DynamoDB, or from Redis if another instance has read them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import batched
 from typing import TYPE_CHECKING
 
-from silvaengine.aws.table_client import BATCH_ROWS, Row, TableReader
+from silvaengine.aws.table_client import BATCH_ROWS, Key, Row, TableReader
 from silvaengine.clock import process_clock
 from silvaengine.lru import LruCache
 from silvaengine.registry.generation import RegistryGeneration
 from silvaengine.registry.model import FunctionEntry
-from silvaengine.tables import COMMON_ENDPOINT, CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, HOOKS
+from silvaengine.tables import (
+    COMMON_ENDPOINT,
+    CONFIG_DATA,
+    CONNECTIONS,
+    ENDPOINTS,
+    FUNCTIONS,
+    HOOKS,
+    PACKAGES,
+    Table,
+)
 
 if TYPE_CHECKING:
     from silvaengine.registry.redis_rows import RedisRows
@@ -67,16 +76,15 @@ class RegistryRows:
 
     def functions(self, entries: Mapping[str, FunctionEntry]) -> list[Row]:
         """Return the rows of all functions of a key row, read a hundred at a time."""
-        keys = [
+        return self._batch(
             (FUNCTIONS, {"aws_lambda_arn": entry.aws_lambda_arn, "function": name})
             for name, entry in entries.items()
-        ]
-        return [
-            row
-            for batch in batched(keys, BATCH_ROWS, strict=False)
-            for row in self._tables.batch_get(batch)
-            if row
-        ]
+        )
+
+    def packages(self, item: str, *function_arns: str) -> list[Row]:
+        """Return an item of each of these packages that has it, read a hundred at a time."""
+        keys = [(PACKAGES, {"function_arn": arn, "item": item}) for arn in function_arns]
+        return self._read(("packages", item, *function_arns), self._ttl, lambda: self._batch(keys))
 
     def hooks(self, endpoint_id: str) -> list[Row]:
         """Return the rows of an endpoint's hooks."""
@@ -92,6 +100,14 @@ class RegistryRows:
             setting_id, lambda: self._read(("settings", setting_id), SETTINGS_TTLS * self._ttl, load)
         )
         return {row["variable"]: row.get("value") for row in rows}
+
+    def _batch(self, keys: Iterable[tuple[Table, Key]]) -> list[Row]:
+        return [
+            row
+            for batch in batched(keys, BATCH_ROWS, strict=False)
+            for row in self._tables.batch_get(batch)
+            if row
+        ]
 
     def _read[Rows](self, name: tuple[str, ...], seconds: float, load: Callable[[], Rows]) -> Rows:
         """Return rows from Redis, or load and share them there."""

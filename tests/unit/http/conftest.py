@@ -147,7 +147,9 @@ class FakeInvoker(Invoker):
         self.result: Any = WorkerResponse("text", '{"ok": true}').encode()
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(
+        self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None, **_: object
+    ) -> Json:
         self.sent.append(Sent(arn, json.loads(payload), event, deadline))
         if isinstance(self.result, Exception):
             raise self.result

@@ -32,7 +32,7 @@ class LargeDeployment(Deployment):
         return Dispatcher(self, self.lambdas.payloads)
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: object) -> Json:
         return self._invoker.invoke(arn, payload, event=event)
 
 

@@ -132,7 +132,7 @@ class Deployment(Invoker):
         return Admission(self.registry(), lambda: limiter, lambda: authorization)
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(self, arn: str, payload: str, *, event: bool = False, **_: Any) -> Json:
         self.sent.append(json.loads(payload))
         return WorkerResponse("json", {}).encode()
 

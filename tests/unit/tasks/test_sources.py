@@ -152,7 +152,9 @@ class Pools(World):
         self.asked: list[Any] = []
         self._answer = response
 
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+    def invoke(
+        self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None, **_: object
+    ) -> Any:
         assert deadline is not None
         self.asked.append((arn, json.loads(payload), deadline))
         return self._answer.encode()

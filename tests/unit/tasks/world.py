@@ -136,7 +136,9 @@ class World(Registry, Invoker):
         )  # fmt: skip
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Any:
+    def invoke(
+        self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None, **_: object
+    ) -> Any:
         if self.refuses:
             raise UnavailableError("throttled")
         if self.too_late:

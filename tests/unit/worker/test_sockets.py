@@ -141,7 +141,9 @@ class Broadcaster(Invoker):
     """Stands in for the broadcaster."""
 
     @override
-    def invoke(self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None) -> Json:
+    def invoke(
+        self, arn: str, payload: str, *, event: bool = False, deadline: float | None = None, **_: object
+    ) -> Json:
         asked = json.loads(payload)
         if asked["grant"] != "granted":
             return WorkerResponse("error", "No", 403).encode()
