@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from silvaengine.registry.releases import POINTER_ITEM, PROTOCOL, release_digest, release_item
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, FUNCTIONS, PACKAGES
+from silvaengine_cli.main import cli
 from silvaengine_cli.packages.importing import make_remap
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.export import export
@@ -200,6 +202,7 @@ def test_a_package_that_shipped_is_called_once_it_is_published(apply: Apply, tab
     text = REGISTRY.replace("    packages: [shop]\n", "")
     text = text.replace("packages: [{package: shop,", "functions: [{function: hello,")
     apply(text)
+    before = {endpoint: show(endpoint, "hello", "--values") for endpoint in ("demo", "acme")}
     moved = (hand_over(text.encode(), ["hello"], "shop") or b"").decode()
     with pytest.raises(click.ClickException, match="there is no package 'shop'"):
         apply(moved)
@@ -210,6 +213,10 @@ def test_a_package_that_shipped_is_called_once_it_is_published(apply: Apply, tab
     )
     (entry,) = (tables.get(CONNECTIONS, "acme", "#####") or {})["functions"]
     assert entry == {"aws_lambda_arn": SHOP, "function": "hello", "setting": "acme"}
+    for endpoint, facts in before.items():
+        after = show(endpoint, "hello", "--values")
+        assert (facts.pop("lambda"), after["lambda"]) == (WORKER, f"{SHOP}:1")
+        assert facts == {name: after[name] for name in facts} | {"code": "demo"}
     assert tables.get(FUNCTIONS, WORKER, "hello")
     assert apply(moved, prune=True) == ("delete functions silvaengine-Worker / hello",)
 
@@ -234,3 +241,33 @@ def test_bindings_of_packages_stay_in_their_sources_row(apply: Apply, tables: Re
     )
     assert (tables.get(CONFIG_DATA, *key) or {})["value"] == [{**theirs, "package": "shop"}]
     assert apply(REGISTRY, prune=True) == ()
+
+
+def test_show_and_list_name_package_and_release(apply: Apply, tables: RegistryTables) -> None:
+    """Whether a key row lists the package or a function of it; a pinned tenant's is another release."""
+    publish(tables, "shop", "stock", "hello")
+    publish(tables, "shop", "stock", release=2, pins={"acme": 1})
+    apply(REGISTRY.replace("functions: [hello]", "functions: [hello, {function: stock, package: shop}]"))
+    demo, acme = show("demo"), show("acme")
+    assert (demo["functions"], demo["packages"]) == (["hello", "stock"], {"shop": 2})
+    assert (acme["functions"], acme["packages"]) == (["hello", "stock"], {"shop": 1})
+    stock, pinned = show("demo", "stock"), show("acme", "stock", "--values")
+    assert (stock["package"], stock["release"], stock["lambda"]) == ("shop", 2, f"{SHOP}:2")
+    assert (pinned["release"], pinned["pins"]) == (1, {"acme": 1})
+    assert pinned["settings"] == {"greeting": "Good day"}
+    assert "package" not in show("demo", "hello")
+    listed = {(it["function"], it["package"], it["release"]) for it in run("list")}
+    assert {("hello", "", ""), ("stock", "shop", 1)} <= listed
+
+
+def show(*arguments: str) -> Any:
+    """Return what `show` says."""
+    return run("show", *arguments)
+
+
+def run(*arguments: str) -> Any:
+    """Return the JSON of a command."""
+    deployment = ("--table-prefix", "se-", "--worker-arn", WORKER, "--region", "us-east-1")
+    result = CliRunner().invoke(cli, [*arguments, "--json", *deployment])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)

@@ -51,6 +51,45 @@ def test_new_policies(world: World) -> None:
     assert "FunctionError" not in invoke(functions, later, payload)
 
 
+def test_new_stacks(world: World) -> None:
+    """What the roles of a stack that was just made may do is denied at first, whoever made them."""
+    payload = json.dumps({"table": make_table(world.alone)}).encode()
+    functions = world.sides[0]
+    assert "FunctionError" not in invoke(functions, make_stack(world.alone, "of-engine"), payload)
+    name = make_stack(world.behind, "of-double")
+    assert b"AccessDenied" in invoke(functions, name, payload)["Payload"]
+    assert "FunctionError" not in invoke(functions, name, payload)
+
+
+def make_stack(engine: LocalEngine, stack: str) -> str:
+    """Make a stack of a function that may read tables, by a change set; return the function's name."""
+    allowed = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*"}
+    policy = {"PolicyName": "reads", "PolicyDocument": {"Version": "2012-10-17", "Statement": [allowed]}}
+    role = {"AssumeRolePolicyDocument": json.loads(TRUST), "Policies": [policy]}
+    function = {
+        "FunctionName": f"{stack}-function",
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+        "Code": {"ZipFile": Path(__file__).with_name("strict_function.py").read_text()},
+    }
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+    }
+    stacks = client(engine, "cloudformation")
+    change = stacks.create_change_set(
+        StackName=stack,
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps({"Resources": resources}),
+        Capabilities=["CAPABILITY_IAM"],
+    )["Id"]
+    stacks.execute_change_set(ChangeSetName=change)
+    stacks.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+    return f"{stack}-function"
+
+
 def test_eventual_reads(world: World) -> None:
     """The first read after a write that doesn't ask for consistency sees the row before it."""
     alone, behind = client(world.alone, "dynamodb"), client(world.behind, "dynamodb")

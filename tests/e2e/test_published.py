@@ -5,14 +5,18 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from click.testing import CliRunner
 
 from silvaengine.registry.releases import POINTER_ITEM, PROTOCOL, release_digest, release_item
 from silvaengine.tables import GENERATION_KEY
+from silvaengine_cli.deploy import LOCAL_STACK
+from silvaengine_cli.main import cli
 from silvaengine_cli.tail import LogTail
 
 from .conftest import Deployment, wait_for_record
@@ -46,6 +50,16 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "retried": {"function_name": "write", "funct_type": "Event", "backoff_seconds": 1},
     "noted": {"function_name": "note"},
 }
+
+
+OPENED = """
+endpoints:
+  e2e-whole: {connection: own}
+  e2e-part: {connection: own}
+connections:
+  - {endpoint: e2e-whole, packages: [shop]}
+  - {endpoint: e2e-part, functions: [{function: serving, package: shop}]}
+"""
 
 
 class Package:
@@ -239,6 +253,34 @@ def test_the_versions_log_what_they_serve(serving_first: Package, deployment: De
     log = LogTail(deployment.engine, serving_first.arn)
     serving_first.ask()
     assert wait_for_record(log, lambda record: record.get("service") == "worker")["status"] == 200
+
+
+def test_a_registry_file_opens_packages_and_functions_of_them(
+    serving_first: Package, deployment: Deployment, tmp_path: Path
+) -> None:
+    """What `apply` writes the gateways follow, and `show` says; a function that isn't opened is missing."""
+    file = tmp_path / "registry.yaml"
+    file.write_text(OPENED)
+    applied = command(deployment, "apply", "--file", str(file))
+    assert applied["changes"]
+    tenants, first = ("e2e-whole", "e2e-part"), serving_first.first
+    for tenant in tenants:
+        wanted = {"release": first}
+        assert eventually(partial(serving_first.ask, tenant), wanted) == wanted
+    paths = (f"/core/{tenant}/noted?path={tmp_path}/note" for tenant in tenants)
+    assert [deployment.api.get(path).status for path in paths] == [200, 404]
+    shown = command(deployment, "show", "e2e-part")
+    assert (shown["functions"], shown["packages"]) == (["serving"], {"shop": first})
+    assert command(deployment, "show", "e2e-whole", "serving")["release"] == first
+    assert command(deployment, "diff", "--file", str(file))["changes"] == []
+
+
+def command(deployment: Deployment, *arguments: str) -> Any:
+    """Return the JSON of a command on the deployment."""
+    options = ("--stack", LOCAL_STACK, "--endpoint-url", deployment.engine.url, "--json")
+    done = CliRunner().invoke(cli, [*arguments, *options])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
 
 
 def queue_url(deployment: Deployment) -> str:

@@ -10,6 +10,7 @@ from silvaengine_cli.client_options import api_key_option
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Detail, print_table
 from silvaengine_cli.registry.lookup import open_registry, read_key_access
+from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.plan import mask
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -61,19 +62,28 @@ def show(
     """
     registry = open_registry(deployment)
     access = read_key_access(registry, endpoint, api_key)
+    packages = Packages(deployment.tables(), deployment.worker_arn_or_empty)
     if function is None:
-        facts = _access_facts(access)
+        facts = _access_facts(access, packages)
     else:
-        facts = _function_facts(access, registry.function(access, function), values=values)
+        found = registry.function(access, function)
+        facts = _function_facts(access, found, values=values) | _release_facts(found, packages)
     print_table(f"{endpoint} {function or ''}", ("", ""), facts.items(), facts, as_json=as_json)
 
 
-def _access_facts(access: KeyAccess) -> dict[str, object]:
+def _access_facts(access: KeyAccess, packages: Packages) -> dict[str, object]:
+    functions, releases = set(access.functions), dict[str, int]()
+    for entry in access.packages:
+        package = packages.owner({"aws_lambda_arn": entry.function_arn})
+        if release := packages.serving(package, access.endpoint_id):
+            releases[package] = release.number
+            functions |= {entry.function} if entry.function else set(release.functions)
     return {
         "endpoint": access.endpoint_id,
         "connection": "common" if access.key_row_endpoint != access.endpoint_id else "own",
         "api_key": mask(access.api_key),
-        "functions": sorted(access.functions),
+        "functions": sorted(functions),
+        "packages": releases,
         "whitelist": list(access.allowlist),
         "grants": sorted(access.scopes),
     }
@@ -94,6 +104,15 @@ def _function_facts(access: KeyAccess, function: Function, *, values: bool) -> d
         "graphql": function.graphql,
         "settings": settings,
     }
+
+
+def _release_facts(function: Function, packages: Packages) -> dict[str, object]:
+    """Return what there is to say of a published function: its release, and who is pinned to another."""
+    if function.release is None:
+        return {}
+    package, number, _ = function.release
+    pointer = packages.pointer(package)
+    return {"package": package, "release": number, "pins": dict(pointer.pins) if pointer else {}}
 
 
 def _endpoints(tables: RegistryTables) -> Iterator[Cells]:

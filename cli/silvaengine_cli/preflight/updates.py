@@ -22,8 +22,8 @@ def conflicts(before: Stack, after: Stack) -> Iterator[str]:
         if owner != logical_id:
             yield f"{logical_id}: {owner} has its name {name!r} until the update's end"
         old = before.resources[owner]
-        for path in _set_once(resource["Type"]):
-            if before.document(_at(old, path)) != after.document(_at(resource, path)):
+        for path in set_once(resource["Type"]):
+            if before.document(property_at(old, path)) != after.document(property_at(resource, path)):
                 yield f"{logical_id}: {path[-1]} changes, which replaces it, and {name!r} is taken"
 
 
@@ -34,7 +34,7 @@ def _named(stack: Stack) -> Iterator[tuple[str, dict[str, Any], str]]:
             yield logical_id, resource, name
 
 
-def _set_once(kind: str) -> list[list[str]]:
+def set_once(kind: str) -> list[list[str]]:
     """Return the paths of the properties of a resource type that only a replacement can change."""
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
@@ -43,7 +43,8 @@ def _set_once(kind: str) -> list[list[str]]:
     return [path.split("/")[2:] for path in once]
 
 
-def _at(resource: dict[str, Any], path: list[str]) -> Property:
+def property_at(resource: dict[str, Any], path: list[str]) -> Property:
+    """Return a resource's property by the path of its schema, None where it has none."""
     value: Any = resource["Properties"]
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None

@@ -39,6 +39,8 @@ class Platform:
     dead_letters: str
     topic: str
     log_retention_days: int
+    queue_visibility: int
+    queue_receives: int
 
     @classmethod
     def read(cls, deployment: Deployment) -> Self:
@@ -51,6 +53,7 @@ class Platform:
         _, partition, _, region, account, *_ = arn.split(":")
         worker = deployment.client("lambda").get_function_configuration(FunctionName=arn)
         variables: dict[str, str] = worker["Environment"]["Variables"]
+        dead_letters = deployment.output("EventDeadLetterQueueUrl").rpartition("/")[2]
         network = worker.get("VpcConfig") or {}
         names = ("SubnetIds", "SecurityGroupIds")
         return cls(
@@ -70,9 +73,11 @@ class Platform:
             policy=deployment.output("PackagePolicy"),
             service_role=deployment.output("PackageServiceRole"),
             tasks_events=deployment.output("TasksEventsArn"),
-            dead_letters=deployment.output("EventDeadLetterQueueArn"),
+            dead_letters=f"arn:{partition}:sqs:{region}:{account}:{dead_letters}",
             topic=variables["SNSTOPICARN"],
             log_retention_days=int(deployment.parameter("LogRetentionDays")),
+            queue_visibility=int(deployment.parameter("EventQueueVisibilityTimeout")),
+            queue_receives=int(deployment.parameter("EventQueueMaxReceiveCount")),
         )
 
     @property

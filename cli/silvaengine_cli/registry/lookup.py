@@ -7,6 +7,7 @@ from silvaengine.aws.table_client import TableReader
 from silvaengine.registry.model import KeyAccess
 from silvaengine.registry.registry import Registry
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.registry.packages import package_prefix
 
 
 def open_registry(deployment: Deployment, *, secrets: bool = False) -> Registry:
@@ -14,7 +15,13 @@ def open_registry(deployment: Deployment, *, secrets: bool = False) -> Registry:
     tables = TableReader(lambda: BotocoreApi(deployment.client("dynamodb")), deployment.table_prefix)
     # Only the gateway checks a key's secret; here it matters only whether one is still valid.
     api_keys = ApiKeyVerifier(bytes)
-    return Registry(tables, _lookups(deployment) if secrets else {}, stage="", api_keys=api_keys)
+    return Registry(
+        tables,
+        _lookups(deployment) if secrets else {},
+        stage="",
+        api_keys=api_keys,
+        package_prefix=package_prefix(deployment.worker_arn_or_empty),
+    )
 
 
 def read_key_access(

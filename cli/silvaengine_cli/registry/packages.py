@@ -23,7 +23,7 @@ class Packages:
     def __init__(self, tables: RegistryTables, worker_arn: str) -> None:
         self._tables = tables
         self._worker_arn = worker_arn
-        self._prefix = package_arn(worker_arn, "") if worker_arn.endswith(WORKER_SUFFIX) else ""
+        self._prefix = package_prefix(worker_arn) or ""
 
     def owner(self, function: Row) -> str:
         """Return the package that a function's row, or a key row's entry for it, belongs to; "" for none."""
@@ -46,6 +46,11 @@ class Packages:
                 f"package {package!r} has no release {number}, to which its pointer leads"
             )
         return Release.from_row(row)
+
+    def serving(self, package: str, endpoint_id: str) -> Release | None:
+        """Return the release that serves an endpoint; None if the package has none; raises as ``release``."""
+        pointer = self.pointer(package)
+        return pointer and self.release(package, pointer.choose(endpoint_id))
 
     def functions(self, package: str, endpoint_id: str) -> set[str]:
         """Return the names of the functions of the releases that serve those whom a key row is for."""
@@ -119,6 +124,11 @@ class Packages:
         for row in self._tables.scan(PACKAGES):
             if row["item"] == POINTER_ITEM and str(row[PACKAGES.hash_key]).startswith(self._prefix):
                 yield row["package"]
+
+
+def package_prefix(worker_arn: str) -> str | None:
+    """Return the beginning of the ARNs of packages' Lambdas; None without a stack's worker."""
+    return package_arn(worker_arn, "") if worker_arn.endswith(WORKER_SUFFIX) else None
 
 
 def check_owners(packages: Packages, rows: Iterable[Row]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from silvaengine.registry.model import PACKAGE_MARK
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
 from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.model import (
@@ -60,11 +61,12 @@ def connection_row(spec: RegistrySpec, connection: ConnectionSpec, worker_arn: s
 
 
 def function_config(name: str, function: FunctionSpec) -> Row:
-    """Return the ``config`` of a function's row; ``function_name`` is left out where it is ``name``."""
+    """Return what is said of a function: the ``config`` of its row, with the name of what it calls."""
     module, class_name, called = function.callee(name)
-    config = {
+    return {
         "module_name": module,
         "class_name": class_name,
+        "function_name": called,
         "funct_type": function.type,
         "methods": list(function.methods),
         "setting": function.settings or "",
@@ -73,7 +75,6 @@ def function_config(name: str, function: FunctionSpec) -> Row:
         "operations": {kind: list(names) for kind, names in function.operations},
         **{name: value for name in EXECUTION if (value := getattr(function, name)) is not None},
     }
-    return config | ({} if called == name else {"function_name": called})
 
 
 def _rate_limit(section: EndpointSpec | ConnectionSpec) -> Row:
@@ -84,11 +85,14 @@ def _rate_limit(section: EndpointSpec | ConnectionSpec) -> Row:
 
 def _function_row(label: str, function: FunctionSpec, worker_arn: str) -> Row:
     name = function_name(label)
+    config = function_config(name, function)
+    if config["function_name"] == name:
+        del config["function_name"]  # so that rows from before it stay as they are
     return {
         "aws_lambda_arn": function.lambda_arn or worker_arn,
         "function": name,
         "area": function.area,
-        "config": function_config(name, function),
+        "config": config,
     }
 
 
@@ -96,7 +100,7 @@ def _entry(spec: RegistrySpec, entry: EntrySpec, worker_arn: str) -> Row:
     function = spec.functions.get(entry.function) if entry.package is None else None
     arn = (function and function.lambda_arn) or worker_arn
     if entry.package is not None:
-        arn = f"{worker_arn.removesuffix('-Worker')}-pkg-{entry.package}"
+        arn = worker_arn.removesuffix("-Worker") + PACKAGE_MARK + entry.package
     row = {
         "aws_lambda_arn": arn,
         "function": function_name(entry.function),

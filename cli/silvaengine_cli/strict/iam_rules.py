@@ -40,7 +40,7 @@ class NewRoles(Rule):
 
 
 class NewPolicies(Rule):
-    """What PutRolePolicy allows anew is denied for some seconds more: it is an AccessDenied."""
+    """What PutRolePolicy or a new stack allows is denied for some seconds more: it is an AccessDenied."""
 
     source = LATER
     calls = ("*.*", "PostToConnection")
@@ -48,12 +48,15 @@ class NewPolicies(Rule):
     def __init__(self, engine: Engine, script: Script) -> None:
         super().__init__(engine, script)
         self._denied = Passing[set[str]](script.calls, script.seconds, script.clock)
+        self._made: dict[str, str] = {}  # the new stacks of change sets
 
     @override
     def answer(self, call: Call, proceed: Next) -> Response:
         if self._denied and self._denies(call):
             message = f"User is not authorized to perform: {_action(call)}"
             return refuse(call, 403 if call.is_lambda else 400, "AccessDeniedException", message)
+        if call.name.startswith("CLOUDFORMATION."):
+            return self._stack(call, proceed)
         if call.name != "IAM.PutRolePolicy":
             return proceed(call)
         role, name = call.form["RoleName"], call.form["PolicyName"]
@@ -73,7 +76,20 @@ class NewPolicies(Rule):
         def is_new(allowed: set[str]) -> bool:
             return any(fnmatchcase(action, pattern) for pattern in allowed)
 
-        return bool(role and self._denied.look(role[1], is_new))
+        if role is None:
+            return False
+        stacks = [stack for stack in self._made.values() if role[1].startswith(f"{stack}-")]
+        return any(self._denied.look(name, is_new) for name in (role[1], *stacks))
+
+    def _stack(self, call: Call, proceed: Next) -> Response:
+        """Let a new stack's roles, whose names begin with the stack's, be new once it is made."""
+        response = proceed(call)
+        if call.operation == "CreateChangeSet" and call.form.get("ChangeSetType") == "CREATE":
+            if change := re.search("<Id>(.*)</Id>", response.body.decode()):
+                self._made[change[1]] = call.form["StackName"]
+        elif call.operation == "ExecuteChangeSet" and (stack := self._made.get(call.form["ChangeSetName"])):
+            self._denied.begin(stack, {"*"})
+        return response
 
 
 def _action(call: Call) -> str:

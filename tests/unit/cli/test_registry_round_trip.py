@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from silvaengine.tables import Table
 from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
+from silvaengine_cli.registry.handover import hand_over
 from silvaengine_cli.registry.insertion import insert_function
 from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec
 from silvaengine_cli.registry.plan import make_plan
@@ -132,6 +133,22 @@ def test_a_function_is_inserted_into_any_export(spec: RegistrySpec, newline: str
     assert content is not None
     characters = iter(content.decode())
     assert all(character in characters for character in text)
+
+
+@given(specs(), st.sampled_from(["\n", "\r\n"]))
+def test_functions_of_any_export_are_handed_over_to_a_package(spec: RegistrySpec, newline: str) -> None:
+    """Whatever a registry holds, what a package takes over leaves the rest as it was."""
+    tables = cast("RegistryTables", TablesInMemory(list(all_rows(spec, WORKER))))
+    text = export(tables, WORKER).text.replace("\n", newline)
+    before = parse(text.encode()).spec
+    names = [name for name, function in before.functions.items() if function.lambda_arn is None]
+    content = hand_over(text.encode(), names, "shop")
+    assert content is not None
+    after = parse(content).spec
+    assert after.functions.keys() == before.functions.keys() - set(names)
+    assert after.settings == before.settings
+    opened = [entry for connection in after.connections for entry in connection.functions]
+    assert {entry.package for entry in opened} <= {"shop"}
 
 
 def test_numbers_of_any_size_come_back_exactly() -> None:

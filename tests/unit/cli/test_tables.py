@@ -63,7 +63,7 @@ class Account(MemoryDynamoDB):
     """A deployment with rows of usual lengths, and the clients of all its services."""
 
     table_prefix = "se-"
-    worker_arn = WORKER
+    worker_arn = worker_arn_or_empty = WORKER
     exceptions = SimpleNamespace(ConditionalCheckFailedException=LookupError)
 
     def __init__(self) -> None:

@@ -1,0 +1,39 @@
+"""What cfn-lint, by CloudFormation's own schemas, finds in a package's template, at the lines of its file."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from silvaengine_cli.publishing.package import DEFAULT_STAGE, Package
+from silvaengine_cli.registry.checks import Finding
+from silvaengine_cli.registry.document import Path
+
+_UNKNOWN_ACTION = "W3037"
+
+
+def template_findings(template: dict[str, Any], package: Package) -> Iterator[Finding]:
+    """Yield errors of a rendered template."""
+    from cfnlint.api import lint  # lazy: a second, and only where a stack changes
+
+    for match in lint(json.dumps(template)):
+        if match.rule.id.startswith("E") or match.rule.id == _UNKNOWN_ACTION:
+            yield Finding(_place(tuple(match.path or ()), package), f"{match.message} ({match.rule.id})")
+
+
+def _place(path: Path, package: Package) -> Path:
+    """Return the place in ``package.yaml`` that one of the template comes from; empty for the platform's."""
+    match path:
+        case ("Resources", str(name), *rest) if name in package.spec.resources:
+            return ("resources", name, *rest)
+        case ("Resources", _, "Properties", "Environment", "Variables", str(name), *_):
+            stages = package.spec.environment
+            return (
+                "environment",
+                next((each for each in stages if name in stages[each]), DEFAULT_STAGE),
+                name,
+            )
+        case ("Resources", _, "Properties", "Policies", 0, "PolicyDocument", "Statement", int(index), *rest):
+            own = index - 2  # behind log and results
+            return ("permissions", own, *rest) if own >= 0 else ()
+        case _:
+            return ()

@@ -1,0 +1,355 @@
+"""Two packages on one deployment, IAM enforced: neither reaches the other, nor what publishes them."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from botocore.exceptions import ClientError
+from botocore.session import Session
+
+from silvaengine_cli import deployment as command_line
+from silvaengine_cli.deploy import LOCAL_STACK
+from silvaengine_cli.engine import REGION
+from silvaengine_cli.publishing.package import Package
+from silvaengine_cli.publishing.platform import Platform
+from silvaengine_cli.publishing.stack import PackageStack
+
+from .conftest import Deployment
+
+PACKAGE = """\
+package: {name}
+environment:
+  default: {{ORDERS_TABLE: !Ref Orders, GREETING: Hello}}
+functions:
+  {name}_hello:
+    call: "{name}:hello"
+    area: core
+    events:
+      - {{endpoint: e2e, queue: Inbox}}
+      - {{endpoint: e2e, table: Orders}}
+      - {{endpoint: e2e, bucket: Uploads, prefix: in/}}
+      - {{endpoint: e2e, topic: News}}
+      - {{endpoint: e2e, schedule: rate(1 hour)}}
+resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{{AttributeName: id, AttributeType: S}}]
+      KeySchema: [{{AttributeName: id, KeyType: HASH}}]
+  Inbox: {{Type: AWS::SQS::Queue}}
+  Uploads: {{Type: AWS::S3::Bucket}}
+  News: {{Type: AWS::SNS::Topic}}
+permissions:
+  - {{Effect: Allow, Action: [dynamodb:GetItem, dynamodb:PutItem], Resource: !GetAtt Orders.Arn}}
+"""
+
+
+class Made:
+    """A package's stack on the engine."""
+
+    def __init__(self, deployment: Deployment, folder: Path, name: str) -> None:
+        self.deployment = deployment
+        self.command_line = command_line.Deployment(
+            stack=LOCAL_STACK, region=REGION, endpoint_url=deployment.engine.url
+        )
+        self.platform = Platform.read(self.command_line)
+        self.name = name
+        self.folder = folder / name
+        self.folder.mkdir(parents=True)
+        (self.folder / f"{name}.py").write_text("def hello(): ...\n")
+        self.write(PACKAGE.format(name=name))
+        self.key = f"packages/{name}/code.zip"
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as code:
+            code.writestr("silvaengine_worker/app.py", "def handler(event, context): return event\n")
+        deployment.engine.client("s3").put_object(
+            Bucket=self.platform.bucket, Key=self.key, Body=archive.getvalue()
+        )
+        self.said: list[str] = []
+
+    def write(self, text: str) -> None:
+        """Replace package.yaml."""
+        (self.folder / "package.yaml").write_text(text)
+
+    def stack(self) -> PackageStack:
+        """Return the stack of the package as its folder is now."""
+        return PackageStack(self.command_line, self.platform, Package.read(self.folder))
+
+    def publish(self) -> list[str]:
+        """Make or change the stack; return what was to be done."""
+        stack = self.stack()
+        plan = stack.plan()
+        if plan.is_needed:
+            stack.carry_out(plan, self.platform.bucket, self.key, self.said.append)
+        return plan.lines()
+
+    def physical_id(self, logical_id: str) -> str:
+        """Return a resource's name."""
+        found = self.deployment.engine.client("cloudformation").describe_stack_resource(
+            StackName=self.stack().name, LogicalResourceId=logical_id
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    @property
+    def lambda_name(self) -> str:
+        """The name of the package's Lambda."""
+        return self.platform.function_name(self.name)
+
+    def client(self, service: str) -> Any:
+        """Return a client with the rights of the package's role."""
+        functions = self.deployment.engine.client("lambda")
+        role = functions.get_function_configuration(FunctionName=self.lambda_name)["Role"]
+        return with_role(self.deployment, role, service)
+
+
+def with_role(deployment: Deployment, role: str, service: str) -> Any:
+    """Return a client with a role's rights."""
+    response = deployment.engine.client("sts").assume_role(RoleArn=role, RoleSessionName="e2e")
+    credentials = response["Credentials"]
+    return Session().create_client(
+        service,
+        REGION,
+        endpoint_url=deployment.engine.url,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+
+
+@contextmanager
+def denied() -> Iterator[None]:
+    """Fail unless IAM refuses what is inside."""
+    with pytest.raises(ClientError, match="AccessDenied"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def packages(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Made]:
+    """Two packages, alike but for their names."""
+    folder = tmp_path_factory.mktemp("packages")
+    made = (Made(deployment, folder, "alpha"), Made(deployment, folder, "beta"))
+    for each in made:
+        each.publish()
+    return made
+
+
+def test_a_stack_is_made_once_and_changed_where_the_package_changes(packages: tuple[Made, Made]) -> None:
+    """What is as it was makes no change set; a change leaves the code alone."""
+    alpha, _ = packages
+    assert any("PackageFunction: CREATE_COMPLETE" in line for line in alpha.said)
+    assert alpha.publish() == []
+    functions = alpha.deployment.engine.client("lambda")
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as code:
+        code.writestr("silvaengine_worker/app.py", "def handler(event, context): return 2\n")
+    moved = functions.update_function_code(FunctionName=alpha.lambda_name, ZipFile=other.getvalue())
+    alpha.write(PACKAGE.format(name="alpha").replace("functions:\n", "memory: 1024\nfunctions:\n"))
+    assert alpha.publish() == ["~ PackageFunction.MemorySize"]
+    after = functions.get_function_configuration(FunctionName=alpha.lambda_name)
+    assert (after["MemorySize"], after["CodeSha256"]) == (1024, moved["CodeSha256"])
+    assert after["Environment"]["Variables"]["ORDERS_TABLE"] == alpha.physical_id("Orders")
+    assert after["Layers"][0]["Arn"] == alpha.platform.layer
+
+
+def test_data_is_neither_replaced_nor_removed(packages: tuple[Made, Made]) -> None:
+    """A change that would cost a table is refused with its name, and so is a change of the isolation."""
+    _, beta = packages
+    text = PACKAGE.format(name="beta")
+    table = beta.physical_id("Orders")
+    other_key = text.replace("AttributeName: id", "AttributeName: key")
+    no_queue = text.replace("  Inbox: {Type: AWS::SQS::Queue}\n", "")
+    isolated = text.replace("functions:\n", "isolation: tenant\nfunctions:\n")
+    for change, complaint in (
+        (other_key, "Orders: KeySchema"),
+        (no_queue.replace("queue: Inbox", "queue: other"), "Inbox (AWS::SQS::Queue) would go"),
+        (isolated, "isolation is fixed"),
+    ):
+        assert change != text
+        beta.write(change)
+        with pytest.raises(click.ClickException, match="stays as it is") as refused:
+            beta.publish()
+        assert complaint in refused.value.message
+    beta.write(text)
+    assert beta.publish() == []
+    beta.deployment.engine.client("dynamodb").describe_table(TableName=table)
+
+
+def test_a_first_creation_that_failed_is_made_anew(deployment: Deployment, tmp_path: Path) -> None:
+    """CloudFormation takes it back, what failed is named, and the next publication makes the stack."""
+    gamma = Made(deployment, tmp_path, "gamma")
+    text = PACKAGE.format(name="gamma")
+    name = f"{gamma.lambda_name}-taken"
+    deployment.engine.client("secretsmanager").create_secret(Name=name, SecretString="x")
+    secret = f"  Taken: {{Type: AWS::SecretsManager::Secret, Properties: {{Name: {name}}}}}\npermissions:\n"
+    gamma.write(text.replace("permissions:\n", secret))
+    with pytest.raises(click.ClickException) as failed:
+        gamma.publish()
+    assert "Taken" in failed.value.message
+    gamma.write(text)
+    gamma.publish()
+    assert gamma.publish() == []
+
+
+def test_a_package_reaches_its_own_table_and_no_other(packages: tuple[Made, Made]) -> None:
+    """Its role opens what its permissions name: not another package's table, nor the registry's."""
+    alpha, beta = packages
+    tables = alpha.client("dynamodb")
+    key = {"id": {"S": "1"}}
+    tables.put_item(TableName=alpha.physical_id("Orders"), Item=key)
+    assert tables.get_item(TableName=alpha.physical_id("Orders"), Key=key)["Item"] == key
+    with denied():
+        tables.get_item(TableName=beta.physical_id("Orders"), Key=key)
+    prefix = alpha.platform.table_prefix
+    for name in ("packages", "functions", "connections", "configdata", "executions"):
+        with denied():
+            tables.scan(TableName=f"{prefix}{name}")
+    with denied():
+        tables.put_item(TableName=f"{prefix}packages", Item={"function_arn": {"S": "x"}, "item": {"S": "y"}})
+
+
+def test_a_package_writes_its_own_results(packages: tuple[Made, Made]) -> None:
+    """Results lie under the package's name; of code and of others' results it writes none."""
+    alpha, beta = packages
+    objects = alpha.client("s3")
+    bucket = alpha.platform.bucket
+    objects.put_object(Bucket=bucket, Key="results/alpha-1", Body=b"")
+    for key in ("results/beta-1", alpha.key, beta.key):
+        with denied():
+            objects.put_object(Bucket=bucket, Key=key, Body=b"")
+
+
+def test_a_package_changes_no_code_and_publishes_nothing(packages: tuple[Made, Made]) -> None:
+    """Neither another package's code nor its own, and it invokes tasks alone."""
+    alpha, beta = packages
+    functions = alpha.client("lambda")
+    for name in (alpha.lambda_name, beta.lambda_name):
+        with denied():
+            functions.update_function_code(FunctionName=name, ZipFile=b"")
+        with denied():
+            functions.publish_version(FunctionName=name)
+        with denied():
+            functions.invoke(FunctionName=name, InvocationType="DryRun")
+    functions.invoke(FunctionName=alpha.deployment.outputs.tasks_arn, InvocationType="DryRun")
+
+
+@pytest.fixture(scope="module")
+def publisher(deployment: Deployment) -> Callable[[str], Any]:
+    """Return clients of somebody who has PublisherPolicy and nothing else."""
+    identities = deployment.engine.client("iam")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}],
+    }
+    role = identities.create_role(RoleName="publisher", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    cloudformation = deployment.engine.client("cloudformation")
+    (stack,) = cloudformation.describe_stacks(StackName=LOCAL_STACK)["Stacks"]
+    policy = next(each for each in stack["Outputs"] if each["OutputKey"] == "PublisherPolicy")
+    identities.attach_role_policy(RoleName="publisher", PolicyArn=policy["OutputValue"])
+    return lambda service: with_role(deployment, role["Arn"], service)
+
+
+def test_a_publisher_moves_code_and_rows(
+    packages: tuple[Made, Made], publisher: Callable[[str], Any]
+) -> None:
+    """PublisherPolicy suffices for an object, a version with its configuration, and the packages' rows."""
+    alpha, _ = packages
+    bucket, name = alpha.platform.bucket, alpha.lambda_name
+    body = alpha.deployment.engine.client("s3").get_object(Bucket=bucket, Key=alpha.key)["Body"].read()
+    publisher("s3").put_object(Bucket=bucket, Key="packages/alpha/2.zip", Body=body)
+    functions = publisher("lambda")
+    functions.get_function(FunctionName=name)
+    made = functions.update_function_code(
+        FunctionName=name, S3Bucket=bucket, S3Key="packages/alpha/2.zip", Publish=True
+    )
+    functions.put_function_event_invoke_config(
+        FunctionName=name, Qualifier=made["Version"], MaximumRetryAttempts=0, MaximumEventAgeInSeconds=60
+    )
+    functions.invoke(FunctionName=name, Qualifier=made["Version"], Payload=b"{}")
+    functions.get_function_configuration(FunctionName=alpha.deployment.outputs.worker_arn)
+    prefix, arn = alpha.platform.table_prefix, alpha.platform.function_arn("alpha")
+    item = {"function_arn": {"S": arn}, "item": {"S": "release:00000000"}}
+    generation = {"setting_id": {"S": "silvaengine"}, "variable": {"S": "e2e"}}
+    publisher("dynamodb").transact_write_items(
+        TransactItems=[
+            {"Put": {"TableName": f"{prefix}packages", "Item": item}},
+            {
+                "Update": {
+                    "TableName": f"{prefix}configdata",
+                    "Key": generation,
+                    "UpdateExpression": "ADD n :n",
+                    "ExpressionAttributeValues": {":n": {"N": "1"}},
+                }
+            },
+        ]
+    )
+    row = {"aws_lambda_arn": {"S": arn}, "function": {"S": "x"}}
+    publisher("dynamodb").put_item(TableName=f"{prefix}functions", Item=row)
+    publisher("dynamodb").delete_item(TableName=f"{prefix}functions", Key=row)
+
+
+def test_a_publisher_changes_no_infrastructure(
+    packages: tuple[Made, Made], publisher: Callable[[str], Any]
+) -> None:
+    """No stack, no configuration of a Lambda, no role, and no key row."""
+    alpha, _ = packages
+    functions, stacks = publisher("lambda"), publisher("cloudformation")
+    stacks.get_template(StackName=alpha.lambda_name)
+    with denied():
+        functions.update_function_configuration(FunctionName=alpha.lambda_name, MemorySize=256)
+    with denied():
+        functions.update_function_code(FunctionName=alpha.deployment.outputs.worker_arn, ZipFile=b"")
+    with denied():
+        stacks.update_stack(StackName=alpha.lambda_name, UsePreviousTemplate=True)
+    with denied():
+        stacks.create_change_set(StackName=alpha.lambda_name, ChangeSetName="mine", UsePreviousTemplate=True)
+    with denied():
+        publisher("iam").create_role(RoleName="mine", AssumeRolePolicyDocument="{}")
+    with denied():
+        publisher("dynamodb").scan(TableName=f"{alpha.platform.table_prefix}connections")
+
+
+@pytest.mark.parametrize("gateway", ["HttpGateway", "WebsocketGateway", "Tasks", "Sweeper"])
+def test_who_resolves_packages_can_not_publish(
+    packages: tuple[Made, Made], deployment: Deployment, gateway: str
+) -> None:
+    """Gateways, tasks and sweeper read releases and invoke versions, write no release and move no code."""
+    alpha, _ = packages
+    arn = deployment.outputs.function_arns[gateway]
+    role = deployment.engine.client("lambda").get_function_configuration(FunctionName=arn)["Role"]
+    table, key = f"{alpha.platform.table_prefix}packages", {"function_arn": {"S": "x"}, "item": {"S": "y"}}
+    tables = with_role(deployment, role, "dynamodb")
+    tables.get_item(TableName=table, Key=key)
+    with denied():
+        tables.put_item(TableName=table, Item=key)
+    with denied():
+        tables.delete_item(TableName=table, Key=key)
+    functions = with_role(deployment, role, "lambda")
+    functions.invoke(FunctionName=alpha.lambda_name, InvocationType="DryRun")
+    with denied():
+        functions.update_function_code(FunctionName=alpha.lambda_name, ZipFile=b"")
+
+
+def test_the_registry_is_told_the_sources_own_names(packages: tuple[Made, Made]) -> None:
+    """The binding rows name queue, table, bucket, topic and rule as AWS's events do."""
+    alpha, _ = packages
+    rows = {(row["setting_id"], row["variable"]): row["value"] for row in alpha.stack().binding_rows()}
+    queue = alpha.physical_id("Inbox").rpartition("/")[2]
+    assert ("silvaengine_events", f"queue:{queue}") in rows
+    assert ("silvaengine_events", f"bucket:{alpha.physical_id('Uploads')}") in rows
+    assert ("dynamodb_stream_config", alpha.physical_id("Orders")) in rows
+    assert all(
+        name.startswith("silvaengine-local-pkg-alpha-") for name in (queue, alpha.physical_id("Orders"))
+    )
+    mappings = alpha.deployment.engine.client("lambda").list_event_source_mappings(
+        FunctionName=alpha.platform.tasks_events
+    )["EventSourceMappings"]
+    sources = {each["EventSourceArn"].rpartition(":")[2].partition("/stream/")[0] for each in mappings}
+    assert queue in sources
+    assert not any(each["FunctionArn"].endswith(alpha.lambda_name) for each in mappings)
