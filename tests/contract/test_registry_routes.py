@@ -99,6 +99,22 @@ def test_a_gateway_finds_routes_without_reading_functions_rows(
     assert registry.routes(key_access) is table
 
 
+def test_of_two_entries_with_one_route_the_first_counts(
+    apply: Apply, tables: RegistryTables, dynamodb: Any
+) -> None:
+    """Only another tool can have written them."""
+    apply(REGISTRY)
+    entries = [
+        {"aws_lambda_arn": WORKER, "function": name, "route": "GET /a/{b}"} for name in ("one", "hello")
+    ]
+    tables.create(CONNECTIONS, {"endpoint_id": "1", "api_key": "foreign", "functions": entries})
+    api = BotocoreApi(dynamodb)
+    registry = Registry(TableReader(lambda: api, "se-"), {}, stage="beta")
+    table = registry.routes(registry.key_access("demo", "foreign", "core"))
+    assert table
+    assert table.find("GET", "a/1") == RouteMatch("one", {"b": "1"})
+
+
 def test_a_key_without_routes_has_no_table(apply: Apply, dynamodb: Any) -> None:
     """Nothing is loaded for it."""
     apply(REGISTRY.replace(", route: 'GET /things/{thing}'", ""))

@@ -149,7 +149,7 @@ class RouteTable:
         Raises:
             RequestError: 405, the path has routes, none of them with the method.
         """
-        allowed: dict[str, None] = {}
+        allowed: set[str] = set()
         for node, values in self._root.ends(path.split("/")):
             targets = node.targets
             target = targets.get("GET" if method == "HEAD" else method)
@@ -158,7 +158,7 @@ class RouteTable:
             if target:
                 function, parameters = target
                 return RouteMatch(function, dict(zip(parameters, values, strict=True)))
-            allowed |= dict.fromkeys(targets)
+            allowed |= targets.keys()
         if not allowed:
             return None
-        raise method_not_allowed("This path", method, tuple(allowed))
+        raise method_not_allowed("This path", method, list(filter(allowed.__contains__, METHODS)))
