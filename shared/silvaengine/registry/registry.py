@@ -266,7 +266,7 @@ class Registry:
         """Return the routes of the functions that a key opens, None if they have none."""
 
         def load() -> "RouteTable | None":
-            entries = reversed(key_access.functions.items())  # now in the key row's order
+            entries = reversed([*key_access.functions.items()])  # so in the key row's order
             routes = [(name, entry.route) for name, entry in entries if entry.route]
             with suppress(ConfigurationError):  # of a package; the others' functions have their routes
                 for name, row, _ in self._published(key_access):
