@@ -5,7 +5,7 @@ with another method hides none behind it. The work depends on a path's segments,
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 
 from silvaengine.errors import method_not_allowed
@@ -83,6 +83,9 @@ class RouteMatch(NamedTuple):
     arguments: Mapping[str, str]
 
 
+type _Target = tuple[str, tuple[str, ...]]
+
+
 class _Node:
     """Where a path's segments lead; ``targets`` has the function and its parameters by method."""
 
@@ -92,7 +95,13 @@ class _Node:
         self.fixed: dict[str, _Node] = {}
         self.parameter: _Node | None = None
         self.rest: _Node | None = None
-        self.targets: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self.targets: dict[str, _Target] = {}
+
+    def target(self, method: str) -> "_Target | None":
+        """Return what a method means here."""
+        if method == "OPTIONS":
+            return next(iter(self.targets.values()), None)
+        return self.targets.get("GET" if method == "HEAD" else method)
 
     def child(self, segment: str) -> "_Node":
         """Return the node behind a segment of a shape, made if need be."""
@@ -103,23 +112,6 @@ class _Node:
             self.rest = self.rest or _Node()
             return self.rest
         return self.fixed.setdefault(segment, _Node())
-
-    def ends(
-        self, segments: Sequence[str], values: tuple[str, ...] = ()
-    ) -> "Iterator[tuple[_Node, tuple[str, ...]]]":
-        """Yield the nodes at which a path may end, the first choice first, with the parameters' values."""
-        if not segments:
-            yield self, values
-            return
-        if node := self.fixed.get(segments[0]):
-            yield from node.ends(segments[1:], values)
-        if self.parameter:
-            yield from self.parameter.ends(segments[1:], (*values, segments[0]))
-        if self.rest:
-            yield self.rest, (*values, "/".join(segments))
-
-
-type _End = tuple[_Node, tuple[str, ...]]
 
 
 class RouteTable:
@@ -149,16 +141,24 @@ class RouteTable:
         Raises:
             RequestError: 405, the path has routes, none of them with the method.
         """
-        allowed: set[str] = set()
-        for node, values in self._root.ends(path.split("/")):
-            targets = node.targets
-            target = targets.get("GET" if method == "HEAD" else method)
-            if method == "OPTIONS":
-                target = next(iter(targets.values()), None)
-            if target:
+        segments, allowed = path.split("/"), set[str]()
+        end = len(segments)
+        ways: list[tuple[_Node, int, tuple[str, ...]]] = [(self._root, 0, ())]
+        while ways:
+            node, depth, values = ways.pop()
+            if depth < end:  # what is added last is tried first
+                segment = segments[depth]
+                if node.rest:
+                    ways.append((node.rest, end, (*values, "/".join(segments[depth:]))))
+                if node.parameter:
+                    ways.append((node.parameter, depth + 1, (*values, segment)))
+                if segment in node.fixed:
+                    ways.append((node.fixed[segment], depth + 1, values))
+            elif target := node.target(method):
                 function, parameters = target
                 return RouteMatch(function, dict(zip(parameters, values, strict=True)))
-            allowed |= targets.keys()
+            else:
+                allowed |= node.targets.keys()
         if not allowed:
             return None
         raise method_not_allowed("This path", method, list(filter(allowed.__contains__, METHODS)))

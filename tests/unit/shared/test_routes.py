@@ -161,19 +161,20 @@ def _search(texts: list[str], method: str, path: tuple[str, ...]) -> str | None:
     return min(ranked)[1] if ranked else None
 
 
-def _calls(work: Callable[[], Any]) -> int:
-    """Return how many Python functions run for this work: time would depend on the machine."""
-    count = 0
+def _lines(work: Callable[[], Any]) -> int:
+    """Return how many lines of Python run for this work: time would depend on the machine."""
+    count, before = 0, sys.gettrace()
 
-    def count_calls(frame: Any, event: str, arg: Any) -> None:
+    def count_lines(frame: Any, event: str, arg: Any) -> Any:
         nonlocal count
-        count += event == "call"
+        count += event == "line"
+        return count_lines
 
-    sys.setprofile(count_calls)
+    sys.settrace(count_lines)
     try:
         work()
     finally:
-        sys.setprofile(None)
+        sys.settrace(before)
     return count
 
 
@@ -185,10 +186,10 @@ def test_a_thousand_routes_cost_what_ten_do() -> None:
 
     few, many = table_of(10), table_of(1000)
     assert many.find("GET", "r5/1/s5/2") == RouteMatch("f5", {"a": "1", "b": "2"})
-    assert _calls(lambda: many.find("GET", "r5/1/s5/2")) == _calls(lambda: few.find("GET", "r5/1/s5/2"))
+    assert _lines(lambda: many.find("GET", "r5/1/s5/2")) == _lines(lambda: few.find("GET", "r5/1/s5/2"))
 
 
 def test_a_long_path_costs_no_more_than_the_routes_are_deep() -> None:
     """Whoever sends a path of thousands of segments gets no further than its first ones."""
     table = RouteTable([("f", "GET /a/{b}/{c}"), ("g", "GET /a/b/{d}/e")])
-    assert _calls(lambda: table.find("GET", "a/b" * 2000)) < 20
+    assert _lines(lambda: table.find("GET", "a/b" * 2000)) < 60
