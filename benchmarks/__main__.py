@@ -11,6 +11,7 @@ SECTIONS = {
     "clients": "Clients",
     "cold": "Cold start",
     "profile": "Profile",
+    "published": "Published functions",
     "end_to_end": "End to end on the local engine",
     "growth": "Growth",
     "publish": "Publishing",

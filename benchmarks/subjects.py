@@ -10,7 +10,7 @@ from benchmarks.harness.subject import Subject
 from silvaengine.protocol.messages import Callee
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS
 
-WORKER_ARN = "arn:aws:lambda:us-east-1:000000000000:function:worker"
+WORKER_ARN = "arn:aws:lambda:us-east-1:000000000000:function:silvaengine-Worker"
 ANSWER = {"message": "Hello, Ada!"}
 RESULT = {"silvaengine": 1, "kind": "json", "value": ANSWER, "status": 200, "error_type": ""}
 HELLO = Callee(

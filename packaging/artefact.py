@@ -1,5 +1,7 @@
 """Build the artefact of the layer or of one function; `sam build` calls this through the Makefile beside it.
 
+`silvaengine publish` builds the two parts of a package by it: its locked requirements, and its own modules.
+
 It runs in a folder of sources and needs only Python's standard library and uv. Bytecode ships with the
 sources: a Lambda's file system is read-only, so without it every cold start would compile every module. The
 same sources give the same bytes, so that only changed artefacts are deployed.
@@ -8,6 +10,7 @@ same sources give the same bytes, so that only changed artefacts are deployed.
 import argparse
 import compileall
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +20,7 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 PROJECT = Path(__file__).resolve().parent.parent
+WORKER = PROJECT / "services/worker/silvaengine_worker"
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 
 # Modules of the layer and of Lambda's runtime, which an operator's package of the same name would shadow;
@@ -41,10 +45,15 @@ def main() -> None:
     parser.add_argument("--architecture", choices=MACHINES, required=True)
     options = parser.parse_args()
     options.artefact.mkdir(parents=True, exist_ok=True)
+    machine = MACHINES[options.architecture]
     if options.target == "SharedLayer":
-        build_layer(options.artefact / "python", MACHINES[options.architecture])
+        build_layer(options.artefact / "python", machine)
+    elif options.target == "PackageRequirements":
+        build_package_requirements(options.artefact, machine)
+    elif options.target == "Package":
+        build_package(options.artefact)
     else:
-        build_service(options.target, options.artefact, MACHINES[options.architecture])
+        build_service(options.target, options.artefact, machine)
     normalize(options.artefact)
 
 
@@ -83,14 +92,53 @@ def add_operators_packages(source: Path, folder: Path, machine: str) -> None:
     if files:
         install(files, folder, machine, "--no-editable", "--excludes", str(PROVIDED_REQUIREMENTS))
     compile_all([folder], folder, "/var/task")
+    refuse_framework(folder)
+    add_modules(source, folder, f"silvaengine_{source.name}.txt")
+
+
+def build_package_requirements(folder: Path, machine: str) -> None:
+    """Install what the lock of a package names.
+
+    Raises:
+        SystemExit: it can't be installed, or would run only here.
+    """
+    install([Path("requirements.lock")], folder, machine, "--require-hashes", "--no-deps")
+    for wheel in sorted(folder.glob("*.dist-info/WHEEL")):
+        if re.search(r"^Tag: \S+-(linux|macosx)_", wheel.read_text(), re.MULTILINE):
+            name = wheel.parent.stem.partition("-")[0]
+            raise SystemExit(
+                f"{name} has no wheel for Lambda on {machine}; one that is built here runs only here"
+            )
+    compile_all([folder], folder, "/var/task")
+    refuse_framework(folder)
+
+
+def build_package(folder: Path) -> None:
+    """Build a package's own part: the worker, and the modules with the list of them; see ``add_modules``."""
+    copy([WORKER], folder, "/var/task")
+    add_modules(Path(), folder, "silvaengine_functions.txt")
+
+
+def refuse_framework(folder: Path) -> None:
+    """Raise SystemExit if requirements brought a package of the layer's."""
+    if taken := {path.name for path in folder.iterdir()}.intersection(FRAMEWORK):
+        raise SystemExit(f"the requirements have {', '.join(sorted(taken))}, which the layer provides")
+
+
+def add_modules(source: Path, folder: Path, manifest: str) -> None:
+    """Add the packages and modules of a folder, and the list of those that may be imported.
+
+    Raises:
+        SystemExit: one has the name of another or of a provided module, or a syntax error.
+    """
     packages = shipped_packages(source)
-    required = {path.name for path in folder.iterdir()}
     reserved = {*RESERVED_NAMES.read_text().split()}
-    if taken := reserved.intersection(path.stem for path in packages) | required.intersection(FRAMEWORK):
-        raise SystemExit(f"{source}/ has {', '.join(sorted(taken))}, which the layer or Lambda provides")
+    if taken := reserved.intersection(path.stem for path in packages):
+        names = ", ".join(sorted(taken))
+        raise SystemExit(f"{source.resolve().name}/ has {names}, which the layer or Lambda provides")
     copy(packages, folder, "/var/task")
     importable = (path.stem for path in packages if path.suffix == ".py" or (path / "__init__.py").is_file())
-    (folder / f"silvaengine_{source.name}.txt").write_text("".join(f"{name}\n" for name in importable))
+    (folder / manifest).write_text("".join(f"{name}\n" for name in importable))
 
 
 def shipped_packages(source: Path) -> list[Path]:

@@ -41,8 +41,10 @@ def announce(deployment: Deployment) -> None:
 
     If that fails, they see it when Redis's copy of the generation expires.
     """
+    from botocore.exceptions import ClientError  # lazy: it is slow to import
+
     if deployment.has_output("RedisHost"):
         try:
             operate(deployment, "registry_changed")
-        except click.ClickException as error:
+        except (click.ClickException, ClientError) as error:
             click.echo(f"written, but Redis was not updated: instances see it later: {error}", err=True)

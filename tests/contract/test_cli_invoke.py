@@ -226,6 +226,19 @@ def test_destroy_asks_and_then_deletes_the_stack(stack: str) -> None:
     assert "there is no stack 'mine'" in gone.output
 
 
+def test_destroy_deletes_the_packages_first(stack: str) -> None:
+    """CloudFormation deletes their stacks with a role of the platform's; the question names them."""
+    client = Deployment(region=REGION).client("cloudformation")
+    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    for name in (f"{stack}-pkg-shop", f"{stack}-pkg-billing", f"not-{stack}-pkg-shop"):
+        client.create_stack(StackName=name, TemplateBody=template)
+    asked = run("destroy", "--stack", stack, response="n\n")
+    assert "and its packages billing, shop" in asked.output
+    assert run("destroy", "--stack", stack, "--yes").exit_code == 0
+    left = [each["StackName"] for each in client.describe_stacks()["Stacks"]]
+    assert left == [f"not-{stack}-pkg-shop"]
+
+
 def test_a_stack_of_something_else_is_left_alone(aws: None) -> None:
     """Only a stack with SilvaEngine's outputs is deleted or written to."""
     template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}

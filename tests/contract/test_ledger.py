@@ -18,8 +18,9 @@ from silvaengine.ledger.execution import INLINE_LIMIT, Execution
 from silvaengine.ledger.payload_store import PayloadStore
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.messages import Callee, ExecutionRef
-from silvaengine.registry.model import Function, ReleaseRef
+from silvaengine.registry.model import Function
 from silvaengine.registry.policy import ExecutionPolicy
+from silvaengine.registry.releases import Release
 from silvaengine.settings import Settings
 from silvaengine.tables import EXECUTIONS
 from silvaengine_cli.engine import REGION
@@ -117,7 +118,9 @@ def test_the_id_of_a_published_functions_call_begins_with_its_package(
     ledger: Ledger, given: str | None
 ) -> None:
     """A role's rights are bounded by it; the shards stay even, since the digits after it decide."""
-    published = function()._replace(release=ReleaseRef("fab", 3, is_isolated=False))
+    published = function()._replace(
+        release=Release("arn:3", "fab", 3, "digest", is_isolated=False, functions={})
+    )
     new = partial(
         ledger.new, endpoint_id="acme", request_id="r", principal="p", digest="d", content="{}",
         on_lost="retry", job_id=given,

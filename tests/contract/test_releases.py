@@ -9,6 +9,7 @@ import pytest
 from silvaengine.errors import ConfigurationError
 from silvaengine.registry.releases import Pointer
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, EXECUTIONS, FUNCTIONS, GENERATION_KEY
+from silvaengine_cli.publishing.bindings import write_bindings
 from silvaengine_cli.publishing.function_rows import write_function_rows
 from silvaengine_cli.publishing.releases import ChangedMeanwhileError, PackageReleases, read_pointers
 from silvaengine_cli.publishing.rollback import Pointing
@@ -252,3 +253,23 @@ def test_a_name_of_another_package_is_refused(dynamodb: Any, releases: PackageRe
     own = {"aws_lambda_arn": WORKER, "function": "hello", "setting": ""}
     tables.update(CONNECTIONS, row, row | {"functions": [own], "revision": 1})
     packages.check_functions("stock", ["hello", "count"])
+
+
+def test_bindings_are_a_packages_own(dynamodb: Any) -> None:
+    """Others' stay; what it no longer binds goes, with the row where nothing is left; then nothing changes."""
+    tables = RegistryTables(dynamodb)
+    queue = {"setting_id": "silvaengine_events", "variable": "queue:orders"}
+    topic = {"setting_id": "silvaengine_events", "variable": "topic:news"}
+    other, mine = ({"endpoint_id": "acme", "funct": name} for name in ("count", "hello"))
+    tables.create(CONFIG_DATA, queue | {"value": [other, mine]})
+    wanted = [queue | {"value": [mine]}, topic | {"value": [mine]}]
+    assert write_bindings(tables, "shop", wanted)
+    assert not write_bindings(tables, "shop", wanted)
+    rows = {row["variable"]: row["value"] for row in tables.query(CONFIG_DATA, "silvaengine_events")}
+    assert rows == {
+        "queue:orders": [other, mine | {"package": "shop"}],
+        "topic:news": [mine | {"package": "shop"}],
+    }
+    assert write_bindings(tables, "shop", [])
+    rows = {row["variable"]: row["value"] for row in tables.query(CONFIG_DATA, "silvaengine_events")}
+    assert rows == {"queue:orders": [other]}

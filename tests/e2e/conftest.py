@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.session import Session
 
 from silvaengine_cli import deploy
-from silvaengine_cli.engine import LocalEngine, install_engine, local_engine
+from silvaengine_cli.deployment import Deployment as CommandLine
+from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine
 from silvaengine_cli.prove import deploying
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
@@ -28,6 +30,7 @@ from ..canaries import found_in
 from .counting_proxy import CountingProxy
 from .http_client import Api
 from .registry_rows import API_KEY, Rows
+from .shop import Shop
 
 PROJECT = Path(__file__).parents[2]
 
@@ -109,6 +112,20 @@ def wait_for_record(log: LogTail, wanted: Callable[[Record], bool], *, seconds: 
                 return record
         time.sleep(0.1)
     raise TimeoutError(f"no such record within {seconds} s")
+
+
+def with_role(engine: LocalEngine, role: str, service: str) -> Any:
+    """Return a client of a service that has a role's rights."""
+    response = engine.client("sts").assume_role(RoleArn=role, RoleSessionName="e2e")
+    credentials = response["Credentials"]
+    return Session().create_client(
+        service,
+        REGION,
+        endpoint_url=engine.url,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
 
 
 def _messages(logs: Any, group: str) -> Iterator[str]:
@@ -246,3 +263,10 @@ def event_sources(engine: LocalEngine) -> Mapping[str, str]:
 def api(deployment: Deployment) -> Api:
     """The REST API of the deployed stack."""
     return deployment.api
+
+
+@pytest.fixture(scope="session")
+def shop(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A package that tests publish to the stack."""
+    target = CommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)
+    return Shop(tmp_path_factory.mktemp("packages") / "shop", target)

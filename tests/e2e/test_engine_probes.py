@@ -4,12 +4,15 @@ A probe that fails after an upgrade of the engine is good news: read it, and dro
 What the double makes up for is probed in test_double.
 """
 
+import json
+
 import pytest
+from botocore.exceptions import ClientError
 
 from silvaengine_cli.engine import LocalEngine
 from silvaengine_cli.tail import LogTail
 
-from .conftest import wait_for_record
+from .conftest import wait_for_record, with_role
 from .probe import TEMPLATE, Probe, deploy_probe
 from .socket_client import RefusedError, Socket
 
@@ -104,6 +107,26 @@ def test_an_answer_above_six_megabytes_passes(probe: Probe) -> None:
 def test_policy_conditions_on_attributes_are_not_evaluated(probe: Probe) -> None:
     """UpdateItem of an attribute that the policy leaves out passes; on AWS it is denied."""
     assert probe.invoke("update", table=probe.outputs["Table"]) == "updated"
+
+
+def test_boundaries_of_a_template_and_tags_in_policies_are_not_evaluated(probe: Probe) -> None:
+    """A role of a template has no boundary, and a resource named by the role's tag is nobody's."""
+    identities, name, table = probe.engine.client("iam"), probe.outputs["Bounded"], probe.outputs["Table"]
+    role = identities.get_role(RoleName=name)["Role"]
+    assert "PermissionsBoundary" not in role
+    identities.tag_role(RoleName=name, Tags=[{"Key": "package", "Value": table}])
+    arn = probe.engine.client("dynamodb").describe_table(TableName=table)["Table"]["TableArn"]
+
+    def read(resource: str) -> None:
+        statement = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": resource}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        identities.put_role_policy(RoleName=name, PolicyName="read", PolicyDocument=document)
+        tables = with_role(probe.engine, role["Arn"], "dynamodb")
+        tables.get_item(TableName=table, Key={"id": {"S": "1"}})
+
+    read(arn)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        read(arn.replace(table, "${aws:PrincipalTag/package}"))
 
 
 def test_a_source_that_invokes_an_alias_is_not_told_apart(probe: Probe) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import click
 import pytest
 from botocore.exceptions import ClientError
-from botocore.session import Session
 
 from silvaengine_cli import deployment as command_line
 from silvaengine_cli.deploy import LOCAL_STACK
@@ -20,7 +19,7 @@ from silvaengine_cli.publishing.package import Package
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.stack import PackageStack
 
-from .conftest import Deployment
+from .conftest import Deployment, with_role
 
 PACKAGE = """\
 package: {name}
@@ -106,21 +105,7 @@ class Made:
         """Return a client with the rights of the package's role."""
         functions = self.deployment.engine.client("lambda")
         role = functions.get_function_configuration(FunctionName=self.lambda_name)["Role"]
-        return with_role(self.deployment, role, service)
-
-
-def with_role(deployment: Deployment, role: str, service: str) -> Any:
-    """Return a client with a role's rights."""
-    response = deployment.engine.client("sts").assume_role(RoleArn=role, RoleSessionName="e2e")
-    credentials = response["Credentials"]
-    return Session().create_client(
-        service,
-        REGION,
-        endpoint_url=deployment.engine.url,
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-    )
+        return with_role(self.deployment.engine, role, service)
 
 
 @contextmanager
@@ -185,13 +170,12 @@ def test_a_first_creation_that_failed_is_made_anew(deployment: Deployment, tmp_p
     """CloudFormation takes it back, what failed is named, and the next publication makes the stack."""
     gamma = Made(deployment, tmp_path, "gamma")
     text = PACKAGE.format(name="gamma")
-    name = f"{gamma.lambda_name}-taken"
-    deployment.engine.client("secretsmanager").create_secret(Name=name, SecretString="x")
-    secret = f"  Taken: {{Type: AWS::SecretsManager::Secret, Properties: {{Name: {name}}}}}\npermissions:\n"
-    gamma.write(text.replace("permissions:\n", secret))
-    with pytest.raises(click.ClickException) as failed:
+    wrong = "{QueueConfigurations: [{Event: 's3:Nonsense', Queue: !GetAtt Inbox.Arn}]}"
+    bucket = f"Uploads: {{Type: AWS::S3::Bucket, Properties: {{NotificationConfiguration: {wrong}}}}}"
+    gamma.write(text.replace("Uploads: {Type: AWS::S3::Bucket}", bucket))
+    with pytest.raises(click.ClickException, match="ROLLBACK_COMPLETE") as failed:
         gamma.publish()
-    assert "Taken" in failed.value.message
+    assert "Uploads failed" in failed.value.message
     gamma.write(text)
     gamma.publish()
     assert gamma.publish() == []
@@ -252,7 +236,7 @@ def publisher(deployment: Deployment) -> Callable[[str], Any]:
     (stack,) = cloudformation.describe_stacks(StackName=LOCAL_STACK)["Stacks"]
     policy = next(each for each in stack["Outputs"] if each["OutputKey"] == "PublisherPolicy")
     identities.attach_role_policy(RoleName="publisher", PolicyArn=policy["OutputValue"])
-    return lambda service: with_role(deployment, role["Arn"], service)
+    return lambda service: with_role(deployment.engine, role["Arn"], service)
 
 
 def test_a_publisher_moves_code_and_rows(
@@ -324,16 +308,39 @@ def test_who_resolves_packages_can_not_publish(
     arn = deployment.outputs.function_arns[gateway]
     role = deployment.engine.client("lambda").get_function_configuration(FunctionName=arn)["Role"]
     table, key = f"{alpha.platform.table_prefix}packages", {"function_arn": {"S": "x"}, "item": {"S": "y"}}
-    tables = with_role(deployment, role, "dynamodb")
+    tables = with_role(deployment.engine, role, "dynamodb")
     tables.get_item(TableName=table, Key=key)
     with denied():
         tables.put_item(TableName=table, Item=key)
     with denied():
         tables.delete_item(TableName=table, Key=key)
-    functions = with_role(deployment, role, "lambda")
+    functions = with_role(deployment.engine, role, "lambda")
     functions.invoke(FunctionName=alpha.lambda_name, InvocationType="DryRun")
     with denied():
         functions.update_function_code(FunctionName=alpha.lambda_name, ZipFile=b"")
+
+
+def test_tasks_may_read_packages_queues_and_streams(
+    packages: tuple[Made, Made], deployment: Deployment
+) -> None:
+    """Event sources poll with its role; the gateways' opens neither."""
+    alpha, _ = packages
+    tables = deployment.engine.client("dynamodb")
+    stream = tables.describe_table(TableName=alpha.physical_id("Orders"))["Table"]["LatestStreamArn"]
+    functions = deployment.engine.client("lambda")
+
+    def role_of(name: str) -> str:
+        arn = deployment.outputs.function_arns[name]
+        return str(functions.get_function_configuration(FunctionName=arn)["Role"])
+
+    def poll(role: str) -> None:
+        queue = alpha.physical_id("Inbox")
+        with_role(deployment.engine, role, "sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=0)
+        with_role(deployment.engine, role, "dynamodbstreams").describe_stream(StreamArn=stream)
+
+    poll(role_of("Tasks"))
+    with denied():
+        poll(role_of("HttpGateway"))
 
 
 def test_the_registry_is_told_the_sources_own_names(packages: tuple[Made, Made]) -> None:

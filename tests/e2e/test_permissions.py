@@ -4,11 +4,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.session import Session
 
-from silvaengine_cli.engine import REGION
-
-from .conftest import Deployment
+from .conftest import Deployment, with_role
 from .http_client import Api
 from .registry_rows import API_KEY
 
@@ -18,16 +15,7 @@ TABLES = ("endpoints", "connections", "functions", "hooks", "wss-connections", "
 def assumed(deployment: Deployment, function_arn: str, service: str) -> Any:
     """Return a client that has the role of a Lambda."""
     role = deployment.engine.client("lambda").get_function_configuration(FunctionName=function_arn)["Role"]
-    response = deployment.engine.client("sts").assume_role(RoleArn=role, RoleSessionName="e2e")
-    credentials = response["Credentials"]
-    return Session().create_client(
-        service,
-        REGION,
-        endpoint_url=deployment.engine.url,
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-    )
+    return with_role(deployment.engine, role, service)
 
 
 @pytest.mark.parametrize("table", TABLES)

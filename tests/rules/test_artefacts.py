@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from silvaengine_cli.packages import RESERVED_NAMES
+from silvaengine_cli.publishing.artefact import LAYER_BYTES
 
 from .conftest import LAMBDAS, PROJECT, copy_sources
 
@@ -330,6 +331,12 @@ def test_requirements_may_bring_their_own(project: Path, tmp_path: Path) -> None
     with_function(project, "requirements.txt", "six==1.17.0\n")
     assert make(project, "Worker", tmp_path / "made").returncode == 0
     assert (tmp_path / "made/six.py").exists()
+
+
+def test_the_layer_is_as_small_as_packages_may_rely_on(built: Path) -> None:
+    """Lambda counts it with each of them."""
+    layer = built / "SharedLayer"
+    assert sum(path.stat().st_size for path in layer.rglob("*") if path.is_file()) <= LAYER_BYTES
 
 
 @pytest.mark.parametrize(("architecture", "machine"), [("x86_64", "x86_64"), ("arm64", "aarch64")])

@@ -31,6 +31,7 @@ BOUNDARIES = {
     "silvaengine_tasks/sweeper.py": "a row of the ledger",
     "silvaengine_websocket/handler.py": "a Lambda",
     "silvaengine_websocket/hooks.py": "an operator's hook",
+    "silvaengine_worker/describe.py": "an operator's function that is described",
     "silvaengine_worker/serving.py": "a Lambda, and the function that it calls",
     "silvaengine_worker/stream.py": "a thread: its failure belongs to the function's",
 }

@@ -94,6 +94,7 @@ LINTED: dict[str, Callable[[Resources], object]] = {
 BROKEN: dict[str, Callable[[Resources], object]] = {
     "WorkerRole: its inline policies have": lambda it: multiply(it, "WorkerPolicy", 8),
     "QueuesPolicy: its policy has": lambda it: multiply(it, "QueuesPolicy", 200),
+    "PackageBoundary: its policy has": lambda it: multiply(it, "PackageBoundary", 2),
     "Worker: its environment has": lambda it: put(
         it, "Worker", Environment={"Variables": {"NAME": "y" * 4_096}}
     ),

@@ -289,7 +289,7 @@ def test_nothing_of_the_stack_writes_which_release_serves(
     """Gateways, tasks and sweeper read pointers and releases; publishers alone write them."""
     packages = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-packages"
     resources = resources_with(IsolatedWorker="true", RegistryStreams="own")
-    roles = [name.removesuffix("Role") for name in of_type(resources, "AWS::IAM::Role")]
+    roles = [name for name in LAMBDAS if f"{name}Role" in resources]
     reached = {
         (role, action)
         for role in roles
@@ -367,6 +367,9 @@ def attributes_of_a_worker() -> set[str]:
     return named
 
 
+PACKAGE_STREAMS = "table/silvaengine-pkg-*/stream/*"
+
+
 def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
     """The tasks Lambda claims records, reads functions and settings, invokes workers, receives events."""
     here = "eu-central-1:111122223333"
@@ -395,7 +398,17 @@ def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
         "secretsmanager:GetSecretValue": {key, f"arn:aws:secretsmanager:{here}:secret:silvaengine/beta/*"},
         "lambda:InvokeFunction": INVOKED,
         "sqs:SendMessage": {str({"Fn::GetAtt": ["EventDeadLetterQueue", "Arn"]})},
-    } | {f"sqs:{action}": {str({"Fn::GetAtt": ["EventQueue", "Arn"]})} for action in receiving}
+        **{
+            f"dynamodb:{action}": {f"arn:aws:dynamodb:{here}:{PACKAGE_STREAMS}"}
+            for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+        },
+    } | {
+        f"sqs:{action}": {
+            str({"Fn::GetAtt": ["EventQueue", "Arn"]}),
+            f"arn:aws:sqs:{here}:silvaengine-pkg-*",
+        }
+        for action in receiving
+    }
 
 
 def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
@@ -455,9 +468,9 @@ def test_a_stream_that_exists_can_be_served(resources_with: Callable[..., Resour
     assert 1 <= mapping["MaximumRetryAttempts"] <= 100
     assert 3600 <= mapping["MaximumRecordAgeInSeconds"] < 86_400
     assert "EventDeadLetterQueue" in str(mapping["DestinationConfig"]["OnFailure"])
-    given = rights(resources, "Tasks")
-    assert given["dynamodb:GetRecords"] == {f"{table}/2026-11-24T00:00:00.000"}
-    assert given["dynamodb:ListStreams"] == {f"{table}/*"}
+    given, packages = rights(resources, "Tasks"), f"{table.partition('table/')[0]}{PACKAGE_STREAMS}"
+    assert given["dynamodb:GetRecords"] == {f"{table}/2026-11-24T00:00:00.000", packages}
+    assert given["dynamodb:ListStreams"] == {f"{table}/*", packages}
     alarm = resources["StreamAgeAlarm"]["Properties"]
     assert (alarm["MetricName"], alarm["Dimensions"][0]["Value"]) == ("IteratorAge", {"Ref": "Tasks"})
 
@@ -484,6 +497,7 @@ def test_rows_that_other_tools_write_are_announced_on_demand(
     tables = f"{EXECUTIONS.rpartition('/')[0]}/se-"
     given = rights(resources, "Tasks")
     streams = {f"{tables}{name.lower()}/stream/*" for name in REGISTRY}
+    streams.add(f"{EXECUTIONS.partition('table/')[0]}{PACKAGE_STREAMS}")
     assert given["dynamodb:GetRecords"] == {ORDERS, *streams}
     assert given["dynamodb:ListStreams"] == {f"{ORDERS.rpartition('/')[0]}/*", *streams}
     generation = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["silvaengine"]}}
@@ -528,7 +542,8 @@ def test_topic_rule_and_schedule_reach_the_tasks_function(resources_with: Callab
         *(str({"Fn::GetAtt": [name, "Arn"]}) for name in ("EventRule", "EventScheduleRule")),
     }
     policy = resources["EventDeadLetterPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    allows = [each for each in policy if each["Effect"] == "Allow"]
+    (packages, *allows) = (each for each in policy if each["Effect"] == "Allow")
+    assert all("silvaengine-pkg-*" in arn for arn in packages["Condition"]["ArnLike"]["aws:SourceArn"])
     assert all(each["Condition"]["ArnEquals"]["aws:SourceArn"] for each in allows)
     assert len(allows) == 3
 
@@ -570,7 +585,8 @@ def test_event_sources_invoke_an_alias_that_functions_may_not(
         if any(reference in str(resource) for reference in references)
         and resource["Type"] != "AWS::CloudWatch::Alarm"
     }
-    own = {"TasksEvents", "TasksEventInvokeConfig", "TasksEventsInvokeConfig"}
+    # The last is what CloudFormation maps packages' queues and streams with.
+    own = {"TasksEvents", "TasksEventInvokeConfig", "TasksEventsInvokeConfig", "PackageServiceRole"}
     assert naming == own
     assert resources["TasksEvents"]["Properties"]["Name"] == EVENTS_ALIAS
     by_name, by_alias = (resources[f"TasksEvent{s}InvokeConfig"]["Properties"] for s in ("", "s"))
@@ -613,8 +629,9 @@ def test_large_values_are_private_and_end(resources: Resources) -> None:
     """The bucket is encrypted, closed to the public, and outlives no row."""
     properties = resources["PayloadBucket"]["Properties"]
     assert all(properties["PublicAccessBlockConfiguration"].values())
-    every, payloads = properties["LifecycleConfiguration"]["Rules"]
-    assert every["ExpirationInDays"] > 30 + 14
+    *rules, payloads = properties["LifecycleConfiguration"]["Rules"]
+    assert {each["Prefix"] for each in rules} == {"calls/", "results/"}, "packages/ stays"
+    assert all(each["ExpirationInDays"] > 30 + 14 for each in rules)
     assert (payloads["ExpirationInDays"], payloads["Prefix"]) == (1, PREFIX), "they hold settings"
     assert properties["BucketEncryption"]
 
@@ -832,7 +849,7 @@ def test_a_layer_is_its_stacks_own(resources: Resources) -> None:
     """Two stacks of an account do not publish under one layer name, SAM's default."""
     (layer,) = of_type(resources, "AWS::Lambda::LayerVersion").values()
     assert layer["Properties"]["LayerName"] == "silvaengine-SharedLayer"
-    assert layer["DeletionPolicy"] == "Delete"
+    assert layer["DeletionPolicy"] == "Retain", "releases of packages have it"
 
 
 def test_subnets_put_every_function_into_the_vpc(resources_with: Callable[..., Resources]) -> None:

@@ -11,9 +11,9 @@ from silvaengine_cli.output import print_result
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @operator_options
 def destroy(deployment: Deployment, yes: bool, as_json: bool) -> None:
-    """Delete the stack.
+    """Delete the stack, and those of its packages.
 
-    Functions, APIs and logs go, and so do the tables, unless their policy retains them.
+    Functions, APIs and logs go, and so do tables and other data, unless their policy retains them.
 
     \b
     Examples:
@@ -21,18 +21,30 @@ def destroy(deployment: Deployment, yes: bool, as_json: bool) -> None:
       silvaengine destroy --local --yes
     """
     tables = deployment.output("TablePrefix")
+    client = deployment.client("cloudformation")
+    packages = _package_stacks(client, deployment.stack)
     if not yes:
+        also = f" and its packages {', '.join(packages)}" if packages else ""
         click.confirm(
-            f"Delete stack {deployment.stack!r} with the tables {tables}* that it doesn't retain?",
+            f"Delete stack {deployment.stack!r}{also} with the tables {tables}* that it doesn't retain?",
             abort=True,
             err=True,
         )
-    client = deployment.client("cloudformation")
-    stack_id = client.describe_stacks(StackName=deployment.stack)["Stacks"][0]["StackId"]
-    client.delete_stack(StackName=stack_id)
-    retained = _wait_for_deletion(client, stack_id, is_local=deployment.is_local)
+    own = client.describe_stacks(StackName=deployment.stack)["Stacks"][0]["StackId"]
+    retained = []
+    for stack_id in (*packages.values(), own):  # the packages' need a role of the platform's
+        client.delete_stack(StackName=stack_id)
+        retained += _wait_for_deletion(client, stack_id, is_local=deployment.is_local)
     text = "\n  retained: ".join([f"stack {deployment.stack} is deleted", *retained])
     print_result({"stack": deployment.stack, "deleted": True, "retained": retained}, text, as_json=as_json)
+
+
+def _package_stacks(client: AwsClient, stack: str) -> dict[str, str]:
+    """Return the ids of the packages' stacks, by the packages' names."""
+    pages = client.get_paginator("describe_stacks").paginate()
+    ids = {each["StackName"]: each["StackId"] for page in pages for each in page["Stacks"]}
+    prefix = f"{stack}-pkg-"
+    return {name.removeprefix(prefix): ids[name] for name in sorted(ids) if name.startswith(prefix)}
 
 
 def _wait_for_deletion(client: AwsClient, stack_id: str, *, is_local: bool) -> list[str]:

@@ -110,9 +110,8 @@ def _release_facts(function: Function, packages: Packages) -> dict[str, object]:
     """Return what there is to say of a published function: its release, and who is pinned to another."""
     if function.release is None:
         return {}
-    package, number, _ = function.release
-    pointer = packages.pointer(package)
-    return {"package": package, "release": number, "pins": dict(pointer.pins) if pointer else {}}
+    pointer = packages.pointer(function.release.package)
+    return {**function.release.fields, "pins": dict(pointer.pins) if pointer else {}}
 
 
 def _endpoints(tables: RegistryTables) -> Iterator[Cells]:

@@ -27,14 +27,22 @@ def publish(deployment: Deployment, path: Path, message: str, dry_run: bool, as_
       silvaengine publish packages/shop --message "cheaper postage" --local
       silvaengine publish packages/shop --dry-run --json
     """
-    published = publish_package(deployment, path, message, lambda line: click.echo(f"  {line}", err=True))
-    print_result(asdict(published), _said(published), as_json=as_json)
+
+    def say(line: str) -> None:
+        click.echo(f"  {line}", err=True)
+
+    published = publish_package(deployment, path, message, say, dry_run=dry_run)
+    print_result(asdict(published), _said(published, dry_run=dry_run), as_json=as_json)
 
 
-def _said(published: Published) -> str:
-    name = f"release {published.release} of {published.package}"
+def _said(published: Published, *, dry_run: bool) -> str:
+    package, release = published.package, published.release
     if not published.is_new:
-        return f"{name} serves already"
-    lines = [f"{name} serves, after {published.seconds} s"]
-    lines += [f"  + {function}" for function in published.added]
-    return "\n".join(lines + [f"  - {function}" for function in published.removed])
+        lines = [f"release {release} of {package} serves already"]
+    elif dry_run:
+        lines = [f"a new release of {package} would serve"]
+    else:
+        lines = [f"release {release} of {package} serves, after {published.seconds} s"]
+    lines += [f"stack: {published.stack}", *(f"  {change}" for change in published.changes)]
+    lines += [f"+ function {name}" for name in published.added]
+    return "\n".join(lines + [f"- function {name}" for name in published.removed])

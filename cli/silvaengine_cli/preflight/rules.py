@@ -17,6 +17,9 @@ from silvaengine_cli.preflight.stack import Stack, references
 type Rule = Callable[[Stack], Iterator[str]]
 
 ROLE_POLICIES = 10_240  # characters
+_POLICIES = MappingProxyType(
+    {"AWS::IAM::ManagedPolicy": 6_144, "AWS::S3::BucketPolicy": 20_480, "AWS::SQS::QueuePolicy": 20_480}
+)
 ENVIRONMENT = 4_096  # bytes
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
 
@@ -30,13 +33,14 @@ def schemas(stack: Stack) -> Iterator[str]:
 
 
 def policy_sizes(stack: Stack) -> Iterator[str]:
-    """The inline policies of a role have 10,240 characters in all, a queue's and a function's 20,480."""
+    """A role's inline policies have 10,240 characters in all, a managed one 6,144, a queue's 20,480."""
     for role in stack.of_type("AWS::IAM::Role"):
         if (size := role_policies_size(stack, role)) > ROLE_POLICIES:
             yield f"{role}: its inline policies have {size} characters of {ROLE_POLICIES:,}"
-    for name, policy in stack.of_type("AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy").items():
-        if (size := len(stack.document(policy["Properties"]["PolicyDocument"]))) > 20_480:
-            yield f"{name}: its policy has {size} characters of 20,480"
+    for kind, most in _POLICIES.items():
+        for name, policy in stack.of_type(kind).items():
+            if (size := len(stack.document(policy["Properties"]["PolicyDocument"]))) > most:
+                yield f"{name}: its policy has {size:,} characters of {most:,}"
     permissions: dict[str, int] = defaultdict(int)
     for permission in stack.of_type("AWS::Lambda::Permission").values():
         properties = permission["Properties"]

@@ -16,15 +16,22 @@ from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.refusals import find_refusals
 from silvaengine_cli.publishing.resource_types import RESOURCE_TYPES
 from silvaengine_cli.publishing.sources import binding_rows_of
-from silvaengine_cli.publishing.stack_template import CODE_BUCKET, CODE_KEY, FUNCTION, Template, render
+from silvaengine_cli.publishing.stack_template import (
+    ALARMS,
+    CODE_BUCKET,
+    CODE_KEY,
+    FUNCTION,
+    LOGS,
+    Template,
+    render,
+)
 from silvaengine_cli.publishing.template_findings import template_findings
 from silvaengine_cli.registry.bindings import Row
 
 type Change = tuple[str, ...]  # the path of what changes, from a resource's logical id down
 
-MAX_TEMPLATE = (
-    51_200  # bytes: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
-)
+# docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+MAX_TEMPLATE = 51_200  # bytes
 _DATA = frozenset(name for name, kind in RESOURCE_TYPES.items() if kind.is_data)
 # A first creation that failed, and what can be made anew: nothing was ever served from it.
 _NEVER_MADE = ("CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
@@ -91,15 +98,20 @@ class PackageStack:
     def carry_out(self, plan: StackPlan, bucket: str, key: str, say: Say) -> None:
         """Make or change the stack; a new one's code is an object, an existing one's stays as it is.
 
+        Who may not change infrastructure goes on without what the platform has changed.
+
         Raises:
-            ClickException: whoever asks may not change infrastructure, data would be lost, or it failed and
-                was taken back.
+            ClickException: whoever asks may not change infrastructure and the package needs it, data would be
+                lost, or the change failed and was taken back.
         """
         try:
             change = self._described(plan, bucket, key)
         except self._cloudformation.exceptions.ClientError as error:
             if error.response["Error"]["Code"] not in ("AccessDenied", "AccessDeniedException"):
                 raise
+            if not plan.is_new and all(self._is_platforms(path) for path in plan.changes):
+                say(f"the platform has changed; who may change the stack {self.name} brings it that")
+                return
             message = f"you may not change the stack {self.name}, and the package needs it:"
             raise click.ClickException("\n".join([message, *plan.lines()])) from None
         if change is None:
@@ -139,6 +151,16 @@ class PackageStack:
             is_new=plan.is_new,
             poll=self._poll,
         )
+
+    def _is_platforms(self, path: Change) -> bool:
+        """Return whether a change is of what the platform gives: what is deployed goes on without it."""
+        match path:
+            case (name, "Properties", "Environment", "Variables", str(variable)) if name == FUNCTION:
+                return variable in self._platform.environment
+            case (name, "Properties", "Layers" | "Runtime" | "VpcConfig", *_) if name == FUNCTION:
+                return True
+            case _:
+                return path[0] == LOGS or path[0] in ALARMS
 
     def _status(self) -> str:
         try:

@@ -16,6 +16,7 @@ from silvaengine_cli.publishing.sources import add_sources
 type Template = dict[str, Any]
 
 FUNCTION, ROLE, LOGS = "PackageFunction", "PackageRole", "PackageLogs"
+ALARMS = ("PackageErrorsAlarm", "PackageThrottlesAlarm", "PackageFailuresFilter", "PackageFailuresAlarm")
 CODE_BUCKET, CODE_KEY = "CodeBucket", "CodeKey"
 HANDLER = "silvaengine_worker.app.handler"
 _VERSION = "2012-10-17"

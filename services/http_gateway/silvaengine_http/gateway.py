@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from silvaengine.authorization.model import Permission
     from silvaengine.ledger.dispatch import TokenIssuer
+    from silvaengine.ledger.execution import Execution
     from silvaengine_http.executions import Executions, LedgerCall
     from silvaengine_http.openapi import OpenApi
 
@@ -122,7 +123,7 @@ class Gateway:
             self._open_executions(),
             request.route,
             request.params,
-            lambda function: self._caller_of(call, request, key_access, function),
+            lambda execution: self._caller_of(call, request, key_access, execution),
         )
 
     @cached_property
@@ -180,7 +181,7 @@ class Gateway:
             function = self._admission.function(key_access, match.function, request.route.area)
             call.log.add(function=function.name)
             request = with_arguments(request, path, match.arguments)
-        call.calls(function)
+        call.note_function(function)
         _check_method(request.method, function)
         return request, function
 
@@ -207,10 +208,16 @@ class Gateway:
             call.log.add(principal=call.principal)
         return permission
 
-    def _caller_of(self, call: HttpCall, request: Request, key_access: KeyAccess, name: str) -> str:
-        """Return whose job of a function this may be; raises what a call of the function raises."""
-        function = self._admission.function(key_access, name, request.route.area)
-        call.calls(function)
+    def _caller_of(
+        self, call: HttpCall, request: Request, key_access: KeyAccess, execution: "Execution"
+    ) -> str:
+        """Return whose job this may be; raises what a call of its function raises, in its own release."""
+        name, arn = execution.function, execution.aws_lambda_arn
+        if execution.package:
+            function = self._admission.registry.accepted_function(key_access, arn, name)
+        else:
+            function = self._admission.function(key_access, name, request.route.area)
+        call.note_function(function)
         if function.auth_required:
             self._permit(call, request, key_access, function)
         return _caller(call, key_access)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def job_status(
-    executions: Executions, route: Route, params: Mapping[str, object], caller_of: Callable[[str], str]
+    executions: Executions, route: Route, params: Mapping[str, object], caller_of: Callable[[Execution], str]
 ) -> Response:
     """Return the state of a job of this endpoint, area and caller, and its result.
 
     A result too large for a response is replaced by its ``result_url``, which is valid for five minutes.
-    ``caller_of`` returns who asks, to the function of this name, or raises as a call of it would.
+    ``caller_of`` returns who asks, to the job's function, or raises as a call of it would.
 
     Raises:
         RequestError: there is no ``job_id``.
@@ -37,7 +37,7 @@ def job_status(
     execution = executions.ledger.get(job_id)
     if execution is None or (execution.endpoint_id, execution.area) != (route.endpoint_id, route.area):
         raise NotFoundError("Job not found")
-    if execution.principal != plain_digest(route.endpoint_id, caller_of(execution.function)):
+    if execution.principal != plain_digest(route.endpoint_id, caller_of(execution)):
         raise NotFoundError("Job not found")
     headers = {"Retry-After": str(RETRY_SECONDS)} if execution.state in LIVE else {}
     response = json_response(_facts(execution) | _outcome(execution, executions.payloads), 200, headers)

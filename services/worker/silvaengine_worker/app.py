@@ -1,7 +1,7 @@
 """The worker Lambda: it runs functions of the allowed packages."""
 
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -11,10 +11,12 @@ from silvaengine.observability.logging import configure_logging
 from silvaengine.settings import Settings, fix_environment
 from silvaengine_worker.client_channel import open_channels
 from silvaengine_worker.loader import Loader, extend_path, read_allowed_packages
+from silvaengine_worker.release import Release, read_release
 from silvaengine_worker.serving import CallServer, create_handler
 from silvaengine_worker.worker import Worker
 
 if TYPE_CHECKING:
+    from silvaengine_worker.describe import Describer
     from silvaengine_worker.executions import ExecutionRunner
     from silvaengine_worker.replies import OpenReplies
 
@@ -32,7 +34,14 @@ def _open_handler(settings: Settings) -> Handler:
     artefact = Path(__file__).parent.parent
     loader = Loader(settings.allowed_packages or read_allowed_packages(artefact))
     worker = Worker(loader, open_channels(settings))
-    server = CallServer(worker, lambda: _open_executions(settings), lambda: _open_replies(settings))
+    release = read_release(artefact)
+    server = CallServer(
+        worker,
+        lambda: _open_executions(settings),
+        lambda: _open_replies(settings),
+        release,
+        partial(_open_describer, settings, loader, release) if release.digest else None,
+    )
     return create_handler(server, open_alert_publisher(settings))
 
 
@@ -50,6 +59,12 @@ def _open_replies(settings: Settings) -> "OpenReplies":
     from silvaengine_worker.replies import open_replies  # lazy: only a call over a WebSocket needs it
 
     return open_replies(settings)
+
+
+def _open_describer(settings: Settings, loader: Loader, release: Release) -> "Describer":
+    from silvaengine_worker.describe import open_describer  # lazy: only a publication needs it
+
+    return open_describer(settings, loader, release)
 
 
 handler = _open_handler(Settings.from_environment())

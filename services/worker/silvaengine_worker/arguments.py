@@ -93,6 +93,11 @@ def _parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
         raise ConfigurationError("The function is misconfigured", detail=f"{function!r}: {error}") from error
 
 
+def public_name(call: WorkerCall) -> str:
+    """Return what clients call a function, which may be another name than the code's."""
+    return call.invocation.function if call.invocation else call.callee.function
+
+
 def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
     """Return the arguments of a call; null and empty text count as absent.
 
@@ -109,10 +114,10 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
         if value is not None and value != "" and name not in unwanted
     }
     if unknown := parameters.untaken(members):
-        raise RequestError(_refusal(call.callee.function, unknown[0]))
+        raise RequestError(_refusal(public_name(call), unknown[0]))
     missing = parameters.missing(members)
     if missing is not None:
-        raise RequestError(f"Function {call.callee.function!r} requires the parameter {missing!r}")
+        raise RequestError(f"Function {public_name(call)!r} requires the parameter {missing!r}")
     return parameters.arrange(members)
 
 

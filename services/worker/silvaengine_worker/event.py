@@ -34,7 +34,7 @@ class WorkerEvent(LambdaEvent):
         invocation = payload.get("invocation")
         known = invocation if isinstance(invocation, dict) else {}
         self.endpoint_id, self.area = _text(known, "endpoint_id"), _text(known, "area")
-        self.function = _text(payload, "funct")
+        self.function = _text(known, "function") or _text(payload, "funct")
         self.is_synchronous = known.get("deadline") is not None
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         self.end = inf if remaining is None else time.time() + float(remaining()) / 1000
@@ -47,6 +47,12 @@ class WorkerEvent(LambdaEvent):
     def settle_at(self) -> float:
         """Epoch seconds, from which on the time is for settling or pushing the outcome."""
         return self.end - min(SETTLE_SECONDS, (self.end - time.time()) / 5) if self.end < inf else inf
+
+    @property
+    def version(self) -> int | str:
+        """The number of the Lambda's version, which is that of its release; ``$LATEST`` for none."""
+        version = str(getattr(self.context, "function_version", ""))
+        return int(version) if version.isdecimal() else version
 
     def count(self, metric: str) -> None:
         """Count a metric of this Lambda."""
@@ -89,7 +95,7 @@ class WorkerEvent(LambdaEvent):
             error = DeadlineError("The function didn't finish in time")
         kind = type(error).__name__
         if not isinstance(error, SilvaEngineError):
-            return WorkerResponse("error", f"Function {self.event.get('funct')!r} failed", 500, kind)
+            return WorkerResponse("error", f"Function {self.function!r} failed", 500, kind)
         message = str(error.message).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
         message = redact(message, self._settings, prose=True)
         status = error.status if error.status in range(400, 600) else 500
@@ -109,10 +115,10 @@ class WorkerEvent(LambdaEvent):
         )
         if not is_message and (self.is_synchronous or "job" in self.event):
             return
-        members = (self.event.get(name) for name in ("MODULENAME", "CLASSNAME", "funct"))
+        members = (self.event.get(name) for name in ("MODULENAME", "CLASSNAME"))
         self._alerts.publish(
             getattr(self.context, "invoked_function_arn", "silvaengine worker"),
-            "{}:{}.{}:{}".format(*members, response.error_type),
+            "{}:{}.{}:{}".format(*members, self.function, response.error_type),
             {
                 "request_id": self.request_id,
                 "endpoint_id": self.endpoint_id,

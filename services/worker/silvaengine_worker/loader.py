@@ -24,6 +24,13 @@ MANIFEST = "silvaengine_functions.txt"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 
+class NoFunctionError(ConfigurationError):
+    """A function can't be had; ``detail`` says why."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("The function isn't available", detail=detail)
+
+
 class Constructor(NamedTuple):
     """The class of a method that is called, and the parameters for creating its object."""
 
@@ -55,7 +62,8 @@ class Loader:
         """Return a function; ``class_name`` is empty for a plain function of the module.
 
         Raises:
-            ConfigurationError: a name isn't allowed, or there is no such function; ``detail`` says which.
+            NoFunctionError: a name isn't allowed, or there is no such function; ``detail`` says which.
+            ConfigurationError: Python has no signature for it.
         """
         names = (module_name, class_name, function)
         target = self._targets.get(names)
@@ -66,30 +74,30 @@ class Loader:
 
     def _find(self, module_name: str, class_name: str, function: str) -> LoadedFunction:
         self._check_names(module_name, class_name, function)
-        module = _import(module_name, function)
+        module = _import(module_name)
         if not class_name:
-            routine = self._member(module, function, function)
-            routine = _check_routine(routine, routine, function)
+            routine = self._member(module, function)
+            routine = _check_routine(routine, routine)
             return LoadedFunction(routine, Parameters.from_signature(routine))
-        return _find_method(self._member(module, class_name, function), function)
+        return _find_method(self._member(module, class_name), function)
 
     def _check_names(self, module_name: str, class_name: str, function: str) -> None:
         names = [*module_name.split("."), *([class_name] if class_name else []), function]
         invalid = next((name for name in names if not _NAME.fullmatch(name)), None)
         if invalid is not None:
-            raise _unavailable(function, f"{invalid!r} is private or not an ASCII identifier")
+            raise NoFunctionError(f"{invalid!r} is private or not an ASCII identifier")
         if names[0] not in self._allowed:
-            raise _unavailable(function, f"package {names[0]!r} isn't on the allow-list")
+            raise NoFunctionError(f"package {names[0]!r} isn't on the allow-list")
 
-    def _member(self, module: ModuleType, name: str, function: str) -> object:
+    def _member(self, module: ModuleType, name: str) -> object:
         """Return a module's member that is defined in an allowed package."""
         try:
             member: object = getattr(module, name)
         except AttributeError:
-            raise _unavailable(function, f"module {module.__name__!r} has no {name!r}") from None
+            raise NoFunctionError(f"module {module.__name__!r} has no {name!r}") from None
         home = str(getattr(member, "__module__", None))
         if home.partition(".")[0] not in self._allowed:
-            raise _unavailable(function, f"{member!r} is defined in {home!r}, not in an allowed package")
+            raise NoFunctionError(f"{member!r} is defined in {home!r}, not in an allowed package")
         return member
 
 
@@ -105,18 +113,18 @@ def extend_path(folder: str | None) -> None:
         sys.path.append(folder)
 
 
-def _import(module_name: str, function: str) -> ModuleType:
+def _import(module_name: str) -> ModuleType:
     try:
         return import_module(module_name)
     except (ImportError, SyntaxError) as error:
-        raise _unavailable(function, f"{module_name}: {type(error).__name__}: {error}") from error
+        raise NoFunctionError(f"{module_name}: {type(error).__name__}: {error}") from error
 
 
 def _find_method(cls: object, name: str) -> LoadedFunction:
     if not isinstance(cls, type):
-        raise _unavailable(name, f"{cls!r} is not a class")
+        raise NoFunctionError(f"{cls!r} is not a class")
     declared = inspect.getattr_static(cls, name, None)
-    function = _check_routine(declared, getattr(cls, name, None), name)
+    function = _check_routine(declared, getattr(cls, name, None))
     if isinstance(declared, staticmethod):
         return LoadedFunction(function, Parameters.from_signature(function))
     if isinstance(declared, classmethod):
@@ -125,12 +133,8 @@ def _find_method(cls: object, name: str) -> LoadedFunction:
     return LoadedFunction(function, parameters, Constructor(cls, Parameters.from_signature(cls)))
 
 
-def _check_routine(declared: object, member: object, name: str) -> Callable[..., Any]:
+def _check_routine(declared: object, member: object) -> Callable[..., Any]:
     """Return a function or method; refuse other callables: a call of a class would return its instance."""
     if not (inspect.isroutine(declared) and callable(member)):
-        raise _unavailable(name, f"{declared!r} is not a function")
+        raise NoFunctionError(f"{declared!r} is not a function")
     return member
-
-
-def _unavailable(function: str, detail: str) -> ConfigurationError:
-    return ConfigurationError(f"Function {function!r} isn't available", detail=detail)

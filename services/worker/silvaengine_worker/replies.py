@@ -12,6 +12,7 @@ from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher, check_size, open_pusher
+from silvaengine_worker.arguments import public_name
 from silvaengine_worker.event import WorkerEvent
 from silvaengine_worker.results import as_generator, await_result, complete, to_sent_text
 from silvaengine_worker.stream import ItemStream
@@ -73,12 +74,12 @@ class CallReplies:
             return frames.bare_text(response) if self._socket.wants_result else None
         if sent is not None:
             return frames.done(message_id, sent)
-        return frames.result(message_id, self._call.callee.function, frames.data_text(response))
+        return frames.result(message_id, public_name(self._call), frames.data_text(response))
 
     def _error(self, message: str, status: int, sent: int | None) -> str:
         return frames.error(
             self._socket.message_id,
-            self._call.callee.function,
+            public_name(self._call),
             status=status,
             message=message,
             request_id=self._event.request_id,

@@ -15,6 +15,7 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import Handler, lambda_handler
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerCall, WorkerResponse
 from silvaengine_worker.event import WorkerEvent
+from silvaengine_worker.release import NO_RELEASE, Release
 from silvaengine_worker.results import Outcome, UnicodeResultError, as_json_text, complete, to_json_text
 from silvaengine_worker.worker import Worker
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from silvaengine.protocol.json_codec import Json
+    from silvaengine_worker.describe import Describer
     from silvaengine_worker.executions import ExecutionRunner
     from silvaengine_worker.replies import OpenReplies
 
@@ -32,7 +34,8 @@ SYNC_SETTLE_SECONDS = 0.5  # to settle where a caller waits: the response has to
 class CallServer:
     """Serves plain calls, executions of the ledger, and messages of WebSocket clients.
 
-    The runner of executions and the factory of replies are opened again for each call that needs them.
+    The runner of executions, the factory of replies and the describer are opened again for each call that
+    needs them. A worker without a ``release`` has no describer.
     """
 
     def __init__(
@@ -40,10 +43,15 @@ class CallServer:
         worker: Worker,
         open_executions: "Callable[[], ExecutionRunner]",
         open_replies: "Callable[[], OpenReplies]",
+        release: Release = NO_RELEASE,
+        open_describer: "Callable[[], Describer] | None" = None,
     ) -> None:
         self._worker = worker
         self._open_executions = open_executions
         self._open_replies = open_replies
+        self._release = release
+        self._digest = release.digest
+        self._open_describer = open_describer
 
     def serve(self, event: WorkerEvent) -> "Json":
         """Run the call of an event; return what Lambda is to return.
@@ -52,6 +60,8 @@ class CallServer:
             Exception: the call's failure, where nobody waits for the response.
         """
         event.log.begin_step("invoke")
+        if self._digest:
+            event.log.add(package=self._release.package, release=event.version)
         try:
             return self._serve(event)
         except BaseException as error:  # boundary of the Lambda; a function may raise SystemExit, too
@@ -64,6 +74,9 @@ class CallServer:
 
     def _serve(self, event: WorkerEvent) -> "Json":
         payload = event.event
+        if self._open_describer and "describe" in payload:
+            self._check_release(event)
+            return self._open_describer().describe(payload["describe"])
         if "content_url" in payload:
             from silvaengine_worker.executions import fetch_content  # lazy: only a large payload needs it
 
@@ -79,6 +92,7 @@ class CallServer:
         if call.job is not None:
             response = self._run_execution(call, call.job, event)
             return response.encode() if response and event.is_synchronous else None
+        self._check_release(event)
         response = self._worker.run(call, end=event.end, request_id=event.request_id)
         sent: Json = response.encode() if call.invocation else response.value
         try:
@@ -112,6 +126,10 @@ class CallServer:
         self, call: WorkerCall, job: ExecutionRef, event: WorkerEvent
     ) -> WorkerResponse | None:
         event.log.add(job_id=job.job_id, attempt=job.attempt)
+        if event.event.get("release", "") != self._digest:
+            job = job._replace(
+                claimed=False
+            )  # nothing will run: a lost attempt, no failure of the function's
         seconds = min(event.end - time.time(), MAX_LAMBDA_SECONDS)
         return self._open_executions().run(job, seconds, lambda: self._attempt(call, event), event.count)
 
@@ -123,9 +141,15 @@ class CallServer:
         if call.invocation and call.invocation.deadline is not None:
             end = min(end, call.invocation.deadline - SYNC_SETTLE_SECONDS)
         try:
+            self._check_release(event)
             return Outcome.of(self._worker.run(call, end=end, request_id=event.request_id, finish=finish))
         except BaseException as error:  # noqa: BLE001 - boundary of the function: it fails the call
             return Outcome.of(event.respond_to(error))
+
+    def _check_release(self, event: WorkerEvent) -> None:
+        wanted = event.event.get("release", "")
+        if wanted != self._digest:
+            raise self._release.refusal(wanted)
 
 
 def create_handler(server: CallServer, alerts: AlertPublisher) -> Handler:

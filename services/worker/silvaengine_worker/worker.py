@@ -11,9 +11,9 @@ from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, 
 from silvaengine.errors import ConfigurationError
 from silvaengine.protocol.json_codec import standard_decoder
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
-from silvaengine_worker.arguments import Arguments, fit_arguments
+from silvaengine_worker.arguments import Arguments, fit_arguments, public_name
 from silvaengine_worker.instances import Instances, construct
-from silvaengine_worker.loader import LoadedFunction, Loader
+from silvaengine_worker.loader import LoadedFunction, Loader, NoFunctionError
 from silvaengine_worker.process_state import ProcessStateGuard, run_with_deadline
 from silvaengine_worker.results import complete, to_response
 
@@ -56,7 +56,11 @@ class Worker:
             SilvaEngineError: the call can't be served, or not in time; ``FunctionError`` is the function's
                 own. Exception: whatever else the function raised.
         """
-        target = self._loader.load(*call.callee[:3])
+        try:
+            target = self._loader.load(*call.callee[:3])
+        except NoFunctionError as error:
+            message = f"Function {public_name(call)!r} isn't available"
+            raise ConfigurationError(message, detail=error.detail) from error.__cause__
         arguments = fit_arguments(call, target.parameters)
         channel = self._open_channel(call) if self._open_channel else None
         current = _current_invocation(call, end, request_id, target.logger, channel)
@@ -129,4 +133,4 @@ def _current_invocation(
 def _default_invocation(call: WorkerCall, request_id: str) -> Invocation:
     """Return an invocation for the predecessor's callers, who send none."""
     endpoint_id, area = (str(call.params.get(name, "")) for name in ("endpoint_id", "area"))
-    return Invocation(request_id, endpoint_id, area, call.callee.function, deadline=None)
+    return Invocation(request_id, endpoint_id, area, public_name(call), deadline=None)

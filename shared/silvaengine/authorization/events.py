@@ -40,11 +40,11 @@ class GatewayEvent(LambdaEvent):
     deadline = 0.0
     function: "Function | None" = None
 
-    def calls(self, function: "Function") -> None:
+    def note_function(self, function: "Function") -> None:
         """Note the function that the event calls, for its log line and alerts."""
         self.function = function
-        if function.release is not None:
-            self.log.add(**function.release.fields)
+        if (release := function.release) is not None:
+            self.log.add(package=release.package, release=release.number)
 
 
 class GatewayHandler[Event: GatewayEvent](ABC):

@@ -13,7 +13,7 @@ from silvaengine.registry.policy import ExecutionPolicy
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.aws.table_client import Row
-    from silvaengine.registry.releases import Release
+    from silvaengine.registry.releases import PackageEntry, Release
 
 type Values = Mapping[str, Any]
 
@@ -41,17 +41,6 @@ class FunctionEntry(NamedTuple):
     route: str = ""
 
 
-class PackageEntry(NamedTuple):
-    """A key row's entry of a published package, by its Lambda's ARN, or of one ``function`` of it.
-
-    ``setting_id`` overrides the settings of what it opens.
-    """
-
-    function_arn: str
-    setting_id: str
-    function: str = ""
-
-
 class KeyAccess(NamedTuple):
     """What an API key opens at an endpoint.
 
@@ -73,25 +62,12 @@ class KeyAccess(NamedTuple):
     key_id: str = ""
     limits: "tuple[RateLimit, ...]" = ()
     key_hashes: tuple[KeyHash, ...] | None = None
-    packages: tuple[PackageEntry, ...] = ()
+    packages: "tuple[PackageEntry, ...]" = ()
 
     def may(self, scope: str) -> bool:
         """Return whether the key has a scope: by its row, or because all keys of its kind have it."""
         implied = IMPLIED_SCOPES if self.key_hashes is None else ()
         return scope in implied or scope in self.scopes or "admin" in self.scopes
-
-
-class ReleaseRef(NamedTuple):
-    """The release that a published function is of; with ``is_isolated`` each tenant has its environments."""
-
-    package: str
-    number: int
-    is_isolated: bool
-
-    @property
-    def fields(self) -> dict[str, str | int]:
-        """What a log line and an alert say of it."""
-        return {"package": self.package, "release": self.number}
 
 
 class Function(NamedTuple):
@@ -118,7 +94,7 @@ class Function(NamedTuple):
     broadcasts: bool = False
     internal: bool = False
     policy: ExecutionPolicy = ExecutionPolicy()
-    release: ReleaseRef | None = None
+    release: "Release | None" = None
 
     @property
     def is_isolated(self) -> bool:
@@ -143,7 +119,7 @@ def read_limits(endpoint: "Row", key_row: "Row", endpoint_id: str, key_id: str) 
 
 def read_entries(
     row: "Row", package_prefix: str | None
-) -> tuple[Mapping[str, FunctionEntry], tuple[PackageEntry, ...]]:
+) -> "tuple[Mapping[str, FunctionEntry], tuple[PackageEntry, ...]]":
     """Return what a key row opens: entries of workers' functions by name, and those of published packages.
 
     Of two functions with the same name the first counts. ``package_prefix`` is the beginning of the ARNs of
@@ -154,15 +130,15 @@ def read_entries(
         entries[entry["function"]] = FunctionEntry(
             entry["aws_lambda_arn"], entry.get("setting") or "", entry.get("route") or ""
         )
-    if package_prefix is None:
-        return MappingProxyType(entries), ()
-    published = [name for name, entry in entries.items() if entry.aws_lambda_arn.startswith(package_prefix)]
-    packages = [PackageEntry(*entries.pop(name)[:2], name) for name in published]
-    packages += [
-        PackageEntry(package_prefix + entry["package"], entry.get("setting") or "")
-        for entry in row.get("packages") or ()
-    ]
-    return MappingProxyType(entries), tuple(packages)
+    packages: tuple[PackageEntry, ...] = ()
+    if package_prefix and (
+        row.get("packages")
+        or any(entry.aws_lambda_arn.startswith(package_prefix) for entry in entries.values())
+    ):
+        from silvaengine.registry.releases import split_packages  # lazy: only published functions need it
+
+        packages = split_packages(row, entries, package_prefix)
+    return MappingProxyType(entries), packages
 
 
 def function_config(name: str, row: "Row", entry: FunctionEntry) -> dict[str, Any]:
@@ -216,5 +192,5 @@ def read_function(
         broadcasts=config.get("broadcasts") is True,
         internal=config.get("internal") is True,
         policy=ExecutionPolicy.from_config(config),
-        release=release.ref if release else None,
+        release=release,
     )

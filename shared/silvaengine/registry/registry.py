@@ -318,6 +318,17 @@ class Registry:
         """The registry's generation, None until it was read."""
         return self._generation.current
 
+    def accepted_function(self, key_access: KeyAccess, version_arn: str, name: str) -> Function:
+        """Return a published function as the release has it that accepted a call, if the key opens it.
+
+        Raises like ``function_for_entry``.
+        """
+        function_arn = version_arn.rpartition(":")[0]
+        for entry in key_access.packages:
+            if entry.function_arn in {function_arn, version_arn} and entry.function in {"", name}:
+                return self.function_for_entry(FunctionEntry(version_arn, entry.setting_id), name)
+        raise _not_listed(key_access, name)
+
     def areas(self, key_access: KeyAccess) -> frozenset[str]:
         """Return the areas of the functions that a key opens; raises like ``resolve``.
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError, NotFoundError
 from silvaengine.lru import LruCache
-from silvaengine.registry.model import PACKAGE_MARK, PackageEntry, ReleaseRef
+from silvaengine.registry.model import PACKAGE_MARK
 
 if TYPE_CHECKING:
     from silvaengine.aws.table_client import Row
+    from silvaengine.registry.model import FunctionEntry
     from silvaengine.registry.rows import RegistryRows
 
 PROTOCOL = 1  # of payloads and release rows; a gateway refuses a release of another one
@@ -40,6 +41,17 @@ class Pointer(NamedTuple):
         return self.pins.get(endpoint_id, self.release)
 
 
+class PackageEntry(NamedTuple):
+    """A key row's entry of a published package, by its Lambda's ARN, or of one ``function`` of it.
+
+    The ARN of a version fixes the release. ``setting_id`` overrides the settings of what it opens.
+    """
+
+    function_arn: str
+    setting_id: str
+    function: str = ""
+
+
 class Release(NamedTuple):
     """A release: ``arn`` is that of the Lambda's version.
 
@@ -55,9 +67,9 @@ class Release(NamedTuple):
     functions: "Mapping[str, Row]"
 
     @property
-    def ref(self) -> ReleaseRef:
-        """What a function says of it."""
-        return ReleaseRef(self.package, self.number, self.is_isolated)
+    def fields(self) -> dict[str, str | int]:
+        """What a log line and an alert say of it."""
+        return {"package": self.package, "release": self.number}
 
     @classmethod
     def from_row(cls, row: "Row") -> "Release":
@@ -111,13 +123,19 @@ class Releases:
         )
         failure: ConfigurationError | None = None
         for entry in packages:
-            if pointer := pointers.get(entry.function_arn):
-                try:
-                    yield entry, self.get(entry.function_arn, pointer.choose(endpoint_id))
-                except NotFoundError:
-                    continue
-                except ConfigurationError as error:
-                    failure = error
+            function_arn, _, version = entry.function_arn.rpartition(":")
+            if version.isdecimal():
+                number = int(version)
+            elif pointer := pointers.get(entry.function_arn):
+                function_arn, number = entry.function_arn, pointer.choose(endpoint_id)
+            else:
+                continue
+            try:
+                yield entry, self.get(function_arn, number)
+            except NotFoundError:
+                continue
+            except ConfigurationError as error:
+                failure = error
         if failure:
             raise failure
 
@@ -155,6 +173,19 @@ def call_of(name: str, config: Mapping[str, Any]) -> str:
     """Return what a function calls, ``module:Class.function``, by its name and its ``config``."""
     path = ".".join(filter(None, (config.get("class_name"), config.get("function_name") or name)))
     return f"{config['module_name']}:{path}"
+
+
+def split_packages(
+    row: "Row", entries: "dict[str, FunctionEntry]", package_prefix: str
+) -> tuple[PackageEntry, ...]:
+    """Return a key row's entries of packages; take those of their functions out of ``entries``."""
+    names = [name for name, entry in entries.items() if entry.aws_lambda_arn.startswith(package_prefix)]
+    own = [PackageEntry(*entries.pop(name)[:2], name) for name in names]
+    listed = [
+        PackageEntry(package_prefix + entry["package"], entry.get("setting") or "")
+        for entry in row.get("packages") or ()
+    ]
+    return (*own, *listed)
 
 
 def release_item(number: int) -> str:

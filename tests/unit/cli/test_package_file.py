@@ -1,13 +1,17 @@
 """package.yaml: what it says, and what is wrong with it, line by line."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from silvaengine_cli.publishing.model import PackageSpec, ResourceSpec
 from silvaengine_cli.publishing.package import Package, functions_text
+from silvaengine_cli.publishing.resource_types import RESOURCE_TYPES
 from silvaengine_cli.registry.file import RegistryFileError
 
+DOCS = Path(__file__).parents[3] / "docs/packages.md"
 FULL = """\
 package: shop
 memory: 1024
@@ -124,3 +128,13 @@ def test_a_folder_without_package_yaml_is_said(tmp_path: Path) -> None:
     """The file's path is in the message."""
     with pytest.raises(Exception, match=r"package\.yaml: No such file"):
         Package.read(tmp_path)
+
+
+def test_every_field_is_in_the_reference() -> None:
+    """docs/packages.md has a row for each field of package.yaml and names each type, and no others."""
+    text = DOCS.read_text()
+    table = text[text.index("| field |") : text.index("**environment.**")]
+    rows = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert rows == PackageSpec.model_fields.keys()
+    assert set(re.findall(r"`(AWS::[\w:]+)`", text)) == RESOURCE_TYPES.keys()
+    assert all(f"`{name}`" in text for name in ResourceSpec.model_fields)

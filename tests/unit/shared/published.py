@@ -41,7 +41,8 @@ from silvaengine_websocket.handler import WebSocketHandler
 from silvaengine_websocket.idempotent_calls import IdempotentCalls
 from silvaengine_websocket.lifecycle import Lifecycle
 
-from .ways import REFRESH, Deployment, http_request
+from .test_redis_rows import FakeRedis
+from .ways import Deployment, http_request
 
 LAMBDAS = "arn:aws:lambda:us-east-1:123456789012:function"
 WORKER = f"{LAMBDAS}:se-Worker"
@@ -69,8 +70,8 @@ class Published(Deployment):
     ``failure`` is raised by the next Invoke, if set; ``reads`` are the tables' reads by operation.
     """
 
-    def __init__(self) -> None:
-        super().__init__(None)
+    def __init__(self, redis: FakeRedis | None = None) -> None:
+        super().__init__(redis)
         self.calls: list[Sent] = []
         self.failure: Exception | None = None
         self.reads: list[str] = []
@@ -93,10 +94,8 @@ class Published(Deployment):
         self.tables.put(CONNECTIONS, endpoint_id="1", api_key=DEFAULT_API_KEY, **row)
 
     @override
-    def registry(self) -> Registry:
-        return Registry(
-            self.reader, {}, stage="beta", refresh=REFRESH, package_prefix=PREFIX, clock=lambda: self.now
-        )
+    def registry(self, **_: Any) -> Registry:
+        return super().registry(package_prefix=PREFIX)
 
     @override
     def invoke(
@@ -143,11 +142,11 @@ class Published(Deployment):
         self.tables.put(PACKAGES, function_arn=PREFIX + package, item="pointer", **row)
         self.announce()
 
+    @override
     def announce(self) -> None:
-        """Raise the generation, and let the time pass after which every instance knows."""
         self.generation += 1
         self.tables.put(CONFIG_DATA, **GENERATION_KEY, value=self.generation)
-        self.now += REFRESH
+        super().announce()
 
     def forget(self, number: int) -> None:
         """Delete a release, as pruning does."""
@@ -194,11 +193,14 @@ class Lambdas:
         )
         self.queue = open_sqs_source(settings, self.functions, Bindings(registry))
 
-    def http(self, endpoint_id: str = "demo", function: str = "heard", **headers: str) -> Any:
+    def http(
+        self, endpoint_id: str = "demo", function: str = "heard", job_id: str = "", **headers: str
+    ) -> Any:
         """Send a request; return the response."""
         method = "POST" if headers else "GET"
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._http(http_request(method, f"/core/{endpoint_id}/{function}", headers=headers), None)
+        path, query = f"/core/{endpoint_id}/{function}", {"job_id": job_id}
+        return self._http(http_request(method, path, headers=headers, queryStringParameters=query), None)
 
     def release_of(self, endpoint_id: str = "demo", function: str = "heard") -> str:
         """Return the release that serves a request."""

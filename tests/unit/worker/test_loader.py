@@ -158,7 +158,7 @@ def test_an_import_error_is_for_the_operator_only(
     loader = Loader([module.stem])
     with pytest.raises(ConfigurationError) as refused:
         loader.load(module.stem, "", "tell")
-    assert refused.value.message == "Function 'tell' isn't available"
+    assert refused.value.message == "The function isn't available"
     assert "Error: " in refused.value.detail
     assert refused.value.__cause__ is not None
 

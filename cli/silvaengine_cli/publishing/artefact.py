@@ -1,0 +1,198 @@
+"""The artefact of a package: the worker, the package's modules, its requirements, and the release's digest.
+
+The same sources give the same bytes on any day and in any folder. What takes long, the requirements, is kept
+as an archive by lock and processor, and its members go into an artefact compressed as they are.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections import Counter
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from silvaengine.registry.releases import release_digest
+from silvaengine_cli.publishing.lock import lock_requirements, locked_versions
+from silvaengine_cli.publishing.package import Package, functions_text
+
+CACHE = Path(".silvaengine/packages")
+RELEASE_FILE = "silvaengine_release.json"
+
+# Unzipped, with the layer: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html. The 50 MB of a
+# zipped upload don't count for code that Lambda reads from a bucket.
+UNZIPPED_LIMIT = 262_144_000
+LAYER_BYTES = 20_000_000  # at the most; tests/rules/test_artefacts.py looks
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+_LARGEST = 5
+
+type Files = dict[str, tuple[str, int]]
+"""Digest and size in bytes of files, by their names in the archive."""
+
+
+class Artefact(NamedTuple):
+    """A built package: ``path`` of its archive, whose bytes have the hex digest ``sha256``.
+
+    ``code`` is the hex digest of what is in it, ``digest`` the release's; ``lock`` has its requirements, a
+    line ``name==version`` for each.
+    """
+
+    path: Path
+    code: str
+    digest: str
+    sha256: str
+    lock: str
+
+
+def framework_sources() -> Path:
+    """Return the folder with the framework's sources, which this command is part of.
+
+    Raises:
+        ClickException: the command isn't run from its sources.
+    """
+    folder = Path(__file__).resolve().parents[3]
+    if not (folder / "packaging/artefact.py").is_file():
+        raise click.ClickException(
+            "packages are built by the command of a clone: run its .venv/bin/silvaengine"
+        )
+    return folder
+
+
+def build(package: Package, architecture: str, *, upgrade: bool = False) -> Artefact:
+    """Build a package for a processor: ``x86_64`` or ``arm64``; ``upgrade`` takes newer requirements.
+
+    The archive is in `.silvaengine/packages` beside `packages/`, and replaces an earlier one.
+
+    Raises:
+        ClickException: a requirement can't be had, a module has a name that is taken or an error in it, or
+            all is larger than Lambda takes.
+    """
+    framework = framework_sources()
+    lock = lock_requirements(package.folder, framework, upgrade=upgrade)
+    cache = package.folder.resolve().parents[1] / CACHE
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as temporary:
+        folder = Path(temporary)
+        required = _requirements(lock, architecture, cache, framework)
+        _run_builder("Package", package.folder, folder / "own", architecture, framework)
+        required_files, own_files = _read_files(required), _files(folder / "own")
+        _refuse_overlap(required_files, own_files)
+        _check_size(required_files, own_files)
+        code = _code(required_files | own_files)
+        digest = release_digest(package.name, code, functions_text(package), is_isolated=package.is_isolated)
+        release = json.dumps({"package": package.name, "digest": digest}, sort_keys=True)
+        (folder / "own" / RELEASE_FILE).write_text(release)
+        archive = folder / "artefact.zip"
+        if required:
+            shutil.copyfile(required / "files.zip", archive)
+        _add(archive, folder / "own")
+        with archive.open("rb") as content:
+            checksum = file_digest(content, "sha256").hexdigest()
+        path = archive.rename(cache / f"{package.name}-{architecture}.zip")
+    return Artefact(path, code, digest, checksum, locked_versions(lock))
+
+
+def _requirements(lock: Path | None, architecture: str, cache: Path, framework: Path) -> Path | None:
+    """Return the folder with a lock's installed requirements: their archive, and a list of its files.
+
+    It appears as a whole or not at all: of two builds at once the second finds that of the first.
+    """
+    if lock is None:
+        return None
+    kept = cache / sha256(lock.read_bytes() + architecture.encode()).hexdigest()
+    if kept.is_dir():
+        return kept
+    with tempfile.TemporaryDirectory(dir=cache, prefix="installing-") as temporary:
+        installed, made = Path(temporary) / "installed", Path(temporary) / "made"
+        made.mkdir()
+        _run_builder("PackageRequirements", lock.parent, installed, architecture, framework)
+        (made / "files.json").write_text(json.dumps(_files(installed)))
+        _add(made / "files.zip", installed)
+        try:
+            made.rename(kept)
+        except OSError:
+            if not kept.is_dir():
+                raise
+    return kept
+
+
+def _run_builder(target: str, source: Path, folder: Path, architecture: str, framework: Path) -> None:
+    """Run ``packaging/artefact.py``, which `sam build` runs for the functions of the stack."""
+    builder = framework / "packaging/artefact.py"
+    command = [sys.executable, "-I", str(builder), target, str(folder), "--architecture", architecture]
+    environment = {**os.environ, "UV_NO_PROGRESS": "1"}
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise click.ClickException(f"{source} can't be built:\n{(done.stdout + done.stderr).strip()}")
+
+
+def _files(folder: Path) -> Files:
+    return {
+        path.relative_to(folder).as_posix(): (sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def _read_files(required: Path | None) -> Files:
+    if required is None:
+        return {}
+    return {
+        name: (digest, size)
+        for name, (digest, size) in json.loads((required / "files.json").read_text()).items()
+    }
+
+
+def _code(files: Files) -> str:
+    """Return the digest of files, by name and content."""
+    return sha256(
+        json.dumps(sorted((name, digest) for name, (digest, _) in files.items())).encode()
+    ).hexdigest()
+
+
+def _refuse_overlap(required: Files, own: Files) -> None:
+    """Raise ClickException if a module of the package or of the worker has the name of a required one."""
+    if taken := _tops(required).keys() & _tops(own).keys() - {"__pycache__"}:
+        names = ", ".join(sorted(taken))
+        raise click.ClickException(
+            f"{names}: both among the requirements and in the package; rename the package's"
+        )
+
+
+def _check_size(required: Files, own: Files) -> None:
+    total = sum(size for _, size in (*required.values(), *own.values()))
+    if total + LAYER_BYTES <= UNZIPPED_LIMIT:
+        return
+    largest = ", ".join(
+        f"{name} {size // 1_000_000} MB" for name, size in _tops(required | own).most_common(_LARGEST)
+    )
+    raise click.ClickException(
+        f"the package has {total // 1_000_000} MB unzipped; Lambda takes 250 MB with the layer's "
+        f"{LAYER_BYTES // 1_000_000}. The largest: {largest}"
+    )
+
+
+def _tops(files: Files) -> Counter[str]:
+    """Return the bytes of each top-level package or module."""
+    sizes: Counter[str] = Counter()
+    for name, (_, size) in files.items():
+        sizes[name.partition("/")[0].removesuffix(".py")] += size
+    return sizes
+
+
+def _add(archive: Path, folder: Path) -> None:
+    """Add a folder's files to an archive, with the same bytes at any time."""
+    with zipfile.ZipFile(archive, "a") as target:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _DATE)
+                entry.external_attr = 0o100644 << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                target.writestr(entry, path.read_bytes())

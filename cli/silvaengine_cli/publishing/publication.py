@@ -1,0 +1,241 @@
+"""What the steps of a publication do; each uses what those before it have found out."""
+
+import json
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from silvaengine.registry.releases import PROTOCOL
+from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.operator import announce
+from silvaengine_cli.publishing.artefact import Artefact, build
+from silvaengine_cli.publishing.bindings import write_bindings
+from silvaengine_cli.publishing.commit import commit_of
+from silvaengine_cli.publishing.function_rows import write_function_rows
+from silvaengine_cli.publishing.package import Package, functions_text
+from silvaengine_cli.publishing.patience import Patience
+from silvaengine_cli.publishing.platform import Platform
+from silvaengine_cli.publishing.releases import PackageReleases
+from silvaengine_cli.publishing.stack import PackageStack, StackPlan
+from silvaengine_cli.publishing.stack_template import FUNCTION
+from silvaengine_cli.publishing.versions import Answer, Versions
+from silvaengine_cli.registry.packages import Packages
+from silvaengine_cli.registry.sizes import too_large
+
+if TYPE_CHECKING:
+    from silvaengine_cli.registry.rows import Row
+
+# What of a Lambda's configuration a version keeps, beside its code, memory and timeout.
+KEPT = ("Layers", "Environment", "EphemeralStorage", "Runtime", "VpcConfig")
+
+
+class Publication:
+    """One publication; what a step finds out, the later ones use.
+
+    Args:
+        deployment: where the package is published.
+        folder: the package's.
+        message: what is said of the release.
+        say: shows a line of progress.
+    """
+
+    package: Package
+    platform: Platform
+    releases: PackageReleases
+    seen: "Row | None"  # the pointer, as it was at the beginning
+    serving: "Row | None"  # the release that it named
+    stack: PackageStack
+    plan: StackPlan
+    artefact: Artefact
+    versions: Versions
+    latest: Answer  # the configuration of $LATEST
+    configuration: Answer  # that of the version
+    number: int
+    descriptions: Answer
+
+    def __init__(
+        self, deployment: Deployment, folder: Path, message: str, say: Callable[[str], None]
+    ) -> None:
+        self.deployment = deployment
+        self.folder = folder
+        self.message = message
+        self.say = say
+
+    def read_package(self) -> None:
+        """Read the package, and what serves of it."""
+        self.package = Package.read(self.folder)
+        self.releases = PackageReleases(self.deployment, self.package.name)
+        self.seen = self.releases.read_pointer()
+        self.serving = self.releases.release(self.seen["release"]) if self.seen else None
+
+    def check_names(self) -> None:
+        """Check that no connection would find two functions of one name, if connections may be read."""
+        from botocore.exceptions import ClientError  # lazy: it is slow to import
+
+        packages = Packages(self.deployment.tables(), self.deployment.worker_arn)
+        try:
+            packages.check_functions(self.package.name, self.package.spec.functions)
+        except ClientError as error:  # they have API keys, which a publisher needn't see
+            if error.response["Error"]["Code"] != "AccessDeniedException":
+                raise
+            self.say("you may not read connections: names aren't compared with other packages'")
+
+    def read_platform(self) -> None:
+        """Read what the deployment gives its packages."""
+        self.platform = Platform.read(self.deployment)
+
+    def plan_stack(self) -> None:
+        """Find out what of the package's stack would change, and refuse what can't be."""
+        self.stack = PackageStack(self.deployment, self.platform, self.package)
+        self.plan = self.stack.plan()
+
+    def build_artefact(self) -> None:
+        """Build the code, with its requirements."""
+        self.artefact = build(self.package, self.platform.architecture)
+
+    def upload(self) -> None:
+        """Upload the code, unless it is there."""
+        s3, place = self.deployment.client("s3"), {"Bucket": self.platform.bucket, "Key": self.object_key}
+        checksum = _base64(self.artefact.sha256)
+        try:
+            if s3.head_object(**place, ChecksumMode="ENABLED").get("ChecksumSHA256") == checksum:
+                return
+        except s3.exceptions.ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):
+                raise
+        s3.put_object(**place, Body=self.artefact.path.read_bytes(), ChecksumSHA256=checksum)
+
+    def change_stack(self) -> None:
+        """Make the package's stack, or change it where its own part has changed."""
+        if self.plan.is_needed:
+            self.stack.carry_out(self.plan, self.platform.bucket, self.object_key, self.say)
+
+    def wait_for_lambda(self) -> None:
+        """Wait until no update of the Lambda is under way."""
+        functions = self.deployment.client("lambda")
+        self.versions = Versions(functions, self.releases.function_name, Patience(self.say))
+        self.latest = self.versions.wait_until_updated()
+
+    def publish_version(self) -> None:
+        """Update the Lambda's code and publish it as a version, unless another publication is under way."""
+        published = self.versions.publish(self.platform.bucket, self.object_key, self.latest["RevisionId"])
+        self.number = int(published["Version"])
+        if published["CodeSha256"] != _base64(self.artefact.sha256):
+            name = f"s3://{self.platform.bucket}/{self.object_key}"
+            raise click.ClickException(
+                f"{name} was altered: Lambda has other code. What served before serves on; publish again"
+            )
+
+    def wake_version(self) -> None:
+        """Wait until the version is Active."""
+        isolated = self.package.is_isolated
+        self.configuration = self.versions.wake(self.number, self.artefact.digest, isolated=isolated)
+
+    def limit_events(self) -> None:
+        """Limit how often and how long Lambda tries an event of the version."""
+        self.versions.limit_events(self.number)
+
+    def describe(self) -> None:
+        """Have the version import its functions and try its rights."""
+        configs = [each["config"] for each in self.functions.values()]
+        callables = [(each["module_name"], each["class_name"], each["function_name"]) for each in configs]
+        isolated = self.package.is_isolated
+        self.descriptions = self.versions.describe(
+            self.number, callables, self.artefact.digest, isolated=isolated
+        )
+
+    def put_release(self) -> None:
+        """Write the release, unless it is there."""
+        row = self._release_row()
+        if complaint := too_large(row):
+            raise click.ClickException(
+                f"release {self.number} would have {complaint}: describe fewer functions"
+            )
+        self.releases.put(row)
+
+    def turn_pointer(self) -> None:
+        """Let the release serve, unless another one was published meanwhile."""
+        self.releases.turn(self.seen, self.number, self.seen["pins"] if self.seen else {})
+
+    def announce(self) -> None:
+        """Tell Redis, if there is one, so that the next request sees it."""
+        announce(self.deployment)
+
+    def write_bindings(self) -> None:
+        """Bind the functions to the sources of events that call them."""
+        tables = self.deployment.tables()
+        if write_bindings(tables, self.package.name, self.stack.binding_rows()):
+            tables.bump_generation()
+
+    def write_rows(self) -> None:
+        """Write the functions' rows for other readers."""
+        write_function_rows(self.deployment.tables(), self.releases)
+
+    @property
+    def object_key(self) -> str:
+        """The key of the code's object."""
+        return f"packages/{self.package.name}/{self.artefact.digest}.zip"
+
+    @property
+    def serves_already(self) -> int | None:
+        """The release that serves, if it is what would be published: the code, and the configuration."""
+        if self.serving is None:
+            return None
+        new = {"digest": self.artefact.digest, **_kept(self.latest)}
+        same = all(self.serving[name] == value for name, value in new.items())
+        return int(self.serving["release"]) if same else None
+
+    def foreseen(self) -> int | None:
+        """Return the release that would go on to serve, None where a new one would be published."""
+        if self.plan.is_new or any(path[0] == FUNCTION for path in self.plan.changes):
+            return None
+        self.wait_for_lambda()
+        return self.serves_already
+
+    @property
+    def functions(self) -> dict[str, Any]:
+        """What the release says of its functions, by name."""
+        functions: dict[str, Any] = json.loads(functions_text(self.package))
+        return functions
+
+    def _release_row(self) -> "Row":
+        configuration = self.configuration
+        said = {"message": self.message, "commit": commit_of(self.folder)}
+        return {
+            "package": self.package.name,
+            "release": self.number,
+            "protocol": PROTOCOL,
+            "digest": self.artefact.digest,
+            "code": self.artefact.code,
+            "functions": functions_text(self.package),
+            "isolated": self.package.is_isolated,
+            "code_sha256": configuration["CodeSha256"],
+            "object": self.object_key,
+            **_kept(configuration),
+            "requirements": self.artefact.lock,
+            "environment": sorted(configuration["Environment"]["Variables"]),
+            "descriptions": json.dumps(self.descriptions["functions"]),
+            "created_at": int(time.time()),
+            "by": self.deployment.caller_arn,
+            **{name: value for name, value in said.items() if value},
+        }
+
+
+def _kept(configuration: Answer) -> "Row":
+    """Return what a release says of its version's configuration: ``platform`` is a digest of all the rest."""
+    kept = {name: configuration.get(name) for name in KEPT}
+    kept["Layers"] = [layer["Arn"] for layer in kept["Layers"] or ()]
+    return {
+        "platform": sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest(),
+        "memory": configuration["MemorySize"],
+        "timeout": configuration["Timeout"],
+    }
+
+
+def _base64(hex_digest: str) -> str:
+    return b64encode(bytes.fromhex(hex_digest)).decode()

@@ -1,0 +1,176 @@
+"""A package published for real: what serves, what is refused, what a broken publication leaves."""
+
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import click
+import pytest
+
+from silvaengine.errors import SilvaEngineError
+from silvaengine_cli import deploy
+from silvaengine_cli.publishing import publisher
+from silvaengine_cli.publishing.patience import Patience
+from silvaengine_cli.publishing.prune import KEPT_SECONDS, Pruned, Pruning
+from silvaengine_cli.publishing.publication import Publication
+from silvaengine_cli.publishing.versions import Versions
+
+from .conftest import Deployment, wait_for_record
+from .shop import PACKAGE, TENANTS, Shop, ask, build_of, open_to
+from .test_announcements import eventually
+
+STEPS = [title for title, _ in (*publisher.PREPARING, *publisher.RELEASING, *publisher.FINISHING)]
+TURN = STEPS.index("turn the pointer")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def opened(deployment: Deployment) -> None:
+    """The tests' tenants may call the package."""
+    open_to(deployment.rows)
+
+
+def served(deployment: Deployment, build: int) -> bool:
+    """Return whether a build serves within the promised time."""
+    return eventually(lambda: build_of(ask(deployment.api)), build.__eq__) == build
+
+
+def test_what_is_published_serves(deployment: Deployment, shop: Shop) -> None:
+    """A new release, the one before again, and nothing new; the log names package and release."""
+    first, second = shop.publish_next(), shop.publish_next()
+    assert served(deployment, second)
+    assert not shop.publish().is_new
+    turn = shop.roll_back()
+    assert (shop.builds[turn.left], shop.builds[turn.release]) == (second, first)
+    assert served(deployment, first)
+    log = deployment.gateway_log()
+    ask(deployment.api)
+    record = wait_for_record(log, lambda each: each.get("function") == "build")
+    assert (record["package"], record["release"]) == (PACKAGE, turn.release)
+
+
+def test_one_tenant_is_pinned(deployment: Deployment, shop: Shop) -> None:
+    """The others have what serves."""
+    first, second = shop.publish_next(), shop.publish_next()
+    number = next(number for number, build in shop.builds.items() if build == first)
+    shop.pointing.pin(number, TENANTS[1])
+    assert served(deployment, second)
+    assert eventually(lambda: build_of(ask(deployment.api, TENANTS[1])), first.__eq__) == first
+    shop.pointing.unpin(TENANTS[1])
+    assert eventually(lambda: build_of(ask(deployment.api, TENANTS[1])), second.__eq__) == second
+
+
+@pytest.mark.parametrize("title", STEPS)
+def test_a_killed_publisher_does_no_harm(deployment: Deployment, shop: Shop, title: str) -> None:
+    """Before the pointer turns the old release serves, then the new one; the next publication succeeds."""
+    old, new = shop.publish_next(), shop.write()
+    program = Path(__file__).with_name("killed_publisher.py")
+    where = [title, str(shop.folder), deploy.LOCAL_STACK, deployment.engine.url]
+    done = subprocess.run([sys.executable, program, *where], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    has_turned = STEPS.index(title) >= TURN
+    assert served(deployment, new if has_turned else old)
+    again = shop.publish()
+    assert again.is_new is not has_turned
+    assert served(deployment, new)
+
+
+def test_a_second_publisher_is_told(deployment: Deployment, shop: Shop, tmp_path: Path) -> None:
+    """Of two at the same time one succeeds; the other one is told, and succeeds afterwards."""
+    shop.publish_next()
+    shops = [Shop(tmp_path / name, shop.deployment) for name in ("one", "other")]
+    for number, each in enumerate(shops):
+        for _ in range(1000 + number):
+            each.write()
+    together = Barrier(2)
+
+    def publish(each: Shop) -> Any:
+        together.wait()
+        try:
+            return each.publish()
+        except click.ClickException as error:
+            return error.message
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(publish, shops))
+    refused = [each for each in outcomes if isinstance(each, str)]
+    assert ["somebody else" in each for each in refused] == [True], outcomes
+    assert served(deployment, 1001 if outcomes[0] in refused else 1000)
+    second = shops[outcomes.index(refused[0])]
+    assert second.publish().is_new
+    assert served(deployment, 1000 if second is shops[0] else 1001)
+
+
+def test_an_altered_object_is_not_published(
+    deployment: Deployment, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replaced between upload and update: one line names it, and the old release serves."""
+    old, new = shop.publish_next(), shop.write()
+
+    def alter(publication: Publication) -> None:
+        body = deploy.zip_files({"main.py": b""})
+        bucket = publication.platform.bucket
+        deployment.engine.client("s3").put_object(Bucket=bucket, Key=publication.object_key, Body=body)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publisher, "PREPARING", (*publisher.PREPARING, ("alter the object", alter)))
+        with pytest.raises(click.ClickException, match=r"s3://.*packages/shop/.* was altered") as caught:
+            shop.publish()
+    assert "\n" not in caught.value.message
+    assert served(deployment, old)
+    shop.publish()
+    assert served(deployment, new)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "old", "new"), [("functions", "core", "admin"), ("digest", "", "0")], ids=["row", "digest"]
+)
+def test_an_altered_release_is_not_served(
+    deployment: Deployment, shop: Shop, attribute: str, old: str, new: str
+) -> None:
+    """Neither turned to nor, where it serves, called."""
+    shop.publish_next()
+    row = shop.releases.release(shop.releases.pointer()["release"])
+    rows = deployment.rows
+    try:
+        rows.put("packages", **row | {attribute: row[attribute].replace(old, new)})
+        shop.announce()
+        assert eventually(lambda: ask(deployment.api).status, (500).__eq__) == 500
+        with pytest.raises(SilvaEngineError):
+            shop.pointing.pin(row["release"], TENANTS[0])
+    finally:
+        rows.put("packages", **row)
+        shop.announce()
+    assert eventually(lambda: ask(deployment.api).status, (200).__eq__) == 200
+
+
+def test_releases_are_pruned(deployment: Deployment, shop: Shop) -> None:
+    """What has left the pointer long ago, without a pin or a job; versions and objects go with it."""
+    for _ in range(3):
+        shop.publish_next()
+    releases = shop.releases
+    serving = releases.pointer()["release"]
+    before = {row["release"] for row in releases.all()}
+    versions = Versions(
+        deployment.engine.client("lambda"), releases.function_name, Patience(lambda _line: None)
+    )
+
+    def prune(days: float, *, dry_run: bool = False) -> Pruned:
+        now = time.time() + KEPT_SECONDS + days
+        return Pruning(shop.deployment, releases, versions, now).run(dry_run=dry_run)
+
+    assert prune(-KEPT_SECONDS).releases == []
+    planned = prune(60, dry_run=True)
+    assert set(planned.releases) == before - {serving}
+    assert {row["release"] for row in releases.all()} == before
+    assert prune(60).releases == planned.releases
+    assert (
+        {row["release"] for row in releases.all()}
+        == {serving}
+        == {number for number, _ in versions.numbers()}
+    )
+    assert served(deployment, shop.builds[serving])
