@@ -8,11 +8,11 @@ function without one takes and returns anything.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from silvaengine_http.gateway import KEYED_METHODS
 from silvaengine_http.openapi_schemas import Components, Schema
 
 type Members = dict[str, Any]
 
-KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _JSON = "application/json"
 _ERROR: Schema = {"$ref": "#/components/schemas/Error"}

@@ -16,9 +16,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 RESERVED_BEGINNINGS = frozenset({"cache_clear", "cache_stats", "job_status", "mcp", "openapi.json"})
 
 _ROUTE = re.compile(rf"({'|'.join(METHODS)}) /(.+)")
-_FIXED = re.compile(
-    r"(?!\.\.?\Z)[A-Za-z0-9._~-]+"
-)  # RFC 3986's unreserved: the same in every API, encoded or not
+# RFC 3986's unreserved characters: they mean the same in every API, encoded or not.
+_FIXED = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9._~-]+")
 _PARAMETER = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)(\+?)\}")
 _UNUSABLE = RESERVED_PARAMETERS | {"body"}
 
@@ -97,7 +96,7 @@ class _Node:
         self.rest: _Node | None = None
         self.targets: dict[str, _Target] = {}
 
-    def target(self, method: str) -> "_Target | None":
+    def target(self, method: str) -> _Target | None:
         """Return what a method means here."""
         if method == "OPTIONS":
             return next(iter(self.targets.values()), None)
