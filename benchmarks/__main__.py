@@ -8,6 +8,7 @@ from benchmarks.harness.report import publish
 
 SECTIONS = {
     "warm": "Warm request",
+    "typed": "Typed function",
     "clients": "Clients",
     "cold": "Cold start",
     "profile": "Profile",

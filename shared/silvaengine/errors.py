@@ -51,6 +51,22 @@ class NotFoundError(RequestError):
     default_status = 404
 
 
+class InvalidArgumentsError(RequestError):
+    """The values of a request aren't what the function's signature says.
+
+    Args:
+        message: public text.
+        details: the faults, public: each with ``in`` (query, path, header or body), ``path`` (a JSON pointer,
+            RFC 6901), ``message`` and ``value_type``; nothing of a value.
+    """
+
+    default_status = 422
+
+    def __init__(self, message: str, details: Sequence[Mapping[str, str]]) -> None:
+        super().__init__(message)
+        self.details = details
+
+
 class ConfigurationError(SilvaEngineError):
     """The registry, the settings or the deployment is wrong; ``detail`` says how."""
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from silvaengine.registry.releases import POINTER_ITEM, PROTOCOL, release_digest, release_item
-from silvaengine.tables import CONFIG_DATA, CONNECTIONS, FUNCTIONS, PACKAGES
+from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, PACKAGES
 from silvaengine_cli.main import cli
 from silvaengine_cli.packages.importing import make_remap
 from silvaengine_cli.registry.apply import apply_file
@@ -246,6 +246,18 @@ def test_a_package_that_shipped_is_called_once_it_is_published(apply: Apply, tab
         assert facts == {name: after[name] for name in facts} | {"code": "demo"}
     assert tables.get(FUNCTIONS, WORKER, "hello")
     assert apply(moved, prune=True) == ("delete functions silvaengine-Worker / hello",)
+
+
+def test_an_entry_that_names_a_release_is_in_no_file(tables: RegistryTables) -> None:
+    """An export notes it, and `show` says which release it is, whatever serves others."""
+    publish(tables, "shop", "stock")
+    publish(tables, "shop", "stock", release=2)
+    entry = {"aws_lambda_arn": f"{SHOP}:1", "function": "stock", "setting": ""}
+    tables.create(CONNECTIONS, {"endpoint_id": "1", "api_key": "#####", "functions": [entry]})
+    tables.create(ENDPOINTS, {"endpoint_id": "demo", "special_connection": False})
+    assert export(tables, WORKER).notes == ("connections 1 / #####: stock is left out: it names release 1",)
+    assert show("demo")["packages"] == {"shop": 1}
+    assert show("demo", "stock")["release"] == 1
 
 
 def test_bindings_of_packages_stay_in_their_sources_row(apply: Apply, tables: RegistryTables) -> None:

@@ -74,9 +74,8 @@ def show(
 def _access_facts(access: KeyAccess, packages: Packages) -> dict[str, object]:
     functions, releases = set(access.functions), dict[str, int]()
     for entry in access.packages:
-        package = packages.owner({"aws_lambda_arn": entry.function_arn})
-        if release := packages.serving(package, access.endpoint_id):
-            releases[package] = release.number
+        if release := packages.opened(entry.function_arn, access.endpoint_id):
+            releases[release.package] = release.number
             functions |= {entry.function} if entry.function else set(release.functions)
     return {
         "endpoint": access.endpoint_id,

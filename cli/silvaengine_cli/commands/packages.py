@@ -18,7 +18,7 @@ COLUMNS = ("package", "release", "changed", "pins")
 
 @click.group()
 def packages() -> None:
-    """List published packages, and make one of what ships with the worker.
+    """List published packages, or make one of shipped modules.
 
     \b
     Examples:

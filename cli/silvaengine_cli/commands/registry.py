@@ -42,7 +42,7 @@ def registry_path(option: Path | None) -> Path:
 @file_option
 @json_option
 def validate(file: Path | None, as_json: bool) -> None:
-    """Check registry.yaml, or the package.yaml that -f names, without contacting a server.
+    """Check registry.yaml or a package.yaml, without a server.
 
     Where the sources are beside it, modules, classes and functions that they lack are errors, and their
     imports that requirements.txt lacks are named, too.

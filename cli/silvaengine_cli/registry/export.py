@@ -21,7 +21,7 @@ from silvaengine.tables import (
 from silvaengine_cli.registry.bindings import FindLabel, bindings_of, is_binding
 from silvaengine_cli.registry.document import NUMBER, WORDS
 from silvaengine_cli.registry.model import EXECUTION, METHODS
-from silvaengine_cli.registry.packages import Packages
+from silvaengine_cli.registry.packages import Packages, version_of
 from silvaengine_cli.registry.plan import row_name
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import Key, RegistryTables
@@ -138,6 +138,9 @@ def _connection(row: Row, labels: dict[Key, str], packages: Packages, notes: lis
     entries = []
     for entry in row.get("functions") or ():
         name, owner = entry.get("function", ""), packages.owner(entry)
+        if owner and (version := version_of(entry["aws_lambda_arn"])) is not None:
+            notes.append(f"{row_name(CONNECTIONS, row)}: {name} is left out: it names release {version}")
+            continue
         label = name if owner else labels.get((entry.get("aws_lambda_arn", ""), name))
         if label:
             optional = {"package": owner, "settings": entry.get("setting")}

@@ -25,7 +25,7 @@ SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
 EXECUTION = (
     "route", "on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts",
-    "internal",
+    "internal", "typed",
 )  # fmt: skip
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -122,6 +122,7 @@ class FunctionSpec(_Section):
     backoff_seconds: Annotated[StrictInt, Field(ge=1, le=3600)] | None = None
     broadcasts: StrictBool | None = None
     internal: StrictBool | None = None
+    typed: StrictBool | None = None
     lambda_arn: values.LambdaArn | None = Field(None, alias="lambda")
     events: tuple[BindingSpec, ...] = ()
 

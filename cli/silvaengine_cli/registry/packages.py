@@ -48,8 +48,14 @@ class Packages:
             )
         return Release.from_row(row)
 
-    def serving(self, package: str, endpoint_id: str) -> Release | None:
-        """Return the release that serves an endpoint; None if the package has none; raises as ``release``."""
+    def opened(self, function_arn: str, endpoint_id: str) -> Release | None:
+        """Return the release that a key row opens by an ARN: of the version, else the one that serves.
+
+        It is None if the package has none; raises as ``release``.
+        """
+        package, version = self.owner({FUNCTIONS.hash_key: function_arn}), version_of(function_arn)
+        if version is not None:
+            return self.release(package, version)
         pointer = self.pointer(package)
         return pointer and self.release(package, pointer.choose(endpoint_id))
 
@@ -96,7 +102,8 @@ class Packages:
         """Return the routes of all functions that a key row opens, by function."""
         routes: dict[str, str | None] = {}
         for entry in key_row.get("packages") or ():
-            if release := self.serving(entry["package"], key_row["endpoint_id"]):
+            if pointer := self.pointer(entry["package"]):
+                release = self.release(entry["package"], pointer.choose(key_row["endpoint_id"]))
                 routes |= {name: row["config"].get("route") for name, row in release.functions.items()}
         own = [entry for entry in key_row.get("functions") or () if not self.owner(entry)]
         return routes | {entry["function"]: entry.get("route") for entry in own}
@@ -142,6 +149,12 @@ class Packages:
 def package_prefix(worker_arn: str) -> str | None:
     """Return the beginning of the ARNs of packages' Lambdas; None without a stack's worker."""
     return package_arn(worker_arn, "") if worker_arn.endswith(WORKER_SUFFIX) else None
+
+
+def version_of(function_arn: str) -> int | None:
+    """Return the number of the version that an ARN names; None for a Lambda's or an alias'."""
+    version = function_arn.rpartition(":")[2]
+    return int(version) if version.isdecimal() else None
 
 
 def check_owners(packages: Packages, rows: Iterable[Row]) -> None:

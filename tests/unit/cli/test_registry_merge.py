@@ -67,6 +67,7 @@ def test_a_right_that_the_file_drops_is_dropped_from_the_row() -> None:
     executions = {
         "broadcasts": True,
         "internal": True,
+        "typed": True,
         "idempotency": "required",
         "on_lost": "retry",
         "max_attempts": 1,
