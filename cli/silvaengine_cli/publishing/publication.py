@@ -13,7 +13,7 @@ import click
 from silvaengine.errors import ConfigurationError
 from silvaengine.registry.releases import PROTOCOL
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.operator import announce
+from silvaengine_cli.operator import announce_rows
 from silvaengine_cli.publishing.artefact import Artefact, build
 from silvaengine_cli.publishing.bindings import write_bindings
 from silvaengine_cli.publishing.commit import commit_of
@@ -173,8 +173,12 @@ class Publication:
         self.releases.turn(self.seen, self.number, self.seen["pins"] if self.seen else {})
 
     def announce(self) -> None:
-        """Announce it to Redis, if there is one, so that the next request sees it."""
-        announce(self.deployment)
+        """Announce it, though the turn was: an instance may have read its generation before its pointer.
+
+        Only each item of a transaction is read as a whole:
+        docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html.
+        """
+        announce_rows(self.deployment)
 
     def write_bindings(self) -> None:
         """Bind the functions to the sources of events that call them."""

@@ -10,7 +10,7 @@ from silvaengine.ledger.execution import Execution
 from silvaengine.tables import ENDPOINTS
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.operator import announce
+from silvaengine_cli.operator import announce_rows
 from silvaengine_cli.publishing.function_rows import function_rows, write_function_rows
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.releases import PackageReleases, did_you_mean
@@ -114,7 +114,7 @@ class Pointing:
 
     def _turn(self, seen: Row, release: int, pins: dict[str, int]) -> Row:
         after = self._releases.turn(seen, release, pins)
-        announce(self._deployment)
+        announce_rows(self._deployment)
         return after
 
     def _move_jobs(self, left: int, target: Row) -> tuple[int, int]:
