@@ -18,10 +18,11 @@ SECTIONS = {
     "events": "Event batch",
     "cache": "Cache",
     "trace": "Trace",
+    "canary": "Canary",
 }
 """Each benchmark's module, and its section in RESULTS.md."""
 
-FROM_SOURCE = {"cache", "events", "trace"}
+FROM_SOURCE = {"cache", "canary", "events", "trace"}
 """Those that need no artefact."""
 
 
