@@ -167,7 +167,6 @@ class World:
             payloads,
             Digests(lambda: b"secret"),
             WORKER_SECONDS,
-            self.registry,
         )
         sweeper = parts.sweeper(
             ledger,

@@ -109,11 +109,9 @@ class Gateway:
         call.log.begin_step("invoke")
         terms = _read_terms(request.method, request.headers, function)
         if terms is None:
-            if function.release is None:
+            if function.outcome is None:
                 return self._invoke(call, request, function)
-            return self._admission.registry.counted(
-                function, request.route.endpoint_id, lambda: self._invoke(call, request, function)
-            )
+            return function.outcome.of(lambda: self._invoke(call, request, function))
         response = self._open_executions().serve(
             self._ledger_call(call, request, key_access, function, terms)
         )

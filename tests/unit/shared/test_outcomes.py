@@ -15,13 +15,12 @@ from silvaengine.errors import (
     UnavailableError,
 )
 from silvaengine.protocol.messages import WorkerResponse
-from silvaengine.registry.outcomes import MAX_TENANTS, REPORT_SECONDS, sum_outcomes
+from silvaengine.registry.outcomes import HOUR_SECONDS, MAX_TENANTS, REPORT_SECONDS, sum_outcomes
 from silvaengine.tables import CONFIG_DATA, ENDPOINTS, FUNCTIONS
 
 from .published import WORKER, Lambdas, Published
 from .test_published import as_job, by_queue, by_socket, directly, keyed, once, over_http
 
-HOUR_SECONDS = 3600
 SETTING_ID = "silvaengine:outcomes:se-pkg-shop"
 CANARY = {"release": 2, "tenants": ["demo"], "started_at": 1_000_000}
 PROXIED = WorkerResponse("json", {"statusCode": 503, "body": "{}"})  # of HTTP: to tasks it is a value
@@ -252,4 +251,4 @@ def test_a_shipped_function_is_not_counted(world: Published, lambdas: Lambdas) -
     start(world)
     lambdas.http(function="own")
     assert reports(world) == []
-    assert lambdas.registry._outcomes is None
+    assert "_outcomes" not in vars(lambdas.registry)
