@@ -123,7 +123,7 @@ class Outcomes:
             hour = package.begin(endpoint_id, release.number, now)
             if tally is None:
                 return hour
-            since = tally.begin(endpoint_id) if release.number == tally.release else None
+            since = tally.begin(endpoint_id) if pointer.covers(endpoint_id) else None
         setting_id = outcomes_setting_id(release.arn.rpartition(":")[0])
         return _CanaryOutcome(hour, since, lambda: self._report(setting_id, tally, pointer))
 

@@ -185,6 +185,7 @@ def test_what_was_before_stays_so(world: Published, lambdas: Lambdas) -> None:
     lambdas.http("acme")
     start(world)
     lambdas.http()
+    lambdas.http("acme")
     world.now += 3 * HOUR_SECONDS
     start(world, tenants=["demo", "acme"])
     lambdas.http("acme")
@@ -240,6 +241,16 @@ def test_memory_is_bounded_by_tenants(world: Published, lambdas: Lambdas) -> Non
     assert len(told) == MAX_TENANTS + 1
     assert "t0" not in told
     assert told[f"t{MAX_TENANTS + 1}"] == [1, 0, 0, 0]
+
+
+def test_memory_is_bounded_by_time(world: Published, lambdas: Lambdas) -> None:
+    """A tenant that calls all day has the parts of an hour."""
+    for _ in range(100):
+        lambdas.http()
+        world.now += 601
+    outcomes = lambdas.registry._outcomes
+    assert outcomes
+    assert len(outcomes._packages["shop"]._tenants["demo"]) == HOUR_SECONDS // 600
 
 
 def test_a_shipped_function_is_not_counted(world: Published, lambdas: Lambdas) -> None:
