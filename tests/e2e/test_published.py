@@ -191,6 +191,17 @@ def test_a_turned_pointer_is_followed_and_a_pin_holds(serving_first: Package) ->
     package.serve(package.second)
 
 
+def test_a_warm_request_makes_one_aws_call(serving_first: Package, deployment: Deployment) -> None:
+    """The Invoke alone, but for the look for changes that falls into one of them."""
+    made = []
+    for _ in range(5):
+        with deployment.proxy.recorded() as calls:
+            serving_first.ask()
+        made.append(tuple(calls))
+    assert ("Lambda.Invoke",) in made
+    assert set(made) <= {("Lambda.Invoke",), ("DynamoDB.GetItem", "Lambda.Invoke")}
+
+
 def test_every_way_in_leads_to_the_release(
     serving_first: Package, deployment: Deployment, tmp_path: Path
 ) -> None:

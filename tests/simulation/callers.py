@@ -70,7 +70,7 @@ def send(world: World, request: Request, *, body: str | None = None) -> tuple[in
     """Send a request; return status and body of the response."""
     params = {"call": request.number} | ({"fails": request.fails} if request.fails else {})
     order = LedgerCall(
-        function=world.functions[request.function],
+        function=world.registry.resolve(request.tenant, "", "core", request.function),
         endpoint_id=request.tenant,
         area="core",
         caller=request.principal,

@@ -182,6 +182,14 @@ class TokenReused(Dispatcher):
         )
 
 
+class FollowsThePointer(Dispatcher):
+    """Takes a call over with the release that serves by then."""
+
+    @override
+    def pinned(self, execution: Execution, function: Function) -> Function:
+        return function
+
+
 class ServerErrorRanNothing(LambdaInvoker):
     """Takes a failure of Lambda for a call that didn't begin."""
 
@@ -382,7 +390,7 @@ MISTAKES: Mapping[str, dict[str, type]] = {
             TakesOverWhatMayHaveRun,
             TakesOverWhatIsHeld,
         ),
-        "dispatcher": (TokenReused,),
+        "dispatcher": (TokenReused, FollowsThePointer),
         "invoker": (ServerErrorRanNothing,),
         "jobs": (RunsWithoutAClaim, SettlesBeforeTheEffect, SwallowsTheException, FailsAtOnce),
         "sweeper": (

@@ -70,7 +70,12 @@ class Queue:
         claims = Claims(world.ledger, Digests(lambda: b"secret"), payloads, WORKER_SECONDS)
         hooks = CallHooks(registry, invoker)
         functions = FunctionCaller(
-            registry, invoker, Dispatcher(invoker, payloads), claims, AlertPublisher(None), hooks
+            registry,
+            invoker,
+            Dispatcher(invoker, payloads, find_function=registry.function_for_entry),
+            claims,
+            AlertPublisher(None),
+            hooks,
         )
         self.source = SqsSource(functions, Bindings(registry), self)
 

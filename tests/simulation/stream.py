@@ -87,7 +87,7 @@ class Shard:
         functions = FunctionCaller(
             registry,
             invoker,
-            Dispatcher(invoker, payloads),
+            Dispatcher(invoker, payloads, find_function=registry.function_for_entry),
             claims,
             AlertPublisher(None),
             CallHooks(registry, invoker),

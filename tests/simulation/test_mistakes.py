@@ -29,6 +29,7 @@ CAUGHT_BY = {
     "NoFunctionInTheKey": ANSWERED_WRONG,
     "AnotherKeyInEachStack": "stands in the ledger twice",
     "TokenReused": "succeeded without an effect",
+    "FollowsThePointer": "left the release that accepted it",
     "ServerErrorRanNothing": "effects, at most once was promised",
     "BodyNotCompared": "another request under its key was answered",
     "AcceptedBeforeItIsWritten": "was accepted and is not in the ledger",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, NamedTuple, override
 
+from silvaengine.aws.client import percent_encode
 from silvaengine.aws.http import NoResponseError, NotSentError, Response, ResponseTimeoutError
 from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.aws.table_client import Row, TableReader, TableWriter
@@ -22,6 +23,7 @@ from silvaengine.redis.commands import Command
 from silvaengine.registry.model import Function, FunctionEntry
 from silvaengine.registry.redis_rows import Reply
 from silvaengine.registry.registry import Registry
+from silvaengine.registry.releases import Release
 from silvaengine.tables import EXECUTIONS
 from silvaengine_http.executions import Executions
 from silvaengine_tasks.sweeper import Sweeper
@@ -47,6 +49,7 @@ WAIT_SECONDS = 600  # the longest that an execution may be overdue
 SWEPT = 10  # executions in a sweeper's run
 SHARE = 3  # of a tenant
 NOISY = "noisy"  # a tenant with more to do than a run takes up
+PUBLISHED = frozenset({"often", "exact"})  # functions of a package, whose pointer turns each minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +144,8 @@ class World:
         self.functions: dict[str, Function] = {}
         self._parts = parts = parts or Parts()
         self.dynamodb = MemoryDynamoDB(lambda: self.scheduler.now, lambda: self.random.random() * weather.lag)
-        self.registry = Functions(TableReader(lambda: self.dynamodb, "se-"), self.functions)
+        reader = TableReader(lambda: self.dynamodb, "se-")
+        self.registry = Functions(reader, self.functions, lambda: self.scheduler.now)
         self.invoker = self._invoker()
         self.stacks = [self._open_stack(f"stack {number}") for number in range(weather.stacks)]
         self.ledger = self.stacks[0].ledger
@@ -163,7 +167,7 @@ class World:
         payloads = PayloadStore(lambda: None, None)
         executions = parts.executions(
             ledger,
-            parts.dispatcher(self._invoker(), payloads),
+            parts.dispatcher(self._invoker(), payloads, find_function=self.registry.function_for_entry),
             payloads,
             Digests(lambda: b"secret"),
             WORKER_SECONDS,
@@ -349,11 +353,13 @@ class Lambda:
         self._world = world
         self._stack = stack
 
-    def post(self, _path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
+    def post(self, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Response:
         payload, lost, refused = body.decode(), NoResponseError("it broke"), NotSentError("no room")
         job_id = json.loads(payload)["job"]["job_id"]
-        accepted_by = self._world.dynamodb.stored("se-executions", job_id)["stack"]["S"]
-        if self._stack not in (None, accepted_by):
+        row = self._world.dynamodb.stored("se-executions", job_id)
+        if percent_encode(row["aws_lambda_arn"]["S"]) not in path:
+            self._world.account.violation(None, f"{job_id} left the release that accepted it")
+        if self._stack not in (None, row["stack"]["S"]):
             self._world.account.violation(None, f"{job_id} was taken up by another stack's sweeper")
             return Response(404, b"\r\nx-amzn-errortype: ResourceNotFoundException")
         try:
@@ -374,11 +380,14 @@ class Lambda:
 
 
 class Functions(Registry):
-    """The simulation's functions; they have no hooks."""
+    """The simulation's functions, some of a package with two releases; they have no hooks."""
 
-    def __init__(self, tables: TableReader, functions: Mapping[str, Function]) -> None:
+    def __init__(
+        self, tables: TableReader, functions: Mapping[str, Function], now: Callable[[], float]
+    ) -> None:
         super().__init__(tables, {}, stage="")
         self._by_name = functions
+        self._now = now
 
     @override
     def refresh(self, command: Command | None = None) -> Reply | None:
@@ -386,11 +395,20 @@ class Functions(Registry):
 
     @override
     def function_for_entry(self, entry: FunctionEntry, name: str) -> Function:
-        return self._by_name[name]
+        _, _, number = entry.aws_lambda_arn.partition(":")
+        return self._of_release(name, int(number)) if number else self._by_name[name]
 
     @override
     def resolve(self, endpoint_id: str, api_key: str, area: str, name: str) -> Function:
-        return self._by_name[name]
+        if name not in PUBLISHED:
+            return self._by_name[name]
+        return self._of_release(name, int(self._now() / 60) % 2 + 1)
+
+    def _of_release(self, name: str, number: int) -> Function:
+        function = self._by_name[name]
+        release = Release(f"sim:{number}", "sim", number, str(number), is_isolated=False, functions={})
+        callee = function.callee._replace(release=release.digest)
+        return function._replace(aws_lambda_arn=release.arn, callee=callee, release=release)
 
     @override
     def hooks(self, endpoint_id: str) -> list[Row]:

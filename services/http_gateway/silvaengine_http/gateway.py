@@ -102,7 +102,7 @@ class Gateway:
                 lambda execution: self._caller_of(call, request, key_access, execution),
             )
         function = self._admission.function(key_access, name, request.route.area)
-        call.calls(function)
+        call.note_function(function)
         call.log.begin_step("authorize")
         _check_method(request.method, function)
         if function.auth_required:
@@ -131,7 +131,7 @@ class Gateway:
         key_access, name = self._resolve_key(call, request, is_counted=False)
         if name not in REQUIRED_SCOPE:
             function = self._admission.function(key_access, name, request.route.area)
-            call.calls(function)
+            call.note_function(function)
             _check_method(request.method, function)
             if function.auth_required:
                 return self._permit(call, request, key_access, function)
@@ -189,7 +189,7 @@ class Gateway:
             function = self._admission.registry.accepted_function(key_access, arn, name)
         else:
             function = self._admission.function(key_access, name, request.route.area)
-        call.calls(function)
+        call.note_function(function)
         if function.auth_required:
             self._permit(call, request, key_access, function)
         return _caller(call, key_access)

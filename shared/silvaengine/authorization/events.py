@@ -40,7 +40,7 @@ class GatewayEvent(LambdaEvent):
     deadline = 0.0
     function: "Function | None" = None
 
-    def calls(self, function: "Function") -> None:
+    def note_function(self, function: "Function") -> None:
         """Note the function that the event calls, for its log line and alerts."""
         self.function = function
         if (release := function.release) is not None:

@@ -270,7 +270,7 @@ class Registry:
         """
         function_arn = version_arn.rpartition(":")[0]
         for entry in key_access.packages:
-            if entry.function_arn == function_arn and entry.function in {"", name}:
+            if entry.function_arn in {function_arn, version_arn} and entry.function in {"", name}:
                 return self.function_for_entry(FunctionEntry(version_arn, entry.setting_id), name)
         raise _not_listed(key_access, name)
 

@@ -61,7 +61,7 @@ class Pointer(NamedTuple):
 class PackageEntry(NamedTuple):
     """A key row's entry of a published package, by its Lambda's ARN, or of one ``function`` of it.
 
-    ``setting_id`` overrides the settings of what it opens.
+    The ARN of a version fixes the release. ``setting_id`` overrides the settings of what it opens.
     """
 
     function_arn: str
@@ -128,8 +128,8 @@ class Releases:
 
     def serving(
         self, packages: Sequence[PackageEntry], endpoint_id: str
-    ) -> Iterator[tuple[PackageEntry, Release, Pointer]]:
-        """Yield the packages that have a release which serves a tenant, it and the pointer, in their order.
+    ) -> Iterator[tuple[PackageEntry, Release, Pointer | None]]:
+        """Yield the packages that have a release which serves a tenant, it and what chose it, in their order.
 
         Raises:
             ConfigurationError: a release can't be used; the others were yielded before.
@@ -140,13 +140,20 @@ class Releases:
         )
         failure: ConfigurationError | None = None
         for entry in packages:
-            if pointer := pointers.get(entry.function_arn):
-                try:
-                    yield entry, self.get(entry.function_arn, pointer.choose(endpoint_id)), pointer
-                except NotFoundError:
-                    continue
-                except ConfigurationError as error:
-                    failure = error
+            function_arn, _, version = entry.function_arn.rpartition(":")
+            pointer = pointers.get(entry.function_arn)
+            if version.isdecimal():
+                number = int(version)
+            elif pointer:
+                function_arn, number = entry.function_arn, pointer.choose(endpoint_id)
+            else:
+                continue
+            try:
+                yield entry, self.get(function_arn, number), pointer
+            except NotFoundError:
+                continue
+            except ConfigurationError as error:
+                failure = error
         if failure:
             raise failure
 

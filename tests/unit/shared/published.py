@@ -43,7 +43,8 @@ from silvaengine_websocket.handler import WebSocketHandler
 from silvaengine_websocket.idempotent_calls import IdempotentCalls
 from silvaengine_websocket.lifecycle import Lifecycle
 
-from .ways import REFRESH, Deployment, http_request
+from .test_redis_rows import FakeRedis
+from .ways import Deployment, http_request
 
 LAMBDAS = "arn:aws:lambda:us-east-1:123456789012:function"
 WORKER = f"{LAMBDAS}:se-Worker"
@@ -71,8 +72,8 @@ class Published(Deployment):
     ``failure`` is what becomes of the next Invoke, if set; ``reads`` are the tables' operations.
     """
 
-    def __init__(self) -> None:
-        super().__init__(None)
+    def __init__(self, redis: FakeRedis | None = None) -> None:
+        super().__init__(redis)
         self.calls: list[Sent] = []
         self.failure: Exception | WorkerResponse | None = None
         self.reads: list[str] = []
@@ -95,11 +96,11 @@ class Published(Deployment):
         self.tables.put(CONNECTIONS, endpoint_id="1", api_key=DEFAULT_API_KEY, **row)
 
     @override
-    def registry(self) -> Registry:
-        return Registry(
-            self.reader, {}, stage="beta", refresh=REFRESH, package_prefix=PREFIX, clock=lambda: self.now,
+    def registry(self, **_: Any) -> Registry:
+        return super().registry(
+            package_prefix=PREFIX,
             open_outcomes=lambda: Outcomes(partial(self.writer.put, CONFIG_DATA), lambda: self.now),
-        )  # fmt: skip
+        )
 
     @override
     def invoke(
@@ -150,11 +151,11 @@ class Published(Deployment):
         self.tables.put(PACKAGES, function_arn=PREFIX + package, item="pointer", **row)
         self.announce()
 
+    @override
     def announce(self) -> None:
-        """Raise the generation, and let the time pass after which every instance knows."""
         self.generation += 1
         self.tables.put(CONFIG_DATA, **GENERATION_KEY, value=self.generation)
-        self.now += REFRESH
+        super().announce()
 
     def forget(self, number: int) -> None:
         """Delete a release, as pruning does."""

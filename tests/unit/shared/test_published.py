@@ -18,6 +18,7 @@ from silvaengine_tasks.sources.direct import DirectSource
 
 from ..websocket.conftest import event
 from .published import PREFIX, SHOP, WORKER, Lambdas, Published
+from .test_redis_rows import FakeRedis
 from .test_worker_routing import FakeLambda
 from .ways import connected
 
@@ -104,6 +105,15 @@ def test_a_call_goes_to_the_version_of_the_release_that_serves(
     assert (second.payload["funct"], second.payload["invocation"]["function"]) == ("hear", "heard")
 
 
+def test_with_redis_the_next_request_sees_a_turned_pointer() -> None:
+    """Instances share pointers and releases there, each generation its own."""
+    world = Published(FakeRedis())
+    first, second = Lambdas(world), Lambdas(world)
+    for number in (1, 2, 1):
+        world.publish(number)
+        assert [each.release_of() for each in (first, second)] == [str(number)] * 2
+
+
 def test_a_pin_holds_one_tenant_of_a_common_key_row(world: Published, lambdas: Lambdas) -> None:
     """Others get the release that serves; what is kept for one is never another's."""
     world.publish(2)
@@ -126,6 +136,14 @@ def test_an_entry_of_a_function_may_be_a_packages(world: Published, lambdas: Lam
     world.announce()
     assert lambdas.release_of() == "2"
     assert json.loads(world.calls[-1].payload["setting"]) == {"color": "own"}
+
+
+def test_an_entry_of_a_version_is_a_release_for_good(world: Published, lambdas: Lambdas) -> None:
+    """Whatever the pointer says of the others, and of their areas."""
+    world.open({"aws_lambda_arn": f"{SHOP}:1", "function": "heard"}, packages=())
+    world.publish(2, other={})
+    assert lambdas.release_of() == "1"
+    assert connected(lambdas.socket)
 
 
 @pytest.mark.parametrize("arn", [WORKER, f"{PREFIX}mail"])

@@ -91,12 +91,12 @@ class Deployment(Invoker):
         self.set("general", "us-east-1_sample", "pool")
         self.write("red")
 
-    def registry(self) -> Registry:
+    def registry(self, **options: Any) -> Registry:
         """Return the registry of a new instance."""
         redis: Any = self._redis
         rows = RedisRows(redis, "se-", refresh=REFRESH, keeps_rows=True) if redis else None
         return Registry(
-            self.reader, {}, stage="beta", refresh=REFRESH, redis_rows=rows, clock=lambda: self.now
+            self.reader, {}, stage="beta", refresh=REFRESH, redis_rows=rows, clock=lambda: self.now, **options
         )
 
     def set(self, setting_id: str, variable: str, value: Any) -> None:
@@ -116,6 +116,10 @@ class Deployment(Invoker):
     def change(self, color: str) -> None:
         """Change the rows, and let pass what may pass until all instances see it."""
         self.write(color)
+        self.announce()
+
+    def announce(self) -> None:
+        """Let pass what may pass until all instances see what was written."""
         if self._redis is None:
             self.now += REFRESH
         else:
