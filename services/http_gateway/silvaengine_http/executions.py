@@ -112,13 +112,18 @@ class Executions:
             if call.is_async:
                 self._dispatcher.send(execution, call.function, deadline=call.deadline)
                 return accepted_response(execution.job_id, call.status_url)
-            result = self._dispatcher.ask(execution, call.function, call.deadline)
+            if (outcome := call.function.outcome) is None:
+                return self._ask(call, execution)
+            return outcome.of(lambda: self._ask(call, execution))
         except SilvaEngineError as error:
             if nothing_ran(error) and not call.stays_accepted and self.ledger.undo(execution):
                 raise
             if call.is_async:  # the ledger holds it, and the sweeper sends it again
                 return accepted_response(execution.job_id, call.status_url)
             raise
+
+    def _ask(self, call: LedgerCall, execution: Execution) -> Response:
+        result = self._dispatcher.ask(execution, call.function, call.deadline)
         return function_response(WorkerResponse.decode(result))
 
     def _repeat(self, call: LedgerCall, first: Execution) -> Response:

@@ -48,6 +48,7 @@ from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.redis.commands import Command
+    from silvaengine.registry.outcomes import Outcomes
     from silvaengine.registry.redis_rows import RedisRows, Reply
     from silvaengine.registry.releases import Release, Releases
     from silvaengine.registry.routes import RouteTable
@@ -71,6 +72,7 @@ class Registry:
         api_keys: verifies secrets; without it no hashed key is accepted.
         key_usage: records when keys are used.
         package_prefix: the beginning of the ARNs of published packages' Lambdas, if there can be any.
+        open_outcomes: returns what counts how published functions' calls end; without it nothing does.
         clock: returns seconds that go on in a freeze.
     """
 
@@ -86,6 +88,7 @@ class Registry:
         api_keys: ApiKeyVerifier | None = None,
         key_usage: KeyUsage | None = None,
         package_prefix: str | None = None,
+        open_outcomes: "Callable[[], Outcomes] | None" = None,
         clock: Callable[[], float] = process_clock,
     ) -> None:
         self._api_keys = api_keys
@@ -93,6 +96,7 @@ class Registry:
         self._lookups = lookups
         self._stage = stage
         self._package_prefix = package_prefix
+        self._open_outcomes = open_outcomes
         self._ttl = ttl
         self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
         self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, clock)
@@ -363,19 +367,27 @@ class Registry:
         packages = key_access.packages
         own = [entry for entry in packages if entry.function == name]
         opened = own or [entry for entry in packages if not entry.function]
-        for package, release in self._releases.serving(opened, key_access.endpoint_id):
+        for package, release, pointer in self._releases.serving(opened, key_access.endpoint_id):
             if name in release.functions:
                 entry = FunctionEntry(release.arn, package.setting_id)
-                return self._read_function(entry, name, release.functions[name], release)
+                function = self._read_function(entry, name, release.functions[name], release)
+                if self._outcomes is None:
+                    return function
+                outcome = self._outcomes.begin(release, pointer, key_access.endpoint_id)
+                return function._replace(outcome=outcome)
         raise _not_listed(key_access, name)
 
     def _published_areas(self, key_access: KeyAccess) -> frozenset[str]:
         return frozenset(
             row["area"]
-            for package, release in self._releases.serving(key_access.packages, key_access.endpoint_id)
+            for package, release, _ in self._releases.serving(key_access.packages, key_access.endpoint_id)
             for name, row in release.functions.items()
             if package.function in {"", name} and row.get("area")
         )
+
+    @cached_property
+    def _outcomes(self) -> "Outcomes | None":
+        return self._open_outcomes() if self._open_outcomes else None
 
     @cached_property
     def _releases(self) -> "Releases":
@@ -433,7 +445,14 @@ def open_registry(settings: Settings) -> Registry:
         api_keys=open_api_key_verifier(settings.key_pepper, lookups),
         key_usage=open_key_usage(settings),
         package_prefix=settings.package_prefix,
+        open_outcomes=lambda: _open_outcomes(settings),
     )
+
+
+def _open_outcomes(settings: Settings) -> "Outcomes":
+    from silvaengine.registry.outcomes import open_outcomes  # lazy: only published functions need it
+
+    return open_outcomes(settings)
 
 
 def _open_redis_rows(settings: Settings) -> "RedisRows | None":
