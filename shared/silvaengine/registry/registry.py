@@ -311,7 +311,7 @@ class Registry:
         if not key_access.packages:
             return
         seen = set(key_access.functions)
-        for package, release in self._releases.serving(key_access.packages, key_access.endpoint_id):
+        for package, release, _ in self._releases.serving(key_access.packages, key_access.endpoint_id):
             for name, row in release.functions.items():
                 if name not in seen and package.function in {"", name}:
                     seen.add(name)
