@@ -22,7 +22,8 @@ from silvaengine_cli.registry import values
 SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
 EXECUTION = (
-    "on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts", "internal"
+    "on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts", "internal",
+    "typed",
 )  # fmt: skip
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -118,6 +119,7 @@ class FunctionSpec(_Section):
     backoff_seconds: Annotated[StrictInt, Field(ge=1, le=3600)] | None = None
     broadcasts: StrictBool | None = None
     internal: StrictBool | None = None
+    typed: StrictBool | None = None
     lambda_arn: values.LambdaArn | None = Field(None, alias="lambda")
     events: tuple[BindingSpec, ...] = ()
 

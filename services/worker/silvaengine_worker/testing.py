@@ -43,6 +43,7 @@ class Invoke:
         area: str = "core",
         effect: str | None = None,
         attempt: int = 1,
+        typed: bool | None = None,
     ) -> Any:  # noqa: ANN401 - a test knows what its function returns
         """Call a function and return its result as a caller receives it: text, a JSON value, or bytes.
 
@@ -50,7 +51,7 @@ class Invoke:
             function: ``package.module:Class.function``, ``package.module:function``, or a name in
                 package.yaml or registry.yaml (which needs PyYAML): of the package whose test it is, in
                 ``services/worker/functions``, ``functions``, the root of the tests or another package. Of
-                them only what is called is read, not the settings.
+                them only what is called and ``typed`` are read, not the settings.
             settings: for the constructor and ``current_invocation().settings``.
             params: as from a query string, in JSON values.
             body: text as a client sends it, or a value that is sent as JSON.
@@ -59,6 +60,8 @@ class Invoke:
             area: the area.
             effect: the ``effect`` of the fencing token, for a call that the ledger holds.
             attempt: the number of the attempt, from 1.
+            typed: whether the signature decides, as for a registered function with ``typed: true``, which is
+                the default for its name; then the result is checked, too.
 
         Raises:
             FunctionError: the function's own.
@@ -66,9 +69,15 @@ class Invoke:
             Exception: whatever else the function raised.
 
         """
-        module_name, class_name, name = self._find(function)
+        module_name, class_name, name, is_typed = self._find(function)
         call = WorkerCall(
-            Callee(module_name, class_name, name, json.dumps(dict(settings or {}))),
+            Callee(
+                module_name,
+                class_name,
+                name,
+                json.dumps(dict(settings or {})),
+                typed=is_typed if typed is None else typed,
+            ),
             params={**(params or {}), "endpoint_id": endpoint_id, "area": area},
             body=body if body is None or isinstance(body, str) else json.dumps(body),
             context={"channel": endpoint_id, "area": area, "headers": {}} | dict(context or {}),
@@ -86,7 +95,7 @@ class Invoke:
 
     def _run(self, call: WorkerCall) -> Json | bytes:
         package = call.callee.module_name.partition(".")[0]
-        worker = self._workers.setdefault(package, Worker(Loader([package])))
+        worker = self._workers.setdefault(package, Worker(Loader([package]), checks_results=True))
         try:
             response = worker.run(WorkerCall.decode(json.loads(call.encode())))
             value: Json = json.loads(to_json_text(response.encode()))["value"]
@@ -96,15 +105,16 @@ class Invoke:
             raise
         return b64decode(response.value) if response.kind == "base64" else value
 
-    def _find(self, function: str) -> tuple[str, str, str]:
+    def _find(self, function: str) -> tuple[str, str, str, bool]:
         if ":" in function:
-            return _callee(function)
+            return *_callee(function), False
         files = [path for folder in self._folders for path in _registries(folder)]
         for path in files:
             if row := _functions(path).get(function):
+                is_typed = row.get("typed") is True
                 if call := row.get("call"):
-                    return _callee(call)
-                return row["module"], row.get("class") or "", _public_name(function)
+                    return *_callee(call), is_typed
+                return row["module"], row.get("class") or "", _public_name(function), is_typed
         where = ", ".join(map(str, files)) or f"no {REGISTRY} was found"
         msg = f"{function!r} isn't registered ({where}); package.module:Class.function works without"
         raise LookupError(msg)

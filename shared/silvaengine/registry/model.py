@@ -168,6 +168,7 @@ def read_function(
             config.get("function_name") or name,
             json.dumps(settings),
             release.digest if release else "",
+            config.get("typed") is True,
         ),
         funct_type="Event" if config["funct_type"].lower() == "event" else "RequestResponse",
         methods=tuple(method.upper() for method in config["methods"]),
