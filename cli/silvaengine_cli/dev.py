@@ -16,7 +16,7 @@ from rich.console import Console
 from silvaengine_cli import deploy, watch
 from silvaengine_cli.deployment import DEV_FILE, Deployment
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine, require_free
-from silvaengine_cli.packages import FUNCTIONS_FOLDER, package_folders
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGES_FOLDER, package_folders
 from silvaengine_cli.packages.examine import missing_requirements, summarize
 from silvaengine_cli.publishing.publisher import publish
 from silvaengine_cli.publishing.releases import package_arn
@@ -29,9 +29,10 @@ from silvaengine_cli.tail import LogTail
 if TYPE_CHECKING:
     from silvaengine_cli.strict import Double
 
-# A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk. And whoever
-# saves a file waits for what it does: it is seen by the next request.
-PARAMETERS = {"CacheDir": "none", "RegistryRefreshSeconds": "0"}
+PARAMETERS = {
+    "CacheDir": "none",  # a disk tier would outlive the code whose results it caches; on AWS it doesn't
+    "RegistryRefreshSeconds": "0",  # whoever saves a file has the next request see it
+}
 DEBUG_PORT = 5678  # debugpy's own
 DEBUG_SECONDS = 900  # as long as a Lambda that waits for a debugger
 POLL_SECONDS = 0.3
@@ -119,7 +120,7 @@ class DevSession:
         self._snapshot = watch.take_snapshot(project)
         self._pending: set[Path] = set()  # what failed is tried again with the next change
         self._said: dict[str, Sequence[Note]] = {}  # notes by what they are on, each said once
-        self._unpublished: set[Path] = set()  # packages whose last publication failed
+        self._unpublished: set[str] = set()  # packages whose last publication failed
         self._tails: dict[str, LogTail] = {}
         self._outputs = self._deploy_everything()
         self._publish(package_folders(project))
@@ -164,7 +165,7 @@ class DevSession:
                 self._carry_out(work)
             self._pending.clear()
         except click.ClickException as error:
-            self._console.print(self._screen.in_sources(error.format_message()), style="red", markup=False)
+            self._show_error(error, FUNCTIONS_FOLDER)
 
     def _carry_out(self, work: watch.Work) -> None:
         if work.everything:
@@ -188,27 +189,29 @@ class DevSession:
             deploy.restore_functions(self._project, self._engine, outputs)
         return outputs
 
-    def _publish(self, folders: Iterable[Path]) -> None:
+    def _publish(self, packages: Iterable[str]) -> None:
         """Publish packages, and those whose last publication failed: that is shown, and the rest goes on."""
-        pending = sorted(self._unpublished.union(folders))
-        self._unpublished = {folder for folder in pending if not self._has_published(folder)}
+        pending = sorted(self._unpublished.union(packages))
+        self._unpublished = {package for package in pending if not self._has_published(package)}
 
-    def _has_published(self, folder: Path) -> bool:
-        name = folder.relative_to(self._project).as_posix()
+    def _has_published(self, package: str) -> bool:
+        folder = PACKAGES_FOLDER / package
         target = Deployment(stack=deploy.LOCAL_STACK, endpoint_url=self._engine.url, region=REGION)
         try:
-            with _step(self._console, f"publish {folder.name}") as outcome:
-                published = publish(target, folder, "", lambda _line: None)
+            with _step(self._console, f"publish {package}") as outcome:
+                published = publish(target, self._project / folder, "", lambda _line: None)
                 outcome.append(f"release {published.release}")
         except click.ClickException as error:
-            message = self._screen.in_sources(error.format_message(), name)
-            self._console.print(message, style="red", markup=False)
+            self._show_error(error, folder)
             return False
-        if name not in self._tails:
-            self._tails[name] = LogTail(
-                self._engine, package_arn(self._outputs.worker_arn, published.package)
-            )
+        if str(folder) not in self._tails:
+            arn = package_arn(self._outputs.worker_arn, published.package)
+            self._tails[str(folder)] = LogTail(self._engine, arn)
         return True
+
+    def _show_error(self, error: click.ClickException, folder: Path) -> None:
+        message = self._screen.in_sources(error.format_message(), folder)
+        self._console.print(message, style="red", markup=False)
 
     def _apply_registry(self) -> None:
         tables = RegistryTables(self._engine.client("dynamodb"), self._outputs.table_prefix)
@@ -229,9 +232,10 @@ class DevSession:
         self._said[what] = notes
 
     def _check_packages(self) -> None:
-        for folder in (self._project / FUNCTIONS_FOLDER, *package_folders(self._project)):
-            name = folder.relative_to(self._project).as_posix()
-            self._say(name, [Note(f"{name}/{each}") for each in summarize(missing_requirements(folder))])
+        packages = (PACKAGES_FOLDER / package for package in package_folders(self._project))
+        for folder in (FUNCTIONS_FOLDER, *packages):
+            missing = missing_requirements(self._project / folder)
+            self._say(str(folder), [Note(f"{folder}/{each}") for each in summarize(missing)])
 
 
 @contextmanager

@@ -15,7 +15,7 @@ _WIDTHS = {"time": 8, "kind": 10, "tenant": 10, "status": 3, "ms": 8}
 _DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task|opt/python)/([^"]+)"')
 _WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
 _RUN_FUNCTIONS = ("Worker", "packages/")  # how the names of Lambdas begin that do
-_SOURCES = ("services/worker/functions", "services/*", "authorizers", "shared", "packages/*")
+_SOURCES = ("services/worker/functions", "services/*", "authorizers", "shared")
 _INDENT = " " * (_WIDTHS["time"] + 1)
 
 
@@ -45,7 +45,7 @@ class Screen:
         elif record.get("message") and self._wants_message(function, record):
             self._show_message(function, record)
 
-    def in_sources(self, text: str, folder: str = _SOURCES[0]) -> str:
+    def in_sources(self, text: str, folder: Path | str) -> str:
         """Return a text in which the paths of deployed files are those of the sources, best in ``folder``."""
 
         def source_path(deployed: re.Match[str]) -> str:

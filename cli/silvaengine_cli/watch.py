@@ -17,11 +17,11 @@ type Snapshot = Mapping[Path, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a change requires: a whole deployment, or single functions, packages' folders and the registry."""
+    """What a change requires: a whole deployment, or single functions, packages and the registry."""
 
     everything: bool = False
     functions: frozenset[str] = frozenset()
-    packages: frozenset[Path] = frozenset()
+    packages: frozenset[str] = frozenset()
     registry: bool = False
 
 
@@ -57,13 +57,13 @@ def _functions(project: Path, name: str) -> frozenset[str]:
     )
 
 
-def _packages(project: Path, name: str) -> frozenset[Path]:
+def _packages(project: Path, name: str) -> frozenset[str]:
     if is_test(PurePath(name)):
         return frozenset()
     return frozenset(
         folder
         for folder in package_folders(project)
-        if _is_under(name, [folder.relative_to(project).as_posix(), _IN_EVERY_PACKAGE])
+        if _is_under(name, [f"{PACKAGES_FOLDER}/{folder}", _IN_EVERY_PACKAGE])
     )
 
 

@@ -18,6 +18,6 @@ def is_test(path: PurePath) -> bool:
     return is_module or "tests" in path.parts[:-1]
 
 
-def package_folders(project: Path) -> list[Path]:
-    """Return the folders of a project's packages that are published, in order: those with a package.yaml."""
-    return sorted(path.parent for path in (project / PACKAGES_FOLDER).glob(f"*/{PACKAGE_FILE}"))
+def package_folders(project: Path) -> list[str]:
+    """Return the names of the folders in ``packages/`` of a project that are published, in order."""
+    return sorted(path.parent.name for path in (project / PACKAGES_FOLDER).glob(f"*/{PACKAGE_FILE}"))
