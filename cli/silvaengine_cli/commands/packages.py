@@ -23,7 +23,7 @@ COLUMNS = ("package", "release", "changed", "pins")
 
 @click.group()
 def packages() -> None:
-    """List published packages, or make one: a first one, or of shipped modules.
+    """List published packages, or make one, anew or of shipped modules.
 
     \b
     Examples:
