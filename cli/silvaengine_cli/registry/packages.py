@@ -8,6 +8,7 @@ import click
 from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
 from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, FUNCTIONS, PACKAGES
 from silvaengine_cli.publishing.releases import WORKER_SUFFIX, did_you_mean, package_arn
+from silvaengine_cli.registry.routes import route_conflicts
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -71,8 +72,9 @@ class Packages:
         """Check what a key row that is to be written names of packages.
 
         Raises:
-            ClickException: a package lacks a function that a new entry names, or has no release at all; or
-                two have a function of the same name, and no entry says whose it is.
+            ClickException: a package lacks a function that a new entry names, or has no release at all; two
+                have a function of the same name, and no entry says whose it is; or routes exclude one
+                another.
         """
         for entry in after.get("functions") or ():
             if self.owner(entry) and entry not in (before.get("functions") or ()):
@@ -89,6 +91,18 @@ class Packages:
                     f"the packages {' and '.join(packages)} have a function {function!r} each: "
                     "list them at different key rows, or name the function among its own `functions`"
                 )
+        for function, message in route_conflicts(self._routes(after)):
+            raise click.ClickException(f"the route of function {function!r} {message}")
+
+    def _routes(self, key_row: Row) -> dict[str, str | None]:
+        """Return the routes of all functions that a key row opens, by function."""
+        routes: dict[str, str | None] = {}
+        for entry in key_row.get("packages") or ():
+            if pointer := self.pointer(entry["package"]):
+                release = self.release(entry["package"], pointer.choose(key_row["endpoint_id"]))
+                routes |= {name: row["config"].get("route") for name, row in release.functions.items()}
+        own = [entry for entry in key_row.get("functions") or () if not self.owner(entry)]
+        return routes | {entry["function"]: entry.get("route") for entry in own}
 
     def unpublished(self, row: Row) -> Iterator[str]:
         """Yield a complaint about each package that a key row lists and that has no release."""
