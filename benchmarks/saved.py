@@ -21,12 +21,13 @@ from silvaengine_cli.prove.deploying import copy_project
 
 REQUIREMENTS: Mapping[str, str] = {"small": "", "large": "pandas\n"}
 READY_SECONDS, SAVED_SECONDS = 600.0, 120.0
+STOP_SECONDS = 300.0  # the engine saves the code of all releases
 MANIFEST = 'package: {name}\nfunctions:\n  {name}: {{call: "{name}:answer", area: core}}\n'
 
 
 def run(*, quick: bool) -> str:
     """Return the section: what unzipping and importing take is measured beside it, in turns."""
-    rounds = 1 if quick else 10
+    rounds = 1 if quick else 5
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in REQUIREMENTS}
     with TemporaryDirectory() as temporary:
         project = copy_project(PROJECT, Path(temporary, "project"))
@@ -88,7 +89,7 @@ def _dev(project: Path) -> Iterator[str]:
         yield address[1]
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(STOP_SECONDS)
 
 
 def _wait_for(url: str, answer: str) -> None:
