@@ -91,7 +91,7 @@ test: setup engine chromium ## Run all tests, but for Docker's and what only mak
 # Measured from the interpreter's first line: this project's own pytest plugin is loaded before any other.
 coverage: setup engine ## Run the unit, contract and security tests with coverage
 	@coverage erase
-	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract tests/security
+	@coverage run -m pytest -n 2 --dist worksteal tests/unit tests/contract tests/security packages
 	@coverage combine --quiet
 	@coverage json --quiet
 	@python tests/coverage_floor.py

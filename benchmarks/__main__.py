@@ -16,6 +16,7 @@ SECTIONS = {
     "end_to_end": "End to end on the local engine",
     "growth": "Growth",
     "publish": "Publishing",
+    "saved": "From save to served",
     "websocket": "WebSocket",
     "events": "Event batch",
     "cache": "Cache",
@@ -24,7 +25,7 @@ SECTIONS = {
 }
 """Each benchmark's module, and its section in RESULTS.md."""
 
-FROM_SOURCE = {"cache", "canary", "events", "publish", "trace"}
+FROM_SOURCE = {"cache", "canary", "events", "publish", "saved", "trace"}
 """Those that need no artefact, or make it."""
 
 

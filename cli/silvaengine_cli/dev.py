@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,12 @@ import click
 from rich.console import Console
 
 from silvaengine_cli import deploy, watch
-from silvaengine_cli.deployment import DEV_FILE
+from silvaengine_cli.deployment import DEV_FILE, Deployment
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine, require_free
-from silvaengine_cli.packages import FUNCTIONS_FOLDER
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGES_FOLDER, package_folders
 from silvaengine_cli.packages.examine import missing_requirements, summarize
+from silvaengine_cli.publishing.publisher import publish
+from silvaengine_cli.publishing.releases import package_arn
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
@@ -27,8 +29,10 @@ from silvaengine_cli.tail import LogTail
 if TYPE_CHECKING:
     from silvaengine_cli.strict import Double
 
-# A disk tier would outlive the code whose results it caches; on AWS a new deployment has a new disk.
-PARAMETERS = {"CacheDir": "none"}
+PARAMETERS = {
+    "CacheDir": "none",  # a disk tier would outlive the code whose results it caches; on AWS it doesn't
+    "RegistryRefreshSeconds": "0",  # whoever saves a file has the next request see it
+}
 DEBUG_PORT = 5678  # debugpy's own
 DEBUG_SECONDS = 900  # as long as a Lambda that waits for a debugger
 POLL_SECONDS = 0.3
@@ -37,6 +41,7 @@ _EXAMPLES = """
 Try:
   HTTP       curl '{url}/core/demo/hello?name=Ada'
   WebSocket  {url}/core/demo/page#{websocket}
+  package    curl '{url}/core/demo/guests'
   event      silvaengine events send sqs --local
 """
 
@@ -61,10 +66,10 @@ Try:
 def dev(*, fresh: bool, port: int | None, level: int | None, debug_port: int | None, strict: bool) -> None:
     """Run everything on this machine and redeploy what changes.
 
-    Starts the local engine, builds and deploys the stack, applies services/worker/functions/registry.yaml
-    and prints what to try. Then it watches the sources: a changed function runs within seconds. It follows
-    the logs of all Lambdas: each request, message and event is a line, each failure is shown with its cause.
-    Ctrl-C ends it; stack and tables are kept for the next time.
+    Starts the local engine, builds and deploys the stack, publishes packages/*, applies
+    services/worker/functions/registry.yaml and prints what to try. Then it watches the sources: a changed
+    function runs within seconds. It follows the logs of all Lambdas: each request, message and event is a
+    line, each failure is shown with its cause. Ctrl-C ends it; stack and tables are kept for the next time.
 
     \b
     Examples:
@@ -99,9 +104,9 @@ def find_project(start: Path) -> Path:
 
 
 class DevSession:
-    """A stack on a running engine that is redeployed when sources change.
+    """A stack on a running engine that is redeployed when sources change, and packages, published then.
 
-    Creating one deploys everything, applies the registry and prints what to try.
+    Creating one deploys and publishes everything, applies the registry and prints what to try.
     """
 
     def __init__(
@@ -115,14 +120,17 @@ class DevSession:
         self._snapshot = watch.take_snapshot(project)
         self._pending: set[Path] = set()  # what failed is tried again with the next change
         self._said: dict[str, Sequence[Note]] = {}  # notes by what they are on, each said once
+        self._unpublished: set[str] = set()  # packages whose last publication failed
+        self._tails: dict[str, LogTail] = {}
         self._outputs = self._deploy_everything()
+        self._publish(package_folders(project))
         self._apply_registry()
         urls = {"url": self._outputs.api_url, "websocket": self._outputs.websocket_url}
         console.print(_EXAMPLES.format(**urls), markup=False)
 
     def follow(self) -> NoReturn:
         """Redeploy what changes, and show requests and failures, until interrupted."""
-        tails = self._open_tails()
+        self._tails |= self._open_tails()
         self._console.print("watching the sources; Ctrl-C ends")
         while True:
             time.sleep(POLL_SECONDS)
@@ -130,7 +138,9 @@ class DevSession:
             if self._debug_port:
                 waiting = f"a call waits at breakpoint(): attach to 127.0.0.1:{self._debug_port}"
                 self._say("debugger", [Note(waiting)] if self._engine.has_waiting_call else [])
-            new = [(function, record) for function, tail in tails.items() for record in tail.new_records()]
+            new = [
+                (function, record) for function, tail in self._tails.items() for record in tail.new_records()
+            ]
             for function, record in sorted(new, key=lambda pair: pair[1]["timestamp"]):
                 self._screen.show(function, record)
 
@@ -155,13 +165,15 @@ class DevSession:
                 self._carry_out(work)
             self._pending.clear()
         except click.ClickException as error:
-            self._console.print(self._screen.in_sources(error.format_message()), style="red", markup=False)
+            self._show_error(error, FUNCTIONS_FOLDER)
 
     def _carry_out(self, work: watch.Work) -> None:
         if work.everything:
             self._outputs = self._deploy_everything()
+            self._publish(package_folders(self._project))
         else:
             self._check_packages()
+            self._publish(work.packages)
             for logical_id in sorted(work.functions & self._outputs.function_arns.keys()):
                 with _step(self._console, f"redeploy {logical_id}"):
                     deploy.redeploy_function(self._project, self._engine, self._outputs, logical_id)
@@ -176,6 +188,30 @@ class DevSession:
             outputs = deploy.deploy(self._project, self._engine, parameters=PARAMETERS)
             deploy.restore_functions(self._project, self._engine, outputs)
         return outputs
+
+    def _publish(self, packages: Iterable[str]) -> None:
+        """Publish packages, and those whose last publication failed: that is shown, and the rest goes on."""
+        pending = sorted(self._unpublished.union(packages))
+        self._unpublished = {package for package in pending if not self._has_published(package)}
+
+    def _has_published(self, package: str) -> bool:
+        folder = PACKAGES_FOLDER / package
+        target = Deployment(stack=deploy.LOCAL_STACK, endpoint_url=self._engine.url, region=REGION)
+        try:
+            with _step(self._console, f"publish {package}") as outcome:
+                published = publish(target, self._project / folder, "", lambda _line: None)
+                outcome.append(f"release {published.release}")
+        except click.ClickException as error:
+            self._show_error(error, folder)
+            return False
+        if str(folder) not in self._tails:
+            arn = package_arn(self._outputs.worker_arn, published.package)
+            self._tails[str(folder)] = LogTail(self._engine, arn)
+        return True
+
+    def _show_error(self, error: click.ClickException, folder: Path) -> None:
+        message = self._screen.in_sources(error.format_message(), folder)
+        self._console.print(message, style="red", markup=False)
 
     def _apply_registry(self) -> None:
         tables = RegistryTables(self._engine.client("dynamodb"), self._outputs.table_prefix)
@@ -196,17 +232,19 @@ class DevSession:
         self._said[what] = notes
 
     def _check_packages(self) -> None:
-        missing = missing_requirements(self._project / FUNCTIONS_FOLDER)
-        self._say("packages", [Note(f"{FUNCTIONS_FOLDER}/{each}") for each in summarize(missing)])
+        packages = (PACKAGES_FOLDER / package for package in package_folders(self._project))
+        for folder in (FUNCTIONS_FOLDER, *packages):
+            missing = missing_requirements(self._project / folder)
+            self._say(str(folder), [Note(f"{folder}/{each}") for each in summarize(missing)])
 
 
 @contextmanager
-def _step(console: Console, what: str) -> Iterator[None]:
-    """Show a step while it runs, and how long it took."""
-    start = time.monotonic()
+def _step(console: Console, what: str) -> Iterator[list[str]]:
+    """Show a step while it runs, and how long it took; yield a list for what it has come to."""
+    start, outcome = time.monotonic(), list[str]()
     with console.status(what):
-        yield
-    console.print(f"{what}: {time.monotonic() - start:.1f} s", markup=False)
+        yield outcome
+    console.print(", ".join([f"{what}: {time.monotonic() - start:.1f} s", *outcome]), markup=False)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ DEBUGGER = Path(__file__).with_name("engine_debugger.py")
 LAMBDA_SECONDS = 900  # docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 SITE_PACKAGES = Path(app.__file__).parents[1]
 SUBPROTOCOL = "Sec-WebSocket-Protocol"
+UPDATE_SECONDS = 0.1  # in which new code is Pending although it is ready; by itself the engine takes 0.5
 STARTING = os.cpu_count() or 1  # processes of one function that start at a time
 UNPACKED = Path(gettempdir(), "unpacked")
 
@@ -46,6 +47,7 @@ def main() -> None:
     keep_logs_of_sockets()
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
     start_few_at_a_time()
+    lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = UPDATE_SECONDS
     answer_handshakes()
     if mark := os.environ.pop("SILVAENGINE_STRICT", ""):  # functions don't inherit it
         trust_the_double(mark)

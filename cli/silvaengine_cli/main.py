@@ -68,12 +68,13 @@ def cli() -> None:
 
     \b
     A first function:
-      silvaengine init shop       makes a function package and registers it
-      silvaengine dev             runs everything on this machine
-      silvaengine invoke demo greet --param name=Ada --local
+      silvaengine packages new shop     makes a package with a function
+      silvaengine dev                   runs everything on this machine, and publishes it
+      silvaengine invoke demo greet_shop --param name=Ada --local
 
     \b
     On AWS, after `sam deploy`:
+      silvaengine publish packages/shop --stack silvaengine
       silvaengine diff --stack silvaengine
       silvaengine apply --stack silvaengine
 

@@ -14,7 +14,8 @@ QUIET, NORMAL, VERBOSE = range(3)
 _WIDTHS = {"time": 8, "kind": 10, "tenant": 10, "status": 3, "ms": 8}
 _DEPLOYED_PATH = re.compile(r'"/(?:[^"]*/code|var/task|opt/python)/([^"]+)"')
 _WORKER_FRAME = re.compile(r'^  File "services/worker/silvaengine_worker/.*\n(?:    .*\n)*', re.MULTILINE)
-_WORKERS = ("Worker", "WorkerIsolated")
+_RUN_FUNCTIONS = ("Worker", "packages/")  # how the names of Lambdas begin that do
+_SOURCES = ("services/worker/functions", "services/*", "authorizers", "shared")
 _INDENT = " " * (_WIDTHS["time"] + 1)
 
 
@@ -34,16 +35,27 @@ class Screen:
         self._traced: set[str] = set()  # requests whose traceback was shown
 
     def show(self, function: str, record: Record) -> None:
-        """Show a record of a Lambda, named as in the template, if the level wants it."""
+        """Show a record of a Lambda, if the level wants it.
+
+        It is named as in the template, a package's by its folder: ``packages/shop``.
+        """
         if "service" in record:
             if self._wants_line(record):
                 self._show_line(record)
         elif record.get("message") and self._wants_message(function, record):
             self._show_message(function, record)
 
-    def in_sources(self, text: str) -> str:
-        """Return a text in which the paths of deployed files are those of the sources."""
-        return _DEPLOYED_PATH.sub(self._source_path, text)
+    def in_sources(self, text: str, folder: Path | str) -> str:
+        """Return a text in which the paths of deployed files are those of the sources, best in ``folder``."""
+
+        def source_path(deployed: re.Match[str]) -> str:
+            found = (
+                path for each in (folder, *_SOURCES) for path in self._project.glob(f"{each}/{deployed[1]}")
+            )
+            path = next(found, None)
+            return f'"{path.relative_to(self._project)}"' if path else deployed[0]
+
+        return _DEPLOYED_PATH.sub(source_path, text)
 
     def _wants_line(self, record: Record) -> bool:
         if self._level == VERBOSE or record["service"] == "worker":  # whatever called it has a line, too
@@ -56,7 +68,7 @@ class Screen:
             return True
         level = logging.getLevelNamesMapping().get(str(record.get("level")), logging.INFO)
         if level < logging.WARNING:
-            return self._level == NORMAL and function in _WORKERS
+            return self._level == NORMAL and function.startswith(_RUN_FUNCTIONS)
         # A gateway repeats in a line what the worker's traceback says.
         return "traceback" in record or record.get("request_id") not in self._traced
 
@@ -82,22 +94,17 @@ class Screen:
 
     def _show_message(self, function: str, record: Record) -> None:
         level = str(record.get("level", ""))
-        prefix = "" if function in _WORKERS else f"{function}: "
+        prefix = "" if function.startswith(_RUN_FUNCTIONS) else f"{function}: "
         style = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}.get(level, "")
         self._print(f"  {prefix}{record['message']}", style)
         if trace := record.get("traceback"):
             self._traced.add(str(record.get("request_id")))
-            self._print(f"request {record.get('request_id')}\n{own_frames(self.in_sources(trace))}", "red")
+            self._print(
+                f"request {record.get('request_id')}\n{own_frames(self.in_sources(trace, function))}", "red"
+            )
 
     def _print(self, text: str, style: str) -> None:
         self._console.print(Text(text, style), soft_wrap=True)
-
-    def _source_path(self, deployed: re.Match[str]) -> str:
-        """Return the path in the sources for the path that the engine ran."""
-        for pattern in ("services/worker/functions", "services/*", "authorizers", "shared"):
-            for path in self._project.glob(f"{pattern}/{deployed[1]}"):
-                return f'"{path.relative_to(self._project)}"'
-        return deployed[0]
 
 
 def own_frames(trace: str) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from silvaengine_cli.deploy import lambdas
-from silvaengine_cli.packages import is_test
+from silvaengine_cli.packages import PACKAGES_FOLDER, is_test, package_folders
 
 REGISTRY_FILE = "services/worker/functions/registry.yaml"
 _AUTHORIZERS = "authorizers"
+_IN_EVERY_PACKAGE = "services/worker/silvaengine_worker"
 _EVERYTHING = ("shared", "packaging", "template.yaml", "samconfig.toml")
 
 type Snapshot = Mapping[Path, tuple[int, int]]
@@ -16,10 +17,11 @@ type Snapshot = Mapping[Path, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a change requires: a whole deployment, or single functions and the registry."""
+    """What a change requires: a whole deployment, or single functions, packages and the registry."""
 
     everything: bool = False
     functions: frozenset[str] = frozenset()
+    packages: frozenset[str] = frozenset()
     registry: bool = False
 
 
@@ -39,6 +41,7 @@ def work_for(project: Path, paths: Iterable[Path]) -> Work:
     return Work(
         everything=any(_is_under(name, _EVERYTHING) for name in names),
         functions=frozenset().union(*(_functions(project, name) for name in names)),
+        packages=frozenset().union(*(_packages(project, name) for name in names)),
         registry=REGISTRY_FILE in names,
     )
 
@@ -54,12 +57,22 @@ def _functions(project: Path, name: str) -> frozenset[str]:
     )
 
 
+def _packages(project: Path, name: str) -> frozenset[str]:
+    if is_test(PurePath(name)):
+        return frozenset()
+    return frozenset(
+        folder
+        for folder in package_folders(project)
+        if _is_under(name, [f"{PACKAGES_FOLDER}/{folder}", _IN_EVERY_PACKAGE])
+    )
+
+
 def _is_under(name: str, roots: Iterable[str]) -> bool:
     return any(name == root or name.startswith(f"{root}/") for root in roots)
 
 
 def _watched_files(project: Path) -> Iterator[Path]:
-    for root in ("services", _AUTHORIZERS, *_EVERYTHING):
+    for root in ("services", str(PACKAGES_FOLDER), _AUTHORIZERS, *_EVERYTHING):
         path = project / root
         if path.is_file():
             yield path

@@ -121,14 +121,22 @@ def test_a_file_without_packages_leaves_a_connections(apply: Apply, tables: Regi
     assert packages_of(tables, "1") == []
 
 
-def test_a_package_without_a_release_is_refused(apply: Apply, tables: RegistryTables) -> None:
-    """The nearest name is said, and nothing is written."""
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ("shp", "'shp' (did you mean shop?)"),
+        ("library", "'library'; there are shop"),
+    ],
+)
+def test_a_listed_package_without_a_release_is_noted(
+    apply: Apply, tables: RegistryTables, listed: str, said: str
+) -> None:
+    """The nearest name is said; it may be published later, and opens nothing until then."""
     publish(tables, "shop", "stock")
-    with pytest.raises(click.ClickException, match=r"no package 'shp' \(did you mean shop\?\)"):
-        apply("connections: [{packages: [shp]}]")
-    with pytest.raises(click.ClickException, match="no package 'library'; there are shop"):
-        apply("connections: [{packages: [library]}]")
-    assert list(tables.scan(CONNECTIONS)) == []
+    text = f"connections: [{{packages: [{listed}]}}]"
+    (note,) = make_plan(parse(text.encode()).spec, tables, WORKER).notes
+    assert str(note).startswith(f"there is no package {said}: until it is published, ")
+    assert apply(text) == (f"create connections 1 / #####: packages: + {listed}",)
 
 
 def test_two_packages_with_a_function_of_one_name_are_refused(apply: Apply, tables: RegistryTables) -> None:

@@ -21,6 +21,7 @@ SILVAENGINE = str(Path(sys.executable).with_name("silvaengine"))
 # As a script's `silvaengine dev &`.
 BACKGROUND = ["/bin/sh", "-c", 'trap "" INT; exec "$0" dev "$@"', SILVAENGINE]
 GREETINGS = "services/worker/functions/silvaengine_demo/greetings.py"
+BOOK = "packages/guestbook/guestbook/book.py"
 REGISTRY = "services/worker/functions/registry.yaml"
 REQUEST_LINE = re.compile(r"^\d\d:\d\d:\d\d GET +/core/demo/hello +demo +200 +\d+ ms$", re.MULTILINE)
 MOMENTS = (  # what was printed, and the seconds after it
@@ -148,6 +149,34 @@ def test_traceback_is_shown(dev: Dev) -> None:
     assert shown.startswith("Traceback (most recent call last)")
     assert 'File "services/worker/functions/e2e_functions.py"' in shown
     assert "RuntimeError: password=[redacted]" in shown
+
+
+def test_saved_package_is_published(dev: Dev) -> None:
+    """The next request after the publication has the new release, and the log is shown as the worker's."""
+    dev.wait_for_line("publish guestbook:")
+    before = dev.printed.count("publish guestbook:")
+    signed = dev.api.request("POST", "/core/demo/sign", body=b'{"name": "Ada"}')
+    assert signed.json() == {"message": "Welcome, Ada!"}
+    dev.replace(BOOK, "'GREETING']}, ", "'GREETING']} again, ")
+    eventually(lambda: dev.printed.count("publish guestbook:") > before, lambda: dev.printed)
+    signed = dev.api.request("POST", "/core/demo/sign", body=b'{"name": "Ada"}')
+    assert signed.json() == {"message": "Welcome again, Ada!"}
+    assert dev.api.get("/core/demo/guests").json() == ["Ada"]
+    dev.replace(BOOK, "        tenant = ", "        print(1 / 0)\n        tenant = ")
+    eventually(lambda: dev.api.get("/core/demo/guests").status == 500, lambda: dev.printed)
+    dev.wait_for_line("ZeroDivisionError")
+    assert f'File "{BOOK}"' in dev.printed.partition("Function 'guests'")[2]
+
+
+def test_broken_package_is_shown(dev: Dev) -> None:
+    """What served before serves on; the mended one is published."""
+    dev.replace(BOOK, "def sign(", "def sign((")
+    eventually(lambda: "SyntaxError" in dev.printed.partition("ZeroDivisionError")[2], lambda: dev.printed)
+    assert f'File "{BOOK}"' in dev.printed.partition("can't be built")[2]
+    assert dev.api.request("POST", "/core/demo/sign", body=b'{"name": "Ada"}').status == 200
+    dev.replace(BOOK, "def sign((", "def sign(")
+    dev.replace(BOOK, "        print(1 / 0)\n", "")
+    eventually(lambda: dev.api.get("/core/demo/guests").status == 200, lambda: dev.printed)
 
 
 def test_wrong_registry_is_shown(dev: Dev) -> None:

@@ -21,6 +21,7 @@ NOT_RUN = [
     "source .venv/bin/activate",
     "silvaengine preflight dev --account",  # needs an AWS account, as do the rest
     "sam build && sam deploy --config-env dev",
+    "silvaengine publish packages/guestbook --stack silvaengine-dev",
     "silvaengine apply --stack silvaengine-dev",
     "silvaengine invoke demo hello --param name=Ada --stack silvaengine-dev",
 ]

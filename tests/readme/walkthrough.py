@@ -11,7 +11,7 @@ from pathlib import Path
 from .blocks import Block, Command, pattern, read_commands
 
 READY_SECONDS = 240  # a first `make dev` installs everything
-MOMENT_SECONDS = 20  # a change is served in 3; the machine may be busy
+MOMENT_SECONDS = 40  # a change is served in 3, a new package in 6; the machine may be busy
 COMMAND_SECONDS = 60
 STOP_SECONDS = 30
 LOCAL_API = re.compile(r"http://127\.0\.0\.1:\d+/_aws/execute-api/\w+/beta")

@@ -3,9 +3,7 @@
 import keyword
 import re
 import sys
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 import click
 
@@ -15,15 +13,17 @@ from silvaengine_cli.packages import FUNCTIONS_FOLDER, RESERVED_NAMES
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, common_endpoint, insert_function
 from silvaengine_cli.registry.model import FunctionSpec, RegistrySpec
+from silvaengine_cli.templates import write_templates
 
 AREA = "core"
 GREETING = {"greeting": "Hello"}
-_HEADER = b"# Which function answers to which name, for whom and with which settings.\n"
+HEADER = b"# Which function answers to which name, for whom and with which settings.\n"
 _SERVICES = ("silvaengine_http", "silvaengine_tasks", "silvaengine_websocket", "silvaengine_worker")
 _RESERVED = RESERVED_NAMES.union(sys.stdlib_module_names, _SERVICES, ["tests"])
 
 
-def _check_package_name(name: str) -> str:
+def check_package_name(name: str) -> str:
+    """Return the name of a Python package to be made; raise ValueError if it can't have that."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or keyword.iskeyword(name):
         raise ValueError(
             f"{name!r} is not a name for a Python package: lower-case letters, digits and '_', a letter first"
@@ -34,7 +34,7 @@ def _check_package_name(name: str) -> str:
 
 
 @click.command()
-@click.argument("name", callback=checked(_check_package_name))
+@click.argument("name", callback=checked(check_package_name))
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -52,7 +52,7 @@ def init(name: str, folder: Path | None) -> None:
     """
     place = folder or (FUNCTIONS_FOLDER if FUNCTIONS_FOLDER.is_dir() else Path())
     registry = place / FILE_NAME
-    content = registry.read_bytes() if registry.exists() else _HEADER
+    content = registry.read_bytes() if registry.exists() else HEADER
     spec = parse(content, str(registry)).spec
     if name in spec.settings:
         raise click.ClickException(f"{registry} has settings {name!r} already; choose another name")
@@ -66,7 +66,11 @@ def init(name: str, folder: Path | None) -> None:
             "settings": name,
         }
     )
-    _write_package(place, name, function)
+    templates = {
+        place / name / "__init__.py": "package.py.txt",
+        place / f"test_{name}.py": "test_package.py.txt",
+    }
+    write_templates(templates, package=name, class_name=_class_name(name), function=function)
     extended = insert_function(content, function, entry, GREETING)
     if extended is None:
         entries = insert_function(b"", function, entry, GREETING) or b""
@@ -89,21 +93,6 @@ def _free_name(spec: RegistrySpec, package: str) -> str:
 
 def _class_name(package: str) -> str:
     return "".join(part.capitalize() for part in package.split("_"))
-
-
-def _write_package(folder: Path, name: str, function: str) -> None:
-    names = {"package": name, "class_name": _class_name(name), "function": function}
-    templates = {
-        folder / name / "__init__.py": "package.py.txt",
-        folder / f"test_{name}.py": "test_package.py.txt",
-    }
-    if existing := [str(path) for path in templates if path.exists()]:
-        raise click.ClickException(f"{', '.join(existing)}: exists already; nothing was written")
-    for path, template in templates.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = (files("silvaengine_cli.templates") / template).read_text()
-        path.write_text(Template(text).substitute(names))
-        click.echo(f"wrote {path}")
 
 
 def _next_steps(test: Path, endpoint: str, function: str) -> None:

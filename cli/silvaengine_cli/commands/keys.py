@@ -95,7 +95,10 @@ def create(
         row["functions"] = function_entries(tables, functions, deployment.worker_arn)
     if packages:
         row["packages"] = [{"package": package, "setting": ""} for package in packages]
-        Packages(tables, deployment.worker_arn).check_key_row({}, {"endpoint_id": endpoint, **row})
+        known = Packages(tables, deployment.worker_arn)
+        if complaints := list(known.unpublished(row)):
+            raise click.ClickException("\n".join(complaints))
+        known.check_key_row({}, {"endpoint_id": endpoint, **row})
     row |= {"grants": list(grants) or sorted(IMPLIED_SCOPES), "label": label}
     row |= {"endpoints": list(endpoints)} if endpoints else {}
     row |= {"whitelist": list(whitelist)} if whitelist else {}

@@ -1,28 +1,34 @@
 """``packages``: the packages that are published, and those that are to be."""
 
+import re
 from pathlib import Path
 
 import click
 
+from silvaengine_cli.client_options import checked
+from silvaengine_cli.commands.init import HEADER, check_package_name
 from silvaengine_cli.commands.registry import file_option, registry_path
 from silvaengine_cli.deployment import Deployment, list_options
 from silvaengine_cli.output import Moment, print_table
-from silvaengine_cli.packages import FUNCTIONS_FOLDER
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGE_FILE, PACKAGES_FOLDER
 from silvaengine_cli.packages.moving import plan_move
 from silvaengine_cli.publishing.releases import read_pointers
-from silvaengine_cli.registry.file import load
+from silvaengine_cli.registry.file import load, parse
 from silvaengine_cli.registry.handover import hand_over
+from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, common_endpoint, insert_package
+from silvaengine_cli.templates import write_templates
 
 COLUMNS = ("package", "release", "changed", "pins")
 
 
 @click.group()
 def packages() -> None:
-    """List published packages, or make one of shipped modules.
+    """List published packages, or make one, anew or of shipped modules.
 
     \b
     Examples:
       silvaengine packages list --stack silvaengine
+      silvaengine packages new shop
       silvaengine packages move shop
     """
 
@@ -40,6 +46,50 @@ def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
     rows = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
     cells = [(row["package"], row["release"], Moment(row["changed_at"]), row["pins"]) for row in rows]
     print_table(f"{len(rows)} packages", COLUMNS, cells, rows, as_json=as_json, wide=wide)
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9]{0,11}", name):
+        raise ValueError(f"{name!r} is not a package's name: 1 to 12 of a-z and 0-9, a letter first")
+    return check_package_name(name)
+
+
+@packages.command()
+@click.argument("name", callback=checked(_check_name))
+@file_option
+def new(name: str, file: Path | None) -> None:
+    """Make a package with a function and its test, listed by the common connection of registry.yaml.
+
+    No file is overwritten.
+
+    \b
+    Examples:
+      silvaengine packages new shop
+    """
+    path, folder = registry_path(file), PACKAGES_FOLDER / name
+    content = path.read_bytes() if path.exists() else HEADER
+    endpoint = common_endpoint(parse(content, str(path)).spec) or FIRST_ENDPOINT
+    write_templates(
+        {
+            folder / PACKAGE_FILE: "published.yaml.txt",
+            folder / name / "__init__.py": "published.py.txt",
+            folder / "requirements.txt": "requirements.txt.txt",
+            folder / "tests" / f"test_{name}.py": "test_published.py.txt",
+        },
+        package=name,
+    )
+    if (extended := insert_package(content, name)) is None:
+        click.echo(f"{path} has a form to which lines can't be added; add this to a connection yourself:")
+        click.echo(f"  packages: [{name}]")
+    else:
+        path.write_bytes(extended)
+        click.echo(f"wrote {path}")
+    click.echo(
+        "\nnext:\n"
+        f"  pytest {folder}     (calls the function without any server)\n"
+        "  silvaengine dev     (publishes it; then, in another terminal:)\n"
+        f"  silvaengine invoke {endpoint} greet_{name} --param name=Ada --local"
+    )
 
 
 @packages.command()

@@ -10,9 +10,9 @@ from silvaengine_cli.deployment import Deployment, deployment_options
 from silvaengine_cli.operator import announce
 from silvaengine_cli.output import console, json_option, print_json
 from silvaengine_cli.output_file import check_new, output_options, write_private
-from silvaengine_cli.packages import FUNCTIONS_FOLDER
+from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGE_FILE
 from silvaengine_cli.packages.examine import Observation, missing_requirements, summarize
-from silvaengine_cli.publishing.package import PACKAGE_FILE, Package
+from silvaengine_cli.publishing.package import Package
 from silvaengine_cli.registry import export as exporting
 from silvaengine_cli.registry.apply import carry_out
 from silvaengine_cli.registry.callables import packages_beside

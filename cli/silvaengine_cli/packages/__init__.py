@@ -4,6 +4,7 @@ from pathlib import Path, PurePath
 
 FUNCTIONS_FOLDER = Path("services/worker/functions")  # of a project
 PACKAGES_FOLDER = Path("packages")  # of a project; those that are published
+PACKAGE_FILE = "package.yaml"
 
 # Names that no function package may have: those of the layer (shared/requirements.txt and the framework) and
 # of Lambda's runtime. packaging/artefact.py, which runs without this package, reads the same file.
@@ -15,3 +16,8 @@ def is_test(path: PurePath) -> bool:
     name = path.name
     is_module = name == "conftest.py" or (name.startswith("test_") and name.endswith(".py"))
     return is_module or "tests" in path.parts[:-1]
+
+
+def package_folders(project: Path) -> list[str]:
+    """Return the names of the folders in ``packages/`` of a project that are published, in order."""
+    return sorted(path.parent.name for path in (project / PACKAGES_FOLDER).glob(f"*/{PACKAGE_FILE}"))

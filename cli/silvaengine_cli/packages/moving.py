@@ -9,11 +9,11 @@ from typing import Any
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from silvaengine_cli.packages import PACKAGES_FOLDER, is_test
+from silvaengine_cli.packages import PACKAGE_FILE, PACKAGES_FOLDER, is_test
 from silvaengine_cli.packages.definitions import modules_in
 from silvaengine_cli.packages.imports import imported_packages, modules_of
 from silvaengine_cli.packages.requirements import requirement_lines
-from silvaengine_cli.publishing.package import PACKAGE_FILE, Package
+from silvaengine_cli.publishing.package import Package
 from silvaengine_cli.publishing.releases import did_you_mean
 from silvaengine_cli.registry import values
 from silvaengine_cli.registry.export import to_yaml

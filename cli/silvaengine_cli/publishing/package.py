@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import click
 
+from silvaengine_cli.packages import PACKAGE_FILE
 from silvaengine_cli.publishing.model import PackageSpec
 from silvaengine_cli.registry.callables import missing_callables
 from silvaengine_cli.registry.checks import Finding
@@ -20,7 +21,6 @@ from silvaengine_cli.registry.file import checked, opened, validated
 from silvaengine_cli.registry.routes import route_conflicts
 from silvaengine_cli.registry.rows import function_config
 
-PACKAGE_FILE = "package.yaml"
 DEFAULT_STAGE = "default"  # of variables that every stage has
 _CLOUDFORMATION = ("environment", "resources", "permissions")
 

@@ -1,9 +1,10 @@
-"""Adds a function to a registry file as a person would: a few lines, with every other byte unchanged.
+"""Adds a function or package to a registry file as a person would: a few lines, every other byte unchanged.
 
 The result is read again: unless that is the old registry and the addition, nothing is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import yaml
 
@@ -23,24 +24,40 @@ def insert_function(
     It also gets an entry in the common key row, and an endpoint if there is none. The result is None for a
     file of a form to which nothing can be added.
     """
+    settings = [f"{function.settings}:", *(f"  {key}: {value}" for key, value in variables.items())]
+
+    def insert(text: str, expected: dict[str, Any]) -> str:
+        expected["functions"][name] = function
+        expected["settings"][function.settings] = variables
+        text = add(text, ("functions",), [f"{name}:", *_function_lines(function)])
+        return add(text, ("settings",), settings)
+
+    return _inserted(content, insert, "functions", name)
+
+
+def insert_package(content: bytes, package: str) -> bytes | None:
+    """Return a valid file whose common key row lists a package, else None, as ``insert_function``."""
+    return _inserted(content, lambda text, _: text, "packages", package)
+
+
+def _inserted(
+    content: bytes, insert: Callable[[str, dict[str, Any]], str], opened: str, name: str
+) -> bytes | None:
+    """Return the file after an insertion, in which the common key row opens a function or package."""
     old = parse(content).spec
     expected = old.model_dump(by_alias=True)
-    expected["functions"][name] = function
-    expected["settings"][function.settings] = variables
-    settings = [f"{function.settings}:", *(f"  {key}: {value}" for key, value in variables.items())]
     try:
-        text = add(content.decode(), ("functions",), [f"{name}:", *_function_lines(function)])
-        text = add(text, ("settings",), settings)
+        text = insert(content.decode(), expected)
         if common_endpoint(old) is None:
             text = add(text, ("endpoints",), [f"{FIRST_ENDPOINT}:"])
             expected["endpoints"][FIRST_ENDPOINT] = {}
         index = _common_index(old)
         if index is None:
-            text = add(text, ("connections",), ["- functions:", f"    - {name}"])
-            expected["connections"] += ({"functions": [name]},)
+            text = add(text, ("connections",), [f"- {opened}:", f"    - {name}"])
+            expected["connections"] += ({opened: [name]},)
         else:
-            text = add(text, ("connections", index, "functions"), [f"- {name}"])
-            expected["connections"][index]["functions"] += (name,)
+            text = add(text, ("connections", index, opened), [f"- {name}"])
+            expected["connections"][index][opened] += (name,)
         new = parse(text.encode()).spec
     except (RegistryFileError, yaml.YAMLError):
         return None

@@ -72,18 +72,14 @@ class Packages:
         """Check what a key row that is to be written names of packages.
 
         Raises:
-            ClickException: a package that is new to it has no release, or lacks a function that an entry
-                names; two have a function of the same name, and no entry says whose it is; or routes exclude
-                one another.
+            ClickException: a package lacks a function that a new entry names, or has no release at all; two
+                have a function of the same name, and no entry says whose it is; or routes exclude one
+                another.
         """
         for entry in after.get("functions") or ():
             if self.owner(entry) and entry not in (before.get("functions") or ()):
                 self._check_entry(entry, after["endpoint_id"])
         names = [entry["package"] for entry in after.get("packages") or ()]
-        listed = {entry["package"] for entry in before.get("packages") or ()}
-        for name in names:
-            if name not in listed:
-                self._check_package(name)
         entries = {entry.get("function") for entry in after.get("functions") or ()}
         owners: dict[str, list[str]] = defaultdict(list)
         for package in names:
@@ -108,6 +104,12 @@ class Packages:
         own = [entry for entry in key_row.get("functions") or () if not self.owner(entry)]
         return routes | {entry["function"]: entry.get("route") for entry in own}
 
+    def unpublished(self, row: Row) -> Iterator[str]:
+        """Yield a complaint about each package that a key row lists and that has no release."""
+        for entry in row.get("packages") or ():
+            if self.pointer(entry["package"]) is None:
+                yield self._no_package(entry["package"])
+
     def check_functions(self, package: str, functions: Collection[str]) -> None:
         """Check the functions that a package is to have.
 
@@ -130,15 +132,15 @@ class Packages:
 
     def _check_entry(self, entry: Row, endpoint_id: str) -> None:
         package, name = self.owner(entry), entry["function"]
-        self._check_package(package)
+        if self.pointer(package) is None:
+            raise click.ClickException(self._no_package(package))
         names = self.functions(package, endpoint_id)
         if name not in names:
             hint = did_you_mean(name, names)
             raise click.ClickException(f"package {package!r} has no function {name!r}{hint}")
 
-    def _check_package(self, name: str) -> None:
-        if self.pointer(name) is None:
-            raise click.ClickException(f"there is no package {name!r}{did_you_mean(name, self._names())}")
+    def _no_package(self, name: str) -> str:
+        return f"there is no package {name!r}{did_you_mean(name, self._names())}"
 
     def _names(self) -> Iterator[str]:
         for row in self._tables.scan(PACKAGES):

@@ -43,7 +43,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What stays although the file doesn't name it: ``what``, its ``names``, and what to do about it."""
+    """What is to be known, such as what stays although the file doesn't name it.
+
+    It has ``what``, its ``names``, and what to do about it.
+    """
 
     what: str
     names: tuple[str, ...] = ()
@@ -62,7 +65,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All changes in the order of writing, and notes on what stays although the file doesn't name it."""
+    """All changes in the order of writing, and notes on what stays, and on packages without a release."""
 
     changes: tuple[Change, ...]
     notes: tuple[Note, ...] = ()
@@ -88,7 +91,7 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
 
     Raises:
         ClickException: a merged row is too large for DynamoDB; a function belongs to a package; a key row's
-            packages aren't published, or have functions of one name.
+            packages lack a function that it names, or have functions of one name.
     """
     desired = list(all_rows(spec, worker_arn))
     changes: list[Change] = []
@@ -108,6 +111,8 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
     for change in changes:
         if change.table is CONNECTIONS:
             packages.check_key_row(change.before, change.after)
+            for complaint in packages.unpublished(change.after):
+                notes.append(Note(f"{complaint}: until it is published, the connection opens nothing of it"))
     deletions = list(
         _deletions(tables, packages, {(table.name, *table.key_of(row)) for table, row in desired})
     )

@@ -1,1 +1,19 @@
-"""What ``silvaengine init`` writes: texts for ``string.Template``."""
+"""What ``silvaengine init`` and ``packages new`` write: texts for ``string.Template``."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import click
+
+
+def write_templates(templates: Mapping[Path, str], **names: str) -> None:
+    """Write files, given by their templates' names, and say so; raise ClickException if one is there."""
+    if existing := [str(path) for path in templates if path.exists()]:
+        raise click.ClickException(f"{', '.join(existing)}: exists already; nothing was written")
+    for path, template in templates.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = (files(__name__) / template).read_text()
+        path.write_text(Template(text).substitute(names))
+        click.echo(f"wrote {path}")

@@ -17,11 +17,11 @@ def invoke(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> "
 
     ``invoke("my_package.orders:Orders.find", settings={"table": "orders"}, params={"id": "7"})`` names the
     module, the class and the function; ``invoke("my_package.orders:find")`` a plain function;
-    ``invoke("find")`` a function of registry.yaml. See ``silvaengine_worker.testing.Invoke``.
+    ``invoke("find")`` a function of package.yaml or registry.yaml. See ``silvaengine_worker.testing.Invoke``.
     """
     from silvaengine_worker.testing import Invoke, function_folders  # lazy: only the fixture needs it
 
-    folders = function_folders(request.config.rootpath)
+    folders = function_folders(request.config.rootpath, request.path)
     for folder in reversed(folders):
         monkeypatch.syspath_prepend(folder)
     return Invoke(folders)

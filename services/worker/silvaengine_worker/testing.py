@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from silvaengine_worker.results import to_json_text
 from silvaengine_worker.worker import Worker
 
 REGISTRY = "registry.yaml"
+PACKAGE = "package.yaml"
 
 
 class Invoke:
     """Calls functions with the loader, arguments, deadline and encoding of the worker Lambda.
 
     Objects of classes and cached values are kept between the calls of one test, as in a warm Lambda, and not
-    beyond it. ``folders`` are where to look for registry.yaml; the first one found is used.
+    beyond it. ``folders`` are where to look for registry.yaml and package.yaml; the first function of a name
+    is used.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -47,9 +49,9 @@ class Invoke:
 
         Args:
             function: ``package.module:Class.function``, ``package.module:function``, or a name in
-                registry.yaml (which needs PyYAML), in ``services/worker/functions``, ``functions`` or the
-                root of the tests. Of the registry only module, class and ``typed`` are read, not the
-                settings.
+                package.yaml or registry.yaml (which needs PyYAML): of the package whose test it is, in
+                ``services/worker/functions``, ``functions``, the root of the tests or another package. Of
+                them only what is called and ``typed`` are read, not the settings.
             settings: for the constructor and ``current_invocation().settings``.
             params: as from a query string, in JSON values.
             body: text as a client sends it, or a value that is sent as JSON.
@@ -83,7 +85,7 @@ class Invoke:
                 request_id="0" * 32,
                 endpoint_id=endpoint_id,
                 area=area,
-                function=name,
+                function=name if ":" in function else _public_name(function),
                 deadline=None,
                 attempt=attempt,
             ),
@@ -104,32 +106,52 @@ class Invoke:
         return b64decode(response.value) if response.kind == "base64" else value
 
     def _find(self, function: str) -> tuple[str, str, str, bool]:
-        module_name, colon, rest = function.partition(":")
-        if colon:
-            class_name, _, name = rest.rpartition(".")
-            return module_name, class_name, name, False
-        return self._find_in_registry(function)
+        if ":" in function:
+            return *_callee(function), False
+        files = [path for folder in self._folders for path in _registries(folder)]
+        for path in files:
+            if row := _functions(path).get(function):
+                is_typed = row.get("typed") is True
+                if call := row.get("call"):
+                    return *_callee(call), is_typed
+                return row["module"], row.get("class") or "", _public_name(function), is_typed
+        where = ", ".join(map(str, files)) or f"no {REGISTRY} was found"
+        msg = f"{function!r} isn't registered ({where}); package.module:Class.function works without"
+        raise LookupError(msg)
 
-    def _find_in_registry(self, function: str) -> tuple[str, str, str, bool]:
-        import yaml  # lazy: only a name in registry.yaml needs it; an extra of the wheel
 
-        files = [folder / REGISTRY for folder in self._folders if (folder / REGISTRY).is_file()]
-        rows = (yaml.safe_load(files[0].read_text("utf-8")) or {}).get("functions", {}) if files else {}
-        if function not in rows:
-            where = files[0] if files else f"no {REGISTRY} was found"
-            msg = f"{function!r} isn't registered ({where}); package.module:Class.function works without"
-            raise LookupError(msg)
-        row = rows[function]
-        name = function.partition("@")[0]
-        return row["module"], row.get("class") or "", name, row.get("typed") is True
+def _callee(text: str) -> tuple[str, str, str]:
+    module_name, _, rest = text.partition(":")
+    class_name, _, name = rest.rpartition(".")
+    return module_name, class_name, name
+
+
+def _public_name(label: str) -> str:
+    return label.partition("@")[0]
+
+
+def _registries(folder: Path) -> Iterator[Path]:
+    return (path for name in (PACKAGE, REGISTRY) if (path := folder / name).is_file())
+
+
+def _functions(path: Path) -> Mapping[str, Any]:
+    import yaml  # lazy: only a name in a file needs it; an extra of the wheel
+
+    class Loader(yaml.SafeLoader):
+        """Takes CloudFormation's short functions, such as !Ref, for nothing."""
+
+    Loader.add_multi_constructor("!", lambda *_: None)
+    content = yaml.load(path.read_text("utf-8"), Loader)  # noqa: S506 - a safe one
+    return (content or {}).get("functions") or {}
 
 
 def _job(effect: str, attempt: int) -> ExecutionRef:
     return ExecutionRef("0" * 32, "", effect, attempt, attempt, attempt, "retry", 86_400, 10)
 
 
-def function_folders(root: Path) -> list[Path]:
-    """Return the folders of a project that may hold function packages and registry.yaml, best first."""
-    return [
-        folder for folder in (root / "services/worker/functions", root / "functions", root) if folder.is_dir()
-    ]
+def function_folders(root: Path, test: Path | None = None) -> list[Path]:
+    """Return the folders of a project that may hold functions and their names, best first for a test file."""
+    packages = sorted(path.parent for path in root.glob(f"packages/*/{PACKAGE}"))
+    own = [folder for folder in packages if test and test.is_relative_to(folder)]
+    places = (*own, root / "services/worker/functions", root / "functions", root, *packages)
+    return [folder for folder in dict.fromkeys(places) if folder.is_dir()]

@@ -2,10 +2,12 @@
 
 import io
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 from rich.console import Console
 
@@ -18,6 +20,7 @@ from silvaengine_cli.screen import NORMAL, Screen
 from .test_registry_round_trip import WORKER, TablesInMemory
 
 FUNCTIONS = "services/worker/functions"
+BROKEN = 'File "/var/task/shop/orders.py", line 1'
 ENDPOINTS = "endpoints: {first: , second: , third: }\n"
 
 type Edit = Callable[[], object]
@@ -47,7 +50,7 @@ def session(project: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     outputs: Any = SimpleNamespace(
         api_url="", websocket_url="", worker_arn=WORKER, table_prefix="", function_arns={}
     )
-    engine: Any = SimpleNamespace(client=lambda _service: None)
+    engine: Any = SimpleNamespace(client=lambda _service: None, url="")
     for step in ("build", "restore_functions"):
         monkeypatch.setattr(deploy, step, lambda *_: None)
     monkeypatch.setattr(deploy, "deploy", lambda *_, **__: outputs)
@@ -117,3 +120,55 @@ def test_function_is_applied_once_its_source_has_it(project: Path, session: Sess
     )
     refused, applied = shown.index("(did you mean greet?)"), shown.index("create functions")
     assert refused < applied
+
+
+@pytest.fixture
+def published(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two packages, one of which has an error until ``mended`` is in its code; what was published."""
+    for name in ("depot", "shop"):
+        (project / "packages" / name / name).mkdir(parents=True)
+        (project / "packages" / name / "package.yaml").touch()
+        (project / "packages" / name / name / "orders.py").touch()
+    published, numbers = list[str](), count(1)
+
+    def publish(_: object, folder: Path, *__: object) -> object:
+        if folder.name == "shop" and "mended" not in (folder / "shop/orders.py").read_text():
+            raise click.ClickException(BROKEN)
+        published.append(folder.name)
+        return SimpleNamespace(package=folder.name, release=next(numbers))
+
+    monkeypatch.setattr(dev, "publish", publish)
+    monkeypatch.setattr(dev, "package_arn", lambda *_: "")
+    monkeypatch.setattr(dev, "LogTail", lambda *_: SimpleNamespace(new_records=list))
+    return published
+
+
+def test_a_package_that_cannot_be_published_holds_nothing_up(
+    project: Path, session: Session, published: list[str]
+) -> None:
+    """It is shown with the path of its sources, the others are published, the registry is applied."""
+    shown = session()
+    assert published == ["depot"]
+    assert shown.index('File "packages/shop/shop/orders.py", line 1') < shown.index("apply registry.yaml")
+    assert ", release 1\n" in shown
+
+
+def test_a_package_is_published_when_a_file_of_it_changes(
+    project: Path, session: Session, published: list[str]
+) -> None:
+    """One that failed is tried again with the next change; tests change nothing."""
+    (project / "packages/shop/tests").mkdir()
+    shown = session(
+        lambda: (project / "packages/shop/tests/test_orders.py").write_text("changed"),
+        lambda: (project / "packages/depot/depot/orders.py").write_text("changed"),
+        lambda: (project / "packages/shop/shop/orders.py").write_text("mended"),
+        lambda: (project / "packages/shop/requirements.txt").write_text("httpx"),
+    )
+    assert published == ["depot", "depot", "shop", "shop"]
+    assert shown.count(BROKEN.replace("/var/task", "packages/shop")) == 2
+
+
+def test_missing_import_of_a_package_is_said(project: Path, session: Session, published: list[str]) -> None:
+    """With its place, as those of the functions that ship."""
+    (project / "packages/depot/depot/orders.py").write_text("import PIL\n")
+    assert "packages/depot/depot/orders.py:1: imports PIL, which neither" in session()

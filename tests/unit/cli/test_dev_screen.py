@@ -156,3 +156,20 @@ def test_verbose_shows_all() -> None:
     printed = shown(VERBOSE)
     for words in ("authorizer", "accepted=0", "The function failed", "request_id=r1", "service=worker"):
         assert words in printed
+
+
+def test_a_packages_log_is_shown_as_a_workers(tmp_path: Path) -> None:
+    """What it prints has no prefix, and its traceback names its own sources, without the worker's."""
+    own, worker = "packages/shop/models.py", "services/worker/silvaengine_worker/app.py"
+    for name in (own, worker, "packages/depot/models.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    printed = io.StringIO()
+    screen = Screen(Console(file=printed, soft_wrap=True, highlight=False), tmp_path, NORMAL)
+    frame = '  File "{}", line 1, in call\n    call()\n'
+    modules = ("silvaengine_worker/app.py", "models.py")
+    trace = "".join(frame.format(f"/engine/code/{module}") for module in modules)
+    failed = {"level": "ERROR", "message": "It failed", "request_id": "r1", "traceback": trace}
+    screen.show("packages/shop", {"timestamp": 0, "message": "printed"})
+    screen.show("packages/shop", {"timestamp": 0, **failed})
+    assert printed.getvalue() == f"  printed\n  It failed\nrequest r1\n{frame.format(own)}\n"

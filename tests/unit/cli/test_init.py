@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,3 +96,38 @@ def test_names_that_cannot_be_packages_are_refused(run: Run, tmp_path: Path, nam
     """Neither a broken name nor one that would hide a module of Python's, Lambda's or ours."""
     assert run("init", name).exit_code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_package_is_valid_and_listed(run: Run, tmp_path: Path) -> None:
+    """Its functions are in its sources, and a second one joins the connection."""
+    for name in ("shop", "depot"):
+        result = run("packages", "new", name)
+        assert result.exit_code == 0, result.output
+        assert run("validate", "-f", f"packages/{name}/package.yaml").exit_code == 0
+    assert "silvaengine invoke demo greet_depot --param name=Ada --local" in result.output
+    spec = load(tmp_path / "registry.yaml").spec
+    assert [entry.package for entry in spec.connections[0].packages] == ["shop", "depot"]
+
+
+@pytest.mark.parametrize("name", ["Shop", "web_shop", "averylongname", "json", "redis", "class"])
+def test_names_that_packages_cannot_have_are_refused(run: Run, tmp_path: Path, name: str) -> None:
+    """By the rule of package.yaml, and of modules: it is both."""
+    assert run("packages", "new", name).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_is_not_overwritten(run: Run, tmp_path: Path) -> None:
+    """Nor is the registry written."""
+    run("packages", "new", "shop")
+    before = (tmp_path / "registry.yaml").read_bytes()
+    assert "exists already; nothing was written" in run("packages", "new", "shop").output
+    assert (tmp_path / "registry.yaml").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_new_packages_test_passes(run: Run, tmp_path: Path) -> None:
+    """Where its author runs it: in the project's folder."""
+    run("packages", "new", "shop")
+    command = [sys.executable, "-m", "pytest", "-q", "packages/shop"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

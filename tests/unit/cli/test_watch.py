@@ -14,6 +14,9 @@ LAMBDAS = tuple(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("s
 WORKERS = frozenset({"Worker", "WorkerIsolated"})
 FILES = (
     "authorizers/demo/__init__.py",
+    "packages/shop/package.yaml",
+    "packages/shop/shop/orders.py",
+    "packages/shop/tests/test_orders.py",
     "packaging/Makefile",
     "services/http_gateway/silvaengine_http/app.py",
     "services/tasks/silvaengine_tasks/app.py",
@@ -27,6 +30,7 @@ FILES = (
 )
 IGNORED = (
     "README.md",
+    "packages/shop/shop/__pycache__/orders.cpython-313.pyc",
     "services/worker/functions/demo/.greet.py.swp",
     "services/worker/functions/demo/__pycache__/greet.cpython-313.pyc",
     "services/worker/functions/demo/greet.py~",
@@ -77,6 +81,14 @@ def test_changes_of_every_kind_are_seen(project: Path) -> None:
         ("services/worker/functions/test_shop.py", Work()),
         ("services/worker/functions/shop/tests/data.json", Work()),
         ("services/worker/functions/shop/conftest.py", Work()),
+        ("packages/shop/shop/orders.py", Work(packages=frozenset({"shop"}))),
+        ("packages/shop/requirements.txt", Work(packages=frozenset({"shop"}))),
+        ("packages/shop/tests/test_orders.py", Work()),
+        ("packages/depot/depot.py", Work()),  # no package.yaml yet
+        (
+            "services/worker/silvaengine_worker/app.py",
+            Work(functions=WORKERS, packages=frozenset({"shop"})),
+        ),
         ("authorizers/demo/__init__.py", Work(functions=frozenset({"HttpGateway", "WebsocketGateway"}))),
         (REGISTRY_FILE, Work(registry=True)),
         ("shared/silvaengine/settings.py", Work(everything=True)),

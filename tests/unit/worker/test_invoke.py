@@ -81,6 +81,35 @@ def test_a_bare_name_is_looked_up_in_the_registry(project: Invoke) -> None:
     assert project("wait@eu") == "waited for test"
 
 
+@pytest.fixture
+def packages_project(tmp_path: Path) -> Path:
+    """Make a project with two published packages, which have a function of one name."""
+    depots = "sample_functions.classes:Service.tell"
+    for name, called in (("shop", "sample_functions.plain:whoami"), ("depot", depots)):
+        folder = tmp_path / "packages" / name
+        folder.mkdir(parents=True)
+        (folder / "package.yaml").write_text(
+            f"package: {name}\n"
+            "environment:\n"
+            "  default: {ORDERS: !Ref Orders, NAME: !Sub 'a-${Orders}'}\n"
+            "functions:\n"
+            f"  find: {{call: '{called}', area: core}}\n"
+            f"  find_{name}: {{call: '{called}', area: core}}\n"
+        )
+    return tmp_path
+
+
+def test_a_bare_name_is_looked_up_in_packages(packages_project: Path) -> None:
+    """What package.yaml says is called, by its public name; the package whose test it is comes first."""
+    test = packages_project / "packages/shop/tests/test_shop.py"
+    folders = function_folders(packages_project, test)
+    assert folders[0] == packages_project / "packages/shop"
+    invoke = Invoke(folders)
+    assert invoke("find")["function"] == "find"
+    assert invoke("find_depot", params={"a": 1})["seen"] == ["test"]
+    assert Invoke(function_folders(packages_project))("find", params={"a": 1})["seen"] == ["test"]
+
+
 def test_a_name_that_is_nowhere_is_told_with_the_way_out(project: Invoke) -> None:
     """An unknown name says where was looked, and how to do without a registry."""
     with pytest.raises(LookupError, match=r"'absent' isn't registered .*package\.module:Class\.function"):

@@ -1,0 +1,1 @@
+"""A guestbook for each tenant, in a table of the package's own."""
