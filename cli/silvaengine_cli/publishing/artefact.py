@@ -19,6 +19,7 @@ from typing import NamedTuple
 import click
 
 from silvaengine.registry.releases import release_digest
+from silvaengine_cli.engine import find_uv
 from silvaengine_cli.publishing.lock import lock_requirements, locked_versions
 from silvaengine_cli.publishing.package import Package, functions_text
 
@@ -127,7 +128,8 @@ def _run_builder(target: str, source: Path, folder: Path, architecture: str, fra
     """Run ``packaging/artefact.py``, which `sam build` runs for the functions of the stack."""
     builder = framework / "packaging/artefact.py"
     command = [sys.executable, "-I", str(builder), target, str(folder), "--architecture", architecture]
-    environment = {**os.environ, "UV_NO_PROGRESS": "1"}
+    tools = Path(find_uv(framework)).parent
+    environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise click.ClickException(f"{source} can't be built:\n{(done.stdout + done.stderr).strip()}")
