@@ -22,16 +22,19 @@ from silvaengine.registry.releases import PROTOCOL, release_digest, release_item
 from silvaengine.tables import FUNCTIONS
 from silvaengine_cli import deploy
 from silvaengine_cli.deployment import Deployment as CommandLine
+from silvaengine_cli.engine import LocalEngine
 from silvaengine_cli.main import cli
 from silvaengine_cli.publishing import deletion, platform_update
-from silvaengine_cli.publishing.artefact import release_file
+from silvaengine_cli.publishing.artefact import RELEASE_FILE, release_file
 from silvaengine_cli.publishing.behind import CurrentPlatform
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.prune import KEPT_SECONDS, Pruning
 from silvaengine_cli.publishing.versions import Versions
 
-from .conftest import Deployment
+from ..upgrade.load import InvokedApi
+from .conftest import Deployment, copy_project
 from .http_client import Response
+from .registry_rows import Rows
 from .shop import Shop
 from .test_announcements import eventually
 
@@ -109,7 +112,7 @@ def worker(deployment: Deployment) -> Iterator[Worker]:
 
 def run(package: Shop, *arguments: str, fails: bool = False) -> str:
     """Return what a command prints for the engine."""
-    where = ["--stack", deploy.LOCAL_STACK, "--endpoint-url", str(package.deployment.endpoint_url)]
+    where = ["--stack", package.deployment.stack, "--endpoint-url", str(package.deployment.endpoint_url)]
     outcome = CliRunner().invoke(cli, [*arguments, *where], terminal_width=200)
     assert (outcome.exit_code != 0) is fails, (outcome.output, outcome.exception)
     return outcome.output
@@ -198,6 +201,60 @@ def test_no_request_is_lost_while_packages_are_updated(
     assert set(answers) == {build}
 
 
+@pytest.mark.nightly  # a stack of its own
+def test_the_update_of_a_stack_loses_no_request(engine: LocalEngine, tmp_path: Path) -> None:
+    """Two packages under load: the stack gets another layer and worker, then they do, one after the other.
+
+    The engine ends a Lambda's running calls when its code changes, where AWS lets them end: so a call of each
+    client may fail for each Lambda that it needs, while the stack is updated.
+    """
+    project, stack, names = copy_project(tmp_path / "project"), "upgraded", ("enda", "endb")
+    parameters = {"TablePrefix": f"{stack}-", "CacheDir": str(tmp_path / "cache")}
+    deploy.build(project)
+    outputs = deploy.deploy(project, engine, stack=stack, parameters=parameters)
+    rows = Rows(engine.client("dynamodb"), outputs.table_prefix)
+    target = CommandLine(stack=stack, endpoint_url=engine.url)
+    shops = [Shop(tmp_path / name, target, name=name) for name in names]
+    rows.put("endpoints", endpoint_id=TENANTS[0], special_connection=False)
+    for shop in shops:
+        rows.put("connections", endpoint_id="1", api_key=shop.name, packages=[{"package": shop.name}])
+        shop.publish_next()
+    api, over, updating = InvokedApi(engine.client("lambda"), f"{stack}-HttpGateway"), Event(), Event()
+    failed: dict[bool, list[str]] = {True: [], False: []}
+    served = count()
+
+    def call(name: str) -> None:
+        while not over.is_set():
+            during = updating.is_set()
+            response = api.get(f"/core/{TENANTS[0]}/build", {"x-api-key": name})
+            next(served)
+            if response.status != 200:
+                failed[during or updating.is_set()].append(response.text)
+
+    for source in ("shared/silvaengine/errors.py", "services/worker/silvaengine_worker/instances.py"):
+        with (project / source).open("a") as code:
+            code.write("\nCHANGED = True\n")
+    deploy.build(project)
+    with ThreadPoolExecutor(4) as pool:
+        callers = [pool.submit(call, name) for name in names * 2]
+        try:
+            updating.set()
+            deploy.deploy(project, engine, stack=stack, parameters=parameters)
+            updating.clear()
+            listed = run(shops[0], "packages", "list")
+            assert listed.count("the worker's code, the layer") == len(names)
+            updated = run(shops[0], "packages", "update")
+        finally:
+            over.set()
+        for caller in callers:
+            caller.result()
+    assert updated.count("serves instead of 1") == len(names)
+    assert "the worker's code" not in run(shops[0], "packages", "list")
+    assert failed[False] == []
+    assert len(failed[True]) <= 2 * len(callers)
+    assert next(served) > 100
+
+
 @pytest.mark.parametrize("title", [title for title, _ in platform_update.STEPS])
 def test_a_killed_update_goes_on(deployment: Deployment, package: Shop, worker: Worker, title: str) -> None:
     """What serves answers at any time; the next update finishes it."""
@@ -226,16 +283,19 @@ def test_a_release_of_an_older_protocol_is_rebuilt(
     older = release_digest(package.name, row["code"], row["functions"], is_isolated=False, protocol=protocol)
     next_number = serving + 1  # no instance has it in memory
     item = {"release": next_number, "item": release_item(next_number), "protocol": protocol}
-    lambdas, name = deployment.engine.client("lambda"), package.releases.function_name
+    lambdas = deployment.engine.client("lambda")
     code = (
         deployment.engine.client("s3")
         .get_object(Bucket=package.deployment.output("PayloadBucket"), Key=row["object"])["Body"]
         .read()
     )
-    written = io.BytesIO(code)
-    with zipfile.ZipFile(written, "a") as archive:
-        archive.writestr("silvaengine_release.json", release_file(package.name, older))
-    made = lambdas.update_function_code(FunctionName=name, ZipFile=written.getvalue(), Publish=True)
+    written, file = io.BytesIO(), release_file(package.name, older)
+    with zipfile.ZipFile(io.BytesIO(code)) as before, zipfile.ZipFile(written, "w") as after:
+        for name in before.namelist():
+            after.writestr(name, file if name == RELEASE_FILE else before.read(name))
+    made = lambdas.update_function_code(
+        FunctionName=package.releases.function_name, ZipFile=written.getvalue(), Publish=True
+    )
     assert made["Version"] == str(next_number)
     key = f"packages/{package.name}/{older}.zip"
     deployment.engine.client("s3").put_object(
@@ -276,7 +336,8 @@ def test_a_removal_waits_for_the_releases_that_need_it(deployment: Deployment, p
     table = variables(deployment, package, number)["ORDERS"]
     role = "dynamodb:GetItem"
     package.more = ""
-    package.publish_next()
+    package.write()
+    assert "kept until no release needs it: resource Inbox" in str(package.publish().changes)
     assert role in policy(deployment, package)
     said = run(package, "packages", "contract", package.name)
     for what in ("resource Orders", "resource Inbox", "resource News", "permission"):

@@ -10,7 +10,7 @@ _NEARLY = 0.9
 _ADVICE = {
     "IAM roles": "ask for more (Service Quotas, IAM)",
     "stacks": "ask for more (Service Quotas, CloudFormation), or `silvaengine packages delete`",
-    "bytes of Lambda's code storage": "`silvaengine releases prune`, or ask for more (Service Quotas, Lambda)",
+    "bytes of Lambda's code storage": "`silvaengine releases prune`, or ask for more (Service Quotas)",
 }
 
 
@@ -22,14 +22,12 @@ def find_full_quotas(client: Callable[[str], AwsClient]) -> Iterator[str]:
 
 
 def _quotas(client: Callable[[str], AwsClient]) -> dict[str, tuple[int, int]]:
-    roles, lambdas = (
-        client("iam").get_account_summary()["SummaryMap"],
-        client("lambda").get_account_settings(),
-    )
+    roles = client("iam").get_account_summary()["SummaryMap"]
+    lambdas = client("lambda").get_account_settings()
+    used, limit = (lambdas[name]["TotalCodeSize"] for name in ("AccountUsage", "AccountLimit"))
     pages = client("cloudformation").get_paginator("describe_stacks").paginate()
-    code = [lambdas[name]["TotalCodeSize"] for name in ("AccountUsage", "AccountLimit")]
     return {
         "IAM roles": (roles["Roles"], roles["RolesQuota"]),
         "stacks": (sum(len(page["Stacks"]) for page in pages), _STACKS),
-        "bytes of Lambda's code storage": (code[0], code[1]),
+        "bytes of Lambda's code storage": (used, limit),
     }

@@ -74,7 +74,7 @@ def configuration_of(functions: AwsClient, name: str, number: int) -> Answer:
 
 
 def packages_before_upgrade(deployment: Deployment) -> dict[str, list[int]]:
-    """Return the packages of a deployment, with the releases that serve and this version's gateways refuse."""
+    """Return a deployment's packages, with the releases that serve and this version's gateways refuse."""
     if not deployment.has_output("PackageServiceRole"):
         return {}
     return {

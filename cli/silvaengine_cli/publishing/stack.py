@@ -11,7 +11,7 @@ from silvaengine_cli.deploy import delete_unfinished
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.preflight.updates import property_at, set_once
 from silvaengine_cli.publishing.change_set import ChangeSet, Say
-from silvaengine_cli.publishing.needs import keep, needs_of
+from silvaengine_cli.publishing.needs import described, keep, kept_in, needs_of
 from silvaengine_cli.publishing.package import Package
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.refusals import find_refusals
@@ -66,7 +66,13 @@ class StackPlan:
         """Return a line for each resource that is made, changed or removed, without values."""
         if self.is_new:
             return [f"+ {name}" for name in self.template["Resources"]]
-        return [f"~ {'.'.join(step for step in path if step != 'Properties')}" for path in self.changes]
+        return [self._line(path) for path in self.changes]
+
+    def _line(self, path: Change) -> str:
+        if path[:2] == (FUNCTION, "Metadata"):
+            kept = ", ".join(described(name, self.template) for name in kept_in(self.template))
+            return f"kept until no release needs it: {kept or 'nothing any more'}"
+        return f"~ {'.'.join(step for step in path if step != 'Properties')}"
 
 
 class DeployedStack:
@@ -153,7 +159,7 @@ class DeployedStack:
             poll=self._poll,
         )
 
-    def _can_wait(self, plan: StackPlan) -> bool:  # noqa: ARG002 - of a publication alone
+    def _can_wait(self, _plan: StackPlan) -> bool:
         """Return whether what is deployed goes on without a change."""
         return False
 
@@ -210,8 +216,8 @@ class PackageStack(DeployedStack):
         return binding_rows_of(self._package, self._platform, physical_ids)
 
     @override
-    def _can_wait(self, plan: StackPlan) -> bool:
-        return not plan.is_new and all(self._is_platforms(path) for path in plan.changes)
+    def _can_wait(self, _plan: StackPlan) -> bool:
+        return not _plan.is_new and all(self._is_platforms(path) for path in _plan.changes)
 
     def _is_platforms(self, path: Change) -> bool:
         """Return whether a change is of what the platform gives: what is deployed goes on without it."""

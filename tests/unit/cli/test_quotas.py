@@ -13,7 +13,7 @@ USED = {"roles": 12, "stacks": 3, "code": 1_000}
 def account(**used: int) -> Any:
     """Return the clients of an account in which so much is used."""
     used = USED | used
-    pages = [{"Stacks": [{}] * used["stacks"]}]
+    pages: list[Any] = [{"Stacks": [{}] * used["stacks"]}]
     clients = {
         "iam": SimpleNamespace(
             get_account_summary=lambda: {"SummaryMap": {"Roles": used["roles"], "RolesQuota": 1000}}
@@ -38,7 +38,7 @@ def account(**used: int) -> Any:
         ({"stacks": 1801}, "quotas: 1,801 of 2,000 stacks are used: "),
         (
             {"code": 75_000_000_000},
-            "of 80,530,636,800 bytes of Lambda's code storage are used: `silvaengine ",
+            "of 80,530,636,800 bytes of Lambda's code storage are used: `",
         ),
     ],
 )
