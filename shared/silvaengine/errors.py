@@ -1,6 +1,6 @@
 """The framework's errors: each has a status, a public message and a private detail."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -49,6 +49,22 @@ class NotFoundError(RequestError):
     """What the client asked for doesn't exist."""
 
     default_status = 404
+
+
+class InvalidArgumentsError(RequestError):
+    """The values of a request aren't what the function's signature says.
+
+    Args:
+        message: public text.
+        details: the faults, public: each with ``in`` (query, path, header or body), ``path`` (a JSON pointer,
+            RFC 6901), ``message`` and ``value_type``; nothing of a value.
+    """
+
+    default_status = 422
+
+    def __init__(self, message: str, details: Sequence[Mapping[str, str]]) -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class ConfigurationError(SilvaEngineError):
@@ -122,3 +138,10 @@ class FunctionError(SilvaEngineError):
     def __init__(self, message: str, status_code: int = 500) -> None:
         super().__init__(message, status=status_code)
         self.status_code = status_code
+
+
+def method_not_allowed(what: str, method: str, methods: Sequence[str]) -> RequestError:
+    """Return the refusal, 405, of a method; allowed are ``methods``, HEAD where GET is, and OPTIONS."""
+    implied = ["HEAD"] if "GET" in methods and "HEAD" not in methods else []
+    allow = ", ".join([*methods, *implied, "OPTIONS"])
+    return RequestError(f"{what} does not allow the method {method}", status=405, headers={"Allow": allow})

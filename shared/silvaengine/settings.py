@@ -223,6 +223,7 @@ _VARIABLES: _Variables = {
     "allowed_packages": ("ALLOWED_PACKAGES", _names),
     "tasks_function": ("TASKS_FUNCTION", _text),
     "events_by_name": ("EVENTS_BY_NAME", _is_set),
+    "checks_results": ("CHECK_RESULTS", _is_set),
     "announces_rows": ("REGISTRY_STREAMS", _is_set),
     "worker_arn": ("WORKER_ARN", _text),
     "worker_alias": ("WORKER_ALIAS", _text),
@@ -260,6 +261,7 @@ class Settings(NamedTuple):
     tasks_function: str = "silvaengine_agenttask"
     events_by_name: bool = False
     announces_rows: bool = False
+    checks_results: bool = False
     worker_arn: str | None = None
     worker_alias: str | None = None
     mapped_workers: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from silvaengine.annotations import Header
     from silvaengine.context import current_invocation
     from silvaengine.errors import FunctionError
     from silvaengine_base.lambdabase import LambdaBase
@@ -26,6 +27,7 @@ __all__ = [
     "EndpointModel",
     "FunctionError",
     "FunctionModel",
+    "Header",
     "HookModel",
     "LambdaBase",
     "Resources",
@@ -41,6 +43,7 @@ _MODULES = {
     "Tasks": "silvaengine_base.services",
     "Worker": "silvaengine_base.services",
     "FunctionError": "silvaengine.errors",
+    "Header": "silvaengine.annotations",
     "current_invocation": "silvaengine.context",
 }
 

@@ -37,6 +37,7 @@ FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "wait": {},
     "read_table": {},
     "number": {},
+    "total": {"typed": True},
     "note": {"funct_type": "Event"},
     "echo": {},
     "count": {},

@@ -25,11 +25,12 @@ from silvaengine_cli.deployment import Deployment as CommandLine
 from silvaengine_cli.engine import LocalEngine
 from silvaengine_cli.main import cli
 from silvaengine_cli.publishing import deletion, platform_update
-from silvaengine_cli.publishing.artefact import RELEASE_FILE, release_file
+from silvaengine_cli.publishing.artefact import release_file
 from silvaengine_cli.publishing.behind import CurrentPlatform
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.prune import KEPT_SECONDS, Pruning
 from silvaengine_cli.publishing.versions import Versions
+from silvaengine_worker.release import RELEASE_FILE
 
 from ..upgrade.load import InvokedApi
 from .conftest import Deployment, copy_project

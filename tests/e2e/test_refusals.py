@@ -86,6 +86,27 @@ def test_a_body_over_the_limit_is_413(api: Api) -> None:
     assert_error(api.request("POST", "/core/e2e/body_size", body=body, headers=JSON), 413, "large")
 
 
+def test_a_typed_functions_refusal_names_all_faults(api: Api) -> None:
+    """Of query and body, by place; what it takes is converted, and on the engine its result is checked."""
+    order = [{"qty": 2.0}, {"qty": 1}]
+    response = api.request(
+        "POST", "/core/e2e/total?factor=3", body=json.dumps({"items": order}).encode(), headers=JSON
+    )
+    assert (response.status, response.json()) == (200, 9)
+    body = json.dumps({"items": [{"qty": "CANARY"}, {}]}).encode()
+    refused = api.request("POST", "/core/e2e/total?factor=CANARY", body=body, headers=JSON)
+    assert refused.status == 422
+    found = [(each["in"], each["path"], each["value_type"]) for each in refused.json()["details"]]
+    assert found == [
+        ("query", "/factor", "string"),
+        ("body", "/items/0/qty", "string"),
+        ("body", "/items/1/qty", "absent"),
+    ]
+    assert "CANARY" not in refused.text
+    empty = api.request("POST", "/core/e2e/total", body=b'{"items": []}', headers=JSON)
+    assert (empty.status, "isn't as its signature says" in empty.text) == (500, True)
+
+
 def test_a_limited_tenant_is_told_when_to_come_again(api: Api) -> None:
     """Beyond its limit a tenant gets 429 with the seconds to wait; another one goes on unhindered.
 

@@ -47,6 +47,7 @@ ENVIRONMENT = {
     "AWS_REGION": "eu-west-1",
     "BROADCASTER": "arn",
     "CACHE_DIR": "none",
+    "CHECK_RESULTS": "true",
     "CACHE_DISK_MB": "1",
     "CACHE_FENCE_SECONDS": "1",
     "CACHE_MEMORY_MB": "1",
@@ -92,7 +93,7 @@ ENVIRONMENT = {
 
 def payload() -> dict[str, Any]:
     """Return the members of the payload of a worker's call, with all that it can have."""
-    callee = Callee("module", "Class", "function", "{}")
+    callee = Callee("module", "Class", "function", "{}", typed=True)
     invocation = Invocation("request", "acme", "core", "function", 1.0, grant="token")
     execution = ExecutionRef("job", "owner", "effect", 1, 1, 3, "retry", 60, 10)
     reply_to = ReplyTo("connection", "message", wants_result=True)
@@ -164,7 +165,7 @@ def surface() -> dict[str, Any]:
         "current_invocation()": CurrentInvocation._fields,
         "fencing_token": FencingToken._fields,
     }
-    response = WorkerResponse("json", 1).encode()
+    response = WorkerResponse("json", 1, details=({"in": "body"},)).encode()
     parts = (payload(), response, table_names(), command_line(cli), template(), names)
     decoded: dict[str, Any] = json.loads(json.dumps(dict(zip(PARTS, parts, strict=True))))
     return decoded

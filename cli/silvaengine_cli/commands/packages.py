@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine_cli.commands.registry import file_option, registry_path
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Moment, print_result, print_table
@@ -19,7 +20,6 @@ from silvaengine_cli.publishing.platform_update import update as update_package
 from silvaengine_cli.publishing.releases import PackageReleases, read_pointers
 from silvaengine_cli.registry.file import load
 from silvaengine_cli.registry.handover import hand_over
-from silvaengine_cli.registry.rows import Row
 
 COLUMNS = ("package", "release", "changed", "pins", "behind")
 

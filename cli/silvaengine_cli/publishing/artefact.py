@@ -22,9 +22,9 @@ from silvaengine.registry.releases import release_digest
 from silvaengine_cli.engine import find_uv
 from silvaengine_cli.publishing.lock import lock_requirements, locked_versions
 from silvaengine_cli.publishing.package import Package, functions_text
+from silvaengine_worker.release import RELEASE_FILE
 
 CACHE = Path(".silvaengine/packages")
-RELEASE_FILE = "silvaengine_release.json"
 WORKER = "silvaengine_worker/"  # the folder of the worker's code in an archive
 
 # Unzipped, with the layer: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html. The 50 MB of a

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from silvaengine.aws.table_client import Row
 from silvaengine.registry.releases import PROTOCOL, SERVED_PROTOCOLS
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
@@ -10,7 +11,6 @@ from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.releases import PackageReleases, read_pointers, serving
 from silvaengine_cli.publishing.versions import Answer
 from silvaengine_cli.publishing.worker_code import Contents, deployed_worker, digest_of_worker
-from silvaengine_cli.registry.rows import Row
 
 _NETWORK = ("SubnetIds", "SecurityGroupIds")
 

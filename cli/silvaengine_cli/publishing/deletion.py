@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine.ledger.execution import LIVE
 from silvaengine.tables import CONNECTIONS, FUNCTIONS
 from silvaengine_cli.deployment import Deployment
@@ -17,7 +18,6 @@ from silvaengine_cli.publishing.bindings import write_bindings
 from silvaengine_cli.publishing.prune import OBJECTS
 from silvaengine_cli.publishing.releases import PackageReleases, did_you_mean, read_pointers
 from silvaengine_cli.registry.packages import Packages
-from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.stack_deletion import delete_stack, find_stack
 
 

@@ -14,6 +14,7 @@ from typing import override
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine.tables import PACKAGES
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.operator import announce
@@ -26,7 +27,6 @@ from silvaengine_cli.publishing.stack import DeployedStack
 from silvaengine_cli.publishing.stack_template import FUNCTION, LOGS, ROLE, Template
 from silvaengine_cli.publishing.versions import Answer
 from silvaengine_cli.publishing.worker_code import rebuild
-from silvaengine_cli.registry.rows import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.request import urlopen
 
+from silvaengine.aws.table_client import Row
 from silvaengine.registry.releases import release_digest
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.publishing.artefact import (
-    RELEASE_FILE,
     WORKER,
     Artefact,
     digest_of,
@@ -18,7 +18,7 @@ from silvaengine_cli.publishing.artefact import (
     worker_digest,
     write_file,
 )
-from silvaengine_cli.registry.rows import Row
+from silvaengine_worker.release import RELEASE_FILE
 
 _SECONDS = 60
 

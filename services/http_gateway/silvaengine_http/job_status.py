@@ -68,7 +68,8 @@ def _outcome(execution: Execution, payloads: PayloadStore) -> "dict[str, Json]":
     if response.kind != "error":
         return {"result": _result(response)}
     cause = {"cause": execution.cause} if execution.cause else {}
-    return {"error": {"status": response.status, "message": response.value, **cause}}
+    details: dict[str, Json] = {"details": response.details} if response.details else {}
+    return {"error": {"status": response.status, "message": response.value, **cause, **details}}
 
 
 def _result(response: WorkerResponse) -> "Json":

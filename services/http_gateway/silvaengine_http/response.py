@@ -11,9 +11,9 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from silvaengine.errors import SilvaEngineError
+from silvaengine.errors import InvalidArgumentsError, SilvaEngineError
 from silvaengine.protocol.json_codec import encode_readable
-from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse
+from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse, error_of
 from silvaengine.protocol.strict_json import MAX_DEPTH
 from silvaengine_http.function_headers import malformed, read_function_headers
 from silvaengine_http.headers import (
@@ -31,7 +31,6 @@ from silvaengine_http.headers import (
 YAML_EVENTS = 20_000  # scalars, beginnings and ends of collections; a tenth of a second
 RESPONSE_OVERHEAD = 4096  # bytes left for the gateway's own headers and the response's frame
 
-_ERRORS = range(400, 600)
 _LONGEST_ESCAPE = len(r"\u0000")
 _SHORT = SYNC_LIMIT // 8
 _PROXY = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"})
@@ -62,7 +61,9 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
 
 def error_response(error: SilvaEngineError, request_id: str) -> Response:
     """Return an error's public message as a response; nothing else of it leaves the gateway."""
-    body = {"error": error.message, "request_id": request_id}
+    body: dict[str, object] = {"error": error.message, "request_id": request_id}
+    if isinstance(error, InvalidArgumentsError):
+        body["details"] = error.details
     return json_response(body, error.status, error.headers)
 
 
@@ -83,8 +84,7 @@ def function_response(result: WorkerResponse) -> Response:
     """
     match result.kind:
         case "error":
-            status = result.status if result.status in _ERRORS else 500
-            raise SilvaEngineError(str(result.value), status=status, detail=result.error_type)
+            raise error_of(result)
         case "base64":
             response = _bytes_response(result.value)
         case "text":

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.authorization.events import Members
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.errors import NotFoundError, SilvaEngineError
-from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall
+from silvaengine.errors import InvalidArgumentsError, NotFoundError, SilvaEngineError
+from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall, error_of
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.websocket import frames
 from silvaengine.websocket.pushing import Pusher
@@ -75,7 +75,12 @@ class Gateway:
         """Push an error frame to the sender; raises what ``Pusher.push`` raises."""
         message_id, function = call.ref
         frame = frames.error(
-            message_id, function, status=error.status, message=error.message, request_id=call.request_id
+            message_id,
+            function,
+            status=error.status,
+            message=error.message,
+            request_id=call.request_id,
+            details=error.details if isinstance(error, InvalidArgumentsError) else (),
         )
         self._push(call, frame)
 
@@ -121,7 +126,7 @@ class Gateway:
         caller = f"{key_access.key_row_endpoint} {key_access.api_key} {call.socket.principal}"
         first = self._open_idempotent().serve(worker_call, reply_to, function, caller, call.deadline)
         if first is not None and first.kind == "error":
-            self.refuse(call, SilvaEngineError(str(first.value), status=first.status))
+            self.refuse(call, error_of(first))
         elif first is not None:
             self._push(call, frames.result(message.id or "", function.name, frames.data_text(first)))
 

@@ -33,7 +33,7 @@ def _open_handler(settings: Settings) -> Handler:
     extend_path(settings.packages_path)
     artefact = Path(__file__).parent.parent
     loader = Loader(settings.allowed_packages or read_allowed_packages(artefact))
-    worker = Worker(loader, open_channels(settings))
+    worker = Worker(loader, open_channels(settings), checks_results=settings.checks_results)
     release = read_release(artefact)
     server = CallServer(
         worker,

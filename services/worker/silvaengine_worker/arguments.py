@@ -21,7 +21,7 @@ _OFFERED = RESERVED_PARAMETERS | {"path"}
 _OFFERED_BY_MESSAGE = _OFFERED | {"funct", "payload"}
 """The same for a WebSocket message, whose own members are among them."""
 
-_OBJECT = frozenset({"bucket", "key", "id"})
+OBJECT = frozenset({"bucket", "key", "id"})
 """What a call for an object of a bucket has, always all three; passed in the same way."""
 
 
@@ -104,10 +104,7 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
     Raises:
         RequestError: a parameter is unknown or missing; the message names it.
     """
-    offered = _OFFERED if call.socket is None else _OFFERED_BY_MESSAGE
-    if call.params.keys() >= _OBJECT:
-        offered |= _OBJECT
-    unwanted = parameters.untaken(offered)
+    unwanted = parameters.untaken(offered_names(call))
     members = {
         name: value
         for name, value in _members(call).items()
@@ -121,8 +118,14 @@ def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
     return parameters.arrange(members)
 
 
+def offered_names(call: WorkerCall) -> frozenset[str]:
+    """Return the names under which the framework itself passes values, to functions that take them."""
+    offered = _OFFERED if call.socket is None else _OFFERED_BY_MESSAGE
+    return offered | OBJECT if call.params.keys() >= OBJECT else offered
+
+
 def _members(call: WorkerCall) -> dict[str, Any]:
-    """Return the params, overlaid by the body's members and the context.
+    """Return the params, overlaid by the body's members, which a route's don't give way to, and the context.
 
     A call with neither params nor body has no arguments at all, as the contract says.
     """
@@ -131,6 +134,8 @@ def _members(call: WorkerCall) -> dict[str, Any]:
     members = dict(call.params)
     if call.aws_event is None:
         members |= _body_members(call.body)
+        if call.context and (given := call.context.get("path_parameters")):
+            members |= given  # again: whoever was admitted by a path isn't admitted to a body's members
     for name in ("context", "aws_event", "aws_context"):
         if (value := getattr(call, name)) is not None:
             members[name] = value
@@ -141,24 +146,34 @@ def _body_members(body: str | None) -> dict[str, Any]:
     """Return a JSON object's members; another JSON value, or text that isn't JSON, as ``body``."""
     if not body:
         return {}
-    try:
-        value = _decode(body)  # fractions are Decimal
-    except RecursionError:
-        raise RequestError("The body is nested too deeply") from None
-    except ArithmeticError:
-        raise RequestError("The body contains a number that is too large") from None
-    except ValueError:
-        value = body
+    value = read_body(body, _decode)
     if isinstance(value, dict):
         return {name: member for name, member in value.items() if name not in RESERVED_PARAMETERS}
     return {"body": value}
 
 
-def _refuse_constant(constant: str) -> NoReturn:
+def read_body(body: str, decode: Callable[[str], Any]) -> Any:  # noqa: ANN401 - decoded JSON
+    """Return the value of a body's JSON text, a text that isn't JSON as it is.
+
+    Raises:
+        RequestError: it is nested too deeply, or has a number that is too large.
+    """
+    try:
+        return decode(body)
+    except RecursionError:
+        raise RequestError("The body is nested too deeply") from None
+    except ArithmeticError:
+        raise RequestError("The body contains a number that is too large") from None
+    except ValueError:
+        return body
+
+
+def refuse_constant(constant: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python's decoder takes."""
     raise RequestError(f"The body contains {constant}, which is not valid JSON")
 
 
-_decode = standard_decoder(parse_float=Decimal, parse_constant=_refuse_constant)
+_decode = standard_decoder(parse_float=Decimal, parse_constant=refuse_constant)  # fractions are Decimal
 
 
 def _refusal(function: str, name: str) -> str:

@@ -99,7 +99,7 @@ class WorkerEvent(LambdaEvent):
         message = str(error.message).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
         message = redact(message, self._settings, prose=True)
         status = error.status if error.status in range(400, 600) else 500
-        return WorkerResponse("error", message, status, kind)
+        return WorkerResponse("error", message, status, kind, getattr(error, "details", ()))
 
     def _report(self, error: BaseException, response: WorkerResponse) -> None:
         """Log what operator or author have to fix, and alert unless the gateway or the sweeper does."""

@@ -1,7 +1,7 @@
 """What a call over a WebSocket sends back: its result, a stream of items, or an error."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import cache, partial
 
@@ -69,14 +69,16 @@ class CallReplies:
     def _frame(self, response: WorkerResponse, sent: int | None) -> str | None:
         message_id = self._socket.message_id
         if response.kind == "error":
-            return self._error(response.value, response.status, sent)
+            return self._error(response.value, response.status, sent, response.details)
         if message_id is None:
             return frames.bare_text(response) if self._socket.wants_result else None
         if sent is not None:
             return frames.done(message_id, sent)
         return frames.result(message_id, public_name(self._call), frames.data_text(response))
 
-    def _error(self, message: str, status: int, sent: int | None) -> str:
+    def _error(
+        self, message: str, status: int, sent: int | None, details: Sequence[Mapping[str, str]] = ()
+    ) -> str:
         return frames.error(
             self._socket.message_id,
             public_name(self._call),
@@ -84,6 +86,7 @@ class CallReplies:
             message=message,
             request_id=self._event.request_id,
             seq=sent,
+            details=details,
         )
 
     def _push_items(self, message_id: str, items: Generator[object]) -> None:

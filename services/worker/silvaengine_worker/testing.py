@@ -41,13 +41,15 @@ class Invoke:
         area: str = "core",
         effect: str | None = None,
         attempt: int = 1,
+        typed: bool | None = None,
     ) -> Any:  # noqa: ANN401 - a test knows what its function returns
         """Call a function and return its result as a caller receives it: text, a JSON value, or bytes.
 
         Args:
             function: ``package.module:Class.function``, ``package.module:function``, or a name in
                 registry.yaml (which needs PyYAML), in ``services/worker/functions``, ``functions`` or the
-                root of the tests. Of the registry only module and class are read, not the settings.
+                root of the tests. Of the registry only module, class and ``typed`` are read, not the
+                settings.
             settings: for the constructor and ``current_invocation().settings``.
             params: as from a query string, in JSON values.
             body: text as a client sends it, or a value that is sent as JSON.
@@ -56,6 +58,8 @@ class Invoke:
             area: the area.
             effect: the ``effect`` of the fencing token, for a call that the ledger holds.
             attempt: the number of the attempt, from 1.
+            typed: whether the signature decides, as for a registered function with ``typed: true``, which is
+                the default for its name; then the result is checked, too.
 
         Raises:
             FunctionError: the function's own.
@@ -63,9 +67,15 @@ class Invoke:
             Exception: whatever else the function raised.
 
         """
-        module_name, class_name, name = self._find(function)
+        module_name, class_name, name, is_typed = self._find(function)
         call = WorkerCall(
-            Callee(module_name, class_name, name, json.dumps(dict(settings or {}))),
+            Callee(
+                module_name,
+                class_name,
+                name,
+                json.dumps(dict(settings or {})),
+                typed=is_typed if typed is None else typed,
+            ),
             params={**(params or {}), "endpoint_id": endpoint_id, "area": area},
             body=body if body is None or isinstance(body, str) else json.dumps(body),
             context={"channel": endpoint_id, "area": area, "headers": {}} | dict(context or {}),
@@ -83,7 +93,7 @@ class Invoke:
 
     def _run(self, call: WorkerCall) -> Json | bytes:
         package = call.callee.module_name.partition(".")[0]
-        worker = self._workers.setdefault(package, Worker(Loader([package])))
+        worker = self._workers.setdefault(package, Worker(Loader([package]), checks_results=True))
         try:
             response = worker.run(WorkerCall.decode(json.loads(call.encode())))
             value: Json = json.loads(to_json_text(response.encode()))["value"]
@@ -93,14 +103,14 @@ class Invoke:
             raise
         return b64decode(response.value) if response.kind == "base64" else value
 
-    def _find(self, function: str) -> tuple[str, str, str]:
+    def _find(self, function: str) -> tuple[str, str, str, bool]:
         module_name, colon, rest = function.partition(":")
         if colon:
             class_name, _, name = rest.rpartition(".")
-            return module_name, class_name, name
+            return module_name, class_name, name, False
         return self._find_in_registry(function)
 
-    def _find_in_registry(self, function: str) -> tuple[str, str, str]:
+    def _find_in_registry(self, function: str) -> tuple[str, str, str, bool]:
         import yaml  # lazy: only a name in registry.yaml needs it; an extra of the wheel
 
         files = [folder / REGISTRY for folder in self._folders if (folder / REGISTRY).is_file()]
@@ -110,7 +120,8 @@ class Invoke:
             msg = f"{function!r} isn't registered ({where}); package.module:Class.function works without"
             raise LookupError(msg)
         row = rows[function]
-        return row["module"], row.get("class") or "", function.partition("@")[0]
+        name = function.partition("@")[0]
+        return row["module"], row.get("class") or "", name, row.get("typed") is True
 
 
 def _job(effect: str, attempt: int) -> ExecutionRef:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from decimal import localcontext
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from silvaengine.context import ClientChannel, CurrentInvocation, FencingToken, bind
 from silvaengine.errors import ConfigurationError
@@ -17,6 +17,9 @@ from silvaengine_worker.loader import LoadedFunction, Loader, NoFunctionError
 from silvaengine_worker.process_state import ProcessStateGuard, run_with_deadline
 from silvaengine_worker.results import complete, to_response
 
+if TYPE_CHECKING:
+    from silvaengine_worker.typed.signature import Signature
+
 END_EARLY_SECONDS = 0.25
 """Seconds before the caller's deadline at which a function is ended, so that the response arrives in time."""
 
@@ -27,13 +30,20 @@ class Worker:
     """Runs functions of the allowed packages, one call at a time.
 
     ``open_channel`` returns a call's channel to connected clients; None where there is no WebSocket API.
+    ``checks_results`` is whether the results of typed functions are compared with their signatures.
     """
 
     def __init__(
-        self, loader: Loader, open_channel: Callable[[WorkerCall], ClientChannel] | None = None
+        self,
+        loader: Loader,
+        open_channel: Callable[[WorkerCall], ClientChannel] | None = None,
+        *,
+        checks_results: bool = False,
     ) -> None:
         self._loader = loader
         self._open_channel = open_channel
+        self._checks_results = checks_results
+        self._signatures: dict[Callable[..., Any], Signature] = {}
         self._instances = Instances()
 
     def run(
@@ -61,7 +71,8 @@ class Worker:
         except NoFunctionError as error:
             message = f"Function {public_name(call)!r} isn't available"
             raise ConfigurationError(message, detail=error.detail) from error.__cause__
-        arguments = fit_arguments(call, target.parameters)
+        # a typed function's are made by its package's code, too: bound and timed
+        arguments = None if call.callee.typed else fit_arguments(call, target.parameters)
         channel = self._open_channel(call) if self._open_channel else None
         current = _current_invocation(call, end, request_id, target.logger, channel)
         with bind(current), localcontext(), ProcessStateGuard() as process:
@@ -77,10 +88,12 @@ class Worker:
         self,
         target: LoadedFunction,
         call: WorkerCall,
-        arguments: Arguments,
+        arguments: Arguments | None,
         may_keep: Callable[[], bool],
         finish: Callable[[Any], object],
     ) -> object:
+        if arguments is None:
+            arguments, finish = self._fit_typed(target, call, finish)
         by_position, by_name = arguments
         constructor, setting = target.constructor, call.callee.setting
         if constructor is None:
@@ -91,6 +104,22 @@ class Worker:
             lambda instance: finish(getattr(instance, call.callee.function)(*by_position, **by_name)),
             may_keep,
         )
+
+    def _fit_typed(
+        self, target: LoadedFunction, call: WorkerCall, finish: Callable[[Any], object]
+    ) -> tuple[Arguments, Callable[[Any], object]]:
+        """Return the arguments of a typed function, and its finish, which may check the result."""
+        # lazy: only a typed function needs them
+        from silvaengine_worker.typed.arguments import fit_typed_arguments
+        from silvaengine_worker.typed.results import checked
+        from silvaengine_worker.typed.signature import Signature
+
+        signature = self._signatures.get(target.function)
+        if signature is None:
+            signature = self._signatures[target.function] = Signature(target.function, target.parameters)
+        if self._checks_results:
+            finish = checked(finish, signature)
+        return fit_typed_arguments(call, signature), finish
 
 
 def read_settings(text: str) -> dict[str, Any]:

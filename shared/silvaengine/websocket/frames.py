@@ -4,7 +4,7 @@ A frame's value is passed in as JSON text, so that a function's response goes ou
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from silvaengine.protocol.json_codec import encode
@@ -33,9 +33,12 @@ def error(
     message: str,
     request_id: str,
     seq: int | None = None,
+    details: Sequence[Mapping[str, str]] = (),
 ) -> str:
     """Return the frame of an error; ``seq`` is the number of a stream's items before it."""
-    problem = {"status": status, "message": message, "request_id": request_id}
+    problem: dict[str, object] = {"status": status, "message": message, "request_id": request_id}
+    if details:
+        problem["details"] = details
     frame = {"id": message_id, "seq": seq, "funct": function, "error": problem}
     return encode({name: value for name, value in frame.items() if value is not None})
 

@@ -147,6 +147,15 @@ def test_a_jobs_error_is_told(world: Any, ask: Any, event_of: EventOf) -> None:
     assert facts["error"] == {"status": 404, "message": "no such order"}
 
 
+def test_a_jobs_refused_parameters_are_told(world: Any, ask: Any, event_of: EventOf) -> None:
+    """Its status has the details; so has a repetition under its key."""
+    details = [{"in": "body", "path": "/a", "message": "Required", "value_type": "absent"}]
+    job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]
+    settle(world, WorkerResponse("error", "see details", 422, "InvalidArgumentsError", details), "failed")
+    error = json.loads(status_of(world, event_of, job_id)["body"])["error"]
+    assert error == {"status": 422, "message": "see details", "details": details}
+
+
 def test_a_job_is_its_tenants_own(world: Any, ask: Any, event_of: EventOf) -> None:
     """In another area, or with an id that never was, there is none; without an id the request is wrong."""
     job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]

@@ -278,6 +278,17 @@ def test_a_functions_error_is_answered(status: int, notices: int, world: Any, ev
     assert len(world.alerts.sent) == notices
 
 
+def test_a_refusal_of_parameters_has_its_details(world: Any, event_of: EventOf) -> None:
+    """What a typed function's worker found is the client's to mend."""
+    details = [{"in": "body", "path": "/a", "message": "Required", "value_type": "absent"}]
+    world.responses("error", "see details", status=422, details=details)
+    response = world.call(event_of())
+    assert response["statusCode"] == 422
+    body = json.loads(response["body"])
+    assert (body["error"], body["details"]) == ("see details", details)
+    assert body["request_id"]
+
+
 def test_a_functions_own_5xx_is_told_to_the_operator(world: Any, event_of: EventOf) -> None:
     """A proxy response with a 5xx is a failure, even though the function returned it."""
     world.responses("json", {"statusCode": 503, "body": "down"})

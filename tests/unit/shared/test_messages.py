@@ -61,6 +61,22 @@ def test_a_call_of_a_published_function_names_its_release() -> None:
     assert WorkerCall.decode(payload).callee == published.callee
 
 
+def test_a_call_of_a_typed_function_says_so() -> None:
+    """The worker has no registry; no other call has the member."""
+    typed = call(callee=Callee("shop", "Shop", "hello", '{"a": 1}', typed=True))
+    payload = json.loads(typed.encode())
+    assert payload == {**json.loads(call().encode()), "typed": True}
+    assert WorkerCall.decode(payload).callee == typed.callee
+
+
+def test_an_errors_details_are_part_of_an_answer() -> None:
+    """Only of one that has any: a gateway of the last version takes the others as before."""
+    details = ({"in": "body", "path": "/a", "message": "Required", "value_type": "absent"},)
+    refused = WorkerResponse("error", "no", 422, "InvalidArgumentsError", details)
+    assert WorkerResponse.decode(refused.encode()) == refused
+    assert "details" not in refused._replace(details=()).encode()
+
+
 def test_the_content_that_the_ledger_holds_is_sent_as_it_stands() -> None:
     """It was encoded when the call was accepted; nobody reads and writes it again."""
     content = '{"params":"{\\"n\\":1.10}","body":"\\u00e9","context":"{}"}'

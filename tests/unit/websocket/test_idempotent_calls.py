@@ -64,6 +64,15 @@ def test_a_failure_is_an_answer_too(world: World) -> None:
     assert (frame["error"]["status"], frame["error"]["message"]) == (418, "a teapot")
 
 
+def test_refused_parameters_are_an_answer_with_details(world: World) -> None:
+    """As the first call's error frame had them."""
+    details = [{"in": "body", "path": "/a", "message": "Required", "value_type": "absent"}]
+    world.say(CALL)
+    work(world, WorkerResponse("error", "see details", 422, "InvalidArgumentsError", details))
+    (frame,) = world.say(CALL)
+    assert (frame["error"]["status"], frame["error"]["details"]) == (422, details)
+
+
 def test_a_repetition_meanwhile_is_told_so(world: World) -> None:
     """A repetition is told that the call is under way, whether a worker has begun or not."""
     world.say(CALL)

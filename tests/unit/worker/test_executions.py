@@ -123,6 +123,17 @@ def test_a_functions_own_refusal_is_final(handle: Handle, accept: Accept, ledger
     assert row(ledger).state == "failed"
 
 
+def test_parameters_that_a_typed_function_cant_take_are_final(
+    handle: Handle, accept: Accept, ledger: Ledger
+) -> None:
+    """They would be the same the next time; the row has what is wrong, and no value."""
+    handle("typed:totals", typed=True, params={"a": "hunter2"}, deadline=None, job=accept())
+    settled = row(ledger)
+    assert (settled.state, settled.attempts) == ("failed", 1)
+    (detail,) = json.loads(settled.result or "")["details"]
+    assert detail == {"in": "body", "path": "/a", "message": "Expected `int`", "value_type": "string"}
+
+
 def test_a_job_isnt_notified_by_the_worker(handle: Handle, accept: Accept, notices: list[Any]) -> None:
     """Each failed attempt is logged; the one notice is the sweeper's, when nothing is left to try."""
     handle("plain:crash", deadline=None, job=accept())

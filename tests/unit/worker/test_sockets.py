@@ -231,6 +231,25 @@ def test_a_failure_is_always_pushed(
     assert message in problem["message"]
 
 
+def test_refused_parameters_are_pushed_with_their_details(say: Any, client: Client) -> None:
+    """What a typed function can't take, of the message's payload."""
+    say("typed:totals", typed=True, body='{"a": "x", "b": 1.5}')
+    (frame,) = client.frames
+    assert frame["error"]["status"] == 422
+    assert [(each["in"], each["path"]) for each in frame["error"]["details"]] == [
+        ("body", "/a"),
+        ("body", "/b"),
+    ]
+
+
+def test_a_typed_function_gets_a_messages_payload(say: Any, client: Client) -> None:
+    """As JSON: strict, its members the parameters."""
+    say(
+        "typed:totals", typed=True, body='{"a": 1, "b": 2.0}', params={"funct": "totals", "payload": {"a": 1}}
+    )
+    assert client.frames[0]["data"] == 3
+
+
 def test_an_event_functions_failure_is_pushed(say: Any, client: Client) -> None:
     """Also to a sender that wants no result."""
     say("plain:refuse", message_id=None, wants_result=False)

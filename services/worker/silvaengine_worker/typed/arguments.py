@@ -1,0 +1,208 @@
+"""A typed function's arguments: each value as its parameter's type, or all that is wrong, in one error.
+
+Query, path and headers are text: it is taken as it is if the type takes text, else as the JSON number, true
+or false that it spells. JSON is taken as it is.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+
+from silvaengine.errors import InvalidArgumentsError
+from silvaengine.protocol.json_codec import standard_decoder
+from silvaengine.protocol.messages import WorkerCall
+from silvaengine_worker.arguments import (
+    OBJECT,
+    Arguments,
+    offered_names,
+    public_name,
+    read_body,
+    refuse_constant,
+)
+from silvaengine_worker.typed.faults import ABSENT, LIMIT, Fault, InvalidValueError, json_type, step
+from silvaengine_worker.typed.signature import BODY, Signature, ValueType
+
+type Place = Literal["query", "path", "header", "body"]
+
+_LARGEST = 308  # decimal exponent of a whole number that is written as a fraction; IEEE 754's
+_SCALAR = re.compile(r"true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_CONSTANTS = {"true": True, "false": False}
+_FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+def _number(digits: str) -> int | Decimal:
+    """Return a number that isn't written as an integer: JSON Schema's integers are all whole numbers."""
+    return _whole(Decimal(digits))
+
+
+def _whole(number: Decimal) -> int | Decimal:
+    if number.adjusted() <= _LARGEST and number == number.to_integral_value():
+        return int(number)
+    return number
+
+
+_decode = standard_decoder(parse_float=_number, parse_constant=refuse_constant)
+
+
+class _Value(NamedTuple):
+    """A value as it came: decoded JSON, or with ``is_text`` every text under its name."""
+
+    place: Place
+    value: Any
+    is_text: bool = False
+
+
+def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
+    """Return the arguments of a call.
+
+    Raises:
+        InvalidArgumentsError: 422; its details are the first hundred faults.
+        RequestError: the body isn't JSON.
+    """
+    arguments = {name: getattr(call, name, None) or call.params.get(name) for name in signature.given}
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    details: list[dict[str, str]] = []
+    values = _values(call, signature)
+    for name, value in values.items():
+        value_type = signature.type_of(name)
+        if value_type is None:
+            faults: tuple[Fault, ...] = (Fault("", "Unknown", json_type(_shown(value))),)
+        else:
+            try:
+                arguments[name] = _convert(value_type, value, call)
+                continue
+            except InvalidValueError as error:
+                faults = error.faults
+        pointer = _pointer(name, value.place, signature)
+        details += [fault._replace(path=pointer + fault.path).detail(value.place) for fault in faults]
+    for name in signature.plain.required:
+        if name not in values and name not in arguments:
+            place = _expected_place(name, call, signature)
+            fault = Fault(_pointer(name, place, signature), "Required", json_type(ABSENT))
+            details.append(fault.detail(place))
+    if details:
+        raise InvalidArgumentsError(_summary(call, details), details[:LIMIT])
+    return signature.plain.arrange(arguments)
+
+
+def _summary(call: WorkerCall, details: list[dict[str, str]]) -> str:
+    """Return a message for callers that get no details, such as other functions."""
+    first, others = details[0], len(details) - 1
+    more = f", and {others} more" if others else ""
+    return (
+        f"Function {public_name(call)!r} can't take {first['in']} {first['path']}: {first['message']}{more}"
+    )
+
+
+def _pointer(name: str, place: Place, signature: Signature) -> str:
+    if place == "body" and name == BODY:
+        return ""
+    return step(signature.headers.get(name, name))
+
+
+def _expected_place(name: str, call: WorkerCall, signature: Signature) -> Place:
+    if name in signature.headers:
+        return "header"
+    is_without_body = _is_http(call) and call.body is None and name != BODY
+    return "query" if is_without_body else "body"
+
+
+def _is_http(call: WorkerCall) -> bool:
+    return call.socket is None and (call.context is not None or call.aws_event is not None)
+
+
+def _values(call: WorkerCall, signature: Signature) -> dict[str, _Value]:
+    """Return the values of a call; what is offered to functions only where one takes it."""
+    values = _params(call)
+    if call.aws_event is None and call.body:
+        body = read_body(call.body, _decode)
+        if BODY in signature.parameters or not isinstance(body, dict):
+            values[BODY] = _Value("body", body)
+        else:
+            for name, member in body.items():
+                if name not in values or values[name].place != "path":
+                    values[name] = _Value("body", member)
+    offered = offered_names(call)
+    for name in [name for name in values if name in offered and name not in signature.parameters]:
+        del values[name]
+    if signature.headers:
+        headers = _headers(call)
+        for name, header in signature.headers.items():
+            values.pop(name, None)
+            if header in headers:
+                values[name] = _Value("header", [headers[header]], is_text=True)
+    return values
+
+
+def _params(call: WorkerCall) -> dict[str, _Value]:
+    if not (_is_http(call) or offered_names(call) & call.params.keys() >= OBJECT):
+        return {name: _Value("body", _whole_numbers(value)) for name, value in call.params.items()}
+    query = (call.context or {}).get("query")
+    values = {}
+    for name, value in call.params.items():
+        place: Place = "query" if query is None or name in query else "path"
+        if isinstance(value, str):
+            values[name] = _Value(place, (query or {}).get(name) or [value], is_text=True)
+        else:
+            values[name] = _Value(place, _whole_numbers(value))
+    return values
+
+
+def _headers(call: WorkerCall) -> Mapping[str, Any]:
+    """Return the headers by lower-case name; none for what isn't a request."""
+    headers = (call.context or call.aws_event or {}).get("headers") or {}
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _convert(value_type: ValueType, value: _Value, call: WorkerCall) -> object:
+    """Return a value as one of a type; raises InvalidValueError."""
+    if value.is_text:
+        return _convert_text(value_type, value.value)
+    try:
+        return value_type.convert(value.value)
+    except InvalidValueError:
+        is_form = isinstance(value.value, str) and _headers(call).get("content-type", "").startswith(
+            _FORM_TYPE
+        )
+        if not is_form:
+            raise
+        return _convert_text(value_type, [value.value])
+
+
+def _convert_text(value_type: ValueType, texts: list[str]) -> object:
+    value: Any = texts if value_type.takes_list else texts[-1]
+    spelled: Any = list(map(_spell, texts)) if value_type.takes_list else _spell(texts[-1])
+    if not value_type.takes_text:
+        return value_type.convert(spelled)
+    try:
+        return value_type.convert(value)
+    except InvalidValueError as error:
+        try:
+            return value_type.convert(spelled)
+        except InvalidValueError:
+            raise error from None
+
+
+def _spell(text: str) -> object:
+    """Return the JSON number, true or false that a text spells, any other text as it is."""
+    if not _SCALAR.fullmatch(text):
+        return text
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    try:
+        return _number(text)
+    except ArithmeticError:  # an exponent beyond Decimal's
+        return text
+
+
+def _whole_numbers(value: object) -> object:
+    if isinstance(value, Decimal):
+        return _whole(value)
+    if isinstance(value, dict):
+        return {name: _whole_numbers(member) for name, member in value.items()}
+    return [_whole_numbers(member) for member in value] if isinstance(value, list) else value
+
+
+def _shown(value: _Value) -> object:
+    return value.value[-1] if value.is_text else value.value
