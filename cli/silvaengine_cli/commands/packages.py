@@ -26,7 +26,7 @@ COLUMNS = ("package", "release", "changed", "pins", "behind")
 
 @click.group()
 def packages() -> None:
-    """List, update and delete published packages, or make one of shipped modules.
+    """List, update, end or make published packages.
 
     \b
     Examples:
