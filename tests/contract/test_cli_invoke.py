@@ -11,13 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
+from silvaengine.tables import FUNCTIONS, PACKAGES
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine import CREDENTIALS, REGION
 from silvaengine_cli.main import cli
 from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.tables import RegistryTables
 
-WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
+WORKER = "arn:aws:lambda:us-east-1:123456789012:function:mine-Worker"
 PICTURE = b"\x89PNG\r\n"
 REGISTRY = """\
 endpoints: {demo: }
@@ -226,15 +227,20 @@ def test_destroy_asks_and_then_deletes_the_stack(stack: str) -> None:
     assert "there is no stack 'mine'" in gone.output
 
 
-def test_destroy_deletes_the_packages_first(stack: str) -> None:
+def test_destroy_deletes_the_packages_first(stack: str, dynamodb: Any) -> None:
     """CloudFormation deletes their stacks with a role of the platform's; the question names them."""
+    tables, arn = RegistryTables(dynamodb), WORKER.replace("-Worker", "-pkg-shop")
+    tables.create(FUNCTIONS, {"aws_lambda_arn": arn, "function": "hello"})
+    tables.create(PACKAGES, {"function_arn": arn, "item": "pointer", "package": "shop", "revision": 1})
     client = Deployment(region=REGION).client("cloudformation")
     template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     for name in (f"{stack}-pkg-shop", f"{stack}-pkg-billing", f"not-{stack}-pkg-shop"):
         client.create_stack(StackName=name, TemplateBody=template)
     asked = run("destroy", "--stack", stack, response="n\n")
     assert "and its packages billing, shop" in asked.output
-    assert run("destroy", "--stack", stack, "--yes").exit_code == 0
+    done = run("destroy", "--stack", stack, "--yes")
+    assert done.exit_code == 0, done.output
+    assert list(tables.query(FUNCTIONS, arn)) == list(tables.query(PACKAGES, arn)) == []
     left = [each["StackName"] for each in client.describe_stacks()["Stacks"]]
     assert left == [f"not-{stack}-pkg-shop"]
 

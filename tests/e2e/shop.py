@@ -24,12 +24,23 @@ timeout: 15
 functions:
   build: {call: "shop.builds:which", area: core, methods: [GET]}
   build_later: {call: "shop.builds:which", area: core, type: Event, methods: [POST]}
+  build_never: {call: "shop.builds:never", area: core, type: Event, methods: [POST], backoff_seconds: 600}
 """
 # Two modules, of which an answer that is from one release has the same number.
 SOURCES = {
     "__init__.py": "",
     "number.py": "BUILD = {build}\n",
-    "builds.py": "from shop.number import BUILD\n\n\ndef which(**_):\n    return [BUILD, {build}]\n",
+    "builds.py": """\
+from shop.number import BUILD
+
+
+def which(**_):
+    return [BUILD, {build}]
+
+
+def never(**_):
+    raise RuntimeError("it fails each time")
+""",
 }
 
 
@@ -41,12 +52,16 @@ class Shop:
         folder: the package's.
         deployment: where it is published.
         builds: numbers by release.
+        name: the package's.
+        more: further sections of package.yaml.
         before_turn: is told the release that a rollback goes to.
     """
 
     folder: Path
     deployment: Deployment
     builds: dict[int, int] = field(default_factory=dict)
+    name: str = PACKAGE
+    more: str = ""
     before_turn: Callable[[int], None] = lambda _release: None
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
@@ -55,7 +70,8 @@ class Shop:
         build = next(self._numbers)
         package = self.folder / PACKAGE
         package.mkdir(parents=True, exist_ok=True)
-        (self.folder / "package.yaml").write_text(MANIFEST)
+        manifest = MANIFEST.replace(f"package: {PACKAGE}", f"package: {self.name}")
+        (self.folder / "package.yaml").write_text(manifest + self.more)
         (self.folder / "requirements.txt").touch()
         for name, text in SOURCES.items():
             (package / name).write_text(text.replace("{build}", str(build)))
@@ -76,7 +92,7 @@ class Shop:
     @property
     def releases(self) -> PackageReleases:
         """The package's releases."""
-        return PackageReleases(self.deployment, PACKAGE)
+        return PackageReleases(self.deployment, self.name)
 
     def announce(self) -> None:
         """Announce rows that were written past the publisher."""
@@ -85,7 +101,7 @@ class Shop:
     @property
     def pointing(self) -> Pointing:
         """What turns the pointer."""
-        return Pointing(self.deployment, PACKAGE, lambda _line: None)
+        return Pointing(self.deployment, self.name, lambda _line: None)
 
     def roll_back(self) -> Turn:
         """Roll back to what served before."""

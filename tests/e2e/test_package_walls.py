@@ -55,16 +55,17 @@ def test_a_stack_is_made_once_and_changed_where_the_package_changes(
 
 
 def test_data_is_neither_replaced_nor_removed(packages: tuple[MadePackage, MadePackage]) -> None:
-    """A change that would cost a table is refused with its name, and so is a change of the isolation."""
+    """A change that would cost data is refused with its name, and so is a change of the isolation."""
     _, beta = packages
     text = PACKAGE.format(name="beta")
     table = beta.physical_id("Orders")
     other_key = text.replace("AttributeName: id", "AttributeName: key")
-    no_queue = text.replace("  Inbox: {Type: AWS::SQS::Queue}\n", "")
+    no_event = text.replace("queue: Inbox", "queue: other")
+    no_queue = no_event.replace("Inbox: {Type: AWS::SQS::Queue}", "Inbox: {Type: AWS::SNS::Topic}")
     isolated = text.replace("functions:\n", "isolation: tenant\nfunctions:\n")
     for change, complaint in (
         (other_key, "Orders: KeySchema"),
-        (no_queue.replace("queue: Inbox", "queue: other"), "Inbox (AWS::SQS::Queue) would go"),
+        (no_queue, "Inbox (AWS::SQS::Queue) would go"),
         (isolated, "isolation is fixed"),
     ):
         assert change != text

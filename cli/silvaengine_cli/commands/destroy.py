@@ -2,16 +2,17 @@
 
 import click
 
-from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.output import print_result
+from silvaengine_cli.publishing.deletion import Deletion
+from silvaengine_cli.stack_deletion import delete_stack, package_stacks
 
 
 @click.command()
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @operator_options
 def destroy(deployment: Deployment, yes: bool, as_json: bool) -> None:
-    """Delete the stack, and those of its packages.
+    """Delete the stack, and its packages, whose stacks need it.
 
     Functions, APIs and logs go, and so do tables and other data, unless their policy retains them.
 
@@ -22,7 +23,7 @@ def destroy(deployment: Deployment, yes: bool, as_json: bool) -> None:
     """
     tables = deployment.output("TablePrefix")
     client = deployment.client("cloudformation")
-    packages = _package_stacks(client, deployment.stack)
+    packages = package_stacks(client, deployment.stack)
     if not yes:
         also = f" and its packages {', '.join(packages)}" if packages else ""
         click.confirm(
@@ -32,37 +33,8 @@ def destroy(deployment: Deployment, yes: bool, as_json: bool) -> None:
         )
     own = client.describe_stacks(StackName=deployment.stack)["Stacks"][0]["StackId"]
     retained = []
-    for stack_id in (*packages.values(), own):  # the packages' need a role of the platform's
-        client.delete_stack(StackName=stack_id)
-        retained += _wait_for_deletion(client, stack_id, is_local=deployment.is_local)
+    for package in packages:  # before the platform: their stacks need a role of its own
+        retained += Deletion(deployment, package).run(lambda line: click.echo(line, err=True))
+    retained += delete_stack(deployment, own)
     text = "\n  retained: ".join([f"stack {deployment.stack} is deleted", *retained])
     print_result({"stack": deployment.stack, "deleted": True, "retained": retained}, text, as_json=as_json)
-
-
-def _package_stacks(client: AwsClient, stack: str) -> dict[str, str]:
-    """Return the ids of the packages' stacks, by the packages' names."""
-    pages = client.get_paginator("describe_stacks").paginate()
-    ids = {each["StackName"]: each["StackId"] for page in pages for each in page["Stacks"]}
-    prefix = f"{stack}-pkg-"
-    return {name.removeprefix(prefix): ids[name] for name in sorted(ids) if name.startswith(prefix)}
-
-
-def _wait_for_deletion(client: AwsClient, stack_id: str, *, is_local: bool) -> list[str]:
-    """Wait until the stack is gone, or the engine that `silvaengine dev` ran; return what was retained."""
-    from botocore.exceptions import EndpointConnectionError  # lazy: only `destroy` needs it
-
-    try:
-        client.get_waiter("stack_delete_complete").wait(
-            StackName=stack_id, WaiterConfig={"Delay": 3, "MaxAttempts": 400}
-        )
-        return _retained(client, stack_id)
-    except EndpointConnectionError:
-        if not is_local:
-            raise
-        return []
-
-
-def _retained(client: AwsClient, stack_id: str) -> list[str]:
-    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
-    resources = (resource for page in pages for resource in page["StackResourceSummaries"])
-    return [it["PhysicalResourceId"] for it in resources if it["ResourceStatus"] == "DELETE_SKIPPED"]

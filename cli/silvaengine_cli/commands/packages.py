@@ -1,34 +1,43 @@
 """``packages``: the packages that are published, and those that are to be."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.commands.init import HEADER, check_package_name
 from silvaengine_cli.commands.registry import file_option, registry_path
-from silvaengine_cli.deployment import Deployment, list_options
-from silvaengine_cli.output import Moment, print_table
+from silvaengine_cli.deployment import Deployment, list_options, operator_options
+from silvaengine_cli.output import Moment, print_result, print_table
 from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGE_FILE, PACKAGES_FOLDER
 from silvaengine_cli.packages.moving import plan_move
-from silvaengine_cli.publishing.releases import read_pointers
+from silvaengine_cli.publishing.behind import CurrentPlatform
+from silvaengine_cli.publishing.contraction import Contraction
+from silvaengine_cli.publishing.contraction import contract as contract_package
+from silvaengine_cli.publishing.deletion import Deletion, Remains
+from silvaengine_cli.publishing.platform_update import Updated
+from silvaengine_cli.publishing.platform_update import update as update_package
+from silvaengine_cli.publishing.releases import PackageReleases, read_pointers
 from silvaengine_cli.registry.file import load, parse
 from silvaengine_cli.registry.handover import hand_over
 from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, common_endpoint, insert_package
 from silvaengine_cli.templates import write_templates
 
-COLUMNS = ("package", "release", "changed", "pins")
+COLUMNS = ("package", "release", "changed", "pins", "behind")
 
 
 @click.group()
 def packages() -> None:
-    """List published packages, or make one, anew or of shipped modules.
+    """List, make, update or end published packages.
 
     \b
     Examples:
       silvaengine packages list --stack silvaengine
       silvaengine packages new shop
+      silvaengine packages update --stack silvaengine
       silvaengine packages move shop
     """
 
@@ -36,7 +45,10 @@ def packages() -> None:
 @packages.command("list")
 @list_options
 def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
-    """List published packages: which release serves, since when, and who is pinned to another. Times are UTC.
+    """List published packages: which release serves, since when, who is pinned, and who is behind.
+
+    A package is behind while a release of it that serves lacks something of the platform's: the worker's
+    code, the layer, variables. Times are UTC.
 
     \b
     Examples:
@@ -44,8 +56,83 @@ def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
       silvaengine packages list --json
     """
     rows = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
-    cells = [(row["package"], row["release"], Moment(row["changed_at"]), row["pins"]) for row in rows]
-    print_table(f"{len(rows)} packages", COLUMNS, cells, rows, as_json=as_json, wide=wide)
+    behind = _behind(deployment, rows)
+    facts = [row | {"behind": behind[row["package"]]} for row in rows]
+    cells = [
+        (row["package"], row["release"], Moment(row["changed_at"]), row["pins"], _lacked(row["behind"]))
+        for row in facts
+    ]
+    print_table(f"{len(rows)} packages", COLUMNS, cells, facts, as_json=as_json, wide=wide)
+
+
+@packages.command()
+@click.argument("names", nargs=-1)
+@operator_options
+def update(deployment: Deployment, names: tuple[str, ...], as_json: bool) -> None:
+    """Release packages anew, with the same code, as far as they are behind the platform: all, or NAMES.
+
+    Do so after an update of the stack, or of its variables. One package follows the other, and what served
+    serves on until its successor has been tried. Whatever fails, repeat it.
+
+    \b
+    Examples:
+      silvaengine packages update --stack silvaengine
+      silvaengine packages update shop --local
+    """
+    published = [
+        row["package"] for row in read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
+    ]
+    current = CurrentPlatform(deployment)
+    updated = [update_package(deployment, name, current, _say) for name in names or published]
+    print_result([asdict(each) for each in updated], "\n".join(map(_updated, updated)), as_json=as_json)
+
+
+@packages.command()
+@click.argument("name")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask, and don't mind connections that list it.")
+@operator_options
+def delete(deployment: Deployment, name: str, yes: bool, as_json: bool) -> None:
+    """Delete a package: its Lambda with all releases, its log, alarms and rows. What holds its data stays.
+
+    A deletion that broke off goes on where it was.
+
+    \b
+    Examples:
+      silvaengine packages delete shop --stack silvaengine
+    """
+    deletion = Deletion(deployment, name)
+    remains = deletion.find()
+    if not yes:
+        if remains.connections:
+            endpoints = ", ".join(remains.connections)
+            raise click.ClickException(
+                f"connections of {endpoints} list {name}: take it out of them first, or say --yes"
+            )
+        click.echo("\n".join(_remains(remains)), err=True)
+        click.confirm(f"Delete the package {name!r} of stack {deployment.stack!r}?", abort=True, err=True)
+    retained = deletion.run(_say)
+    facts = {"package": name, **asdict(remains), "retained": retained, "objects": deletion.objects}
+    lines = [f"package {name} is deleted", *(f"  {line}" for line in _remains(remains))]
+    lines += [f"  stays: {each}" for each in (*retained, deletion.objects)]
+    print_result(facts, "\n".join(lines), as_json=as_json)
+
+
+@packages.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Only say what was found.")
+@operator_options
+def contract(deployment: Deployment, name: str, dry_run: bool, as_json: bool) -> None:
+    """Take what a package has removed out of its stack, as far as no release needs it any more.
+
+    A publication leaves resources and permissions that it removes where they are, since a rollback would need
+    them; `releases prune` deletes releases that nobody needs. Data stays in the account.
+
+    \b
+    Examples:
+      silvaengine packages contract shop --dry-run --stack silvaengine
+    """
+    found = contract_package(deployment, name, _say, dry_run=dry_run)
+    print_result(asdict(found), "\n".join(_found(found, dry_run=dry_run)), as_json=as_json)
 
 
 def _check_name(name: str) -> str:
@@ -130,3 +217,52 @@ def move(modules: tuple[str, ...], package: str | None, file: Path | None) -> No
         f"  silvaengine publish {plan.folder}\n"
         "  silvaengine apply"
     )
+
+
+def _say(line: str) -> None:
+    click.echo(f"  {line}", err=True)
+
+
+def _behind(deployment: Deployment, rows: list[Row]) -> dict[str, dict[int, list[str]]]:
+    """Return by package what the releases that serve lack; nothing where the deployment is no stack."""
+    if not rows or not deployment.has_output("PackageServiceRole"):
+        return {row["package"]: {} for row in rows}
+    current = CurrentPlatform(deployment)
+    return {row["package"]: current.behind(PackageReleases(deployment, row["package"]), row) for row in rows}
+
+
+def _lacked(behind: dict[int, list[str]]) -> list[str]:
+    return [f"{number}: {', '.join(lacks)}" for number, lacks in behind.items()]
+
+
+def _updated(updated: Updated) -> str:
+    if not updated.releases:
+        return f"{updated.package} has what the platform has"
+    lines = [
+        f"release {new} of {updated.package} serves instead of {old}, which lacked "
+        f"{', '.join(updated.lacked[old])}"
+        for old, new in updated.releases.items()
+    ]
+    return "\n".join(lines)
+
+
+def _remains(remains: Remains) -> list[str]:
+    """Return what ends with a package, a line each."""
+    lines = [f"releases that end: {', '.join(map(str, remains.releases)) or 'none'}"]
+    lines += [f"pins that end: {', '.join(remains.pins)}"] if remains.pins else []
+    if remains.jobs:
+        lines.append(f"{remains.jobs} jobs end within minutes, with the cause release_missing")
+    if remains.connections:
+        lines.append(f"connections still list it: {', '.join(remains.connections)}")
+    return lines
+
+
+def _found(found: Contraction, *, dry_run: bool) -> list[str]:
+    would = "would go" if dry_run else "removed"
+    lines = [f"{would}: {each}" for each in found.removable]
+    lines += [f"stays in the account, without a stack: {each}" for each in found.retained]
+    lines += [
+        f"stays: {each}: needed by releases {', '.join(map(str, by))}" for each, by in found.needed.items()
+    ]
+    lines += [f"stays: {each}: it would be deleted with its data" for each in found.held]
+    return lines or ["the stack has nothing that its package has removed"]

@@ -32,6 +32,7 @@ def upgrade(
     from silvaengine_cli.dev import find_project
     from silvaengine_cli.preflight.template import load
     from silvaengine_cli.preflight.upgrade import changes, next_stack, read_deployed, refusals, steps
+    from silvaengine_cli.publishing.behind import packages_before_upgrade
 
     project = find_project(Path.cwd())
     name, parameters = environment_of(project, environment)
@@ -43,6 +44,17 @@ def upgrade(
         raise click.ClickException(str(error)) from error
     refused = list(refusals(deployed, after, project, datetime.now(UTC), quiet_time=quiet_time))
     changed, todo = changes(deployed.stack, after), list(steps(deployed.stack, after, environment))
+    packages = packages_before_upgrade(
+        Deployment(stack=name, region=deployment.region, endpoint_url=deployment.endpoint_url)
+    )
+    refused += [
+        f"package {package}: this version's gateways don't serve release {', '.join(map(str, numbers))}: "
+        "run the deployed version's `silvaengine packages update` first"
+        for package, numbers in packages.items()
+        if numbers
+    ]
+    if packages:
+        todo.append(f"silvaengine packages update --stack {name}, for its packages {', '.join(packages)}")
     report = {"stack": name, "changes": changed, "steps": todo, "refusals": refused}
     print_result(report, "\n".join(_lines(changed, todo)), as_json=as_json)
     if refused:

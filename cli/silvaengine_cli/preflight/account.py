@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from silvaengine_cli import AwsClient
+from silvaengine_cli.preflight.quotas import find_full_quotas
 from silvaengine_cli.preflight.stack import Stack
 
 # Lambda keeps so many executions for the functions that reserve none.
@@ -30,6 +31,7 @@ def find_in_account(stack: Stack, client: Callable[[str], AwsClient]) -> Iterato
     if status in {None, _FAILED, "REVIEW_IN_PROGRESS"}:
         yield from _taken_names(stack, client)
     yield from _concurrency(stack, client("lambda"))
+    yield from find_full_quotas(client)
     logs_access = stack.parameters["AccessLogs"] == "true"
     if logs_access and "cloudwatchRoleArn" not in client("apigateway").get_account():
         yield "AccessLogs: API Gateway has no CloudWatch role in this Region's settings (docs/deploy.md)"

@@ -25,6 +25,7 @@ from silvaengine_cli.publishing.package import Package, functions_text
 from silvaengine_worker.release import RELEASE_FILE
 
 CACHE = Path(".silvaengine/packages")
+WORKER = "silvaengine_worker/"  # the folder of the worker's code in an archive
 
 # Unzipped, with the layer: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html. The 50 MB of a
 # zipped upload don't count for code that Lambda reads from a bucket.
@@ -41,12 +42,13 @@ type Files = dict[str, tuple[str, int]]
 class Artefact(NamedTuple):
     """A built package: ``path`` of its archive, whose bytes have the hex digest ``sha256``.
 
-    ``code`` is the hex digest of what is in it, ``digest`` the release's; ``lock`` has its requirements, a
-    line ``name==version`` for each.
+    ``code`` is the hex digest of what is in it, ``worker`` that of the worker's part, ``digest`` the
+    release's; ``lock`` has its requirements, a line ``name==version`` for each.
     """
 
     path: Path
     code: str
+    worker: str
     digest: str
     sha256: str
     lock: str
@@ -86,10 +88,9 @@ def build(package: Package, architecture: str, *, upgrade: bool = False) -> Arte
         required_files, own_files = _read_files(required), _files(folder / "own")
         _refuse_overlap(required_files, own_files)
         _check_size(required_files, own_files)
-        code = _code(required_files | own_files)
+        code, worker = digest_of(required_files | own_files), worker_digest(own_files)
         digest = release_digest(package.name, code, functions_text(package), is_isolated=package.is_isolated)
-        release = json.dumps({"package": package.name, "digest": digest}, sort_keys=True)
-        (folder / "own" / RELEASE_FILE).write_text(release)
+        (folder / "own" / RELEASE_FILE).write_text(release_file(package.name, digest))
         archive = folder / "artefact.zip"
         if required:
             shutil.copyfile(required / "files.zip", archive)
@@ -97,7 +98,7 @@ def build(package: Package, architecture: str, *, upgrade: bool = False) -> Arte
         with archive.open("rb") as content:
             checksum = file_digest(content, "sha256").hexdigest()
         path = archive.rename(cache / f"{package.name}-{architecture}.zip")
-    return Artefact(path, code, digest, checksum, locked_versions(lock))
+    return Artefact(path, code, worker, digest, checksum, locked_versions(lock))
 
 
 def _requirements(lock: Path | None, architecture: str, cache: Path, framework: Path) -> Path | None:
@@ -152,11 +153,21 @@ def _read_files(required: Path | None) -> Files:
     }
 
 
-def _code(files: Files) -> str:
+def digest_of(files: Files) -> str:
     """Return the digest of files, by name and content."""
     return sha256(
         json.dumps(sorted((name, digest) for name, (digest, _) in files.items())).encode()
     ).hexdigest()
+
+
+def worker_digest(files: Files) -> str:
+    """Return the digest of the worker's code among an archive's files."""
+    return digest_of({name: each for name, each in files.items() if name.startswith(WORKER)})
+
+
+def release_file(package: str, digest: str) -> str:
+    """Return the text of the file by which an archive says which release it is."""
+    return json.dumps({"package": package, "digest": digest}, sort_keys=True)
 
 
 def _refuse_overlap(required: Files, own: Files) -> None:
@@ -194,7 +205,12 @@ def _add(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive, "a") as target:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _DATE)
-                entry.external_attr = 0o100644 << 16
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                target.writestr(entry, path.read_bytes())
+                write_file(target, path.relative_to(folder).as_posix(), path.read_bytes())
+
+
+def write_file(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Write a file into an archive, with the same bytes at any time."""
+    entry = zipfile.ZipInfo(name, _DATE)
+    entry.external_attr = 0o100644 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, content)

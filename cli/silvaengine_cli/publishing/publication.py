@@ -143,8 +143,7 @@ class Publication:
 
     def wake_version(self) -> None:
         """Wait until the version is Active."""
-        isolated = self.package.is_isolated
-        self.configuration = self.versions.wake(self.number, self.artefact.digest, isolated=isolated)
+        self.configuration = self.versions.wake(self.number, self.artefact.digest, isolated=self.is_isolated)
 
     def limit_events(self) -> None:
         """Limit how often and how long Lambda tries an event of the version."""
@@ -154,14 +153,13 @@ class Publication:
         """Have the version import its functions and try its rights."""
         configs = [each["config"] for each in self.functions.values()]
         callables = [(each["module_name"], each["class_name"], each["function_name"]) for each in configs]
-        isolated = self.package.is_isolated
         self.descriptions = self.versions.describe(
-            self.number, callables, self.artefact.digest, isolated=isolated
+            self.number, callables, self.artefact.digest, isolated=self.is_isolated
         )
 
     def put_release(self) -> None:
         """Write the release, unless it is there."""
-        row = self._release_row()
+        row = self.release_row()
         if complaint := too_large(row):
             raise click.ClickException(
                 f"release {self.number} would have {complaint}: describe fewer functions"
@@ -193,14 +191,14 @@ class Publication:
     @property
     def object_key(self) -> str:
         """The key of the code's object."""
-        return f"packages/{self.package.name}/{self.artefact.digest}.zip"
+        return f"packages/{self.releases.package}/{self.artefact.digest}.zip"
 
     @property
     def serves_already(self) -> int | None:
         """The release that serves, if it is what would be published: the code, and the configuration."""
         if self.serving is None:
             return None
-        new = {"digest": self.artefact.digest, **_kept(self.latest)}
+        new = {"digest": self.artefact.digest, **kept(self.latest)}
         same = all(self.serving[name] == value for name, value in new.items())
         return int(self.serving["release"]) if same else None
 
@@ -214,33 +212,53 @@ class Publication:
     @property
     def functions(self) -> dict[str, Any]:
         """What the release says of its functions, by name."""
-        functions: dict[str, Any] = json.loads(functions_text(self.package))
+        functions: dict[str, Any] = json.loads(self.functions_text)
         return functions
 
-    def _release_row(self) -> "Row":
-        configuration = self.configuration
+    @property
+    def functions_text(self) -> str:
+        """The same as JSON text, which the release's digest is of."""
+        return functions_text(self.package)
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether each tenant has execution environments of its own."""
+        return self.package.is_isolated
+
+    def release_row(self) -> "Row":
+        """Return the release's row."""
         said = {"message": self.message, "commit": commit_of(self.folder)}
         return {
-            "package": self.package.name,
+            **self.made(),
+            "requirements": self.artefact.lock,
+            "needs": list(self.plan.needs),
+            "own_variables": sorted(self.package.environment(self.platform.stage)),
+            **{name: value for name, value in said.items() if value},
+        }
+
+    def made(self) -> "Row":
+        """Return what a release's row says of what was made: code, version, functions."""
+        configuration = self.configuration
+        return {
+            "package": self.releases.package,
             "release": self.number,
             "protocol": PROTOCOL,
             "digest": self.artefact.digest,
             "code": self.artefact.code,
-            "functions": functions_text(self.package),
-            "isolated": self.package.is_isolated,
+            "worker": self.artefact.worker,
+            "functions": self.functions_text,
+            "isolated": self.is_isolated,
             "code_sha256": configuration["CodeSha256"],
             "object": self.object_key,
-            **_kept(configuration),
-            "requirements": self.artefact.lock,
+            **kept(configuration),
             "environment": sorted(configuration["Environment"]["Variables"]),
             "descriptions": json.dumps(self.descriptions["functions"]),
             "created_at": int(time.time()),
             "by": self.deployment.caller_arn,
-            **{name: value for name, value in said.items() if value},
         }
 
 
-def _kept(configuration: Answer) -> "Row":
+def kept(configuration: Answer) -> "Row":
     """Return what a release says of its version's configuration: ``platform`` is a digest of all the rest."""
     kept = {name: configuration.get(name) for name in KEPT}
     kept["Layers"] = [layer["Arn"] for layer in kept["Layers"] or ()]

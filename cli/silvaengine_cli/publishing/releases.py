@@ -128,22 +128,34 @@ class PackageReleases:
         self._transact(
             {"Put": {"TableName": self._table, "Item": encode_row(after), **self._as_seen(seen)}},
             *({"ConditionCheck": {**self._key(number), **_exists()}} for number in named),
-            {
-                "Update": {
-                    "TableName": self._prefix + CONFIG_DATA.name,
-                    "Key": encode_row(GENERATION_KEY),
-                    "UpdateExpression": "ADD #value :one",
-                    "ExpressionAttributeNames": {"#value": "value"},
-                    "ExpressionAttributeValues": encode_row({":one": 1}),
-                }
-            },
+            self._next_generation(),
         )
         return after
 
-    def delete(self, number: int, seen: Row) -> None:
+    def end(self, seen: Row) -> None:
+        """Delete the pointer, and raise the registry's generation by the same write: nothing serves any more.
+
+        Raises:
+            ChangedMeanwhileError: it was turned since it was read.
+        """
+        self._transact({"Delete": self._pointer_as(seen)}, self._next_generation())
+
+    def delete(self, number: int, seen: Row | None) -> None:
         """Delete a release's row; raise ChangedMeanwhileError if the pointer has turned since it was read."""
-        pointer = {"TableName": self._table, "Key": self._row_key(POINTER_ITEM), **self._as_seen(seen)}
-        self._transact({"ConditionCheck": pointer}, {"Delete": self._key(number)})
+        self._transact({"ConditionCheck": self._pointer_as(seen)}, {"Delete": self._key(number)})
+
+    def _pointer_as(self, seen: Row | None) -> Row:
+        return {"TableName": self._table, "Key": self._row_key(POINTER_ITEM), **self._as_seen(seen)}
+
+    def _next_generation(self) -> Row:
+        update = {
+            "TableName": self._prefix + CONFIG_DATA.name,
+            "Key": encode_row(GENERATION_KEY),
+            "UpdateExpression": "ADD #value :one",
+            "ExpressionAttributeNames": {"#value": "value"},
+            "ExpressionAttributeValues": encode_row({":one": 1}),
+        }
+        return {"Update": update}
 
     def _transact(self, *items: Mapping[str, Any]) -> None:
         def write() -> None:

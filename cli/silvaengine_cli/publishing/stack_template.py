@@ -19,6 +19,8 @@ FUNCTION, ROLE, LOGS = "PackageFunction", "PackageRole", "PackageLogs"
 ALARMS = ("PackageErrorsAlarm", "PackageThrottlesAlarm", "PackageFailuresFilter", "PackageFailuresAlarm")
 CODE_BUCKET, CODE_KEY = "CodeBucket", "CodeKey"
 HANDLER = "silvaengine_worker.app.handler"
+PLATFORM_PREFIX = "Package"  # of the logical ids that aren't the package's own
+PLATFORM_STATEMENTS = 2  # log and results, before the package's own
 _VERSION = "2012-10-17"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from silvaengine_cli.publishing.package import DEFAULT_STAGE, Package
+from silvaengine_cli.publishing.stack_template import PLATFORM_STATEMENTS
 from silvaengine_cli.registry.checks import Finding
 from silvaengine_cli.registry.document import Path
 
@@ -33,7 +34,7 @@ def _place(path: Path, package: Package) -> Path:
                 name,
             )
         case ("Resources", _, "Properties", "Policies", 0, "PolicyDocument", "Statement", int(index), *rest):
-            own = index - 2  # behind log and results
+            own = index - PLATFORM_STATEMENTS
             return ("permissions", own, *rest) if own >= 0 else ()
         case _:
             return ()

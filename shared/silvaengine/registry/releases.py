@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from silvaengine.registry.model import FunctionEntry
     from silvaengine.registry.rows import RegistryRows
 
-PROTOCOL = 1  # of payloads and release rows; a gateway refuses a release of another one
+PROTOCOL = 1  # of payloads and release rows
+SERVED_PROTOCOLS = (PROTOCOL - 1, PROTOCOL)  # of releases that a gateway serves: the last platform's, too
 POINTER_ITEM = "pointer"
 CANARIES = "canaries"  # in place of an ARN: the marks of canaries, by the ARN of their package
 MAX_RELEASES = 64  # kept in memory
@@ -98,11 +99,14 @@ class Release(NamedTuple):
         """
         function_arn, item = row["function_arn"], row["item"]
         number, package = int(item.partition(":")[2]), function_arn.rpartition(PACKAGE_MARK)[2]
-        if row.get("protocol") != PROTOCOL:
-            reason = f"its protocol is {row.get('protocol')}, this platform's {PROTOCOL}"
+        protocol = row.get("protocol")
+        if protocol not in SERVED_PROTOCOLS:
+            reason = f"its protocol is {protocol}, this platform's {PROTOCOL}: `silvaengine packages update`"
             raise _unusable(package, number, reason)
         is_isolated, text = bool(row.get("isolated")), row.get("functions", "")
-        digest = release_digest(package, row.get("code", ""), text, is_isolated=is_isolated)
+        digest = release_digest(
+            package, row.get("code", ""), text, is_isolated=is_isolated, protocol=int(protocol)
+        )
         if digest != row.get("digest") or row.get("release") != number:
             raise _unusable(package, number, "its row was altered, it doesn't have its digest or number")
         functions: dict[str, Any] = json.loads(text)
@@ -211,9 +215,11 @@ def release_item(number: int) -> str:
     return f"release:{number:08}"
 
 
-def release_digest(package: str, code: str, functions: str, *, is_isolated: bool) -> str:
+def release_digest(
+    package: str, code: str, functions: str, *, is_isolated: bool, protocol: int = PROTOCOL
+) -> str:
     """Return a release's digest: of its package, its code's digest and its functions as JSON text."""
-    return sha256(json.dumps([PROTOCOL, package, code, functions, is_isolated]).encode()).hexdigest()
+    return sha256(json.dumps([protocol, package, code, functions, is_isolated]).encode()).hexdigest()
 
 
 def _unusable(package: str, number: int, reason: str) -> ConfigurationError:

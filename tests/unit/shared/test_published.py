@@ -9,8 +9,9 @@ import pytest
 
 from silvaengine.aws.lambda_invoker import LambdaInvoker
 from silvaengine.aws.worker_routing import worker_for
-from silvaengine.errors import DeadlineError, NotStartedError
+from silvaengine.errors import ConfigurationError, DeadlineError, NotStartedError
 from silvaengine.observability.logging import InvocationLog
+from silvaengine.registry.releases import PROTOCOL, Release, release_digest, release_item
 from silvaengine.settings import Settings
 from silvaengine.tables import CONFIG_DATA, FUNCTIONS, HOOKS
 from silvaengine_cli.events import sample
@@ -373,3 +374,22 @@ def test_a_failure_names_package_and_release(
     assert (subject, facts["package"], facts["release"]) == (f"{SHOP}:1", "shop", 1)
     if call is by_queue:
         assert "'heard' of tenant 'demo', release 1 of package 'shop', failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("protocol", "is_served"),
+    [(PROTOCOL - 2, False), (PROTOCOL - 1, True), (PROTOCOL, True), (PROTOCOL + 1, False), (None, False)],
+)
+def test_this_protocol_and_the_last_are_served(protocol: int | None, is_served: bool) -> None:
+    """A platform's packages are rebuilt after its upgrade, one after the other; what is older is refused."""
+    digest = release_digest("shop", "c0de", "{}", is_isolated=False, protocol=protocol or 0)
+    row = {
+        "function_arn": SHOP, "item": release_item(3), "package": "shop", "release": 3,
+        "protocol": protocol, "code": "c0de", "functions": "{}", "isolated": False, "digest": digest,
+    }  # fmt: skip
+    if is_served:
+        assert Release.from_row(row).digest == digest
+    else:
+        with pytest.raises(ConfigurationError) as refused:
+            Release.from_row(row)
+        assert f"its protocol is {protocol}, this platform's {PROTOCOL}" in str(refused.value.detail)
