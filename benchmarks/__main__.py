@@ -20,10 +20,11 @@ SECTIONS = {
     "events": "Event batch",
     "cache": "Cache",
     "trace": "Trace",
+    "canary": "Canary",
 }
 """Each benchmark's module, and its section in RESULTS.md."""
 
-FROM_SOURCE = {"cache", "events", "publish", "trace"}
+FROM_SOURCE = {"cache", "canary", "events", "publish", "trace"}
 """Those that need no artefact, or make it."""
 
 

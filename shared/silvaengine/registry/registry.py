@@ -304,16 +304,17 @@ class Registry:
         packages = key_access.packages
         own = [entry for entry in packages if entry.function == name]
         opened = own or [entry for entry in packages if not entry.function]
-        for package, release in self._releases.serving(opened, key_access.endpoint_id):
+        for package, release, pointer in self._releases.serving(opened, key_access.endpoint_id):
             if name in release.functions:
                 entry = FunctionEntry(release.arn, package.setting_id)
-                return self._read_function(entry, name, release.functions[name], release)
+                function = self._read_function(entry, name, release.functions[name], release)
+                return function._replace(pointer=pointer) if pointer and pointer.canary else function
         raise _not_listed(key_access, name)
 
     def _published_areas(self, key_access: KeyAccess) -> frozenset[str]:
         return frozenset(
             row["area"]
-            for package, release in self._releases.serving(key_access.packages, key_access.endpoint_id)
+            for package, release, _ in self._releases.serving(key_access.packages, key_access.endpoint_id)
             for name, row in release.functions.items()
             if package.function in {"", name} and row.get("area")
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from silvaengine.errors import ConfigurationError, NotFoundError
 from silvaengine.lru import LruCache
+from silvaengine.registry.canary import Canary
 from silvaengine.registry.model import PACKAGE_MARK
 
 if TYPE_CHECKING:
@@ -25,20 +26,35 @@ MAX_RELEASES = 64  # kept in memory
 
 
 class Pointer(NamedTuple):
-    """Which release of a package serves: one for all tenants, but for those that are pinned to another."""
+    """Which release of a package serves: one for all tenants, but for those that are pinned to another.
 
+    While a canary runs, it serves those whom it covers.
+    """
+
+    package: str
     release: int
     pins: Mapping[str, int]
+    canary: Canary | None = None
 
     @classmethod
     def from_row(cls, row: "Row") -> "Pointer":
         """Read the pointer's item."""
         pins = {endpoint_id: int(number) for endpoint_id, number in (row.get("pins") or {}).items()}
-        return cls(int(row["release"]), pins)
+        canary = Canary.from_row(row["canary"]) if row.get("canary") else None
+        return cls(row["package"], int(row["release"]), pins, canary)
 
     def choose(self, endpoint_id: str) -> int:
         """Return the number of the release that serves a tenant."""
+        if self.canary is not None and self.covers(endpoint_id):
+            return self.canary.release
         return self.pins.get(endpoint_id, self.release)
+
+    def covers(self, endpoint_id: str) -> bool:
+        """Return whether a canary serves a tenant, which then isn't pinned."""
+        canary = self.canary
+        return (
+            canary is not None and endpoint_id not in self.pins and canary.covers(self.package, endpoint_id)
+        )
 
 
 class PackageEntry(NamedTuple):
@@ -111,8 +127,8 @@ class Releases:
 
     def serving(
         self, packages: Sequence[PackageEntry], endpoint_id: str
-    ) -> Iterator[tuple[PackageEntry, Release]]:
-        """Yield the packages that have a release which serves a tenant, and that release, in their order.
+    ) -> Iterator[tuple[PackageEntry, Release, Pointer | None]]:
+        """Yield the packages that have a release which serves a tenant, it and the pointer, in their order.
 
         Raises:
             ConfigurationError: a release can't be used; the others were yielded before.
@@ -124,14 +140,15 @@ class Releases:
         failure: ConfigurationError | None = None
         for entry in packages:
             function_arn, _, version = entry.function_arn.rpartition(":")
+            pointer = pointers.get(entry.function_arn)
             if version.isdecimal():
                 number = int(version)
-            elif pointer := pointers.get(entry.function_arn):
+            elif pointer:
                 function_arn, number = entry.function_arn, pointer.choose(endpoint_id)
             else:
                 continue
             try:
-                yield entry, self.get(function_arn, number)
+                yield entry, self.get(function_arn, number), pointer
             except NotFoundError:
                 continue
             except ConfigurationError as error:

@@ -136,9 +136,11 @@ class Published(Deployment):
         }  # fmt: skip
         self.tables.put(PACKAGES, function_arn=PREFIX + package, item=release_item(number), **row)
 
-    def turn(self, number: int, *, package: str = "shop", pins: Mapping[str, int] | None = None) -> None:
+    def turn(
+        self, number: int, *, package: str = "shop", pins: Mapping[str, int] | None = None, **more: Any
+    ) -> None:
         """Let the pointer lead to a release, and announce it, as a publisher's transaction does."""
-        row = {"package": package, "release": number, "pins": dict(pins or {})}
+        row = {"package": package, "release": number, "pins": dict(pins or {}), **more}
         self.tables.put(PACKAGES, function_arn=PREFIX + package, item="pointer", **row)
         self.announce()
 

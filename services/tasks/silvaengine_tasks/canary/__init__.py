@@ -1,0 +1,1 @@
+"""Canaries: a release that serves some of the tenants first, and what becomes of it."""
