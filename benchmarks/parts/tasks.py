@@ -8,11 +8,11 @@ from benchmarks.parts.invoke import invoke_parts
 from benchmarks.peers.request import CONTEXT
 from silvaengine.observability.logging import InvocationLog
 from silvaengine.protocol.json_codec import encode
-from silvaengine.protocol.messages import Invocation, WorkerCall
+from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine_tasks import app
-from silvaengine_tasks.calls import read_response
+from silvaengine_tasks.calls import check_response
 from silvaengine_tasks.hooks import CallHooks, HookedCall
 
 EVENT = json.loads(os.environ["BENCHMARK_EVENT"])
@@ -57,7 +57,7 @@ PARTS = {
     "hooks": _hooks,
     "the payload": _payload,
     **invoke_parts(SETTINGS, FUNCTION.aws_lambda_arn, _payload()),
-    "the response": lambda: read_response(RESULT).value,
+    "the response": lambda: check_response(WorkerResponse.decode(RESULT)),
     "the log line": _log,
 }
 part = choose(PARTS)

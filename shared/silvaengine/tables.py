@@ -53,6 +53,7 @@ COMMON_ENDPOINT = "1"
 GENERATION_KEY = {"setting_id": "silvaengine", "variable": "generation"}
 CACHE_SETTING_ID = "silvaengine:cache:"
 KEY_USE_SETTING_ID = "silvaengine:keys"
+OUTCOMES_SETTING_ID = "silvaengine:outcomes:"
 
 # Bindings of event sources to functions: variables such as ``queue:orders``; tables have an older setting id.
 EVENTS_SETTING_ID = "silvaengine_events"
@@ -69,7 +70,12 @@ def key_use_key(key_row_endpoint: str, key_id: str) -> dict[str, str]:
     return {"setting_id": KEY_USE_SETTING_ID, "variable": f"{key_row_endpoint}:{key_id}"}
 
 
+def outcomes_setting_id(function_arn: str) -> str:
+    """Return the setting id of how calls of a package end, by its Lambda's ARN, while a canary runs."""
+    return OUTCOMES_SETTING_ID + function_arn.rpartition(":")[2]
+
+
 def is_internal(setting_id: str) -> bool:
     """Return whether a setting id holds the framework's own rows instead of settings."""
     internal = (GENERATION_KEY["setting_id"], KEY_USE_SETTING_ID)
-    return setting_id in internal or setting_id.startswith(CACHE_SETTING_ID)
+    return setting_id in internal or setting_id.startswith((CACHE_SETTING_ID, OUTCOMES_SETTING_ID))

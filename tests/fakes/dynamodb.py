@@ -5,7 +5,7 @@ same cases against it, moto and the local engine.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -100,8 +100,13 @@ class MemoryDynamoDB:
         key = self._key(TableName, Key)
         before = self._now(TableName, key)
         self._check(ConditionExpression, before, ExpressionAttributeNames, ExpressionAttributeValues)
-        sets, removes = _change(UpdateExpression)
         after = {**before, **Key}
+        if added := re.fullmatch(r"ADD #(\w+) (:\w+)", UpdateExpression):
+            (name, place), so_far = added.groups(), int(before.get(added[1], {"N": "0"})["N"])
+            after[name] = {"N": str(so_far + int((ExpressionAttributeValues or {})[place]["N"]))}
+            self._write(TableName, key, after)
+            return {}
+        sets, removes = _change(UpdateExpression)
         for name, value in sets:
             after[name] = (ExpressionAttributeValues or {})[value]
         for name in removes:
@@ -124,6 +129,20 @@ class MemoryDynamoDB:
         self._check(ConditionExpression, before, ExpressionAttributeNames, ExpressionAttributeValues)
         if before:
             self._write(TableName, key, {})
+        return {}
+
+    def transact_write_items(self, *, TransactItems: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        """Make all writes, or none if a condition doesn't hold."""
+        writes = [(kind, request) for item in TransactItems for kind, request in item.items()]
+        for _, request in writes:
+            table, condition = request["TableName"], request.get("ConditionExpression", "")
+            before = self._now(table, self._key(table, request.get("Key") or request["Item"]))
+            names = {} if "UpdateExpression" in request else request.get("ExpressionAttributeNames")
+            self._check(condition, before, names, request.get("ExpressionAttributeValues"))
+        methods = {"Put": self.put_item, "Update": self.update_item, "Delete": self.delete_item}
+        for kind, request in writes:
+            if kind != "ConditionCheck":
+                methods[kind](**request)
         return {}
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803

@@ -86,7 +86,12 @@ class Platform:
         self.lambdas = Lambdas(create_worker(server, AlertPublisher(None)))
         self.registry = Registry(reader, {}, stage="beta")
         executions = Executions(
-            self.ledger, Dispatcher(self.lambdas, objects), objects, Digests(lambda: b"secret"), 300.0
+            self.ledger,
+            Dispatcher(self.lambdas, objects),
+            objects,
+            Digests(lambda: b"secret"),
+            300.0,
+            self.registry,
         )
         limiter = RateLimiter(None, "", instances=1, clock=clock)
         settings = Settings(full_event_areas=frozenset({"raw"}), takes_gzip=True)

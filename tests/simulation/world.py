@@ -171,6 +171,7 @@ class World:
             payloads,
             Digests(lambda: b"secret"),
             WORKER_SECONDS,
+            self.registry,
         )
         sweeper = parts.sweeper(
             ledger,

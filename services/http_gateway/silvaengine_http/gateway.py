@@ -109,7 +109,11 @@ class Gateway:
         call.log.begin_step("invoke")
         terms = _read_terms(request.method, request.headers, function)
         if terms is None:
-            return self._invoke(call, request, function)
+            if function.release is None:
+                return self._invoke(call, request, function)
+            return self._admission.registry.counted(
+                function, request.route.endpoint_id, lambda: self._invoke(call, request, function)
+            )
         response = self._open_executions().serve(
             self._ledger_call(call, request, key_access, function, terms)
         )

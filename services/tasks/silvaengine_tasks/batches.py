@@ -17,10 +17,10 @@ from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.registry.model import Function
 from silvaengine_tasks.calls import (
     FunctionCaller,
+    check_response,
     check_time,
     failure_of,
     log_failure,
-    read_response,
     response_value,
 )
 from silvaengine_tasks.hooks import HookedCall
@@ -112,12 +112,12 @@ class BatchCall:
             hooked = HookedCall(
                 function, parts[0].call.endpoint_id, {"records": records}, self._request_id, self._deadline
             )
-            result = self._functions.invoke(hooked, hops, attempt)
+            response = self._functions.invoke(hooked, hops, attempt)
         except SilvaEngineError as error:
             self._give_up(parts, error)
             return
         item_ids = [str(part.call.batch_item_id) for part in parts]
-        for part, failure in zip(parts, read_failures(result, item_ids), strict=True):
+        for part, failure in zip(parts, read_failures(response, item_ids), strict=True):
             part.failure = failure
         side_by_side(self._settle, parts)
         if not all(part.failure for part in parts):
@@ -181,10 +181,11 @@ def side_by_side[T, **P, R](
         return list(threads.map(lambda item: run(item, *args, **kwargs), items))
 
 
-def read_failures(result: Json, item_ids: Sequence[str]) -> list[SilvaEngineError | None]:
+def read_failures(response: WorkerResponse, item_ids: Sequence[str]) -> list[SilvaEngineError | None]:
     """Return each record's failure, in the order of the ids, from a worker's response."""
     try:
-        failed = failed_ids(read_response(result), item_ids)
+        check_response(response)
+        failed = failed_ids(response, item_ids)
     except SilvaEngineError as error:
         return [error] * len(item_ids)
     failure = InvocationError("The function reported this record as failed")

@@ -123,15 +123,16 @@ class FunctionCaller:
             if function.release is not None:
                 log.add(**function.release.fields)
             call = HookedCall(function, endpoint_id, params, request_id, deadline)
-            response = read_response(self.invoke(call, check_hops(hops)))
+            response = self.invoke(call, check_hops(hops))
+            check_response(response)
             self.hooks.start_after(call)
         except Exception as error:  # boundary of a call: report whatever it raises, and pass it on
             self.report(endpoint_id, name, error, request_id, function)
             raise
         return response
 
-    def invoke(self, call: HookedCall, hops: int, attempt: int = 1) -> Json:
-        """Run the hooks before a call that the ledger doesn't send, and return what its worker returns.
+    def invoke(self, call: HookedCall, hops: int, attempt: int = 1) -> WorkerResponse:
+        """Run the hooks before a call that the ledger doesn't send, and return its worker's response.
 
         Raises:
             SilvaEngineError: see ``CallHooks.run_before`` and ``LambdaInvoker.invoke``.
@@ -143,9 +144,17 @@ class FunctionCaller:
         )
         payload = WorkerCall(function.callee, params, invocation=invocation).encode()
         self.hooks.run_before(call)
-        return self.invoker.invoke(
-            function.aws_lambda_arn, payload, deadline=deadline, is_isolated=function.is_isolated
+        return self._ask(
+            function,
+            endpoint_id,
+            lambda: self.invoker.invoke(
+                function.aws_lambda_arn, payload, deadline=deadline, is_isolated=function.is_isolated
+            ),
         )
+
+    def _ask(self, function: Function, endpoint_id: str, ask: Callable[[], Json]) -> WorkerResponse:
+        """Return a worker's response; the registry counts how the calls of published functions end."""
+        return self.registry.counted(function, endpoint_id, lambda: WorkerResponse.decode(ask()))
 
     def find_function(self, endpoint_id: str, name: str) -> Function:
         """Return a tenant's function; raises what ``Registry.resolve`` raises.
@@ -203,10 +212,14 @@ class FunctionCaller:
         hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)
         try:
             self.hooks.run_before(hooked)
-            result = self.dispatcher.ask(
-                execution, function, deadline, hops=call.hops, kept_due=call.is_swept
+            response = self._ask(
+                function,
+                call.endpoint_id,
+                lambda: self.dispatcher.ask(
+                    execution, function, deadline, hops=call.hops, kept_due=call.is_swept
+                ),
             )
-            response = read_response(result)
+            check_response(response)
         except SilvaEngineError as error:
             if not self.claims.give_up(execution, error):
                 raise
@@ -245,13 +258,8 @@ def failure_of(error: Exception) -> SilvaEngineError:
     return InvocationError("The record could not be processed", error_type=type(error).__name__)
 
 
-def read_response(result: Json) -> WorkerResponse:
-    """Return a worker's response.
-
-    Raises:
-        InvocationError: the response is an error. LoopError: it is that error.
-    """
-    response = WorkerResponse.decode(result)
+def check_response(response: WorkerResponse) -> None:
+    """Raise InvocationError if a worker's response is an error, LoopError if it is that one."""
     if response.kind == "error":
         message = str(response.value)
         if response.status == LoopError.default_status:
@@ -262,7 +270,6 @@ def read_response(result: Json) -> WorkerResponse:
             detail=message,
             status=response.status,
         )
-    return response
 
 
 def response_value(response: WorkerResponse) -> Json:

@@ -33,6 +33,8 @@ BUSY_CODES = frozenset(
 )
 # Those, beside a status of 5xx, of failures that may pass.
 PASSING_CODES = frozenset({"BadDigest", "IDPCommunicationError", "RequestTimeout", "RequestTimeoutException"})
+# Of a transaction: docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html.
+PASSING_REASONS = ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
 TOO_MANY = 429
 BUSY = "A backend service is busy; try again"
 
@@ -61,6 +63,11 @@ def to_error(what: str, code: str, message: str, status: int = 400) -> SilvaEngi
         return BusyError(BUSY, detail=detail)
     if code in PASSING_CODES or status >= 500:
         return UnavailableError(BUSY, detail=detail)
+    if code == "TransactionCanceledException":  # its message ends with the reasons of all its writes
+        _, _, reasons = message.rpartition("[")
+        if "ConditionalCheckFailed" not in reasons and any(each in reasons for each in PASSING_REASONS):
+            return BusyError(BUSY, detail=detail)
+        code = "ConditionalCheckFailedException" if "ConditionalCheckFailed" in reasons else code
     if code == "ConditionalCheckFailedException":
         return ConditionFailedError("The request conflicts with another one; try again", detail=detail)
     return misconfigured(detail)

@@ -7,7 +7,7 @@ start ten times as much as this module, and can't read rows of several tables in
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from silvaengine.aws.attribute_values import decode_row, encode_row
 from silvaengine.aws.backoff import ATTEMPTS, Backoff
@@ -168,8 +168,21 @@ class TableReader(_Tables):
         return [decode_row(item) for item in response["Items"]], response.get("LastEvaluatedKey")
 
 
+class Write(NamedTuple):
+    """One write of a transaction, or a check of a row that it doesn't change; see ``TableWriter``.
+
+    ``request`` has the members ``Item``, or ``Key`` and perhaps ``UpdateExpression``.
+    """
+
+    kind: Literal["Put", "Update", "Delete", "ConditionCheck"]
+    table: Table
+    request: Members
+    condition: str = ""
+    values: Row | None = None
+
+
 class TableWriter(_Tables):
-    """Writes of single rows, each with or without a condition; see ``_Tables``.
+    """Writes of rows, each with or without a condition; see ``_Tables``.
 
     A condition and a change are DynamoDB's expressions, with attributes as ``#name`` and values as ``:name``;
     ``values`` has the latter by name, without the colon. Each write raises:
@@ -204,18 +217,29 @@ class TableWriter(_Tables):
         """Delete a row if there is one."""
         self._write("DeleteItem", table, {"Key": _encode_key(key)}, condition, values)
 
+    def transact(self, writes: Iterable[Write]) -> None:
+        """Make up to 100 writes of different rows, or none: one condition that doesn't hold refuses all."""
+        items = [
+            {write.kind: self._request(write.table, write.request, write.condition, write.values)}
+            for write in writes
+        ]
+        self._open_api().call("TransactWriteItems", {"TransactItems": items}, "")
+
     def _write(
         self, operation: str, table: Table, request: Members, condition: str, values: Row | None
     ) -> Members:
-        name = self._prefix + table.name
-        request["TableName"] = name
+        request = self._request(table, request, condition, values)
+        return self._open_api().call(operation, request, request["TableName"])
+
+    def _request(self, table: Table, request: Members, condition: str, values: Row | None) -> Members:
+        request = {**request, "TableName": self._prefix + table.name}
         if condition:
             request["ConditionExpression"] = condition
         if names := _names(condition + request.get("UpdateExpression", "")):
             request["ExpressionAttributeNames"] = names
         if values:
             request["ExpressionAttributeValues"] = _values(values)
-        return self._open_api().call(operation, request, name)
+        return request
 
 
 @cache

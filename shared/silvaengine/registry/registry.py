@@ -46,6 +46,7 @@ from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.redis.commands import Command
+    from silvaengine.registry.outcomes import Answer, Outcomes
     from silvaengine.registry.redis_rows import RedisRows, Reply
     from silvaengine.registry.releases import Release, Releases
 
@@ -68,6 +69,7 @@ class Registry:
         api_keys: verifies secrets; without it no hashed key is accepted.
         key_usage: records when keys are used.
         package_prefix: the beginning of the ARNs of published packages' Lambdas, if there can be any.
+        open_outcomes: returns what counts how published functions' calls end; without it nothing does.
         clock: returns seconds that go on in a freeze.
     """
 
@@ -83,6 +85,7 @@ class Registry:
         api_keys: ApiKeyVerifier | None = None,
         key_usage: KeyUsage | None = None,
         package_prefix: str | None = None,
+        open_outcomes: "Callable[[], Outcomes] | None" = None,
         clock: Callable[[], float] = process_clock,
     ) -> None:
         self._api_keys = api_keys
@@ -90,6 +93,8 @@ class Registry:
         self._lookups = lookups
         self._stage = stage
         self._package_prefix = package_prefix
+        self._open_outcomes = open_outcomes
+        self._outcomes: Outcomes | None = None
         self._ttl = ttl
         self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
         self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, clock)
@@ -319,6 +324,19 @@ class Registry:
             if package.function in {"", name} and row.get("area")
         )
 
+    def counted[Answered: "Answer"](
+        self, function: Function, endpoint_id: str, ask: Callable[[], Answered]
+    ) -> Answered:
+        """Return what a function answers to a tenant; count it if the function is published.
+
+        Raises what ``ask`` raises.
+        """
+        if function.release is None or self._open_outcomes is None:
+            return ask()
+        if self._outcomes is None:
+            self._outcomes = self._open_outcomes()
+        return self._outcomes.counted(function.release, function.pointer, endpoint_id, ask)
+
     @cached_property
     def _releases(self) -> "Releases":
         from silvaengine.registry.releases import Releases  # lazy: only published functions need it
@@ -375,7 +393,14 @@ def open_registry(settings: Settings) -> Registry:
         api_keys=open_api_key_verifier(settings.key_pepper, lookups),
         key_usage=open_key_usage(settings),
         package_prefix=settings.package_prefix,
+        open_outcomes=lambda: _open_outcomes(settings),
     )
+
+
+def _open_outcomes(settings: Settings) -> "Outcomes":
+    from silvaengine.registry.outcomes import open_outcomes  # lazy: only published functions need it
+
+    return open_outcomes(settings)
 
 
 def _open_redis_rows(settings: Settings) -> "RedisRows | None":

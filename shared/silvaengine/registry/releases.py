@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1  # of payloads and release rows; a gateway refuses a release of another one
 POINTER_ITEM = "pointer"
+CANARIES = "canaries"  # in place of an ARN: the marks of canaries, by the ARN of their package
 MAX_RELEASES = 64  # kept in memory
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple, override
 
@@ -12,6 +13,7 @@ from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import lambda_handler
 from silvaengine.protocol.json_codec import Json, encode
 from silvaengine.protocol.messages import WorkerResponse
+from silvaengine.registry.outcomes import Outcomes
 from silvaengine.registry.registry import Registry
 from silvaengine.registry.releases import PROTOCOL, release_digest, release_item
 from silvaengine.settings import Settings
@@ -67,13 +69,13 @@ class Sent(NamedTuple):
 class Published(Deployment):
     """Tenants ``demo`` and ``acme`` share a common key row, which lists the package ``shop``.
 
-    ``failure`` is raised by the next Invoke, if set; ``reads`` are the tables' reads by operation.
+    ``failure`` is what becomes of the next Invoke, if set; ``reads`` are the tables' operations.
     """
 
     def __init__(self, redis: FakeRedis | None = None) -> None:
         super().__init__(redis)
         self.calls: list[Sent] = []
-        self.failure: Exception | None = None
+        self.failure: Exception | WorkerResponse | None = None
         self.reads: list[str] = []
         self.alerts: list[tuple[str, Any]] = []
         self.letters: list[Any] = []
@@ -95,7 +97,10 @@ class Published(Deployment):
 
     @override
     def registry(self, **_: Any) -> Registry:
-        return super().registry(package_prefix=PREFIX)
+        return super().registry(
+            package_prefix=PREFIX,
+            open_outcomes=lambda: Outcomes(partial(self.writer.put, CONFIG_DATA), lambda: self.now),
+        )
 
     @override
     def invoke(
@@ -104,6 +109,8 @@ class Published(Deployment):
         self.calls.append(Sent(arn, json.loads(payload), is_isolated))
         if self.failure:
             failure, self.failure = self.failure, None
+            if isinstance(failure, WorkerResponse):
+                return failure.encode()
             raise failure
         return None if event else WorkerResponse("json", {}).encode()
 
@@ -171,8 +178,8 @@ class Lambdas:
         digests = Digests(lambda: b"secret")
         find_function = world.registry().function_for_entry
         dispatcher = Dispatcher(world, PAYLOADS, find_function=find_function)
-        executions = Executions(world.ledger, dispatcher, PAYLOADS, digests, 300.0)
         admission, alerts = world.admission(), world.alert_publisher()
+        executions = Executions(world.ledger, dispatcher, PAYLOADS, digests, 300.0, admission.registry)
         self.registry = admission.registry
         settings = Settings(worker_arn=WORKER)
         gateway = Gateway(settings, admission, world, lambda: executions, issue_no_token)
