@@ -139,10 +139,9 @@ class MemoryDynamoDB:
             before = self._now(table, self._key(table, request.get("Key") or request["Item"]))
             names = {} if "UpdateExpression" in request else request.get("ExpressionAttributeNames")
             self._check(condition, before, names, request.get("ExpressionAttributeValues"))
-        methods = {"Put": self.put_item, "Update": self.update_item, "Delete": self.delete_item}
         for kind, request in writes:
             if kind != "ConditionCheck":
-                methods[kind](**request)
+                self.call(f"{kind}Item", request, "")
         return {}
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803

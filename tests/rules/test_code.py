@@ -27,6 +27,7 @@ BOUNDARIES = {
     "silvaengine_http/handler.py": "a Lambda",
     "silvaengine_tasks/batches.py": "a call of many records, and each of them",
     "silvaengine_tasks/calls.py": "a call, published and raised again",
+    "silvaengine_tasks/canary/watching.py": "a canary of a package",
     "silvaengine_tasks/sources/__init__.py": "a record that is read",
     "silvaengine_tasks/sweeper.py": "a row of the ledger",
     "silvaengine_websocket/handler.py": "a Lambda",

@@ -103,6 +103,26 @@ CLEARS = (
     "arn:aws:dynamodb:eu-central-1:111122223333:table/se-configdata if "
     "{'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['silvaengine:cache:*']}}"
 )
+REPORTS = (
+    "arn:aws:dynamodb:eu-central-1:111122223333:table/se-configdata if "
+    "{'ForAllValues:StringLike': {'dynamodb:LeadingKeys': ['silvaengine:outcomes:silvaengine-pkg-*']}}"
+)
+GENERATION = (
+    "arn:aws:dynamodb:eu-central-1:111122223333:table/se-configdata if "
+    "{'ForAllValues:StringEquals': {'dynamodb:LeadingKeys': ['silvaengine']}}"
+)
+PACKAGES_TABLE = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-packages"
+ATTRIBUTES = [
+    *("function_arn", "item", "release", "left", "previous", "canary", "revision", "changed_at", "by"),
+    *("started_at", "looked_at", "notice"),
+]
+PACKAGES_OF_THE_STACK = "arn:aws:lambda:eu-central-1:111122223333:function:silvaengine-pkg-*"
+ITS_POINTERS = {
+    "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["canaries", PACKAGES_OF_THE_STACK]},
+    "ForAllValues:StringEquals": {"dynamodb:Attributes": ATTRIBUTES},
+}
+TURNS = f"{PACKAGES_TABLE} if {ITS_POINTERS}"
+MARKS = f"{PACKAGES_TABLE} if {{'ForAllValues:StringEquals': {{'dynamodb:LeadingKeys': ['canaries']}}}}"
 
 
 def logs(function: str) -> dict[str, set[str]]:
@@ -181,7 +201,7 @@ def test_the_http_gateway_reads_the_registry_and_invokes_the_worker(resources: R
     assert rights(resources, "HttpGateway") == logs("HttpGateway") | {
         "dynamodb:BatchGetItem": tables,
         "dynamodb:GetItem": {*tables, EXECUTIONS},
-        "dynamodb:PutItem": {EXECUTIONS, CLEARS},
+        "dynamodb:PutItem": {EXECUTIONS, CLEARS, REPORTS},
         "dynamodb:UpdateItem": {EXECUTIONS, CLEARS, KEY_USES},
         "dynamodb:Query": tables,
         "s3:GetObject": {bucket("calls"), bucket("results")},
@@ -283,22 +303,23 @@ def test_no_worker_moves_the_executions_of_published_packages(resources: Resourc
     assert policy["Condition"]["ForAllValues:StringNotLike"] == {"dynamodb:LeadingKeys": ["*-*"]}
 
 
-def test_nothing_of_the_stack_writes_which_release_serves(
+def test_only_the_sweeper_changes_which_release_serves(
     resources_with: Callable[..., Resources],
 ) -> None:
-    """Gateways, tasks and sweeper read pointers and releases; publishers alone write them."""
-    packages = "arn:aws:dynamodb:eu-central-1:111122223333:table/se-packages"
+    """Gateways, tasks and sweeper read pointers and releases; publishers and judged canaries turn them."""
     resources = resources_with(IsolatedWorker="true", RegistryStreams="own")
     roles = [name for name in LAMBDAS if f"{name}Role" in resources]
     reached = {
         (role, action)
         for role in roles
         for action, arns in rights(resources, role).items()
-        if any(packages in arn for arn in arns)
+        if any(PACKAGES_TABLE in arn for arn in arns)
     }
     readers = ("HttpGateway", "WebsocketGateway", "Tasks", "Sweeper")
     reads = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
-    assert reached == {(reader, action) for reader in readers for action in reads}
+    turns = ("dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem")
+    read = {(reader, action) for reader in readers for action in reads}
+    assert reached == read | {("Sweeper", action) for action in turns}
 
 
 def test_no_worker_puts_a_row_into_the_sweepers_index(resources_with: Callable[..., Resources]) -> None:
@@ -390,7 +411,7 @@ def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
         "dynamodb:BatchGetItem": registry,
         "dynamodb:GetItem": {*registry, EXECUTIONS},
         "dynamodb:Query": {*registry, hooks},
-        "dynamodb:PutItem": {EXECUTIONS},
+        "dynamodb:PutItem": {EXECUTIONS, REPORTS},
         "dynamodb:UpdateItem": {EXECUTIONS},
         "s3:GetObject": {bucket("calls"), bucket("results")},
         "s3:PutObject": {bucket("calls")},
@@ -411,15 +432,20 @@ def test_the_tasks_reach_what_a_record_needs(resources: Resources) -> None:
     }
 
 
-def test_the_sweeper_reaches_what_a_retry_needs(resources: Resources) -> None:
-    """It moves executions, reads functions and settings, invokes workers, tells the queue; and no more."""
+def test_the_sweeper_reaches_what_retries_and_canaries_need(resources: Resources) -> None:
+    """It moves executions, reads functions and settings, invokes workers, tells the queue, turns pointers.
+
+    Of its stack's packages, by attributes that no release has a say of; and no more.
+    """
     tasks = rights(resources, "Tasks")
     registry = tasks["dynamodb:BatchGetItem"]
     assert rights(resources, "Sweeper") == logs("Sweeper") | {
         "dynamodb:BatchGetItem": {*registry, EXECUTIONS},
         "dynamodb:GetItem": registry,
         "dynamodb:Query": {*registry, f"{EXECUTIONS}/index/due-index"},
-        "dynamodb:UpdateItem": {EXECUTIONS},
+        "dynamodb:ConditionCheckItem": {TURNS},
+        "dynamodb:DeleteItem": {MARKS, REPORTS},
+        "dynamodb:UpdateItem": {EXECUTIONS, GENERATION, TURNS},
         "s3:GetObject": {bucket("calls")},
         "s3:PutObject": {bucket("calls")},
         "ssm:GetParameter": tasks["ssm:GetParameter"],

@@ -13,28 +13,37 @@ from silvaengine.observability.logging import configure_logging
 from silvaengine.registry.registry import open_registry
 from silvaengine.settings import Settings
 from silvaengine.websocket.broadcast_tokens import broadcast_token_issuer
+from silvaengine_tasks.canary.watching import Canaries, open_canaries
 from silvaengine_tasks.sweeper import Sweeper, open_dead_letter_queue
 
 
-def create_handler(open_sweeper: Callable[[], Sweeper]) -> Handler:
-    """Return a Lambda handler that runs a sweeper, which is opened at its first event, for any event."""
-    return lambda_handler("sweeper", LambdaEvent, lambda: open_sweeper().serve)
+def create_handler(open_parts: Callable[[], tuple[Canaries, Sweeper]]) -> Handler:
+    """Return a Lambda handler that looks at canaries and sweeps, for any event; the first one opens both."""
+
+    def serve(event: LambdaEvent) -> dict[str, int]:
+        canaries, sweeper = open_parts()
+        canaries.look()
+        return sweeper.serve(event)
+
+    return lambda_handler("sweeper", LambdaEvent, lambda: serve)
 
 
 @cache
-def _deployed_sweeper() -> Sweeper:
+def _deployed() -> tuple[Canaries, Sweeper]:
     settings = Settings.from_environment()
     configure_logging(settings)
     dispatcher = Dispatcher(
         open_worker_invoker(settings), open_payload_store(settings), broadcast_token_issuer(settings)
     )
-    return Sweeper(
+    alerts = open_alert_publisher(settings)
+    sweeper = Sweeper(
         open_ledger(settings),
         open_registry(settings),
         dispatcher,
         open_dead_letter_queue(settings),
-        open_alert_publisher(settings),
+        alerts,
     )
+    return open_canaries(settings, alerts), sweeper
 
 
-handler = create_handler(_deployed_sweeper)
+handler = create_handler(_deployed)

@@ -69,14 +69,15 @@ def _left(seen: Row, after: Row, now: int) -> Row:
 def _writes(seen: Row, after: Row, notice: Row | None) -> Iterator[Write]:
     arn = after["function_arn"]
     key = {"function_arn": arn, "item": POINTER_ITEM}
-    changed = {name: value for name, value in after.items() if name not in key}
+    stored = seen if "revision" in seen else key
+    changed = {name: value for name, value in after.items() if name not in key and stored.get(name) != value}
     yield Write(
         "Update",
         PACKAGES,
         {
             "Key": encode_row(key),
             "UpdateExpression": f"SET {', '.join(f'#{name} = :{name}' for name in changed)}"
-            + (" REMOVE #canary" if "canary" in seen.keys() - changed.keys() else ""),
+            + (" REMOVE #canary" if "canary" in seen.keys() - after.keys() else ""),
         },
         "#revision = :seen" if "revision" in seen else "attribute_not_exists(#item)",
         {**changed, **({"seen": seen["revision"]} if "revision" in seen else {})},
@@ -87,16 +88,9 @@ def _writes(seen: Row, after: Row, notice: Row | None) -> Iterator[Write]:
     generation = {"Key": encode_row(GENERATION_KEY), "UpdateExpression": "ADD #value :one"}
     yield Write("Update", CONFIG_DATA, generation, values={"one": 1})
     mark = {"function_arn": CANARIES, "item": arn}
-    if _begins(seen, after):
-        yield Write(
-            "Put", PACKAGES, {"Item": encode_row({**mark, "started_at": after["canary"]["started_at"]})}
-        )
+    canary, before = after.get("canary"), seen.get("canary")
+    if canary and (not before or before["started_at"] != canary["started_at"]):  # else it grows
+        yield Write("Put", PACKAGES, {"Item": encode_row({**mark, "started_at": canary["started_at"]})})
     elif notice is not None:
         told = {"Key": encode_row(mark), "UpdateExpression": "SET #notice = :notice"}
         yield Write("Update", PACKAGES, told, values={"notice": notice})
-
-
-def _begins(seen: Row, after: Row) -> bool:
-    """Return whether a canary begins, and none only grows."""
-    canary, before = after.get("canary"), seen.get("canary")
-    return bool(canary) and (not before or before["started_at"] != canary["started_at"])

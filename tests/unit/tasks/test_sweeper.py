@@ -28,6 +28,7 @@ from silvaengine.registry.model import Function, FunctionEntry
 from silvaengine.registry.registry import Registry
 from silvaengine.tables import EXECUTIONS
 from silvaengine_tasks import sweeper
+from silvaengine_tasks.canary.watching import Canaries
 from silvaengine_tasks.sweeper import SHARDS, SHARE, Sweeper, dead_letter
 from silvaengine_tasks.sweeper_app import create_handler
 
@@ -53,6 +54,8 @@ class World(Registry, Invoker):
         self.tables = MemoryDynamoDB()
         self.ledger = self.open_ledger("blue")
         self.sweeper = self.open_sweeper(self.ledger)
+        reader, writer = TableReader(lambda: self.tables, "se-"), TableWriter(lambda: self.tables, "se-")
+        self.canaries = Canaries(reader, writer, AlertPublisher(None), None)
 
     def open_ledger(self, stack: str) -> Ledger:
         """Return a stack's ledger, on the same table."""
@@ -420,7 +423,7 @@ def test_the_log_line_has_lag_and_dead_jobs(world: World, capsys: pytest.Capture
     """Both are metrics, by the Lambda's name, for the alarms."""
     world.accept(state="running", on_lost="fail", attempts=1, due_at=NOW - 70)
     context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, function_name="x-Sweeper")
-    assert create_handler(lambda: world.sweeper)({}, context) == {"seen": 1, "buried": 1}
+    assert create_handler(lambda: (world.canaries, world.sweeper))({}, context) == {"seen": 1, "buried": 1}
     told = json.loads(capsys.readouterr().out)
     assert (told["service"], told["status"], told["buried"]) == ("sweeper", 200, 1)
     assert (told["SweeperLag"], told["DeadJobs"], told["function_name"]) == (70, 1, "x-Sweeper")
@@ -439,6 +442,6 @@ def test_a_run_that_fails_is_a_failure_with_a_line(
     monkeypatch.setattr(world.tables, "query", fail)
     context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, function_name="x-Sweeper")
     with pytest.raises(UnavailableError):
-        create_handler(lambda: world.sweeper)({}, context)
+        create_handler(lambda: (world.canaries, world.sweeper))({}, context)
     told = json.loads(capsys.readouterr().out)
     assert (told["service"], told["status"], "SweeperLag" in told) == ("sweeper", 503, False)
