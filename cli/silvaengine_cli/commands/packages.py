@@ -9,11 +9,12 @@ from silvaengine_cli.deployment import Deployment, list_options
 from silvaengine_cli.output import Moment, print_table
 from silvaengine_cli.packages import FUNCTIONS_FOLDER
 from silvaengine_cli.packages.moving import plan_move
+from silvaengine_cli.publishing.coverage import outcomes_text, with_outcomes
 from silvaengine_cli.publishing.releases import read_pointers
 from silvaengine_cli.registry.file import load
 from silvaengine_cli.registry.handover import hand_over
 
-COLUMNS = ("package", "release", "changed", "pins")
+COLUMNS = ("package", "release", "changed", "pins", "canary")
 
 
 @click.group()
@@ -30,15 +31,26 @@ def packages() -> None:
 @packages.command("list")
 @list_options
 def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
-    """List published packages: which release serves, since when, and who is pinned to another. Times are UTC.
+    """List published packages: which release serves, since when, pins, and the canary. Times are UTC.
 
     \b
     Examples:
       silvaengine packages list --local
       silvaengine packages list --json
     """
-    rows = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
-    cells = [(row["package"], row["release"], Moment(row["changed_at"]), row["pins"]) for row in rows]
+    tables = deployment.tables()
+    pointers = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
+    rows = [with_outcomes(each, tables) for each in pointers]
+    cells = [
+        (
+            row["package"],
+            row["release"],
+            Moment(row["changed_at"]),
+            row["pins"],
+            outcomes_text(row["canary"]) if "canary" in row else "",
+        )
+        for row in rows
+    ]
     print_table(f"{len(rows)} packages", COLUMNS, cells, rows, as_json=as_json, wide=wide)
 
 

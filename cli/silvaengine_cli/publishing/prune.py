@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from silvaengine.ledger.execution import DAY, LIVE
+from silvaengine.registry.turns import serving
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.publishing.releases import PackageReleases, serving
+from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.versions import Versions
 from silvaengine_cli.registry.rows import Row
 
