@@ -44,11 +44,17 @@ class Till:
 
     def note(self, path):
         Path(path).write_text(str(RELEASE))
+
+    def risk(self, fails=""):
+        if fails and RELEASE > 1:
+            raise RuntimeError("this release fails")
+        return {{"release": RELEASE}}
 """
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "serving": {"function_name": "tell"},
     "retried": {"function_name": "write", "funct_type": "Event", "backoff_seconds": 1},
     "noted": {"function_name": "note"},
+    "risky": {"function_name": "risk"},
 }
 
 
@@ -63,15 +69,16 @@ connections:
 
 
 class Package:
-    """The package ``shop``: its Lambda, with the role and the environment of the deployment's worker."""
+    """A package: its Lambda, with the role and the environment of the deployment's worker."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, name: str = "shop") -> None:
+        self.name = name
         self._deployment = deployment
         self._lambda = deployment.engine.client("lambda")
         self._dynamodb = deployment.engine.client("dynamodb")
         self._table = f"{deployment.outputs.table_prefix}packages"
         worker = self._lambda.get_function_configuration(FunctionName=deployment.outputs.worker_arn)
-        self.arn = deployment.outputs.worker_arn.removesuffix("-Worker") + "-pkg-shop"
+        self.arn = deployment.outputs.worker_arn.removesuffix("-Worker") + f"-pkg-{name}"
         self._lambda.create_function(
             FunctionName=self.arn.rpartition(":")[2],
             Code={"ZipFile": self._artefact(0, "")},
@@ -97,13 +104,13 @@ class Package:
             for name, config in FUNCTIONS.items()
         }
         text, code = json.dumps(functions), f"{number:064}"
-        digest = release_digest("shop", code, text, is_isolated=False)
+        digest = release_digest(self.name, code, text, is_isolated=False)
         version = self._lambda.update_function_code(
             FunctionName=self.arn, ZipFile=self._artefact(number, digest), Publish=True
         )["Version"]
         assert version == str(number)
         self._deployment.rows.put(
-            "packages", function_arn=self.arn, item=release_item(number), package="shop", release=number,
+            "packages", function_arn=self.arn, item=release_item(number), package=self.name, release=number,
             protocol=PROTOCOL, code=code, functions=text, isolated=False, digest=digest,
         )  # fmt: skip
         return number
@@ -113,7 +120,7 @@ class Package:
         pointer = {
             "function_arn": {"S": self.arn},
             "item": {"S": POINTER_ITEM},
-            "package": {"S": "shop"},
+            "package": {"S": self.name},
             "release": {"N": str(number)},
             "pins": {"M": {endpoint_id: {"N": str(pin)} for endpoint_id, pin in pins.items()}},
         }
@@ -149,7 +156,7 @@ class Package:
                     archive.write(path, path.relative_to(built))
             archive.writestr("silvaengine_functions.txt", "e2e_shop\n")
             archive.writestr("e2e_shop.py", CODE.format(number=number))
-            archive.writestr("silvaengine_release.json", json.dumps({"package": "shop", "digest": digest}))
+            archive.writestr("silvaengine_release.json", json.dumps({"package": self.name, "digest": digest}))
         return written.getvalue()
 
 

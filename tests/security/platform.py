@@ -86,12 +86,7 @@ class Platform:
         self.lambdas = Lambdas(create_worker(server, AlertPublisher(None)))
         self.registry = Registry(reader, {}, stage="beta")
         executions = Executions(
-            self.ledger,
-            Dispatcher(self.lambdas, objects),
-            objects,
-            Digests(lambda: b"secret"),
-            300.0,
-            self.registry,
+            self.ledger, Dispatcher(self.lambdas, objects), objects, Digests(lambda: b"secret"), 300.0
         )
         limiter = RateLimiter(None, "", instances=1, clock=clock)
         settings = Settings(full_event_areas=frozenset({"raw"}), takes_gzip=True)

@@ -57,7 +57,7 @@ class World(Invoker):
         admission = Admission(registry, lambda: limiter, lambda: authorization)
         self.ledger = Ledger(self.reader, TableWriter(lambda: self.tables, "se-"))
         payloads, digests = PayloadStore(lambda: None, None), Digests(lambda: PEPPER)
-        executions = Executions(self.ledger, Dispatcher(self, payloads), payloads, digests, 300.0, registry)
+        executions = Executions(self.ledger, Dispatcher(self, payloads), payloads, digests, 300.0)
         gateway = Gateway(Settings(), admission, self, lambda: executions, issue_no_token)
         serve = HttpHandler(Settings(), registry, gateway, AlertPublisher(None), self.clock)
         self.handler = lambda_handler("http", HttpCall, lambda: serve, encode)

@@ -171,7 +171,6 @@ class World:
             payloads,
             Digests(lambda: b"secret"),
             WORKER_SECONDS,
-            self.registry,
         )
         sweeper = parts.sweeper(
             ledger,

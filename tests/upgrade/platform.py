@@ -98,7 +98,7 @@ class Platform(Invoker):
         registry, dispatcher = Registry(reader, {}, stage="beta"), Dispatcher(self, payloads, tokens.issue)
         limiter = RateLimiter(None, "", instances=1)
         admission = Admission(registry, lambda: limiter, lambda: Authorization(Packages(())))
-        executions = Executions(self.ledger, dispatcher, payloads, digests, 300.0, registry)
+        executions = Executions(self.ledger, dispatcher, payloads, digests, 300.0)
         http = HttpHandler(
             settings,
             registry,

@@ -54,7 +54,6 @@ class Executions:
     """The calls that the ledger accepts, and their way to the workers.
 
     A row is named by a digest of its idempotency key; ``lease_seconds`` is the longest that a worker may run.
-    The registry counts how the calls of published functions end.
     """
 
     def __init__(
@@ -64,14 +63,12 @@ class Executions:
         payloads: PayloadStore,
         digests: Digests,
         lease_seconds: float,
-        registry: Registry,
     ) -> None:
         self.ledger = ledger
         self.payloads = payloads
         self._dispatcher = dispatcher
         self._digests = digests
         self._lease_seconds = lease_seconds
-        self._registry = registry
 
     def serve(self, call: LedgerCall) -> Response:
         """Accept a call and respond; to a repetition with what became of the first call under its key.
@@ -115,7 +112,9 @@ class Executions:
             if call.is_async:
                 self._dispatcher.send(execution, call.function, deadline=call.deadline)
                 return accepted_response(execution.job_id, call.status_url)
-            return self._registry.counted(call.function, call.endpoint_id, lambda: self._ask(call, execution))
+            if (outcome := call.function.outcome) is None:
+                return self._ask(call, execution)
+            return outcome.of(lambda: self._ask(call, execution))
         except SilvaEngineError as error:
             if nothing_ran(error) and not call.stays_accepted and self.ledger.undo(execution):
                 raise
@@ -161,7 +160,6 @@ def open_executions(
         payloads,
         open_digests(settings),
         settings.worker_timeout_seconds,
-        registry,
     )
 
 

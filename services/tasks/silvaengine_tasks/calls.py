@@ -144,17 +144,12 @@ class FunctionCaller:
         )
         payload = WorkerCall(function.callee, params, invocation=invocation).encode()
         self.hooks.run_before(call)
-        return self._ask(
+        return _ask(
             function,
-            endpoint_id,
             lambda: self.invoker.invoke(
                 function.aws_lambda_arn, payload, deadline=deadline, is_isolated=function.is_isolated
             ),
         )
-
-    def _ask(self, function: Function, endpoint_id: str, ask: Callable[[], Json]) -> WorkerResponse:
-        """Return a worker's response; the registry counts how the calls of published functions end."""
-        return self.registry.counted(function, endpoint_id, lambda: WorkerResponse.decode(ask()))
 
     def find_function(self, endpoint_id: str, name: str) -> Function:
         """Return a tenant's function; raises what ``Registry.resolve`` raises.
@@ -212,9 +207,8 @@ class FunctionCaller:
         hooked = HookedCall(function, call.endpoint_id, call.params, request_id, deadline)
         try:
             self.hooks.run_before(hooked)
-            response = self._ask(
+            response = _ask(
                 function,
-                call.endpoint_id,
                 lambda: self.dispatcher.ask(
                     execution, function, deadline, hops=call.hops, kept_due=call.is_swept
                 ),
@@ -227,6 +221,13 @@ class FunctionCaller:
             return None
         self.hooks.start_after(hooked)
         return CallResult(execution.covers, response, request_id)
+
+
+def _ask(function: Function, ask: Callable[[], Json]) -> WorkerResponse:
+    """Return a worker's response, and count it if the function is published."""
+    if function.outcome is None:
+        return WorkerResponse.decode(ask())
+    return function.outcome.of(lambda: WorkerResponse.decode(ask()))
 
 
 def check_time(deadline: float) -> None:

@@ -13,7 +13,8 @@ from silvaengine.registry.policy import ExecutionPolicy
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.aws.table_client import Row
-    from silvaengine.registry.releases import PackageEntry, Pointer, Release
+    from silvaengine.registry.outcomes import Outcome
+    from silvaengine.registry.releases import PackageEntry, Release
 
 type Values = Mapping[str, Any]
 
@@ -73,8 +74,8 @@ class Function(NamedTuple):
     ``fnConfigurations``. ``entry_setting_id`` is the setting id of the key row's entry, often empty.
     ``policy`` has the rules for its executions, ``broadcasts`` says whether it may push to all of a tenant's
     sockets, ``internal`` whether it is for events and other functions only, not for clients. ``release`` is
-    that of a published one, None for a function of the worker's artefact; ``pointer`` is what has chosen it
-    while a canary runs, else None.
+    that of a published one, None for a function of the worker's artefact; ``outcome`` counts how its calls
+    end for the tenant that it was resolved for, None where nobody counts.
     """
 
     name: str
@@ -92,7 +93,7 @@ class Function(NamedTuple):
     internal: bool = False
     policy: ExecutionPolicy = ExecutionPolicy()
     release: "Release | None" = None
-    pointer: "Pointer | None" = None
+    outcome: "Outcome | None" = None
 
     @property
     def is_isolated(self) -> bool:

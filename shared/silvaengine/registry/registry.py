@@ -46,7 +46,7 @@ from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
 if TYPE_CHECKING:
     from silvaengine.access.rate_limits import RateLimit
     from silvaengine.redis.commands import Command
-    from silvaengine.registry.outcomes import Answer, Outcomes
+    from silvaengine.registry.outcomes import Outcomes
     from silvaengine.registry.redis_rows import RedisRows, Reply
     from silvaengine.registry.releases import Release, Releases
 
@@ -94,7 +94,6 @@ class Registry:
         self._stage = stage
         self._package_prefix = package_prefix
         self._open_outcomes = open_outcomes
-        self._outcomes: Outcomes | None = None
         self._ttl = ttl
         self._generation = RegistryGeneration(tables, redis_rows, refresh, clock)
         self._rows = RegistryRows(tables, redis_rows, self._generation, ttl, clock)
@@ -313,7 +312,10 @@ class Registry:
             if name in release.functions:
                 entry = FunctionEntry(release.arn, package.setting_id)
                 function = self._read_function(entry, name, release.functions[name], release)
-                return function._replace(pointer=pointer) if pointer and pointer.canary else function
+                if self._outcomes is None or pointer is None:
+                    return function
+                outcome = self._outcomes.begin(release, pointer, key_access.endpoint_id)
+                return function._replace(outcome=outcome)
         raise _not_listed(key_access, name)
 
     def _published_areas(self, key_access: KeyAccess) -> frozenset[str]:
@@ -324,18 +326,9 @@ class Registry:
             if package.function in {"", name} and row.get("area")
         )
 
-    def counted[Answered: "Answer"](
-        self, function: Function, endpoint_id: str, ask: Callable[[], Answered]
-    ) -> Answered:
-        """Return what a function answers to a tenant; count it if the function is published.
-
-        Raises what ``ask`` raises.
-        """
-        if function.release is None or self._open_outcomes is None:
-            return ask()
-        if self._outcomes is None:
-            self._outcomes = self._open_outcomes()
-        return self._outcomes.counted(function.release, function.pointer, endpoint_id, ask)
+    @cached_property
+    def _outcomes(self) -> "Outcomes | None":
+        return self._open_outcomes() if self._open_outcomes else None
 
     @cached_property
     def _releases(self) -> "Releases":

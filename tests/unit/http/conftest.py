@@ -198,9 +198,7 @@ class World:
         )
         self.payloads = PayloadStore(lambda: self.s3, "bucket")
         dispatcher = Dispatcher(self.invoker, self.payloads)
-        executions = Executions(
-            self.ledger, dispatcher, self.payloads, Digests(lambda: b"secret"), 300.0, self.registry
-        )
+        executions = Executions(self.ledger, dispatcher, self.payloads, Digests(lambda: b"secret"), 300.0)
         self.shipped: set[str] = set()
         self.documents = Documents()
         authorization = Authorization(Packages(self.shipped), lambda: self.now, self.documents.fetch)

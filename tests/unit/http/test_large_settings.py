@@ -39,8 +39,7 @@ def send(world: Any, lambdas: Lambdas, event_of: Send) -> Send:
     def handler() -> Handler:
         invoker, payloads = lambdas.invoker(clock=lambda: world.now), lambdas.payloads
         digests = Digests(lambda: b"secret")
-        dispatcher = Dispatcher(invoker, payloads)
-        executions = Executions(world.ledger, dispatcher, payloads, digests, 300.0, world.registry)
+        executions = Executions(world.ledger, Dispatcher(invoker, payloads), payloads, digests, 300.0)
         handler: Handler = world.handler_of(Settings(), invoker, executions)
         return handler
 

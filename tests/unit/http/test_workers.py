@@ -94,9 +94,8 @@ def serve(
     invoker = LambdaInvoker(
         lambda: client, worker_for=partial(worker_for, settings=settings), clock=lambda: world.now
     )
-    payloads, digests = world.payloads, Digests(lambda: b"secret")
     executions = Executions(
-        world.ledger, Dispatcher(invoker, payloads), payloads, digests, 300.0, world.registry
+        world.ledger, Dispatcher(invoker, world.payloads), world.payloads, Digests(lambda: b"secret"), 300.0
     )
     response = world.handler_of(settings, invoker, executions)(event, None)
     return response, [path.split("/")[3] for path in client.paths]

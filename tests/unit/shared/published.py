@@ -179,7 +179,7 @@ class Lambdas:
         find_function = world.registry().function_for_entry
         dispatcher = Dispatcher(world, PAYLOADS, find_function=find_function)
         admission, alerts = world.admission(), world.alert_publisher()
-        executions = Executions(world.ledger, dispatcher, PAYLOADS, digests, 300.0, admission.registry)
+        executions = Executions(world.ledger, dispatcher, PAYLOADS, digests, 300.0)
         self.registry = admission.registry
         settings = Settings(worker_arn=WORKER)
         gateway = Gateway(settings, admission, world, lambda: executions, issue_no_token)

@@ -15,13 +15,12 @@ from silvaengine.errors import (
     UnavailableError,
 )
 from silvaengine.protocol.messages import WorkerResponse
-from silvaengine.registry.outcomes import MAX_TENANTS, REPORT_SECONDS, sum_outcomes
+from silvaengine.registry.outcomes import HOUR_SECONDS, MAX_TENANTS, REPORT_SECONDS, sum_outcomes
 from silvaengine.tables import CONFIG_DATA, ENDPOINTS, FUNCTIONS
 
 from .published import WORKER, Lambdas, Published
 from .test_published import as_job, by_queue, by_socket, directly, keyed, once, over_http
 
-HOUR_SECONDS = 3600
 SETTING_ID = "silvaengine:outcomes:se-pkg-shop"
 CANARY = {"release": 2, "tenants": ["demo"], "started_at": 1_000_000}
 PROXIED = WorkerResponse("json", {"statusCode": 503, "body": "{}"})  # of HTTP: to tasks it is a value
@@ -186,6 +185,7 @@ def test_what_was_before_stays_so(world: Published, lambdas: Lambdas) -> None:
     lambdas.http("acme")
     start(world)
     lambdas.http()
+    lambdas.http("acme")
     world.now += 3 * HOUR_SECONDS
     start(world, tenants=["demo", "acme"])
     lambdas.http("acme")
@@ -243,6 +243,16 @@ def test_memory_is_bounded_by_tenants(world: Published, lambdas: Lambdas) -> Non
     assert told[f"t{MAX_TENANTS + 1}"] == [1, 0, 0, 0]
 
 
+def test_memory_is_bounded_by_time(world: Published, lambdas: Lambdas) -> None:
+    """A tenant that calls all day has the parts of an hour."""
+    for _ in range(100):
+        lambdas.http()
+        world.now += 601
+    outcomes = lambdas.registry._outcomes
+    assert outcomes
+    assert len(outcomes._packages["shop"]._tenants["demo"]) == HOUR_SECONDS // 600
+
+
 def test_a_shipped_function_is_not_counted(world: Published, lambdas: Lambdas) -> None:
     """Nothing of this is even imported for it."""
     world.tables.put(
@@ -252,4 +262,4 @@ def test_a_shipped_function_is_not_counted(world: Published, lambdas: Lambdas) -
     start(world)
     lambdas.http(function="own")
     assert reports(world) == []
-    assert lambdas.registry._outcomes is None
+    assert "_outcomes" not in vars(lambdas.registry)

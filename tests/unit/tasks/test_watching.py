@@ -150,6 +150,24 @@ def test_a_manual_one_goes_back_by_itself_and_forward_by_people(
     assert world.pointer()["release"] == 1
 
 
+def test_who_was_pinned_since_takes_no_part(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What instances have told of a tenant before doesn't count any more."""
+    judged: list[Any] = []
+
+    def judge(tenants: Any, *_: Any, **__: Any) -> Verdict:
+        judged.append([tenant.endpoint_id for tenant in tenants])
+        return WAIT
+
+    monkeypatch.setattr(watching, "judge", judge)
+    world.start()
+    world.lambdas.http()
+    world.look()
+    pins, canary = {"demo": 1}, world.pointer()["canary"]
+    turn(world.writer, world.pointer(), release=1, pins=pins, canary=canary, by="somebody", now=world.now)
+    world.look()
+    assert judged == [["demo"], []]
+
+
 def test_each_look_spends_the_time_since_the_one_before(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
