@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine_cli.commands.releases import package_argument, say, turned_text
 from silvaengine_cli.commands.rollout_options import WHOM, ramp_option, warm_option
 from silvaengine_cli.deployment import Deployment, operator_options
@@ -11,7 +12,6 @@ from silvaengine_cli.output import print_result
 from silvaengine_cli.publishing.coverage import share_text
 from silvaengine_cli.publishing.rollback import Pointing
 from silvaengine_cli.publishing.rollout import Rollout
-from silvaengine_cli.registry.rows import Row
 
 
 @click.command()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine_cli.commands.rollout_options import SECONDS, WHOM, ramp_option, warm_option
 from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.output import print_result
@@ -12,7 +13,6 @@ from silvaengine_cli.publishing.coverage import share_text
 from silvaengine_cli.publishing.publisher import Published
 from silvaengine_cli.publishing.publisher import publish as publish_package
 from silvaengine_cli.publishing.rollout import Rollout
-from silvaengine_cli.registry.rows import Row
 
 
 @click.command()

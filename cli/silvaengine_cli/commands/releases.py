@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine_cli.commands.rollout_options import ramp_option, warm_option
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Detail, Moment, print_result, print_table
@@ -16,7 +17,6 @@ from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.rollback import Pointing, Turn
 from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.publishing.versions import Versions
-from silvaengine_cli.registry.rows import Row
 
 COLUMNS = ("release", "serves", "published", "commit", "message", "memory", Detail("by"), Detail("digest"))
 LONG = ("functions", "descriptions", "requirements")  # of a row

@@ -5,8 +5,8 @@ from typing import override
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine_cli.publishing.coverage import parse_coverage
-from silvaengine_cli.registry.rows import Row
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 

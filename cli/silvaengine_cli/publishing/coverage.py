@@ -4,14 +4,13 @@ from collections.abc import Callable, Collection
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine.registry.outcomes import sum_outcomes
 from silvaengine.registry.releases import Pointer
 from silvaengine.tables import CONFIG_DATA, outcomes_setting_id
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.output import utc_time
 from silvaengine_cli.publishing.releases import did_you_mean
-from silvaengine_cli.registry.packages import Packages, unless_denied
-from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 
 
@@ -51,6 +50,11 @@ def grown(canary: Row, coverage: Row) -> Row:
 
 def tenants_of(deployment: Deployment, package: str, say: Callable[[str], None]) -> set[str] | None:
     """Return the tenants of whom a connection reaches a package; None where connections may not be read."""
+    from silvaengine_cli.registry.packages import (  # lazy: slow, and for canaries alone
+        Packages,
+        unless_denied,
+    )
+
     with unless_denied(say, "whom a canary covers isn't known"):
         return Packages(deployment.tables(), deployment.worker_arn).tenants(package)
     return None

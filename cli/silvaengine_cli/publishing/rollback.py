@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine.ledger.execution import Execution
 from silvaengine.tables import ENDPOINTS
 from silvaengine_cli.deployment import Deployment
@@ -15,7 +16,6 @@ from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.releases import PackageReleases, did_you_mean
 from silvaengine_cli.publishing.rollout import AT_ONCE, Rollout, Turning
 from silvaengine_cli.publishing.versions import Versions
-from silvaengine_cli.registry.rows import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.operator import announce
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.versions import Versions, callables_of
-from silvaengine_cli.registry.rows import Row
 
 SHARES = (10, 25, 50)  # percent of the tenants, before all have it
 
