@@ -21,8 +21,8 @@ from .shop import PACKAGE, TENANTS, Shop, ask, build_of, open_to
 from .test_announcements import eventually
 
 ACME, FARM, MILL = TENANTS
-RESERVED, BURST, PAUSE = 10, 4, 0.25
-SLOW = "import time\ntime.sleep(1)\n"
+RESERVED, BURST, PAUSE = 12, 2, 0.25
+SLOW = "import time\ntime.sleep(3)\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,7 +45,7 @@ def old(shop: Shop) -> Iterator[int]:
 def run(deployment: Deployment, *command: str) -> Result:
     """Run a command against the stack."""
     where = ["--stack", deploy.LOCAL_STACK, "--endpoint-url", deployment.engine.url]
-    return CliRunner().invoke(cli, [*command, *where])
+    return CliRunner(mix_stderr=False).invoke(cli, [*command, *where])
 
 
 def told(deployment: Deployment, *command: str) -> Any:
@@ -87,13 +87,14 @@ def test_a_canary_from_its_beginning_to_all(deployment: Deployment, shop: Shop, 
     assert "canary" not in shop.releases.pointer()
 
 
-def test_how_its_calls_end_is_shown(deployment: Deployment, shop: Shop, old: int) -> None:
+@pytest.mark.usefixtures("old")
+def test_how_its_calls_end_is_shown(deployment: Deployment, shop: Shop) -> None:
     """As far as it was reported: at once, and then each ten seconds."""
-    new = shop.write()
+    shop.write()
     told(deployment, "publish", str(shop.folder), "--canary", f"1%,{ACME}")
 
     def shown() -> int:
-        assert build_of(ask(deployment.api)) in {old, new}
+        assert ask(deployment.api).status == 200
         (package,) = (each for each in told(deployment, "packages", "list") if each["package"] == PACKAGE)
         return int(package["canary"]["calls"])
 
@@ -107,7 +108,7 @@ def test_a_canary_is_taken_back(deployment: Deployment, shop: Shop, old: int) ->
     assert comes_to(deployment.api, new, new, old)
     shop.write()
     refused = run(deployment, "publish", str(shop.folder))
-    assert f"of '{PACKAGE}' is a canary: `promote {PACKAGE}` or `rollback {PACKAGE}` first" in refused.output
+    assert f"of '{PACKAGE}' is a canary: `promote {PACKAGE}` or `rollback {PACKAGE}` first" in refused.stderr
     assert shop.builds[told(deployment, "rollback", PACKAGE)["release"]] == old
     assert comes_to(deployment.api, old, old, old)
 
@@ -119,7 +120,7 @@ def test_what_would_cover_nobody_is_refused(deployment: Deployment, shop: Shop, 
     told(deployment, "pin", PACKAGE, str(shop.releases.pointer()["release"]), "--endpoint", ACME)
     shop.write()
     refused = run(deployment, "publish", str(shop.folder), "--canary", ACME)
-    assert f"{ACME} covers none of the " in refused.output
+    assert f"{ACME} covers none of the " in refused.stderr
     manifest = shop.folder / "package.yaml"
     event = f"{{endpoint: {ACME}, queue: Inbox}}"
     manifest.write_text(
@@ -127,15 +128,15 @@ def test_what_would_cover_nobody_is_refused(deployment: Deployment, shop: Shop, 
         + "resources:\n  Inbox: {Type: AWS::SQS::Queue}\n"
     )
     refused = run(deployment, "publish", str(shop.folder), "--canary", FARM)
-    assert "its events would change" in refused.output
+    assert "its events would change" in refused.stderr
     assert shop.releases.all() == before
     found = functions.list_versions_by_function(FunctionName=shop.releases.function_name)["Versions"]
     assert len(found) == len(versions)
-    assert old == build_of(ask(deployment.api))
+    assert eventually(lambda: build_of(ask(deployment.api)), old.__eq__) == old
 
 
 class Bursts:
-    """Calls that come four at a time, however long those before take."""
+    """Calls that come two at a time, however long those before take."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -168,15 +169,16 @@ class Bursts:
                 self.builds[build_of(response)] += 1
 
 
-@pytest.mark.parametrize("warm", [0, BURST])
+@pytest.mark.nightly  # whether calls are refused depends on how fast the machine starts processes
+@pytest.mark.parametrize("warm", [0, 6])
 def test_a_herd_is_met_by_environments_that_are_warm(deployment: Deployment, shop: Shop, warm: int) -> None:
-    """With a second to import and ten environments, a turn refuses calls; not where four are warm before."""
+    """With three seconds to import and twelve environments a turn refuses calls; not if six are warm."""
     functions, name = deployment.engine.client("lambda"), shop.releases.function_name
     _write_slow(shop)
     shop.publish()
     bursts = Bursts(deployment.api)
     with bursts.running():
-        assert eventually(lambda: sum(bursts.builds.values()), lambda it: it > 80, seconds=60) > 80
+        assert eventually(lambda: sum(bursts.builds.values()), lambda it: it > 40, seconds=60) > 40
         functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=RESERVED)
         try:
             bursts.statuses.clear()
@@ -185,12 +187,14 @@ def test_a_herd_is_met_by_environments_that_are_warm(deployment: Deployment, sho
             assert eventually(lambda: bursts.builds[build], lambda it: it > 40, seconds=60) > 40
         finally:
             functions.delete_function_concurrency(FunctionName=name)
-    assert (bursts.statuses[503] > 0) is (warm == 0), bursts.statuses
-    assert bursts.statuses.keys() <= {200, 503}
+    if warm:
+        assert bursts.statuses.keys() == {200}, bursts.statuses
+    else:
+        assert bursts.statuses[503] > 0, bursts.statuses
 
 
 def _write_slow(shop: Shop) -> int:
-    """Write a build whose import takes a second, and a call a part of one."""
+    """Write a build whose import takes three seconds, and a call a part of one."""
     build = shop.write()
     number, builds = shop.folder / PACKAGE / "number.py", shop.folder / PACKAGE / "builds.py"
     number.write_text(SLOW + number.read_text())
