@@ -114,14 +114,14 @@ class Outcomes:
         self._lock = Lock()
         self._packages: dict[str, _Package] = {}
 
-    def begin(self, release: "Release", pointer: "Pointer", endpoint_id: str) -> Outcome:
-        """Return what counts for a tenant of a release, which its package's pointer has chosen."""
+    def begin(self, release: "Release", pointer: "Pointer | None", endpoint_id: str) -> Outcome:
+        """Return what counts for a tenant of a release; ``pointer`` has chosen it, None if an entry did."""
         now = self._clock()
         with self._lock:
             package = self._packages.setdefault(release.package, _Package())
-            tally = package.follow(pointer, now) if pointer.canary else None
+            tally = package.follow(pointer, now) if pointer else None
             hour = package.begin(endpoint_id, release.number, now)
-            if tally is None:
+            if pointer is None or tally is None:
                 return hour
             since = tally.begin(endpoint_id) if pointer.covers(endpoint_id) else None
         setting_id = outcomes_setting_id(release.arn.rpartition(":")[0])
@@ -162,9 +162,11 @@ class _Package:
         return recent[-1]
 
     def follow(self, pointer: "Pointer", now: float) -> "_Tally | None":
-        """Return the tally of the canary that runs."""
+        """Return the tally of the canary that runs, None without one."""
         canary = pointer.canary
-        if canary is not None and (self._tally is None or self._tally.started_at != canary.started_at):
+        if canary is None:
+            return None
+        if self._tally is None or self._tally.started_at != canary.started_at:
             before = {
                 endpoint_id: told
                 for endpoint_id, outcomes in self._tenants.items()

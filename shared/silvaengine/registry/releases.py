@@ -129,7 +129,7 @@ class Releases:
     def serving(
         self, packages: Sequence[PackageEntry], endpoint_id: str
     ) -> Iterator[tuple[PackageEntry, Release, Pointer | None]]:
-        """Yield the packages that have a release which serves a tenant, it and the pointer, in their order.
+        """Yield the packages that have a release which serves a tenant, it and what chose it, in their order.
 
         Raises:
             ConfigurationError: a release can't be used; the others were yielded before.
