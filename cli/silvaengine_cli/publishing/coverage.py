@@ -50,10 +50,7 @@ def grown(canary: Row, coverage: Row) -> Row:
 
 def tenants_of(deployment: Deployment, package: str, say: Callable[[str], None]) -> set[str] | None:
     """Return the tenants of whom a connection reaches a package; None where connections may not be read."""
-    from silvaengine_cli.registry.packages import (  # lazy: slow, and for canaries alone
-        Packages,
-        unless_denied,
-    )
+    from silvaengine_cli.registry.packages import Packages, unless_denied  # lazy: only canaries need it
 
     with unless_denied(say, "whom a canary covers isn't known"):
         return Packages(deployment.tables(), deployment.worker_arn).tenants(package)
