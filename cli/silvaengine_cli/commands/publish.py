@@ -21,7 +21,7 @@ from silvaengine_cli.publishing.rollout import Rollout
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--canary", "share", type=WHOM, help="Let it serve these tenants first: 10%, or acme,globex.")
 @click.option("--after", type=SECONDS, help="Time after which a canary may serve all.  [default: 30m]")
-@click.option("--manual", is_flag=True, help="Judge the canary yourself: `promote` or `rollback`.")
+@click.option("--manual", is_flag=True, help="Let a canary serve all by `promote` alone.")
 @warm_option
 @ramp_option
 @operator_options
@@ -85,7 +85,7 @@ def _said(published: Published, share: str, *, dry_run: bool) -> str:
         lines = [f"release {release} of {package} is a canary for {share}, after {published.seconds} s"]
     else:
         lines = [f"release {release} of {package} serves, after {published.seconds} s"]
-    if published.is_new and published.tenants is not None:
+    if published.tenants is not None:
         lines += [f"tenants: {', '.join(published.tenants)}"]
     lines += [f"stack: {published.stack}", *(f"  {change}" for change in published.changes)]
     lines += [f"+ function {name}" for name in published.added]

@@ -118,15 +118,16 @@ def _outcome(publication: Publication, release: int | None, seconds: float) -> P
     serving, plan = publication.serving, publication.plan
     before = set(json.loads(serving["functions"])) if serving else set[str]()
     after = set(publication.functions)
+    is_new = serving is None or release != serving["release"]
     return Published(
         publication.package.name,
         release,
         publication.artefact.digest,
-        is_new=serving is None or release != serving["release"],
+        is_new=is_new,
         stack="created" if plan.is_new else "changed" if plan.changes else "unchanged",
         changes=plan.lines(),
         added=sorted(after - before),
         removed=sorted(before - after),
-        tenants=publication.covered,
+        tenants=publication.covered if is_new else None,
         seconds=round(seconds, 2),
     )
