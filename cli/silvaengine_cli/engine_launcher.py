@@ -48,6 +48,7 @@ def main() -> None:
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
     start_few_at_a_time()
     lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = UPDATE_SECONDS
+    share_reserved_concurrency()
     answer_handshakes()
     if mark := os.environ.pop("SILVAENGINE_STRICT", ""):  # functions don't inherit it
         trust_the_double(mark)
@@ -167,6 +168,21 @@ def start_few_at_a_time() -> None:
             return worker, how
 
     lambda_svc.acquire_worker = acquire_in_turn
+
+
+def share_reserved_concurrency() -> None:
+    """Have versions refuse what exceeds their function's reserved concurrency; the engine asks themselves.
+
+    docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html.
+    """
+    reserved = lambda_svc._reserved_concurrency
+
+    def reserved_of_function(record: object, configuration: Mapping[str, Any]) -> int | None:
+        function = lambda_svc._functions.get(configuration["FunctionName"], record)
+        limit: int | None = reserved(function, configuration)
+        return limit
+
+    lambda_svc._reserved_concurrency = reserved_of_function
 
 
 def answer_handshakes() -> None:

@@ -16,6 +16,8 @@ _COMMANDS = {
     "publish": "silvaengine_cli.commands.publish:publish",
     "packages": "silvaengine_cli.commands.packages:packages",
     "releases": "silvaengine_cli.commands.releases:releases",
+    "canary": "silvaengine_cli.commands.canary:canary",
+    "promote": "silvaengine_cli.commands.canary:promote",
     "rollback": "silvaengine_cli.commands.releases:rollback",
     "pin": "silvaengine_cli.commands.releases:pin",
     "unpin": "silvaengine_cli.commands.releases:unpin",

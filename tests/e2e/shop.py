@@ -10,6 +10,7 @@ from silvaengine_cli.operator import announce_rows
 from silvaengine_cli.publishing.publisher import Published, publish
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.rollback import Pointing, Turn
+from silvaengine_cli.publishing.rollout import AT_ONCE, Rollout
 
 from .http_client import Api, Response
 from .registry_rows import Rows
@@ -77,9 +78,11 @@ class Shop:
             (package / name).write_text(text.replace("{build}", str(build)))
         return build
 
-    def publish(self, say: Callable[[str], None] = lambda _line: None) -> Published:
+    def publish(
+        self, say: Callable[[str], None] = lambda _line: None, rollout: Rollout = AT_ONCE
+    ) -> Published:
         """Publish what is written."""
-        return publish(self.deployment, self.folder, "a test's", say)
+        return publish(self.deployment, self.folder, "a test's", say, rollout=rollout)
 
     def publish_next(self) -> int:
         """Write and publish the next build; return its number."""

@@ -26,9 +26,9 @@ def greeting(api: Api) -> str:
     return str(api.get("/core/e2e/settings", {"x-api-key": API_KEY}).json()["greeting"])
 
 
-def eventually[T](ask: Callable[[], T], wanted: Callable[[T], bool]) -> T:
+def eventually[T](ask: Callable[[], T], wanted: Callable[[T], bool], seconds: float = SEEN_SECONDS) -> T:
     """Ask until the answer is as wanted, or the time is over."""
-    deadline = monotonic() + SEEN_SECONDS
+    deadline = monotonic() + seconds
     while not wanted(response := ask()) and monotonic() < deadline:
         sleep(0.2)
     return response

@@ -155,6 +155,18 @@ def test_parts_of_the_template_are_dropped(probe: Probe) -> None:
     assert "TenancyConfig" not in functions.get_function_configuration(FunctionName=isolated)
 
 
+def test_versions_share_what_their_function_has_reserved(probe: Probe) -> None:
+    """A version without room is refused, as on AWS; without our launcher it takes no part."""
+    functions, name = probe.engine.client("lambda"), probe.outputs["Function"]
+    version = functions.publish_version(FunctionName=name)["Version"]
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    try:
+        with pytest.raises(functions.exceptions.TooManyRequestsException):
+            functions.invoke(FunctionName=name, Qualifier=version, Payload='{"action": "calls"}')
+    finally:
+        functions.delete_function_concurrency(FunctionName=name)
+
+
 def test_events_of_an_update_name_every_resource(probe: Probe) -> None:
     """An update's events tell of all resources; on AWS of those that changed."""
     stacks = probe.engine.client("cloudformation")

@@ -33,13 +33,17 @@ class PackageLambda:
         self.invoked: list[dict[str, Any]] = []
         self.refusals: list[ClientError] = []
         self.revision = "r1"
+        self.reserved: int | None = None
 
     def update_function_code(self, *, RevisionId: str, **_: Any) -> Any:  # noqa: N803
         if RevisionId != self.revision:
             raise self.exceptions.PreconditionFailedException
         return {"Version": "2"}
 
-    def get_function(self, *, FunctionName: str, Qualifier: str) -> Any:  # noqa: N803 - boto3's names
+    def get_function(self, *, FunctionName: str, Qualifier: str = "") -> Any:  # noqa: N803 - boto3's names
+        if not Qualifier:
+            reserved = {"ReservedConcurrentExecutions": self.reserved}
+            return {} if self.reserved is None else {"Concurrency": reserved}
         if Qualifier not in self.code:
             raise self.exceptions.ResourceNotFoundException
         state = self.states.get(Qualifier, "Active")
@@ -80,7 +84,9 @@ def deployment_of(dynamodb: Any, functions: PackageLambda | None = None) -> Depl
 def release_row(number: int, *names: str, code: str = "c0de", **members: Any) -> dict[str, Any]:
     """Return the row of a release with these functions."""
     config = {"module_name": "shop", "class_name": "", "methods": ["GET"]}
-    functions = json.dumps({name: {"area": "core", "config": config} for name in names})
+    functions = json.dumps(
+        {name: {"area": "core", "config": {**config, "function_name": name}} for name in names}
+    )
     return {
         "package": "shop",
         "release": number,

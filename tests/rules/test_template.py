@@ -322,6 +322,19 @@ def test_only_the_sweeper_changes_which_release_serves(
     assert reached == read | {("Sweeper", action) for action in turns}
 
 
+def test_a_publisher_begins_canaries_and_sees_how_they_do(resources: Resources) -> None:
+    """A canary's mark is written with the pointer; what is reported of it is read alone."""
+    given = resources["PublisherPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    by_keys = {
+        key: set(each["Action"]) if isinstance(each["Action"], list) else {each["Action"]}
+        for each in given
+        for test in each.get("Condition", {}).values()
+        for key in test["dynamodb:LeadingKeys"]
+    }
+    assert {"dynamodb:PutItem", "dynamodb:UpdateItem"} <= by_keys["canaries"]
+    assert by_keys["silvaengine:outcomes:silvaengine-pkg-*"] == {"dynamodb:Query"}
+
+
 def test_no_worker_puts_a_row_into_the_sweepers_index(resources_with: Callable[..., Resources]) -> None:
     """It may not write the index's partition key, but for an update's time: 0.2's workers remove it."""
     assert DUE_INDEX.hash_key not in allowed_attributes(resources_with())

@@ -17,6 +17,7 @@ from silvaengine_cli.packages.moving import plan_move
 from silvaengine_cli.publishing.behind import CurrentPlatform
 from silvaengine_cli.publishing.contraction import Contraction
 from silvaengine_cli.publishing.contraction import contract as contract_package
+from silvaengine_cli.publishing.coverage import outcomes_text, with_outcomes
 from silvaengine_cli.publishing.deletion import Deletion, Remains
 from silvaengine_cli.publishing.platform_update import Updated
 from silvaengine_cli.publishing.platform_update import update as update_package
@@ -26,7 +27,7 @@ from silvaengine_cli.registry.handover import hand_over
 from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, common_endpoint, insert_package
 from silvaengine_cli.templates import write_templates
 
-COLUMNS = ("package", "release", "changed", "pins", "behind")
+COLUMNS = ("package", "release", "changed", "pins", "canary", "behind")
 
 
 @click.group()
@@ -45,7 +46,7 @@ def packages() -> None:
 @packages.command("list")
 @list_options
 def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
-    """List published packages: which release serves, since when, who is pinned, and who is behind.
+    """List published packages: which release serves, since when, pins, the canary, and who is behind.
 
     A package is behind while a release of it that serves lacks something of the platform's: the worker's
     code, the layer, variables. Times are UTC.
@@ -56,10 +57,17 @@ def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
       silvaengine packages list --json
     """
     rows = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
-    behind = _behind(deployment, rows)
-    facts = [row | {"behind": behind[row["package"]]} for row in rows]
+    behind, tables = _behind(deployment, rows), deployment.tables()
+    facts = [with_outcomes(row, tables) | {"behind": behind[row["package"]]} for row in rows]
     cells = [
-        (row["package"], row["release"], Moment(row["changed_at"]), row["pins"], _lacked(row["behind"]))
+        (
+            row["package"],
+            row["release"],
+            Moment(row["changed_at"]),
+            row["pins"],
+            outcomes_text(row["canary"]) if "canary" in row else "",
+            _lacked(row["behind"]),
+        )
         for row in facts
     ]
     print_table(f"{len(rows)} packages", COLUMNS, cells, facts, as_json=as_json, wide=wide)

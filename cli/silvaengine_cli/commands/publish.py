@@ -5,44 +5,88 @@ from pathlib import Path
 
 import click
 
+from silvaengine.aws.table_client import Row
+from silvaengine_cli.commands.rollout_options import SECONDS, WHOM, ramp_option, warm_option
 from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.output import print_result
+from silvaengine_cli.publishing.coverage import share_text
 from silvaengine_cli.publishing.publisher import Published
 from silvaengine_cli.publishing.publisher import publish as publish_package
+from silvaengine_cli.publishing.rollout import Rollout
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--message", "-m", default="", help="What is new, for `releases list`.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--canary", "share", type=WHOM, help="Let it serve these tenants first: 10%, or acme,globex.")
+@click.option("--after", type=SECONDS, help="Time after which a canary may serve all.  [default: 30m]")
+@click.option("--manual", is_flag=True, help="Let a canary serve all by `promote` alone.")
+@warm_option
+@ramp_option
 @operator_options
-def publish(deployment: Deployment, path: Path, message: str, dry_run: bool, as_json: bool) -> None:
+def publish(
+    deployment: Deployment,
+    path: Path,
+    message: str,
+    dry_run: bool,
+    share: Row | None,
+    after: int | None,
+    manual: bool,
+    warm: int | None,
+    ramp: int,
+    as_json: bool,
+) -> None:
     """Publish a package: build it, try it, and let it serve.
 
     Whatever fails, what served before serves on, and the next publication goes on from what is there.
+    With --canary it serves some of the tenants, and is judged: it is taken back if its calls fail more often
+    than theirs did before, and serves all if not.
 
     \b
     Examples:
       silvaengine publish packages/shop --stack silvaengine
       silvaengine publish packages/shop --message "cheaper postage" --local
+      silvaengine publish packages/shop --canary 10% --after 1h --stack silvaengine
+      silvaengine publish packages/shop --warm 5 --ramp 60s --stack silvaengine
       silvaengine publish packages/shop --dry-run --json
     """
 
     def say(line: str) -> None:
         click.echo(f"  {line}", err=True)
 
-    published = publish_package(deployment, path, message, say, dry_run=dry_run)
-    print_result(asdict(published), _said(published, dry_run=dry_run), as_json=as_json)
+    rollout = Rollout(_canary(share, after, manual=manual), warm, ramp)
+    if rollout.canary and ramp:
+        raise click.UsageError("a canary has its own pace: leave out --ramp")
+    published = publish_package(deployment, path, message, say, dry_run=dry_run, rollout=rollout)
+    text = _said(published, share_text(share) if share else "", dry_run=dry_run)
+    print_result(asdict(published), text, as_json=as_json)
 
 
-def _said(published: Published, *, dry_run: bool) -> str:
+def _canary(share: Row | None, after: int | None, *, manual: bool) -> Row | None:
+    """Return what is asked of a canary, None for none."""
+    if share is None:
+        if after is not None or manual:
+            raise click.UsageError("--after and --manual are a canary's: add --canary")
+        return None
+    if manual and after is not None:
+        raise click.UsageError("with --manual it goes forward by `promote` alone: leave out --after")
+    return share | ({"manual": True} if manual else {}) | ({"after": after} if after else {})
+
+
+def _said(published: Published, share: str, *, dry_run: bool) -> str:
     package, release = published.package, published.release
+    serves = f"be a canary for {share}" if share and dry_run else "serve"
     if not published.is_new:
         lines = [f"release {release} of {package} serves already"]
     elif dry_run:
-        lines = [f"a new release of {package} would serve"]
+        lines = [f"a new release of {package} would {serves}"]
+    elif share:
+        lines = [f"release {release} of {package} is a canary for {share}, after {published.seconds} s"]
     else:
         lines = [f"release {release} of {package} serves, after {published.seconds} s"]
+    if published.tenants is not None:
+        lines += [f"tenants: {', '.join(published.tenants)}"]
     lines += [f"stack: {published.stack}", *(f"  {change}" for change in published.changes)]
     lines += [f"+ function {name}" for name in published.added]
     return "\n".join(lines + [f"- function {name}" for name in published.removed])

@@ -7,12 +7,15 @@ from typing import Any
 import click
 
 from silvaengine.aws.table_client import Row
+from silvaengine_cli.commands.rollout_options import ramp_option, warm_option
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Detail, Moment, print_result, print_table
+from silvaengine_cli.publishing.coverage import outcomes_text, share_text, with_outcomes
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.prune import Pruned, Pruning
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.rollback import Pointing, Turn
+from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.publishing.versions import Versions
 
 COLUMNS = ("release", "serves", "published", "commit", "message", "memory", Detail("by"), Detail("digest"))
@@ -45,10 +48,12 @@ def list_(deployment: Deployment, package: str, as_json: bool, wide: bool) -> No
       silvaengine releases list shop --json
     """
     found = PackageReleases(deployment, package)
-    pointer, rows = found.pointer(), found.all()[::-1]
+    pointer, rows = with_outcomes(found.pointer(), deployment.tables()), found.all()[::-1]
     facts = [_facts(row, pointer) for row in rows]
     title = f"{len(rows)} releases"
     print_table(title, COLUMNS, map(_cells, facts), facts, as_json=as_json, wide=wide)
+    if "canary" in pointer and not as_json:
+        click.echo(f"\ncanary: {outcomes_text(pointer['canary'])}")
 
 
 @releases.command()
@@ -64,7 +69,7 @@ def prune(deployment: Deployment, package: str, dry_run: bool, as_json: bool) ->
       silvaengine releases prune shop --stack silvaengine
     """
     found = PackageReleases(deployment, package)
-    versions = Versions(deployment.client("lambda"), found.function_name, Patience(_say))
+    versions = Versions(deployment.client("lambda"), found.function_name, Patience(say))
     pruned = Pruning(deployment, found, versions, time.time()).run(dry_run=dry_run)
     print_result(asdict(pruned), _pruned(pruned, dry_run=dry_run), as_json=as_json)
 
@@ -73,10 +78,21 @@ def prune(deployment: Deployment, package: str, dry_run: bool, as_json: bool) ->
 @package_argument
 @click.option("--to", type=click.IntRange(1), help="A release.  [default: the one that served before]")
 @click.option("--move-jobs", is_flag=True, help="Let jobs that wait go on with it, too.")
+@warm_option
+@ramp_option
 @operator_options
-def rollback(deployment: Deployment, package: str, to: int | None, move_jobs: bool, as_json: bool) -> None:
+def rollback(
+    deployment: Deployment,
+    package: str,
+    to: int | None,
+    move_jobs: bool,
+    warm: int | None,
+    ramp: int,
+    as_json: bool,
+) -> None:
     """Let an earlier release of a package serve again.
 
+    While a canary runs, it takes that back.
     It is seen within seconds, with Redis at the next request. It takes back code, memory and environment;
     resources and permissions stay as they are, and so do pins.
     Calls that a release has accepted end with it, unless --move-jobs moves those that wait.
@@ -86,8 +102,10 @@ def rollback(deployment: Deployment, package: str, to: int | None, move_jobs: bo
       silvaengine rollback shop --stack silvaengine
       silvaengine rollback shop --to 12 --move-jobs --local
     """
-    turn = Pointing(deployment, package, _say).roll_back(to, move_jobs=move_jobs)
-    print_result(asdict(turn), _turned(turn), as_json=as_json)
+    turn = Pointing(deployment, package, say).roll_back(
+        to, move_jobs=move_jobs, rollout=Rollout(warm=warm, ramp=ramp)
+    )
+    print_result(asdict(turn), turned_text(turn), as_json=as_json)
 
 
 @click.command()
@@ -102,7 +120,7 @@ def pin(deployment: Deployment, package: str, release: int, endpoint: str, as_js
     Examples:
       silvaengine pin shop 12 --endpoint acme --stack silvaengine
     """
-    pointer = Pointing(deployment, package, _say).pin(release, endpoint)
+    pointer = Pointing(deployment, package, say).pin(release, endpoint)
     print_result(_pointing(pointer), f"{endpoint} has release {release} of {package}", as_json=as_json)
 
 
@@ -117,12 +135,13 @@ def unpin(deployment: Deployment, package: str, endpoint: str, as_json: bool) ->
     Examples:
       silvaengine unpin shop --endpoint acme --stack silvaengine
     """
-    pointer = Pointing(deployment, package, _say).unpin(endpoint)
+    pointer = Pointing(deployment, package, say).unpin(endpoint)
     text = f"{endpoint} has release {pointer['release']} of {package}, as the others"
     print_result(_pointing(pointer), text, as_json=as_json)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Show a line of progress."""
     click.echo(line, err=True)
 
 
@@ -130,11 +149,14 @@ def _facts(row: Row, pointer: Row) -> dict[str, Any]:
     number = row["release"]
     pins = sorted(each for each, pinned in pointer["pins"].items() if pinned == number)
     short = {name: value for name, value in row.items() if name not in LONG}
-    return short | {"serves": number == pointer["release"], "pins": pins}
+    facts = short | {"serves": number == pointer["release"], "pins": pins}
+    canary = pointer.get("canary")
+    return facts | ({"canary": canary} if canary and canary["release"] == number else {})
 
 
 def _cells(facts: dict[str, Any]) -> tuple[object, ...]:
     serves = ["all"] if facts["serves"] else []
+    serves += [f"canary: {share_text(facts['canary'])}"] if "canary" in facts else []
     return (
         facts["release"],
         [*serves, *facts["pins"]],
@@ -151,7 +173,8 @@ def _pointing(pointer: Row) -> dict[str, Any]:
     return {name: pointer[name] for name in ("package", "release", "pins")}
 
 
-def _turned(turn: Turn) -> str:
+def turned_text(turn: Turn) -> str:
+    """Return what people are told of a turn."""
     lines = [f"release {turn.release} of {turn.package} serves instead of {turn.left}"]
     lines += [f"  {change}" for change in turn.changes]
     lines += [f"  {STAYS}"]

@@ -5,10 +5,11 @@ from typing import Any
 
 from silvaengine.aws.table_client import Row
 from silvaengine.registry.releases import PROTOCOL, SERVED_PROTOCOLS
+from silvaengine.registry.turns import serving
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.publishing.platform import Platform
-from silvaengine_cli.publishing.releases import PackageReleases, read_pointers, serving
+from silvaengine_cli.publishing.releases import PackageReleases, read_pointers
 from silvaengine_cli.publishing.versions import Answer
 from silvaengine_cli.publishing.worker_code import Contents, deployed_worker, digest_of_worker
 

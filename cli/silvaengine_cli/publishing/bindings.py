@@ -1,13 +1,13 @@
 """A package's bindings of event sources: its publications own them, and leave others' alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from silvaengine.tables import CONFIG_DATA, EVENTS_SETTING_ID, STREAMS_SETTING_ID
 from silvaengine_cli.registry.bindings import is_binding, target_identity
 from silvaengine_cli.registry.equality import same
 from silvaengine_cli.registry.rows import Row
-from silvaengine_cli.registry.tables import RegistryTables
+from silvaengine_cli.registry.tables import Key, RegistryTables
 
 
 def write_bindings(tables: RegistryTables, package: str, rows: Iterable[Row]) -> bool:
@@ -21,6 +21,23 @@ def write_bindings(tables: RegistryTables, package: str, rows: Iterable[Row]) ->
     Raises:
         ConditionFailedError: somebody else has changed one of the rows meanwhile.
     """
+    changes = list(binding_changes(tables, package, rows))
+    for key, before, targets in changes:
+        if before is None:
+            row = dict(zip(CONFIG_DATA.key_names, key, strict=True))
+            tables.create(CONFIG_DATA, row | {"value": targets, "revision": 1})
+        elif not targets:
+            tables.delete(CONFIG_DATA, before)
+        else:
+            revision = int(before.get("revision", 0)) + 1
+            tables.update(CONFIG_DATA, before, before | {"value": targets, "revision": revision})
+    return bool(changes)
+
+
+def binding_changes(
+    tables: RegistryTables, package: str, rows: Iterable[Row]
+) -> Iterator[tuple[Key, Row | None, list[Any]]]:
+    """Yield what ``write_bindings`` would write: a row's key, the row that is there, and its new targets."""
     wanted = {CONFIG_DATA.key_of(row): row["value"] for row in rows}
     found = {
         CONFIG_DATA.key_of(row): row
@@ -28,23 +45,12 @@ def write_bindings(tables: RegistryTables, package: str, rows: Iterable[Row]) ->
         for row in tables.query(CONFIG_DATA, setting_id)
         if is_binding(row)
     }
-    changed = False
     for key in sorted(found.keys() | wanted.keys()):
         before = found.get(key)
         own = [each | {"package": package} for each in wanted.get(key, ())]
         targets = _of_others(before["value"] if before else [], package, own) + own
-        if before is None:
-            row = dict(zip(CONFIG_DATA.key_names, key, strict=True))
-            tables.create(CONFIG_DATA, row | {"value": targets, "revision": 1})
-        elif not targets:
-            tables.delete(CONFIG_DATA, before)
-        elif same(before["value"], targets):
-            continue
-        else:
-            revision = int(before.get("revision", 0)) + 1
-            tables.update(CONFIG_DATA, before, before | {"value": targets, "revision": revision})
-        changed = True
-    return changed
+        if before is None or not targets or not same(before["value"], targets):
+            yield key, before, targets
 
 
 def _of_others(targets: list[Any], package: str, own: list[Row]) -> list[Any]:

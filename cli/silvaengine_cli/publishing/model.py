@@ -73,6 +73,7 @@ class PackageSpec(_Section):
     timeout: Annotated[StrictInt, Field(ge=1, le=870)] = 300
     ephemeral_storage: Annotated[StrictInt, Field(ge=512, le=10_240)] = 512
     concurrency: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
+    warm: Annotated[StrictInt, Field(ge=0, le=1_000)] = 0
     isolation: Literal["shared", "tenant"] = "shared"
     environment: dict[values.Stage, Variables] = {}
     functions: Annotated[dict[values.FunctionName, PackageFunctionSpec], Field(min_length=1)]

@@ -23,6 +23,7 @@ from silvaengine_cli.publishing.function_rows import write_function_rows
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.publication import Publication
 from silvaengine_cli.publishing.releases import PackageReleases
+from silvaengine_cli.publishing.rollout import AT_ONCE
 from silvaengine_cli.publishing.stack import DeployedStack
 from silvaengine_cli.publishing.stack_template import FUNCTION, LOGS, ROLE, Template
 from silvaengine_cli.publishing.versions import Answer
@@ -62,7 +63,7 @@ class PlatformUpdate(Publication):
         folder: Path,
         say: Callable[[str], None],
     ) -> None:
-        super().__init__(deployment, folder, f"release {number} with the current platform", say)
+        super().__init__(deployment, folder, f"release {number} with the current platform", say, AT_ONCE)
         self.releases = releases
         self._number = number
         self._current = current
@@ -71,6 +72,10 @@ class PlatformUpdate(Publication):
     def read_release(self) -> None:
         """Read the release, and the pointer that leads to it."""
         self.pointer = self.releases.pointer()
+        if "canary" in self.pointer:
+            raise click.ClickException(
+                f"a canary of {self.releases.package!r} runs: `promote` or `rollback` it first"
+            )
         old = self.releases.read(self._number)
         if old is None:
             raise click.ClickException(f"package {self.releases.package!r} has no release {self._number}")
@@ -107,7 +112,7 @@ class PlatformUpdate(Publication):
         """Let the release serve those whom the former one did, unless the pointer was turned meanwhile."""
         seen = self.pointer
         pins = {endpoint_id: self._number_after(each) for endpoint_id, each in seen["pins"].items()}
-        self.releases.turn(seen, self._number_after(seen["release"]), pins)
+        self._turning.turn(seen, self._number_after(seen["release"]), pins)
 
     def _number_after(self, number: int) -> int:
         return self.number if number == self._number else number

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from silvaengine.aws.table_client import Row
 from silvaengine.ledger.execution import DAY, LIVE
+from silvaengine.registry.turns import serving
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.publishing.releases import PackageReleases, serving
+from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.versions import Versions
 
 KEPT_SECONDS = 15 * DAY  # a day more than a dead-letter queue keeps the message about a job

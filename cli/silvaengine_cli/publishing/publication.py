@@ -4,7 +4,6 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,26 +12,25 @@ import click
 from silvaengine.errors import ConfigurationError
 from silvaengine.registry.releases import PROTOCOL
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.operator import announce_rows
+from silvaengine_cli.operator import announce
 from silvaengine_cli.publishing.artefact import Artefact, build
-from silvaengine_cli.publishing.bindings import write_bindings
+from silvaengine_cli.publishing.bindings import binding_changes, write_bindings
 from silvaengine_cli.publishing.commit import commit_of
+from silvaengine_cli.publishing.coverage import covered_at_first, tenants_of
 from silvaengine_cli.publishing.function_rows import write_function_rows
 from silvaengine_cli.publishing.package import Package, functions_text
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.releases import PackageReleases
+from silvaengine_cli.publishing.rollout import Rollout, Turning
 from silvaengine_cli.publishing.stack import PackageStack, StackPlan
 from silvaengine_cli.publishing.stack_template import FUNCTION
-from silvaengine_cli.publishing.versions import Answer, Versions
-from silvaengine_cli.registry.packages import Packages
+from silvaengine_cli.publishing.versions import Answer, Versions, callables_of, kept
+from silvaengine_cli.registry.packages import Packages, unless_denied
 from silvaengine_cli.registry.sizes import too_large
 
 if TYPE_CHECKING:
     from silvaengine_cli.registry.rows import Row
-
-# What of a Lambda's configuration a version keeps, beside its code, memory and timeout.
-KEPT = ("Layers", "Environment", "EphemeralStorage", "Runtime", "VpcConfig")
 
 
 class Publication:
@@ -43,6 +41,7 @@ class Publication:
         folder: the package's.
         message: what is said of the release.
         say: shows a line of progress.
+        rollout: how the release comes to its tenants.
     """
 
     package: Package
@@ -58,20 +57,28 @@ class Publication:
     configuration: Answer  # that of the version
     number: int
     descriptions: Answer
+    release: "Row"
+    covered: list[str] | None = None  # the canary's tenants; None where none runs, or nobody may know
 
     def __init__(
-        self, deployment: Deployment, folder: Path, message: str, say: Callable[[str], None]
+        self, deployment: Deployment, folder: Path, message: str, say: Callable[[str], None], rollout: Rollout
     ) -> None:
         self.deployment = deployment
         self.folder = folder
         self.message = message
         self.say = say
+        self.rollout = rollout
 
     def read_package(self) -> None:
         """Read the package, and what serves of it."""
         self.package = Package.read(self.folder)
         self.releases = PackageReleases(self.deployment, self.package.name)
         self.seen = self.releases.read_pointer()
+        if self.seen and "canary" in self.seen:
+            raise click.ClickException(
+                f"release {self.seen['canary']['release']} of {self.package.name!r} is a canary: "
+                f"`promote {self.package.name}` or `rollback {self.package.name}` first"
+            )
         try:
             self.serving = self.releases.release(self.seen["release"]) if self.seen else None
         except ConfigurationError as error:  # it serves nobody: a new one is the way out
@@ -80,15 +87,21 @@ class Publication:
 
     def check_names(self) -> None:
         """Check that no connection would find two functions of one name, if connections may be read."""
-        from botocore.exceptions import ClientError  # lazy: it is slow to import
-
         packages = Packages(self.deployment.tables(), self.deployment.worker_arn)
-        try:
+        with unless_denied(self.say, "names aren't compared with other packages'"):
             packages.check_functions(self.package.name, self.package.spec.functions)
-        except ClientError as error:  # they have API keys, which a publisher needn't see
-            if error.response["Error"]["Code"] != "AccessDeniedException":
-                raise
-            self.say("you may not read connections: names aren't compared with other packages'")
+
+    def choose_tenants(self) -> None:
+        """Find out which tenants a canary covers, if connections may be read."""
+        if self.rollout.canary is None:
+            return
+        if self.seen is None:
+            raise click.ClickException(
+                f"{self.package.name!r} has no release yet: there is nothing to compare it with"
+            )
+        tenants = tenants_of(self.deployment, self.package.name, self.say)
+        if tenants is not None:
+            self.covered = covered_at_first(self.seen, self.rollout.canary, tenants)
 
     def read_platform(self) -> None:
         """Read what the deployment gives its packages."""
@@ -98,6 +111,16 @@ class Publication:
         """Find out what of the package's stack would change, and refuse what can't be."""
         self.stack = PackageStack(self.deployment, self.platform, self.package)
         self.plan = self.stack.plan()
+
+    def check_events(self) -> None:
+        """Refuse a canary with other events: a source's events are bound for all tenants at once."""
+        if self.rollout.canary is None or self.plan.is_new:
+            return
+        rows = self.stack.binding_rows()
+        if any(binding_changes(self.deployment.tables(), self.package.name, rows)):
+            raise click.ClickException(
+                "its events would change, and would so for all tenants: publish that without --canary first"
+            )
 
     def build_artefact(self) -> None:
         """Build the code, with its requirements."""
@@ -151,8 +174,7 @@ class Publication:
 
     def describe(self) -> None:
         """Have the version import its functions and try its rights."""
-        configs = [each["config"] for each in self.functions.values()]
-        callables = [(each["module_name"], each["class_name"], each["function_name"]) for each in configs]
+        callables = callables_of(self.functions_text)
         self.descriptions = self.versions.describe(
             self.number, callables, self.artefact.digest, isolated=self.is_isolated
         )
@@ -164,19 +186,23 @@ class Publication:
             raise click.ClickException(
                 f"release {self.number} would have {complaint}: describe fewer functions"
             )
-        self.releases.put(row)
+        self.release = self.releases.put(row)
+
+    def warm(self) -> None:
+        """Make environments ready, so that the first calls find some."""
+        wanted = self.rollout.warm
+        self._turning.warm(self.release, self.package.spec.warm if wanted is None else wanted)
 
     def turn_pointer(self) -> None:
-        """Let the release serve, unless another one was published meanwhile."""
-        self.releases.turn(self.seen, self.number, self.seen["pins"] if self.seen else {})
+        """Let the release serve all tenants, or a canary's, unless another one was published meanwhile."""
+        if self.seen and self.rollout.canary:
+            self._turning.begin_canary(self.seen, self.number, self.rollout.canary)
+        else:
+            self._turning.serve_all(self.seen, self.number, self.rollout.ramp)
 
     def announce(self) -> None:
-        """Announce it, though the turn was: an instance may have read its generation before its pointer.
-
-        Only each item of a transaction is read as a whole:
-        docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html.
-        """
-        announce_rows(self.deployment)
+        """Announce it to Redis, if there is one, so that the next request sees it."""
+        announce(self.deployment)
 
     def write_bindings(self) -> None:
         """Bind the functions to the sources of events that call them."""
@@ -225,9 +251,13 @@ class Publication:
         """Whether each tenant has execution environments of its own."""
         return self.package.is_isolated
 
+    @property
+    def _turning(self) -> Turning:
+        return Turning(self.deployment, self.releases, self.versions, self.say)
+
     def release_row(self) -> "Row":
         """Return the release's row."""
-        said = {"message": self.message, "commit": commit_of(self.folder)}
+        said = {"message": self.message, "commit": commit_of(self.folder), "warm": self.package.spec.warm}
         return {
             **self.made(),
             "requirements": self.artefact.lock,
@@ -256,17 +286,6 @@ class Publication:
             "created_at": int(time.time()),
             "by": self.deployment.caller_arn,
         }
-
-
-def kept(configuration: Answer) -> "Row":
-    """Return what a release says of its version's configuration: ``platform`` is a digest of all the rest."""
-    kept = {name: configuration.get(name) for name in KEPT}
-    kept["Layers"] = [layer["Arn"] for layer in kept["Layers"] or ()]
-    return {
-        "platform": sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest(),
-        "memory": configuration["MemorySize"],
-        "timeout": configuration["Timeout"],
-    }
 
 
 def _base64(hex_digest: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.publishing.publication import Publication
+from silvaengine_cli.publishing.rollout import AT_ONCE, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,14 @@ class Published:
 
     Args:
         package: its name.
-        release: the number of the release that serves; None for one that isn't published yet.
+        release: the number of the release that serves, or is the canary; None if it isn't published yet.
         digest: the release's.
         is_new: whether it serves since now.
         stack: what became of the package's stack: ``created``, ``changed`` or ``unchanged``.
         changes: what of it has changed, a line each.
         added: names of functions that the release before didn't have.
         removed: names of functions that it has no more.
+        tenants: whom it serves as a canary; None for all, or where connections may not be read.
         seconds: that it took.
     """
 
@@ -39,6 +41,7 @@ class Published:
     changes: list[str]
     added: list[str]
     removed: list[str]
+    tenants: list[str] | None
     seconds: float
 
 
@@ -48,8 +51,10 @@ type Step = tuple[str, Callable[[Publication], None]]
 PLANNING: tuple[Step, ...] = (
     ("read the package", Publication.read_package),
     ("check its functions' names", Publication.check_names),
+    ("choose the canary's tenants", Publication.choose_tenants),
     ("read the platform", Publication.read_platform),
     ("plan the stack", Publication.plan_stack),
+    ("check its events", Publication.check_events),
     ("build the code", Publication.build_artefact),
 )
 PREPARING: tuple[Step, ...] = (
@@ -63,6 +68,7 @@ RELEASING: tuple[Step, ...] = (
     ("limit its events", Publication.limit_events),
     ("try its functions and rights", Publication.describe),
     ("write the release", Publication.put_release),
+    ("warm environments", Publication.warm),
     ("turn the pointer", Publication.turn_pointer),
 )
 # Done again by the next publication, whether it has anything new or not.
@@ -80,6 +86,7 @@ def publish(
     say: Callable[[str], None],
     *,
     dry_run: bool = False,
+    rollout: Rollout = AT_ONCE,
 ) -> Published:
     """Publish a package's folder, or find out what that would do.
 
@@ -88,7 +95,7 @@ def publish(
         ClickException: a step failed; what served before serves on.
     """
     started = time.monotonic()
-    publication = Publication(deployment, folder, message, say)
+    publication = Publication(deployment, folder, message, say, rollout)
 
     def take(*steps: Step) -> None:
         for title, step in steps:
@@ -111,14 +118,16 @@ def _outcome(publication: Publication, release: int | None, seconds: float) -> P
     serving, plan = publication.serving, publication.plan
     before = set(json.loads(serving["functions"])) if serving else set[str]()
     after = set(publication.functions)
+    is_new = serving is None or release != serving["release"]
     return Published(
         publication.package.name,
         release,
         publication.artefact.digest,
-        is_new=serving is None or release != serving["release"],
+        is_new=is_new,
         stack="created" if plan.is_new else "changed" if plan.changes else "unchanged",
         changes=plan.lines(),
         added=sorted(after - before),
         removed=sorted(before - after),
+        tenants=publication.covered if is_new else None,
         seconds=round(seconds, 2),
     )

@@ -1,16 +1,18 @@
 """The table of packages as publishers write it: a release is put once, and the pointer turns on condition."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from silvaengine.aws.attribute_values import decode_row, encode_row
 from silvaengine.aws.backoff import Backoff
-from silvaengine.aws.table_client import Row
+from silvaengine.aws.botocore import BotocoreApi
+from silvaengine.aws.table_client import Row, TableWriter
 from silvaengine.registry.releases import POINTER_ITEM, Release, release_item
+from silvaengine.registry.turns import turn
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, PACKAGES
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
@@ -41,6 +43,8 @@ class PackageReleases:
         self._deployment = deployment
         self._dynamodb = deployment.client("dynamodb")
         self._prefix = deployment.table_prefix
+        api = BotocoreApi(self._dynamodb)
+        self._writer = TableWriter(lambda: api, self._prefix)
 
     @property
     def function_name(self) -> str:
@@ -106,13 +110,14 @@ class PackageReleases:
             return found
         return row
 
-    def turn(self, seen: Row | None, release: int, pins: Mapping[str, int]) -> Row:
+    def turn(self, seen: Row | None, release: int, pins: Mapping[str, int], canary: Row | None = None) -> Row:
         """Turn the pointer to a release, and raise the registry's generation by the same write.
 
         Args:
             seen: the pointer's row as it was read, None if there was none.
             release: the number of the release that serves from now on.
             pins: the tenants that another release serves, with its number.
+            canary: the pointer's attribute; None if no canary runs from now on.
 
         Returns:
             The pointer's new row.
@@ -121,16 +126,11 @@ class PackageReleases:
             ChangedMeanwhileError: it was turned since it was read; nothing was written.
             ClickException: a release that it would name isn't there.
         """
-        before = seen or {"function_arn": self.function_arn, "item": POINTER_ITEM, "package": self.package}
-        after = {**before, **_turned(before, release, pins), "revision": before.get("revision", 0) + 1}
-        after |= {"changed_at": int(time.time()), "by": self._deployment.caller_arn}
-        named = sorted(serving(after))
-        self._transact(
-            {"Put": {"TableName": self._table, "Item": encode_row(after), **self._as_seen(seen)}},
-            *({"ConditionCheck": {**self._key(number), **_exists()}} for number in named),
-            self._next_generation(),
+        before = seen or {"function_arn": self.function_arn, "package": self.package}
+        by, now = self._deployment.caller_arn, time.time()
+        return self._written(
+            lambda: turn(self._writer, before, release=release, pins=pins, canary=canary, by=by, now=now)
         )
-        return after
 
     def end(self, seen: Row) -> None:
         """Delete the pointer, and raise the registry's generation by the same write: nothing serves any more.
@@ -142,10 +142,11 @@ class PackageReleases:
 
     def delete(self, number: int, seen: Row | None) -> None:
         """Delete a release's row; raise ChangedMeanwhileError if the pointer has turned since it was read."""
-        self._transact({"ConditionCheck": self._pointer_as(seen)}, {"Delete": self._key(number)})
+        release = {"TableName": self._table, "Key": self._row_key(release_item(number))}
+        self._transact({"ConditionCheck": self._pointer_as(seen)}, {"Delete": release})
 
     def _pointer_as(self, seen: Row | None) -> Row:
-        return {"TableName": self._table, "Key": self._row_key(POINTER_ITEM), **self._as_seen(seen)}
+        return {"TableName": self._table, "Key": self._row_key(POINTER_ITEM), **_as_seen(seen)}
 
     def _next_generation(self) -> Row:
         update = {
@@ -157,10 +158,15 @@ class PackageReleases:
         }
         return {"Update": update}
 
-    def _transact(self, *items: Mapping[str, Any]) -> None:
-        def write() -> None:
+    def _transact(self, *items: Row) -> None:
+        self._written(lambda: self._dynamodb.transact_write_items(TransactItems=items))
+
+    def _written[T](self, write: Callable[[], T]) -> T:
+        """Return what a transaction on the pointer and then on others returns, once it wasn't in conflict."""
+
+        def attempt() -> T:
             try:
-                self._dynamodb.transact_write_items(TransactItems=items)
+                return write()
             except self._dynamodb.exceptions.TransactionCanceledException as error:
                 codes = [reason["Code"] for reason in error.response["CancellationReasons"]]
                 if codes[0] == "ConditionalCheckFailed":
@@ -175,7 +181,7 @@ class PackageReleases:
                 raise _TransactionConflictError(str(error)) from error
 
         try:
-            CONFLICTS.run(write, _TransactionConflictError)
+            return CONFLICTS.run(attempt, _TransactionConflictError)
         except _TransactionConflictError as error:
             raise click.ClickException(f"the tables are too busy, try again: {error}") from error
 
@@ -189,16 +195,6 @@ class PackageReleases:
 
     def _row_key(self, item: str) -> Row:
         return encode_row({"function_arn": self.function_arn, "item": item})
-
-    def _key(self, number: int) -> Row:
-        return {"TableName": self._table, "Key": self._row_key(release_item(number))}
-
-    @staticmethod
-    def _as_seen(seen: Row | None) -> Row:
-        if seen is None:
-            return {"ConditionExpression": f"attribute_not_exists({PACKAGES.hash_key})"}
-        values = encode_row({":seen": seen["revision"]})
-        return {"ConditionExpression": "revision = :seen", "ExpressionAttributeValues": values}
 
 
 def read_pointers(dynamodb: AwsClient, prefix: str) -> list[Row]:
@@ -221,11 +217,6 @@ def package_arn(worker_arn: str, package: str) -> str:
     return worker_arn.removesuffix(WORKER_SUFFIX) + PACKAGE_INFIX + package
 
 
-def serving(pointer: Row) -> set[int]:
-    """Return the numbers of the releases that serve: all tenants, or those that are pinned."""
-    return {pointer["release"], *pointer["pins"].values()}
-
-
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint at the closest of the known names, else which there are."""
     names = sorted(known)
@@ -233,17 +224,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else f"; there are {', '.join(names) or 'none'}"
 
 
-def _turned(before: Row, release: int, pins: Mapping[str, int]) -> Row:
-    """Return what a turn changes: releases that serve nobody any more have left, those that serve haven't."""
-    now, after = int(time.time()), {"release": release, "pins": dict(pins)}
-    left = dict(before.get("left", {}))
-    if before.get("revision"):
-        left |= {str(number): now for number in serving(before)}
-        if release != before["release"]:
-            after["previous"] = before["release"]
-    current = {str(number) for number in serving(after)}
-    return after | {"left": {number: at for number, at in left.items() if number not in current}}
-
-
-def _exists() -> Row:
-    return {"ConditionExpression": f"attribute_exists({PACKAGES.hash_key})"}
+def _as_seen(seen: Row | None) -> Row:
+    if seen is None:
+        return {"ConditionExpression": f"attribute_not_exists({PACKAGES.hash_key})"}
+    values = encode_row({":seen": seen["revision"]})
+    return {"ConditionExpression": "revision = :seen", "ExpressionAttributeValues": values}

@@ -1,7 +1,7 @@
-"""Turning the pointer to a release that there is: for all tenants, or for one."""
+"""Turning the pointer to a release that there is: for all tenants, for some, or for one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
@@ -10,10 +10,11 @@ from silvaengine.ledger.execution import Execution
 from silvaengine.tables import ENDPOINTS
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.operator import announce_rows
+from silvaengine_cli.publishing.coverage import check_named, covered, grown, tenants_of
 from silvaengine_cli.publishing.function_rows import function_rows, write_function_rows
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.releases import PackageReleases, did_you_mean
+from silvaengine_cli.publishing.rollout import AT_ONCE, Rollout, Turning
 from silvaengine_cli.publishing.versions import Versions
 
 
@@ -49,16 +50,22 @@ class Pointing:
 
     def __init__(self, deployment: Deployment, package: str, say: Callable[[str], None]) -> None:
         self._deployment = deployment
+        self._say = say
         self._releases = PackageReleases(deployment, package)
         self._versions = Versions(deployment.client("lambda"), self._releases.function_name, Patience(say))
+        self._turning = Turning(deployment, self._releases, self._versions, say)
 
-    def roll_back(self, to: int | None, *, move_jobs: bool) -> Turn:
+    def roll_back(self, to: int | None, *, move_jobs: bool, rollout: Rollout = AT_ONCE) -> Turn:
         """Let a release serve all tenants again, by default the one that served before; see ``Turn``.
+
+        A canary is taken back: the release that serves the others serves its tenants.
 
         Raises:
             ClickException: there is no such release, or it can't be woken; the pointer is as it was.
         """
         seen = self._releases.pointer()
+        if canary := seen.get("canary"):
+            return self._take_back(seen, canary["release"], to, move_jobs=move_jobs)
         left, number = seen["release"], seen.get("previous") if to is None else to
         if number is None:
             raise click.ClickException(
@@ -66,12 +73,35 @@ class Pointing:
             )
         if number == left:
             raise click.ClickException(f"release {number} serves already")
-        target, current = self._ready(number), self._releases.read(left)
-        self._turn(seen, number, seen["pins"])
-        write_function_rows(self._deployment.tables(), self._releases)
-        changes = tuple(_changes(current, target)) if current else ()
-        moved, stayed = self._move_jobs(left, target) if move_jobs else (None, 0)
-        return Turn(seen["package"], left, number, changes, moved, stayed)
+        turn = self._serve_all(seen, number, rollout)
+        if not move_jobs:
+            return turn
+        moved, stayed = self._move_jobs(left, self._releases.release(number))
+        return replace(turn, moved=moved, stayed=stayed)
+
+    def promote(self, rollout: Rollout) -> Turn:
+        """Let the canary serve all tenants; see ``Turn``.
+
+        Raises:
+            ClickException: none runs, or it can't be woken; the pointer is as it was.
+        """
+        seen = self._with_canary()
+        return self._serve_all(seen, seen["canary"]["release"], rollout)
+
+    def grow(self, coverage: Row) -> tuple[Row, list[str] | None]:
+        """Let the canary cover more tenants; return the pointer, and those that it has since now, if known.
+
+        Raises:
+            ClickException: none runs, it covers them, or a tenant would lose it; the pointer is as it was.
+        """
+        seen = self._with_canary()
+        tenants = tenants_of(self._deployment, seen["package"], self._say)
+        if tenants is not None:
+            check_named(coverage, seen["package"], tenants)
+        after = self._turning.turn(seen, seen["release"], seen["pins"], grown(seen["canary"], coverage))
+        if tenants is None:
+            return after, None
+        return after, sorted({*covered(after, tenants)} - {*covered(seen, tenants)})
 
     def pin(self, number: int, endpoint_id: str) -> Row:
         """Let a release serve one tenant, whichever serves the others; return the pointer.
@@ -87,7 +117,8 @@ class Pointing:
                 f"there is no endpoint {endpoint_id!r}{did_you_mean(endpoint_id, known)}"
             )
         self._ready(number)
-        return self._turn(seen, seen["release"], {**seen["pins"], endpoint_id: number})
+        pins = {**seen["pins"], endpoint_id: number}
+        return self._turning.turn(seen, seen["release"], pins, seen.get("canary"))
 
     def unpin(self, endpoint_id: str) -> Row:
         """Let a pinned tenant have what the others have; return the pointer.
@@ -100,7 +131,31 @@ class Pointing:
             hint = did_you_mean(endpoint_id, seen["pins"])
             raise click.ClickException(f"endpoint {endpoint_id!r} isn't pinned in {seen['package']!r}{hint}")
         pins = {each: number for each, number in seen["pins"].items() if each != endpoint_id}
-        return self._turn(seen, seen["release"], pins)
+        return self._turning.turn(seen, seen["release"], pins, seen.get("canary"))
+
+    def _with_canary(self) -> Row:
+        seen = self._releases.pointer()
+        if "canary" not in seen:
+            raise click.ClickException(f"no canary of {seen['package']!r} runs")
+        return seen
+
+    def _take_back(self, seen: Row, number: int, to: int | None, *, move_jobs: bool) -> Turn:
+        if to not in (None, seen["release"]):
+            raise click.ClickException(
+                f"release {number} of {seen['package']!r} is a canary: take it back first, without --to"
+            )
+        target = self._releases.release(seen["release"])
+        self._turning.turn(seen, seen["release"], seen["pins"])
+        moved, stayed = self._move_jobs(number, target) if move_jobs else (None, 0)
+        changes = self._changes(number, target)
+        return Turn(seen["package"], number, seen["release"], changes, moved, stayed)
+
+    def _serve_all(self, seen: Row, number: int, rollout: Rollout) -> Turn:
+        target = self._ready(number)
+        self._turning.warm(target, rollout.warm)
+        self._turning.serve_all(seen, number, rollout.ramp)
+        write_function_rows(self._deployment.tables(), self._releases)
+        return Turn(seen["package"], seen["release"], number, self._changes(seen["release"], target))
 
     def _ready(self, number: int) -> Row:
         """Return a release's row once its version is there, has its code and is awake."""
@@ -112,10 +167,10 @@ class Pointing:
             )
         return release
 
-    def _turn(self, seen: Row, release: int, pins: dict[str, int]) -> Row:
-        after = self._releases.turn(seen, release, pins)
-        announce_rows(self._deployment)
-        return after
+    def _changes(self, left: int, target: Row) -> tuple[str, ...]:
+        """Return in which ways a release is otherwise than the one that it replaces, a line each."""
+        current = self._releases.read(left)
+        return tuple(_changes(current, target)) if current else ()
 
     def _move_jobs(self, left: int, target: Row) -> tuple[int, int]:
         jobs, arn = Jobs(self._deployment), self._releases.function_arn
@@ -130,7 +185,6 @@ def _waits_for(execution: Execution, arn: str) -> bool:
 
 
 def _changes(left: Row, target: Row) -> list[str]:
-    """Return in which ways a release is otherwise than the one that it replaces, a line each."""
     lines = ["code"] if left["code"] != target["code"] else []
     lines += [_of("memory", left, target, " MB")] if left["memory"] != target["memory"] else []
     lines += [_of("timeout", left, target, " s")] if left["timeout"] != target["timeout"] else []

@@ -1,6 +1,7 @@
 """A package's stack: what of it would change, and the change itself, which never costs data."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, override
@@ -212,7 +213,8 @@ class PackageStack(DeployedStack):
     def binding_rows(self) -> list[Row]:
         """Return the registry's rows that say which functions the events of the stack's resources call."""
         found = self._cloudformation.describe_stack_resources(StackName=self.name)["StackResources"]
-        physical_ids = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in found}
+        physical_ids = defaultdict[str, str](str)  # one that the stack is to have has none yet
+        physical_ids |= {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in found}
         return binding_rows_of(self._package, self._platform, physical_ids)
 
     @override

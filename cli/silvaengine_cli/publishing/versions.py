@@ -5,7 +5,10 @@ docs.aws.amazon.com/lambda/latest/dg/configuration-versions.html
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import sha256
+from threading import Barrier
 from typing import Any
 
 import click
@@ -15,6 +18,9 @@ from silvaengine_cli.publishing.patience import NotYetError, Patience
 
 MAX_EVENT_SECONDS = 60  # as the worker's: the ledger sends again what is lost, after 90
 PROBE_TENANT = "silvaengine"  # an isolated Lambda takes no call without a tenant
+
+# What of a Lambda's configuration a version keeps, beside its code, memory and timeout.
+KEPT = ("Layers", "Environment", "EphemeralStorage", "Runtime", "VpcConfig")
 
 type Answer = Mapping[str, Any]
 type Callables = Sequence[tuple[str, str, str]]
@@ -131,6 +137,33 @@ class Versions:
 
         return self._patience.run(f"what {self._name}:{number} needs", ask)
 
+    def warm(self, number: int, callables: Callables, digest: str, environments: int) -> int:
+        """Invoke a version so often at once that as many environments import its functions and stay.
+
+        At most half of the reserved concurrency, which all versions share: what serves keeps the rest.
+
+        Returns:
+            How many were ready; a call for which there was no room, or that failed, isn't made again.
+        """
+        from botocore.exceptions import ClientError  # lazy: it is slow to import
+
+        found = self._functions.get_function(FunctionName=self._name)
+        reserved = found.get("Concurrency", {}).get("ReservedConcurrentExecutions")
+        count = environments if reserved is None else min(environments, max(reserved // 2, 1))
+        request = {"describe": list(map(list, callables)), "release": digest}
+        together = Barrier(count)
+
+        def invoke(_: int) -> bool:
+            together.wait()
+            try:
+                self._invoke(number, request, isolated=False)
+            except (ClientError, NotYetError, click.ClickException):
+                return False
+            return True
+
+        with ThreadPoolExecutor(count) as pool:
+            return sum(pool.map(invoke, range(count)))
+
     def numbers(self) -> Iterator[tuple[int, str]]:
         """Return the versions that there are, with when each was published, as ISO 8601 text."""
         pages = self._functions.get_paginator("list_versions_by_function").paginate(FunctionName=self._name)
@@ -162,6 +195,23 @@ class Versions:
         if "AccessDenied" in message:
             raise NotYetError(message)
         raise _unfit(number, message)
+
+
+def kept(configuration: Answer) -> dict[str, Any]:
+    """Return what a release says of its version's configuration: ``platform`` is a digest of all the rest."""
+    values = {name: configuration.get(name) for name in KEPT}
+    values["Layers"] = [layer["Arn"] for layer in values["Layers"] or ()]
+    return {
+        "platform": sha256(json.dumps(values, sort_keys=True).encode()).hexdigest(),
+        "memory": configuration["MemorySize"],
+        "timeout": configuration["Timeout"],
+    }
+
+
+def callables_of(functions: str) -> Callables:
+    """Return what a release's functions call; ``functions`` is its JSON text."""
+    configs = [each["config"] for each in json.loads(functions).values()]
+    return [(each["module_name"], each["class_name"], each["function_name"]) for each in configs]
 
 
 def _unfit(number: int, reason: str) -> click.ClickException:

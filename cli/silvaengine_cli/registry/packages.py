@@ -1,12 +1,14 @@
 """Published packages as the registry's commands see them: whose a function is, and which releases serve."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 import click
 
+from silvaengine.registry.model import opens_endpoint
 from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
-from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, FUNCTIONS, PACKAGES
+from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, ENDPOINTS, FUNCTIONS, PACKAGES
 from silvaengine_cli.publishing.releases import WORKER_SUFFIX, did_you_mean, package_arn
 from silvaengine_cli.registry.routes import route_conflicts
 from silvaengine_cli.registry.rows import Row
@@ -64,9 +66,29 @@ class Packages:
         pointer = self.pointer(package)
         if pointer is None:
             return set()
-        all_serving = {pointer.release, *pointer.pins.values()}
+        canary = {pointer.canary.release} if pointer.canary else set[int]()
+        all_serving = {pointer.release, *pointer.pins.values(), *canary}
         numbers = all_serving if endpoint_id == COMMON_ENDPOINT else {pointer.choose(endpoint_id)}
         return {name for number in numbers for name in self.release(package, number).functions}
+
+    def tenants(self, package: str) -> set[str]:
+        """Return the endpoints of which a connection reaches a package, in the release that is chosen."""
+        endpoints = {
+            row["endpoint_id"]: row.get("special_connection") for row in self._tables.scan(ENDPOINTS)
+        }
+        return {
+            endpoint_id
+            for row in self._tables.scan(CONNECTIONS)
+            if self._reaches(row, package)
+            for endpoint_id, has_own in endpoints.items()
+            if row["endpoint_id"] == (endpoint_id if has_own else COMMON_ENDPOINT)
+            and opens_endpoint(row, endpoint_id)
+        }
+
+    def _reaches(self, key_row: Row, package: str) -> bool:
+        entries = [each for each in key_row.get("functions") or () if self.owner(each) == package]
+        listed = [each["package"] for each in key_row.get("packages") or ()]
+        return package in listed or any(version_of(each[FUNCTIONS.hash_key]) is None for each in entries)
 
     def check_key_row(self, before: Row, after: Row) -> None:
         """Check what a key row that is to be written names of packages.
@@ -146,6 +168,19 @@ class Packages:
         for row in self._tables.scan(PACKAGES):
             if row["item"] == POINTER_ITEM and str(row[PACKAGES.hash_key]).startswith(self._prefix):
                 yield row["package"]
+
+
+@contextmanager
+def unless_denied(say: Callable[[str], None], consequence: str) -> Iterator[None]:
+    """Say the consequence where connections may not be read: they have API keys, which not everybody sees."""
+    from botocore.exceptions import ClientError  # lazy: it is slow to import
+
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AccessDeniedException":
+            raise
+        say(f"you may not read connections: {consequence}")
 
 
 def package_prefix(worker_arn: str) -> str | None:

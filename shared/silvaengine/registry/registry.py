@@ -371,7 +371,7 @@ class Registry:
             if name in release.functions:
                 entry = FunctionEntry(release.arn, package.setting_id)
                 function = self._read_function(entry, name, release.functions[name], release)
-                if self._outcomes is None:
+                if self._outcomes is None or pointer is None:
                     return function
                 outcome = self._outcomes.begin(release, pointer, key_access.endpoint_id)
                 return function._replace(outcome=outcome)
