@@ -23,6 +23,7 @@ from silvaengine.tables import (
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.operator import announce_rows
 from silvaengine_cli.registry.plan import mask, row_name
+from silvaengine_cli.registry.routes import routes_of, with_routes
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -176,7 +177,8 @@ def function_entries(tables: RegistryTables, names: Sequence[str], worker_arn: s
     rows = tables.read(FUNCTIONS, keys)
     if missing := [name for arn, name in keys if (arn, name) not in rows]:
         raise click.ClickException(f"the stack's worker has no function {', '.join(missing)}")
-    return [{"aws_lambda_arn": arn, "function": name, "setting": ""} for arn, name in keys]
+    entries = [{"aws_lambda_arn": arn, "function": name, "setting": ""} for arn, name in keys]
+    return list(with_routes({"functions": entries}, routes_of(rows))["functions"])
 
 
 def find_unrestricted_keys(tables: RegistryTables) -> Iterator[str]:

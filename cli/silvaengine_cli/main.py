@@ -27,6 +27,7 @@ _COMMANDS = {
     "doctor": "silvaengine_cli.commands.migration:doctor",
     "list": "silvaengine_cli.commands.inspect:list_",
     "show": "silvaengine_cli.commands.inspect:show",
+    "openapi": "silvaengine_cli.commands.openapi:openapi",
     "keys": "silvaengine_cli.commands.keys:keys",
     "tenant": "silvaengine_cli.commands.tenant:tenant",
     "jobs": "silvaengine_cli.commands.jobs:jobs",

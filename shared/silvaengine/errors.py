@@ -138,3 +138,10 @@ class FunctionError(SilvaEngineError):
     def __init__(self, message: str, status_code: int = 500) -> None:
         super().__init__(message, status=status_code)
         self.status_code = status_code
+
+
+def method_not_allowed(what: str, method: str, methods: Sequence[str]) -> RequestError:
+    """Return the refusal, 405, of a method; allowed are ``methods``, HEAD where GET is, and OPTIONS."""
+    implied = ["HEAD"] if "GET" in methods and "HEAD" not in methods else []
+    allow = ", ".join([*methods, *implied, "OPTIONS"])
+    return RequestError(f"{what} does not allow the method {method}", status=405, headers={"Allow": allow})

@@ -63,10 +63,16 @@ def apply(tables: RegistryTables, tmp_path: Path) -> Apply:
 
 
 def publish(
-    tables: RegistryTables, package: str, *names: str, release: int = 1, pins: dict[str, int] | None = None
+    tables: RegistryTables,
+    package: str,
+    *names: str,
+    release: int = 1,
+    pins: dict[str, int] | None = None,
+    route: str = "",
 ) -> None:
     """Write the rows of a release that has these functions, and turn the pointer to it."""
     arn, config = f"{LAMBDAS}-pkg-{package}", {"module_name": package, "class_name": "", "setting": ""}
+    config |= {"route": route} if route else {}
     functions = json.dumps({name: {"area": "core", "config": config} for name in names})
     digest = release_digest(package, "c", functions, is_isolated=False)
     row = {"package": package, "release": release, "protocol": PROTOCOL, "code": "c", "functions": functions}
@@ -141,6 +147,27 @@ def test_two_packages_with_a_function_of_one_name_are_refused(apply: Apply, tabl
     with pytest.raises(click.ClickException, match="shop and depot have a function 'hello' each"):
         apply(other, prune=True)
     apply(REGISTRY.replace("[{package: shop, settings: acme}]", "[shop, depot]"))
+
+
+@pytest.mark.parametrize(
+    ("route", "complaint"),
+    [
+        ("GET /hello/{name}", "begins with the name of function 'hello'"),
+        ("POST /parts/{number}", "has the path of function 'part', with other names of parameters"),
+    ],
+)
+def test_routes_of_a_package_that_exclude_a_key_rows_are_refused(
+    route: str, complaint: str, apply: Apply, tables: RegistryTables
+) -> None:
+    """Those of the release that serves, where the package is listed."""
+    publish(tables, "shop", "stock", route=route)
+    own = "  part: {module: demo, area: core, route: 'GET /parts/{part}'}\nconnections:\n"
+    text = REGISTRY.replace("connections:\n", own, 1).replace(
+        "functions: [hello]", "functions: [hello, part]"
+    )
+    with pytest.raises(click.ClickException, match=complaint):
+        apply(text)
+    assert tables.get(CONNECTIONS, "1", "#####") is None
 
 
 def test_rows_of_packages_are_not_a_files(apply: Apply, tables: RegistryTables) -> None:

@@ -93,6 +93,7 @@ def _function_facts(access: KeyAccess, function: Function, *, values: bool) -> d
     settings = {name: value if values else HIDDEN for name, value in function.settings.items()}
     return {
         "url": f"/{function.area}/{access.endpoint_id}/{function.name}",
+        "route": function.configuration["config"].get("route") or "",
         "methods": list(function.methods),
         "type": function.funct_type,
         "code": _code(function.name, callee.module_name, callee.class_name, callee.function),

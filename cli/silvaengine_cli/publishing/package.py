@@ -5,7 +5,7 @@ short functions (``!Ref Orders``) included.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,7 @@ from silvaengine_cli.registry.callables import missing_callables
 from silvaengine_cli.registry.checks import Finding
 from silvaengine_cli.registry.document import Document, Problem
 from silvaengine_cli.registry.file import checked, opened, validated
+from silvaengine_cli.registry.routes import route_conflicts
 from silvaengine_cli.registry.rows import function_config
 
 PACKAGE_FILE = "package.yaml"
@@ -48,7 +49,8 @@ class Package:
             raise click.ClickException(f"{path}: {error.strerror}") from None
         document = opened(content, str(path), _CLOUDFORMATION)
         spec = validated(document, PackageSpec, str(path))
-        warnings = checked(document, missing_callables(spec.functions, folder), str(path))
+        found = (*missing_callables(spec.functions, folder), *_route_findings(spec))
+        warnings = checked(document, found, str(path))
         return cls(folder, spec, document, warnings)
 
     @property
@@ -72,6 +74,12 @@ class Package:
     def check(self, found: Iterable[Finding]) -> None:
         """Raise RegistryFileError, with a line for each, if something was found in the file."""
         checked(self.document, found, str(self.folder / PACKAGE_FILE))
+
+
+def _route_findings(spec: PackageSpec) -> Iterator[Finding]:
+    routes = {name: function.route for name, function in spec.functions.items()}
+    for name, message in route_conflicts(routes):
+        yield Finding(("functions", name, "route"), message)
 
 
 def functions_text(package: Package) -> str:

@@ -9,6 +9,7 @@ from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.collisions import colliding_settings
 from silvaengine_cli.registry.document import Path
 from silvaengine_cli.registry.model import ConnectionSpec, RegistrySpec, function_name
+from silvaengine_cli.registry.routes import route_conflicts
 from silvaengine_cli.registry.rows import all_rows, connection_row, setting_rows
 from silvaengine_cli.registry.sizes import too_large
 
@@ -41,6 +42,7 @@ def findings(spec: RegistrySpec) -> Iterator[Finding]:
         yield from _connection(spec, connection, path)
         yield from _entries(spec, connection, path)
         yield from _packages(spec, connection, path)
+    yield from _routes(spec)
 
 
 def _functions(spec: RegistrySpec) -> Iterator[Finding]:
@@ -146,6 +148,18 @@ def _entries(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iter
             yield Finding(place, f"function {name!r} is in this connection already")
         seen.add(name)
         yield from _setting_reference(spec, entry.settings, (*place, "settings"))
+
+
+def _routes(spec: RegistrySpec) -> Iterator[Finding]:
+    """Return what excludes routes of a connection, once where several connections have both."""
+    found: dict[tuple[str, str], None] = {}
+    for connection in spec.connections:
+        labels = {function_name(entry.function): entry.function for entry in connection.functions}
+        listed = {name: spec.functions[it] for name, it in labels.items() if it in spec.functions}
+        for name, message in route_conflicts({name: function.route for name, function in listed.items()}):
+            found[labels[name], message] = None
+    for label, message in found:
+        yield Finding(("functions", label, "route"), message)
 
 
 def _packages(spec: RegistrySpec, connection: ConnectionSpec, path: Path) -> Iterator[Finding]:

@@ -24,10 +24,15 @@ def open_registry(deployment: Deployment, *, secrets: bool = False) -> Registry:
     )
 
 
-def read_key_access(registry: Registry, endpoint: str, api_key: str) -> KeyAccess:
-    """Return what a key's row opens, whatever its secret; raise what ``key_access_by_row`` raises."""
+def read_key_access(
+    registry: Registry, endpoint: str, api_key: str, area: str = "", stage: str | None = None
+) -> KeyAccess:
+    """Return what a key's row opens, whatever its secret; raise what ``key_access_by_row`` raises.
+
+    Area and stage name the gateway's settings.
+    """
     row_key, _ = split_key(api_key)
-    return registry.key_access_by_row(endpoint, row_key, "")
+    return registry.key_access_by_row(endpoint, row_key, area, stage)
 
 
 def _lookups(deployment: Deployment) -> dict[str, SecretLookup]:

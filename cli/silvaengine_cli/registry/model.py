@@ -16,14 +16,16 @@ from pydantic import (
     model_validator,
 )
 
+from silvaengine.registry.routes import METHODS as ROUTE_METHODS
+from silvaengine.registry.routes import Route
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
 from silvaengine_cli.registry import values
 
 SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
 EXECUTION = (
-    "on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts", "internal",
-    "typed",
+    "route", "on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts",
+    "internal", "typed",
 )  # fmt: skip
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -108,6 +110,7 @@ class FunctionSpec(_Section):
     area: values.Area
     methods: Annotated[tuple[Method, ...], _not_empty("POST and GET")] = METHODS
     type: Literal["RequestResponse", "Event"] = "RequestResponse"
+    route: values.FunctionRoute | None = None
     settings: values.SettingId | None = None
     auth_required: StrictBool = False
     graphql: StrictBool = False
@@ -130,6 +133,27 @@ class FunctionSpec(_Section):
         module, _, path = self.call.partition(":")
         class_name, _, called = path.rpartition(".")
         return module, class_name, called
+
+    @model_validator(mode="before")
+    @classmethod
+    def _methods_of_route(cls, value: object) -> object:
+        """Allow a function with a route the route's method alone unless it says otherwise."""
+        match value:
+            case {"methods": _}:
+                return value
+            case {"route": str() as route, **members} if (method := route.partition(" ")[0]) in ROUTE_METHODS:
+                return {**members, "route": route, "methods": [method]}
+        return value
+
+    @model_validator(mode="after")
+    def _reachable_route(self) -> Self:
+        if self.route is None:
+            return self
+        if (method := Route.parse(self.route).method) not in self.methods:
+            raise ValueError(f"methods must have {method}, the route's")
+        if self.internal:
+            raise ValueError("route is for clients, and internal: true is missing for them")
+        return self
 
     @model_validator(mode="after")
     def _one_callee(self) -> Self:

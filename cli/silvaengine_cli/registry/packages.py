@@ -8,6 +8,7 @@ import click
 from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
 from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, FUNCTIONS, PACKAGES
 from silvaengine_cli.publishing.releases import WORKER_SUFFIX, did_you_mean, package_arn
+from silvaengine_cli.registry.routes import route_conflicts
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 
@@ -72,7 +73,8 @@ class Packages:
 
         Raises:
             ClickException: a package that is new to it has no release, or lacks a function that an entry
-                names; or two have a function of the same name, and no entry says whose it is.
+                names; two have a function of the same name, and no entry says whose it is; or routes exclude
+                one another.
         """
         for entry in after.get("functions") or ():
             if self.owner(entry) and entry not in (before.get("functions") or ()):
@@ -93,6 +95,17 @@ class Packages:
                     f"the packages {' and '.join(packages)} have a function {function!r} each: "
                     "list them at different key rows, or name the function among its own `functions`"
                 )
+        for function, message in route_conflicts(self._routes(after)):
+            raise click.ClickException(f"the route of function {function!r} {message}")
+
+    def _routes(self, key_row: Row) -> dict[str, str | None]:
+        """Return the routes of all functions that a key row opens, by function."""
+        routes: dict[str, str | None] = {}
+        for entry in key_row.get("packages") or ():
+            if release := self.serving(entry["package"], key_row["endpoint_id"]):
+                routes |= {name: row["config"].get("route") for name, row in release.functions.items()}
+        own = [entry for entry in key_row.get("functions") or () if not self.owner(entry)]
+        return routes | {entry["function"]: entry.get("route") for entry in own}
 
     def check_functions(self, package: str, functions: Collection[str]) -> None:
         """Check the functions that a package is to have.

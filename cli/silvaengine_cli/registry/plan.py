@@ -12,6 +12,7 @@ from silvaengine_cli.registry.checks import SMALLER_CONNECTION
 from silvaengine_cli.registry.merge import ENTRIES, beyond_file, merge, same
 from silvaengine_cli.registry.model import RegistrySpec
 from silvaengine_cli.registry.packages import Packages, check_owners
+from silvaengine_cli.registry.routes import routes_of, with_routes
 from silvaengine_cli.registry.rows import Row, all_rows
 from silvaengine_cli.registry.sizes import too_large
 from silvaengine_cli.registry.tables import Key, RegistryTables
@@ -92,14 +93,17 @@ def make_plan(spec: RegistrySpec, tables: RegistryTables, worker_arn: str, *, pr
     changes: list[Change] = []
     notes: list[Note] = []
     packages = Packages(tables, worker_arn)
+    routes = routes_of({FUNCTIONS.key_of(row): row for table, row in desired if table is FUNCTIONS})
     for table in REGISTRY_TABLES:
         rows = {table.key_of(row): row for of, row in desired if of is table}
         existing = tables.read(table, list(rows))
         if table is FUNCTIONS:
             check_owners(packages, [row | existing.get(key, {}) for key, row in rows.items()])
-        changes += _changes(table, rows, existing, prune=prune)
+        changes += _changes(table, rows, existing, routes, prune=prune)
         if not prune:
             notes += _notes(table, rows, existing)
+    in_file = {CONNECTIONS.key_of(row) for table, row in desired if table is CONNECTIONS}
+    changes += _reroute(tables, routes, in_file, prune=prune)
     for change in changes:
         if change.table is CONNECTIONS:
             packages.check_key_row(change.before, change.after)
@@ -130,17 +134,33 @@ def mask(api_key: str) -> str:
 
 
 def _changes(
-    table: Table, rows: dict[Key, Row], existing: dict[Key, Row], *, prune: bool
+    table: Table, rows: dict[Key, Row], existing: dict[Key, Row], routes: dict[Key, str], *, prune: bool
 ) -> Iterator[Change]:
     for key, desired in rows.items():
         before = existing.get(key, {})
         after = merge(table, before, desired, prune=prune) if before else desired
+        if table is CONNECTIONS:
+            after = with_routes(after, routes)
         if not before or not same(before, after):
-            after = after | {"revision": int(before.get("revision", 0)) + 1}
-            _check_size(table, after)
-            yield Change(
-                "update" if before else "create", table, before, after, tuple(_details(table, before, after))
-            )
+            yield _change(table, before, after | {"revision": int(before.get("revision", 0)) + 1})
+
+
+def _change(table: Table, before: Row, after: Row) -> Change:
+    _check_size(table, after)
+    details = tuple(_details(table, before, after))
+    return Change("update" if before else "create", table, before, after, details)
+
+
+def _reroute(
+    tables: RegistryTables, routes: dict[Key, str], in_file: set[Key], *, prune: bool
+) -> Iterator[Change]:
+    """Return the changes of key rows beyond the file that stay and have an earlier route of its functions."""
+    for row in tables.scan(CONNECTIONS):
+        after, is_ours = with_routes(row, routes), "revision" in row
+        if after is row or CONNECTIONS.key_of(row) in in_file or (prune and is_ours):
+            continue
+        revision = {"revision": int(row["revision"]) + 1} if is_ours else {}
+        yield _change(CONNECTIONS, row, after | revision)
 
 
 def _check_size(table: Table, row: Row) -> None:

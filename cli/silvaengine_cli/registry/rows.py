@@ -97,12 +97,13 @@ def _function_row(label: str, function: FunctionSpec, worker_arn: str) -> Row:
 
 
 def _entry(spec: RegistrySpec, entry: EntrySpec, worker_arn: str) -> Row:
-    function = spec.functions.get(entry.function)
+    function = spec.functions.get(entry.function) if entry.package is None else None
     arn = (function and function.lambda_arn) or worker_arn
     if entry.package is not None:
         arn = worker_arn.removesuffix("-Worker") + PACKAGE_MARK + entry.package
-    return {
+    row = {
         "aws_lambda_arn": arn,
         "function": function_name(entry.function),
         "setting": entry.settings or "",
     }
+    return row | ({"route": function.route} if function and function.route else {})

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from silvaengine.registry.routes import Route
 from silvaengine.tables import EVENTS_SETTING_ID, is_internal
 from silvaengine_cli.registry.document import MAX_DIGITS, is_storable
 
@@ -68,6 +69,11 @@ def _check_digits(number: Decimal) -> Decimal:
     return number
 
 
+def _check_route(text: str) -> str:
+    Route.parse(text)
+    return text
+
+
 _NAME = r"[A-Za-z][A-Za-z0-9_]{0,127}"
 _PYTHON = r"[A-Za-z][A-Za-z0-9_]*"
 _PART = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
@@ -86,6 +92,7 @@ FunctionName = Annotated[
     _matching(_NAME, "a Python name of at most 128 characters, not beginning with '_'"),
     AfterValidator(_check_label),
 ]
+FunctionRoute = Annotated[str, AfterValidator(_check_route)]
 SettingId = Annotated[
     str,
     _AS_TEXT,

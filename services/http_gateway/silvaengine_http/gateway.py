@@ -3,17 +3,18 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.errors import RequestError
+from silvaengine.errors import ConfigurationError, NotFoundError, RequestError, method_not_allowed
 from silvaengine.protocol.messages import Invocation, WorkerCall, WorkerResponse
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.settings import Settings
 from silvaengine_http.body import read_body
 from silvaengine_http.path import check_name
-from silvaengine_http.request import HttpCall, Request
+from silvaengine_http.request import HttpCall, Request, with_arguments
 from silvaengine_http.response import Response, function_response, json_response
 
 if TYPE_CHECKING:
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from silvaengine.ledger.dispatch import TokenIssuer
     from silvaengine.ledger.execution import Execution
     from silvaengine_http.executions import Executions, LedgerCall
+    from silvaengine_http.openapi import OpenApi
 
 # Operations, even if the registry has functions of these names.
 CACHE_OPERATIONS = frozenset({"cache_clear", "cache_stats"})
 JOB_STATUS = "job_status"
+OPENAPI = "openapi.json"
 # The scope that an operation requires; cache management checks its own.
-REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs"}
+REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs", OPENAPI: "invoke"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Lambda's context as full-event functions get it: docs.aws.amazon.com/lambda/latest/dg/python-context.html
@@ -89,21 +92,10 @@ class Gateway:
         """
         call.log.begin_step("resolve")
         key_access, name = self._resolve_key(call, request)
-        if name in CACHE_OPERATIONS:
-            return _manage_cache(name, request, key_access)
-        if name == JOB_STATUS:
-            from silvaengine_http.job_status import job_status  # lazy: no other call needs it
-
-            return job_status(
-                self._open_executions(),
-                request.route,
-                request.params,
-                lambda execution: self._caller_of(call, request, key_access, execution),
-            )
-        function = self._admission.function(key_access, name, request.route.area)
-        call.note_function(function)
+        if name in REQUIRED_SCOPE:
+            return self._operate(call, request, key_access, name)
+        request, function = self._find(call, request, key_access, name)
         call.log.begin_step("authorize")
-        _check_method(request.method, function)
         if function.auth_required:
             request = request._replace(context=self._permit(call, request, key_access, function).context)
         call.log.begin_step("invoke")
@@ -120,6 +112,26 @@ class Gateway:
         # The endpoint's settings may keep the predecessor's response.
         return Response(200) if key_access.settings.get("event_answer") == "empty" else response
 
+    def _operate(self, call: HttpCall, request: Request, key_access: KeyAccess, name: str) -> Response:
+        if name in CACHE_OPERATIONS:
+            return _manage_cache(name, request, key_access)
+        if name == OPENAPI:
+            return self._open_api.serve(request, key_access)
+        from silvaengine_http.job_status import job_status  # lazy: no other call needs it
+
+        return job_status(
+            self._open_executions(),
+            request.route,
+            request.params,
+            lambda execution: self._caller_of(call, request, key_access, execution),
+        )
+
+    @cached_property
+    def _open_api(self) -> "OpenApi":
+        from silvaengine_http.openapi import OpenApi  # lazy: no other call needs it
+
+        return OpenApi(self._admission.registry, self._settings.full_event_areas)
+
     def permission(self, call: HttpCall, request: Request) -> "Permission":
         """Return the permission that an authorizer call asks for; raises what ``serve`` raises."""
         from silvaengine.authorization.model import Permission  # lazy: only an authorizer call needs it
@@ -127,9 +139,7 @@ class Gateway:
         # not counted here: the request that follows is
         key_access, name = self._resolve_key(call, request, is_counted=False)
         if name not in REQUIRED_SCOPE:
-            function = self._admission.function(key_access, name, request.route.area)
-            call.note_function(function)
-            _check_method(request.method, function)
+            request, function = self._find(call, request, key_access, name)
             if function.auth_required:
                 return self._permit(call, request, key_access, function)
         return Permission(key_access.key_id, request.context)
@@ -153,6 +163,27 @@ class Gateway:
         call.log.add(function=name, key_id=key_access.key_id)
         check_access(key_access, REQUIRED_SCOPE.get(name, "invoke"), repr(name), request.context)
         return key_access, name
+
+    def _find(
+        self, call: HttpCall, request: Request, key_access: KeyAccess, name: str
+    ) -> tuple[Request, Function]:
+        """Return the function of a name, else of a route, and the request with the route's arguments."""
+        try:
+            function = self._admission.function(key_access, name, request.route.area)
+        except (NotFoundError, ConfigurationError):  # the latter may be of another package
+            if name in key_access.functions or name != request.route.function:  # not the path's: a header's
+                raise
+            path = "/".join(filter(None, (name, request.route.path)))
+            routes = self._admission.registry.routes(key_access)
+            match = routes and routes.find(request.method, path)
+            if not match:
+                raise
+            function = self._admission.function(key_access, match.function, request.route.area)
+            call.log.add(function=function.name)
+            request = with_arguments(request, path, match.arguments)
+        call.note_function(function)
+        _check_method(request.method, function)
+        return request, function
 
     def _permit(
         self, call: HttpCall, request: Request, key_access: KeyAccess, function: Function
@@ -304,9 +335,4 @@ def _check_method(method: str, function: Function) -> None:
     methods = function.methods
     if method in methods or method == "OPTIONS" or (method == "HEAD" and "GET" in methods):
         return
-    implied = ["HEAD"] if "GET" in methods and "HEAD" not in methods else []
-    raise RequestError(
-        f"Function {function.name!r} does not allow the method {method}",
-        status=405,
-        headers={"Allow": ", ".join([*methods, *implied, "OPTIONS"])},
-    )
+    raise method_not_allowed(f"Function {function.name!r}", method, methods)

@@ -194,6 +194,19 @@ def read_request(
     )
 
 
+def with_arguments(request: Request, path: str, arguments: Mapping[str, str]) -> Request:
+    """Return a request by a route, whose whole path this is; its arguments go before the query's members."""
+    query = {name: values for name, values in request.query.items() if name not in arguments}
+    route = request.route._replace(path=path)
+    params = {name: values[-1] for name, values in query.items() if values}
+    return request._replace(
+        route=route,
+        query=query,
+        params={**params, **arguments, "endpoint_id": route.endpoint_id, "area": route.area},
+        context={**request.context, "query": query, "path_parameters": arguments},
+    )
+
+
 def _objects(event: Members) -> list[Members]:
     """Return the members of an event that have to be objects, empty for those that it lacks."""
     objects: list[Members] = []

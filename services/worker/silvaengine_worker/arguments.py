@@ -125,7 +125,7 @@ def offered_names(call: WorkerCall) -> frozenset[str]:
 
 
 def _members(call: WorkerCall) -> dict[str, Any]:
-    """Return the params, overlaid by the body's members and the context.
+    """Return the params, overlaid by the body's members, which a route's don't give way to, and the context.
 
     A call with neither params nor body has no arguments at all, as the contract says.
     """
@@ -134,6 +134,8 @@ def _members(call: WorkerCall) -> dict[str, Any]:
     members = dict(call.params)
     if call.aws_event is None:
         members |= _body_members(call.body)
+        if call.context and (given := call.context.get("path_parameters")):
+            members |= given  # again: whoever was admitted by a path isn't admitted to a body's members
     for name in ("context", "aws_event", "aws_context"):
         if (value := getattr(call, name)) is not None:
             members[name] = value

@@ -31,10 +31,14 @@ CONFIG_DEFAULTS: Values = MappingProxyType(
 
 
 class FunctionEntry(NamedTuple):
-    """A key row's entry of a function: the Lambda that runs it, and a setting id that overrides its own."""
+    """A key row's entry of a function: the Lambda that runs it, and a setting id that overrides its own.
+
+    ``route`` is the function's, empty if it has none: so it is known without reading the function's row.
+    """
 
     aws_lambda_arn: str
     setting_id: str
+    route: str = ""
 
 
 class KeyAccess(NamedTuple):
@@ -123,7 +127,9 @@ def read_entries(
     """
     entries = {}
     for entry in reversed(row.get("functions") or ()):
-        entries[entry["function"]] = FunctionEntry(entry["aws_lambda_arn"], entry.get("setting") or "")
+        entries[entry["function"]] = FunctionEntry(
+            entry["aws_lambda_arn"], entry.get("setting") or "", entry.get("route") or ""
+        )
     packages: tuple[PackageEntry, ...] = ()
     if package_prefix and (
         row.get("packages")

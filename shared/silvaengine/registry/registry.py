@@ -6,7 +6,9 @@ key row's, over one connection: a second one's handshake would cost more than pa
 reads nothing.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from silvaengine.redis.commands import Command
     from silvaengine.registry.redis_rows import RedisRows, Reply
     from silvaengine.registry.releases import Release, Releases
+    from silvaengine.registry.routes import RouteTable
 
 ROOT_ENDPOINT = "0"  # has no row of its own and is served by the common key rows
 REFUSED_SECONDS = 5.0  # how long the rows of a refused endpoint and key aren't read again
@@ -258,6 +261,62 @@ class Registry:
         if function.internal:
             raise _not_listed(key_access, name)
         return function
+
+    def routes(self, key_access: KeyAccess) -> "RouteTable | None":
+        """Return the routes of the functions that a key opens, None if they have none."""
+
+        def load() -> "RouteTable | None":
+            entries = reversed([*key_access.functions.items()])  # so in the key row's order
+            routes = [(name, entry.route) for name, entry in entries if entry.route]
+            with suppress(ConfigurationError):  # of a package; the others' functions have their routes
+                for name, row, _ in self._published(key_access):
+                    if route := row["config"].get("route"):
+                        routes.append((name, route))
+            if not routes:
+                return None
+            from silvaengine.registry.routes import RouteTable  # lazy: only functions with routes need it
+
+            return RouteTable(routes)
+
+        owner = key_access.endpoint_id if key_access.packages else key_access.key_row_endpoint
+        return self._memory.get_or_load(("routes", owner, key_access.api_key), load)
+
+    def function_rows(self, key_access: KeyAccess) -> list[Row]:
+        """Return the rows of the functions that a key opens, and in each ``description``, which may be empty.
+
+        It reads a row for each function; only a description of them all needs it. Raises like ``resolve``.
+        """
+        rows = [
+            {**row, "description": json.loads(row.get("description") or "{}")}
+            for row in self._rows.functions(key_access.functions)
+        ]
+        published = list(self._published(key_access))
+        if not published:
+            return rows
+        from silvaengine.registry.releases import call_of  # lazy: only published functions need it
+
+        releases = {release.arn: release for _, _, release in published}
+        said = {arn: self._releases.descriptions(release) for arn, release in releases.items()}
+        for name, row, release in published:
+            description = said[release.arn].get(call_of(name, row["config"]), {})
+            rows.append({**row, "function": name, "description": description})
+        return rows
+
+    def _published(self, key_access: KeyAccess) -> "Iterator[tuple[str, Row, Release]]":
+        """Yield the published functions that a key opens: name, row, release; raises ConfigurationError."""
+        if not key_access.packages:
+            return
+        seen = set(key_access.functions)
+        for package, release in self._releases.serving(key_access.packages, key_access.endpoint_id):
+            for name, row in release.functions.items():
+                if name not in seen and package.function in {"", name}:
+                    seen.add(name)
+                    yield name, row, release
+
+    @property
+    def generation(self) -> str | None:
+        """The registry's generation, None until it was read."""
+        return self._generation.current
 
     def accepted_function(self, key_access: KeyAccess, version_arn: str, name: str) -> Function:
         """Return a published function as the release has it that accepted a call, if the key opens it.

@@ -160,13 +160,27 @@ class Releases:
         release: Release = self._releases.get_or_load((function_arn, number), load)
         return release
 
+    def descriptions(self, release: Release) -> Mapping[str, Any]:
+        """Return what a release's version says of its functions, by ``module:Class.function``."""
+        function_arn = release.arn.rpartition(":")[0]
+        for row in self._rows.packages(release_item(release.number), function_arn):
+            found: Mapping[str, Any] = json.loads(row.get("descriptions") or "{}")
+            return found
+        return {}
+
+
+def call_of(name: str, config: Mapping[str, Any]) -> str:
+    """Return what a function calls, ``module:Class.function``, by its name and its ``config``."""
+    path = ".".join(filter(None, (config.get("class_name"), config.get("function_name") or name)))
+    return f"{config['module_name']}:{path}"
+
 
 def split_packages(
     row: "Row", entries: "dict[str, FunctionEntry]", package_prefix: str
 ) -> tuple[PackageEntry, ...]:
     """Return a key row's entries of packages; take those of their functions out of ``entries``."""
     names = [name for name, entry in entries.items() if entry.aws_lambda_arn.startswith(package_prefix)]
-    own = [PackageEntry(*entries.pop(name), name) for name in names]
+    own = [PackageEntry(*entries.pop(name)[:2], name) for name in names]
     listed = [
         PackageEntry(package_prefix + entry["package"], entry.get("setting") or "")
         for entry in row.get("packages") or ()

@@ -29,6 +29,7 @@ from silvaengine.redis.commands import Command
 from silvaengine.registry.model import Function, FunctionEntry, KeyAccess, Values
 from silvaengine.registry.redis_rows import Reply
 from silvaengine.registry.registry import Registry
+from silvaengine.registry.routes import RouteTable
 from silvaengine.settings import Settings
 from silvaengine_http.executions import Executions
 from silvaengine_http.gateway import Gateway
@@ -52,6 +53,9 @@ class FakeRegistry(Registry):
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.functions: dict[str, Function] = {}
+        self.function_routes: dict[str, str] = {}
+        self.described: dict[str, dict[str, Any]] = {}
+        self.generation_number = 1
         self.area_settings: dict[str, Any] = {}
         self.scopes: frozenset[str] = frozenset()
         self.allowlist: tuple[str, ...] = ()
@@ -75,7 +79,9 @@ class FakeRegistry(Registry):
             endpoint_id=endpoint_id,
             key_row_endpoint=endpoint_id,
             api_key=api_key,
-            functions={name: FunctionEntry(ARN, "") for name in self.functions},
+            functions={
+                name: FunctionEntry(ARN, "", self.function_routes.get(name, "")) for name in self.functions
+            },
             settings=self.area_settings,
             scopes=self.scopes,
             allowlist=self.allowlist,
@@ -101,6 +107,23 @@ class FakeRegistry(Registry):
         if name not in key_access.functions:
             raise NotFoundError(f"Function {name!r} does not exist at endpoint {key_access.endpoint_id!r}")
         return self.functions[name]
+
+    @override
+    def routes(self, key_access: KeyAccess) -> RouteTable:
+        self.asked.append(("routes",))
+        return RouteTable((name, entry.route) for name, entry in key_access.functions.items())
+
+    @override
+    def function_rows(self, key_access: KeyAccess) -> list[dict[str, Any]]:
+        self.asked.append(("function_rows",))
+        return [
+            {"function": name, "area": self.functions[name].area, **self.described.get(name, {})}
+            for name in key_access.functions
+        ]
+
+    @property
+    def generation(self) -> str | None:
+        return str(self.generation_number)
 
     @override
     def areas(self, key_access: KeyAccess) -> frozenset[str]:
@@ -216,8 +239,11 @@ class World:
         """Return a limiter that counts for this gateway alone."""
         return self.limiter
 
-    def add(self, name: str, *, setting: str = '{"greeting": "hello"}', **changes: Any) -> None:
+    def add(
+        self, name: str, *, route: str = "", setting: str = '{"greeting": "hello"}', **changes: Any
+    ) -> None:
         """Add a function to the registry."""
+        self.registry.function_routes[name] = route
         values: dict[str, Any] = {
             "name": name,
             "area": "core",

@@ -72,6 +72,13 @@ def test_the_body_overlays_the_parameters(run: Callable[..., Any]) -> None:
     assert run("plain:strict", params={"a": "query", "b": "query"}, body='{"a": "body"}') == "bodyquery"
 
 
+def test_the_body_overlays_no_parameter_of_the_path(run: Callable[..., Any]) -> None:
+    """Whoever was admitted to /tickets/17 gets no other ticket by a body's member."""
+    context = {"path_parameters": {"a": "17"}}
+    result = run("plain:echo", params={"a": "17", "b": "1"}, body='{"a": "18", "b": "2"}', context=context)
+    assert (result["a"], result["b"]) == (["str", "17"], ["str", "2"])
+
+
 def test_null_and_empty_text_are_absent(run: Callable[..., Any]) -> None:
     """Members that are null or empty text are dropped; 0, false and empty lists are values."""
     result = run(

@@ -34,6 +34,17 @@ def test_picture_is_a_png(invoke: Invoke) -> None:
     assert b64decode(response["body"]).startswith(b"\x89PNG")
 
 
+def test_a_path_may_be_several_functions(invoke: Invoke) -> None:
+    """What a route's parameters are called is what the functions call them."""
+    assert invoke("dish", params={"name": "soup"}) == {"name": "soup", "made_of": ["leek", "potato"]}
+    with pytest.raises(FunctionError, match="There is no pie"):
+        invoke("dish", params={"name": "pie"})
+    rated = invoke("rate_dish", params={"name": "soup"}, body={"stars": 5}, endpoint_id="acme")
+    assert rated == {"name": "soup", "stars": 5, "tenant": "acme"}
+    steps = invoke("recipe", params={"name": "soup", "path": "peel/boil"})
+    assert steps == {"name": "soup", "steps": ["peel", "boil"]}
+
+
 def test_whoami_tells_the_tenant(invoke: Invoke) -> None:
     """A function can ask whose call it serves."""
     assert invoke("whoami", endpoint_id="acme")["endpoint_id"] == "acme"

@@ -1,0 +1,178 @@
+"""One function as OpenAPI's operations: what its description says, and what the platform adds.
+
+A typed function's description is kept by ``apply`` and ``publish``: ``summary``, ``description``;
+``parameters`` and ``headers``, schemas of objects; ``result``, a schema; ``errors``, texts by status. A
+function without one takes and returns anything.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from silvaengine_http.gateway import KEYED_METHODS
+from silvaengine_http.openapi_schemas import Components, Schema
+
+type Members = dict[str, Any]
+
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_JSON = "application/json"
+_ERROR: Schema = {"$ref": "#/components/schemas/Error"}
+_TEXT: Schema = {"type": "string"}
+_ANY_QUERY: Members = {
+    "name": "parameters",
+    "in": "query",
+    "description": "Any parameters",
+    "schema": {"type": "object", "additionalProperties": _TEXT},
+}
+
+
+class Described(NamedTuple):
+    """A function as the registry has it; ``description`` is empty if there is none.
+
+    ``is_raw`` is whether it gets whole events and reads the body itself.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    description: Mapping[str, Any]
+    is_raw: bool = False
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether it says what it takes."""
+        is_described = isinstance(self.description.get("parameters"), Mapping)
+        return is_described and self.config.get("typed") is True and not self.is_raw
+
+    @property
+    def is_job(self) -> bool:
+        """Whether each call becomes a job."""
+        return str(self.config.get("funct_type", "")).lower() == "event"
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods by which clients call it by name; OPTIONS reaches no function, HEAD is like GET."""
+        methods = [method.upper() for method in self.config.get("methods") or ("POST", "GET")]
+        hidden = {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
+        return [method for method in dict.fromkeys(methods) if method not in hidden]
+
+
+class Rules(NamedTuple):
+    """What is the same for all functions of a document.
+
+    ``security`` is what functions with an authorizer require, empty for what all require; ``has_limits`` is
+    whether calls are limited, ``is_silent`` whether nothing is said of a function's job.
+    """
+
+    security: list[Members]
+    has_limits: bool
+    is_silent: bool
+
+
+class OperationWriter:
+    """Writes operations; the schemas of functions become components."""
+
+    def __init__(self, rules: Rules, components: Components) -> None:
+        self._rules = rules
+        self._components = components
+
+    def operation(self, function: Described, method: str, path_names: tuple[str, ...], name: str) -> Members:
+        """Return a function's operation; ``name`` is its id, ``path_names`` are its route's parameters."""
+        text = function.description
+        operation: Members = {"operationId": name, "summary": text.get("summary") or function.name}
+        if text.get("description"):
+            operation["description"] = text["description"]
+        if function.config.get("auth_required") and self._rules.security:
+            operation["security"] = self._rules.security
+        taken = self._components.take(text["parameters"], function.name) if function.is_typed else {}
+        schemas: dict[str, Schema] = dict(taken.get("properties", {}))
+        required = frozenset(taken.get("required", ()))
+        parameters = [_parameter(each, "path", schemas.pop(each, _TEXT)) for each in path_names]
+        body = schemas.pop("body", None)
+        if body is not None:
+            operation["requestBody"] = _json_body(body, is_required="body" in required)
+        elif method in _BODY_METHODS and not function.is_typed:
+            operation["requestBody"] = {"content": {"*/*" if function.is_raw else _JSON: {"schema": {}}}}
+        elif method in _BODY_METHODS and schemas:
+            operation["requestBody"] = _members_body(
+                schemas, required, taken.get("additionalProperties", True)
+            )
+            schemas = {}
+        parameters += [_parameter(each, "query", schemas[each], each in required) for each in schemas]
+        if not function.is_typed:
+            parameters.append(_ANY_QUERY)
+        parameters += self._headers(function)
+        parameters += _platform_headers(function, method)
+        operation["parameters"] = parameters
+        operation["responses"] = dict(self._responses(function, method))
+        return operation
+
+    def _headers(self, function: Described) -> Iterator[Members]:
+        if function.is_typed and (headers := function.description.get("headers")):
+            schema = self._components.take(headers, function.name)
+            required = schema.get("required", ())
+            for name, each in schema.get("properties", {}).items():
+                yield _parameter(name, "header", each, name in required)
+
+    def _responses(self, function: Described, method: str) -> Iterator[tuple[str, Members]]:
+        is_silent = function.is_job and self._rules.is_silent
+        if is_silent:
+            yield "200", {"description": "Accepted; nothing is said of the job"}
+        elif not function.is_job:
+            yield "200", self._result(function)
+        if not is_silent:
+            yield "202", _component("responses", "Accepted")
+        if self._rules.has_limits:
+            yield "429", _component("responses", "TooManyRequests")
+        if function.is_typed:
+            yield from _errors(function, method)
+        else:
+            yield "default", _component("responses", "Any")
+
+    def _result(self, function: Described) -> Members:
+        schema = function.description.get("result") if function.is_typed else None
+        if not schema:
+            return _component("responses", "Any")
+        content = {_JSON: {"schema": self._components.take(schema, function.name)}}
+        return {"description": "The function's result", "content": content}
+
+
+def _errors(function: Described, method: str) -> Iterator[tuple[str, Members]]:
+    own: Mapping[str, str] = function.description.get("errors") or {}
+    statuses = {"400", "403", "404", "413", "422", "500", "502", "503", "504", *own}
+    if method in KEYED_METHODS:
+        statuses.add("409")
+    if method in _BODY_METHODS:
+        statuses.add("415")
+    if function.config.get("auth_required"):
+        statuses.add("401")
+    for status in sorted(statuses):
+        if status in own:
+            yield status, {"description": own[status], "content": {_JSON: {"schema": _ERROR}}}
+        else:
+            yield status, _component("responses", "Unavailable" if status == "503" else "Error")
+
+
+def _platform_headers(function: Described, method: str) -> Iterator[Members]:
+    if method in KEYED_METHODS:
+        is_required = function.config.get("idempotency") == "required"
+        yield _component("parameters", "RequiredIdempotencyKey" if is_required else "IdempotencyKey")
+    if not function.is_job:
+        yield _component("parameters", "Prefer")
+
+
+def _members_body(properties: Mapping[str, Schema], required: frozenset[str], others: object) -> Members:
+    needed = [name for name in properties if name in required]
+    schema = {"type": "object", "properties": properties, "required": needed, "additionalProperties": others}
+    return _json_body(schema, is_required=bool(needed))
+
+
+def _parameter(name: str, place: str, schema: Schema, is_required: bool = True) -> Members:
+    description = {"description": schema["description"]} if "description" in schema else {}
+    return {"name": name, "in": place, "required": is_required, **description, "schema": schema}
+
+
+def _json_body(schema: Schema, *, is_required: bool) -> Members:
+    return {"required": is_required, "content": {_JSON: {"schema": schema}}}
+
+
+def _component(kind: str, name: str) -> Members:
+    return {"$ref": f"#/components/{kind}/{name}"}
