@@ -102,7 +102,8 @@ class Packages:
         """Return the routes of all functions that a key row opens, by function."""
         routes: dict[str, str | None] = {}
         for entry in key_row.get("packages") or ():
-            if release := self.serving(entry["package"], key_row["endpoint_id"]):
+            if pointer := self.pointer(entry["package"]):
+                release = self.release(entry["package"], pointer.choose(key_row["endpoint_id"]))
                 routes |= {name: row["config"].get("route") for name, row in release.functions.items()}
         own = [entry for entry in key_row.get("functions") or () if not self.owner(entry)]
         return routes | {entry["function"]: entry.get("route") for entry in own}
