@@ -40,6 +40,7 @@ def run(*, quick: bool) -> str:
         TemporaryDirectory() as temporary,
         local_engine(install_engine(PROJECT), Path(temporary, "state")) as engine,
     ):
+        deploy.build(PROJECT)
         outputs = deploy.deploy(PROJECT, engine)
         tables = RegistryTables(engine.client("dynamodb"), outputs.table_prefix)
         tables.create(ENDPOINTS, {"endpoint_id": "acme"})

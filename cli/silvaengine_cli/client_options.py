@@ -10,7 +10,6 @@ import click
 
 from silvaengine.protocol.json_codec import Json
 from silvaengine.tables import DEFAULT_API_KEY
-from silvaengine_cli.registry.values import check_api_key
 
 # A token, a colon and a value on one line: RFC 9110, sections 5.1 and 5.5.
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
@@ -28,10 +27,16 @@ def checked[T](check: Callable[[T], T]) -> Callable[[click.Context, click.Parame
     return callback
 
 
+def _check_api_key(api_key: str) -> str:
+    from silvaengine_cli.registry.values import check_api_key  # lazy: it is slow to import
+
+    return check_api_key(api_key)
+
+
 api_key_option = click.option(
     "--api-key",
     default=DEFAULT_API_KEY,
-    callback=checked(check_api_key),
+    callback=checked(_check_api_key),
     help="Key of the caller.  [default: none]",
 )
 

@@ -256,7 +256,7 @@ def test_a_name_of_another_package_is_refused(dynamodb: Any, releases: PackageRe
 
 
 def test_bindings_are_a_packages_own(dynamodb: Any) -> None:
-    """Others' stay; what it no longer binds goes, with the row if nothing is left; then nothing changes."""
+    """Others' stay; what it no longer binds goes, with a row that is left empty; then nothing changes."""
     tables = RegistryTables(dynamodb)
     queue = {"setting_id": "silvaengine_events", "variable": "queue:orders"}
     topic = {"setting_id": "silvaengine_events", "variable": "topic:news"}

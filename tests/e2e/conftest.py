@@ -270,3 +270,19 @@ def shop(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Sh
     """A package that tests publish to the stack."""
     target = CommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)
     return Shop(tmp_path_factory.mktemp("packages") / "shop", target)
+
+
+@pytest.fixture(scope="session")
+def publisher(deployment: Deployment) -> Callable[[str], Any]:
+    """Return clients of somebody who has PublisherPolicy and nothing else."""
+    identities = deployment.engine.client("iam")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}],
+    }
+    role = identities.create_role(RoleName="publisher", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    cloudformation = deployment.engine.client("cloudformation")
+    (stack,) = cloudformation.describe_stacks(StackName=deploy.LOCAL_STACK)["Stacks"]
+    policy = next(each for each in stack["Outputs"] if each["OutputKey"] == "PublisherPolicy")
+    identities.attach_role_policy(RoleName="publisher", PolicyArn=policy["OutputValue"])
+    return lambda service: with_role(deployment.engine, role["Arn"], service)

@@ -23,6 +23,6 @@ def killed_after(title: str, steps: tuple[publisher.Step, ...]) -> tuple[publish
 
 if __name__ == "__main__":
     last, folder, stack, url = sys.argv[1:]
-    for name in ("PREPARING", "RELEASING", "FINISHING"):
+    for name in ("PLANNING", "PREPARING", "RELEASING", "FINISHING"):
         setattr(publisher, name, killed_after(last, getattr(publisher, name)))
     publisher.publish(Deployment(stack=stack, endpoint_url=url), Path(folder), "", print)

@@ -1,7 +1,6 @@
 """Two packages on one deployment, IAM enforced: neither reaches the other, nor what publishes them."""
 
 import io
-import json
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +10,6 @@ from typing import Any
 import click
 import pytest
 from botocore.exceptions import ClientError
-
-from silvaengine_cli.deploy import LOCAL_STACK
 
 from .conftest import Deployment, with_role
 from .made_package import PACKAGE, MadePackage
@@ -135,22 +132,6 @@ def test_a_package_changes_no_code_and_publishes_nothing(packages: tuple[MadePac
         with denied():
             functions.invoke(FunctionName=name, InvocationType="DryRun")
     functions.invoke(FunctionName=alpha.deployment.outputs.tasks_arn, InvocationType="DryRun")
-
-
-@pytest.fixture(scope="module")
-def publisher(deployment: Deployment) -> Callable[[str], Any]:
-    """Return clients of somebody who has PublisherPolicy and nothing else."""
-    identities = deployment.engine.client("iam")
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}],
-    }
-    role = identities.create_role(RoleName="publisher", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
-    cloudformation = deployment.engine.client("cloudformation")
-    (stack,) = cloudformation.describe_stacks(StackName=LOCAL_STACK)["Stacks"]
-    policy = next(each for each in stack["Outputs"] if each["OutputKey"] == "PublisherPolicy")
-    identities.attach_role_policy(RoleName="publisher", PolicyArn=policy["OutputValue"])
-    return lambda service: with_role(deployment.engine, role["Arn"], service)
 
 
 def test_a_publisher_moves_code_and_rows(

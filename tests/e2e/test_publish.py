@@ -4,27 +4,32 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
-from typing import Any
+from typing import Any, override
 
 import click
 import pytest
 
 from silvaengine.errors import SilvaEngineError
+from silvaengine.tables import FUNCTIONS
 from silvaengine_cli import deploy
-from silvaengine_cli.publishing import publisher
+from silvaengine_cli.deployment import Deployment as CommandLine
+from silvaengine_cli.publishing import publisher as steps
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.prune import KEPT_SECONDS, Pruned, Pruning
 from silvaengine_cli.publishing.publication import Publication
 from silvaengine_cli.publishing.versions import Versions
 
 from .conftest import Deployment, wait_for_record
+from .http_client import Response
 from .shop import PACKAGE, TENANTS, Shop, ask, build_of, open_to
 from .test_announcements import eventually
 
-STEPS = [title for title, _ in (*publisher.PREPARING, *publisher.RELEASING, *publisher.FINISHING)]
+STEPS = [title for title, _ in (*steps.PLANNING, *steps.PREPARING, *steps.RELEASING, *steps.FINISHING)]
 TURN = STEPS.index("turn the pointer")
 
 
@@ -36,7 +41,11 @@ def opened(deployment: Deployment) -> None:
 
 def served(deployment: Deployment, build: int) -> bool:
     """Return whether a build serves within the promised time."""
-    return eventually(lambda: build_of(ask(deployment.api)), build.__eq__) == build
+    return _is(eventually(lambda: ask(deployment.api), lambda it: _is(it, build)), build)
+
+
+def _is(response: Response, build: int) -> bool:
+    return response.status == 200 and build_of(response) == build
 
 
 def test_what_is_published_serves(deployment: Deployment, shop: Shop) -> None:
@@ -67,22 +76,57 @@ def test_one_tenant_is_pinned(deployment: Deployment, shop: Shop) -> None:
 @pytest.mark.parametrize("title", STEPS)
 def test_a_killed_publisher_does_no_harm(deployment: Deployment, shop: Shop, title: str) -> None:
     """Before the pointer turns the old release serves, then the new one; the next publication succeeds."""
-    old, new = shop.publish_next(), shop.write()
+    old = shop.publish_next()
+    shop.write()
     program = Path(__file__).with_name("killed_publisher.py")
     where = [title, str(shop.folder), deploy.LOCAL_STACK, deployment.engine.url]
     done = subprocess.run([sys.executable, program, *where], capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
     has_turned = STEPS.index(title) >= TURN
-    assert served(deployment, new if has_turned else old)
+    serving = shop.releases.pointer()["release"]
+    assert shop.builds.get(serving) == (None if has_turned else old)
+    assert ask(deployment.api).status == 200
     again = shop.publish()
     assert again.is_new is not has_turned
-    assert served(deployment, new)
+    assert shop.releases.pointer()["release"] == again.release
+    rows = shop.deployment.tables().query(FUNCTIONS, shop.releases.function_arn)
+    assert {row["release"] for row in rows} == {again.release}
+
+
+class LimitedCommandLine(CommandLine):
+    """The command line of somebody whose clients have few rights."""
+
+    def __init__(self, open_client: Callable[[str], Any], url: str) -> None:
+        super().__init__(stack=deploy.LOCAL_STACK, endpoint_url=url)
+        self._open_client = open_client
+
+    @override
+    def client(self, service: str, url: str | None = None) -> Any:
+        return self._open_client(service)
+
+
+def test_a_publisher_needs_no_other_rights(
+    deployment: Deployment, shop: Shop, publisher: Callable[[str], Any]
+) -> None:
+    """PublisherPolicy suffices to publish and roll back; a change of the stack is refused, with its lines."""
+    limited = replace(shop, deployment=LimitedCommandLine(publisher, deployment.engine.url))
+    shop.publish_next()
+    limited.publish_next()
+    limited.roll_back()
+    limited.write()
+    manifest = shop.folder / "package.yaml"
+    manifest.write_text(manifest.read_text().replace("memory: 256", "memory: 300"))
+    with pytest.raises(click.ClickException, match="you may not change the stack") as caught:
+        limited.publish()
+    assert "~ PackageFunction.MemorySize" in caught.value.message
+    shop.write()
+    shop.publish()
 
 
 def test_a_second_publisher_is_told(deployment: Deployment, shop: Shop, tmp_path: Path) -> None:
     """Of two at the same time one succeeds; the other one is told, and succeeds afterwards."""
     shop.publish_next()
-    shops = [Shop(tmp_path / name, shop.deployment) for name in ("one", "other")]
+    shops = [Shop(tmp_path / name / "packages" / PACKAGE, shop.deployment) for name in ("one", "other")]
     for number, each in enumerate(shops):
         for _ in range(1000 + number):
             each.write()
@@ -117,7 +161,7 @@ def test_an_altered_object_is_not_published(
         deployment.engine.client("s3").put_object(Bucket=bucket, Key=publication.object_key, Body=body)
 
     with monkeypatch.context() as patch:
-        patch.setattr(publisher, "PREPARING", (*publisher.PREPARING, ("alter the object", alter)))
+        patch.setattr(steps, "PREPARING", (*steps.PREPARING, ("alter the object", alter)))
         with pytest.raises(click.ClickException, match=r"s3://.*packages/shop/.* was altered") as caught:
             shop.publish()
     assert "\n" not in caught.value.message
@@ -132,20 +176,17 @@ def test_an_altered_object_is_not_published(
 def test_an_altered_release_is_not_served(
     deployment: Deployment, shop: Shop, attribute: str, old: str, new: str
 ) -> None:
-    """Neither turned to nor, where it serves, called."""
+    """Neither turned to nor, where it serves, called; a new release is the way out."""
     shop.publish_next()
     row = shop.releases.release(shop.releases.pointer()["release"])
-    rows = deployment.rows
-    try:
-        rows.put("packages", **row | {attribute: row[attribute].replace(old, new)})
-        shop.announce()
-        assert eventually(lambda: ask(deployment.api).status, (500).__eq__) == 500
-        with pytest.raises(SilvaEngineError):
-            shop.pointing.pin(row["release"], TENANTS[0])
-    finally:
-        rows.put("packages", **row)
-        shop.announce()
-    assert eventually(lambda: ask(deployment.api).status, (200).__eq__) == 200
+    deployment.rows.put("packages", **row | {attribute: row[attribute].replace(old, new)})
+    shop.announce()
+    assert eventually(lambda: ask(deployment.api).status, (500).__eq__) == 500
+    with pytest.raises(SilvaEngineError) as caught:
+        shop.pointing.pin(row["release"], TENANTS[0])
+    assert f"release {row['release']} of package 'shop': its row was altered" in caught.value.detail
+    assert served(deployment, shop.publish_next())
+    deployment.rows.put("packages", **row)
 
 
 def test_releases_are_pruned(deployment: Deployment, shop: Shop) -> None:

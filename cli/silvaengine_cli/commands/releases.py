@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Detail, Moment, print_result, print_table
 from silvaengine_cli.publishing.patience import Patience
@@ -13,7 +14,6 @@ from silvaengine_cli.publishing.prune import Pruned, Pruning
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.rollback import Pointing, Turn
 from silvaengine_cli.publishing.versions import Versions
-from silvaengine_cli.registry.rows import Row
 
 COLUMNS = ("release", "serves", "published", "commit", "message", "memory", Detail("by"), Detail("digest"))
 LONG = ("functions", "descriptions", "requirements")  # of a row
@@ -75,9 +75,10 @@ def prune(deployment: Deployment, package: str, dry_run: bool, as_json: bool) ->
 @click.option("--move-jobs", is_flag=True, help="Let jobs that wait go on with it, too.")
 @operator_options
 def rollback(deployment: Deployment, package: str, to: int | None, move_jobs: bool, as_json: bool) -> None:
-    """Let an earlier release of a package serve again, within seconds, with Redis at the next request.
+    """Let an earlier release of a package serve again.
 
-    It takes back code, memory and environment; resources and permissions stay as they are, and so do pins.
+    It is seen within seconds, with Redis at the next request. It takes back code, memory and environment;
+    resources and permissions stay as they are, and so do pins.
     Calls that a release has accepted end with it, unless --move-jobs moves those that wait.
 
     \b
@@ -95,7 +96,7 @@ def rollback(deployment: Deployment, package: str, to: int | None, move_jobs: bo
 @click.option("--endpoint", required=True, help="The tenant.")
 @operator_options
 def pin(deployment: Deployment, package: str, release: int, endpoint: str, as_json: bool) -> None:
-    """Let one tenant have a release of a package, whichever the others have.
+    """Pin one tenant to a release of a package.
 
     \b
     Examples:
@@ -110,7 +111,7 @@ def pin(deployment: Deployment, package: str, release: int, endpoint: str, as_js
 @click.option("--endpoint", required=True, help="The tenant.")
 @operator_options
 def unpin(deployment: Deployment, package: str, endpoint: str, as_json: bool) -> None:
-    """Let a pinned tenant have what the others have.
+    """Unpin a tenant: it has what the others have.
 
     \b
     Examples:

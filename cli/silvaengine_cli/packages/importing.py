@@ -13,7 +13,7 @@ from silvaengine.tables import (
     ENDPOINTS,
     FUNCTIONS,
 )
-from silvaengine_cli.registry.merge import same
+from silvaengine_cli.registry.equality import same
 from silvaengine_cli.registry.model import EXECUTION, ConnectionSpec, EntrySpec, FunctionSpec, RegistrySpec
 from silvaengine_cli.registry.packages import Packages
 from silvaengine_cli.registry.plan import Change, Note, Plan, make_plan

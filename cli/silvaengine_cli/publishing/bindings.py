@@ -5,7 +5,7 @@ from typing import Any
 
 from silvaengine.tables import CONFIG_DATA, EVENTS_SETTING_ID, STREAMS_SETTING_ID
 from silvaengine_cli.registry.bindings import is_binding, target_identity
-from silvaengine_cli.registry.merge import same
+from silvaengine_cli.registry.equality import same
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
 

@@ -3,11 +3,11 @@
 import json
 
 from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.table_client import Row
 from silvaengine.errors import ConditionFailedError
 from silvaengine.tables import FUNCTIONS
 from silvaengine_cli.publishing.releases import PackageReleases
-from silvaengine_cli.registry.merge import same
-from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.equality import same
 from silvaengine_cli.registry.tables import RegistryTables
 
 ATTEMPTS = Backoff(0.1)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from silvaengine.aws.table_client import Row
 from silvaengine.ledger.execution import DAY, LIVE
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.jobs import Jobs
 from silvaengine_cli.publishing.releases import PackageReleases, serving
 from silvaengine_cli.publishing.versions import Versions
-from silvaengine_cli.registry.rows import Row
 
 KEPT_SECONDS = 15 * DAY  # a day more than a dead-letter queue keeps the message about a job
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from silvaengine.errors import ConfigurationError
 from silvaengine.registry.releases import PROTOCOL
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.operator import announce
@@ -71,7 +72,11 @@ class Publication:
         self.package = Package.read(self.folder)
         self.releases = PackageReleases(self.deployment, self.package.name)
         self.seen = self.releases.read_pointer()
-        self.serving = self.releases.release(self.seen["release"]) if self.seen else None
+        try:
+            self.serving = self.releases.release(self.seen["release"]) if self.seen else None
+        except ConfigurationError as error:  # it serves nobody: a new one is the way out
+            self.say(error.detail)
+            self.serving = None
 
     def check_names(self) -> None:
         """Check that no connection would find two functions of one name, if connections may be read."""
@@ -101,14 +106,19 @@ class Publication:
     def upload(self) -> None:
         """Upload the code, unless it is there."""
         s3, place = self.deployment.client("s3"), {"Bucket": self.platform.bucket, "Key": self.object_key}
-        checksum = _base64(self.artefact.sha256)
+        checksum, path = _base64(self.artefact.sha256), self.artefact.path
         try:
             if s3.head_object(**place, ChecksumMode="ENABLED").get("ChecksumSHA256") == checksum:
                 return
-        except s3.exceptions.ClientError as error:
+        except s3.exceptions.ClientError as error:  # 403 for who may not list the bucket
             if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):
                 raise
-        s3.put_object(**place, Body=self.artefact.path.read_bytes(), ChecksumSHA256=checksum)
+        try:
+            s3.put_object(**place, Body=path.read_bytes(), ChecksumSHA256=checksum)
+        except s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "BadDigest":
+                raise
+            raise click.ClickException(f"another build has replaced {path}: publish again") from None
 
     def change_stack(self) -> None:
         """Make the package's stack, or change it where its own part has changed."""
@@ -163,7 +173,7 @@ class Publication:
         self.releases.turn(self.seen, self.number, self.seen["pins"] if self.seen else {})
 
     def announce(self) -> None:
-        """Tell Redis, if there is one, so that the next request sees it."""
+        """Announce it to Redis, if there is one, so that the next request sees it."""
         announce(self.deployment)
 
     def write_bindings(self) -> None:

@@ -9,11 +9,11 @@ import click
 
 from silvaengine.aws.attribute_values import decode_row, encode_row
 from silvaengine.aws.backoff import Backoff
+from silvaengine.aws.table_client import Row
 from silvaengine.registry.releases import POINTER_ITEM, Release, release_item
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, PACKAGES
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.registry.rows import Row
 
 WORKER_SUFFIX, PACKAGE_INFIX = "-Worker", "-pkg-"
 CONFLICTS = Backoff(0.1, 8)  # another transaction on the generation is over in milliseconds

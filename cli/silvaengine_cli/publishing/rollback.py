@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine.ledger.execution import Execution
 from silvaengine.tables import ENDPOINTS
 from silvaengine_cli.deployment import Deployment
@@ -14,7 +15,6 @@ from silvaengine_cli.publishing.function_rows import function_rows, write_functi
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.releases import PackageReleases, did_you_mean
 from silvaengine_cli.publishing.versions import Versions
-from silvaengine_cli.registry.rows import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ the name of what it calls, which a file leaves out where it is the function's ow
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, FUNCTIONS, Table
 from silvaengine_cli.registry.bindings import is_binding, is_of_package, merge_targets, target_identity
+from silvaengine_cli.registry.equality import same
 from silvaengine_cli.registry.model import EXECUTION, METHODS
 from silvaengine_cli.registry.rows import Row
 
@@ -59,21 +59,6 @@ def beyond_file(existing: Row, desired: Row) -> list[str]:
 
 def _names(row: Row, attribute: str, member: str) -> list[str]:
     return [entry.get(member) for entry in row.get(attribute) or ()]
-
-
-def same(left: object, right: object) -> bool:
-    """Return whether JSON values are equal; unlike for ``==``, true and 1 are not."""
-    match left, right:
-        case dict(), dict():
-            return left.keys() == right.keys() and all(same(left[name], right[name]) for name in left)
-        case list() | tuple(), list() | tuple():
-            return len(left) == len(right) and all(map(same, left, right))
-        case (bool(), _) | (_, bool()):
-            return left is right
-        case (int() | Decimal(), int() | Decimal()):
-            return left == right
-        case _:
-            return type(left) is type(right) and bool(left == right)
 
 
 def _without_dropped(row: Row, desired: Row) -> Row:

@@ -9,7 +9,8 @@ import click
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, DEFAULT_API_KEY, ENDPOINTS, FUNCTIONS, Table
 from silvaengine_cli.registry.bindings import is_binding, is_of_package
 from silvaengine_cli.registry.checks import SMALLER_CONNECTION
-from silvaengine_cli.registry.merge import ENTRIES, beyond_file, merge, same
+from silvaengine_cli.registry.equality import same
+from silvaengine_cli.registry.merge import ENTRIES, beyond_file, merge
 from silvaengine_cli.registry.model import RegistrySpec
 from silvaengine_cli.registry.packages import Packages, check_owners
 from silvaengine_cli.registry.routes import routes_of, with_routes

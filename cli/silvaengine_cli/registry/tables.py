@@ -10,13 +10,12 @@ from typing import Any
 from silvaengine.aws.backoff import Backoff
 from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.errors import BUSY
-from silvaengine.aws.table_client import BATCH_ROWS, TableWriter, UnprocessedError
+from silvaengine.aws.table_client import BATCH_ROWS, Row, TableWriter, UnprocessedError
 from silvaengine.errors import ConditionFailedError
 from silvaengine.registry.generation import raise_generation
 from silvaengine.tables import CONFIG_DATA, Table, is_internal
 from silvaengine_cli import AwsClient
-from silvaengine_cli.registry.merge import same
-from silvaengine_cli.registry.rows import Row
+from silvaengine_cli.registry.equality import same
 
 BATCHES = Backoff(0.1, 8)
 

@@ -3,7 +3,8 @@ from decimal import Decimal
 import pytest
 
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS
-from silvaengine_cli.registry.merge import beyond_file, merge, same
+from silvaengine_cli.registry.equality import same
+from silvaengine_cli.registry.merge import beyond_file, merge
 from silvaengine_cli.registry.rows import Row
 
 WORKER = "arn:aws:lambda:us-east-1:123456789012:function:worker"
