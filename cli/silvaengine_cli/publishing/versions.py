@@ -17,7 +17,8 @@ MAX_EVENT_SECONDS = 60  # as the worker's: the ledger sends again what is lost, 
 PROBE_TENANT = "silvaengine"  # an isolated Lambda takes no call without a tenant
 
 type Answer = Mapping[str, Any]
-type Callables = Sequence[tuple[str, str, str]]
+type Callables = Sequence[tuple[str, str, str, bool]]
+"""Module, class, function, and whether it is typed."""
 
 
 class Versions:
