@@ -15,11 +15,15 @@ from silvaengine_cli.publishing.publisher import publish as publish_package
 @click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--message", "-m", default="", help="What is new, for `releases list`.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--allow-breaking", is_flag=True, help="Let it break what the release that serves promises.")
 @operator_options
-def publish(deployment: Deployment, path: Path, message: str, dry_run: bool, as_json: bool) -> None:
+def publish(
+    deployment: Deployment, path: Path, message: str, dry_run: bool, allow_breaking: bool, as_json: bool
+) -> None:
     """Publish a package: build it, try it, and let it serve.
 
-    Whatever fails, what served before serves on, and the next publication goes on from what is there.
+    Whatever fails, what served before serves on, and the next publication goes on from what is there. A
+    function, route or member that went, a narrower type or another status is refused, with a list.
 
     \b
     Examples:
@@ -31,7 +35,9 @@ def publish(deployment: Deployment, path: Path, message: str, dry_run: bool, as_
     def say(line: str) -> None:
         click.echo(f"  {line}", err=True)
 
-    published = publish_package(deployment, path, message, say, dry_run=dry_run)
+    published = publish_package(
+        deployment, path, message, say, dry_run=dry_run, allow_breaking=allow_breaking
+    )
     print_result(asdict(published), _said(published, dry_run=dry_run), as_json=as_json)
 
 

@@ -13,10 +13,12 @@ import click
 from silvaengine.errors import ConfigurationError
 from silvaengine.registry.releases import PROTOCOL
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.descriptions import fit, text_of
 from silvaengine_cli.operator import announce
 from silvaengine_cli.publishing.artefact import Artefact, build
 from silvaengine_cli.publishing.bindings import write_bindings
 from silvaengine_cli.publishing.commit import commit_of
+from silvaengine_cli.publishing.compatibility import Promises, broken_promises
 from silvaengine_cli.publishing.function_rows import write_function_rows
 from silvaengine_cli.publishing.package import Package, functions_text
 from silvaengine_cli.publishing.patience import Patience
@@ -26,11 +28,12 @@ from silvaengine_cli.publishing.stack import PackageStack, StackPlan
 from silvaengine_cli.publishing.stack_template import FUNCTION
 from silvaengine_cli.publishing.versions import Answer, Versions
 from silvaengine_cli.registry.packages import Packages
-from silvaengine_cli.registry.sizes import too_large
+from silvaengine_cli.registry.sizes import MAX_ROW_BYTES, row_bytes
 
 if TYPE_CHECKING:
     from silvaengine_cli.registry.rows import Row
 
+KEY_BYTES = 512  # of a release's row, and the name of its descriptions
 # What of a Lambda's configuration a version keeps, beside its code, memory and timeout.
 KEPT = ("Layers", "Environment", "EphemeralStorage", "Runtime", "VpcConfig")
 
@@ -43,6 +46,7 @@ class Publication:
         folder: the package's.
         message: what is said of the release.
         say: shows a line of progress.
+        allow_breaking: whether it may break promises of the release that serves.
     """
 
     package: Package
@@ -57,15 +61,23 @@ class Publication:
     latest: Answer  # the configuration of $LATEST
     configuration: Answer  # that of the version
     number: int
-    descriptions: Answer
+    descriptions: Answer  # by `module:Class.function`
 
     def __init__(
-        self, deployment: Deployment, folder: Path, message: str, say: Callable[[str], None]
+        self,
+        deployment: Deployment,
+        folder: Path,
+        message: str,
+        say: Callable[[str], None],
+        *,
+        allow_breaking: bool = False,
     ) -> None:
         self.deployment = deployment
         self.folder = folder
         self.message = message
         self.say = say
+        self.allow_breaking = allow_breaking
+        self.descriptions = {}
 
     def read_package(self) -> None:
         """Read the package, and what serves of it."""
@@ -89,6 +101,19 @@ class Publication:
             if error.response["Error"]["Code"] != "AccessDeniedException":
                 raise
             self.say("you may not read connections: names aren't compared with other packages'")
+
+    def compare(self) -> None:
+        """Refuse to break a promise of the release that serves, as far as it is described already."""
+        if self.serving is None:
+            return
+        new = Promises(self.functions, self.descriptions)
+        if not (broken := list(broken_promises(Promises.of(self.serving), new))):
+            return
+        title = f"release {self.serving['release']} of {self.package.name} promises more:"
+        lines = "\n".join(f"  {line}" for line in (title, *broken))
+        if not self.allow_breaking:
+            raise click.ClickException(f"{lines.strip()}\n--allow-breaking publishes it all the same")
+        self.say(lines.strip())
 
     def read_platform(self) -> None:
         """Read what the deployment gives its packages."""
@@ -152,21 +177,26 @@ class Publication:
 
     def describe(self) -> None:
         """Have the version import its functions and try its rights."""
-        configs = [each["config"] for each in self.functions.values()]
-        callables = [(each["module_name"], each["class_name"], each["function_name"]) for each in configs]
+        # Of several names of one function, one that is typed has it described with its schemas.
+        typed: dict[tuple[str, str, str], bool] = {}
+        for config in (each["config"] for each in self.functions.values()):
+            names = config["module_name"], config["class_name"], config["function_name"]
+            typed[names] = typed.get(names, False) or config["typed"]
+        callables = [(*names, is_typed) for names, is_typed in typed.items()]
         isolated = self.package.is_isolated
-        self.descriptions = self.versions.describe(
-            self.number, callables, self.artefact.digest, isolated=isolated
-        )
+        answer = self.versions.describe(self.number, callables, self.artefact.digest, isolated=isolated)
+        self.descriptions = answer["functions"]
 
     def put_release(self) -> None:
         """Write the release, unless it is there."""
         row = self._release_row()
-        if complaint := too_large(row):
+        descriptions = fit(self.descriptions, MAX_ROW_BYTES - KEY_BYTES - row_bytes(row))
+        if descriptions is None:
             raise click.ClickException(
-                f"release {self.number} would have {complaint}: describe fewer functions"
+                f"release {self.number} can't be described in the 400 KB that a row has: shorten its "
+                "functions' docstrings and types, or make two packages of it"
             )
-        self.releases.put(row)
+        self.releases.put({**row, "descriptions": text_of(descriptions)})
 
     def turn_pointer(self) -> None:
         """Let the release serve, unless another one was published meanwhile."""
@@ -229,7 +259,6 @@ class Publication:
             **_kept(configuration),
             "requirements": self.artefact.lock,
             "environment": sorted(configuration["Environment"]["Variables"]),
-            "descriptions": json.dumps(self.descriptions["functions"]),
             "created_at": int(time.time()),
             "by": self.deployment.caller_arn,
             **{name: value for name, value in said.items() if value},

@@ -48,6 +48,7 @@ type Step = tuple[str, Callable[[Publication], None]]
 PLANNING: tuple[Step, ...] = (
     ("read the package", Publication.read_package),
     ("check its functions' names", Publication.check_names),
+    ("compare its functions with those that serve", Publication.compare),
     ("read the platform", Publication.read_platform),
     ("plan the stack", Publication.plan_stack),
     ("build the code", Publication.build_artefact),
@@ -62,6 +63,7 @@ RELEASING: tuple[Step, ...] = (
     ("wait until it is active", Publication.wake_version),
     ("limit its events", Publication.limit_events),
     ("try its functions and rights", Publication.describe),
+    ("compare their signatures with those that serve", Publication.compare),
     ("write the release", Publication.put_release),
     ("turn the pointer", Publication.turn_pointer),
 )
@@ -80,15 +82,24 @@ def publish(
     say: Callable[[str], None],
     *,
     dry_run: bool = False,
+    allow_breaking: bool = False,
 ) -> Published:
     """Publish a package's folder, or find out what that would do.
+
+    Args:
+        deployment: where it is published.
+        folder: the package's.
+        message: what is said of the release.
+        say: shows a line of progress.
+        dry_run: whether nothing is made.
+        allow_breaking: whether it may break promises of the release that serves.
 
     Raises:
         RegistryFileError: ``package.yaml`` is wrong.
         ClickException: a step failed; what served before serves on.
     """
     started = time.monotonic()
-    publication = Publication(deployment, folder, message, say)
+    publication = Publication(deployment, folder, message, say, allow_breaking=allow_breaking)
 
     def take(*steps: Step) -> None:
         for title, step in steps:
