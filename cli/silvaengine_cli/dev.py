@@ -21,6 +21,7 @@ from silvaengine_cli.packages.examine import missing_requirements, summarize
 from silvaengine_cli.publishing.publisher import publish
 from silvaengine_cli.publishing.releases import package_arn
 from silvaengine_cli.registry.apply import apply_file
+from silvaengine_cli.registry.describing import describe_shipped
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
@@ -217,9 +218,10 @@ class DevSession:
         tables = RegistryTables(self._engine.client("dynamodb"), self._outputs.table_prefix)
         with _step(self._console, "apply registry.yaml"):
             plan = apply_file(self._project / watch.REGISTRY_FILE, tables, self._outputs.worker_arn)
+            described = describe_shipped(tables, self._outputs.worker_arn, self._engine.client("lambda"))
         for change in plan.changes:
             self._console.print(f"  {change.action} {change.row_name}", markup=False)
-        self._say("registry", plan.notes)
+        self._say("registry", (*plan.notes, *map(Note, described.notes)))
 
     def _say(self, what: str, notes: Sequence[Note]) -> None:
         """Print the notes, and the names in them, that weren't among the last ones on the same."""

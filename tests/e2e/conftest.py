@@ -28,6 +28,7 @@ from silvaengine_cli.watch import REGISTRY_FILE
 
 from ..canaries import found_in
 from .counting_proxy import CountingProxy
+from .desk import Desk, open_to_key
 from .http_client import Api
 from .registry_rows import API_KEY, Rows
 from .shop import Shop
@@ -270,6 +271,16 @@ def shop(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Sh
     """A package that tests publish to the stack."""
     target = CommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)
     return Shop(tmp_path_factory.mktemp("packages") / "shop", target)
+
+
+@pytest.fixture(scope="session")
+def desk(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """The package of typed functions, published, and a key that opens it."""
+    target = CommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)
+    desk = Desk(tmp_path_factory.mktemp("desk") / "packages/desk", target)
+    desk.publish()
+    open_to_key(deployment.rows)
+    return desk
 
 
 @pytest.fixture(scope="session")

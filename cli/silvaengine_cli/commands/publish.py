@@ -24,6 +24,7 @@ from silvaengine_cli.publishing.rollout import Rollout
 @click.option("--manual", is_flag=True, help="Let a canary serve all by `promote` alone.")
 @warm_option
 @ramp_option
+@click.option("--allow-breaking", is_flag=True, help="Let it break what the release that serves promises.")
 @operator_options
 def publish(
     deployment: Deployment,
@@ -35,11 +36,13 @@ def publish(
     manual: bool,
     warm: int | None,
     ramp: int,
+    allow_breaking: bool,
     as_json: bool,
 ) -> None:
     """Publish a package: build it, try it, and let it serve.
 
-    Whatever fails, what served before serves on, and the next publication goes on from what is there.
+    Whatever fails, what served before serves on, and the next publication goes on from what is there. A
+    function, route or member that went, a narrower type or another status is refused, with a list.
     With --canary it serves some of the tenants, and is judged: it is taken back if its calls fail more often
     than theirs did before, and serves all if not.
 
@@ -58,7 +61,9 @@ def publish(
     rollout = Rollout(_canary(share, after, manual=manual), warm, ramp)
     if rollout.canary and ramp:
         raise click.UsageError("a canary has its own pace: leave out --ramp")
-    published = publish_package(deployment, path, message, say, dry_run=dry_run, rollout=rollout)
+    published = publish_package(
+        deployment, path, message, say, dry_run=dry_run, rollout=rollout, allow_breaking=allow_breaking
+    )
     text = _said(published, share_text(share) if share else "", dry_run=dry_run)
     print_result(asdict(published), text, as_json=as_json)
 

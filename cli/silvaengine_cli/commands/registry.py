@@ -101,7 +101,8 @@ def apply(deployment: Deployment, file: Path | None, prune: bool, as_json: bool,
     Running functions see it within seconds, with Redis at the next request. A row that somebody changed
     meanwhile is not overwritten. How functions are executed is as the file says, defaults included; all else
     that the file doesn't name stays. With --prune, rows that an `apply` wrote and what connections have
-    beyond the file are deleted, after a question.
+    beyond the file are deleted, after a question. Typed functions are described as the deployed worker has
+    them.
 
     \b
     Examples:
@@ -112,6 +113,7 @@ def apply(deployment: Deployment, file: Path | None, prune: bool, as_json: bool,
     """
     question = "Apply, deletions included?" if prune and not yes else ""
     write_plan(deployment, _make_plan(deployment, file, prune=prune), "applied", question, as_json=as_json)
+    _describe(deployment)
 
 
 @click.command()
@@ -134,6 +136,17 @@ def export(deployment: Deployment, output: Path | None, force: bool) -> None:
     else:
         click.echo(result.text, nl=False)
     for note in (*result.notes, *_problems_of(result.text)):
+        click.echo(note, err=True)
+
+
+def _describe(deployment: Deployment) -> None:
+    from silvaengine_cli.registry.describing import describe_shipped  # lazy: as boto3
+
+    described = describe_shipped(deployment.tables(), deployment.worker_arn, deployment.client("lambda"))
+    if described.written:
+        announce(deployment)
+        click.echo(f"described: {', '.join(sorted(described.written))}", err=True)
+    for note in described.notes:
         click.echo(note, err=True)
 
 

@@ -47,7 +47,7 @@ class Move:
         """Move the modules into a package; raise RegistryFileError, with all as it was, if it can't be."""
         self.folder.mkdir(parents=True)
         functions = {function_name(label): _fields(function) for label, function in self.functions.items()}
-        text = f"package: {self.package}\n\n{to_yaml({'functions': functions})}"
+        text = f"package: {self.package}\ntyped: false\n\n{to_yaml({'functions': functions})}"
         (self.folder / PACKAGE_FILE).write_text(text)
         (self.folder / REQUIREMENTS).write_text("".join(f"{line}\n" for line in self.requirements))
         for path in self.paths:

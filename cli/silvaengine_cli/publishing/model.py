@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator
 
 from silvaengine_cli.registry import values
 from silvaengine_cli.registry.model import BindingSpec, FunctionSpec
@@ -66,7 +66,10 @@ class StatementSpec(_Section):
 
 
 class PackageSpec(_Section):
-    """The whole file; memory and storage in MB, the timeout in seconds."""
+    """The whole file; memory and storage in MB, the timeout in seconds.
+
+    ``typed`` is for functions that don't say it themselves.
+    """
 
     package: values.PackageName
     memory: Annotated[StrictInt, Field(ge=128, le=10_240)] = 512
@@ -75,6 +78,7 @@ class PackageSpec(_Section):
     concurrency: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
     warm: Annotated[StrictInt, Field(ge=0, le=1_000)] = 0
     isolation: Literal["shared", "tenant"] = "shared"
+    typed: StrictBool = True
     environment: dict[values.Stage, Variables] = {}
     functions: Annotated[dict[values.FunctionName, PackageFunctionSpec], Field(min_length=1)]
     resources: dict[values.LogicalId, ResourceSpec] = {}

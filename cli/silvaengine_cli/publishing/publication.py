@@ -12,10 +12,12 @@ import click
 from silvaengine.errors import ConfigurationError
 from silvaengine.registry.releases import PROTOCOL
 from silvaengine_cli.deployment import Deployment
+from silvaengine_cli.descriptions import fit, text_of
 from silvaengine_cli.operator import announce
 from silvaengine_cli.publishing.artefact import Artefact, build
 from silvaengine_cli.publishing.bindings import binding_changes, write_bindings
 from silvaengine_cli.publishing.commit import commit_of
+from silvaengine_cli.publishing.compatibility import Promises, broken_promises
 from silvaengine_cli.publishing.coverage import covered_at_first, tenants_of
 from silvaengine_cli.publishing.function_rows import write_function_rows
 from silvaengine_cli.publishing.package import Package, functions_text
@@ -27,10 +29,12 @@ from silvaengine_cli.publishing.stack import PackageStack, StackPlan
 from silvaengine_cli.publishing.stack_template import FUNCTION
 from silvaengine_cli.publishing.versions import Answer, Versions, callables_of, kept
 from silvaengine_cli.registry.packages import Packages, unless_denied
-from silvaengine_cli.registry.sizes import too_large
+from silvaengine_cli.registry.sizes import MAX_ROW_BYTES, row_bytes
 
 if TYPE_CHECKING:
     from silvaengine_cli.registry.rows import Row
+
+KEY_BYTES = 512  # of a release's row, and the name of its descriptions
 
 
 class Publication:
@@ -42,6 +46,7 @@ class Publication:
         message: what is said of the release.
         say: shows a line of progress.
         rollout: how the release comes to its tenants.
+        allow_breaking: whether it may break promises of the release that serves.
     """
 
     package: Package
@@ -56,18 +61,27 @@ class Publication:
     latest: Answer  # the configuration of $LATEST
     configuration: Answer  # that of the version
     number: int
-    descriptions: Answer
+    descriptions: Answer  # by `module:Class.function`
     release: "Row"
     covered: list[str] | None = None  # the canary's tenants; None where none runs, or nobody may know
 
     def __init__(
-        self, deployment: Deployment, folder: Path, message: str, say: Callable[[str], None], rollout: Rollout
+        self,
+        deployment: Deployment,
+        folder: Path,
+        message: str,
+        say: Callable[[str], None],
+        rollout: Rollout,
+        *,
+        allow_breaking: bool = False,
     ) -> None:
         self.deployment = deployment
         self.folder = folder
         self.message = message
         self.say = say
         self.rollout = rollout
+        self.allow_breaking = allow_breaking
+        self.descriptions = {}
 
     def read_package(self) -> None:
         """Read the package, and what serves of it."""
@@ -102,6 +116,19 @@ class Publication:
         tenants = tenants_of(self.deployment, self.package.name, self.say)
         if tenants is not None:
             self.covered = covered_at_first(self.seen, self.rollout.canary, tenants)
+
+    def compare(self) -> None:
+        """Refuse to break a promise of the release that serves, as far as it is described already."""
+        if self.serving is None:
+            return
+        new = Promises(self.functions, self.descriptions)
+        if not (broken := list(broken_promises(Promises.of(self.serving), new))):
+            return
+        title = f"release {self.serving['release']} of {self.package.name} promises more:"
+        lines = "\n".join(f"  {line}" for line in (title, *broken))
+        if not self.allow_breaking:
+            raise click.ClickException(f"{lines.strip()}\n--allow-breaking publishes it all the same")
+        self.say(lines.strip())
 
     def read_platform(self) -> None:
         """Read what the deployment gives its packages."""
@@ -174,19 +201,21 @@ class Publication:
 
     def describe(self) -> None:
         """Have the version import its functions and try its rights."""
-        callables = callables_of(self.functions_text)
-        self.descriptions = self.versions.describe(
-            self.number, callables, self.artefact.digest, isolated=self.is_isolated
+        answer = self.versions.describe(
+            self.number, callables_of(self.functions_text), self.artefact.digest, isolated=self.is_isolated
         )
+        self.descriptions = answer["functions"]
 
     def put_release(self) -> None:
         """Write the release, unless it is there."""
         row = self.release_row()
-        if complaint := too_large(row):
+        descriptions = fit(self.descriptions, MAX_ROW_BYTES - KEY_BYTES - row_bytes(row))
+        if descriptions is None:
             raise click.ClickException(
-                f"release {self.number} would have {complaint}: describe fewer functions"
+                f"release {self.number} can't be described in the 400 KB that a row has: shorten its "
+                "functions' docstrings and types, or make two packages of it"
             )
-        self.release = self.releases.put(row)
+        self.release = self.releases.put({**row, "descriptions": text_of(descriptions)})
 
     def warm(self) -> None:
         """Make environments ready, so that the first calls find some."""
@@ -282,7 +311,6 @@ class Publication:
             "object": self.object_key,
             **kept(configuration),
             "environment": sorted(configuration["Environment"]["Variables"]),
-            "descriptions": json.dumps(self.descriptions["functions"]),
             "created_at": int(time.time()),
             "by": self.deployment.caller_arn,
         }

@@ -52,6 +52,7 @@ PLANNING: tuple[Step, ...] = (
     ("read the package", Publication.read_package),
     ("check its functions' names", Publication.check_names),
     ("choose the canary's tenants", Publication.choose_tenants),
+    ("compare its functions with those that serve", Publication.compare),
     ("read the platform", Publication.read_platform),
     ("plan the stack", Publication.plan_stack),
     ("check its events", Publication.check_events),
@@ -67,6 +68,7 @@ RELEASING: tuple[Step, ...] = (
     ("wait until it is active", Publication.wake_version),
     ("limit its events", Publication.limit_events),
     ("try its functions and rights", Publication.describe),
+    ("compare their signatures with those that serve", Publication.compare),
     ("write the release", Publication.put_release),
     ("warm environments", Publication.warm),
     ("turn the pointer", Publication.turn_pointer),
@@ -87,15 +89,25 @@ def publish(
     *,
     dry_run: bool = False,
     rollout: Rollout = AT_ONCE,
+    allow_breaking: bool = False,
 ) -> Published:
     """Publish a package's folder, or find out what that would do.
+
+    Args:
+        deployment: where it is published.
+        folder: the package's.
+        message: what is said of the release.
+        say: shows a line of progress.
+        dry_run: whether nothing is made.
+        rollout: how the release comes to its tenants.
+        allow_breaking: whether it may break promises of the release that serves.
 
     Raises:
         RegistryFileError: ``package.yaml`` is wrong.
         ClickException: a step failed; what served before serves on.
     """
     started = time.monotonic()
-    publication = Publication(deployment, folder, message, say, rollout)
+    publication = Publication(deployment, folder, message, say, rollout, allow_breaking=allow_breaking)
 
     def take(*steps: Step) -> None:
         for title, step in steps:

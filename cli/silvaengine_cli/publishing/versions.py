@@ -23,7 +23,8 @@ PROBE_TENANT = "silvaengine"  # an isolated Lambda takes no call without a tenan
 KEPT = ("Layers", "Environment", "EphemeralStorage", "Runtime", "VpcConfig")
 
 type Answer = Mapping[str, Any]
-type Callables = Sequence[tuple[str, str, str]]
+type Callables = Sequence[tuple[str, str, str, bool]]
+"""Module, class, function, and whether it is typed."""
 
 
 class Versions:
@@ -209,9 +210,15 @@ def kept(configuration: Answer) -> dict[str, Any]:
 
 
 def callables_of(functions: str) -> Callables:
-    """Return what a release's functions call; ``functions`` is its JSON text."""
-    configs = [each["config"] for each in json.loads(functions).values()]
-    return [(each["module_name"], each["class_name"], each["function_name"]) for each in configs]
+    """Return what a release's functions call, and whether it is typed; ``functions`` is its JSON text.
+
+    Of several names of one function, one that is typed has it described with its schemas.
+    """
+    typed: dict[tuple[str, str, str], bool] = {}
+    for config in (each["config"] for each in json.loads(functions).values()):
+        names = config["module_name"], config["class_name"], config["function_name"]
+        typed[names] = typed.get(names, False) or config.get("typed") is True
+    return [(*names, is_typed) for names, is_typed in typed.items()]
 
 
 def _unfit(number: int, reason: str) -> click.ClickException:

@@ -11,6 +11,7 @@ from silvaengine_http.openapi_schemas import Components
 
 _JSON = "application/json"
 _TEXT: Members = {"type": "string"}
+_NOT_EMPTY: Members = {"type": "string", "minLength": 1}
 _EPOCH: Members = {"type": "integer", "description": "Epoch seconds"}
 _SECONDS: Members = {"description": "Seconds after which to ask again", "schema": {"type": "integer"}}
 
@@ -175,7 +176,7 @@ def _job_status(scope: Scope) -> Members:
     return {
         "operationId": "job_status",
         "summary": "Return how a job stands, and its result",
-        "parameters": [{"name": "job_id", "in": "query", "required": True, "schema": _TEXT}],
+        "parameters": [{"name": "job_id", "in": "query", "required": True, "schema": _NOT_EMPTY}],
         "responses": responses,
     }
 
@@ -192,8 +193,8 @@ _PARAMETERS: Mapping[str, Members] = {
     "Prefer": {
         "name": "Prefer",
         "in": "header",
-        "description": "respond-async: the call becomes a job, RFC 7240",
-        "schema": {"enum": ["respond-async"]},
+        "description": "respond-async: the call becomes a job; other preferences are ignored, RFC 7240",
+        "schema": _TEXT,
     },
 }
 

@@ -40,7 +40,7 @@ def _open_handler(settings: Settings) -> Handler:
         lambda: _open_executions(settings),
         lambda: _open_replies(settings),
         release,
-        partial(_open_describer, settings, loader, release) if release.digest else None,
+        partial(_open_describer, settings, loader, release),
     )
     return create_handler(server, open_alert_publisher(settings))
 
@@ -62,7 +62,7 @@ def _open_replies(settings: Settings) -> "OpenReplies":
 
 
 def _open_describer(settings: Settings, loader: Loader, release: Release) -> "Describer":
-    from silvaengine_worker.describe import open_describer  # lazy: only a publication needs it
+    from silvaengine_worker.describe import open_describer  # lazy: only publish and apply need it
 
     return open_describer(settings, loader, release)
 

@@ -1,4 +1,4 @@
-"""What a release says of itself when it is published: what its functions take, and the rights that it has.
+"""What a worker says of itself: what its functions take and, of a release, the rights that it has.
 
 It imports every function as a call would, in the place where calls will run, and tries each right by a
 request that changes nothing: one whose condition can't hold, or for what doesn't exist. A new role's rights
@@ -26,8 +26,9 @@ from silvaengine.observability.redaction import redact
 from silvaengine.protocol.messages import RESPONSE_MARK, RESPONSE_VERSION
 from silvaengine.settings import Settings
 from silvaengine.tables import CACHE_SETTING_ID, CONFIG_DATA, EXECUTIONS, WSS_CONNECTIONS
-from silvaengine_worker.loader import Loader
+from silvaengine_worker.loader import LoadedFunction, Loader, NoFunctionError
 from silvaengine_worker.release import PROTOCOL, Release
+from silvaengine_worker.typed.schemas import describe_signature
 
 if TYPE_CHECKING:
     from silvaengine.protocol.json_codec import Json
@@ -38,6 +39,9 @@ TRACEBACK_LINES = 8
 type Rights = Mapping[str, Callable[[], object]]
 """The rights by name, each with a request that needs it."""
 
+type Described = Sequence[tuple[str, str, str, bool]]
+"""Functions: module, class (empty for a plain function), function, and whether it is typed."""
+
 
 class Describer:
     """Describes the functions that ``loader`` may load, and tries ``rights``."""
@@ -46,42 +50,48 @@ class Describer:
         self._loader = loader
         self._rights = rights
 
-    def describe(self, functions: Sequence[Sequence[str]]) -> "Json":
-        """Return what a release is found to be.
-
-        Args:
-            functions: module, class and function of each; the class is empty for a plain function.
+    def describe(self, functions: Described) -> "Json":
+        """Return what a worker is found to be.
 
         Returns:
-            ``functions``, by ``module:Class.function``: ``parameters`` (``name``, ``required``) and
-            ``summary``, the docstring's first line; or ``error``, the end of the import's traceback.
+            ``functions``, by ``module:Class.function``: of a typed one what ``describe_signature`` returns,
+            of any other ``parameters`` (``name``, ``required``) and ``summary``, the docstring's first line;
+            or ``error``, the end of the import's traceback, or why its signature can't be checked.
             ``rights``, by name: ``ok``, or what AWS said. ``python`` and ``protocol`` are versions.
         """
         return {
             RESPONSE_MARK: RESPONSE_VERSION,
-            "functions": {_call_of(*names): self._function(*names) for names in functions},
+            "functions": {
+                _call_of(module, cls, name): self._function(module, cls, name, is_typed=is_typed)
+                for module, cls, name, is_typed in functions
+            },
             "rights": {name: _try(request) for name, request in self._rights.items()},
             "python": platform.python_version(),
             "protocol": PROTOCOL,
         }
 
-    def _function(self, module_name: str, class_name: str, function: str) -> "Json":
+    def _function(self, module_name: str, class_name: str, function: str, *, is_typed: bool) -> "Json":
         try:
             target = self._loader.load(module_name, class_name, function)
+            return describe_signature(target.function, target.parameters) if is_typed else _untyped(target)
         except BaseException as error:  # noqa: BLE001 - boundary of an operator's package
             return {"error": redact(_reason(error))}
-        taken = inspect.signature(target.function).parameters
-        required = target.parameters.required
-        names = [name for name in taken if name in target.parameters.names]
-        return {
-            "parameters": [{"name": name, "required": name in required} for name in names],
-            "summary": (inspect.getdoc(target.function) or "").partition("\n")[0],
-        }
+
+
+def _untyped(target: LoadedFunction) -> "Json":
+    taken = inspect.signature(target.function).parameters
+    required = target.parameters.required
+    names = [name for name in taken if name in target.parameters.names]
+    return {
+        "parameters": [{"name": name, "required": name in required} for name in names],
+        "summary": (inspect.getdoc(target.function) or "").partition("\n")[0],
+    }
 
 
 def open_describer(settings: Settings, loader: Loader, release: Release) -> Describer:
-    """Return the describer of a release in its deployment."""
-    return Describer(loader, dict(_rights(settings, f"{release.package}-{urandom(16).hex()}")))
+    """Return the describer of a release in its deployment, or of the worker that is no release."""
+    rights = _rights(settings, f"{release.package}-{urandom(16).hex()}") if release.digest else ()
+    return Describer(loader, dict(rights))
 
 
 def _rights(settings: Settings, unknown: str) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -148,8 +158,8 @@ def _call_of(module_name: str, class_name: str, function: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return why a function can't be had: the loader's reason, or the end of the traceback of its import."""
-    cause = error.__cause__ or error
+    """Return why a function can't be had or described, else the end of the traceback of its import."""
+    cause = (isinstance(error, NoFunctionError) and error.__cause__) or error
     if isinstance(cause, SilvaEngineError):
         return cause.detail or cause.message
     lines = "".join(traceback.format_exception(cause)).splitlines()

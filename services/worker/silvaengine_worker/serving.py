@@ -35,7 +35,7 @@ class CallServer:
     """Serves plain calls, executions of the ledger, and messages of WebSocket clients.
 
     The runner of executions, the factory of replies and the describer are opened again for each call that
-    needs them. A worker without a ``release`` has no describer.
+    needs them.
     """
 
     def __init__(

@@ -138,3 +138,12 @@ def test_every_field_is_in_the_reference() -> None:
     assert rows == PackageSpec.model_fields.keys()
     assert set(re.findall(r"`(AWS::[\w:]+)`", text)) == RESOURCE_TYPES.keys()
     assert all(f"`{name}`" in text for name in ResourceSpec.model_fields)
+
+
+def test_functions_are_typed_unless_they_say_otherwise(tmp_path: Path) -> None:
+    """Or the package does."""
+    function = "{call: 'shop:count', area: core"
+    functions = f"functions:\n  a: {function}}}\n  b: {function}, typed: %s}}\n"
+    for line, own, typed in (("", "false", [True, False]), ("typed: false\n", "true", [False, True])):
+        text = functions_text(package(tmp_path, f"package: shop\n{line}{functions % own}"))
+        assert [each["config"]["typed"] for each in json.loads(text).values()] == typed

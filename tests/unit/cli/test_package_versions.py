@@ -11,7 +11,7 @@ from silvaengine_cli.publishing.versions import Versions
 from ...fakes.publishing import PackageLambda, refused
 
 FINE = {"functions": {"shop:hello": {"parameters": []}}, "rights": {"ledger": "ok"}}
-CALLABLES = [("shop", "", "hello")]
+CALLABLES = [("shop", "", "hello", False)]
 
 
 class Clock:
@@ -97,7 +97,7 @@ def test_a_version_is_asked_with_its_digest(functions: PackageLambda, versions: 
     functions.answers = [FINE, FINE]
     describe(versions)
     describe(versions, isolated=True)
-    asked = {"Qualifier": "1", "describe": [["shop", "", "hello"]], "release": "d1"}
+    asked = {"Qualifier": "1", "describe": [["shop", "", "hello", False]], "release": "d1"}
     assert functions.invoked == [asked, {**asked, "TenantId": "silvaengine"}]
 
 

@@ -76,6 +76,7 @@ def test_modules_move_with_functions_tests_and_requirements(move: Move) -> None:
         "stock": ("shop.shelves", "Shelves", "count"),
     }
     assert package.spec.functions["stock"].events[0].queue == "work"
+    assert not package.spec.typed
     assert (package.folder / "requirements.txt").read_text() == "PyYAML==6.0.2\nrequests>=2\n"
     assert (package.folder / "tests/test_orders.py").is_file()
     assert (package.folder / "shop/shelves.py").is_file()

@@ -29,6 +29,9 @@ class TablesInMemory:
     def scan(self, table: Table) -> Iterator[Row]:
         return (row for of, row in self._rows if of is table)
 
+    def query(self, table: Table, value: str) -> Iterator[Row]:
+        return (row for row in self.scan(table) if row[table.hash_key] == value)
+
     def read(self, table: Table, keys: Sequence[Key]) -> dict[Key, Row]:
         return {table.key_of(row): row for row in self.scan(table) if table.key_of(row) in keys}
 

@@ -308,7 +308,7 @@ def test_a_built_package_runs_as_lambda_loads_it(make_package: MakePackage, tmp_
             "request_id": "r", "endpoint_id": "demo", "area": "core", "function": "greet", "deadline": 4e9,
         },
     }  # fmt: skip
-    describe = {"describe": [["shop", "Shop", "hello"]]}
+    describe = {"describe": [["shop", "Shop", "hello", False]]}
     events = [
         {**called, "release": built.digest},
         {**called, "release": "0" * 64},

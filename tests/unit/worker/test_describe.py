@@ -49,16 +49,16 @@ def invoke(jobs: ExecutionRunner) -> Invoke:
 
     def run(event: dict[str, Any], own: Release = SHOP) -> Any:
         loader = Loader(["sample_functions", "broken_functions"])
-        describer = (lambda: Describer(loader, RIGHTS)) if own.digest else None
-        server = CallServer(Worker(loader), lambda: jobs, no_replies, own, describer)
+        server = CallServer(Worker(loader), lambda: jobs, no_replies, own, lambda: Describer(loader, RIGHTS))
         return create_handler(server, AlertPublisher(None))(event, LambdaContext())
 
     return run
 
 
-def described(invoke: Invoke, *functions: tuple[str, str, str]) -> dict[str, Any]:
+def described(invoke: Invoke, *functions: tuple[str, str, str], typed: bool = False) -> dict[str, Any]:
     """Describe functions, as a publisher gets it."""
-    result: dict[str, Any] = json.loads(json.dumps(invoke({"describe": functions, "release": DIGEST})))
+    event = {"describe": [(*names, typed) for names in functions], "release": DIGEST}
+    result: dict[str, Any] = json.loads(json.dumps(invoke(event)))
     return result
 
 
@@ -76,6 +76,21 @@ def test_a_function_is_described_by_its_parameters_and_its_first_line(invoke: In
         "summary": "Take two values by position, one by name.",
     }
     assert functions["sample_functions.classes:Service.tell"]["parameters"] == []
+
+
+def test_a_typed_function_is_described_by_its_schemas(invoke: Invoke) -> None:
+    """All that its signature and its docstring say; an annotation that can't be checked is an error."""
+    find, *wrong = described(
+        invoke,
+        ("sample_functions.typed", "", "find"),
+        ("sample_functions.typed", "", "unsupported"),
+        typed=True,
+    )["functions"].values()
+    assert find["parameters"]["properties"]["limit"] == {"type": "integer", "maximum": 100, "default": 10}
+    assert find["parameters"]["additionalProperties"] is False
+    assert find["summary"] == "Return what it got, by kind."
+    assert find["result"]["type"] == "object"
+    assert wrong == [{"error": "unsupported: parameter 'value': complex can't be checked"}]
 
 
 def test_a_function_that_cannot_be_had_says_why(
@@ -127,13 +142,19 @@ def test_a_right_is_there_if_aws_said_no_to_something_else(invoke: Invoke) -> No
 
 
 def test_only_the_release_itself_describes_itself(invoke: Invoke) -> None:
-    """An artefact that isn't what was published imports nothing; an ordinary worker knows no such call."""
-    event = {"describe": [("sample_functions.plain", "", "nothing")]}
+    """An artefact that isn't what was published imports nothing."""
+    event = {"describe": [("sample_functions.plain", "", "nothing", False)]}
     with pytest.raises(WrongReleaseError):
         invoke({**event, "release": "e" * 64})
-    with pytest.raises(Exception, match="MODULENAME"):
-        invoke(event, NO_RELEASE)
+    with pytest.raises(WrongReleaseError):
+        invoke({**event, "release": "e" * 64}, NO_RELEASE)
     assert "sample_functions" not in sys.modules
+
+
+def test_the_worker_that_ships_describes_its_functions(invoke: Invoke) -> None:
+    """Without a release."""
+    functions = invoke({"describe": [("sample_functions.plain", "", "nothing", False)]}, NO_RELEASE)
+    assert functions["functions"]["sample_functions.plain:nothing"]["parameters"] == []
 
 
 def test_no_client_can_have_a_release_described() -> None:
