@@ -7,7 +7,7 @@ reads nothing.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from types import MappingProxyType
@@ -294,28 +294,9 @@ class Registry:
             {**row, "description": json.loads(row.get("description") or "{}")}
             for row in self._rows.functions(key_access.functions)
         ]
-        published = list(self._published(key_access))
-        if not published:
-            return rows
-        from silvaengine.registry.releases import call_of  # lazy: only published functions need it
-
-        releases = {release.arn: release for _, _, release in published}
-        said = {arn: self._releases.descriptions(release) for arn, release in releases.items()}
-        for name, row, release in published:
-            description = said[release.arn].get(call_of(name, row["config"]), {})
-            rows.append({**row, "function": name, "description": description})
+        if key_access.packages:
+            rows.extend(self._releases.described_rows(key_access))
         return rows
-
-    def _published(self, key_access: KeyAccess) -> "Iterator[tuple[str, Row, Release]]":
-        """Yield the published functions that a key opens: name, row, release; raises ConfigurationError."""
-        if not key_access.packages:
-            return
-        seen = set(key_access.functions)
-        for package, release, _ in self._releases.serving(key_access.packages, key_access.endpoint_id):
-            for name, row in release.functions.items():
-                if name not in seen and package.function in {"", name}:
-                    seen.add(name)
-                    yield name, row, release
 
     @property
     def generation(self) -> str | None:
@@ -346,7 +327,8 @@ class Registry:
         areas: frozenset[str] = self._memory.get_or_load(
             ("areas", key_access.key_row_endpoint, key_access.api_key), load
         )
-        return areas | self._published_areas(key_access) if key_access.packages else areas
+        published = {row["area"] for _, row, _ in self._published(key_access) if row.get("area")}
+        return areas | published
 
     def function_for_entry(self, entry: FunctionEntry, name: str) -> Function:
         """Return the function of a key row's entry as it was stored when a call was accepted.
@@ -364,26 +346,18 @@ class Registry:
         return self._read_function(entry, name, self._rows.function(arn, name))
 
     def _load_published(self, key_access: KeyAccess, name: str) -> Function:
-        packages = key_access.packages
-        own = [entry for entry in packages if entry.function == name]
-        opened = own or [entry for entry in packages if not entry.function]
-        for package, release, pointer in self._releases.serving(opened, key_access.endpoint_id):
-            if name in release.functions:
-                entry = FunctionEntry(release.arn, package.setting_id)
-                function = self._read_function(entry, name, release.functions[name], release)
-                if self._outcomes is None or pointer is None:
-                    return function
-                outcome = self._outcomes.begin(release, pointer, key_access.endpoint_id)
-                return function._replace(outcome=outcome)
-        raise _not_listed(key_access, name)
+        found = self._releases.find(key_access, name)
+        if found is None:
+            raise _not_listed(key_access, name)
+        package, release, pointer = found
+        entry = FunctionEntry(release.arn, package.setting_id)
+        function = self._read_function(entry, name, release.functions[name], release)
+        if self._outcomes is None or pointer is None:
+            return function
+        return function._replace(outcome=self._outcomes.begin(release, pointer, key_access.endpoint_id))
 
-    def _published_areas(self, key_access: KeyAccess) -> frozenset[str]:
-        return frozenset(
-            row["area"]
-            for package, release, _ in self._releases.serving(key_access.packages, key_access.endpoint_id)
-            for name, row in release.functions.items()
-            if package.function in {"", name} and row.get("area")
-        )
+    def _published(self, key_access: KeyAccess) -> "Iterable[tuple[str, Row, Release]]":
+        return self._releases.functions(key_access) if key_access.packages else ()
 
     @cached_property
     def _outcomes(self) -> "Outcomes | None":

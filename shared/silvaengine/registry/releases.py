@@ -17,7 +17,7 @@ from silvaengine.registry.model import PACKAGE_MARK
 
 if TYPE_CHECKING:
     from silvaengine.aws.table_client import Row
-    from silvaengine.registry.model import FunctionEntry
+    from silvaengine.registry.model import FunctionEntry, KeyAccess
     from silvaengine.registry.rows import RegistryRows
 
 PROTOCOL = 1  # of payloads and release rows
@@ -160,6 +160,34 @@ class Releases:
                 failure = error
         if failure:
             raise failure
+
+    def find(self, key_access: "KeyAccess", name: str) -> tuple[PackageEntry, Release, Pointer | None] | None:
+        """Return the package that has a function for a key, its release and what chose it; None if none has.
+
+        An entry for the function goes before those for whole packages. Raises like ``serving``.
+        """
+        own = [entry for entry in key_access.packages if entry.function == name]
+        opened = own or [entry for entry in key_access.packages if not entry.function]
+        serving = self.serving(opened, key_access.endpoint_id)
+        return next((found for found in serving if name in found[1].functions), None)
+
+    def functions(self, key_access: "KeyAccess") -> Iterator[tuple[str, "Row", Release]]:
+        """Yield the published functions that a key opens: name, row, release; raises like ``serving``."""
+        seen = set(key_access.functions)
+        for package, release, _ in self.serving(key_access.packages, key_access.endpoint_id):
+            for name, row in release.functions.items():
+                if name not in seen and package.function in {"", name}:
+                    seen.add(name)
+                    yield name, row, release
+
+    def described_rows(self, key_access: "KeyAccess") -> "Iterator[Row]":
+        """Yield their rows with name and description, which may be empty; raises like ``serving``."""
+        said: dict[str, Mapping[str, Any]] = {}
+        for name, row, release in self.functions(key_access):
+            if release.arn not in said:
+                said[release.arn] = self.descriptions(release)
+            description = said[release.arn].get(call_of(name, row["config"]), {})
+            yield {**row, "function": name, "description": description}
 
     def _load_pointers(self, arns: Sequence[str]) -> dict[str, Pointer]:
         rows = self._rows.packages(POINTER_ITEM, *arns)
