@@ -276,7 +276,8 @@ def test_environments_are_made_ready_together(
     world.functions.reserved = reserved
     world.turning().warm(world.releases.release(2), asked)
     digest = world.releases.release(2)["digest"]
-    request = {"Qualifier": "2", "describe": [["shop", "", "hello"], ["shop", "", "new"]], "release": digest}
+    callables = [["shop", "", "hello", False], ["shop", "", "new", False]]
+    request = {"Qualifier": "2", "describe": callables, "release": digest}
     assert world.functions.invoked == [request] * calls
     assert world.said == ([f"{calls} of {asked or 2} environments are warm"] if calls else [])
 

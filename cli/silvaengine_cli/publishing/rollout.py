@@ -8,7 +8,7 @@ import click
 
 from silvaengine.aws.table_client import Row
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.operator import announce_rows
+from silvaengine_cli.operator import announce
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.versions import Versions, callables_of
 
@@ -90,14 +90,9 @@ class Turning:
         return self.turn(seen, number, seen["pins"])
 
     def turn(self, seen: Row | None, release: int, pins: dict[str, int], canary: Row | None = None) -> Row:
-        """Turn the pointer as ``PackageReleases.turn`` does, and announce it.
-
-        The turn has raised the generation, but only each item of a transaction is read as a whole: an
-        instance may have read the new generation and then the old pointer.
-        docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
-        """
+        """Turn the pointer as ``PackageReleases.turn`` does, and announce it to Redis."""
         after = self._releases.turn(seen, release, pins, canary)
-        announce_rows(self._deployment)
+        announce(self._deployment)
         return after
 
     def _ramp(self, seen: Row, canary: Row, seconds: float) -> Row:

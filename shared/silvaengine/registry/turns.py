@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from silvaengine.aws.attribute_values import encode_row
 from silvaengine.aws.table_client import Row, TableWriter, Write
+from silvaengine.registry.generation import raise_generation
 from silvaengine.registry.releases import CANARIES, POINTER_ITEM, release_item
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, PACKAGES
 
@@ -51,6 +52,10 @@ def turn(
             after["previous"] = seen["release"]
     after |= {"revision": seen.get("revision", 0) + 1, "changed_at": int(now), "by": by}
     tables.transact(_writes(seen, after, notice))
+    # Once more, since only each item of a transaction is read as a whole: an instance may have read this
+    # generation and then the old pointer.
+    # docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+    raise_generation(tables)
     return after
 
 
