@@ -3,8 +3,6 @@
 import json
 from typing import NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from silvaengine.errors import ConditionFailedError
 from silvaengine.registry.releases import call_of
 from silvaengine.tables import FUNCTIONS
@@ -31,6 +29,8 @@ def describe_shipped(tables: RegistryTables, worker_arn: str, functions: AwsClie
         worker_arn: the worker's; it imports the functions.
         functions: Lambda's client.
     """
+    from botocore.exceptions import BotoCoreError, ClientError  # lazy: it is slow to import
+
     rows = list(tables.query(FUNCTIONS, worker_arn))
     typed = [row for row in rows if (row.get("config") or {}).get("typed") is True]
     described = Described([], [])

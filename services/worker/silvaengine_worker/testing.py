@@ -141,7 +141,7 @@ def _functions(path: Path) -> Mapping[str, Any]:
         """Takes CloudFormation's short functions, such as !Ref, for nothing."""
 
     Loader.add_multi_constructor("!", lambda *_: None)
-    content = yaml.load(path.read_text("utf-8"), Loader)  # noqa: S506 - a safe one
+    content = Loader(path.read_text("utf-8")).get_single_data()
     return (content or {}).get("functions") or {}
 
 
