@@ -185,16 +185,18 @@ def test_a_publisher_changes_code_and_rows_alone(resources: Resources) -> None:
     assert stacks == {
         f"cloudformation:{action}" for action in ("DescribeStackResources", "DescribeStacks", "GetTemplate")
     }
-    keys = {}
+    keys: dict[str, set[str]] = {}
     for statement in (each for each in rights if "Condition" in each):
         (condition,) = statement["Condition"].values()
         for table in as_list(statement["Resource"]):
-            keys[text(table).rpartition("/")[2]] = [text(key) for key in condition["dynamodb:LeadingKeys"]]
-    own = [f"arn:aws:lambda:{HERE}:function:silvaengine-pkg-*"]
+            found = keys.setdefault(text(table).rpartition("/")[2], set())
+            found.update(text(key) for key in condition["dynamodb:LeadingKeys"])
+    own = {f"arn:aws:lambda:{HERE}:function:silvaengine-pkg-*", "canaries"}
+    outcomes = "silvaengine:outcomes:silvaengine-pkg-*"
     assert keys == {
         "se-packages": own,
         "se-functions": own,
-        "se-configdata": ["silvaengine", "silvaengine_events", "dynamodb_stream_config"],
+        "se-configdata": {"silvaengine", "silvaengine_events", "dynamodb_stream_config", outcomes},
     }
 
 
