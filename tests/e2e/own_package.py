@@ -3,10 +3,12 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Container, Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from silvaengine_cli import deploy
@@ -42,7 +44,8 @@ def make_package(deployment: Deployment, tmp_path: Path) -> Shop:
     for tenant in TENANTS:
         deployment.rows.put("endpoints", endpoint_id=tenant, special_connection=False)
     listed = [{"package": name}]
-    deployment.rows.put("connections", endpoint_id="1", api_key=KEY, functions=[], packages=listed)
+    row = {"functions": [], "packages": listed, "endpoints": list(TENANTS)}
+    deployment.rows.put("connections", endpoint_id="1", api_key=KEY, **row)
     target = CommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)
     return Shop(tmp_path / name, target, name=name)
 
@@ -59,6 +62,14 @@ def built(deployment: Deployment, tenant: str = TENANTS[0]) -> Any:
     """Return the build that serves a tenant, else the status."""
     response = deployment.api.get(f"/core/{tenant}/build", {"x-api-key": KEY})
     return response.json()[0] if response.status == 200 else response.status
+
+
+def decisive(titles: Iterable[str], chosen: Container[str]) -> list[Any]:
+    """Return steps as parameters: after the chosen ones a dead command leaves another state behind.
+
+    The others are tried each night.
+    """
+    return [each if each in chosen else pytest.param(each, marks=pytest.mark.nightly) for each in titles]
 
 
 def kill_after(package: Shop, what: str, title: str) -> None:

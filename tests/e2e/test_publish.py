@@ -26,10 +26,10 @@ from silvaengine_cli.publishing.versions import Versions
 
 from .conftest import Deployment, wait_for_record
 from .http_client import Response
+from .own_package import decisive
 from .shop import PACKAGE, TENANTS, Shop, ask, build_of, open_to
 from .test_announcements import eventually
 
-# After each of these a dead publisher leaves another state behind; the others are tried each night.
 DECISIVE = {"change the stack", "publish a version", "write the release", "turn the pointer"}
 STEPS = [title for title, _ in (*steps.PLANNING, *steps.PREPARING, *steps.RELEASING, *steps.FINISHING)]
 TURN = STEPS.index("turn the pointer")
@@ -75,10 +75,7 @@ def test_one_tenant_is_pinned(deployment: Deployment, shop: Shop) -> None:
     assert eventually(lambda: build_of(ask(deployment.api, TENANTS[1])), second.__eq__) == second
 
 
-@pytest.mark.parametrize(
-    "title",
-    [title if title in DECISIVE else pytest.param(title, marks=pytest.mark.nightly) for title in STEPS],
-)
+@pytest.mark.parametrize("title", decisive(STEPS, DECISIVE))
 def test_a_killed_publisher_does_no_harm(deployment: Deployment, shop: Shop, title: str) -> None:
     """Before the pointer turns the old release serves, then the new one; the next publication succeeds."""
     old = shop.publish_next()

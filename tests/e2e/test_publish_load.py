@@ -60,7 +60,11 @@ def test_no_call_notices(deployment: Deployment, shop: Shop, requests: int, turn
     check_load(deployment.api, shop, log, requests, turns, SEEN_SECONDS)
 
 
-@whole
+@pytest.mark.parametrize(
+    ("requests", "turns"),
+    [(300, 3), pytest.param(10_000, 100, marks=pytest.mark.nightly)],
+    ids=["short", "long"],
+)
 def test_with_redis_the_next_call_knows(
     project: Path,
     engine: LocalEngine,

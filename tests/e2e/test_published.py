@@ -296,7 +296,7 @@ def test_a_registry_file_opens_packages_and_functions_of_them(
 def command(deployment: Deployment, *arguments: str) -> Any:
     """Return the JSON of a command on the deployment."""
     options = ("--stack", LOCAL_STACK, "--endpoint-url", deployment.engine.url, "--json")
-    done = CliRunner().invoke(cli, [*arguments, *options])
+    done = CliRunner(mix_stderr=False).invoke(cli, [*arguments, *options])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
