@@ -100,6 +100,7 @@ def test_a_turn_that_is_refused_writes_nothing(what: str, tables: Tables) -> Non
         tables.turn(NEW, 1)
 
 
+@pytest.mark.parametrize("tables", ["memory", "engine"], indirect=True)  # moto's threads share a transaction
 def test_of_two_turns_at_once_one_counts(tables: Tables) -> None:
     """Whoever is second finds the pointer changed."""
     seen, outcomes, start = tables.turn(NEW, 1), list[str](), threading.Barrier(4)
