@@ -25,7 +25,7 @@ from silvaengine_cli.registry.describing import describe_shipped
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
-from silvaengine_cli.tail import LogTail
+from silvaengine_cli.tail import LogGoneError, LogTail, Record
 
 if TYPE_CHECKING:
     from silvaengine_cli.strict import Double
@@ -139,11 +139,18 @@ class DevSession:
             if self._debug_port:
                 waiting = f"a call waits at breakpoint(): attach to 127.0.0.1:{self._debug_port}"
                 self._say("debugger", [Note(waiting)] if self._engine.has_waiting_call else [])
-            new = [
-                (function, record) for function, tail in self._tails.items() for record in tail.new_records()
-            ]
+            new = [each for name in [*self._tails] for each in self._new_records(name)]
             for function, record in sorted(new, key=lambda pair: pair[1]["timestamp"]):
                 self._screen.show(function, record)
+
+    def _new_records(self, name: str) -> list[tuple[str, Record]]:
+        try:
+            return [(name, record) for record in self._tails[name].new_records()]
+        except LogGoneError:
+            if name in self._outputs.function_arns:
+                raise
+            del self._tails[name]  # of a package that was deleted
+            return []
 
     def _open_tails(self) -> dict[str, LogTail]:
         """Return the logs of all Lambdas: the worker's first, since it is the cause of what others say."""

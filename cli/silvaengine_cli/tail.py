@@ -13,6 +13,10 @@ _PLATFORM_LINES = ("INIT_START ", "START RequestId: ", "END RequestId: ", "REPOR
 type Record = Mapping[str, Any]
 
 
+class LogGoneError(EngineError):
+    """A Lambda's log is gone, as after `silvaengine destroy`."""
+
+
 class LogTail:
     """The records that a Lambda writes from now on."""
 
@@ -32,7 +36,8 @@ class LogTail:
         A record has its time as ``timestamp``, in epoch milliseconds.
 
         Raises:
-            EngineError: the Lambda's log is gone, as after `silvaengine destroy`, or the engine is.
+            LogGoneError: the Lambda's log is gone.
+            EngineError: the engine is.
         """
         from botocore.exceptions import EndpointConnectionError  # lazy: slow, and `--help` reads this module
 
@@ -47,7 +52,7 @@ class LogTail:
                 for event in page["events"]
             ]
         except self._logs.exceptions.ResourceNotFoundException:
-            raise EngineError("the stack was deleted; start again to deploy it") from None
+            raise LogGoneError("the stack was deleted; start again to deploy it") from None
         except EndpointConnectionError:
             raise EngineError(f"the engine ended; its log: {self._engine.log}; start again") from None
         new = [line for line in lines if line not in self._seen]

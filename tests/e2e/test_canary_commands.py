@@ -75,7 +75,7 @@ def test_a_canary_from_its_beginning_to_all(deployment: Deployment, shop: Shop, 
     assert [served(deployment.api)[FARM] for _ in range(5)] == [old] * 5
     (canary,) = (each["canary"] for each in told(deployment, "releases", "list", PACKAGE) if "canary" in each)
     assert (canary["release"], canary["tenants"]) == (published["release"], [ACME])
-    shown = run(deployment, "packages", "list").output
+    shown = run(deployment, "packages", "list", "--wide").output
     assert f"release {published['release']} for {ACME} since " in shown
     pinned = told(deployment, "pin", PACKAGE, str(shop.releases.pointer()["release"]), "--endpoint", MILL)
     assert pinned["pins"].keys() == {MILL}

@@ -63,15 +63,15 @@ endpoints:
   e2e-whole: {connection: own}
   e2e-part: {connection: own}
 connections:
-  - {endpoint: e2e-whole, packages: [shop]}
-  - {endpoint: e2e-part, functions: [{function: serving, package: shop}]}
+  - {endpoint: e2e-whole, packages: [store]}
+  - {endpoint: e2e-part, functions: [{function: serving, package: store}]}
 """
 
 
 class Package:
     """A package: its Lambda, with the role and the environment of the deployment's worker."""
 
-    def __init__(self, deployment: Deployment, name: str = "shop") -> None:
+    def __init__(self, deployment: Deployment, name: str = "store") -> None:
         self.name = name
         self._deployment = deployment
         self._lambda = deployment.engine.client("lambda")
@@ -178,7 +178,7 @@ def package(deployment: Deployment) -> Iterator[Package]:
             "connections",
             endpoint_id=tenant,
             api_key="#####",
-            packages=[{"package": "shop"}],
+            packages=[{"package": "store"}],
             grants=["jobs"],
         )
     made.serve(made.first)
@@ -226,7 +226,7 @@ def test_every_way_in_leads_to_the_release(
     keyed = [deployment.api.post(f"/core/{tenant}/serving", {}, key) for _ in range(2)]
     assert [response.json() for response in keyed] == [{"release": package.first}] * 2
     line = wait_for_record(log, lambda record: record.get("endpoint_id") == tenant)
-    assert (line["package"], line["release"]) == ("shop", package.first)
+    assert (line["package"], line["release"]) == ("store", package.first)
     query = urlencode({"endpointId": tenant, "area": "core"})
     with Socket(f"{deployment.outputs.websocket_url}?{query}") as socket:
         socket.send({"id": "1", "funct": "serving"})
@@ -251,7 +251,7 @@ def test_a_job_and_its_retry_stay_on_the_release_that_accepted_it(
     accepted = deployment.api.post(f"/core/{TENANTS[0]}/retried", {"path": str(notes)})
     assert accepted.status == 202
     job_id = accepted.json()["job_id"]
-    assert job_id.startswith("shop-")
+    assert job_id.startswith("store-")
     first_attempt = f"{package.first} 1\n"
     assert eventually(lambda: notes.exists() and notes.read_text(), first_attempt) == first_attempt
     package.serve(package.second)
@@ -288,7 +288,7 @@ def test_a_registry_file_opens_packages_and_functions_of_them(
     paths = (f"/core/{tenant}/noted?path={tmp_path}/note" for tenant in tenants)
     assert [deployment.api.get(path).status for path in paths] == [200, 404]
     shown = command(deployment, "show", "e2e-part")
-    assert (shown["functions"], shown["packages"]) == (["serving"], {"shop": first})
+    assert (shown["functions"], shown["packages"]) == (["serving"], {"store": first})
     assert command(deployment, "show", "e2e-whole", "serving")["release"] == first
     assert command(deployment, "diff", "--file", str(file))["changes"] == []
 
