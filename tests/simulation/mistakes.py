@@ -13,7 +13,7 @@ from silvaengine.ledger.execution import Execution
 from silvaengine.ledger.store import Ledger
 from silvaengine.protocol.json_codec import Json
 from silvaengine.protocol.messages import ExecutionRef, ReplyTo, WorkerResponse
-from silvaengine.registry.model import Function
+from silvaengine.registry.model import Function, FunctionEntry
 from silvaengine.tables import EXECUTIONS, Table
 from silvaengine_http.executions import Executions, LedgerCall, accepted_response
 from silvaengine_http.response import Response
@@ -300,7 +300,8 @@ class SweepsWithoutAClaim(Sweeper):
 
     @override
     def _dispatch(self, execution: Execution, sweep: Sweep) -> str:
-        function = self._registry.function_for_entry(None, execution.function)  # type: ignore[arg-type]
+        entry = FunctionEntry(execution.aws_lambda_arn, execution.setting)
+        function = self._registry.function_for_entry(entry, execution.function)
         self._dispatcher.send(execution, function)
         return "dispatched"
 
