@@ -4,7 +4,7 @@ import json
 import os
 from functools import cache
 
-WORKER = "arn:aws:lambda:us-east-1:000000000000:function:worker"
+WORKER = "arn:aws:lambda:us-east-1:000000000000:function:silvaengine-Worker"
 PAYLOAD = b'{"MODULENAME": "silvaengine_demo.greetings", "funct": "hello"}'
 ANSWER = {"message": "Hello, Ada!"}
 

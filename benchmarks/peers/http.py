@@ -8,7 +8,7 @@ import json
 import os
 from functools import cache
 
-WORKER = "arn:aws:lambda:us-east-1:000000000000:function:worker"
+WORKER = "arn:aws:lambda:us-east-1:000000000000:function:silvaengine-Worker"
 
 
 def bare():
