@@ -20,7 +20,7 @@ from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.settings import Settings
 from silvaengine_http.body import read_body
 from silvaengine_http.path import check_name
-from silvaengine_http.request import HttpCall, Request, with_arguments
+from silvaengine_http.request import KEYED_METHODS, HttpCall, Request, with_arguments
 from silvaengine_http.response import Response, function_response, json_response
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ OPENAPI = "openapi.json"
 # The scope that an operation requires; cache management checks its own.
 REQUIRED_SCOPE = {**dict.fromkeys(CACHE_OPERATIONS, ""), JOB_STATUS: "jobs", OPENAPI: "invoke"}
 CACHE_METHODS = ("GET", "POST", "HEAD", "OPTIONS")
-KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Lambda's context as full-event functions get it: docs.aws.amazon.com/lambda/latest/dg/python-context.html
 CONTEXT_MEMBERS = (
     "function_name",

@@ -8,8 +8,8 @@ function without one takes and returns anything.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from silvaengine_http.gateway import KEYED_METHODS
 from silvaengine_http.openapi_schemas import Components, Schema
+from silvaengine_http.request import KEYED_METHODS
 
 type Members = dict[str, Any]
 

@@ -29,6 +29,8 @@ from silvaengine_http.path import Route, read_path
 if TYPE_CHECKING:
     from silvaengine.registry.model import KeyAccess
 
+KEYED_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})  # that may have an Idempotency-Key
+
 _OBJECTS = (
     "requestContext",
     "headers",
