@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.workermanage import NodeManager
 
 import silvaengine.settings as silvaengine_settings
 
@@ -25,6 +26,9 @@ settings.load_profile(_environment.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to what it runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # and tests end programs by it
+
+# A worker that is ended before it has written its data looks as if it had covered nothing.
+NodeManager.EXIT_TIMEOUT = 120
 
 TESTS = Path(__file__).parent
 
