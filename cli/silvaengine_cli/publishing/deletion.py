@@ -13,7 +13,7 @@ from silvaengine.ledger.execution import LIVE
 from silvaengine.tables import CONNECTIONS, FUNCTIONS
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.jobs import Jobs
-from silvaengine_cli.operator import announce
+from silvaengine_cli.operator import announce_rows
 from silvaengine_cli.publishing.bindings import write_bindings
 from silvaengine_cli.publishing.prune import OBJECTS
 from silvaengine_cli.publishing.releases import PackageReleases, did_you_mean, read_pointers
@@ -81,7 +81,7 @@ class Deletion:
         """Delete the pointer: gateways find no function of the package any more."""
         if pointer := self._releases.read_pointer():
             self._releases.end(pointer)
-        announce(self._deployment)
+        announce_rows(self._deployment)  # once more, as after a turn: see `silvaengine.registry.turns`
 
     def end_bindings(self) -> None:
         """Bind no source of events to its functions any more."""
