@@ -2,7 +2,7 @@
 
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,9 @@ from silvaengine.aws.client import SignedClient, open_client
 from silvaengine.aws.table_client import open_dynamodb
 from silvaengine.tables import DUE_INDEX, EXECUTIONS, TABLES, WSS_CONNECTIONS, WSS_CONNECTIONS_INDEX, Table
 from silvaengine_cli.engine import CREDENTIALS, REGION, LocalEngine, install_engine, local_engine
+from silvaengine_cli.registry.apply import apply_file
+from silvaengine_cli.registry.plan import Plan
+from silvaengine_cli.registry.tables import RegistryTables
 
 type AnyClient = SignedClient | BotocoreClient
 
@@ -86,6 +89,35 @@ def dynamodb(aws: str) -> Iterator[Any]:
     """A low-level client of an account with the tables, empty."""
     with made_tables(aws) as client:
         yield client
+
+
+@pytest.fixture
+def tables(dynamodb: Any) -> RegistryTables:
+    """The account's registry tables."""
+    return RegistryTables(dynamodb)
+
+
+@pytest.fixture
+def apply_plan(tables: RegistryTables, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Plan]:
+    """Apply a text for the test's WORKER; return the plan."""
+
+    def apply_text(text: str, **options: Any) -> Plan:
+        path = tmp_path / "registry.yaml"
+        path.write_text(text)
+        return apply_file(path, tables, request.module.WORKER, **options)
+
+    return apply_text
+
+
+@pytest.fixture
+def apply(apply_plan: Callable[..., Plan]) -> Callable[..., tuple[str, ...]]:
+    """Apply a text; return what was done, a line for each row."""
+
+    def apply_text(text: str, **options: Any) -> tuple[str, ...]:
+        plan = apply_plan(text, **options)
+        return tuple(f"{change.action} {change.row_name}" for change in plan.changes)
+
+    return apply_text
 
 
 @contextmanager

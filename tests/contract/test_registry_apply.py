@@ -50,25 +50,6 @@ settings:
 type Apply = Callable[..., tuple[str, ...]]
 
 
-@pytest.fixture
-def tables(dynamodb: Any) -> RegistryTables:
-    """The account's registry tables."""
-    return RegistryTables(dynamodb)
-
-
-@pytest.fixture
-def apply(tables: RegistryTables, tmp_path: Path) -> Apply:
-    """Apply a text; return what was done, a line for each row."""
-
-    def apply_text(text: str, **options: Any) -> tuple[str, ...]:
-        path = tmp_path / "registry.yaml"
-        path.write_text(text)
-        plan = apply_file(path, tables, WORKER, **options)
-        return tuple(f"{change.action} {change.row_name}" for change in plan.changes)
-
-    return apply_text
-
-
 def row(tables: RegistryTables, table: Table, *key: str) -> dict[str, Any]:
     """Read one row."""
     return tables.read(table, [key])[key]

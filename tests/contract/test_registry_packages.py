@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,11 +12,10 @@ from silvaengine.registry.releases import POINTER_ITEM, PROTOCOL, release_digest
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, PACKAGES
 from silvaengine_cli.main import cli
 from silvaengine_cli.packages.importing import make_remap
-from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.registry.handover import hand_over
-from silvaengine_cli.registry.plan import make_plan
+from silvaengine_cli.registry.plan import Plan, make_plan
 from silvaengine_cli.registry.tables import RegistryTables
 
 LAMBDAS = "arn:aws:lambda:us-east-1:123456789012:function:silvaengine"
@@ -42,19 +40,11 @@ type Apply = Callable[..., tuple[str, ...]]
 
 
 @pytest.fixture
-def tables(dynamodb: Any) -> RegistryTables:
-    """The account's registry tables."""
-    return RegistryTables(dynamodb)
-
-
-@pytest.fixture
-def apply(tables: RegistryTables, tmp_path: Path) -> Apply:
+def apply(apply_plan: Callable[..., Plan]) -> Apply:
     """Apply a text; return the details of what was done."""
 
     def apply_text(text: str, **options: Any) -> tuple[str, ...]:
-        path = tmp_path / "registry.yaml"
-        path.write_text(text)
-        plan = apply_file(path, tables, WORKER, **options)
+        plan = apply_plan(text, **options)
         return tuple(
             ": ".join((f"{change.action} {change.row_name}", *change.details)) for change in plan.changes
         )

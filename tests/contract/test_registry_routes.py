@@ -1,7 +1,6 @@
 """Routes in the tables: what ``apply`` and ``keys`` write, and what a gateway's look-up reads."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from silvaengine.registry.registry import Registry
 from silvaengine.registry.routes import RouteMatch
 from silvaengine.tables import CONNECTIONS, DEFAULT_API_KEY, FUNCTIONS
 from silvaengine_cli.api_keys import function_entries
-from silvaengine_cli.registry.apply import apply_file
 from silvaengine_cli.registry.export import export
 from silvaengine_cli.registry.file import parse
 from silvaengine_cli.registry.tables import RegistryTables
@@ -28,25 +26,6 @@ connections:
 """
 
 type Apply = Callable[..., tuple[str, ...]]
-
-
-@pytest.fixture
-def tables(dynamodb: Any) -> RegistryTables:
-    """The account's registry tables."""
-    return RegistryTables(dynamodb)
-
-
-@pytest.fixture
-def apply(tables: RegistryTables, tmp_path: Path) -> Apply:
-    """Apply a text; return what was done, a line for each row."""
-
-    def apply_text(text: str, **options: Any) -> tuple[str, ...]:
-        path = tmp_path / "registry.yaml"
-        path.write_text(text)
-        plan = apply_file(path, tables, WORKER, **options)
-        return tuple(f"{change.action} {change.row_name}" for change in plan.changes)
-
-    return apply_text
 
 
 def routes(tables: RegistryTables, api_key: str = DEFAULT_API_KEY) -> dict[str, str | None]:
