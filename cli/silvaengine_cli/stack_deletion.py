@@ -1,5 +1,6 @@
 """Deleting stacks, and what stays of them."""
 
+from silvaengine.settings import PACKAGE_MARK
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
 
@@ -17,7 +18,7 @@ def find_stack(cloudformation: AwsClient, name: str) -> str | None:
 def package_stacks(cloudformation: AwsClient, stack: str) -> list[str]:
     """Return the names of the packages that have a stack on a deployment."""
     pages = cloudformation.get_paginator("describe_stacks").paginate()
-    prefix = f"{stack}-pkg-"
+    prefix = stack + PACKAGE_MARK
     names = (each["StackName"] for page in pages for each in page["Stacks"])
     return sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
 

@@ -55,6 +55,7 @@ def _replace_environment(variables: Mapping[str, str]) -> None:
 
 
 MEBIBYTE = 1_048_576
+PACKAGE_MARK = "-pkg-"  # in the name of a package's Lambda, between the stack's and the package's
 
 
 def _misconfigured(variable: str, expected: str, value: str) -> ConfigurationError:
@@ -299,9 +300,13 @@ class Settings(NamedTuple):
     @property
     def package_prefix(self) -> str | None:
         """The beginning of the ARNs of published packages' Lambdas; None without the stack's worker."""
-        worker = self.worker_arn or ""
-        stack = worker.removesuffix("-Worker")
-        return f"{stack}-pkg-" if stack != worker else None
+        return package_prefix(self.worker_arn or "")
+
+
+def package_prefix(worker_arn: str) -> str | None:
+    """Return the beginning of the ARNs of packages' Lambdas beside a stack's worker; None for another."""
+    stack = worker_arn.removesuffix("-Worker")
+    return stack + PACKAGE_MARK if stack != worker_arn else None
 
 
 def _redis_url(text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Self
 
+from silvaengine.settings import PACKAGE_MARK
 from silvaengine_cli.deployment import Deployment
 
 # What the worker may import is what its own artefact lists; a package's artefact has a list of its own.
@@ -88,7 +89,7 @@ class Platform:
 
     def function_name(self, package: str) -> str:
         """Return the name of a package's Lambda, which is its stack's, too."""
-        return f"{self.stack}-pkg-{package}"
+        return f"{self.stack}{PACKAGE_MARK}{package}"
 
     def function_arn(self, package: str) -> str:
         """Return the unqualified ARN of a package's Lambda."""

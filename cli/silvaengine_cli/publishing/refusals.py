@@ -6,9 +6,9 @@ The platform's permissions boundary and service role are the wall; these checks 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
+from silvaengine_cli.closest import closest
 from silvaengine_cli.publishing.package import DEFAULT_STAGE, Package
 from silvaengine_cli.publishing.permissions import refused_permissions
 from silvaengine_cli.publishing.platform import Platform
@@ -75,8 +75,7 @@ def _resources(package: Package, platform: Platform, references: References) -> 
 
 
 def _hint(kind: str) -> str:
-    close = get_close_matches(kind, RESOURCE_TYPES, n=1)
-    return f" (did you mean {close[0]}?)" if close else f"; taken are {', '.join(RESOURCE_TYPES)}"
+    return closest(kind, RESOURCE_TYPES) or f"; taken are {', '.join(RESOURCE_TYPES)}"
 
 
 def _events(package: Package) -> Iterator[Finding]:

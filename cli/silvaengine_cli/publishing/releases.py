@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Final
 
 import click
@@ -13,11 +12,12 @@ from silvaengine.aws.botocore import BotocoreApi
 from silvaengine.aws.table_client import Row, TableWriter
 from silvaengine.registry.releases import POINTER_ITEM, Release, release_item
 from silvaengine.registry.turns import turn
+from silvaengine.settings import package_prefix
 from silvaengine.tables import CONFIG_DATA, GENERATION_KEY, PACKAGES
 from silvaengine_cli import AwsClient
+from silvaengine_cli.closest import closest
 from silvaengine_cli.deployment import Deployment
 
-WORKER_SUFFIX, PACKAGE_INFIX = "-Worker", "-pkg-"
 CONFLICTS = Backoff(0.1, 8)  # another transaction on the generation is over in milliseconds
 
 
@@ -212,16 +212,16 @@ def package_arn(worker_arn: str, package: str) -> str:
     Raises:
         ClickException: the worker isn't a stack's.
     """
-    if not worker_arn.endswith(WORKER_SUFFIX):
+    prefix = package_prefix(worker_arn)
+    if prefix is None:
         raise click.ClickException(f"{worker_arn} is no stack's worker: packages are published to a stack")
-    return worker_arn.removesuffix(WORKER_SUFFIX) + PACKAGE_INFIX + package
+    return prefix + package
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint at the closest of the known names, else which there are."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    return f" (did you mean {close[0]}?)" if close else f"; there are {', '.join(names) or 'none'}"
+    return closest(name, names) or f"; there are {', '.join(names) or 'none'}"
 
 
 def _as_seen(seen: Row | None) -> Row:

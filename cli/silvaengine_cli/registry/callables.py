@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path as FilePath
 from pathlib import PurePath
 
+from silvaengine_cli.closest import closest
 from silvaengine_cli.packages import FUNCTIONS_FOLDER, is_test
 from silvaengine_cli.packages.definitions import Definitions, modules_in, read_definitions
 from silvaengine_cli.packages.imports import Imports
@@ -110,5 +110,4 @@ def _paths(label: str, function: FunctionSpec) -> tuple[Path, Path, Path]:
 
 
 def _hint(name: str, names: Iterable[str], prefix: str = "") -> str:
-    close = get_close_matches(name, [each for each in names if not each.startswith("_")], n=1)
-    return f" (did you mean {prefix}{close[0]}?)" if close else ""
+    return closest(name, (each for each in names if not each.startswith("_")), prefix)

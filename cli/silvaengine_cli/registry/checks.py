@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY, STREAMS_SETTING_ID
+from silvaengine_cli.closest import closest
 from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.collisions import colliding_settings
 from silvaengine_cli.registry.document import Path
@@ -182,6 +182,5 @@ def _setting_reference(spec: RegistrySpec, setting: str | None, path: Path) -> I
 
 
 def _unknown(kind: str, name: str, names: Collection[str]) -> str:
-    close = get_close_matches(name, names, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else f"; add it to `{kind}s`"
+    hint = closest(name, names) or f"; add it to `{kind}s`"
     return f"{kind} {name!r} is not in this file{hint}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path as FilePath
 from typing import IO, Any, get_args, get_origin
 
@@ -10,6 +9,7 @@ import click
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from silvaengine_cli.closest import closest
 from silvaengine_cli.registry.callables import missing_callables, packages_beside
 from silvaengine_cli.registry.checks import Finding, findings
 from silvaengine_cli.registry.document import Document, DocumentError, Path, Problem, read_document
@@ -125,8 +125,7 @@ def _message(detail: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
 
 def _suggestion(path: Path, model: type[BaseModel]) -> str:
     fields = [field.alias or name for name, field in _model_around(path, model).model_fields.items()]
-    close = get_close_matches(str(path[-1]), fields, n=1)
-    return f" (did you mean {close[0]}?)" if close else f"; known are {', '.join(fields)}"
+    return closest(str(path[-1]), fields) or f"; known are {', '.join(fields)}"
 
 
 def _model_around(path: Path, model: type[BaseModel]) -> type[BaseModel]:

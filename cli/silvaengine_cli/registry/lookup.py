@@ -6,8 +6,8 @@ from silvaengine.aws.secrets import SecretLookup
 from silvaengine.aws.table_client import TableReader
 from silvaengine.registry.model import KeyAccess
 from silvaengine.registry.registry import Registry
+from silvaengine.settings import package_prefix
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.registry.packages import package_prefix
 
 
 def open_registry(deployment: Deployment, *, secrets: bool = False) -> Registry:

@@ -8,8 +8,9 @@ import click
 
 from silvaengine.registry.model import opens_endpoint
 from silvaengine.registry.releases import POINTER_ITEM, Pointer, Release, release_item
+from silvaengine.settings import package_prefix
 from silvaengine.tables import COMMON_ENDPOINT, CONNECTIONS, ENDPOINTS, FUNCTIONS, PACKAGES
-from silvaengine_cli.publishing.releases import WORKER_SUFFIX, did_you_mean, package_arn
+from silvaengine_cli.publishing.releases import did_you_mean, package_arn
 from silvaengine_cli.registry.routes import route_conflicts
 from silvaengine_cli.registry.rows import Row
 from silvaengine_cli.registry.tables import RegistryTables
@@ -181,11 +182,6 @@ def unless_denied(say: Callable[[str], None], consequence: str) -> Iterator[None
         if error.response["Error"]["Code"] != "AccessDeniedException":
             raise
         say(f"you may not read connections: {consequence}")
-
-
-def package_prefix(worker_arn: str) -> str | None:
-    """Return the beginning of the ARNs of packages' Lambdas; None without a stack's worker."""
-    return package_arn(worker_arn, "") if worker_arn.endswith(WORKER_SUFFIX) else None
 
 
 def version_of(function_arn: str) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from silvaengine.registry.model import PACKAGE_MARK
+from silvaengine.settings import PACKAGE_MARK
 from silvaengine.tables import CONFIG_DATA, CONNECTIONS, ENDPOINTS, FUNCTIONS, Table
 from silvaengine_cli.registry.bindings import binding_rows
 from silvaengine_cli.registry.model import (

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 type Values = Mapping[str, Any]
 
-PACKAGE_MARK = "-pkg-"  # in the name of a package's Lambda, between the stack's and the package's
 
 CONFIG_DEFAULTS: Values = MappingProxyType(
     {

@@ -30,7 +30,6 @@ from silvaengine.errors import ConfigurationError, NotFoundError, RequestError
 from silvaengine.lru import LruCache
 from silvaengine.registry.generation import RegistryGeneration
 from silvaengine.registry.model import (
-    PACKAGE_MARK,
     Function,
     FunctionEntry,
     KeyAccess,
@@ -42,7 +41,7 @@ from silvaengine.registry.model import (
     read_limits,
 )
 from silvaengine.registry.rows import MAX_ENTRIES, RegistryRows
-from silvaengine.settings import Settings, require
+from silvaengine.settings import PACKAGE_MARK, Settings, require
 from silvaengine.tables import COMMON_ENDPOINT, DEFAULT_API_KEY
 
 if TYPE_CHECKING:

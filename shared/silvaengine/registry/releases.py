@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from silvaengine.errors import ConfigurationError, NotFoundError
 from silvaengine.lru import LruCache
 from silvaengine.registry.canary import Canary
-from silvaengine.registry.model import PACKAGE_MARK
+from silvaengine.settings import PACKAGE_MARK
 
 if TYPE_CHECKING:
     from silvaengine.aws.table_client import Row
