@@ -116,7 +116,8 @@ def open_to(rows: Rows, tenants: Sequence[str] = TENANTS) -> None:
     """Let a common key of these tenants call the package's functions."""
     for tenant in tenants:
         rows.put("endpoints", endpoint_id=tenant, special_connection=False)
-    rows.put("connections", endpoint_id="1", api_key=KEY, functions=[], packages=[{"package": PACKAGE}])
+    row = {"functions": [], "packages": [{"package": PACKAGE}], "endpoints": list(tenants)}
+    rows.put("connections", endpoint_id="1", api_key=KEY, **row)
 
 
 def ask(api: Api, tenant: str = TENANTS[0]) -> Response:

@@ -122,6 +122,7 @@ class Package:
             "item": {"S": POINTER_ITEM},
             "package": {"S": self.name},
             "release": {"N": str(number)},
+            "changed_at": {"N": str(int(time.time()))},
             "pins": {"M": {endpoint_id: {"N": str(pin)} for endpoint_id, pin in pins.items()}},
         }
         generation = {
