@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 
 import click
 
-from silvaengine.aws.secrets import resolve_references
+from silvaengine.aws.secrets import STAGE, resolve_references
 from silvaengine.aws.table_client import Row
 from silvaengine_cli.deployment import Deployment
 
@@ -141,12 +141,12 @@ def check_value(store: SecretStore, value: str) -> str:
     return value
 
 
-def find_uses(rows: Iterable[Row]) -> dict[str, list[str]]:
-    """Return which settings refer to secrets: ``setting id/variable`` by reference."""
+def find_uses(rows: Iterable[Row], stage: str) -> dict[str, list[str]]:
+    """Return which settings refer to secrets: ``setting id/variable`` by reference, in a stage."""
     uses: dict[str, list[str]] = {}
 
     def note(where: str, scheme: str, name: str) -> str:
-        uses.setdefault(f"{scheme}:{name}", []).append(where)
+        uses.setdefault(f"{scheme}:{name.replace(STAGE, stage)}", []).append(where)
         return ""
 
     for row in rows:

@@ -76,7 +76,7 @@ def test_a_rotated_secret_reaches_a_function_without_a_publication(api: Api, dep
         assert done.exit_code == 0, done.output
 
     secrets("set", "rotated", value="first")
-    reference = f"ssm:/silvaengine/beta/{ENDPOINT}/rotated"
+    reference = f"ssm:/silvaengine/{{stage}}/{ENDPOINT}/rotated"
     deployment.rows.put("configdata", setting_id="e2e-rotated", variable="password", value=reference)
     for value in ("first", "second"):
         given = eventually(lambda: api.get("/core/e2e/rotated", HEADERS).json(), {"password": value}.__eq__)

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from silvaengine.aws.secrets import STAGE
 from silvaengine.tables import CONFIG_DATA
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.deployment import Deployment, list_options, local_folder, operator_options
@@ -95,8 +96,9 @@ def set_(deployment: Deployment, store: SecretStore, name: str, *, generate: boo
     if store.find(name):
         raise click.ClickException(f"{store.scheme}:{name} exists: `silvaengine secrets rotate` replaces it")
     _write(deployment, store, name, _read_value(store, generate=generate), exists=False)
-    text = f"set; a setting refers to it by\n{store.scheme}:{name}"
-    print_result({"secret": f"{store.scheme}:{name}"}, text, as_json=as_json)
+    reference = f"{store.scheme}:{name}".replace(f"/{deployment.parameter('Stage')}/", f"/{STAGE}/", 1)
+    text = f"set; a setting refers to it by\n{reference}"
+    print_result({"secret": reference}, text, as_json=as_json)
 
 
 @secrets.command()
@@ -113,7 +115,7 @@ def rotate(deployment: Deployment, store: SecretStore, name: str, *, generate: b
     _require(store, name)
     _write(deployment, store, name, _read_value(store, generate=generate), exists=True)
     reference = f"{store.scheme}:{name}"
-    used_by = find_uses(deployment.tables().scan(CONFIG_DATA)).get(reference, [])
+    used_by = _uses(deployment).get(reference, [])
     text = f"rotated {reference}, which " + (f"{', '.join(used_by)} use" if used_by else "no setting uses")
     print_result({"secret": reference, "used_by": used_by}, text, as_json=as_json)
 
@@ -132,7 +134,7 @@ def list_(deployment: Deployment, endpoint: str | None, *, as_json: bool, wide: 
     below = "/".join(filter(None, (deployment.parameter("Stage"), endpoint)))
     stores = [kind(deployment) for kind in STORES.values()]
     found = {each.reference: each for store in stores for each in store.below(f"{store.prefix}{below}/")}
-    uses = find_uses(deployment.tables().scan(CONFIG_DATA))
+    uses = _uses(deployment)
     beginnings = tuple(f"{store.scheme}:{store.prefix}{below}/" for store in stores)
     missing = {name for name in uses.keys() - found.keys() if not endpoint or name.startswith(beginnings)}
     facts, cells = [], []
@@ -156,12 +158,16 @@ def delete(deployment: Deployment, store: SecretStore, name: str, *, as_json: bo
     """
     _require(store, name)
     reference = f"{store.scheme}:{name}"
-    if used_by := find_uses(deployment.tables().scan(CONFIG_DATA)).get(reference):
+    if used_by := _uses(deployment).get(reference):
         raise click.ClickException(f"{', '.join(used_by)} use {reference}")
     store.delete(name)
     _keep(deployment, reference, None)
     until = f"; for {RECOVERY_DAYS} days AWS can restore it" if store.scheme == "secretsmanager" else ""
     print_result({"secret": reference}, f"deleted {reference}{until}", as_json=as_json)
+
+
+def _uses(deployment: Deployment) -> dict[str, list[str]]:
+    return find_uses(deployment.tables().scan(CONFIG_DATA), deployment.parameter("Stage"))
 
 
 def _require(store: SecretStore, name: str) -> None:
