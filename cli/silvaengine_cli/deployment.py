@@ -209,10 +209,20 @@ def limit_option[R](help_text: str, default: int = 100) -> Callable[[Callable[..
 
 def read_local_deployment(start: Path) -> dict[str, str]:
     """Return the arguments of ``Deployment`` for the engine that ``silvaengine dev`` runs here or above."""
-    for folder in (start, *start.parents):
-        if (folder / DEV_FILE).is_file():
-            return _read_dev_file(folder / DEV_FILE)
+    if folder := _dev_folder(start):
+        return _read_dev_file(folder / DEV_FILE)
     raise click.ClickException(f"no {DEV_FILE} here or above: start `silvaengine dev` first")
+
+
+def local_folder(deployment: Deployment) -> Path | None:
+    """Return the folder, here or above, in which ``silvaengine dev`` runs this deployment, if it does."""
+    folder = _dev_folder(Path.cwd())
+    is_it = folder and _read_dev_file(folder / DEV_FILE)["endpoint_url"] == deployment.endpoint_url
+    return folder if is_it else None
+
+
+def _dev_folder(start: Path) -> Path | None:
+    return next((folder for folder in (start, *start.parents) if (folder / DEV_FILE).is_file()), None)
 
 
 def _read_dev_file(path: Path) -> dict[str, str]:

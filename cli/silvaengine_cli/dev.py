@@ -25,6 +25,7 @@ from silvaengine_cli.registry.describing import describe_shipped
 from silvaengine_cli.registry.plan import Note
 from silvaengine_cli.registry.tables import RegistryTables
 from silvaengine_cli.screen import NORMAL, QUIET, VERBOSE, Screen
+from silvaengine_cli.secrets import LocalSecrets
 from silvaengine_cli.tail import LogGoneError, LogTail, Record
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class DevSession:
         self._screen = screen
         self._project = project
         self._engine = engine
+        self._target = Deployment(stack=deploy.LOCAL_STACK, endpoint_url=engine.url, region=REGION)
         self._debug_port = debug_port
         self._snapshot = watch.take_snapshot(project)
         self._pending: set[Path] = set()  # what failed is tried again with the next change
@@ -195,6 +197,7 @@ class DevSession:
         with _step(self._console, "sam deploy"):
             outputs = deploy.deploy(self._project, self._engine, parameters=PARAMETERS)
             deploy.restore_functions(self._project, self._engine, outputs)
+            LocalSecrets(self._project).restore(self._target)
         return outputs
 
     def _publish(self, packages: Iterable[str]) -> None:
@@ -204,10 +207,9 @@ class DevSession:
 
     def _has_published(self, package: str) -> bool:
         folder = PACKAGES_FOLDER / package
-        target = Deployment(stack=deploy.LOCAL_STACK, endpoint_url=self._engine.url, region=REGION)
         try:
             with _step(self._console, f"publish {package}") as outcome:
-                published = publish(target, self._project / folder, "", lambda _line: None)
+                published = publish(self._target, self._project / folder, "", lambda _line: None)
                 outcome.append(f"release {published.release}")
         except click.ClickException as error:
             self._show_error(error, folder)

@@ -31,6 +31,7 @@ _COMMANDS = {
     "show": "silvaengine_cli.commands.inspect:show",
     "openapi": "silvaengine_cli.commands.openapi:openapi",
     "keys": "silvaengine_cli.commands.keys:keys",
+    "secrets": "silvaengine_cli.commands.secrets:secrets",
     "tenant": "silvaengine_cli.commands.tenant:tenant",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
     "dlq": "silvaengine_cli.commands.dlq:dlq",

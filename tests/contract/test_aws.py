@@ -51,7 +51,9 @@ def test_secrets_are_looked_up(client: Client, aws_client: type[AnyClient]) -> N
     )
     name, create = f"silvaengine/beta/{aws_client.__name__}", client("secretsmanager").create_secret
     arn = create(Name=name, SecretString="t0p")["ARN"]
-    lookups = open_lookups(REGION)
+    lookups = open_lookups(REGION, "beta")
+    assert lookups["ssm"]("/silvaengine/{stage}/p") == "s3cret"
+    assert lookups["secretsmanager"](name.replace("beta", "{stage}")) == "t0p"
     assert lookups["ssm"]("/silvaengine/beta/p") == "s3cret"
     assert lookups["secretsmanager"](arn) == "t0p"
     binary = create(Name=f"{name}-bytes", SecretBinary=b"\x00")["ARN"]

@@ -17,6 +17,7 @@ LARGE_ROW, LARGE_SETTINGS = 350_000, 1_400_000  # more than an event takes, in r
 FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "settings": {"class_name": "Told", "setting": "e2e"},
     "secret": {"class_name": "Told", "setting": "e2e-secret"},
+    "rotated": {"class_name": "Told", "setting": "e2e-rotated"},
     "arguments": {"class_name": "Told", "setting": "e2e"},
     "tenant": {"class_name": "Told", "setting": "e2e"},
     "event": {"class_name": "Told", "setting": "e2e", "area": "whole"},

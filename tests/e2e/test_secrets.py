@@ -3,11 +3,16 @@
 import json
 
 import pytest
+from click.testing import CliRunner
+
+from silvaengine_cli import deploy
+from silvaengine_cli.main import cli
 
 from ..canaries import CANARIES, SETTING, TEXTS, found_in
 from .conftest import Deployment, wait_for_record, wait_for_status
 from .http_client import Api
-from .registry_rows import API_KEY
+from .registry_rows import API_KEY, ENDPOINT
+from .test_announcements import eventually
 
 # With ": " they are a sentence to a client, which may stand in a response.
 SAID = [text for kind, text in TEXTS.items() if ": " not in text and kind != "setting"]
@@ -60,3 +65,20 @@ def test_t13_a_setting_that_a_function_quotes_is_taken_out(api: Api, deployment:
     wait_for_record(
         log, lambda record: record.get("message") == "told the database refuses [redacted] for app"
     )
+
+
+def test_a_rotated_secret_reaches_a_function_without_a_publication(api: Api, deployment: Deployment) -> None:
+    """Its setting and code stay as they are; running instances look at the registry once in 5 seconds."""
+
+    def secrets(*arguments: str, value: str) -> None:
+        where = ["--stack", deploy.LOCAL_STACK, "--endpoint-url", deployment.engine.url]
+        done = CliRunner().invoke(cli, ["secrets", *arguments, "--endpoint", ENDPOINT, *where], input=value)
+        assert done.exit_code == 0, done.output
+
+    secrets("set", "rotated", value="first")
+    reference = f"ssm:/silvaengine/{{stage}}/{ENDPOINT}/rotated"
+    deployment.rows.put("configdata", setting_id="e2e-rotated", variable="password", value=reference)
+    for value in ("first", "second"):
+        given = eventually(lambda: api.get("/core/e2e/rotated", HEADERS).json(), {"password": value}.__eq__)
+        assert given == {"password": value}
+        secrets("rotate", "rotated", value="second")

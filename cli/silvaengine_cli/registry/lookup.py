@@ -2,7 +2,7 @@
 
 from silvaengine.access.api_keys import ApiKeyVerifier, split_key
 from silvaengine.aws.botocore import BotocoreApi
-from silvaengine.aws.secrets import SecretLookup
+from silvaengine.aws.secrets import STAGE, SecretLookup
 from silvaengine.aws.table_client import TableReader
 from silvaengine.registry.model import KeyAccess
 from silvaengine.registry.registry import Registry
@@ -37,7 +37,14 @@ def read_key_access(
 
 def _lookups(deployment: Deployment) -> dict[str, SecretLookup]:
     ssm, secrets = deployment.client("ssm"), deployment.client("secretsmanager")
-    return {
-        "ssm": lambda name: str(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]),
-        "secretsmanager": lambda name: str(secrets.get_secret_value(SecretId=name)["SecretString"]),
-    }
+
+    def whole(name: str) -> str:
+        return name.replace(STAGE, deployment.parameter("Stage")) if STAGE in name else name
+
+    def parameter(name: str) -> str:
+        return str(ssm.get_parameter(Name=whole(name), WithDecryption=True)["Parameter"]["Value"])
+
+    def secret(name: str) -> str:
+        return str(secrets.get_secret_value(SecretId=whole(name))["SecretString"])
+
+    return {"ssm": parameter, "secretsmanager": secret}

@@ -9,6 +9,8 @@ from typing import Any
 from silvaengine.aws.errors import misconfigured
 from silvaengine.aws.json_api import open_json_api
 
+STAGE = "{stage}"
+
 type SecretLookup = Callable[[str], str]
 
 
@@ -20,16 +22,21 @@ def resolve_references(settings: Mapping[str, object], lookups: Mapping[str, Sec
     return {name: _resolve(value, lookups) for name, value in settings.items()}
 
 
-def open_lookups(region: str) -> dict[str, SecretLookup]:
-    """Return the look-ups in the account's Parameter Store and Secrets Manager."""
+def open_lookups(region: str, stage: str = "") -> dict[str, SecretLookup]:
+    """Return the look-ups in the account's Parameter Store and Secrets Manager.
+
+    ``{stage}`` in a name is the deployment's, so that one registry.yaml is good for several.
+    """
 
     def parameter(name: str) -> str:
         api = open_json_api("ssm", region, "AmazonSSM")
+        name = name.replace(STAGE, stage)
         request = {"Name": name, "WithDecryption": True}
         return str(api.call("GetParameter", request, name, repeatable=True)["Parameter"]["Value"])
 
     def secret(name: str) -> str:
         api = open_json_api("secretsmanager", region, "secretsmanager")
+        name = name.replace(STAGE, stage)
         response = api.call("GetSecretValue", {"SecretId": name}, name, repeatable=True)
         if "SecretString" not in response:
             raise misconfigured(f"secret {name} is not a string")

@@ -407,7 +407,7 @@ class Registry:
 
 def open_registry(settings: Settings) -> Registry:
     """Return the registry in the deployment's tables."""
-    lookups = open_lookups(settings.region)
+    lookups = open_lookups(settings.region, settings.stage)
     return Registry(
         open_table_reader(settings.region, settings.table_prefix),
         lookups,

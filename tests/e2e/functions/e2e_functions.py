@@ -28,7 +28,7 @@ class Told:
         """Answer the settings, as the predecessor's packages do: JSON text."""
         return json.dumps(self._setting)
 
-    secret = settings
+    secret = rotated = settings
 
     def arguments(self, **params: object) -> Mapping[str, object]:
         """Answer the names and values that came, but not the long ones."""
