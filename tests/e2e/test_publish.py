@@ -22,6 +22,7 @@ from silvaengine_cli.publishing import publisher as steps
 from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.prune import KEPT_SECONDS, Pruned, Pruning
 from silvaengine_cli.publishing.publication import Publication
+from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.publishing.versions import Versions
 
 from .conftest import Deployment, wait_for_record
@@ -110,10 +111,23 @@ class LimitedCommandLine(CommandLine):
 def test_a_publisher_needs_no_other_rights(
     deployment: Deployment, shop: Shop, publisher: Callable[[str], Any]
 ) -> None:
-    """PublisherPolicy suffices to publish and roll back; a change of the stack is refused, with its lines."""
-    limited = replace(shop, deployment=LimitedCommandLine(publisher, deployment.engine.url))
+    """PublisherPolicy suffices to publish and roll back, and tells whom a canary covers, without connections.
+
+    A change of the stack is refused, with its lines.
+    """
+    limited, said = (
+        replace(shop, deployment=LimitedCommandLine(publisher, deployment.engine.url)),
+        list[str](),
+    )
     shop.publish_next()
     limited.publish_next()
+    limited.roll_back()
+    limited.write()
+    with pytest.raises(click.ClickException, match=r"no connection of 'shop-acm' .*did you mean shop-acme"):
+        limited.publish(rollout=Rollout({"tenants": ["shop-acm"]}))
+    canary = limited.publish(said.append, rollout=Rollout({"tenants": [TENANTS[0]]}))
+    assert canary.tenants == [TENANTS[0]]
+    assert "you may not read connections: all tenants count as the package's" in said
     limited.roll_back()
     limited.write()
     manifest = shop.folder / "package.yaml"

@@ -43,7 +43,7 @@ class NewRelease(ABC):
     number: int
     descriptions: Answer  # by `module:Class.function`
     release: Row
-    covered: list[str] | None = None  # the canary's tenants; None where none runs, or nobody may know
+    covered: list[str] | None = None  # the canary's tenants; None where none is to run
 
     def __init__(
         self, deployment: Deployment, message: str, say: Callable[[str], None], rollout: Rollout
@@ -82,7 +82,7 @@ class NewRelease(ABC):
             )
 
     def choose_tenants(self) -> None:
-        """Find out which tenants a canary covers, if connections may be read."""
+        """Find out which tenants a canary covers."""
         if self.rollout.canary is None:
             return
         if self.seen is None:
@@ -90,8 +90,7 @@ class NewRelease(ABC):
                 f"{self.releases.package!r} has no release yet: there is nothing to compare it with"
             )
         tenants = tenants_of(self.deployment, self.releases.package, self.say)
-        if tenants is not None:
-            self.covered = covered_at_first(self.seen, self.rollout.canary, tenants)
+        self.covered = covered_at_first(self.seen, self.rollout.canary, tenants)
 
     def upload(self) -> None:
         """Upload the code, unless it is there."""
