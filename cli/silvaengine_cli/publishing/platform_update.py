@@ -24,7 +24,7 @@ from silvaengine_cli.publishing.new_release import NewRelease
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.rollout import AT_ONCE, Rollout
-from silvaengine_cli.publishing.stack import DeployedStack
+from silvaengine_cli.publishing.stack import DeployedStack, check_is_settled
 from silvaengine_cli.publishing.stack_template import FUNCTION, LOGS, ROLE, Template
 from silvaengine_cli.publishing.versions import Answer
 from silvaengine_cli.publishing.worker_code import rebuild
@@ -167,8 +167,9 @@ def update(
     With a canary only the release that serves all: who is pinned to another one stays on it.
 
     Raises:
-        ClickException: a step failed; what served before serves on.
+        ClickException: the stack is being updated, or a step failed; what served before serves on.
     """
+    check_is_settled(deployment.stack, deployment.stack_status)
     releases = PackageReleases(deployment, package)
     pointer = releases.pointer()
     lacked, replaced, tenants = current.behind(releases, pointer), dict[int, int](), None

@@ -21,7 +21,7 @@ from silvaengine_cli.publishing.package import Package, functions_text
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.rollout import Rollout
-from silvaengine_cli.publishing.stack import PackageStack, StackPlan
+from silvaengine_cli.publishing.stack import PackageStack, StackPlan, check_is_settled
 from silvaengine_cli.publishing.stack_template import FUNCTION
 from silvaengine_cli.publishing.versions import kept
 from silvaengine_cli.registry.packages import Packages, unless_denied
@@ -90,7 +90,8 @@ class Publication(NewRelease):
         self.say(lines.strip())
 
     def read_platform(self) -> None:
-        """Read what the deployment gives its packages."""
+        """Read what the deployment gives its packages, unless half of it is an update's."""
+        check_is_settled(self.deployment.stack, self.deployment.stack_status)
         self.platform = Platform.read(self.deployment)
 
     def plan_stack(self) -> None:
