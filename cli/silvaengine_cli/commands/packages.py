@@ -15,14 +15,14 @@ from silvaengine_cli.deployment import Deployment, list_options, operator_option
 from silvaengine_cli.output import Moment, print_result, print_table
 from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGE_FILE, PACKAGES_FOLDER
 from silvaengine_cli.packages.moving import plan_move
-from silvaengine_cli.publishing.behind import CurrentPlatform
+from silvaengine_cli.publishing.behind import CurrentPlatform, packages_behind
 from silvaengine_cli.publishing.contraction import Contraction
 from silvaengine_cli.publishing.contraction import contract as contract_package
 from silvaengine_cli.publishing.coverage import outcomes_text, share_text, with_outcomes
 from silvaengine_cli.publishing.deletion import Deletion, Remains
 from silvaengine_cli.publishing.platform_update import Updated
 from silvaengine_cli.publishing.platform_update import update as update_package
-from silvaengine_cli.publishing.releases import PackageReleases, read_pointers
+from silvaengine_cli.publishing.releases import read_pointers
 from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.registry.file import load, parse
 from silvaengine_cli.registry.handover import hand_over
@@ -59,7 +59,7 @@ def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
       silvaengine packages list --json
     """
     rows = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
-    behind, tables = _behind(deployment, rows), deployment.tables()
+    behind, tables = packages_behind(deployment, rows), deployment.tables()
     facts = [with_outcomes(row, tables) | {"behind": behind[row["package"]]} for row in rows]
     cells = [
         (
@@ -243,14 +243,6 @@ def move(modules: tuple[str, ...], package: str | None, file: Path | None) -> No
 
 def _say(line: str) -> None:
     click.echo(f"  {line}", err=True)
-
-
-def _behind(deployment: Deployment, rows: list[Row]) -> dict[str, dict[int, list[str]]]:
-    """Return by package what the releases that serve lack; nothing where the deployment is no stack."""
-    if not rows or not deployment.has_output("PackageServiceRole"):
-        return {row["package"]: {} for row in rows}
-    current = CurrentPlatform(deployment)
-    return {row["package"]: current.behind(PackageReleases(deployment, row["package"]), row) for row in rows}
 
 
 def _lacked(behind: dict[int, list[str]]) -> list[str]:
