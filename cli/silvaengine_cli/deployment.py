@@ -122,6 +122,11 @@ class Deployment:
         return str(parameters[name])
 
     @property
+    def stack_status(self) -> str:
+        """The stack's status, as CloudFormation says it."""
+        return str(self._stack["StackStatus"])
+
+    @property
     def _outputs(self) -> Mapping[str, str]:
         return {output["OutputKey"]: output["OutputValue"] for output in self._stack.get("Outputs", ())}
 

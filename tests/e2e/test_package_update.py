@@ -21,15 +21,17 @@ from silvaengine_cli.engine import LocalEngine
 from silvaengine_cli.publishing import platform_update
 from silvaengine_cli.publishing.artefact import release_file
 from silvaengine_cli.publishing.behind import CurrentPlatform
+from silvaengine_cli.publishing.coverage import with_outcomes
 from silvaengine_worker.release import RELEASE_FILE
 
 from ..upgrade.load import InvokedApi
-from .conftest import Deployment, copy_project
+from .conftest import Deployment, copy_project, wait_for_record
 from .own_package import ORDERS, TENANTS, built, decisive, kill_after, make_package, run, variables
 from .registry_rows import Rows
 from .shop import Shop
 from .test_announcements import eventually
 
+RUNS_CALLS = "silvaengine_worker/worker.py"
 DECISIVE = {"change the stack", "turn the pointer"}
 
 
@@ -49,23 +51,25 @@ class Worker:
         found = self._lambda.get_function(FunctionName=self._arn)
         self._variables: dict[str, str] = found["Configuration"]["Environment"]["Variables"]
         with urlopen(found["Code"]["Location"], timeout=10) as code:  # noqa: S310 - the engine's own URL
-            self._code: bytes = code.read()
+            archive = zipfile.ZipFile(io.BytesIO(code.read()))
+        self._files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
-    def change(self) -> str:
+    def change(self, *, breaks_calls: bool = False) -> str:
         """Give it other code and another variable; return the variable's value."""
         value = f"change {next(self._numbers)}"
-        written = io.BytesIO(self._code)
-        with zipfile.ZipFile(written, "a") as archive:
-            archive.writestr("silvaengine_worker/change.py", f"CHANGE = {value!r}\n")
-        self._put(written.getvalue(), self._variables | {"PLATFORM_CHANGE": value})
+        files = self._files | {"silvaengine_worker/change.py": f"CHANGE = {value!r}\n".encode()}
+        if breaks_calls:
+            files[RUNS_CALLS] += b"\nWorker.run = None\n"
+            files = {name: each for name, each in files.items() if not name.endswith(".pyc")}
+        self._put(files, self._variables | {"PLATFORM_CHANGE": value})
         return value
 
     def restore(self) -> None:
         """Take all changes back."""
-        self._put(self._code, self._variables)
+        self._put(self._files, self._variables)
 
-    def _put(self, code: bytes, variables: dict[str, str]) -> None:
-        self._lambda.update_function_code(FunctionName=self._arn, ZipFile=code)
+    def _put(self, files: Mapping[str, bytes], variables: dict[str, str]) -> None:
+        self._lambda.update_function_code(FunctionName=self._arn, ZipFile=deploy.zip_files(files))
         self._lambda.update_function_configuration(
             FunctionName=self._arn, Environment={"Variables": variables}
         )
@@ -100,7 +104,12 @@ def test_a_change_of_the_platform_reaches_packages(
     assert f"silvaengine packages update --stack {deploy.LOCAL_STACK}" in run(package, "upgrade", "local")
     lacked = ["the worker's code", "variables: PLATFORM_CHANGE"]
     assert behind(package) == {str(number): lacked for number in numbers.values()}
-    said = run(package, "packages", "update", package.name)
+    doctor = run(package, "doctor", "--published", fails=True)
+    assert " USD a month at most (list prices of us-east-1, 20" in doctor
+    for number in numbers.values():
+        assert f"package {package.name}: release {number} lacks {', '.join(lacked)}: `silvaengine" in doctor
+    said = run(package, "packages", "update", "nobody", package.name, fails=True)
+    assert "nobody: there is no package 'nobody'" in said
     pointer = package.releases.pointer()
     assert f"release {pointer['release']} of {package.name} serves instead of {numbers[second]}" in said
     assert pointer["pins"].keys() == {TENANTS[1]}
@@ -113,6 +122,65 @@ def test_a_change_of_the_platform_reaches_packages(
         assert eventually(lambda tenant=tenant: built(deployment, tenant), build.__eq__) == build  # type: ignore[misc]
     assert behind(package) == {}
     assert "has what the platform has" in run(package, "packages", "update", package.name)
+
+
+def serving(deployment: Deployment, tenant: str) -> int:
+    """Return the number of the release that answers a tenant's call."""
+    log = deployment.gateway_log()
+    built(deployment, tenant)
+    record = wait_for_record(log, lambda each: each.get("endpoint_id") == tenant)
+    return int(record["release"])
+
+
+def test_a_canary_brings_the_platform_to_some_tenants_first(
+    deployment: Deployment, package: Shop, worker: Worker
+) -> None:
+    """The same code for its tenants, beside what serves the others, until people promote it."""
+    build = package.publish_next()
+    old = package.releases.pointer()["release"]
+    value = worker.change()
+    whom, update = ("--canary", TENANTS[0]), ("packages", "update", package.name)
+    said = run(package, *update, *whom, "--manual")
+    canary = package.releases.pointer()["canary"]
+    new = canary["release"]
+    assert (canary["tenants"], canary["manual"]) == ([TENANTS[0]], True)
+    assert f"release {new} of {package.name} is a canary for {TENANTS[0]}, beside {old}, which lacked" in said
+    assert f"tenants: {TENANTS[0]}" in said
+    assert eventually(lambda: serving(deployment, TENANTS[0]), new.__eq__) == new
+    assert serving(deployment, TENANTS[1]) == old
+    assert [built(deployment, tenant) for tenant in TENANTS] == [build, build]
+    assert variables(deployment, package, new)["PLATFORM_CHANGE"] == value
+    for more in ((), whom):
+        refused = run(package, *update, *more, fails=True)
+        assert f"release {new} of {package.name!r} is a canary: `promote {package.name}`" in refused
+    run(package, "promote", package.name)
+    assert eventually(lambda: serving(deployment, TENANTS[1]), new.__eq__) == new
+    assert behind(package) == {}
+
+
+def test_a_canary_of_a_platform_that_breaks_calls_is_taken_back(
+    deployment: Deployment, package: Shop, worker: Worker
+) -> None:
+    """It imports all functions and fails when they are called: one tenant notices, and the sweeper."""
+    build = package.publish_next()
+    old = package.releases.pointer()["release"]
+    assert eventually(lambda: built(deployment), build.__eq__) == build
+    assert {built(deployment) for _ in range(40)} == {build}
+    worker.change(breaks_calls=True)
+    run(package, "packages", "update", package.name, "--canary", TENANTS[0])
+    assert eventually(lambda: built(deployment), (500).__eq__) == 500
+    tables = package.deployment.tables()
+
+    def failures() -> int:
+        assert built(deployment) == 500
+        return int(with_outcomes(package.releases.pointer(), tables)["canary"]["failures"])
+
+    assert eventually(failures, lambda count: count > 5, seconds=30) > 5
+    assert built(deployment, TENANTS[1]) == build
+    deployment.sweep()
+    pointer = package.releases.pointer()
+    assert ("canary" in pointer, pointer["release"], pointer["by"]) == (False, old, "silvaengine sweeper")
+    assert eventually(lambda: built(deployment), build.__eq__) == build
 
 
 def test_no_request_is_lost_while_packages_are_updated(

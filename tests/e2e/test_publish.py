@@ -19,9 +19,12 @@ from silvaengine.tables import FUNCTIONS
 from silvaengine_cli import deploy
 from silvaengine_cli.deployment import Deployment as CommandLine
 from silvaengine_cli.publishing import publisher as steps
+from silvaengine_cli.publishing.behind import CurrentPlatform
 from silvaengine_cli.publishing.patience import Patience
+from silvaengine_cli.publishing.platform_update import update
 from silvaengine_cli.publishing.prune import KEPT_SECONDS, Pruned, Pruning
 from silvaengine_cli.publishing.publication import Publication
+from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.publishing.versions import Versions
 
 from .conftest import Deployment, wait_for_record
@@ -110,10 +113,23 @@ class LimitedCommandLine(CommandLine):
 def test_a_publisher_needs_no_other_rights(
     deployment: Deployment, shop: Shop, publisher: Callable[[str], Any]
 ) -> None:
-    """PublisherPolicy suffices to publish and roll back; a change of the stack is refused, with its lines."""
-    limited = replace(shop, deployment=LimitedCommandLine(publisher, deployment.engine.url))
+    """PublisherPolicy suffices to publish and roll back, and tells whom a canary covers, without connections.
+
+    A change of the stack is refused, with its lines.
+    """
+    limited, said = (
+        replace(shop, deployment=LimitedCommandLine(publisher, deployment.engine.url)),
+        list[str](),
+    )
     shop.publish_next()
     limited.publish_next()
+    limited.roll_back()
+    limited.write()
+    with pytest.raises(click.ClickException, match=r"no connection of 'shop-acm' .*did you mean shop-acme"):
+        limited.publish(rollout=Rollout({"tenants": ["shop-acm"]}))
+    canary = limited.publish(said.append, rollout=Rollout({"tenants": [TENANTS[0]]}))
+    assert canary.tenants == [TENANTS[0]]
+    assert "you may not read connections: all tenants count as the package's" in said
     limited.roll_back()
     limited.write()
     manifest = shop.folder / "package.yaml"
@@ -123,6 +139,35 @@ def test_a_publisher_needs_no_other_rights(
     assert "~ PackageFunction.MemorySize" in caught.value.message
     shop.write()
     shop.publish()
+
+
+class UpdatedCommandLine(CommandLine):
+    """A command line that finds the stack in an update."""
+
+    @override
+    def client(self, service: str, url: str | None = None) -> Any:
+        found = super().client(service, url)
+        if service == "cloudformation":
+            found.meta.events.register("after-call.cloudformation.DescribeStacks", self._say_so)
+        return found
+
+    def _say_so(self, parsed: dict[str, Any], **_: object) -> None:
+        for stack in parsed["Stacks"]:
+            if stack["StackName"] == self.stack:
+                stack["StackStatus"] = "UPDATE_IN_PROGRESS"
+
+
+def test_nothing_is_published_while_the_stack_is_updated(deployment: Deployment, shop: Shop) -> None:
+    """A release keeps what the platform is: half an update would stay in it."""
+    shop.publish_next()
+    before = shop.releases.all()
+    updated = UpdatedCommandLine(stack=deploy.LOCAL_STACK, endpoint_url=deployment.engine.url)
+    shop.write()
+    with pytest.raises(click.ClickException, match=f"stack {deploy.LOCAL_STACK} is in UPDATE_IN_PROGRESS"):
+        replace(shop, deployment=updated).publish()
+    with pytest.raises(click.ClickException, match=f"stack {deploy.LOCAL_STACK} is in UPDATE_IN_PROGRESS"):
+        update(updated, PACKAGE, CurrentPlatform(updated), lambda _line: None)
+    assert shop.releases.all() == before
 
 
 def test_a_second_publisher_is_told(deployment: Deployment, shop: Shop, tmp_path: Path) -> None:

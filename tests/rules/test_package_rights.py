@@ -170,7 +170,10 @@ def test_the_service_role_can_make_each_type(resources: Resources, kind: str) ->
 
 
 def test_a_publisher_changes_code_and_rows_alone(resources: Resources) -> None:
-    """No configuration of a Lambda, no role, no stack; of the registry generation, bindings and own rows."""
+    """No configuration of a Lambda, no role, no stack.
+
+    Of the registry generation, bindings, own rows and tenants' names.
+    """
     rights = managed(resources, "PublisherPolicy")
     actions = {action for action, _ in reached(rights)}
     assert {action for action in actions if action.startswith("lambda:")} == {
@@ -185,8 +188,14 @@ def test_a_publisher_changes_code_and_rows_alone(resources: Resources) -> None:
     assert stacks == {
         f"cloudformation:{action}" for action in ("DescribeStackResources", "DescribeStacks", "GetTemplate")
     }
+    (names,) = (each for each in rights if each["Action"] == "dynamodb:Scan")
+    assert text(names["Resource"]).endswith("/se-endpoints")
+    assert names["Condition"] == {
+        "ForAllValues:StringEquals": {"dynamodb:Attributes": ["endpoint_id"]},
+        "StringEquals": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+    }
     keys: dict[str, set[str]] = {}
-    for statement in (each for each in rights if "Condition" in each):
+    for statement in (each for each in rights if "Condition" in each and each is not names):
         (condition,) = statement["Condition"].values()
         for table in as_list(statement["Resource"]):
             found = keys.setdefault(text(table).rpartition("/")[2], set())

@@ -329,7 +329,7 @@ def test_a_publisher_begins_canaries_and_sees_how_they_do(resources: Resources) 
         key: set(each["Action"]) if isinstance(each["Action"], list) else {each["Action"]}
         for each in given
         for test in each.get("Condition", {}).values()
-        for key in test["dynamodb:LeadingKeys"]
+        for key in test.get("dynamodb:LeadingKeys", ())
     }
     assert {"dynamodb:PutItem", "dynamodb:UpdateItem"} <= by_keys["canaries"]
     assert by_keys["silvaengine:outcomes:silvaengine-pkg-*"] == {"dynamodb:Query"}

@@ -31,9 +31,11 @@ def canary(deployment: Deployment, package: str, whom: Row, as_json: bool) -> No
     """
     pointer, tenants = Pointing(deployment, package, say).grow(whom)
     running = pointer["canary"]
-    lines = [f"release {running['release']} of {package} is a canary for {share_text(running)}"]
-    lines += [] if tenants is None else [f"tenants since now: {', '.join(tenants) or 'none'}"]
-    print_result({**running, "package": package, "since_now": tenants}, "\n".join(lines), as_json=as_json)
+    text = (
+        f"release {running['release']} of {package} is a canary for {share_text(running)}\n"
+        f"tenants since now: {', '.join(tenants) or 'none'}"
+    )
+    print_result({**running, "package": package, "since_now": tenants}, text, as_json=as_json)
 
 
 @click.command()

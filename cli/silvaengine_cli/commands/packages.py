@@ -10,18 +10,20 @@ from silvaengine.aws.table_client import Row
 from silvaengine_cli.client_options import checked
 from silvaengine_cli.commands.init import HEADER, check_package_name
 from silvaengine_cli.commands.registry import file_option, registry_path
+from silvaengine_cli.commands.rollout_options import canary_options
 from silvaengine_cli.deployment import Deployment, list_options, operator_options
 from silvaengine_cli.output import Moment, print_result, print_table
 from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGE_FILE, PACKAGES_FOLDER
 from silvaengine_cli.packages.moving import plan_move
-from silvaengine_cli.publishing.behind import CurrentPlatform
+from silvaengine_cli.publishing.behind import CurrentPlatform, packages_behind
 from silvaengine_cli.publishing.contraction import Contraction
 from silvaengine_cli.publishing.contraction import contract as contract_package
-from silvaengine_cli.publishing.coverage import outcomes_text, with_outcomes
+from silvaengine_cli.publishing.coverage import outcomes_text, share_text, with_outcomes
 from silvaengine_cli.publishing.deletion import Deletion, Remains
 from silvaengine_cli.publishing.platform_update import Updated
 from silvaengine_cli.publishing.platform_update import update as update_package
-from silvaengine_cli.publishing.releases import PackageReleases, read_pointers
+from silvaengine_cli.publishing.releases import read_pointers
+from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.registry.file import load, parse
 from silvaengine_cli.registry.handover import hand_over
 from silvaengine_cli.registry.insertion import FIRST_ENDPOINT, common_endpoint, insert_package
@@ -57,7 +59,7 @@ def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
       silvaengine packages list --json
     """
     rows = read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
-    behind, tables = _behind(deployment, rows), deployment.tables()
+    behind, tables = packages_behind(deployment, rows), deployment.tables()
     facts = [with_outcomes(row, tables) | {"behind": behind[row["package"]]} for row in rows]
     cells = [
         (
@@ -75,24 +77,36 @@ def list_(deployment: Deployment, as_json: bool, wide: bool) -> None:
 
 @packages.command()
 @click.argument("names", nargs=-1)
+@canary_options
 @operator_options
-def update(deployment: Deployment, names: tuple[str, ...], as_json: bool) -> None:
+def update(deployment: Deployment, names: tuple[str, ...], canary: Row | None, as_json: bool) -> None:
     """Release packages anew, with the same code, as far as they are behind the platform: all, or NAMES.
 
     Do so after an update of the stack, or of its variables. One package follows the other, and what served
-    serves on until its successor has been tried. Whatever fails, repeat it.
+    serves on until its successor has been tried. Whatever fails, the other packages are updated; repeat it.
+    With --canary each new release serves some of the package's tenants first, and is judged as by `publish`.
 
     \b
     Examples:
       silvaengine packages update --stack silvaengine
+      silvaengine packages update --canary 10% --after 1h --stack silvaengine
       silvaengine packages update shop --local
     """
     published = [
         row["package"] for row in read_pointers(deployment.client("dynamodb"), deployment.table_prefix)
     ]
-    current = CurrentPlatform(deployment)
-    updated = [update_package(deployment, name, current, _say) for name in names or published]
-    print_result([asdict(each) for each in updated], "\n".join(map(_updated, updated)), as_json=as_json)
+    current, rollout = CurrentPlatform(deployment), Rollout(canary)
+    updated, failed = list[Updated](), list[str]()
+    for name in names or published:
+        try:
+            updated.append(update_package(deployment, name, current, _say, rollout))
+        except click.ClickException as error:
+            failed.append(f"{name}: {error.message}")
+    share = share_text(canary) if canary else ""
+    text = "\n".join(_updated(each, share) for each in updated)
+    print_result([asdict(each) for each in updated], text, as_json=as_json)
+    if failed:
+        raise click.ClickException("\n".join(failed))
 
 
 @packages.command()
@@ -231,26 +245,24 @@ def _say(line: str) -> None:
     click.echo(f"  {line}", err=True)
 
 
-def _behind(deployment: Deployment, rows: list[Row]) -> dict[str, dict[int, list[str]]]:
-    """Return by package what the releases that serve lack; nothing where the deployment is no stack."""
-    if not rows or not deployment.has_output("PackageServiceRole"):
-        return {row["package"]: {} for row in rows}
-    current = CurrentPlatform(deployment)
-    return {row["package"]: current.behind(PackageReleases(deployment, row["package"]), row) for row in rows}
-
-
 def _lacked(behind: dict[int, list[str]]) -> list[str]:
     return [f"{number}: {', '.join(lacks)}" for number, lacks in behind.items()]
 
 
-def _updated(updated: Updated) -> str:
-    if not updated.releases:
+def _updated(updated: Updated, share: str) -> str:
+    if not updated.lacked:
         return f"{updated.package} has what the platform has"
-    lines = [
-        f"release {new} of {updated.package} serves instead of {old}, which lacked "
-        f"{', '.join(updated.lacked[old])}"
-        for old, new in updated.releases.items()
-    ]
+    lines = []
+    for old, lacked in updated.lacked.items():
+        new, lacks = updated.releases.get(old), f"{old}, which lacked {', '.join(lacked)}"
+        if new is None:
+            lines.append(f"{updated.package}: pinned tenants stay on release {lacks}")
+        elif share:
+            lines.append(f"release {new} of {updated.package} is a canary for {share}, beside {lacks}")
+        else:
+            lines.append(f"release {new} of {updated.package} serves instead of {lacks}")
+    if updated.tenants is not None:
+        lines.append(f"tenants: {', '.join(updated.tenants)}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from silvaengine.aws.table_client import Row
-from silvaengine_cli.commands.rollout_options import SECONDS, WHOM, ramp_option, warm_option
+from silvaengine_cli.commands.rollout_options import canary_options, ramp_option, warm_option
 from silvaengine_cli.deployment import Deployment, operator_options
 from silvaengine_cli.output import print_result
 from silvaengine_cli.publishing.coverage import share_text
@@ -19,9 +19,7 @@ from silvaengine_cli.publishing.rollout import Rollout
 @click.argument("path", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--message", "-m", default="", help="What is new, for `releases list`.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option("--canary", "share", type=WHOM, help="Let it serve these tenants first: 10%, or acme,globex.")
-@click.option("--after", type=SECONDS, help="Time after which a canary may serve all.  [default: 30m]")
-@click.option("--manual", is_flag=True, help="Let a canary serve all by `promote` alone.")
+@canary_options
 @warm_option
 @ramp_option
 @click.option("--allow-breaking", is_flag=True, help="Let it break what the release that serves promises.")
@@ -31,9 +29,7 @@ def publish(
     path: Path,
     message: str,
     dry_run: bool,
-    share: Row | None,
-    after: int | None,
-    manual: bool,
+    canary: Row | None,
     warm: int | None,
     ramp: int,
     allow_breaking: bool,
@@ -58,25 +54,14 @@ def publish(
     def say(line: str) -> None:
         click.echo(f"  {line}", err=True)
 
-    rollout = Rollout(_canary(share, after, manual=manual), warm, ramp)
-    if rollout.canary and ramp:
+    rollout = Rollout(canary, warm, ramp)
+    if canary and ramp:
         raise click.UsageError("a canary has its own pace: leave out --ramp")
     published = publish_package(
         deployment, path, message, say, dry_run=dry_run, rollout=rollout, allow_breaking=allow_breaking
     )
-    text = _said(published, share_text(share) if share else "", dry_run=dry_run)
+    text = _said(published, share_text(canary) if canary else "", dry_run=dry_run)
     print_result(asdict(published), text, as_json=as_json)
-
-
-def _canary(share: Row | None, after: int | None, *, manual: bool) -> Row | None:
-    """Return what is asked of a canary, None for none."""
-    if share is None:
-        if after is not None or manual:
-            raise click.UsageError("--after and --manual are a canary's: add --canary")
-        return None
-    if manual and after is not None:
-        raise click.UsageError("with --manual it goes forward by `promote` alone: leave out --after")
-    return share | ({"manual": True} if manual else {}) | ({"after": after} if after else {})
 
 
 def _said(published: Published, share: str, *, dry_run: bool) -> str:

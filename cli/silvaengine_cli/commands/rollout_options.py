@@ -1,7 +1,9 @@
 """The options that say how a release comes to its tenants."""
 
 import re
-from typing import override
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, override
 
 import click
 
@@ -45,3 +47,32 @@ warm_option = click.option(
 ramp_option = click.option(
     "--ramp", type=SECONDS, default=0, help="Time in which it serves 10, 25 and 50 % before all."
 )
+
+
+def canary_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options of a canary; the command gets what a pointer says of it as ``canary``, or None."""
+
+    @click.option("--canary", "whom", type=WHOM, help="Serve these tenants first: 10%, or acme,globex.")
+    @click.option("--after", type=SECONDS, help="Time after which a canary may serve all.  [default: 30m]")
+    @click.option("--manual", is_flag=True, help="Let a canary serve all by `promote` alone.")
+    @wraps(command)
+    def with_canary(
+        *args: object,
+        whom: Row | None,
+        after: int | None,
+        manual: bool,
+        **options: Any,  # noqa: ANN401
+    ) -> R:
+        return command(*args, canary=_canary(whom, after, manual=manual), **options)
+
+    return with_canary
+
+
+def _canary(whom: Row | None, after: int | None, *, manual: bool) -> Row | None:
+    if whom is None:
+        if after is not None or manual:
+            raise click.UsageError("--after and --manual are a canary's: add --canary")
+        return None
+    if manual and after is not None:
+        raise click.UsageError("with --manual it goes forward by `promote` alone: leave out --after")
+    return whom | ({"manual": True} if manual else {}) | ({"after": after} if after else {})

@@ -7,11 +7,6 @@ from silvaengine_cli import AwsClient
 from silvaengine_cli.preflight.quotas import find_full_quotas
 from silvaengine_cli.preflight.stack import Stack
 
-# Lambda keeps so many executions for the functions that reserve none.
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
-_UNRESERVED = 100
-# The tasks function brings a batch of ten messages to workers side by side, and is an execution itself.
-_BATCH = 11
 # In this state a stack can only be deleted, and what it retains is there already.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 _FAILED = "ROLLBACK_COMPLETE"
@@ -30,8 +25,7 @@ def find_in_account(stack: Stack, client: Callable[[str], AwsClient]) -> Iterato
         yield f"stack {stack.name}: its first deployment failed ({status}): delete it, and deploy again"
     if status in {None, _FAILED, "REVIEW_IN_PROGRESS"}:
         yield from _taken_names(stack, client)
-    yield from _concurrency(stack, client("lambda"))
-    yield from find_full_quotas(client)
+    yield from find_full_quotas(client, _reserved(stack))
     logs_access = stack.parameters["AccessLogs"] == "true"
     if logs_access and "cloudwatchRoleArn" not in client("apigateway").get_account():
         yield "AccessLogs: API Gateway has no CloudWatch role in this Region's settings (docs/deploy.md)"
@@ -106,15 +100,6 @@ def _log_group(client: Callable[[str], AwsClient], name: str) -> str:
     return f"there is a log group {name}" if name in (group["logGroupName"] for group in groups) else ""
 
 
-def _concurrency(stack: Stack, lambdas: AwsClient) -> Iterator[str]:
-    limits = lambdas.get_account_settings()["AccountLimit"]
-    free = limits["UnreservedConcurrentExecutions"]
+def _reserved(stack: Stack) -> int:
     functions = stack.of_type("AWS::Lambda::Function").values()
-    reserved = sum(int(each["Properties"].get("ReservedConcurrentExecutions", 0)) for each in functions)
-    if reserved and free - reserved < _UNRESERVED:
-        yield f"concurrency: of {free} executions, {reserved} can't be reserved: {_UNRESERVED} must stay free"
-    elif free - reserved < _BATCH:
-        yield (
-            f"concurrency: a batch of ten messages takes {_BATCH} executions, the account has {free}, and "
-            "what is throttled waits for EventQueueVisibilityTimeout: ask for more (Service Quotas, Lambda)"
-        )
+    return sum(int(each["Properties"].get("ReservedConcurrentExecutions", 0)) for each in functions)

@@ -1,6 +1,6 @@
 """Releases that serve, and what of the platform they don't have yet."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from silvaengine.aws.table_client import Row
@@ -72,6 +72,17 @@ def configuration_of(functions: AwsClient, name: str, number: int) -> Answer:
     found: dict[str, Any] = functions.get_function(FunctionName=name, Qualifier=str(number))
     configuration: Answer = found["Configuration"]
     return configuration
+
+
+def packages_behind(deployment: Deployment, pointers: Collection[Row]) -> dict[str, dict[int, list[str]]]:
+    """Return by package what the releases that serve lack; nothing where the deployment is no stack."""
+    if not pointers or not deployment.has_output("PackageServiceRole"):
+        return {pointer["package"]: {} for pointer in pointers}
+    current = CurrentPlatform(deployment)
+    return {
+        pointer["package"]: current.behind(PackageReleases(deployment, pointer["package"]), pointer)
+        for pointer in pointers
+    }
 
 
 def packages_before_upgrade(deployment: Deployment) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ import click
 from silvaengine.aws.table_client import Row
 from silvaengine.registry.outcomes import sum_outcomes
 from silvaengine.registry.releases import Pointer
-from silvaengine.tables import CONFIG_DATA, outcomes_setting_id
+from silvaengine.tables import CONFIG_DATA, ENDPOINTS, outcomes_setting_id
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.output import utc_time
 from silvaengine_cli.publishing.releases import did_you_mean
@@ -48,13 +48,14 @@ def grown(canary: Row, coverage: Row) -> Row:
     return canary | {name: value for name, value in more.items() if value}
 
 
-def tenants_of(deployment: Deployment, package: str, say: Callable[[str], None]) -> set[str] | None:
-    """Return the tenants of whom a connection reaches a package; None where connections may not be read."""
+def tenants_of(deployment: Deployment, package: str, say: Callable[[str], None]) -> set[str]:
+    """Return the tenants of whom a connection reaches a package; all where connections may not be read."""
     from silvaengine_cli.registry.packages import Packages, unless_denied  # lazy: only canaries need it
 
-    with unless_denied(say, "whom a canary covers isn't known"):
-        return Packages(deployment.tables(), deployment.worker_arn).tenants(package)
-    return None
+    tables = deployment.tables()
+    with unless_denied(say, "all tenants count as the package's"):
+        return Packages(tables, deployment.worker_arn).tenants(package)
+    return set(tables.scan_names(ENDPOINTS))
 
 
 def covered(pointer: Row, tenants: Collection[str]) -> list[str]:

@@ -20,11 +20,11 @@ from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.operator import announce
 from silvaengine_cli.publishing.behind import CurrentPlatform, configuration_of
 from silvaengine_cli.publishing.function_rows import write_function_rows
+from silvaengine_cli.publishing.new_release import NewRelease
 from silvaengine_cli.publishing.platform import Platform
-from silvaengine_cli.publishing.publication import Publication
 from silvaengine_cli.publishing.releases import PackageReleases
-from silvaengine_cli.publishing.rollout import AT_ONCE
-from silvaengine_cli.publishing.stack import DeployedStack
+from silvaengine_cli.publishing.rollout import AT_ONCE, Rollout
+from silvaengine_cli.publishing.stack import DeployedStack, check_is_settled
 from silvaengine_cli.publishing.stack_template import FUNCTION, LOGS, ROLE, Template
 from silvaengine_cli.publishing.versions import Answer
 from silvaengine_cli.publishing.worker_code import rebuild
@@ -32,15 +32,23 @@ from silvaengine_cli.publishing.worker_code import rebuild
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """What became of a package: the ``releases`` that replace others, by these; what they ``lacked``."""
+    """What became of a package.
+
+    Args:
+        package: its name.
+        releases: the releases that replace others, or are their canary, by these.
+        lacked: what each release that served lacked.
+        tenants: whom the canary serves; None where there is none.
+    """
 
     package: str
     releases: dict[int, int]
     lacked: dict[int, list[str]]
+    tenants: list[str] | None = None
 
 
-class PlatformUpdate(Publication):
-    """The publication of a release's code with the current platform; it takes the release's place.
+class PlatformUpdate(NewRelease):
+    """A release's code with the current platform; it takes the release's place, or is its canary.
 
     Args:
         deployment: whose package it is.
@@ -49,9 +57,10 @@ class PlatformUpdate(Publication):
         current: what the deployment gives its packages.
         folder: where the artefact is built.
         say: shows a line of progress.
+        rollout: how it comes to its tenants.
     """
 
-    pointer: Row  # as it was at the beginning
+    seen: Row
     old: Row  # the release that is replaced
 
     def __init__(
@@ -62,8 +71,10 @@ class PlatformUpdate(Publication):
         current: CurrentPlatform,
         folder: Path,
         say: Callable[[str], None],
+        rollout: Rollout,
     ) -> None:
-        super().__init__(deployment, folder, f"release {number} with the current platform", say, AT_ONCE)
+        super().__init__(deployment, f"release {number} with the current platform", say, rollout)
+        self.folder = folder
         self.releases = releases
         self._number = number
         self._current = current
@@ -71,11 +82,7 @@ class PlatformUpdate(Publication):
 
     def read_release(self) -> None:
         """Read the release, and the pointer that leads to it."""
-        self.pointer = self.releases.pointer()
-        if "canary" in self.pointer:
-            raise click.ClickException(
-                f"a canary of {self.releases.package!r} runs: `promote` or `rollback` it first"
-            )
+        self.read_pointer()
         old = self.releases.read(self._number)
         if old is None:
             raise click.ClickException(f"package {self.releases.package!r} has no release {self._number}")
@@ -94,7 +101,6 @@ class PlatformUpdate(Publication):
         path = self.folder / f"{self.releases.package}.zip"
         self.artefact = rebuild(archive, self._current.worker, self.old, path)
 
-    @override
     def change_stack(self) -> None:
         """Change the package's stack to what the platform has, and its Lambda to what the release had."""
         functions, name = self.deployment.client("lambda"), self.releases.function_name
@@ -108,9 +114,8 @@ class PlatformUpdate(Publication):
             stack.carry_out(plan, self.platform.bucket, self.object_key, self.say)
 
     @override
-    def turn_pointer(self) -> None:
-        """Let the release serve those whom the former one did, unless the pointer was turned meanwhile."""
-        seen = self.pointer
+    def replace(self) -> None:
+        seen = self.seen
         pins = {endpoint_id: self._number_after(each) for endpoint_id, each in seen["pins"].items()}
         self._turning.turn(seen, self._number_after(seen["release"]), pins)
 
@@ -120,24 +125,22 @@ class PlatformUpdate(Publication):
     @property
     @override
     def functions_text(self) -> str:
-        """What the release says of its functions."""
         return str(self.old["functions"])
 
     @property
     @override
     def is_isolated(self) -> bool:
-        """Whether each tenant has execution environments of its own."""
         return bool(self.old["isolated"])
 
     @override
     def release_row(self) -> Row:
-        """Return the row of the release before, with what was made anew."""
         said = {name: value for name, value in self.old.items() if name not in PACKAGES.key_names}
         return {**said, **self.made(), "message": self.message}
 
 
 STEPS: tuple[tuple[str, Callable[[PlatformUpdate], None]], ...] = (
     ("read the release", PlatformUpdate.read_release),
+    ("choose the canary's tenants", PlatformUpdate.choose_tenants),
     ("replace the worker's code", PlatformUpdate.replace_worker),
     ("upload the code", PlatformUpdate.upload),
     ("change the stack", PlatformUpdate.change_stack),
@@ -147,32 +150,41 @@ STEPS: tuple[tuple[str, Callable[[PlatformUpdate], None]], ...] = (
     ("limit its events", PlatformUpdate.limit_events),
     ("try its functions and rights", PlatformUpdate.describe),
     ("write the release", PlatformUpdate.put_release),
+    ("warm environments", PlatformUpdate.warm),
     ("turn the pointer", PlatformUpdate.turn_pointer),
 )
 
 
 def update(
-    deployment: Deployment, package: str, current: CurrentPlatform, say: Callable[[str], None]
+    deployment: Deployment,
+    package: str,
+    current: CurrentPlatform,
+    say: Callable[[str], None],
+    rollout: Rollout = AT_ONCE,
 ) -> Updated:
     """Release what serves of a package anew, as far as it is behind the platform.
 
+    With a canary only the release that serves all: who is pinned to another one stays on it.
+
     Raises:
-        ClickException: a step failed; what served before serves on.
+        ClickException: the stack is being updated, or a step failed; what served before serves on.
     """
+    check_is_settled(deployment.stack, deployment.stack_status)
     releases = PackageReleases(deployment, package)
     pointer = releases.pointer()
-    lacked, replaced = current.behind(releases, pointer), dict[int, int]()
+    lacked, replaced, tenants = current.behind(releases, pointer), dict[int, int](), None
+    numbers = lacked.keys() & {pointer["release"]} if rollout.canary else lacked
     # The one that serves all comes last: the stack stays as it is then.
-    for number in sorted(lacked, key=pointer["release"].__eq__):
+    for number in sorted(numbers, key=pointer["release"].__eq__):
         with tempfile.TemporaryDirectory() as folder:
-            one = PlatformUpdate(deployment, releases, number, current, Path(folder), say)
+            one = PlatformUpdate(deployment, releases, number, current, Path(folder), say, rollout)
             for title, step in STEPS:
                 say(f"{package} {number}: {title}")
                 step(one)
-        replaced[number] = one.number
+        replaced[number], tenants = one.number, one.covered
     announce(deployment)  # these two a run that broke off may have left
     write_function_rows(deployment.tables(), releases)
-    return Updated(package, replaced, lacked)
+    return Updated(package, replaced, lacked, tenants)
 
 
 def with_platform(

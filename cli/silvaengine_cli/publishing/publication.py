@@ -1,44 +1,34 @@
 """What the steps of a publication do; each uses what those before it have found out."""
 
 import json
-import time
-from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, override
 
 import click
 
+from silvaengine.aws.table_client import Row
 from silvaengine.errors import ConfigurationError
-from silvaengine.registry.releases import PROTOCOL
 from silvaengine_cli.deployment import Deployment
-from silvaengine_cli.descriptions import fit, text_of
 from silvaengine_cli.operator import announce
-from silvaengine_cli.publishing.artefact import Artefact, build
+from silvaengine_cli.publishing.artefact import build
 from silvaengine_cli.publishing.bindings import binding_changes, write_bindings
 from silvaengine_cli.publishing.commit import commit_of
 from silvaengine_cli.publishing.compatibility import Promises, broken_promises
-from silvaengine_cli.publishing.coverage import covered_at_first, tenants_of
 from silvaengine_cli.publishing.function_rows import write_function_rows
+from silvaengine_cli.publishing.new_release import NewRelease
 from silvaengine_cli.publishing.package import Package, functions_text
-from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.releases import PackageReleases
-from silvaengine_cli.publishing.rollout import Rollout, Turning
-from silvaengine_cli.publishing.stack import PackageStack, StackPlan
+from silvaengine_cli.publishing.rollout import Rollout
+from silvaengine_cli.publishing.stack import PackageStack, StackPlan, check_is_settled
 from silvaengine_cli.publishing.stack_template import FUNCTION
-from silvaengine_cli.publishing.versions import Answer, Versions, callables_of, kept
+from silvaengine_cli.publishing.versions import kept
 from silvaengine_cli.registry.packages import Packages, unless_denied
-from silvaengine_cli.registry.sizes import MAX_ROW_BYTES, row_bytes
-
-if TYPE_CHECKING:
-    from silvaengine_cli.registry.rows import Row
-
-KEY_BYTES = 512  # of a release's row, and the name of its descriptions
 
 
-class Publication:
-    """One publication; what a step finds out, the later ones use.
+class Publication(NewRelease):
+    """The publication of a package's folder.
 
     Args:
         deployment: where the package is published.
@@ -50,20 +40,9 @@ class Publication:
     """
 
     package: Package
-    platform: Platform
-    releases: PackageReleases
-    seen: "Row | None"  # the pointer, as it was at the beginning
-    serving: "Row | None"  # the release that it named
+    serving: Row | None  # the release that the pointer named at the beginning
     stack: PackageStack
     plan: StackPlan
-    artefact: Artefact
-    versions: Versions
-    latest: Answer  # the configuration of $LATEST
-    configuration: Answer  # that of the version
-    number: int
-    descriptions: Answer  # by `module:Class.function`
-    release: "Row"
-    covered: list[str] | None = None  # the canary's tenants; None where none runs, or nobody may know
 
     def __init__(
         self,
@@ -75,24 +54,16 @@ class Publication:
         *,
         allow_breaking: bool = False,
     ) -> None:
-        self.deployment = deployment
+        super().__init__(deployment, message, say, rollout)
         self.folder = folder
-        self.message = message
-        self.say = say
-        self.rollout = rollout
         self.allow_breaking = allow_breaking
-        self.descriptions = {}
+        self.descriptions = {}  # they are compared before the version is asked for them
 
     def read_package(self) -> None:
         """Read the package, and what serves of it."""
         self.package = Package.read(self.folder)
         self.releases = PackageReleases(self.deployment, self.package.name)
-        self.seen = self.releases.read_pointer()
-        if self.seen and "canary" in self.seen:
-            raise click.ClickException(
-                f"release {self.seen['canary']['release']} of {self.package.name!r} is a canary: "
-                f"`promote {self.package.name}` or `rollback {self.package.name}` first"
-            )
+        self.read_pointer()
         try:
             self.serving = self.releases.release(self.seen["release"]) if self.seen else None
         except ConfigurationError as error:  # it serves nobody: a new one is the way out
@@ -104,18 +75,6 @@ class Publication:
         packages = Packages(self.deployment.tables(), self.deployment.worker_arn)
         with unless_denied(self.say, "names aren't compared with other packages'"):
             packages.check_functions(self.package.name, self.package.spec.functions)
-
-    def choose_tenants(self) -> None:
-        """Find out which tenants a canary covers, if connections may be read."""
-        if self.rollout.canary is None:
-            return
-        if self.seen is None:
-            raise click.ClickException(
-                f"{self.package.name!r} has no release yet: there is nothing to compare it with"
-            )
-        tenants = tenants_of(self.deployment, self.package.name, self.say)
-        if tenants is not None:
-            self.covered = covered_at_first(self.seen, self.rollout.canary, tenants)
 
     def compare(self) -> None:
         """Refuse to break a promise of the release that serves, as far as it is described already."""
@@ -131,7 +90,8 @@ class Publication:
         self.say(lines.strip())
 
     def read_platform(self) -> None:
-        """Read what the deployment gives its packages."""
+        """Read what the deployment gives its packages, unless half of it is an update's."""
+        check_is_settled(self.deployment.stack, self.deployment.stack_status)
         self.platform = Platform.read(self.deployment)
 
     def plan_stack(self) -> None:
@@ -153,81 +113,14 @@ class Publication:
         """Build the code, with its requirements."""
         self.artefact = build(self.package, self.platform.architecture)
 
-    def upload(self) -> None:
-        """Upload the code, unless it is there."""
-        s3, place = self.deployment.client("s3"), {"Bucket": self.platform.bucket, "Key": self.object_key}
-        checksum, path = _base64(self.artefact.sha256), self.artefact.path
-        try:
-            if s3.head_object(**place, ChecksumMode="ENABLED").get("ChecksumSHA256") == checksum:
-                return
-        except s3.exceptions.ClientError as error:  # 403 for who may not list the bucket
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):
-                raise
-        try:
-            s3.put_object(**place, Body=path.read_bytes(), ChecksumSHA256=checksum)
-        except s3.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] != "BadDigest":
-                raise
-            raise click.ClickException(f"another build has replaced {path}: publish again") from None
-
     def change_stack(self) -> None:
         """Make the package's stack, or change it where its own part has changed."""
         if self.plan.is_needed:
             self.stack.carry_out(self.plan, self.platform.bucket, self.object_key, self.say)
 
-    def wait_for_lambda(self) -> None:
-        """Wait until no update of the Lambda is under way."""
-        functions = self.deployment.client("lambda")
-        self.versions = Versions(functions, self.releases.function_name, Patience(self.say))
-        self.latest = self.versions.wait_until_updated()
-
-    def publish_version(self) -> None:
-        """Update the Lambda's code and publish it as a version, unless another publication is under way."""
-        published = self.versions.publish(self.platform.bucket, self.object_key, self.latest["RevisionId"])
-        self.number = int(published["Version"])
-        if published["CodeSha256"] != _base64(self.artefact.sha256):
-            name = f"s3://{self.platform.bucket}/{self.object_key}"
-            raise click.ClickException(
-                f"{name} was altered: Lambda has other code. What served before serves on; publish again"
-            )
-
-    def wake_version(self) -> None:
-        """Wait until the version is Active."""
-        self.configuration = self.versions.wake(self.number, self.artefact.digest, isolated=self.is_isolated)
-
-    def limit_events(self) -> None:
-        """Limit how often and how long Lambda tries an event of the version."""
-        self.versions.limit_events(self.number)
-
-    def describe(self) -> None:
-        """Have the version import its functions and try its rights."""
-        answer = self.versions.describe(
-            self.number, callables_of(self.functions_text), self.artefact.digest, isolated=self.is_isolated
-        )
-        self.descriptions = answer["functions"]
-
-    def put_release(self) -> None:
-        """Write the release, unless it is there."""
-        row = self.release_row()
-        descriptions = fit(self.descriptions, MAX_ROW_BYTES - KEY_BYTES - row_bytes(row))
-        if descriptions is None:
-            raise click.ClickException(
-                f"release {self.number} can't be described in the 400 KB that a row has: shorten its "
-                "functions' docstrings and types, or make two packages of it"
-            )
-        self.release = self.releases.put({**row, "descriptions": text_of(descriptions)})
-
-    def warm(self) -> None:
-        """Make environments ready, so that the first calls find some."""
-        wanted = self.rollout.warm
-        self._turning.warm(self.release, self.package.spec.warm if wanted is None else wanted)
-
-    def turn_pointer(self) -> None:
-        """Let the release serve all tenants, or a canary's, unless another one was published meanwhile."""
-        if self.seen and self.rollout.canary:
-            self._turning.begin_canary(self.seen, self.number, self.rollout.canary)
-        else:
-            self._turning.serve_all(self.seen, self.number, self.rollout.ramp)
+    @override
+    def replace(self) -> None:
+        self._turning.serve_all(self.seen, self.number, self.rollout.ramp)
 
     def announce(self) -> None:
         """Announce it to Redis, if there is one, so that the next request sees it."""
@@ -242,11 +135,6 @@ class Publication:
     def write_rows(self) -> None:
         """Write the functions' rows for other readers."""
         write_function_rows(self.deployment.tables(), self.releases)
-
-    @property
-    def object_key(self) -> str:
-        """The key of the code's object."""
-        return f"packages/{self.releases.package}/{self.artefact.digest}.zip"
 
     @property
     def serves_already(self) -> int | None:
@@ -271,21 +159,17 @@ class Publication:
         return functions
 
     @property
+    @override
     def functions_text(self) -> str:
-        """The same as JSON text, which the release's digest is of."""
         return functions_text(self.package)
 
     @property
+    @override
     def is_isolated(self) -> bool:
-        """Whether each tenant has execution environments of its own."""
         return self.package.is_isolated
 
-    @property
-    def _turning(self) -> Turning:
-        return Turning(self.deployment, self.releases, self.versions, self.say)
-
-    def release_row(self) -> "Row":
-        """Return the release's row."""
+    @override
+    def release_row(self) -> Row:
         said = {"message": self.message, "commit": commit_of(self.folder), "warm": self.package.spec.warm}
         return {
             **self.made(),
@@ -294,27 +178,3 @@ class Publication:
             "own_variables": sorted(self.package.environment(self.platform.stage)),
             **{name: value for name, value in said.items() if value},
         }
-
-    def made(self) -> "Row":
-        """Return what a release's row says of what was made: code, version, functions."""
-        configuration = self.configuration
-        return {
-            "package": self.releases.package,
-            "release": self.number,
-            "protocol": PROTOCOL,
-            "digest": self.artefact.digest,
-            "code": self.artefact.code,
-            "worker": self.artefact.worker,
-            "functions": self.functions_text,
-            "isolated": self.is_isolated,
-            "code_sha256": configuration["CodeSha256"],
-            "object": self.object_key,
-            **kept(configuration),
-            "environment": sorted(configuration["Environment"]["Variables"]),
-            "created_at": int(time.time()),
-            "by": self.deployment.caller_arn,
-        }
-
-
-def _base64(hex_digest: str) -> str:
-    return b64encode(bytes.fromhex(hex_digest)).decode()

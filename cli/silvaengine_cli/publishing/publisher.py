@@ -29,7 +29,7 @@ class Published:
         changes: what of it has changed, a line each.
         added: names of functions that the release before didn't have.
         removed: names of functions that it has no more.
-        tenants: whom it serves as a canary; None for all, or where connections may not be read.
+        tenants: whom it serves as a canary; None for all.
         seconds: that it took.
     """
 

@@ -88,19 +88,16 @@ class Pointing:
         seen = self._with_canary()
         return self._serve_all(seen, seen["canary"]["release"], rollout)
 
-    def grow(self, coverage: Row) -> tuple[Row, list[str] | None]:
-        """Let the canary cover more tenants; return the pointer, and those that it has since now, if known.
+    def grow(self, coverage: Row) -> tuple[Row, list[str]]:
+        """Let the canary cover more tenants; return the pointer, and those that it has since now.
 
         Raises:
             ClickException: none runs, it covers them, or a tenant would lose it; the pointer is as it was.
         """
         seen = self._with_canary()
         tenants = tenants_of(self._deployment, seen["package"], self._say)
-        if tenants is not None:
-            check_named(coverage, seen["package"], tenants)
+        check_named(coverage, seen["package"], tenants)
         after = self._turning.turn(seen, seen["release"], seen["pins"], grown(seen["canary"], coverage))
-        if tenants is None:
-            return after, None
         return after, sorted({*covered(after, tenants)} - {*covered(seen, tenants)})
 
     def pin(self, number: int, endpoint_id: str) -> Row:

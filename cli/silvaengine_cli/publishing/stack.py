@@ -100,8 +100,7 @@ class DeployedStack:
         status = self._status()
         if not status:
             raise click.ClickException(f"there is no stack {self.name}")
-        if status.endswith(("IN_PROGRESS", "FAILED")):
-            raise click.ClickException(f"stack {self.name} is in {status}: {_way_out(status)}")
+        check_is_settled(self.name, status)
         return _plain(self._cloudformation.get_template(StackName=self.name)["TemplateBody"])
 
     def plan_change(self, template: Template, leaving: frozenset[str] = frozenset()) -> StackPlan:
@@ -234,10 +233,13 @@ class PackageStack(DeployedStack):
                 return path[0] == LOGS or path[0] in ALARMS
 
 
-def _way_out(status: str) -> str:
+def check_is_settled(name: str, status: str) -> None:
+    """Raise ClickException where a stack stands between two states, or what it was is only half back."""
     if status.endswith("IN_PROGRESS"):
-        return "try again when it is done"
-    return "continue its rollback in CloudFormation (continue-update-rollback), and publish again"
+        raise click.ClickException(f"stack {name} is in {status}: try again when it is done")
+    if status.endswith("FAILED"):
+        advice = "continue its rollback in CloudFormation (continue-update-rollback), and publish again"
+        raise click.ClickException(f"stack {name} is in {status}: {advice}")
 
 
 def _plain(template: Any) -> Template:  # noqa: ANN401 - as boto3 returns it

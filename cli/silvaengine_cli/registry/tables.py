@@ -83,6 +83,16 @@ class RegistryTables:
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
             yield from map(from_item, page["Items"])
 
+    def scan_names(self, table: Table) -> Iterator[str]:
+        """Return the hash keys of all rows, for those who may read nothing else of them."""
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._prefix + table.name,
+            ConsistentRead=True,
+            Select="SPECIFIC_ATTRIBUTES",
+            ProjectionExpression=table.hash_key,
+        )
+        return (from_item(item)[table.hash_key] for page in pages for item in page["Items"])
+
     def create(self, table: Table, row: Row) -> None:
         """Put a new row; raise ConditionFailedError if it exists."""
         self._write("put_item", table, {}, {table.hash_key}, Item=to_item(row))

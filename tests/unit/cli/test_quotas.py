@@ -1,17 +1,20 @@
 """Quotas of an account that packages use up."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from silvaengine_cli.preflight.quotas import find_full_quotas
+from silvaengine_cli.prove.prices import cost, dated
+from silvaengine_cli.publishing.stack_template import ALARMS
 
-USED = {"roles": 12, "stacks": 3, "code": 1_000}
+USED = {"roles": 12, "stacks": 3, "code": 1_000, "free": 1_000}
 
 
 def account(**used: int) -> Any:
-    """Return the clients of an account in which so much is used."""
+    """Return the clients of an account in which so much is used, or free."""
     used = USED | used
     pages: list[Any] = [{"Stacks": [{}] * used["stacks"]}]
     clients = {
@@ -21,7 +24,10 @@ def account(**used: int) -> Any:
         "lambda": SimpleNamespace(
             get_account_settings=lambda: {
                 "AccountUsage": {"TotalCodeSize": used["code"]},
-                "AccountLimit": {"TotalCodeSize": 80_530_636_800},
+                "AccountLimit": {
+                    "TotalCodeSize": 80_530_636_800,
+                    "UnreservedConcurrentExecutions": used["free"],
+                },
             }
         ),
         "cloudformation": SimpleNamespace(
@@ -40,6 +46,7 @@ def account(**used: int) -> Any:
             {"code": 75_000_000_000},
             "of 80,530,636,800 bytes of Lambda's code storage are used: `",
         ),
+        ({"free": 10}, "concurrency: a batch of ten messages takes 11 executions, the account has 10, and "),
     ],
 )
 def test_a_quota_that_is_nearly_full_is_named(used: dict[str, int], said: str) -> None:
@@ -51,3 +58,11 @@ def test_a_quota_that_is_nearly_full_is_named(used: dict[str, int], said: str) -
 def test_an_account_with_room_has_no_findings() -> None:
     """Nothing is said of what is far from full."""
     assert list(find_full_quotas(account(roles=900, stacks=1800))) == []
+
+
+def test_the_price_of_a_packages_alarms_is_the_lists() -> None:
+    """The page that has it says of which day it is."""
+    page = (Path(__file__).parents[3] / "docs/releases.md").read_text()
+    alarms = sum(name.endswith("Alarm") for name in ALARMS)
+    price = cost({"alarm_months": alarms, "metric_months": len(ALARMS) - alarms})
+    assert f"{price:.2f} USD a month at most, by the list prices of us-east-1 of {dated()}" in page
