@@ -14,7 +14,7 @@ from silvaengine.registry.releases import PROTOCOL
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.descriptions import fit, text_of
 from silvaengine_cli.operator import announce
-from silvaengine_cli.publishing.artefact import Artefact, build
+from silvaengine_cli.publishing.artefact import Artefact, build, cache_of
 from silvaengine_cli.publishing.bindings import binding_changes, write_bindings
 from silvaengine_cli.publishing.commit import commit_of
 from silvaengine_cli.publishing.compatibility import Promises, broken_promises
@@ -28,6 +28,7 @@ from silvaengine_cli.publishing.rollout import Rollout, Turning
 from silvaengine_cli.publishing.stack import PackageStack, StackPlan
 from silvaengine_cli.publishing.stack_template import FUNCTION
 from silvaengine_cli.publishing.versions import Answer, Versions, callables_of, kept
+from silvaengine_cli.publishing.worker_code import deployed_worker
 from silvaengine_cli.registry.packages import Packages, unless_denied
 from silvaengine_cli.registry.sizes import MAX_ROW_BYTES, row_bytes
 
@@ -150,8 +151,9 @@ class Publication:
             )
 
     def build_artefact(self) -> None:
-        """Build the code, with its requirements."""
-        self.artefact = build(self.package, self.platform.architecture)
+        """Build the code, with its requirements and the worker's as it is deployed."""
+        worker = deployed_worker(self.deployment, cache_of(self.package) / "worker.zip")
+        self.artefact = build(self.package, self.platform.architecture, worker)
 
     def upload(self) -> None:
         """Upload the code, unless it is there."""
