@@ -1,6 +1,6 @@
 """Build the artefact of the layer or of one function; `sam build` calls this through the Makefile beside it.
 
-`silvaengine publish` builds the two parts of a package by it: its locked requirements, and its own modules.
+`silvaengine publish` builds by it what a package has beside the worker: its locked requirements, its modules.
 
 It runs in a folder of sources and needs only Python's standard library and uv. Bytecode ships with the
 sources: a Lambda's file system is read-only, so without it every cold start would compile every module. The
@@ -20,7 +20,7 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 PROJECT = Path(__file__).resolve().parent.parent
-WORKER = PROJECT / "services/worker/silvaengine_worker"
+WORKER = "silvaengine_worker"
 FRAMEWORK = ("silvaengine", "silvaengine_base", "silvaengine_utility")
 
 # Modules of the layer and of Lambda's runtime, which an operator's package of the same name would shadow;
@@ -114,8 +114,7 @@ def build_package_requirements(folder: Path, machine: str) -> None:
 
 
 def build_package(folder: Path) -> None:
-    """Build a package's own part: the worker, and the modules with the list of them; see ``add_modules``."""
-    copy([WORKER], folder, "/var/task")
+    """Build a package's modules, with the list of them; see ``add_modules``."""
     add_modules(Path(), folder, "silvaengine_functions.txt")
 
 
@@ -132,7 +131,7 @@ def add_modules(source: Path, folder: Path, manifest: str) -> None:
         SystemExit: one has the name of another or of a provided module, or a syntax error.
     """
     packages = shipped_packages(source)
-    reserved = {*RESERVED_NAMES.read_text().split()}
+    reserved = {*RESERVED_NAMES.read_text().split(), WORKER}
     if taken := reserved.intersection(path.stem for path in packages):
         names = ", ".join(sorted(taken))
         raise SystemExit(f"{source.resolve().name}/ has {names}, which the layer or Lambda provides")

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,15 @@ class Deployment:
         self.endpoint_url = endpoint_url
         self._table_prefix = table_prefix
         self._worker_arn = worker_arn
+        self._clients: dict[tuple[str, str | None], AwsClient] = {}
 
     def client(self, service: str, url: str | None = None) -> AwsClient:
-        """Return a client of an AWS service, at ``url`` where the service has a URL of its own."""
+        """Return the client of an AWS service, at ``url`` where the service has a URL of its own."""
+        if (service, url) not in self._clients:
+            self._clients[service, url] = self._new_client(service, url)
+        return self._clients[service, url]
+
+    def _new_client(self, service: str, url: str | None) -> AwsClient:
         import boto3  # lazy: only a command that calls AWS needs it
         from botocore.config import Config
 
@@ -228,6 +235,17 @@ def local_folder(deployment: Deployment) -> Path | None:
 
 def _dev_folder(start: Path) -> Path | None:
     return next((folder for folder in (start, *start.parents) if (folder / DEV_FILE).is_file()), None)
+
+
+@contextmanager
+def local_deployment(project: Path, deployment: Mapping[str, str]) -> Iterator[None]:
+    """Let commands with ``--local`` find a project's engine and its stack until the block ends."""
+    path = project / DEV_FILE
+    path.write_text(json.dumps(deployment))
+    try:
+        yield
+    finally:
+        path.unlink()
 
 
 def _read_dev_file(path: Path) -> dict[str, str]:

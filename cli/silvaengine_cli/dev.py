@@ -1,6 +1,5 @@
 """`silvaengine dev`: the whole system on this machine, updated as files are edited."""
 
-import json
 import signal
 import sys
 import time
@@ -14,10 +13,12 @@ import click
 from rich.console import Console
 
 from silvaengine_cli import deploy, watch
-from silvaengine_cli.deployment import DEV_FILE, Deployment
+from silvaengine_cli.deployment import Deployment, local_deployment
 from silvaengine_cli.engine import REGION, LocalEngine, install_engine, local_engine, require_free
 from silvaengine_cli.packages import FUNCTIONS_FOLDER, PACKAGES_FOLDER, package_folders
 from silvaengine_cli.packages.examine import missing_requirements, summarize
+from silvaengine_cli.publishing.lock import LOCK
+from silvaengine_cli.publishing.prune import prune_before_latest
 from silvaengine_cli.publishing.publisher import publish
 from silvaengine_cli.publishing.releases import package_arn
 from silvaengine_cli.registry.apply import apply_file
@@ -37,7 +38,9 @@ PARAMETERS = {
 }
 DEBUG_PORT = 5678  # debugpy's own
 DEBUG_SECONDS = 900  # as long as a Lambda that waits for a debugger
-POLL_SECONDS = 0.3
+POLL_SECONDS = 0.1
+LOG_POLLS = 3  # of the sources for one of all logs
+KEPT_RELEASES = 3  # of a package: the engine keeps the code of each in memory
 
 _EXAMPLES = """
 Try:
@@ -118,7 +121,6 @@ class DevSession:
         self._screen = screen
         self._project = project
         self._engine = engine
-        self._target = Deployment(stack=deploy.LOCAL_STACK, endpoint_url=engine.url, region=REGION)
         self._debug_port = debug_port
         self._snapshot = watch.take_snapshot(project)
         self._pending: set[Path] = set()  # what failed is tried again with the next change
@@ -136,14 +138,18 @@ class DevSession:
         self._tails |= self._open_tails()
         self._console.print("watching the sources; Ctrl-C ends")
         while True:
-            time.sleep(POLL_SECONDS)
-            self._catch_up()
-            if self._debug_port:
-                waiting = f"a call waits at breakpoint(): attach to 127.0.0.1:{self._debug_port}"
-                self._say("debugger", [Note(waiting)] if self._engine.has_waiting_call else [])
-            new = [each for name in [*self._tails] for each in self._new_records(name)]
-            for function, record in sorted(new, key=lambda pair: pair[1]["timestamp"]):
-                self._screen.show(function, record)
+            for _ in range(LOG_POLLS):
+                time.sleep(POLL_SECONDS)
+                self._catch_up()
+            self._show_calls()
+
+    def _show_calls(self) -> None:
+        if self._debug_port:
+            waiting = f"a call waits at breakpoint(): attach to 127.0.0.1:{self._debug_port}"
+            self._say("debugger", [Note(waiting)] if self._engine.has_waiting_call else [])
+        new = [each for name in [*self._tails] for each in self._new_records(name)]
+        for function, record in sorted(new, key=lambda pair: pair[1]["timestamp"]):
+            self._screen.show(function, record)
 
     def _new_records(self, name: str) -> list[tuple[str, Record]]:
         try:
@@ -183,10 +189,12 @@ class DevSession:
             self._publish(package_folders(self._project))
         else:
             self._check_packages()
-            self._publish(work.packages)
-            for logical_id in sorted(work.functions & self._outputs.function_arns.keys()):
-                with _step(self._console, f"redeploy {logical_id}"):
-                    deploy.redeploy_function(self._project, self._engine, self._outputs, logical_id)
+            try:
+                for logical_id in sorted(work.functions & self._outputs.function_arns.keys()):
+                    with _step(self._console, f"redeploy {logical_id}"):
+                        deploy.redeploy_function(self._project, self._engine, self._outputs, logical_id)
+            finally:
+                self._publish(work.packages)  # with the worker's code as it is deployed by now
         if work.everything or work.registry:
             self._apply_registry()
 
@@ -197,20 +205,24 @@ class DevSession:
         with _step(self._console, "sam deploy"):
             outputs = deploy.deploy(self._project, self._engine, parameters=PARAMETERS)
             deploy.restore_functions(self._project, self._engine, outputs)
-            LocalSecrets(self._project).restore(self._target)
+        self._deployment = Deployment(stack=deploy.LOCAL_STACK, endpoint_url=self._engine.url, region=REGION)
+        LocalSecrets(self._project).restore(self._deployment)
         return outputs
 
     def _publish(self, packages: Iterable[str]) -> None:
         """Publish packages, and those whose last publication failed: that is shown, and the rest goes on."""
         pending = sorted(self._unpublished.union(packages))
         self._unpublished = {package for package in pending if not self._has_published(package)}
+        locks = watch.states(self._project / PACKAGES_FOLDER / package / LOCK for package in pending)
+        self._snapshot = {**self._snapshot, **locks}  # what publishing writes is no change
 
     def _has_published(self, package: str) -> bool:
         folder = PACKAGES_FOLDER / package
         try:
             with _step(self._console, f"publish {package}") as outcome:
-                published = publish(self._target, self._project / folder, "", lambda _line: None)
+                published = publish(self._deployment, self._project / folder, "", lambda _line: None)
                 outcome.append(f"release {published.release}")
+            prune_before_latest(KEPT_RELEASES, self._deployment, published.package)
         except click.ClickException as error:
             self._show_error(error, folder)
             return False
@@ -274,7 +286,8 @@ def _running_engine(
         double=_make_double(port, debug_port) if strict else None,
     ) as engine:
         console.print(f"engine at {engine.url}; its log: {engine.log.relative_to(project)}")
-        with _dev_file(project / DEV_FILE, engine):
+        own = {"endpoint_url": engine.url, "stack": deploy.LOCAL_STACK, "region": REGION}
+        with local_deployment(project, own):
             yield engine
 
 
@@ -285,17 +298,6 @@ def _make_double(port: int, debug_port: int | None) -> "Double":
     if port:
         require_free(port)
     return Double(Script(api_seconds=DEBUG_SECONDS) if debug_port else Script(), port)
-
-
-@contextmanager
-def _dev_file(path: Path, engine: LocalEngine) -> Iterator[None]:
-    """Keep the file from which other commands with `--local` read where the engine is."""
-    content = {"endpoint_url": engine.url, "stack": deploy.LOCAL_STACK, "region": REGION}
-    path.write_text(json.dumps(content))
-    try:
-        yield
-    finally:
-        path.unlink()
 
 
 def _exit_on_signal(signal_number: int, _frame: object) -> NoReturn:

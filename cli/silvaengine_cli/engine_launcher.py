@@ -4,19 +4,18 @@ What is changed is not public and may change with any version; tests/e2e/test_en
 """
 
 import os
-import shutil
 import time
 import zipfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from hashlib import sha256
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import gettempdir
-from threading import Lock, Semaphore
-from types import SimpleNamespace
-from typing import Any, override
+from threading import Semaphore
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 from ministack import app  # type: ignore[import-not-found]
 from ministack.core import iam_evaluator, lambda_runtime  # type: ignore[import-not-found]
@@ -30,9 +29,7 @@ DEBUGGER = Path(__file__).with_name("engine_debugger.py")
 LAMBDA_SECONDS = 900  # docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
 SITE_PACKAGES = Path(app.__file__).parents[1]
 SUBPROTOCOL = "Sec-WebSocket-Protocol"
-UPDATE_SECONDS = 0.1  # in which new code is Pending although it is ready; by itself the engine takes 0.5
 STARTING = os.cpu_count() or 1  # processes of one function that start at a time
-UNPACKED = Path(gettempdir(), "unpacked")
 
 
 def main() -> None:
@@ -45,9 +42,9 @@ def main() -> None:
         link_modules(runtime, ["debugpy"])
         offer_debugger(runtime)
     keep_logs_of_sockets()
-    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": SharedZip})
+    unpack_once()
     start_few_at_a_time()
-    lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = UPDATE_SECONDS
+    lambda_svc._schedule_state_transition = activate
     share_reserved_concurrency()
     answer_handshakes()
     if mark := os.environ.pop("SILVAENGINE_STRICT", ""):  # functions don't inherit it
@@ -125,26 +122,24 @@ def keep_logs_of_sockets() -> None:
     lambda_runtime.get_or_create_worker = get_logged_worker
 
 
-class SharedZip(zipfile.ZipFile):
-    """An artefact that is unpacked once for all processes; the engine unpacks it for each."""
+def unpack_once() -> None:
+    """Have the processes of a function share their unpacked artefact: see engine_unpacking.py."""
+    loader = SourceFileLoader("engine_unpacking", str(Path(__file__).with_name("engine_unpacking.py")))
+    unpacking = ModuleType(loader.name)
+    loader.exec_module(unpacking)
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": unpacking.SharedZip})
 
-    _unpacking = Lock()
 
-    @override
-    def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
-        """Make ``path`` a link to the unpacked artefact; before one is added, delete those without a link."""
-        contents = [(member.filename, member.CRC, member.file_size) for member in self.infolist()]
-        unpacked = UNPACKED / sha256(repr(contents).encode()).hexdigest()
-        with self._unpacking:
-            if not unpacked.exists():
-                links = Path(gettempdir()).glob("ministack-lambda-*/*")
-                for unused in {*UNPACKED.glob("*")} - {link.resolve() for link in links}:
-                    shutil.rmtree(unused)
-                super().extractall(unpacked.with_suffix(".part"))
-                unpacked.with_suffix(".part").rename(unpacked)
-            Path(path).rmdir()
-            Path(path).symlink_to(unpacked)
-        Path(str(self.filename)).unlink()  # the process's own copy
+def activate(name: str, _seconds: float) -> None:
+    """Let a function be Active as soon as its code is there; by itself the engine waits for half a second.
+
+    What it is on AWS meanwhile is shown by the double.
+    """
+    function = lambda_svc._functions[name]
+    ready = {"State": "Active", "LastUpdateStatus": "Successful"}
+    reasons = [f"{state}{reason}" for state in ready for reason in ("Reason", "ReasonCode")]
+    for record in (function, *function["versions"].values()):
+        record["config"] |= ready | dict.fromkeys(reasons, "")
 
 
 def start_few_at_a_time() -> None:

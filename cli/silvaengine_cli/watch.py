@@ -27,7 +27,12 @@ class Work:
 
 def take_snapshot(project: Path) -> Snapshot:
     """Return size and time of each watched file; a change that keeps both isn't noticed."""
-    return {path: state for path in _watched_files(project) if (state := _state(path)) is not None}
+    return states(_watched_files(project))
+
+
+def states(paths: Iterable[Path]) -> Snapshot:
+    """Return size and time of those files that are there."""
+    return {path: state for path in paths if (state := _state(path)) is not None}
 
 
 def changed_files(before: Snapshot, after: Snapshot) -> list[Path]:

@@ -1,5 +1,6 @@
 """`silvaengine dev` as its user meets it: a process that is started, worked with, and ended by Ctrl-C."""
 
+import json
 import re
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from silvaengine_cli.dev import KEPT_RELEASES
 from silvaengine_cli.engine import local_engine
 
 from .conftest import copy_project
@@ -177,6 +179,21 @@ def test_broken_package_is_shown(dev: Dev) -> None:
     dev.replace(BOOK, "def sign((", "def sign(")
     dev.replace(BOOK, "        print(1 / 0)\n", "")
     eventually(lambda: dev.api.get("/core/demo/guests").status == 200, lambda: dev.printed)
+
+
+def test_the_latest_releases_are_kept(dev: Dev) -> None:
+    """The engine has the code of each in memory: three of a package, not one for each save."""
+    assert dev.printed.count("publish guestbook:") > KEPT_RELEASES
+
+    def kept() -> list[dict[str, object]]:
+        command = [SILVAENGINE, "releases", "list", "guestbook", "--local", "--json"]
+        done = subprocess.run(command, cwd=dev.project, check=True, capture_output=True)
+        releases: list[dict[str, object]] = json.loads(done.stdout)
+        return releases
+
+    # Those of one second go together.
+    eventually(lambda: 1 <= len(kept()) <= KEPT_RELEASES + 1, lambda: dev.printed)
+    assert kept()[0]["serves"]
 
 
 def test_wrong_registry_is_shown(dev: Dev) -> None:

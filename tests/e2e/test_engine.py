@@ -190,7 +190,7 @@ def handler(event, context):
 
 
 def test_a_burst_of_first_calls_starts_few_processes_at_a_time(engine: LocalEngine, tmp_path: Path) -> None:
-    """Thirty at once would starve one another; all share one unpacked artefact, until it changes."""
+    """Thirty at once would starve one another; all share one unpacked artefact, later ones its files."""
     functions, roles = engine.client("lambda"), engine.client("iam")
     role = roles.create_role(RoleName="burst", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     functions.create_function(
@@ -198,7 +198,7 @@ def test_a_burst_of_first_calls_starts_few_processes_at_a_time(engine: LocalEngi
         Runtime="python3.13",
         Handler="burst.handler",
         Role=role,
-        Code={"ZipFile": zip_files({"burst.py": SLOW_START.encode()})},
+        Code={"ZipFile": zip_files({"burst.py": SLOW_START.encode(), "deep/same.py": b""})},
         Environment={"Variables": {"STARTING": str(tmp_path)}},
         Timeout=60,
     )
@@ -214,7 +214,11 @@ def test_a_burst_of_first_calls_starts_few_processes_at_a_time(engine: LocalEngi
     assert max(starting) <= (os.cpu_count() or 1) + 1  # and the first one
     assert len(files) == 1
 
-    changed = zip_files({"burst.py": SLOW_START.encode() + b"# changed"})
+    unpacked = Path(files.pop()).parent
+    same = (unpacked / "deep/same.py").stat().st_ino
+    changed = zip_files({"burst.py": SLOW_START.encode() + b"# changed", "deep/same.py": b""})
     functions.update_function_code(FunctionName="burst", ZipFile=changed)
-    assert Path(call(0)[2]).exists()
-    assert not Path(files.pop()).exists()
+    code = Path(call(0)[2])
+    assert code.read_text().endswith("# changed")
+    assert (code.parent / "deep/same.py").stat().st_ino == same
+    assert not unpacked.exists()

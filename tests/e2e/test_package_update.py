@@ -94,7 +94,10 @@ def worker(deployment: Deployment) -> Iterator[Worker]:
 def test_a_change_of_the_platform_reaches_packages(
     deployment: Deployment, package: Shop, worker: Worker
 ) -> None:
-    """Named as behind, then released anew: same code and own variables, for pinned tenants, too."""
+    """Named as behind, then released anew: same code and own variables, for pinned tenants, too.
+
+    What is published has it at once: the worker's code is the deployment's, not that of the sources.
+    """
     package.more = ORDERS
     first, second = package.publish_next(), package.publish_next()
     numbers = {build: number for number, build in package.builds.items()}
@@ -122,6 +125,9 @@ def test_a_change_of_the_platform_reaches_packages(
         assert eventually(lambda tenant=tenant: built(deployment, tenant), build.__eq__) == build  # type: ignore[misc]
     assert behind(package) == {}
     assert "has what the platform has" in run(package, "packages", "update", package.name)
+    worker.change()
+    package.publish_next()
+    assert str(package.releases.pointer()["release"]) not in behind(package)
 
 
 def serving(deployment: Deployment, tenant: str) -> int:

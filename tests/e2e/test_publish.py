@@ -248,8 +248,7 @@ def test_releases_are_pruned(deployment: Deployment, shop: Shop) -> None:
     )
 
     def prune(days: float, *, dry_run: bool = False) -> Pruned:
-        now = time.time() + KEPT_SECONDS + days
-        return Pruning(shop.deployment, releases, versions, now).run(dry_run=dry_run)
+        return Pruning(shop.deployment, releases, versions, time.time() + days).run(dry_run=dry_run)
 
     assert prune(-KEPT_SECONDS).releases == []
     planned = prune(60, dry_run=True)

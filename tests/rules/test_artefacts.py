@@ -300,7 +300,7 @@ def test_what_ships_of_functions(project: Path, tmp_path: Path) -> None:
         ("silvaengine/__init__.py", "", "silvaengine, which the layer or Lambda provides"),
         ("silvaengine_base/__init__.py", "", "silvaengine_base, which the layer or Lambda provides"),
         ("silvaengine_utility/__init__.py", "", "silvaengine_utility, which the layer or Lambda provides"),
-        ("silvaengine_worker/__init__.py", "", "would overwrite"),
+        ("silvaengine_worker/__init__.py", "", "silvaengine_worker, which the layer or Lambda provides"),
         ("redis/__init__.py", "", "redis, which the layer or Lambda provides"),
         ("msgspec.py", "", "msgspec, which the layer or Lambda provides"),
         ("boto3/client.py", "", "boto3, which the layer or Lambda provides"),

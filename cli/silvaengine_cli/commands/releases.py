@@ -12,7 +12,7 @@ from silvaengine_cli.deployment import Deployment, list_options, operator_option
 from silvaengine_cli.output import Detail, Moment, print_result, print_table
 from silvaengine_cli.publishing.coverage import outcomes_text, share_text, with_outcomes
 from silvaengine_cli.publishing.patience import Patience
-from silvaengine_cli.publishing.prune import Pruned, Pruning
+from silvaengine_cli.publishing.prune import KEPT_SECONDS, Pruned, Pruning
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.rollback import Pointing, Turn
 from silvaengine_cli.publishing.rollout import Rollout
@@ -70,7 +70,7 @@ def prune(deployment: Deployment, package: str, dry_run: bool, as_json: bool) ->
     """
     found = PackageReleases(deployment, package)
     versions = Versions(deployment.client("lambda"), found.function_name, Patience(say))
-    pruned = Pruning(deployment, found, versions, time.time()).run(dry_run=dry_run)
+    pruned = Pruning(deployment, found, versions, time.time() - KEPT_SECONDS).run(dry_run=dry_run)
     print_result(asdict(pruned), _pruned(pruned, dry_run=dry_run), as_json=as_json)
 
 

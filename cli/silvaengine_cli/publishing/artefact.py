@@ -1,7 +1,8 @@
 """The artefact of a package: the worker, the package's modules, its requirements, and the release's digest.
 
-The same sources give the same bytes on any day and in any folder. What takes long, the requirements, is kept
-as an archive by lock and processor, and its members go into an artefact compressed as they are.
+The worker is the deployment's. With it the same sources give the same bytes on any day and in any folder.
+What takes long, the requirements, is kept as an archive by lock and processor, and its members go into an
+artefact compressed as they are.
 """
 
 import json
@@ -12,7 +13,9 @@ import sys
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import file_digest, sha256
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +40,8 @@ _LARGEST = 5
 
 type Files = dict[str, tuple[str, int]]
 """Digest and size in bytes of files, by their names in the archive."""
+type Contents = Mapping[str, bytes]
+"""Files of an archive, by their names in it."""
 
 
 class Artefact(NamedTuple):
@@ -68,10 +73,21 @@ def framework_sources() -> Path:
     return folder
 
 
-def build(package: Package, architecture: str, *, upgrade: bool = False) -> Artefact:
-    """Build a package for a processor: ``x86_64`` or ``arm64``; ``upgrade`` takes newer requirements.
+def cache_of(package: Package) -> Path:
+    """Return the folder beside `packages/` with what was built and read before; it may be deleted."""
+    folder = package.folder.resolve().parents[1] / CACHE
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
-    The archive is in `.silvaengine/packages` beside `packages/`, and replaces an earlier one.
+
+def build(package: Package, architecture: str, worker: Contents, *, upgrade: bool = False) -> Artefact:
+    """Build a package, whose archive replaces an earlier one in ``cache_of`` it.
+
+    Args:
+        package: the package.
+        architecture: the processor, ``x86_64`` or ``arm64``.
+        worker: the worker's code.
+        upgrade: whether to take the newest requirements that fit.
 
     Raises:
         ClickException: a requirement can't be had, a module has a name that is taken or an error in it, or
@@ -79,26 +95,26 @@ def build(package: Package, architecture: str, *, upgrade: bool = False) -> Arte
     """
     framework = framework_sources()
     lock = lock_requirements(package.folder, framework, upgrade=upgrade)
-    cache = package.folder.resolve().parents[1] / CACHE
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = cache_of(package)
     with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as temporary:
         folder = Path(temporary)
         required = _requirements(lock, architecture, cache, framework)
         _run_builder("Package", package.folder, folder / "own", architecture, framework)
-        required_files, own_files = _read_files(required), _files(folder / "own")
+        required_files = _read_files(required)
+        own_files = files_of(worker.items()) | files_of(_contents(folder / "own"))
         _refuse_overlap(required_files, own_files)
         _check_size(required_files, own_files)
-        code, worker = digest_of(required_files | own_files), worker_digest(own_files)
+        code = digest_of(required_files | own_files)
         digest = release_digest(package.name, code, functions_text(package), is_isolated=package.is_isolated)
         (folder / "own" / RELEASE_FILE).write_text(release_file(package.name, digest))
         archive = folder / "artefact.zip"
         if required:
             shutil.copyfile(required / "files.zip", archive)
-        _add(archive, folder / "own")
+        _add(archive, chain(sorted(worker.items()), _contents(folder / "own")))
         with archive.open("rb") as content:
             checksum = file_digest(content, "sha256").hexdigest()
         path = archive.rename(cache / f"{package.name}-{architecture}.zip")
-    return Artefact(path, code, worker, digest, checksum, locked_versions(lock))
+    return Artefact(path, code, worker_digest(own_files), digest, checksum, locked_versions(lock))
 
 
 def _requirements(lock: Path | None, architecture: str, cache: Path, framework: Path) -> Path | None:
@@ -115,8 +131,8 @@ def _requirements(lock: Path | None, architecture: str, cache: Path, framework: 
         installed, made = Path(temporary) / "installed", Path(temporary) / "made"
         made.mkdir()
         _run_builder("PackageRequirements", lock.parent, installed, architecture, framework)
-        (made / "files.json").write_text(json.dumps(_files(installed)))
-        _add(made / "files.zip", installed)
+        (made / "files.json").write_text(json.dumps(files_of(_contents(installed))))
+        _add(made / "files.zip", _contents(installed))
         try:
             made.rename(kept)
         except OSError:
@@ -136,12 +152,15 @@ def _run_builder(target: str, source: Path, folder: Path, architecture: str, fra
         raise click.ClickException(f"{source} can't be built:\n{(done.stdout + done.stderr).strip()}")
 
 
-def _files(folder: Path) -> Files:
-    return {
-        path.relative_to(folder).as_posix(): (sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+def files_of(contents: Iterable[tuple[str, bytes]]) -> Files:
+    """Return digest and size of an archive's files."""
+    return {name: (sha256(content).hexdigest(), len(content)) for name, content in contents}
+
+
+def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path.read_bytes()
 
 
 def _read_files(required: Path | None) -> Files:
@@ -200,12 +219,11 @@ def _tops(files: Files) -> Counter[str]:
     return sizes
 
 
-def _add(archive: Path, folder: Path) -> None:
-    """Add a folder's files to an archive, with the same bytes at any time."""
+def _add(archive: Path, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Add files to an archive, with the same bytes at any time."""
     with zipfile.ZipFile(archive, "a") as target:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                write_file(target, path.relative_to(folder).as_posix(), path.read_bytes())
+        for name, content in contents:
+            write_file(target, name, content)
 
 
 def write_file(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -11,7 +11,7 @@ from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.publishing.platform import Platform
 from silvaengine_cli.publishing.releases import PackageReleases, read_pointers
 from silvaengine_cli.publishing.versions import Answer
-from silvaengine_cli.publishing.worker_code import Contents, deployed_worker, digest_of_worker
+from silvaengine_cli.publishing.worker_code import deployed_worker, digest_of_worker
 
 _NETWORK = ("SubnetIds", "SecurityGroupIds")
 
@@ -25,7 +25,7 @@ class CurrentPlatform:
 
     def __init__(self, deployment: Deployment) -> None:
         self.platform = Platform.read(deployment)
-        self.worker: Contents = deployed_worker(deployment)
+        self.worker = deployed_worker(deployment)
         self._worker_digest = digest_of_worker(self.worker)
         self._functions: AwsClient = deployment.client("lambda")
 

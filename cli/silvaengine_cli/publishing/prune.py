@@ -10,6 +10,7 @@ from silvaengine.registry.turns import serving
 from silvaengine_cli import AwsClient
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.jobs import Jobs
+from silvaengine_cli.publishing.patience import Patience
 from silvaengine_cli.publishing.releases import PackageReleases
 from silvaengine_cli.publishing.versions import Versions
 
@@ -29,7 +30,7 @@ class Pruned:
 
 
 class Pruning:
-    """Deletes what has served nobody for fifteen days.
+    """Deletes what has served nobody for long.
 
     A release whose row is gone can't be turned to any more. What a publication that broke off has left, a
     version or an object without a release, goes like theirs.
@@ -38,16 +39,16 @@ class Pruning:
         deployment: whose package it is.
         releases: the package's.
         versions: those of its Lambda.
-        now: epoch seconds.
+        before: epoch seconds, since when it served nobody.
     """
 
     def __init__(
-        self, deployment: Deployment, releases: PackageReleases, versions: Versions, now: float
+        self, deployment: Deployment, releases: PackageReleases, versions: Versions, before: float
     ) -> None:
         self._deployment = deployment
         self._releases = releases
         self._versions = versions
-        self._before = now - KEPT_SECONDS
+        self._before = before
 
     def run(self, *, dry_run: bool) -> Pruned:
         """Delete what is old, or say what would be deleted.
@@ -107,3 +108,13 @@ class Pruning:
     @property
     def _bucket(self) -> str:
         return self._deployment.output("PayloadBucket")
+
+
+def prune_before_latest(count: int, deployment: Deployment, package: str) -> None:
+    """Delete what of a package has served nobody since the first of its latest releases was written."""
+    releases = PackageReleases(deployment, package)
+    rows = releases.all()
+    if len(rows) > count:
+        functions = deployment.client("lambda")
+        versions = Versions(functions, releases.function_name, Patience(lambda _line: None))
+        Pruning(deployment, releases, versions, rows[-count]["created_at"]).run(dry_run=False)

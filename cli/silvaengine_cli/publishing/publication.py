@@ -11,7 +11,7 @@ from silvaengine.aws.table_client import Row
 from silvaengine.errors import ConfigurationError
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.operator import announce
-from silvaengine_cli.publishing.artefact import build
+from silvaengine_cli.publishing.artefact import build, cache_of
 from silvaengine_cli.publishing.bindings import binding_changes, write_bindings
 from silvaengine_cli.publishing.commit import commit_of
 from silvaengine_cli.publishing.compatibility import Promises, broken_promises
@@ -24,6 +24,7 @@ from silvaengine_cli.publishing.rollout import Rollout
 from silvaengine_cli.publishing.stack import PackageStack, StackPlan, check_is_settled
 from silvaengine_cli.publishing.stack_template import FUNCTION
 from silvaengine_cli.publishing.versions import kept
+from silvaengine_cli.publishing.worker_code import deployed_worker
 from silvaengine_cli.registry.packages import Packages, unless_denied
 
 
@@ -110,8 +111,9 @@ class Publication(NewRelease):
             )
 
     def build_artefact(self) -> None:
-        """Build the code, with its requirements."""
-        self.artefact = build(self.package, self.platform.architecture)
+        """Build the code, with its requirements and the worker's as it is deployed."""
+        worker = deployed_worker(self.deployment, cache_of(self.package) / "worker.zip")
+        self.artefact = build(self.package, self.platform.architecture, worker)
 
     def change_stack(self) -> None:
         """Make the package's stack, or change it where its own part has changed."""

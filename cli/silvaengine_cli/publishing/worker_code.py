@@ -1,8 +1,8 @@
 """The worker's code as a deployment runs it, and artefacts with it instead of their own."""
 
 import io
+import tempfile
 import zipfile
-from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from urllib.request import urlopen
@@ -13,7 +13,9 @@ from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.publishing.artefact import (
     WORKER,
     Artefact,
+    Contents,
     digest_of,
+    files_of,
     release_file,
     worker_digest,
     write_file,
@@ -22,21 +24,29 @@ from silvaengine_worker.release import RELEASE_FILE
 
 _SECONDS = 60
 
-type Contents = Mapping[str, bytes]
-"""Files of an archive, by their names in it."""
 
+def deployed_worker(deployment: Deployment, kept: Path | None = None) -> Contents:
+    """Return the files of the worker's own code in the artefact of a deployment's worker.
 
-def deployed_worker(deployment: Deployment) -> Contents:
-    """Return the files of the worker's own code in the artefact of a deployment's worker."""
+    Args:
+        deployment: whose worker it is.
+        kept: an archive of them, which is made anew unless it is of the same artefact.
+    """
     found = deployment.client("lambda").get_function(FunctionName=deployment.output("WorkerArn"))
+    artefact = found["Configuration"]["CodeSha256"].encode()
+    if kept and kept.is_file() and (worker := _read(kept.read_bytes(), artefact)):
+        return worker
     with urlopen(found["Code"]["Location"], timeout=_SECONDS) as response:  # noqa: S310 - Lambda's own URL
         contents = _read(response.read())
-    return {name: content for name, content in contents.items() if name.startswith(WORKER)}
+    worker = {name: content for name, content in contents.items() if name.startswith(WORKER)}
+    if kept:
+        _keep(kept, worker, artefact)
+    return worker
 
 
 def digest_of_worker(worker: Contents) -> str:
     """Return the digest by which a release names its worker's code."""
-    return worker_digest(_files(worker))
+    return worker_digest(files_of(worker.items()))
 
 
 def rebuild(archive: bytes, worker: Contents, release: Row, path: Path) -> Artefact:
@@ -44,7 +54,7 @@ def rebuild(archive: bytes, worker: Contents, release: Row, path: Path) -> Artef
     package, functions, isolated = release["package"], release["functions"], release["isolated"]
     contents = {name: each for name, each in _read(archive).items() if name != RELEASE_FILE}
     contents = {name: each for name, each in contents.items() if not name.startswith(WORKER)} | dict(worker)
-    code = digest_of(_files(contents))
+    code = digest_of(files_of(contents.items()))
     digest = release_digest(package, code, functions, is_isolated=isolated)
     with zipfile.ZipFile(path, "w") as target:
         for name, content in sorted(contents.items()):
@@ -54,10 +64,20 @@ def rebuild(archive: bytes, worker: Contents, release: Row, path: Path) -> Artef
     return Artefact(path, code, digest_of_worker(worker), digest, checksum, release["requirements"])
 
 
-def _read(archive: bytes) -> Contents:
+def _read(archive: bytes, comment: bytes = b"") -> Contents:
+    """Return what is in an archive; nothing if its comment isn't the one that is asked for."""
     with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        if comment and files.comment != comment:
+            return {}
         return {each.filename: files.read(each) for each in files.infolist() if not each.is_dir()}
 
 
-def _files(contents: Contents) -> dict[str, tuple[str, int]]:
-    return {name: (sha256(each).hexdigest(), len(each)) for name, each in contents.items()}
+def _keep(path: Path, worker: Contents, comment: bytes) -> None:
+    with (
+        tempfile.NamedTemporaryFile(dir=path.parent, prefix="worker-", delete=False) as made,
+        zipfile.ZipFile(made, "w") as archive,
+    ):
+        archive.comment = comment
+        for name, content in sorted(worker.items()):
+            write_file(archive, name, content)
+    Path(made.name).replace(path)  # as a whole: another publication may be reading it

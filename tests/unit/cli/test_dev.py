@@ -37,7 +37,13 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def session(project: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+def function_arns() -> dict[str, str]:
+    """The Lambdas that are deployed, by their names in the template."""
+    return {}
+
+
+@pytest.fixture
+def session(project: Path, function_arns: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Session:
     """Run a session with these edits, one after the other; returns what it printed."""
     rows = [
         (table, row | {"revision": 1})
@@ -48,7 +54,7 @@ def session(project: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
         return make_plan(load(path).spec, tables, worker_arn)  # type: ignore[arg-type]
 
     outputs: Any = SimpleNamespace(
-        api_url="", websocket_url="", worker_arn=WORKER, table_prefix="", function_arns={}
+        api_url="", websocket_url="", worker_arn=WORKER, table_prefix="", function_arns=function_arns
     )
     engine: Any = SimpleNamespace(client=lambda _service: None, url="")
     for step in ("build", "restore_functions"):
@@ -135,9 +141,11 @@ def published(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if folder.name == "shop" and "mended" not in (folder / "shop/orders.py").read_text():
             raise click.ClickException(BROKEN)
         published.append(folder.name)
+        (folder / "requirements.lock").write_text("written by each publication" + "!" * len(published))
         return SimpleNamespace(package=folder.name, release=next(numbers))
 
     monkeypatch.setattr(dev, "publish", publish)
+    monkeypatch.setattr(dev, "prune_before_latest", lambda *_: None)
     monkeypatch.setattr(dev, "package_arn", lambda *_: "")
     monkeypatch.setattr(dev, "LogTail", lambda *_: SimpleNamespace(new_records=list))
     return published
@@ -166,6 +174,40 @@ def test_a_package_is_published_when_a_file_of_it_changes(
     )
     assert published == ["depot", "depot", "shop", "shop"]
     assert shown.count(BROKEN.replace("/var/task", "packages/shop")) == 2
+
+
+def test_what_a_publication_writes_is_no_change(
+    project: Path, session: Session, published: list[str]
+) -> None:
+    """A lock that it has made doesn't publish the package once more; one that somebody else writes does."""
+    lock = project / "packages/depot/requirements.lock"
+    session(lambda: None, lambda: None)
+    assert published == ["depot"]
+    session(lambda: None, lambda: lock.write_text("pulled"), lambda: None)
+    assert published == ["depot"] * 3
+
+
+def test_the_workers_code_is_deployed_before_packages_take_it(
+    project: Path,
+    session: Session,
+    published: list[str],
+    function_arns: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error in it is shown, and packages that have changed are published all the same."""
+    code = project / "services/worker/silvaengine_worker/app.py"
+    code.parent.mkdir()
+
+    def redeploy(_project: Path, _engine: object, _outputs: object, logical_id: str) -> None:
+        published.append(logical_id)
+        if "error" in code.read_text():
+            raise deploy.DeployError("it can't be compiled")
+
+    function_arns["Worker"] = WORKER
+    monkeypatch.setattr(deploy, "redeploy_function", redeploy)
+    shown = session(lambda: code.write_text("error"), lambda: code.write_text("mended"))
+    assert published == ["depot", "Worker", "depot", "Worker", "depot"]
+    assert "it can't be compiled" in shown
 
 
 def test_missing_import_of_a_package_is_said(project: Path, session: Session, published: list[str]) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from silvaengine.registry.releases import release_digest
 from silvaengine_cli.publishing import artefact
-from silvaengine_cli.publishing.artefact import Artefact, build, framework_sources
+from silvaengine_cli.publishing.artefact import Artefact, framework_sources
 from silvaengine_cli.publishing.package import Package, functions_text
 from silvaengine_worker.release import RELEASE_FILE
 
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow  # each build starts Python
 
 type MakePackage = Callable[..., Package]
 
+SERVICE = Path(__file__).parents[3] / "services/worker"
 SHOP = '''
 class Shop:
     """Greets."""
@@ -35,6 +36,10 @@ class Shop:
         """Return a greeting."""
         return f"Hello, {name}!"
 '''
+WORKER = {
+    path.relative_to(SERVICE).as_posix(): path.read_bytes()
+    for path in SERVICE.glob("silvaengine_worker/**/*.py")
+}
 YAML = "package: shop\nfunctions:\n  greet: {call: 'shop:Shop.hello', area: core}\n"
 
 
@@ -91,6 +96,11 @@ def wheel(tmp_path: Path) -> Callable[..., None]:
             links.write(f'<a href="{path_in_index.name}#sha256={digest}">{path_in_index.name}</a>\n')
 
     return write
+
+
+def build(package: Package, architecture: str, **options: bool) -> Artefact:
+    """Build a package with the worker of the sources."""
+    return artefact.build(package, architecture, WORKER, **options)
 
 
 def names(built: Artefact) -> set[str]:
@@ -205,7 +215,7 @@ def test_builds_at_once_and_killed_ones_leave_a_whole_archive(
     [
         ({"redis/__init__.py": ""}, "redis, which the layer or Lambda provides"),
         ({"silvaengine_base.py": ""}, "silvaengine_base, which the layer or Lambda provides"),
-        ({"silvaengine_worker/x.py": ""}, "would overwrite"),
+        ({"silvaengine_worker/x.py": ""}, "silvaengine_worker, which the layer or Lambda provides"),
         ({"shop/broken.py": "def f(:\n"}, "broken.py"),
         ({"colour.py": ""}, "colour: both among the requirements and in the package"),
     ],
