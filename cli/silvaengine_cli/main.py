@@ -30,6 +30,7 @@ _COMMANDS = {
     "list": "silvaengine_cli.commands.inspect:list_",
     "show": "silvaengine_cli.commands.inspect:show",
     "openapi": "silvaengine_cli.commands.openapi:openapi",
+    "client": "silvaengine_cli.commands.openapi:client",
     "keys": "silvaengine_cli.commands.keys:keys",
     "tenant": "silvaengine_cli.commands.tenant:tenant",
     "jobs": "silvaengine_cli.commands.jobs:jobs",
