@@ -23,7 +23,7 @@ TYPESCRIPT = """\
 import { type components, createClient } from "desk-core-client";
 
 const desk = createClient({ headers: { "x-api-key": "desk-key" } });
-const filter = { state: "closed", tag: ["a", "b"], limit: 2 } as const;
+const filter = { state: "closed" as const, tag: ["a", "b"], limit: 2 };
 const found = await desk.GET("/tickets", { params: { query: filter } });
 const tickets: components["schemas"]["Ticket"][] | undefined = found.data;
 const header = { "Idempotency-Key": "typescript" };
