@@ -136,7 +136,8 @@ class OperationWriter:
         schema = function.description.get("result") if function.is_typed else None
         if not schema:
             return _component("responses", "Any")
-        content = {_JSON: {"schema": self._components.take(schema, function.name)}}
+        taken = self._components.take(schema, function.name)
+        content = {_JSON: {"schema": taken if "$ref" in taken else {"title": "Result", **taken}}}
         return {"description": "The function's result", "content": content}
 
 

@@ -48,6 +48,8 @@ def _rewrite(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any
         rewritten = {name: _rewrite(member, names) for name, member in value.items()}
         if isinstance(members := rewritten.get("properties"), dict):
             rewritten["properties"] = {name: _entitle(name, member) for name, member in members.items()}
+        if rewritten.get("items") is False and "maxItems" in rewritten:
+            del rewritten["items"]  # generators know no schema that is false
         return rewritten
     if isinstance(value, list):
         return [_rewrite(member, names) for member in value]

@@ -188,6 +188,15 @@ def test_definitions_of_one_name(world: Any, document: Read) -> None:
     assert (schemas["Ticket"]["title"], schemas["c.Ticket"]["title"]) == ("Ticket", "c.Ticket")
 
 
+def test_a_pair_has_no_schema_that_is_false(world: Any, document: Read) -> None:
+    """Generators of clients know none; ``maxItems`` says the same."""
+    pair = {"type": "array", "prefixItems": [{}, {}], "items": False, "minItems": 2, "maxItems": 2}
+    description = {"parameters": {"type": "object", "properties": {"pair": pair}}}
+    describe(world, "find", config={"typed": True, "methods": ["GET"]}, description=description)
+    schema = document()["paths"]["/find"]["get"]["parameters"][0]["schema"]
+    assert schema == {name: value for name, value in pair.items() if name != "items"}
+
+
 def test_names_for_generated_classes(world: Any, document: Read) -> None:
     """An operation is of its area, and a class by a member's title, where only null stands beside it."""
     option = {"type": "object", "additionalProperties": {"type": "number"}}
@@ -198,7 +207,7 @@ def test_names_for_generated_classes(world: Any, document: Read) -> None:
         "type": "object",
         "properties": {"hours": hours, "either": either, "shift": {"$ref": "#/$defs/Shift"}},
     }
-    description = {"parameters": taken | {"$defs": {"Shift": shift}}}
+    description = {"parameters": taken | {"$defs": {"Shift": shift}}, "result": option}
     for name, method in {"plan": "POST", "find": "GET"}.items():
         describe(world, name, config={"typed": True, "methods": [method]}, description=description)
     found = document()
@@ -206,7 +215,10 @@ def test_names_for_generated_classes(world: Any, document: Read) -> None:
     assert found["components"]["schemas"]["Shift"]["properties"]["hours"] == titled
     body = found["paths"]["/plan"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert (body["properties"]["hours"], body["properties"]["either"]) == (titled, either)
-    assert found["paths"]["/find"]["get"]["parameters"][0]["schema"] == titled
+    find = found["paths"]["/find"]["get"]
+    assert find["parameters"][0]["schema"] == titled
+    result = find["responses"]["200"]["content"]["application/json"]["schema"]
+    assert result == {"title": "Result", **option}
     tags = [each["tags"] for item in found["paths"].values() for each in item.values()]
     assert tags == [["core"]] * len(tags)
 
