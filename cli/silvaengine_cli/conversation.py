@@ -86,6 +86,8 @@ def render(text: str) -> Text:
     match frame:
         case {"error": {"status": status, "message": message, **rest}}:
             content, style = _plain_text(f"{status} {message}  request {rest.get('request_id')}"), "red"
+            if "details" in rest:
+                content += f"\n{_plain_text(rest['details'])}"
         case {"id": _, "seq": seq, "done": True}:
             content, style = f"done, {seq} items", "dim"
         case {"id": _, "seq": seq, "items": list(items)}:

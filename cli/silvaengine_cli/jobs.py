@@ -1,5 +1,6 @@
 """Jobs as an operator sees them: the rows of the ledger."""
 
+import json
 from collections.abc import Iterator, Sequence
 
 import click
@@ -143,7 +144,8 @@ def error_of(execution: Execution) -> str | None:
     response = parse_json_or_text(execution.result or "")
     if not isinstance(response, dict) or response.get("kind") != "error":
         return None
-    return f"{response.get('error_type')}: {response.get('value')}"
+    details = f" {json.dumps(details, ensure_ascii=False)}" if (details := response.get("details")) else ""
+    return f"{response.get('error_type')}: {response.get('value')}{details}"
 
 
 def log_of(execution: Execution) -> str:

@@ -30,6 +30,7 @@ _COMMANDS = {
     "list": "silvaengine_cli.commands.inspect:list_",
     "show": "silvaengine_cli.commands.inspect:show",
     "openapi": "silvaengine_cli.commands.openapi:openapi",
+    "client": "silvaengine_cli.commands.openapi:client",
     "keys": "silvaengine_cli.commands.keys:keys",
     "secrets": "silvaengine_cli.commands.secrets:secrets",
     "tenant": "silvaengine_cli.commands.tenant:tenant",

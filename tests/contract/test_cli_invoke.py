@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
+from silvaengine.protocol.messages import WorkerResponse
 from silvaengine.tables import FUNCTIONS, PACKAGES
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.engine import CREDENTIALS, REGION
@@ -164,6 +165,18 @@ def test_an_error_status_is_a_failure(gateway: str) -> None:
     status, _, body = result.output.partition("\n")
     assert (result.exit_code, status) == (1, "HTTP 404")
     assert json.loads(body)["path"] == "/beta/core/demo/404"
+
+
+def test_a_worker_s_refusal_has_its_details(stack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a typed function can't take is named, as the gateway's response names it."""
+    details = [{"in": "body", "path": "/n", "message": "Expected `int`", "value_type": "string"}]
+    refusal = WorkerResponse("error", "It can't", 422, "InvalidArgumentsError", details)
+    monkeypatch.setattr(Deployment, "invoke", lambda *_: (True, refusal.encode()))
+    shown = run("invoke", "demo", "hello", "--direct", "--stack", stack)
+    assert shown.exit_code == 1
+    assert shown.output == f"422 InvalidArgumentsError: It can't\n{json.dumps(details)}\n"
+    printed = json.loads(run("invoke", "demo", "hello", "--direct", "--json", "--stack", stack).stdout)
+    assert printed == {"kind": "error", "status": 422, "value": "It can't", "details": details}
 
 
 def test_an_unknown_function_is_refused_by_the_gateway(stack: str) -> None:

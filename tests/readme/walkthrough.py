@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from ..node import path_with_node
 from .blocks import Block, Command, pattern, read_commands
 
 READY_SECONDS = 240  # a first `make dev` installs everything
@@ -116,7 +117,7 @@ def _environment() -> dict[str, str]:
     """Return our environment without what `make test` and other tests left in it."""
     ours = os.environ  # noqa: TID251 - it is for programs
     kept = {name: value for name, value in ours.items() if not name.startswith(("MAKE", "MFLAGS", "AWS_"))}
-    return {**kept, "COLUMNS": "80"}
+    return {**kept, "PATH": path_with_node(), "COLUMNS": "80"}
 
 
 def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:

@@ -141,10 +141,13 @@ def _ask_worker(deployment: Deployment, call: CliCall) -> WorkerResponse:
 
 
 def _print_direct(response: WorkerResponse, as_json: bool) -> None:
+    details = {"details": response.details} if response.details else {}
     if as_json:
-        print_json({"kind": response.kind, "status": response.status, "value": response.value})
+        print_json({"kind": response.kind, "status": response.status, "value": response.value, **details})
     elif response.kind == "error":
         click.echo(f"{response.status} {response.error_type}: {response.value}", err=True)
+        if details:
+            click.echo(json.dumps(response.details, ensure_ascii=False), err=True)
     elif response.kind == "base64":
         click.echo(base64.b64decode(response.value), nl=False)
     else:

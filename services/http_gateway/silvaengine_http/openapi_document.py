@@ -13,6 +13,7 @@ _JSON = "application/json"
 _TEXT: Members = {"type": "string"}
 _NOT_EMPTY: Members = {"type": "string", "minLength": 1}
 _EPOCH: Members = {"type": "integer", "description": "Epoch seconds"}
+_FAULTS: Members = {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
 _SECONDS: Members = {"description": "Seconds after which to ask again", "schema": {"type": "integer"}}
 
 _SCHEMAS: Mapping[str, Members] = {
@@ -21,7 +22,7 @@ _SCHEMAS: Mapping[str, Members] = {
         "properties": {
             "error": _TEXT,
             "request_id": _TEXT,
-            "details": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
+            "details": _FAULTS,
         },
         "required": ["error", "request_id"],
     },
@@ -52,7 +53,15 @@ _SCHEMAS: Mapping[str, Members] = {
             "changed_at": _EPOCH,
             "result": {},
             "result_url": {"type": "string", "description": "Of a large result, valid for five minutes"},
-            "error": {"type": "object"},
+            "error": {
+                "type": "object",
+                "properties": {
+                    "status": {"type": "integer"},
+                    "message": _TEXT,
+                    "cause": _TEXT,
+                    "details": _FAULTS,
+                },
+            },
         },
         "required": ["job_id", "status", "function", "attempts", "request_id", "created_at", "changed_at"],
     },
@@ -93,6 +102,7 @@ def build_document(scope: Scope, rows: Iterable[Mapping[str, Any]], server: str)
     schemes = dict(_security_schemes(scope))
     components = Components(_SCHEMAS)
     rules = Rules(
+        area=scope.area,
         security=[{name: [] for name in schemes}] if "bearer" in schemes else [],
         has_limits=scope.has_limits,
         is_silent=scope.settings.get("event_answer") == "empty",
@@ -175,6 +185,7 @@ def _job_status(scope: Scope) -> Members:
         responses["429"] = {"$ref": "#/components/responses/TooManyRequests"}
     return {
         "operationId": "job_status",
+        "tags": [scope.area],
         "summary": "Return how a job stands, and its result",
         "parameters": [{"name": "job_id", "in": "query", "required": True, "schema": _NOT_EMPTY}],
         "responses": responses,

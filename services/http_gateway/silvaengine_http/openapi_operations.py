@@ -58,10 +58,11 @@ class Described(NamedTuple):
 class Rules(NamedTuple):
     """What is the same for all functions of a document.
 
-    ``security`` is what functions with an authorizer require, empty for what all require; ``has_limits`` is
-    whether calls are limited, ``is_silent`` whether nothing is said of a function's job.
+    ``area`` is theirs; ``security`` is what functions with an authorizer require, empty for what all require;
+    ``has_limits`` is whether calls are limited, ``is_silent`` whether nothing is said of a function's job.
     """
 
+    area: str
     security: list[Members]
     has_limits: bool
     is_silent: bool
@@ -77,7 +78,11 @@ class OperationWriter:
     def operation(self, function: Described, method: str, path_names: tuple[str, ...], name: str) -> Members:
         """Return a function's operation; ``name`` is its id, ``path_names`` are its route's parameters."""
         text = function.description
-        operation: Members = {"operationId": name, "summary": text.get("summary") or function.name}
+        operation: Members = {
+            "operationId": name,
+            "tags": [self._rules.area],
+            "summary": text.get("summary") or function.name,
+        }
         if text.get("description"):
             operation["description"] = text["description"]
         if function.config.get("auth_required") and self._rules.security:
@@ -131,7 +136,8 @@ class OperationWriter:
         schema = function.description.get("result") if function.is_typed else None
         if not schema:
             return _component("responses", "Any")
-        content = {_JSON: {"schema": self._components.take(schema, function.name)}}
+        taken = self._components.take(schema, function.name)
+        content = {_JSON: {"schema": taken if "$ref" in taken else {"title": "Result", **taken}}}
         return {"description": "The function's result", "content": content}
 
 

@@ -28,6 +28,8 @@ class Components:
         names = {name: re.sub("[^A-Za-z0-9._-]", "_", name) for name in definitions}
         if not self._fits(definitions, names):
             names = {name: f"{owner}.{component}" for name, component in names.items()}
+            # Generators of clients name a class by its title, which is the other schema's, too.
+            definitions = {name: {**each, "title": names[name]} for name, each in definitions.items()}
         self.schemas |= {names[name]: _rewrite(each, names) for name, each in definitions.items()}
         rewritten: dict[str, Any] = _rewrite(rest, names)
         return rewritten
@@ -43,9 +45,22 @@ class Components:
 def _rewrite(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any part of a schema
     """Return a part of a schema whose references, in ``$ref`` or a discriminator, are to components."""
     if isinstance(value, dict):
-        return {name: _rewrite(member, names) for name, member in value.items()}
+        rewritten = {name: _rewrite(member, names) for name, member in value.items()}
+        if isinstance(members := rewritten.get("properties"), dict):
+            rewritten["properties"] = {name: _entitle(name, member) for name, member in members.items()}
+        if rewritten.get("items") is False and "maxItems" in rewritten:
+            del rewritten["items"]  # generators know no schema that is false
+        return rewritten
     if isinstance(value, list):
         return [_rewrite(member, names) for member in value]
     if isinstance(value, str) and value.startswith(_DEFINITION):
         return _COMPONENT + names.get(value.removeprefix(_DEFINITION), value.removeprefix(_DEFINITION))
     return value
+
+
+def _entitle(name: str, member: Any) -> Any:  # noqa: ANN401 - likewise
+    """Return a member's schema with its name as title where it is this or null: generated classes have it."""
+    match member:
+        case {"anyOf": [{**option}, {"type": "null"} as null]} if "$ref" not in option:
+            return {**member, "anyOf": [{"title": name, **option}, null]}
+    return member

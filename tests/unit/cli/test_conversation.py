@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from silvaengine_cli.conversation import read_line, render
 
+FAULT = {"in": "body", "path": "/n", "message": "Expected `int`", "value_type": "string"}
 PROBLEM = {"status": 404, "message": "No such function", "request_id": "r1"}
 
 
@@ -41,6 +42,10 @@ def test_a_malformed_line_is_refused(line: str) -> None:
         ({"id": "1", "funct": "f", "data": "text"}, "1 text"),
         ({"id": "1", "funct": "f", "error": PROBLEM}, "1 404 No such function  request r1"),
         ({"error": PROBLEM}, "404 No such function  request r1"),
+        (
+            {"error": {**PROBLEM, "details": [FAULT]}},
+            f"404 No such function  request r1\n{json.dumps([FAULT])}",
+        ),
         ({"id": "1", "seq": 3, "data": 0}, "1 #3 0"),
         ({"id": "1", "seq": 3, "items": ["a", "b"]}, "1 #3 a\n#4 b"),
         ({"id": "1", "seq": 5, "done": True}, "1 done, 5 items"),

@@ -1,12 +1,14 @@
 """What an operator's commands do with a job that somebody else changes at the same time."""
 
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from silvaengine.aws.attribute_values import encode
-from silvaengine_cli.jobs import Jobs
+from silvaengine.protocol.messages import WorkerResponse
+from silvaengine_cli.jobs import Jobs, error_of
 
 if TYPE_CHECKING:
     from silvaengine_cli.deployment import Deployment
@@ -48,3 +50,11 @@ def test_a_job_that_changes_meanwhile_is_neither_retried_nor_purged(jobs: Jobs) 
     assert execution is not None
     assert jobs.retry("3f2a") == "was changed meanwhile"
     assert not jobs.purge(execution)
+
+
+def test_a_refusal_is_told_with_its_details() -> None:
+    """As the caller of the job reads it."""
+    details = [{"in": "body", "path": "/n", "message": "Expected `int`", "value_type": "string"}]
+    refusal = WorkerResponse("error", "It can't", 422, "InvalidArgumentsError", details)
+    execution = accepted_execution(1_700_000_000, state="failed", result=json.dumps(refusal.encode()))
+    assert error_of(execution) == f"InvalidArgumentsError: It can't {json.dumps(details)}"

@@ -12,6 +12,7 @@ from silvaengine.access.rate_limits import RateLimit
 type Read = Callable[..., Any]
 
 TICKET = {
+    "title": "Ticket",
     "type": "object",
     "properties": {"title": {"type": "string"}, "parent": {"$ref": "#/$defs/Ticket"}},
     "required": ["title"],
@@ -176,7 +177,7 @@ def test_a_function_that_takes_a_whole_body(world: Any, document: Read) -> None:
 
 def test_definitions_of_one_name(world: Any, document: Read) -> None:
     """The same of several functions is there once, another one under its function's name."""
-    other = {"type": "object", "properties": {"id": {"$ref": "#/$defs/Id"}}}
+    other = {"title": "Ticket", "type": "object", "properties": {"id": {"$ref": "#/$defs/Id"}}}
     theirs = {**DESCRIBED, "result": {"$ref": "#/$defs/Ticket", "$defs": {"Ticket": other, "Id": {}}}}
     for name, description in {"a": DESCRIBED, "b": DESCRIBED, "c": theirs}.items():
         describe(world, name, config={"typed": True, "methods": ["POST"]}, description=description)
@@ -184,6 +185,42 @@ def test_definitions_of_one_name(world: Any, document: Read) -> None:
     assert {"Ticket", "c.Ticket", "c.Id"} < schemas.keys()
     assert not {"a.Ticket", "b.Ticket", "Id"} & schemas.keys()
     assert schemas["c.Ticket"]["properties"]["id"] == {"$ref": "#/components/schemas/c.Id"}
+    assert (schemas["Ticket"]["title"], schemas["c.Ticket"]["title"]) == ("Ticket", "c.Ticket")
+
+
+def test_a_pair_has_no_schema_that_is_false(world: Any, document: Read) -> None:
+    """Generators of clients know none; ``maxItems`` says the same."""
+    pair = {"type": "array", "prefixItems": [{}, {}], "items": False, "minItems": 2, "maxItems": 2}
+    description = {"parameters": {"type": "object", "properties": {"pair": pair}}}
+    describe(world, "find", config={"typed": True, "methods": ["GET"]}, description=description)
+    schema = document()["paths"]["/find"]["get"]["parameters"][0]["schema"]
+    assert schema == {name: value for name, value in pair.items() if name != "items"}
+
+
+def test_names_for_generated_classes(world: Any, document: Read) -> None:
+    """An operation is of its area, and a class by a member's title, where only null stands beside it."""
+    option = {"type": "object", "additionalProperties": {"type": "number"}}
+    hours = {"anyOf": [option, {"type": "null"}]}
+    either = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+    shift = {"type": "object", "properties": {"hours": hours}}
+    taken = {
+        "type": "object",
+        "properties": {"hours": hours, "either": either, "shift": {"$ref": "#/$defs/Shift"}},
+    }
+    description = {"parameters": taken | {"$defs": {"Shift": shift}}, "result": option}
+    for name, method in {"plan": "POST", "find": "GET"}.items():
+        describe(world, name, config={"typed": True, "methods": [method]}, description=description)
+    found = document()
+    titled = {"anyOf": [{"title": "hours", **option}, {"type": "null"}]}
+    assert found["components"]["schemas"]["Shift"]["properties"]["hours"] == titled
+    body = found["paths"]["/plan"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert (body["properties"]["hours"], body["properties"]["either"]) == (titled, either)
+    find = found["paths"]["/find"]["get"]
+    assert find["parameters"][0]["schema"] == titled
+    result = find["responses"]["200"]["content"]["application/json"]["schema"]
+    assert result == {"title": "Result", **option}
+    tags = [each["tags"] for item in found["paths"].values() for each in item.values()]
+    assert tags == [["core"]] * len(tags)
 
 
 @pytest.mark.parametrize("config", [{}, {"typed": True}, {"typed": False}])

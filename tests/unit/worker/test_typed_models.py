@@ -75,6 +75,8 @@ def test_a_models_schema_is_pydantics(send: Callable[..., Any]) -> None:
     Draft202012Validator.check_schema(schema)
     assert schema["properties"]["count"] == {"default": 1, "maximum": 5, "type": "integer"}
     assert schema["$defs"]["Line"]["required"] == ["sku"]
+    # By its name, by which what is generated from it has one class for it.
+    assert schema["properties"]["order"] == {"$ref": "#/$defs/Order"}
     validator = Draft202012Validator(schema)
     for body in (
         {"order": {"lines": [LINE], "total": 1}},

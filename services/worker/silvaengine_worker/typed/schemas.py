@@ -114,13 +114,15 @@ def _schemas(types: Iterable[ValueType], mode: Mode) -> tuple[list[Schema], Sche
 
 
 def _model_schema(model: ModelType, mode: Mode, definitions: Schema) -> Schema:
-    schema = model.adapter.json_schema(
-        mode=mode, by_alias=mode == "validation", ref_template="#/$defs/{model}"
+    # Of several adapters a model's schema is a reference, as other classes' are; of one it isn't.
+    schemas, made = model.adapter.json_schemas(
+        [("", mode, model.adapter)], by_alias=mode == "validation", ref_template="#/$defs/{model}"
     )
-    for name, definition in schema.pop("$defs", {}).items():
+    for name, definition in made.get("$defs", {}).items():
         if definitions.setdefault(name, definition) != definition:
             detail = f"two classes are called {name}, one of them in a model of pydantic's"
             raise ConfigurationError("The function is misconfigured", detail=detail)
+    schema: Schema = schemas["", mode]
     return schema
 
 
