@@ -180,6 +180,14 @@ def test_headers_are_parameters_by_annotation(send: Callable[..., Any]) -> None:
     ]
 
 
+def test_a_header_may_be_a_list(send: Callable[..., Any]) -> None:
+    """Its members are apart by commas; the faulty one is named."""
+    assert send("listed", headers={"x-numbers": "3, 4,,5"})["value"] == [3, 4, 5]
+    assert faults(send("listed", headers={"x-numbers": "3, x"})) == [
+        ("header", "/x-numbers/1", "Expected `int`", "string")
+    ]
+
+
 def test_a_forms_fields_are_text(send: Callable[..., Any]) -> None:
     """They come as a body's members, and are converted as a query is."""
     form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}

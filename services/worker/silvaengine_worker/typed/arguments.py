@@ -131,8 +131,15 @@ def _values(call: WorkerCall, signature: Signature) -> dict[str, _Value]:
         for name, header in signature.headers.items():
             values.pop(name, None)
             if header in headers:
-                values[name] = _Value("header", [headers[header]], is_text=True)
+                values[name] = _Value(
+                    "header", _header_texts(headers[header], signature.parameters[name]), is_text=True
+                )
     return values
+
+
+def _header_texts(text: str, value_type: ValueType) -> list[str]:
+    """Return a header's members if it is a list, whose empty ones don't count: RFC 9110, section 5.6.1."""
+    return [each.strip() for each in text.split(",") if each.strip()] if value_type.takes_list else [text]
 
 
 def _params(call: WorkerCall) -> dict[str, _Value]:
