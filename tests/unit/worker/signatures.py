@@ -223,8 +223,8 @@ def make_body(signature: Signature, random: Random) -> str:
         for name, annotation in signature.annotations.items()
         if name not in signature.optional or random.random() < 0.5
     }
-    if "body" in members:
-        return json.dumps(members["body"])
+    if "body" in members or random.random() < wrong / 4:
+        return json.dumps(members.get("body", random.choice(NEARLY)))
     if random.random() < (wrong if signature.rest is MISSING else 0.5):
         members["unknown"] = 1 if signature.rest is MISSING else make_value(signature.rest, random, wrong)
     return json.dumps(members)
