@@ -1,12 +1,19 @@
 """An OpenAPI 3.1 document of what one API key may call in one area: spec.openapis.org/oas/v3.1.1."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from silvaengine.protocol.json_codec import encode
 from silvaengine.registry.routes import Route
-from silvaengine_http.openapi_operations import Described, Members, OperationWriter, Rules
+from silvaengine_http.openapi_operations import (
+    Described,
+    Members,
+    OperationWriter,
+    Rules,
+    UnsendableError,
+)
 from silvaengine_http.openapi_schemas import Components
 
 _JSON = "application/json"
@@ -130,7 +137,8 @@ def build_document(scope: Scope, rows: Iterable[Mapping[str, Any]], server: str)
 def _paths(functions: list[Described], writer: OperationWriter) -> Members:
     """Return the operations by path: each function's route, else its name.
 
-    A route that OpenAPI can't tell from another one, as a parameter from the rest of a path, is left out.
+    A route that OpenAPI can't tell from another one, as a parameter from the rest of a path, is left out, and
+    so is a method with which nobody can send what the function requires.
     """
     paths: Members = {}
     templates: dict[tuple[str, ...], str] = {}
@@ -140,13 +148,14 @@ def _paths(functions: list[Described], writer: OperationWriter) -> Members:
             shape = tuple(segment.replace("+", "") for segment in route.shape)
             item = paths.get(template, {})
             if templates.setdefault(shape, template) == template and route.method.lower() not in item:
-                operation = writer.operation(function, route.method, route.parameters, function.name)
-                paths[template] = {**item, route.method.lower(): operation}
+                with suppress(UnsendableError):
+                    operation = writer.operation(function, route.method, route.parameters, function.name)
+                    paths[template] = {**item, route.method.lower(): operation}
                 continue
-        paths[f"/{function.name}"] = {
-            method.lower(): writer.operation(function, method, (), name)
-            for name, method in zip(_names(function), function.methods, strict=False)
-        }
+        for name, method in zip(_names(function), function.methods, strict=False):
+            with suppress(UnsendableError):
+                operation = writer.operation(function, method, (), name)
+                paths.setdefault(f"/{function.name}", {})[method.lower()] = operation
     return paths
 
 

@@ -5,10 +5,11 @@ A typed function's description is kept by ``apply`` and ``publish``: ``summary``
 function without one takes and returns anything.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from silvaengine_http.openapi_schemas import Components, Schema
+from silvaengine_http.openapi_texts import as_segment, as_text
 from silvaengine_http.request import KEYED_METHODS
 
 type Members = dict[str, Any]
@@ -17,12 +18,10 @@ _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _JSON = "application/json"
 _ERROR: Schema = {"$ref": "#/components/schemas/Error"}
 _TEXT: Schema = {"type": "string"}
-_ANY_QUERY: Members = {
-    "name": "parameters",
-    "in": "query",
-    "description": "Any parameters",
-    "schema": {"type": "object", "additionalProperties": _TEXT},
-}
+
+
+class UnsendableError(Exception):
+    """A function requires what no request with the operation's method can have."""
 
 
 class Described(NamedTuple):
@@ -76,7 +75,11 @@ class OperationWriter:
         self._components = components
 
     def operation(self, function: Described, method: str, path_names: tuple[str, ...], name: str) -> Members:
-        """Return a function's operation; ``name`` is its id, ``path_names`` are its route's parameters."""
+        """Return a function's operation; ``name`` is its id, ``path_names`` are its route's parameters.
+
+        Raises:
+            UnsendableError: a parameter that would be in path, query or header must be an object.
+        """
         text = function.description
         operation: Members = {
             "operationId": name,
@@ -90,20 +93,20 @@ class OperationWriter:
         taken = self._components.take(text["parameters"], function.name) if function.is_typed else {}
         schemas: dict[str, Schema] = dict(taken.get("properties", {}))
         required = frozenset(taken.get("required", ()))
-        parameters = [_parameter(each, "path", schemas.pop(each, _TEXT)) for each in path_names]
+        others = taken.get("additionalProperties", _TEXT)
+        segments = {each: schemas.pop(each, _TEXT) for each in path_names}
+        parameters = [*self._texts("path", segments, frozenset(path_names))]
         body = schemas.pop("body", None)
         if body is not None:
             operation["requestBody"] = _json_body(body, is_required="body" in required)
         elif method in _BODY_METHODS and not function.is_typed:
             operation["requestBody"] = {"content": {"*/*" if function.is_raw else _JSON: {"schema": {}}}}
-        elif method in _BODY_METHODS and schemas:
-            operation["requestBody"] = _members_body(
-                schemas, required, taken.get("additionalProperties", True)
-            )
-            schemas = {}
-        parameters += [_parameter(each, "query", schemas[each], each in required) for each in schemas]
-        if not function.is_typed:
-            parameters.append(_ANY_QUERY)
+        elif method in _BODY_METHODS and (schemas or others):
+            operation["requestBody"] = _members_body(schemas, required, others)
+            schemas, others = {}, False
+        parameters += self._texts("query", schemas, required)
+        if others and (other := as_text(others, self._components.schemas)):
+            parameters.append(_other_parameters(other))
         parameters += self._headers(function)
         parameters += _platform_headers(function, method)
         operation["parameters"] = parameters
@@ -113,9 +116,17 @@ class OperationWriter:
     def _headers(self, function: Described) -> Iterator[Members]:
         if function.is_typed and (headers := function.description.get("headers")):
             schema = self._components.take(headers, function.name)
-            required = schema.get("required", ())
-            for name, each in schema.get("properties", {}).items():
-                yield _parameter(name, "header", each, name in required)
+            yield from self._texts("header", schema.get("properties", {}), schema.get("required", ()))
+
+    def _texts(
+        self, place: str, schemas: Mapping[str, Schema], required: Collection[str]
+    ) -> Iterator[Members]:
+        for name, schema in schemas.items():
+            if text := as_text(schema, self._components.schemas):
+                is_path = place == "path"
+                yield _parameter(name, place, as_segment(text) if is_path else text, name in required)
+            elif name in required:
+                raise UnsendableError
 
     def _responses(self, function: Described, method: str) -> Iterator[tuple[str, Members]]:
         is_silent = function.is_job and self._rules.is_silent
@@ -133,10 +144,9 @@ class OperationWriter:
             yield "default", _component("responses", "Any")
 
     def _result(self, function: Described) -> Members:
-        schema = function.description.get("result") if function.is_typed else None
-        if not schema:
+        if not function.is_typed or _may_send_text(function):
             return _component("responses", "Any")
-        taken = self._components.take(schema, function.name)
+        taken = self._components.take(function.description["result"], function.name)
         content = {_JSON: {"schema": taken if "$ref" in taken else {"title": "Result", **taken}}}
         return {"description": "The function's result", "content": content}
 
@@ -153,6 +163,8 @@ def _errors(function: Described, method: str) -> Iterator[tuple[str, Members]]:
     for status in sorted(statuses):
         if status in own:
             yield status, {"description": own[status], "content": {_JSON: {"schema": _ERROR}}}
+        elif status == "400" and _may_send_text(function):  # which may be neither JSON nor YAML
+            yield status, _component("responses", "Any")
         else:
             yield status, _component("responses", "Unavailable" if status == "503" else "Error")
 
@@ -171,7 +183,25 @@ def _members_body(properties: Mapping[str, Schema], required: frozenset[str], ot
     return _json_body(schema, is_required=bool(needed))
 
 
-def _parameter(name: str, place: str, schema: Schema, is_required: bool = True) -> Members:
+def _other_parameters(schema: Schema) -> Members:
+    others = {"type": "object", "additionalProperties": schema}
+    return {"name": "parameters", "in": "query", "description": "Any parameters", "schema": others}
+
+
+def _may_send_text(function: Described) -> bool:
+    """Return whether a result may be text or bytes, which go out as they are."""
+    schema = function.description.get("result")
+    return not schema or _may_be_text(schema)
+
+
+def _may_be_text(schema: Schema) -> bool:
+    if options := schema.get("anyOf"):
+        return any(_may_be_text(each) for each in options if "pattern" not in each)
+    is_text = schema.get("type") == "string" or any(isinstance(each, str) for each in schema.get("enum", ()))
+    return is_text and "format" not in schema  # a date is sent as JSON
+
+
+def _parameter(name: str, place: str, schema: Schema, is_required: bool) -> Members:
     description = {"description": schema["description"]} if "description" in schema else {}
     return {"name": name, "in": place, "required": is_required, **description, "schema": schema}
 

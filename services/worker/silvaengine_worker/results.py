@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Mapping, Set, ValuesView
 from dataclasses import fields, is_dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
@@ -22,7 +22,7 @@ type Place = tuple[Place, str | int] | None
 
 _UNCHANGED = frozenset({str, int, bool, type(None)})
 _BYTES = (bytes, bytearray, memoryview)
-_SCALARS = (str, int, float, Decimal, date, time, UUID)  # a datetime is a date
+_SCALARS = (str, int, float, Decimal, date, time, timedelta, UUID)  # a datetime is a date
 _LISTS = (list, tuple, deque, range, Set, ValuesView)
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _END = object()  # of a generator
@@ -130,9 +130,9 @@ def to_response(result: object) -> WorkerResponse:
 def to_json_value(value: object) -> Json:
     """Return the JSON form of a result.
 
-    Bytes become base64 text; dates, times and UUIDs their standard text; a Decimal a number (a fraction has
-    the 17 digits of a float); sets become lists in no order, enumeration members their values, dataclasses,
-    pydantic models and PynamoDB models objects.
+    Bytes become base64 text; dates, times and UUIDs their standard text, a timedelta ISO 8601's; a Decimal a
+    number (a fraction has the 17 digits of a float); sets become lists in no order, enumeration members their
+    values, dataclasses, Structs, pydantic models and PynamoDB models objects.
 
     Raises:
         ResultError: the value has no JSON form.
@@ -197,7 +197,7 @@ def _convert(value: Any, place: Place) -> Json:  # noqa: ANN401 - narrowed by it
     return _convert(_members(value, place), place)
 
 
-def _scalar(value: str | float | Decimal | date | time | UUID, place: Place) -> str | int | float:
+def _scalar(value: str | float | Decimal | date | time | timedelta | UUID, place: Place) -> str | int | float:
     match value:
         case str():
             return str.__str__(value)
@@ -207,6 +207,8 @@ def _scalar(value: str | float | Decimal | date | time | UUID, place: Place) -> 
             return _number(value, place)
         case UUID():
             return str(value)
+        case timedelta():
+            return _duration(value)
         case _:
             return str(value.isoformat())
 
@@ -220,6 +222,13 @@ def _number(value: float | Decimal, place: Place) -> int | float:
     return float(value)
 
 
+def _duration(value: timedelta) -> str:
+    """Return an ISO 8601 duration of days and seconds."""
+    sign, value = "-" if value.days < 0 else "", abs(value)
+    seconds = f"{value.seconds}.{value.microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}P{value.days}DT{seconds}S"
+
+
 def _key(key: object, place: Place) -> str:
     """Return a key as text: numbers and true, false, null as ``json`` writes them."""
     form = _convert(key, (place, str(key)))
@@ -228,11 +237,14 @@ def _key(key: object, place: Place) -> str:
     return form if isinstance(form, str) else json.dumps(form)
 
 
-def _members(value: object, place: Place) -> object:
-    """Return the members of a dataclass or of a model (``model_dump``, PynamoDB's ``attribute_values``)."""
+def _members(value: Any, place: Place) -> object:  # noqa: ANN401 - asked for its members
+    """Return the members of a dataclass, a Struct or a model (pydantic's, PynamoDB's)."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if not isinstance(value, type):
+        if hasattr(value, "__struct_encode_fields__"):  # msgspec's, whose JSON may have names of its own
+            names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+            return {name: getattr(value, own) for name, own in names}
         if callable(dump := getattr(value, "model_dump", None)):
             return dump()
         if isinstance(values := getattr(value, "attribute_values", None), Mapping):

@@ -17,8 +17,6 @@ from silvaengine.protocol.json_codec import Json, standard_decoder
 MAX_DEPTH = 64
 MAX_VALUES = 100_000  # in a text of any size; counting and parsing them takes 0.1 s at most
 
-NUMBER_SHOWN = 40  # characters
-
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # Compiled when needed: most texts are valid and have few values.
 _TOKENS = r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|NaN|-?Infinity'
@@ -135,7 +133,7 @@ def _refusal(text: str, what: str, constant: str) -> RequestError:
     if not constant:
         return RequestError(f"{what} has an object with duplicate member names")
     if constant[-1].isdigit():
-        return RequestError(f"{what} contains a number that is too large: {constant[:NUMBER_SHOWN]}")
+        return RequestError(f"{what} contains a number that is too large")
     at = next(at for token, at in _tokens(text) if token == constant)
     return RequestError(f"{what} is not valid JSON: {constant} at {_position(text, at)}")
 

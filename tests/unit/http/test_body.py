@@ -86,7 +86,7 @@ def test_a_form_that_is_not_utf8_is_refused() -> None:
         ('["\\"NaN", -Infinity]', "-Infinity at line 1 column 11"),
         ("[Infinity]", "Infinity at line 1 column 2"),
         ("1" * 5000, "a number has too many digits"),
-        ('{"a": [1.5, -1e309]}', "The body contains a number that is too large: -1e309"),
+        ('{"a": [1.5, -1e309]}', "The body contains a number that is too large"),
         ("1e99999999999999999999", "a number that is too large"),
         ("\ufeff{}", "Unexpected UTF-8 BOM"),
         ('"\ud800"', "The body is not valid UTF-8 at position 1"),
@@ -104,6 +104,7 @@ def test_a_malformed_body_is_refused_with_the_place(body: str, words: str) -> No
         _read(body)
     assert refused.value.status == 400
     assert words in refused.value.message
+    assert "1e309" not in refused.value.message
 
 
 def test_what_is_too_large_names_the_limit_that_counts() -> None:

@@ -151,17 +151,116 @@ def test_a_described_function(world: Any, document: Read) -> None:
 
 
 def test_what_a_get_takes_is_in_the_query(world: Any, document: Read) -> None:
-    """A request without a body has its parameters there."""
+    """A request without a body has its parameters there, but for objects, which no text is."""
     describe(world, "find", "GET /tickets/{ticket_id}", **TYPED)
     operation = document()["paths"]["/tickets/{ticket_id}"]["get"]
     places = [(each["name"], each["in"], each["required"]) for each in operation["parameters"][:-1]]
     assert places == [
         ("ticket_id", "path", True),
         ("text", "query", True),
-        ("about", "query", False),
         ("x-trace", "header", True),
     ]
     assert "requestBody" not in operation
+
+
+INTEGERS = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}
+SEGMENT = {
+    "type": "string",
+    "minLength": 1,
+    "pattern": r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f\ufffd]+$",
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"type": "integer", "default": 3}, {"type": "integer", "default": 3}),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None}, {"type": "integer"}),
+        (
+            {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}], "title": "t"},
+            {"anyOf": [{"type": "integer"}, {"type": "string"}], "title": "t"},
+        ),
+        ({"enum": ["a", None]}, {"enum": ["a"]}),
+        ({"type": "null"}, None),
+        ({"description": "Anything."}, {"type": "string", "description": "Anything."}),
+        ({"$ref": "#/$defs/Size"}, {"$ref": "#/components/schemas/Size"}),
+        ({"$ref": "#/$defs/Ticket"}, None),
+        (INTEGERS, {**INTEGERS, "minItems": 1}),
+        ({"type": "array"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}),
+        ({"type": "array", "items": INTEGERS}, None),
+        ({"type": "array", "items": {"$ref": "#/$defs/Ticket"}}, None),
+        ({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "object"}]}, None),
+    ],
+)
+def test_what_a_text_can_be(schema: Any, text: Any, world: Any, document: Read) -> None:
+    """Of a parameter of query and headers; what must be something else can't be called in that way."""
+    definitions = {"Ticket": TICKET, "Size": {"enum": ["small"]}}
+    for name, required in {"may": [], "must": ["x"]}.items():
+        taken: dict[str, Any] = {
+            "type": "object",
+            "properties": {"x": schema},
+            "required": required,
+            "$defs": definitions,
+        }
+        taken["additionalProperties"] = False
+        config = {"typed": True, "methods": ["POST", "GET"]}
+        describe(world, name, config=config, description={"parameters": taken})
+    found = document()["paths"]
+    shown = [each["schema"] for each in found["/may"]["get"]["parameters"] if each.get("in") == "query"]
+    assert shown == ([] if text is None else [text])
+    assert found["/must"].keys() == ({"post"} if text is None else {"post", "get"})
+
+
+def test_a_text_in_the_path(world: Any, document: Read) -> None:
+    """It is what one segment can be; a route whose parameter no text can be isn't there."""
+    for name, schema in {"a": {"type": "string"}, "b": {"enum": ["x"]}, "c": {"type": "object"}}.items():
+        taken = {"type": "object", "properties": {"x": schema}, "required": ["x"]}
+        describe(
+            world, name, f"GET /{name}s/{{x}}", config={"typed": True}, description={"parameters": taken}
+        )
+    found = document()["paths"]
+    assert found["/as/{x}"]["get"]["parameters"][0]["schema"] == SEGMENT
+    assert found["/bs/{x}"]["get"]["parameters"][0]["schema"] == {"enum": ["x"]}
+    assert not {"/cs/{x}", "/c"} & found.keys()
+
+
+@pytest.mark.parametrize("others", [{"type": "integer"}, {"$ref": "#/$defs/Ticket"}])
+def test_other_parameters(others: Any, world: Any, document: Read) -> None:
+    """What ``**`` takes is in a body, else in the query if it can be text."""
+    taken = {"type": "object", "properties": {}, "additionalProperties": others, "$defs": {"Ticket": TICKET}}
+    config = {"typed": True, "methods": ["POST", "GET"]}
+    describe(world, "sum", config=config, description={"parameters": taken})
+    item = document()["paths"]["/sum"]
+    body = item["post"]["requestBody"]["content"]["application/json"]["schema"]
+    query = [each["schema"] for each in item["get"]["parameters"] if each.get("in") == "query"]
+    if "type" in others:
+        assert query == [{"type": "object", "additionalProperties": others}]
+    else:
+        assert query == []
+        others = {"$ref": "#/components/schemas/Ticket"}
+    assert body["additionalProperties"] == others
+
+
+@pytest.mark.parametrize(
+    ("result", "is_json"),
+    [
+        ({"type": "string"}, False),
+        ({"type": "string", "contentEncoding": "base64"}, False),
+        ({"enum": ["a"]}, False),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, False),
+        ({}, False),
+        ({"type": "string", "format": "date"}, True),
+        ({"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[0-9]+$"}]}, True),
+        ({"type": "array", "items": {"type": "string"}}, True),
+    ],
+)
+def test_a_result_that_is_text(result: Any, is_json: bool, world: Any, document: Read) -> None:
+    """Text and bytes go out as they are, under another content type than JSON's, or as a 400."""
+    description = {"parameters": {"type": "object"}, "result": result}
+    describe(world, "tell", config={"typed": True}, description=description)
+    responses = document()["paths"]["/tell"]["post"]["responses"]
+    anything = {"$ref": "#/components/responses/Any"}
+    assert (responses["200"] != anything, responses["400"] != anything) == (is_json, is_json)
 
 
 def test_a_function_that_takes_a_whole_body(world: Any, document: Read) -> None:

@@ -1,9 +1,13 @@
 """What a docstring says of a typed function is part of its description."""
 
+from dataclasses import make_dataclass
+from datetime import datetime
+from enum import Flag
+from types import GenericAlias
 from typing import Annotated, Any
 
 import pytest
-from msgspec import Meta
+from msgspec import Meta, defstruct
 
 from silvaengine.errors import ConfigurationError
 from silvaengine_base import Header
@@ -84,6 +88,21 @@ def _class_of(annotation: Any) -> Any:
     return function
 
 
+UNHASHABLE: tuple[Any, ...] = (
+    set,
+    frozenset[Any],
+    set[list[int]],
+    set[dict[str, int]],
+    frozenset[set[int]],
+    set[tuple[Any, ...]],
+    set[tuple[list[int], int]],
+    set[int | list[int]],
+    GenericAlias(set, make_dataclass("Thawed", [("a", int)])),
+    GenericAlias(set, make_dataclass("Frozen", [("a", list[int])], frozen=True)),
+    GenericAlias(set, defstruct("Open", [("a", int)])),
+)
+
+
 @pytest.mark.parametrize(
     ("annotation", "reason"),
     [
@@ -91,7 +110,12 @@ def _class_of(annotation: Any) -> Any:
         (dict[int, str], "aren't str"),
         (list[object], "object can't be checked"),
         ([int], "unhashable"),
-        (Annotated[bytes, Meta(max_length=3)], "isn't supported for bytes"),
+        (Annotated[bytes, Meta(max_length=3)], "isn't supported: a schema counts the letters of base64"),
+        (Annotated[datetime, Meta(tz=False)], "isn't supported: each datetime has an offset"),
+        (Annotated[float, Meta(multiple_of=0.1)], "in binary there is no 0.1"),
+        (Annotated[str, Meta(extra_json_schema={"maxLength": 1})], "nothing but its schema would change"),
+        (Flag("Rights", "READ WRITE"), "leave out `_missing_`"),
+        *((annotation, "a set's items must be hashable") for annotation in UNHASHABLE),
         (set[int] | list[int], "more than one array-like"),
     ],
 )

@@ -5,7 +5,7 @@ import math
 from base64 import b64decode
 from collections import OrderedDict, deque, namedtuple
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from typing import Any
@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 from pydantic import BaseModel
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
@@ -67,6 +68,13 @@ class Customer(BaseModel):
     born: date
 
 
+class Renamed(Struct, rename="camel"):
+    """One of msgspec's own, with other names in JSON."""
+
+    first_name: str
+    tags: list[Decimal]
+
+
 class Address(MapAttribute[str, Any]):
     """A map in a PynamoDB model."""
 
@@ -106,6 +114,9 @@ class Row(Model):
         (date(2024, 1, 2), "2024-01-02"),
         (time(3, 4), "03:04:00"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (timedelta(days=1, hours=2, seconds=0.5), "P1DT7200.5S"),
+        (timedelta(seconds=-30), "-P0DT30S"),
+        (Renamed("Ada", [Decimal("1.5")]), {"firstName": "Ada", "tags": [1.5]}),
         ([Colour.RED, Level.HIGH, Word.HELLO], ["red", 3, "hello"]),
         ([b"\x00\xff", bytearray(b"a"), memoryview(b"a")], ["AP8=", "YQ==", "YQ=="]),
         (Order(Decimal("1.5"), date(2024, 1, 2)), {"price": 1.5, "day": "2024-01-02"}),

@@ -167,8 +167,11 @@ def test_a_body_may_be_one_parameter(send: Callable[..., Any]) -> None:
 
 
 def test_a_body_that_nothing_takes_is_refused(send: Callable[..., Any]) -> None:
-    """A list is no members."""
+    """A list is no members, and what ``**`` takes are members, even one of the name."""
     assert faults(send("find", [1])) == [("body", "", "Unknown", "array")]
+    assert faults(send("totals", 0)) == [("body", "", "Unknown", "integer")]
+    assert send("totals", {"body": 3})["value"] == 3
+    assert faults(send("totals", {"body": "3"})) == [("body", "/body", "Expected `int`", "string")]
 
 
 def test_headers_are_parameters_by_annotation(send: Callable[..., Any]) -> None:
@@ -177,6 +180,14 @@ def test_headers_are_parameters_by_annotation(send: Callable[..., Any]) -> None:
     assert send("source", {"level": 9}, headers={"x-source": "app"})["value"] == ["app", 0]
     assert faults(send("source", headers={"x-source": "app", "x-level": CANARY})) == [
         ("header", "/x-level", "Expected `int`", "string")
+    ]
+
+
+def test_a_header_may_be_a_list(send: Callable[..., Any]) -> None:
+    """Its members are apart by commas; the faulty one is named."""
+    assert send("listed", headers={"x-numbers": "3, 4,,5"})["value"] == [3, 4, 5]
+    assert faults(send("listed", headers={"x-numbers": "3, x"})) == [
+        ("header", "/x-numbers/1", "Expected `int`", "string")
     ]
 
 

@@ -93,3 +93,12 @@ def test_a_models_result_is_checked_in_tests(invoke: Invoke) -> None:
     assert invoke(name, params={"kind": "members"}, typed=True) == {"sku": "a"}
     with pytest.raises(ResultError, match="/sku: Required"):
         invoke(name, params={"kind": "wrong"}, typed=True)
+
+
+def test_a_models_result_is_as_its_schema_says(invoke: Invoke) -> None:
+    """A Decimal is a number there, as in any other result."""
+    target = Loader(["sample_functions"]).load("sample_functions.models", "", "price")
+    schema = describe_signature(target.function, target.parameters)["result"]
+    result = invoke("sample_functions.models:price", typed=True)
+    assert result == {"total": 1.5, "within": "P0DT3600S", "code": "eA=="}
+    Draft202012Validator(schema).validate(result)

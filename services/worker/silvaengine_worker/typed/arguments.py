@@ -46,11 +46,15 @@ _decode = standard_decoder(parse_float=_number, parse_constant=refuse_constant)
 
 
 class _Value(NamedTuple):
-    """A value as it came: decoded JSON, or with ``is_text`` every text under its name."""
+    """A value as it came: decoded JSON, or with ``is_text`` every text under its name.
+
+    ``is_whole`` is whether it is a body that is no object of parameters.
+    """
 
     place: Place
     value: Any
     is_text: bool = False
+    is_whole: bool = False
 
 
 def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
@@ -65,7 +69,7 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
     details: list[dict[str, str]] = []
     values = _values(call, signature)
     for name, value in values.items():
-        value_type = signature.type_of(name)
+        value_type = signature.parameters.get(name) if value.is_whole else signature.type_of(name)
         if value_type is None:
             faults: tuple[Fault, ...] = (Fault("", "Unknown", json_type(_shown(value))),)
         else:
@@ -74,12 +78,13 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
                 continue
             except InvalidValueError as error:
                 faults = error.faults
-        pointer = _pointer(name, value.place, signature)
+        pointer = "" if value.is_whole else _pointer(name, signature)
         details += [fault._replace(path=pointer + fault.path).detail(value.place) for fault in faults]
     for name in signature.plain.required:
         if name not in values and name not in arguments:
             place = _expected_place(name, call, signature)
-            fault = Fault(_pointer(name, place, signature), "Required", json_type(ABSENT))
+            pointer = "" if name == BODY else _pointer(name, signature)
+            fault = Fault(pointer, "Required", json_type(ABSENT))
             details.append(fault.detail(place))
     if details:
         raise InvalidArgumentsError(_summary(call, details), details[:LIMIT])
@@ -95,9 +100,7 @@ def _summary(call: WorkerCall, details: list[dict[str, str]]) -> str:
     )
 
 
-def _pointer(name: str, place: Place, signature: Signature) -> str:
-    if place == "body" and name == BODY:
-        return ""
+def _pointer(name: str, signature: Signature) -> str:
     return step(signature.headers.get(name, name))
 
 
@@ -118,7 +121,7 @@ def _values(call: WorkerCall, signature: Signature) -> dict[str, _Value]:
     if call.aws_event is None and call.body:
         body = read_body(call.body, _decode)
         if BODY in signature.parameters or not isinstance(body, dict):
-            values[BODY] = _Value("body", body)
+            values[BODY] = _Value("body", body, is_whole=True)
         else:
             for name, member in body.items():
                 if name not in values or values[name].place != "path":
@@ -131,8 +134,15 @@ def _values(call: WorkerCall, signature: Signature) -> dict[str, _Value]:
         for name, header in signature.headers.items():
             values.pop(name, None)
             if header in headers:
-                values[name] = _Value("header", [headers[header]], is_text=True)
+                values[name] = _Value(
+                    "header", _header_texts(headers[header], signature.parameters[name]), is_text=True
+                )
     return values
+
+
+def _header_texts(text: str, value_type: ValueType) -> list[str]:
+    """Return a header's members if it is a list, whose empty ones don't count: RFC 9110, section 5.6.1."""
+    return [each.strip() for each in text.split(",") if each.strip()] if value_type.takes_list else [text]
 
 
 def _params(call: WorkerCall) -> dict[str, _Value]:

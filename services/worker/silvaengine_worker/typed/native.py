@@ -39,7 +39,7 @@ class NativeType:
         self._has_forms = compile_check(self.shape)
         kinds = self.shape.kinds
         self.takes_list = kinds is not None and list in kinds and str not in kinds
-        item = self.shape.items if self.takes_list else self.shape
+        item = self.shape.option([]).items if self.takes_list else self.shape
         self.takes_text = item is None or item.kinds is None or str in item.kinds
         # msgspec keeps what it knows of a class, and reads any other annotation again each time
         self._holder: Any = defstruct("Holder", [("value", annotation)])

@@ -49,12 +49,10 @@ def describe_signature(function: Callable[..., object], parameters: Parameters |
     by_header = {name: signature.parameters[name] for name in signature.headers}
     others = {name: each for name, each in signature.parameters.items() if name not in by_header}
     described = _Described(function, signature, docstring)
-    taken = described.object(others)
-    taken["additionalProperties"] = _one(signature.rest) if signature.rest else False
     return {
         "summary": docstring.summary,
         "description": docstring.description,
-        "parameters": taken,
+        "parameters": {"additionalProperties": False} | described.object(others, rest=signature.rest),
         "headers": described.object(by_header, signature.headers),
         "result": _one(signature.result, "serialization") if signature.result else {},
         "errors": docstring.errors,
@@ -69,16 +67,26 @@ class _Described:
         self._required = signature.plain.required
         self._docstring = docstring
 
-    def object(self, types: Mapping[str, ValueType], names: Mapping[str, str] | None = None) -> Schema:
-        """Return the schema of an object of parameters, under other names where ``names`` has them."""
+    def object(
+        self,
+        types: Mapping[str, ValueType],
+        names: Mapping[str, str] | None = None,
+        rest: ValueType | None = None,
+    ) -> Schema:
+        """Return the schema of an object of parameters, under other names where ``names`` has them.
+
+        ``rest`` is the type of all others, None where nothing is said of them.
+        """
         names = names or {}
-        schemas, definitions = _schemas(types.values(), "validation")
+        schemas, definitions = _schemas([*types.values(), *filter(None, [rest])], "validation")
         properties = {
             names.get(name, name): self._complete(name, schema)
-            for name, schema in zip(types, schemas, strict=True)
+            for name, schema in zip(types, schemas, strict=False)
         }
         required = [names.get(name, name) for name in types if name in self._required]
         schema: Schema = {"type": "object", "properties": properties, "required": required}
+        if rest:
+            schema["additionalProperties"] = schemas[-1]
         return schema | ({"$defs": definitions} if definitions else {})
 
     def _complete(self, name: str, schema: Schema) -> Schema:
@@ -114,9 +122,21 @@ def _schemas(types: Iterable[ValueType], mode: Mode) -> tuple[list[Schema], Sche
 
 
 def _model_schema(model: ModelType, mode: Mode, definitions: Schema) -> Schema:
+    from pydantic.json_schema import GenerateJsonSchema  # lazy: the package's own, loaded already
+
+    class OfResults(GenerateJsonSchema):
+        """What ``to_json_value`` makes of a model."""
+
+        def decimal_schema(self, schema: Any) -> Schema:  # noqa: ANN401, ARG002 - pydantic's
+            return {"type": "number"}
+
+    is_result = mode == "serialization"
     # Of several adapters a model's schema is a reference, as other classes' are; of one it isn't.
     schemas, made = model.adapter.json_schemas(
-        [("", mode, model.adapter)], by_alias=mode == "validation", ref_template="#/$defs/{model}"
+        [("", mode, model.adapter)],
+        by_alias=not is_result,
+        ref_template="#/$defs/{model}",
+        schema_generator=OfResults if is_result else GenerateJsonSchema,
     )
     for name, definition in made.get("$defs", {}).items():
         if definitions.setdefault(name, definition) != definition:

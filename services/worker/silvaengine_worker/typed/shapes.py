@@ -16,7 +16,6 @@ from typing import (
     Literal,
     NewType,
     NotRequired,
-    ReadOnly,
     Required,
     TypeAliasType,
     Union,
@@ -38,6 +37,7 @@ type Members = Iterator[tuple[str, "Shape", object]]
 type Annotation = Any
 type Arguments = tuple[Any, ...]
 
+_HASHABLE: frozenset[object] = frozenset({tuple, frozenset})  # of the containers
 _NUMBERS = frozenset({int, float, Decimal})
 _SCALARS: Mapping[object, frozenset[type] | None] = {
     Any: None,
@@ -58,7 +58,8 @@ class Shape:
     """An annotation, and where the values in a value of it are.
 
     ``kinds`` are the classes of decoded JSON that it takes, None for any. ``form`` is that of its text,
-    ``has_forms`` whether a text or a set in it has one to check.
+    ``has_forms`` whether a text or a set in it has one to check. ``is_hashable`` is whether Python lets its
+    values be a set's, as far as they don't depend on the shapes inside.
     """
 
     def __init__(self, annotation: Annotation, kinds: frozenset[type] | None) -> None:
@@ -72,6 +73,7 @@ class Shape:
         self.options: tuple[Shape, ...] = ()
         self.choices: tuple[object, ...] = ()
         self.has_forms = False
+        self.is_hashable = kinds is not None
 
     def children(self) -> Iterator["Shape"]:
         """Yield the shapes inside."""
@@ -144,8 +146,8 @@ class _Reader:
             if type(metadata).__module__.startswith("annotated_types"):
                 message = f"{metadata!r} isn't checked: use msgspec.Meta, or pydantic's Field"
                 raise UnsupportedTypeError(message)
-            if isinstance(metadata, Meta) and not _is_exact(metadata, shape.annotation):
-                raise UnsupportedTypeError(f"{metadata!r} isn't supported for {_name(shape.annotation)}")
+            if isinstance(metadata, Meta) and (complaint := _complaint(metadata, shape.annotation)):
+                raise UnsupportedTypeError(f"{metadata!r} isn't supported: {complaint}")
         if shape.annotation in self._classes:  # it may still be read, and has no bounds
             return shape
         bounded = copy(shape)
@@ -162,6 +164,7 @@ class _Reader:
     def list(self, annotation: Annotation, arguments: Arguments) -> Shape:
         shape = Shape(annotation, frozenset({list}))
         shape.items = self.read(arguments[0] if arguments else Any)
+        shape.is_hashable = (get_origin(annotation) or annotation) in _HASHABLE
         return shape
 
     def set(self, annotation: Annotation, arguments: Arguments) -> Shape:
@@ -182,14 +185,18 @@ class _Reader:
             raise UnsupportedTypeError(f"the keys of {annotation} aren't str, as those of a JSON object")
         shape = Shape(annotation, frozenset({dict}))
         shape.items = value
+        shape.is_hashable = False
         return shape
 
     def _class(self, cls: type) -> Shape:
         if cls in self._classes:
             return self._classes[cls]
         if issubclass(cls, Enum):
+            if cls._missing_.__func__ is not Enum._missing_.__func__:  # type: ignore[attr-defined]
+                raise UnsupportedTypeError(f"{_name(cls)} takes more than its members: leave out `_missing_`")
             return self.choice(cls, tuple(member.value for member in cls))
         shape = self._classes[cls] = Shape(cls, frozenset({dict}))
+        shape.is_hashable = _is_hashable(cls)
         if hasattr(cls, "_field_defaults"):  # a NamedTuple
             shape.kinds = frozenset({list})
             shape.prefix = tuple(map(self.read, get_type_hints(cls, include_extras=True).values()))
@@ -203,7 +210,7 @@ _READERS: Mapping[object, Callable[[_Reader, Annotation, Arguments], Shape]] = {
     Literal: _Reader.choice,
     tuple: _Reader.tuple,
     **dict.fromkeys(FORMS, _Reader.form),
-    **dict.fromkeys((Required, NotRequired, ReadOnly), _Reader.inner),
+    **dict.fromkeys((Required, NotRequired), _Reader.inner),
     **dict.fromkeys((Union, UnionType), _Reader.union),
     **dict.fromkeys((list, Sequence, Collection), _Reader.list),
     **dict.fromkeys((set, frozenset), _Reader.set),
@@ -222,6 +229,11 @@ def read_shape(annotation: Annotation) -> Shape:
     except RecursionError:
         raise UnsupportedTypeError(f"{_name(annotation)} contains itself, and isn't a class") from None
     for each in _reachable(shape):
+        if each.is_set and not all(inner.is_hashable for inner in _reachable(each)[1:]):
+            message = (
+                f"{_name(each.annotation)}: a set's items must be hashable, such as str, tuple[int, ...]"
+            )
+            raise UnsupportedTypeError(f"{message} or a frozen dataclass")
         each.has_forms = any(found.form or found.is_set for found in _reachable(each))
     return shape
 
@@ -253,10 +265,24 @@ def _fields(cls: type[Any]) -> Iterator[tuple[str, Annotation, bool]]:
         raise _unsupported(cls)
 
 
-def _is_exact(metadata: Meta, annotation: object) -> bool:
-    """Return whether JSON Schema can say the same: not an offset's absence, nor lengths before base64."""
-    has_length = metadata.min_length is not None or metadata.max_length is not None
-    return metadata.tz is None and not (annotation is bytes and has_length)
+def _is_hashable(cls: type) -> bool:
+    """Return whether objects of a class may be a set's; msgspec's refuse it only when they are asked."""
+    if issubclass(cls, Struct):
+        return cls.__struct_config__.frozen or not cls.__struct_config__.eq
+    return cls.__hash__ is not None
+
+
+def _complaint(metadata: Meta, annotation: object) -> str:
+    """Return what JSON Schema can't say in the same way, empty for nothing."""
+    if metadata.tz is not None:
+        return "each datetime has an offset"
+    if annotation is bytes and (metadata.min_length is not None or metadata.max_length is not None):
+        return "a schema counts the letters of base64"
+    if metadata.extra_json_schema is not None:
+        return "nothing but its schema would change"
+    if isinstance(multiple := metadata.multiple_of, float) and Decimal(repr(multiple)) != Decimal(multiple):
+        return f"in binary there is no {multiple}; multiples of 0.5 or 0.25 are exact"
+    return ""
 
 
 def _unsupported(annotation: object) -> UnsupportedTypeError:

@@ -1,7 +1,7 @@
 """Functions with pydantic's models, of a package that brings pydantic."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -41,6 +41,19 @@ def order(
     """Return what came."""
     lines = [[line.sku, line.qty, line.due] for line in order.lines]
     return [type(order).__name__, lines, str(order.total), count, ids]
+
+
+class Price(BaseModel):
+    """What isn't in JSON, or by another name."""
+
+    total: Decimal = Field(alias="sum")
+    within: timedelta
+    code: bytes
+
+
+def price() -> Price:
+    """Return a price."""
+    return Price(sum=Decimal("1.50"), within=timedelta(hours=1), code=b"x")
 
 
 def line(kind: str) -> Line:

@@ -79,6 +79,11 @@ def source(
     return [source, level]
 
 
+def listed(numbers: Annotated[list[int] | None, Header("X-Numbers")] = None) -> list[int] | None:
+    """Return the members of a header."""
+    return numbers
+
+
 def totals(**amounts: int) -> int:
     """Return a sum."""
     return sum(amounts.values())
