@@ -21,7 +21,13 @@ _SCHEMAS: Mapping[str, Members] = {
         "properties": {
             "error": _TEXT,
             "request_id": _TEXT,
-            "details": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
+            "code": {"type": "string", "description": "The function's name for the error"},
+            "details": {
+                "anyOf": [
+                    {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
+                    {"type": "object", "description": "What the function says of the error"},
+                ]
+            },
         },
         "required": ["error", "request_id"],
     },

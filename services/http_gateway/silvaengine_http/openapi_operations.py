@@ -1,8 +1,8 @@
 """One function as OpenAPI's operations: what its description says, and what the platform adds.
 
 A typed function's description is kept by ``apply`` and ``publish``: ``summary``, ``description``;
-``parameters`` and ``headers``, schemas of objects; ``result``, a schema; ``errors``, texts by status. A
-function without one takes and returns anything.
+``parameters`` and ``headers``, schemas of objects; ``result``, a schema; ``errors``, texts by status;
+``codes``, lists by status. A function without one takes and returns anything.
 """
 
 from collections.abc import Iterator, Mapping
@@ -146,9 +146,14 @@ def _errors(function: Described, method: str) -> Iterator[tuple[str, Members]]:
         statuses.add("401")
     for status in sorted(statuses):
         if status in own:
-            yield status, {"description": own[status], "content": {_JSON: {"schema": _ERROR}}}
+            schema = _error((function.description.get("codes") or {}).get(status))
+            yield status, {"description": own[status], "content": {_JSON: {"schema": schema}}}
         else:
             yield status, _component("responses", "Unavailable" if status == "503" else "Error")
+
+
+def _error(codes: list[str] | None) -> Schema:
+    return {**_ERROR, "properties": {"code": {"enum": codes}}} if codes else _ERROR
 
 
 def _platform_headers(function: Described, method: str) -> Iterator[Members]:

@@ -11,7 +11,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from silvaengine.errors import InvalidArgumentsError, SilvaEngineError
+from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse, error_of
 from silvaengine.protocol.strict_json import MAX_DEPTH
@@ -62,7 +62,9 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
 def error_response(error: SilvaEngineError, request_id: str) -> Response:
     """Return an error's public message as a response; nothing else of it leaves the gateway."""
     body: dict[str, object] = {"error": error.message, "request_id": request_id}
-    if isinstance(error, InvalidArgumentsError):
+    if error.code:
+        body["code"] = error.code
+    if error.details:
         body["details"] = error.details
     return json_response(body, error.status, error.headers)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.authorization.events import Members
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.errors import InvalidArgumentsError, NotFoundError, SilvaEngineError
+from silvaengine.errors import NotFoundError, SilvaEngineError
 from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall, error_of
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.websocket import frames
@@ -80,7 +80,8 @@ class Gateway:
             status=error.status,
             message=error.message,
             request_id=call.request_id,
-            details=error.details if isinstance(error, InvalidArgumentsError) else (),
+            details=error.details,
+            code=error.code,
         )
         self._push(call, frame)
 

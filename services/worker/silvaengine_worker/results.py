@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Mapping, Set, ValuesView
 from dataclasses import fields, is_dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
@@ -22,7 +22,8 @@ type Place = tuple[Place, str | int] | None
 
 _UNCHANGED = frozenset({str, int, bool, type(None)})
 _BYTES = (bytes, bytearray, memoryview)
-_SCALARS = (str, int, float, Decimal, date, time, UUID)  # a datetime is a date
+_SCALARS = (str, int, float, Decimal, date, time, timedelta, UUID)  # a datetime is a date
+_FINER_THAN_PYTHONS = ("[ns]", "[ps]", "[fs]", "[as]")  # units of times
 _LISTS = (list, tuple, deque, range, Set, ValuesView)
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _END = object()  # of a generator
@@ -130,9 +131,7 @@ def to_response(result: object) -> WorkerResponse:
 def to_json_value(value: object) -> Json:
     """Return the JSON form of a result.
 
-    Bytes become base64 text; dates, times and UUIDs their standard text; a Decimal a number (a fraction has
-    the 17 digits of a float); sets become lists in no order, enumeration members their values, dataclasses,
-    pydantic models and PynamoDB models objects.
+    docs/functions.md has the forms, under "Values as JSON".
 
     Raises:
         ResultError: the value has no JSON form.
@@ -197,7 +196,7 @@ def _convert(value: Any, place: Place) -> Json:  # noqa: ANN401 - narrowed by it
     return _convert(_members(value, place), place)
 
 
-def _scalar(value: str | float | Decimal | date | time | UUID, place: Place) -> str | int | float:
+def _scalar(value: str | float | Decimal | date | time | timedelta | UUID, place: Place) -> str | int | float:
     match value:
         case str():
             return str.__str__(value)
@@ -207,8 +206,20 @@ def _scalar(value: str | float | Decimal | date | time | UUID, place: Place) -> 
             return _number(value, place)
         case UUID():
             return str(value)
+        case timedelta():
+            return _duration(value)
         case _:
             return str(value.isoformat())
+
+
+def _duration(value: timedelta) -> str:
+    """Return a duration as ISO 8601 has it, with the sign before it where it is negative."""
+    length = abs(value)
+    days = f"{length.days}D" if length.days else ""
+    rest = length - timedelta(length.days)
+    seconds = f"{rest.seconds}.{rest.microseconds:06}".rstrip("0").rstrip(".")
+    time_of_day = f"T{seconds}S" if rest or not days else ""
+    return f"{'-' if value < timedelta() else ''}P{days}{time_of_day}"
 
 
 def _number(value: float | Decimal, place: Place) -> int | float:
@@ -229,7 +240,10 @@ def _key(key: object, place: Place) -> str:
 
 
 def _members(value: object, place: Place) -> object:
-    """Return the members of a dataclass or of a model (``model_dump``, PynamoDB's ``attribute_values``)."""
+    """Return the members of a dataclass or of a model (``model_dump``, PynamoDB's ``attribute_values``).
+
+    Of numpy's scalars and arrays, which aren't imported for that, Python's own (``tolist``).
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if not isinstance(value, type):
@@ -237,7 +251,19 @@ def _members(value: object, place: Place) -> object:
             return dump()
         if isinstance(values := getattr(value, "attribute_values", None), Mapping):
             return values
+        if callable(getattr(value, "tolist", None)) and type(plain := _plain(value)) is not type(value):
+            return plain
     raise _unsupported(value, place)
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 - numpy isn't the layer's
+    """Return a scalar or an array of numpy's as Python's own; ``tolist`` makes numbers of nanoseconds.
+
+    numpy.org/doc/stable/reference/arrays.datetime.html
+    """
+    if (dtype := str(getattr(value, "dtype", ""))).endswith(_FINER_THAN_PYTHONS):
+        value = value.astype(dtype.partition("[")[0] + "[us]")
+    return value.tolist()
 
 
 def _unsupported(value: object, place: Place) -> ResultError:

@@ -4,9 +4,10 @@ A frame's value is passed in as JSON text, so that a function's response goes ou
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
+from silvaengine.errors import ErrorDetails
 from silvaengine.protocol.json_codec import encode
 from silvaengine.protocol.messages import WorkerResponse
 
@@ -33,10 +34,13 @@ def error(
     message: str,
     request_id: str,
     seq: int | None = None,
-    details: Sequence[Mapping[str, str]] = (),
+    details: ErrorDetails = (),
+    code: str = "",
 ) -> str:
     """Return the frame of an error; ``seq`` is the number of a stream's items before it."""
     problem: dict[str, object] = {"status": status, "message": message, "request_id": request_id}
+    if code:
+        problem["code"] = code
     if details:
         problem["details"] = details
     frame = {"id": message_id, "seq": seq, "funct": function, "error": problem}

@@ -35,6 +35,7 @@ DESCRIBED = {
     },
     "result": {"$ref": "#/$defs/Ticket", "$defs": {"Ticket": TICKET}},
     "errors": {"404": "There is no such ticket.", "410": "It is closed."},
+    "codes": {"410": ["closed", "merged"]},
 }  # fmt: skip
 TYPED = {"config": {"typed": True, "methods": ["POST"]}, "description": DESCRIBED}
 
@@ -145,6 +146,10 @@ def test_a_described_function(world: Any, document: Read) -> None:
     assert parent == {"$ref": "#/components/schemas/Ticket"}
     responses = operation["responses"]
     assert responses["404"]["description"] == "There is no such ticket."
+    error = responses["404"]["content"]["application/json"]["schema"]
+    assert responses["410"]["content"]["application/json"]["schema"] == {
+        **error, "properties": {"code": {"enum": ["closed", "merged"]}}
+    }  # fmt: skip
     assert {"202", "400", "409", "410", "415", "422", "500", "503"} < responses.keys()
     assert not {"401", "429", "default"} & responses.keys()
 

@@ -73,6 +73,15 @@ def test_refused_parameters_are_an_answer_with_details(world: World) -> None:
     assert (frame["error"]["status"], frame["error"]["details"]) == (422, details)
 
 
+def test_a_functions_error_is_an_answer_with_its_code(world: World) -> None:
+    """A repetition's frame has code, details and status, as the first call's had them."""
+    world.say(CALL)
+    work(world, WorkerResponse("error", "few", 409, "FunctionError", {"left": 1}, "out_of_stock"))
+    (frame,) = world.say(CALL)
+    problem = frame["error"]
+    assert (problem["status"], problem["code"], problem["details"]) == (409, "out_of_stock", {"left": 1})
+
+
 def test_a_repetition_meanwhile_is_told_so(world: World) -> None:
     """A repetition is told that the call is under way, whether a worker has begun or not."""
     world.say(CALL)

@@ -42,6 +42,7 @@ from ...examples import examples
 from ...fakes.dynamodb import MemoryDynamoDB
 from ...fakes.executions import accepted_execution
 from .conftest import REQUEST_ID, LambdaContext
+from .documented import each_form
 
 
 class Client(Poster):
@@ -506,3 +507,26 @@ def test_a_function_waits_for_a_client_that_is_much_slower() -> None:
             waiting.append(stream.waiting_bytes)
     assert max(waiting) <= WAITING_LIMIT + 10_002
     assert len(client.items()) == 100
+
+
+def test_a_functions_error_says_its_code_and_details(say: Any, client: Client) -> None:
+    """With and without an id, as over HTTP."""
+    for message_id in ("1", None):
+        say("plain:explain", message_id=message_id)
+        problem = client.frames[-1]["error"]
+        assert (problem["status"], problem["code"], problem["details"]) == (
+            409,
+            "out_of_stock",
+            {"left": 1.5},
+        )
+
+
+@each_form
+def test_each_documented_value_is_a_part_of_a_stream(
+    say: Any, client: Client, expression: str, form: Any
+) -> None:
+    """In the form that the documentation's table says, as is a result and a push."""
+    say("forms:stream", params={"expression": expression})
+    assert client.items() == [form]
+    say("forms:make", params={"expression": expression})
+    assert client.frames[-1]["data"] == form
