@@ -126,9 +126,12 @@ class Gateway:
             return
         caller = f"{key_access.key_row_endpoint} {key_access.api_key} {call.socket.principal}"
         first = self._open_idempotent().serve(worker_call, reply_to, function, caller, call.deadline)
-        if first is not None and first.kind == "error":
+        if first is None:
+            return
+        first = frames.unpack(first)
+        if first.kind == "error":
             self.refuse(call, error_of(first))
-        elif first is not None:
+        else:
             self._push(call, frames.result(message.id or "", function.name, frames.data_text(first)))
 
 

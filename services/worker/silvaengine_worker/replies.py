@@ -68,6 +68,8 @@ class CallReplies:
 
     def _frame(self, response: WorkerResponse, sent: int | None) -> str | None:
         message_id = self._socket.message_id
+        if message_id is not None:
+            response = frames.unpack(response)
         if response.kind == "error":
             return self._error(response.value, response.status, sent, response.details, response.code)
         if message_id is None:
