@@ -1,7 +1,7 @@
 """Messages between Lambdas: the payload for a worker, and what it returns.
 
 ``MODULENAME`` to ``context``, and their JSON texts inside JSON, are fixed by docs/contract.md;
-``invocation``, ``job``, ``release``, ``typed``, ``content_url`` and ``socket`` are additions.
+``invocation``, ``job``, ``release``, ``typed``, ``keep_empty``, ``content_url`` and ``socket`` are additions.
 """
 
 import json
@@ -100,7 +100,8 @@ class Callee(NamedTuple):
 
     ``class_name`` is empty for a plain one; ``setting`` is the JSON text of the merged settings; ``release``
     is the digest of the release that it is of, which its worker compares; empty for what isn't published.
-    ``typed`` says that its signature decides what its parameters are (docs/functions.md).
+    ``typed`` says that its signature decides what its parameters are (docs/functions.md), ``keeps_empty`` that
+    an untyped one gets null and empty text, too.
     """
 
     module_name: str
@@ -109,6 +110,7 @@ class Callee(NamedTuple):
     setting: str
     release: str = ""
     typed: bool = False
+    keeps_empty: bool = False
 
 
 class WorkerCall(NamedTuple):
@@ -174,7 +176,15 @@ class WorkerCall(NamedTuple):
         module_name, class_name, function, setting, release, content_url = _texts(payload)
         params, context, aws_event, aws_context = _objects(payload)
         return cls(
-            Callee(module_name, class_name, function, setting or "{}", release, payload.get("typed") is True),
+            Callee(
+                module_name,
+                class_name,
+                function,
+                setting or "{}",
+                release,
+                payload.get("typed") is True,
+                payload.get("keep_empty") is True,
+            ),
             params=params or {},
             body=body if body is None or isinstance(body, str) else json.dumps(body),
             context=context,
@@ -263,11 +273,13 @@ def check_hops(hops: object) -> int:
 @lru_cache(CACHED_CALLEES)
 def _payload_prefix(callee: Callee) -> str:
     """Return a payload up to the call's own members, cached: settings may be long, and seldom change."""
-    members: dict[str, Any] = dict(zip(_TEXTS, callee[:-1], strict=False))
+    members: dict[str, Any] = dict(zip(_TEXTS, callee[:-2], strict=False))
     if not callee.release:
         del members["release"]
     if callee.typed:
         members["typed"] = True
+    if callee.keeps_empty:
+        members["keep_empty"] = True
     return encode(members)[:-1]
 
 

@@ -69,6 +69,14 @@ def test_a_call_of_a_typed_function_says_so() -> None:
     assert WorkerCall.decode(payload).callee == typed.callee
 
 
+def test_a_call_of_a_function_that_keeps_empty_values_says_so() -> None:
+    """No other call has the member."""
+    keeping = call(callee=Callee("shop", "Shop", "hello", '{"a": 1}', keeps_empty=True))
+    payload = json.loads(keeping.encode())
+    assert payload == {**json.loads(call().encode()), "keep_empty": True}
+    assert WorkerCall.decode(payload).callee == keeping.callee
+
+
 def test_an_errors_details_are_part_of_an_answer() -> None:
     """Only of one that has any: a gateway of the last version takes the others as before."""
     details = ({"in": "body", "path": "/a", "message": "Required", "value_type": "absent"},)
