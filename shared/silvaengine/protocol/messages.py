@@ -100,8 +100,8 @@ class Callee(NamedTuple):
 
     ``class_name`` is empty for a plain one; ``setting`` is the JSON text of the merged settings; ``release``
     is the digest of the release that it is of, which its worker compares; empty for what isn't published.
-    ``typed`` says that its signature decides what its parameters are (docs/functions.md), ``keeps_empty`` that
-    an untyped one gets null and empty text, too.
+    ``typed`` says that its signature decides what its parameters are (docs/functions.md), ``keeps_empty``
+    that an untyped one gets null and empty text, too.
     """
 
     module_name: str

@@ -20,6 +20,7 @@ from silvaengine_worker.arguments import (
     read_body,
     refuse_constant,
 )
+from silvaengine_worker.typed.context import read_context
 from silvaengine_worker.typed.faults import ABSENT, LIMIT, Fault, InvalidValueError, json_type, step
 from silvaengine_worker.typed.signature import BODY, Signature, ValueType
 
@@ -61,6 +62,8 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
         RequestError: the body isn't JSON.
     """
     arguments = {name: getattr(call, name, None) or call.params.get(name) for name in signature.given}
+    if "context" in arguments:
+        arguments["context"] = read_context(call)
     arguments = {name: value for name, value in arguments.items() if value is not None}
     details: list[dict[str, str]] = []
     values = _values(call, signature)
