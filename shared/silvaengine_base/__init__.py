@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from silvaengine.annotations import Header
     from silvaengine.context import current_invocation
     from silvaengine.errors import FunctionError
+    from silvaengine.uploads import UploadedFile
     from silvaengine_base.lambdabase import LambdaBase
     from silvaengine_base.models import (
         ConfigDataModel,
@@ -32,6 +33,7 @@ __all__ = [
     "LambdaBase",
     "Resources",
     "Tasks",
+    "UploadedFile",
     "WSSConnectionModel",
     "Worker",
     "current_invocation",
@@ -44,6 +46,7 @@ _MODULES = {
     "Worker": "silvaengine_base.services",
     "FunctionError": "silvaengine.errors",
     "Header": "silvaengine.annotations",
+    "UploadedFile": "silvaengine.uploads",
     "current_invocation": "silvaengine.context",
 }
 

@@ -17,6 +17,7 @@ _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _JSON = "application/json"
 _ERROR: Schema = {"$ref": "#/components/schemas/Error"}
 _TEXT: Schema = {"type": "string"}
+_FILE = {"content", "filename", "content_type"}  # what ``silvaengine.uploads.UploadedFile`` has
 _ANY_QUERY: Members = {
     "name": "parameters",
     "in": "query",
@@ -88,11 +89,11 @@ class OperationWriter:
         parameters = [_parameter(each, "path", schemas.pop(each, _TEXT)) for each in path_names]
         body = schemas.pop("body", None)
         if body is not None:
-            operation["requestBody"] = _json_body(body, is_required="body" in required)
+            operation["requestBody"] = self._whole_body(body, is_required="body" in required)
         elif method in _BODY_METHODS and not function.is_typed:
             operation["requestBody"] = {"content": {"*/*" if function.is_raw else _JSON: {"schema": {}}}}
         elif method in _BODY_METHODS and schemas:
-            operation["requestBody"] = _members_body(
+            operation["requestBody"] = self._members_body(
                 schemas, required, taken.get("additionalProperties", True)
             )
             schemas = {}
@@ -104,6 +105,43 @@ class OperationWriter:
         operation["parameters"] = parameters
         operation["responses"] = dict(self._responses(function, method))
         return operation
+
+    def _whole_body(self, schema: Schema, *, is_required: bool) -> Members:
+        body = _json_body(schema, is_required=is_required)
+        if self._is_file(schema):
+            body["content"] |= {"application/octet-stream": {"schema": {}}}
+        return body
+
+    def _members_body(
+        self, properties: Mapping[str, Schema], required: frozenset[str], others: object
+    ) -> Members:
+        """Return a body of members: JSON and, where files are among them, a form, too."""
+        needed = [name for name in properties if name in required]
+        schema = {
+            "type": "object", "properties": properties, "required": needed, "additionalProperties": others
+        }  # fmt: skip
+        body = _json_body(schema, is_required=bool(needed))
+        parts = {name: self._part(each) for name, each in properties.items()}
+        if parts != properties:
+            body["content"]["multipart/form-data"] = {"schema": {**schema, "properties": parts}}
+        return body
+
+    def _part(self, schema: Schema) -> Schema:
+        """Return a property as a form's part, of a file its bytes: spec.openapis.org/oas/v3.1.1."""
+        for option in schema.get("anyOf", ()):
+            if (part := self._part(option)) != option:
+                return part
+        if self._is_file(schema):
+            return {**_described(schema), "type": "string", "contentMediaType": "application/octet-stream"}
+        if isinstance(items := schema.get("items"), Mapping) and self._is_file(items):
+            return {**schema, "items": self._part(items)}
+        return schema
+
+    def _is_file(self, schema: Schema) -> bool:
+        """Return whether a schema is that of bytes or of an ``UploadedFile``."""
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        found: Schema = self._components.schemas.get(name, schema)
+        return found.get("contentEncoding") == "base64" or found.get("properties", {}).keys() == _FILE
 
     def _headers(self, function: Described) -> Iterator[Members]:
         if function.is_typed and (headers := function.description.get("headers")):
@@ -164,15 +202,12 @@ def _platform_headers(function: Described, method: str) -> Iterator[Members]:
         yield _component("parameters", "Prefer")
 
 
-def _members_body(properties: Mapping[str, Schema], required: frozenset[str], others: object) -> Members:
-    needed = [name for name in properties if name in required]
-    schema = {"type": "object", "properties": properties, "required": needed, "additionalProperties": others}
-    return _json_body(schema, is_required=bool(needed))
-
-
 def _parameter(name: str, place: str, schema: Schema, is_required: bool = True) -> Members:
-    description = {"description": schema["description"]} if "description" in schema else {}
-    return {"name": name, "in": place, "required": is_required, **description, "schema": schema}
+    return {"name": name, "in": place, "required": is_required, **_described(schema), "schema": schema}
+
+
+def _described(schema: Schema) -> Members:
+    return {"description": schema["description"]} if "description" in schema else {}
 
 
 def _json_body(schema: Schema, *, is_required: bool) -> Members:

@@ -168,7 +168,7 @@ def test_a_body_may_be_one_parameter(send: Callable[..., Any]) -> None:
 
 def test_a_body_that_nothing_takes_is_refused(send: Callable[..., Any]) -> None:
     """A list is no members."""
-    assert faults(send("find", [1])) == [("body", "", "Unknown", "array")]
+    assert faults(send("find", [1])) == [("body", "", "Expected `object`", "array")]
 
 
 def test_headers_are_parameters_by_annotation(send: Callable[..., Any]) -> None:
