@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from silvaengine.annotations import Header
     from silvaengine.context import current_invocation
     from silvaengine.errors import FunctionError
-    from silvaengine.uploads import UploadedFile
     from silvaengine_base.lambdabase import LambdaBase
     from silvaengine_base.models import (
         ConfigDataModel,
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
         WSSConnectionModel,
     )
     from silvaengine_base.services import Resources, Tasks, Worker
+    from silvaengine_utility.cursors import decode_cursor, encode_cursor
+    from silvaengine_utility.uploads import UploadedFile
 
 __all__ = [
     "ConfigDataModel",
@@ -37,6 +38,8 @@ __all__ = [
     "WSSConnectionModel",
     "Worker",
     "current_invocation",
+    "decode_cursor",
+    "encode_cursor",
 ]
 
 _MODULES = {
@@ -46,8 +49,10 @@ _MODULES = {
     "Worker": "silvaengine_base.services",
     "FunctionError": "silvaengine.errors",
     "Header": "silvaengine.annotations",
-    "UploadedFile": "silvaengine.uploads",
+    "UploadedFile": "silvaengine_utility.uploads",
     "current_invocation": "silvaengine.context",
+    "decode_cursor": "silvaengine_utility.cursors",
+    "encode_cursor": "silvaengine_utility.cursors",
 }
 
 

@@ -17,7 +17,7 @@ _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _JSON = "application/json"
 _ERROR: Schema = {"$ref": "#/components/schemas/Error"}
 _TEXT: Schema = {"type": "string"}
-_FILE = {"content", "filename", "content_type"}  # what ``silvaengine.uploads.UploadedFile`` has
+_FILE = {"content", "filename", "content_type"}  # what ``silvaengine_utility.uploads.UploadedFile`` has
 _ANY_QUERY: Members = {
     "name": "parameters",
     "in": "query",

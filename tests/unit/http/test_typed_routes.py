@@ -16,7 +16,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from silvaengine.errors import InvalidArgumentsError
 from silvaengine.protocol.messages import Callee, WorkerCall
-from silvaengine.uploads import UploadedFile
+from silvaengine_utility.uploads import UploadedFile
 from silvaengine_worker.loader import Loader
 from silvaengine_worker.typed.schemas import describe_signature
 from silvaengine_worker.worker import Worker
