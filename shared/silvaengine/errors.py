@@ -1,7 +1,10 @@
 """The framework's errors: each has a status, a public message and a private detail."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
+
+type ErrorDetails = Sequence[Mapping[str, str]] | Mapping[str, Any]
+"""The faults of a typed function's parameters, or what a function says of its own error."""
 
 
 class SilvaEngineError(Exception):
@@ -13,9 +16,13 @@ class SilvaEngineError(Exception):
         headers: HTTP headers of the response, such as ``Allow``.
         detail: for the log only; never part of a response.
         fields: what log line and alert say of it beyond the call's own fields.
+
+    ``code`` and ``details`` are public, too: what programs read of it, empty if it says nothing to them.
     """
 
     default_status: ClassVar[int] = 500
+    code: str = ""
+    details: ErrorDetails = ()
 
     def __init__(
         self,
@@ -61,6 +68,7 @@ class InvalidArgumentsError(RequestError):
     """
 
     default_status = 422
+    details: Sequence[Mapping[str, str]]
 
     def __init__(self, message: str, details: Sequence[Mapping[str, str]]) -> None:
         super().__init__(message)
@@ -131,13 +139,26 @@ class FunctionError(SilvaEngineError):
     """Raised by a function to respond with a status and a message of its own.
 
     Args:
-        message: public text.
+        message: public text, for people.
         status_code: HTTP status, 400 to 599.
+        code: public name of the error, for programs, such as ``out_of_stock``; at most 128 characters.
+        details: public members, for programs; their values have a JSON form, of 16 KB at the most.
     """
 
-    def __init__(self, message: str, status_code: int = 500) -> None:
+    details: Mapping[str, Any]
+
+    def __init__(
+        self,
+        message: str,
+        status_code: int = 500,
+        *,
+        code: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message, status=status_code)
         self.status_code = status_code
+        self.code = code
+        self.details = details or {}
 
 
 def method_not_allowed(what: str, method: str, methods: Sequence[str]) -> RequestError:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         WSSConnectionModel,
     )
     from silvaengine_base.services import Resources, Tasks, Worker
+    from silvaengine_utility.cursors import decode_cursor, encode_cursor
+    from silvaengine_utility.uploads import UploadedFile
 
 __all__ = [
     "ConfigDataModel",
@@ -32,9 +34,12 @@ __all__ = [
     "LambdaBase",
     "Resources",
     "Tasks",
+    "UploadedFile",
     "WSSConnectionModel",
     "Worker",
     "current_invocation",
+    "decode_cursor",
+    "encode_cursor",
 ]
 
 _MODULES = {
@@ -44,7 +49,10 @@ _MODULES = {
     "Worker": "silvaengine_base.services",
     "FunctionError": "silvaengine.errors",
     "Header": "silvaengine.annotations",
+    "UploadedFile": "silvaengine_utility.uploads",
     "current_invocation": "silvaengine.context",
+    "decode_cursor": "silvaengine_utility.cursors",
+    "encode_cursor": "silvaengine_utility.cursors",
 }
 
 

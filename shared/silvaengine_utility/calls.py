@@ -21,12 +21,17 @@ type Boto3Queue = Any
 
 
 class CallError(InvocationError):
-    """The called function failed with the message ``errors``, or returned ``errors``."""
+    """The called function failed with the message ``errors``, or returned ``errors``.
 
-    def __init__(self, function: str, errors: object) -> None:
+    ``code`` and ``details`` are those of the called function's FunctionError, empty without one.
+    """
+
+    def __init__(self, function: str, errors: object, failure: WorkerResponse | None = None) -> None:
         self._text = errors if isinstance(errors, str) else json.dumps(errors, default=str)
         super().__init__(f"Function {function!r} failed", detail=self._text)
         self.errors = errors
+        if failure is not None:
+            self.code, self.details = failure.code, failure.details
 
     def __str__(self) -> str:
         """Return the function's own message, for the package that called it."""
@@ -161,7 +166,7 @@ def _value(function: str, response: WorkerResponse) -> object:
     if response.kind == "error":
         if response.status == LoopError.default_status:
             raise LoopError(response.value)
-        raise CallError(function, response.value)
+        raise CallError(function, response.value, response)
     if response.kind == "base64":
         return b64decode(response.value)
     if not isinstance(response.value, str):

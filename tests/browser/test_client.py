@@ -41,10 +41,14 @@ def test_the_handshake_names_tenant_area_and_key(page: Page, server: ScriptedSer
 
 def test_a_refusal_is_an_error_of_the_call(page: Page, server: ScriptedServer) -> None:
     """Status, words and request id of the error frame are the error's."""
-    problem = {"status": 404, "message": "No such function", "request_id": "r1"}
+    problem = {"status": 404, "message": "No such function", "request_id": "r1", "code": "no_such"}
+    problem["details"] = {"name": "nothing"}
     server.scripts["nothing"] = lambda session: session.reply(funct="nothing", error=problem)
     failure = page.evaluate("failure(connection.call('nothing'))")
-    assert failure == {"name": "CallError", "message": "No such function", "status": 404, "requestId": "r1"}
+    assert failure == {
+        "name": "CallError", "message": "No such function", "status": 404, "requestId": "r1",
+        "code": "no_such", "details": {"name": "nothing"},
+    }  # fmt: skip
 
 
 @given(sizes=st.lists(st.integers(0, 5), max_size=12), resent=st.integers(0, 3))

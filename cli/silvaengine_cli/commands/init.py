@@ -64,6 +64,7 @@ def init(name: str, folder: Path | None) -> None:
             "area": AREA,
             "methods": ["GET", "POST"],
             "settings": name,
+            "keep_empty": True,
         }
     )
     templates = {

@@ -86,6 +86,10 @@ def _signature_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
         )
     for status in sorted((old.get("errors") or {}).keys() - (new.get("errors") or {}).keys()):
         yield f"error {status} -> none"
+    for status, codes in sorted((old.get("codes") or {}).items()):
+        for code in codes:
+            if code not in ((new.get("codes") or {}).get(status) or ()):
+                yield f"error {status} {code} -> none"
 
 
 def _names_alone(parameters: list[Row] | Schema) -> Schema:

@@ -76,6 +76,7 @@ def _function_lines(function: FunctionSpec) -> list[str]:
         f"  area: {function.area}",
         f"  methods: [{', '.join(function.methods)}]",
         f"  settings: {function.settings}",
+        *(["  keep_empty: true"] if function.keep_empty else []),
     ]
 
 

@@ -25,7 +25,7 @@ SOURCES = ("queue", "bucket", "table", "topic", "rule", "schedule")
 
 EXECUTION = (
     "route", "on_lost", "max_attempts", "idempotency", "keep_seconds", "backoff_seconds", "broadcasts",
-    "internal", "typed",
+    "internal", "typed", "keep_empty",
 )  # fmt: skip
 
 type Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
@@ -123,6 +123,7 @@ class FunctionSpec(_Section):
     broadcasts: StrictBool | None = None
     internal: StrictBool | None = None
     typed: StrictBool | None = None
+    keep_empty: StrictBool | None = None
     lambda_arn: values.LambdaArn | None = Field(None, alias="lambda")
     events: tuple[BindingSpec, ...] = ()
 

@@ -4,19 +4,23 @@ JSON is forwarded character for character. The worker leaves out members that cl
 """
 
 import json
-from base64 import b64decode
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 
 from silvaengine.errors import RequestError
 from silvaengine.protocol.messages import SYNC_LIMIT
 from silvaengine.protocol.strict_json import MAX_VALUES, parse_strict_json, too_many_values
 
+FILES_LIMIT = 4_194_304  # bytes, 4 MB: of files, which go to the worker as base64 beside all else
 BASE64_LIMIT = SYNC_LIMIT * 3 // 4  # bytes, 4.5 MB: of a body that comes as base64, as API Gateway's do
 
 _WHAT = "The body"
 _NOT_BASE64 = "The body is not valid base64"
 _FORM_TYPE = "application/x-www-form-urlencoded"  # also what `curl -d` says of JSON
 _JSON_TYPES = frozenset({"", "application/json", "text/plain", _FORM_TYPE})
+_MULTIPART = "multipart/form-data"
+_BYTES = re.compile(r"(audio|font|image|video)/[^/]+|application/(gzip|octet-stream|pdf|zip)")
 
 
 def read_body(
@@ -31,8 +35,9 @@ def read_body(
         takes_gzip: whether a body with ``Content-Encoding: gzip`` is decompressed, to 6 MB at the most.
 
     Raises:
-        RequestError: 413 over 6 MB, in the event or decompressed; 415 for a content type or encoding that
-            isn't read; 400 for a body that isn't what it claims to be, with the reason and the position.
+        RequestError: 413 over 6 MB, in the event or decompressed, or over 4 MB with files; 415 for a content
+            type or encoding that isn't read; 400 for a body that isn't what it claims to be, with the reason
+            and the position.
 
     """
     if not body:
@@ -42,6 +47,8 @@ def read_body(
     if len(body) > SYNC_LIMIT:
         raise _too_large(BASE64_LIMIT if is_base64 else SYNC_LIMIT)
     media_type, is_gzip = _format(headers, takes_gzip=takes_gzip)
+    if media_type not in _JSON_TYPES and not media_type.endswith("+json"):
+        return _files_as_json(body, headers["content-type"], is_base64=is_base64, is_gzip=is_gzip)
     text = _gunzip(body, is_base64=is_base64) if is_gzip else _utf8(body, is_base64=is_base64)
     start = text.lstrip()[:1]
     if not start:
@@ -62,8 +69,12 @@ def _format(headers: Mapping[str, str], *, takes_gzip: bool) -> tuple[str, bool]
     if encoding not in {"", "identity"} and not (takes_gzip and encoding == "gzip"):
         raise RequestError(f"Content-Encoding {encoding!r} is not supported", status=415)
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in _JSON_TYPES and not media_type.endswith("+json"):
-        message = f"Content-Type {media_type!r} is not supported; send application/json or {_FORM_TYPE}"
+    is_read = media_type in _JSON_TYPES or media_type == _MULTIPART or media_type.endswith("+json")
+    if not is_read and not _BYTES.fullmatch(media_type):
+        message = (
+            f"Content-Type {media_type!r} is not supported; send application/json, {_FORM_TYPE}, {_MULTIPART}"
+            " or, for bytes, application/octet-stream"
+        )
         raise RequestError(message, status=415)
     return media_type, encoding == "gzip"
 
@@ -82,14 +93,33 @@ def _utf8(body: str, *, is_base64: bool) -> str:
 
 
 def _gunzip(body: str, *, is_base64: bool) -> str:
-    if not is_base64:
-        raise RequestError("A gzip body must be sent as binary data")
     try:
-        return _decompress(b64decode(body, validate=True)).decode()
+        return _decompress(_bytes(body, "A gzip body", is_base64=is_base64)).decode()
     except UnicodeError:
         raise RequestError("The decompressed body is not valid UTF-8") from None
+
+
+def _bytes(body: str, what: str, *, is_base64: bool) -> bytes:
+    if not is_base64:  # whatever isn't UTF-8 was lost on the way
+        raise RequestError(f"{what} must be sent as binary data")
+    try:
+        return b64decode(body, validate=True)
     except ValueError:
         raise RequestError(_NOT_BASE64) from None
+
+
+def _files_as_json(body: str, content_type: str, *, is_base64: bool, is_gzip: bool) -> str:
+    """Return the members of a form with files, or bytes as base64, as JSON text."""
+    data = _bytes(body, "A body with files", is_base64=is_base64)
+    data = _decompress(data) if is_gzip else data
+    if len(data) > FILES_LIMIT:
+        hint = "upload larger files to a bucket, by a presigned URL"
+        raise RequestError(f"The body has more than {FILES_LIMIT} bytes: {hint}", status=413)
+    if not content_type.strip().lower().startswith(_MULTIPART):
+        return json.dumps(b64encode(data).decode())
+    from silvaengine_http.multipart import form_as_json  # lazy: only a form with files needs it
+
+    return form_as_json(data, content_type)
 
 
 def _decompress(data: bytes) -> bytes:

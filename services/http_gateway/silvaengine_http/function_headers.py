@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from silvaengine.authorization.events import TOKEN
-from silvaengine.errors import SilvaEngineError
+from silvaengine.protocol.proxy_responses import malformed
 from silvaengine_http.headers import merge_headers
 
 _HOP_BY_HOP = frozenset(  # RFC 9110, section 7.6.1, and what API Gateway computes itself
@@ -48,11 +48,6 @@ def read_function_headers(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]
     if cookies["Set-Cookie"]:
         kept = merge_headers(kept, cookies)
     return {name: values for name, values in kept.items() if values}
-
-
-def malformed(reason: str) -> SilvaEngineError:
-    """Return the error of a function whose response can't be sent."""
-    return SilvaEngineError(f"The function's response is malformed: {reason}", status=502)
 
 
 def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -68,8 +68,9 @@ def _outcome(execution: Execution, payloads: PayloadStore) -> "dict[str, Json]":
     if response.kind != "error":
         return {"result": _result(response)}
     cause = {"cause": execution.cause} if execution.cause else {}
+    code = {"code": response.code} if response.code else {}
     details: dict[str, Json] = {"details": response.details} if response.details else {}
-    return {"error": {"status": response.status, "message": response.value, **cause, **details}}
+    return {"error": {"status": response.status, "message": response.value, **cause, **code, **details}}
 
 
 def _result(response: WorkerResponse) -> "Json":

@@ -29,7 +29,13 @@ _SCHEMAS: Mapping[str, Members] = {
         "properties": {
             "error": _TEXT,
             "request_id": _TEXT,
-            "details": _FAULTS,
+            "code": {"type": "string", "description": "The function's name for the error"},
+            "details": {
+                "anyOf": [
+                    _FAULTS,
+                    {"type": "object", "description": "What the function says of the error"},
+                ]
+            },
         },
         "required": ["error", "request_id"],
     },

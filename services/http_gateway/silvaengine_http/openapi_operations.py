@@ -1,8 +1,8 @@
 """One function as OpenAPI's operations: what its description says, and what the platform adds.
 
 A typed function's description is kept by ``apply`` and ``publish``: ``summary``, ``description``;
-``parameters`` and ``headers``, schemas of objects; ``result``, a schema; ``errors``, texts by status. A
-function without one takes and returns anything.
+``parameters`` and ``headers``, schemas of objects; ``result``, a schema; ``errors``, texts by status;
+``codes``, lists by status. A function without one takes and returns anything.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -18,6 +18,7 @@ _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _JSON = "application/json"
 _ERROR: Schema = {"$ref": "#/components/schemas/Error"}
 _TEXT: Schema = {"type": "string"}
+_FILE = {"content", "filename", "content_type"}  # what ``silvaengine_utility.uploads.UploadedFile`` has
 
 
 class UnsendableError(Exception):
@@ -98,11 +99,11 @@ class OperationWriter:
         parameters = [*self._texts("path", segments, frozenset(path_names))]
         body = schemas.pop("body", None)
         if body is not None:
-            operation["requestBody"] = _json_body(body, is_required="body" in required)
+            operation["requestBody"] = self._whole_body(body, is_required="body" in required)
         elif method in _BODY_METHODS and not function.is_typed:
             operation["requestBody"] = {"content": {"*/*" if function.is_raw else _JSON: {"schema": {}}}}
         elif method in _BODY_METHODS and (schemas or others):
-            operation["requestBody"] = _members_body(schemas, required, others)
+            operation["requestBody"] = self._members_body(schemas, required, others)
             schemas, others = {}, False
         parameters += self._texts("query", schemas, required)
         if others and (other := as_text(others, self._components.schemas)):
@@ -112,6 +113,43 @@ class OperationWriter:
         operation["parameters"] = parameters
         operation["responses"] = dict(self._responses(function, method))
         return operation
+
+    def _whole_body(self, schema: Schema, *, is_required: bool) -> Members:
+        body = _json_body(schema, is_required=is_required)
+        if self._is_file(schema):
+            body["content"] |= {"application/octet-stream": {"schema": {}}}
+        return body
+
+    def _members_body(
+        self, properties: Mapping[str, Schema], required: frozenset[str], others: object
+    ) -> Members:
+        """Return a body of members: JSON and, where files are among them, a form, too."""
+        needed = [name for name in properties if name in required]
+        schema = {
+            "type": "object", "properties": properties, "required": needed, "additionalProperties": others
+        }  # fmt: skip
+        body = _json_body(schema, is_required=bool(needed))
+        parts = {name: self._part(each) for name, each in properties.items()}
+        if parts != properties:
+            body["content"]["multipart/form-data"] = {"schema": {**schema, "properties": parts}}
+        return body
+
+    def _part(self, schema: Schema) -> Schema:
+        """Return a property as a form's part, of a file its bytes: spec.openapis.org/oas/v3.1.1."""
+        for option in schema.get("anyOf", ()):
+            if (part := self._part(option)) != option:
+                return part
+        if self._is_file(schema):
+            return {**_described(schema), "type": "string", "contentMediaType": "application/octet-stream"}
+        if isinstance(items := schema.get("items"), Mapping) and self._is_file(items):
+            return {**schema, "items": self._part(items)}
+        return schema
+
+    def _is_file(self, schema: Schema) -> bool:
+        """Return whether a schema is that of bytes or of an ``UploadedFile``."""
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        found: Schema = self._components.schemas.get(name, schema)
+        return found.get("contentEncoding") == "base64" or found.get("properties", {}).keys() == _FILE
 
     def _headers(self, function: Described) -> Iterator[Members]:
         if function.is_typed and (headers := function.description.get("headers")):
@@ -162,11 +200,16 @@ def _errors(function: Described, method: str) -> Iterator[tuple[str, Members]]:
         statuses.add("401")
     for status in sorted(statuses):
         if status in own:
-            yield status, {"description": own[status], "content": {_JSON: {"schema": _ERROR}}}
+            schema = _error((function.description.get("codes") or {}).get(status))
+            yield status, {"description": own[status], "content": {_JSON: {"schema": schema}}}
         elif status == "400" and _may_send_text(function):  # which may be neither JSON nor YAML
             yield status, _component("responses", "Any")
         else:
             yield status, _component("responses", "Unavailable" if status == "503" else "Error")
+
+
+def _error(codes: list[str] | None) -> Schema:
+    return {**_ERROR, "properties": {"code": {"enum": codes}}} if codes else _ERROR
 
 
 def _platform_headers(function: Described, method: str) -> Iterator[Members]:
@@ -175,12 +218,6 @@ def _platform_headers(function: Described, method: str) -> Iterator[Members]:
         yield _component("parameters", "RequiredIdempotencyKey" if is_required else "IdempotencyKey")
     if not function.is_job:
         yield _component("parameters", "Prefer")
-
-
-def _members_body(properties: Mapping[str, Schema], required: frozenset[str], others: object) -> Members:
-    needed = [name for name in properties if name in required]
-    schema = {"type": "object", "properties": properties, "required": needed, "additionalProperties": others}
-    return _json_body(schema, is_required=bool(needed))
 
 
 def _other_parameters(schema: Schema) -> Members:
@@ -202,8 +239,11 @@ def _may_be_text(schema: Schema) -> bool:
 
 
 def _parameter(name: str, place: str, schema: Schema, is_required: bool) -> Members:
-    description = {"description": schema["description"]} if "description" in schema else {}
-    return {"name": name, "in": place, "required": is_required, **description, "schema": schema}
+    return {"name": name, "in": place, "required": is_required, **_described(schema), "schema": schema}
+
+
+def _described(schema: Schema) -> Members:
+    return {"description": schema["description"]} if "description" in schema else {}
 
 
 def _json_body(schema: Schema, *, is_required: bool) -> Members:

@@ -8,6 +8,7 @@ type Schema = Mapping[str, Any]
 
 _DEFINITION = "#/$defs/"
 _COMPONENT = "#/components/schemas/"
+_OF_CLASSES = frozenset({"properties", "additionalProperties", "enum"})
 
 
 class Components:
@@ -61,6 +62,6 @@ def _rewrite(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any
 def _entitle(name: str, member: Any) -> Any:  # noqa: ANN401 - likewise
     """Return a member's schema with its name as title where it is this or null: generated classes have it."""
     match member:
-        case {"anyOf": [{**option}, {"type": "null"} as null]} if "$ref" not in option:
+        case {"anyOf": [{**option}, {"type": "null"} as null]} if option.keys() & _OF_CLASSES:
             return {**member, "anyOf": [{"title": name, **option}, null]}
     return member

@@ -5,17 +5,22 @@ http-api-develop-integrations-lambda.html (2.0).
 """
 
 import json
-from base64 import b64decode
 from collections.abc import Collection, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from silvaengine.errors import InvalidArgumentsError, SilvaEngineError
+from silvaengine.errors import SilvaEngineError
 from silvaengine.protocol.json_codec import encode_readable
 from silvaengine.protocol.messages import SYNC_LIMIT, WorkerResponse, error_of
+from silvaengine.protocol.proxy_responses import (
+    is_base64_text,
+    is_proxy_response,
+    malformed,
+    read_proxy_response,
+)
 from silvaengine.protocol.strict_json import MAX_DEPTH
-from silvaengine_http.function_headers import malformed, read_function_headers
+from silvaengine_http.function_headers import read_function_headers
 from silvaengine_http.headers import (
     BYTES,
     JSON,
@@ -33,7 +38,6 @@ RESPONSE_OVERHEAD = 4096  # bytes left for the gateway's own headers and the res
 
 _LONGEST_ESCAPE = len(r"\u0000")
 _SHORT = SYNC_LIMIT // 8
-_PROXY = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"})
 
 
 class Response(NamedTuple):
@@ -62,7 +66,9 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
 def error_response(error: SilvaEngineError, request_id: str) -> Response:
     """Return an error's public message as a response; nothing else of it leaves the gateway."""
     body: dict[str, object] = {"error": error.message, "request_id": request_id}
-    if isinstance(error, InvalidArgumentsError):
+    if error.code:
+        body["code"] = error.code
+    if error.details:
         body["details"] = error.details
     return json_response(body, error.status, error.headers)
 
@@ -143,7 +149,7 @@ def _v2_headers(headers: Collection[Header]) -> dict[str, Any]:
 
 
 def _bytes_response(value: object) -> Response:
-    if not _is_base64(value):
+    if not is_base64_text(value):
         raise malformed("the bytes are not valid base64")
     return Response(200, str(value), BYTES, is_base64=True)
 
@@ -160,7 +166,7 @@ def _text_response(text: str) -> Response:
 
 
 def _value_response(value: object, text: str | None) -> Response:
-    if isinstance(value, dict) and "statusCode" in value and _is_proxy(value):
+    if is_proxy_response(value):
         return _proxy_response(value)
     try:
         encoded = encode_readable(value) if text is None else text
@@ -188,43 +194,9 @@ def _is_yaml(text: str) -> bool:
     return True
 
 
-def _is_proxy(value: Mapping[str, Any]) -> bool:
-    """Return whether an object is meant for API Gateway, rather than data with a ``statusCode``."""
-    status = value["statusCode"]
-    return value.keys() <= _PROXY or (type(status) is int and 300 <= status <= 399)
-
-
 def _proxy_response(value: Mapping[str, Any]) -> Response:
-    body = value.get("body")
-    is_base64 = value.get("isBase64Encoded") or False
-    if body is not None and not isinstance(body, str):
-        raise malformed("the body is not a string")
-    if not isinstance(is_base64, bool):
-        raise malformed("isBase64Encoded is not true or false")
-    if is_base64 and body and not _is_base64(body):
-        raise malformed("isBase64Encoded is true, but the body is not valid base64")
-    status = _read_status(value["statusCode"])
-    return Response(status, body or "", read_function_headers(value), is_base64=is_base64)
-
-
-def _read_status(status: object) -> int:
-    """Return a status, which may be text, as REST APIs take it, too; raises SilvaEngineError 502."""
-    match status:
-        case str() if len(status) == 3 and status.isascii() and status.isdigit():
-            status = int(status)
-        case float() if status.is_integer():
-            status = int(status)
-    if type(status) is not int or not 100 <= status <= 599:
-        raise malformed("statusCode is not a whole number from 100 to 599")
-    return status
-
-
-def _is_base64(value: object) -> bool:
-    try:
-        b64decode(value if isinstance(value, str) else "?", validate=True)
-    except ValueError:
-        return False
-    return True
+    status, body, is_base64 = read_proxy_response(value)
+    return Response(status, body, read_function_headers(value), is_base64=is_base64)
 
 
 def _check_size(response: Response) -> None:

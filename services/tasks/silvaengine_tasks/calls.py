@@ -265,12 +265,14 @@ def check_response(response: WorkerResponse) -> None:
         message = str(response.value)
         if response.status == LoopError.default_status:
             raise LoopError(message)
-        raise InvocationError(
+        error = InvocationError(
             f"The function failed: {message}",
             error_type=response.error_type,
             detail=message,
             status=response.status,
         )
+        error.code, error.details = response.code, response.details
+        raise error
 
 
 def response_value(response: WorkerResponse) -> Json:

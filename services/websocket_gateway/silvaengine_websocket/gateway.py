@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from silvaengine.authorization.admission import Admission, check_access
 from silvaengine.authorization.events import Members
 from silvaengine.aws.lambda_invoker import Invoker
-from silvaengine.errors import InvalidArgumentsError, NotFoundError, SilvaEngineError
+from silvaengine.errors import NotFoundError, SilvaEngineError
 from silvaengine.protocol.messages import Invocation, ReplyTo, WorkerCall, error_of
 from silvaengine.registry.model import Function, KeyAccess
 from silvaengine.websocket import frames
@@ -80,7 +80,8 @@ class Gateway:
             status=error.status,
             message=error.message,
             request_id=call.request_id,
-            details=error.details if isinstance(error, InvalidArgumentsError) else (),
+            details=error.details,
+            code=error.code,
         )
         self._push(call, frame)
 
@@ -125,9 +126,12 @@ class Gateway:
             return
         caller = f"{key_access.key_row_endpoint} {key_access.api_key} {call.socket.principal}"
         first = self._open_idempotent().serve(worker_call, reply_to, function, caller, call.deadline)
-        if first is not None and first.kind == "error":
+        if first is None:
+            return
+        first = frames.unpack(first)
+        if first.kind == "error":
             self.refuse(call, error_of(first))
-        elif first is not None:
+        else:
             self._push(call, frames.result(message.id or "", function.name, frames.data_text(first)))
 
 

@@ -99,16 +99,16 @@ def public_name(call: WorkerCall) -> str:
 
 
 def fit_arguments(call: WorkerCall, parameters: Parameters) -> Arguments:
-    """Return the arguments of a call; null and empty text count as absent.
+    """Return the arguments of a call; null and empty text count as absent, unless the function keeps them.
 
     Raises:
         RequestError: a parameter is unknown or missing; the message names it.
     """
-    unwanted = parameters.untaken(offered_names(call))
+    unwanted, keeps_empty = parameters.untaken(offered_names(call)), call.callee.keeps_empty
     members = {
         name: value
         for name, value in _members(call).items()
-        if value is not None and value != "" and name not in unwanted
+        if (keeps_empty or (value is not None and value != "")) and name not in unwanted
     }
     if unknown := parameters.untaken(members):
         raise RequestError(_refusal(public_name(call), unknown[0]))

@@ -7,18 +7,27 @@ from functools import cached_property
 from math import inf
 from typing import Any, override
 
-from silvaengine.errors import DeadlineError, SilvaEngineError
+from silvaengine.errors import (
+    DeadlineError,
+    ErrorDetails,
+    FunctionError,
+    InvalidArgumentsError,
+    SilvaEngineError,
+)
 from silvaengine.observability.alerts import AlertPublisher
 from silvaengine.observability.handler import LambdaEvent
 from silvaengine.observability.logging import InvocationLog
-from silvaengine.observability.redaction import redact
+from silvaengine.observability.redaction import redact, redact_values
 from silvaengine.protocol.messages import WorkerResponse
 from silvaengine_worker.process_state import DeadlinePassed
+from silvaengine_worker.results import ResultError, to_json_text, to_json_value
 from silvaengine_worker.worker import read_settings
 
 SETTLE_SECONDS = 3.0  # to connect to the ledger and to write to it, at the slowest
 
 _MESSAGE_LIMIT = 16_384  # characters of an error's message
+_DETAILS_LIMIT = 16_384  # characters of JSON
+_CODE_LIMIT = 128  # characters
 _logger = logging.getLogger(__name__)
 
 
@@ -96,10 +105,27 @@ class WorkerEvent(LambdaEvent):
         kind = type(error).__name__
         if not isinstance(error, SilvaEngineError):
             return WorkerResponse("error", f"Function {self.function!r} failed", 500, kind)
-        message = str(error.message).encode(errors="backslashreplace").decode()[:_MESSAGE_LIMIT]
-        message = redact(message, self._settings, prose=True)
+        message = redact(_printable(error.message)[:_MESSAGE_LIMIT], self._settings, prose=True)
         status = error.status if error.status in range(400, 600) else 500
-        return WorkerResponse("error", message, status, kind, getattr(error, "details", ()))
+        code, details = self._for_programs(error)
+        return WorkerResponse("error", message, status, kind, details, code)
+
+    def _for_programs(self, error: SilvaEngineError) -> tuple[str, ErrorDetails]:
+        """Return code and details of an error; those of a called function's stay with the caller."""
+        if isinstance(error, InvalidArgumentsError):
+            return "", error.details
+        if not isinstance(error, FunctionError):
+            return "", ()
+        code = redact(_printable(error.code), self._settings)[:_CODE_LIMIT]
+        try:
+            details = to_json_value(error.details or {})
+            if isinstance(details, dict) and len(to_json_text(details)) <= _DETAILS_LIMIT:
+                return code, redact_values(details, self._settings)
+            reason = f"they are no object of at most {_DETAILS_LIMIT} characters"
+        except ResultError as failure:
+            reason = failure.message
+        _logger.error("Function %r: the details of its error are left out: %s", self.function, reason)
+        return code, ()
 
     def _report(self, error: BaseException, response: WorkerResponse) -> None:
         """Log what operator or author have to fix, and alert unless the gateway or the sweeper does."""
@@ -128,6 +154,10 @@ class WorkerEvent(LambdaEvent):
                 "error_type": response.error_type,
             },
         )
+
+
+def _printable(text: object) -> str:
+    return str(text).encode(errors="backslashreplace").decode()
 
 
 def _text(members: Mapping[str, object], name: str) -> str | None:

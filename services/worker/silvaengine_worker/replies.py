@@ -1,12 +1,12 @@
 """What a call over a WebSocket sends back: its result, a stream of items, or an error."""
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from functools import cache, partial
 
 from silvaengine.aws.table_client import TableWriter, open_table_writer
-from silvaengine.errors import NotFoundError, RequestError, SilvaEngineError
+from silvaengine.errors import ErrorDetails, NotFoundError, RequestError, SilvaEngineError
 from silvaengine.protocol.messages import ReplyTo, WorkerCall, WorkerResponse
 from silvaengine.settings import Settings
 from silvaengine.tables import WSS_CONNECTIONS
@@ -68,8 +68,10 @@ class CallReplies:
 
     def _frame(self, response: WorkerResponse, sent: int | None) -> str | None:
         message_id = self._socket.message_id
+        if message_id is not None:
+            response = frames.unpack(response)
         if response.kind == "error":
-            return self._error(response.value, response.status, sent, response.details)
+            return self._error(response.value, response.status, sent, response.details, response.code)
         if message_id is None:
             return frames.bare_text(response) if self._socket.wants_result else None
         if sent is not None:
@@ -77,7 +79,7 @@ class CallReplies:
         return frames.result(message_id, public_name(self._call), frames.data_text(response))
 
     def _error(
-        self, message: str, status: int, sent: int | None, details: Sequence[Mapping[str, str]] = ()
+        self, message: str, status: int, sent: int | None, details: ErrorDetails = (), code: str = ""
     ) -> str:
         return frames.error(
             self._socket.message_id,
@@ -87,6 +89,7 @@ class CallReplies:
             request_id=self._event.request_id,
             seq=sent,
             details=details,
+            code=code,
         )
 
     def _push_items(self, message_id: str, items: Generator[object]) -> None:

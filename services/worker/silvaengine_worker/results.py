@@ -23,6 +23,7 @@ type Place = tuple[Place, str | int] | None
 _UNCHANGED = frozenset({str, int, bool, type(None)})
 _BYTES = (bytes, bytearray, memoryview)
 _SCALARS = (str, int, float, Decimal, date, time, timedelta, UUID)  # a datetime is a date
+_FINER_THAN_PYTHONS = ("[ns]", "[ps]", "[fs]", "[as]")  # units of times
 _LISTS = (list, tuple, deque, range, Set, ValuesView)
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _END = object()  # of a generator
@@ -130,9 +131,7 @@ def to_response(result: object) -> WorkerResponse:
 def to_json_value(value: object) -> Json:
     """Return the JSON form of a result.
 
-    Bytes become base64 text; dates, times and UUIDs their standard text, a timedelta ISO 8601's; a Decimal a
-    number (a fraction has the 17 digits of a float); sets become lists in no order, enumeration members their
-    values, dataclasses, Structs, pydantic models and PynamoDB models objects.
+    docs/functions.md has the forms, under "Values as JSON".
 
     Raises:
         ResultError: the value has no JSON form.
@@ -213,6 +212,16 @@ def _scalar(value: str | float | Decimal | date | time | timedelta | UUID, place
             return str(value.isoformat())
 
 
+def _duration(value: timedelta) -> str:
+    """Return a duration as ISO 8601 has it, with the sign before it where it is negative."""
+    length = abs(value)
+    days = f"{length.days}D" if length.days else ""
+    rest = length - timedelta(length.days)
+    seconds = f"{rest.seconds}.{rest.microseconds:06}".rstrip("0").rstrip(".")
+    time_of_day = f"T{seconds}S" if rest or not days else ""
+    return f"{'-' if value < timedelta() else ''}P{days}{time_of_day}"
+
+
 def _number(value: float | Decimal, place: Place) -> int | float:
     """Return whole decimals exactly, and fractions as floats, which is what JSON readers make of them."""
     if not isfinite(value) or (isinstance(value, Decimal) and value.adjusted() > _LARGEST_FLOAT):
@@ -220,13 +229,6 @@ def _number(value: float | Decimal, place: Place) -> int | float:
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return int(value)
     return float(value)
-
-
-def _duration(value: timedelta) -> str:
-    """Return an ISO 8601 duration of days and seconds."""
-    sign, value = "-" if value.days < 0 else "", abs(value)
-    seconds = f"{value.seconds}.{value.microseconds:06}".rstrip("0").rstrip(".")
-    return f"{sign}P{value.days}DT{seconds}S"
 
 
 def _key(key: object, place: Place) -> str:
@@ -238,7 +240,10 @@ def _key(key: object, place: Place) -> str:
 
 
 def _members(value: Any, place: Place) -> object:  # noqa: ANN401 - asked for its members
-    """Return the members of a dataclass, a Struct or a model (pydantic's, PynamoDB's)."""
+    """Return the members of a dataclass, a Struct or a model (pydantic's, PynamoDB's).
+
+    Of numpy's scalars and arrays, which aren't imported for that, Python's own (``tolist``).
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if not isinstance(value, type):
@@ -249,7 +254,19 @@ def _members(value: Any, place: Place) -> object:  # noqa: ANN401 - asked for it
             return dump()
         if isinstance(values := getattr(value, "attribute_values", None), Mapping):
             return values
+        if callable(getattr(value, "tolist", None)) and type(plain := _plain(value)) is not type(value):
+            return plain
     raise _unsupported(value, place)
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 - numpy isn't the layer's
+    """Return a scalar or an array of numpy's as Python's own; ``tolist`` makes numbers of nanoseconds.
+
+    numpy.org/doc/stable/reference/arrays.datetime.html
+    """
+    if (dtype := str(getattr(value, "dtype", ""))).endswith(_FINER_THAN_PYTHONS):
+        value = value.astype(dtype.partition("[")[0] + "[us]")
+    return value.tolist()
 
 
 def _unsupported(value: object, place: Place) -> ResultError:

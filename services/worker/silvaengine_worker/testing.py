@@ -51,7 +51,7 @@ class Invoke:
             function: ``package.module:Class.function``, ``package.module:function``, or a name in
                 package.yaml or registry.yaml (which needs PyYAML): of the package whose test it is, in
                 ``services/worker/functions``, ``functions``, the root of the tests or another package. Of
-                them only what is called and ``typed`` are read, not the settings.
+                them only what is called, ``typed`` and ``keep_empty`` are read, not the settings.
             settings: for the constructor and ``current_invocation().settings``.
             params: as from a query string, in JSON values.
             body: text as a client sends it, or a value that is sent as JSON.
@@ -69,14 +69,15 @@ class Invoke:
             Exception: whatever else the function raised.
 
         """
-        module_name, class_name, name, is_typed = self._find(function)
+        module_name, class_name, name, row = self._find(function)
         call = WorkerCall(
             Callee(
                 module_name,
                 class_name,
                 name,
                 json.dumps(dict(settings or {})),
-                typed=is_typed if typed is None else typed,
+                typed=row.get("typed") is True if typed is None else typed,
+                keeps_empty=row.get("keep_empty") is True,
             ),
             params={**(params or {}), "endpoint_id": endpoint_id, "area": area},
             body=body if body is None or isinstance(body, str) else json.dumps(body),
@@ -105,16 +106,15 @@ class Invoke:
             raise
         return b64decode(response.value) if response.kind == "base64" else value
 
-    def _find(self, function: str) -> tuple[str, str, str, bool]:
+    def _find(self, function: str) -> tuple[str, str, str, Mapping[str, Any]]:
         if ":" in function:
-            return *_callee(function), False
+            return *_callee(function), {}
         files = [path for folder in self._folders for path in _registries(folder)]
         for path in files:
             if row := _functions(path).get(function):
-                is_typed = row.get("typed") is True
                 if call := row.get("call"):
-                    return *_callee(call), is_typed
-                return row["module"], row.get("class") or "", _public_name(function), is_typed
+                    return *_callee(call), row
+                return row["module"], row.get("class") or "", _public_name(function), row
         where = ", ".join(map(str, files)) or f"no {REGISTRY} was found"
         msg = f"{function!r} isn't registered ({where}); package.module:Class.function works without"
         raise LookupError(msg)
@@ -141,8 +141,9 @@ def _functions(path: Path) -> Mapping[str, Any]:
         """Takes CloudFormation's short functions, such as !Ref, for nothing."""
 
     Loader.add_multi_constructor("!", lambda *_: None)
-    content = Loader(path.read_text("utf-8")).get_single_data()
-    return (content or {}).get("functions") or {}
+    content = Loader(path.read_text("utf-8")).get_single_data() or {}
+    default = dict.fromkeys(("typed", "keep_empty"), path.name == PACKAGE and content.get("typed", True))
+    return {name: {**default, **row} for name, row in (content.get("functions") or {}).items()}
 
 
 def _job(effect: str, attempt: int) -> ExecutionRef:

@@ -7,6 +7,7 @@ may quote what it failed on, and functions log what they like.
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 REDACTED = "[redacted]"
 SHORTEST = 6  # characters of a known secret; a shorter one would occur in ordinary words
@@ -44,6 +45,20 @@ def redact(text: str, settings: Mapping[str, object] | None = None, *, prose: bo
     by_shape, by_name, by_name_in_prose = _patterns()
     text = by_shape.sub(REDACTED, text)
     return (by_name_in_prose if prose else by_name).sub(_without_value, text)
+
+
+def redact_values(value: Any, settings: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - a JSON value
+    """Return a JSON value without what looks like a secret, in its texts or by the name of a member."""
+    if isinstance(value, dict):
+        return {
+            name: REDACTED
+            if isinstance(member, str) and _name().search(name)
+            else redact_values(member, settings)
+            for name, member in value.items()
+        }
+    if isinstance(value, list):
+        return [redact_values(member, settings) for member in value]
+    return redact(value, settings, prose=True) if isinstance(value, str) else value
 
 
 def known_secrets(settings: Mapping[str, object]) -> list[str]:

@@ -1,16 +1,16 @@
 """Messages between Lambdas: the payload for a worker, and what it returns.
 
 ``MODULENAME`` to ``context``, and their JSON texts inside JSON, are fixed by docs/contract.md;
-``invocation``, ``job``, ``release``, ``typed``, ``content_url`` and ``socket`` are additions.
+``invocation``, ``job``, ``release``, ``typed``, ``keep_empty``, ``content_url`` and ``socket`` are additions.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from silvaengine.errors import InvalidArgumentsError, LoopError, RequestError, SilvaEngineError
+from silvaengine.errors import ErrorDetails, LoopError, RequestError, SilvaEngineError
 from silvaengine.protocol.json_codec import encode, standard_decoder
 
 type ResponseKind = Literal["text", "json", "base64", "error"]
@@ -100,7 +100,8 @@ class Callee(NamedTuple):
 
     ``class_name`` is empty for a plain one; ``setting`` is the JSON text of the merged settings; ``release``
     is the digest of the release that it is of, which its worker compares; empty for what isn't published.
-    ``typed`` says that its signature decides what its parameters are (docs/functions.md).
+    ``typed`` says that its signature decides what its parameters are (docs/functions.md), ``keeps_empty``
+    that an untyped one gets null and empty text, too.
     """
 
     module_name: str
@@ -109,6 +110,7 @@ class Callee(NamedTuple):
     setting: str
     release: str = ""
     typed: bool = False
+    keeps_empty: bool = False
 
 
 class WorkerCall(NamedTuple):
@@ -174,7 +176,15 @@ class WorkerCall(NamedTuple):
         module_name, class_name, function, setting, release, content_url = _texts(payload)
         params, context, aws_event, aws_context = _objects(payload)
         return cls(
-            Callee(module_name, class_name, function, setting or "{}", release, payload.get("typed") is True),
+            Callee(
+                module_name,
+                class_name,
+                function,
+                setting or "{}",
+                release,
+                payload.get("typed") is True,
+                payload.get("keep_empty") is True,
+            ),
             params=params or {},
             body=body if body is None or isinstance(body, str) else json.dumps(body),
             context=context,
@@ -190,22 +200,23 @@ class WorkerCall(NamedTuple):
 class WorkerResponse(NamedTuple):
     """The result of a call: a function's text as it is, a JSON value, bytes as base64 text, or an error.
 
-    An error's ``value`` is its public message, ``status`` its HTTP status; ``details`` are those of an
-    InvalidArgumentsError.
+    An error's ``value`` is its public message, ``status`` its HTTP status; ``details`` and ``code`` are those
+    of a SilvaEngineError.
     """
 
     kind: ResponseKind
     value: Any
     status: int = 200
     error_type: str = ""
-    details: Sequence[Mapping[str, str]] = ()
+    details: ErrorDetails = ()
+    code: str = ""
 
     def encode(self) -> dict[str, Any]:
         """Return the response to a caller that sent an ``invocation``.
 
         It is spelled out because ``_asdict`` would take 1.6 % of a worker's whole call.
         """
-        kind, value, status, error_type, details = self
+        kind, value, status, error_type, details, code = self
         members = {
             RESPONSE_MARK: RESPONSE_VERSION,
             "kind": kind,
@@ -215,6 +226,8 @@ class WorkerResponse(NamedTuple):
         }
         if details:
             members["details"] = details
+        if code:
+            members["code"] = code
         return members
 
     @classmethod
@@ -227,16 +240,17 @@ class WorkerResponse(NamedTuple):
                 payload.get("status", 200),
                 payload.get("error_type", ""),
                 payload.get("details", ()),
+                payload.get("code", ""),
             )
         return cls("text" if isinstance(payload, str) else "json", payload)
 
 
 def error_of(response: WorkerResponse) -> SilvaEngineError:
-    """Return the error that a response reports, for a client: message, status, and details if it has any."""
-    if response.details:
-        return InvalidArgumentsError(str(response.value), response.details)
+    """Return the error that a response reports, for a client."""
     status = response.status if response.status in range(400, 600) else 500
-    return SilvaEngineError(str(response.value), status=status, detail=response.error_type)
+    error = SilvaEngineError(str(response.value), status=status, detail=response.error_type)
+    error.code, error.details = response.code, response.details
+    return error
 
 
 def check_hops(hops: object) -> int:
@@ -259,11 +273,13 @@ def check_hops(hops: object) -> int:
 @lru_cache(CACHED_CALLEES)
 def _payload_prefix(callee: Callee) -> str:
     """Return a payload up to the call's own members, cached: settings may be long, and seldom change."""
-    members: dict[str, Any] = dict(zip(_TEXTS, callee[:-1], strict=False))
+    members: dict[str, Any] = dict(zip(_TEXTS, callee[:-2], strict=False))
     if not callee.release:
         del members["release"]
     if callee.typed:
         members["typed"] = True
+    if callee.keeps_empty:
+        members["keep_empty"] = True
     return encode(members)[:-1]
 
 

@@ -177,6 +177,7 @@ def read_function(
             json.dumps(settings),
             release.digest if release else "",
             config.get("typed") is True,
+            config.get("keep_empty") is True,
         ),
         funct_type="Event" if config["funct_type"].lower() == "event" else "RequestResponse",
         methods=tuple(method.upper() for method in config["methods"]),

@@ -25,7 +25,8 @@ def test_init_makes_a_package_a_test_and_a_registry(run: Run, tmp_path: Path) ->
     assert result.exit_code == 0, result.output
     assert "silvaengine invoke demo greet --param name=Ada --local" in result.output
     spec = load(tmp_path / "registry.yaml").spec
-    assert (spec.functions["greet"].module, spec.functions["greet"].class_name) == ("shop", "Shop")
+    greet = spec.functions["greet"]
+    assert (greet.module, greet.class_name, greet.keep_empty) == ("shop", "Shop", True)
     assert run("validate").exit_code == 0
     compile((tmp_path / "shop/__init__.py").read_text(), "shop", "exec")
     assert 'invoke("greet"' in (tmp_path / "test_shop.py").read_text()

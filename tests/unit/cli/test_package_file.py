@@ -146,4 +146,6 @@ def test_functions_are_typed_unless_they_say_otherwise(tmp_path: Path) -> None:
     functions = f"functions:\n  a: {function}}}\n  b: {function}, typed: %s}}\n"
     for line, own, typed in (("", "false", [True, False]), ("typed: false\n", "true", [False, True])):
         text = functions_text(package(tmp_path, f"package: shop\n{line}{functions % own}"))
-        assert [each["config"]["typed"] for each in json.loads(text).values()] == typed
+        configs = [each["config"] for each in json.loads(text).values()]
+        assert [config["typed"] for config in configs] == typed
+        assert [config["keep_empty"] for config in configs] == [not line] * 2

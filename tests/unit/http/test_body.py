@@ -225,9 +225,9 @@ def test_a_base64_body_has_to_be_one(encoded: str, words: str) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"content-type": "multipart/form-data; boundary=x"},
+        {"content-type": "multipart/mixed; boundary=x"},
         {"content-type": "application/xml"},
-        {"content-type": "application/octet-stream"},
+        {"content-type": "image/"},
         {"content-type": "application/json", "content-encoding": "gzip"},
     ],
 )

@@ -156,6 +156,28 @@ def test_a_jobs_refused_parameters_are_told(world: Any, ask: Any, event_of: Even
     assert error == {"status": 422, "message": "see details", "details": details}
 
 
+EXPLAINED = WorkerResponse("error", "few", 409, "FunctionError", {"left": 1}, "out_of_stock")
+
+
+def test_a_jobs_error_has_its_code_and_details(world: Any, ask: Any, event_of: EventOf) -> None:
+    """As the function said them."""
+    job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]
+    settle(world, EXPLAINED, "failed")
+    error = json.loads(status_of(world, event_of, job_id)["body"])["error"]
+    assert error == {"status": 409, "message": "few", "code": "out_of_stock", "details": {"left": 1}}
+
+
+def test_a_functions_error_has_its_code_and_details(world: Any, event_of: EventOf) -> None:
+    """At once, beside message and request id."""
+    world.responses(*EXPLAINED[:2], **dict(zip(EXPLAINED._fields[2:], EXPLAINED[2:], strict=True)))
+    response = world.call(event_of())
+    body = json.loads(response["body"])
+    del body["request_id"]
+    assert (response["statusCode"], body) == (
+        409, {"error": "few", "code": "out_of_stock", "details": {"left": 1}}
+    )  # fmt: skip
+
+
 def test_a_job_is_its_tenants_own(world: Any, ask: Any, event_of: EventOf) -> None:
     """In another area, or with an id that never was, there is none; without an id the request is wrong."""
     job_id = json.loads(ask(prefer="respond-async")["body"])["job_id"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silvaengine.errors import RequestError
-from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse
+from silvaengine.protocol.messages import Callee, Invocation, WorkerCall, WorkerResponse, error_of
 
 INVOCATION = Invocation(request_id="r" * 32, endpoint_id="acme", area="core", function="hello", deadline=1.5)
 
@@ -69,12 +69,33 @@ def test_a_call_of_a_typed_function_says_so() -> None:
     assert WorkerCall.decode(payload).callee == typed.callee
 
 
+def test_a_call_of_a_function_that_keeps_empty_values_says_so() -> None:
+    """No other call has the member."""
+    keeping = call(callee=Callee("shop", "Shop", "hello", '{"a": 1}', keeps_empty=True))
+    payload = json.loads(keeping.encode())
+    assert payload == {**json.loads(call().encode()), "keep_empty": True}
+    assert WorkerCall.decode(payload).callee == keeping.callee
+
+
 def test_an_errors_details_are_part_of_an_answer() -> None:
     """Only of one that has any: a gateway of the last version takes the others as before."""
     details = ({"in": "body", "path": "/a", "message": "Required", "value_type": "absent"},)
     refused = WorkerResponse("error", "no", 422, "InvalidArgumentsError", details)
     assert WorkerResponse.decode(refused.encode()) == refused
     assert "details" not in refused._replace(details=()).encode()
+
+
+def test_a_functions_error_keeps_its_status_beside_details() -> None:
+    """What a gateway tells of it is what the function said."""
+    refused = WorkerResponse("error", "no", 409, "FunctionError", {"left": 1}, "out_of_stock")
+    assert WorkerResponse.decode(refused.encode()) == refused
+    error = error_of(refused)
+    assert (error.message, error.status, error.code, error.details) == (
+        "no",
+        409,
+        "out_of_stock",
+        {"left": 1},
+    )
 
 
 def test_the_content_that_the_ledger_holds_is_sent_as_it_stands() -> None:

@@ -269,8 +269,11 @@ def test_the_ninth_call_between_functions_is_refused() -> None:
 
 def test_a_called_functions_failure_keeps_its_words() -> None:
     """The package reads them, a client of it doesn't; a loop further on is a loop here, too."""
+    words = "The function failed: no such pet"
+    failed = WorkerResponse("error", words, 404, "InvocationError", {"pet": 1}, "no_pet")
     with pytest.raises(InvocationError) as caught:
-        call(WorkerResponse("error", "The function failed: no such pet", 404, "InvocationError").encode())
+        call(failed.encode())
+    assert (caught.value.code, caught.value.details) == ("no_pet", {"pet": 1})
     assert str(caught.value) == "The function failed: no such pet"
     assert (caught.value.status, caught.value.message) == (502, "Function 'greet' failed")
     with pytest.raises(LoopError) as looped:

@@ -201,6 +201,7 @@ def test_a_direct_caller_that_waits_gets_the_status(world: World) -> None:
     assert ask(world, funct="missing") == missing
     failed = ask(world, params={"poison": True})
     assert (failed.kind, failed.status, failed.value) == ("error", 500, "The function failed: poisoned")
+    assert (failed.code, failed.details) == ("poisoned", {"left": 1})
 
 
 def test_calls_between_functions_are_counted(world: World) -> None:

@@ -157,6 +157,7 @@ class World(Registry, Invoker):
         response = WorkerResponse("json", self.responses.get(call["funct"], self.response) or {"got": params})
         if call["funct"] in self.broken or params.get("poison"):
             response = WorkerResponse("error", "poisoned", 500, "ValueError")
+            response = response._replace(details={"left": 1}, code="poisoned")
         self.ran.append(params)
         self.called.append(call["funct"])
         if "job" in call:

@@ -73,6 +73,27 @@ def test_refused_parameters_are_an_answer_with_details(world: World) -> None:
     assert (frame["error"]["status"], frame["error"]["details"]) == (422, details)
 
 
+def test_a_functions_error_is_an_answer_with_its_code(world: World) -> None:
+    """A repetition's frame has code, details and status, as the first call's had them."""
+    world.say(CALL)
+    work(world, WorkerResponse("error", "few", 409, "FunctionError", {"left": 1}, "out_of_stock"))
+    (frame,) = world.say(CALL)
+    problem = frame["error"]
+    assert (problem["status"], problem["code"], problem["details"]) == (409, "out_of_stock", {"left": 1})
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(200, {"data": "gone"}), (410, {"error": {"status": 410, "message": "gone"}})]
+)
+def test_a_proxy_response_is_unpacked_again(world: World, status: int, expected: Any) -> None:
+    """A repetition gets what the first call's frame had."""
+    world.say(CALL)
+    work(world, WorkerResponse("json", {"statusCode": status, "body": "gone"}))
+    (frame,) = world.say(CALL)
+    frame.get("error", {}).pop("request_id", None)
+    assert frame == {"id": "1", "funct": "greet", **expected}
+
+
 def test_a_repetition_meanwhile_is_told_so(world: World) -> None:
     """A repetition is told that the call is under way, whether a worker has begun or not."""
     world.say(CALL)

@@ -79,6 +79,14 @@ def test_the_body_overlays_no_parameter_of_the_path(run: Callable[..., Any]) -> 
     assert (result["a"], result["b"]) == (["str", "17"], ["str", "2"])
 
 
+def test_null_and_empty_text_reach_a_function_that_keeps_them(run: Callable[..., Any]) -> None:
+    """By params and body, for required parameters, too; what the framework adds is as ever."""
+    result = run("plain:echo", params={"a": None, "b": ""}, body='{"c": null, "d": ""}', keep_empty=True)
+    none, empty = ["NoneType", "None"], ["str", ""]
+    assert result == {"a": none, "b": empty, "c": none, "d": empty}
+    assert run("plain:strict", params=TENANT | {"a": "1", "b": ""}, keep_empty=True) == "1"
+
+
 def test_null_and_empty_text_are_absent(run: Callable[..., Any]) -> None:
     """Members that are null or empty text are dropped; 0, false and empty lists are values."""
     result = run(

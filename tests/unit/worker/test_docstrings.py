@@ -41,6 +41,8 @@ def find(  # noqa: D417 - a docstring may leave out parameters
         FunctionError: 404, there is none.
         FunctionError: 409: another
             search runs.
+        FunctionError: 409 `too_many`, there are
+            too many.
         ValueError: never.
     """
 
@@ -71,14 +73,15 @@ def test_a_description_is_made_of_signature_and_docstring() -> None:
             "required": [],
         },
         "result": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]},
-        "errors": {"404": "there is none.", "409": "another search runs."},
+        "errors": {"404": "there is none.", "409": "another search runs. there are too many."},
+        "codes": {"409": ["too_many"]},
     }
 
 
 @pytest.mark.parametrize("text", [None, "", "Args:", "Raises:\n    FunctionError: soon"])
 def test_a_docstring_may_say_nothing(text: str | None) -> None:
     """Every part may be absent."""
-    assert read_docstring(text) == Docstring("", "", {}, {})
+    assert read_docstring(text) == Docstring("", "", {}, {}, {})
 
 
 def _class_of(annotation: Any) -> Any:

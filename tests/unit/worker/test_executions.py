@@ -14,6 +14,7 @@ from silvaengine.protocol.messages import ExecutionRef
 from silvaengine_worker.executions import ExecutionRunner
 
 from ...fakes.executions import JOB_ID, accepted_execution
+from .documented import each_form
 
 type Handle = Callable[..., Any]
 type Accept = Callable[..., dict[str, Any]]
@@ -165,3 +166,12 @@ def test_the_pause_doubles_and_ends(jobs: ExecutionRunner) -> None:
         for attempt in (1, 2, 3, 20)
     ]
     assert pauses == [5, 10, 20, 1800]
+
+
+@each_form
+def test_each_documented_value_is_a_jobs_result(
+    handle: Handle, accept: Accept, ledger: Ledger, expression: str, form: Any
+) -> None:
+    """In the form that the documentation's table says."""
+    handle("forms:make", params={"expression": expression}, deadline=None, job=accept())
+    assert json.loads(row(ledger).result or "")["value"] == form

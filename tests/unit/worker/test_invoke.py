@@ -90,6 +90,7 @@ def packages_project(tmp_path: Path) -> Path:
         folder.mkdir(parents=True)
         (folder / "package.yaml").write_text(
             f"package: {name}\n"
+            "typed: false\n"
             "environment:\n"
             "  default: {ORDERS: !Ref Orders, NAME: !Sub 'a-${Orders}'}\n"
             "functions:\n"
@@ -108,6 +109,17 @@ def test_a_bare_name_is_looked_up_in_packages(packages_project: Path) -> None:
     assert invoke("find")["function"] == "find"
     assert invoke("find_depot", params={"a": 1})["seen"] == ["test"]
     assert Invoke(function_folders(packages_project))("find", params={"a": 1})["seen"] == ["test"]
+
+
+def test_a_packages_functions_are_as_their_release_has_them(packages_project: Path) -> None:
+    """Typed, and with null and empty text, where package.yaml doesn't say otherwise."""
+    file = packages_project / "packages/shop/package.yaml"
+    echo = "{call: 'sample_functions.plain:echo', area: core%s}"
+    file.write_text(f"package: shop\nfunctions:\n  a: {echo % ''}\n  b: {echo % ', typed: false'}\n")
+    invoke = Invoke(function_folders(packages_project))
+    body = {"x": None, "y": ""}
+    assert invoke("a", body=body) == {"x": ["NoneType", "None"], "y": ["str", ""]}
+    assert {"x", "y"} < invoke("b", body=body).keys()
 
 
 def test_a_name_that_is_nowhere_is_told_with_the_way_out(project: Invoke) -> None:

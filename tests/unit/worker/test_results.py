@@ -4,6 +4,7 @@ import json
 import math
 from base64 import b64decode
 from collections import OrderedDict, deque, namedtuple
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,6 +22,8 @@ from pynamodb.models import Model
 
 from silvaengine.protocol.messages import SYNC_LIMIT, ResponseKind, WorkerResponse
 from silvaengine_worker.results import Outcome, ResultError, to_json_text, to_json_value, to_response
+
+from .documented import FORMS, each_form
 
 Point = namedtuple("Point", "x y")
 
@@ -41,6 +44,14 @@ class Word(StrEnum):
     """Text."""
 
     HELLO = "hello"
+
+
+class Unending:
+    """As numpy's longdouble, which Python has no number for."""
+
+    def tolist(self) -> "Unending":
+        """Return itself."""
+        return self
 
 
 class Count(int):
@@ -115,7 +126,7 @@ class Row(Model):
         (time(3, 4), "03:04:00"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (timedelta(days=1, hours=2, seconds=0.5), "P1DT7200.5S"),
-        (timedelta(seconds=-30), "-P0DT30S"),
+        (timedelta(seconds=-30), "-PT30S"),
         (Renamed("Ada", [Decimal("1.5")]), {"firstName": "Ada", "tags": [1.5]}),
         ([Colour.RED, Level.HIGH, Word.HELLO], ["red", 3, "hello"]),
         ([b"\x00\xff", bytearray(b"a"), memoryview(b"a")], ["AP8=", "YQ==", "YQ=="]),
@@ -227,3 +238,21 @@ def test_half_a_surrogate_pair_in_a_value_is_escaped() -> None:
     assert json.loads(outcome.text)["value"] == outcome.response.value
     with pytest.raises(ResultError, match="valid Unicode"):
         Outcome.of(WorkerResponse("text", "\ud800"))
+
+
+@each_form
+def test_each_documented_value_is_an_answer(handle: Callable[..., Any], expression: str, form: Any) -> None:
+    """In the form that the documentation's table says."""
+    response = handle("forms:make", params={"expression": expression})
+    assert (response["kind"], response["value"]) == ("base64" if expression[0] == "b" else "json", form)
+
+
+def test_the_table_of_values_is_read() -> None:
+    """It has a row for each kind."""
+    assert len(FORMS) == 11
+
+
+def test_what_python_has_no_value_for_is_refused() -> None:
+    """Such as a number of numpy's that is its own in Python, too."""
+    with pytest.raises(ResultError, match=r"Unending at result\[0\]"):
+        to_json_value([Unending()])

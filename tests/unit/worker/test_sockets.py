@@ -42,6 +42,7 @@ from ...examples import examples
 from ...fakes.dynamodb import MemoryDynamoDB
 from ...fakes.executions import accepted_execution
 from .conftest import REQUEST_ID, LambdaContext
+from .documented import each_form
 
 
 class Client(Poster):
@@ -506,3 +507,72 @@ def test_a_function_waits_for_a_client_that_is_much_slower() -> None:
             waiting.append(stream.waiting_bytes)
     assert max(waiting) <= WAITING_LIMIT + 10_002
     assert len(client.items()) == 100
+
+
+def test_a_functions_error_says_its_code_and_details(say: Any, client: Client) -> None:
+    """With and without an id, as over HTTP."""
+    for message_id in ("1", None):
+        say("plain:explain", message_id=message_id)
+        problem = client.frames[-1]["error"]
+        assert (problem["status"], problem["code"], problem["details"]) == (
+            409,
+            "out_of_stock",
+            {"left": 1.5},
+        )
+
+
+@each_form
+def test_each_documented_value_is_a_part_of_a_stream(
+    say: Any, client: Client, expression: str, form: Any
+) -> None:
+    """In the form that the documentation's table says, as is a result and a push."""
+    say("forms:stream", params={"expression": expression})
+    assert client.items() == [form]
+    say("forms:make", params={"expression": expression})
+    assert client.frames[-1]["data"] == form
+
+
+@pytest.mark.parametrize(
+    ("response", "frame"),
+    [
+        ({"statusCode": 201, "body": '{"a":  1}', "headers": {"x": "y"}}, {"data": {"a": 1}}),
+        ('{"statusCode": 200, "body": "plain"}', {"data": "plain"}),
+        ({"statusCode": "204"}, {"data": None}),
+        ({"statusCode": 200, "body": "AP8=", "isBase64Encoded": True}, {"data": "AP8="}),
+        ({"statusCode": 302, "x": 1}, {"data": {"statusCode": 302, "x": 1}}),
+        ({"statusCode": 200, "total": 1}, {"data": {"statusCode": 200, "total": 1}}),
+        ('{"statusCode": 200', {"data": '{"statusCode": 200'}),
+        ([{"statusCode": 404}], {"data": [{"statusCode": 404}]}),
+        (
+            {"statusCode": 404, "body": '{"error": "no such order", "order": 7}'},
+            {"error": {"status": 404, "message": "no such order",
+                       "details": {"error": "no such order", "order": 7}}},
+        ),
+        ({"statusCode": 403, "body": "not yours"}, {"error": {"status": 403, "message": "not yours"}}),
+        (
+            {"statusCode": 500, "body": '{"message": {"a": 1}}'},
+            {"error": {"status": 500, "message": "The function responded with status 500",
+                       "details": {"message": {"a": 1}}}},
+        ),
+        (
+            {"statusCode": 500, "body": "AP8=", "isBase64Encoded": True},
+            {"error": {"status": 500, "message": "The function responded with status 500"}},
+        ),
+        (
+            {"statusCode": 20},
+            {"error": {"status": 502, "message": "The function's response is malformed: "
+                       "statusCode is not a whole number from 100 to 599"}},
+        ),
+    ],
+)  # fmt: skip
+def test_a_proxy_response_is_unpacked(say: Any, client: Client, response: Any, frame: Any) -> None:
+    """Its body is the result, from status 400 on an error, as over HTTP; bare results stay as they were."""
+    params = {"value": response}
+    say("plain:anything", params=params)
+    (sent,) = client.frames
+    sent.get("error", {}).pop("request_id", None)
+    assert sent == {"id": "1", "funct": "anything", **frame}
+    say("plain:anything", params=params, message_id=None)
+    assert client.posts[1] == (
+        response if isinstance(response, str) else json.dumps(response, separators=(",", ":"))
+    )

@@ -168,8 +168,8 @@ def test_a_body_may_be_one_parameter(send: Callable[..., Any]) -> None:
 
 def test_a_body_that_nothing_takes_is_refused(send: Callable[..., Any]) -> None:
     """A list is no members, and what ``**`` takes are members, even one of the name."""
-    assert faults(send("find", [1])) == [("body", "", "Unknown", "array")]
-    assert faults(send("totals", 0)) == [("body", "", "Unknown", "integer")]
+    assert faults(send("find", [1])) == [("body", "", "Expected `object`", "array")]
+    assert faults(send("totals", 0)) == [("body", "", "Expected `object`", "integer")]
     assert send("totals", {"body": 3})["value"] == 3
     assert faults(send("totals", {"body": "3"})) == [("body", "/body", "Expected `int`", "string")]
 

@@ -37,7 +37,10 @@ class DirectSource:
             return self._functions.call_directly(_read_call, event, deadline, log).encode()
         except SilvaEngineError as error:
             log.add(status=error.status, error=type(error).__name__)
-            return WorkerResponse("error", error.message, error.status, type(error).__name__).encode()
+            kind = type(error).__name__
+            return WorkerResponse(
+                "error", error.message, error.status, kind, error.details, error.code
+            ).encode()
 
 
 def _read_call(event: Event) -> DirectCall:

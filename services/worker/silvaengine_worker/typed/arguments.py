@@ -20,6 +20,7 @@ from silvaengine_worker.arguments import (
     read_body,
     refuse_constant,
 )
+from silvaengine_worker.typed.context import read_context
 from silvaengine_worker.typed.faults import ABSENT, LIMIT, Fault, InvalidValueError, json_type, step
 from silvaengine_worker.typed.signature import BODY, Signature, ValueType
 
@@ -28,7 +29,7 @@ type Place = Literal["query", "path", "header", "body"]
 _LARGEST = 308  # decimal exponent of a whole number that is written as a fraction; IEEE 754's
 _SCALAR = re.compile(r"true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _CONSTANTS = {"true": True, "false": False}
-_FORM_TYPE = "application/x-www-form-urlencoded"
+_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def _number(digits: str) -> int | Decimal:
@@ -65,13 +66,16 @@ def fit_typed_arguments(call: WorkerCall, signature: Signature) -> Arguments:
         RequestError: the body isn't JSON.
     """
     arguments = {name: getattr(call, name, None) or call.params.get(name) for name in signature.given}
+    if "context" in arguments:
+        arguments["context"] = read_context(call)
     arguments = {name: value for name, value in arguments.items() if value is not None}
     details: list[dict[str, str]] = []
     values = _values(call, signature)
     for name, value in values.items():
         value_type = signature.parameters.get(name) if value.is_whole else signature.type_of(name)
         if value_type is None:
-            faults: tuple[Fault, ...] = (Fault("", "Unknown", json_type(_shown(value))),)
+            message = "Expected `object`" if value.is_whole else "Unknown"
+            faults: tuple[Fault, ...] = (Fault("", message, json_type(_shown(value))),)
         else:
             try:
                 arguments[name] = _convert(value_type, value, call)
@@ -172,12 +176,21 @@ def _convert(value_type: ValueType, value: _Value, call: WorkerCall) -> object:
     try:
         return value_type.convert(value.value)
     except InvalidValueError:
-        is_form = isinstance(value.value, str) and _headers(call).get("content-type", "").startswith(
-            _FORM_TYPE
-        )
-        if not is_form:
+        if not _headers(call).get("content-type", "").strip().lower().startswith(_FORM_TYPES):
             raise
-        return _convert_text(value_type, [value.value])
+        return _convert_form(value_type, value.value)
+
+
+def _convert_form(value_type: ValueType, value: Any) -> object:  # noqa: ANN401 - decoded JSON
+    """Return a form's fields or files of one name as one of a type; of a file it may be the content alone."""
+    values = value if isinstance(value, list) else [value]
+    if all(isinstance(each, str) for each in values):
+        return _convert_text(value_type, values)
+    try:
+        return value_type.convert(values if value_type.takes_list else values[-1])
+    except InvalidValueError:
+        contents = [each.get("content") if isinstance(each, dict) else each for each in values]
+        return value_type.convert(contents if value_type.takes_list else contents[-1])
 
 
 def _convert_text(value_type: ValueType, texts: list[str]) -> object:

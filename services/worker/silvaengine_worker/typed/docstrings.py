@@ -10,32 +10,45 @@ from typing import NamedTuple
 
 _SECTION = re.compile(r"(Args|Arguments|Attributes|Example|Examples|Note|Notes|Raises|Returns|Yields):")
 _ENTRY = re.compile(r"\*{0,2}(\w+)(?: \([^)]*\))?: (.*)")
-_ERROR = re.compile(r"([45][0-9]{2})[,:]? (.*)")
+_ERROR = re.compile(r"([45][0-9]{2})(?: `([^`]+)`)?[,:]? (.*)")
 
 
 class Docstring(NamedTuple):
-    """The summary, the text after it, and texts by parameter and by a FunctionError's status."""
+    """The summary, the text after it, and texts by parameter and by a FunctionError's status.
+
+    ``codes`` are those of the errors that have one, by status.
+    """
 
     summary: str
     description: str
     parameters: dict[str, str]
     errors: dict[str, str]
+    codes: dict[str, list[str]]
 
 
 def read_docstring(text: str | None) -> Docstring:
     """Read a docstring; every part of it may be absent.
 
-    An error is an entry of ``Raises`` such as ``FunctionError: 404, there is no such order.``
+    An error is an entry of ``Raises`` such as ``FunctionError: 404, there is no such order.`` or, with its
+    code, ``FunctionError: 409 `out_of_stock`, there isn't enough.``
     """
     lines = cleandoc(text or "").splitlines()
     body = list(takewhile(lambda line: not _SECTION.fullmatch(line), lines))
     summary, _, description = "\n".join(body).partition("\n\n")
-    errors = (_ERROR.match(text) for name, text in _entries(lines, "Raises:") if name == "FunctionError")
+    errors: dict[str, str] = {}
+    codes: dict[str, list[str]] = {}
+    for name, entry in _entries(lines, "Raises:"):
+        if name == "FunctionError" and (found := _ERROR.match(entry)):
+            status, code, meaning = found.groups()
+            errors[status] = f"{errors[status]} {meaning}" if status in errors else meaning
+            if code:
+                codes.setdefault(status, []).append(code)
     return Docstring(
         " ".join(summary.split()),
         description.strip(),
         dict(_entries(lines, "Args:")),
-        {found[1]: found[2] for found in errors if found},
+        errors,
+        codes,
     )
 
 

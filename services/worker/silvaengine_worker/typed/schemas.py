@@ -39,7 +39,8 @@ def describe_signature(function: Callable[..., object], parameters: Parameters |
     Returns:
         ``summary``, ``description``; ``parameters`` and ``headers``, each the schema of an object;
         ``result``, that of the result, ``{}`` where it isn't annotated; ``errors``, what a FunctionError
-        means by its status. Each schema is complete by its own ``$defs``.
+        means by its status; ``codes``, lists by status, where errors have any. Each schema is complete by its
+        own ``$defs``.
 
     Raises:
         ConfigurationError: an annotation can't be checked; ``detail`` names the parameter.
@@ -56,6 +57,7 @@ def describe_signature(function: Callable[..., object], parameters: Parameters |
         "headers": described.object(by_header, signature.headers),
         "result": _one(signature.result, "serialization") if signature.result else {},
         "errors": docstring.errors,
+        **({"codes": docstring.codes} if docstring.codes else {}),
     }
 
 

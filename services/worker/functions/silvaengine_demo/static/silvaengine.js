@@ -24,9 +24,9 @@ const CONFLICT = 409;
 export class CallError extends Error {
   name = "CallError";
 
-  constructor({ status, message, request_id: requestId }) {
+  constructor({ status, message, request_id: requestId, code, details }) {
     super(message);
-    Object.assign(this, { status, requestId });
+    Object.assign(this, { status, requestId, code, details });
   }
 }
 

@@ -125,6 +125,16 @@ def refuse(status: Any = 418, message: str = "a teapot") -> None:
     raise FunctionError(message, status_code=status)
 
 
+UNSENDABLE: list[Any] = [{"a": 1j}, {"a": "x" * 16_384}, {"a": "\ud800"}, [1]]
+
+
+def explain(code: str = "out_of_stock", details: Any = None, unsendable: int | None = None) -> None:
+    """Raise a FunctionError that says more to programs."""
+    if unsendable is not None:
+        details = UNSENDABLE[unsendable]
+    raise FunctionError("not enough", 409, code=code, details=details or {"left": decimal.Decimal("1.5")})
+
+
 def crash(text: str = "it broke") -> None:
     """Fail with a text that no client may read."""
     raise RuntimeError(text)

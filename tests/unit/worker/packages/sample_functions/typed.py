@@ -135,3 +135,8 @@ def exact(person: Exact) -> list[object]:
 
 def unsupported(value: complex) -> None:
     """Have a parameter that JSON doesn't have."""
+
+
+def show_context(context: dict[str, Any]) -> dict[str, Any]:
+    """Return the context."""
+    return context
