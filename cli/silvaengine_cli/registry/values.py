@@ -131,6 +131,9 @@ EnvironmentName = Annotated[
     str, _matching(r"[A-Za-z][A-Za-z0-9_]{1,127}", "2 to 128 letters, digits and '_', a letter first")
 ]
 Stage = Annotated[str, _matching(r"[A-Za-z0-9]{1,32}", "default or a stage: 1 to 32 letters and digits")]
+StackName = Annotated[
+    str, _matching(r"[A-Za-z][A-Za-z0-9-]{0,127}", "a stack's name: letters, digits and '-', a letter first")
+]
 LogicalId = Annotated[
     str,
     _matching(r"(?!Package)[A-Za-z0-9]{1,100}", "1 to 100 letters and digits, not beginning with Package"),
