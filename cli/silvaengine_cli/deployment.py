@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,8 @@ def account_options[R](command: Callable[..., R]) -> Callable[..., R]:
     def with_account(*args: object, local: bool, **options: Any) -> R:  # noqa: ANN401 - click's values
         names = ("stack", "region", "endpoint_url", "table_prefix", "worker_arn")
         arguments = {name: value for name in names if (value := options.pop(name, None)) is not None}
+        if stage := options.pop("stage", None):
+            arguments |= _of_stage(stage)
         if local:
             arguments.pop("region", None)
             arguments = read_local_deployment(Path.cwd()) | arguments
@@ -179,16 +182,26 @@ def account_options[R](command: Callable[..., R]) -> Callable[..., R]:
     return with_account
 
 
+def _of_stage(name: str) -> dict[str, str]:
+    from silvaengine_cli.project import Project  # lazy: it is slow to import
+
+    stage = Project.find(Path.cwd()).stage(name)
+    return {"stack": stage.stack, **({"region": stage.region} if stage.region else {})}
+
+
 def deployment_options[R](command: Callable[..., R]) -> Callable[..., R]:
     """Add the options that choose the deployment; the command gets it as ``deployment``."""
     worker = click.option(
         "--worker-arn", help="Lambda of functions that name none.  [default: the stack's worker]"
     )
     prefix = click.option("--table-prefix", help="Beginning of the tables' names.  [default: the stack's]")
+    stage = click.option(
+        "--stage", help="Stage of silvaengine.toml, whose stack and region these are.", metavar="NAME"
+    )
     stack = click.option(
         "--stack", envvar="SILVAENGINE_STACK", help=f"CloudFormation stack.  [default: {DEFAULT_STACK}]"
     )
-    return stack(account_options(prefix(worker(command))))
+    return stage(stack(account_options(prefix(worker(command)))))
 
 
 def operator_options[R](command: Callable[..., R]) -> Callable[..., R]:
@@ -205,6 +218,17 @@ def list_options[R](command: Callable[..., R]) -> Callable[..., R]:
 def limit_option[R](help_text: str, default: int = 100) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Return the option ``--limit``: at least 1."""
     return click.option("--limit", default=default, show_default=True, type=click.IntRange(1), help=help_text)
+
+
+@contextmanager
+def local_deployment(folder: Path, endpoint_url: str, stack: str, region: str) -> Iterator[None]:
+    """Keep the file from which commands with `--local` in a folder read where the engine is."""
+    content = {"endpoint_url": endpoint_url, "stack": stack, "region": region}
+    (folder / DEV_FILE).write_text(json.dumps(content))
+    try:
+        yield
+    finally:
+        (folder / DEV_FILE).unlink()
 
 
 def read_local_deployment(start: Path) -> dict[str, str]:

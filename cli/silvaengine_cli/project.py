@@ -15,14 +15,14 @@ import click
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from silvaengine_cli.closest import closest
+from silvaengine_cli.packages import PACKAGES_FOLDER, PROJECT_FILE
 from silvaengine_cli.platform_sources import is_clone, platform_file, platform_sources
 from silvaengine_cli.registry import values
 from silvaengine_cli.registry.document import Document, path_text
 from silvaengine_cli.registry.file import RegistryFileError, validated
 
-PROJECT_FILE = "silvaengine.toml"
 CLONES_STACK = "silvaengine"
-LOCAL_STAGE = "dev"  # the one that `silvaengine dev` runs
+LOCAL_STAGE = "dev"
 
 MAX_STACK_NAME = 47  # the functions' names begin with it and end at 64
 
@@ -78,8 +78,13 @@ class Project:
     @classmethod
     def _read(cls, folder: Path) -> Self:
         spec = _read_spec(folder / PROJECT_FILE)
-        stages = {name: _stage(spec, name, stage) for name, stage in spec.stages.items()}
-        return cls(folder, spec.stack, spec.region, stages)
+        stages = {LOCAL_STAGE: StageSpec(), **spec.stages}
+        return cls(
+            folder,
+            spec.stack,
+            spec.region,
+            {name: _stage(spec, name, stage) for name, stage in stages.items()},
+        )
 
     def stage(self, name: str) -> Stage:
         """Return a stage; raise UsageError if there is none of this name."""
@@ -87,6 +92,13 @@ class Project:
             hint = closest(name, self.stages) or f"; there are {', '.join(self.stages) or 'none'}"
             raise click.UsageError(f"{self.folder}: there is no stage {name!r}{hint}")
         return self.stages[name]
+
+    @property
+    def local(self) -> Stage:
+        """The stage that `silvaengine dev` runs."""
+        if is_clone(self.folder):
+            return self.stages.get("local") or Stage("local", CLONES_STACK)
+        return self.stages[LOCAL_STAGE]
 
     @property
     def functions(self) -> Path:
@@ -101,18 +113,17 @@ class Project:
     @property
     def packages(self) -> Path:
         """The folder of packages that are published; it needn't be there."""
-        return self.folder / "packages"
+        return self.folder / PACKAGES_FOLDER
 
     def platform(self) -> Path:
         """Return the folder with the platform's sources, up to date; see ``platform_sources``."""
         return platform_sources(self.folder)
 
 
-def stage_of(folder: Path, name: str) -> Stage | None:
-    """Return what an application in a folder, or above it, says of a stage; None where there is nothing."""
-    if any((each / PROJECT_FILE).is_file() for each in (folder, *folder.parents)):
-        return Project.find(folder).stages.get(name)
-    return None
+def find_application(folder: Path) -> Project | None:
+    """Return the application in a folder or the nearest one above, None without; raise as ``find``."""
+    has_file = any((each / PROJECT_FILE).is_file() for each in (folder, *folder.parents))
+    return Project.find(folder) if has_file else None
 
 
 def _parameter(value: object) -> str:

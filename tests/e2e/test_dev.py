@@ -54,7 +54,7 @@ class Dev:
     @property
     def api(self) -> Api:
         """The API at the address that it printed."""
-        address = re.search(r"curl '(http://127\.0\.0\.1:\d+/\S+?)/core/demo", self.printed)
+        address = re.search(r"HTTP +(http://127\.0\.0\.1:\d+/\S+)", self.printed)
         assert address
         return Api(address[1])
 

@@ -65,7 +65,7 @@ def test_the_first_step_has_earlier_workers(deployed: Deployed) -> None:
     assert refusal.startswith("EarlierWorkers: workers of 0.2 still run")
     after = next_stack(TEMPLATE, deployed.stack, TWO_STEPS)
     assert refused(deployed, after) == []
-    todo = list(steps(deployed.stack, after, "prod"))
+    todo = list(steps(deployed.stack, after, "make build && sam deploy", "samconfig.toml"))
     order = ("export", "make build", "TasksEventsArn", "EarlierWorkers=false", "diff")
     numbers = [next(number for number, step in enumerate(todo) if word in step) for word in order]
     assert numbers == sorted(numbers)

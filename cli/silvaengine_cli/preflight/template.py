@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from silvaengine_cli.closest import closest
+from silvaengine_cli.sam import import_sam
 
 type Resources = dict[str, dict[str, Any]]
 type Property = Any  # a value as a template has it: text, number, list, structure or reference
@@ -24,7 +25,8 @@ _NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return a template as `sam` reads it."""
+    """Return a template of the platform as `sam` reads it."""
+    import_sam(path.parent)
     from samcli.yamlhelper import yaml_parse
 
     template: dict[str, Any] = yaml_parse(path.read_text())

@@ -20,6 +20,7 @@ import click
 
 from silvaengine.registry.releases import release_digest
 from silvaengine_cli.engine import find_uv
+from silvaengine_cli.platform_sources import platform_sources
 from silvaengine_cli.publishing.lock import lock_requirements, locked_versions
 from silvaengine_cli.publishing.package import Package, functions_text
 from silvaengine_worker.release import RELEASE_FILE
@@ -54,20 +55,6 @@ class Artefact(NamedTuple):
     lock: str
 
 
-def framework_sources() -> Path:
-    """Return the folder with the framework's sources, which this command is part of.
-
-    Raises:
-        ClickException: the command isn't run from its sources.
-    """
-    folder = Path(__file__).resolve().parents[3]
-    if not (folder / "packaging/artefact.py").is_file():
-        raise click.ClickException(
-            "packages are built by the command of a clone: run its .venv/bin/silvaengine"
-        )
-    return folder
-
-
 def build(package: Package, architecture: str, *, upgrade: bool = False) -> Artefact:
     """Build a package for a processor: ``x86_64`` or ``arm64``; ``upgrade`` takes newer requirements.
 
@@ -77,9 +64,9 @@ def build(package: Package, architecture: str, *, upgrade: bool = False) -> Arte
         ClickException: a requirement can't be had, a module has a name that is taken or an error in it, or
             all is larger than Lambda takes.
     """
-    framework = framework_sources()
+    framework = platform_sources(package.application)
     lock = lock_requirements(package.folder, framework, upgrade=upgrade)
-    cache = package.folder.resolve().parents[1] / CACHE
+    cache = package.application / CACHE
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as temporary:
         folder = Path(temporary)

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from silvaengine_cli.platform_sources import platform_sources
-from silvaengine_cli.project import Project, stage_of
+from silvaengine_cli.project import Project, find_application
 
 CLONE = Path(__file__).parents[3]
 FILE = """
@@ -97,7 +97,7 @@ def test_without_an_application_the_way_to_one_is_said(tmp_path: Path) -> None:
     """Outside of an application and of a clone there is nothing to run."""
     with pytest.raises(click.ClickException, match="silvaengine new NAME"):
         Project.find(tmp_path)
-    assert stage_of(tmp_path, "dev") is None
+    assert find_application(tmp_path) is None
 
 
 def test_the_clone_is_an_application_with_the_stages_of_samconfig() -> None:
