@@ -84,12 +84,9 @@ class StackOutputs:
         return cls(**{field: outputs[name] for field, name in names.items()}, function_arns=arns)
 
 
-def build(platform: Path, architecture: str = "") -> None:
-    """Run `sam build` into the platform's `.aws-sam/build`; raise DeployError if it fails.
-
-    ``architecture`` is x86_64 or arm64, empty for what the environment says.
-    """
-    run_sam(["build"], platform, {"ARCHITECTURE": architecture} if architecture else {})
+def build(platform: Path) -> None:
+    """Run `sam build` into the platform's `.aws-sam/build`; raise DeployError if it fails."""
+    run_sam(["build"], platform, {})
 
 
 def deploy(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from silvaengine_cli.deploy import DeployError, account_environment, build, override, run_sam
+from silvaengine_cli.deploy import DeployError, account_environment, override, run_sam
 from silvaengine_cli.deployment import Deployment
 from silvaengine_cli.platform_sources import is_clone
 from silvaengine_cli.preflight.template import declared_parameters, parameters_of
@@ -44,17 +44,27 @@ def parameters_to_deploy(project: Project, stage: Stage, endpoint_url: str | Non
 def deploy_stage(project: Project, stage: Stage, deployment: Deployment, *, confirm: bool) -> None:
     """Build the platform and deploy a stage with `sam deploy`, which shows what it changes.
 
+    What is built is a stage's and a processor's own: `silvaengine dev` may be building, too, and sam keeps a
+    build by its sources alone.
+
     Raises:
         DeployError: sam failed, or whoever was asked didn't want it.
     """
     platform = project.platform()
-    build(platform, stage.parameters.get("Architecture", ""))
+    architecture = stage.parameters.get("Architecture", "x86_64")
+    place = platform / ".aws-sam" / f"{stage.name}-{architecture}"
+    build = ["build", "--build-dir", str(place / "build"), "--cache-dir", str(place / "cache")]
+    run_sam(build, platform, {"ARCHITECTURE": architecture})
     own = [
         *("--resolve-s3", "--no-fail-on-empty-changeset"),
         *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
     ]
-    options = ["--config-env", stage.name] if is_clone(project.folder) else own
-    asked = "--confirm-changeset" if confirm else "--no-confirm-changeset"
-    parameters = override(parameters_to_deploy(project, stage, deployment.endpoint_url))
-    command = ["deploy", "--stack-name", deployment.stack, asked, *options, *parameters]
+    command = [
+        *("deploy", "--template-file", str(place / "build" / "template.yaml")),
+        *("--config-file", str(platform / "samconfig.toml")),  # sam would look beside the template
+        *("--stack-name", deployment.stack),
+        "--confirm-changeset" if confirm else "--no-confirm-changeset",
+        *(["--config-env", stage.name] if is_clone(project.folder) else own),
+        *override(parameters_to_deploy(project, stage, deployment.endpoint_url)),
+    ]
     run_sam(command, platform, account_environment(deployment), shown=True)

@@ -26,8 +26,9 @@ _TEMPLATES = {
 @click.argument("name", callback=checked(check_stack_name))
 @click.option("--region", default="us-east-1", show_default=True, help="AWS region of its stages.")
 def new(name: str, region: str) -> None:
-    """Make an application: a folder with a package, its tests, a registry and stages.
+    """Make an application of one's own.
 
+    It is a folder with a package, its tests, a registry, stages and a workflow for GitHub.
     NAME is the folder's, and the beginning of its stacks' names. No file is overwritten.
 
     \b

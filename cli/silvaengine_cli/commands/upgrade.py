@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ def upgrade(
         raise click.ClickException(str(error)) from error
     refused = list(refusals(deployed, after, platform, datetime.now(UTC), quiet_time=quiet_time))
     changed = changes(deployed.stack, after)
-    changed["contract"] = contract_changes((platform / "CHANGELOG.md").read_text(), deployed.version)
+    changelog = (platform / "CHANGELOG.md").read_text()
+    changed["contract"] = contract_changes(changelog, deployed.version, version("silvaengine-base"))
     todo = list(steps(deployed.stack, after, *_way_to_deploy(project, environment)))
     packages = packages_before_upgrade(target)
     refused += [

@@ -21,6 +21,7 @@ from silvaengine_cli.preflight.updates import conflicts
 EARLIER_WORKERS = "EarlierWorkers"
 _LAYER_SECONDS = 60
 _KEEPS_DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret")
+_LAST_UNNAMED = "0.2.0"  # later versions stand in their templates
 _CONTRACT = ("Changed", "Deprecated", "Removed")
 _GAP = (
     "Lambda takes a function's layer and its code in two steps, and what starts in between fails: this "
@@ -151,11 +152,17 @@ def changes(before: Stack, after: Stack) -> dict[str, list[str]]:
     }
 
 
-def contract_changes(changelog: str, version: str) -> list[str]:
-    """Return what callers and functions may notice that came after a version: each note's first sentence.
+def contract_changes(changelog: str, deployed: str, own: str) -> list[str]:
+    """Return what callers and functions may notice of an update: each note's first sentence.
 
-    Notes without a version are later than all; an empty ``version`` is earlier than all.
+    Args:
+        changelog: the text of CHANGELOG.md.
+        deployed: the version that the stack was made by, empty for 0.2 and before.
+        own: this version.
     """
+    if deployed == own:
+        return []
+    version = deployed or _LAST_UNNAMED
     releases = re.split(r"^## \[(.+?)\].*\n", changelog, flags=re.MULTILINE)[1:]
     later = takewhile(lambda each: each[0] != version, zip(releases[::2], releases[1::2], strict=True))
     sections = (re.split(r"^### (.+)\n", text, flags=re.MULTILINE)[1:] for _, text in later)
@@ -163,7 +170,7 @@ def contract_changes(changelog: str, version: str) -> list[str]:
     lines = (
         line.replace("**", "") for kind, text in kinds if kind in _CONTRACT for line in text.splitlines()
     )
-    return [re.split(r"(?<=[.:]) ", line[2:], maxsplit=1)[0] for line in lines if line.startswith("- ")]
+    return [re.split(r"(?<=\.) ", line[2:], maxsplit=1)[0] for line in lines if line.startswith("- ")]
 
 
 def steps(before: Stack, after: Stack, command: str, file: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from silvaengine_cli.platform_sources import platform_sources
 from silvaengine_cli.project import Project, find_application
+from silvaengine_cli.publishing.package import Package
 
 CLONE = Path(__file__).parents[3]
 FILE = """
@@ -85,6 +86,17 @@ def test_a_mistake_is_named_with_what_was_expected(tmp_path: Path, line: str, me
         Project.find(tmp_path)
     assert message in refusal.value.format_message()
     assert str(tmp_path / "silvaengine.toml") in refusal.value.format_message()
+
+
+def test_a_stages_variables_are_those_of_all_packages(application: Path) -> None:
+    """They are over a package's own; a stage that the file doesn't have leaves these as they are."""
+    (application / "packages/hello/package.yaml").write_text(
+        "package: hello\nenvironment: {default: {CURRENCY: USD, TAX: 1}, prod: {CURRENCY: GBP}}\n"
+        "functions: {greet: {call: 'hello:greet', area: core}}\n"
+    )
+    package = Package.read(application / "packages/hello")
+    assert package.environment("prod") == {"CURRENCY": "EUR", "TAX": "1"}
+    assert package.environment("beta") == {"CURRENCY": "USD", "TAX": "1"}
 
 
 def test_an_unknown_stage_is_refused_with_the_closest(application: Path) -> None:
